@@ -1,0 +1,187 @@
+//! What is wrong in a file, where, and what would help: one [`Diagnostic`] per mistake, all of them collected.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::yaml::Span;
+
+/// Longest source line that is shown whole, in characters; a longer one is cut to a window around the mistake.
+const SHOWN: usize = 140;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// The file can be used, but probably does not do what was meant.
+    Warning,
+}
+
+/// One finding in a file. Lines and columns count from 1, columns and lengths in characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// The file as the user named it.
+    pub file: String,
+    /// Line of the first offending character.
+    pub line: usize,
+    /// Column of the first offending character.
+    pub column: usize,
+    /// Error or warning.
+    pub severity: Severity,
+    /// A fixed word for programs, such as `unknown-key`.
+    pub code: &'static str,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What would help, in one line.
+    pub help: Option<String>,
+    /// The line of the file, to be shown with the offending text underlined.
+    #[serde(skip)]
+    pub source_line: Option<String>,
+    /// Number of offending characters on that line.
+    #[serde(skip)]
+    pub len: usize,
+}
+
+impl fmt::Display for Diagnostic {
+    /// `file:line:column: error: message`, the source line, its underline, and the help.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(out, "{}:{}:{}: {severity}: {}", self.file, self.line, self.column, self.message)?;
+        if let Some(line) = &self.source_line {
+            let (line, start) = window(line, self.column.saturating_sub(1));
+            // A tab is kept in the padding, so that the underline stands below its text at any tab width.
+            let padding: String = line.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let room = line.chars().count().saturating_sub(start).max(1);
+            write!(out, "\n  {line}\n  {padding}{}", "^".repeat(self.len.clamp(1, room)))?;
+        }
+        match &self.help {
+            Some(help) => write!(out, "\nhelp: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The part of a long line around a column, and the column's place in it.
+fn window(line: &str, column: usize) -> (String, usize) {
+    if line.chars().count() <= SHOWN {
+        return (line.trim_end().to_owned(), column);
+    }
+    let skipped = column.saturating_sub(SHOWN / 2);
+    (line.chars().skip(skipped).take(SHOWN).collect(), column - skipped)
+}
+
+/// A file's name and text, from which diagnostics are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The file as the user named it.
+    pub file: &'a str,
+    /// Its whole text.
+    pub text: &'a str,
+}
+
+impl Source<'_> {
+    /// An error at `span`.
+    pub fn error(&self, span: Span, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic(Severity::Error, span, code, message.into())
+    }
+
+    /// A warning at `span`.
+    pub fn warning(&self, span: Span, code: &'static str, message: impl Into<String>) -> Diagnostic {
+        self.diagnostic(Severity::Warning, span, code, message.into())
+    }
+
+    fn diagnostic(&self, severity: Severity, span: Span, code: &'static str, message: String) -> Diagnostic {
+        let source_line = self.text.lines().nth(span.line.saturating_sub(1)).map(str::to_owned);
+        Diagnostic {
+            file: self.file.to_owned(),
+            line: span.line,
+            column: span.column,
+            severity,
+            code,
+            message,
+            help: None,
+            source_line,
+            len: span.len,
+        }
+    }
+}
+
+/// All findings of one or more files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// No findings.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a finding and gives it back, so that a help can be set.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
+    }
+
+    /// Adds all findings of another collection.
+    pub fn extend(&mut self, other: Diagnostics) {
+        self.0.extend(other.0);
+    }
+
+    /// Whether any finding is an error.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many findings there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The findings in the order of their files' text once [`Self::sort`] was called.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
+    /// Orders the findings by line and column; those of different files keep their order.
+    pub fn sort(&mut self) {
+        self.0.sort_by(|a, b| {
+            if a.file == b.file { (a.line, a.column).cmp(&(b.line, b.column)) } else { std::cmp::Ordering::Equal }
+        });
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.0.iter().enumerate() {
+            write!(out, "{}{diagnostic}", if index == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}

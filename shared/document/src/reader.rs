@@ -1,0 +1,249 @@
+//! Reading a YAML tree into types: every key is asked for by name, what was not asked for is refused, and every
+//! mistake is collected.
+
+use crate::yaml::{self, Node, Span, Value};
+use crate::{Diagnostic, Diagnostics, Source, did_you_mean};
+
+/// A value and where it stands in its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Reads nodes of one file and collects what is wrong with them.
+#[derive(Debug)]
+pub struct Reader<'s> {
+    /// The file that is read.
+    pub source: Source<'s>,
+    /// What was found so far.
+    pub diagnostics: Diagnostics,
+}
+
+impl<'s> Reader<'s> {
+    /// A reader that has found nothing yet.
+    pub fn new(file: &'s str, text: &'s str) -> Self {
+        Self { source: Source { file, text }, diagnostics: Diagnostics::new() }
+    }
+
+    /// Notes an error.
+    pub fn error(&mut self, span: Span, code: &'static str, message: impl Into<String>) {
+        self.diagnostics.push(self.source.error(span, code, message));
+    }
+
+    /// Notes an error together with what would help.
+    pub fn error_with_help(
+        &mut self,
+        span: Span,
+        code: &'static str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.diagnostics.push(Diagnostic { help, ..self.source.error(span, code, message) });
+    }
+
+    /// Notes a warning.
+    pub fn warning(&mut self, span: Span, code: &'static str, message: impl Into<String>) {
+        self.diagnostics.push(self.source.warning(span, code, message));
+    }
+
+    /// Parses the file itself; syntax errors go to the findings.
+    pub fn documents(&mut self) -> Vec<Node> {
+        yaml::parse(self.source.file, self.source.text).unwrap_or_else(|found| {
+            self.diagnostics.extend(found);
+            Vec::new()
+        })
+    }
+
+    /// The node as a map; `what` names it in messages (`a step`).
+    pub fn map<'n>(&mut self, node: &'n Node, what: impl Into<String>) -> Option<MapReader<'n>> {
+        let what = what.into();
+        match &node.value {
+            Value::Map(entries) => Some(MapReader { what, span: node.span, entries, asked: Vec::new() }),
+            _ => self.wrong_shape(node, &what, "a map"),
+        }
+    }
+
+    /// The node as a list.
+    pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+        match &node.value {
+            Value::List(items) => Some(items),
+            _ => self.wrong_shape(node, what, "a list"),
+        }
+    }
+
+    /// The node as text: any scalar counts, with its source text.
+    pub fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
+        match &node.value {
+            Value::Scalar { text, .. } if !node.is_null() => Some(Spanned { value: text.clone(), span: node.span }),
+            _ => self.wrong_shape(node, what, "text"),
+        }
+    }
+
+    /// The node as a list of texts.
+    pub fn texts(&mut self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
+        let items = self.list(node, what)?;
+        Some(items.iter().filter_map(|item| self.text(item, &format!("an item of {what}"))).collect())
+    }
+
+    /// The node as a whole number.
+    pub fn integer(&mut self, node: &Node, what: &str) -> Option<i64> {
+        match node.text().and_then(|text| text.parse().ok()) {
+            Some(number) => Some(number),
+            None => self.wrong_shape(node, what, "a whole number"),
+        }
+    }
+
+    /// The node as `true` or `false`, quoted or not.
+    pub fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match node.text() {
+            Some("true" | "True" | "TRUE") => Some(true),
+            Some("false" | "False" | "FALSE") => Some(false),
+            _ => self.wrong_shape(node, what, "`true` or `false`"),
+        }
+    }
+
+    /// The node as one of the named choices.
+    pub fn choice<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text(node, what)?.value;
+        if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
+            return Some(*value);
+        }
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let help = suggestion(&text, &names).or_else(|| Some(format!("one of {}", names.join(", "))));
+        self.error_with_help(node.span, "unknown-value", format!("`{text}` is not a value of {what}"), help);
+        None
+    }
+
+    fn wrong_shape<T>(&mut self, node: &Node, what: &str, wanted: &str) -> Option<T> {
+        let found = match node.text() {
+            Some(text) if !node.is_null() => format!("`{}`", text.lines().next().unwrap_or_default()),
+            _ => node.kind().to_owned(),
+        };
+        self.error(node.span, "wrong-shape", format!("{what} must be {wanted}, not {found}"));
+        None
+    }
+}
+
+/// The keys of one map. Call [`MapReader::finish`] at the end: it refuses every key that was not asked for.
+#[derive(Debug)]
+#[must_use]
+pub struct MapReader<'n> {
+    what: String,
+    span: Span,
+    entries: &'n [(Node, Node)],
+    asked: Vec<&'static str>,
+}
+
+impl<'n> MapReader<'n> {
+    /// Where the map stands.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The value of a key; `None` where the key is absent or has no value.
+    pub fn optional(&mut self, key: &'static str) -> Option<&'n Node> {
+        self.asked.push(key);
+        self.find(key).map(|(_, value)| value).filter(|value| !value.is_null())
+    }
+
+    /// The value of a key; its absence is an error.
+    pub fn required(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Option<&'n Node> {
+        let value = self.optional(key);
+        if value.is_none() {
+            let (span, problem) = match self.find(key) {
+                Some((key, _)) => (key.span, "has no value"),
+                None => (self.span, "is missing"),
+            };
+            reader.error(span, "missing-key", format!("`{key}` of {} {problem}", self.what));
+        }
+        value
+    }
+
+    /// A key that the language has and that cannot be used yet: an error by name, if it is there.
+    pub fn unsupported(&mut self, reader: &mut Reader<'_>, key: &'static str) {
+        self.asked.push(key);
+        if let Some((node, _)) = self.find(key) {
+            reader.error(node.span, "unsupported", format!("`{key}` is not supported yet"));
+        }
+    }
+
+    /// Where a key itself stands, if it is there.
+    pub fn key_span(&self, key: &str) -> Option<Span> {
+        self.find(key).map(|(key, _)| key.span)
+    }
+
+    /// Refuses the keys that were not asked for.
+    pub fn finish(self, reader: &mut Reader<'_>) {
+        for (key, _) in self.entries {
+            let name = key.text().unwrap_or_default();
+            if !self.asked.contains(&name) {
+                let message = format!("unknown key `{name}` in {}", self.what);
+                let help = suggestion(name, &self.asked)
+                    .or_else(|| Some(format!("the keys of {} are {}", self.what, self.asked.join(", "))));
+                reader.error_with_help(key.span, "unknown-key", message, help);
+            }
+        }
+    }
+
+    fn find(&self, key: &str) -> Option<&'n (Node, Node)> {
+        self.entries.iter().find(|(node, _)| node.text() == Some(key))
+    }
+}
+
+/// `did you mean …?`, if a candidate is near.
+pub fn suggestion(word: &str, candidates: &[&str]) -> Option<String> {
+    did_you_mean(word, candidates.iter().copied()).map(|near| format!("did you mean `{near}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reader;
+
+    fn read(text: &str) -> String {
+        let mut reader = Reader::new("f.yml", text);
+        for node in reader.documents() {
+            let Some(mut map) = reader.map(&node, "a thing") else { continue };
+            let _ = map.required(&mut reader, "name").and_then(|n| reader.text(n, "`name`"));
+            let _ = map.optional("count").and_then(|n| reader.integer(n, "`count`"));
+            let _ = map.optional("mode").and_then(|n| reader.choice(n, "`mode`", &[("Abort", 1), ("Ignore", 2)]));
+            map.unsupported(&mut reader, "loop");
+            map.finish(&mut reader);
+        }
+        reader.diagnostics.to_string()
+    }
+
+    #[test]
+    fn accepts_what_was_asked_for() {
+        assert_eq!(read("name: x\ncount: 3\nmode: Abort\n"), "");
+    }
+
+    #[test]
+    fn collects_every_mistake_with_its_place_and_help() {
+        let found = read("nam: x\ncount: many\nmode: abort\nloop: {}\nname:\n---\n- 1\n");
+        let expected = "\
+f.yml:5:1: error: `name` of a thing has no value
+  name:
+  ^^^^
+f.yml:2:8: error: `count` must be a whole number, not `many`
+  count: many
+         ^^^^
+f.yml:3:7: error: `abort` is not a value of `mode`
+  mode: abort
+        ^^^^^
+help: did you mean `Abort`?
+f.yml:4:1: error: `loop` is not supported yet
+  loop: {}
+  ^^^^
+f.yml:1:1: error: unknown key `nam` in a thing
+  nam: x
+  ^^^
+help: did you mean `name`?
+f.yml:7:1: error: a thing must be a map, not a list
+  - 1
+  ^";
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,276 @@
+//! YAML as a tree that remembers where everything stands and how scalars were written.
+//!
+//! Scalars keep their source text: `0777` and `1.20` are never numbers here. What makes a file ambiguous or dangerous
+//! is refused: duplicate keys, anchors and aliases (a few lines of them can unfold to gigabytes), nesting beyond
+//! [`MAX_DEPTH`], and tags outside YAML's own.
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span as Range, StrInput};
+
+use crate::{Diagnostics, Source};
+
+/// Deepest nesting of lists and maps.
+pub const MAX_DEPTH: usize = 64;
+
+/// Where something stands: line and column count from 1, in characters; `len` is its length on that line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1, in characters.
+    pub column: usize,
+    /// Length in characters; of something on several lines, that of its first line.
+    pub len: usize,
+}
+
+impl Span {
+    /// The first character of a file: where there is nothing better to point at.
+    pub const START: Span = Span { line: 1, column: 1, len: 1 };
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Where it stands; of a map, its first key.
+    pub span: Span,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Text. `plain` means that it was written without quotes and not as a block.
+    Scalar {
+        /// The text after YAML's unquoting and folding, never converted.
+        text: String,
+        /// Written without quotes.
+        plain: bool,
+    },
+    /// A list.
+    List(Vec<Node>),
+    /// Keys and values in the order of the file; keys are unique scalars.
+    Map(Vec<(Node, Node)>),
+}
+
+impl Node {
+    /// The text of a scalar.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
+    /// Whether nothing was given: a plain empty value, `~` or `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// What the node is, for messages: `a list`, `a map`, `text`, `nothing`.
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Scalar { .. } if self.is_null() => "nothing",
+            Value::Scalar { .. } => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+        }
+    }
+
+    /// The value of a key, if this is a map that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+}
+
+/// Parses a file: one node per YAML document of it. An empty file has none.
+///
+/// # Errors
+/// What the YAML syntax forbids (the first such place), or all that this module refuses.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Node>, Diagnostics> {
+    let source = Source { file, text };
+    let mut builder = Builder {
+        source,
+        lines: text.lines().collect(),
+        parser: Parser::new_from_str(text),
+        refused: Diagnostics::new(),
+    };
+    let mut documents = Vec::new();
+    while let Some((event, range)) = builder.next()? {
+        if matches!(event, Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(_)) {
+            documents.push(builder.node(event, range, 1)?);
+        }
+    }
+    if builder.refused.is_empty() { Ok(documents) } else { Err(builder.refused) }
+}
+
+struct Builder<'t> {
+    source: Source<'t>,
+    lines: Vec<&'t str>,
+    parser: Parser<'t, StrInput<'t>>,
+    refused: Diagnostics,
+}
+
+impl<'t> Builder<'t> {
+    fn next(&mut self) -> Result<Option<(Event<'t>, Range)>, Diagnostics> {
+        match self.parser.next_event() {
+            None => Ok(None),
+            Some(Ok((event, range))) => Ok(Some((event, range))),
+            Some(Err(error)) => {
+                let span = Span { line: error.marker().line().max(1), column: error.marker().col() + 1, len: 1 };
+                Err(self.source.error(span, "yaml-syntax", format!("this is not YAML: {}", error.info())).into())
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'t>, range: Range, depth: usize) -> Result<Node, Diagnostics> {
+        let span = self.span(range);
+        if depth > MAX_DEPTH {
+            return Err(self.source.error(span, "too-deep", format!("nested deeper than {MAX_DEPTH} levels")).into());
+        }
+        self.check_properties(&event, span);
+        match event {
+            Event::Scalar(text, style, _, tag) => {
+                let plain = style == ScalarStyle::Plain && tag.is_none();
+                Ok(Node { span, value: Value::Scalar { text: text.into_owned(), plain } })
+            }
+            Event::SequenceStart(..) => self.list(span, depth),
+            Event::MappingStart(..) => self.map(span, depth),
+            _ => Ok(Node { span, value: Value::Scalar { text: String::new(), plain: true } }),
+        }
+    }
+
+    fn check_properties(&mut self, event: &Event<'_>, span: Span) {
+        let (anchor, tag) = match event {
+            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
+                (*anchor, tag.as_deref())
+            }
+            _ => (1, None), // an alias
+        };
+        if anchor != 0 {
+            self.refused.push(self.source.error(span, "alias", "anchors and aliases are not accepted"));
+        }
+        if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
+            self.refused.push(self.source.error(span, "tag", format!("the tag `{tag}` is not accepted")));
+        }
+    }
+
+    fn list(&mut self, span: Span, depth: usize) -> Result<Node, Diagnostics> {
+        let mut items = Vec::new();
+        while let Some((event, range)) = self.next()? {
+            if matches!(event, Event::SequenceEnd) {
+                break;
+            }
+            items.push(self.node(event, range, depth + 1)?);
+        }
+        Ok(Node { span, value: Value::List(items) })
+    }
+
+    fn map(&mut self, span: Span, depth: usize) -> Result<Node, Diagnostics> {
+        let mut entries: Vec<(Node, Node)> = Vec::new();
+        while let Some((event, range)) = self.next()? {
+            if matches!(event, Event::MappingEnd) {
+                break;
+            }
+            let key = self.node(event, range, depth + 1)?;
+            let Some((event, range)) = self.next()? else { break };
+            let value = self.node(event, range, depth + 1)?;
+            self.check_key(&key, &entries);
+            entries.push((key, value));
+        }
+        let span = entries.first().map_or(span, |(key, _)| key.span);
+        Ok(Node { span, value: Value::Map(entries) })
+    }
+
+    fn check_key(&mut self, key: &Node, entries: &[(Node, Node)]) {
+        let Some(text) = key.text() else {
+            self.refused.push(self.source.error(key.span, "key-not-text", format!("{} cannot be a key", key.kind())));
+            return;
+        };
+        if let Some((first, _)) = entries.iter().find(|(other, _)| other.text() == Some(text)) {
+            let message = format!("the key `{text}` is given twice");
+            let mut diagnostic = self.source.error(key.span, "duplicate-key", message);
+            diagnostic.help = Some(format!("the first one is in line {}", first.span.line));
+            self.refused.push(diagnostic);
+        }
+    }
+
+    fn span(&self, range: Range) -> Span {
+        let (line, column) = (range.start.line().max(1), range.start.col() + 1);
+        let rest = self.lines.get(line - 1).map_or(0, |l| l.trim_end().chars().count().saturating_sub(column - 1));
+        let len = if range.end.line() == line { range.end.col().saturating_sub(range.start.col()) } else { rest };
+        Span { line, column, len: len.clamp(1, rest.max(1)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Node, Span, Value, parse};
+
+    fn one(text: &str) -> Node {
+        parse("f.yml", text).unwrap().remove(0)
+    }
+
+    fn refused(text: &str) -> String {
+        parse("f.yml", text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn scalars_keep_their_source_text_and_know_their_quotes() {
+        let node = one("a: 0777\nb: 1.20\nc: \"yes\"\nd: |\n  x\n  y\ne: ~\nf:\ng: 'null'\nh: !!str null\n");
+        let scalar = |key| match &node.get(key).unwrap().value {
+            Value::Scalar { text, plain } => (text.as_str(), *plain),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(scalar("a"), ("0777", true));
+        assert_eq!(scalar("b"), ("1.20", true));
+        assert_eq!(scalar("c"), ("yes", false));
+        assert_eq!(scalar("d"), ("x\ny\n", false));
+        let nulls: Vec<&str> = "efgh".split("").filter(|k| node.get(k).is_some_and(Node::is_null)).collect();
+        assert_eq!(nulls, ["e", "f"]);
+    }
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        let node = one("name: x\nlist:\n  - äöü: \"q\"\n    b: |\n      block\n");
+        assert_eq!(node.span, Span { line: 1, column: 1, len: 4 });
+        let Value::List(items) = &node.get("list").unwrap().value else { panic!() };
+        assert_eq!(items[0].span, Span { line: 3, column: 5, len: 3 });
+        assert_eq!(items[0].get("äöü").unwrap().span, Span { line: 3, column: 10, len: 3 });
+        assert_eq!(items[0].get("b").unwrap().span, Span { line: 5, column: 7, len: 5 });
+    }
+
+    #[test]
+    fn a_file_may_hold_several_documents_or_none() {
+        assert_eq!(parse("f", "kind: A\n---\nkind: B\n").unwrap().len(), 2);
+        assert_eq!(parse("f", "# nothing\n").unwrap(), []);
+    }
+
+    #[test]
+    fn syntax_errors_say_where() {
+        assert_eq!(refused("a: b\nc: [1, 2\n").lines().next().unwrap().split(": ").nth(1), Some("error"));
+        assert!(
+            refused("a: b\n  c: d\n").starts_with("f.yml:2:4: error: this is not YAML: "),
+            "{}",
+            refused("a: b\n  c: d\n")
+        );
+    }
+
+    #[test]
+    fn duplicate_keys_are_all_reported() {
+        let expected = "f.yml:2:1: error: the key `a` is given twice\n  a: 2\n  ^\nhelp: the first one is in line 1\n\
+                        f.yml:4:1: error: the key `b` is given twice\n  b: 4\n  ^\nhelp: the first one is in line 3";
+        assert_eq!(refused("a: 1\na: 2\nb: 3\nb: 4\n"), expected);
+    }
+
+    #[test]
+    fn aliases_own_tags_and_deep_nesting_are_refused() {
+        assert!(refused("a: &x [1]\nb: *x\n").contains("f.yml:2:4: error: anchors and aliases are not accepted"));
+        assert!(refused("a: !secret x\n").contains("the tag `!secret` is not accepted"));
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        assert!(refused(&deep).contains("nested deeper than 64 levels"));
+        assert!(parse("f", &format!("{}{}", "[".repeat(64), "]".repeat(64))).is_ok());
+    }
+}
