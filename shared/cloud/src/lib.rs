@@ -1,1 +1,60 @@
-//! Placeholder.
+//! What Goldsmith needs of AWS, as narrow traits named for that need, with domain types in and out.
+//!
+//! The adapters of everything but EC2 live in [`aws`]; EC2's own is the crate `goldsmith-cloud-ec2`, since its SDK
+//! alone is half of every cold build. With the feature `fake`, [`fake`] holds behaving stand-ins for tests.
+//! A method that changes something in AWS says so in its documentation with the word *Effect* and says what makes it
+//! safe to repeat.
+
+pub mod aws;
+mod commands;
+mod error;
+mod events;
+mod executions;
+#[cfg(feature = "fake")]
+pub mod fake;
+mod functions;
+mod images;
+mod logs;
+mod machines;
+mod objects;
+mod parameters;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use commands::{Command, CommandStatus, Commands, Invocation};
+pub use error::{CloudError, Kind, Result};
+pub use events::Events;
+pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
+pub use functions::Functions;
+pub use images::{Image, ImageCopy, ImageState, Images, LaunchPermission, NewImage, Snapshot};
+pub use logs::{LogPage, Logs};
+pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions};
+pub use objects::Objects;
+pub use parameters::{Parameter, Parameters};
+
+/// AWS resource tags, in a fixed order so that requests are reproducible.
+pub type Tags = BTreeMap<String, String>;
+
+/// Everything that the states use of AWS, each part behind its own trait.
+#[derive(Clone)]
+pub struct Cloud {
+    /// EC2 instances.
+    pub machines: Arc<dyn Machines>,
+    /// AMIs and their snapshots.
+    pub images: Arc<dyn Images>,
+    /// SSM Run Command.
+    pub commands: Arc<dyn Commands>,
+    /// SSM Parameter Store.
+    pub parameters: Arc<dyn Parameters>,
+    /// The stack's bucket.
+    pub objects: Arc<dyn Objects>,
+    /// The stack's state machine and its task tokens.
+    pub executions: Arc<dyn Executions>,
+    /// The stack's Lambda functions.
+    pub functions: Arc<dyn Functions>,
+    /// The default event bus.
+    pub events: Arc<dyn Events>,
+    /// CloudWatch Logs.
+    pub logs: Arc<dyn Logs>,
+}

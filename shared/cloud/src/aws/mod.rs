@@ -1,0 +1,1 @@
+//! SDK adapters of everything but EC2.

@@ -1,0 +1,67 @@
+//! SSM Run Command with the document `AWS-RunShellScript`.
+
+use async_trait::async_trait;
+
+use crate::Result;
+
+/// A shell script to run on one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Target.
+    pub instance: String,
+    /// At most 100 characters; it is how a lost answer is found again.
+    pub comment: String,
+    /// The script, as one element of `commands`.
+    pub script: String,
+    /// `executionTimeout` in seconds, at most 172 800.
+    pub timeout_seconds: u32,
+    /// CloudWatch Logs group for the output.
+    pub log_group: String,
+}
+
+/// Status of a command on its instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandStatus {
+    /// `Pending`, `InProgress`, `Delayed`, `Cancelling`
+    Running,
+    /// `Success`
+    Success,
+    /// `Failed`: the script ended with another exit code than 0.
+    Failed,
+    /// `TimedOut`: over `executionTimeout`, or never delivered in time.
+    TimedOut,
+    /// `Cancelled`
+    Cancelled,
+    /// `Undeliverable`, `Terminated`, …: the instance could not be reached.
+    Undeliverable,
+}
+
+/// A command's invocation on its instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// Where it stands.
+    pub status: CommandStatus,
+    /// AWS's detailed status text.
+    pub detail: String,
+    /// The script's exit code, once it ended.
+    pub exit_code: Option<i32>,
+    /// First 24,000 characters of standard output.
+    pub stdout: String,
+    /// First 8,000 characters of standard error.
+    pub stderr: String,
+}
+
+/// SSM Run Command.
+#[async_trait]
+pub trait Commands: Send + Sync {
+    /// Whether SSM reports the instance as online.
+    async fn online(&self, region: &str, instance: &str) -> Result<bool>;
+    /// `SendCommand`; answers the command id. *Effect*, has no token: look with [`Commands::find`] first; SDK retries are off.
+    async fn send(&self, region: &str, command: &Command) -> Result<String>;
+    /// The id of the command that was sent to this instance with this comment.
+    async fn find(&self, region: &str, instance: &str, comment: &str) -> Result<Option<String>>;
+    /// The invocation, or none where SSM does not know it (yet).
+    async fn invocation(&self, region: &str, command: &str, instance: &str) -> Result<Option<Invocation>>;
+    /// `CancelCommand`. *Effect*, no error when it has ended.
+    async fn cancel(&self, region: &str, command: &str) -> Result<()>;
+}

@@ -1,0 +1,54 @@
+//! One error for every call to AWS: the facts a person needs, and predicates so that callers never match on text.
+
+use std::error::Error;
+
+/// Result of a call to AWS.
+pub type Result<T> = std::result::Result<T, CloudError>;
+
+/// What a caller can do about a failed call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// AWS asked us to slow down (`Throttling`, `RequestLimitExceeded`, `TooManyRequestsException`, …): try later.
+    Throttled,
+    /// No answer: connection, time-out, or a 5xx. The effect may or may not have happened.
+    Unanswered,
+    /// The resource does not exist (or is not visible yet).
+    NotFound,
+    /// No capacity for this instance type here (`InsufficientInstanceCapacity`, `Unsupported` type in a zone, …): try the next candidate.
+    Capacity,
+    /// The name or token is taken (`InvalidAMIName.Duplicate`, `ExecutionAlreadyExists`).
+    Duplicate,
+    /// The resource is not in a state that allows the call (`IncorrectInstanceState`, `InvalidSnapshot.InUse`).
+    WrongState,
+    /// Our role lacks a right.
+    Denied,
+    /// Everything else: the request itself is wrong.
+    Invalid,
+}
+
+/// A failed call to AWS.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} in {region} failed: {code}: {message}")]
+pub struct CloudError {
+    /// The API operation, such as `RunInstances`.
+    pub operation: &'static str,
+    /// The Region that was asked.
+    pub region: String,
+    /// AWS's error code, or `NoAnswer` where none came.
+    pub code: String,
+    /// AWS's message.
+    pub message: String,
+    /// What can be done about it.
+    pub kind: Kind,
+    /// The SDK's error, boxed because the SDK's types are large.
+    #[source]
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl CloudError {
+    /// Whether the same call may succeed later without any change.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, Kind::Throttled | Kind::Unanswered)
+    }
+}

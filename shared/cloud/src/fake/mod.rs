@@ -1,0 +1,1 @@
+//! Behaving stand-ins for tests.

@@ -1,0 +1,113 @@
+//! EC2 instances as the builds use them.
+
+use async_trait::async_trait;
+
+use crate::{Result, Tags};
+
+/// Instance metadata service options of a launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataOptions {
+    /// `HttpTokens=required` (IMDSv2 only) when true, else `optional`.
+    pub tokens_required: bool,
+    /// `HttpPutResponseHopLimit`, 1 to 64.
+    pub hop_limit: u8,
+}
+
+/// One block device mapping with an EBS volume.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BlockDevice {
+    /// Such as `/dev/xvda`.
+    pub device_name: String,
+    /// GiB.
+    pub volume_size: Option<u32>,
+    /// `gp3`, `io2`, …
+    pub volume_type: Option<String>,
+    /// IOPS, for the types that take it.
+    pub iops: Option<u32>,
+    /// MiB/s, gp3 only.
+    pub throughput: Option<u32>,
+    /// EBS encryption.
+    pub encrypted: Option<bool>,
+    /// KMS key for encryption.
+    pub kms_key_id: Option<String>,
+    /// Whether the volume goes with its instance.
+    pub delete_on_termination: bool,
+}
+
+/// A request for one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// `ClientToken`, at most 64 ASCII characters: the same token gives the same instance.
+    pub token: String,
+    /// AMI id.
+    pub image: String,
+    /// Such as `t3.small`.
+    pub instance_type: String,
+    /// Subnet id; none: the default VPC's choice.
+    pub subnet: Option<String>,
+    /// Security group ids; none: the VPC's default group.
+    pub security_groups: Vec<String>,
+    /// Name of the instance profile.
+    pub instance_profile: Option<String>,
+    /// IMDS options.
+    pub metadata: MetadataOptions,
+    /// Tags of the instance and its volumes, set in the creating call.
+    pub tags: Tags,
+    /// Block devices; empty: the image's own.
+    pub block_devices: Vec<BlockDevice>,
+}
+
+/// EC2's instance states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceState {
+    /// `pending`
+    Pending,
+    /// `running`
+    Running,
+    /// `stopping`
+    Stopping,
+    /// `stopped`
+    Stopped,
+    /// `shutting-down`
+    ShuttingDown,
+    /// `terminated`
+    Terminated,
+}
+
+impl InstanceState {
+    /// Whether the instance is ending or has ended for good.
+    #[must_use]
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+}
+
+/// An instance as EC2 describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// `i-…`
+    pub id: String,
+    /// Its state now.
+    pub state: InstanceState,
+    /// EC2's reason for the last change, such as `Server.SpotInstanceTermination: …`; empty if none.
+    pub state_reason: String,
+    /// The AMI that it was launched from.
+    pub image: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// EC2 instances.
+#[async_trait]
+pub trait Machines: Send + Sync {
+    /// `RunInstances` for one instance. *Effect*, safe to repeat with the same token; a capacity error has kind `Capacity`.
+    async fn launch(&self, region: &str, launch: &Launch) -> Result<Instance>;
+    /// The instance, or none where EC2 does not know the id (yet).
+    async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>>;
+    /// All instances with this tag that are not terminated.
+    async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>>;
+    /// `StopInstances`. *Effect*, no error when it is stopped or stopping.
+    async fn stop(&self, region: &str, id: &str) -> Result<()>;
+    /// `TerminateInstances`. *Effect*, no error when the instance is gone or unknown.
+    async fn terminate(&self, region: &str, id: &str) -> Result<()>;
+}

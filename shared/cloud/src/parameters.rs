@@ -1,0 +1,25 @@
+//! SSM Parameter Store, for image ids that are read and published.
+
+use async_trait::async_trait;
+
+use crate::Result;
+
+/// A parameter's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// The text.
+    pub value: String,
+    /// `text` or `aws:ec2:image`.
+    pub data_type: String,
+}
+
+/// SSM Parameter Store.
+#[async_trait]
+pub trait Parameters: Send + Sync {
+    /// The parameter, or none.
+    async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>>;
+    /// `PutParameter` with overwrite, type String. *Effect*, safe to repeat.
+    async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()>;
+    /// `DeleteParameter`. *Effect*, no error when it is gone.
+    async fn delete(&self, region: &str, name: &str) -> Result<()>;
+}

@@ -1,0 +1,66 @@
+//! What can go wrong with the table.
+
+use std::error::Error;
+
+/// Result of a call to the table.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A failed call to the table.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A condition did not hold; nothing was written.
+    #[error("the item changed meanwhile (write {failed:?} refused)")]
+    Conflict {
+        /// Indexes of the writes whose checks failed.
+        failed: Vec<usize>,
+    },
+    /// Throttled, or two transactions met: the same call may succeed later.
+    #[error("the table is busy: {code}")]
+    Busy {
+        /// AWS's code.
+        code: String,
+    },
+    /// No answer: a write may or may not have happened.
+    #[error("the table did not answer {operation}")]
+    Unanswered {
+        /// API operation.
+        operation: &'static str,
+        /// The SDK's error.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Refused for another reason, such as a missing table or right.
+    #[error("{operation} failed: {code}: {message}")]
+    Refused {
+        /// API operation.
+        operation: &'static str,
+        /// AWS's code.
+        code: String,
+        /// AWS's message.
+        message: String,
+    },
+    /// An item does not have the shape that this version writes.
+    #[error("item {pk} / {sk} is not readable")]
+    Malformed {
+        /// Its partition key.
+        pk: String,
+        /// Its sort key.
+        sk: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl StoreError {
+    /// Whether a condition did not hold.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unanswered { .. })
+    }
+}
