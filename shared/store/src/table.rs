@@ -71,6 +71,7 @@ pub enum Write {
         checks: Vec<Check>,
     },
     /// Sets and removes top-level attributes; makes the item where it is absent, unless a check says otherwise.
+    /// One that neither sets nor removes is refused; one that only removes needs a check, since it makes no item.
     Update {
         /// Which item.
         key: Key,

@@ -1,0 +1,249 @@
+//! The table in memory, for tests and for programs that need no other: the rules of DynamoDB that the records rely on.
+//!
+//! It is strict where DynamoDB is: a request that DynamoDB would refuse as invalid is refused here too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::{Check, Item, Key, Result, StoreError, Table, Write};
+
+/// DynamoDB's limit for one item, in bytes.
+const MAX_ITEM_BYTES: usize = 400 * 1024;
+/// DynamoDB's limit for one transaction.
+const MAX_WRITES: usize = 100;
+/// Attributes that are keys of the table or of its index: text and not empty.
+const KEYS: [&str; 4] = ["pk", "sk", "open", "nextLook"];
+
+type Items = BTreeMap<Key, Item>;
+
+/// A table in memory; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryTable {
+    items: Arc<Mutex<Items>>,
+}
+
+impl MemoryTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every item, ascending by key.
+    #[must_use]
+    pub fn dump(&self) -> Vec<Item> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Items> {
+        // A panic elsewhere cannot leave half a write: items are replaced by one assignment.
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Table for MemoryTable {
+    async fn get(&self, key: &Key) -> Result<Option<Item>> {
+        Ok(self.lock().get(key).cloned())
+    }
+
+    async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
+        let items = self.lock();
+        let from_prefix = items.range(Key::new(pk, prefix)..);
+        Ok(from_prefix
+            .take_while(|(key, _)| key.pk == pk && key.sk.starts_with(prefix))
+            .map(|(_, item)| item.clone())
+            .collect())
+    }
+
+    async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
+        let items = self.lock();
+        let mut due: Vec<(&str, &Item)> = items
+            .values()
+            .filter(|item| text(item, "open") == Some(open))
+            .filter_map(|item| Some((text(item, "nextLook")?, item)))
+            .filter(|(next_look, _)| *next_look <= until)
+            .collect();
+        due.sort_by_key(|(next_look, _)| *next_look);
+        Ok(due.into_iter().map(|(_, item)| item.clone()).collect())
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Result<()> {
+        let mut items = self.lock();
+        refuse_invalid(&writes)?;
+        let before = |write: &Write| items.get(&key_of(write));
+        let failed: Vec<usize> = writes
+            .iter()
+            .enumerate()
+            .filter(|(_, write)| !checks_of(write).iter().all(|check| holds(check, before(write))))
+            .map(|(index, _)| index)
+            .collect();
+        if !failed.is_empty() {
+            return Err(StoreError::Conflict { failed });
+        }
+        let changes: Vec<(Key, Option<Item>)> = writes
+            .into_iter()
+            .map(|write| (key_of(&write), apply(items.get(&key_of(&write)).cloned(), write)))
+            .collect();
+        if let Some((key, _)) = changes.iter().find(|(_, item)| item.as_ref().is_some_and(is_too_large)) {
+            return Err(refused(format!("item {} / {} is larger than 400 KB", key.pk, key.sk)));
+        }
+        for (key, item) in changes {
+            match item {
+                Some(item) => items.insert(key, item),
+                None => items.remove(&key),
+            };
+        }
+        Ok(())
+    }
+}
+
+fn text<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
+    item.get(attribute).and_then(Value::as_str)
+}
+
+fn key_of(write: &Write) -> Key {
+    match write {
+        Write::Put { item, .. } => Key::new(text(item, "pk").unwrap_or_default(), text(item, "sk").unwrap_or_default()),
+        Write::Update { key, .. } | Write::Delete { key, .. } | Write::Verify { key, .. } => key.clone(),
+    }
+}
+
+fn checks_of(write: &Write) -> &[Check] {
+    match write {
+        Write::Put { checks, .. }
+        | Write::Update { checks, .. }
+        | Write::Delete { checks, .. }
+        | Write::Verify { checks, .. } => checks,
+    }
+}
+
+fn holds(check: &Check, item: Option<&Item>) -> bool {
+    let value = |attribute: &str| item.and_then(|item| item.get(attribute));
+    match check {
+        Check::Absent => item.is_none(),
+        Check::Present => item.is_some(),
+        Check::Equals(attribute, wanted) => value(attribute).is_some_and(|found| *found == canonical(wanted.clone())),
+        Check::Missing(attribute) => value(attribute).is_none(),
+        Check::Before(attribute, limit) => {
+            value(attribute).and_then(Value::as_str).is_some_and(|found| found < limit.as_str())
+        }
+        Check::Any(checks) => checks.iter().any(|check| holds(check, item)),
+    }
+}
+
+/// The item after the write.
+fn apply(before: Option<Item>, write: Write) -> Option<Item> {
+    match write {
+        Write::Put { item, .. } => Some(canonical_item(item)),
+        Write::Update { key, set, remove, .. } => {
+            if before.is_none() && set.is_empty() {
+                return None; // only removals: there is nothing to remove from
+            }
+            let mut item = before.unwrap_or_else(|| key_attributes(key));
+            item.extend(canonical_item(set));
+            item.retain(|attribute, _| !remove.contains(attribute));
+            Some(item)
+        }
+        Write::Delete { .. } => None,
+        Write::Verify { .. } => before,
+    }
+}
+
+fn key_attributes(key: Key) -> Item {
+    Item::from_iter([("pk".to_owned(), Value::from(key.pk)), ("sk".to_owned(), Value::from(key.sk))])
+}
+
+/// DynamoDB knows one type of number: 2.0 is stored, compared and read as 2.
+fn canonical(value: Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            // Below 2^53 a float without fraction and its integer are the same number.
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => {
+                Value::from(float as i64)
+            }
+            _ => Value::Number(number),
+        },
+        Value::Array(values) => values.into_iter().map(canonical).collect(),
+        Value::Object(item) => Value::Object(canonical_item(item)),
+        other => other,
+    }
+}
+
+fn canonical_item(item: Item) -> Item {
+    item.into_iter().map(|(attribute, value)| (attribute, canonical(value))).collect()
+}
+
+fn is_too_large(item: &Item) -> bool {
+    serde_json::to_vec(item).is_ok_and(|bytes| bytes.len() > MAX_ITEM_BYTES)
+}
+
+fn refused(message: String) -> StoreError {
+    StoreError::Refused { operation: "TransactWriteItems", code: "ValidationException".to_owned(), message }
+}
+
+fn refuse_invalid(writes: &[Write]) -> Result<()> {
+    if writes.len() > MAX_WRITES {
+        return Err(refused(format!("{} writes in one transaction, at most {MAX_WRITES} are allowed", writes.len())));
+    }
+    let mut keys = BTreeSet::new();
+    for write in writes {
+        refuse_invalid_attributes(write)?;
+        let key = key_of(write);
+        if key.pk.is_empty() || key.sk.is_empty() {
+            return Err(refused(format!("key {} / {} is incomplete", key.pk, key.sk)));
+        }
+        if !keys.insert(key.clone()) {
+            return Err(refused(format!("two writes to item {} / {} in one transaction", key.pk, key.sk)));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_invalid_attributes(write: &Write) -> Result<()> {
+    let set = match write {
+        Write::Put { item, .. } => item,
+        Write::Update { set, remove, .. } => {
+            if set.is_empty() && remove.is_empty() {
+                return Err(refused("an update changes nothing".to_owned()));
+            }
+            let is_key = |attribute: &&String| matches!(attribute.as_str(), "pk" | "sk");
+            if let Some(attribute) = set.keys().chain(remove).find(is_key) {
+                return Err(refused(format!("{attribute} is part of the key and cannot be updated")));
+            }
+            if let Some(attribute) = remove.iter().find(|attribute| set.contains_key(*attribute)) {
+                return Err(refused(format!("{attribute} is both set and removed")));
+            }
+            set
+        }
+        Write::Delete { .. } | Write::Verify { .. } => return Ok(()),
+    };
+    let is_bad_key = |name: &&str| set.get(*name).is_some_and(|value| value.as_str().is_none_or(str::is_empty));
+    match KEYS.iter().copied().find(is_bad_key) {
+        Some(name) => Err(refused(format!("the key attribute {name} is not a text or is empty"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        crate::contract::check(&MemoryTable::new()).await;
+    }
+
+    #[tokio::test]
+    async fn clones_share_their_items() {
+        let table = MemoryTable::new();
+        let Value::Object(item) = json!({"pk": "a", "sk": "b"}) else { unreachable!() };
+        table.clone().write(vec![Write::Put { item: item.clone(), checks: vec![] }]).await.unwrap();
+        assert_eq!(table.dump(), [item]);
+    }
+}
