@@ -1,0 +1,134 @@
+//! The work order: all that one start of the agent is told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The only version of the work order's form.
+pub const ORDER_VERSION: u32 = 1;
+
+/// What to run and where, as the agent reads it from a JSON file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkOrder {
+    /// Form of the order: [`ORDER_VERSION`].
+    pub version: u32,
+    /// Names the execution, as `build/state[/item]`. A second start with the same id never runs anything twice.
+    pub execution: String,
+    /// A task that the agent brings itself, instead of documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builtin: Option<Builtin>,
+    /// The phases to run, in the order that each document gives them; none: all of them.
+    #[serde(default)]
+    pub phases: Vec<String>,
+    /// The documents to run, one after another.
+    #[serde(default)]
+    pub documents: Vec<OrderDocument>,
+    /// Keeps state, lock and scripts; survives reboots; one per machine.
+    #[serde(default = "default_state_directory")]
+    pub state_directory: PathBuf,
+    /// Gets a folder of logs for the execution.
+    #[serde(default = "default_log_directory")]
+    pub log_directory: PathBuf,
+    /// Where steps run and relative paths start; created when missing; none: `/tmp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<PathBuf>,
+    /// Bounds of the run.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+impl WorkOrder {
+    /// An order that runs `phases` of `documents`, with the places and limits of an instance.
+    pub fn documents(execution: impl Into<String>, phases: Vec<String>, documents: Vec<OrderDocument>) -> Self {
+        Self {
+            version: ORDER_VERSION,
+            execution: execution.into(),
+            builtin: None,
+            phases,
+            documents,
+            state_directory: default_state_directory(),
+            log_directory: default_log_directory(),
+            working_directory: None,
+            limits: Limits::default(),
+        }
+    }
+
+    /// An order that removes from the machine what must not be in an image.
+    pub fn clean(execution: impl Into<String>) -> Self {
+        Self { builtin: Some(Builtin::Clean), ..Self::documents(execution, Vec::new(), Vec::new()) }
+    }
+}
+
+/// A task that needs no document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Builtin {
+    /// Remove what must not be in an image.
+    Clean,
+}
+
+/// One component document of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OrderDocument {
+    /// The component's name, for messages and events.
+    pub name: String,
+    /// The component's version.
+    pub version: String,
+    /// SHA-256 of `body`, in hex; the agent checks it.
+    pub digest: String,
+    /// The document's text.
+    pub body: String,
+    /// Values that take precedence over the parameters' defaults.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Bounds of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Reboots that one phase of one document may ask for.
+    pub reboots_per_phase: u32,
+    /// Reboots of the whole execution. The SSM agent silently gives a command up after 15, so stop one earlier, with a
+    /// cause.
+    pub reboots: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { reboots_per_phase: 10, reboots: 14 }
+    }
+}
+
+fn default_state_directory() -> PathBuf {
+    PathBuf::from("/var/lib/goldsmith/state")
+}
+
+fn default_log_directory() -> PathBuf {
+    PathBuf::from("/var/lib/goldsmith/log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Builtin, WorkOrder};
+
+    #[test]
+    fn the_shortest_orders_are_read() {
+        let clean: WorkOrder =
+            serde_json::from_str(r#"{"version":1,"execution":"b/Snapshot","builtin":"clean"}"#).unwrap();
+        assert_eq!(clean.builtin, Some(Builtin::Clean));
+        assert_eq!(clean, WorkOrder::clean("b/Snapshot"));
+    }
+
+    #[test]
+    fn an_order_survives_its_own_json_and_refuses_what_it_does_not_know() {
+        let order = WorkOrder::documents("b/Build", vec!["build".into()], Vec::new());
+        let json = serde_json::to_string(&order).unwrap();
+        assert_eq!(serde_json::from_str::<WorkOrder>(&json).unwrap(), order);
+        let error = serde_json::from_str::<WorkOrder>(r#"{"version":1,"execution":"x","phase":[]}"#).unwrap_err();
+        assert!(error.to_string().contains("unknown field `phase`"), "{error}");
+    }
+}

@@ -1,0 +1,180 @@
+//! What a run came to: the one line of JSON on the agent's standard error.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest result line, in bytes: SSM keeps the first 8,000 characters of standard error and adds words of its own.
+pub const RESULT_LIMIT: usize = 7_500;
+
+/// Exit status of the agent after success.
+pub const EXIT_SUCCESS: u8 = 0;
+/// Exit status of the agent after a failure.
+pub const EXIT_FAILED: u8 = 1;
+/// Exit status of the agent where its own call was wrong.
+pub const EXIT_USAGE: u8 = 2;
+/// Exit status that asks the SSM agent to reboot and to start the same command again.
+pub const EXIT_REBOOT: u8 = 194;
+
+/// The summary of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunResult {
+    /// The order's execution id.
+    #[serde(default)]
+    pub execution_id: String,
+    /// How it ended.
+    pub status: RunStatus,
+    /// Steps that failed and were not to be ignored.
+    #[serde(default)]
+    pub failed_step_count: u32,
+    /// Steps that were started.
+    #[serde(default)]
+    pub executed_step_count: u32,
+    /// Steps that failed under `onFailure: Ignore`.
+    #[serde(default)]
+    pub ignored_failed_step_count: u32,
+    /// Steps that a condition left out.
+    #[serde(default)]
+    pub skipped_step_count: u32,
+    /// One line about the failure; empty after success.
+    #[serde(default)]
+    pub failure_message: String,
+    /// The folder with the logs.
+    #[serde(default)]
+    pub log_url: String,
+    /// The first failed step, or what failed instead of a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_context: Option<FailureContext>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunStatus {
+    /// All is well; ignored failures count as well.
+    Success,
+    /// A step, or something before the first step, failed.
+    Failed,
+    /// The script that fetches the agent failed; the agent never says this itself.
+    BootstrapFailed,
+}
+
+/// Where and why a run failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureContext {
+    /// The document's name; empty where the failure belongs to none.
+    #[serde(default)]
+    pub document: String,
+    /// The phase, where it was one's step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// The step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The step's action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Exit status of the step's process, where it had one and was not killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The cause.
+    #[serde(default)]
+    pub message: String,
+    /// The last lines that the step wrote.
+    #[serde(default)]
+    pub last_lines: Vec<String>,
+}
+
+impl RunResult {
+    /// A run of which nothing has happened yet.
+    pub fn new(execution: &str) -> Self {
+        Self {
+            execution_id: execution.to_owned(),
+            status: RunStatus::Success,
+            failed_step_count: 0,
+            executed_step_count: 0,
+            ignored_failed_step_count: 0,
+            skipped_step_count: 0,
+            failure_message: String::new(),
+            log_url: String::new(),
+            failure_context: None,
+        }
+    }
+
+    /// A run that failed outside of any step.
+    pub fn failed(execution: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let context = FailureContext { message: message.clone(), ..FailureContext::default() };
+        let first_line = message.lines().next().unwrap_or_default().to_owned();
+        Self {
+            status: RunStatus::Failed,
+            failure_message: first_line,
+            failure_context: Some(context),
+            ..Self::new(execution)
+        }
+    }
+
+    /// The result as one line of JSON of at most [`RESULT_LIMIT`] bytes: the oldest of the last lines go first, then
+    /// the ends of the messages.
+    pub fn to_line(&self) -> String {
+        let mut cut = self.clone();
+        loop {
+            let line = serde_json::to_string(&cut).unwrap_or_default(); // strings and numbers always serialise
+            if line.len() <= RESULT_LIMIT || !cut.shorten() {
+                return line;
+            }
+        }
+    }
+
+    fn shorten(&mut self) -> bool {
+        if let Some(context) = &mut self.failure_context {
+            if !context.last_lines.is_empty() {
+                context.last_lines.remove(0);
+                return true;
+            }
+            if halve(&mut context.message) || halve(&mut context.document) {
+                return true;
+            }
+        }
+        halve(&mut self.failure_message) || halve(&mut self.log_url) || halve(&mut self.execution_id)
+    }
+}
+
+/// Cuts a text that is longer than 200 characters to its first half.
+fn halve(text: &mut String) -> bool {
+    let length = text.chars().count();
+    if length <= 200 {
+        return false;
+    }
+    *text = text.chars().take(length / 2).chain("…".chars()).collect();
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FailureContext, RESULT_LIMIT, RunResult, RunStatus};
+
+    #[test]
+    fn a_long_result_loses_its_oldest_lines_first() {
+        let mut result = RunResult::failed("b/Build", "exit status 3");
+        let lines = (0..200).map(|n| format!("line {n} {}", "ü\"".repeat(30))).collect();
+        result.failure_context =
+            Some(FailureContext { message: "exit status 3".into(), last_lines: lines, ..Default::default() });
+        let line = result.to_line();
+        assert!(line.len() <= RESULT_LIMIT && !line.contains('\n'));
+        let back: RunResult = serde_json::from_str(&line).unwrap();
+        let context = back.failure_context.unwrap();
+        assert!(context.last_lines.last().unwrap().starts_with("line 199 "));
+        assert_eq!(context.message, "exit status 3");
+        let huge = RunResult::failed(&"e".repeat(20_000), "m\n".repeat(20_000)).to_line();
+        assert!(huge.len() <= RESULT_LIMIT);
+    }
+
+    #[test]
+    fn the_scripts_own_failure_is_read_too() {
+        let result: RunResult =
+            serde_json::from_str(r#"{"status":"bootstrap-failed","failureMessage":"no curl"}"#).unwrap();
+        assert_eq!(result.status, RunStatus::BootstrapFailed);
+        assert_eq!(result.failure_message, "no curl");
+    }
+}
