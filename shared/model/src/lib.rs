@@ -1,1 +1,35 @@
-//! Placeholder.
+//! What Goldsmith builds and from what: definitions, versions, images, causes, and the names made of them.
+//!
+//! Pure: text and values in, types or explained mistakes out. The serde shapes of the definitions are what the table
+//! stores; the YAML that users write is read by hand, so that every mistake has its file, line and column.
+
+mod ami_name;
+mod cause;
+mod component;
+mod distribution;
+mod infrastructure;
+mod input;
+mod name;
+mod pipeline;
+mod recipe;
+mod reference;
+mod region;
+mod source_image;
+mod version;
+
+pub use ami_name::{AmiName, AmiNameError};
+pub use cause::{Cause, execution_name};
+pub use component::{Component, Platform};
+pub use distribution::{
+    AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
+    SsmParameter,
+};
+pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
+pub use input::{ExecutionInput, InputError};
+pub use name::{Name, NameError};
+pub use pipeline::{ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status};
+pub use recipe::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe};
+pub use reference::{ImageRef, RecipeRef, ReferenceError};
+pub use region::{RegionError, check_region};
+pub use source_image::{SourceImage, SourceImageError};
+pub use version::{Version, VersionError, VersionPattern};

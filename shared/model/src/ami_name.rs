@@ -1,0 +1,224 @@
+//! Names of AMIs: templates with placeholders, rendered so that EC2 accepts the result.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ImageRef;
+
+/// Shortest and longest AMI name, EC2's rule.
+const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
+
+/// EC2's characters of an AMI name beside ASCII letters and digits.
+const SIGNS: &str = "()[] ./'@_-";
+
+/// How a build's date is written: EC2 allows no colon in a name.
+const DATE_FORMAT: &str = "%Y-%m-%dT%H-%M-%S.%3fZ";
+
+/// Template of an AMI name: text with `{{ imagebuilder:buildDate }}` (`2026-11-24T03-00-12.345Z`) and
+/// `{{ imagebuilder:buildVersion }}` (`1.2.0-7`). At least one of them, since names are unique per account and Region;
+/// whatever is put in, the name has EC2's characters and at most 128 of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AmiName(String);
+
+/// Why a text is no [`AmiName`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AmiNameError {
+    /// A placeholder that is not known.
+    #[error(
+        "unknown placeholder `{{{{ {placeholder} }}}}`: `imagebuilder:buildDate` and `imagebuilder:buildVersion` are known"
+    )]
+    Placeholder {
+        /// What stands between the braces.
+        placeholder: String,
+    },
+    /// `{{` without `}}`.
+    #[error("`{{{{` without `}}}}` in the AMI name `{template}`")]
+    Open {
+        /// The template.
+        template: String,
+    },
+    /// Nothing that differs from build to build.
+    #[error(
+        "the AMI name `{template}` would be the same for every build: put `{{{{ imagebuilder:buildDate }}}}` or \
+         `{{{{ imagebuilder:buildVersion }}}}` into it"
+    )]
+    Constant {
+        /// The template.
+        template: String,
+    },
+    /// A character that EC2 does not allow.
+    #[error("`{character}` is not allowed in an AMI name: letters, digits, spaces and ()[]./'@_- are")]
+    Character {
+        /// The character.
+        character: char,
+    },
+    /// It can become longer than 128 characters.
+    #[error("the AMI name can become {length} characters long: 128 are allowed")]
+    Length {
+        /// The longest that it can become.
+        length: usize,
+    },
+}
+
+#[derive(Clone, Copy)]
+enum Part<'t> {
+    Text(&'t str),
+    Date,
+    Version,
+}
+
+impl AmiName {
+    /// The name of an image that was planned at `date`.
+    #[must_use]
+    pub fn render(&self, image: &ImageRef, date: Timestamp) -> String {
+        let parts = parts(&self.0).unwrap_or_default(); // cannot fail: it was checked when it was made
+        let render = |part: &Part<'_>| match part {
+            Part::Text(text) => (*text).to_owned(),
+            Part::Date => date.strftime(DATE_FORMAT).to_string(),
+            Part::Version => build_version(image),
+        };
+        parts.iter().map(render).collect()
+    }
+
+    /// The name where the distribution has none: `NAME VERSION-BUILD`, NAME cut to fit.
+    #[must_use]
+    pub fn default_for(image: &ImageRef) -> String {
+        let version = build_version(image);
+        let room = LENGTH.end() - version.len() - 1;
+        let name: String = image.name.as_str().chars().take(room).collect();
+        format!("{name} {version}")
+    }
+
+    /// The template as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn build_version(image: &ImageRef) -> String {
+    format!("{}-{}", image.version, image.build)
+}
+
+/// A template's parts in order.
+fn parts(template: &str) -> Result<Vec<Part<'_>>, AmiNameError> {
+    let mut parts = Vec::new();
+    let mut rest = template;
+    while let Some((text, after)) = rest.split_once("{{") {
+        let Some((placeholder, after)) = after.split_once("}}") else {
+            return Err(AmiNameError::Open { template: template.to_owned() });
+        };
+        parts.push(Part::Text(text));
+        parts.push(match placeholder.trim() {
+            "imagebuilder:buildDate" => Part::Date,
+            "imagebuilder:buildVersion" => Part::Version,
+            other => return Err(AmiNameError::Placeholder { placeholder: other.to_owned() }),
+        });
+        rest = after;
+    }
+    parts.push(Part::Text(rest));
+    Ok(parts)
+}
+
+/// The longest that a part can become.
+fn longest(part: &Part<'_>) -> usize {
+    match part {
+        Part::Text(text) => text.chars().count(),
+        Part::Date => "2026-11-24T03-00-12.345Z".len(),
+        Part::Version => "1073741823.1073741823.1073741823-4294967295".len(),
+    }
+}
+
+impl FromStr for AmiName {
+    type Err = AmiNameError;
+
+    fn from_str(template: &str) -> Result<Self, AmiNameError> {
+        let parts = parts(template)?;
+        let texts = parts.iter().filter_map(|part| if let Part::Text(text) = part { Some(*text) } else { None });
+        let allowed = |c: &char| c.is_ascii_alphanumeric() || SIGNS.contains(*c);
+        if let Some(character) = texts.flat_map(str::chars).find(|c| !allowed(c)) {
+            return Err(AmiNameError::Character { character });
+        }
+        if !parts.iter().any(|part| matches!(part, Part::Date | Part::Version)) {
+            return Err(AmiNameError::Constant { template: template.to_owned() });
+        }
+        let length = parts.iter().map(longest).sum();
+        if length > *LENGTH.end() {
+            return Err(AmiNameError::Length { length });
+        }
+        Ok(Self(template.to_owned()))
+    }
+}
+
+impl TryFrom<String> for AmiName {
+    type Error = AmiNameError;
+
+    fn try_from(text: String) -> Result<Self, AmiNameError> {
+        text.parse()
+    }
+}
+
+impl From<AmiName> for String {
+    fn from(name: AmiName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for AmiName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AmiName;
+
+    #[test]
+    fn templates_are_rendered() {
+        let image = "web-server/1.2.0/7".parse().unwrap();
+        let date = "2026-11-24T03:00:12.345678Z".parse().unwrap();
+        for (template, name) in [
+            ("web {{ imagebuilder:buildDate }}", "web 2026-11-24T03-00-12.345Z"),
+            ("{{imagebuilder:buildVersion}}/a", "1.2.0-7/a"),
+            ("{{ imagebuilder:buildVersion }}{{ imagebuilder:buildDate }}", "1.2.0-72026-11-24T03-00-12.345Z"),
+        ] {
+            assert_eq!(template.parse::<AmiName>().unwrap().render(&image, date), name);
+        }
+    }
+
+    #[test]
+    fn the_default_name_fits() {
+        assert_eq!(AmiName::default_for(&"web-server/1.2.0/7".parse().unwrap()), "web-server 1.2.0-7");
+        let long = AmiName::default_for(&format!("{}/1.2.0/7", "a".repeat(128)).parse().unwrap());
+        assert_eq!((long.len(), long.ends_with("a 1.2.0-7")), (128, true));
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        let long = format!("{}{{{{ imagebuilder:buildDate }}}}", "a".repeat(105));
+        for (template, message) in [
+            (
+                "web {{ buildDate }}",
+                "unknown placeholder `{{ buildDate }}`: `imagebuilder:buildDate` and `imagebuilder:buildVersion` are known",
+            ),
+            ("web {{ imagebuilder:buildDate", "`{{` without `}}` in the AMI name `web {{ imagebuilder:buildDate`"),
+            (
+                "web",
+                "the AMI name `web` would be the same for every build: put `{{ imagebuilder:buildDate }}` or \
+                 `{{ imagebuilder:buildVersion }}` into it",
+            ),
+            (
+                "a:{{ imagebuilder:buildDate }}",
+                "`:` is not allowed in an AMI name: letters, digits, spaces and ()[]./'@_- are",
+            ),
+            (&long, "the AMI name can become 129 characters long: 128 are allowed"),
+        ] {
+            assert_eq!(template.parse::<AmiName>().unwrap_err().to_string(), message);
+        }
+    }
+}

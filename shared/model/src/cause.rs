@@ -1,0 +1,127 @@
+//! Why a build started, and the execution name that follows from it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::component::hex;
+use crate::{ImageRef, Name};
+
+/// Most characters of the pipeline's name in an execution's name: with 16 of the hash and up to ten of the attempt it
+/// stays within the 80 characters of Step Functions.
+const NAME_PART: usize = 40;
+
+/// Why a build started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Cause {
+    /// Somebody asked for it.
+    Manual {
+        /// Made up by the one who asked, so that a repeated request is the same build.
+        id: String,
+    },
+    /// Its time had come.
+    Schedule {
+        /// The time that was scheduled, RFC 3339.
+        scheduled_time: String,
+    },
+    /// The source image has a new release.
+    SourceUpdate {
+        /// The source as it is watched, such as `ssm:NAME`.
+        source: String,
+        /// The new AMI.
+        image_id: String,
+    },
+    /// Another pipeline has published the image that this one starts from.
+    Dependency {
+        /// The new image.
+        image: ImageRef,
+    },
+}
+
+impl Cause {
+    /// The word for its kind, as in JSON.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Manual { .. } => "manual",
+            Self::Schedule { .. } => "schedule",
+            Self::SourceUpdate { .. } => "source-update",
+            Self::Dependency { .. } => "dependency",
+        }
+    }
+
+    /// The cause's own identity within its kind: equal for a repeated delivery of the same cause.
+    fn identity(&self) -> Vec<String> {
+        match self {
+            Self::Manual { id } => vec![id.clone()],
+            Self::Schedule { scheduled_time } => vec![scheduled_time.clone()],
+            Self::SourceUpdate { source, image_id } => vec![source.clone(), image_id.clone()],
+            Self::Dependency { image } => vec![image.to_string()],
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}", self.kind(), self.identity().join(" "))
+    }
+}
+
+/// Name of the execution that builds a pipeline for a cause, which is the build's id: at most 80 characters of
+/// `A-Za-z0-9-_`, the same for the same cause. Attempts count from 1.
+#[must_use]
+pub fn execution_name(pipeline: &Name, cause: &Cause, attempt: u32) -> String {
+    let mut hash = Sha256::new();
+    for part in [pipeline.as_str(), cause.kind()].into_iter().map(str::to_owned).chain(cause.identity()) {
+        hash.update((part.len() as u64).to_be_bytes()); // so that parts cannot run into each other
+        hash.update(part.as_bytes());
+    }
+    let readable: String = pipeline.as_str().chars().take(NAME_PART).map(|c| if c == ' ' { '-' } else { c }).collect();
+    format!("{readable}-{}-{attempt}", &hex(&hash.finalize())[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, execution_name};
+
+    fn manual(id: &str) -> Cause {
+        Cause::Manual { id: id.to_owned() }
+    }
+
+    #[test]
+    fn stored_by_kind() {
+        for json in [
+            r#"{"kind":"manual","id":"7"}"#,
+            r#"{"kind":"schedule","scheduledTime":"2026-11-24T03:00:00Z"}"#,
+            r#"{"kind":"source-update","source":"ssm:/a","imageId":"ami-1"}"#,
+            r#"{"kind":"dependency","image":"base/1.0.0/3"}"#,
+        ] {
+            let cause: Cause = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&cause).unwrap(), json);
+            assert!(json.contains(cause.kind()));
+        }
+    }
+
+    #[test]
+    fn a_name_depends_on_the_whole_pipeline_name_the_cause_and_the_attempt() {
+        let name = |pipeline: &str, cause, attempt| execution_name(&pipeline.parse().unwrap(), &cause, attempt);
+        let first = name("web server", manual("a"), 1);
+        assert_eq!(first, name("web server", manual("a"), 1));
+        assert!(first.starts_with("web-server-") && first.ends_with("-1"), "{first}");
+        let long = "a".repeat(40);
+        let others = [
+            name("web-server", manual("a"), 1),
+            name("web server", manual("b"), 1),
+            name("web server", manual("a"), 2),
+            name(&format!("{long}b"), manual("a"), 1),
+            name(&format!("{long}c"), manual("a"), 1),
+            name("web server", Cause::Schedule { scheduled_time: "a".to_owned() }, 1),
+        ];
+        let unique: std::collections::BTreeSet<&String> = others.iter().chain([&first]).collect();
+        assert_eq!(unique.len(), 7);
+        let longest = name(&"a b".repeat(42), manual("a"), u32::MAX);
+        assert!(longest.len() <= 80 && longest.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{longest}");
+    }
+}

@@ -1,0 +1,132 @@
+//! Distribution configurations: where an image goes, by which name, and who may use it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AmiName, Name};
+
+/// The Regions of an image. The home Region is always built in, listed or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DistributionConfiguration {
+    /// Its name.
+    pub name: Name,
+    /// Words for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// When the image counts as distributed.
+    #[serde(default)]
+    pub must_succeed: MustSucceed,
+    /// A Region each, no Region twice.
+    pub distributions: Vec<Distribution>,
+}
+
+/// How many Regions must have their copy before an image is published.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MustSucceed {
+    /// Every one.
+    #[default]
+    All,
+    /// At least one; the home Region counts.
+    Some,
+}
+
+/// What an image is in one Region.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Distribution {
+    /// Such as `eu-west-1`.
+    pub region: String,
+    /// The AMI there.
+    #[serde(default)]
+    pub ami_distribution_configuration: AmiDistribution,
+    /// Parameters that hold its id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssm_parameter_configurations: Vec<SsmParameter>,
+}
+
+/// The AMI of one Region.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AmiDistribution {
+    /// Its name; none: `NAME VERSION-BUILD`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<AmiName>,
+    /// Its description, at most 255 characters; none: the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Its tags, beside the recipe's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ami_tags: BTreeMap<String, String>,
+    /// Who may launch it, beside the account itself.
+    #[serde(default, skip_serializing_if = "LaunchPermission::is_empty")]
+    pub launch_permission: LaunchPermission,
+    /// KMS key id, ARN or alias in that Region; none: as the source is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
+}
+
+/// Who may launch an AMI.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaunchPermission {
+    /// Account ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_ids: Vec<String>,
+    /// `all` or nothing: `all` makes the AMI public.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_groups: Vec<String>,
+    /// ARNs of organizations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub organization_arns: Vec<String>,
+    /// ARNs of organizational units.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub organizational_unit_arns: Vec<String>,
+}
+
+impl LaunchPermission {
+    /// Whether nobody beyond the owner is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.user_ids.is_empty()
+            && self.user_groups.is_empty()
+            && self.organization_arns.is_empty()
+            && self.organizational_unit_arns.is_empty()
+    }
+}
+
+/// An SSM parameter that holds the id of the newest AMI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SsmParameter {
+    /// Such as `/images/web-server`.
+    pub parameter_name: String,
+    /// What SSM checks of its value.
+    #[serde(default)]
+    pub data_type: ParameterDataType,
+}
+
+/// Data type of an SSM parameter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParameterDataType {
+    /// SSM checks that the value is an AMI id that exists.
+    #[default]
+    #[serde(rename = "aws:ec2:image")]
+    Image,
+    /// Any text.
+    #[serde(rename = "text")]
+    Text,
+}
+
+impl ParameterDataType {
+    /// AWS's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Image => "aws:ec2:image",
+            Self::Text => "text",
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Infrastructure configurations: where a build runs.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::Name;
+
+/// Where build and test instances run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InfrastructureConfiguration {
+    /// Its name.
+    pub name: Name,
+    /// Words for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Tried in this order until one launches; at least one.
+    pub instance_types: Vec<String>,
+    /// Tried in this order with each type; empty: the default VPC's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subnet_ids: Vec<String>,
+    /// Empty: the stack's own group, which lets nothing in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub security_group_ids: Vec<String>,
+    /// Instance metadata service.
+    #[serde(default)]
+    pub instance_metadata_options: InstanceMetadataOptions,
+    /// Tags of the instances and their volumes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resource_tags: BTreeMap<String, String>,
+    /// How long the instance of a failed build is kept; zero: not at all. Stored as ISO 8601, such as `PT4H`.
+    #[serde(default)]
+    pub keep_on_failure: SignedDuration,
+}
+
+/// Options of the instance metadata service. Tokens (IMDSv2) are always required.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceMetadataOptions {
+    /// `HttpPutResponseHopLimit`, 1 to 64: 2 where containers ask for tokens.
+    pub http_put_response_hop_limit: u8,
+}
+
+impl Default for InstanceMetadataOptions {
+    fn default() -> Self {
+        Self { http_put_response_hop_limit: 1 }
+    }
+}

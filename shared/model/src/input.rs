@@ -1,0 +1,221 @@
+//! The input of an execution: what a start from the CLI, an event or the console may say.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use goldsmith_document::did_you_mean;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{Cause, ImagePipeline, Name, SourceImage};
+
+/// Every field of the input.
+const FIELDS: &[&str] = &["pipeline", "cause", "force", "reason", "sourceImage", "parameters"];
+
+/// The input of an execution. Its schema is closed, and it is a function of the cause alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExecutionInput {
+    /// What to build.
+    pub pipeline: Name,
+    /// Why; absent in a start from the console, where the execution's name takes its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Build even if nothing has changed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub force: bool,
+    /// Words for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Start from this image instead of the recipe's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_image: Option<SourceImage>,
+    /// By component: other values for its parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<Name, BTreeMap<String, String>>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// What is wrong with an input; every message names the field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputError {
+    /// Not an object.
+    #[error("the input must be a JSON object such as {{\"pipeline\": \"web-server\"}}")]
+    NotAnObject,
+    /// A field that the input does not have.
+    #[error("the input has no field `{field}`{}", near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default())]
+    Unknown {
+        /// Its name.
+        field: String,
+        /// A field whose name is near.
+        near: Option<&'static str>,
+    },
+    /// A field without which nothing can be done.
+    #[error("the input lacks the field `{field}`")]
+    Missing {
+        /// Its name.
+        field: &'static str,
+    },
+    /// A value that the field cannot have.
+    #[error("the field `{field}` of the input is wrong: {problem}")]
+    Value {
+        /// Its name.
+        field: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An override that the pipeline does not allow.
+    #[error("the field `{field}` of the input is refused: pipeline `{pipeline}` does not have `allowOverrides: true`")]
+    Override {
+        /// Its name.
+        field: &'static str,
+        /// The pipeline.
+        pipeline: Name,
+    },
+}
+
+impl ExecutionInput {
+    /// The least input: build this pipeline for this cause.
+    #[must_use]
+    pub fn new(pipeline: Name, cause: Cause) -> Self {
+        let parameters = BTreeMap::new();
+        Self { pipeline, cause: Some(cause), force: false, reason: None, source_image: None, parameters }
+    }
+
+    /// Reads an input.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; unknown fields come first, since they are misspelled known ones.
+    pub fn parse(input: &Value) -> Result<Self, InputError> {
+        let fields = input.as_object().ok_or(InputError::NotAnObject)?;
+        if let Some(unknown) = fields.keys().find(|key| !FIELDS.contains(&key.as_str())) {
+            let near = did_you_mean(unknown, FIELDS.iter().copied());
+            return Err(InputError::Unknown { field: unknown.clone(), near });
+        }
+        Ok(Self {
+            pipeline: field(fields, "pipeline")?.ok_or(InputError::Missing { field: "pipeline" })?,
+            cause: field(fields, "cause")?,
+            force: field(fields, "force")?.unwrap_or_default(),
+            reason: field(fields, "reason")?,
+            source_image: field(fields, "sourceImage")?,
+            parameters: field(fields, "parameters")?.unwrap_or_default(),
+        })
+    }
+
+    /// Checks that the pipeline allows the overrides that the input brings.
+    ///
+    /// # Errors
+    /// [`InputError::Override`] names the first one where the pipeline allows none.
+    pub fn check_overrides(&self, pipeline: &ImagePipeline) -> Result<(), InputError> {
+        match self.overridden() {
+            Some(field) if !pipeline.allow_overrides => {
+                Err(InputError::Override { field, pipeline: pipeline.name.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The first field that makes the image differ from its recipe; such an image is never published.
+    #[must_use]
+    pub fn overridden(&self) -> Option<&'static str> {
+        match (&self.source_image, self.parameters.is_empty()) {
+            (Some(_), _) => Some("sourceImage"),
+            (None, false) => Some("parameters"),
+            (None, true) => None,
+        }
+    }
+}
+
+/// A field's value; none where it is absent or null.
+fn field<T: for<'de> Deserialize<'de>>(
+    fields: &Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<T>, InputError> {
+    let wrong = |problem: &dyn Display| InputError::Value { field: name, problem: problem.to_string() };
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if name == "sourceImage" => {
+            // Read by itself: the two forms of a source image hide each other's message.
+            let _: SourceImage = text.parse().map_err(|error| wrong(&error))?;
+            T::deserialize(&fields[name]).map(Some).map_err(|error| wrong(&error))
+        }
+        Some(value) => T::deserialize(value).map(Some).map_err(|error| wrong(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::ExecutionInput;
+    use crate::{Cause, ImagePipeline};
+
+    #[test]
+    fn a_whole_input_reads_back_as_it_was_written() {
+        let input = json!({
+            "pipeline": "web-server", "cause": {"kind": "manual", "id": "7"}, "force": true, "reason": "try it",
+            "sourceImage": "ssm:/a", "parameters": {"nginx": {"port": "9090"}},
+        });
+        let parsed = ExecutionInput::parse(&input).unwrap();
+        assert_eq!(serde_json::to_value(&parsed).unwrap(), input);
+        assert_eq!(parsed.overridden(), Some("sourceImage"));
+        let least = ExecutionInput::new("web-server".parse().unwrap(), Cause::Manual { id: "7".to_owned() });
+        let json = r#"{"pipeline":"web-server","cause":{"kind":"manual","id":"7"}}"#;
+        assert_eq!(serde_json::to_string(&least).unwrap(), json);
+        assert_eq!(ExecutionInput::parse(&json!({"pipeline": "web-server"})).unwrap().cause, None);
+    }
+
+    #[test]
+    fn mistakes_name_the_field() {
+        for (input, message) in [
+            (json!([]), "the input must be a JSON object such as {\"pipeline\": \"web-server\"}"),
+            (json!({"pipelin": "web"}), "the input has no field `pipelin`: did you mean `pipeline`?"),
+            (json!({"pipeline": "web", "colour": 1}), "the input has no field `colour`"),
+            (json!({"force": true}), "the input lacks the field `pipeline`"),
+            (
+                json!({"pipeline": 7}),
+                "the field `pipeline` of the input is wrong: invalid type: integer `7`, expected a string",
+            ),
+            (
+                json!({"pipeline": "w"}),
+                "the field `pipeline` of the input is wrong: the name `w` has 1 characters: 3 to 128 are allowed",
+            ),
+            (
+                json!({"pipeline": "web", "cause": {"kind": "manual", "id": "1", "x": 1}}),
+                "the field `cause` of the input is wrong: unknown field `x`, expected `id`",
+            ),
+            (
+                json!({"pipeline": "web", "sourceImage": "debian"}),
+                "the field `sourceImage` of the input is wrong: `debian` is not a source image: \
+                 use ami-…, ssm:NAME, pipeline:NAME or {owners: […], name: …}",
+            ),
+            (
+                json!({"pipeline": "web", "parameters": {"port": "1"}}),
+                "the field `parameters` of the input is wrong: invalid type: string \"1\", expected a map",
+            ),
+        ] {
+            assert_eq!(ExecutionInput::parse(&input).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn overrides_need_the_pipelines_consent() {
+        let pipeline = |allow: bool| -> ImagePipeline {
+            let json = json!({"name": "web", "imageRecipe": "web", "infrastructureConfiguration": "small",
+                              "allowOverrides": allow});
+            serde_json::from_value(json).unwrap()
+        };
+        let parse = |input: Value| ExecutionInput::parse(&input).unwrap();
+        let plain = parse(json!({"pipeline": "web"}));
+        let changed = parse(json!({"pipeline": "web", "parameters": {"nginx": {"port": "1"}}}));
+        assert_eq!(plain.check_overrides(&pipeline(false)), Ok(()));
+        assert_eq!(changed.check_overrides(&pipeline(true)), Ok(()));
+        assert_eq!(
+            changed.check_overrides(&pipeline(false)).unwrap_err().to_string(),
+            "the field `parameters` of the input is refused: pipeline `web` does not have `allowOverrides: true`"
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! Names of definitions.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Shortest and longest name, in characters, as Image Builder has them.
+const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
+
+/// Name of a component, recipe, configuration or pipeline: 3 to 128 letters, digits, `-`, `_` and inner spaces.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+/// Why a text is no [`Name`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Too short or too long.
+    #[error("the name `{name}` has {length} characters: 3 to 128 are allowed")]
+    Length {
+        /// The text.
+        name: String,
+        /// Its number of characters.
+        length: usize,
+    },
+    /// A character that is not allowed, or a space at an end.
+    #[error("the name `{name}` has {found}: letters, digits, `-`, `_` and inner spaces are allowed")]
+    Character {
+        /// The text.
+        name: String,
+        /// What is wrong in it.
+        found: String,
+    },
+}
+
+impl Name {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' ');
+        if let Some(other) = text.chars().find(|c| !allowed(*c)) {
+            return Err(NameError::Character { name: text.to_owned(), found: format!("a `{other}`") });
+        }
+        if text.starts_with(' ') || text.ends_with(' ') {
+            return Err(NameError::Character { name: text.to_owned(), found: "a space at an end".to_owned() });
+        }
+        if !LENGTH.contains(&text.len()) {
+            return Err(NameError::Length { name: text.to_owned(), length: text.len() });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+
+    #[test]
+    fn names_are_checked() {
+        for good in ["abc", "web server-1_x", &"a".repeat(128)] {
+            assert_eq!(good.parse::<Name>().unwrap().as_str(), good);
+        }
+        let long = "a".repeat(129);
+        for (bad, message) in [
+            ("ab", "the name `ab` has 2 characters: 3 to 128 are allowed"),
+            ("web/1", "the name `web/1` has a `/`: letters, digits, `-`, `_` and inner spaces are allowed"),
+            ("äbc", "the name `äbc` has a `ä`: letters, digits, `-`, `_` and inner spaces are allowed"),
+            (" abc", "the name ` abc` has a space at an end: letters, digits, `-`, `_` and inner spaces are allowed"),
+            (&long, &format!("the name `{long}` has 129 characters: 3 to 128 are allowed")),
+        ] {
+            assert_eq!(bad.parse::<Name>().unwrap_err().to_string(), message);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Where a build starts from.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Name, NameError};
+
+/// The AMI that a build starts from, as the recipe names it. It is resolved to an AMI id when a build is planned.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub enum SourceImage {
+    /// An AMI id in the home Region, `ami-…`.
+    Ami(String),
+    /// An SSM parameter whose value is an AMI id, written `ssm:NAME`.
+    Parameter(String),
+    /// The newest available AMI of these owners whose name matches.
+    Newest {
+        /// Account ids, `self`, `amazon` or `aws-marketplace`; at least one. Anybody may publish an AMI by any name.
+        owners: Vec<String>,
+        /// AMI name with `*` and `?`.
+        name: String,
+    },
+    /// The newest image of another pipeline, written `pipeline:NAME`.
+    Pipeline(Name),
+}
+
+/// Why something is no [`SourceImage`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceImageError {
+    /// None of the known forms.
+    #[error("`{text}` is not a source image: use ami-…, ssm:NAME, pipeline:NAME or {{owners: […], name: …}}")]
+    Form {
+        /// The text.
+        text: String,
+    },
+    /// Begins as an AMI id, but is none.
+    #[error("`{text}` is not an AMI id: `ami-` and 8 or 17 hexadecimal digits are wanted")]
+    AmiId {
+        /// The text.
+        text: String,
+    },
+    /// Not a parameter name (SSM: at most 1011 characters of letters, digits and `_.-/`).
+    #[error("`{name}` is not the name of an SSM parameter")]
+    Parameter {
+        /// The name.
+        name: String,
+    },
+    /// No owner is named.
+    #[error("`owners` is empty: name at least one account id, `self`, `amazon` or `aws-marketplace`")]
+    NoOwners,
+    /// An owner that is none, such as `*`.
+    #[error("`{owner}` is not an owner: use account ids of 12 digits, `self`, `amazon` or `aws-marketplace`")]
+    Owner {
+        /// The owner.
+        owner: String,
+    },
+    /// The AMI name is empty.
+    #[error("the name of the source image is empty")]
+    NoName,
+    /// The pipeline's name is not one.
+    #[error(transparent)]
+    Pipeline(#[from] NameError),
+}
+
+/// Both forms in which a source image is written.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Newest { owners: Vec<String>, name: String },
+}
+
+impl SourceImage {
+    /// The newest image of checked owners.
+    ///
+    /// # Errors
+    /// No owner, an owner that is neither an account id nor one of AWS's words (`*` is none), or an empty name.
+    pub fn newest(owners: Vec<String>, name: String) -> Result<Self, SourceImageError> {
+        if owners.is_empty() {
+            return Err(SourceImageError::NoOwners);
+        }
+        if let Some(owner) = owners.iter().find(|owner| !is_owner(owner)) {
+            return Err(SourceImageError::Owner { owner: owner.clone() });
+        }
+        if name.is_empty() {
+            return Err(SourceImageError::NoName);
+        }
+        Ok(Self::Newest { owners, name })
+    }
+}
+
+fn is_owner(owner: &str) -> bool {
+    matches!(owner, "self" | "amazon" | "aws-marketplace")
+        || (owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit()))
+}
+
+impl FromStr for SourceImage {
+    type Err = SourceImageError;
+
+    fn from_str(text: &str) -> Result<Self, SourceImageError> {
+        if let Some(name) = text.strip_prefix("ssm:") {
+            let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-/".contains(&b);
+            let good = (1..=1011).contains(&name.len()) && name.bytes().all(allowed);
+            let wrong = || SourceImageError::Parameter { name: name.to_owned() };
+            return good.then(|| Self::Parameter(name.to_owned())).ok_or_else(wrong);
+        }
+        if let Some(name) = text.strip_prefix("pipeline:") {
+            return Ok(Self::Pipeline(name.parse()?));
+        }
+        let Some(digits) = text.strip_prefix("ami-") else {
+            return Err(SourceImageError::Form { text: text.to_owned() });
+        };
+        let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        let good = matches!(digits.len(), 8 | 17) && digits.bytes().all(lower_hex);
+        good.then(|| Self::Ami(text.to_owned())).ok_or_else(|| SourceImageError::AmiId { text: text.to_owned() })
+    }
+}
+
+impl fmt::Display for SourceImage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ami(id) => out.write_str(id),
+            Self::Parameter(name) => write!(out, "ssm:{name}"),
+            Self::Newest { owners, name } => write!(out, "the newest `{name}` of {}", owners.join(", ")),
+            Self::Pipeline(name) => write!(out, "pipeline:{name}"),
+        }
+    }
+}
+
+impl TryFrom<Written> for SourceImage {
+    type Error = SourceImageError;
+
+    fn try_from(written: Written) -> Result<Self, SourceImageError> {
+        match written {
+            Written::Text(text) => text.parse(),
+            Written::Newest { owners, name } => Self::newest(owners, name),
+        }
+    }
+}
+
+impl From<SourceImage> for Written {
+    fn from(source: SourceImage) -> Self {
+        match source {
+            SourceImage::Newest { owners, name } => Self::Newest { owners, name },
+            other => Self::Text(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SourceImage;
+
+    #[test]
+    fn stored_as_it_is_written() {
+        for json in [
+            r#""ami-0123456789abcdef0""#,
+            r#""ssm:/goldsmith/examples/source""#,
+            r#""pipeline:base""#,
+            r#"{"owners":["amazon"],"name":"al2023-ami-2023.*-x86_64"}"#,
+        ] {
+            let source: SourceImage = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&source).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        for (text, message) in [
+            ("al2023", "`al2023` is not a source image: use ami-…, ssm:NAME, pipeline:NAME or {owners: […], name: …}"),
+            ("ami-123", "`ami-123` is not an AMI id: `ami-` and 8 or 17 hexadecimal digits are wanted"),
+            ("ssm:a b", "`a b` is not the name of an SSM parameter"),
+            ("pipeline:x", "the name `x` has 1 characters: 3 to 128 are allowed"),
+        ] {
+            assert_eq!(text.parse::<SourceImage>().unwrap_err().to_string(), message);
+        }
+        for (owners, message) in [
+            (vec![], "`owners` is empty: name at least one account id, `self`, `amazon` or `aws-marketplace`"),
+            (vec!["*"], "`*` is not an owner: use account ids of 12 digits, `self`, `amazon` or `aws-marketplace`"),
+        ] {
+            let owners = owners.into_iter().map(str::to_owned).collect();
+            assert_eq!(SourceImage::newest(owners, "a*".to_owned()).unwrap_err().to_string(), message);
+        }
+    }
+}
