@@ -1,1 +1,131 @@
-//! Behaving stand-ins for tests.
+//! A behaving AWS in memory, for tests of what stands on [`Cloud`].
+//!
+//! It keeps AWS's rules and moves by looks, not by a clock ([`Pace`]). Every mutating call is counted and can be made
+//! to fail, to lose its answer or to kill the caller ([`Faults`]); a test writes down beforehand what commands, images
+//! and instances come to, and compares [`Inventory`]s afterwards. It does not check rights.
+
+mod ami;
+mod call;
+mod commands;
+mod events;
+mod executions;
+mod faults;
+mod functions;
+mod images;
+mod inventory;
+mod logs;
+mod machines;
+mod objects;
+mod outcome;
+mod pace;
+mod parameters;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use call::{ACCOUNT, HOME};
+pub use events::EmittedEvent;
+pub use executions::TokenAnswer;
+pub use faults::{EffectRecord, Fault, Faults};
+pub use functions::Wakeup;
+pub use images::{AMAZON, MARKETPLACE};
+pub use inventory::{Inventory, RegionInventory};
+pub use outcome::Outcome;
+pub use pace::{NEVER, Pace};
+pub use world::Requests;
+
+use crate::{Cloud, Result};
+use call::Call;
+use world::World;
+
+/// A handle to one fake account; clones share it.
+#[derive(Clone, Default)]
+pub struct FakeCloud {
+    world: Arc<Mutex<World>>,
+    faults: Faults,
+}
+
+impl FakeCloud {
+    /// An account with nothing in it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// This account behind all the traits.
+    #[must_use]
+    pub fn cloud(&self) -> Cloud {
+        let fake = Arc::new(self.clone());
+        Cloud {
+            machines: fake.clone(),
+            images: fake.clone(),
+            commands: fake.clone(),
+            parameters: fake.clone(),
+            objects: fake.clone(),
+            executions: fake.clone(),
+            functions: fake.clone(),
+            events: fake.clone(),
+            logs: fake,
+        }
+    }
+
+    /// Changes how fast the world moves, for what is made or changed from now on.
+    pub fn pace(&self, change: impl FnOnce(&mut Pace)) {
+        change(&mut self.world().pace);
+    }
+
+    /// Lets everything finish at once that does finish: nothing is hidden, pending, stopping or running a command any more.
+    pub fn settle(&self) {
+        self.world().settle();
+    }
+
+    /// The counter of effects, to put around other clients of the same process.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
+    }
+
+    /// See [`Faults::fail_at`].
+    pub fn fail_at(&self, n: usize, fault: Fault) {
+        self.faults.fail_at(n, fault);
+    }
+
+    /// See [`Faults::fail_next`].
+    pub fn fail_next(&self, name: &'static str, fault: Fault) {
+        self.faults.fail_next(name, fault);
+    }
+
+    /// See [`Faults::killed`].
+    pub async fn killed(&self) {
+        self.faults.killed().await;
+    }
+
+    /// See [`Faults::effects`].
+    #[must_use]
+    pub fn effects(&self) -> Vec<EffectRecord> {
+        self.faults.effects()
+    }
+
+    /// The requests that made something so far.
+    #[must_use]
+    pub fn requests(&self) -> Requests {
+        self.world().requests.clone()
+    }
+
+    /// The one way in which anything is changed through a trait.
+    async fn effect<T>(
+        &self,
+        call: Call<'_>,
+        detail: impl Into<String>,
+        act: impl FnOnce(&mut World) -> Result<T>,
+    ) -> Result<T> {
+        let act = async { act(&mut self.world()) };
+        self.faults.around(call.operation, call.region, detail, act, |kind| call.fault(kind)).await
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,219 @@
+//! EC2's rules for AMIs and the snapshots they stand on.
+
+use super::call::{ACCOUNT, Call};
+use super::pace::{Looks, Pace};
+use super::world::{Region, World};
+use crate::{Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags};
+
+/// 2026-01-01T00:00:00Z; each image is one second younger than the one before.
+const FIRST_CREATED: i64 = 1_767_225_600;
+
+/// An AMI and how it goes on.
+pub(super) struct AmiRecord {
+    pub(super) image: Image,
+    pub(super) permission: LaunchPermission,
+    /// The copy that made it.
+    copy: Option<ImageCopy>,
+    hidden: Looks,
+    left: Looks,
+    /// Why it will fail, if it will.
+    failure: Option<String>,
+}
+
+/// A snapshot.
+pub(super) struct SnapshotRecord {
+    pub(super) snapshot: Snapshot,
+    pub(super) hidden: Looks,
+}
+
+impl SnapshotRecord {
+    pub(super) fn look(&mut self) -> Option<Snapshot> {
+        if self.hidden.spend() { None } else { Some(self.snapshot.clone()) }
+    }
+}
+
+impl AmiRecord {
+    pub(super) fn look(&mut self) -> Option<Image> {
+        if self.hidden.spend() {
+            return None;
+        }
+        let seen = self.image.clone();
+        self.left.spend();
+        self.arrive();
+        Some(seen)
+    }
+
+    fn arrive(&mut self) {
+        if self.image.state == ImageState::Pending && self.left.is_over() {
+            self.image.state = if self.failure.is_some() { ImageState::Failed } else { ImageState::Available };
+            self.image.state_reason = self.failure.take().unwrap_or_default();
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.hidden.settle();
+        self.left.settle();
+        self.arrive();
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.image.owner == ACCOUNT
+    }
+}
+
+/// What a new image is made of.
+pub(super) struct Blueprint {
+    pub(super) name: String,
+    pub(super) owner: String,
+    pub(super) architecture: String,
+    pub(super) root_device: String,
+    pub(super) tags: Tags,
+    pub(super) snapshots: usize,
+    pub(super) copy: Option<ImageCopy>,
+}
+
+impl World {
+    /// Puts a new image and its snapshots into a Region.
+    pub(super) fn add_image(&mut self, region: &str, blueprint: Blueprint, pace: Pace) -> String {
+        let id = self.ec2_id("ami");
+        let snapshots: Vec<String> = (0..blueprint.snapshots).map(|_| self.ec2_id("snap")).collect();
+        let created = self.next_created();
+        let region = self.region(region);
+        for id in &snapshots {
+            let snapshot = Snapshot { id: id.clone(), tags: blueprint.tags.clone() };
+            region.snapshots.insert(id.clone(), SnapshotRecord { snapshot, hidden: Looks(pace.hide_new) });
+        }
+        let image = Image {
+            id: id.clone(),
+            name: blueprint.name,
+            state: ImageState::Pending,
+            state_reason: String::new(),
+            owner: blueprint.owner,
+            created,
+            architecture: blueprint.architecture,
+            root_device: blueprint.root_device,
+            snapshots,
+            tags: blueprint.tags,
+        };
+        let mut record = AmiRecord {
+            image,
+            permission: LaunchPermission::default(),
+            copy: blueprint.copy,
+            hidden: Looks(pace.hide_new),
+            left: Looks(pace.until_image),
+            failure: region.failing_images.pop_front(),
+        };
+        record.arrive();
+        region.images.insert(id.clone(), record);
+        id
+    }
+
+    fn next_created(&mut self) -> String {
+        let second = i64::try_from(self.number("created")).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_second(FIRST_CREATED.saturating_add(second))
+            .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
+    }
+
+    pub(super) fn create_image(&mut self, call: Call<'_>, request: &NewImage) -> Result<String> {
+        let pace = self.pace;
+        let region = self.region(call.region);
+        let machine = region.known_machine(call, &request.instance)?;
+        if !matches!(machine.instance.state, InstanceState::Running | InstanceState::Stopped) {
+            let message = format!("{} is neither running nor stopped", request.instance);
+            return Err(call.error(Kind::WrongState, "IncorrectInstanceState", message));
+        }
+        let source = machine.instance.image.clone();
+        region.free_name(call, &request.name)?;
+        // The source may have been deregistered since the launch; the instance is no worse for it.
+        let origin = region.images.get(&source).map(|record| &record.image);
+        let blueprint = Blueprint {
+            name: request.name.clone(),
+            owner: ACCOUNT.to_owned(),
+            architecture: origin.map_or_else(|| "x86_64".to_owned(), |image| image.architecture.clone()),
+            root_device: origin.map_or_else(|| "/dev/xvda".to_owned(), |image| image.root_device.clone()),
+            tags: request.tags.clone(),
+            snapshots: request.block_devices.len().max(1),
+            copy: None,
+        };
+        self.requests.images.push((call.region.to_owned(), request.clone()));
+        Ok(self.add_image(call.region, blueprint, pace))
+    }
+
+    pub(super) fn copy_image(&mut self, call: Call<'_>, request: &ImageCopy) -> Result<String> {
+        if let Some(record) = self.region(call.region).copied_with(&request.token) {
+            if record.copy.as_ref() != Some(request) {
+                let message = "the token was used for another request";
+                return Err(call.error(Kind::Invalid, "IdempotentParameterMismatch", message));
+            }
+            return Ok(record.image.id.clone());
+        }
+        let source = self.region(&request.source_region).usable_image(call, &request.source_image)?.clone();
+        let pace = self.pace;
+        let region = self.region(call.region);
+        region.free_name(call, &request.name)?;
+        if region.images.values().filter(|ami| ami.copy.is_some() && ami.image.state == ImageState::Pending).count()
+            >= pace.copies_at_once
+        {
+            return Err(call.error(Kind::Throttled, "ResourceLimitExceeded", "too many snapshot copies at once"));
+        }
+        let blueprint = Blueprint {
+            name: request.name.clone(),
+            owner: ACCOUNT.to_owned(),
+            architecture: source.architecture,
+            root_device: source.root_device,
+            tags: request.tags.clone(),
+            snapshots: source.snapshots.len(),
+            copy: Some(request.clone()),
+        };
+        self.requests.copies.push((call.region.to_owned(), request.clone()));
+        Ok(self.add_image(call.region, blueprint, pace))
+    }
+}
+
+impl Region {
+    /// An image that an instance or a copy can be made of.
+    pub(super) fn usable_image(&self, call: Call<'_>, id: &str) -> Result<&Image> {
+        let image = self.images.get(id).map(|record| &record.image).ok_or_else(|| unknown_image(call, id))?;
+        if image.state != ImageState::Available {
+            return Err(call.error(Kind::WrongState, "InvalidAMIID.Unavailable", format!("{id} is not available")));
+        }
+        Ok(image)
+    }
+
+    /// An image of ours, to change.
+    pub(super) fn own_image(&mut self, call: Call<'_>, id: &str) -> Result<&mut AmiRecord> {
+        let record = self.images.get_mut(id).ok_or_else(|| unknown_image(call, id))?;
+        if !record.is_ours() {
+            return Err(call.error(Kind::Denied, "AuthFailure", format!("not authorized for image {id}")));
+        }
+        Ok(record)
+    }
+
+    /// The image whose device mapping holds this snapshot.
+    pub(super) fn user_of(&self, snapshot: &str) -> Option<&str> {
+        let mut images = self.images.values().map(|record| &record.image);
+        images.find(|image| image.snapshots.iter().any(|id| id == snapshot)).map(|image| image.id.as_str())
+    }
+
+    /// A name that none of our images here has; a failed one keeps its name.
+    fn free_name(&self, call: Call<'_>, name: &str) -> Result<()> {
+        if !(3..=128).contains(&name.len()) {
+            return Err(call.error(Kind::Invalid, "InvalidAMIName.Malformed", "AMI names have 3 to 128 characters"));
+        }
+        match self.images.values().find(|record| record.is_ours() && record.image.name == name) {
+            None => Ok(()),
+            Some(record) => {
+                let message = format!("AMI name {name} is already in use by AMI {}", record.image.id);
+                Err(call.error(Kind::Duplicate, "InvalidAMIName.Duplicate", message))
+            }
+        }
+    }
+
+    fn copied_with(&self, token: &str) -> Option<&AmiRecord> {
+        self.images.values().find(|record| record.copy.as_ref().is_some_and(|copy| copy.token == token))
+    }
+}
+
+fn unknown_image(call: Call<'_>, id: &str) -> crate::CloudError {
+    call.error(Kind::NotFound, "InvalidAMIID.NotFound", format!("the image id {id} does not exist"))
+}

@@ -1,0 +1,134 @@
+//! Counts the effects of a process and makes the chosen one go wrong.
+//!
+//! A sweep over every effect of a state goes: run it once, take `effects().len()`, then for each `n` run it in a fresh
+//! world with `fail_at(n, …)`. A test that wraps another client (a table, say) puts [`Faults::around`] around its
+//! mutating calls, so that they are counted in the same order as those to AWS.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::Kind;
+
+/// What goes wrong with one effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing happens; the caller gets an error of this kind.
+    Refuse(Kind),
+    /// It happens; the caller gets [`Kind::Unanswered`].
+    LoseAnswer,
+    /// The process dies before it: the call never returns and [`Faults::killed`] does.
+    KillBefore,
+    /// The process dies right after it.
+    KillAfter,
+}
+
+/// One mutating call, in the order of the calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectRecord {
+    /// Counted from 1.
+    pub n: usize,
+    /// The API operation, such as `RunInstances`.
+    pub name: &'static str,
+    /// The Region that was asked.
+    pub region: String,
+    /// What it was about, for a person.
+    pub detail: String,
+    /// Whether it was carried out; false for one that was refused.
+    pub happened: bool,
+}
+
+#[derive(Debug)]
+enum When {
+    Number(usize),
+    Name(&'static str),
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    effects: Vec<EffectRecord>,
+    armed: Vec<(When, Fault)>,
+}
+
+/// The counter; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    book: Arc<Mutex<Book>>,
+    killed: Arc<Notify>,
+}
+
+impl Faults {
+    /// Makes the `n`th effect from now go wrong, once; 1 is the next one.
+    pub fn fail_at(&self, n: usize, fault: Fault) {
+        let mut book = self.book();
+        let number = book.effects.len() + n;
+        book.armed.push((When::Number(number), fault));
+    }
+
+    /// Makes the next effect of this name go wrong, once; call it twice for the next two.
+    pub fn fail_next(&self, name: &'static str, fault: Fault) {
+        self.book().armed.push((When::Name(name), fault));
+    }
+
+    /// All effects so far, those that were refused among them.
+    #[must_use]
+    pub fn effects(&self) -> Vec<EffectRecord> {
+        self.book().effects.clone()
+    }
+
+    /// Returns when a fault has killed the process; once for each kill. A test runs the process against it in
+    /// `tokio::select!`, which then drops the process where it stands.
+    pub async fn killed(&self) {
+        self.killed.notified().await;
+    }
+
+    /// Runs `act` as one effect. `error` makes the caller's error of a fault.
+    ///
+    /// # Errors
+    /// Those of `act`, and `error(kind)` where a fault is due.
+    pub async fn around<T, E>(
+        &self,
+        name: &'static str,
+        region: &str,
+        detail: impl Into<String>,
+        act: impl Future<Output = Result<T, E>>,
+        error: impl FnOnce(Kind) -> E,
+    ) -> Result<T, E> {
+        let (n, fault) = self.begin(name, region, detail.into());
+        match fault {
+            Some(Fault::Refuse(kind)) => return Err(error(kind)),
+            Some(Fault::KillBefore) => match self.die().await {},
+            _ => {}
+        }
+        let result = act.await;
+        if let Some(record) = self.book().effects.get_mut(n - 1) {
+            record.happened = result.is_ok();
+        }
+        match fault {
+            Some(Fault::LoseAnswer) => Err(error(Kind::Unanswered)),
+            Some(Fault::KillAfter) => match self.die().await {},
+            _ => result,
+        }
+    }
+
+    fn begin(&self, name: &'static str, region: &str, detail: String) -> (usize, Option<Fault>) {
+        let mut book = self.book();
+        let n = book.effects.len() + 1;
+        book.effects.push(EffectRecord { n, name, region: region.to_owned(), detail, happened: false });
+        let due = book.armed.iter().position(|(when, _)| match when {
+            When::Number(number) => *number == n,
+            When::Name(wanted) => *wanted == name,
+        });
+        (n, due.map(|index| book.armed.remove(index).1))
+    }
+
+    async fn die(&self) -> Infallible {
+        self.killed.notify_one();
+        std::future::pending().await
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,35 @@
+//! Remembers which functions were woken; the test runs them.
+
+use async_trait::async_trait;
+
+use super::FakeCloud;
+use super::call::Call;
+use crate::{Functions, Result};
+
+/// One asynchronous invocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wakeup {
+    /// The function's name.
+    pub function: String,
+    /// JSON text.
+    pub payload: String,
+}
+
+#[async_trait]
+impl Functions for FakeCloud {
+    async fn wake(&self, function: &str, payload: &str) -> Result<()> {
+        self.effect(Call::home("Invoke"), format!("{function}: {payload}"), |world| {
+            world.wakes.push(Wakeup { function: function.to_owned(), payload: payload.to_owned() });
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl FakeCloud {
+    /// The invocations so far, in order.
+    #[must_use]
+    pub fn wakes(&self) -> Vec<Wakeup> {
+        self.world().wakes.clone()
+    }
+}

@@ -1,0 +1,210 @@
+//! AMIs and snapshots as the trait shows them; the rules are in [`super::ami`].
+
+use async_trait::async_trait;
+
+use super::FakeCloud;
+use super::ami::{AmiRecord, Blueprint, SnapshotRecord};
+use super::call::{ACCOUNT, Call};
+use super::pace::{Looks, Pace};
+use crate::{Image, ImageCopy, ImageState, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags};
+
+/// The account behind the alias `amazon`.
+pub const AMAZON: &str = "137112412989";
+/// The account behind the alias `aws-marketplace`.
+pub const MARKETPLACE: &str = "679593333241";
+
+#[async_trait]
+impl Images for FakeCloud {
+    async fn image(&self, region: &str, id: &str) -> Result<Option<Image>> {
+        Ok(self.world().region(region).images.get_mut(id).and_then(AmiRecord::look))
+    }
+
+    async fn newest(&self, region: &str, owners: &[String], name: &str) -> Result<Option<Image>> {
+        let owners: Vec<&str> = owners.iter().map(|owner| account_of(owner)).collect();
+        let matching = self.look_at_images(region, |image| {
+            image.state == ImageState::Available && owners.contains(&image.owner.as_str()) && matches(name, &image.name)
+        });
+        Ok(matching.into_iter().max_by(|a, b| a.created.cmp(&b.created)))
+    }
+
+    async fn named(&self, region: &str, name: &str) -> Result<Option<Image>> {
+        Ok(self.look_at_images(region, |image| image.owner == ACCOUNT && image.name == name).pop())
+    }
+
+    async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>> {
+        Ok(self.look_at_images(region, |image| image.owner == ACCOUNT && has_tag(&image.tags, key, value)))
+    }
+
+    async fn create(&self, region: &str, image: &NewImage) -> Result<String> {
+        let call = Call::new("CreateImage", region);
+        let detail = format!("{} of {}", image.name, image.instance);
+        self.effect(call, detail, |world| world.create_image(call, image)).await
+    }
+
+    async fn copy(&self, region: &str, copy: &ImageCopy) -> Result<String> {
+        let call = Call::new("CopyImage", region);
+        let detail = format!("{} from {} as {}", copy.source_image, copy.source_region, copy.name);
+        self.effect(call, detail, |world| world.copy_image(call, copy)).await
+    }
+
+    async fn share(&self, region: &str, id: &str, with: &LaunchPermission) -> Result<()> {
+        let call = Call::new("ModifyImageAttribute", region);
+        self.effect(call, id, |world| {
+            let record = world.region(region).own_image(call, id)?;
+            if with.users.iter().any(|user| user.len() != 12 || !user.bytes().all(|byte| byte.is_ascii_digit())) {
+                let message = "an account id has 12 digits";
+                return Err(call.error(Kind::Invalid, "InvalidAMIAttributeItemValue", message));
+            }
+            add_all(&mut record.permission, with);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()> {
+        let call = Call::new("CreateTags", region);
+        self.effect(call, ids.join(" "), |world| {
+            let region = world.region(region);
+            if let Some(id) =
+                ids.iter().find(|id| !region.images.contains_key(*id) && !region.snapshots.contains_key(*id))
+            {
+                let code = if id.starts_with("snap-") { "InvalidSnapshot.NotFound" } else { "InvalidAMIID.NotFound" };
+                return Err(call.error(Kind::NotFound, code, format!("there is no {id}")));
+            }
+            for id in ids {
+                let image = region.images.get_mut(id).map(|record| &mut record.image.tags);
+                let snapshot = region.snapshots.get_mut(id).map(|record| &mut record.snapshot.tags);
+                image.into_iter().chain(snapshot).for_each(|found| found.extend(tags.clone()));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn deregister(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("DeregisterImage", region);
+        self.effect(call, id, |world| {
+            let region = world.region(region);
+            if region.images.contains_key(id) {
+                let snapshots = region.own_image(call, id)?.image.snapshots.clone();
+                region.images.remove(id);
+                snapshots.iter().for_each(|snapshot| drop(region.snapshots.remove(snapshot)));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn snapshots_tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Snapshot>> {
+        let mut world = self.world();
+        let snapshots = world.region(region).snapshots.values_mut();
+        let ours = snapshots.filter(|record| has_tag(&record.snapshot.tags, key, value));
+        Ok(ours.filter_map(SnapshotRecord::look).collect())
+    }
+
+    async fn delete_snapshot(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("DeleteSnapshot", region);
+        self.effect(call, id, |world| {
+            let region = world.region(region);
+            if let Some(image) = region.user_of(id) {
+                let message = format!("the snapshot {id} is currently in use by {image}");
+                return Err(call.error(Kind::WrongState, "InvalidSnapshot.InUse", message));
+            }
+            region.snapshots.remove(id);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl FakeCloud {
+    /// Puts an available image into a Region; `owner` is an account id, `self`, `amazon` or `aws-marketplace`. Answers
+    /// its id. A later one is younger.
+    pub fn add_image(&self, region: &str, owner: &str, name: &str) -> String {
+        let blueprint = Blueprint {
+            name: name.to_owned(),
+            owner: account_of(owner).to_owned(),
+            architecture: "x86_64".to_owned(),
+            root_device: "/dev/xvda".to_owned(),
+            tags: Tags::new(),
+            snapshots: 1,
+            copy: None,
+        };
+        let at_once = Pace { until_image: 0, hide_new: 0, ..Pace::default() };
+        self.world().add_image(region, blueprint, at_once)
+    }
+
+    /// Changes an image behind everyone's back, to set up a test; nothing where it is not known.
+    pub fn edit_image(&self, region: &str, id: &str, edit: impl FnOnce(&mut Image)) {
+        if let Some(record) = self.world().region(region).images.get_mut(id) {
+            edit(&mut record.image);
+        }
+    }
+
+    /// Puts a snapshot that no image uses into a Region; answers its id.
+    pub fn add_snapshot(&self, region: &str, tags: &Tags) -> String {
+        let mut world = self.world();
+        let id = world.ec2_id("snap");
+        let snapshot = Snapshot { id: id.clone(), tags: tags.clone() };
+        world.region(region).snapshots.insert(id.clone(), SnapshotRecord { snapshot, hidden: Looks(0) });
+        id
+    }
+
+    /// The next image that is created in or copied into this Region ends `failed` with this reason.
+    pub fn next_image_fails(&self, region: &str, reason: &str) {
+        self.world().region(region).failing_images.push_back(reason.to_owned());
+    }
+
+    /// Who may launch an image, as shared so far; nobody where it is not known.
+    #[must_use]
+    pub fn launch_permission(&self, region: &str, id: &str) -> LaunchPermission {
+        let mut world = self.world();
+        world.region(region).images.get(id).map(|record| record.permission.clone()).unwrap_or_default()
+    }
+
+    fn look_at_images(&self, region: &str, wanted: impl Fn(&Image) -> bool) -> Vec<Image> {
+        let mut world = self.world();
+        let images = world.region(region).images.values_mut();
+        images.filter(|record| wanted(&record.image)).filter_map(AmiRecord::look).collect()
+    }
+}
+
+fn account_of(owner: &str) -> &str {
+    match owner {
+        "self" => ACCOUNT,
+        "amazon" => AMAZON,
+        "aws-marketplace" => MARKETPLACE,
+        id => id,
+    }
+}
+
+fn has_tag(tags: &Tags, key: &str, value: &str) -> bool {
+    tags.get(key).is_some_and(|found| found == value)
+}
+
+fn add_all(permission: &mut LaunchPermission, with: &LaunchPermission) {
+    let pairs = [
+        (&mut permission.users, &with.users),
+        (&mut permission.groups, &with.groups),
+        (&mut permission.organizations, &with.organizations),
+        (&mut permission.organizational_units, &with.organizational_units),
+    ];
+    for (have, more) in pairs {
+        have.extend(more.iter().cloned());
+        have.sort();
+        have.dedup();
+    }
+}
+
+/// EC2's filter patterns: `*` is any text, `?` any one character.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some(first) = pattern.chars().next() else { return text.is_empty() };
+    let rest = &pattern[first.len_utf8()..];
+    match first {
+        '*' => text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..])),
+        _ => text
+            .chars()
+            .next()
+            .is_some_and(|next| (first == '?' || first == next) && matches(rest, &text[next.len_utf8()..])),
+    }
+}

@@ -1,0 +1,230 @@
+//! Instances: `pending` → `running` → `stopping` → `stopped`, and `terminated`, from which none comes back.
+
+use async_trait::async_trait;
+
+use super::FakeCloud;
+use super::call::Call;
+use super::pace::{Looks, Pace};
+use super::world::{Region, World};
+use crate::{Instance, InstanceState, Kind, Launch, Machines, Result};
+
+/// An instance and how it goes on.
+pub(super) struct MachineRecord {
+    pub(super) instance: Instance,
+    launch: Launch,
+    hidden: Looks,
+    /// Until the state that it is changing to.
+    left: Looks,
+    online_in: Looks,
+    /// When it ends by itself, and why.
+    doom: Option<(Looks, String)>,
+}
+
+impl MachineRecord {
+    fn new(id: String, launch: &Launch, pace: Pace, doom: Option<(u32, String)>) -> Self {
+        let instance = Instance {
+            id,
+            state: InstanceState::Pending,
+            state_reason: String::new(),
+            image: launch.image.clone(),
+            tags: launch.tags.clone(),
+        };
+        let mut record = Self {
+            instance,
+            launch: launch.clone(),
+            hidden: Looks(pace.hide_new),
+            left: Looks(0),
+            online_in: Looks(pace.until_online),
+            doom: doom.map(|(looks, reason)| (Looks(looks), reason)),
+        };
+        record.enter(InstanceState::Pending, pace.until_running);
+        record
+    }
+
+    fn enter(&mut self, state: InstanceState, looks: u32) {
+        self.instance.state = state;
+        self.left = Looks(looks);
+        self.arrive();
+    }
+
+    /// Goes on to the state that it is changing to, if no look is left.
+    fn arrive(&mut self) {
+        if self.left.is_over() {
+            self.instance.state = match self.instance.state {
+                InstanceState::Pending => InstanceState::Running,
+                InstanceState::Stopping => InstanceState::Stopped,
+                InstanceState::ShuttingDown => InstanceState::Terminated,
+                other => other,
+            };
+        }
+    }
+
+    fn advance(&mut self) {
+        self.left.spend();
+        self.arrive();
+        let doomed = self.doom.as_mut().is_some_and(|(looks, _)| {
+            looks.spend();
+            looks.is_over()
+        });
+        if doomed && let Some((_, reason)) = self.doom.take() {
+            self.end(&reason);
+        }
+    }
+
+    fn look(&mut self) -> Option<Instance> {
+        if self.hidden.spend() {
+            return None;
+        }
+        let seen = self.instance.clone();
+        self.advance();
+        Some(seen)
+    }
+
+    /// Whether SSM reaches it now.
+    pub(super) fn is_online(&self) -> bool {
+        self.instance.state == InstanceState::Running && self.online_in.is_over()
+    }
+
+    /// Whether SSM says so to one look at it.
+    pub(super) fn look_online(&mut self) -> bool {
+        let seen = self.is_online();
+        if self.instance.state == InstanceState::Running {
+            self.online_in.spend();
+        }
+        self.look().is_some() && seen
+    }
+
+    fn end(&mut self, reason: &str) {
+        if self.instance.state != InstanceState::Terminated {
+            self.instance.state = InstanceState::Terminated;
+            self.instance.state_reason = reason.to_owned();
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.hidden.settle();
+        self.left.settle();
+        self.online_in.settle();
+        self.arrive();
+    }
+}
+
+fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instance> {
+    if request.token.is_empty() || request.token.len() > 64 || !request.token.is_ascii() {
+        return Err(call.error(Kind::Invalid, "InvalidParameterValue", "ClientToken: 1 to 64 ASCII characters"));
+    }
+    // A token holds in its zone; each subnet of the fake is a zone of its own.
+    let known = world
+        .region(call.region)
+        .machines
+        .values()
+        .find(|machine| machine.launch.token == request.token && machine.launch.subnet == request.subnet);
+    if let Some(machine) = known {
+        if machine.launch != *request {
+            return Err(call.error(
+                Kind::Invalid,
+                "IdempotentParameterMismatch",
+                "the token was used for another request",
+            ));
+        }
+        return Ok(machine.instance.clone());
+    }
+    world.region(call.region).usable_image(call, &request.image)?;
+    if world.no_capacity.contains(&(request.instance_type.clone(), request.subnet.clone())) {
+        let message = format!("no {} here now", request.instance_type);
+        return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
+    }
+    let doom = world.doomed.pop_front();
+    let machine = MachineRecord::new(world.ec2_id("i"), request, world.pace, doom);
+    let instance = machine.instance.clone();
+    world.region(call.region).machines.insert(instance.id.clone(), machine);
+    world.requests.launches.push((call.region.to_owned(), request.clone()));
+    Ok(instance)
+}
+
+impl Region {
+    pub(super) fn known_machine(&mut self, call: Call<'_>, id: &str) -> Result<&mut MachineRecord> {
+        self.machines.get_mut(id).ok_or_else(|| {
+            call.error(Kind::NotFound, "InvalidInstanceID.NotFound", format!("there is no instance {id}"))
+        })
+    }
+}
+
+#[async_trait]
+impl Machines for FakeCloud {
+    async fn launch(&self, region: &str, request: &Launch) -> Result<Instance> {
+        let call = Call::new("RunInstances", region);
+        let subnet = request.subnet.as_deref().unwrap_or("the default subnet");
+        let detail = format!("{} of {} in {subnet}, token {}", request.instance_type, request.image, request.token);
+        self.effect(call, detail, |world| launch(world, call, request)).await
+    }
+
+    async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>> {
+        Ok(self.world().region(region).machines.get_mut(id).and_then(MachineRecord::look))
+    }
+
+    async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>> {
+        let mut world = self.world();
+        let machines = world.region(region).machines.values_mut();
+        let alive = machines.filter(|machine| machine.instance.state != InstanceState::Terminated);
+        let ours = alive.filter(|machine| machine.instance.tags.get(key).is_some_and(|found| found == value));
+        Ok(ours.filter_map(MachineRecord::look).collect())
+    }
+
+    async fn stop(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("StopInstances", region);
+        self.effect(call, id, |world| {
+            let looks = world.pace.until_stopped;
+            let machine = world.region(region).known_machine(call, id)?;
+            match machine.instance.state {
+                InstanceState::Running => machine.enter(InstanceState::Stopping, looks),
+                InstanceState::Stopping | InstanceState::Stopped => {}
+                InstanceState::Pending | InstanceState::ShuttingDown | InstanceState::Terminated => {
+                    let message = format!("{id} is not in a state from which it can be stopped");
+                    return Err(call.error(Kind::WrongState, "IncorrectInstanceState", message));
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn terminate(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("TerminateInstances", region);
+        self.effect(call, id, |world| {
+            let looks = world.pace.until_stopped;
+            if let Some(machine) = world.region(region).machines.get_mut(id)
+                && !machine.instance.state.is_gone()
+            {
+                machine.instance.state_reason = "Client.UserInitiatedShutdown: User initiated shutdown".to_owned();
+                machine.enter(InstanceState::ShuttingDown, looks);
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl FakeCloud {
+    /// There is no capacity for this type in this subnet (none: the default one), until [`FakeCloud::restore_capacity`].
+    pub fn no_capacity(&self, instance_type: &str, subnet: Option<&str>) {
+        self.world().no_capacity.insert((instance_type.to_owned(), subnet.map(str::to_owned)));
+    }
+
+    /// There is capacity for everything again.
+    pub fn restore_capacity(&self) {
+        self.world().no_capacity.clear();
+    }
+
+    /// Ends an instance from outside, at once, as EC2 does when hardware fails; nothing where it is not known.
+    pub fn end_instance(&self, region: &str, id: &str, reason: &str) {
+        if let Some(machine) = self.world().region(region).machines.get_mut(id) {
+            machine.end(reason);
+        }
+    }
+
+    /// The next instance that is launched ends by itself after this many looks at it.
+    pub fn next_instance_ends(&self, looks: u32, reason: &str) {
+        self.world().doomed.push_back((looks, reason.to_owned()));
+    }
+}

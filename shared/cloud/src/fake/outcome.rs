@@ -1,0 +1,102 @@
+//! What the commands of a test come to.
+
+use std::fmt;
+
+use crate::{Command, CommandStatus};
+
+/// What one command comes to on its instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ends; `Running`: never.
+    pub status: CommandStatus,
+    /// AWS's detailed status text.
+    pub detail: String,
+    /// The script's exit code.
+    pub exit_code: Option<i32>,
+    /// All of standard output; also what the log stream holds.
+    pub stdout: String,
+    /// All of standard error: the agent's result in one line.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Ends with exit code 0 and this result line.
+    #[must_use]
+    pub fn success(result: &str) -> Self {
+        Self::new(CommandStatus::Success, "Success", Some(0), result)
+    }
+
+    /// Ends with another exit code and this result line, to which SSM appends its own words.
+    #[must_use]
+    pub fn failed(exit_code: i32, result: &str) -> Self {
+        let stderr = format!("{result}\nfailed to run commands: exit status {exit_code}");
+        Self::new(CommandStatus::Failed, "Failed", Some(exit_code), &stderr)
+    }
+
+    /// Is still running when its time is over.
+    #[must_use]
+    pub fn timed_out() -> Self {
+        Self::new(CommandStatus::TimedOut, "Execution Timed Out", None, "")
+    }
+
+    /// Never reaches the instance.
+    #[must_use]
+    pub fn undeliverable() -> Self {
+        Self::new(CommandStatus::Undeliverable, "Undeliverable", None, "")
+    }
+
+    /// Runs until it is cancelled.
+    #[must_use]
+    pub fn endless() -> Self {
+        Self::new(CommandStatus::Running, "InProgress", None, "")
+    }
+
+    /// The same with this standard output.
+    #[must_use]
+    pub fn with_stdout(self, stdout: &str) -> Self {
+        Self { stdout: stdout.to_owned(), ..self }
+    }
+
+    fn new(status: CommandStatus, detail: &str, exit_code: Option<i32>, stderr: &str) -> Self {
+        Self { status, detail: detail.to_owned(), exit_code, stdout: String::new(), stderr: stderr.to_owned() }
+    }
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self::success(r#"{"status":"success"}"#)
+    }
+}
+
+type Predicate = Box<dyn Fn(&Command) -> bool + Send>;
+
+/// The outcomes that wait for their command.
+#[derive(Default)]
+pub(super) struct CommandScript {
+    lines: Vec<(Predicate, Outcome)>,
+    otherwise: Outcome,
+}
+
+impl CommandScript {
+    pub(super) fn push(&mut self, wanted: impl Fn(&Command) -> bool + Send + 'static, outcome: Outcome) {
+        self.lines.push((Box::new(wanted), outcome));
+    }
+
+    pub(super) fn otherwise(&mut self, outcome: Outcome) {
+        self.otherwise = outcome;
+    }
+
+    /// Takes the first outcome that is meant for this command.
+    pub(super) fn take(&mut self, command: &Command) -> Outcome {
+        match self.lines.iter().position(|(wanted, _)| wanted(command)) {
+            Some(index) => self.lines.remove(index).1,
+            None => self.otherwise.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for CommandScript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.lines.iter().map(|(_, outcome)| outcome)).finish()
+    }
+}

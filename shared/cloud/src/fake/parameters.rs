@@ -1,0 +1,45 @@
+//! Parameter Store.
+
+use async_trait::async_trait;
+
+use super::FakeCloud;
+use super::call::Call;
+use crate::{Kind, Parameter, Parameters, Result};
+
+#[async_trait]
+impl Parameters for FakeCloud {
+    async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>> {
+        Ok(self.world().region(region).parameters.get(name).cloned())
+    }
+
+    async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()> {
+        let call = Call::new("PutParameter", region);
+        self.effect(call, format!("{name} = {}", parameter.value), |world| {
+            check(call, name, parameter)?;
+            world.region(region).parameters.insert(name.to_owned(), parameter.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete(&self, region: &str, name: &str) -> Result<()> {
+        self.effect(Call::new("DeleteParameter", region), name, |world| {
+            world.region(region).parameters.remove(name);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What SSM checks before it answers. Whether an image exists it checks later, and does not tell the caller.
+fn check(call: Call<'_>, name: &str, parameter: &Parameter) -> Result<()> {
+    if parameter.value.is_empty() || parameter.value.len() > 4096 {
+        return Err(call.error(Kind::Invalid, "ValidationException", format!("{name}: a value has 1 to 4096 bytes")));
+    }
+    match parameter.data_type.as_str() {
+        "text" => Ok(()),
+        "aws:ec2:image" if parameter.value.starts_with("ami-") => Ok(()),
+        "aws:ec2:image" => Err(call.error(Kind::Invalid, "ValidationException", format!("{name}: not an AMI id"))),
+        other => Err(call.error(Kind::Invalid, "ValidationException", format!("{name}: no data type {other}"))),
+    }
+}

@@ -1,0 +1,89 @@
+//! Everything there is in the fake account.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::ami::{AmiRecord, SnapshotRecord};
+use super::commands::CommandRecord;
+use super::events::EmittedEvent;
+use super::executions::{ExecutionBook, TokenAnswer};
+use super::functions::Wakeup;
+use super::machines::MachineRecord;
+use super::outcome::CommandScript;
+use super::pace::Pace;
+use crate::{Command, ImageCopy, Launch, NewImage, Parameter};
+
+/// The whole account.
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) pace: Pace,
+    pub(super) regions: BTreeMap<String, Region>,
+    pub(super) objects: BTreeMap<String, Vec<u8>>,
+    pub(super) executions: ExecutionBook,
+    pub(super) answers: Vec<TokenAnswer>,
+    pub(super) wakes: Vec<Wakeup>,
+    pub(super) events: Vec<EmittedEvent>,
+    /// What the next commands come to.
+    pub(super) command_script: CommandScript,
+    /// Instance types without capacity in a subnet.
+    pub(super) no_capacity: BTreeSet<(String, Option<String>)>,
+    /// Looks after which the next instances end, and why.
+    pub(super) doomed: VecDeque<(u32, String)>,
+    pub(super) requests: Requests,
+    counters: BTreeMap<&'static str, u64>,
+}
+
+/// The requests that made something, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Requests {
+    /// Launches with their Region; repeats of a token are not here.
+    pub launches: Vec<(String, Launch)>,
+    /// Images made of instances.
+    pub images: Vec<(String, NewImage)>,
+    /// Copies with their destination; repeats of a token are not here.
+    pub copies: Vec<(String, ImageCopy)>,
+    /// Commands sent.
+    pub commands: Vec<(String, Command)>,
+}
+
+/// One Region.
+#[derive(Default)]
+pub(super) struct Region {
+    pub(super) machines: BTreeMap<String, MachineRecord>,
+    pub(super) images: BTreeMap<String, AmiRecord>,
+    pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
+    pub(super) commands: BTreeMap<String, CommandRecord>,
+    pub(super) parameters: BTreeMap<String, Parameter>,
+    /// Lines by group and stream.
+    pub(super) logs: BTreeMap<(String, String), Vec<String>>,
+    /// Reasons for which the next images made here fail.
+    pub(super) failing_images: VecDeque<String>,
+}
+
+impl World {
+    pub(super) fn region(&mut self, name: &str) -> &mut Region {
+        self.regions.entry(name.to_owned()).or_default()
+    }
+
+    /// The next number of a kind of id, from 1: ids are the same in every run that makes the same things.
+    pub(super) fn number(&mut self, kind: &'static str) -> u64 {
+        let counter = self.counters.entry(kind).or_default();
+        *counter += 1;
+        *counter
+    }
+
+    /// An EC2 id such as `i-00000000000000001`.
+    pub(super) fn ec2_id(&mut self, prefix: &'static str) -> String {
+        format!("{prefix}-{:017x}", self.number(prefix))
+    }
+
+    /// Lets everything finish that can.
+    pub(super) fn settle(&mut self) {
+        for region in self.regions.values_mut() {
+            region.machines.values_mut().for_each(MachineRecord::settle);
+            region.images.values_mut().for_each(AmiRecord::settle);
+            region.snapshots.values_mut().for_each(|snapshot| snapshot.hidden.settle());
+            let machines = &region.machines;
+            region.commands.values_mut().for_each(|command| command.settle(command.runs_on(machines)));
+        }
+    }
+}
