@@ -1,0 +1,109 @@
+//! From YAML to [`Document`]: structure, names, and references are checked in one pass from top to bottom.
+
+mod declarations;
+mod inputs;
+mod scope;
+mod steps;
+
+use crate::document::{Document, NAME_LENGTH};
+use crate::yaml::{Node, Span};
+use crate::{Diagnostics, Reader, Spanned};
+use scope::Scope;
+
+/// The reader of a document together with the names that its references may use.
+struct Parse<'s> {
+    reader: Reader<'s>,
+    scope: Scope,
+}
+
+/// Reads a document; see [`Document::parse`].
+pub(crate) fn document(file: &str, text: &str) -> Result<Document, Diagnostics> {
+    let mut parse = Parse { reader: Reader::new(file, text), scope: Scope::default() };
+    let documents = parse.reader.documents();
+    let document = match &documents[..] {
+        [root] => parse.root(root),
+        [] => {
+            if !parse.reader.diagnostics.has_errors() {
+                parse.reader.error(Span::START, "empty", "the document is empty");
+            }
+            None
+        }
+        [_, second, ..] => {
+            parse.reader.error(second.span, "several-documents", "one file holds one component document");
+            None
+        }
+    };
+    let mut found = parse.reader.diagnostics;
+    found.sort();
+    match document {
+        Some(document) if !found.has_errors() => Ok(Document { warnings: found, ..document }),
+        _ => Err(found),
+    }
+}
+
+impl Parse<'_> {
+    fn root(&mut self, root: &Node) -> Option<Document> {
+        let mut map = self.reader.map(root, "a component document")?;
+        let name = map.optional("name").and_then(|node| self.reader.text(node, "`name`"));
+        let description = map.optional("description").and_then(|node| self.reader.text(node, "`description`"));
+        if let Some(version) = map.required(&mut self.reader, "schemaVersion") {
+            self.schema_version(version);
+        }
+        let parameters = map.optional("parameters").map(|node| self.parameters(node)).unwrap_or_default();
+        let constants = map.optional("constants").map(|node| self.constants(node)).unwrap_or_default();
+        let phases_key = map.key_span("phases").unwrap_or(root.span);
+        let phases = map.required(&mut self.reader, "phases").map(|node| self.phases(node, phases_key));
+        map.unsupported(&mut self.reader, "disableLogging");
+        map.finish(&mut self.reader);
+        Some(Document {
+            name: name.map(|n| n.value).unwrap_or_default(),
+            description: description.map(|d| d.value).unwrap_or_default(),
+            parameters,
+            constants,
+            phases: phases?,
+            warnings: Diagnostics::new(),
+        })
+    }
+
+    fn schema_version(&mut self, node: &Node) {
+        if let Some(version) = self.reader.text(node, "`schemaVersion`")
+            && !matches!(version.value.as_str(), "1.0" | "1")
+        {
+            let message = format!("schema version `{}` is not known", version.value);
+            self.reader.error_with_help(version.span, "schema-version", message, Some("the only one is `1.0`".into()));
+        }
+    }
+
+    /// A name as a declaration gives it; a bad one is noted, and still returned so that references to it are known.
+    fn name(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
+        let name = self.reader.text(node, &format!("the name of {what}"))?;
+        self.check_name(&name, what);
+        Some(name)
+    }
+
+    fn check_name(&mut self, name: &Spanned<String>, what: &str) {
+        let text = &name.value;
+        if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+            let message = format!("`{text}` cannot be the name of {what}");
+            let help = Some("letters, digits, `-` and `_` may be used".to_owned());
+            self.reader.error_with_help(name.span, "bad-name", message, help);
+        } else if !NAME_LENGTH.contains(&text.len()) {
+            let (least, most) = NAME_LENGTH.into_inner();
+            let message =
+                format!("the name of {what} must have {least} to {most} characters, `{text}` has {}", text.len());
+            self.reader.error(name.span, "bad-name", message);
+        }
+    }
+
+    /// Notes a name that was given before.
+    fn unique(&mut self, seen: &mut Vec<Spanned<String>>, name: &Spanned<String>, what: &str) {
+        match seen.iter().find(|other| other.value == name.value) {
+            Some(first) => {
+                let help = Some(format!("the first one is in line {}", first.span.line));
+                let message = format!("{what} `{}` is declared twice", name.value);
+                self.reader.error_with_help(name.span, "duplicate-name", message, help);
+            }
+            None => seen.push(name.clone()),
+        }
+    }
+}

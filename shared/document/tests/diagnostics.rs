@@ -1,0 +1,194 @@
+//! What is wrong with a document, as its author reads it.
+
+use goldsmith_document::Document;
+
+fn found(text: &str) -> String {
+    Document::parse("f.yml", text).err().map(|found| found.to_string()).unwrap_or_default()
+}
+
+/// A document with one phase whose steps are given.
+fn with_steps(steps: &str) -> String {
+    format!("schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n{steps}")
+}
+
+#[test]
+fn unknown_keys_and_actions_are_refused_with_what_was_probably_meant() {
+    let text = with_steps(
+        "      - name: One\n        acton: ExecuteBash\n      - name: Two\n        action: ExecuteBsh\n        onFailure: stop\n        \
+         inputs: {commands: [x]}\n",
+    );
+    let expected = "\
+f.yml:5:9: error: `action` of a step is missing
+        - name: One
+          ^^^^
+f.yml:6:9: error: unknown key `acton` in a step
+          acton: ExecuteBash
+          ^^^^^
+help: did you mean `action`?
+f.yml:8:17: error: unknown action `ExecuteBsh`
+          action: ExecuteBsh
+                  ^^^^^^^^^^
+help: did you mean `ExecuteBash`?
+f.yml:9:20: error: `stop` is not a value of `onFailure`
+          onFailure: stop
+                     ^^^^
+help: one of Abort, Continue, Ignore";
+    assert_eq!(found(&text), expected);
+}
+
+#[test]
+fn what_is_not_there_yet_is_refused_by_its_name() {
+    let text = "schemaVersion: 1.0\ndisableLogging: true\nphases:\n  - name: build\n    steps:\n      - name: One\n        action: UpdateOS\n        \
+                if: {fileExists: /x}\n        loop: {for: {}}\n      - name: Two\n        action: ExecuteBash\n        \
+                inputs: {commands: ['{{ env:HOME }} {{ loop.value }} {{aws:ssm:/x}}']}\n";
+    let expected = "\
+f.yml:2:1: error: `disableLogging` is not supported yet
+  disableLogging: true
+  ^^^^^^^^^^^^^^
+f.yml:7:17: error: the action `UpdateOS` is not supported yet
+          action: UpdateOS
+                  ^^^^^^^^
+f.yml:8:9: error: `if` is not supported yet
+          if: {fileExists: /x}
+          ^^
+f.yml:9:9: error: `loop` is not supported yet
+          loop: {for: {}}
+          ^^^^
+f.yml:12:30: error: references to `env:` are not supported yet
+          inputs: {commands: ['{{ env:HOME }} {{ loop.value }} {{aws:ssm:/x}}']}
+                               ^^^^^^^^^^^^^^
+f.yml:12:45: error: references to `loop.value` are not supported yet
+          inputs: {commands: ['{{ env:HOME }} {{ loop.value }} {{aws:ssm:/x}}']}
+                                              ^^^^^^^^^^^^^^^^
+f.yml:12:62: error: references to `aws:ssm:` are not supported yet
+          inputs: {commands: ['{{ env:HOME }} {{ loop.value }} {{aws:ssm:/x}}']}
+                                                               ^^^^^^^^^^^^^^";
+    assert_eq!(found(text), expected);
+}
+
+#[test]
+fn references_are_checked_where_they_stand() {
+    let text = "\
+schemaVersion: 1.0
+parameters:
+  - greeting: {type: string}
+phases:
+  - name: build
+    steps:
+      - name: One
+        action: ExecuteBash
+        inputs:
+          commands:
+            - |
+              echo ok
+              echo {{ greting }} {{ validate.Two.outputs.stdout }}
+              docker ps --format '{{.ID}}'
+  - name: validate
+    steps:
+      - name: Two
+        action: ExecuteBash
+        inputs:
+          commands:
+            - echo {{ build.One.outputs.sdtout }} {{ build.Onne.outputs.stdout }}
+";
+    let expected = "\
+f.yml:13:20: error: `greting` is neither a parameter nor a constant of this document
+                echo {{ greting }} {{ validate.Two.outputs.stdout }}
+                     ^^^^^^^^^^^^^
+help: did you mean `greeting`?
+f.yml:13:34: error: `validate.Two` has not run here yet
+                echo {{ greting }} {{ validate.Two.outputs.stdout }}
+                                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+help: a step can only use what has run before it
+f.yml:14:35: error: this is not a reference
+                docker ps --format '{{.ID}}'
+                                    ^^^^^^^
+help: a reference is `{{ Name }}` or `{{ phase.step.outputs.key }}`; the language has no way to write other text in double braces
+f.yml:21:20: error: `build.One` has no output `sdtout`
+              - echo {{ build.One.outputs.sdtout }} {{ build.Onne.outputs.stdout }}
+                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+help: did you mean `stdout`?
+f.yml:21:51: error: there is no step `build.Onne`
+              - echo {{ build.One.outputs.sdtout }} {{ build.Onne.outputs.stdout }}
+                                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+help: did you mean `build.One`?";
+    assert_eq!(found(text), expected);
+}
+
+#[test]
+fn names_follow_the_rules_and_are_unique() {
+    let text = "\
+schemaVersion: 2
+parameters:
+  - ab: {type: string}
+  - size: {type: number, default: 4, allowedValues: [5, 6]}
+constants:
+  - size: {type: string}
+phases:
+  - name: build
+    steps:
+      - {name: my step, action: Reboot}
+      - {name: Twice, action: Reboot}
+      - {name: Twice, action: Reboot, timeoutSeconds: 0, maxAttempts: 0, inputs: {delaySeconds: -1}}
+  - name: build
+    steps: []
+";
+    let lines: Vec<String> = found(text).lines().filter(|line| line.starts_with("f.yml")).map(str::to_owned).collect();
+    let expected = [
+        "f.yml:1:16: error: schema version `2` is not known",
+        "f.yml:3:5: error: the name of a parameter must have 3 to 128 characters, `ab` has 2",
+        "f.yml:4:18: error: `number` is not a value of `type`",
+        "f.yml:4:35: error: the default `4` of `size` is not one of its allowed values",
+        "f.yml:6:5: error: the parameter or constant `size` is declared twice",
+        "f.yml:6:12: error: `value` of the constant `size` is missing",
+        "f.yml:10:16: error: `my step` cannot be the name of a step",
+        "f.yml:12:16: error: the step `Twice` is declared twice",
+        "f.yml:12:55: error: `timeoutSeconds` cannot be 0",
+        "f.yml:12:71: error: `maxAttempts` must be at least 1, not 0",
+        "f.yml:12:97: error: `delaySeconds` must be at least 0, not -1",
+        "f.yml:13:11: error: the phase `build` is declared twice",
+        "f.yml:14:5: warning: the phase `build` has no steps",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn inputs_have_the_shape_that_their_action_wants() {
+    let text = with_steps(
+        "      - {name: One, action: ExecuteBash}\n      - {name: Two, action: CreateFile, inputs: {path: /x}}\n      \
+         - {name: Three, action: WebDownload, inputs: [{source: x, checksum: abc}]}\n      \
+         - {name: Four, action: ExecuteBash, inputs: {commands: []}}\n      - {name: Five, action: WebDownload, inputs: []}\n",
+    );
+    let lines: Vec<String> = found(&text).lines().filter(|line| line.starts_with("f.yml")).map(str::to_owned).collect();
+    let expected = [
+        "f.yml:5:10: error: Action ExecuteBash has no inputs; it requires an 'inputs'",
+        "f.yml:6:50: error: `inputs` of this action must be a list, not a map",
+        "f.yml:7:54: error: `destination` of an input of WebDownload is missing",
+        "f.yml:7:75: error: `checksum` needs `algorithm` beside it",
+        "f.yml:8:52: error: `commands` must not be empty",
+        "f.yml:9:43: error: `inputs` must not be empty",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn whole_files_that_are_no_document_are_explained() {
+    assert!(found("").starts_with("f.yml:1:1: error: the document is empty"));
+    assert!(found("- a\n").starts_with("f.yml:1:1: error: a component document must be a map, not a list"));
+    assert!(
+        found("schemaVersion: 1\nphases: []\n")
+            .contains("2:1: error: Document has 0 phases. Phases list must not be empty.")
+    );
+    assert!(found("a: 1\n---\nb: 1\n").starts_with("f.yml:3:1: error: one file holds one component document"));
+}
+
+#[test]
+fn a_diagnostic_is_json_for_programs() {
+    let found = Document::parse("f.yml", "schemaVersion: 1.0\nphases: []\nnaem: x\n").unwrap_err();
+    let json = serde_json::to_value(&found).unwrap();
+    let expected = serde_json::json!({
+        "file": "f.yml", "line": 3, "column": 1, "severity": "error", "code": "unknown-key",
+        "message": "unknown key `naem` in a component document", "help": "did you mean `name`?"
+    });
+    assert_eq!(json[1], expected);
+}
