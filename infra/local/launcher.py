@@ -1,0 +1,272 @@
+"""Starts the emulator with what it lacks: EC2 and Run Command by the local endpoint, and Step Functions closer to AWS.
+
+All gaps of the emulator are closed here (and, for permissions, in permissions.py), never in the product.
+"""
+
+import argparse
+import asyncio
+import concurrent.futures
+import http.client
+import importlib.metadata
+import inspect
+import json
+import os
+import signal
+import socketserver
+import sys
+import threading
+import time
+from contextvars import ContextVar
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+EMULATOR_VERSION = "1.5.33"
+RUN_COMMAND = {
+    "SendCommand", "GetCommandInvocation", "ListCommands", "ListCommandInvocations", "CancelCommand",
+    "DescribeInstanceInformation",
+}
+ENDPOINT_PARAMETERS = ("/aws/service/", "/goldsmith/examples/")
+HOP_HEADERS = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--ec2", required=True, help="URL of the EC2 and SSM endpoint")
+    parser.add_argument("--directory", type=Path, required=True, help="folder for the emulator's state")
+    parser.add_argument("--region", default="eu-west-1")
+    parser.add_argument("--parent", type=int, help="end when this process has gone")
+    return parser.parse_args()
+
+
+def configure(options):
+    """The emulator reads its environment when it is imported, and its functions inherit all of it."""
+    address = f"http://127.0.0.1:{options.port}"
+    options.directory.mkdir(parents=True, exist_ok=True)
+    os.environ.update(
+        BIND_HOST="127.0.0.1",
+        GATEWAY_PORT=str(options.port),
+        MINISTACK_HOST="127.0.0.1",
+        MINISTACK_REGION=options.region,
+        SFTP_ENABLED="0",
+        IOT_MTLS_ENABLED="0",
+        AUTH="true",
+        LOG_LEVEL=os.environ.get("LOG_LEVEL", "WARNING"),
+        SFN_WAIT_SCALE="0.1",  # pauses between retries only: time-outs of tasks stay what they are
+        TMPDIR=str(options.directory),
+        STATE_DIR=str(options.directory / "state"),
+        S3_DATA_DIR=str(options.directory / "s3"),
+        AWS_ENDPOINT_URL=address,  # without it, a function's SDK would call the real AWS
+    )
+
+
+def check_pin(module, expected):
+    """What is patched below are private names of one version."""
+    found = importlib.metadata.version("ministack")
+    if found != EMULATOR_VERSION:
+        raise SystemExit(f"launcher.py patches ministack {EMULATOR_VERSION}, but {found} is installed")
+    for name, parameters in expected.items():
+        if list(inspect.signature(getattr(module, name)).parameters) != parameters:
+            raise SystemExit(f"{module.__name__}.{name} of ministack {found} does not take {', '.join(parameters)}")
+
+
+def trust_loopback(app):
+    """What is asked over the loopback counts as asked over TLS: the bucket refuses everything else."""
+    pin = app.pin_request_origin
+    app.pin_request_origin = lambda source, _secure: pin(source, True)
+
+
+class Endpoint:
+    """Forwards calls to the endpoint that is EC2 and Run Command."""
+
+    def __init__(self, url):
+        self.target = urlsplit(url)
+        # A call may be held open for long: not the loop's own small pool.
+        self.pool = concurrent.futures.ThreadPoolExecutor(max_workers=64)
+
+    def send(self, method, path, headers, body):
+        connection = http.client.HTTPConnection(self.target.hostname, self.target.port, timeout=300)
+        try:
+            kept = {key: value for key, value in headers.items() if key.lower() not in HOP_HEADERS}
+            connection.request(method, path, body=body.encode() if isinstance(body, str) else body, headers=kept)
+            answer = connection.getresponse()
+            answered = {"content-type", "x-amzn-requestid", "x-amzn-errortype"}
+            return answer.status, {k: v for k, v in answer.getheaders() if k.lower() in answered}, answer.read()
+        finally:
+            connection.close()
+
+    async def call(self, method, path, headers, body):
+        return await asyncio.get_running_loop().run_in_executor(self.pool, self.send, method, path, headers, body)
+
+    async def handle(self, method, path, headers, body, query_params):
+        """A service handler of the emulator."""
+        from ministack.core.responses import get_account_id
+
+        query = urlencode({key: value[0] if isinstance(value, list) else value for key, value in (query_params or {}).items()})
+        headers = {**headers, "x-goldsmith-account": get_account_id()}
+        return await self.call(method, f"{path}?{query}" if query else path, headers, body)
+
+
+def route_ec2(app, endpoint, authorise):
+    """EC2 goes to the endpoint. The emulator keeps what CloudFormation made; `x-goldsmith-local` asks for that."""
+    emulators = app.SERVICE_HANDLERS["ec2"]
+
+    async def ec2(method, path, headers, body, query_params):
+        if headers.get("x-goldsmith-local") == "1":
+            return await emulators(method, path, headers, body, query_params)
+        denied = await authorise("ec2", headers, body, query_params)
+        return denied or await endpoint.handle(method, path, headers, body, query_params)
+
+    app.SERVICE_HANDLERS["ec2"] = ec2
+
+
+def route_ssm(app, endpoint, authorise):
+    """Run Command and the public image parameters go to the endpoint; all other parameters stay."""
+    emulators = app.SERVICE_HANDLERS["ssm"]
+
+    def is_endpoints(operation, request):
+        names = request.get("Names") or [request.get("Name") or request.get("Path") or ""]
+        reads = operation in ("GetParameter", "GetParameters", "GetParametersByPath")
+        return operation in RUN_COMMAND or reads and all(f"{name}/".startswith(ENDPOINT_PARAMETERS) for name in names)
+
+    async def ssm(method, path, headers, body, query_params):
+        operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        if not is_endpoints(operation, json.loads(body or b"{}")):
+            return await emulators(method, path, headers, body, query_params)
+        denied = await authorise("ssm", headers, body, query_params)
+        return denied or await endpoint.handle(method, path, headers, body, query_params)
+
+    app.SERVICE_HANDLERS["ssm"] = ssm
+
+
+def guard_tokens(app, authorise):
+    """Answers to task tokens are checked on the state machine that gave the token."""
+    emulators = app.SERVICE_HANDLERS["states"]
+
+    async def states(method, path, headers, body, query_params):
+        denied = await authorise("states", headers, body, query_params)
+        return denied or await emulators(method, path, headers, body, query_params)
+
+    app.SERVICE_HANDLERS["states"] = states
+
+
+def route_events(app):
+    """Only the endpoint, which sends this header, may put events of AWS's own sources."""
+    from ministack.services import eventbridge
+
+    check_pin(eventbridge, {"_put_events": ["data", "allow_aws_source"]})
+    emulators = app.SERVICE_HANDLERS["events"]
+
+    async def events(method, path, headers, body, query_params):
+        if headers.get("x-goldsmith-local") == "1" and headers.get("x-amz-target", "").endswith(".PutEvents"):
+            return eventbridge._put_events(json.loads(body), allow_aws_source=True)
+        return await emulators(method, path, headers, body, query_params)
+
+    app.SERVICE_HANDLERS["events"] = events
+
+
+def patch_step_functions():
+    """A failed function fails its waiting task at once, and a stopped execution runs nothing more and keeps no token."""
+    from ministack.services import stepfunctions as engine
+
+    check_pin(engine, {
+        "_execute_task": ["state_def", "raw_input", "execution", "ctx"],
+        "_invoke_with_callback": ["resource", "input_data", "token", "state_def"],
+        "_stop_execution": ["data"],
+        "_fail_execution": ["execution", "error", "cause"],
+    })
+    execute_task, stop_execution, fail_execution = engine._execute_task, engine._stop_execution, engine._fail_execution
+    invoke_with_callback = engine._invoke_with_callback
+    current = ContextVar("current")
+    stopped = SystemExit()  # ends the thread quietly, and is nothing that a Catch of the definition could see
+
+    def task(state_def, raw_input, execution, ctx):
+        if execution["status"] != "RUNNING":
+            raise stopped
+        current.set(execution)
+        return execute_task(state_def, raw_input, execution, ctx)
+
+    def callback(resource, input_data, token, state_def):
+        if "states:::lambda:invoke" not in resource:
+            return invoke_with_callback(resource, input_data, token, state_def)
+        execution, limit = current.get(), time.monotonic() + state_def.get("TimeoutSeconds", 99_999_999)
+        wait = {"event": threading.Event(), "result": None, "error": None, "heartbeat": None,
+                "execution": execution["executionArn"]}
+        engine._task_tokens[token] = wait
+        try:
+            start_function(input_data, wait["event"])
+            return await_answer(execution, wait, limit)
+        finally:
+            engine._task_tokens.pop(token, None)
+
+    def start_function(arguments, answered):
+        function = engine._resolve_lambda_function_ref(arguments["FunctionName"], optimized=True)
+        try:
+            engine._call_lambda(function, arguments.get("Payload", {}))
+        except engine._ExecutionError:
+            if not answered.is_set():  # an answer that was given before the function failed counts
+                raise
+
+    def await_answer(execution, wait, limit):
+        while not wait["event"].wait(timeout=0.05):
+            if execution["status"] != "RUNNING":
+                raise stopped
+            if time.monotonic() > limit:
+                raise engine._ExecutionError("States.Timeout", "")
+        if execution["status"] != "RUNNING":
+            raise stopped
+        if wait["error"]:
+            raise engine._ExecutionError(wait["error"]["Error"], wait["error"]["Cause"])
+        return json.loads(wait["result"])
+
+    def stop(data):
+        answer = stop_execution(data)
+        for token, wait in list(engine._task_tokens.items()):
+            if wait.get("execution") == data.get("executionArn") and answer[0] == 200:
+                engine._task_tokens.pop(token, None)
+        return answer
+
+    def fail(execution, error, cause):
+        if execution["status"] == "RUNNING":  # what has been stopped stays ABORTED
+            fail_execution(execution, error, cause)
+
+    engine._execute_task, engine._invoke_with_callback = task, callback
+    engine._stop_execution, engine._fail_execution = stop, fail
+
+
+def follow(parent):
+    """Ends with the process that started the emulator for itself alone, as a test does."""
+    def watch():
+        while os.path.exists(f"/proc/{parent}"):
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main():
+    options = arguments()
+    configure(options)
+    from ministack import app
+
+    import permissions
+
+    check_pin(app, {"pin_request_origin": ["source_ip", "secure_transport"]})
+    trust_loopback(app)
+    endpoint = Endpoint(options.ec2)
+    authorise = permissions.install(endpoint, check_pin)
+    route_ec2(app, endpoint, authorise)
+    route_ssm(app, endpoint, authorise)
+    route_events(app)
+    guard_tokens(app, authorise)
+    patch_step_functions()
+    # The emulator's Runtime API writes header and body apart; with Nagle's algorithm a warm call costs 40 ms more.
+    socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+    if options.parent:
+        follow(options.parent)
+    sys.argv[1:] = []  # the emulator reads arguments as well
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Permissions of the calls that the endpoint serves, and of answers to task tokens, checked as AWS checks them.
+
+The emulator asks its policies about one resource of a call at most, and knows no tags of the endpoint's resources. Here a
+call is checked on every resource that it touches, each with the tags that it has or is to get.
+"""
+
+import json
+from urllib.parse import parse_qsl
+
+KINDS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group"}
+WITHOUT_ACCOUNT = ("image", "snapshot")  # in the names of these, AWS leaves the account empty
+
+
+class Call:
+    """One call: what it touches, as (action, resource, condition keys)."""
+
+    def __init__(self, action, parameters, region, account, tags):
+        self.action, self.parameters, self.region, self.account, self.tags = action, parameters, region, account, tags
+
+    def values(self, field):
+        """A parameter and its numbered members: `InstanceId.1`, `InstanceId.2`."""
+        return [v for k, v in self.parameters.items() if k == field or k.rpartition(".")[0] == field and k.rpartition(".")[2].isdigit()]
+
+    def name(self, kind, identity):
+        account = "" if kind in WITHOUT_ACCOUNT else self.account
+        return f"arn:aws:ec2:{self.region}:{account}:{kind}/{identity}"
+
+    def existing(self, *fields):
+        """Resources with the tags they carry. What is not there, EC2 itself refuses."""
+        for identity in (value for field in fields for value in self.values(field)):
+            kind = KINDS.get(identity.partition("-")[0], "unknown")
+            if kind in ("subnet", "security-group") or identity in self.tags:
+                context = {f"aws:resourcetag/{key}".lower(): value for key, value in self.tags.get(identity, {}).items()}
+                yield self.action, self.name(kind, identity), context
+
+    def new(self, *kinds):
+        """Resources with the tags that the call gives them, which takes the right to tag as well."""
+        for kind in kinds:
+            asked = self.requested_tags(kind)
+            yield self.action, self.name(kind, "*"), asked
+            if asked:
+                yield "ec2:CreateTags", self.name(kind, "*"), {**asked, "ec2:createaction": self.action.partition(":")[2]}
+
+    def requested_tags(self, kind):
+        found = {}
+        for key, value in self.parameters.items():
+            specification, _, field = key.partition(".Tag.")
+            if field.endswith(".Key") and self.parameters.get(f"{specification}.ResourceType") == kind:
+                tag = self.parameters.get(f"{specification}.Tag.{field.removesuffix('.Key')}.Value", "")
+                found[f"aws:requesttag/{value}".lower()] = tag
+        return found
+
+    def passed_role(self):
+        from ministack.services import iam
+
+        for profile in self.values("IamInstanceProfile.Name") + self.values("IamInstanceProfile.Arn"):
+            record = iam._instance_profiles.get(profile.rpartition("/")[2]) or {}
+            for role in record.get("Roles", []):
+                yield "iam:PassRole", f"arn:aws:iam::{self.account}:role/{role}", {"iam:passedtoservice": "ec2.amazonaws.com"}
+
+    def document(self):
+        yield self.action, f"arn:aws:ssm:{self.region}::document/{self.parameters['DocumentName']}", {}
+
+    def machine(self):
+        """The state machine whose token this is. An unknown token, Step Functions itself refuses."""
+        from ministack.services import stepfunctions
+
+        wait = stepfunctions._task_tokens.get(self.parameters.get("taskToken")) or {}
+        if "execution" in wait:
+            yield self.action, wait["execution"].replace(":execution:", ":stateMachine:").rpartition(":")[0], {}
+
+
+TOUCHED = {
+    "ec2:RunInstances": lambda call: [
+        *call.new("instance", "volume", "network-interface"),
+        *call.existing("ImageId", "SubnetId", "SecurityGroupId"),
+        *call.passed_role(),
+    ],
+    "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
+    "ec2:CopyImage": lambda call: call.new("image", "snapshot"),
+    "ec2:StopInstances": lambda call: call.existing("InstanceId"),
+    "ec2:TerminateInstances": lambda call: call.existing("InstanceId"),
+    "ec2:DeregisterImage": lambda call: call.existing("ImageId"),
+    "ec2:ModifyImageAttribute": lambda call: call.existing("ImageId"),
+    "ec2:DeleteSnapshot": lambda call: call.existing("SnapshotId"),
+    "ec2:CreateTags": lambda call: call.existing("ResourceId"),
+    "ssm:SendCommand": lambda call: [*call.existing("InstanceIds"), *call.document()],
+    "states:SendTaskSuccess": lambda call: call.machine(),
+    "states:SendTaskFailure": lambda call: call.machine(),
+}
+
+
+def parameters_of(service, headers, body):
+    """Operation and parameters: EC2's form, or SSM's JSON with its lists numbered as the form has them."""
+    if service == "ec2":
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        return form.get("Action", ""), form
+    request, flat = json.loads(body or b"{}"), {}
+    for key, value in request.items():
+        flat.update({f"{key}.{n}": v for n, v in enumerate(value, 1)} if isinstance(value, list) else {key: value})
+    return headers.get("x-amz-target", "").rpartition(".")[2], flat
+
+
+def tags_in(inventory):
+    """Tags of every resource of the endpoint, by id."""
+    found = {}
+    if isinstance(inventory, dict) and isinstance(inventory.get("id"), str):
+        found[inventory["id"]] = inventory.get("tags") or {}
+    for part in inventory.values() if isinstance(inventory, dict) else inventory if isinstance(inventory, list) else ():
+        found.update(tags_in(part))
+    return found
+
+
+def install(endpoint, check_pin):
+    """Takes these calls from the emulator's own check; what is returned checks one call and answers when it is denied."""
+    from ministack.core import iam_actions, iam_evaluator, responses, router
+
+    check_pin(iam_evaluator, {
+        "enforce": ["access_key_id", "iam_action", "service", "region", "resource_arn", "service_context"],
+    })
+    enforce = iam_evaluator.enforce
+
+    def emulators(access_key_id, iam_action, *rest, **named):
+        return None if iam_action in TOUCHED else enforce(access_key_id, iam_action, *rest, **named)
+
+    async def authorise(service, headers, body, query_params):
+        operation, parameters = parameters_of(service, headers, body)
+        action = f"{service}:{operation}"
+        if action not in TOUCHED:
+            return None
+        tags = {} if service == "states" else await known_tags()
+        call = Call(action, parameters, responses.get_region(), responses.get_account_id(), tags)
+        key = router.extract_access_key_id(headers, query_params)
+        for action, resource, context in TOUCHED[action](call):
+            denied = enforce(key, action, action.partition(":")[0], call.region, resource_arn=resource, service_context=context)
+            if denied:
+                return refusal(service, action, resource, denied, headers)
+        return None
+
+    async def known_tags():
+        _, _, inventory = await endpoint.call("GET", "/_local/inventory", {}, b"")
+        return tags_in(json.loads(inventory))
+
+    def refusal(service, action, resource, denied, headers):
+        request = "goldsmith-local"
+        if isinstance(denied, iam_evaluator.AuthError):
+            return iam_actions.access_denied_response(
+                service, action, "", request, error_code=denied.code, message=denied.message, headers=headers)
+        return iam_actions.access_denied_response(
+            service, action, denied.principal_arn, request, headers=headers, resource_arn=resource,
+            explicit_deny=denied.decision == "Deny")
+
+    iam_evaluator.enforce = emulators
+    return authorise
