@@ -70,6 +70,8 @@ pub(super) struct Blueprint {
     pub(super) tags: Tags,
     pub(super) snapshots: usize,
     pub(super) copy: Option<ImageCopy>,
+    /// Why it will fail, if it will.
+    pub(super) failure: Option<String>,
 }
 
 impl World {
@@ -101,7 +103,7 @@ impl World {
             copy: blueprint.copy,
             hidden: Looks(pace.hide_new),
             left: Looks(pace.until_image),
-            failure: region.failing_images.pop_front(),
+            failure: blueprint.failure,
         };
         record.arrive();
         region.images.insert(id.clone(), record);
@@ -134,6 +136,7 @@ impl World {
             tags: request.tags.clone(),
             snapshots: request.block_devices.len().max(1),
             copy: None,
+            failure: region.failing_images.pop_front(),
         };
         self.requests.images.push((call.region.to_owned(), request.clone()));
         Ok(self.add_image(call.region, blueprint, pace))
@@ -164,6 +167,7 @@ impl World {
             tags: request.tags.clone(),
             snapshots: source.snapshots.len(),
             copy: Some(request.clone()),
+            failure: region.failing_images.pop_front(),
         };
         self.requests.copies.push((call.region.to_owned(), request.clone()));
         Ok(self.add_image(call.region, blueprint, pace))

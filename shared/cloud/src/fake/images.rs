@@ -129,6 +129,7 @@ impl FakeCloud {
             tags: Tags::new(),
             snapshots: 1,
             copy: None,
+            failure: None,
         };
         let at_once = Pace { until_image: 0, hide_new: 0, ..Pace::default() };
         self.world().add_image(region, blueprint, at_once)
