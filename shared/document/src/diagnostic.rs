@@ -152,11 +152,15 @@ impl Diagnostics {
         self.0.iter()
     }
 
-    /// Orders the findings by line and column; those of different files keep their order.
+    /// Orders the findings by line and column within their files; files keep the order in which they first appear.
     pub fn sort(&mut self) {
-        self.0.sort_by(|a, b| {
-            if a.file == b.file { (a.line, a.column).cmp(&(b.line, b.column)) } else { std::cmp::Ordering::Equal }
-        });
+        let mut files: Vec<String> = Vec::new();
+        for diagnostic in &self.0 {
+            if !files.contains(&diagnostic.file) {
+                files.push(diagnostic.file.clone());
+            }
+        }
+        self.0.sort_by_key(|d| (files.iter().position(|file| *file == d.file), d.line, d.column));
     }
 }
 

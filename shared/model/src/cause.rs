@@ -2,10 +2,9 @@
 
 use std::fmt;
 
+use goldsmith_document::digest;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::component::hex;
 use crate::{ImageRef, Name};
 
 /// Most characters of the pipeline's name in an execution's name: with 16 of the hash and up to ten of the attempt it
@@ -73,13 +72,10 @@ impl fmt::Display for Cause {
 /// `A-Za-z0-9-_`, the same for the same cause. Attempts count from 1.
 #[must_use]
 pub fn execution_name(pipeline: &Name, cause: &Cause, attempt: u32) -> String {
-    let mut hash = Sha256::new();
-    for part in [pipeline.as_str(), cause.kind()].into_iter().map(str::to_owned).chain(cause.identity()) {
-        hash.update((part.len() as u64).to_be_bytes()); // so that parts cannot run into each other
-        hash.update(part.as_bytes());
-    }
+    let parts = [pipeline.to_string(), cause.kind().to_owned()].into_iter().chain(cause.identity());
+    let whole: String = parts.map(|part| format!("{}:{part}", part.len())).collect(); // no part runs into the next
     let readable: String = pipeline.as_str().chars().take(NAME_PART).map(|c| if c == ' ' { '-' } else { c }).collect();
-    format!("{readable}-{}-{attempt}", &hex(&hash.finalize())[..16])
+    format!("{readable}-{}-{attempt}", &digest(&whole)[..16])
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod ami_name;
 mod cause;
 mod component;
+pub mod definitions;
 mod distribution;
 mod infrastructure;
 mod input;

@@ -83,7 +83,4 @@ pub struct Ebs {
     /// KMS key id, ARN or alias.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_id: Option<String>,
-    /// Whether the volume goes with its instance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub delete_on_termination: Option<bool>,
 }

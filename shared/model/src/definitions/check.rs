@@ -1,0 +1,129 @@
+//! The second pass: what the definitions refer to must be there, in the folder or stored already, and must fit.
+
+use std::collections::BTreeSet;
+
+use goldsmith_document::{Diagnostic, Diagnostics, Document, did_you_mean};
+
+use super::draft::Placed;
+use super::{Definitions, Draft, Kind};
+use crate::{Component, Name, Version};
+
+/// What is stored already, as far as the definitions refer to it.
+#[derive(Debug, Clone, Default)]
+pub struct Stored {
+    /// Component versions.
+    pub components: Vec<Component>,
+    /// Recipe versions.
+    pub recipes: Vec<(Name, Version)>,
+    /// Infrastructure configurations, distribution configurations and pipelines.
+    pub others: BTreeSet<(Kind, Name)>,
+}
+
+impl Draft<'_> {
+    /// Checks every reference.
+    ///
+    /// # Errors
+    /// All mistakes of the files, in the order of the files and their lines.
+    pub fn check(mut self, stored: &Stored) -> Result<Definitions, Diagnostics> {
+        let mut found = std::mem::take(&mut self.diagnostics);
+        for placed in &self.references {
+            match self.resolve(placed, stored) {
+                Found::Component(component) => check_parameters(placed, component, &mut found),
+                Found::Something => {}
+                Found::Nothing if self.incomplete => {} // it may be in the file that nobody can read
+                Found::Nothing => found.push(self.unknown(placed, stored)),
+            }
+        }
+        if !found.has_errors() {
+            self.definitions.warnings.extend(found);
+            self.definitions.warnings.sort();
+            return Ok(self.definitions);
+        }
+        found.extend(self.definitions.warnings);
+        found.sort();
+        Err(found)
+    }
+
+    fn resolve<'s>(&'s self, placed: &Placed<'_>, stored: &'s Stored) -> Found<'s> {
+        let wanted = &placed.reference;
+        let versions = self.versions(wanted.kind, &wanted.name, stored);
+        let known = match wanted.kind {
+            Kind::Component | Kind::ImageRecipe => wanted.version.best(versions.iter().copied()),
+            kind => {
+                let declared = self.declared.iter().any(|d| d.kind == kind && d.name == wanted.name);
+                let there = declared || stored.others.contains(&(kind, wanted.name.clone()));
+                return if there { Found::Something } else { Found::Nothing };
+            }
+        };
+        let Some(version) = known else {
+            // A definition whose version is wrong has been reported itself.
+            let unversioned =
+                |d: &&super::draft::Declared| d.kind == wanted.kind && d.name == wanted.name && d.version.is_none();
+            return self.declared.iter().find(unversioned).map_or(Found::Nothing, |_| Found::Something);
+        };
+        let mut components = self.definitions.components.iter().chain(&stored.components);
+        let component = components.find(|c| c.name == wanted.name && c.version == version);
+        component.filter(|_| wanted.kind == Kind::Component).map_or(Found::Something, Found::Component)
+    }
+
+    /// All versions of one name, in the folder and stored.
+    fn versions(&self, kind: Kind, name: &Name, stored: &Stored) -> Vec<Version> {
+        let declared = self.declared.iter().filter(|d| d.kind == kind && d.name == *name).filter_map(|d| d.version);
+        let components = stored.components.iter().map(|c| (Kind::Component, &c.name, c.version));
+        let recipes = stored.recipes.iter().map(|(name, version)| (Kind::ImageRecipe, name, *version));
+        let stored = components.chain(recipes).filter(|(k, n, _)| *k == kind && *n == name).map(|(_, _, v)| v);
+        let mut versions: Vec<Version> = declared.chain(stored).collect();
+        versions.sort();
+        versions.dedup();
+        versions
+    }
+
+    fn unknown(&self, placed: &Placed<'_>, stored: &Stored) -> Diagnostic {
+        let wanted = &placed.reference;
+        let (kind, name) = (wanted.kind, &wanted.name);
+        let versions = self.versions(kind, name, stored);
+        let names = self.declared.iter().filter(|d| d.kind == kind && d.name != *name).map(|d| d.name.as_str());
+        let (message, help) = if versions.is_empty() {
+            let near = did_you_mean(name.as_str(), names).map(|near| format!("did you mean `{near}`?"));
+            (format!("there is no {kind} `{name}`"), near)
+        } else {
+            let versions: Vec<String> = versions.iter().map(Version::to_string).collect();
+            let message = format!("no version of {kind} `{name}` matches {}", wanted.version);
+            (message, Some(format!("there is {}", versions.join(", "))))
+        };
+        Diagnostic { help, ..placed.source.error(placed.span, "unknown-reference", message) }
+    }
+}
+
+enum Found<'s> {
+    Nothing,
+    Something,
+    Component(&'s Component),
+}
+
+/// Holds a recipe's parameters against what the component's document declares.
+fn check_parameters(placed: &Placed<'_>, component: &Component, found: &mut Diagnostics) {
+    let Ok(document) = Document::parse("", &component.document) else { return }; // checked when it was applied
+    let label = format!("component `{}` {}", component.name, component.version);
+    for (name, value) in &placed.parameters {
+        let declared = document.parameters.iter().find(|parameter| parameter.name.value == name.value);
+        let Some(declared) = declared else {
+            let message = format!("{label} has no parameter `{}`", name.value);
+            let names = document.parameters.iter().map(|parameter| parameter.name.value.as_str());
+            let help = did_you_mean(&name.value, names).map(|near| format!("did you mean `{near}`?"));
+            found.push(Diagnostic { help, ..placed.source.error(name.span, "unknown-parameter", message) });
+            continue;
+        };
+        if !declared.allowed_values.is_empty() && !declared.allowed_values.contains(&value.value) {
+            let message = format!("`{}` is not an allowed value of parameter `{}`", value.value, name.value);
+            let help = Some(format!("{label} allows {}", declared.allowed_values.join(", ")));
+            found.push(Diagnostic { help, ..placed.source.error(value.span, "wrong-value", message) });
+        }
+    }
+    for parameter in document.parameters.iter().filter(|parameter| parameter.default.is_none()) {
+        if !placed.parameters.iter().any(|(name, _)| name.value == parameter.name.value) {
+            let message = format!("{label} needs a value for its parameter `{}`", parameter.name.value);
+            found.push(placed.source.error(placed.span, "missing-parameter", message));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `kind: DistributionConfiguration`
+
+use goldsmith_document::MapReader;
+use goldsmith_document::yaml::Node;
+
+use super::draft::Context;
+use super::{Kind, fields};
+use crate::{
+    AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
+    SsmParameter, check_region,
+};
+
+pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
+    let name = context.named(Kind::DistributionConfiguration, map);
+    let description = fields::text(&mut context.reader, map, "description");
+    let must_succeed = map.optional("mustSucceed").and_then(|node| {
+        let choices = [("all", MustSucceed::All), ("some", MustSucceed::Some)];
+        context.reader.choice(node, "`mustSucceed`", &choices)
+    });
+    let node = map.required(&mut context.reader, "distributions");
+    let items = node.and_then(|node| context.reader.list(node, "`distributions`")).unwrap_or_default();
+    if let Some(node) = node.filter(|_| items.is_empty()) {
+        context.reader.error(node.span, "empty", "`distributions` needs at least one Region");
+    }
+    let mut distributions: Vec<Distribution> = Vec::new();
+    for item in items {
+        let Some(distribution) = distribution(context, item) else { continue };
+        if distributions.iter().any(|other| other.region == distribution.region) {
+            let message = format!("the Region `{}` is in `distributions` twice", distribution.region);
+            context.reader.error(item.get("region").unwrap_or(item).span, "duplicate", message);
+        }
+        distributions.push(distribution);
+    }
+    map.unsupported(&mut context.reader, "tags");
+    let must_succeed = must_succeed.unwrap_or_default();
+    let configuration = DistributionConfiguration { name: name?, description, must_succeed, distributions };
+    context.draft.definitions.distributions.push(configuration);
+    Some(())
+}
+
+fn distribution(context: &mut Context<'_, '_>, node: &Node) -> Option<Distribution> {
+    let mut map = context.reader.map(node, "a distribution")?;
+    let region = map.required(&mut context.reader, "region").and_then(|node| region(context, node));
+    let ami = map.optional("amiDistributionConfiguration").and_then(|node| ami(context, node)).unwrap_or_default();
+    let parameters = map.optional("ssmParameterConfigurations");
+    let parameters = parameters.and_then(|node| context.reader.list(node, "`ssmParameterConfigurations`"));
+    let parameters = parameters.unwrap_or_default().iter().filter_map(|node| parameter(context, node)).collect();
+    for later in [
+        "fastLaunchConfigurations",
+        "launchTemplateConfigurations",
+        "licenseConfigurationArns",
+        "containerDistributionConfiguration",
+        "s3ExportConfiguration",
+    ] {
+        map.unsupported(&mut context.reader, later);
+    }
+    map.finish(&mut context.reader);
+    Some(Distribution {
+        region: region?,
+        ami_distribution_configuration: ami,
+        ssm_parameter_configurations: parameters,
+    })
+}
+
+fn region(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
+    let text = context.reader.text(node, "`region`")?.value;
+    if let Err(error) = check_region(&text) {
+        let help = error.near.map(|near| format!("did you mean `{near}`?"));
+        context.reader.error_with_help(node.span, "wrong-region", error.to_string(), help);
+    }
+    Some(text) // also a wrong one, so that its other mistakes are found
+}
+
+fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
+    let mut map = context.reader.map(node, "`amiDistributionConfiguration`")?;
+    let name = map.optional("name");
+    let name = name.and_then(|node| fields::parse(&mut context.reader, node, "`name`"));
+    let description = fields::short_text(&mut context.reader, &mut map, "description", 255);
+    let ami_tags = fields::tags(&mut context.reader, &mut map, "amiTags");
+    let permission = map.optional("launchPermission").and_then(|node| launch_permission(context, node));
+    let launch_permission = permission.unwrap_or_default();
+    let kms_key_id = fields::text(&mut context.reader, &mut map, "kmsKeyId");
+    if let Some(node) = map.optional("kmsKeyId")
+        && kms_key_id.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs"))
+        && !launch_permission.is_empty()
+    {
+        let message = "an AMI that is encrypted with AWS's own key `alias/aws/ebs` cannot be shared";
+        context.reader.error(node.span, "wrong-value", message);
+    }
+    map.unsupported(&mut context.reader, "targetAccountIds");
+    map.finish(&mut context.reader);
+    Some(AmiDistribution { name, description, ami_tags, launch_permission, kms_key_id })
+}
+
+fn launch_permission(context: &mut Context<'_, '_>, node: &Node) -> Option<LaunchPermission> {
+    let reader = &mut context.reader;
+    let mut map = reader.map(node, "`launchPermission`")?;
+    let account = |id: &str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+    let arn = |part: &'static str| {
+        move |arn: &str| arn.starts_with("arn:") && arn.contains(":organizations::") && arn.contains(part)
+    };
+    let permission = LaunchPermission {
+        user_ids: fields::texts(reader, &mut map, "userIds", account, "an account id of 12 digits"),
+        user_groups: fields::texts(reader, &mut map, "userGroups", |group| group == "all", "`all`"),
+        organization_arns: fields::texts(
+            reader,
+            &mut map,
+            "organizationArns",
+            arn(":organization/"),
+            "the ARN of an organization",
+        ),
+        organizational_unit_arns: fields::texts(
+            reader,
+            &mut map,
+            "organizationalUnitArns",
+            arn(":ou/"),
+            "the ARN of an organizational unit",
+        ),
+    };
+    map.finish(reader);
+    Some(permission)
+}
+
+fn parameter(context: &mut Context<'_, '_>, node: &Node) -> Option<SsmParameter> {
+    let mut map = context.reader.map(node, "an SSM parameter")?;
+    let name = map.required(&mut context.reader, "parameterName");
+    let name = name.and_then(|node| {
+        let name = context.reader.text(node, "`parameterName`")?.value;
+        if !is_parameter_name(&name) {
+            let message = format!("`{name}` is not a parameter name of one's own, such as /images/web-server");
+            context.reader.error(node.span, "wrong-value", message);
+        }
+        Some(name)
+    });
+    let choices = [("aws:ec2:image", ParameterDataType::Image), ("text", ParameterDataType::Text)];
+    let data_type = map.optional("dataType");
+    let data_type = data_type.and_then(|node| context.reader.choice(node, "`dataType`", &choices));
+    map.unsupported(&mut context.reader, "amiAccountId");
+    map.finish(&mut context.reader);
+    Some(SsmParameter { parameter_name: name?, data_type: data_type.unwrap_or_default() })
+}
+
+/// SSM's rule: at most 1011 characters of `A-Za-z0-9_.-/`; what begins with `aws` or `ssm` is reserved.
+fn is_parameter_name(name: &str) -> bool {
+    let first = name.trim_start_matches('/').to_lowercase();
+    (1..=1011).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b))
+        && !first.is_empty()
+        && !first.starts_with("aws")
+        && !first.starts_with("ssm")
+}

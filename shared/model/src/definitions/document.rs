@@ -1,0 +1,47 @@
+//! Findings of a document that stands inline in a definition: moved to their place in the definition's file.
+
+use goldsmith_document::yaml::Span;
+use goldsmith_document::{Diagnostic, Diagnostics, Source};
+
+/// Moves findings of an inline document into its file. `span` is where YAML says that the text begins.
+pub(super) fn relocate(found: Diagnostics, source: Source<'_>, span: Span, text: &str) -> Diagnostics {
+    let lines: Vec<&str> = source.text.lines().collect();
+    let block = block(&lines, span, text);
+    let mut moved = Diagnostics::new();
+    for diagnostic in found {
+        moved.push(match block {
+            Some((first, indent)) => place(diagnostic, &lines, first, indent),
+            None => point_at(diagnostic, source, span),
+        });
+    }
+    moved
+}
+
+/// First line (from 0) and indentation of a literal block, whose lines stand in the file as they are. Other ways of
+/// writing a text (folded, quoted) join lines, so that positions in them mean nothing in the file.
+fn block(lines: &[&str], span: Span, text: &str) -> Option<(usize, usize)> {
+    let indent = span.column - 1;
+    let stands_at = |first: usize| {
+        text.lines().enumerate().all(|(n, line)| {
+            let there = lines.get(first + n).copied().unwrap_or_default();
+            line.trim_end().is_empty() && there.trim().is_empty()
+                || there.chars().take(indent).all(|c| c == ' ') && there.chars().skip(indent).eq(line.chars())
+        })
+    };
+    // YAML gives the place of the first line that is not empty.
+    let empty = text.lines().take_while(|line| line.is_empty()).count();
+    let written = span.line - 1;
+    [written, written.saturating_sub(empty)].into_iter().find(|first| stands_at(*first)).map(|first| (first, indent))
+}
+
+fn place(diagnostic: Diagnostic, lines: &[&str], first: usize, indent: usize) -> Diagnostic {
+    let line = first + diagnostic.line;
+    let source_line = lines.get(line - 1).map(|line| (*line).to_owned());
+    Diagnostic { line, column: diagnostic.column + indent, source_line, ..diagnostic }
+}
+
+fn point_at(diagnostic: Diagnostic, source: Source<'_>, span: Span) -> Diagnostic {
+    let message = format!("{} (line {} of the document)", diagnostic.message, diagnostic.line);
+    let there = source.error(span, diagnostic.code, message);
+    Diagnostic { severity: diagnostic.severity, help: diagnostic.help, ..there }
+}

@@ -1,0 +1,141 @@
+//! Small pieces that several kinds of definitions have: parsed texts, lists of them, tags, ranges.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use goldsmith_document::yaml::{Node, Value};
+use goldsmith_document::{MapReader, Reader, Spanned};
+
+/// Most tags of an AWS resource.
+const MAX_TAGS: usize = 50;
+
+/// A text that is checked by its type.
+pub(super) fn parse<T>(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<T>
+where
+    T: FromStr,
+    T::Err: Display,
+{
+    let text = reader.text(node, what)?;
+    match text.value.parse() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            reader.error(text.span, "wrong-value", error.to_string());
+            None
+        }
+    }
+}
+
+/// The text of an optional key.
+pub(super) fn text(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'static str) -> Option<String> {
+    let node = map.optional(key)?;
+    reader.text(node, &format!("`{key}`")).map(|text| text.value)
+}
+
+/// An optional text with a limit of its length in characters.
+pub(super) fn short_text(
+    reader: &mut Reader<'_>,
+    map: &mut MapReader<'_>,
+    key: &'static str,
+    limit: usize,
+) -> Option<String> {
+    let node = map.optional(key)?;
+    let text = reader.text(node, &format!("`{key}`"))?;
+    let length = text.value.chars().count();
+    if length > limit {
+        reader.error(text.span, "too-long", format!("`{key}` has {length} characters: {limit} are allowed"));
+        return None;
+    }
+    Some(text.value)
+}
+
+/// A whole number within limits.
+pub(super) fn number(reader: &mut Reader<'_>, node: &Node, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
+    let value = reader.integer(node, what)?;
+    let number = u32::try_from(value).ok().filter(|number| range.contains(number));
+    if number.is_none() {
+        let message = format!("{what} must be from {} to {}, not {value}", range.start(), range.end());
+        reader.error(node.span, "out-of-range", message);
+    }
+    number
+}
+
+/// The texts of an optional list, each of which must pass `good`; `wanted` says what passes.
+pub(super) fn texts(
+    reader: &mut Reader<'_>,
+    map: &mut MapReader<'_>,
+    key: &'static str,
+    good: impl Fn(&str) -> bool,
+    wanted: &str,
+) -> Vec<String> {
+    let Some(node) = map.optional(key) else { return Vec::new() };
+    let mut texts: Vec<String> = Vec::new();
+    for text in reader.texts(node, &format!("`{key}`")).unwrap_or_default() {
+        if !good(&text.value) {
+            reader.error(text.span, "wrong-value", format!("`{}` is not {wanted}", text.value));
+        } else if texts.contains(&text.value) {
+            reader.error(text.span, "duplicate", format!("`{}` is in `{key}` twice", text.value));
+        } else {
+            texts.push(text.value);
+        }
+    }
+    texts
+}
+
+/// Keys and values of a map of texts, in the order of the file.
+pub(super) fn pairs(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<(Spanned<String>, Spanned<String>)> {
+    let Value::Map(entries) = &node.value else {
+        reader.error(
+            node.span,
+            "wrong-shape",
+            format!("{what} must be a map of names and values, not {}", node.kind()),
+        );
+        return Vec::new();
+    };
+    let mut pairs = Vec::new();
+    for (key, value) in entries {
+        let key = reader.text(key, &format!("a name in {what}"));
+        let name = key.as_ref().map(|key| key.value.clone()).unwrap_or_default();
+        let value = reader.text(value, &format!("`{name}` of {what}"));
+        pairs.extend(key.zip(value));
+    }
+    pairs
+}
+
+/// AWS's rules for tags; the prefixes that AWS and Goldsmith use themselves are refused.
+pub(super) fn tags(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'static str) -> BTreeMap<String, String> {
+    let Some(node) = map.optional(key) else { return BTreeMap::new() };
+    let pairs = pairs(reader, node, &format!("`{key}`"));
+    if pairs.len() > MAX_TAGS {
+        reader.error(node.span, "too-many", format!("{} tags: AWS allows {MAX_TAGS} of a resource", pairs.len()));
+    }
+    let mut tags = BTreeMap::new();
+    for (name, value) in pairs {
+        let lower = name.value.to_lowercase();
+        if lower.starts_with("aws:") || lower.starts_with("goldsmith:") {
+            let message = format!("the tag `{}` is reserved: `aws:` and `goldsmith:` belong to others", name.value);
+            reader.error(name.span, "reserved-tag", message);
+        } else if !(1..=128).contains(&name.value.chars().count()) {
+            reader.error(name.span, "too-long", "the name of a tag has 1 to 128 characters");
+        } else if value.value.chars().count() > 256 {
+            reader.error(value.span, "too-long", "the value of a tag has at most 256 characters");
+        }
+        tags.insert(name.value, value.value);
+    }
+    tags
+}
+
+/// Whether a text is `prefix-` and hexadecimal digits, as AWS's ids are.
+pub(super) fn is_id(text: &str, prefix: &str) -> bool {
+    let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
+    (8..=17).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// Whether a text can be an EC2 instance type, such as `t3.small` or `u-6tb1.metal`.
+pub(super) fn is_instance_type(text: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    text.split_once('.').is_some_and(|(family, size)| part(family) && part(size))
+}

@@ -1,0 +1,82 @@
+//! `kind: InfrastructureConfiguration`
+
+use goldsmith_document::MapReader;
+use goldsmith_document::yaml::Node;
+use jiff::SignedDuration;
+
+use super::draft::Context;
+use super::{Kind, fields};
+use crate::{InfrastructureConfiguration, InstanceMetadataOptions};
+
+/// A failed instance is kept for a week at most.
+const LONGEST_KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
+    let name = context.named(Kind::InfrastructureConfiguration, map);
+    let reader = &mut context.reader;
+    let description = fields::text(reader, map, "description");
+    if map.required(reader, "instanceTypes").and_then(|node| reader.list(node, "`instanceTypes`")) == Some(&[]) {
+        let span = map.key_span("instanceTypes").unwrap_or(map.span());
+        reader.error(span, "empty", "`instanceTypes` needs at least one type");
+    }
+    let instance_types =
+        fields::texts(reader, map, "instanceTypes", fields::is_instance_type, "an instance type such as `t3.small`");
+    let subnet_ids = fields::texts(reader, map, "subnetIds", |id| fields::is_id(id, "subnet"), "a subnet id");
+    let security_group_ids =
+        fields::texts(reader, map, "securityGroupIds", |id| fields::is_id(id, "sg"), "a security group id");
+    if !subnet_ids.is_empty() && security_group_ids.is_empty() {
+        let span = map.key_span("subnetIds").unwrap_or(map.span());
+        let message = "`subnetIds` without `securityGroupIds`: the stack's own group belongs to the default VPC";
+        reader.error(span, "missing-key", message);
+    }
+    let options = map.optional("instanceMetadataOptions").and_then(|node| metadata_options(context, node));
+    let resource_tags = fields::tags(&mut context.reader, map, "resourceTags");
+    let keep_on_failure = map.optional("keepOnFailure").and_then(|node| keep(context, node)).unwrap_or_default();
+    refuse_others(context, map);
+    context.draft.definitions.infrastructures.push(InfrastructureConfiguration {
+        name: name?,
+        description,
+        instance_types,
+        subnet_ids,
+        security_group_ids,
+        instance_metadata_options: options.unwrap_or_default(),
+        resource_tags,
+        keep_on_failure,
+    });
+    Some(())
+}
+
+fn refuse_others(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
+    let later = ["instanceProfileName", "keyPair", "logging", "placement", "snsTopicArn"];
+    for key in later.into_iter().chain(["terminateInstanceOnFailure"]) {
+        map.unsupported(&mut context.reader, key);
+    }
+}
+
+fn metadata_options(context: &mut Context<'_, '_>, node: &Node) -> Option<InstanceMetadataOptions> {
+    let mut map = context.reader.map(node, "`instanceMetadataOptions`")?;
+    if let Some(tokens) = map.optional("httpTokens")
+        && context.reader.text(tokens, "`httpTokens`").is_some_and(|text| text.value != "required")
+    {
+        let message = "`httpTokens` can only be `required`: instances without IMDSv2 are not launched";
+        context.reader.error(tokens.span, "wrong-value", message);
+    }
+    let limit = map.optional("httpPutResponseHopLimit");
+    let limit = limit.and_then(|node| fields::number(&mut context.reader, node, "`httpPutResponseHopLimit`", 1..=64));
+    map.finish(&mut context.reader);
+    let limit = limit.and_then(|limit| u8::try_from(limit).ok());
+    Some(limit.map_or_else(InstanceMetadataOptions::default, |limit| InstanceMetadataOptions {
+        http_put_response_hop_limit: limit,
+    }))
+}
+
+fn keep(context: &mut Context<'_, '_>, node: &Node) -> Option<SignedDuration> {
+    let text = context.reader.text(node, "`keepOnFailure`")?.value;
+    let duration = text.parse::<SignedDuration>().ok();
+    let good = duration.filter(|d| !d.is_negative() && *d <= LONGEST_KEEP && d.subsec_nanos() == 0);
+    if good.is_none() {
+        let message = format!("`keepOnFailure` must be a duration from PT0S to PT168H, such as PT4H, not `{text}`");
+        context.reader.error(node.span, "wrong-value", message);
+    }
+    good
+}

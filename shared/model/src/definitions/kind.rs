@@ -1,0 +1,42 @@
+//! The kinds of definitions.
+
+use std::fmt;
+
+/// What a definition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A versioned document.
+    Component,
+    /// What goes into an image.
+    ImageRecipe,
+    /// Where a build runs.
+    InfrastructureConfiguration,
+    /// Where an image goes.
+    DistributionConfiguration,
+    /// All of it together.
+    ImagePipeline,
+}
+
+impl Kind {
+    /// Every kind by its word in a file.
+    pub(crate) const ALL: [(&'static str, Kind); 5] = [
+        ("Component", Kind::Component),
+        ("ImageRecipe", Kind::ImageRecipe),
+        ("InfrastructureConfiguration", Kind::InfrastructureConfiguration),
+        ("DistributionConfiguration", Kind::DistributionConfiguration),
+        ("ImagePipeline", Kind::ImagePipeline),
+    ];
+}
+
+impl fmt::Display for Kind {
+    /// The kind's words in a message.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Kind::Component => "component",
+            Kind::ImageRecipe => "image recipe",
+            Kind::InfrastructureConfiguration => "infrastructure configuration",
+            Kind::DistributionConfiguration => "distribution configuration",
+            Kind::ImagePipeline => "image pipeline",
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! Reading definitions: the YAML files of a folder become typed definitions, or explained mistakes.
+//!
+//! [`Draft::read`] reads everything and says what it refers to; [`Draft::check`] holds the references against the
+//! folder itself and against what is stored already, so that all mistakes are reported at once.
+
+mod check;
+mod component;
+mod distribution;
+mod document;
+mod draft;
+mod fields;
+mod infrastructure;
+mod kind;
+mod pipeline;
+mod recipe;
+#[cfg(test)]
+mod tests;
+
+use goldsmith_document::Diagnostics;
+
+use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, InfrastructureConfiguration};
+
+pub use check::Stored;
+pub use draft::{Draft, Load, Reference, SourceFile};
+pub use kind::Kind;
+
+/// The definitions of a folder, without mistakes, in the order of the files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Definitions {
+    /// Components.
+    pub components: Vec<Component>,
+    /// Image recipes.
+    pub recipes: Vec<ImageRecipe>,
+    /// Infrastructure configurations.
+    pub infrastructures: Vec<InfrastructureConfiguration>,
+    /// Distribution configurations.
+    pub distributions: Vec<DistributionConfiguration>,
+    /// Image pipelines.
+    pub pipelines: Vec<ImagePipeline>,
+    /// What is legal but probably not meant.
+    pub warnings: Diagnostics,
+}

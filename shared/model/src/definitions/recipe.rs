@@ -1,0 +1,162 @@
+//! `kind: ImageRecipe`
+
+use goldsmith_document::yaml::{Node, Value};
+use goldsmith_document::{MapReader, Spanned};
+
+use super::draft::{Context, Placed};
+use super::{Kind, Reference, fields};
+use crate::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe, Name, SourceImage, SourceImageError, VersionPattern};
+
+const VOLUME_TYPES: [(&str, &str); 7] = [
+    ("gp3", "gp3"),
+    ("gp2", "gp2"),
+    ("io1", "io1"),
+    ("io2", "io2"),
+    ("st1", "st1"),
+    ("sc1", "sc1"),
+    ("standard", "standard"),
+];
+
+/// Longest value of a parameter in characters, Image Builder's quota.
+const MAX_VALUE: usize = 1024;
+
+pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
+    let identity = context.versioned(Kind::ImageRecipe, map);
+    let description = fields::short_text(&mut context.reader, map, "description", 255);
+    let source = map.required(&mut context.reader, "parentImage").and_then(|node| source_image(context, node));
+    let components = map.required(&mut context.reader, "components").and_then(|node| components(context, node));
+    let working_directory = working_directory(context, map);
+    let devices = map.optional("blockDeviceMappings").map(|node| block_devices(context, node)).unwrap_or_default();
+    let tags = fields::tags(&mut context.reader, map, "tags");
+    for later in ["additionalInstanceConfiguration", "amiTags", "amiWatermarks", "userDataOverride"] {
+        map.unsupported(&mut context.reader, later);
+    }
+    let (name, version) = identity?;
+    context.draft.definitions.recipes.push(ImageRecipe {
+        name,
+        version,
+        description,
+        parent_image: source?,
+        components: components?,
+        working_directory,
+        block_device_mappings: devices,
+        tags,
+    });
+    Some(())
+}
+
+fn source_image(context: &mut Context<'_, '_>, node: &Node) -> Option<SourceImage> {
+    if !matches!(node.value, Value::Map(_)) {
+        let source = fields::parse(&mut context.reader, node, "`parentImage`")?;
+        if let SourceImage::Pipeline(name) = &source {
+            context.refer(node.span, Kind::ImagePipeline, name, VersionPattern::ANY);
+        }
+        return Some(source);
+    }
+    let mut map = context.reader.map(node, "`parentImage`")?;
+    let owners = map.required(&mut context.reader, "owners");
+    let owners = owners.and_then(|owners| Some((owners.span, context.reader.texts(owners, "`owners`")?)));
+    let name = map.required(&mut context.reader, "name");
+    let name = name.and_then(|name| context.reader.text(name, "`name` of `parentImage`"));
+    map.finish(&mut context.reader);
+    let ((span, owners), name) = (owners?, name?);
+    let wrong = |owner: &str| owners.iter().find(|o| o.value == owner).map_or(span, |o| o.span);
+    SourceImage::newest(owners.iter().map(|owner| owner.value.clone()).collect(), name.value)
+        .map_err(|error| {
+            let span = match &error {
+                SourceImageError::Owner { owner } => wrong(owner),
+                SourceImageError::NoName => name.span,
+                _ => span,
+            };
+            context.reader.error(span, "wrong-value", error.to_string());
+        })
+        .ok()
+}
+
+fn components(context: &mut Context<'_, '_>, node: &Node) -> Option<Vec<ComponentRef>> {
+    let items = context.reader.list(node, "`components`")?;
+    if items.is_empty() {
+        context.reader.error(node.span, "empty", "a recipe needs at least one component");
+    }
+    if let Some(first) = items.get(ImageRecipe::MAX_COMPONENTS) {
+        let message = format!("{} components: a recipe has at most {}", items.len(), ImageRecipe::MAX_COMPONENTS);
+        context.reader.error(first.span, "too-many", message);
+    }
+    let read: Vec<ComponentRef> = items.iter().filter_map(|item| component(context, item)).collect();
+    (read.len() == items.len()).then_some(read)
+}
+
+fn component(context: &mut Context<'_, '_>, node: &Node) -> Option<ComponentRef> {
+    let mut map = context.reader.map(node, "a component of the recipe")?;
+    let name = map.required(&mut context.reader, "name");
+    let name = name.and_then(|node| Some((node.span, fields::parse::<Name>(&mut context.reader, node, "`name`")?)));
+    let version = map.required(&mut context.reader, "version");
+    let version = version.and_then(|node| fields::parse::<VersionPattern>(&mut context.reader, node, "`version`"));
+    let parameters = map.optional("parameters").map(|node| parameters(context, node)).unwrap_or_default();
+    map.finish(&mut context.reader);
+    let ((span, name), version) = (name?, version?);
+    let values = parameters.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
+    let reference = Reference { kind: Kind::Component, name: name.clone(), version };
+    let source = context.reader.source;
+    context.draft.references.push(Placed { source, span, reference, parameters });
+    Some(ComponentRef { name, version, parameters: values })
+}
+
+fn parameters(context: &mut Context<'_, '_>, node: &Node) -> Vec<(Spanned<String>, Spanned<String>)> {
+    let pairs = fields::pairs(&mut context.reader, node, "`parameters`");
+    for (name, value) in &pairs {
+        let length = value.value.chars().count();
+        if length > MAX_VALUE {
+            let message = format!("the value of `{}` has {length} characters: {MAX_VALUE} are allowed", name.value);
+            context.reader.error(value.span, "too-long", message);
+        }
+    }
+    pairs
+}
+
+fn working_directory(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<String> {
+    let node = map.optional("workingDirectory")?;
+    let text = context.reader.text(node, "`workingDirectory`")?.value;
+    if !text.starts_with('/') {
+        context.reader.error(node.span, "wrong-value", format!("`workingDirectory` must begin with `/`: `{text}`"));
+    }
+    Some(text)
+}
+
+fn block_devices(context: &mut Context<'_, '_>, node: &Node) -> Vec<BlockDeviceMapping> {
+    let items = context.reader.list(node, "`blockDeviceMappings`").unwrap_or_default();
+    items.iter().filter_map(|item| block_device(context, item)).collect()
+}
+
+fn block_device(context: &mut Context<'_, '_>, node: &Node) -> Option<BlockDeviceMapping> {
+    let mut map = context.reader.map(node, "a block device mapping")?;
+    let name = map.required(&mut context.reader, "deviceName");
+    let name = name.and_then(|node| context.reader.text(node, "`deviceName`"));
+    let ebs = map.optional("ebs").and_then(|node| ebs(context, node)).unwrap_or_default();
+    map.unsupported(&mut context.reader, "virtualName");
+    map.unsupported(&mut context.reader, "noDevice");
+    map.finish(&mut context.reader);
+    Some(BlockDeviceMapping { device_name: name?.value, ebs })
+}
+
+fn ebs(context: &mut Context<'_, '_>, node: &Node) -> Option<Ebs> {
+    let reader = &mut context.reader;
+    let mut map = reader.map(node, "`ebs`")?;
+    // EC2's own limits, which are above Image Builder's.
+    let volume_size =
+        map.optional("volumeSize").and_then(|node| fields::number(reader, node, "`volumeSize`", 1..=65_536));
+    let iops = map.optional("iops").and_then(|node| fields::number(reader, node, "`iops`", 100..=256_000));
+    let throughput =
+        map.optional("throughput").and_then(|node| fields::number(reader, node, "`throughput`", 125..=2_000));
+    let volume_type = map.optional("volumeType").and_then(|node| reader.choice(node, "`volumeType`", &VOLUME_TYPES));
+    let encrypted = map.optional("encrypted").and_then(|node| reader.boolean(node, "`encrypted`"));
+    let kms_key_id = fields::text(reader, &mut map, "kmsKeyId");
+    if let Some(node) = map.optional("deleteOnTermination")
+        && reader.boolean(node, "`deleteOnTermination`") == Some(false)
+    {
+        reader.error(node.span, "unsupported", "`deleteOnTermination: false` is not supported yet");
+    }
+    map.unsupported(reader, "snapshotId");
+    map.finish(reader);
+    Some(Ebs { volume_size, volume_type: volume_type.map(str::to_owned), iops, throughput, encrypted, kms_key_id })
+}

@@ -1,0 +1,302 @@
+//! Whole files in, definitions or rendered mistakes out.
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+
+use super::{Definitions, Draft, SourceFile, Stored};
+
+const NGINX: &str = "schemaVersion: 1.0\nparameters:\n  - port: {type: string, default: \"80\"}\n  - mode: {type: string, \
+                     allowedValues: [fast, slow], default: fast}\nphases:\n  - name: build\n    steps:\n      - name: \
+                     Install\n        action: ExecuteBash\n        inputs: {commands: [\"true\"]}\n";
+
+const COMPONENT: &str = "kind: Component\nname: nginx\nsemanticVersion: 1.0.0\nplatform: Linux\nuri: nginx.yml\n";
+
+const SMALL: &str = "kind: InfrastructureConfiguration\nname: small\ninstanceTypes: [t3.small, t3a.small]\n";
+
+fn load(path: &Path) -> std::io::Result<String> {
+    match path.to_str() {
+        Some("web/nginx.yml") => Ok(NGINX.to_owned()),
+        Some("web/broken.yml") => Ok(NGINX.replace("ExecuteBash", "ExecuteBsh")),
+        Some("web/long.yml") => Ok("#".repeat(64 * 1024 + 1)),
+        _ => Err(Error::new(ErrorKind::NotFound, "no such file")),
+    }
+}
+
+fn read(documents: &[&str]) -> Result<Definitions, String> {
+    let files = [SourceFile { path: "web/all.yml".to_owned(), text: documents.join("---\n") }];
+    Draft::read(&files, &load).check(&Stored::default()).map_err(|found| found.to_string())
+}
+
+fn refused(documents: &[&str]) -> String {
+    read(documents).unwrap_err()
+}
+
+fn recipe(rest: &str) -> String {
+    format!("kind: ImageRecipe\nname: web\nsemanticVersion: 1.2.0\nparentImage: ssm:/source\n{rest}")
+}
+
+#[test]
+fn everything_that_is_known_is_read() {
+    let recipe = recipe(
+        "components:\n  - {name: nginx, version: 1.x.x, parameters: {port: 8080, mode: slow}}\n\
+         workingDirectory: /var/tmp\nblockDeviceMappings:\n  - {deviceName: /dev/xvda, ebs: {volumeSize: 16, \
+         volumeType: gp3, deleteOnTermination: true}}\ntags: {role: web}\n",
+    );
+    let infrastructure = format!(
+        "{SMALL}subnetIds: []\nsecurityGroupIds: [sg-0123456789abcdef0]\ninstanceMetadataOptions: {{httpTokens: \
+         required, httpPutResponseHopLimit: 2}}\nresourceTags: {{team: platform}}\nkeepOnFailure: PT4H\n"
+    );
+    let distribution = "kind: DistributionConfiguration\nname: two\nmustSucceed: some\ndistributions:\n  - region: \
+                        eu-west-1\n    amiDistributionConfiguration:\n      name: \"web {{ imagebuilder:buildDate }}\"\n\
+                        \x20     amiTags: {role: web}\n      launchPermission: {userIds: [111122223333]}\n    \
+                        ssmParameterConfigurations:\n      - {parameterName: /images/web}\n  - region: us-east-1\n";
+    let pipeline = "kind: ImagePipeline\nname: web\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: small\n\
+                    distributionConfiguration: two\nstatus: DISABLED\nrebuildOn: []\nallowOverrides: true\n\
+                    imageTestsConfiguration: {imageTestsEnabled: true, timeoutMinutes: 90}\n";
+    let read = read(&[COMPONENT, &recipe, &infrastructure, distribution, pipeline]).unwrap();
+    assert_eq!(read.components[0].document, NGINX);
+    assert_eq!((read.components[0].is_test, read.components[0].digest.len()), (false, 64));
+    let stored = serde_json::json!([read.recipes, read.infrastructures, read.distributions, read.pipelines]);
+    let expected = serde_json::json!([
+        [{"name": "web", "version": "1.2.0", "parentImage": "ssm:/source", "workingDirectory": "/var/tmp",
+          "components": [{"name": "nginx", "version": "1.x.x", "parameters": {"port": "8080", "mode": "slow"}}],
+          "blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": {"volumeSize": 16, "volumeType": "gp3"}}],
+          "tags": {"role": "web"}}],
+        [{"name": "small", "instanceTypes": ["t3.small", "t3a.small"], "securityGroupIds": ["sg-0123456789abcdef0"],
+          "instanceMetadataOptions": {"httpPutResponseHopLimit": 2}, "resourceTags": {"team": "platform"},
+          "keepOnFailure": "PT4H"}],
+        [{"name": "two", "mustSucceed": "some", "distributions": [
+            {"region": "eu-west-1",
+             "amiDistributionConfiguration": {"name": "web {{ imagebuilder:buildDate }}", "amiTags": {"role": "web"},
+                                              "launchPermission": {"userIds": ["111122223333"]}},
+             "ssmParameterConfigurations": [{"parameterName": "/images/web", "dataType": "aws:ec2:image"}]},
+            {"region": "us-east-1", "amiDistributionConfiguration": {}}]}],
+        [{"name": "web", "imageRecipe": "web/1.x.x", "infrastructureConfiguration": "small",
+          "distributionConfiguration": "two", "status": "DISABLED", "allowOverrides": true,
+          "imageTestsConfiguration": {"imageTestsEnabled": true, "timeoutMinutes": 90}}],
+    ]);
+    assert_eq!(stored, expected);
+    assert_eq!(serde_json::from_value::<Vec<crate::ImageRecipe>>(stored[0].clone()).unwrap(), read.recipes);
+    assert_eq!(serde_json::from_value::<Vec<crate::ImagePipeline>>(stored[3].clone()).unwrap(), read.pipelines);
+}
+
+#[test]
+fn all_mistakes_of_a_folder_are_reported_at_once() {
+    let recipe = recipe("components:\n  - {name: nginx, version: 2.x.x}\n  - {name: ngnix, version: 1.0.0}\n");
+    let pipeline = "kind: ImagePipeline\nname: web\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: smal\n\
+                    schedule: {}\nrebuildOn: [source-update]\nstatu: ENABLED\n";
+    let expected = "\
+web/all.yml:12:12: error: no version of component `nginx` matches 2.x.x
+    - {name: nginx, version: 2.x.x}
+             ^^^^^
+help: there is 1.0.0
+web/all.yml:13:12: error: there is no component `ngnix`
+    - {name: ngnix, version: 1.0.0}
+             ^^^^^
+help: did you mean `nginx`?
+web/all.yml:18:30: error: there is no infrastructure configuration `smal`
+  infrastructureConfiguration: smal
+                               ^^^^
+help: did you mean `small`?
+web/all.yml:19:1: error: `schedule` is not supported yet
+  schedule: {}
+  ^^^^^^^^
+web/all.yml:20:13: error: `source-update` in `rebuildOn` is not supported yet
+  rebuildOn: [source-update]
+              ^^^^^^^^^^^^^
+web/all.yml:21:1: error: unknown key `statu` in this image pipeline
+  statu: ENABLED
+  ^^^^^
+help: did you mean `status`?";
+    assert_eq!(refused(&[COMPONENT, &recipe, pipeline, SMALL]), expected);
+}
+
+#[test]
+fn documents_are_explained_where_they_stand() {
+    let head = "kind: Component\nname: nginx\nsemanticVersion: 1.0.0\n";
+    let beside = refused(&[&format!("{head}uri: broken.yml\n")]);
+    assert_eq!(beside.lines().next(), Some("web/broken.yml:9:17: error: unknown action `ExecuteBsh`"));
+    let indented: String = NGINX.replace("ExecuteBash", "ExecuteBsh").lines().map(|l| format!("  {l}\n")).collect();
+    let inline = refused(&[&format!("{head}data: |\n\n{indented}")]);
+    let expected = "web/all.yml:14:19: error: unknown action `ExecuteBsh`\n            action: ExecuteBsh\n";
+    assert!(inline.starts_with(expected), "{inline}");
+    let quoted = refused(&[&format!("{head}data: \"schemaVersion: 2.0\\nphases: []\"\n")]);
+    let place = quoted.lines().next().unwrap_or_default();
+    assert!(place.starts_with("web/all.yml:4:7: error: ") && place.ends_with("(line 1 of the document)"), "{quoted}");
+}
+
+#[test]
+fn a_component_has_one_document_of_limited_size() {
+    let head = "kind: Component\nname: nginx\nsemanticVersion: 1.0.0\n";
+    for (rest, message) in [
+        (
+            "",
+            "web/all.yml:1:1: error: a component needs its document: `uri: FILE`, or `data: |` with the document itself",
+        ),
+        ("uri: nginx.yml\ndata: x\n", "web/all.yml:4:6: error: a component has `data` or `uri`, not both"),
+        ("uri: none.yml\n", "web/all.yml:4:6: error: web/none.yml cannot be read: no such file"),
+        ("uri: s3://b/k\n", "web/all.yml:4:6: error: `s3://` in `uri` is not supported yet"),
+        ("uri: long.yml\n", "web/all.yml:4:6: error: the document has 65537 bytes: 65536 are allowed"),
+        ("uri: nginx.yml\nplatform: Windows\n", "web/all.yml:5:11: error: the platform `Windows` is not supported yet"),
+    ] {
+        let found = refused(&[&format!("{head}{rest}")]);
+        assert_eq!(found.lines().next(), Some(message));
+    }
+}
+
+#[test]
+fn recipes_must_fit_their_components() {
+    let one = |parameters: &str| {
+        recipe(&format!("components:\n  - {{name: nginx, version: 1.0.0, parameters: {parameters}}}\n"))
+    };
+    let many = format!("components:\n{}", "  - {name: nginx, version: 1.0.0}\n".repeat(21));
+    for (recipe, message) in [
+        (one("{prt: 1}"), "web/all.yml:12:48: error: component `nginx` 1.0.0 has no parameter `prt`"),
+        (one("{mode: mad}"), "web/all.yml:12:54: error: `mad` is not an allowed value of parameter `mode`"),
+        (one("[]"), "web/all.yml:12:47: error: `parameters` must be a map of names and values, not a list"),
+        (recipe(&many), "web/all.yml:32:6: error: 21 components: a recipe has at most 20"),
+        (recipe("components: []\n"), "web/all.yml:11:13: error: a recipe needs at least one component"),
+        (
+            recipe("components: [{name: nginx, version: x.1.x}]\n"),
+            "web/all.yml:11:37: error: in `x.1.x` a number stands right of an `x`: 1.x.x is right, 1.x.2 is not",
+        ),
+        (
+            one("{}").replace("ssm:/source", "{owners: [amazon, \"*\"], name: al2023*}"),
+            "web/all.yml:10:32: error: `*` is not an owner: use account ids of 12 digits, `self`, `amazon` or \
+             `aws-marketplace`",
+        ),
+        (
+            one("{}").replace("ssm:/source", "{name: al2023*}"),
+            "web/all.yml:10:15: error: `owners` of `parentImage` is missing",
+        ),
+        (
+            one("{}").replace("ssm:/source", "pipeline:base"),
+            "web/all.yml:10:14: error: there is no image pipeline `base`",
+        ),
+        (
+            one("{}") + "additionalInstanceConfiguration: {}\n",
+            "web/all.yml:13:1: error: `additionalInstanceConfiguration` is not supported yet",
+        ),
+        (
+            one("{}") + "workingDirectory: tmp\n",
+            "web/all.yml:13:19: error: `workingDirectory` must begin with `/`: `tmp`",
+        ),
+    ] {
+        let found = refused(&[COMPONENT, &recipe]);
+        assert_eq!(found.lines().next(), Some(message), "{recipe}");
+    }
+}
+
+#[test]
+fn a_parameter_without_default_needs_a_value() {
+    let document = "  schemaVersion: 1.0\n  parameters:\n    - port: {type: string}\n  phases:\n    - name: build\n      \
+                    steps: []\n";
+    let component = format!("kind: Component\nname: nginx\nsemanticVersion: 1.0.0\ndata: |\n{document}");
+    let found = refused(&[&component, &recipe("components:\n  - {name: nginx, version: 1.0.0}\n")]);
+    assert!(found.contains("component `nginx` 1.0.0 needs a value for its parameter `port`"), "{found}");
+    assert!(found.contains("web/all.yml:10:7: warning: "), "{found}");
+}
+
+#[test]
+fn configurations_are_checked() {
+    let distribution = |rest: &str| {
+        format!("kind: DistributionConfiguration\nname: two\ndistributions:\n  - region: eu-west-1\n{rest}")
+    };
+    for (definition, message) in [
+        (
+            distribution("  - region: eu-wset-1\n"),
+            "web/all.yml:5:13: error: `eu-wset-1` is not the name of an AWS Region",
+        ),
+        (
+            distribution("  - {region: eu-west-1}\n"),
+            "web/all.yml:5:14: error: the Region `eu-west-1` is in `distributions` twice",
+        ),
+        (
+            distribution("    amiDistributionConfiguration: {name: web}\n"),
+            "web/all.yml:5:42: error: the AMI name `web` would be the same for every build: put \
+             `{{ imagebuilder:buildDate }}` or `{{ imagebuilder:buildVersion }}` into it",
+        ),
+        (
+            distribution("    amiDistributionConfiguration: {launchPermission: {userIds: [1234]}}\n"),
+            "web/all.yml:5:65: error: `1234` is not an account id of 12 digits",
+        ),
+        (
+            distribution("    launchTemplateConfigurations: []\n"),
+            "web/all.yml:5:5: error: `launchTemplateConfigurations` is not supported yet",
+        ),
+        (
+            distribution("    ssmParameterConfigurations: [{parameterName: /aws/x}]\n"),
+            "web/all.yml:5:50: error: `/aws/x` is not a parameter name of one's own, such as /images/web-server",
+        ),
+        (SMALL.replace("t3.small", "t3"), "web/all.yml:3:17: error: `t3` is not an instance type such as `t3.small`"),
+        (
+            format!("{SMALL}subnetIds: [subnet-0123abcd]\n"),
+            "web/all.yml:4:1: error: `subnetIds` without `securityGroupIds`: the stack's own group belongs to the \
+             default VPC",
+        ),
+        (
+            format!("{SMALL}instanceMetadataOptions: {{httpTokens: optional}}\n"),
+            "web/all.yml:4:39: error: `httpTokens` can only be `required`: instances without IMDSv2 are not launched",
+        ),
+        (
+            format!("{SMALL}resourceTags: {{\"goldsmith:build\": x}}\n"),
+            "web/all.yml:4:16: error: the tag `goldsmith:build` is reserved: `aws:` and `goldsmith:` belong to others",
+        ),
+        (
+            format!("{SMALL}keepOnFailure: P1Y\n"),
+            "web/all.yml:4:16: error: `keepOnFailure` must be a duration from PT0S to PT168H, such as PT4H, not `P1Y`",
+        ),
+        ("kind: Compnent\n".to_owned(), "web/all.yml:1:7: error: `Compnent` is not a value of `kind`"),
+        ("name: x\n".to_owned(), "web/all.yml:1:1: error: `kind` of a definition is missing"),
+    ] {
+        let found = refused(&[&definition]);
+        assert_eq!(found.lines().next(), Some(message), "{definition}");
+    }
+}
+
+#[test]
+fn the_same_thing_twice_is_refused_and_other_versions_are_not() {
+    let found = refused(&[SMALL, COMPONENT, COMPONENT, SMALL]);
+    let expected = "\
+web/all.yml:12:7: error: component `nginx` 1.0.0 is defined twice
+  name: nginx
+        ^^^^^
+help: the first one is in web/all.yml:6
+web/all.yml:18:7: error: infrastructure configuration `small` is defined twice
+  name: small
+        ^^^^^
+help: the first one is in web/all.yml:2";
+    assert_eq!(found, expected);
+    assert_eq!(read(&[COMPONENT, &COMPONENT.replace("1.0.0", "1.0.1")]).unwrap().components.len(), 2);
+}
+
+#[test]
+fn what_is_stored_already_counts() {
+    let files = [SourceFile {
+        path: "web/recipe.yml".to_owned(),
+        text: recipe("components: [{name: nginx, version: 1.x.x, parameters: {port: 1}}]\n"),
+    }];
+    let component = read(&[COMPONENT]).unwrap().components.remove(0);
+    let draft = Draft::read(&files, &load);
+    let wanted: Vec<String> = draft.references().map(|r| format!("{} {} {}", r.kind, r.name, r.version)).collect();
+    assert_eq!(wanted, ["component nginx 1.x.x"]);
+    let stored = Stored { components: vec![component], ..Stored::default() };
+    assert_eq!(draft.check(&stored).unwrap().recipes.len(), 1);
+}
+
+#[test]
+fn a_file_that_is_no_yaml_hides_no_other_mistake_and_invents_none() {
+    let files = [
+        SourceFile { path: "a.yml".to_owned(), text: "kind: [\n".to_owned() },
+        SourceFile { path: "b.yml".to_owned(), text: recipe("components: [{name: nginx, version: 1}]\n") },
+        SourceFile { path: "c.yml".to_owned(), text: recipe("components: [{name: nginx, version: 1.x.x}]\n") },
+    ];
+    let found = Draft::read(&files, &load).check(&Stored::default()).unwrap_err();
+    let places: Vec<(&str, &str)> = found.iter().map(|d| (d.file.as_str(), d.code)).collect();
+    assert_eq!(places, [("a.yml", "yaml-syntax"), ("b.yml", "wrong-value"), ("c.yml", "duplicate")]);
+}
+
+#[test]
+fn a_document_beside_the_definitions_is_passed_over() {
+    assert_eq!(read(&[NGINX]), Ok(Definitions::default()));
+}
