@@ -146,7 +146,7 @@ impl World {
         if let Some(record) = self.region(call.region).copied_with(&request.token) {
             if record.copy.as_ref() != Some(request) {
                 let message = "the token was used for another request";
-                return Err(call.error(Kind::Invalid, "IdempotentParameterMismatch", message));
+                return Err(call.error(Kind::Duplicate, "IdempotentParameterMismatch", message));
             }
             return Ok(record.image.id.clone());
         }

@@ -92,7 +92,7 @@ fn send(world: &mut World, call: Call<'_>, command: &Command) -> Result<String> 
     let machines = &world.region(call.region).machines;
     if !machines.get(&command.instance).is_some_and(MachineRecord::is_online) {
         let message = format!("{} is not in a valid state for account", command.instance);
-        return Err(call.error(Kind::WrongState, "InvalidInstanceId", message));
+        return Err(call.error(Kind::NotFound, "InvalidInstanceId", message));
     }
     let outcome = world.command_script.take(command);
     let number = world.number("command");
@@ -144,8 +144,7 @@ impl Commands for FakeCloud {
         let call = Call::new("CancelCommand", region);
         self.effect(call, command, |world| {
             let sent = world.region(region).commands.get_mut(command);
-            let sent = sent.ok_or_else(|| call.error(Kind::NotFound, "InvalidCommandId", format!("no {command}")))?;
-            if sent.status == CommandStatus::Running {
+            if let Some(sent) = sent.filter(|sent| sent.status == CommandStatus::Running) {
                 let status = CommandStatus::Cancelled;
                 sent.end(Outcome { status, detail: "Cancelled".to_owned(), ..Outcome::endless() });
             }

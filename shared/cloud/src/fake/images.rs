@@ -20,6 +20,10 @@ impl Images for FakeCloud {
     }
 
     async fn newest(&self, region: &str, owners: &[String], name: &str) -> Result<Option<Image>> {
+        if owners.is_empty() || owners.iter().any(|owner| owner.is_empty() || owner == "*") {
+            let message = "an image is searched by name only among named owners";
+            return Err(Call::new("DescribeImages", region).error(Kind::Invalid, "MissingOwners", message));
+        }
         let owners: Vec<&str> = owners.iter().map(|owner| account_of(owner)).collect();
         let matching = self.look_at_images(region, |image| {
             image.state == ImageState::Available && owners.contains(&image.owner.as_str()) && matches(name, &image.name)
@@ -48,6 +52,9 @@ impl Images for FakeCloud {
     }
 
     async fn share(&self, region: &str, id: &str, with: &LaunchPermission) -> Result<()> {
+        if with.is_empty() {
+            return Ok(()); // EC2 is not even asked
+        }
         let call = Call::new("ModifyImageAttribute", region);
         self.effect(call, id, |world| {
             let record = world.region(region).own_image(call, id)?;
@@ -62,6 +69,9 @@ impl Images for FakeCloud {
     }
 
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()> {
+        if ids.is_empty() || tags.is_empty() {
+            return Ok(()); // EC2 is not even asked
+        }
         let call = Call::new("CreateTags", region);
         self.effect(call, ids.join(" "), |world| {
             let region = world.region(region);

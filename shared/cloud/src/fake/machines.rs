@@ -122,7 +122,7 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     if let Some(machine) = known {
         if machine.launch != *request {
             return Err(call.error(
-                Kind::Invalid,
+                Kind::Duplicate,
                 "IdempotentParameterMismatch",
                 "the token was used for another request",
             ));

@@ -30,10 +30,11 @@ async fn every_mutating_method_is_one_effect() {
     cloud.commands.cancel(HOME, &command).await.unwrap();
     cloud.machines.stop(HOME, &instance).await.unwrap();
     fake.settle();
+    let everybody = crate::LaunchPermission { groups: vec!["all".to_owned()], ..Default::default() };
     let image = cloud.images.create(HOME, &new_image("web 1", &instance)).await.unwrap();
     fake.settle();
     cloud.images.copy(OTHER, &copy_of(&image, "c", "web 1")).await.unwrap();
-    cloud.images.share(HOME, &image, &crate::LaunchPermission::default()).await.unwrap();
+    cloud.images.share(HOME, &image, &everybody).await.unwrap();
     cloud.images.tag(HOME, std::slice::from_ref(&image), &tags()).await.unwrap();
     cloud.images.deregister(HOME, &image).await.unwrap();
     cloud.images.delete_snapshot(HOME, "snap-0").await.unwrap();
@@ -43,7 +44,7 @@ async fn every_mutating_method_is_one_effect() {
     cloud.parameters.delete(HOME, "/p").await.unwrap();
     cloud.objects.put("key", Vec::new()).await.unwrap();
     cloud.executions.start("arn:stateMachine:m", "e", "{}").await.unwrap();
-    cloud.executions.stop("arn:stateMachine:m:e", "", "").await.unwrap_err();
+    cloud.executions.stop("arn:execution:m:e", "", "").await.unwrap();
     cloud.executions.succeed("t", "{}").await.unwrap();
     cloud.executions.fail("t", "", "").await.unwrap();
     cloud.functions.wake("launch", "{}").await.unwrap();

@@ -11,6 +11,10 @@ async fn built() -> (FakeCloud, Cloud, String) {
     (fake, cloud, id)
 }
 
+fn with(user: &str) -> LaunchPermission {
+    LaunchPermission { users: vec![user.to_owned()], ..LaunchPermission::default() }
+}
+
 #[tokio::test]
 async fn an_image_is_available_after_its_looks_and_carries_its_tags_from_the_start() {
     let (_, cloud, instance) = online().await;
@@ -50,7 +54,7 @@ async fn a_copy_token_gives_the_same_copy_and_refuses_another_request() {
     let request = copy_of(&id, "c", "web 1");
     let copy = cloud.images.copy(OTHER, &request).await.unwrap();
     assert_eq!(cloud.images.copy(OTHER, &request).await.unwrap(), copy);
-    assert_eq!(kind(cloud.images.copy(OTHER, &copy_of(&id, "c", "web 2")).await), Kind::Invalid);
+    assert_eq!(kind(cloud.images.copy(OTHER, &copy_of(&id, "c", "web 2")).await), Kind::Duplicate);
     assert_eq!(fake.inventory().region(OTHER).images.len(), 1);
     assert_eq!(fake.requests().copies, [(OTHER.to_owned(), request)]);
 }
@@ -118,14 +122,13 @@ async fn images_of_others_are_neither_shared_nor_deregistered_nor_in_the_invento
     let (fake, cloud, source) = fake();
     assert!(fake.inventory().is_empty());
     assert_eq!(kind(cloud.images.deregister(HOME, &source).await), Kind::Denied);
-    assert_eq!(kind(cloud.images.share(HOME, &source, &LaunchPermission::default()).await), Kind::Denied);
+    assert_eq!(kind(cloud.images.share(HOME, &source, &with("222233334444")).await), Kind::Denied);
     assert_eq!(cloud.images.named(HOME, "al2023-ami-2023.9").await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn sharing_adds_up_and_wants_account_ids() {
     let (fake, cloud, id) = built().await;
-    let with = |user: &str| LaunchPermission { users: vec![user.to_owned()], ..LaunchPermission::default() };
     for user in ["222233334444", "111122224444", "222233334444"] {
         cloud.images.share(HOME, &id, &with(user)).await.unwrap();
     }
@@ -160,6 +163,8 @@ async fn the_newest_is_the_youngest_available_one_of_the_owner_that_matches() {
     assert_eq!(newest("amazon", "al2023-ami-2023.?").await, Some("ami-00000000000000001".to_owned()));
     assert_eq!(newest("self", "*").await, None);
     assert_eq!(newest("amazon", "al2023").await, None);
+    assert_eq!(kind(cloud.images.newest(HOME, &[], "al2023-*").await), Kind::Invalid);
+    assert_eq!(kind(cloud.images.newest(HOME, &["*".to_owned()], "al2023-*").await), Kind::Invalid);
     fake.edit_image(HOME, &younger, |image| image.state = ImageState::Failed);
     assert_eq!(newest("amazon", "al2023-*").await, Some("ami-00000000000000001".to_owned()));
 }

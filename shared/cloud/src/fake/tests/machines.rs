@@ -44,7 +44,7 @@ async fn a_token_gives_the_same_instance_in_its_subnet_and_another_elsewhere() {
     assert_ne!(cloud.machines.launch(HOME, &elsewhere).await.unwrap().id, first.id);
     let larger = Launch { instance_type: "t3.large".to_owned(), ..request };
     let error = cloud.machines.launch(HOME, &larger).await.unwrap_err();
-    assert_eq!((error.kind, error.code.as_str()), (Kind::Invalid, "IdempotentParameterMismatch"));
+    assert_eq!((error.kind, error.code.as_str()), (Kind::Duplicate, "IdempotentParameterMismatch"));
     assert_eq!(fake.inventory().region(HOME).instances.len(), 2);
     assert_eq!(fake.requests().launches.len(), 2);
 }
