@@ -1,13 +1,32 @@
 //! Goldsmith's state: one DynamoDB table, its keys, and the records in it.
 
+mod apply;
+mod builds;
 #[cfg(test)]
 mod contract;
+mod definitions;
 mod error;
+mod journal;
+mod keys;
 #[cfg(any(test, feature = "memory"))]
 mod memory;
+mod plan;
+mod records;
+mod store;
 mod table;
+mod waits;
 
+pub use apply::{ApplyError, Change, Outcome, Taken};
+pub use builds::{OPEN_BUILDS, Opened};
 pub use error::{Result, StoreError};
+pub use journal::Intent;
 #[cfg(any(test, feature = "memory"))]
 pub use memory::MemoryTable;
+pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
+pub use records::{
+    BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LogPlace,
+    PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
+};
+pub use store::Store;
 pub use table::{Check, Item, Key, Table, Write};
+pub use waits::Holder;

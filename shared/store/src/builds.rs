@@ -1,0 +1,221 @@
+//! Builds: opened with their lease, number and image in one transaction; closed once; published once.
+
+use std::collections::BTreeMap;
+
+use goldsmith_model::{ImageRef, Name, Version};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::store::{decode, encode};
+use crate::{
+    BuildRecord, BuildStatus, Check, Ending, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write, keys,
+    stamp,
+};
+
+/// How often a lost race for lease or number is run again before it is reported as busy.
+const RACES: u32 = 10;
+
+/// Partition of running builds in the index `open`.
+pub const OPEN_BUILDS: &str = "BUILD";
+
+/// `PIPELINE#n / LEASE`
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Lease {
+    /// Grows with every build.
+    fence: u64,
+    /// Who holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<String>,
+}
+
+/// What opening a build came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Opened {
+    /// This build holds the lease; its record is written.
+    Build(Box<BuildRecord>),
+    /// Another build of the pipeline runs.
+    Busy {
+        /// Its id.
+        build: String,
+    },
+}
+
+impl Store {
+    /// The build with this id.
+    pub async fn build(&self, id: &str) -> Result<Option<BuildRecord>> {
+        self.read(&keys::build(id)).await
+    }
+
+    /// Takes the pipeline's lease, counts the image and writes the build, all or nothing. `draft` makes the record from
+    /// the build number and the fencing number. Safe to repeat: the same build gets its own record back.
+    pub async fn open_build(
+        &self,
+        id: &str,
+        pipeline: &Name,
+        image: &Name,
+        version: Version,
+        draft: impl Fn(u32, u64) -> BuildRecord,
+    ) -> Result<Opened> {
+        for _ in 0..RACES {
+            if let Some(record) = self.build(id).await? {
+                return Ok(Opened::Build(Box::new(record)));
+            }
+            let lease: Option<Lease> = self.read(&keys::lease(pipeline)).await?;
+            if let Some(build) = lease.as_ref().and_then(|lease| lease.build.clone()) {
+                return Ok(Opened::Busy { build });
+            }
+            let counter = keys::counter(image, &version.padded());
+            let count = self.table().get(&counter).await?.and_then(|item| item.get("last")?.as_u64());
+            let number = u32::try_from(count.unwrap_or(0) + 1).unwrap_or(u32::MAX);
+            let record = draft(number, lease.as_ref().map_or(0, |lease| lease.fence) + 1);
+            let number_write = Write::Update {
+                key: counter,
+                set: Item::from_iter([("last".to_owned(), json!(number))]),
+                remove: vec![],
+                checks: vec![count.map_or(Check::missing("last"), |last| Check::equals("last", last))],
+            };
+            match self.write(opening_writes(&record, lease.as_ref(), number_write)?).await {
+                Err(StoreError::Conflict { .. }) => {}
+                other => return other.map(|()| Opened::Build(Box::new(record))),
+            }
+        }
+        Err(StoreError::Busy { code: "LeaseContention".to_owned() })
+    }
+
+    /// Closes the build for new effects and fixes how it ends. Safe to repeat: the first ending counts.
+    pub async fn close_build(&self, id: &str, ending: &Ending) -> Result<Option<BuildRecord>> {
+        let set = Item::from_iter([
+            ("status".to_owned(), json!(BuildStatus::Closing)),
+            ("ending".to_owned(), serde_json::to_value(ending).unwrap_or_default()),
+        ]);
+        // A build that was published meanwhile must not be ended as a failure: the caller looks again.
+        let published = ending.keep == crate::Keep::Published;
+        let checks = vec![
+            Check::equals("status", BuildStatus::Open.as_str()),
+            if published { Check::equals("published", true) } else { Check::equals("published", false) },
+        ];
+        let write = Write::Update { key: keys::build(id), set, remove: vec![], checks };
+        match self.write(vec![write]).await {
+            Ok(()) | Err(StoreError::Conflict { .. }) => self.build(id).await,
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Writes the final image, releases the lease and closes the build. Safe to repeat.
+    pub async fn finish_build(&self, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
+        let closed = Write::Update {
+            key: keys::build(&record.build),
+            set: Item::from_iter([("status".to_owned(), json!(BuildStatus::Closed))]),
+            remove: vec!["open".to_owned(), "nextLook".to_owned()],
+            checks: vec![Check::equals("status", BuildStatus::Closing.as_str())],
+        };
+        let release = Write::Update {
+            key: keys::lease(&record.pipeline),
+            set: Item::new(),
+            remove: vec!["build".to_owned()],
+            checks: vec![Check::equals("build", record.build.as_str())],
+        };
+        let put_image = Write::Put { item: encode(image_key(&image.image), image)?, checks: vec![] };
+        match self.write(vec![closed, release, put_image]).await {
+            Err(StoreError::Conflict { failed }) => match self.build(&record.build).await? {
+                Some(now) if now.status == BuildStatus::Closed => Ok(()),
+                _ => Err(StoreError::Conflict { failed }),
+            },
+            other => other,
+        }
+    }
+
+    /// Publishes the image: from here on it stays, whatever ends the execution. Answers false where the build is closed.
+    pub async fn publish_build(&self, record: &BuildRecord, image: &ImageRecord) -> Result<bool> {
+        let mark = Write::Update {
+            key: keys::build(&record.build),
+            set: Item::from_iter([("published".to_owned(), json!(true))]),
+            remove: vec![],
+            checks: open_checks(record),
+        };
+        let put_image = Write::Put { item: encode(image_key(&image.image), image)?, checks: vec![] };
+        match self.write(vec![mark, put_image]).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict { .. }) => {
+                let now = self.build(&record.build).await?;
+                Ok(now.is_some_and(|now| now.published))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// One image.
+    pub async fn image(&self, image: &ImageRef) -> Result<Option<ImageRecord>> {
+        self.read(&image_key(image)).await
+    }
+
+    /// All images of this name, oldest version and build first.
+    pub async fn images(&self, name: &str) -> Result<Vec<ImageRecord>> {
+        self.read_all(&format!("IMAGE#{name}"), "V#").await
+    }
+
+    /// Names under which images were ever built.
+    pub async fn image_names(&self) -> Result<Vec<String>> {
+        let items = self.table().query("IMAGES", "").await?;
+        Ok(items.iter().filter_map(|item| Some(item.get("sk")?.as_str()?.to_owned())).collect())
+    }
+
+    /// Builds that are not closed, by their start.
+    pub async fn open_builds(&self, now: Timestamp) -> Result<Vec<BuildRecord>> {
+        self.table().due(OPEN_BUILDS, &stamp(now)).await?.into_iter().map(decode).collect()
+    }
+}
+
+/// The condition under which a build may make an effect.
+pub(crate) fn open_checks(record: &BuildRecord) -> Vec<Check> {
+    vec![Check::equals("status", BuildStatus::Open.as_str()), Check::equals("fence", record.fence)]
+}
+
+/// The same as a write of its own, for transactions.
+pub(crate) fn verify_open(record: &BuildRecord) -> Write {
+    Write::Verify { key: keys::build(&record.build), checks: open_checks(record) }
+}
+
+fn image_key(image: &ImageRef) -> crate::Key {
+    keys::image(&image.name, &image.version.padded(), image.build)
+}
+
+fn opening_writes(record: &BuildRecord, lease: Option<&Lease>, number: Write) -> Result<Vec<Write>> {
+    let taken = Lease { fence: record.fence, build: Some(record.build.clone()) };
+    let lease_checks = match lease {
+        None => vec![Check::Absent],
+        Some(old) => vec![Check::missing("build"), Check::equals("fence", old.fence)],
+    };
+    let mut build = encode(keys::build(&record.build), record)?;
+    build.insert("open".to_owned(), json!(OPEN_BUILDS));
+    build.insert("nextLook".to_owned(), json!(record.created_at));
+    let name = keys::image_name(&record.image.name);
+    let listed = Item::from_iter([("pk".to_owned(), json!(name.pk)), ("sk".to_owned(), json!(name.sk))]);
+    Ok(vec![
+        Write::Put { item: encode(keys::lease(&record.pipeline), &taken)?, checks: lease_checks },
+        number,
+        Write::Put { item: build, checks: vec![Check::Absent] },
+        Write::Put { item: encode(image_key(&record.image), &building(record))?, checks: vec![Check::Absent] },
+        Write::Put { item: listed, checks: vec![] },
+    ])
+}
+
+/// The image's record while its build runs.
+fn building(record: &BuildRecord) -> ImageRecord {
+    ImageRecord {
+        image: record.image.clone(),
+        build: record.build.clone(),
+        pipeline: record.pipeline.clone(),
+        cause: record.cause.clone(),
+        status: ImageStatus::Building,
+        source_image: record.plan.source_image.clone(),
+        input_digest: record.plan.input_digest.clone(),
+        overridden: record.plan.overridden,
+        amis: BTreeMap::new(),
+        snapshots: BTreeMap::new(),
+        created_at: record.created_at.clone(),
+        ended_at: None,
+        failure: None,
+    }
+}

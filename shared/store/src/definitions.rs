@@ -1,0 +1,122 @@
+//! Definitions: components and recipes by version, the rest by name.
+
+use goldsmith_model::definitions::{Draft, Kind, Reference, Stored};
+use goldsmith_model::{
+    Component, DistributionConfiguration, ImagePipeline, ImageRecipe, InfrastructureConfiguration, Name, Version,
+    VersionPattern,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{Key, Result, Store};
+
+/// Partition of the list of pipelines.
+pub(crate) const PIPELINES: &str = "PIPELINES";
+
+/// Partition of a definition, with all of its versions.
+pub(crate) fn partition(kind: Kind, name: &Name) -> String {
+    let prefix = match kind {
+        Kind::Component => "COMPONENT",
+        Kind::ImageRecipe => "RECIPE",
+        Kind::InfrastructureConfiguration => "INFRA",
+        Kind::DistributionConfiguration => "DISTRIBUTION",
+        Kind::ImagePipeline => "PIPELINE",
+    };
+    format!("{prefix}#{name}")
+}
+
+/// Key of one version of a component or recipe.
+pub(crate) fn versioned(kind: Kind, name: &Name, version: Version) -> Key {
+    Key::new(partition(kind, name), format!("V#{}", version.padded()))
+}
+
+/// Key of a definition without versions.
+pub(crate) fn unversioned(kind: Kind, name: &Name) -> Key {
+    Key::new(partition(kind, name), "META")
+}
+
+impl Store {
+    /// One version of a component.
+    pub async fn component(&self, name: &Name, version: Version) -> Result<Option<Component>> {
+        self.read(&versioned(Kind::Component, name, version)).await
+    }
+
+    /// The highest version of a component that the pattern covers.
+    pub async fn best_component(&self, name: &Name, pattern: VersionPattern) -> Result<Option<Component>> {
+        self.best(Kind::Component, name, pattern).await
+    }
+
+    /// One version of a recipe.
+    pub async fn recipe(&self, name: &Name, version: Version) -> Result<Option<ImageRecipe>> {
+        self.read(&versioned(Kind::ImageRecipe, name, version)).await
+    }
+
+    /// The highest version of a recipe that the pattern covers.
+    pub async fn best_recipe(&self, name: &Name, pattern: VersionPattern) -> Result<Option<ImageRecipe>> {
+        self.best(Kind::ImageRecipe, name, pattern).await
+    }
+
+    /// An infrastructure configuration.
+    pub async fn infrastructure(&self, name: &Name) -> Result<Option<InfrastructureConfiguration>> {
+        self.read(&unversioned(Kind::InfrastructureConfiguration, name)).await
+    }
+
+    /// A distribution configuration.
+    pub async fn distribution(&self, name: &Name) -> Result<Option<DistributionConfiguration>> {
+        self.read(&unversioned(Kind::DistributionConfiguration, name)).await
+    }
+
+    /// A pipeline.
+    pub async fn pipeline(&self, name: &Name) -> Result<Option<ImagePipeline>> {
+        self.read(&unversioned(Kind::ImagePipeline, name)).await
+    }
+
+    /// All pipelines' names, in order.
+    pub async fn pipeline_names(&self) -> Result<Vec<Name>> {
+        let items: Vec<ListedPipeline> = self.read_all(PIPELINES, "").await?;
+        Ok(items.into_iter().map(|item| item.sk).collect())
+    }
+
+    /// All that is stored of what a draft refers to.
+    pub async fn stored_for(&self, draft: &Draft<'_>) -> Result<Stored> {
+        let mut stored = Stored::default();
+        let mut seen: Vec<&Reference> = Vec::new();
+        for reference in draft.references() {
+            if !seen.contains(&reference) {
+                seen.push(reference);
+                self.add_stored(reference, &mut stored).await?;
+            }
+        }
+        Ok(stored)
+    }
+
+    async fn add_stored(&self, reference: &Reference, stored: &mut Stored) -> Result<()> {
+        let name = &reference.name;
+        match reference.kind {
+            Kind::Component => {
+                let found: Vec<Component> = self.read_all(&partition(Kind::Component, name), "V#").await?;
+                stored.components.extend(found);
+            }
+            Kind::ImageRecipe => {
+                let found: Vec<ImageRecipe> = self.read_all(&partition(Kind::ImageRecipe, name), "V#").await?;
+                stored.recipes.extend(found.into_iter().map(|recipe| (recipe.name, recipe.version)));
+            }
+            kind => {
+                if self.table().get(&unversioned(kind, name)).await?.is_some() {
+                    stored.others.insert((kind, name.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Versions sort as text does, so the last one below the pattern's prefix is the highest.
+    async fn best<T: DeserializeOwned>(&self, kind: Kind, name: &Name, pattern: VersionPattern) -> Result<Option<T>> {
+        let prefix = format!("V#{}", pattern.padded_prefix());
+        Ok(self.read_all(&partition(kind, name), &prefix).await?.pop())
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct ListedPipeline {
+    sk: Name,
+}

@@ -1,0 +1,93 @@
+//! The table in DynamoDB: keys `pk` and `sk`, and a sparse index `open` (partition `open`, sort `nextLook`, all attributes).
+
+mod attribute;
+mod expression;
+mod failure;
+mod retries;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use self::attribute::{from_attributes, key_attributes};
+use self::failure::failure;
+use crate::{Item, Key, Result, Table, Write};
+
+/// The sparse index of what is open.
+const INDEX: &str = "open";
+
+/// A table in DynamoDB; clones share its client.
+#[derive(Debug, Clone)]
+pub struct DynamoTable {
+    client: Client,
+    name: String,
+}
+
+impl DynamoTable {
+    /// The table of this name.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self { client, name: name.into() }
+    }
+
+    /// The table of this name, with a client of its own; no call is made.
+    pub fn with_config(config: &SdkConfig, name: impl Into<String>) -> Self {
+        Self::new(Client::new(config), name)
+    }
+
+    async fn every_page(&self, query: QueryFluentBuilder) -> Result<Vec<Item>> {
+        let mut found = query.table_name(&self.name).into_paginator().items().send();
+        let mut items = Vec::new();
+        while let Some(item) = found.next().await {
+            items.push(from_attributes(item.map_err(failure("Query"))?)?);
+        }
+        Ok(items)
+    }
+}
+
+#[async_trait]
+impl Table for DynamoTable {
+    async fn get(&self, key: &Key) -> Result<Option<Item>> {
+        let request = self.client.get_item().table_name(&self.name).set_key(Some(key_attributes(key)));
+        let answer = request.consistent_read(true).send().await.map_err(failure("GetItem"))?;
+        answer.item.map(from_attributes).transpose()
+    }
+
+    async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
+        let query = self.client.query().consistent_read(true);
+        let query = query.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
+        // DynamoDB refuses an empty text in a key condition.
+        let query = if prefix.is_empty() {
+            query.key_condition_expression("pk = :pk")
+        } else {
+            query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+        };
+        self.every_page(query).await
+    }
+
+    async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
+        let query = self
+            .client
+            .query()
+            .index_name(INDEX)
+            .key_condition_expression("#open = :open AND nextLook <= :until")
+            .expression_attribute_names("#open", "open")
+            .expression_attribute_values(":open", AttributeValue::S(open.to_owned()))
+            .expression_attribute_values(":until", AttributeValue::S(until.to_owned()));
+        self.every_page(query).await
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Result<()> {
+        match <[Write; 1]>::try_from(writes) {
+            Ok([write]) => self.write_one(write).await,
+            Err(writes) if writes.is_empty() => Ok(()),
+            Err(writes) => self.write_all(writes).await,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! When the SDK may repeat a write that carries a condition.
+
+use aws_sdk_dynamodb::config::Config;
+use aws_sdk_dynamodb::config::interceptors::InterceptorContext;
+use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
+
+/// Only after an answer that says that nothing was written, such as throttling. After a lost answer a second attempt
+/// would meet the first one's item, and so report a conflict with itself; the caller has to look instead.
+#[derive(Debug)]
+struct RefusalsOnly;
+
+impl ClassifyRetry for RefusalsOnly {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response() {
+            Some(response) if !response.status().is_server_error() => RetryAction::NoActionIndicated,
+            _ => RetryAction::RetryForbidden,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "RefusalsOnly"
+    }
+}
+
+/// The client's settings but for these retries, where the write has checks.
+pub(super) fn settings(has_checks: bool) -> aws_sdk_dynamodb::config::Builder {
+    let settings = Config::builder();
+    if has_checks { settings.retry_classifier(RefusalsOnly) } else { settings }
+}

@@ -1,0 +1,55 @@
+//! The journal: what a build is about to make, written before it is made, so that it can be undone.
+
+use crate::builds::verify_open;
+use crate::store::encode;
+use crate::{BuildRecord, Check, Effect, Result, Scope, Store, StoreError, Write, keys};
+
+/// What writing an intent came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// It is written: make the effect.
+    Written,
+    /// It was written before: go on from what it says.
+    Existing(Effect),
+    /// The build is closed: make no effect.
+    Closed,
+}
+
+impl Store {
+    /// The journal of one state, in order.
+    pub async fn effects(&self, build: &str, scope: &Scope) -> Result<Vec<Effect>> {
+        self.read_all(&format!("BUILD#{build}"), &format!("EFFECT#{scope}#")).await
+    }
+
+    /// The journal of the whole build.
+    pub async fn all_effects(&self, build: &str) -> Result<Vec<Effect>> {
+        self.read_all(&format!("BUILD#{build}"), "EFFECT#").await
+    }
+
+    /// Writes an effect down before it is made, under the condition that the build is open and the lease still ours.
+    pub async fn intend(&self, record: &BuildRecord, effect: &Effect) -> Result<Intent> {
+        let key = keys::effect(&record.build, &effect.scope, effect.n);
+        let put = Write::Put { item: encode(key.clone(), effect)?, checks: vec![Check::Absent] };
+        match self.write(vec![verify_open(record), put]).await {
+            Ok(()) => Ok(Intent::Written),
+            Err(StoreError::Conflict { failed }) if failed.contains(&0) => Ok(Intent::Closed),
+            Err(StoreError::Conflict { failed }) => match self.read(&key).await? {
+                Some(existing) => Ok(Intent::Existing(existing)),
+                None => Err(StoreError::Conflict { failed }),
+            },
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Completes an effect. It is written whether or not the build is still open, since it must be undone otherwise;
+    /// answers false where the build was closed meanwhile, and then whoever made the effect undoes it at once.
+    pub async fn complete(&self, record: &BuildRecord, effect: &Effect) -> Result<bool> {
+        let item = encode(keys::effect(&record.build, &effect.scope, effect.n), effect)?;
+        let put = Write::Put { item, checks: vec![] };
+        match self.write(vec![verify_open(record), put.clone()]).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict { .. }) => self.write(vec![put]).await.map(|()| false),
+            Err(other) => Err(other),
+        }
+    }
+}

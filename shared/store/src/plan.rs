@@ -1,0 +1,104 @@
+//! What Plan froze for a build: everything that could change under it, resolved once.
+
+use std::collections::BTreeMap;
+
+use goldsmith_model::{BlockDeviceMapping, LaunchPermission, Name, SsmParameter, Version};
+use serde::{Deserialize, Serialize};
+
+/// The frozen plan of a build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The Region that the image is built in.
+    pub home_region: String,
+    /// The AMI that the build starts from.
+    pub source_image: String,
+    /// Its architecture as EC2 names it, `x86_64` or `arm64`.
+    pub architecture: String,
+    /// Documents of the recipe's components, in recipe order.
+    pub documents: Vec<PlannedDocument>,
+    /// Where the working files of documents go on the instance; none: the agent's own folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
+    /// How the build instance is launched.
+    pub launch: PlannedLaunch,
+    /// The home Region first, then every other Region of the distribution configuration.
+    pub regions: Vec<PlannedRegion>,
+    /// Whether one good Region is enough (`some`) or all must succeed.
+    pub some_regions_suffice: bool,
+    /// Instance types that the image is tested on; empty: no test.
+    pub tests: Vec<String>,
+    /// Limit of one test instance's run.
+    pub test_timeout_minutes: u32,
+    /// Digest of all that goes in: source, documents, parameters, configuration.
+    pub input_digest: String,
+    /// Whether the start overrode the source or a parameter: such an image is never published.
+    #[serde(default)]
+    pub overridden: bool,
+}
+
+impl Plan {
+    /// The plan for one Region.
+    #[must_use]
+    pub fn region(&self, region: &str) -> Option<&PlannedRegion> {
+        self.regions.iter().find(|planned| planned.region == region)
+    }
+}
+
+/// A component of the recipe, its version resolved. The document itself stays in the component's own, immutable item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedDocument {
+    /// Component name.
+    pub name: Name,
+    /// Its version, resolved.
+    pub version: Version,
+    /// SHA-256 of the document, hex.
+    pub digest: String,
+    /// Whether its only phase is `test`.
+    pub test_only: bool,
+    /// Parameters that the recipe gives.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// How instances of this build are launched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedLaunch {
+    /// Tried in order.
+    pub instance_types: Vec<String>,
+    /// Tried in order for each type; empty: the default VPC's choice.
+    pub subnets: Vec<String>,
+    /// Security groups; empty: the stack's own.
+    pub security_groups: Vec<String>,
+    /// Instance profile; none: the stack's own.
+    pub instance_profile: Option<String>,
+    /// IMDS hop limit. Tokens (IMDSv2) are always required.
+    pub metadata_hop_limit: u8,
+    /// The user's tags on everything that the build makes.
+    pub tags: BTreeMap<String, String>,
+    /// Block devices of the recipe; empty: the source's own.
+    pub block_devices: Vec<BlockDeviceMapping>,
+    /// How long a failed instance is kept, seconds; 0: not at all.
+    pub keep_on_failure_seconds: u64,
+}
+
+/// What one Region gets.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedRegion {
+    /// Region name.
+    pub region: String,
+    /// AMI name, rendered.
+    pub name: String,
+    /// AMI description.
+    pub description: String,
+    /// The user's tags of the AMI.
+    pub tags: BTreeMap<String, String>,
+    /// KMS key of the copy.
+    pub kms_key_id: Option<String>,
+    /// Who may launch it.
+    pub launch_permission: LaunchPermission,
+    /// SSM parameters that get the AMI's id.
+    pub parameters: Vec<SsmParameter>,
+}

@@ -1,0 +1,64 @@
+//! The store: typed records over the table.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Item, Key, Result, StoreError, Table, Write};
+
+/// Goldsmith's state in its table. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    table: Arc<dyn Table>,
+}
+
+impl Store {
+    /// A store on this table.
+    pub fn new(table: Arc<dyn Table>) -> Self {
+        Self { table }
+    }
+
+    /// The table below, for what is not a record of its own.
+    #[must_use]
+    pub fn table(&self) -> &dyn Table {
+        self.table.as_ref()
+    }
+
+    /// Reads one record.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>> {
+        self.table.get(key).await?.map(decode).transpose()
+    }
+
+    /// Reads all records of a partition whose sort key begins with `prefix`, ascending.
+    pub(crate) async fn read_all<T: DeserializeOwned>(&self, pk: &str, prefix: &str) -> Result<Vec<T>> {
+        self.table.query(pk, prefix).await?.into_iter().map(decode).collect()
+    }
+
+    /// Writes all or nothing.
+    pub(crate) async fn write(&self, writes: Vec<Write>) -> Result<()> {
+        self.table.write(writes).await
+    }
+}
+
+/// A record as an item under its key.
+pub(crate) fn encode<T: Serialize>(key: Key, record: &T) -> Result<Item> {
+    let mut item =
+        fields(record).map_err(|source| StoreError::Malformed { pk: key.pk.clone(), sk: key.sk.clone(), source })?;
+    item.insert("pk".to_owned(), key.pk.into());
+    item.insert("sk".to_owned(), key.sk.into());
+    Ok(item)
+}
+
+/// A record's fields, without a key.
+fn fields<T: Serialize>(record: &T) -> serde_json::Result<Item> {
+    serde_json::from_value(serde_json::to_value(record)?)
+}
+
+/// A record from its item.
+pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
+    let part = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (pk, sk) = (part("pk"), part("sk"));
+    serde_json::from_value(Value::Object(item)).map_err(|source| StoreError::Malformed { pk, sk, source })
+}

@@ -1,0 +1,224 @@
+//! States of a build as they run: their progress, their one open wait, and the short lock under which they act.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::builds::verify_open;
+use crate::store::{decode, encode};
+use crate::{
+    BuildRecord, Check, Effect, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store,
+    StoreError, Wait, Write, keys, stamp,
+};
+
+/// Partition of parked waits in the index `open`.
+const OPEN_WAITS: &str = "WAIT";
+
+/// How long a lock holds. Longer than a function can run (120 s), so that the holder is gone when it lapses.
+const LOCK: SignedDuration = SignedDuration::from_secs(150);
+
+/// Who takes a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// The state's first invocation or a retry of it. Step Functions sends the next only when the one before has ended,
+    /// so it may take the lock over from another `Start`.
+    Start,
+    /// An event or the tick: waits for the lock to lapse.
+    Wake,
+}
+
+impl Holder {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Wake => "wake",
+        }
+    }
+}
+
+impl Store {
+    /// All states of a build that have begun.
+    pub async fn states(&self, build: &str) -> Result<Vec<StateRecord>> {
+        self.read_all(&format!("BUILD#{build}"), "STATE#").await
+    }
+
+    /// One state.
+    pub async fn state(&self, build: &str, scope: &Scope) -> Result<Option<StateRecord>> {
+        self.read(&keys::state(build, &scope.to_string())).await
+    }
+
+    /// The open wait of a state.
+    pub async fn wait(&self, build: &str, scope: &Scope) -> Result<Option<Wait>> {
+        let Some(resource) = self.state(build, scope).await?.and_then(|state| state.waits_for) else { return Ok(None) };
+        self.read(&keys::wait(&resource, build, &scope.to_string())).await
+    }
+
+    /// All waits on one resource: what an event about it wakes.
+    pub async fn waits_on(&self, resource: &str) -> Result<Vec<Wait>> {
+        self.read_all(&format!("WAIT#{resource}"), "").await
+    }
+
+    /// Waits whose next look is due: what the tick wakes.
+    pub async fn due_waits(&self, now: Timestamp) -> Result<Vec<Wait>> {
+        self.table().due(OPEN_WAITS, &stamp(now)).await?.into_iter().map(decode).collect()
+    }
+
+    /// Begins a state, or begins it again with a new token: the wait is there before anything else happens, so that a
+    /// function that dies at once is woken by the tick. Answers false where the build is closed.
+    pub async fn begin(&self, record: &BuildRecord, scope: &Scope, wait: &Wait, now: Timestamp) -> Result<bool> {
+        let state = self.state(&record.build, scope).await?;
+        let mut wait = wait.clone();
+        if let Some(resource) = state.as_ref().and_then(|state| state.waits_for.clone()) {
+            wait.resource = resource;
+        }
+        let begun = match state {
+            Some(_) => progress(record, scope, [("waitsFor", json!(wait.resource))]),
+            None => Write::Put {
+                item: encode(keys::state(&record.build, &scope.to_string()), &running(scope, &wait, now))?,
+                checks: vec![Check::Absent],
+            },
+        };
+        match self.write(vec![verify_open(record), begun, put_wait(&wait, scope)?]).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict { failed }) if failed.contains(&0) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Marks a state that does not wait as running.
+    pub async fn note_running(&self, build: &str, scope: &Scope, now: Timestamp) -> Result<()> {
+        let state = StateRecord { waits_for: None, ..fresh(scope, now) };
+        let item = encode(keys::state(build, &scope.to_string()), &state)?;
+        match self.write(vec![Write::Put { item, checks: vec![Check::Absent] }]).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Takes the state's lock; answers false where another holds it.
+    pub async fn lock(&self, build: &str, scope: &Scope, holder: Holder, now: Timestamp) -> Result<bool> {
+        let free = [Check::missing("lockedUntil"), Check::before("lockedUntil", stamp(now))];
+        let taken_over = (holder == Holder::Start).then(|| Check::equals("lockedBy", Holder::Start.as_str()));
+        let write = Write::Update {
+            key: keys::state(build, &scope.to_string()),
+            set: attributes([("lockedUntil", json!(stamp(now + LOCK))), ("lockedBy", json!(holder.as_str()))]),
+            remove: vec![],
+            checks: vec![Check::Present, Check::Any(free.into_iter().chain(taken_over).collect())],
+        };
+        match self.write(vec![write]).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Gives the state's lock back.
+    pub async fn unlock(&self, build: &str, scope: &Scope) -> Result<()> {
+        let write = Write::Update {
+            key: keys::state(build, &scope.to_string()),
+            set: Item::new(),
+            remove: vec!["lockedUntil".to_owned(), "lockedBy".to_owned()],
+            checks: vec![Check::Present],
+        };
+        match self.write(vec![write]).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Parks a wait: on which resource, what people read meanwhile, and when the tick looks next.
+    pub async fn park(&self, wait: &Wait, scope: &Scope, parked: &Wait, detail: &str) -> Result<()> {
+        let mut writes = vec![put_wait(parked, scope)?];
+        if wait.resource != parked.resource {
+            writes.push(Write::Delete {
+                key: keys::wait(&wait.resource, &wait.build, &scope.to_string()),
+                checks: vec![],
+            });
+        }
+        writes.push(Write::Update {
+            key: keys::state(&wait.build, &scope.to_string()),
+            set: attributes([("waitsFor", json!(parked.resource)), ("detail", json!(detail))]),
+            remove: vec![],
+            checks: vec![Check::Present],
+        });
+        self.write(writes).await
+    }
+
+    /// Removes a wait that was answered, or that nobody needs any more.
+    pub async fn drop_wait(&self, wait: &Wait, scope: &Scope) -> Result<()> {
+        let delete = Write::Delete { key: keys::wait(&wait.resource, &wait.build, &scope.to_string()), checks: vec![] };
+        self.write(vec![delete]).await
+    }
+
+    /// Notes where a state's output can be read.
+    pub async fn note_log(&self, record: &BuildRecord, scope: &Scope, log: &LogPlace) -> Result<()> {
+        self.write(vec![progress(record, scope, [("log", json!(log))])]).await
+    }
+
+    /// Ends a state. The first end counts.
+    pub async fn end_state(
+        &self,
+        build: &str,
+        scope: &Scope,
+        status: StateStatus,
+        detail: &str,
+        cause: Option<&FailureCause>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut set =
+            attributes([("status", json!(status)), ("endedAt", json!(stamp(now))), ("detail", json!(detail))]);
+        if let Some(cause) = cause {
+            set.insert("cause".to_owned(), json!(cause));
+        }
+        let checks = vec![Check::Present, Check::missing("endedAt")];
+        let write = Write::Update { key: keys::state(build, &scope.to_string()), set, remove: vec![], checks };
+        match self.write(vec![write]).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl Effect {
+    /// Whether the effect may have happened and is not known to have been refused.
+    #[must_use]
+    pub fn may_exist(&self) -> bool {
+        self.refused.is_none()
+    }
+}
+
+fn attributes<const N: usize>(pairs: [(&str, serde_json::Value); N]) -> Item {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn progress<const N: usize>(record: &BuildRecord, scope: &Scope, set: [(&str, serde_json::Value); N]) -> Write {
+    Write::Update {
+        key: keys::state(&record.build, &scope.to_string()),
+        set: attributes(set),
+        remove: vec![],
+        checks: vec![Check::Present],
+    }
+}
+
+fn fresh(scope: &Scope, now: Timestamp) -> StateRecord {
+    StateRecord {
+        state: scope.state.clone(),
+        item: scope.item.clone(),
+        status: StateStatus::Running,
+        started_at: stamp(now),
+        ended_at: None,
+        detail: String::new(),
+        log: None,
+        cause: None,
+        waits_for: None,
+    }
+}
+
+fn running(scope: &Scope, wait: &Wait, now: Timestamp) -> StateRecord {
+    StateRecord { waits_for: Some(wait.resource.clone()), ..fresh(scope, now) }
+}
+
+fn put_wait(wait: &Wait, scope: &Scope) -> Result<Write> {
+    let mut item = encode(keys::wait(&wait.resource, &wait.build, &scope.to_string()), wait)?;
+    item.insert("open".to_owned(), json!(OPEN_WAITS));
+    Ok(Write::Put { item, checks: vec![] })
+}
