@@ -1,1 +1,30 @@
-//! SDK adapters of everything but EC2.
+//! The SDK adapters of everything but EC2, one file a service, and what every adapter shares: the configuration, one
+//! client a Region, and the reading of errors.
+
+mod commands;
+mod config;
+mod events;
+mod executions;
+mod failure;
+mod functions;
+mod logs;
+mod objects;
+mod parameters;
+mod regional;
+#[cfg(any(test, feature = "replay"))]
+pub mod replay;
+mod services;
+
+pub use aws_config::SdkConfig;
+
+pub use commands::SsmCommands;
+pub use config::{sdk_config, with_keys};
+pub use events::EventBridge;
+pub use executions::StepFunctions;
+pub use failure::{failure, incomplete, known, malformed};
+pub use functions::LambdaFunctions;
+pub use logs::CloudWatchLogs;
+pub use objects::S3Objects;
+pub use parameters::SsmParameters;
+pub use regional::{Regional, home_region};
+pub use services::Services;

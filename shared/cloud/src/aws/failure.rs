@@ -1,0 +1,243 @@
+//! From the SDK's errors to [`CloudError`]: the one table of AWS's error codes.
+
+use std::error::Error;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::operation::BuildError;
+
+use crate::{CloudError, Kind, Result};
+
+/// For `map_err` after a call: what failed, where, and what can be done about it.
+pub fn failure<E>(operation: &'static str, region: &str) -> impl FnOnce(SdkError<E, HttpResponse>) -> CloudError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    move |error| match error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let code = answer.err().code().map_or_else(|| format!("HTTP {status}"), str::to_owned);
+            // The code and the message are all that the SDK's error says: no source repeats them.
+            CloudError {
+                operation,
+                region: region.to_owned(),
+                kind: kind_of(&code, status),
+                code,
+                message: answer.err().message().unwrap_or("no message").to_owned(),
+                source: None,
+            }
+        }
+        SdkError::ConstructionFailure(_) => without_answer(operation, region, Kind::Invalid, error),
+        _ => without_answer(operation, region, Kind::Unanswered, error),
+    }
+}
+
+fn without_answer<E>(operation: &'static str, region: &str, kind: Kind, error: SdkError<E, HttpResponse>) -> CloudError
+where
+    E: Error + Send + Sync + 'static,
+{
+    let message = match &error {
+        SdkError::ConstructionFailure(_) => "the request could not be made",
+        SdkError::TimeoutError(_) => "the call timed out",
+        SdkError::ResponseError(_) => "the answer is not readable",
+        _ => "the call did not get through",
+    };
+    let source = Some(Box::new(error) as Box<dyn Error + Send + Sync>);
+    CloudError {
+        operation,
+        region: region.to_owned(),
+        code: "NoAnswer".to_owned(),
+        message: message.to_owned(),
+        kind,
+        source,
+    }
+}
+
+/// For `map_err` where the SDK refuses to build a part of a request.
+pub fn malformed(operation: &'static str, region: &str) -> impl FnOnce(BuildError) -> CloudError {
+    move |error| CloudError {
+        operation,
+        region: region.to_owned(),
+        code: "InvalidRequest".to_owned(),
+        message: "the request could not be made".to_owned(),
+        kind: Kind::Invalid,
+        source: Some(Box::new(error)),
+    }
+}
+
+/// AWS answered without the part that says what happened: the effect is as uncertain as without an answer.
+#[must_use]
+pub fn incomplete(operation: &'static str, region: &str, missing: &str) -> CloudError {
+    CloudError {
+        operation,
+        region: region.to_owned(),
+        code: "IncompleteAnswer".to_owned(),
+        message: format!("the answer holds no {missing}"),
+        kind: Kind::Unanswered,
+        source: None,
+    }
+}
+
+/// None where the call failed because its resource does not exist.
+///
+/// # Errors
+/// Every other failure.
+pub fn known<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What can be done about a code. Codes come before the HTTP status: EC2 reports throttling and missing capacity as 5xx.
+pub(super) fn kind_of(code: &str, status: u16) -> Kind {
+    match code {
+        code if is_throttling(code) => Kind::Throttled,
+        code if is_capacity(code) => Kind::Capacity,
+        "ExecutionAlreadyExists" | "IdempotentParameterMismatch" | "ParameterAlreadyExists" => Kind::Duplicate,
+        code if code.ends_with(".Duplicate") => Kind::Duplicate,
+        "IncorrectInstanceState" | "IncorrectState" | "InvalidState" => Kind::WrongState,
+        code if code.ends_with(".InUse") || code.ends_with(".Unavailable") => Kind::WrongState,
+        code if is_unknown_resource(code) => Kind::NotFound,
+        code if is_denial(code) => Kind::Denied,
+        "RequestTimeout" | "RequestTimeoutException" => Kind::Unanswered,
+        _ if status >= 500 => Kind::Unanswered,
+        _ if status == 429 => Kind::Throttled,
+        _ if status == 404 => Kind::NotFound,
+        _ if matches!(status, 401 | 403) => Kind::Denied,
+        _ => Kind::Invalid,
+    }
+}
+
+/// The SDK's own list, EC2's limits on what may run at once (snapshots, copies, tag writes), and Step Functions' and
+/// Parameter Store's.
+fn is_throttling(code: &str) -> bool {
+    matches!(
+        code,
+        "Throttling"
+            | "ThrottlingException"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "RequestLimitExceeded"
+            | "TooManyRequestsException"
+            | "TooManyUpdates"
+            | "BandwidthLimitExceeded"
+            | "EC2ThrottledException"
+            | "PriorRequestNotComplete"
+            | "SlowDown"
+            | "ResourceLimitExceeded"
+            | "ConcurrentSnapshotLimitExceeded"
+            | "PendingSnapshotLimitExceeded"
+            | "SnapshotCreationPerVolumeRateExceeded"
+            | "ConcurrentTagAccess"
+            | "ExecutionLimitExceeded"
+    )
+}
+
+/// What another instance type, zone or subnet may have. The account's own limits count per family of types.
+fn is_capacity(code: &str) -> bool {
+    matches!(
+        code,
+        "InsufficientInstanceCapacity"
+            | "InsufficientHostCapacity"
+            | "InsufficientReservedInstanceCapacity"
+            | "InsufficientCapacity"
+            | "InsufficientVolumeCapacity"
+            | "InsufficientFreeAddressesInSubnet"
+            | "Unsupported"
+            | "UnsupportedHostConfiguration"
+            | "InstanceLimitExceeded"
+            | "VcpuLimitExceeded"
+    )
+}
+
+fn is_unknown_resource(code: &str) -> bool {
+    code.ends_with(".NotFound")
+        || matches!(
+            code,
+            "NotFound"
+                | "NoSuchKey"
+                | "NoSuchBucket"
+                | "ParameterNotFound"
+                | "ParameterVersionNotFound"
+                | "InvalidInstanceId"
+                | "InvalidCommandId"
+                | "InvocationDoesNotExist"
+                | "ExecutionDoesNotExist"
+                | "StateMachineDoesNotExist"
+                | "ResourceNotFoundException"
+        )
+}
+
+fn is_denial(code: &str) -> bool {
+    matches!(
+        code,
+        "UnauthorizedOperation"
+            | "AccessDenied"
+            | "AccessDeniedException"
+            | "AuthFailure"
+            | "OptInRequired"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "SignatureDoesNotMatch"
+            | "InvalidSignatureException"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ssm::Client;
+
+    use super::super::replay::{Canned, Replay};
+    use super::*;
+
+    #[test]
+    fn every_kind_of_code() {
+        let cases = [
+            ("Throttling", 400, Kind::Throttled),
+            ("RequestLimitExceeded", 503, Kind::Throttled),
+            ("HTTP 429", 429, Kind::Throttled),
+            ("InsufficientInstanceCapacity", 500, Kind::Capacity),
+            ("Unsupported", 400, Kind::Capacity),
+            ("InvalidAMIName.Duplicate", 400, Kind::Duplicate),
+            ("ExecutionAlreadyExists", 400, Kind::Duplicate),
+            ("IncorrectInstanceState", 400, Kind::WrongState),
+            ("InvalidSnapshot.InUse", 400, Kind::WrongState),
+            ("InvalidInstanceID.NotFound", 400, Kind::NotFound),
+            ("HTTP 404", 404, Kind::NotFound),
+            ("UnauthorizedOperation", 403, Kind::Denied),
+            ("HTTP 403", 403, Kind::Denied),
+            ("InternalError", 500, Kind::Unanswered),
+            ("HTTP 502", 502, Kind::Unanswered),
+            ("InvalidParameterValue", 400, Kind::Invalid),
+        ];
+        for (code, status, kind) in cases {
+            assert_eq!(kind_of(code, status), kind, "{code} {status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn tells_what_failed_where() {
+        let client = Client::new(&Replay::new([Canned::json_error(400, "AccessDeniedException")]).config());
+        let error = client.get_parameter().name("n").send().await.map_err(failure("GetParameter", "eu-west-1"));
+        let error = error.unwrap_err();
+        assert_eq!(error.kind, Kind::Denied);
+        assert_eq!(error.to_string(), "GetParameter in eu-west-1 failed: AccessDeniedException: because");
+        assert!(error.source.is_none() && !error.is_transient());
+    }
+
+    #[tokio::test]
+    async fn keeps_the_source_where_no_answer_came() {
+        let replay = Replay::new([Canned::Lost, Canned::Lost, Canned::Lost]);
+        let error = Client::new(&replay.config()).get_parameter().name("n").send().await;
+        let error = error.map_err(failure("GetParameter", "eu-west-1")).unwrap_err();
+        assert_eq!(error.to_string(), "GetParameter in eu-west-1 failed: NoAnswer: the call did not get through");
+        assert!(error.source.is_some() && error.is_transient());
+        assert_eq!(replay.sent().len(), 3, "the standard retries");
+    }
+}

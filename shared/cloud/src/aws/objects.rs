@@ -1,0 +1,101 @@
+//! The stack's bucket in S3.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::ByteStream;
+
+use super::{failure, home_region, known};
+use crate::{CloudError, Kind, Objects, Result};
+
+/// One bucket.
+#[derive(Debug)]
+pub struct S3Objects {
+    client: Client,
+    region: String,
+    bucket: String,
+}
+
+impl S3Objects {
+    /// The bucket of this name, which is in the configuration's Region.
+    #[must_use]
+    pub fn new(config: &SdkConfig, bucket: impl Into<String>) -> Self {
+        Self { client: Client::new(config), region: home_region(config), bucket: bucket.into() }
+    }
+}
+
+#[async_trait]
+impl Objects for S3Objects {
+    /// S3 answers 403, not 404, for an absent object to a role without `s3:ListBucket`.
+    async fn exists(&self, key: &str) -> Result<bool> {
+        let answer = self.client.head_object().bucket(&self.bucket).key(key).send().await;
+        Ok(known(answer.map_err(failure("HeadObject", &self.region)))?.is_some())
+    }
+
+    async fn put(&self, key: &str, body: Vec<u8>) -> Result<()> {
+        let request = self.client.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(body));
+        request.send().await.map_err(failure("PutObject", &self.region))?;
+        Ok(())
+    }
+
+    async fn presign(&self, key: &str, valid: Duration) -> Result<String> {
+        const OPERATION: &str = "GetObject";
+        let valid = PresigningConfig::expires_in(valid).map_err(|error| CloudError {
+            operation: OPERATION,
+            region: self.region.clone(),
+            code: "InvalidExpiry".to_owned(),
+            message: "the URL cannot be valid for so long".to_owned(),
+            kind: Kind::Invalid,
+            source: Some(Box::new(error)),
+        })?;
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let url = request.presigned(valid).await.map_err(failure(OPERATION, &self.region))?;
+        Ok(url.uri().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::replay::{Canned, Replay};
+    use super::*;
+
+    fn objects(answers: impl IntoIterator<Item = Canned>) -> (S3Objects, Replay) {
+        let replay = Replay::new(answers);
+        (S3Objects::new(&replay.config(), "bucket"), replay)
+    }
+
+    #[tokio::test]
+    async fn tells_absent_from_denied() {
+        let empty = |status| Canned::Answer(status, String::new());
+        let (objects, replay) = objects([empty(200), empty(404), empty(403)]);
+        assert!(objects.exists("agent/a").await.unwrap());
+        assert!(!objects.exists("agent/a").await.unwrap());
+        assert_eq!(objects.exists("agent/a").await.unwrap_err().kind, Kind::Denied);
+        assert_eq!(replay.sent()[0].method, "HEAD");
+    }
+
+    #[tokio::test]
+    async fn puts_at_the_key() {
+        let (objects, replay) = objects([Canned::ok("")]);
+        objects.put("orders/b", b"body".to_vec()).await.unwrap();
+        let sent = &replay.sent()[0];
+        assert!(
+            sent.method == "PUT" && sent.uri.starts_with("https://bucket.s3.eu-west-1.amazonaws.com/orders/b"),
+            "{sent:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn presigns_without_a_call() {
+        let (objects, replay) = objects([]);
+        let url = objects.presign("orders/b", Duration::from_secs(600)).await.unwrap();
+        assert!(url.starts_with("https://bucket.s3.eu-west-1.amazonaws.com/orders/b?"), "{url}");
+        assert!(url.contains("X-Amz-Expires=600") && url.contains("X-Amz-Signature="), "{url}");
+        assert!(replay.sent().is_empty());
+        let month = Duration::from_secs(31 * 24 * 3600);
+        assert_eq!(objects.presign("orders/b", month).await.unwrap_err().kind, Kind::Invalid);
+    }
+}

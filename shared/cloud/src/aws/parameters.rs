@@ -1,0 +1,88 @@
+//! SSM Parameter Store.
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::types::ParameterType;
+
+use super::{Regional, failure, incomplete, known};
+use crate::{Parameter, Parameters, Result};
+
+/// Parameter Store in every Region.
+#[derive(Debug)]
+pub struct SsmParameters(Regional<Client>);
+
+impl SsmParameters {
+    /// With this configuration.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self(Regional::new(config, Client::new))
+    }
+}
+
+#[async_trait]
+impl Parameters for SsmParameters {
+    async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>> {
+        const OPERATION: &str = "GetParameter";
+        let answer = self.0.client(region).get_parameter().name(name).send().await;
+        let Some(answer) = known(answer.map_err(failure(OPERATION, region)))? else { return Ok(None) };
+        let parameter = answer.parameter.ok_or_else(|| incomplete(OPERATION, region, "parameter"))?;
+        let value = parameter.value.ok_or_else(|| incomplete(OPERATION, region, "value"))?;
+        Ok(Some(Parameter { value, data_type: parameter.data_type.unwrap_or_else(|| "text".to_owned()) }))
+    }
+
+    async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()> {
+        let request = self
+            .0
+            .client(region)
+            .put_parameter()
+            .name(name)
+            .value(&parameter.value)
+            .data_type(&parameter.data_type)
+            .r#type(ParameterType::String)
+            .overwrite(true);
+        request.send().await.map_err(failure("PutParameter", region))?;
+        Ok(())
+    }
+
+    async fn delete(&self, region: &str, name: &str) -> Result<()> {
+        let answer = self.0.client(region).delete_parameter().name(name).send().await;
+        known(answer.map_err(failure("DeleteParameter", region)))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::replay::{Canned, Replay};
+    use super::*;
+    use crate::Kind;
+
+    #[tokio::test]
+    async fn gets_or_knows_none() {
+        let image = r#"{"Parameter": {"Value": "ami-1", "DataType": "aws:ec2:image"}}"#;
+        let replay = Replay::new([Canned::ok(image), Canned::json_error(400, "ParameterNotFound")]);
+        let parameters = SsmParameters::new(&replay.config());
+        let found = parameters.get("eu-west-1", "/n").await.unwrap();
+        assert_eq!(found, Some(Parameter { value: "ami-1".to_owned(), data_type: "aws:ec2:image".to_owned() }));
+        assert_eq!(parameters.get("eu-west-1", "/n").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn puts_over_what_is_there_and_deletes() {
+        let busy = Canned::json_error(400, "TooManyUpdates");
+        let gone = Canned::json_error(400, "ParameterNotFound");
+        let replay = Replay::new([Canned::ok("{}"), busy, gone]);
+        let parameters = SsmParameters::new(&replay.config());
+        let image = Parameter { value: "ami-1".to_owned(), data_type: "aws:ec2:image".to_owned() };
+        parameters.put("us-east-1", "/n", &image).await.unwrap();
+        let sent: Value = serde_json::from_str(&replay.sent()[0].body).unwrap();
+        let whole =
+            json!({"Name": "/n", "Value": "ami-1", "Type": "String", "DataType": "aws:ec2:image", "Overwrite": true});
+        assert_eq!(sent, whole);
+        assert_eq!(parameters.put("us-east-1", "/n", &image).await.unwrap_err().kind, Kind::Throttled);
+        parameters.delete("us-east-1", "/n").await.unwrap();
+    }
+}
