@@ -85,7 +85,7 @@ impl Store {
     ///
     /// # Errors
     /// [`ApplyError::Taken`] where a version is stored with other content.
-    pub async fn apply(&self, definitions: &Definitions) -> Result<Vec<Change>, ApplyError> {
+    pub async fn apply(&self, definitions: &Definitions) -> std::result::Result<Vec<Change>, ApplyError> {
         let entries = entries(definitions)?;
         let mut outcomes = Vec::new();
         let mut taken = Vec::new();
@@ -117,7 +117,7 @@ impl Store {
         })
     }
 
-    async fn put(&self, entry: &Entry) -> Result<(), ApplyError> {
+    async fn put(&self, entry: &Entry) -> std::result::Result<(), ApplyError> {
         let checks = if entry.version.is_some() { vec![Check::Absent] } else { Vec::new() };
         let mut writes = vec![Write::Put { item: entry.item.clone(), checks }];
         if entry.kind == Kind::ImagePipeline {
