@@ -1,2 +1,30 @@
-//! Placeholder.
-fn main() {}
+//! The agent that runs on the instance: `goldsmith-agent ORDER.json`.
+//!
+//! Standard output carries the steps' output and event lines, standard error one line of JSON, the result. Exit status:
+//! 0 success, 1 failure, 2 wrong call, 194 when the machine is to be rebooted and the same call repeated (then nothing
+//! is on standard error).
+
+use std::env;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use goldsmith_executor::{EXIT_FAILED, EXIT_USAGE, RunResult, WorkOrder, execute};
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    let [path] = &arguments[..] else {
+        let _ = writeln!(io::stderr(), "usage: goldsmith-agent ORDER.json");
+        return ExitCode::from(EXIT_USAGE);
+    };
+    // A reader that is gone must not stop a step in its middle, so a failure to write is not an error.
+    let mut report = |result: &RunResult| drop(writeln!(io::stderr(), "{}", result.to_line()));
+    let status = match WorkOrder::read(Path::new(path)) {
+        Ok(order) => execute(&order, &mut io::stdout(), &mut report),
+        Err(error) => {
+            report(&error.result());
+            EXIT_FAILED
+        }
+    };
+    ExitCode::from(status)
+}

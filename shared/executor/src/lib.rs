@@ -1,12 +1,25 @@
 //! Runs work orders on this machine. [`WorkOrder`], [`RunResult`] and [`Event`] are the contract with those who send
-//! the agent and read its output; they need nothing but serde.
+//! the agent and read its output; they need nothing but serde. [`execute`] carries an order out.
 
+mod actions;
+mod checksum;
+mod clean;
 mod event;
+mod execute;
+mod explain;
 mod order;
+mod output;
+mod process;
+mod report;
+mod resolve;
 mod result;
+mod run;
+mod state;
+mod store;
 
 pub use event::{EVENT_PREFIX, Event, EventKind, Status};
-pub use order::{Builtin, Limits, ORDER_VERSION, OrderDocument, WorkOrder};
+pub use execute::execute;
+pub use order::{Builtin, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder};
 pub use result::{
     EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, EXIT_USAGE, FailureContext, RESULT_LIMIT, RunResult, RunStatus,
 };

@@ -1,9 +1,13 @@
 //! The work order: all that one start of the agent is told.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
+
+use crate::RunResult;
+use crate::explain::explain;
 
 /// The only version of the work order's form.
 pub const ORDER_VERSION: u32 = 1;
@@ -39,7 +43,44 @@ pub struct WorkOrder {
     pub limits: Limits,
 }
 
+/// Why there is no order.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// The file cannot be read.
+    #[error("the work order {} cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is not a work order.
+    #[error("{} is not a work order", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl OrderError {
+    /// The result to be reported instead of a run's.
+    pub fn result(&self) -> RunResult {
+        RunResult::failed("", explain(self))
+    }
+}
+
 impl WorkOrder {
+    /// Reads an order from a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not an order.
+    pub fn read(path: &Path) -> Result<Self, OrderError> {
+        let bytes = fs::read(path).map_err(|source| OrderError::Read { path: path.to_owned(), source })?;
+        serde_json::from_slice(&bytes).map_err(|source| OrderError::Form { path: path.to_owned(), source })
+    }
+
     /// An order that runs `phases` of `documents`, with the places and limits of an instance.
     pub fn documents(execution: impl Into<String>, phases: Vec<String>, documents: Vec<OrderDocument>) -> Self {
         Self {

@@ -1,0 +1,90 @@
+//! `WebDownload` from a server on this machine.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use crate::machine::Machine;
+
+/// Answers each connection with the next of the given answers, then stops.
+fn serve(answers: Vec<(u16, &'static str)>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("no port: {error}"));
+    let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    std::thread::spawn(move || {
+        for (status, body) in answers {
+            let Ok((mut stream, _)) = listener.accept() else { return };
+            let mut request = Vec::new();
+            let mut byte = [0];
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|length| length == 1) {
+                request.push(byte[0]);
+            }
+            let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
+            let place = if status == 302 { format!("location: {body}\r\n") } else { String::new() };
+            let _ = stream.write_all(format!("{head}{place}\r\n{body}").as_bytes());
+        }
+    });
+    format!("http://{address}")
+}
+
+fn download(url: &str, more: &str) -> Machine {
+    Machine::with_steps(&format!(
+        "      - name: Get\n        action: WebDownload\n        inputs:\n          - {{source: '{url}', destination: got/{more}}}\n      \
+         - {{name: Show, action: ExecuteBash, inputs: {{commands: ['echo {{{{ build.Get.outputs.destination }}}}']}}}}\n"
+    ))
+}
+
+const SHA256_OF_HELLO: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+
+#[test]
+fn a_file_is_fetched_into_a_folder_under_its_own_name_over_a_redirect() {
+    let url = serve(vec![(302, "/elsewhere"), (200, "hello")]);
+    let machine = download(&format!("{url}/tool.bin?x=1"), "");
+    let run = machine.run();
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    assert_eq!(machine.read("got/tool.bin"), "hello");
+    assert_eq!(run.said(), [machine.path("got/tool.bin").to_str().unwrap()]);
+}
+
+#[test]
+fn a_checksum_is_checked_and_a_wrong_file_never_appears() {
+    let url = serve(vec![(200, "hello"), (200, "hullo")]);
+    let good =
+        download(&format!("{url}/f"), &format!("a, checksum: {}, algorithm: sha256", SHA256_OF_HELLO.to_uppercase()));
+    assert_eq!(good.run().status, Some(0));
+    let wrong = download(&format!("{url}/f"), &format!("a, checksum: {SHA256_OF_HELLO}, algorithm: SHA256"));
+    let run = wrong.run();
+    assert_eq!(run.status, Some(1));
+    let message = run.message();
+    assert!(
+        message.contains("/f has the SHA256 ") && message.ends_with(&format!(", not {SHA256_OF_HELLO}")),
+        "{message}"
+    );
+    assert_eq!(std::fs::read_dir(wrong.path("got")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_right_file_that_is_there_is_not_fetched_again() {
+    let machine = download("http://127.0.0.1:1/f", &format!("a, checksum: {SHA256_OF_HELLO}, algorithm: SHA256"));
+    std::fs::create_dir_all(machine.path("got")).unwrap();
+    std::fs::write(machine.path("got/a"), "hello").unwrap();
+    assert_eq!(machine.run().status, Some(0));
+}
+
+#[test]
+fn overwrite_false_keeps_what_is_there() {
+    let machine = download("http://127.0.0.1:1/f", "a, overwrite: false");
+    std::fs::create_dir_all(machine.path("got")).unwrap();
+    std::fs::write(machine.path("got/a"), "mine").unwrap();
+    let run = machine.run();
+    assert!(run.message().ends_with("/got/a exists, and `overwrite` is false"));
+    assert_eq!(machine.read("got/a"), "mine");
+}
+
+#[test]
+fn a_missing_file_is_an_error_at_once_and_a_busy_server_is_asked_again() {
+    let url = serve(vec![(404, "no"), (503, "later"), (200, "hello")]);
+    let run = download(&format!("{url}/f"), "a").run();
+    assert_eq!(run.message(), format!("{url}/f answers with status 404"));
+    let machine = download(&format!("{url}/f"), "a");
+    assert_eq!(machine.run().status, Some(0));
+    assert_eq!(machine.read("got/a"), "hello");
+}

@@ -1,0 +1,141 @@
+//! Reboots, second starts, and a death in the middle: what the state directory is for.
+
+use std::fs;
+
+use crate::machine::{Machine, Run, wait_for, wait_until_locked_out};
+use goldsmith_executor::RunStatus;
+
+#[test]
+fn after_the_reboot_action_the_next_step_runs() {
+    let machine = Machine::with_steps(
+        "      - {name: Before, action: ExecuteBash, inputs: {commands: [echo before]}}\n      - {name: Restart, action: Reboot}\n      \
+         - {name: After, action: ExecuteBash, inputs: {commands: ['echo {{ build.Before.outputs.stdout }} and after']}}\n",
+    );
+    let first = machine.run();
+    assert_eq!((first.status, first.stderr.as_str()), (Some(194), ""));
+    assert_eq!(first.said(), ["before"]);
+    assert_eq!(first.lines().last().unwrap(), "<step-ended build Restart #1 success>");
+    let second = machine.run();
+    let expected = [
+        "<step-started build After #1>",
+        "before and after",
+        "<step-ended build After #1 success 0>",
+        "<phase-ended build success>",
+    ];
+    assert_eq!((second.status, second.lines()), (Some(0), expected.map(str::to_owned).to_vec()));
+    assert_eq!(second.result().executed_step_count, 3);
+    assert_eq!(fs::read_dir(machine.log_folder().parent().unwrap()).unwrap().count(), 1, "the same log folder");
+}
+
+#[test]
+fn after_exit_194_the_same_step_runs_again() {
+    let machine = Machine::with_steps(
+        "      - {name: Once, action: ExecuteBash, inputs: {commands: [echo once]}}\n      - name: Again\n        action: ExecuteBash\n        \
+         inputs: {commands: ['test -e marker && exec echo rebooted', 'touch marker; exit 194']}\n",
+    );
+    let first = machine.run();
+    assert_eq!((first.status, first.stderr.as_str()), (Some(194), ""));
+    assert_eq!(first.lines().last().unwrap(), "<step-ended build Again #1 rebooting 194>");
+    let second = machine.run();
+    assert_eq!((second.status, second.said()), (Some(0), vec!["rebooted"]));
+    assert_eq!(second.lines()[0], "<step-started build Again #1>");
+    assert_eq!(second.result().status, RunStatus::Success);
+}
+
+#[test]
+fn the_eleventh_reboot_of_a_phase_fails_whatever_on_failure_says() {
+    let machine = Machine::with_steps(
+        "      - {name: Loops, action: ExecuteBash, onFailure: Ignore, inputs: {commands: [exit 194]}}\n      \
+         - {name: After, action: ExecuteBash, inputs: {commands: [echo after]}}\n",
+    );
+    for _ in 0..10 {
+        assert_eq!(machine.run().status, Some(194));
+    }
+    let last = machine.run();
+    assert_eq!((last.status, last.said().len()), (Some(1), 0));
+    assert_eq!(last.message(), "the phase `build` asked for more than 10 reboots");
+}
+
+#[test]
+fn a_finished_execution_only_has_its_result_printed_again() {
+    let machine =
+        Machine::with_steps("      - {name: Once, action: ExecuteBash, inputs: {commands: [echo x >> ran, exit 7]}}\n");
+    let (first, second) = (machine.run(), machine.run());
+    assert_eq!((second.status, second.stdout.as_str()), (Some(1), ""));
+    assert_eq!(second.stderr, first.stderr);
+    assert_eq!(machine.read("ran"), "x\n");
+}
+
+#[test]
+fn another_execution_or_another_document_starts_from_the_beginning() {
+    let mut machine =
+        Machine::with_steps("      - {name: Once, action: ExecuteBash, inputs: {commands: [echo x >> ran]}}\n");
+    assert_eq!(machine.run().status, Some(0));
+    machine.order.execution = "web-2/Build".into();
+    assert_eq!(machine.run().status, Some(0));
+    machine.order.documents[0].body.push_str("# changed\n");
+    machine.order.documents[0].digest = goldsmith_document::digest(&machine.order.documents[0].body);
+    assert_eq!(machine.run().status, Some(0));
+    assert_eq!(machine.read("ran"), "x\nx\nx\n");
+}
+
+#[test]
+fn a_second_start_waits_for_the_first_and_prints_its_result() {
+    let machine = Machine::with_steps(
+        "      - {name: Waits, action: ExecuteBash, timeoutSeconds: 60, inputs: {commands: [touch started, 'until test -e go; do sleep 0.05; done', echo x >> ran]}}\n",
+    );
+    let first = machine.start();
+    wait_for(&machine.path("started"));
+    let second = machine.start();
+    wait_until_locked_out(&second);
+    fs::write(machine.path("go"), "").unwrap();
+    let (first, second) = (Run::of(first.wait_with_output().unwrap()), Run::of(second.wait_with_output().unwrap()));
+    assert_eq!((first.status, second.status), (Some(0), Some(0)));
+    assert_eq!((second.stdout.as_str(), &second.stderr), ("", &first.stderr));
+    assert_eq!(machine.read("ran"), "x\n");
+}
+
+#[test]
+fn a_second_start_does_not_run_ahead_of_the_reboot_that_the_first_asked_for() {
+    let machine = Machine::with_steps(
+        "      - {name: Waits, action: ExecuteBash, timeoutSeconds: 60, inputs: {commands: [echo x >> ran, touch started, 'until test -e go; do sleep 0.05; done', exit 194]}}\n",
+    );
+    let first = machine.start();
+    wait_for(&machine.path("started"));
+    let second = machine.start();
+    wait_until_locked_out(&second);
+    fs::write(machine.path("go"), "").unwrap();
+    let (first, second) = (Run::of(first.wait_with_output().unwrap()), Run::of(second.wait_with_output().unwrap()));
+    assert_eq!((first.status, second.status, second.stderr.as_str()), (Some(194), Some(194), ""));
+    assert_eq!(machine.read("ran"), "x\n");
+}
+
+/// Starts the machine, kills the agent in its first step, and starts it again.
+fn killed_in_its_first_step(on_failure: &str) -> (Machine, Run) {
+    let machine = Machine::with_steps(&format!(
+        "      - {{name: Dies, action: ExecuteBash, onFailure: {on_failure}, maxAttempts: 3, inputs: {{commands: [echo x >> ran, touch started, exec sleep 60]}}}}\n      \
+         - {{name: After, action: ExecuteBash, inputs: {{commands: [echo after]}}}}\n"
+    ));
+    let mut first = machine.start();
+    wait_for(&machine.path("started"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let second = machine.run();
+    (machine, second)
+}
+
+#[test]
+fn a_step_in_which_the_agent_was_killed_has_failed_and_is_not_run_again() {
+    let (machine, second) = killed_in_its_first_step("Abort");
+    assert_eq!((second.status, second.said().len()), (Some(1), 0));
+    assert_eq!(second.message(), "the agent was stopped while this step ran; the step is not run again");
+    assert_eq!(machine.read("ran"), "x\n");
+}
+
+#[test]
+fn on_failure_decides_what_follows_such_a_step() {
+    let (machine, second) = killed_in_its_first_step("Ignore");
+    assert_eq!((second.status, second.said()), (Some(0), vec!["after"]));
+    assert_eq!(second.result().ignored_failed_step_count, 1);
+    assert_eq!(machine.read("ran"), "x\n");
+}

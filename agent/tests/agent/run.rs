@@ -1,0 +1,207 @@
+//! What a run does and writes, in a single start.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::machine::{Machine, Run, agent, is_alive};
+use goldsmith_executor::RunStatus;
+
+const GREETER: &str = include_str!("documents/greeter.yml");
+
+#[test]
+fn output_and_events_come_in_order_and_values_travel_from_build_to_validate() {
+    let machine = Machine::new(&[GREETER]).parameter("greeting", "servus").parameter("unknown", "is ignored");
+    let run = machine.run();
+    let expected = [
+        "<phase-started build>",
+        "<step-started build Write #1>",
+        "<step-ended build Write #1 success>",
+        "<step-started build Speak #1>",
+        "servus 1.20",
+        "aside",
+        "<step-ended build Speak #1 success 0>",
+        "<phase-ended build success>",
+        "<phase-started validate>",
+        "<step-started validate Compare #1>",
+        "same",
+        "<step-ended validate Compare #1 success 0>",
+        "<phase-ended validate success>",
+    ];
+    let mut lines = run.lines();
+    lines[4..6].sort_by(|a, b| b.cmp(a)); // two pipes: their order is not certain
+    assert_eq!(lines, expected, "{}", run.stderr);
+    let result = run.result();
+    assert_eq!((run.status, result.status), (Some(0), RunStatus::Success));
+    assert_eq!((result.executed_step_count, result.failed_step_count, result.ignored_failed_step_count), (3, 0, 0));
+    assert_eq!((result.execution_id.as_str(), result.failure_message.as_str()), ("web-1/Build", ""));
+    let mode = machine.path("sub/greeting").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}
+
+#[test]
+fn the_log_folder_has_the_originals_files() {
+    let machine = Machine::new(&[GREETER]);
+    let result = machine.run().result();
+    let folder = machine.log_folder();
+    assert_eq!(result.log_url, folder.display().to_string());
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("TOE_2") && name.ends_with("_UTC-0_web-1-Build"), "{name}");
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    assert_eq!(read("document.yaml"), GREETER);
+    assert!(
+        read("console.log").contains("Info Stdout: hello 1.20\n")
+            && read("console.log").contains("Info Stderr: aside\n")
+    );
+    assert!(read("application.log").contains("step Compare: Success"));
+    let output: serde_json::Value = serde_json::from_str(&read("detailedoutput.json")).unwrap();
+    assert_eq!(output["status"], "success");
+    let step = &output["documents"][0]["phases"][0]["steps"][1];
+    assert_eq!(
+        (&step["timeoutSeconds"], &step["onFailure"], &step["maxAttempts"]),
+        (&7200.into(), &"Abort".into(), &1.into())
+    );
+    assert_eq!(step["outputs"], r#"[{"stdout":"hello 1.20"}]"#);
+    assert_eq!(step["inputs"], r#"[{"commands":["word=$(cat sub/greeting)","echo \"$word\"; echo aside >&2"]}]"#);
+}
+
+fn failing(on_failure: &str) -> Machine {
+    let document = format!(
+        "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Fails\n        action: ExecuteBash\n        \
+         maxAttempts: 2\n        onFailure: {on_failure}\n        inputs: {{commands: ['echo try; exit 3']}}\n      \
+         - {{name: After, action: ExecuteBash, inputs: {{commands: [echo after]}}}}\n"
+    );
+    let second = "schemaVersion: 1.0\nphases:\n  - name: validate\n    steps:\n      - {name: Other, action: ExecuteBash, inputs: {commands: [echo second]}}\n";
+    Machine::new(&[&document, second])
+}
+
+#[test]
+fn abort_runs_nothing_more() {
+    let run = failing("Abort").run();
+    assert_eq!(run.said(), ["try", "try"]);
+    let result = run.result();
+    assert_eq!((run.status, result.status), (Some(1), RunStatus::Failed));
+    assert_eq!((result.executed_step_count, result.failed_step_count), (1, 1));
+    assert_eq!(result.failure_message, "Document doc-1 failed!");
+    let context = result.failure_context.unwrap();
+    assert_eq!((context.document.as_str(), context.phase.as_deref()), ("doc-1", Some("build")));
+    assert_eq!((context.step.as_deref(), context.action.as_deref()), (Some("Fails"), Some("ExecuteBash")));
+    assert_eq!((context.exit_code, context.message.as_str()), (Some(3), "exit status 3"));
+    assert_eq!(context.last_lines, ["try"]);
+}
+
+#[test]
+fn continue_runs_on_and_fails_in_the_end() {
+    let run = failing("Continue").run();
+    assert_eq!(run.said(), ["try", "try", "after", "second"]);
+    let result = run.result();
+    assert_eq!((run.status, result.status), (Some(1), RunStatus::Failed));
+    assert_eq!((result.executed_step_count, result.failed_step_count, result.ignored_failed_step_count), (3, 1, 0));
+    assert!(run.lines().contains(&"<phase-ended build failed>".to_owned()));
+}
+
+#[test]
+fn ignore_runs_on_and_succeeds() {
+    let run = failing("Ignore").run();
+    assert_eq!(run.said(), ["try", "try", "after", "second"]);
+    let result = run.result();
+    assert_eq!((run.status, result.status), (Some(0), RunStatus::Success));
+    assert_eq!((result.failed_step_count, result.ignored_failed_step_count), (0, 1));
+    assert!(result.failure_context.is_none());
+    let lines = run.lines();
+    assert!(lines.contains(&"<step-ended build Fails #1 failed 3>".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"<step-ended build Fails #2 ignoredFailure 3>".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"<phase-ended build successWithIgnoredFailure>".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn an_attempt_that_takes_too_long_is_ended_with_all_its_processes() {
+    let machine = Machine::with_steps(
+        "      - name: Hangs\n        action: ExecuteBash\n        timeoutSeconds: 1\n        inputs:\n          commands:\n            \
+         - (trap '' TERM; echo $BASHPID > stubborn; while :; do sleep 1; done) &\n            \
+         - sleep 300 & echo $! > child\n            - echo waiting\n            - wait\n",
+    );
+    let run = machine.run();
+    assert_eq!((run.status, run.message().as_str()), (Some(1), "timed out"));
+    assert_eq!(run.said(), ["waiting"]);
+    assert!(!is_alive(&machine.path("child")) && !is_alive(&machine.path("stubborn")));
+}
+
+#[test]
+fn a_background_process_does_not_hold_the_step_up() {
+    let machine = Machine::with_steps(
+        "      - {name: Leaves, action: ExecuteBash, timeoutSeconds: 60, inputs: {commands: ['sleep 30 & echo $! > child', echo done]}}\n",
+    );
+    let run = machine.run();
+    assert_eq!((run.status, run.said()), (Some(0), vec!["done"]));
+    assert!(is_alive(&machine.path("child")), "a service that a step starts stays for the next one");
+    let pid = machine.read("child").trim().parse().unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn a_step_cannot_forge_an_event() {
+    let machine = Machine::with_steps(
+        "      - {name: Forges, action: ExecuteBash, inputs: {commands: ['printf \"\\036goldsmith {}\\nend without newline\"']}}\n",
+    );
+    let run = machine.run();
+    assert_eq!(run.lines()[2..4], ["\\x1egoldsmith {}", "end without newline"]);
+}
+
+#[test]
+fn the_result_fits_however_much_a_step_says() {
+    let machine = Machine::with_steps(
+        "      - {name: Talks, action: ExecuteBash, inputs: {commands: ['for i in {1..40}; do head -c 2000 /dev/zero | tr \"\\0\" \"\\\\\"; echo $i; done; exit 1']}}\n",
+    );
+    let run = machine.run();
+    assert!(run.stderr.len() <= 7501, "{}", run.stderr.len());
+    let context = run.result().failure_context.unwrap();
+    assert_eq!(context.message, "exit status 1");
+    assert!(!context.last_lines.is_empty());
+}
+
+#[test]
+fn a_machine_without_bash_is_told_so() {
+    let machine = Machine::with_steps("      - {name: Any, action: ExecuteBash, inputs: {commands: [echo]}}\n");
+    let run = Run::of(machine.command().env("PATH", "/nonexistent").output().unwrap());
+    assert_eq!(run.message(), "bash is not on this machine's PATH, and ExecuteBash needs it");
+}
+
+#[test]
+fn home_is_set_where_it_was_not() {
+    let machine =
+        Machine::with_steps("      - {name: Home, action: ExecuteBash, inputs: {commands: ['echo $HOME; pwd']}}\n");
+    let run = Run::of(machine.command().env_remove("HOME").output().unwrap());
+    assert_eq!(run.said(), ["/root", machine.path("").to_str().unwrap().trim_end_matches('/')]);
+}
+
+#[test]
+fn what_is_wrong_with_an_order_is_one_line_of_json_before_anything_runs() {
+    let mistaken = Machine::new(&[GREETER, "schemaVersion: 1.0\nphases: []\n"]).run();
+    assert_eq!((mistaken.status, mistaken.stdout.as_str()), (Some(1), ""));
+    assert!(mistaken.message().starts_with("doc-2:2:1: error: Document has 0 phases."));
+    assert_eq!(mistaken.result().failure_context.unwrap().document, "doc-2");
+
+    let mut altered = Machine::new(&[GREETER]);
+    altered.order.documents[0].body.push('#');
+    assert!(altered.run().message().contains("`doc-1` does not have the digest"));
+
+    let mut newer = Machine::new(&[GREETER]);
+    newer.order.version = 2;
+    assert_eq!(newer.run().message(), "the work order has version 2, and this agent reads version 1");
+
+    let mut homeless = Machine::new(&[GREETER]);
+    homeless.order.state_directory = "/dev/null/state".into();
+    assert!(homeless.run().message().contains("cannot be created: "));
+
+    let choosy = GREETER.replace("default: hello", "default: hello, allowedValues: [hello]");
+    let refused = Machine::new(&[&choosy]).parameter("greeting", "moin").run();
+    assert_eq!(refused.message(), "`moin` is not an allowed value of the parameter `greeting`: one of hello");
+}
+
+#[test]
+fn calls_without_an_order_are_told_apart() {
+    let usage = Run::of(agent().output().unwrap());
+    assert_eq!((usage.status, usage.stderr.as_str()), (Some(2), "usage: goldsmith-agent ORDER.json\n"));
+    let missing = Run::of(agent().arg("/nonexistent/order.json").output().unwrap());
+    assert_eq!(missing.status, Some(1));
+    assert!(missing.message().starts_with("the work order /nonexistent/order.json cannot be read: "));
+}

@@ -1,0 +1,186 @@
+//! Removes from a machine what must not be in an image of it: identities, keys, histories, logs of this very instance,
+//! and what the build itself left. Running it twice does no harm.
+//!
+//! The list is that of EC2 Image Builder's own clean-up with what it lacks (shell histories, `/tmp`, DSA host keys,
+//! leases of other DHCP clients). `/etc/locale.conf` stays: a component may have set it. Package caches stay too.
+//! Nothing on another file system is touched, and no symbolic link is followed out of the root.
+
+mod remove;
+
+use std::path::Path;
+
+use crate::{EXIT_FAILED, EXIT_SUCCESS, RunResult};
+use remove::Remover;
+
+/// Removed with all that is in them. `*` stands for any part of one name.
+const REMOVED: &[&str] = &[
+    // cloud-init
+    "etc/sudoers.d/90-cloud-init-users",
+    "var/lib/cloud/*",
+    "var/log/cloud-init*.log",
+    // this instance
+    "etc/.updated",
+    "etc/aliases.db",
+    "etc/hostname",
+    "var/.updated",
+    "var/cache/yum/x86_64/2/.gpgkeyschecked.yum",
+    "var/lib/misc/postfix.aliasesdb-stamp",
+    "var/lib/postfix/master.lock",
+    "var/lib/systemd/random-seed",
+    "var/spool/postfix/pid/master.pid",
+    // keys and people
+    "etc/ssh/ssh_host_*_key",
+    "etc/ssh/ssh_host_*_key.pub",
+    "home/*/.*_history",
+    "home/*/.ssh/authorized_keys",
+    "root/.*_history",
+    "root/.ssh/authorized_keys",
+    // leases
+    "var/lib/NetworkManager/*.lease",
+    "var/lib/dhclient/*",
+    "var/lib/dhcp/*",
+    // logs
+    "var/lib/rsyslog/imjournal.state",
+    "var/log/audit/audit.log*",
+    "var/log/boot.log*",
+    "var/log/cron*",
+    "var/log/dmesg*",
+    "var/log/journal/*",
+    "var/log/sa/sa*",
+    // temporary files
+    "tmp/*",
+    "var/tmp/*",
+];
+
+/// Kept, but empty: systemd fills an empty id at the first boot, and takes a missing one for a first boot gone wrong.
+const EMPTIED: &[&str] = &["etc/machine-id", "var/lib/dbus/machine-id"];
+
+/// What the SSM agent and this program need until their work is reported.
+const LAST: &[&str] = &["var/log/amazon/ssm/*", "var/lib/amazon/ssm/*", "var/lib/goldsmith"];
+
+/// Through these the SSM agent's processes talk about the command that is running now. Without them it would never
+/// hear of its end; they are bound to the instance's id and mean nothing to another instance.
+const KEPT: &[&str] = &["channels", "ipc"];
+
+/// Cleans the machine whose files are below `root` and returns the exit status. The result is reported before the SSM
+/// agent's files and the agent's own folder go. That last part may meet files that vanish or come back meanwhile, since
+/// the SSM agent is at work: it never fails.
+pub(crate) fn clean(root: &Path, execution: &str, report: &mut dyn FnMut(&RunResult)) -> u8 {
+    let mut remover = Remover::new(root, KEPT);
+    REMOVED.iter().for_each(|pattern| remover.remove(pattern));
+    EMPTIED.iter().for_each(|path| remover.empty(path));
+    let failures = remover.take_failures();
+    if !failures.is_empty() {
+        let mut result = RunResult::failed(execution, "files that must not be in an image could not be removed");
+        if let Some(context) = &mut result.failure_context {
+            context.last_lines = failures;
+        }
+        report(&result);
+        return EXIT_FAILED;
+    }
+    report(&RunResult { executed_step_count: 1, ..RunResult::new(execution) });
+    LAST.iter().for_each(|pattern| remover.remove(pattern));
+    rustix::fs::sync();
+    EXIT_SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::{Path, PathBuf};
+
+    use super::clean;
+    use crate::RunStatus;
+
+    fn write(root: &Path, paths: &[&str]) {
+        for path in paths {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "secret").unwrap();
+        }
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+
+    const GOES: &[&str] = &[
+        "etc/ssh/ssh_host_ed25519_key",
+        "etc/ssh/ssh_host_rsa_key.pub",
+        "etc/hostname",
+        "root/.ssh/authorized_keys",
+        "root/.bash_history",
+        "home/admin/.ssh/authorized_keys",
+        "home/admin/.python_history",
+        "var/lib/cloud/instances/i-1/user-data.txt",
+        "var/log/cloud-init-output.log",
+        "var/log/journal/0123/system.journal",
+        "var/lib/dhcp/dhclient.eth0.leases",
+        "var/lib/systemd/random-seed",
+        "tmp/left/over",
+        "var/tmp/.hidden",
+        "var/lib/amazon/ssm/i-1/document/orchestration/c-1/stdout",
+        "var/log/amazon/ssm/amazon-ssm-agent.log",
+        "var/lib/goldsmith/state/x/state.json",
+    ];
+    const STAYS: &[&str] = &[
+        "etc/ssh/sshd_config",
+        "root/.bashrc",
+        "home/admin/.ssh/config",
+        "var/cache/apt/pkgcache.bin",
+        "var/lib/amazon/ssm/i-1/channels/c-1/worker",
+        "etc/machine-id",
+        "var/lib/dbus/machine-id",
+    ];
+
+    #[test]
+    fn only_what_belongs_to_this_instance_goes_and_twice_is_the_same_as_once() {
+        let outside = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        write(outside.path(), &["kept"]);
+        write(root, GOES);
+        write(root, STAYS);
+        symlink(outside.path(), root.join("tmp/link")).unwrap();
+        symlink(outside.path(), root.join("var/lib/NetworkManager")).unwrap();
+        write(outside.path(), &["x.lease"]);
+        for _ in 0..2 {
+            let mut results = Vec::new();
+            assert_eq!(clean(root, "b/Snapshot", &mut |result| results.push(result.clone())), 0);
+            assert_eq!(results.len(), 1);
+            assert_eq!(results[0].status, RunStatus::Success);
+            let mut expected: Vec<PathBuf> = STAYS.iter().map(|path| root.join(path)).collect();
+            let mut left: Vec<PathBuf> =
+                files(root).into_iter().filter(|path| !path.starts_with(root.join("var/lib/NetworkManager"))).collect();
+            expected.sort();
+            left.sort();
+            assert_eq!(left, expected);
+            assert_eq!(fs::read(root.join("etc/machine-id")).unwrap(), b"");
+            assert!(root.join("tmp").is_dir() && !root.join("var/lib/goldsmith").exists());
+            assert!(!root.join("tmp/link").is_symlink());
+            assert!(outside.path().join("kept").exists() && outside.path().join("x.lease").exists());
+        }
+    }
+
+    #[test]
+    fn the_result_comes_before_the_ssm_agents_files_go() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path(), GOES);
+        let ssm = directory.path().join("var/log/amazon/ssm/amazon-ssm-agent.log");
+        let mut there = false;
+        clean(directory.path(), "b/Snapshot", &mut |_| there = ssm.exists());
+        assert!(there && !ssm.exists());
+    }
+
+    #[test]
+    fn what_cannot_be_removed_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        // A folder where the id's file should be: it cannot be emptied, whoever runs this.
+        fs::create_dir_all(directory.path().join("etc/machine-id")).unwrap();
+        let mut results = Vec::new();
+        assert_eq!(clean(directory.path(), "b/Snapshot", &mut |result| results.push(result.clone())), 1);
+        assert!(results[0].failure_context.as_ref().unwrap().last_lines[0].contains("etc/machine-id"));
+    }
+}

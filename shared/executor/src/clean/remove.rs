@@ -1,0 +1,139 @@
+//! Removing files by pattern, within one root and one file system.
+
+use std::fs::{self, DirEntry, OpenOptions};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// How often a folder that gets new files while it is removed is gone through.
+const PASSES: usize = 3;
+
+/// Removes files below a root and remembers what it could not remove.
+pub(super) struct Remover {
+    root: PathBuf,
+    kept: &'static [&'static str],
+    failures: Vec<String>,
+}
+
+impl Remover {
+    /// `kept` are names of files and folders that stay wherever they are.
+    pub(super) fn new(root: &Path, kept: &'static [&'static str]) -> Self {
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        Self { root, kept, failures: Vec::new() }
+    }
+
+    /// Removes all that a pattern matches.
+    pub(super) fn remove(&mut self, pattern: &str) {
+        for path in self.matches(pattern) {
+            let mut result = self.remove_tree(&path);
+            for _ in 1..PASSES {
+                result = result.or_else(|_| self.remove_tree(&path));
+            }
+            if let Err(error) = result {
+                self.failed(&path, &error);
+            }
+        }
+    }
+
+    /// Makes a file empty, if it is there.
+    pub(super) fn empty(&mut self, path: &str) {
+        for path in self.matches(path).into_iter().filter(|path| !path.is_symlink()) {
+            if let Err(error) = OpenOptions::new().write(true).truncate(true).open(&path) {
+                self.failed(&path, &error);
+            }
+        }
+    }
+
+    /// What could not be removed so far, a line each.
+    pub(super) fn take_failures(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.failures)
+    }
+
+    fn failed(&mut self, path: &Path, error: &io::Error) {
+        self.failures.push(format!("{}: {error}", path.display()));
+    }
+
+    /// The files that a pattern names: all but the last part may also lead over symbolic links, inside the root only.
+    fn matches(&self, pattern: &str) -> Vec<PathBuf> {
+        let (folders, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+        let mut parents = vec![self.root.clone()];
+        for part in folders.split('/') {
+            parents = parents.iter().flat_map(|parent| entries(parent, part)).collect();
+        }
+        let inside = |parent: &PathBuf| parent.canonicalize().is_ok_and(|parent| parent.starts_with(&self.root));
+        parents.iter().filter(|parent| inside(parent)).flat_map(|parent| entries(parent, name)).collect()
+    }
+
+    /// Removes a file or a folder; an error may be due to files that came meanwhile.
+    fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        let found = match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => found?,
+        };
+        if !found.is_dir() {
+            return gone(fs::remove_file(path));
+        }
+        let parent = path.parent().and_then(|parent| fs::symlink_metadata(parent).ok());
+        if parent.is_some_and(|parent| parent.dev() != found.dev()) || self.is_kept(path) {
+            return Ok(()); // a mount point, or meant to stay
+        }
+        let mut stays = false;
+        for entry in fs::read_dir(path)?.filter_map(Result::ok) {
+            let entry = entry.path();
+            self.remove_tree(&entry)?;
+            stays |= entry.symlink_metadata().is_ok();
+        }
+        if stays && self.holds_kept(path) { Ok(()) } else { gone(fs::remove_dir(path)) }
+    }
+
+    fn is_kept(&self, path: &Path) -> bool {
+        path.file_name().is_some_and(|name| self.kept.iter().any(|kept| name == *kept))
+    }
+
+    /// Whether something that stays is somewhere below.
+    fn holds_kept(&self, path: &Path) -> bool {
+        self.is_kept(path)
+            || fs::read_dir(path)
+                .into_iter()
+                .flatten()
+                .filter_map(Result::ok)
+                .any(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()) && self.holds_kept(&entry.path()))
+    }
+}
+
+/// The entries of a folder whose names match; none where there is no such folder.
+fn entries(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+    let names = |entry: DirEntry| matches(&entry.file_name().to_string_lossy(), pattern).then(|| entry.path());
+    fs::read_dir(folder).into_iter().flatten().filter_map(|entry| names(entry.ok()?)).collect()
+}
+
+/// Whether a name matches a pattern in which `*` stands for any text.
+fn matches(name: &str, pattern: &str) -> bool {
+    match pattern.split_once('*') {
+        None => name == pattern,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
+            (0..=name.len()).filter(|at| name.is_char_boundary(*at)).any(|at| matches(&name[at..], rest))
+        }),
+    }
+}
+
+/// A file that is gone already is as good as removed.
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_is_any_text() {
+        assert!(matches("ssh_host_rsa_key", "ssh_host_*_key"));
+        assert!(!matches("ssh_host_rsa_key.pub", "ssh_host_*_key"));
+        assert!(matches(".bash_history", ".*_history") && matches("x", "*"));
+        assert!(!matches("bash_history", ".*_history"));
+    }
+}

@@ -1,0 +1,14 @@
+//! An error and its causes as one line.
+
+use std::error::Error;
+
+/// `error: cause: cause of the cause`.
+pub(crate) fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

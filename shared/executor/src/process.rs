@@ -1,0 +1,188 @@
+//! One child process with all that it starts: its lines as they come, its end, and its end by force.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
+
+use crate::output::Output;
+
+/// From the polite signal to the other one.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long the output of processes that the child left behind is waited for.
+const DRAIN: Duration = Duration::from_secs(1);
+/// A longer line is cut into several.
+const LINE_LIMIT: u64 = 64 * 1024;
+/// Captured standard output, in bytes; what comes later is shown but not kept for chaining.
+const CAPTURE_LIMIT: usize = 256 * 1024;
+/// Lines, and characters of each, that are kept to explain a failure.
+const TAIL_LINES: usize = 20;
+const TAIL_LENGTH: usize = 300;
+
+/// How a process ended and what it wrote.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) exit: Exit,
+    /// Standard output without the newlines at its end.
+    pub(crate) stdout: String,
+    pub(crate) last_lines: Vec<String>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Code(i32),
+    Signal(i32),
+    TimedOut,
+}
+
+enum Message {
+    Line(&'static str, Vec<u8>),
+    Closed,
+    Exited(io::Result<ExitStatus>),
+}
+
+/// Runs a command in a process group of its own until it ends, or until `deadline`, when the whole group is ended.
+/// Call it from a thread that lives as long as the program: the child is killed when that thread ends.
+pub(crate) fn run(command: &mut Command, deadline: Option<Instant>, output: &mut Output<'_>) -> io::Result<Finished> {
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // SAFETY: between fork and exec only one system call is made; it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
+    let mut child = command.spawn()?;
+    let group = Pid::from_child(&child);
+    let (sender, receiver) = sync_channel(256);
+    if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+        read_lines("Stdout", stdout, sender.clone());
+        read_lines("Stderr", stderr, sender.clone());
+    }
+    thread::spawn(move || sender.send(Message::Exited(child.wait())));
+    Pump { receiver, group, deadline, killed_at: None, timed_out: false, open: 2, capture: Capture::default() }
+        .run(output)
+}
+
+fn read_lines(stream: &'static str, pipe: impl Read + Send + 'static, sender: SyncSender<Message>) {
+    thread::spawn(move || {
+        let mut reader = BufReader::new(pipe);
+        loop {
+            let mut line = Vec::new();
+            match (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line) {
+                Ok(length) if length > 0 => {
+                    if sender.send(Message::Line(stream, line)).is_err() {
+                        return;
+                    }
+                }
+                _ => break,
+            }
+        }
+        let _ = sender.send(Message::Closed); // nobody listens any more: nothing to tell
+    });
+}
+
+struct Pump {
+    receiver: Receiver<Message>,
+    group: Pid,
+    deadline: Option<Instant>,
+    killed_at: Option<Instant>,
+    timed_out: bool,
+    open: u8,
+    capture: Capture,
+}
+
+impl Pump {
+    fn run(mut self, output: &mut Output<'_>) -> io::Result<Finished> {
+        let status = loop {
+            match self.next(self.wake_at())? {
+                Some(Message::Line(stream, line)) => self.capture.take(stream, line, output),
+                Some(Message::Closed) => self.open = self.open.saturating_sub(1),
+                Some(Message::Exited(status)) => break status?,
+                None => self.end_group(),
+            }
+        };
+        if self.timed_out {
+            // The first process may have obeyed where its children did not.
+            let _ = kill_process_group(self.group, Signal::KILL);
+        }
+        self.drain(output)?;
+        let exit = match status.code() {
+            _ if self.timed_out => Exit::TimedOut,
+            Some(code) => Exit::Code(code),
+            None => Exit::Signal(status.signal().unwrap_or_default()),
+        };
+        Ok(self.capture.finish(exit))
+    }
+
+    /// What is left in the pipes; a process that stays in the background keeps them open, so not for ever.
+    fn drain(&mut self, output: &mut Output<'_>) -> io::Result<()> {
+        let until = Instant::now() + DRAIN;
+        while self.open > 0 {
+            match self.next(Some(until))? {
+                Some(Message::Line(stream, line)) => self.capture.take(stream, line, output),
+                Some(_) => self.open = self.open.saturating_sub(1),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// When something is to be done although nothing was heard.
+    fn wake_at(&self) -> Option<Instant> {
+        match self.killed_at {
+            None if self.timed_out => None,
+            None => self.deadline,
+            Some(at) => Some(at + GRACE),
+        }
+    }
+
+    fn next(&self, until: Option<Instant>) -> io::Result<Option<Message>> {
+        let gone = || io::Error::other("the process can no longer be watched");
+        match until {
+            None => self.receiver.recv().map(Some).map_err(|_| gone()),
+            // Asked first: a process that never stops writing must not put its own end off.
+            Some(until) if until <= Instant::now() => Ok(None),
+            Some(until) => match self.receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(message) => Ok(Some(message)),
+                Err(RecvTimeoutError::Timeout) => Ok(None),
+                Err(RecvTimeoutError::Disconnected) => Err(gone()),
+            },
+        }
+    }
+
+    fn end_group(&mut self) {
+        let signal = if self.timed_out { Signal::KILL } else { Signal::TERM };
+        self.killed_at = if self.timed_out { None } else { Some(Instant::now()) };
+        self.timed_out = true;
+        let _ = kill_process_group(self.group, signal); // gone already: its end is about to be heard
+    }
+}
+
+#[derive(Default)]
+struct Capture {
+    stdout: Vec<u8>,
+    tail: VecDeque<String>,
+}
+
+impl Capture {
+    fn take(&mut self, stream: &str, mut line: Vec<u8>, output: &mut Output<'_>) {
+        if stream == "Stdout" && self.stdout.len() < CAPTURE_LIMIT {
+            self.stdout.extend_from_slice(&line);
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        output.line(stream, &line);
+        self.tail.push_back(String::from_utf8_lossy(&line).chars().take(TAIL_LENGTH).collect());
+        if self.tail.len() > TAIL_LINES {
+            self.tail.pop_front();
+        }
+    }
+
+    fn finish(self, exit: Exit) -> Finished {
+        let stdout = String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned();
+        Finished { exit, stdout, last_lines: self.tail.into() }
+    }
+}
