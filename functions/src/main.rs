@@ -1,2 +1,36 @@
-//! Placeholder.
-fn main() {}
+//! One `bootstrap` for every Lambda of the stack: `_HANDLER` says which of them this process is.
+
+mod environment;
+mod run;
+
+mod distribute;
+mod execute_phase;
+mod finish;
+mod launch;
+mod plan;
+mod publish;
+mod signal;
+mod snapshot;
+mod test;
+
+use environment::Environment;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    tracing_subscriber::fmt().json().with_current_span(false).without_time().init();
+    let environment = Environment::read()?;
+    let handler = environment.handler.clone();
+    let context = environment.context().await;
+    match handler.as_str() {
+        "plan" => run::run(context, plan::handle).await,
+        "launch" => run::run(context, launch::handle).await,
+        "execute-phase" => run::run(context, execute_phase::handle).await,
+        "snapshot" => run::run(context, snapshot::handle).await,
+        "test" => run::run(context, test::handle).await,
+        "distribute" => run::run(context, distribute::handle).await,
+        "publish" => run::run(context, publish::handle).await,
+        "finish" => run::run(context, finish::handle).await,
+        "signal" => run::run(context, signal::handle).await,
+        other => Err(format!("_HANDLER is `{other}`, which is none of this package's functions").into()),
+    }
+}

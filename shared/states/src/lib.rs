@@ -1,1 +1,110 @@
-//! Placeholder.
+//! What each Lambda does, on the store and the cloud: one module a state, and the machinery that all of them share.
+//!
+//! A state that waits looks, does the first thing that is not yet done, and parks ([`drive`]); a state that does not is
+//! one function. Either may run any number of times: what it makes is written down before ([`effect`]).
+
+pub mod command;
+pub mod distribute;
+pub mod drive;
+pub mod effect;
+mod error;
+pub mod errors;
+pub mod execute_phase;
+pub mod finish;
+mod invocation;
+pub mod launch;
+pub mod plan;
+pub mod publish;
+mod script;
+pub mod signal;
+pub mod snapshot;
+mod state;
+pub mod test;
+mod undo;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use goldsmith_cloud::{Cloud, Tags};
+use goldsmith_store::{BuildRecord, Store};
+use jiff::Timestamp;
+
+pub use error::{Error, Result};
+pub use invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
+pub use state::State;
+
+/// Tag that names the stack that made a resource; the rights of the functions hang on it.
+pub const TAG_STACK: &str = "goldsmith:stack";
+/// Tag that names the build that made a resource.
+pub const TAG_BUILD: &str = "goldsmith:build";
+/// Tag that names the image that a resource belongs to.
+pub const TAG_IMAGE: &str = "goldsmith:image";
+/// Tag with the time (RFC 3339) from which a kept resource may be removed.
+pub const TAG_EXPIRES: &str = "goldsmith:expires";
+
+/// What the stack tells its functions, read once at their start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Stack name.
+    pub stack: String,
+    /// The Region that the stack is in.
+    pub region: String,
+    /// CloudWatch Logs group of the instances' output.
+    pub log_group: String,
+    /// Instance profile of build and test instances.
+    pub instance_profile: String,
+    /// Security group of build and test instances.
+    pub security_group: String,
+    /// Folder with `agent-x86_64` and `agent-aarch64`.
+    pub agents: PathBuf,
+}
+
+/// Time, so that tests need none.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Waits.
+    async fn sleep(&self, time: Duration);
+}
+
+/// The machine's own clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// Everything that a state works with.
+#[derive(Clone)]
+pub struct Context {
+    /// The table.
+    pub store: Store,
+    /// AWS.
+    pub cloud: Cloud,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The stack.
+    pub config: Config,
+}
+
+impl Context {
+    /// The tags that everything of this build carries from its creating call on.
+    #[must_use]
+    pub fn tags(&self, record: &BuildRecord) -> Tags {
+        let mut tags: Tags = record.plan.launch.tags.clone();
+        tags.insert(TAG_STACK.to_owned(), self.config.stack.clone());
+        tags.insert(TAG_BUILD.to_owned(), record.build.clone());
+        tags.insert(TAG_IMAGE.to_owned(), record.image.to_string());
+        tags
+    }
+}

@@ -1,0 +1,58 @@
+//! What the template tells the functions, read once at the start; what is missing is named, all of it at once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use goldsmith_cloud::aws::sdk_config;
+use goldsmith_states::{Config, Context, SystemClock};
+use goldsmith_store::{DynamoTable, Store};
+
+/// The process's environment.
+pub(crate) struct Environment {
+    /// Which function this is.
+    pub(crate) handler: String,
+    table: String,
+    bucket: String,
+    config: Config,
+}
+
+impl Environment {
+    /// Reads the environment.
+    pub(crate) fn read() -> Result<Self, String> {
+        let mut missing = Vec::new();
+        let mut variable = |name: &'static str| {
+            std::env::var(name).unwrap_or_else(|_| {
+                missing.push(name);
+                String::new()
+            })
+        };
+        let environment = Self {
+            handler: variable("_HANDLER"),
+            table: variable("GOLDSMITH_TABLE"),
+            bucket: variable("GOLDSMITH_BUCKET"),
+            config: Config {
+                stack: variable("GOLDSMITH_STACK"),
+                region: variable("AWS_REGION"),
+                log_group: variable("GOLDSMITH_LOG_GROUP"),
+                instance_profile: variable("GOLDSMITH_INSTANCE_PROFILE"),
+                security_group: variable("GOLDSMITH_SECURITY_GROUP"),
+                agents: PathBuf::from(variable("LAMBDA_TASK_ROOT")),
+            },
+        };
+        match missing.as_slice() {
+            [] => Ok(environment),
+            names => Err(format!("the function's environment lacks {}", names.join(", "))),
+        }
+    }
+
+    /// Builds every client once.
+    pub(crate) async fn context(self) -> Context {
+        let sdk = sdk_config(None, Some(&self.config.region), None).await;
+        Context {
+            store: Store::new(Arc::new(DynamoTable::with_config(&sdk, self.table))),
+            cloud: goldsmith_cloud_ec2::cloud(&sdk, &self.bucket),
+            clock: Arc::new(SystemClock),
+            config: self.config,
+        }
+    }
+}

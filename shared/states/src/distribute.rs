@@ -1,0 +1,123 @@
+//! DistributeRegion: the image in one Region, tagged and shared.
+//!
+//! Input: the AMI of Snapshot, the plan's Region. Output: an `Image` effect, none for the home Region, where the AMI is
+//! already. Error: `CopyFailed`, `Timeout`; the Map's item catches it, and Publish decides what it means.
+
+use async_trait::async_trait;
+use goldsmith_cloud::{ImageCopy, ImageState, LaunchPermission};
+use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
+use serde_json::Value;
+
+use crate::drive::{self, Pending, Progress, Scene, Waiting};
+use crate::effect::effect;
+use crate::errors::ErrorName;
+use crate::launch::token;
+use crate::{Context, Error, Invocation, Result, State};
+
+/// The state of this function.
+pub struct DistributeRegion;
+
+/// Runs one invocation.
+///
+/// # Errors
+/// See [`drive::handle`].
+pub async fn handle(context: &Context, invocation: Invocation) -> Result<Value> {
+    drive::handle(context, &DistributeRegion, invocation).await
+}
+
+#[async_trait]
+impl Waiting for DistributeRegion {
+    async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
+        let original = scene.made_by(State::Snapshot, None).await?;
+        let planned = scene.record.plan.region(scene.item()).ok_or_else(|| {
+            Error::failed(ErrorName::CopyFailed, format!("the plan does not name Region {}", scene.item()))
+        })?;
+        if planned.region == scene.record.plan.home_region {
+            share(scene, planned, &original).await?;
+            return Ok(Progress::Done(format!("{original} is in its home Region")));
+        }
+        match scene.effects().await?.into_iter().find_map(|effect| effect.id) {
+            Some(copy) => watch(scene, planned, &copy).await,
+            None => copy(scene, planned, &original).await,
+        }
+    }
+}
+
+async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<Progress> {
+    let request = request(scene, planned, original);
+    let intended = Effect {
+        scope: scene.scope.to_string(),
+        n: 0,
+        kind: EffectKind::Image,
+        region: planned.region.clone(),
+        name: request.token.clone(),
+        candidate: None,
+        id: None,
+        refused: None,
+        previous: None,
+    };
+    let images = &scene.context.cloud.images;
+    let made = effect(scene.context, &scene.record, intended, |_| async {
+        Ok(images.copy(&planned.region, &request).await?)
+    });
+    let id = made.await?.id.unwrap_or_default();
+    Ok(pending(planned, &id, format!("{id} is being copied")))
+}
+
+async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<Progress> {
+    let Some(image) = scene.context.cloud.images.image(&planned.region, id).await? else {
+        return Ok(pending(planned, id, format!("{id} is not visible yet")));
+    };
+    match image.state {
+        ImageState::Pending => Ok(pending(planned, id, format!("{id} is being copied"))),
+        ImageState::Failed => Err(failed(planned, id, &image.state_reason)),
+        ImageState::Available => {
+            share(scene, planned, id).await?;
+            Ok(Progress::Done(format!("{id} is available")))
+        }
+    }
+}
+
+/// Adds the launch permissions. Not in the journal: they go with the AMI, and adding them twice changes nothing.
+async fn share(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
+    let planned_permission = &planned.launch_permission;
+    let with = LaunchPermission {
+        users: planned_permission.user_ids.clone(),
+        groups: planned_permission.user_groups.clone(),
+        organizations: planned_permission.organization_arns.clone(),
+        organizational_units: planned_permission.organizational_unit_arns.clone(),
+    };
+    if !with.is_empty() {
+        scene.context.cloud.images.share(&planned.region, id, &with).await?;
+    }
+    Ok(())
+}
+
+fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageCopy {
+    let mut tags = planned.tags.clone();
+    tags.extend(scene.context.tags(&scene.record));
+    tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
+    ImageCopy {
+        token: token(&[&scene.record.build, &scene.scope.to_string()]),
+        source_region: scene.home().to_owned(),
+        source_image: original.to_owned(),
+        name: planned.name.clone(),
+        description: planned.description.clone(),
+        kms_key_id: planned.kms_key_id.clone(),
+        tags,
+    }
+}
+
+fn pending(planned: &PlannedRegion, id: &str, detail: String) -> Progress {
+    Progress::Waiting(Pending { resource: id.to_owned(), region: planned.region.clone(), detail })
+}
+
+fn failed(planned: &PlannedRegion, id: &str, reason: &str) -> Error {
+    let cause = FailureCause {
+        message: format!("the copy {id} failed: {reason}"),
+        region: Some(planned.region.clone()),
+        resource: Some(id.to_owned()),
+        ..FailureCause::default()
+    };
+    Error::because(ErrorName::CopyFailed, cause)
+}

@@ -1,0 +1,264 @@
+//! How a waiting state runs: register the token, then *look → act → park*, again and again, until it can answer.
+//!
+//! `start` (from the definition) and `wake` (from an event or the tick) come to the same loop. The wait is written
+//! before anything else, so a function that dies at any point is woken by the tick and goes on from the journal. Only
+//! the holder of the state's short lock acts and answers.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use goldsmith_store::{BuildRecord, BuildStatus, Effect, Holder, Scope, StateRecord, StateStatus, Wait, stamp};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::errors::ErrorName;
+use crate::{Context, Error, Invocation, Result, Start, State, Wake};
+
+/// Longest time that one invocation looks before it parks: half of the functions' time-out.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(55);
+/// First pause between two looks; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// When the tick looks at a parked wait: it comes once a minute.
+const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(45);
+/// A wait ends this long before the state's `TimeoutSeconds`, so that the owner still can say why.
+const MARGIN: SignedDuration = SignedDuration::from_secs(300);
+
+/// What a look came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Something has to happen in AWS first.
+    Waiting(Pending),
+    /// The state is done; the text is what people read of it.
+    Done(String),
+}
+
+/// What a state waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Id of the resource that an event would name.
+    pub resource: String,
+    /// Its Region.
+    pub region: String,
+    /// For people.
+    pub detail: String,
+}
+
+/// Where a look happens.
+pub struct Scene<'a> {
+    /// Store, cloud, clock.
+    pub context: &'a Context,
+    /// The build.
+    pub record: BuildRecord,
+    /// State and item.
+    pub scope: Scope,
+    /// When the wait fails.
+    pub deadline: Timestamp,
+}
+
+impl Scene<'_> {
+    /// The build's own Region.
+    #[must_use]
+    pub fn home(&self) -> &str {
+        &self.record.plan.home_region
+    }
+
+    /// The Map item.
+    #[must_use]
+    pub fn item(&self) -> &str {
+        self.scope.item.as_deref().unwrap_or_default()
+    }
+
+    /// The journal of this state.
+    ///
+    /// # Errors
+    /// The table's.
+    pub async fn effects(&self) -> Result<Vec<Effect>> {
+        Ok(self.context.store.effects(&self.record.build, &self.scope).await?)
+    }
+
+    /// What another state of this build made: the last of its effects that has an id.
+    ///
+    /// # Errors
+    /// The table's, or `Goldsmith.AwsRefused` where it made nothing.
+    pub async fn made_by(&self, state: State, item: Option<&str>) -> Result<String> {
+        let scope = Scope { state: state.name().to_owned(), item: item.map(ToOwned::to_owned) };
+        let effects = self.context.store.effects(&self.record.build, &scope).await?;
+        effects
+            .into_iter()
+            .rev()
+            .find_map(|effect| effect.id)
+            .ok_or_else(|| Error::failed(ErrorName::AwsRefused, format!("{scope} has made nothing to go on with")))
+    }
+}
+
+/// A state that waits: it looks, and does the first thing that is not yet done.
+#[async_trait]
+pub trait Waiting: Sync {
+    /// One look. It may be called any number of times, also by two functions one after the other.
+    async fn advance(&self, scene: &Scene<'_>) -> Result<Progress>;
+}
+
+/// Runs one invocation of a waiting state's function.
+///
+/// # Errors
+/// Transient errors before the wait is registered; everything later is answered to the token.
+pub async fn handle(context: &Context, waiting: &dyn Waiting, invocation: Invocation) -> Result<Value> {
+    match invocation {
+        Invocation::Start(start) => self::start(context, waiting, &start).await?,
+        Invocation::Wake { wake } => self::wake(context, waiting, &wake).await?,
+    }
+    Ok(json!({}))
+}
+
+async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Result<()> {
+    let scope = start.scope();
+    let Some(record) = context.store.build(&start.build).await? else { return Err(Error::Closed) };
+    let now = context.clock.now();
+    let wait = Wait {
+        resource: start.build.clone(),
+        region: record.plan.home_region.clone(),
+        build: start.build.clone(),
+        state: scope.state.clone(),
+        item: scope.item.clone(),
+        token: start.token.clone().unwrap_or_default(),
+        owner: start.state.handler().to_owned(),
+        deadline: stamp(now + limit(start.state, &record)),
+        next_look: stamp(now + NEXT_LOOK),
+    };
+    if !context.store.begin(&record, &scope, &wait, now).await? {
+        return Err(Error::Closed);
+    }
+    drive(context, waiting, &start.build, &scope, Holder::Start).await
+}
+
+async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<()> {
+    drive(context, waiting, &wake.build, &wake.scope(), Holder::Wake).await
+}
+
+/// How long a state may wait: what the definition allows, less the margin, or the pipeline's own smaller limit.
+fn limit(state: State, record: &BuildRecord) -> SignedDuration {
+    let allowed = state.timeout().unwrap_or(MARGIN * 2) - MARGIN;
+    match state {
+        State::LaunchTest | State::ExecuteTest => {
+            allowed.min(SignedDuration::from_mins(i64::from(record.plan.test_timeout_minutes)))
+        }
+        _ => allowed,
+    }
+}
+
+async fn drive(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope, holder: Holder) -> Result<()> {
+    if !context.store.lock(build, scope, holder, context.clock.now()).await? {
+        return Ok(());
+    }
+    let outcome = look_until_parked(context, waiting, build, scope).await;
+    context.store.unlock(build, scope).await?;
+    outcome
+}
+
+async fn look_until_parked(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope) -> Result<()> {
+    let until = context.clock.now() + PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // Read anew each time: a retried Start replaces the token.
+        let Some(wait) = context.store.wait(build, scope).await? else { return Ok(()) };
+        let (Some(record), Some(state)) = (context.store.build(build).await?, context.store.state(build, scope).await?)
+        else {
+            return Ok(());
+        };
+        if !look(context, waiting, record, &state, &wait, scope).await? || context.clock.now() >= until {
+            return Ok(());
+        }
+        context.clock.sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// One look. Answers whether the state still waits.
+async fn look(
+    context: &Context,
+    waiting: &dyn Waiting,
+    record: BuildRecord,
+    state: &StateRecord,
+    wait: &Wait,
+    scope: &Scope,
+) -> Result<bool> {
+    if state.status != StateStatus::Running {
+        return answer(context, state, wait, scope).await;
+    }
+    if record.status != BuildStatus::Open {
+        return give_up(context, wait, scope).await;
+    }
+    let scene = Scene { context, record, scope: scope.clone(), deadline: deadline(wait) };
+    let progress = match context.clock.now() >= scene.deadline {
+        true => Err(Error::failed(ErrorName::Timeout, format!("not done in time; it was {}", doing(state)))),
+        false => waiting.advance(&scene).await,
+    };
+    let now = context.clock.now();
+    match progress {
+        Ok(Progress::Waiting(pending)) => {
+            let parked = Wait {
+                resource: pending.resource,
+                region: pending.region,
+                next_look: stamp(now + NEXT_LOOK),
+                ..wait.clone()
+            };
+            context.store.park(wait, scope, &parked, &pending.detail).await?;
+            return Ok(true);
+        }
+        Ok(Progress::Done(detail)) => {
+            context.store.end_state(&wait.build, scope, StateStatus::Succeeded, &detail, None, now).await?;
+        }
+        Err(Error::Closed) => return give_up(context, wait, scope).await,
+        Err(error) if error.is_transient() => {
+            tracing::warn!(build = wait.build, state = %scope, %error, "will look again");
+            let parked = Wait { next_look: stamp(now + NEXT_LOOK), ..wait.clone() };
+            context.store.park(wait, scope, &parked, &format!("will look again: {error}")).await?;
+            return Ok(true);
+        }
+        Err(error) => {
+            let cause = error.cause(scope);
+            context
+                .store
+                .end_state(&wait.build, scope, StateStatus::Failed, &cause.message, Some(&cause), now)
+                .await?;
+        }
+    }
+    match context.store.state(&wait.build, scope).await? {
+        Some(ended) => answer(context, &ended, wait, scope).await,
+        None => Ok(false),
+    }
+}
+
+/// Answers the token as the state ended, then removes the wait. A late answer means that nobody waits any more.
+async fn answer(context: &Context, state: &StateRecord, wait: &Wait, scope: &Scope) -> Result<bool> {
+    match &state.cause {
+        Some(cause) => {
+            let text = serde_json::to_string(cause).unwrap_or_default();
+            context.cloud.executions.fail(&wait.token, &cause.error, &text).await?;
+        }
+        None => {
+            context.cloud.executions.succeed(&wait.token, "{}").await?;
+        }
+    }
+    context.store.drop_wait(wait, scope).await?;
+    Ok(false)
+}
+
+/// The build is closed: nobody needs this state any more.
+async fn give_up(context: &Context, wait: &Wait, scope: &Scope) -> Result<bool> {
+    let name = ErrorName::Closed.as_str();
+    context.cloud.executions.fail(&wait.token, name, "the build was closed").await?;
+    context.store.drop_wait(wait, scope).await?;
+    Ok(false)
+}
+
+fn deadline(wait: &Wait) -> Timestamp {
+    // An unreadable deadline is one that has passed: better an error than a wait without end.
+    wait.deadline.parse().unwrap_or(Timestamp::MIN)
+}
+
+fn doing(state: &StateRecord) -> &str {
+    if state.detail.is_empty() { "starting" } else { &state.detail }
+}

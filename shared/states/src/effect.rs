@@ -1,0 +1,56 @@
+//! Making one thing in AWS so that it is neither made twice nor forgotten: write it down, make it, complete it.
+
+use std::future::Future;
+
+use goldsmith_cloud::{CloudError, Kind};
+use goldsmith_store::{BuildRecord, Effect, Intent};
+
+use crate::{Context, Error, Result, undo};
+
+/// Whether the effect is tried for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// Nobody has tried it.
+    First,
+    /// It was written down before and its answer is unknown: look for it first.
+    Again,
+}
+
+/// Makes an effect and answers its journal entry with the id, or with `refused` where AWS had no capacity for it.
+/// `make` gets whether this is the first attempt and answers the resource's id.
+///
+/// # Errors
+/// [`Error::Closed`] where the build is closed (what was made is undone at once); the table's; AWS's. A refusal is
+/// noted in the journal, so that `finish` does not look for what was never made.
+pub async fn effect<F, M>(context: &Context, record: &BuildRecord, intended: Effect, make: M) -> Result<Effect>
+where
+    M: FnOnce(Attempt) -> F,
+    F: Future<Output = Result<String>>,
+{
+    let (mut entry, attempt) = match context.store.intend(record, &intended).await? {
+        Intent::Closed => return Err(Error::Closed),
+        Intent::Written => (intended, Attempt::First),
+        Intent::Existing(entry) if entry.id.is_some() || entry.refused.is_some() => return Ok(entry),
+        Intent::Existing(entry) => (entry, Attempt::Again),
+    };
+    let refusal = match make(attempt).await {
+        Ok(id) => {
+            entry.id = Some(id);
+            None
+        }
+        Err(Error::Cloud(error)) if !error.is_transient() => {
+            entry.refused = Some(error.code.clone());
+            Some(error)
+        }
+        Err(other) => return Err(other),
+    };
+    if !context.store.complete(record, &entry).await? {
+        undo::undo(context, &entry).await?;
+        return Err(Error::Closed);
+    }
+    match refusal {
+        Some(CloudError { kind: Kind::Capacity, .. }) => Ok(entry),
+        Some(error) => Err(error.into()),
+        None => Ok(entry),
+    }
+}

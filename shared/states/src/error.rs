@@ -1,0 +1,88 @@
+//! One error for all states, and what becomes of it: tried again, told to the execution, or dropped.
+
+use goldsmith_cloud::CloudError;
+use goldsmith_store::{FailureCause, Scope, StoreError};
+
+use crate::errors::ErrorName;
+
+/// Result of a state's work.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a state's work did not get on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The build fails, for this reason.
+    #[error("{cause}")]
+    Failed {
+        /// Published name.
+        name: ErrorName,
+        /// What is recorded.
+        cause: Box<FailureCause>,
+    },
+    /// The build is closed: no effect may be made.
+    #[error("the build is closed")]
+    Closed,
+    /// A call to AWS failed.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// A call to the table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// The build fails with this name, sentence and otherwise empty cause.
+    pub fn failed(name: ErrorName, message: impl Into<String>) -> Self {
+        Self::because(name, FailureCause { message: message.into(), ..FailureCause::default() })
+    }
+
+    /// The build fails with this name and cause.
+    #[must_use]
+    pub fn because(name: ErrorName, cause: FailureCause) -> Self {
+        Self::Failed { name, cause: Box::new(cause) }
+    }
+
+    /// Whether the same work may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Cloud(error) => error.is_transient(),
+            Self::Store(error) => error.is_transient() || error.is_conflict(),
+            Self::Failed { .. } | Self::Closed => false,
+        }
+    }
+
+    /// The published name.
+    #[must_use]
+    pub fn name(&self) -> ErrorName {
+        match self {
+            Self::Failed { name, .. } => *name,
+            Self::Closed => ErrorName::Closed,
+            _ if self.is_transient() => ErrorName::Throttled,
+            Self::Cloud(_) | Self::Store(_) => ErrorName::AwsRefused,
+        }
+    }
+
+    /// What is recorded of it for this state.
+    #[must_use]
+    pub fn cause(&self, scope: &Scope) -> FailureCause {
+        let mut cause = match self {
+            Self::Failed { cause, .. } => (**cause).clone(),
+            Self::Cloud(error) => FailureCause {
+                message: error.to_string(),
+                region: Some(error.region.clone()),
+                code: Some(error.code.clone()),
+                ..FailureCause::default()
+            },
+            Self::Closed | Self::Store(_) => FailureCause { message: self.to_string(), ..FailureCause::default() },
+        };
+        if cause.state.is_empty() {
+            cause.state.clone_from(&scope.state);
+            cause.item.clone_from(&scope.item);
+        }
+        if cause.error.is_empty() {
+            self.name().as_str().clone_into(&mut cause.error);
+        }
+        cause
+    }
+}

@@ -1,0 +1,95 @@
+//! The names of errors that leave a function: a published contract, since the definition retries and catches by them.
+
+use crate::State;
+
+/// What the definition does with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handling {
+    /// `Retry`, then caught.
+    Retried,
+    /// Caught: the build fails.
+    Caught,
+}
+
+/// A name that a function can raise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorName {
+    /// The input or a definition is wrong.
+    Refused,
+    /// AWS asked to slow down, or did not answer.
+    Throttled,
+    /// No candidate of type and subnet had capacity.
+    Capacity,
+    /// The instance never came online, or ended before it did.
+    NotOnline,
+    /// A document's step failed, or the command did.
+    CommandFailed,
+    /// The documents asked for more reboots than Run Command allows.
+    RebootLimit,
+    /// EC2 could not make the AMI.
+    ImageFailed,
+    /// A test failed.
+    TestFailed,
+    /// Too few Regions have the image.
+    CopyFailed,
+    /// A wait passed its deadline.
+    Timeout,
+    /// The build was closed meanwhile.
+    Closed,
+    /// AWS refused a call for a reason that waiting does not mend, such as a missing right.
+    AwsRefused,
+}
+
+/// A row of the contract.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The name.
+    pub name: ErrorName,
+    /// States that raise it.
+    pub raised_by: &'static [State],
+    /// What the definition does.
+    pub handling: Handling,
+}
+
+/// States that wait.
+const WAITING: &[State] =
+    &[State::Launch, State::Build, State::Snapshot, State::LaunchTest, State::ExecuteTest, State::DistributeRegion];
+/// States that run commands.
+const COMMANDS: &[State] = &[State::Build, State::Snapshot, State::ExecuteTest];
+
+/// The whole contract; `docs/errors.md` and the definition are held against it.
+pub const TABLE: &[Row] = &[
+    Row { name: ErrorName::Refused, raised_by: &[State::Plan], handling: Handling::Caught },
+    Row { name: ErrorName::Throttled, raised_by: &State::ALL, handling: Handling::Retried },
+    Row { name: ErrorName::Capacity, raised_by: &[State::Launch, State::LaunchTest], handling: Handling::Caught },
+    Row { name: ErrorName::NotOnline, raised_by: &[State::Launch, State::LaunchTest], handling: Handling::Caught },
+    Row { name: ErrorName::CommandFailed, raised_by: COMMANDS, handling: Handling::Caught },
+    Row { name: ErrorName::RebootLimit, raised_by: COMMANDS, handling: Handling::Caught },
+    Row { name: ErrorName::ImageFailed, raised_by: &[State::Snapshot], handling: Handling::Caught },
+    Row { name: ErrorName::TestFailed, raised_by: &[State::JudgeTests], handling: Handling::Caught },
+    Row { name: ErrorName::CopyFailed, raised_by: &[State::DistributeRegion, State::Publish], handling: Handling::Caught },
+    Row { name: ErrorName::Timeout, raised_by: WAITING, handling: Handling::Caught },
+    Row { name: ErrorName::Closed, raised_by: &State::ALL, handling: Handling::Caught },
+    Row { name: ErrorName::AwsRefused, raised_by: &State::ALL, handling: Handling::Caught },
+];
+
+impl ErrorName {
+    /// As the definition spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "Goldsmith.Refused",
+            Self::Throttled => "Goldsmith.Throttled",
+            Self::Capacity => "Goldsmith.Capacity",
+            Self::NotOnline => "Goldsmith.NotOnline",
+            Self::CommandFailed => "Goldsmith.CommandFailed",
+            Self::RebootLimit => "Goldsmith.RebootLimit",
+            Self::ImageFailed => "Goldsmith.ImageFailed",
+            Self::TestFailed => "Goldsmith.TestFailed",
+            Self::CopyFailed => "Goldsmith.CopyFailed",
+            Self::Timeout => "Goldsmith.Timeout",
+            Self::Closed => "Goldsmith.Closed",
+            Self::AwsRefused => "Goldsmith.AwsRefused",
+        }
+    }
+}

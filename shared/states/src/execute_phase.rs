@@ -1,0 +1,72 @@
+//! Build and ExecuteTest: documents on an instance.
+//!
+//! Input: the plan's documents, the instance that Launch or LaunchTest made. Output: none beyond the log. Error:
+//! `CommandFailed` with document, phase, step, action, exit code and last lines; `RebootLimit`, `Timeout`.
+
+use async_trait::async_trait;
+use goldsmith_executor::{OrderDocument, WorkOrder};
+use goldsmith_store::PlannedDocument;
+use serde_json::Value;
+
+use crate::command::{self, CommandProgress};
+use crate::drive::{self, Progress, Scene, Waiting};
+use crate::errors::ErrorName;
+use crate::{Context, Error, Invocation, Result, State};
+
+/// The states of this function.
+pub struct ExecutePhase;
+
+/// Runs one invocation.
+///
+/// # Errors
+/// See [`drive::handle`].
+pub async fn handle(context: &Context, invocation: Invocation) -> Result<Value> {
+    drive::handle(context, &ExecutePhase, invocation).await
+}
+
+#[async_trait]
+impl Waiting for ExecutePhase {
+    async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
+        let launched_by = if scene.scope.item.is_some() { State::LaunchTest } else { State::Launch };
+        let instance = scene.made_by(launched_by, scene.scope.item.as_deref()).await?;
+        match command::run(scene, 0, &instance, async || order(scene).await).await? {
+            CommandProgress::Running(pending) => Ok(Progress::Waiting(pending)),
+            CommandProgress::Ended(result) => Ok(Progress::Done(format!("{} steps ran", result.executed_step_count))),
+        }
+    }
+}
+
+/// The work order: all documents in recipe order, each passed over once for the phases of this state.
+async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
+    let phases: &[&str] = if scene.scope.item.is_some() { &["test"] } else { &["build", "validate"] };
+    let mut documents = Vec::new();
+    for planned in &scene.record.plan.documents {
+        documents.push(document(scene, planned).await?);
+    }
+    let execution = match &scene.scope.item {
+        Some(item) => format!("{}/{}/{item}", scene.record.build, scene.scope.state),
+        None => format!("{}/{}", scene.record.build, scene.scope.state),
+    };
+    let mut order =
+        WorkOrder::documents(execution, phases.iter().map(|&phase| phase.to_owned()).collect(), documents);
+    order.working_directory = scene.record.plan.working_directory.clone().map(Into::into);
+    Ok(order)
+}
+
+async fn document(scene: &Scene<'_>, planned: &PlannedDocument) -> Result<OrderDocument> {
+    let lost = || {
+        let message = format!("component {} {} is not in the table any more", planned.name, planned.version);
+        Error::failed(ErrorName::Refused, message)
+    };
+    let component = scene.context.store.component(&planned.name, planned.version).await?.ok_or_else(lost)?;
+    if component.digest != planned.digest {
+        return Err(lost());
+    }
+    Ok(OrderDocument {
+        name: planned.name.to_string(),
+        version: planned.version.to_string(),
+        digest: planned.digest.clone(),
+        body: component.document,
+        parameters: planned.parameters.clone(),
+    })
+}

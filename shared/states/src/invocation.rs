@@ -1,0 +1,187 @@
+//! What a state's function is called with: by the definition, or by `signal`.
+
+use goldsmith_store::{FailureCause, Scope};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::State;
+
+/// A call of a state's function.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Invocation {
+    /// From `signal`: look again.
+    Wake {
+        /// Which wait.
+        wake: Wake,
+    },
+    /// From the definition.
+    Start(Box<Start>),
+}
+
+/// The one shape of every Task's payload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// Build id: the execution's name.
+    pub build: String,
+    /// Which state.
+    pub state: State,
+    /// Map item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Task token of a waiting state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// ARN of the execution.
+    pub execution: String,
+    /// The execution's input; Plan only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// What the items of the Map before came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<Vec<Outcome>>,
+    /// What was caught.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorInfo>,
+}
+
+impl Start {
+    /// The state and item.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope { state: self.state.name().to_owned(), item: self.item.clone() }
+    }
+}
+
+/// Which wait to look at again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wake {
+    /// Build id.
+    pub build: String,
+    /// Which state.
+    pub state: State,
+    /// Map item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+}
+
+impl Wake {
+    /// The state and item.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope { state: self.state.name().to_owned(), item: self.item.clone() }
+    }
+}
+
+/// How one item of a Map ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Test instance type or Region.
+    pub item: String,
+    /// `succeeded` or `failed`.
+    pub outcome: String,
+    /// Why it failed: a [`FailureCause`] or text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Value>,
+}
+
+impl Outcome {
+    /// Whether it is good.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.outcome == "succeeded"
+    }
+
+    /// The cause of a failure.
+    #[must_use]
+    pub fn failure(&self, state: State) -> FailureCause {
+        let text = match &self.cause {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        let info = ErrorInfo { error: String::new(), cause: text };
+        info.failure(&Scope { state: state.name().to_owned(), item: Some(self.item.clone()) })
+    }
+}
+
+/// `Error` and `Cause` of a Catch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorInfo {
+    /// Error name.
+    #[serde(rename = "Error", default)]
+    pub error: String,
+    /// A [`FailureCause`] as JSON, Lambda's envelope around one, or text.
+    #[serde(rename = "Cause", default)]
+    pub cause: String,
+}
+
+/// What Lambda puts around a function's error.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    #[serde(default)]
+    error_type: String,
+    error_message: String,
+}
+
+impl ErrorInfo {
+    /// The recorded cause, however it is wrapped.
+    #[must_use]
+    pub fn failure(&self, scope: &Scope) -> FailureCause {
+        let envelope = serde_json::from_str::<Envelope>(&self.cause).ok();
+        let text = envelope.as_ref().map_or(self.cause.as_str(), |envelope| envelope.error_message.as_str());
+        let mut cause = match serde_json::from_str::<FailureCause>(text) {
+            Ok(cause) if !cause.message.is_empty() => cause,
+            _ => FailureCause { message: text.to_owned(), ..FailureCause::default() },
+        };
+        if cause.state.is_empty() {
+            cause.state.clone_from(&scope.state);
+            cause.item.clone_from(&scope.item);
+        }
+        if cause.error.is_empty() {
+            cause.error = match envelope {
+                Some(envelope) if self.error.is_empty() => envelope.error_type,
+                _ => self.error.clone(),
+            };
+        }
+        if cause.message.is_empty() {
+            cause.message.clone_from(&cause.error);
+        }
+        cause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ErrorInfo, Invocation};
+    use goldsmith_store::Scope;
+
+    fn scope() -> Scope {
+        Scope { state: "Build".to_owned(), item: None }
+    }
+
+    #[test]
+    fn a_wake_and_a_start_are_told_apart() {
+        let wake = r#"{"wake":{"build":"b","state":"Launch"}}"#;
+        assert!(matches!(serde_json::from_str(wake), Ok(Invocation::Wake { .. })));
+        let start = r#"{"build":"b","state":"Launch","execution":"arn","token":"t"}"#;
+        assert!(matches!(serde_json::from_str(start), Ok(Invocation::Start(_))));
+        let wrong = r#"{"build":"b","state":"Elsewhere","execution":"arn"}"#;
+        assert!(serde_json::from_str::<Invocation>(wrong).is_err());
+    }
+
+    #[test]
+    fn a_cause_is_read_plain_or_in_lambdas_envelope() {
+        let plain = r#"{"state":"Build","error":"Goldsmith.CommandFailed","message":"exit status 1"}"#;
+        let wrapped = serde_json::json!({"errorType": "Goldsmith.CommandFailed", "errorMessage": plain}).to_string();
+        for cause in [plain.to_owned(), wrapped] {
+            let info = ErrorInfo { error: "Goldsmith.CommandFailed".to_owned(), cause };
+            assert_eq!(info.failure(&scope()).message, "exit status 1");
+        }
+        let text = ErrorInfo { error: "Runtime.ExitError".to_owned(), cause: "it died".to_owned() };
+        let failure = text.failure(&scope());
+        assert_eq!((failure.message.as_str(), failure.error.as_str()), ("it died", "Runtime.ExitError"));
+    }
+}

@@ -1,0 +1,204 @@
+//! Launch and LaunchTest: an instance that SSM reports online.
+//!
+//! Input: the plan's instance types and subnets, the source image or the build's own AMI. Output: an `Instance` effect.
+//! Error: `Capacity` where no candidate could be had, `NotOnline` where the instance ended early, `Timeout`.
+
+use async_trait::async_trait;
+use goldsmith_cloud::{BlockDevice, Instance, InstanceState, Launch, MetadataOptions};
+use goldsmith_model::BlockDeviceMapping;
+use goldsmith_store::{Effect, EffectKind};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::drive::{self, Pending, Progress, Scene, Waiting};
+use crate::effect::effect;
+use crate::errors::ErrorName;
+use crate::{Context, Error, Invocation, Result, State};
+
+/// The states of this function.
+pub struct LaunchInstance;
+
+/// Runs one invocation.
+///
+/// # Errors
+/// See [`drive::handle`].
+pub async fn handle(context: &Context, invocation: Invocation) -> Result<Value> {
+    drive::handle(context, &LaunchInstance, invocation).await
+}
+
+#[async_trait]
+impl Waiting for LaunchInstance {
+    async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
+        match scene.effects().await?.last() {
+            Some(Effect { id: Some(id), .. }) => watch(scene, id).await,
+            Some(tried) if tried.refused.is_some() => try_candidates(scene, tried.n + 1).await,
+            Some(unknown) => try_candidates(scene, unknown.n).await,
+            None => try_candidates(scene, 0).await,
+        }
+    }
+}
+
+/// Tries the candidates from `first` on. Each has its own entry in the journal and its own token: a token belongs to
+/// one type and one zone, so a second candidate under the first's token would be a second instance.
+async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
+    let image = image(scene).await?;
+    let candidates = candidates(scene);
+    let mut refusals = Vec::new();
+    for (n, candidate) in (0u32..).zip(&candidates).skip(first as usize) {
+        let launch = request(scene, &image, candidate);
+        let intended = Effect {
+            scope: scene.scope.to_string(),
+            n,
+            kind: EffectKind::Instance,
+            region: scene.home().to_owned(),
+            name: launch.token.clone(),
+            candidate: Some(candidate.to_string()),
+            id: None,
+            refused: None,
+            previous: None,
+        };
+        let machines = &scene.context.cloud.machines;
+        let made = effect(scene.context, &scene.record, intended, |_| async {
+            Ok(machines.launch(scene.home(), &launch).await?.id)
+        });
+        let made = made.await?;
+        if let Some(id) = made.id {
+            return Ok(waiting(scene, &id, format!("{id} ({candidate}) is starting")));
+        }
+        refusals.push(format!("{candidate}: {}", made.refused.unwrap_or_default()));
+    }
+    let tried = if refusals.is_empty() { "every candidate was tried before".to_owned() } else { refusals.join("; ") };
+    Err(Error::failed(ErrorName::Capacity, format!("no instance could be had: {tried}")))
+}
+
+/// Looks at an instance that was launched.
+async fn watch(scene: &Scene<'_>, id: &str) -> Result<Progress> {
+    // EC2 may not know a new id for some seconds: that is waiting, not failing.
+    let Some(instance) = scene.context.cloud.machines.instance(scene.home(), id).await? else {
+        return Ok(waiting(scene, id, format!("{id} is not visible yet")));
+    };
+    match instance.state {
+        InstanceState::Pending => Ok(waiting(scene, id, format!("{id} is pending"))),
+        InstanceState::Running if scene.context.cloud.commands.online(scene.home(), id).await? => {
+            Ok(Progress::Done(format!("{id} is online")))
+        }
+        InstanceState::Running => Ok(waiting(scene, id, format!("{id} runs; its SSM agent is not online yet"))),
+        _ => Err(ended(scene, &instance)),
+    }
+}
+
+/// Where instances of one state may come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Candidate {
+    instance_type: String,
+    subnet: Option<String>,
+}
+
+impl std::fmt::Display for Candidate {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.subnet {
+            Some(subnet) => write!(out, "{} in {subnet}", self.instance_type),
+            None => out.write_str(&self.instance_type),
+        }
+    }
+}
+
+/// Types × subnets, in order. A test instance has the one type that is its item.
+fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
+    let launch = &scene.record.plan.launch;
+    let types = match &scene.scope.item {
+        Some(item) => std::slice::from_ref(item),
+        None => launch.instance_types.as_slice(),
+    };
+    let subnets: Vec<Option<String>> = match launch.subnets.as_slice() {
+        [] => vec![None],
+        some => some.iter().cloned().map(Some).collect(),
+    };
+    types
+        .iter()
+        .flat_map(|instance_type| {
+            subnets.iter().map(|subnet| Candidate { instance_type: instance_type.clone(), subnet: subnet.clone() })
+        })
+        .collect()
+}
+
+/// The source image for a build, the build's own AMI for a test.
+async fn image(scene: &Scene<'_>) -> Result<String> {
+    if scene.scope.item.is_some() {
+        return scene.made_by(State::Snapshot, None).await;
+    }
+    Ok(scene.record.plan.source_image.clone())
+}
+
+fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Launch {
+    let planned = &scene.record.plan.launch;
+    let config = &scene.context.config;
+    let security_groups = match planned.security_groups.as_slice() {
+        [] => vec![config.security_group.clone()],
+        some => some.to_vec(),
+    };
+    let mut tags = scene.context.tags(&scene.record);
+    tags.entry("Name".to_owned()).or_insert_with(|| format!("goldsmith {} {}", scene.record.image, scene.scope));
+    Launch {
+        token: token(&[&scene.record.build, &scene.scope.to_string(), &candidate.to_string()]),
+        image: image.to_owned(),
+        instance_type: candidate.instance_type.clone(),
+        subnet: candidate.subnet.clone(),
+        security_groups,
+        instance_profile: Some(planned.instance_profile.clone().unwrap_or_else(|| config.instance_profile.clone())),
+        metadata: MetadataOptions {
+            tokens_required: true,
+            hop_limit: planned.metadata_hop_limit,
+        },
+        tags,
+        block_devices: match scene.scope.item {
+            // A test instance takes the volumes that its AMI has.
+            Some(_) => vec![],
+            None => planned.block_devices.iter().map(block_device).collect(),
+        },
+    }
+}
+
+/// A block device of the recipe as EC2 takes it. Volumes go with their instance: the AMI has them.
+pub(crate) fn block_device(mapping: &BlockDeviceMapping) -> BlockDevice {
+    BlockDevice {
+        device_name: mapping.device_name.clone(),
+        volume_size: mapping.ebs.volume_size,
+        volume_type: mapping.ebs.volume_type.clone(),
+        iops: mapping.ebs.iops,
+        throughput: mapping.ebs.throughput,
+        encrypted: mapping.ebs.encrypted,
+        kms_key_id: mapping.ebs.kms_key_id.clone(),
+        delete_on_termination: true,
+    }
+}
+
+/// A client token: 64 characters, EC2's limit.
+pub(crate) fn token(parts: &[&str]) -> String {
+    let digest = Sha256::digest(parts.join("\n"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn waiting(scene: &Scene<'_>, id: &str, detail: String) -> Progress {
+    Progress::Waiting(Pending { resource: id.to_owned(), region: scene.home().to_owned(), detail })
+}
+
+/// The error for an instance that ended before it was online.
+fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
+    let mut cause = Error::failed(ErrorName::NotOnline, gone(instance)).cause(&scene.scope);
+    cause.region = Some(scene.home().to_owned());
+    cause.resource = Some(instance.id.clone());
+    Error::because(ErrorName::NotOnline, cause)
+}
+
+/// Says how an instance ended.
+pub(crate) fn gone(instance: &Instance) -> String {
+    let state = match instance.state {
+        InstanceState::Stopping | InstanceState::Stopped => "was stopped",
+        _ => "was terminated",
+    };
+    match instance.state_reason.as_str() {
+        "" => format!("{} {state} from outside", instance.id),
+        reason => format!("{} {state}: {reason}", instance.id),
+    }
+}

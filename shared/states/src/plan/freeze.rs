@@ -1,0 +1,77 @@
+//! Freezing: what was resolved becomes the plan of one build, names rendered. Pure.
+
+use goldsmith_model::{AmiName, Distribution, ImageRef, MustSucceed};
+use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion};
+use jiff::Timestamp;
+
+use super::resolve::Resolved;
+
+pub(super) fn freeze(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> Plan {
+    let tests = &resolved.pipeline.image_tests_configuration;
+    Plan {
+        home_region: resolved.home_region.clone(),
+        source_image: resolved.source.id.clone(),
+        architecture: resolved.source.architecture.clone(),
+        documents: resolved.documents.clone(),
+        working_directory: resolved.recipe.working_directory.clone(),
+        launch: launch(resolved),
+        regions: regions(resolved, image, now),
+        some_regions_suffice: resolved.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some),
+        tests: test_types(resolved),
+        test_timeout_minutes: tests.timeout_minutes,
+        input_digest: resolved.digest.clone(),
+        overridden: resolved.overridden,
+    }
+}
+
+/// Instance types of the test instances: none where no document has a test.
+fn test_types(resolved: &Resolved) -> Vec<String> {
+    let tests = &resolved.pipeline.image_tests_configuration;
+    if !tests.image_tests_enabled || !resolved.has_tests {
+        return Vec::new();
+    }
+    match tests.instance_types.as_slice() {
+        [] => resolved.infrastructure.instance_types.first().cloned().into_iter().collect(),
+        some => some.to_vec(),
+    }
+}
+
+fn launch(resolved: &Resolved) -> PlannedLaunch {
+    let infrastructure = &resolved.infrastructure;
+    PlannedLaunch {
+        instance_types: infrastructure.instance_types.clone(),
+        subnets: infrastructure.subnet_ids.clone(),
+        security_groups: infrastructure.security_group_ids.clone(),
+        instance_profile: None,
+        metadata_hop_limit: infrastructure.instance_metadata_options.http_put_response_hop_limit,
+        tags: infrastructure.resource_tags.clone(),
+        block_devices: resolved.recipe.block_device_mappings.clone(),
+        keep_on_failure_seconds: u64::try_from(infrastructure.keep_on_failure.as_secs()).unwrap_or(0),
+    }
+}
+
+/// The home Region first, listed or not, then the others in the order of the configuration.
+fn regions(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
+    let listed = resolved.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
+    let home = listed.iter().find(|to| to.region == resolved.home_region).cloned();
+    let home = home.unwrap_or_else(|| Distribution { region: resolved.home_region.clone(), ..Distribution::default() });
+    std::iter::once(&home)
+        .chain(listed.iter().filter(|to| to.region != resolved.home_region))
+        .map(|to| region(resolved, to, image, now))
+        .collect()
+}
+
+fn region(resolved: &Resolved, to: &Distribution, image: &ImageRef, now: Timestamp) -> PlannedRegion {
+    let ami = &to.ami_distribution_configuration;
+    let mut tags = resolved.recipe.tags.clone();
+    tags.extend(ami.ami_tags.clone());
+    PlannedRegion {
+        region: to.region.clone(),
+        name: ami.name.as_ref().map_or_else(|| AmiName::default_for(image), |name| name.render(image, now)),
+        description: ami.description.clone().or_else(|| resolved.recipe.description.clone()).unwrap_or_default(),
+        tags,
+        kms_key_id: ami.kms_key_id.clone(),
+        launch_permission: ami.launch_permission.clone(),
+        parameters: to.ssm_parameter_configurations.clone(),
+    }
+}

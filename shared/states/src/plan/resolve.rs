@@ -1,0 +1,155 @@
+//! Resolving: names and patterns become one recipe, one version of each component, one AMI.
+
+use goldsmith_cloud::{Image, ImageState};
+use goldsmith_model::{
+    Component, ComponentRef, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
+    InfrastructureConfiguration, SourceImage,
+};
+use goldsmith_store::{ImageStatus, PlannedDocument};
+use serde_json::json;
+
+use super::refused;
+use crate::launch::token;
+use crate::{Context, Result};
+
+/// Everything that goes into a build, resolved.
+pub(super) struct Resolved {
+    pub(super) home_region: String,
+    pub(super) recipe: ImageRecipe,
+    pub(super) infrastructure: InfrastructureConfiguration,
+    pub(super) distribution: Option<DistributionConfiguration>,
+    pub(super) pipeline: ImagePipeline,
+    pub(super) source: Image,
+    pub(super) documents: Vec<PlannedDocument>,
+    /// Whether any of the documents has a phase `test`.
+    pub(super) has_tests: bool,
+    /// Whether the start changed something.
+    pub(super) overridden: bool,
+    /// Digest of all that goes in.
+    pub(super) digest: String,
+}
+
+pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline: &ImagePipeline) -> Result<Resolved> {
+    let store = &context.store;
+    let lost = |kind: &str, name: &dyn std::fmt::Display| {
+        refused(format!("pipeline `{}` names {kind} `{name}`, which was never applied", pipeline.name))
+    };
+    let wanted = &pipeline.image_recipe;
+    let recipe = store.best_recipe(&wanted.name, wanted.version).await?;
+    let recipe = recipe.ok_or_else(|| lost("image recipe", wanted))?;
+    let name = &pipeline.infrastructure_configuration;
+    let infrastructure = store.infrastructure(name).await?;
+    let infrastructure = infrastructure.ok_or_else(|| lost("infrastructure configuration", name))?;
+    let distribution = match &pipeline.distribution_configuration {
+        Some(name) => {
+            Some(store.distribution(name).await?.ok_or_else(|| lost("distribution configuration", name))?)
+        }
+        None => None,
+    };
+    let source = source(context, input.source_image.as_ref().unwrap_or(&recipe.parent_image)).await?;
+    let (documents, has_tests) = documents(context, input, &recipe).await?;
+    let digest = digest(&recipe, &infrastructure, distribution.as_ref(), &source, &documents);
+    Ok(Resolved {
+        home_region: context.config.region.clone(),
+        recipe,
+        infrastructure,
+        distribution,
+        pipeline: pipeline.clone(),
+        source,
+        documents,
+        has_tests,
+        overridden: input.overridden().is_some(),
+        digest,
+    })
+}
+
+/// The components in recipe order, each with its highest version that fits, and whether any has a test.
+async fn documents(
+    context: &Context,
+    input: &ExecutionInput,
+    recipe: &ImageRecipe,
+) -> Result<(Vec<PlannedDocument>, bool)> {
+    let unknown = input.parameters.keys().find(|name| !recipe.components.iter().any(|part| part.name == **name));
+    if let Some(name) = unknown {
+        let message = format!("the field `parameters` of the input names component `{name}`, which recipe `{}` has not", recipe.name);
+        return Err(refused(message));
+    }
+    let mut documents = Vec::new();
+    let mut has_tests = false;
+    for part in &recipe.components {
+        let component = component(context, recipe, part).await?;
+        has_tests |= has_test_phase(&component);
+        let mut parameters = part.parameters.clone();
+        parameters.extend(input.parameters.get(&part.name).cloned().unwrap_or_default());
+        documents.push(PlannedDocument {
+            name: component.name,
+            version: component.version,
+            digest: component.digest,
+            test_only: component.is_test,
+            parameters,
+        });
+    }
+    Ok((documents, has_tests))
+}
+
+async fn component(context: &Context, recipe: &ImageRecipe, part: &ComponentRef) -> Result<Component> {
+    context.store.best_component(&part.name, part.version).await?.ok_or_else(|| {
+        refused(format!(
+            "recipe `{} {}` names component `{} {}`, which was never applied",
+            recipe.name, recipe.version, part.name, part.version
+        ))
+    })
+}
+
+/// Whether a document, checked when it was applied, has a phase `test`.
+fn has_test_phase(component: &Component) -> bool {
+    goldsmith_document::Document::parse(component.name.as_str(), &component.document)
+        .is_ok_and(|document| document.phases.iter().any(|phase| phase.name.value == "test"))
+}
+
+/// The AMI that a source image stands for now. Its id is always looked up with our own credentials.
+async fn source(context: &Context, wanted: &SourceImage) -> Result<Image> {
+    let region = &context.config.region;
+    let images = &context.cloud.images;
+    let found = match wanted {
+        SourceImage::Ami(id) => images.image(region, id).await?,
+        SourceImage::Newest { owners, name } => images.newest(region, owners, name).await?,
+        SourceImage::Parameter(name) => {
+            let parameter = context.cloud.parameters.get(region, name).await?;
+            let id = parameter.ok_or_else(|| refused(format!("source image {wanted}: there is no such parameter in {region}")))?;
+            images.image(region, id.value.trim()).await?
+        }
+        SourceImage::Pipeline(name) => {
+            let id = newest_of(context, name).await?;
+            let id = id.ok_or_else(|| refused(format!("source image {wanted}: that pipeline has no available image")))?;
+            images.image(region, &id).await?
+        }
+    };
+    let image = found.ok_or_else(|| refused(format!("source image {wanted}: there is no such AMI in {region}")))?;
+    match image.state {
+        ImageState::Available => Ok(image),
+        _ => Err(refused(format!("source image {wanted}: {} is not available", image.id))),
+    }
+}
+
+/// The AMI of the newest available image of another pipeline.
+async fn newest_of(context: &Context, pipeline: &goldsmith_model::Name) -> Result<Option<String>> {
+    let Some(other) = context.store.pipeline(pipeline).await? else { return Ok(None) };
+    let images = context.store.images(other.image_recipe.name.as_str()).await?;
+    let newest = images
+        .into_iter()
+        .filter(|image| image.pipeline == *pipeline && image.status == ImageStatus::Available && !image.overridden)
+        .max_by(|a, b| a.created_at.cmp(&b.created_at));
+    Ok(newest.and_then(|image| image.amis.get(&context.config.region).cloned()))
+}
+
+fn digest(
+    recipe: &ImageRecipe,
+    infrastructure: &InfrastructureConfiguration,
+    distribution: Option<&DistributionConfiguration>,
+    source: &Image,
+    documents: &[PlannedDocument],
+) -> String {
+    let inputs = json!([recipe, infrastructure, distribution, source.id, documents]);
+    token(&[&inputs.to_string()])
+}

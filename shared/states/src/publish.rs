@@ -1,0 +1,152 @@
+//! Publish: decide whether enough Regions have the image, then make it known: SSM parameters, last the record.
+//!
+//! Input: the outcomes of Distribute's Map. Output: none. Error: `CopyFailed` with the first failed Region's cause.
+//! Once the record is written the image stays, whatever ends the execution.
+
+use std::collections::BTreeMap;
+
+use goldsmith_cloud::Parameter;
+use goldsmith_model::SsmParameter;
+use goldsmith_store::{
+    BuildRecord, Effect, EffectKind, ImageRecord, ImageStatus, PreviousParameter, Scope, StateStatus, stamp,
+};
+use serde_json::{Value, json};
+
+use crate::effect::effect;
+use crate::errors::ErrorName;
+use crate::{Context, Error, Outcome, Result, Start, State};
+
+/// Runs one invocation.
+///
+/// # Errors
+/// `CopyFailed`, or what table and cloud say.
+pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
+    let Some(record) = context.store.build(&start.build).await? else { return Err(Error::Closed) };
+    context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
+    let outcome = publish(context, &record, start).await;
+    let now = context.clock.now();
+    match &outcome {
+        Ok(detail) => {
+            context.store.end_state(&start.build, &start.scope(), StateStatus::Succeeded, detail, None, now).await?;
+        }
+        Err(error) if !error.is_transient() => {
+            let cause = error.cause(&start.scope());
+            let message = cause.message.clone();
+            context
+                .store
+                .end_state(&start.build, &start.scope(), StateStatus::Failed, &message, Some(&cause), now)
+                .await?;
+        }
+        Err(_) => {}
+    }
+    outcome.map(|_| json!({}))
+}
+
+async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Result<String> {
+    let good = good_regions(record, start.results.as_deref().unwrap_or_default())?;
+    let amis = amis(context, record, &good).await?;
+    let published = if record.plan.overridden { 0 } else { put_parameters(context, record, start, &amis).await? };
+    let snapshots = snapshots(context, &amis).await?;
+    let image = ImageRecord {
+        image: record.image.clone(),
+        build: record.build.clone(),
+        pipeline: record.pipeline.clone(),
+        cause: record.cause.clone(),
+        status: ImageStatus::Available,
+        source_image: record.plan.source_image.clone(),
+        input_digest: record.plan.input_digest.clone(),
+        overridden: record.plan.overridden,
+        amis,
+        snapshots,
+        created_at: record.created_at.clone(),
+        ended_at: Some(stamp(context.clock.now())),
+        failure: None,
+    };
+    if !context.store.publish_build(record, &image).await? {
+        return Err(Error::Closed);
+    }
+    Ok(format!("{} Regions, {published} parameters", image.amis.len()))
+}
+
+/// The Regions that have the image, if they are enough.
+fn good_regions(record: &BuildRecord, results: &[Outcome]) -> Result<Vec<String>> {
+    let good: Vec<String> = results.iter().filter(|result| result.succeeded()).map(|result| result.item.clone()).collect();
+    let enough = if record.plan.some_regions_suffice { !good.is_empty() } else { good.len() == record.plan.regions.len() };
+    if enough {
+        return Ok(good);
+    }
+    let mut cause = match results.iter().find(|result| !result.succeeded()) {
+        Some(failed) => failed.failure(State::DistributeRegion),
+        None => Error::failed(ErrorName::CopyFailed, "not every Region was distributed to").cause(&Scope {
+            state: State::Publish.name().to_owned(),
+            item: None,
+        }),
+    };
+    ErrorName::CopyFailed.as_str().clone_into(&mut cause.error);
+    Err(Error::because(ErrorName::CopyFailed, cause))
+}
+
+/// AMI id per good Region, from the journal.
+pub(crate) async fn amis(context: &Context, record: &BuildRecord, good: &[String]) -> Result<BTreeMap<String, String>> {
+    let effects = context.store.all_effects(&record.build).await?;
+    let images = effects.into_iter().filter(|effect| effect.kind == EffectKind::Image);
+    Ok(images.filter(|effect| good.contains(&effect.region)).filter_map(|effect| Some((effect.region, effect.id?))).collect())
+}
+
+async fn snapshots(context: &Context, amis: &BTreeMap<String, String>) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut snapshots = BTreeMap::new();
+    for (region, id) in amis {
+        if let Some(image) = context.cloud.images.image(region, id).await? {
+            snapshots.insert(region.clone(), image.snapshots);
+        }
+    }
+    Ok(snapshots)
+}
+
+async fn put_parameters(
+    context: &Context,
+    record: &BuildRecord,
+    start: &Start,
+    amis: &BTreeMap<String, String>,
+) -> Result<u32> {
+    let mut n = 0;
+    for planned in &record.plan.regions {
+        let Some(ami) = amis.get(&planned.region) else { continue };
+        for parameter in &planned.parameters {
+            put_parameter(context, record, start, n, (&planned.region, ami), parameter).await?;
+            n += 1;
+        }
+    }
+    Ok(n)
+}
+
+/// Puts one parameter; its previous value is in the journal before, so that it can be put back.
+async fn put_parameter(
+    context: &Context,
+    record: &BuildRecord,
+    start: &Start,
+    n: u32,
+    (region, ami): (&str, &str),
+    parameter: &SsmParameter,
+) -> Result<()> {
+    let parameters = &context.cloud.parameters;
+    let previous = parameters.get(region, &parameter.parameter_name).await?;
+    let intended = Effect {
+        scope: start.scope().to_string(),
+        n,
+        kind: EffectKind::Parameter,
+        region: region.to_owned(),
+        name: parameter.parameter_name.clone(),
+        candidate: Some(ami.to_owned()),
+        id: None,
+        refused: None,
+        previous: previous.map(|old| PreviousParameter { value: old.value, data_type: old.data_type }),
+    };
+    let value = Parameter { value: ami.to_owned(), data_type: parameter.data_type.as_str().to_owned() };
+    effect(context, record, intended, |_| async {
+        parameters.put(region, &parameter.parameter_name, &value).await?;
+        Ok(ami.to_owned())
+    })
+    .await?;
+    Ok(())
+}

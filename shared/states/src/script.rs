@@ -1,0 +1,93 @@
+//! The one fixed script that Run Command gets: fetch agent and order, check their digests, run the agent.
+//!
+//! Only URLs and digests vary in it, and both are checked against a pattern first, so that nothing of a pipeline's
+//! definition can become shell text. It needs no right and no tool beyond curl, wget or python3.
+
+use crate::errors::ErrorName;
+use crate::{Error, Result};
+
+/// A file that the instance fetches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fetched {
+    /// Presigned URL.
+    pub(crate) url: String,
+    /// SHA-256, hex.
+    pub(crate) sha256: String,
+}
+
+/// The script, with these two files in it.
+pub(crate) fn script(agent: &Fetched, order: &Fetched) -> Result<String> {
+    for file in [agent, order] {
+        let digest = file.sha256.len() == 64 && file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !digest || !is_plain_url(&file.url) {
+            return Err(Error::failed(ErrorName::AwsRefused, "a presigned URL or digest has an unexpected form"));
+        }
+    }
+    Ok(TEMPLATE
+        .replace("@AGENT_URL@", &agent.url)
+        .replace("@AGENT_SHA@", &agent.sha256)
+        .replace("@ORDER_URL@", &order.url)
+        .replace("@ORDER_SHA@", &order.sha256))
+}
+
+/// Whether a URL holds only characters that mean nothing to a shell between single quotes.
+fn is_plain_url(url: &str) -> bool {
+    (url.starts_with("https://") || url.starts_with("http://"))
+        && url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?&=%+*,;@".contains(&byte))
+}
+
+/// After a reboot SSM runs it again from the top: what is there with the right digest is not fetched again, and the
+/// URLs may have expired by then.
+const TEMPLATE: &str = r#"#!/bin/sh
+# Goldsmith: fetches its agent and a work order, checks both, and runs the one with the other.
+set -u
+umask 077
+dir=/var/lib/goldsmith
+failed() {
+  printf '{"status":"bootstrap-failed","failureMessage":"%s"}\n' "$1" >&2
+  exit 1
+}
+right() { [ "$(sha256sum "$1" 2>/dev/null | cut -d ' ' -f 1)" = "$2" ]; }
+fetch() {
+  right "$3" "$2" && return
+  if command -v curl >/dev/null 2>&1; then
+    curl --fail --silent --location --retry 5 --connect-timeout 10 --max-time 300 --output "$3.part" "$1" ||
+      failed "curl could not fetch the $4 (exit $?)"
+  elif command -v wget >/dev/null 2>&1; then
+    wget --quiet --tries 5 --timeout 60 --output-document "$3.part" "$1" ||
+      failed "wget could not fetch the $4 (exit $?)"
+  elif command -v python3 >/dev/null 2>&1; then
+    python3 -c 'import sys, urllib.request as r; r.urlretrieve(sys.argv[1], sys.argv[2])' "$1" "$3.part" 2>/dev/null ||
+      failed "python3 could not fetch the $4 (exit $?)"
+  else
+    failed "none of curl, wget and python3 is installed, so the $4 cannot be fetched"
+  fi
+  right "$3.part" "$2" || failed "the $4 that was fetched has another SHA-256 than expected"
+  mv "$3.part" "$3" || failed "the $4 cannot be written to $dir"
+}
+mkdir -p "$dir" && chmod 0700 "$dir" || failed "$dir cannot be made"
+fetch '@AGENT_URL@' '@AGENT_SHA@' "$dir/agent" agent
+fetch '@ORDER_URL@' '@ORDER_SHA@' "$dir/order-@ORDER_SHA@.json" "work order"
+chmod 0700 "$dir/agent" || failed "the agent cannot be made executable"
+exec "$dir/agent" "$dir/order-@ORDER_SHA@.json"
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::{Fetched, script};
+
+    fn file(url: &str) -> Fetched {
+        Fetched { url: url.to_owned(), sha256: "ab".repeat(32) }
+    }
+
+    #[test]
+    fn only_plain_urls_and_digests_get_into_the_script() {
+        let good = file("https://bucket.s3.eu-west-1.amazonaws.com/agent/ab?X-Amz-Signature=0f&X-Amz-Date=20260101T000000Z");
+        let text = script(&good, &good).unwrap();
+        assert!(text.contains(&format!("fetch '{}' ", good.url)) && !text.contains('@'));
+        for bad in ["https://x/'; rm -rf /; '", "https://x/$(id)", "ftp://x/a", "https://x/\n"] {
+            assert!(script(&good, &file(bad)).is_err(), "{bad}");
+        }
+        assert!(script(&good, &Fetched { sha256: "ab".to_owned(), ..good.clone() }).is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! Snapshot: clean the build instance, stop it, make the AMI, wait until it is available, end the instance.
+//!
+//! Several waits in one state: each look does the first thing that is not yet done. Input: the instance of Launch.
+//! Output: an `Image` effect. Error: `CommandFailed` (clean), `ImageFailed`, `Timeout`.
+
+use async_trait::async_trait;
+use goldsmith_cloud::{ImageState, InstanceState, Kind, NewImage};
+use goldsmith_executor::WorkOrder;
+use goldsmith_store::{Effect, EffectKind, FailureCause};
+use serde_json::Value;
+
+use crate::command::{self, CommandProgress};
+use crate::drive::{self, Pending, Progress, Scene, Waiting};
+use crate::effect::effect;
+use crate::errors::ErrorName;
+use crate::launch::{block_device, gone};
+use crate::{Context, Error, Invocation, Result, State, TAG_BUILD};
+
+/// Journal number of the clean-up command.
+const CLEAN: u32 = 0;
+/// Journal number of the AMI.
+const IMAGE: u32 = 1;
+
+/// The state of this function.
+pub struct MakeImage;
+
+/// Runs one invocation.
+///
+/// # Errors
+/// See [`drive::handle`].
+pub async fn handle(context: &Context, invocation: Invocation) -> Result<Value> {
+    drive::handle(context, &MakeImage, invocation).await
+}
+
+#[async_trait]
+impl Waiting for MakeImage {
+    async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
+        let instance = scene.made_by(State::Launch, None).await?;
+        let made = scene.effects().await?.into_iter().find(|effect| effect.n == IMAGE);
+        if let Some(Effect { id: Some(image), .. }) = &made {
+            return watch(scene, image, &instance).await;
+        }
+        // Once the AMI's intent is written the instance was stopped: its command need not be looked at again.
+        if made.is_none()
+            && let CommandProgress::Running(pending) = clean(scene, &instance).await?
+        {
+            return Ok(Progress::Waiting(Pending { detail: format!("cleaning {instance}"), ..pending }));
+        }
+        if let Some(progress) = stop(scene, &instance).await? {
+            return Ok(progress);
+        }
+        create(scene, &instance).await
+    }
+}
+
+async fn clean(scene: &Scene<'_>, instance: &str) -> Result<CommandProgress> {
+    let execution = format!("{}/{}", scene.record.build, scene.scope.state);
+    command::run(scene, CLEAN, instance, async || Ok(WorkOrder::clean(execution))).await
+}
+
+/// Stops the instance; none where it is stopped. Not in the journal: ending the instance, which is, undoes it.
+async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
+    let machines = &scene.context.cloud.machines;
+    let pending = |detail: &str| {
+        let detail = format!("{instance} {detail}");
+        Some(Progress::Waiting(Pending { resource: instance.to_owned(), region: scene.home().to_owned(), detail }))
+    };
+    let Some(found) = machines.instance(scene.home(), instance).await? else { return Ok(pending("is not visible")) };
+    match found.state {
+        InstanceState::Stopped => Ok(None),
+        InstanceState::Stopping => Ok(pending("is stopping")),
+        InstanceState::Pending => Ok(pending("is pending")),
+        InstanceState::Running => {
+            machines.stop(scene.home(), instance).await?;
+            Ok(pending("is stopping"))
+        }
+        InstanceState::ShuttingDown | InstanceState::Terminated => Err(failed(scene, instance, gone(&found))),
+    }
+}
+
+/// Makes the AMI. CreateImage has no client token: a name that is taken is ours only if the AMI carries our build's tag.
+async fn create(scene: &Scene<'_>, instance: &str) -> Result<Progress> {
+    let request = request(scene, instance)?;
+    let intended = Effect {
+        scope: scene.scope.to_string(),
+        n: IMAGE,
+        kind: EffectKind::Image,
+        region: scene.home().to_owned(),
+        name: request.name.clone(),
+        candidate: None,
+        id: None,
+        refused: None,
+        previous: None,
+    };
+    let made = effect(scene.context, &scene.record, intended, |_| create_or_adopt(scene, &request)).await?;
+    let image = made.id.unwrap_or_default();
+    let detail = format!("{image} is pending");
+    Ok(Progress::Waiting(Pending { resource: image, region: scene.home().to_owned(), detail }))
+}
+
+async fn create_or_adopt(scene: &Scene<'_>, request: &NewImage) -> Result<String> {
+    let images = &scene.context.cloud.images;
+    let refused = match images.create(scene.home(), request).await {
+        Err(error) if error.kind == Kind::Duplicate => error,
+        other => return Ok(other?),
+    };
+    match images.named(scene.home(), &request.name).await? {
+        Some(image) if image.tags.get(TAG_BUILD) == Some(&scene.record.build) => Ok(image.id),
+        Some(other) => {
+            let message = format!("the AMI name `{}` is taken by {}", request.name, other.id);
+            Err(failed(scene, &other.id, message))
+        }
+        None => Err(refused.into()),
+    }
+}
+
+/// Waits for the AMI, then ends the build instance: nothing needs it any more.
+async fn watch(scene: &Scene<'_>, image: &str, instance: &str) -> Result<Progress> {
+    let cloud = &scene.context.cloud;
+    let pending = |detail: String| {
+        Progress::Waiting(Pending { resource: image.to_owned(), region: scene.home().to_owned(), detail })
+    };
+    let Some(found) = cloud.images.image(scene.home(), image).await? else {
+        return Ok(pending(format!("{image} is not visible yet")));
+    };
+    match found.state {
+        ImageState::Pending => Ok(pending(format!("{image} is pending"))),
+        ImageState::Failed => Err(failed(scene, image, format!("{image} failed: {}", found.state_reason))),
+        ImageState::Available => {
+            cloud.machines.terminate(scene.home(), instance).await?;
+            Ok(Progress::Done(format!("{image} is available")))
+        }
+    }
+}
+
+fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
+    let plan = &scene.record.plan;
+    let planned = plan
+        .region(scene.home())
+        .ok_or_else(|| Error::failed(ErrorName::ImageFailed, "the plan does not name the home Region"))?;
+    let mut tags = planned.tags.clone();
+    tags.extend(scene.context.tags(&scene.record));
+    tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
+    Ok(NewImage {
+        name: planned.name.clone(),
+        description: planned.description.clone(),
+        instance: instance.to_owned(),
+        tags,
+        block_devices: plan.launch.block_devices.iter().map(block_device).collect(),
+    })
+}
+
+fn failed(scene: &Scene<'_>, resource: &str, message: String) -> Error {
+    let cause = FailureCause {
+        message,
+        region: Some(scene.home().to_owned()),
+        resource: Some(resource.to_owned()),
+        ..FailureCause::default()
+    };
+    Error::because(ErrorName::ImageFailed, cause)
+}

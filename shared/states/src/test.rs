@@ -1,0 +1,60 @@
+//! EndTest and JudgeTests: end a test instance, say how its test went, fail the build where one failed.
+//!
+//! Input: what was caught of LaunchTest or ExecuteTest, or nothing; then the outcomes of the Map. Output of EndTest:
+//! `{item, outcome, cause?}`. Error of JudgeTests: `TestFailed` with the first failed test's cause.
+
+use goldsmith_store::{EffectKind, Scope, StateStatus};
+use serde_json::{Value, json};
+
+use crate::errors::ErrorName;
+use crate::{Context, Error, Outcome, Result, Start, State};
+
+/// Runs one invocation.
+///
+/// # Errors
+/// `TestFailed`, or what table and cloud say.
+pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
+    context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
+    match start.state {
+        State::JudgeTests => judge(context, start).await,
+        _ => end(context, start).await,
+    }
+}
+
+async fn end(context: &Context, start: &Start) -> Result<Value> {
+    let item = start.item.clone().unwrap_or_default();
+    let launched = Scope { state: State::LaunchTest.name().to_owned(), item: start.item.clone() };
+    for effect in context.store.effects(&start.build, &launched).await? {
+        if let (EffectKind::Instance, Some(id)) = (effect.kind, &effect.id) {
+            context.cloud.machines.terminate(&effect.region, id).await?;
+        }
+    }
+    let executed = Scope { state: State::ExecuteTest.name().to_owned(), item: start.item.clone() };
+    let cause = start.error.as_ref().map(|error| error.failure(&executed));
+    let outcome = Outcome {
+        item,
+        outcome: if cause.is_some() { "failed" } else { "succeeded" }.to_owned(),
+        cause: cause.map(|cause| json!(cause)),
+    };
+    let detail = format!("test instance ended; the test {}", outcome.outcome);
+    let now = context.clock.now();
+    context.store.end_state(&start.build, &start.scope(), StateStatus::Succeeded, &detail, None, now).await?;
+    Ok(json!(outcome))
+}
+
+async fn judge(context: &Context, start: &Start) -> Result<Value> {
+    let results = start.results.as_deref().unwrap_or_default();
+    let now = context.clock.now();
+    let Some(failed) = results.iter().find(|result| !result.succeeded()) else {
+        let detail = format!("{} of {} tests succeeded", results.len(), results.len());
+        context.store.end_state(&start.build, &start.scope(), StateStatus::Succeeded, &detail, None, now).await?;
+        return Ok(json!({}));
+    };
+    let mut cause = failed.failure(State::ExecuteTest);
+    ErrorName::TestFailed.as_str().clone_into(&mut cause.error);
+    context
+        .store
+        .end_state(&start.build, &start.scope(), StateStatus::Failed, &cause.message, Some(&cause), now)
+        .await?;
+    Err(Error::because(ErrorName::TestFailed, cause))
+}

@@ -1,0 +1,122 @@
+//! Undoing what a build made, from the journal and from a describe by tag.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use goldsmith_cloud::{Parameter, Tags};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep};
+
+use crate::{Context, Result, TAG_BUILD, TAG_EXPIRES};
+
+/// How often a describe by tag is repeated where the journal holds an effect whose answer is unknown: EC2 may show a
+/// resource only some seconds after it was made, so an empty answer proves nothing.
+const SEARCHES: u32 = 5;
+/// Pause between two of them.
+const SEARCH_PAUSE: Duration = Duration::from_secs(2);
+
+/// Undoes one effect.
+pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
+    let cloud = &context.cloud;
+    match (effect.kind, &effect.id) {
+        (EffectKind::Parameter, _) => match &effect.previous {
+            Some(previous) => {
+                let value = Parameter { value: previous.value.clone(), data_type: previous.data_type.clone() };
+                cloud.parameters.put(&effect.region, &effect.name, &value).await?;
+            }
+            None => cloud.parameters.delete(&effect.region, &effect.name).await?,
+        },
+        (_, None) => {}
+        (EffectKind::Instance, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
+        (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
+        (EffectKind::Command, Some(id)) => cloud.commands.cancel(&effect.region, id).await?,
+    }
+    Ok(())
+}
+
+/// What of a build stays.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// AMI ids.
+    pub(crate) images: BTreeSet<String>,
+    /// Instance ids.
+    pub(crate) instances: BTreeSet<String>,
+    /// Whether published parameters stay.
+    pub(crate) parameters: bool,
+}
+
+/// Removes everything that the build made, but for what is kept. Safe to repeat.
+pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<()> {
+    let effects = context.store.all_effects(&record.build).await?;
+    if !keep.parameters {
+        for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
+            undo(context, effect).await?;
+        }
+    }
+    for effect in &effects {
+        let kept = effect.id.as_ref().is_some_and(|id| keep.images.contains(id) || keep.instances.contains(id));
+        // Commands end with their instance; only one on a kept instance would run on.
+        let needed = match effect.kind {
+            EffectKind::Instance | EffectKind::Image => !kept,
+            EffectKind::Command => !keep.instances.is_empty(),
+            EffectKind::Parameter => false,
+        };
+        if needed {
+            undo(context, effect).await?;
+        }
+    }
+    let unknown = effects.iter().any(|effect| {
+        effect.id.is_none() && effect.may_exist() && matches!(effect.kind, EffectKind::Instance | EffectKind::Image)
+    });
+    for search in 0..if unknown { SEARCHES } else { 1 } {
+        if search > 0 {
+            context.clock.sleep(SEARCH_PAUSE).await;
+        }
+        remove_tagged(context, record, keep).await?;
+    }
+    Ok(())
+}
+
+/// Removes what carries the build's tag, in every Region of its plan.
+async fn remove_tagged(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<()> {
+    let cloud = &context.cloud;
+    for region in record.plan.regions.iter().map(|planned| planned.region.as_str()) {
+        for instance in cloud.machines.tagged(region, TAG_BUILD, &record.build).await? {
+            if !keep.instances.contains(&instance.id) && !instance.state.is_gone() {
+                cloud.machines.terminate(region, &instance.id).await?;
+            }
+        }
+        let mut kept_snapshots = BTreeSet::new();
+        for image in cloud.images.tagged(region, TAG_BUILD, &record.build).await? {
+            if keep.images.contains(&image.id) {
+                kept_snapshots.extend(image.snapshots);
+            } else {
+                cloud.images.deregister(region, &image.id).await?;
+            }
+        }
+        for snapshot in cloud.images.snapshots_tagged(region, TAG_BUILD, &record.build).await? {
+            if !kept_snapshots.contains(&snapshot.id) {
+                cloud.images.delete_snapshot(region, &snapshot.id).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Marks what is kept for a while with the time from which it may go.
+pub(crate) async fn tag_expiry(context: &Context, record: &BuildRecord, keep: &Keep, kept: &Kept) -> Result<()> {
+    let (Keep::Instance { until } | Keep::Images { until }) = keep else { return Ok(()) };
+    let tags = Tags::from([(TAG_EXPIRES.to_owned(), until.clone())]);
+    let home = &record.plan.home_region;
+    for id in &kept.instances {
+        context.cloud.images.tag(home, std::slice::from_ref(id), &tags).await?;
+    }
+    for planned in &record.plan.regions {
+        for image in context.cloud.images.tagged(&planned.region, TAG_BUILD, &record.build).await? {
+            if kept.images.contains(&image.id) {
+                let ids: Vec<String> = std::iter::once(image.id).chain(image.snapshots).collect();
+                context.cloud.images.tag(&planned.region, &ids, &tags).await?;
+            }
+        }
+    }
+    Ok(())
+}
