@@ -1,0 +1,73 @@
+"""Builds what is deployed: `lambda/functions.zip` below cargo's target directory, with the functions' `bootstrap` and the agent.
+
+Run with the interpreter of the local AWS's environment (`goldsmith local python`), which has zig beside it. The `bootstrap`
+is the development build, for this machine; the agent is small and needs no glibc newer than 2.17, for any instance.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+GLIBC = "2.17"
+ENTRY_TIME = (1980, 1, 1, 0, 0, 0)  # the same content gives the same zip
+FAST = 1  # compression of a file that goes over the loopback
+
+
+def cargo(*arguments, **options):
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = ["cargo", *arguments]
+    built = subprocess.run(command, cwd=ROOT, env=environment, check=False, text=True, **options)
+    if built.returncode != 0:
+        raise SystemExit(f"`{' '.join(command)}` failed with exit code {built.returncode}")
+    return built.stdout
+
+
+def build_bootstrap(target):
+    cargo("build", "--locked", "--package", "goldsmith-functions", "--bin", "bootstrap")
+    return target / "debug" / "bootstrap"
+
+
+def build_agent(target, package):
+    triple = f"{platform.machine()}-unknown-linux-gnu"
+    cargo("zigbuild", "--locked", "--profile", "agent", "--package", package["name"], "--target", f"{triple}.{GLIBC}")
+    binary = next(made["name"] for made in package["targets"] if "bin" in made["kind"])
+    return target / triple / "agent" / binary
+
+
+def is_current(archive, files):
+    """Whether the zip is newer than what it is made of."""
+    if not archive.exists() or any(file.stat().st_mtime >= archive.stat().st_mtime for file in files.values()):
+        return False
+    with zipfile.ZipFile(archive) as packed:
+        return sorted(packed.namelist()) == sorted(files)
+
+
+def pack(archive, files):
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = archive.with_suffix(".part")
+    with zipfile.ZipFile(unfinished, "w") as packed:
+        for name, file in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, ENTRY_TIME)
+            entry.external_attr = 0o755 << 16
+            packed.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, FAST)
+    unfinished.replace(archive)
+
+
+def main():
+    metadata = json.loads(cargo("metadata", "--locked", "--no-deps", "--format-version", "1", stdout=subprocess.PIPE))
+    target = Path(metadata["target_directory"])
+    agent = next(package for package in metadata["packages"] if package["name"] == "goldsmith-agent")
+    archive = target / "lambda" / "functions.zip"
+    files = {"bootstrap": build_bootstrap(target), f"agent-{platform.machine()}": build_agent(target, agent)}
+    if not is_current(archive, files):
+        pack(archive, files)
+    print(archive)
+
+
+if __name__ == "__main__":
+    main()

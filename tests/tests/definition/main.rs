@@ -1,0 +1,179 @@
+//! Holds the state machine's definition against the contract and the template, and the checks against broken definitions.
+#![expect(clippy::expect_used, reason = "what helps a test may fail the test")]
+
+mod check;
+mod contract;
+mod graph;
+mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::check::problems;
+use crate::contract::{ENVIRONMENT, EVENT_HANDLERS, TASKS};
+use crate::graph::levels;
+use crate::template::Template;
+
+const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
+const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
+
+fn definition() -> Value {
+    serde_json::from_str(DEFINITION).expect("the definition is JSON")
+}
+
+fn handlers() -> BTreeSet<&'static str> {
+    TASKS.iter().map(|task| task.handler).chain(EVENT_HANDLERS.iter().copied()).collect()
+}
+
+/// Names in `${…}` of the definition, by state.
+fn substitutions(definition: &Value) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for level in levels(definition) {
+        for (name, state) in level.states {
+            if let Some(function) = state["Arguments"]["FunctionName"].as_str() {
+                let inner = function.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+                found.insert(name.clone(), inner.unwrap_or(function).to_owned());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_definition_keeps_the_contract() {
+    assert_eq!(problems(&definition()), Vec::<String>::new());
+}
+
+#[test]
+fn every_state_runs_the_function_that_is_agreed_on() {
+    let template = Template::parse(TEMPLATE);
+    let used = substitutions(&definition());
+    for task in TASKS {
+        let function =
+            template.substitutions.get(&used[task.state]).unwrap_or_else(|| panic!("{} is unknown", used[task.state]));
+        assert_eq!(template.functions[function].handler, task.handler, "{}", task.state);
+    }
+    let given: BTreeSet<_> = template.substitutions.keys().cloned().collect();
+    assert_eq!(
+        used.into_values().collect::<BTreeSet<_>>(),
+        given,
+        "substitutions of the definition and of the template"
+    );
+}
+
+#[test]
+fn the_template_has_exactly_the_functions() {
+    let template = Template::parse(TEMPLATE);
+    let found: BTreeSet<_> = template.functions.values().map(|function| function.handler.as_str()).collect();
+    assert_eq!(found, handlers());
+    let roles: BTreeSet<_> = template.functions.values().map(|function| &function.role).collect();
+    assert_eq!(roles.len(), template.functions.len(), "a role per function");
+    for (id, function) in &template.functions {
+        assert_eq!(function.name, function.handler, "{id} is found by its name");
+    }
+    assert_eq!(template.environment, ENVIRONMENT);
+}
+
+#[test]
+fn a_build_of_two_regions_and_one_test_takes_at_most_thirty_transitions() {
+    let levels = levels(&definition())
+        .iter()
+        .map(|level| (level.map.map(str::to_owned), level.states.len()))
+        .collect::<Vec<_>>();
+    // All states of a level at once are more than any way through it takes.
+    let upper: usize = levels
+        .iter()
+        .map(|(map, states)| match map.as_deref() {
+            None => *states,
+            Some("Distribute") => 2 * states,
+            Some(_) => *states,
+        })
+        .sum();
+    assert!(upper <= 30, "{levels:?}");
+}
+
+/// Sets what is at `pointer`; null takes the key away.
+fn broken(pointer: &str, value: Value) -> Value {
+    let mut definition = definition();
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer has a parent");
+    let parent = definition.pointer_mut(parent).unwrap_or_else(|| panic!("{parent} is not there"));
+    match parent {
+        Value::Object(members) if value.is_null() => {
+            drop(members.remove(key).expect("there is something to take away"))
+        }
+        Value::Object(members) => drop(members.insert(key.to_owned(), value)),
+        Value::Array(members) => members[key.parse::<usize>().expect("an index")] = value,
+        other => panic!("{other} has no {key}"),
+    }
+    definition
+}
+
+#[test]
+fn what_is_broken_is_found() {
+    let inner = "/States/Test/ItemProcessor/States";
+    let cases = [
+        ("/States/Launch/Next", json!("Biuld"), "Launch: leads to Biuld"),
+        ("/States/Skip?/Choices/0/Next", json!("Nowhere"), "Skip?: leads to Nowhere"),
+        ("/States/Skip?/Default", json!("Launch"), "Skipped: nothing leads here"),
+        ("/States/Build/Next", Value::Null, "Build: needs 1 of Next and End, not 0"),
+        ("/States/Build/End", json!(true), "Build: needs 1 of Next and End, not 2"),
+        ("/States/Build/Asign", json!({}), "Build: the state may not have Asign"),
+        ("/States/Build/Assign", json!({"a": 1}), "Build: the state may not have Assign"),
+        ("/States/Build/ResultPath", json!("$"), "Build: the state may not have ResultPath"),
+        ("/States/Build/Retry/0/MaxAttemps", json!(1), "Build: Retry may not have MaxAttemps"),
+        ("/States/Build/Retry/0/ErrorEquals/0", json!("States.Timeout"), "Build: a time-out is retried"),
+        ("/States/Build/Retry/0/ErrorEquals", json!(["States.ALL"]), "Build: a time-out is retried"),
+        (
+            "/States/Build/Retry/0/ErrorEquals/0",
+            json!("Goldsmith.Throtled"),
+            "Build: Goldsmith.Throtled is no known error",
+        ),
+        ("/States/Build/Retry", Value::Null, "Build: a failed invocation is not retried"),
+        ("/States/Build/Catch", Value::Null, "Build: not every error is caught"),
+        ("/States/Build/Catch/0/Next", json!("Finish"), "Build: its Catch does not lead to FinishFailed"),
+        ("/States/Build/TimeoutSeconds", Value::Null, "Build: its TimeoutSeconds is null"),
+        ("/States/Build/TimeoutSeconds", json!("{% 60 %}"), "Build: no expression may stand in TimeoutSeconds"),
+        ("/States/Build/TimeoutSeconds", json!(60), "Build: its TimeoutSeconds is 60"),
+        ("/States/Build/Resource", json!("arn:aws:states:::lambda:invoke"), "Build: its resource is not"),
+        ("/States/Build/Output", json!("x {% $states.input %}"), "Build: `x {% $states.input %}` is not one whole"),
+        ("/States/Build/Output", json!("{% $eval('1') %}"), "Build: `{% $eval('1') %}` is not an expression"),
+        ("/States/Build/Arguments/Payload/state", json!("Launch"), "Build: its payload's state is"),
+        ("/States/Build/Arguments/Payload/token", Value::Null, "Build: its payload has"),
+        ("/States/Build/Arguments/Payload/extra", json!(1), "Build: its payload has"),
+        ("/States/Build/Arguments/Payload/build", json!("{% $states.input.build %}"), "Build: its payload's build is"),
+        ("/States/Publish/Arguments/Payload/results", Value::Null, "Publish: its payload has"),
+        ("/States/FinishFailed/Arguments/Payload/error", Value::Null, "FinishFailed: its payload has"),
+        ("/States/Test/MaxConcurrency", json!("{% 5 %}"), "Test: its MaxConcurrency is no number"),
+        ("/States/Test/ItemProcessor/ProcessorConfig/Mode", json!("DISTRIBUTED"), "Test: it does not run inline"),
+        ("/States/Test/Catch", Value::Null, "Test: not every error is caught"),
+        ("/States/Publish", Value::Null, "there is no state Publish"),
+        ("/QueryLanguage", json!("JSONPath"), "the machine's query language"),
+    ]
+    .map(|(pointer, value, expected)| (pointer.to_owned(), value, expected));
+    let within = [
+        (format!("{inner}/ExecuteTest/Next"), json!("JudgeTests"), "ExecuteTest: leads to JudgeTests"),
+        (format!("{inner}/ExecuteTest/Catch"), Value::Null, "ExecuteTest: not every error is caught"),
+        (format!("{inner}/EndTest/Arguments/Payload/item"), Value::Null, "EndTest: its payload has"),
+        (
+            format!("{inner}/EndTest/Arguments/Payload/error"),
+            json!("{% $states.input.error %}"),
+            "EndTest: its payload's error",
+        ),
+    ];
+    for (pointer, value, expected) in cases.into_iter().chain(within) {
+        let found = problems(&broken(&pointer, value.clone()));
+        assert!(found.iter().any(|problem| problem.contains(expected)), "{pointer} = {value}: {found:?}");
+    }
+}
+
+#[test]
+fn the_template_is_read_as_it_is_written() {
+    let changed = TEMPLATE.replacen("Handler: execute-phase", "Handler: execute_phase", 1);
+    assert_eq!(Template::parse(&changed).functions["ExecutePhaseFunction"].handler, "execute_phase");
+    let shared = TEMPLATE.replacen("Role: !GetAtt TestRole.Arn", "Role: !GetAtt PlanRole.Arn", 1);
+    assert_eq!(Template::parse(&shared).functions["TestFunction"].role, "PlanRole");
+    let moved =
+        TEMPLATE.replacen("TestFunctionArn: !GetAtt TestFunction.Arn", "TestFunctionArn: !GetAtt PlanFunction.Arn", 1);
+    assert_eq!(Template::parse(&moved).substitutions["TestFunctionArn"], "PlanFunction");
+}
