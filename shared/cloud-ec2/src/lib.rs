@@ -1,1 +1,30 @@
-//! Placeholder.
+//! EC2 behind Goldsmith's traits: a crate of its own, since its SDK alone is half of every cold build.
+
+mod images;
+mod machines;
+mod requests;
+
+use std::sync::Arc;
+
+use aws_sdk_ec2::Client;
+use goldsmith_cloud::Cloud;
+use goldsmith_cloud::aws::{Regional, SdkConfig, Services};
+
+/// EC2 in every Region: instances, images and snapshots.
+#[derive(Debug)]
+pub struct Ec2(Regional<Client>);
+
+impl Ec2 {
+    /// With this configuration.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self(Regional::new(config, Client::new))
+    }
+}
+
+/// Everything that the states use of AWS, with this configuration and the stack's bucket; no call is made.
+#[must_use]
+pub fn cloud(config: &SdkConfig, bucket: &str) -> Cloud {
+    let ec2 = Arc::new(Ec2::new(config));
+    Services::new(config, bucket).with_ec2(ec2.clone(), ec2)
+}

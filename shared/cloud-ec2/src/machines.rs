@@ -1,0 +1,107 @@
+//! Instances.
+
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{
+    HttpTokensState, IamInstanceProfileSpecification, Instance as SdkInstance, InstanceMetadataEndpointState,
+    InstanceMetadataOptionsRequest, InstanceStateName, InstanceType, ResourceType,
+};
+use goldsmith_cloud::aws::{failure, incomplete, known};
+use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, MetadataOptions, Result};
+
+use crate::Ec2;
+use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications};
+
+/// Every state but `terminated`.
+const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
+
+#[async_trait]
+impl Machines for Ec2 {
+    async fn launch(&self, region: &str, launch: &Launch) -> Result<Instance> {
+        const OPERATION: &str = "RunInstances";
+        let groups = (!launch.security_groups.is_empty()).then(|| launch.security_groups.clone());
+        let profile =
+            launch.instance_profile.as_ref().map(|name| IamInstanceProfileSpecification::builder().name(name).build());
+        let request = self
+            .0
+            .client(region)
+            .run_instances()
+            .client_token(&launch.token)
+            .min_count(1)
+            .max_count(1)
+            .image_id(&launch.image)
+            .instance_type(InstanceType::from(launch.instance_type.as_str()))
+            .set_subnet_id(launch.subnet.clone())
+            .set_security_group_ids(groups)
+            .set_iam_instance_profile(profile)
+            .metadata_options(metadata_options(&launch.metadata))
+            .set_block_device_mappings(block_device_mappings(&launch.block_devices))
+            .set_tag_specifications(tag_specifications(&[ResourceType::Instance, ResourceType::Volume], &launch.tags));
+        let answer = request.send().await.map_err(failure(OPERATION, region))?;
+        let instance = answer.instances().first().and_then(to_instance);
+        instance.ok_or_else(|| incomplete(OPERATION, region, "instance"))
+    }
+
+    async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>> {
+        let answer = self.0.client(region).describe_instances().instance_ids(id).send().await;
+        let answer = known(answer.map_err(failure("DescribeInstances", region)))?;
+        let reservations = answer.as_ref().map(|answer| answer.reservations()).unwrap_or_default();
+        Ok(reservations.iter().flat_map(|reservation| reservation.instances()).find_map(to_instance))
+    }
+
+    async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>> {
+        let request = self.0.client(region).describe_instances().filters(tag_filter(key, value));
+        let mut pages = request.filters(filter("instance-state-name", &NOT_TERMINATED)).into_paginator().send();
+        let mut instances = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeInstances", region))?;
+            let found = page.reservations().iter().flat_map(|reservation| reservation.instances());
+            instances.extend(found.filter_map(to_instance));
+        }
+        Ok(instances)
+    }
+
+    async fn stop(&self, region: &str, id: &str) -> Result<()> {
+        let request = self.0.client(region).stop_instances().instance_ids(id);
+        request.send().await.map_err(failure("StopInstances", region))?;
+        Ok(())
+    }
+
+    async fn terminate(&self, region: &str, id: &str) -> Result<()> {
+        let answer = self.0.client(region).terminate_instances().instance_ids(id).send().await;
+        known(answer.map_err(failure("TerminateInstances", region)))?;
+        Ok(())
+    }
+}
+
+fn metadata_options(options: &MetadataOptions) -> InstanceMetadataOptionsRequest {
+    let tokens = if options.tokens_required { HttpTokensState::Required } else { HttpTokensState::Optional };
+    InstanceMetadataOptionsRequest::builder()
+        .http_endpoint(InstanceMetadataEndpointState::Enabled)
+        .http_tokens(tokens)
+        .http_put_response_hop_limit(i32::from(options.hop_limit))
+        .build()
+}
+
+/// None where EC2 leaves out the id or the state, which it never does.
+fn to_instance(instance: &SdkInstance) -> Option<Instance> {
+    let reason = instance.state_reason().and_then(|reason| reason.message()).or(instance.state_transition_reason());
+    let state = match instance.state()?.name()? {
+        InstanceStateName::Pending => InstanceState::Pending,
+        InstanceStateName::Running => InstanceState::Running,
+        InstanceStateName::Stopping => InstanceState::Stopping,
+        InstanceStateName::Stopped => InstanceState::Stopped,
+        InstanceStateName::ShuttingDown => InstanceState::ShuttingDown,
+        InstanceStateName::Terminated => InstanceState::Terminated,
+        _ => return None,
+    };
+    Some(Instance {
+        id: instance.instance_id()?.to_owned(),
+        state,
+        state_reason: reason.unwrap_or_default().to_owned(),
+        image: instance.image_id().unwrap_or_default().to_owned(),
+        tags: from_sdk_tags(instance.tags()),
+    })
+}

@@ -1,0 +1,73 @@
+//! Parts of requests and answers that instances and images share.
+
+use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, Filter, ResourceType, Tag, TagSpecification, VolumeType};
+use goldsmith_cloud::{BlockDevice, Tags};
+
+pub(crate) fn filter(name: impl Into<String>, values: &[&str]) -> Filter {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+pub(crate) fn tag_filter(key: &str, value: &str) -> Filter {
+    filter(format!("tag:{key}"), &[value])
+}
+
+pub(crate) fn to_sdk_tags(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// The same tags on each kind of resource that a call creates; none where there are no tags, which EC2 refuses.
+pub(crate) fn tag_specifications(kinds: &[ResourceType], tags: &Tags) -> Option<Vec<TagSpecification>> {
+    let of_kind = |kind: &ResourceType| {
+        TagSpecification::builder().resource_type(kind.clone()).set_tags(Some(to_sdk_tags(tags))).build()
+    };
+    (!tags.is_empty()).then(|| kinds.iter().map(of_kind).collect())
+}
+
+pub(crate) fn from_sdk_tags(tags: &[Tag]) -> Tags {
+    let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
+    tags.iter().filter_map(pair).collect()
+}
+
+/// None where there are no devices: EC2 then takes the image's or the instance's own.
+pub(crate) fn block_device_mappings(devices: &[BlockDevice]) -> Option<Vec<BlockDeviceMapping>> {
+    (!devices.is_empty()).then(|| devices.iter().map(block_device_mapping).collect())
+}
+
+fn block_device_mapping(device: &BlockDevice) -> BlockDeviceMapping {
+    let ebs = EbsBlockDevice::builder()
+        .set_volume_size(device.volume_size.map(number))
+        .set_volume_type(device.volume_type.as_deref().map(VolumeType::from))
+        .set_iops(device.iops.map(number))
+        .set_throughput(device.throughput.map(number))
+        .set_encrypted(device.encrypted)
+        .set_kms_key_id(device.kms_key_id.clone())
+        .delete_on_termination(device.delete_on_termination)
+        .build();
+    BlockDeviceMapping::builder().device_name(&device.device_name).ebs(ebs).build()
+}
+
+/// EC2's numbers are signed; one beyond them is beyond every limit of EC2, which then says so.
+fn number(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use goldsmith_cloud::aws::replay::{Canned, Replay};
+
+    use crate::Ec2;
+
+    /// EC2 with these answers.
+    pub(crate) fn ec2(answers: impl IntoIterator<Item = Canned>) -> (Ec2, Replay) {
+        let replay = Replay::new(answers);
+        (Ec2::new(&replay.config()), replay)
+    }
+
+    /// The form of a request.
+    pub(crate) fn form(replay: &Replay, index: usize) -> BTreeMap<String, String> {
+        form_urlencoded::parse(replay.sent()[index].body.as_bytes()).into_owned().collect()
+    }
+}
