@@ -5,6 +5,7 @@ mod builds;
 #[cfg(test)]
 mod contract;
 mod definitions;
+mod dynamo;
 mod error;
 mod journal;
 mod keys;
@@ -14,10 +15,12 @@ mod plan;
 mod records;
 mod store;
 mod table;
+mod validation;
 mod waits;
 
 pub use apply::{ApplyError, Change, Outcome, Taken};
 pub use builds::{OPEN_BUILDS, Opened};
+pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use journal::Intent;
 #[cfg(any(test, feature = "memory"))]

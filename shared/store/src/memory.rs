@@ -1,21 +1,16 @@
-//! The table in memory, for tests and for programs that need no other: the rules of DynamoDB that the records rely on.
-//!
-//! It is strict where DynamoDB is: a request that DynamoDB would refuse as invalid is refused here too.
+//! The table in memory: the rules of DynamoDB that the records rely on, for tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::validation::{refuse_invalid, refused};
 use crate::{Check, Item, Key, Result, StoreError, Table, Write};
 
 /// DynamoDB's limit for one item, in bytes.
 const MAX_ITEM_BYTES: usize = 400 * 1024;
-/// DynamoDB's limit for one transaction.
-const MAX_WRITES: usize = 100;
-/// Attributes that are keys of the table or of its index: text and not empty.
-const KEYS: [&str; 4] = ["pk", "sk", "open", "nextLook"];
 
 type Items = BTreeMap<Key, Item>;
 
@@ -63,8 +58,8 @@ impl Table for MemoryTable {
         let items = self.lock();
         let mut due: Vec<(&str, &Item)> = items
             .values()
-            .filter(|item| text(item, "open") == Some(open))
-            .filter_map(|item| Some((text(item, "nextLook")?, item)))
+            .filter(|item| item.get("open").and_then(Value::as_str) == Some(open))
+            .filter_map(|item| Some((item.get("nextLook")?.as_str()?, item)))
             .filter(|(next_look, _)| *next_look <= until)
             .collect();
         due.sort_by_key(|(next_look, _)| *next_look);
@@ -74,20 +69,18 @@ impl Table for MemoryTable {
     async fn write(&self, writes: Vec<Write>) -> Result<()> {
         let mut items = self.lock();
         refuse_invalid(&writes)?;
-        let before = |write: &Write| items.get(&key_of(write));
+        let before = |write: &Write| items.get(&write.key());
         let failed: Vec<usize> = writes
             .iter()
             .enumerate()
-            .filter(|(_, write)| !checks_of(write).iter().all(|check| holds(check, before(write))))
+            .filter(|(_, write)| !write.checks().iter().all(|check| holds(check, before(write))))
             .map(|(index, _)| index)
             .collect();
         if !failed.is_empty() {
             return Err(StoreError::Conflict { failed });
         }
-        let changes: Vec<(Key, Option<Item>)> = writes
-            .into_iter()
-            .map(|write| (key_of(&write), apply(items.get(&key_of(&write)).cloned(), write)))
-            .collect();
+        let changes: Vec<(Key, Option<Item>)> =
+            writes.into_iter().map(|write| (write.key(), apply(items.get(&write.key()).cloned(), write))).collect();
         if let Some((key, _)) = changes.iter().find(|(_, item)| item.as_ref().is_some_and(is_too_large)) {
             return Err(refused(format!("item {} / {} is larger than 400 KB", key.pk, key.sk)));
         }
@@ -98,26 +91,6 @@ impl Table for MemoryTable {
             };
         }
         Ok(())
-    }
-}
-
-fn text<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
-    item.get(attribute).and_then(Value::as_str)
-}
-
-fn key_of(write: &Write) -> Key {
-    match write {
-        Write::Put { item, .. } => Key::new(text(item, "pk").unwrap_or_default(), text(item, "sk").unwrap_or_default()),
-        Write::Update { key, .. } | Write::Delete { key, .. } | Write::Verify { key, .. } => key.clone(),
-    }
-}
-
-fn checks_of(write: &Write) -> &[Check] {
-    match write {
-        Write::Put { checks, .. }
-        | Write::Update { checks, .. }
-        | Write::Delete { checks, .. }
-        | Write::Verify { checks, .. } => checks,
     }
 }
 
@@ -179,53 +152,6 @@ fn canonical_item(item: Item) -> Item {
 
 fn is_too_large(item: &Item) -> bool {
     serde_json::to_vec(item).is_ok_and(|bytes| bytes.len() > MAX_ITEM_BYTES)
-}
-
-fn refused(message: String) -> StoreError {
-    StoreError::Refused { operation: "TransactWriteItems", code: "ValidationException".to_owned(), message }
-}
-
-fn refuse_invalid(writes: &[Write]) -> Result<()> {
-    if writes.len() > MAX_WRITES {
-        return Err(refused(format!("{} writes in one transaction, at most {MAX_WRITES} are allowed", writes.len())));
-    }
-    let mut keys = BTreeSet::new();
-    for write in writes {
-        refuse_invalid_attributes(write)?;
-        let key = key_of(write);
-        if key.pk.is_empty() || key.sk.is_empty() {
-            return Err(refused(format!("key {} / {} is incomplete", key.pk, key.sk)));
-        }
-        if !keys.insert(key.clone()) {
-            return Err(refused(format!("two writes to item {} / {} in one transaction", key.pk, key.sk)));
-        }
-    }
-    Ok(())
-}
-
-fn refuse_invalid_attributes(write: &Write) -> Result<()> {
-    let set = match write {
-        Write::Put { item, .. } => item,
-        Write::Update { set, remove, .. } => {
-            if set.is_empty() && remove.is_empty() {
-                return Err(refused("an update changes nothing".to_owned()));
-            }
-            let is_key = |attribute: &&String| matches!(attribute.as_str(), "pk" | "sk");
-            if let Some(attribute) = set.keys().chain(remove).find(is_key) {
-                return Err(refused(format!("{attribute} is part of the key and cannot be updated")));
-            }
-            if let Some(attribute) = remove.iter().find(|attribute| set.contains_key(*attribute)) {
-                return Err(refused(format!("{attribute} is both set and removed")));
-            }
-            set
-        }
-        Write::Delete { .. } | Write::Verify { .. } => return Ok(()),
-    };
-    let is_bad_key = |name: &&str| set.get(*name).is_some_and(|value| value.as_str().is_none_or(str::is_empty));
-    match KEYS.iter().copied().find(is_bad_key) {
-        Some(name) => Err(refused(format!("the key attribute {name} is not a text or is empty"))),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -98,6 +98,31 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The key of the item that it touches; its parts are empty where an item to put does not have them as text.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Put { item, .. } => {
+                let text = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default();
+                Key::new(text("pk"), text("sk"))
+            }
+            Self::Update { key, .. } | Self::Delete { key, .. } | Self::Verify { key, .. } => key.clone(),
+        }
+    }
+
+    /// What must hold for it.
+    #[must_use]
+    pub fn checks(&self) -> &[Check] {
+        match self {
+            Self::Put { checks, .. }
+            | Self::Update { checks, .. }
+            | Self::Delete { checks, .. }
+            | Self::Verify { checks, .. } => checks,
+        }
+    }
+}
+
 /// The table.
 #[async_trait]
 pub trait Table: Send + Sync {

@@ -50,9 +50,7 @@ impl Placeholders {
             Check::Equals(name, value) => self.comparison(name, "=", value.clone()),
             Check::Before(name, limit) => self.comparison(name, "<", Value::from(limit.as_str())),
             // Nothing holds: there is no literal for that.
-            Check::Any(checks) if checks.is_empty() => {
-                "(attribute_exists(pk) AND attribute_not_exists(pk))".to_owned()
-            }
+            Check::Any(checks) if checks.is_empty() => "(attribute_exists(pk) AND attribute_not_exists(pk))".to_owned(),
             Check::Any(checks) => format!("({})", self.joined(checks, " OR ")),
         }
     }
@@ -92,10 +90,7 @@ mod tests {
             Check::Any(vec![Check::missing("lock"), Check::before("lock", "2026")]),
         ];
         let condition = placeholders.condition(&checks).unwrap();
-        assert_eq!(
-            condition,
-            "attribute_exists(pk) AND #n0 = :v0 AND (attribute_not_exists(#n1) OR #n1 < :v1)"
-        );
+        assert_eq!(condition, "attribute_exists(pk) AND #n0 = :v0 AND (attribute_not_exists(#n1) OR #n1 < :v1)");
         assert_eq!(placeholders.names["#n1"], "lock");
         assert_eq!(placeholders.values[":v1"], AttributeValue::S("2026".to_owned()));
         assert_eq!(placeholders.condition(&[]), None);

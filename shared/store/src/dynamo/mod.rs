@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use self::attribute::{from_attributes, key_attributes};
 use self::failure::failure;
+use crate::validation::refuse_invalid;
 use crate::{Item, Key, Result, Table, Write};
 
 /// The sparse index of what is open.
@@ -84,6 +85,7 @@ impl Table for DynamoTable {
     }
 
     async fn write(&self, writes: Vec<Write>) -> Result<()> {
+        refuse_invalid(&writes)?;
         match <[Write; 1]>::try_from(writes) {
             Ok([write]) => self.write_one(write).await,
             Err(writes) if writes.is_empty() => Ok(()),

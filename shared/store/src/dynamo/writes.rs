@@ -7,7 +7,7 @@ use super::attribute::{key_attributes, to_attributes};
 use super::expression::Placeholders;
 use super::failure::{failure, malformed, transaction_failure};
 use super::retries::settings;
-use crate::{Check, Item, Key, Result, StoreError, Write};
+use crate::{Check, Item, Key, Result, Write};
 
 /// A condition that always holds: a `ConditionCheck` cannot do without one.
 const ANYTHING: &str = "attribute_exists(pk) OR attribute_not_exists(pk)";
@@ -50,7 +50,7 @@ impl DynamoTable {
 
     async fn update_one(&self, key: &Key, set: Item, remove: Vec<String>, checks: &[Check]) -> Result<()> {
         let mut placeholders = Placeholders::default();
-        let update = update_expression(&mut placeholders, set, remove)?;
+        let update = placeholders.update(set, remove);
         let condition = placeholders.condition(checks);
         let (names, values) = placeholders.into_parts();
         let request = self
@@ -106,7 +106,7 @@ impl DynamoTable {
     fn update_part(&self, key: &Key, set: Item, remove: Vec<String>, checks: &[Check]) -> Result<Update> {
         let mut placeholders = Placeholders::default();
         let part = Update::builder().table_name(&self.name).set_key(Some(key_attributes(key)));
-        let part = part.update_expression(update_expression(&mut placeholders, set, remove)?);
+        let part = part.update_expression(placeholders.update(set, remove));
         let part = part.set_condition_expression(placeholders.condition(checks));
         let (names, values) = placeholders.into_parts();
         part.set_expression_attribute_names(names).set_expression_attribute_values(values).build().map_err(malformed)
@@ -128,13 +128,4 @@ impl DynamoTable {
         let (names, values) = placeholders.into_parts();
         part.set_expression_attribute_names(names).set_expression_attribute_values(values).build().map_err(malformed)
     }
-}
-
-/// DynamoDB takes an update that changes nothing in a plain call, but not in a transaction: it is refused in both.
-fn update_expression(placeholders: &mut Placeholders, set: Item, remove: Vec<String>) -> Result<String> {
-    if set.is_empty() && remove.is_empty() {
-        let message = "an update changes nothing".to_owned();
-        return Err(StoreError::Refused { operation: "UpdateItem", code: "ValidationException".to_owned(), message });
-    }
-    Ok(placeholders.update(set, remove))
 }
