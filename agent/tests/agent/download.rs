@@ -88,3 +88,12 @@ fn a_missing_file_is_an_error_at_once_and_a_busy_server_is_asked_again() {
     assert_eq!(machine.run().status, Some(0));
     assert_eq!(machine.read("got/a"), "hello");
 }
+
+#[test]
+fn a_server_that_is_not_there_is_the_cause_also_where_the_time_is_short() {
+    let machine = Machine::with_steps(
+        "      - {name: Get, action: WebDownload, timeoutSeconds: 1, inputs: [{source: 'http://127.0.0.1:1/f', destination: f}]}\n",
+    );
+    let message = machine.run().message();
+    assert!(message.starts_with("http://127.0.0.1:1/f cannot be fetched: "), "{message}");
+}

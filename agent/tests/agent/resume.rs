@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::machine::{Machine, Run, wait_for, wait_until_locked_out};
-use goldsmith_executor::RunStatus;
+use goldsmith_executor::{FailureKind, RunStatus};
 
 #[test]
 fn after_the_reboot_action_the_next_step_runs() {
@@ -54,6 +54,28 @@ fn the_eleventh_reboot_of_a_phase_fails_whatever_on_failure_says() {
     let last = machine.run();
     assert_eq!((last.status, last.said().len()), (Some(1), 0));
     assert_eq!(last.message(), "the phase `build` asked for more than 10 reboots");
+    assert_eq!(last.result().failure_context.unwrap().kind, FailureKind::RebootLimit);
+}
+
+#[test]
+fn all_phases_together_may_not_reboot_for_ever_either() {
+    let mut machine =
+        Machine::with_steps("      - {name: First, action: Reboot}\n      - {name: Second, action: Reboot}\n");
+    machine.order.limits.reboots = 1;
+    assert_eq!(machine.run().status, Some(194));
+    assert_eq!(machine.run().message(), "the run asked for more than 1 reboots");
+}
+
+#[test]
+fn a_state_that_cannot_be_saved_ends_the_run() {
+    let machine = Machine::with_steps(
+        "      - {name: Ruins, action: ExecuteBash, inputs: {commands: [rm -r ../state]}}\n      \
+         - {name: After, action: ExecuteBash, inputs: {commands: [echo after]}}\n",
+    );
+    let run = machine.run();
+    assert_eq!((run.status, run.said().len()), (Some(1), 0));
+    assert!(run.message().starts_with("the state cannot be saved in "), "{}", run.message());
+    assert_eq!(run.result().executed_step_count, 1);
 }
 
 #[test]
@@ -129,6 +151,7 @@ fn a_step_in_which_the_agent_was_killed_has_failed_and_is_not_run_again() {
     let (machine, second) = killed_in_its_first_step("Abort");
     assert_eq!((second.status, second.said().len()), (Some(1), 0));
     assert_eq!(second.message(), "the agent was stopped while this step ran; the step is not run again");
+    assert_eq!(second.result().failure_context.unwrap().kind, FailureKind::AgentStopped);
     assert_eq!(machine.read("ran"), "x\n");
 }
 

@@ -113,6 +113,20 @@ fn ignore_runs_on_and_succeeds() {
 }
 
 #[test]
+fn a_chain_to_a_step_without_the_value_fails_the_step_that_uses_it() {
+    let machine = Machine::with_steps(
+        "      - {name: Get, action: WebDownload, onFailure: Ignore, inputs: [{source: 'ftp://127.0.0.1/x', destination: x}]}\n      \
+         - {name: Use, action: ExecuteBash, inputs: {commands: ['echo {{ build.Get.outputs.destination }}']}}\n",
+    );
+    let expected = "`{{ build.Get.outputs[0].destination }}` has no value: the step `build.Get` failed";
+    assert_eq!(machine.run().message(), expected);
+
+    let mut machine = Machine::new(&[GREETER]);
+    machine.order.phases = vec!["validate".to_owned()];
+    assert!(machine.run().message().ends_with("the step `build.Speak` did not run"));
+}
+
+#[test]
 fn an_attempt_that_takes_too_long_is_ended_with_all_its_processes() {
     let machine = Machine::with_steps(
         "      - name: Hangs\n        action: ExecuteBash\n        timeoutSeconds: 1\n        inputs:\n          commands:\n            \
@@ -171,6 +185,19 @@ fn home_is_set_where_it_was_not() {
         Machine::with_steps("      - {name: Home, action: ExecuteBash, inputs: {commands: ['echo $HOME; pwd']}}\n");
     let run = Run::of(machine.command().env_remove("HOME").output().unwrap());
     assert_eq!(run.said(), ["/root", machine.path("").to_str().unwrap().trim_end_matches('/')]);
+}
+
+#[test]
+fn relative_folders_start_where_the_agent_was_started() {
+    let mut machine = Machine::new(&[GREETER]);
+    machine.order.state_directory = "state".into();
+    machine.order.log_directory = "log".into();
+    machine.order.working_directory = Some("work".into());
+    let directory = machine.path("..");
+    let mut command = machine.command();
+    std::fs::create_dir(machine.path("")).unwrap();
+    let run = Run::of(command.current_dir(directory).output().unwrap());
+    assert_eq!((run.status, machine.read("sub/greeting").as_str()), (Some(0), "hello 1.20"), "{}", run.stderr);
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Diagnostics {
         Self::default()
     }
 
-    /// Adds a finding and gives it back, so that a help can be set.
+    /// Adds a finding.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.0.push(diagnostic);
     }

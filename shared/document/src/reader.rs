@@ -122,7 +122,9 @@ impl<'s> Reader<'s> {
             Some(text) if !node.is_null() => format!("`{}`", text.lines().next().unwrap_or_default()),
             _ => node.kind().to_owned(),
         };
-        self.error(node.span, "wrong-shape", format!("{what} must be {wanted}, not {found}"));
+        let colon = wanted == "text" && matches!(node.value, Value::Map(_));
+        let help = colon.then(|| "put text that holds `: ` or begins with `{` in quotes".to_owned());
+        self.error_with_help(node.span, "wrong-shape", format!("{what} must be {wanted}, not {found}"), help);
         None
     }
 }

@@ -186,7 +186,9 @@ impl<'t> Builder<'t> {
 
     fn check_key(&mut self, key: &Node, entries: &[(Node, Node)]) {
         let Some(text) = key.text() else {
-            self.refused.push(self.source.error(key.span, "key-not-text", format!("{} cannot be a key", key.kind())));
+            let mut refusal = self.source.error(key.span, "key-not-text", format!("{} cannot be a key", key.kind()));
+            refusal.help = Some("put text that begins with `{{` in quotes".to_owned());
+            self.refused.push(refusal);
             return;
         };
         if let Some((first, _)) = entries.iter().find(|(other, _)| other.text() == Some(text)) {

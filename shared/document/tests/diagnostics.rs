@@ -172,6 +172,21 @@ fn inputs_have_the_shape_that_their_action_wants() {
 }
 
 #[test]
+fn text_that_yaml_takes_for_something_else_is_to_be_quoted() {
+    let colon = with_steps("      - {name: One, action: ExecuteBash, inputs: {commands: [echo a: b]}}\n");
+    assert!(
+        found(&colon).ends_with("help: put text that holds `: ` or begins with `{` in quotes"),
+        "{}",
+        found(&colon)
+    );
+    let braces = with_steps(
+        "      - name: One\n        action: ExecuteBash\n        inputs:\n          commands:\n            - {{ x }}\n",
+    );
+    let expected = "f.yml:9:18: error: a map cannot be a key\n              - {{ x }}\n                   ^\nhelp: put text that begins with `{{` in quotes";
+    assert_eq!(found(&braces), expected);
+}
+
+#[test]
 fn whole_files_that_are_no_document_are_explained() {
     assert!(found("").starts_with("f.yml:1:1: error: the document is empty"));
     assert!(found("- a\n").starts_with("f.yml:1:1: error: a component document must be a map, not a list"));

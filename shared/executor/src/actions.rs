@@ -3,6 +3,7 @@
 mod bash;
 mod download;
 mod file;
+mod http;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -47,6 +48,8 @@ pub(crate) enum End {
     #[default]
     Success,
     Failed(String),
+    /// The agent was stopped meanwhile, so nobody knows.
+    Unknown,
     /// Reboot, then run the same step again.
     RebootAndRepeat,
     /// Reboot after the delay, then go on with the next step.

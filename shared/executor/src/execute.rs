@@ -30,6 +30,8 @@ enum ExecuteError {
     Parameter { document: String, parameter: String, value: String, allowed: String },
     #[error("the log folder {} cannot be written", path.display())]
     Logs { path: PathBuf, source: io::Error },
+    #[error("a folder of the work order has no absolute path")]
+    Path(#[source] io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -44,7 +46,7 @@ pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut
     if order.version == ORDER_VERSION && order.builtin == Some(Builtin::Clean) {
         return clean::clean(Path::new("/"), &order.execution, report);
     }
-    match run(order, stdout) {
+    match order.absolute().map_err(ExecuteError::Path).and_then(|order| run(&order, stdout)) {
         Ok(None) => EXIT_REBOOT,
         Ok(Some(result)) => {
             report(&result);
@@ -72,9 +74,21 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     let output = Output::open(stdout, &state.log_folder).map_err(failed)?;
     copy_documents(order, &state.log_folder).map_err(failed)?;
     let mut run = Run { order, documents: &documents, store: &store, state, output };
-    match run.run()? {
-        Flow::Reboot => Ok(None),
-        Flow::GoOn | Flow::Abort => Ok(run.state.result),
+    match run.run() {
+        Ok(Flow::Reboot) => Ok(None),
+        Ok(Flow::GoOn | Flow::Abort) => Ok(run.state.result),
+        Err(error) => Ok(Some(broken_off(run.state.summary(), &error))),
+    }
+}
+
+/// The result of a run whose state can no longer be saved: what was known, and why it ended.
+fn broken_off(known: RunResult, error: &StoreError) -> RunResult {
+    let failed = RunResult::failed(&known.execution_id, explain(error));
+    RunResult {
+        status: failed.status,
+        failure_message: failed.failure_message,
+        failure_context: known.failure_context.or(failed.failure_context),
+        ..known
     }
 }
 
@@ -127,7 +141,7 @@ impl ExecuteError {
             Self::Digest { document } | Self::Document { document, .. } | Self::Parameter { document, .. } => {
                 document.clone()
             }
-            Self::Version { .. } | Self::Logs { .. } | Self::Store(_) => String::new(),
+            Self::Version { .. } | Self::Logs { .. } | Self::Path(_) | Self::Store(_) => String::new(),
         };
         let result = RunResult::failed(&order.execution, explain(self));
         let context = result.failure_context.map(|context| FailureContext { document, ..context });

@@ -21,5 +21,5 @@ pub use event::{EVENT_PREFIX, Event, EventKind, Status};
 pub use execute::execute;
 pub use order::{Builtin, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder};
 pub use result::{
-    EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, EXIT_USAGE, FailureContext, RESULT_LIMIT, RunResult, RunStatus,
+    EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, EXIT_USAGE, FailureContext, FailureKind, RESULT_LIMIT, RunResult, RunStatus,
 };

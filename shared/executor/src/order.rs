@@ -81,6 +81,16 @@ impl WorkOrder {
         serde_json::from_slice(&bytes).map_err(|source| OrderError::Form { path: path.to_owned(), source })
     }
 
+    /// The same order with absolute paths: steps run elsewhere than the agent.
+    pub(crate) fn absolute(&self) -> io::Result<Self> {
+        let mut order = self.clone();
+        let working_directory = order.working_directory.as_mut();
+        for path in [&mut order.state_directory, &mut order.log_directory].into_iter().chain(working_directory) {
+            *path = std::path::absolute(&path)?;
+        }
+        Ok(order)
+    }
+
     /// An order that runs `phases` of `documents`, with the places and limits of an instance.
     pub fn documents(execution: impl Into<String>, phases: Vec<String>, documents: Vec<OrderDocument>) -> Self {
         Self {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use goldsmith_document::{Chain, Document, Part, Reference, Side, Template};
 
-use crate::OrderDocument;
 use crate::state::{DocumentRecord, Input, StepRecord};
+use crate::{OrderDocument, Status};
 
 /// What the references of one document can see.
 pub(crate) struct Resolver<'r> {
@@ -18,6 +18,8 @@ pub(crate) struct Resolver<'r> {
 pub(crate) enum ResolveError {
     #[error("`{{{{ {name} }}}}` has no value: the step `{step}` did not run")]
     NotRun { name: String, step: String },
+    #[error("`{{{{ {name} }}}}` has no value: the step `{step}` failed")]
+    Failed { name: String, step: String },
     #[error("`{{{{ {name} }}}}` has no value: the step `{step}` has no such element or key")]
     NoSuchValue { name: String, step: String },
 }
@@ -62,7 +64,11 @@ impl Resolver<'_> {
             Side::Outputs => None,
             Side::Inputs => input(record, *index, key),
         };
-        value.ok_or(ResolveError::NoSuchValue { name, step })
+        match value {
+            Some(value) => Ok(value),
+            None if record.status != Status::Success => Err(ResolveError::Failed { name, step }),
+            None => Err(ResolveError::NoSuchValue { name, step }),
+        }
     }
 }
 

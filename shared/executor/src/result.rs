@@ -62,6 +62,9 @@ pub enum RunStatus {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureContext {
+    /// What kind of failure it was, for programs.
+    #[serde(default)]
+    pub kind: FailureKind,
     /// The document's name; empty where the failure belongs to none.
     #[serde(default)]
     pub document: String,
@@ -83,6 +86,21 @@ pub struct FailureContext {
     /// The last lines that the step wrote.
     #[serde(default)]
     pub last_lines: Vec<String>,
+}
+
+/// Kinds of failure that a reader may want to tell apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// A step failed by itself.
+    Step,
+    /// A step asked for more reboots than the order's limits allow.
+    RebootLimit,
+    /// The agent was stopped while a step ran.
+    AgentStopped,
+    /// No step's failure: the order, the state directory, or the machine.
+    #[default]
+    Agent,
 }
 
 impl RunResult {

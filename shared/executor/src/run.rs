@@ -14,10 +14,13 @@ use crate::output::Output;
 use crate::resolve::{ResolveError, Resolver, values};
 use crate::state::{DocumentRecord, PhaseRecord, State, StepRecord};
 use crate::store::{Store, StoreError};
-use crate::{Event, EventKind, Status, WorkOrder, report};
+use crate::{Event, EventKind, FailureKind, Status, WorkOrder, report};
 
 /// Where a relative path starts if the order does not say.
 const WORKING_DIRECTORY: &str = "/tmp";
+
+/// Cause of a step that has a start and no end.
+const STOPPED: &str = "the agent was stopped while this step ran; the step is not run again";
 
 /// A run and all that it works on.
 pub(crate) struct Run<'r> {
@@ -128,8 +131,7 @@ impl Run<'_> {
             None => steps.push(new_record(step)),
             Some(Status::Rebooting) => {}
             Some(Status::Running) => {
-                let message = "the agent was stopped while this step ran; the step is not run again".to_owned();
-                self.finish_step(at, step, Outcome { end: End::Failed(message), ..Outcome::default() }, None)?;
+                self.finish_step(at, step, Outcome { end: End::Unknown, ..Outcome::default() }, None)?;
             }
             Some(_) => {}
         }
@@ -206,17 +208,16 @@ impl Run<'_> {
             _ if refusal.is_some() => Status::Failed,
             (End::Success | End::RebootAndGoOn(_), _) => Status::Success,
             (End::RebootAndRepeat, _) => Status::Rebooting,
-            (End::Failed(_), OnFailure::Ignore) => Status::IgnoredFailure,
-            (End::Failed(_), OnFailure::Abort | OnFailure::Continue) => Status::Failed,
+            (End::Failed(_) | End::Unknown, OnFailure::Ignore) => Status::IgnoredFailure,
+            (End::Failed(_) | End::Unknown, OnFailure::Abort | OnFailure::Continue) => Status::Failed,
         };
-        record.fatal = refusal.is_some();
-        if let End::Failed(message) = &outcome.end {
-            record.message.clone_from(message);
-        }
         let reboot = reboot && refusal.is_none();
-        if let Some(message) = refusal {
-            record.message = message;
-        }
+        (record.failure, record.message) = match (refusal, &outcome.end) {
+            (Some(message), _) => (FailureKind::RebootLimit, message),
+            (None, End::Failed(message)) => (FailureKind::Step, message.clone()),
+            (None, End::Unknown) => (FailureKind::AgentStopped, STOPPED.to_owned()),
+            (None, _) => (FailureKind::Step, String::new()),
+        };
         self.state.reboot_pending = reboot;
         self.store.save(&self.state)?;
         self.step_event(at, started);
@@ -310,6 +311,6 @@ fn new_record(step: &Step) -> StepRecord {
         inputs: Vec::new(),
         outputs: BTreeMap::new(),
         last_lines: Vec::new(),
-        fatal: false,
+        failure: FailureKind::Step,
     }
 }

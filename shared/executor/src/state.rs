@@ -8,7 +8,7 @@ use goldsmith_document::OnFailure;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{FailureContext, RunResult, RunStatus, Status};
+use crate::{FailureContext, FailureKind, RunResult, RunStatus, Status};
 
 /// One execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,8 +65,8 @@ pub(crate) struct StepRecord {
     pub(crate) inputs: Vec<Inputs>,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) last_lines: Vec<String>,
-    /// Failed in a way that `onFailure` has no say in.
-    pub(crate) fatal: bool,
+    /// Means something only where the step failed.
+    pub(crate) failure: FailureKind,
 }
 
 /// The inputs of one element of a step, after their references were replaced.
@@ -140,13 +140,15 @@ impl PhaseRecord {
 }
 
 impl StepRecord {
-    /// Whether nothing more of the document may run because of this step.
+    /// Whether nothing more of the document may run because of this step. `onFailure` has no say in a reboot too many.
     pub(crate) fn aborts(&self) -> bool {
-        self.status == Status::Failed && (self.fatal || self.on_failure == OnFailure::Abort.name())
+        self.status == Status::Failed
+            && (self.failure == FailureKind::RebootLimit || self.on_failure == OnFailure::Abort.name())
     }
 
     fn failure(&self, document: &str, phase: &str) -> FailureContext {
         FailureContext {
+            kind: self.failure,
             document: document.to_owned(),
             phase: Some(phase.to_owned()),
             step: Some(self.name.clone()),

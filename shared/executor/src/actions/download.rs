@@ -7,9 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use goldsmith_document::WebDownload;
-use ureq::tls::TlsConfig;
 
-use super::{Place, record};
+use super::{Place, http, record};
 use crate::checksum::{Algorithm, Hasher};
 use crate::explain::explain;
 use crate::output::Output;
@@ -18,8 +17,6 @@ use crate::state::Inputs;
 
 /// Tries per file; the pause before the second is one second and doubles from there.
 const TRIES: u32 = 5;
-/// How long a server may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(30);
 
 /// A file to download.
 pub(crate) struct Download {
@@ -99,7 +96,11 @@ impl Download {
                 Ok(()) => return Ok(path.display().to_string()),
                 Err(error) if tried < TRIES && error.may_pass() => {
                     output.log(&format!("try {tried} of {TRIES}: {}", explain(&error)));
-                    self.pause(Duration::from_secs(1 << (tried - 1)), place.deadline)?;
+                    let pause = Duration::from_secs(1 << (tried - 1));
+                    if place.deadline.is_some_and(|deadline| deadline <= Instant::now() + pause) {
+                        return Err(error); // more telling than that the time is over
+                    }
+                    thread::sleep(pause);
                     tried += 1;
                 }
                 Err(error) => return Err(error),
@@ -149,7 +150,7 @@ impl Download {
         wanted: Option<&(Algorithm, String)>,
         deadline: Option<Instant>,
     ) -> Result<(), DownloadError> {
-        let mut body = self.request(deadline)?;
+        let mut body = http::get(&self.source, self.ignore_certificate_errors, deadline)?;
         let failed = |source| DownloadError::Write { path: part.to_owned(), source };
         let mut file = File::create(part).map_err(failed)?;
         let mut hasher = wanted.map(|(algorithm, _)| algorithm.hasher());
@@ -175,43 +176,11 @@ impl Download {
         }
     }
 
-    fn request(&self, deadline: Option<Instant>) -> Result<impl Read + use<>, DownloadError> {
-        let url = || self.source.clone();
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
-            return Err(DownloadError::TimedOut { url: url() });
-        }
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(left)
-            .tls_config(TlsConfig::builder().disable_verification(self.ignore_certificate_errors).build())
-            .build()
-            .into();
-        let response = agent.get(&self.source).call().map_err(|error| match error {
-            ureq::Error::Timeout(ureq::Timeout::Global) => DownloadError::TimedOut { url: url() },
-            error => DownloadError::Transport { url: url(), source: Box::new(error) },
-        })?;
-        match response.status().as_u16() {
-            200 => Ok(response.into_body().into_reader()),
-            status => Err(DownloadError::Status { url: url(), status }),
-        }
-    }
-
     fn broken(&self, source: io::Error) -> DownloadError {
         match source.kind() {
             io::ErrorKind::TimedOut => DownloadError::TimedOut { url: self.source.clone() },
             _ => DownloadError::Body { url: self.source.clone(), source },
         }
-    }
-
-    fn pause(&self, pause: Duration, deadline: Option<Instant>) -> Result<(), DownloadError> {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left < pause) {
-            return Err(DownloadError::TimedOut { url: self.source.clone() });
-        }
-        thread::sleep(pause);
-        Ok(())
     }
 }
 

@@ -70,12 +70,12 @@ impl Remover {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             found => found?,
         };
-        if !found.is_dir() {
-            return gone(fs::remove_file(path));
-        }
-        let parent = path.parent().and_then(|parent| fs::symlink_metadata(parent).ok());
+        let parent = path.parent().and_then(|parent| fs::metadata(parent).ok());
         if parent.is_some_and(|parent| parent.dev() != found.dev()) || self.is_kept(path) {
             return Ok(()); // a mount point, or meant to stay
+        }
+        if !found.is_dir() {
+            return gone(fs::remove_file(path));
         }
         let mut stays = false;
         for entry in fs::read_dir(path)?.filter_map(Result::ok) {
@@ -117,10 +117,10 @@ fn matches(name: &str, pattern: &str) -> bool {
     }
 }
 
-/// A file that is gone already is as good as removed.
+/// A file that is gone already is as good as removed; one that something is mounted on is none of the image's.
 fn gone(result: io::Result<()>) -> io::Result<()> {
     match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy) => Ok(()),
         result => result,
     }
 }
