@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -29,6 +30,7 @@ where
             }
         }
         SdkError::ConstructionFailure(_) => without_answer(operation, region, Kind::Invalid, error),
+        _ if lacks_credentials(&error) => without_credentials(operation, region, error),
         _ => without_answer(operation, region, Kind::Unanswered, error),
     }
 }
@@ -52,6 +54,26 @@ where
         kind,
         source,
     }
+}
+
+/// The SDK tells missing credentials like a broken connection, but trying again does not help.
+fn without_credentials(operation: &'static str, region: &str, error: impl Error + Send + Sync + 'static) -> CloudError {
+    CloudError {
+        operation,
+        region: region.to_owned(),
+        code: "NoCredentials".to_owned(),
+        message: "there are no usable AWS credentials".to_owned(),
+        kind: Kind::Denied,
+        source: Some(Box::new(error)),
+    }
+}
+
+/// Not where a source of credentials was asked and failed: it may answer later.
+fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    causes.filter_map(|cause| cause.downcast_ref::<CredentialsError>()).any(|cause| {
+        matches!(cause, CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))
+    })
 }
 
 /// For `map_err` where the SDK refuses to build a part of a request.
@@ -191,7 +213,9 @@ fn is_denial(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::credential_fn::provide_credentials_fn;
     use aws_sdk_ssm::Client;
+    use aws_sdk_ssm::config::SharedCredentialsProvider;
 
     use super::super::replay::{Canned, Replay};
     use super::*;
@@ -229,6 +253,16 @@ mod tests {
         assert_eq!(error.kind, Kind::Denied);
         assert_eq!(error.to_string(), "GetParameter in eu-west-1 failed: AccessDeniedException: because");
         assert!(error.source.is_none() && !error.is_transient());
+    }
+
+    #[tokio::test]
+    async fn missing_credentials_are_not_transient() {
+        let config = Replay::new([]).config();
+        let none = provide_credentials_fn(|| async { Err(CredentialsError::not_loaded("nowhere")) });
+        let config = config.to_builder().credentials_provider(SharedCredentialsProvider::new(none)).build();
+        let error = Client::new(&config).get_parameter().name("n").send().await;
+        let error = error.map_err(failure("GetParameter", "eu-west-1")).unwrap_err();
+        assert_eq!((error.kind, error.code.as_str()), (Kind::Denied, "NoCredentials"));
     }
 
     #[tokio::test]

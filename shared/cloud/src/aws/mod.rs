@@ -3,6 +3,8 @@
 
 mod commands;
 mod config;
+#[cfg(any(test, feature = "emulator"))]
+pub mod emulator;
 mod events;
 mod executions;
 mod failure;
@@ -28,3 +30,6 @@ pub use objects::S3Objects;
 pub use parameters::SsmParameters;
 pub use regional::{Regional, home_region};
 pub use services::Services;
+
+#[cfg(test)]
+mod tests;
