@@ -48,3 +48,19 @@ fn an_empty_phase_is_only_a_warning() {
 fn the_digest_is_sha_256_in_hex() {
     assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
+
+#[test]
+fn line_ends_and_byte_order_marks_of_other_editors_are_no_matter() {
+    let document = Document::parse("f.yml", GREETER).unwrap();
+    let windows = Document::parse("f.yml", &format!("\u{feff}{}", GREETER.replace('\n', "\r\n"))).unwrap();
+    assert_eq!(windows.phases[1].steps[0].action, document.phases[1].steps[0].action);
+}
+
+#[test]
+fn half_a_document_is_never_more_than_a_mistake() {
+    for (end, _) in GREETER.char_indices() {
+        if let Err(found) = Document::parse("f.yml", &GREETER[..end]) {
+            assert!(found.has_errors() && !found.to_string().is_empty());
+        }
+    }
+}

@@ -159,7 +159,9 @@ impl Run<'_> {
             Ok((task, working_directory, scratch)) => {
                 let deadline = step.timeout_seconds.and_then(|s| Instant::now().checked_add(Duration::from_secs(s)));
                 let place = Place { working_directory: &working_directory, scratch: &scratch, deadline };
-                task.perform(&place, &mut self.output)
+                let outcome = task.perform(&place, &mut self.output);
+                let _ = std::fs::remove_dir_all(&scratch); // what stays is removed before the next attempt
+                outcome
             }
             Err(error) => Outcome::failed(&error),
         }
