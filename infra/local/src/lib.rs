@@ -1,1 +1,29 @@
-//! Placeholder.
+//! EC2 and Systems Manager on one Linux machine.
+//!
+//! An endpoint that speaks EC2's query protocol and Run Command's JSON protocol for the calls that Goldsmith makes.
+//! Its instances are Debian root file systems in which commands really run; its images are what an instance wrote.
+//! It keeps EC2's states, delays, error codes and rules, sends AWS's events to a local EventBridge and injects faults
+//! on demand (`/_local/faults`). It is not a sandbox against hostile code: what an instance runs, root runs, on the
+//! network of this machine.
+
+mod admin;
+mod api;
+mod base;
+mod ec2;
+mod emulator;
+mod endpoint;
+mod events;
+mod faults;
+mod guest;
+mod ids;
+mod lifecycle;
+mod options;
+mod server;
+mod sign;
+mod ssm;
+mod world;
+
+pub use base::{BaseImageError, ensure_base_image};
+pub use guest::probe::{Abilities, requirements};
+pub use options::{DelayProfile, Options};
+pub use server::{Error, Server, serve};

@@ -1,0 +1,80 @@
+//! What exists: for people, and for tests that count what a build left behind.
+
+use serde_json::{Value, json};
+
+use crate::endpoint::Endpoint;
+use crate::world::{Image, Instance, InstanceState, Snapshot, iso};
+
+/// Every instance that is not terminated, every image and every snapshot.
+pub(super) async fn take(endpoint: &Endpoint) -> Value {
+    let mut processes = 0;
+    for guest in endpoint.guests() {
+        processes += guest.processes().await;
+    }
+    let world = endpoint.world();
+    let live = world.instances.values().filter(|instance| instance.state() != InstanceState::Terminated);
+    let images = world.images.values().filter(|image| image.exists());
+    let source_snapshots: Vec<&String> = world
+        .images
+        .values()
+        .filter(|image| image.source)
+        .flat_map(|image| &image.devices)
+        .filter_map(|device| device.snapshot_id.as_ref())
+        .collect();
+    json!({
+        "disk": endpoint.host.disk(),
+        "isolation": endpoint.host.isolation(),
+        "processes": processes,
+        "instances": live.map(instance).collect::<Vec<_>>(),
+        "images": images.map(image).collect::<Vec<_>>(),
+        "snapshots": world
+            .snapshots
+            .values()
+            .map(|one| snapshot(one, source_snapshots.contains(&&one.id)))
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn instance(instance: &Instance) -> Value {
+    json!({
+        "id": instance.id,
+        "account": instance.scope.account,
+        "region": instance.scope.region,
+        "state": instance.state().name(),
+        "online": instance.online,
+        "imageId": instance.image_id,
+        "tags": instance.tags,
+        "volumeTags": instance.volume_tags,
+        "madeBy": "RunInstances",
+        "madeAt": iso(instance.launched_at),
+    })
+}
+
+fn image(image: &Image) -> Value {
+    json!({
+        "id": image.id,
+        "account": image.scope.account,
+        "region": image.scope.region,
+        "name": image.name,
+        "state": image.state().name(),
+        "source": image.source,
+        "tags": image.tags,
+        "public": image.public,
+        "sharedWith": image.shared_with,
+        "madeBy": image.made_by,
+        "madeAt": iso(image.created_at),
+    })
+}
+
+fn snapshot(snapshot: &Snapshot, source: bool) -> Value {
+    json!({
+        "id": snapshot.id,
+        "account": snapshot.scope.account,
+        "region": snapshot.scope.region,
+        "source": source,
+        "encrypted": snapshot.encrypted,
+        "tags": snapshot.tags,
+        "madeBy": snapshot.made_by,
+        "madeAt": iso(snapshot.started_at),
+    })
+}

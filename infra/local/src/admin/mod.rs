@@ -1,0 +1,80 @@
+//! The endpoint's own routes (`/_local/…`): inventory, reset, releases of the source image, faults, handed-over networks.
+
+mod inventory;
+mod resources;
+
+use std::sync::Arc;
+
+use hyper::Method;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::api::ApiError;
+use crate::endpoint::Endpoint;
+use crate::faults::Fault;
+use crate::server::Answer;
+use crate::world::World;
+
+/// Answers an admin route.
+pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &str, body: &[u8]) -> Answer {
+    let outcome = match (method.as_str(), route) {
+        ("GET", "inventory") => Ok(inventory::take(endpoint).await),
+        ("POST", "reset") => {
+            endpoint.faults.clear();
+            reset(endpoint).await;
+            Ok(json!({"reset": true}))
+        }
+        ("POST", "release-image") => Ok(release_image(endpoint)),
+        ("POST", "faults") => read::<Vec<Fault>>(body).and_then(|faults| {
+            let count = faults.len();
+            endpoint.faults.arm(faults).map(|()| json!({"armed": count}))
+        }),
+        ("DELETE", "faults") => {
+            endpoint.faults.clear();
+            Ok(json!({"armed": 0}))
+        }
+        ("POST", "faults/release") => {
+            endpoint.faults.release();
+            Ok(json!({"released": true}))
+        }
+        ("POST", "resources") => read(body).map(|handed| resources::take_over(endpoint, handed)),
+        _ => Err(ApiError::new("NotFound", format!("no such route: {method} /_local/{route}"))),
+    };
+    let (status, body) = match outcome {
+        Ok(answer) => (200, answer),
+        Err(error) if error.code == "NotFound" => (404, json!({"error": error.message})),
+        Err(error) => (400, json!({"error": error.message})),
+    };
+    Answer { status, content_type: "application/json", body: body.to_string() }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::new("ValidationError", error.to_string()))
+}
+
+/// Ends all instances and forgets everything. The source image starts again at its first release.
+pub(crate) async fn reset(endpoint: &Arc<Endpoint>) {
+    let old = std::mem::take(&mut *endpoint.world());
+    for id in old.instances.keys() {
+        endpoint.remove_inside(id).await;
+    }
+    for layer in old.images.into_values().flat_map(|image| image.layers) {
+        // Images share layers: the second time it is gone already.
+        endpoint.host.remove_layer(&layer).ok();
+    }
+}
+
+/// Publishes a new release of the source image in every Region.
+fn release_image(endpoint: &Endpoint) -> Value {
+    let mut world = endpoint.world();
+    world.release += 1;
+    let regions: std::collections::BTreeSet<String> = sources(&world);
+    let images: serde_json::Map<String, Value> =
+        regions.into_iter().map(|region| (region.clone(), json!(world.newest_source(&region)))).collect();
+    json!({"release": world.release, "images": images})
+}
+
+/// Regions in which somebody has asked for the source image.
+fn sources(world: &World) -> std::collections::BTreeSet<String> {
+    world.images.values().filter(|image| image.source).map(|image| image.scope.region.clone()).collect()
+}

@@ -1,0 +1,88 @@
+//! Networks and instance profiles that exist elsewhere (made by CloudFormation in the emulator) and are handed over.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::{DEFAULT_ACCOUNT, Scope};
+use crate::endpoint::Endpoint;
+use crate::world::{Network, SecurityGroup, Subnet, Tags};
+
+/// What is handed over for one account and Region, beside what is there already. Handing over twice changes nothing.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Handed {
+    account: Option<String>,
+    region: String,
+    #[serde(default)]
+    subnets: Vec<HandedSubnet>,
+    #[serde(default)]
+    security_groups: Vec<HandedGroup>,
+    /// Names or ARNs. From the first one on, a launch with another one is refused.
+    #[serde(default)]
+    instance_profiles: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct HandedSubnet {
+    id: String,
+    vpc_id: Option<String>,
+    availability_zone: Option<String>,
+    cidr: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct HandedGroup {
+    id: String,
+    name: Option<String>,
+    vpc_id: Option<String>,
+}
+
+/// Adds what is handed over.
+pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Value {
+    let account = handed.account.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
+    let scope = Scope { account, region: handed.region };
+    let mut world = endpoint.world();
+    let mut network = world.network(&scope);
+    for subnet in handed.subnets {
+        add_subnet(&mut network, &scope, subnet);
+    }
+    for group in handed.security_groups {
+        add_group(&mut network, group);
+    }
+    for profile in handed.instance_profiles {
+        if !network.instance_profiles.contains(&profile) {
+            network.instance_profiles.push(profile);
+        }
+    }
+    let counts = json!({
+        "subnets": network.subnets.len(),
+        "securityGroups": network.security_groups.len(),
+        "instanceProfiles": network.instance_profiles.len(),
+    });
+    world.networks.insert(scope.to_string(), network);
+    counts
+}
+
+fn add_subnet(network: &mut Network, scope: &Scope, subnet: HandedSubnet) {
+    network.subnets.retain(|one| one.id != subnet.id);
+    network.subnets.push(Subnet {
+        vpc_id: subnet.vpc_id.unwrap_or_else(|| network.vpc_id.clone()),
+        zone: subnet.availability_zone.unwrap_or_else(|| format!("{}a", scope.region)),
+        cidr: subnet.cidr.unwrap_or_else(|| "10.0.0.0/24".to_owned()),
+        default: false,
+        tags: Tags::new(),
+        id: subnet.id,
+    });
+}
+
+fn add_group(network: &mut Network, group: HandedGroup) {
+    network.security_groups.retain(|one| one.id != group.id);
+    network.security_groups.push(SecurityGroup {
+        name: group.name.unwrap_or_else(|| group.id.clone()),
+        vpc_id: group.vpc_id.unwrap_or_else(|| network.vpc_id.clone()),
+        tags: Tags::new(),
+        id: group.id,
+    });
+}

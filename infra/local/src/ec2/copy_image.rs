@@ -1,0 +1,101 @@
+//! CopyImage.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::Call;
+use super::create_image::{add_snapshot, check_name};
+use super::xml::Xml;
+use crate::api::ApiError;
+use crate::events::Event;
+use crate::ids;
+use crate::world::{BlockDevice, Image, ImageState, Tags, Timeline};
+
+/// Copies an image into the call's Region. Both share their layers: they never change.
+pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let token = call.token();
+    let mut world = call.endpoint.world();
+    if let Some((key, request)) = &token
+        && let Some(made) = world.made_before(key, request)?
+    {
+        return Ok(image_id(made.first().map(String::as_str).unwrap_or_default()));
+    }
+    let from = call.scope.in_region(call.params.require("SourceRegion")?);
+    world.newest_source(&from.region);
+    let source = world.image(&from, call.params.require("SourceImageId")?)?.clone();
+    if source.state() != ImageState::Available {
+        let message = format!("The image {} is not available: {}", source.id, source.state().name());
+        return Err(ApiError::new("InvalidAMIID.Unavailable", message));
+    }
+    check_name(&world, call.scope, call.params.require("Name")?)?;
+    let encrypted = check_encryption(call)?;
+    call.check_dry_run()?;
+    let image = copy_of(call, &source, encrypted);
+    let id = image.id.clone();
+    for device in &image.devices {
+        let text =
+            format!("Copied for DestinationAmi {id} from SourceAmi {} for SourceRegion {}", source.id, from.region);
+        add_snapshot(&mut world, call, device, &text);
+    }
+    if let Some((key, request)) = token {
+        world.remember(key, request, vec![id.clone()]);
+    }
+    call.endpoint.emit(Event::of_image(&image));
+    world.images.insert(id.clone(), image);
+    drop(world);
+    settle_later(call, &id);
+    Ok(image_id(&id))
+}
+
+fn settle_later(call: &Call<'_>, id: &str) {
+    let (endpoint, id) = (call.endpoint.clone(), id.to_owned());
+    tokio::spawn(async move {
+        tokio::time::sleep(endpoint.delays.image).await;
+        endpoint.settle_image(&id, Ok(()));
+    });
+}
+
+fn image_id(id: &str) -> Xml {
+    let mut xml = Xml::new();
+    xml.text("imageId", id);
+    xml
+}
+
+/// A KMS key goes with `Encrypted` only.
+fn check_encryption(call: &Call<'_>) -> Result<bool, ApiError> {
+    let encrypted = call.params.flag("Encrypted");
+    if call.params.get("KmsKeyId").is_some() && !encrypted {
+        let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
+        return Err(ApiError::new("InvalidParameterDependency", message));
+    }
+    Ok(encrypted)
+}
+
+fn copy_of(call: &Call<'_>, source: &Image, encrypted: bool) -> Image {
+    let own: Tags = call.params.tags_for("image");
+    let copied = if call.params.flag("CopyImageTags") { source.tags.clone() } else { Tags::new() };
+    let devices = source.devices.iter().map(|device| BlockDevice {
+        snapshot_id: Some(ids::resource("snap")),
+        volume_id: None,
+        encrypted: device.encrypted || encrypted,
+        ..device.clone()
+    });
+    Image {
+        id: ids::resource("ami"),
+        scope: call.scope.clone(),
+        name: call.params.get("Name").unwrap_or_default().to_owned(),
+        description: call.params.get("Description").unwrap_or(&source.description).to_owned(),
+        states: Timeline::new(ImageState::Pending),
+        created_at: Timestamp::now(),
+        tags: copied.into_iter().chain(own).collect(),
+        devices: devices.collect(),
+        public: false,
+        shared_with: BTreeSet::new(),
+        source: false,
+        from_instance: None,
+        copied_from: Some((source.scope.region.clone(), source.id.clone())),
+        made_by: "CopyImage".to_owned(),
+        ..source.clone()
+    }
+}

@@ -1,0 +1,151 @@
+//! CreateImage.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Call;
+use super::xml::Xml;
+use crate::api::{ApiError, Scope};
+use crate::endpoint::Endpoint;
+use crate::events::Event;
+use crate::guest::GuestError;
+use crate::ids;
+use crate::lifecycle::chain;
+use crate::world::{BlockDevice, Image, ImageState, Instance, InstanceState, Snapshot, Timeline, World};
+
+/// Makes an image of a stopped or running instance. A running one is rebooted unless `NoReboot` is set.
+pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let name = call.params.require("Name")?;
+    let mut world = call.endpoint.world();
+    let instance = imageable(&world, call.scope, call.params.require("InstanceId")?)?.clone();
+    check_name(&world, call.scope, name)?;
+    call.check_dry_run()?;
+    let image = image_of(call, &instance, name);
+    let id = image.id.clone();
+    for device in &image.devices {
+        add_snapshot(&mut world, call, device, &format!("Created by CreateImage({}) for {id}", instance.id));
+    }
+    call.endpoint.emit(Event::of_image(&image));
+    world.images.insert(id.clone(), image);
+    drop(world);
+    let reboot = instance.state() == InstanceState::Running && !call.params.flag("NoReboot");
+    tokio::spawn(fill(call.endpoint.clone(), id.clone(), instance.id, reboot));
+    let mut xml = Xml::new();
+    xml.text("imageId", id);
+    Ok(xml)
+}
+
+fn imageable<'w>(world: &'w World, scope: &Scope, id: &str) -> Result<&'w Instance, ApiError> {
+    let instance = world.instance(scope, id)?;
+    if matches!(instance.state(), InstanceState::Running | InstanceState::Stopped) {
+        return Ok(instance);
+    }
+    let state = instance.state().name();
+    let message = format!("The instance '{id}' is not in the 'running' or 'stopped' state: {state}");
+    Err(ApiError::new("IncorrectInstanceState", message))
+}
+
+/// EC2's rules for names: 3 to 128 letters, digits and `()[] ./-'@_`; one image of a name per account and Region.
+pub(super) fn check_name(world: &World, scope: &Scope, name: &str) -> Result<(), ApiError> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "()[] ./-'@_".contains(letter);
+    if !(3..=128).contains(&name.chars().count()) || !name.chars().all(allowed) {
+        let rule = "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', '/', '_', and spaces.";
+        return Err(ApiError::new("InvalidAMIName.Malformed", rule));
+    }
+    match world.image_named(scope, name) {
+        None => Ok(()),
+        Some(image) => {
+            let message = format!("AMI name {name} is already in use by AMI {}", image.id);
+            Err(ApiError::new("InvalidAMIName.Duplicate", message))
+        }
+    }
+}
+
+fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Image {
+    let with_snapshot = |device: &BlockDevice| BlockDevice {
+        snapshot_id: Some(ids::resource("snap")),
+        volume_id: device.volume_id.clone(),
+        ..device.clone()
+    };
+    Image {
+        id: ids::resource("ami"),
+        scope: call.scope.clone(),
+        name: name.to_owned(),
+        description: call.params.get("Description").unwrap_or_default().to_owned(),
+        states: Timeline::new(ImageState::Pending),
+        created_at: Timestamp::now(),
+        tags: call.params.tags_for("image"),
+        layers: Vec::new(),
+        devices: instance.devices.iter().map(with_snapshot).collect(),
+        public: false,
+        shared_with: BTreeSet::new(),
+        source: false,
+        architecture: instance.architecture.clone(),
+        root_device: instance.root_device.clone(),
+        from_instance: Some(instance.id.clone()),
+        copied_from: None,
+        failure: None,
+        made_by: "CreateImage".to_owned(),
+    }
+}
+
+/// Records the snapshot behind one device of a new image.
+pub(super) fn add_snapshot(world: &mut World, call: &Call<'_>, device: &BlockDevice, description: &str) {
+    let Some(id) = &device.snapshot_id else { return };
+    let snapshot = Snapshot {
+        id: id.clone(),
+        scope: call.scope.clone(),
+        description: description.to_owned(),
+        size: device.size,
+        volume_id: device.volume_id.clone().unwrap_or_else(|| "vol-ffffffff".to_owned()),
+        encrypted: device.encrypted,
+        kms_key: call.params.get("KmsKeyId").map(str::to_owned),
+        tags: call.params.tags_for("snapshot"),
+        started_at: Timestamp::now(),
+        completed: false,
+        made_by: call.params.get("Action").unwrap_or_default().to_owned(),
+    };
+    world.snapshots.insert(id.clone(), snapshot);
+}
+
+/// Fills the image with what the instance wrote.
+async fn fill(endpoint: Arc<Endpoint>, image: String, instance: String, reboot: bool) {
+    let (frozen, ()) = tokio::join!(freeze(&endpoint, &instance, reboot), tokio::time::sleep(endpoint.delays.image));
+    let outcome = frozen.map_err(|error| chain(&error)).map(|layers| {
+        if let Some(image) = endpoint.world().images.get_mut(&image) {
+            image.layers = layers;
+        }
+    });
+    endpoint.settle_image(&image, outcome);
+}
+
+async fn freeze(endpoint: &Arc<Endpoint>, instance: &str, reboot: bool) -> Result<Vec<String>, GuestError> {
+    let guest = endpoint.guest(instance).ok_or_else(|| GuestError::NotRunning { id: instance.to_owned() })?;
+    let layer = ids::resource("layer");
+    if !reboot {
+        return guest.freeze(&layer).await;
+    }
+    guest.halt(true).await;
+    let layers = guest.freeze(&layer).await;
+    if endpoint.state_of(instance) == Some(InstanceState::Running) {
+        guest.boot().await?;
+    }
+    layers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_rules_for_names() {
+        let scope = Scope { account: "000000000000".into(), region: "eu-west-1".into() };
+        let code = |name: &str| check_name(&World::default(), &scope, name).map_err(|error| error.code);
+        assert_eq!(code("web-server 1.0.0 (7)"), Ok(()));
+        assert_eq!(code("ab"), Err("InvalidAMIName.Malformed".into()));
+        assert_eq!(code(&"a".repeat(129)), Err("InvalidAMIName.Malformed".into()));
+        assert_eq!(code("web:server"), Err("InvalidAMIName.Malformed".into()));
+    }
+}

@@ -1,0 +1,124 @@
+//! DescribeImages.
+
+use super::Call;
+use super::filters::{Filters, page};
+use super::xml::Xml;
+use crate::api::ApiError;
+use crate::world::{BlockDevice, Image, ImageState, Snapshot, World, check_id, iso};
+
+/// Owner alias of the source image.
+const AMAZON: &str = "amazon";
+
+const FILTERS: [&str; 8] =
+    ["name", "state", "architecture", "image-id", "owner-id", "owner-alias", "root-device-type", "virtualization-type"];
+
+/// An image and the state it is shown in.
+type Seen<'w> = (&'w Image, ImageState);
+
+/// Describes images that the account may see, as old as the endpoint's lag.
+pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let filters = Filters::read(call.params, &FILTERS)?;
+    let owners = call.params.list("Owner");
+    let mut world = call.endpoint.world();
+    world.newest_source(&call.scope.region);
+    let mut seen = chosen(call, &world)?;
+    seen.retain(|(image, _)| owners.is_empty() || owners.iter().any(|owner| is_owner(call, image, owner)));
+    seen.retain(|(image, state)| filters.pass(&image.tags, |name| field(image, *state, name)));
+    let (seen, next) = page(call, seen)?;
+    let mut xml = Xml::new();
+    xml.items("imagesSet", seen, |xml, (image, state)| item(xml, &world, image, state));
+    xml.maybe("nextToken", next);
+    Ok(xml)
+}
+
+fn chosen<'w>(call: &Call<'_>, world: &'w World) -> Result<Vec<Seen<'w>>, ApiError> {
+    let seen_at = call.endpoint.seen_at();
+    let visible = |image: &&Image| image.is_visible_to(call.scope);
+    let seen = |image: &'w Image| image.states.at(seen_at).map(|state| (image, state));
+    let ids = call.params.list("ImageId");
+    if ids.is_empty() {
+        return Ok(world.images.values().filter(visible).filter_map(seen).collect());
+    }
+    ids.iter().try_for_each(|id| check_id("ami", id, "InvalidAMIID.Malformed"))?;
+    let found = |id: &String| world.images.get(id).filter(visible).and_then(seen);
+    let missing: Vec<&str> = ids.iter().filter(|id| found(id).is_none()).map(String::as_str).collect();
+    match missing.as_slice() {
+        [] => Ok(ids.iter().filter_map(found).collect()),
+        [one] => Err(not_found(format!("The image id '[{one}]' does not exist"))),
+        several => Err(not_found(format!("The image ids '[{}]' do not exist", several.join(", ")))),
+    }
+}
+
+fn not_found(message: String) -> ApiError {
+    ApiError::new("InvalidAMIID.NotFound", message)
+}
+
+fn is_owner(call: &Call<'_>, image: &Image, owner: &str) -> bool {
+    match owner {
+        "self" => image.scope.account == call.scope.account,
+        AMAZON => image.source,
+        account => image.scope.account == account,
+    }
+}
+
+fn field(image: &Image, state: ImageState, name: &str) -> Vec<String> {
+    let value = match name {
+        "name" => image.name.as_str(),
+        "state" => state.name(),
+        "architecture" => &image.architecture,
+        "image-id" => &image.id,
+        "owner-id" => &image.scope.account,
+        "owner-alias" if image.source => AMAZON,
+        "root-device-type" => "ebs",
+        "virtualization-type" => "hvm",
+        _ => return Vec::new(),
+    };
+    vec![value.to_owned()]
+}
+
+fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
+    xml.text("imageId", &image.id)
+        .text("imageLocation", format!("{}/{}", image.scope.account, image.name))
+        .text("imageState", state.name())
+        .text("imageOwnerId", &image.scope.account)
+        .maybe("imageOwnerAlias", image.source.then_some(AMAZON))
+        .text("creationDate", iso(image.created_at))
+        .text("isPublic", image.public)
+        .text("architecture", &image.architecture)
+        .text("imageType", "machine")
+        .text("name", &image.name)
+        .text("description", &image.description)
+        .text("rootDeviceType", "ebs")
+        .text("rootDeviceName", &image.root_device)
+        .text("virtualizationType", "hvm")
+        .text("hypervisor", "xen")
+        .text("enaSupport", true)
+        .text("platformDetails", "Linux/UNIX")
+        .text("imdsSupport", "v2.0");
+    if let Some(failure) = &image.failure {
+        xml.node("stateReason", |xml| {
+            xml.text("code", "Server.InternalError").text("message", failure);
+        });
+    }
+    if let Some((region, id)) = &image.copied_from {
+        xml.text("sourceImageId", id).text("sourceImageRegion", region);
+    }
+    xml.maybe("sourceInstanceId", image.from_instance.as_ref());
+    xml.items("blockDeviceMapping", &image.devices, |xml, device| {
+        let snapshot = device.snapshot_id.as_ref().and_then(|id| world.snapshots.get(id));
+        device_item(xml, device, snapshot);
+    });
+    xml.tags(&image.tags);
+}
+
+/// A device mapping of an image. EC2 names the snapshot only once it knows it, which here is at once.
+fn device_item(xml: &mut Xml, device: &BlockDevice, snapshot: Option<&Snapshot>) {
+    xml.text("deviceName", &device.name).node("ebs", |xml| {
+        xml.maybe("snapshotId", device.snapshot_id.as_ref())
+            .text("volumeSize", device.size)
+            .text("volumeType", &device.volume_type)
+            .text("encrypted", device.encrypted)
+            .text("deleteOnTermination", device.delete_on_termination)
+            .maybe("kmsKeyId", snapshot.and_then(|snapshot| snapshot.kms_key.as_ref()));
+    });
+}

@@ -1,0 +1,52 @@
+//! CreateTags and DeleteTags.
+
+use super::Call;
+use super::xml::Xml;
+use crate::api::ApiError;
+use crate::world::World;
+
+/// Sets tags on instances, images and snapshots, on all or on none.
+pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+    change(call, |tags| tags.extend(call.params.tags()))
+}
+
+/// Removes tags by key; a value given must be the present one.
+pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let wanted = call.params.structures("Tag");
+    change(call, |tags| {
+        for tag in &wanted {
+            let key = tag.get("Key").unwrap_or_default();
+            if tag.get("Value").is_none_or(|value| tags.get(key).map(String::as_str) == Some(value)) {
+                tags.remove(key);
+            }
+        }
+    })
+}
+
+fn change(call: &Call<'_>, change: impl Fn(&mut crate::world::Tags)) -> Result<Xml, ApiError> {
+    let mut world = call.endpoint.world();
+    call.params.require("ResourceId.1")?;
+    let ids = call.params.list("ResourceId");
+    if let Some(id) = ids.iter().find(|id| world.tags_mut(call.scope, id).is_none()) {
+        return Err(missing(id));
+    }
+    call.check_dry_run()?;
+    ids.iter().for_each(|id| apply(&mut world, call, id, &change));
+    Ok(Xml::done())
+}
+
+fn apply(world: &mut World, call: &Call<'_>, id: &str, change: &impl Fn(&mut crate::world::Tags)) {
+    if let Some(tags) = world.tags_mut(call.scope, id) {
+        change(tags);
+    }
+}
+
+fn missing(id: &str) -> ApiError {
+    let code = match id.split('-').next().unwrap_or_default() {
+        "i" => "InvalidInstanceID.NotFound",
+        "ami" => "InvalidAMIID.NotFound",
+        "snap" => "InvalidSnapshot.NotFound",
+        _ => "InvalidID",
+    };
+    ApiError::new(code, format!("The ID '{id}' is not valid"))
+}

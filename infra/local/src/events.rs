@@ -1,0 +1,136 @@
+//! AWS's events about instances, images and commands, sent in the Region of the resource.
+//!
+//! One task sends them in order; faults drop, double or swap them there.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::api::Scope;
+use crate::emulator::Emulator;
+use crate::endpoint::Endpoint;
+use crate::faults::EventFault;
+use crate::world::{Command, Image, Instance, InvocationStatus, iso};
+
+/// An event on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    scope: Scope,
+    source: &'static str,
+    pub(crate) detail_type: &'static str,
+    /// The state or status that it tells.
+    pub(crate) state: &'static str,
+    pub(crate) instance: Option<String>,
+    resources: Vec<String>,
+    detail: Value,
+    time: Timestamp,
+}
+
+impl Event {
+    pub(crate) fn of_instance(instance: &Instance) -> Self {
+        let state = instance.state().name();
+        Event {
+            scope: instance.scope.clone(),
+            source: "aws.ec2",
+            detail_type: "EC2 Instance State-change Notification",
+            state,
+            instance: Some(instance.id.clone()),
+            resources: vec![instance.arn()],
+            detail: json!({"instance-id": instance.id, "state": state}),
+            time: Timestamp::now(),
+        }
+    }
+
+    pub(crate) fn of_image(image: &Image) -> Self {
+        let state = image.state().name();
+        let message = image.failure.clone().unwrap_or_default();
+        Event {
+            scope: image.scope.clone(),
+            source: "aws.ec2",
+            detail_type: "EC2 AMI State Change",
+            state,
+            instance: None,
+            resources: vec![image.arn()],
+            detail: json!({"RequestId": crate::ids::uuid(), "ImageId": image.id, "State": state, "ErrorMessage": message}),
+            time: Timestamp::now(),
+        }
+    }
+
+    pub(crate) fn of_invocation(command: &Command, instance: &str, status: InvocationStatus) -> Self {
+        Event {
+            scope: command.scope.clone(),
+            source: "aws.ssm",
+            detail_type: "EC2 Command Invocation Status-change Notification",
+            state: status.name(),
+            instance: Some(instance.to_owned()),
+            resources: vec![format!(
+                "arn:aws:ec2:{}:{}:instance/{instance}",
+                command.scope.region, command.scope.account
+            )],
+            detail: json!({
+                "command-id": command.id,
+                "document-name": "AWS-RunShellScript",
+                "instance-id": instance,
+                "requested-date-time": iso(command.requested_at),
+                "status": status.name(),
+            }),
+            time: Timestamp::now(),
+        }
+    }
+
+    fn entry(&self) -> Value {
+        json!({"Entries": [{
+            "Source": self.source,
+            "DetailType": self.detail_type,
+            "Detail": self.detail.to_string(),
+            "Resources": self.resources,
+            "Time": self.time.as_second(),
+        }]})
+    }
+}
+
+/// The two ends of the queue of events.
+pub(crate) fn queue() -> (UnboundedSender<Event>, UnboundedReceiver<Event>) {
+    unbounded_channel()
+}
+
+/// Sends events until the queue is closed.
+pub(crate) async fn send_all(endpoint: Arc<Endpoint>, mut queue: UnboundedReceiver<Event>) {
+    let mut waiting: Option<Event> = None;
+    while let Some(event) = queue.recv().await {
+        match endpoint.faults.on_event(&event) {
+            Some(EventFault::Drop) => continue,
+            Some(EventFault::Swap) => {
+                waiting = Some(event);
+                continue;
+            }
+            Some(EventFault::Double) => {
+                send(&endpoint, &event).await;
+                send(&endpoint, &event).await;
+            }
+            Some(EventFault::EndInstance) => {
+                send(&endpoint, &event).await;
+                if let Some(instance) = &event.instance {
+                    endpoint.clone().lose_instance(instance);
+                }
+            }
+            None => send(&endpoint, &event).await,
+        }
+        if let Some(late) = waiting.take() {
+            send(&endpoint, &late).await;
+        }
+    }
+}
+
+async fn send(endpoint: &Endpoint, event: &Event) {
+    let Some(emulator) = &endpoint.emulator else { return };
+    if let Err(error) = put(emulator, event).await {
+        tracing::warn!(%error, event = event.detail_type, state = event.state, "an event is lost");
+    }
+}
+
+async fn put(emulator: &Emulator, event: &Event) -> Result<(), crate::emulator::EmulatorError> {
+    emulator.call(&event.scope, "events", "AWSEvents.PutEvents", &event.entry()).await
+}

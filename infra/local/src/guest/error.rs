@@ -1,0 +1,49 @@
+//! What can go wrong with the inside of an instance.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A disk, boot or file of an instance that did not work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GuestError {
+    /// A file or folder on the host.
+    #[error("cannot prepare {path}")]
+    Prepare { path: PathBuf, source: io::Error },
+    /// A program of the host that is needed could not be started.
+    #[error("cannot start {program}")]
+    Start { program: &'static str, source: io::Error },
+    /// A program of the host ended with an error.
+    #[error("{program} failed: {stderr}")]
+    Program { program: &'static str, stderr: String },
+    /// The first process did not come up.
+    #[error("instance {id} does not boot: {stderr}")]
+    Boot { id: String, stderr: String },
+    /// A file inside.
+    #[error("cannot open {path} in the instance")]
+    Open { path: String, source: io::Error },
+    /// It is not booted.
+    #[error("instance {id} is not running")]
+    NotRunning { id: String },
+    /// The state folder holds images that this machine cannot use.
+    #[error("{path} was made with disks of kind {made} and this machine can only make {now}: use another state folder")]
+    OtherDisk { path: PathBuf, made: String, now: String },
+    /// Neither namespaces nor chroot.
+    #[error("instances need root: {missing}")]
+    Unable { missing: String },
+}
+
+impl GuestError {
+    pub(super) fn prepare(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> GuestError {
+        let path = path.into();
+        move |source| GuestError::Prepare { path, source }
+    }
+}
+
+/// Runs a program of the host to its end.
+pub(super) async fn run(program: &'static str, command: &mut tokio::process::Command) -> Result<(), GuestError> {
+    let output = command.output().await.map_err(|source| GuestError::Start { program, source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(GuestError::Program { program, stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
+}

@@ -1,0 +1,101 @@
+//! The machine that instances run on: its folders and what they are made with.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use super::error::{GuestError, run};
+use super::probe::{Abilities, Disk, Isolation, requirements};
+use super::{Guest, processes, runtime};
+
+/// Folders of one endpoint, and the disk and isolation found for it.
+#[derive(Debug)]
+pub(crate) struct Host {
+    dir: PathBuf,
+    base_tar: PathBuf,
+    abilities: Abilities,
+}
+
+impl Host {
+    /// Makes the folders, ends what an earlier endpoint left, and tries what this machine can do.
+    pub(crate) fn open(dir: &Path, base_tar: &Path) -> Result<Self, GuestError> {
+        for name in ["instances", "layers"] {
+            std::fs::create_dir_all(dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
+        }
+        let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
+        processes::kill_below(&dir.join("instances"));
+        super::fresh_dir(&dir.join("instances")).map_err(GuestError::prepare(dir.join("instances")))?;
+        let host = Host { abilities: requirements(&dir), base_tar: base_tar.to_owned(), dir };
+        host.check_disk()?;
+        runtime::write_files(&host.dir.join("runtime")).map_err(GuestError::prepare(host.dir.join("runtime")))?;
+        Ok(host)
+    }
+
+    /// How disks are made.
+    pub(crate) fn disk(&self) -> Disk {
+        self.abilities.disk()
+    }
+
+    /// How processes are kept together.
+    pub(crate) fn isolation(&self) -> Isolation {
+        self.abilities.isolation()
+    }
+
+    /// The inside of a new instance: its disk, not yet booted.
+    pub(crate) async fn create(&self, id: &str, layers: &[String]) -> Result<Guest, GuestError> {
+        if let Some(missing) = self.abilities.missing() {
+            return Err(GuestError::Unable { missing: missing.to_owned() });
+        }
+        self.unpack_base().await?;
+        let guest = Guest {
+            id: id.to_owned(),
+            layers: layers.to_vec(),
+            state_dir: self.dir.clone(),
+            disk: self.disk(),
+            isolation: self.isolation(),
+            running: Mutex::new(None),
+            boots: AtomicU64::new(0),
+        };
+        guest.make_disk().await?;
+        Ok(guest)
+    }
+
+    /// Removes a layer that no image and no instance uses.
+    pub(crate) fn remove_layer(&self, layer: &str) -> Result<(), GuestError> {
+        let path = self.dir.join("layers").join(layer);
+        std::fs::remove_dir_all(&path).map_err(GuestError::prepare(path))
+    }
+
+    /// Unpacks the base image, once for each version of the file.
+    async fn unpack_base(&self) -> Result<(), GuestError> {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+        let _guard = ONE_AT_A_TIME.lock().await;
+        let facts = std::fs::metadata(&self.base_tar).map_err(GuestError::prepare(&self.base_tar))?;
+        let stamp = format!("{} {}", facts.size(), facts.mtime());
+        let (base, done) = (self.dir.join("base"), self.dir.join("base.unpacked"));
+        if std::fs::read_to_string(&done).is_ok_and(|text| text == stamp) {
+            return Ok(());
+        }
+        super::fresh_dir(&base).map_err(GuestError::prepare(&base))?;
+        let mut tar = Command::new("tar");
+        tar.arg("-C")
+            .arg(&base)
+            .args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"])
+            .arg(&self.base_tar);
+        run("tar", &mut tar).await?;
+        std::fs::write(&done, stamp).map_err(GuestError::prepare(done))
+    }
+
+    /// Refuses a folder whose images were made with the other kind of disk.
+    fn check_disk(&self) -> Result<(), GuestError> {
+        let (path, now) = (self.dir.join("disk"), self.disk().to_string());
+        match std::fs::read_to_string(&path) {
+            Ok(made) if made != now => Err(GuestError::OtherDisk { path: self.dir.clone(), made, now }),
+            Ok(_) => Ok(()),
+            Err(_) => std::fs::write(&path, now).map_err(GuestError::prepare(path)),
+        }
+    }
+}

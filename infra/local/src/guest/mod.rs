@@ -1,0 +1,147 @@
+//! The inside of instances: disks, processes, boots and reboots.
+//!
+//! Two disks and two isolations, each chosen by trying (`probe`): an overlay of layers or a copied tree; namespaces or a
+//! plain chroot. Namespaces are made by util-linux's `unshare` and entered by `nsenter`: forking and calling `setns`
+//! inside a threaded process would need unsafe code between fork and exec, these two programs are on every Linux. Mounts
+//! exist in the instance's own mount namespace only, and its first process ends when the endpoint does, so nothing is
+//! left behind even when the endpoint is killed.
+
+mod boot;
+mod disk;
+mod error;
+mod host;
+pub(crate) mod probe;
+mod processes;
+mod runtime;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+pub(crate) use error::GuestError;
+pub(crate) use host::Host;
+pub(crate) use runtime::host_mirror;
+
+use boot::Running;
+use probe::{Disk, Isolation};
+
+/// What the inside of an instance asked for with `reboot` or `shutdown`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Reboot,
+    PowerOff,
+}
+
+/// The inside of one instance.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    id: String,
+    /// Layers over the base, lowest first.
+    layers: Vec<String>,
+    state_dir: PathBuf,
+    disk: Disk,
+    isolation: Isolation,
+    running: Mutex<Option<Running>>,
+    boots: AtomicU64,
+}
+
+impl Guest {
+    /// Folder of this instance on the host.
+    fn dir(&self) -> PathBuf {
+        self.state_dir.join("instances").join(&self.id)
+    }
+
+    /// Where its file system is mounted or copied to.
+    fn tree(&self) -> PathBuf {
+        self.dir().join("tree")
+    }
+
+    /// How often it has booted: changes with each reboot.
+    pub(crate) fn boots(&self) -> u64 {
+        self.boots.load(Ordering::SeqCst)
+    }
+
+    /// Starts it. Its disk must be there (`create`).
+    pub(crate) async fn boot(&self) -> Result<(), GuestError> {
+        let mut running = self.running.lock().await;
+        *running = Some(boot::start(self).await?);
+        self.boots.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Ends all its processes; `gently` lets them end by themselves for a moment first.
+    pub(crate) async fn halt(&self, gently: bool) {
+        if let Some(running) = self.running.lock().await.take() {
+            boot::stop(self, running, gently).await;
+        }
+    }
+
+    /// Whether it is booted.
+    pub(crate) async fn is_running(&self) -> bool {
+        self.running.lock().await.is_some()
+    }
+
+    /// Number of processes inside, without the first one.
+    pub(crate) async fn processes(&self) -> usize {
+        match self.running.lock().await.as_ref() {
+            Some(running) => running.members(self).len().saturating_sub(running.own_processes()),
+            None => 0,
+        }
+    }
+
+    /// A command that runs inside, with the environment of an SSM agent. None when it is not booted.
+    pub(crate) async fn command(&self, program: &str) -> Option<Command> {
+        let running = self.running.lock().await;
+        let mut command = running.as_ref()?.enter(self);
+        command.arg(program).env_clear().envs(runtime::environment());
+        Some(command)
+    }
+
+    /// Opens a file inside for reading and appending; a link in it cannot lead outside.
+    pub(crate) async fn open(&self, path: &str) -> Result<File, GuestError> {
+        let root = match self.running.lock().await.as_ref() {
+            Some(running) => running.root(self),
+            None => return Err(GuestError::NotRunning { id: self.id.clone() }),
+        };
+        let failed = |source: rustix::io::Errno| GuestError::Open { path: path.to_owned(), source: source.into() };
+        let root = File::open(&root).map_err(|source| GuestError::Open { path: path.to_owned(), source })?;
+        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+        let relative = path.trim_start_matches('/');
+        rustix::fs::openat2(&root, relative, flags, Mode::from_raw_mode(0o600), ResolveFlags::IN_ROOT)
+            .map(File::from)
+            .map_err(failed)
+    }
+
+    /// What was asked for from inside since the last look.
+    pub(crate) async fn wish(&self) -> Option<Wish> {
+        let marker = self.run_dir().join(runtime::WISH_FILE);
+        let text = std::fs::read_to_string(&marker).ok()?;
+        std::fs::remove_file(&marker).ok()?;
+        match text.trim() {
+            "reboot" => Some(Wish::Reboot),
+            "poweroff" => Some(Wish::PowerOff),
+            _ => None,
+        }
+    }
+
+    /// `/run` of the instance, as the host sees it.
+    fn run_dir(&self) -> PathBuf {
+        match self.isolation {
+            Isolation::Namespaces => self.dir().join("run"),
+            Isolation::Chroot => self.tree().join("run"),
+        }
+    }
+}
+
+/// Empties a folder and makes it when missing.
+fn fresh_dir(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::create_dir_all(path)
+}

@@ -1,0 +1,155 @@
+//! What the host gives an instance while it runs and an image never keeps: resolver, proxy, mirror, `reboot`, and the
+//! rule that packages do not start services.
+//!
+//! On an overlay these files are the layer right below what the instance writes, so an image cannot catch them. In a
+//! copied tree they are put in, the originals set aside, and taken out of the image again.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// File below `/run` in which the inside asks for a reboot or a shutdown.
+pub(super) const WISH_FILE: &str = "power-request";
+
+/// Debian's own mirror: an image names it whatever mirror the host uses.
+const DEFAULT_MIRROR: &str = "deb.debian.org";
+
+/// Asks for a reboot or a power-off by the name it is called by.
+const POWER: &str = "#!/bin/sh
+# Asks the machine that this instance runs on: there is no init here that could do it.
+wish=poweroff
+case \"${0##*/} $*\" in
+    reboot*|*\" -r\"*) wish=reboot ;;
+    *\" -c\"*) exit 0 ;;
+esac
+echo \"$wish\" > /run/power-request.new
+mv /run/power-request.new /run/power-request
+";
+
+/// Names it is called by. In `/usr/local` they go before those of an init system that a build installs.
+const POWER_COMMANDS: [&str; 4] =
+    ["usr/local/sbin/reboot", "usr/local/sbin/shutdown", "usr/local/sbin/poweroff", "usr/local/sbin/halt"];
+
+/// Packages must not start their services: nothing supervises them here.
+const POLICY: &str = "#!/bin/sh\nexit 101\n";
+
+/// Variables that name a proxy; passed on when the host has them.
+const PROXY_VARIABLES: [&str; 4] = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
+
+/// Environment of commands inside, like that of the SSM agent's service.
+pub(super) fn environment() -> BTreeMap<String, String> {
+    let mut variables: BTreeMap<String, String> = [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/root"),
+        ("LANG", "C.UTF-8"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    for name in PROXY_VARIABLES {
+        if let Some(value) = host_variable(name) {
+            variables.insert(name.to_owned(), value);
+            // The endpoint and the emulator are on this machine: a proxy must not be asked for them.
+            variables.insert("no_proxy".to_owned(), "localhost,127.0.0.1,169.254.169.254".to_owned());
+        }
+    }
+    variables
+}
+
+fn host_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Writes the files into a folder of their own.
+pub(super) fn write_files(folder: &Path) -> io::Result<()> {
+    super::fresh_dir(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    for (path, content, mode) in files() {
+        let target = folder.join(path);
+        if let Some(parent) = target.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&target, content)?;
+        fs::set_permissions(&target, Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
+fn files() -> Vec<(&'static str, String, u32)> {
+    let mut files = vec![("usr/sbin/policy-rc.d", POLICY.to_owned(), 0o755)];
+    files.extend(POWER_COMMANDS.map(|path| (path, POWER.to_owned(), 0o755)));
+    if let Ok(resolver) = fs::read_to_string("/etc/resolv.conf") {
+        files.push(("etc/resolv.conf", resolver, 0o644));
+    }
+    if let Some(proxy) = host_variable("http_proxy").or_else(|| host_variable("HTTP_PROXY")) {
+        files.push(("etc/apt/apt.conf.d/99proxy", format!("Acquire::http::Proxy \"{proxy}\";\n"), 0o644));
+    }
+    if let Some(mirror) = host_mirror().filter(|mirror| !mirror.contains(DEFAULT_MIRROR)) {
+        let lines = format!("deb {mirror} bookworm main\ndeb {mirror} bookworm-updates main\n");
+        files.push(("etc/apt/sources.list", lines, 0o644));
+    }
+    files
+}
+
+/// The Debian mirror of the host's apt, from either form of its sources.
+pub(crate) fn host_mirror() -> Option<String> {
+    let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = parts.collect();
+    paths.sort();
+    paths.push("/etc/apt/sources.list".into());
+    paths.iter().filter_map(|path| fs::read_to_string(path).ok()).find_map(|text| mirror_in(&text))
+}
+
+/// The first address in an apt source that ends in `/debian`.
+fn mirror_in(text: &str) -> Option<String> {
+    let words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
+    let mut mirrors = words
+        .map(|word| word.trim_end_matches('/'))
+        .filter(|word| (word.starts_with("http://") || word.starts_with("https://")) && word.ends_with("/debian"));
+    mirrors.next().map(str::to_owned)
+}
+
+/// Puts the files into a copied tree; what they replace goes to `hidden`.
+pub(super) fn put_in(runtime: &Path, tree: &Path, hidden: &Path) -> io::Result<()> {
+    super::fresh_dir(hidden)?;
+    for (path, _, _) in files() {
+        let (inside, aside) = (tree.join(path), hidden.join(path.replace('/', "_")));
+        if inside.symlink_metadata().is_ok() {
+            fs::rename(&inside, &aside)?;
+        } else if let Some(parent) = inside.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::copy(runtime.join(path), &inside)?;
+    }
+    Ok(())
+}
+
+/// Takes the files out of a copy of the tree and puts back what they had replaced.
+pub(super) fn take_out(copy: &Path, hidden: &Path) -> io::Result<()> {
+    for (path, _, _) in files() {
+        let (inside, aside) = (copy.join(path), hidden.join(path.replace('/', "_")));
+        match fs::remove_file(&inside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if aside.symlink_metadata().is_ok() {
+            fs::copy(&aside, &inside)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_mirror_in_both_forms_of_sources() {
+        let one_line = "# deb http://old.example/debian stable main\ndeb http://mirror.example/debian/ bookworm main";
+        let stanza = "Types: deb\nURIs: https://mirror.example/debian\nSuites: bookworm";
+        assert_eq!(mirror_in(one_line).as_deref(), Some("http://mirror.example/debian"));
+        assert_eq!(mirror_in(stanza).as_deref(), Some("https://mirror.example/debian"));
+        assert_eq!(mirror_in("deb https://mirror.example/ubuntu noble main"), None);
+    }
+}

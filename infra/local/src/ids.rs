@@ -1,0 +1,35 @@
+//! Identifiers in AWS's forms.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
+
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// Lower-case hex of the SHA-256 of `text`.
+pub(crate) fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A new id such as `i-0123456789abcdef0`: prefix, dash, `0` and 16 hex digits.
+pub(crate) fn resource(prefix: &str) -> String {
+    format!("{prefix}-0{}", &fresh()[..16])
+}
+
+/// An id that is always the same for the same seed: `ami-0…` of the source image in a Region.
+pub(crate) fn derived(prefix: &str, seed: &str) -> String {
+    format!("{prefix}-0{}", &digest(seed)[..16])
+}
+
+/// A new id in the form of a UUID: command ids and request ids.
+pub(crate) fn uuid() -> String {
+    let hex = fresh();
+    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+}
+
+/// 64 hex digits that no other call of this or another process gets.
+fn fresh() -> String {
+    let now = jiff::Timestamp::now().as_nanosecond();
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    digest(&format!("{now} {count} {}", std::process::id()))
+}

@@ -1,0 +1,28 @@
+//! CancelCommand.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Call;
+use crate::api::ApiError;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Input {
+    command_id: String,
+    #[serde(default)]
+    instance_ids: Vec<String>,
+}
+
+/// Asks for the end of a command; the task that runs it ends it. What has ended already is left alone.
+pub(super) fn cancel(call: &Call<'_>) -> Result<Value, ApiError> {
+    let input: Input = call.input()?;
+    let mut world = call.endpoint.world();
+    let command = world.commands.get_mut(&input.command_id).filter(|command| command.scope == *call.scope);
+    let command = command.ok_or_else(|| ApiError::new("InvalidCommandId", "The command ID does not exist."))?;
+    let asked = |id: &String| input.instance_ids.is_empty() || input.instance_ids.contains(id);
+    for (_, invocation) in command.invocations.iter_mut().filter(|(id, _)| asked(id)) {
+        invocation.cancel = true;
+    }
+    Ok(json!({}))
+}

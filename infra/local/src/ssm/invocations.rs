@@ -1,0 +1,201 @@
+//! GetCommandInvocation, ListCommandInvocations, ListCommands: what became of commands.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Call, DOCUMENT, epoch};
+use crate::api::ApiError;
+use crate::world::{Command, Invocation, iso};
+
+/// The document's only step.
+const PLUGIN: &str = "aws:runShellScript";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetInput {
+    command_id: String,
+    instance_id: String,
+}
+
+/// One invocation with its output. The output is there only once it has ended.
+pub(super) fn get(call: &Call<'_>) -> Result<Value, ApiError> {
+    let input: GetInput = call.input()?;
+    let world = call.endpoint.world();
+    let command = visible(call, world.commands.get(&input.command_id));
+    let found = command.and_then(|command| Some((command, command.invocations.get(&input.instance_id)?)));
+    let (command, invocation) = found.ok_or_else(|| {
+        let message = format!("Command {} has no invocation on {}.", input.command_id, input.instance_id);
+        ApiError::new("InvocationDoesNotExist", message)
+    })?;
+    let time = |time: Option<jiff::Timestamp>| time.map(iso).unwrap_or_default();
+    Ok(json!({
+        "CommandId": command.id,
+        "InstanceId": input.instance_id,
+        "Comment": command.comment,
+        "DocumentName": DOCUMENT,
+        "DocumentVersion": "$DEFAULT",
+        "PluginName": PLUGIN,
+        "ResponseCode": invocation.response_code,
+        "ExecutionStartDateTime": time(invocation.started_at),
+        "ExecutionElapsedTime": elapsed(invocation),
+        "ExecutionEndDateTime": time(invocation.ended_at),
+        "Status": invocation.status.name(),
+        "StatusDetails": invocation.status.details(),
+        "StandardOutputContent": invocation.stdout,
+        "StandardOutputUrl": "",
+        "StandardErrorContent": invocation.stderr,
+        "StandardErrorUrl": "",
+        "CloudWatchOutputConfig": output_config(command),
+    }))
+}
+
+fn elapsed(invocation: &Invocation) -> String {
+    match (invocation.started_at, invocation.ended_at) {
+        (Some(start), Some(end)) => format!("PT{:.3}S", end.duration_since(start).as_secs_f64()),
+        _ => String::new(),
+    }
+}
+
+fn output_config(command: &Command) -> Value {
+    json!({
+        "CloudWatchLogGroupName": command.log_group.clone().unwrap_or_default(),
+        "CloudWatchOutputEnabled": command.log_group.is_some(),
+    })
+}
+
+/// Commands of this scope that are old enough to be seen.
+fn visible<'c>(call: &Call<'_>, command: Option<&'c Command>) -> Option<&'c Command> {
+    let seen_at = call.endpoint.seen_at();
+    command.filter(|command| command.scope == *call.scope && command.requested_at <= seen_at)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListInput {
+    command_id: Option<String>,
+    instance_id: Option<String>,
+    #[serde(default)]
+    filters: Vec<Filter>,
+    #[serde(default)]
+    details: bool,
+    max_results: Option<usize>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Filter {
+    key: String,
+    value: String,
+}
+
+impl ListInput {
+    /// The commands asked for, the newest first.
+    fn commands<'c>(&self, call: &Call<'_>, all: impl Iterator<Item = &'c Command>) -> Vec<&'c Command> {
+        let asked = |command: &&Command| self.command_id.as_ref().is_none_or(|id| command.id == *id);
+        let mut found: Vec<_> = all.filter_map(|command| visible(call, Some(command))).filter(asked).collect();
+        found.sort_by_key(|command| std::cmp::Reverse(command.requested_at));
+        found
+    }
+
+    /// Whether status and time filters let it pass.
+    fn pass(&self, command: &Command, status: &str) -> bool {
+        self.filters.iter().all(|filter| match filter.key.as_str() {
+            "Status" => filter.value == status,
+            "DocumentName" => filter.value == DOCUMENT,
+            "InvokedAfter" => iso(command.requested_at) >= filter.value,
+            "InvokedBefore" => iso(command.requested_at) < filter.value,
+            _ => false,
+        })
+    }
+
+    fn page(&self, name: &str, values: Vec<Value>) -> Result<Value, ApiError> {
+        let start: usize = match &self.next_token {
+            None => 0,
+            Some(token) => token.parse().map_err(|_| ApiError::new("InvalidNextToken", "The token is not valid."))?,
+        };
+        let size = self.max_results.unwrap_or(50);
+        let next = (values.len() > start + size).then(|| (start + size).to_string());
+        let page: Vec<Value> = values.into_iter().skip(start).take(size).collect();
+        Ok(json!({name: page, "NextToken": next}))
+    }
+}
+
+/// Invocations by command, instance and filters.
+pub(super) fn list(call: &Call<'_>) -> Result<Value, ApiError> {
+    let input: ListInput = call.input()?;
+    let world = call.endpoint.world();
+    let commands = input.commands(call, world.commands.values());
+    let pairs = commands.into_iter().flat_map(|command| command.invocations.iter().map(move |pair| (command, pair)));
+    let asked = |id: &String| input.instance_id.as_ref().is_none_or(|asked| asked == id);
+    let found = pairs.filter(|(command, (id, one))| asked(id) && input.pass(command, one.status.name()));
+    let values = found.map(|(command, (id, one))| invocation_json(command, id, one, input.details)).collect();
+    input.page("CommandInvocations", values)
+}
+
+fn invocation_json(command: &Command, instance: &str, invocation: &Invocation, details: bool) -> Value {
+    let plugin = json!({
+        "Name": PLUGIN,
+        "Status": invocation.status.name(),
+        "StatusDetails": invocation.status.details(),
+        "ResponseCode": invocation.response_code,
+        "ResponseStartDateTime": invocation.started_at.map(epoch),
+        "ResponseFinishDateTime": invocation.ended_at.map(epoch),
+        "Output": invocation.stdout.chars().take(2500).collect::<String>(),
+    });
+    json!({
+        "CommandId": command.id,
+        "InstanceId": instance,
+        "InstanceName": "",
+        "Comment": command.comment,
+        "DocumentName": DOCUMENT,
+        "DocumentVersion": "$DEFAULT",
+        "RequestedDateTime": epoch(command.requested_at),
+        "Status": invocation.status.name(),
+        "StatusDetails": invocation.status.details(),
+        "StandardOutputUrl": "",
+        "StandardErrorUrl": "",
+        "CommandPlugins": if details { vec![plugin] } else { Vec::new() },
+        "CloudWatchOutputConfig": output_config(command),
+    })
+}
+
+/// Commands by id, instance and filters.
+pub(super) fn list_commands(call: &Call<'_>) -> Result<Value, ApiError> {
+    let input: ListInput = call.input()?;
+    let world = call.endpoint.world();
+    let mut commands = input.commands(call, world.commands.values());
+    commands.retain(|command| input.instance_id.as_ref().is_none_or(|id| command.invocations.contains_key(id)));
+    commands.retain(|command| input.pass(command, command.status().name()));
+    input.page("Commands", commands.into_iter().map(command_json).collect())
+}
+
+/// A command as answers show it.
+pub(super) fn command_json(command: &Command) -> Value {
+    let ended = command.invocations.values().filter(|one| one.status.is_final()).count();
+    let failed = |one: &&Invocation| matches!(one.status.name(), "Failed" | "TimedOut");
+    json!({
+        "CommandId": command.id,
+        "DocumentName": DOCUMENT,
+        "DocumentVersion": "$DEFAULT",
+        "Comment": command.comment,
+        "ExpiresAfter": epoch(command.requested_at) + (command.delivery_timeout + command.execution_timeout) as f64,
+        "Parameters": {
+            "commands": command.commands,
+            "executionTimeout": [command.execution_timeout.to_string()],
+            "workingDirectory": [command.working_directory],
+        },
+        "InstanceIds": command.invocations.keys().collect::<Vec<_>>(),
+        "Targets": [],
+        "RequestedDateTime": epoch(command.requested_at),
+        "Status": command.status().name(),
+        "StatusDetails": command.status().details(),
+        "MaxConcurrency": "50",
+        "MaxErrors": "0",
+        "TargetCount": command.invocations.len(),
+        "CompletedCount": ended,
+        "ErrorCount": command.invocations.values().filter(failed).count(),
+        "DeliveryTimedOutCount": 0,
+        "CloudWatchOutputConfig": output_config(command),
+        "TimeoutSeconds": command.delivery_timeout,
+    })
+}

@@ -1,0 +1,67 @@
+//! Systems Manager's JSON protocol: Run Command, and the public parameters that name source images.
+
+mod cancel;
+mod instances;
+mod invocations;
+mod logs;
+mod output;
+mod parameters;
+mod run;
+mod send;
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::api::{ApiError, Scope};
+use crate::endpoint::Endpoint;
+use crate::server::Answer;
+
+/// The one document that is known.
+const DOCUMENT: &str = "AWS-RunShellScript";
+
+/// One call: who, where, what.
+struct Call<'a> {
+    endpoint: &'a Arc<Endpoint>,
+    scope: &'a Scope,
+    body: &'a [u8],
+}
+
+/// Performs an action.
+pub(crate) fn perform(endpoint: &Arc<Endpoint>, scope: &Scope, action: &str, body: &[u8]) -> Result<Value, ApiError> {
+    let call = Call { endpoint, scope, body };
+    match action {
+        "SendCommand" => send::send(&call),
+        "GetCommandInvocation" => invocations::get(&call),
+        "ListCommandInvocations" => invocations::list(&call),
+        "ListCommands" => invocations::list_commands(&call),
+        "CancelCommand" => cancel::cancel(&call),
+        "DescribeInstanceInformation" => instances::describe(&call),
+        "GetParameter" => parameters::get(&call),
+        "GetParameters" => parameters::get_several(&call),
+        "GetParametersByPath" => parameters::get_by_path(&call),
+        other => Err(ApiError::new("UnknownOperationException", format!("Unknown operation {other}"))),
+    }
+}
+
+/// The answer in JSON: the call's result or its error.
+pub(crate) fn answer(outcome: Result<Value, ApiError>) -> Answer {
+    let (status, body) = match outcome {
+        Ok(result) => (200, result),
+        Err(error) => (error.status(), json!({"__type": error.code, "message": error.message})),
+    };
+    Answer { status, content_type: "application/x-amz-json-1.1", body: body.to_string() }
+}
+
+impl Call<'_> {
+    /// The input; a wrong one is a `ValidationException` that names what is wrong.
+    fn input<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_slice(self.body).map_err(|error| ApiError::new("ValidationException", error.to_string()))
+    }
+}
+
+/// A time as the protocol writes it: seconds with a fraction.
+fn epoch(time: jiff::Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}

@@ -1,0 +1,137 @@
+//! SendCommand.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::invocations::command_json;
+use super::{Call, DOCUMENT, run};
+use crate::api::ApiError;
+use crate::ids;
+use crate::world::{Command, Invocation, World};
+
+/// Seconds that a script may run when the caller does not say: the document's default.
+const DEFAULT_EXECUTION_TIMEOUT: u64 = 3600;
+/// Seconds until a command counts as not delivered.
+const DEFAULT_DELIVERY_TIMEOUT: u64 = 3600;
+/// The document's limit of `executionTimeout`: 48 hours.
+const LONGEST_EXECUTION: u64 = 172_800;
+/// Characters of a comment.
+const COMMENT_LIMIT: usize = 100;
+/// Where the agent runs scripts when the caller does not say: the folder of its own program.
+const DEFAULT_DIRECTORY: &str = "/usr/bin";
+/// Group that output goes to when it is asked for without naming one.
+const DEFAULT_LOG_GROUP: &str = "/aws/ssm/AWS-RunShellScript";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Input {
+    document_name: String,
+    #[serde(default)]
+    instance_ids: Vec<String>,
+    #[serde(default)]
+    targets: Vec<Target>,
+    #[serde(default)]
+    comment: String,
+    timeout_seconds: Option<u64>,
+    #[serde(default)]
+    parameters: BTreeMap<String, Vec<String>>,
+    cloud_watch_output_config: Option<OutputConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Target {
+    key: String,
+    values: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OutputConfig {
+    cloud_watch_log_group_name: Option<String>,
+    #[serde(default)]
+    cloud_watch_output_enabled: bool,
+}
+
+/// Sends a script to instances that are online.
+pub(super) fn send(call: &Call<'_>) -> Result<Value, ApiError> {
+    let input: Input = call.input()?;
+    let mut world = call.endpoint.world();
+    let instances = receivers(call, &world, &input)?;
+    let command = command(call, input, &instances)?;
+    world.commands.insert(command.id.clone(), command.clone());
+    drop(world);
+    for instance in instances {
+        tokio::spawn(run::run(call.endpoint.clone(), command.clone(), instance));
+    }
+    Ok(serde_json::json!({"Command": command_json(&command)}))
+}
+
+fn receivers(call: &Call<'_>, world: &World, input: &Input) -> Result<Vec<String>, ApiError> {
+    let online = |id: &&String| {
+        world.instances.get(*id).is_some_and(|instance| instance.scope == *call.scope && instance.online)
+    };
+    if let Some(id) = input.instance_ids.iter().find(|id| !online(id)) {
+        let message = format!("Instances [[{id}]] not in a valid state for account {}", call.scope.account);
+        return Err(ApiError::new("InvalidInstanceId", message));
+    }
+    let own = world.instances.values().filter(|instance| instance.scope == *call.scope && instance.online);
+    let targeted = own.filter(|instance| {
+        !input.targets.is_empty()
+            && input.targets.iter().all(|target| match target.key.strip_prefix("tag:") {
+                Some(key) => instance.tags.get(key).is_some_and(|value| target.values.contains(value)),
+                None => target.key.eq_ignore_ascii_case("InstanceIds") && target.values.contains(&instance.id),
+            })
+    });
+    Ok(input.instance_ids.iter().cloned().chain(targeted.map(|instance| instance.id.clone())).collect())
+}
+
+fn command(call: &Call<'_>, input: Input, instances: &[String]) -> Result<Command, ApiError> {
+    if input.document_name != DOCUMENT {
+        return Err(ApiError::new(
+            "InvalidDocument",
+            format!("Document with name {} does not exist.", input.document_name),
+        ));
+    }
+    if input.comment.chars().count() > COMMENT_LIMIT {
+        let message = "1 validation error detected: Value at 'comment' failed to satisfy constraint: Member must have length less than or equal to 100";
+        return Err(ApiError::new("ValidationException", message));
+    }
+    let first =
+        |name: &str| input.parameters.get(name).and_then(|values| values.first()).filter(|text| !text.is_empty());
+    let commands = input.parameters.get("commands").cloned().unwrap_or_default();
+    if commands.is_empty() {
+        return Err(ApiError::new("InvalidParameters", "Parameters: commands is required."));
+    }
+    let execution_timeout = match first("executionTimeout") {
+        None => DEFAULT_EXECUTION_TIMEOUT,
+        Some(text) => execution_timeout(text)?,
+    };
+    let log_group = input.cloud_watch_output_config.filter(|config| config.cloud_watch_output_enabled);
+    Ok(Command {
+        id: ids::uuid(),
+        scope: call.scope.clone(),
+        comment: input.comment.clone(),
+        execution_timeout,
+        delivery_timeout: input.timeout_seconds.unwrap_or(DEFAULT_DELIVERY_TIMEOUT),
+        working_directory: first("workingDirectory").cloned().unwrap_or_else(|| DEFAULT_DIRECTORY.to_owned()),
+        commands,
+        requested_at: Timestamp::now(),
+        log_group: log_group
+            .map(|config| config.cloud_watch_log_group_name.unwrap_or_else(|| DEFAULT_LOG_GROUP.to_owned())),
+        invocations: instances.iter().map(|id| (id.clone(), Invocation::new())).collect(),
+    })
+}
+
+fn execution_timeout(text: &str) -> Result<u64, ApiError> {
+    let wrong = || {
+        ApiError::new(
+            "InvalidParameters",
+            format!("Parameter executionTimeout: {text} is not 1 to {LONGEST_EXECUTION}."),
+        )
+    };
+    text.parse().ok().filter(|seconds| (1..=LONGEST_EXECUTION).contains(seconds)).ok_or_else(wrong)
+}

@@ -1,0 +1,113 @@
+//! Run Command: commands and what became of them on each instance.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::api::Scope;
+
+/// Status of an invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum InvocationStatus {
+    Pending,
+    InProgress,
+    Success,
+    Failed,
+    TimedOut,
+    Cancelled,
+}
+
+impl InvocationStatus {
+    /// Systems Manager's name (`Status`).
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            InvocationStatus::Pending => "Pending",
+            InvocationStatus::InProgress => "InProgress",
+            InvocationStatus::Success => "Success",
+            InvocationStatus::Failed => "Failed",
+            InvocationStatus::TimedOut => "TimedOut",
+            InvocationStatus::Cancelled => "Cancelled",
+        }
+    }
+
+    /// The longer word (`StatusDetails`).
+    pub(crate) fn details(self) -> &'static str {
+        match self {
+            InvocationStatus::TimedOut => "ExecutionTimedOut",
+            other => other.name(),
+        }
+    }
+
+    /// Whether nothing more will happen.
+    pub(crate) fn is_final(self) -> bool {
+        !matches!(self, InvocationStatus::Pending | InvocationStatus::InProgress)
+    }
+}
+
+/// A command as it was sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Command {
+    pub(crate) id: String,
+    pub(crate) scope: Scope,
+    pub(crate) comment: String,
+    /// Lines of the script.
+    pub(crate) commands: Vec<String>,
+    /// Seconds.
+    pub(crate) execution_timeout: u64,
+    /// Seconds until it counts as not delivered.
+    pub(crate) delivery_timeout: u64,
+    pub(crate) working_directory: String,
+    pub(crate) requested_at: Timestamp,
+    /// Group that output goes to while it runs.
+    pub(crate) log_group: Option<String>,
+    pub(crate) invocations: BTreeMap<String, Invocation>,
+}
+
+/// What became of a command on one instance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Invocation {
+    pub(crate) status: InvocationStatus,
+    /// Exit code of the script; -1 until it ended.
+    pub(crate) response_code: i32,
+    /// First 24,000 characters, filled in at the end.
+    pub(crate) stdout: String,
+    /// First 8,000 characters, filled in at the end.
+    pub(crate) stderr: String,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
+    /// Whether its end was asked for.
+    pub(crate) cancel: bool,
+}
+
+impl Invocation {
+    pub(crate) fn new() -> Self {
+        Invocation {
+            status: InvocationStatus::Pending,
+            response_code: -1,
+            stdout: String::new(),
+            stderr: String::new(),
+            started_at: None,
+            ended_at: None,
+            cancel: false,
+        }
+    }
+}
+
+impl Command {
+    /// Status over all instances: open while one is open, else the worst.
+    pub(crate) fn status(&self) -> InvocationStatus {
+        let any = |status| self.invocations.values().any(|one| one.status == status);
+        let open = self.invocations.values().any(|one| !one.status.is_final());
+        if open && self.invocations.values().all(|one| one.status == InvocationStatus::Pending) {
+            return InvocationStatus::Pending;
+        }
+        if open {
+            return InvocationStatus::InProgress;
+        }
+        [InvocationStatus::Failed, InvocationStatus::TimedOut, InvocationStatus::Cancelled]
+            .into_iter()
+            .find(|status| any(*status))
+            .unwrap_or(InvocationStatus::Success)
+    }
+}

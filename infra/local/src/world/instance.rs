@@ -1,0 +1,101 @@
+//! Instances as EC2 describes them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{BlockDevice, Tags, Timeline};
+use crate::api::Scope;
+
+/// States of an instance, in EC2's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum InstanceState {
+    Pending,
+    Running,
+    ShuttingDown,
+    Terminated,
+    Stopping,
+    Stopped,
+}
+
+impl InstanceState {
+    /// EC2's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            InstanceState::Pending => "pending",
+            InstanceState::Running => "running",
+            InstanceState::ShuttingDown => "shutting-down",
+            InstanceState::Terminated => "terminated",
+            InstanceState::Stopping => "stopping",
+            InstanceState::Stopped => "stopped",
+        }
+    }
+
+    /// EC2's number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            InstanceState::Pending => 0,
+            InstanceState::Running => 16,
+            InstanceState::ShuttingDown => 32,
+            InstanceState::Terminated => 48,
+            InstanceState::Stopping => 64,
+            InstanceState::Stopped => 80,
+        }
+    }
+}
+
+/// How an instance serves its metadata.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MetadataOptions {
+    pub(crate) http_tokens: String,
+    pub(crate) hop_limit: u32,
+    pub(crate) http_endpoint: String,
+    pub(crate) tags: String,
+}
+
+/// Why an instance is in its state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Reason {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// An instance. Its processes and disk are in `guest`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Instance {
+    pub(crate) id: String,
+    pub(crate) scope: Scope,
+    pub(crate) image_id: String,
+    /// Layers of the image, kept here since an image may go while its instance runs.
+    pub(crate) layers: Vec<String>,
+    pub(crate) instance_type: String,
+    pub(crate) subnet_id: String,
+    pub(crate) security_groups: Vec<String>,
+    pub(crate) profile: Option<String>,
+    pub(crate) metadata: MetadataOptions,
+    pub(crate) devices: Vec<BlockDevice>,
+    pub(crate) user_data: Option<String>,
+    pub(crate) tags: Tags,
+    pub(crate) volume_tags: Tags,
+    pub(crate) launched_at: Timestamp,
+    pub(crate) states: Timeline<InstanceState>,
+    /// Whether Systems Manager takes commands for it. Stays true over a reboot, as on AWS.
+    pub(crate) online: bool,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) architecture: String,
+    pub(crate) root_device: String,
+    pub(crate) client_token: Option<String>,
+    pub(crate) address: String,
+    /// Whether a shutdown from inside terminates it (`InstanceInitiatedShutdownBehavior`).
+    pub(crate) terminate_on_shutdown: bool,
+}
+
+impl Instance {
+    pub(crate) fn state(&self) -> InstanceState {
+        self.states.now()
+    }
+
+    /// ARN of the instance.
+    pub(crate) fn arn(&self) -> String {
+        format!("arn:aws:ec2:{}:{}:instance/{}", self.scope.region, self.scope.account, self.id)
+    }
+}

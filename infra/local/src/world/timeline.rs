@@ -1,0 +1,45 @@
+//! A state with its past, so that describes can lag.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The states that something went through, oldest first. Never empty.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Timeline<S> {
+    first: (Timestamp, S),
+    rest: Vec<(Timestamp, S)>,
+}
+
+impl<S: Copy> Timeline<S> {
+    pub(crate) fn new(state: S) -> Self {
+        Timeline { first: (Timestamp::now(), state), rest: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, state: S) {
+        self.rest.push((Timestamp::now(), state));
+    }
+
+    /// The state that is true.
+    pub(crate) fn now(&self) -> S {
+        self.rest.last().unwrap_or(&self.first).1
+    }
+
+    /// The state that was true at `time`; none when it did not exist yet.
+    pub(crate) fn at(&self, time: Timestamp) -> Option<S> {
+        let seen = |entry: &&(Timestamp, S)| entry.0 <= time;
+        self.rest.iter().rev().find(seen).or_else(|| Some(&self.first).filter(seen)).map(|entry| entry.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_what_was_true_when() {
+        let before = Timestamp::UNIX_EPOCH;
+        let mut timeline = Timeline::new('a');
+        timeline.push('b');
+        assert_eq!((timeline.at(before), timeline.now(), timeline.at(Timestamp::now())), (None, 'b', Some('b')));
+    }
+}

@@ -1,0 +1,98 @@
+//! Takes the place of the emulator: writes down what it is sent and answers like CloudWatch Logs and EventBridge.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+/// One call that it got.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) target: String,
+    pub(crate) region: String,
+    pub(crate) body: Value,
+}
+
+/// A listening stand-in; it ends with the test process.
+pub(crate) struct FakeEmulator {
+    pub(crate) url: String,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl FakeEmulator {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let log = received.clone();
+        std::thread::spawn(move || {
+            let mut groups = BTreeSet::new();
+            for stream in listener.incoming() {
+                answer(stream.unwrap(), &log, &mut groups);
+            }
+        });
+        FakeEmulator { url, received }
+    }
+
+    /// All messages of a log stream so far.
+    pub(crate) fn lines(&self, stream: &str) -> Vec<String> {
+        let received = self.received.lock().unwrap();
+        let puts = received.iter().filter(|call| call.target == "Logs_20140328.PutLogEvents");
+        let events = puts.filter(|call| call.body["logStreamName"] == stream).flat_map(|call| {
+            call.body["logEvents"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap().to_owned())
+        });
+        events.collect()
+    }
+
+    /// Region, detail type and state of all events so far.
+    pub(crate) fn events(&self) -> Vec<(String, String, String)> {
+        let received = self.received.lock().unwrap();
+        let puts = received.iter().filter(|call| call.target == "AWSEvents.PutEvents");
+        puts.map(|call| {
+            let entry = &call.body["Entries"][0];
+            let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+            let state = ["state", "State", "status"].iter().find_map(|name| detail[name].as_str()).unwrap();
+            (call.region.clone(), entry["DetailType"].as_str().unwrap().to_owned(), state.to_owned())
+        })
+        .collect()
+    }
+}
+
+fn answer(mut stream: TcpStream, log: &Mutex<Vec<Received>>, groups: &mut BTreeSet<String>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let (mut length, mut target, mut region) = (0, String::new(), String::new());
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let Some((name, value)) = line.trim().split_once(": ") else {
+            if line.trim().is_empty() {
+                break;
+            }
+            continue;
+        };
+        match name {
+            "content-length" => length = value.parse().unwrap(),
+            "x-amz-target" => target = value.to_owned(),
+            "authorization" => region = value.split('/').nth(2).unwrap().to_owned(),
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let (status, answer) = match (target.as_str(), body["logGroupName"].as_str()) {
+        ("Logs_20140328.CreateLogGroup", Some(group)) => {
+            groups.insert(group.to_owned());
+            ("200 OK", json!({}))
+        }
+        (_, Some(group)) if !groups.contains(group) => ("400 Bad", json!({"__type": "ResourceNotFoundException"})),
+        _ => ("200 OK", json!({"FailedEntryCount": 0})),
+    };
+    if status == "200 OK" {
+        log.lock().unwrap().push(Received { target, region, body });
+    }
+    let text = answer.to_string();
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
+}

@@ -1,0 +1,162 @@
+//! A running endpoint and the smallest client that can talk to it.
+#![expect(dead_code, reason = "each suite uses its part")]
+
+pub(crate) mod emulator;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use goldsmith_local::{DelayProfile, Options, Server};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An endpoint in this process with a state folder of its own.
+pub(crate) struct TestEndpoint {
+    pub(crate) client: Client,
+    stop: oneshot::Sender<()>,
+    done: JoinHandle<()>,
+    state: tempfile::TempDir,
+}
+
+impl TestEndpoint {
+    /// Starts one; `events` is the emulator's address.
+    pub(crate) async fn start(base_image: &Path, events: Option<String>) -> Self {
+        Self::start_with(base_image, events, Duration::ZERO).await
+    }
+
+    /// Starts one whose describes lag.
+    pub(crate) async fn start_with(base_image: &Path, events: Option<String>, describe_lag: Duration) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let server = Server::bind(Options {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            state_dir: state.path().join("state"),
+            delays: DelayProfile::Instant,
+            base_image: base_image.to_owned(),
+            events_url: events,
+            describe_lag,
+        })
+        .await
+        .unwrap();
+        let (stop, told) = oneshot::channel();
+        let client = Client { address: server.address(), region: "eu-west-1", account: "000000000000" };
+        let done = tokio::spawn(server.run(async { drop(told.await) }));
+        TestEndpoint { client, stop, done, state }
+    }
+
+    /// The folder with everything that the endpoint keeps.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.state.path().canonicalize().unwrap()
+    }
+
+    /// Stops it and waits until it has tidied up.
+    pub(crate) async fn stop(self) -> tempfile::TempDir {
+        self.stop.send(()).unwrap();
+        self.done.await.unwrap();
+        self.state
+    }
+}
+
+/// A caller in one account and Region.
+#[derive(Clone, Copy)]
+pub(crate) struct Client {
+    address: SocketAddr,
+    region: &'static str,
+    account: &'static str,
+}
+
+/// Status and body of an answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Client {
+    pub(crate) fn region(self, region: &'static str) -> Self {
+        Client { region, ..self }
+    }
+
+    pub(crate) fn account(self, account: &'static str) -> Self {
+        Client { account, ..self }
+    }
+
+    /// An EC2 call; `form` is the query without the action.
+    pub(crate) fn ec2(self, action: &str, form: &[(&str, &str)]) -> Answer {
+        let pairs = [("Action", action), ("Version", "2016-11-15")].into_iter().chain(form.iter().copied());
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        self.send("POST", "/", "ec2", "", &body).expect("no answer")
+    }
+
+    /// An EC2 call that must work: an element of its answer.
+    pub(crate) fn ec2_value(self, action: &str, form: &[(&str, &str)], element: &str) -> String {
+        let answer = self.ec2(action, form);
+        assert_eq!(answer.status, 200, "{action}: {}", answer.body);
+        answer.element(element).unwrap_or_else(|| panic!("{action} has no {element}: {}", answer.body))
+    }
+
+    /// An EC2 call that must fail: its error code.
+    pub(crate) fn ec2_error(self, action: &str, form: &[(&str, &str)]) -> String {
+        let answer = self.ec2(action, form);
+        assert_ne!(answer.status, 200, "{action}: {}", answer.body);
+        answer.element("Code").unwrap()
+    }
+
+    /// A Systems Manager call.
+    pub(crate) fn ssm(self, action: &str, input: &Value) -> (u16, Value) {
+        let target = format!("x-amz-target: AmazonSSM.{action}\r\n");
+        let answer = self.send("POST", "/", "ssm", &target, &input.to_string()).expect("no answer");
+        (answer.status, serde_json::from_str(&answer.body).unwrap())
+    }
+
+    /// An admin route.
+    pub(crate) fn admin(self, method: &str, route: &str, body: &Value) -> Value {
+        let answer = self.send(method, &format!("/_local/{route}"), "ec2", "", &body.to_string()).expect("no answer");
+        assert_eq!(answer.status, 200, "{route}: {}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// Sends a request; none when the connection closes without an answer.
+    pub(crate) fn send(self, method: &str, path: &str, service: &str, more: &str, body: &str) -> Option<Answer> {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        let (account, region) = (self.account, self.region);
+        let scope = format!("AWS4-HMAC-SHA256 Credential={account}/20261124/{region}/{service}/aws4_request");
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: local\r\nconnection: close\r\nauthorization: {scope}\r\n");
+        write!(stream, "{head}{more}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        Some(Answer { status: head[9..12].parse().unwrap(), body: body.to_owned() })
+    }
+}
+
+impl Answer {
+    /// Text of the first element of this name.
+    pub(crate) fn element(&self, name: &str) -> Option<String> {
+        self.elements(name).into_iter().next()
+    }
+
+    /// Texts of all elements of this name.
+    pub(crate) fn elements(&self, name: &str) -> Vec<String> {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let parts = self.body.split(&open).skip(1);
+        parts.filter_map(|part| part.split_once(&close)).map(|(text, _)| text.to_owned()).collect()
+    }
+}
+
+/// Waits until `look` finds something.
+pub(crate) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,244 @@
+//! The life of real instances. Needs root: without it, says so and passes, unless `GOLDSMITH_REQUIRE_E2E=1`.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::emulator::FakeEmulator;
+use common::{Client, TestEndpoint, until};
+use goldsmith_local::{ensure_base_image, requirements};
+use serde_json::{Value, json};
+
+const GROUP: &str = "/goldsmith/test/builds";
+
+/// The base image, or none when this machine cannot run instances.
+async fn base_image() -> Option<PathBuf> {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    if let Some(missing) = requirements(cache).missing() {
+        assert_ne!(std::env::var("GOLDSMITH_REQUIRE_E2E").as_deref(), Ok("1"), "{missing}");
+        eprintln!("SKIPPED (needs root): {missing}");
+        return None;
+    }
+    Some(ensure_base_image(cache, |step| eprintln!("{step}")).await.unwrap())
+}
+
+/// Launches an instance and waits until it takes commands.
+async fn launch(client: Client, image: &str) -> String {
+    let id = client.ec2_value("RunInstances", &[("ImageId", image), ("InstanceType", "t3.small")], "instanceId");
+    until("the instance to be online", || {
+        let (_, answer) =
+            client.ssm("DescribeInstanceInformation", &json!({"Filters": [{"Key": "InstanceIds", "Values": [id]}]}));
+        (answer["InstanceInformationList"][0]["PingStatus"] == "Online").then_some(())
+    })
+    .await;
+    id
+}
+
+fn send(client: Client, instance: &str, script: &str, timeout: u32) -> String {
+    let input = json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance], "Comment": "a/b/1",
+        "Parameters": {"commands": script.lines().collect::<Vec<_>>(), "executionTimeout": [timeout.to_string()]},
+        "CloudWatchOutputConfig": {"CloudWatchOutputEnabled": true, "CloudWatchLogGroupName": GROUP}});
+    let (status, answer) = client.ssm("SendCommand", &input);
+    assert_eq!(status, 200, "{answer}");
+    answer["Command"]["CommandId"].as_str().unwrap().to_owned()
+}
+
+fn invocation(client: Client, command: &str, instance: &str) -> Value {
+    client.ssm("GetCommandInvocation", &json!({"CommandId": command, "InstanceId": instance})).1
+}
+
+/// Waits for the end of a command.
+async fn ended(client: Client, command: &str, instance: &str) -> Value {
+    until("the command to end", || {
+        let invocation = invocation(client, command, instance);
+        let open = matches!(invocation["Status"].as_str(), Some("Pending" | "InProgress"));
+        (!open).then_some(invocation)
+    })
+    .await
+}
+
+async fn run(client: Client, instance: &str, script: &str) -> Value {
+    ended(client, &send(client, instance, script, 600), instance).await
+}
+
+async fn wait_for_state(client: Client, instance: &str, state: &str) {
+    let wanted = format!("<name>{state}</name>");
+    let look = || client.ec2("DescribeInstances", &[("InstanceId.1", instance)]).body.contains(&wanted).then_some(());
+    until(state, look).await;
+}
+
+async fn wait_for_image(client: Client, image: &str) {
+    until("the image", || {
+        let answer = client.ec2("DescribeImages", &[("ImageId.1", image)]);
+        answer.body.contains("<imageState>available</imageState>").then_some(())
+    })
+    .await;
+}
+
+fn source(client: Client) -> String {
+    let (_, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
+    answer["Parameter"]["Value"].as_str().unwrap().to_owned()
+}
+
+/// Command lines of processes and lines of mount tables that name a folder.
+fn traces_of(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    let mut traces = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
+        let root = std::fs::read_link(entry.path().join("root")).unwrap_or_default();
+        let mounts = String::from_utf8_lossy(&read("mountinfo")).into_owned();
+        let command = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+        if root.starts_with(folder) || command.contains(folder) {
+            traces.push(command);
+        }
+        traces.extend(mounts.lines().filter(|line| line.contains(folder)).map(str::to_owned));
+    }
+    traces
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_keeps_what_its_instance_wrote_and_nothing_else_does() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let builder = launch(client, &source(client)).await;
+    let wrote = run(
+        client,
+        &builder,
+        "echo baked > /etc/baked; rm /etc/debian_version; id -u; cat /etc/resolv.conf >/dev/null",
+    )
+    .await;
+    assert_eq!((wrote["Status"].as_str(), wrote["StandardOutputContent"].as_str()), (Some("Success"), Some("0\n")));
+
+    client.ec2("StopInstances", &[("InstanceId.1", &builder)]);
+    wait_for_state(client, &builder, "stopped").await;
+    let image = client.ec2_value("CreateImage", &[("InstanceId", &builder), ("Name", "golden")], "imageId");
+    assert_eq!(
+        client.ec2_error("CreateImage", &[("InstanceId", &builder), ("Name", "golden")]),
+        "InvalidAMIName.Duplicate"
+    );
+    wait_for_image(client, &image).await;
+    client.ec2("TerminateInstances", &[("InstanceId.1", &builder)]);
+
+    let there = client.region("us-east-1");
+    let copy = [("SourceRegion", "eu-west-1"), ("SourceImageId", image.as_str()), ("Name", "golden")];
+    let copied = there.ec2_value("CopyImage", &copy, "imageId");
+    wait_for_image(there, &copied).await;
+    client.ec2("DeregisterImage", &[("ImageId", &image), ("DeleteAssociatedSnapshots", "true")]);
+
+    let look = "cat /etc/baked; test -e /etc/debian_version && echo not removed";
+    let offspring = launch(there, &copied).await;
+    assert_eq!(run(there, &offspring, look).await["StandardOutputContent"], "baked\n");
+    let sibling = launch(there, &source(there)).await;
+    assert_eq!(run(there, &sibling, look).await["StandardOutputContent"], "not removed\n");
+    drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_comes_while_the_script_runs_and_a_failure_is_told() {
+    let Some(base) = base_image().await else { return };
+    let emulator = FakeEmulator::start();
+    let endpoint = TestEndpoint::start(&base, Some(emulator.url.clone())).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    let script = "echo one\necho oops >&2\nuntil [ -e /tmp/go ]; do sleep 0.05; done\necho two\nexit 3";
+    let command = send(client, &instance, script, 600);
+    let stream = format!("{command}/{instance}/aws-runShellScript/stdout");
+    until("the first line", || (emulator.lines(&stream) == ["one"]).then_some(())).await;
+    let running = invocation(client, &command, &instance);
+    assert_eq!((running["Status"].as_str(), running["StandardOutputContent"].as_str()), (Some("InProgress"), Some("")));
+    run(client, &instance, "touch /tmp/go").await;
+    let failed = ended(client, &command, &instance).await;
+    assert_eq!((failed["Status"].as_str(), failed["ResponseCode"].as_i64()), (Some("Failed"), Some(3)));
+    assert_eq!(failed["StandardOutputContent"], "one\ntwo\n");
+    assert_eq!(failed["StandardErrorContent"], "oops\nfailed to run commands: exit status 3");
+    assert_eq!(emulator.lines(&stream), ["one", "two"]);
+    assert_eq!(emulator.lines(&stream.replace("stdout", "stderr")), ["oops"]);
+
+    let files = run(client, &instance, &format!("cat /var/lib/amazon/ssm/{instance}/document/orchestration/{command}/awsrunShellScript/0.awsrunShellScript/stdout")).await;
+    assert_eq!(files["StandardOutputContent"], "one\ntwo\n");
+    client.ec2("TerminateInstances", &[("InstanceId.1", &instance)]);
+    let told = |kind: &str, state: &str| ("eu-west-1".to_owned(), kind.to_owned(), state.to_owned());
+    let state = "EC2 Instance State-change Notification";
+    until("the events", || emulator.events().contains(&told(state, "terminated")).then_some(())).await;
+    let events = emulator.events();
+    for name in ["pending", "running", "shutting-down"] {
+        assert!(events.contains(&told(state, name)), "{name}: {events:?}");
+    }
+    assert!(events.contains(&told("EC2 Command Invocation Status-change Notification", "Failed")), "{events:?}");
+    drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reboot_in_the_middle_starts_the_script_again() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    let by_code = "cat /proc/sys/kernel/random/boot_id\nif [ -e /var/once ]; then echo again; exit 0; fi\n\
+                   touch /var/once /run/gone\nsetsid sleep 1000 &\nexit 194";
+    let rebooted = run(client, &instance, by_code).await;
+    assert_eq!(rebooted["Status"], "Success");
+    let output = rebooted["StandardOutputContent"].as_str().unwrap();
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!((lines.len(), lines[2]), (3, "again"), "{output}");
+    assert_ne!(lines[0], lines[1]);
+
+    let by_command = "test -e /var/twice && { echo back; exit 0; }\ntouch /var/twice\nreboot\nsleep 1000";
+    assert_eq!(run(client, &instance, by_command).await["StandardOutputContent"], "back\n");
+    let left = run(client, &instance, "ls /run/gone /var/once 2>&1; cat /proc/[0-9]*/comm").await;
+    let left = left["StandardOutputContent"].as_str().unwrap();
+    assert!(left.contains("/var/once\n") && left.contains("cannot access '/run/gone'"), "{left}");
+    assert!(!left.contains("sleep"), "{left}");
+
+    run(client, &instance, "shutdown -h now").await;
+    wait_for_state(client, &instance, "stopped").await;
+    drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_ends_by_its_time_or_when_cancelled() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    let late = ended(client, &send(client, &instance, "sleep 1000", 1), &instance).await;
+    assert_eq!(
+        (late["Status"].as_str(), late["StatusDetails"].as_str()),
+        (Some("TimedOut"), Some("ExecutionTimedOut"))
+    );
+    let command = send(client, &instance, "sleep 1000", 600);
+    until("it to run", || (invocation(client, &command, &instance)["Status"] == "InProgress").then_some(())).await;
+    client.ssm("CancelCommand", &json!({"CommandId": command}));
+    assert_eq!(ended(client, &command, &instance).await["Status"], "Cancelled");
+
+    let orphan = send(client, &instance, "sleep 1000", 3);
+    client.admin("POST", "faults", &json!([{"when": {"action": "ListCommands"}, "do": "end-instance"}]));
+    client.ssm("ListCommands", &json!({"InstanceId": instance}));
+    wait_for_state(client, &instance, "terminated").await;
+    let lost = ended(client, &orphan, &instance).await;
+    assert_eq!((lost["Status"].as_str(), lost["ResponseCode"].as_i64()), (Some("TimedOut"), Some(-1)));
+    drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_stays_of_a_terminated_instance_or_a_stopped_endpoint() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let (client, folder) = (endpoint.client, endpoint.state_dir());
+    let instance = launch(client, &source(client)).await;
+    run(client, &instance, "setsid sleep 1000 </dev/null >/dev/null 2>&1 &").await;
+    assert!(!traces_of(&folder).is_empty());
+    assert_eq!(client.admin("GET", "inventory", &Value::Null)["processes"], 1);
+    client.ec2("TerminateInstances", &[("InstanceId.1", &instance)]);
+    wait_for_state(client, &instance, "terminated").await;
+    assert_eq!(traces_of(&folder), [""; 0]);
+
+    let other = launch(client, &source(client)).await;
+    run(client, &other, "setsid sleep 1000 </dev/null >/dev/null 2>&1 &").await;
+    let state = endpoint.stop().await;
+    assert_eq!(traces_of(&folder), [""; 0]);
+    drop(state);
+}

@@ -1,0 +1,234 @@
+//! Shapes, states and error codes of the protocols: nothing here needs an instance to run.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{Client, TestEndpoint};
+use serde_json::json;
+
+async fn endpoint() -> TestEndpoint {
+    // No instance boots in these tests: there is no base image.
+    TestEndpoint::start("/nonexistent/base.tar".as_ref(), None).await
+}
+
+fn source(client: Client) -> String {
+    let (status, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
+    assert_eq!(status, 200, "{answer}");
+    answer["Parameter"]["Value"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn source_image_is_public_in_every_region_and_released_anew() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let first = source(client);
+    assert_ne!(first, source(client.region("us-east-1")));
+    assert_eq!(first, source(client.account("111122223333")));
+    let form = [("Owner.1", "amazon"), ("Filter.1.Name", "name"), ("Filter.1.Value.1", "debian-12-*")];
+    assert_eq!(client.ec2_value("DescribeImages", &form, "imageId"), first);
+    client.admin("POST", "release-image", &json!({}));
+    let second = source(client);
+    assert_ne!(first, second);
+    assert_eq!(client.ec2("DescribeImages", &form).elements("imageId").len(), 2);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_as_ec2_does() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let image = source(client);
+    let unknown = "ami-0123456789abcdef0";
+    assert_eq!(client.ec2_error("RunInstances", &[("ImageId", unknown)]), "InvalidAMIID.NotFound");
+    assert_eq!(client.ec2_error("RunInstances", &[("ImageId", "ami-xyz")]), "InvalidAMIID.Malformed");
+    assert_eq!(client.ec2_error("RunInstances", &[]), "MissingParameter");
+    let elsewhere = client.region("us-east-1");
+    assert_eq!(elsewhere.ec2_error("RunInstances", &[("ImageId", &image)]), "InvalidAMIID.NotFound");
+    let run = [("ImageId", image.as_str()), ("InstanceType", "t3.small"), ("DryRun", "true")];
+    assert_eq!(client.ec2_error("RunInstances", &run), "DryRunOperation");
+    let subnet = [run[0], run[1], ("SubnetId", "subnet-0123456789abcdef0")];
+    assert_eq!(client.ec2_error("RunInstances", &subnet), "InvalidSubnetID.NotFound");
+    assert_eq!(client.ec2_error("DescribeImages", &[("ImageId.1", unknown)]), "InvalidAMIID.NotFound");
+    let instance = [("InstanceId.1", "i-0123456789abcdef0")];
+    assert_eq!(client.ec2_error("DescribeInstances", &instance), "InvalidInstanceID.NotFound");
+    assert_eq!(client.ec2_error("DeregisterImage", &[("ImageId", &image)]), "AuthFailure");
+    assert_eq!(client.ec2_error("FlyToTheMoon", &[]), "InvalidAction");
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_tokens_make_launches_repeatable() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let image = source(client);
+    let run = [("ImageId", image.as_str()), ("InstanceType", "t3.small"), ("ClientToken", "one")];
+    let first = client.ec2_value("RunInstances", &run, "instanceId");
+    assert_eq!(client.ec2_value("RunInstances", &run, "instanceId"), first);
+    let other = [run[0], ("InstanceType", "t3.large"), run[2]];
+    assert_eq!(client.ec2_error("RunInstances", &other), "IdempotentParameterMismatch");
+    let by_token = [("Filter.1.Name", "client-token"), ("Filter.1.Value.1", "one")];
+    assert_eq!(client.ec2("DescribeInstances", &by_token).elements("instanceId"), [first]);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_cannot_boot_is_terminated_with_a_reason() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let image = source(client);
+    let id = client.ec2_value("RunInstances", &[("ImageId", &image), ("InstanceType", "t3.small")], "instanceId");
+    let form = [("InstanceId.1", id.as_str())];
+    let answer = common::until("terminated", || {
+        let answer = client.ec2("DescribeInstances", &form);
+        answer.body.contains("<name>terminated</name>").then_some(answer)
+    })
+    .await;
+    let reason = answer.element("stateReason").unwrap();
+    assert!(reason.contains("Server.InternalError") && reason.contains("/nonexistent/base.tar"), "{reason}");
+    assert_eq!(client.ec2_error("StopInstances", &form), "IncorrectInstanceState");
+    let create = [("InstanceId", id.as_str()), ("Name", "image")];
+    assert_eq!(client.ec2_error("CreateImage", &create), "IncorrectInstanceState");
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_images_and_keeps_their_rules() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let image = source(client);
+    let there = client.region("us-east-1");
+    let copy = [
+        ("SourceRegion", "eu-west-1"),
+        ("SourceImageId", image.as_str()),
+        ("Name", "a copy"),
+        ("ClientToken", "copy-1"),
+        ("TagSpecification.1.ResourceType", "image"),
+        ("TagSpecification.1.Tag.1.Key", "goldsmith:build"),
+        ("TagSpecification.1.Tag.1.Value", "b1"),
+        ("TagSpecification.2.ResourceType", "snapshot"),
+        ("TagSpecification.2.Tag.1.Key", "goldsmith:build"),
+        ("TagSpecification.2.Tag.1.Value", "b1"),
+    ];
+    let id = there.ec2_value("CopyImage", &copy, "imageId");
+    assert_eq!(there.ec2_value("CopyImage", &copy, "imageId"), id);
+    assert_eq!(there.ec2_error("CopyImage", &copy[..3]), "InvalidAMIName.Duplicate");
+    assert_eq!(there.ec2_error("CopyImage", &[copy[0], copy[1], ("Name", "x")]), "InvalidAMIName.Malformed");
+    let tagged = [("Owner.1", "self"), ("Filter.1.Name", "tag:goldsmith:build"), ("Filter.1.Value.1", "b1")];
+    common::until("available", || {
+        let answer = there.ec2("DescribeImages", &tagged);
+        assert_eq!(answer.elements("imageId"), [id.as_str()]);
+        answer.body.contains("<imageState>available</imageState>").then_some(())
+    })
+    .await;
+    assert_eq!(client.ec2("DescribeImages", &tagged).elements("imageId"), [""; 0]);
+    let snapshot = there.ec2_value("DescribeSnapshots", &tagged[1..], "snapshotId");
+    assert_eq!(there.ec2_error("DeleteSnapshot", &[("SnapshotId", &snapshot)]), "InvalidSnapshot.InUse");
+    there.ec2_value("DeregisterImage", &[("ImageId", &id)], "return");
+    assert_eq!(there.ec2_error("DescribeImages", &[("ImageId.1", &id)]), "InvalidAMIID.NotFound");
+    there.ec2_value("DeleteSnapshot", &[("SnapshotId", &snapshot)], "return");
+    assert_eq!(there.ec2_error("DeleteSnapshot", &[("SnapshotId", &snapshot)]), "InvalidSnapshot.NotFound");
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn launch_permissions_let_other_accounts_see_an_image() {
+    let endpoint = endpoint().await;
+    let (owner, friend) = (endpoint.client, endpoint.client.account("111122223333"));
+    let image = source(owner);
+    let copy = [("SourceRegion", "eu-west-1"), ("SourceImageId", image.as_str()), ("Name", "shared")];
+    let id = owner.ec2_value("CopyImage", &copy, "imageId");
+    let by_id = [("ImageId.1", id.as_str())];
+    assert_eq!(friend.ec2_error("DescribeImages", &by_id), "InvalidAMIID.NotFound");
+    let share = [("ImageId", id.as_str()), ("LaunchPermission.Add.1.UserId", "111122223333")];
+    owner.ec2_value("ModifyImageAttribute", &share, "return");
+    assert_eq!(friend.ec2_value("DescribeImages", &by_id, "imageOwnerId"), "000000000000");
+    assert_eq!(friend.ec2_error("ModifyImageAttribute", &share), "AuthFailure");
+    let ask = [("ImageId", id.as_str()), ("Attribute", "launchPermission")];
+    assert_eq!(owner.ec2_value("DescribeImageAttribute", &ask, "userId"), "111122223333");
+    let take_back = [("ImageId", id.as_str()), ("LaunchPermission.Remove.1.UserId", "111122223333")];
+    owner.ec2_value("ModifyImageAttribute", &take_back, "return");
+    assert_eq!(friend.ec2_error("DescribeImages", &by_id), "InvalidAMIID.NotFound");
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn describes_lag_when_told_to() {
+    let lag = std::time::Duration::from_secs(3600);
+    let endpoint = TestEndpoint::start_with("/nonexistent/base.tar".as_ref(), None, lag).await;
+    let client = endpoint.client;
+    let run = [("ImageId", &*source(client)), ("InstanceType", "t3.small")];
+    let id = client.ec2_value("RunInstances", &run, "instanceId");
+    assert_eq!(client.ec2_error("DescribeInstances", &[("InstanceId.1", &id)]), "InvalidInstanceID.NotFound");
+    assert_eq!(client.ec2("DescribeInstances", &[]).elements("instanceId"), [""; 0]);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_need_an_instance_that_is_online() {
+    let endpoint = endpoint().await;
+    let input = json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": ["i-0123456789abcdef0"],
+        "Parameters": {"commands": ["true"]}});
+    let (status, answer) = endpoint.client.ssm("SendCommand", &input);
+    assert_eq!((status, answer["__type"].as_str()), (400, Some("InvalidInstanceId")));
+    let get = json!({"CommandId": "c", "InstanceId": "i-0123456789abcdef0"});
+    assert_eq!(endpoint.client.ssm("GetCommandInvocation", &get).1["__type"], "InvocationDoesNotExist");
+    let name = json!({"Name": "/aws/service/other"});
+    assert_eq!(endpoint.client.ssm("GetParameter", &name).1["__type"], "ParameterNotFound");
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_fire_once() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let faults = json!([
+        {"when": {"action": "DescribeRegions"}, "do": "fail", "code": "RequestLimitExceeded"},
+        {"when": {"action": "DescribeVpcs"}, "do": "drop-answer"},
+    ]);
+    client.admin("POST", "faults", &faults);
+    let answer = client.ec2("DescribeRegions", &[]);
+    assert_eq!((answer.status, answer.element("Code").as_deref()), (503, Some("RequestLimitExceeded")));
+    assert_eq!(client.ec2("DescribeRegions", &[]).status, 200);
+    assert!(client.send("POST", "/", "ec2", "", "Action=DescribeVpcs").is_none());
+    assert_eq!(client.ec2("DescribeVpcs", &[]).status, 200);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_call_has_its_effect_and_answers_when_released() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let image = source(client);
+    client.admin("POST", "faults", &json!([{"when": {"action": "CopyImage"}, "do": "hold"}]));
+    let held = tokio::task::spawn_blocking(move || {
+        let copy = [("SourceRegion", "eu-west-1"), ("SourceImageId", &image), ("Name", "held")];
+        client.ec2_value("CopyImage", &copy, "imageId")
+    });
+    let named = [("Filter.1.Name", "name"), ("Filter.1.Value.1", "held")];
+    let id = common::until("the effect", || client.ec2("DescribeImages", &named).element("imageId")).await;
+    assert!(!held.is_finished());
+    client.admin("POST", "faults/release", &json!({}));
+    assert_eq!(held.await.unwrap(), id);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn launches_may_use_what_was_handed_over() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let handed = json!({"region": "eu-west-1", "subnets": [{"id": "subnet-0aaaaaaaaaaaaaaa1"}],
+        "securityGroups": [{"id": "sg-0aaaaaaaaaaaaaaa1", "name": "builders"}], "instanceProfiles": ["builder"]});
+    client.admin("POST", "resources", &handed);
+    let image = source(client);
+    let run = [
+        ("ImageId", image.as_str()),
+        ("InstanceType", "t3.small"),
+        ("SubnetId", "subnet-0aaaaaaaaaaaaaaa1"),
+        ("SecurityGroupId.1", "sg-0aaaaaaaaaaaaaaa1"),
+        ("IamInstanceProfile.Name", "builder"),
+    ];
+    assert_eq!(client.ec2_value("RunInstances", &run, "subnetId"), "subnet-0aaaaaaaaaaaaaaa1");
+    let other = [run[0], run[1], ("IamInstanceProfile.Name", "other")];
+    assert_eq!(client.ec2_error("RunInstances", &other), "InvalidParameterValue");
+    endpoint.stop().await;
+}
