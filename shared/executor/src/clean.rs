@@ -66,7 +66,7 @@ const KEPT: &[&str] = &["channels", "ipc"];
 /// agent's files and the agent's own folder go. That last part may meet files that vanish or come back meanwhile, since
 /// the SSM agent is at work: it never fails.
 pub(crate) fn clean(root: &Path, execution: &str, report: &mut dyn FnMut(&RunResult)) -> u8 {
-    let mut remover = Remover::new(root, KEPT);
+    let mut remover = Remover::new(root);
     REMOVED.iter().for_each(|pattern| remover.remove(pattern));
     EMPTIED.iter().for_each(|path| remover.empty(path));
     let failures = remover.take_failures();
@@ -79,6 +79,7 @@ pub(crate) fn clean(root: &Path, execution: &str, report: &mut dyn FnMut(&RunRes
         return EXIT_FAILED;
     }
     report(&RunResult { executed_step_count: 1, ..RunResult::new(execution) });
+    remover.keep(KEPT);
     LAST.iter().for_each(|pattern| remover.remove(pattern));
     rustix::fs::sync();
     EXIT_SUCCESS
@@ -120,6 +121,7 @@ mod tests {
         "var/lib/dhcp/dhclient.eth0.leases",
         "var/lib/systemd/random-seed",
         "tmp/left/over",
+        "tmp/ipc/socket",
         "var/tmp/.hidden",
         "var/lib/amazon/ssm/i-1/document/orchestration/c-1/stdout",
         "var/log/amazon/ssm/amazon-ssm-agent.log",
@@ -172,6 +174,29 @@ mod tests {
         let mut there = false;
         clean(directory.path(), "b/Snapshot", &mut |_| there = ssm.exists());
         assert!(there && !ssm.exists());
+    }
+
+    #[test]
+    fn an_ssm_agent_that_goes_on_writing_does_no_harm() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().to_owned();
+        write(&root, GOES);
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let writer = std::thread::spawn({
+            let folder = root.join("var/lib/amazon/ssm/i-1/document/orchestration/c-1");
+            move || {
+                while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                    // Its folder may vanish at any time.
+                    let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("stdout"), "words"));
+                }
+            }
+        });
+        for _ in 0..20 {
+            assert_eq!(clean(&root, "b/Snapshot", &mut |_| ()), 0);
+        }
+        drop(stop);
+        writer.join().unwrap();
+        assert!(!root.join("var/log/amazon/ssm/amazon-ssm-agent.log").exists());
     }
 
     #[test]

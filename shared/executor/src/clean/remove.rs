@@ -16,10 +16,15 @@ pub(super) struct Remover {
 }
 
 impl Remover {
-    /// `kept` are names of files and folders that stay wherever they are.
-    pub(super) fn new(root: &Path, kept: &'static [&'static str]) -> Self {
+    /// A remover that has removed nothing yet.
+    pub(super) fn new(root: &Path) -> Self {
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-        Self { root, kept, failures: Vec::new() }
+        Self { root, kept: &[], failures: Vec::new() }
+    }
+
+    /// From now on files and folders with these names stay, wherever they are.
+    pub(super) fn keep(&mut self, names: &'static [&'static str]) {
+        self.kept = names;
     }
 
     /// Removes all that a pattern matches.
