@@ -49,7 +49,10 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
     let request = Command {
         instance: instance.to_owned(),
         comment: comment.clone(),
-        script: script(&agent(scene).await?, &upload(scene, "orders", serde_json::to_vec(&order).unwrap_or_default()).await?)?,
+        script: script(
+            &agent(scene).await?,
+            &upload(scene, "orders", serde_json::to_vec(&order).unwrap_or_default()).await?,
+        )?,
         timeout_seconds: timeout(scene),
         log_group: scene.context.config.log_group.clone(),
     };

@@ -57,9 +57,8 @@ async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Res
         previous: None,
     };
     let images = &scene.context.cloud.images;
-    let made = effect(scene.context, &scene.record, intended, |_| async {
-        Ok(images.copy(&planned.region, &request).await?)
-    });
+    let made =
+        effect(scene.context, &scene.record, intended, |_| async { Ok(images.copy(&planned.region, &request).await?) });
     let id = made.await?.id.unwrap_or_default();
     Ok(pending(planned, &id, format!("{id} is being copied")))
 }
@@ -120,4 +119,26 @@ fn failed(planned: &PlannedRegion, id: &str, reason: &str) -> Error {
         ..FailureCause::default()
     };
     Error::because(ErrorName::CopyFailed, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::HOME;
+
+    use crate::State;
+    use crate::testing::{AWAY, Task, check_state};
+
+    #[tokio::test]
+    async fn the_home_region_survives_every_fault() {
+        check_state(Task::item(State::DistributeRegion, HOME), &["SendTaskSuccess"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_copy_survives_every_fault() {
+        check_state(
+            Task::item(State::DistributeRegion, AWAY),
+            &["CopyImage", "ModifyImageAttribute", "SendTaskSuccess"],
+        )
+        .await;
+    }
 }

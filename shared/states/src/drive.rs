@@ -219,10 +219,7 @@ async fn look(
         }
         Err(error) => {
             let cause = error.cause(scope);
-            context
-                .store
-                .end_state(&wait.build, scope, StateStatus::Failed, &cause.message, Some(&cause), now)
-                .await?;
+            context.store.end_state(&wait.build, scope, StateStatus::Failed, &cause.message, Some(&cause), now).await?;
         }
     }
     match context.store.state(&wait.build, scope).await? {

@@ -67,7 +67,11 @@ pub const TABLE: &[Row] = &[
     Row { name: ErrorName::RebootLimit, raised_by: COMMANDS, handling: Handling::Caught },
     Row { name: ErrorName::ImageFailed, raised_by: &[State::Snapshot], handling: Handling::Caught },
     Row { name: ErrorName::TestFailed, raised_by: &[State::JudgeTests], handling: Handling::Caught },
-    Row { name: ErrorName::CopyFailed, raised_by: &[State::DistributeRegion, State::Publish], handling: Handling::Caught },
+    Row {
+        name: ErrorName::CopyFailed,
+        raised_by: &[State::DistributeRegion, State::Publish],
+        handling: Handling::Caught,
+    },
     Row { name: ErrorName::Timeout, raised_by: WAITING, handling: Handling::Caught },
     Row { name: ErrorName::Closed, raised_by: &State::ALL, handling: Handling::Caught },
     Row { name: ErrorName::AwsRefused, raised_by: &State::ALL, handling: Handling::Caught },

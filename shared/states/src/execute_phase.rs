@@ -47,8 +47,7 @@ async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
         Some(item) => format!("{}/{}/{item}", scene.record.build, scene.scope.state),
         None => format!("{}/{}", scene.record.build, scene.scope.state),
     };
-    let mut order =
-        WorkOrder::documents(execution, phases.iter().map(|&phase| phase.to_owned()).collect(), documents);
+    let mut order = WorkOrder::documents(execution, phases.iter().map(|&phase| phase.to_owned()).collect(), documents);
     order.working_directory = scene.record.plan.working_directory.clone().map(Into::into);
     Ok(order)
 }
@@ -69,4 +68,20 @@ async fn document(scene: &Scene<'_>, planned: &PlannedDocument) -> Result<OrderD
         body: component.document,
         parameters: planned.parameters.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::State;
+    use crate::testing::{Task, check_state};
+
+    #[tokio::test]
+    async fn build_survives_every_fault() {
+        check_state(Task::new(State::Build), &["PutObject", "PutObject", "SendCommand", "SendTaskSuccess"]).await;
+    }
+
+    #[tokio::test]
+    async fn execute_test_survives_every_fault() {
+        check_state(Task::item(State::ExecuteTest, "t3.small"), &["PutObject", "SendCommand", "SendTaskSuccess"]).await;
+    }
 }

@@ -146,10 +146,7 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Launch {
         subnet: candidate.subnet.clone(),
         security_groups,
         instance_profile: Some(planned.instance_profile.clone().unwrap_or_else(|| config.instance_profile.clone())),
-        metadata: MetadataOptions {
-            tokens_required: true,
-            hop_limit: planned.metadata_hop_limit,
-        },
+        metadata: MetadataOptions { tokens_required: true, hop_limit: planned.metadata_hop_limit },
         tags,
         block_devices: match scene.scope.item {
             // A test instance takes the volumes that its AMI has.
@@ -200,5 +197,59 @@ pub(crate) fn gone(instance: &Instance) -> String {
     match instance.state_reason.as_str() {
         "" => format!("{} {state} from outside", instance.id),
         reason => format!("{} {state}: {reason}", instance.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::NEVER;
+
+    use crate::State;
+    use crate::testing::{Task, check_state, reach};
+
+    #[tokio::test]
+    async fn launch_survives_every_fault() {
+        check_state(Task::new(State::Launch), &["RunInstances", "SendTaskSuccess"]).await;
+    }
+
+    #[tokio::test]
+    async fn launch_test_survives_every_fault() {
+        check_state(Task::item(State::LaunchTest, "t3.small"), &["RunInstances", "SendTaskSuccess"]).await;
+    }
+
+    #[tokio::test]
+    async fn the_next_type_is_tried_where_there_is_no_capacity() {
+        let stack = reach(&Task::new(State::Launch)).await;
+        stack.cloud.no_capacity("t3.small", None);
+        stack.run(&Task::new(State::Launch)).await.unwrap();
+        let launches = stack.cloud.requests().launches;
+        let types: Vec<&str> = launches.iter().map(|(_, launch)| launch.instance_type.as_str()).collect();
+        assert_eq!(types.last(), Some(&"t3a.small"));
+        stack.cloud.no_capacity("t3a.small", None);
+        let stack = reach(&Task::new(State::Launch)).await;
+        stack.cloud.no_capacity("t3.small", None);
+        stack.cloud.no_capacity("t3a.small", None);
+        let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.Capacity");
+        assert!(error.cause.contains("t3.small: InsufficientInstanceCapacity; t3a.small"), "{}", error.cause);
+        assert!(stack.inventory().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_ends_early_is_said_so() {
+        let stack = reach(&Task::new(State::Launch)).await;
+        stack.cloud.next_instance_ends(1, "Server.InternalError");
+        let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.NotOnline");
+        assert!(error.cause.contains("Server.InternalError"), "{}", error.cause);
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_nothing_ends_fails_by_its_deadline() {
+        let stack = reach(&Task::new(State::Launch)).await;
+        stack.cloud.pace(|pace| pace.until_online = NEVER);
+        let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.Timeout");
+        assert!(error.cause.contains("its SSM agent is not online yet"), "{}", error.cause);
     }
 }

@@ -20,6 +20,8 @@ pub mod signal;
 pub mod snapshot;
 mod state;
 pub mod test;
+#[cfg(test)]
+mod testing;
 mod undo;
 
 use std::path::PathBuf;

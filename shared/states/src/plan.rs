@@ -142,3 +142,94 @@ fn refused(message: impl ToString) -> Error {
     let cause = Error::failed(ErrorName::Refused, message.to_string()).cause(&scope);
     Error::because(ErrorName::Refused, cause)
 }
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{AMAZON, Fault, HOME};
+    use serde_json::{Value, json};
+
+    use crate::State;
+    use crate::testing::{Stack, Task, check_state, whole_build};
+
+    #[tokio::test]
+    async fn plan_survives_every_fault() {
+        check_state(Task::new(State::Plan), &[]).await;
+    }
+
+    fn plan(input: Value) -> Task {
+        Task { input: Some(input), ..Task::new(State::Plan) }
+    }
+
+    #[tokio::test]
+    async fn what_the_user_has_to_mend_is_refused_and_named() {
+        let stack = Stack::new().await;
+        for (input, part) in [
+            (
+                json!({"pipeline": "nowhere"}),
+                "the field `pipeline` of the input names `nowhere`, which was never applied",
+            ),
+            (json!({"pipelin": "web"}), "the input has no field `pipelin`: did you mean `pipeline`?"),
+            (json!("web"), "the input must be a JSON object"),
+            (json!({"pipeline": "web", "force": "yes"}), "the field `force` of the input is wrong"),
+            (
+                json!({"pipeline": "web", "sourceImage": "ssm:/nothing"}),
+                "source image ssm:/nothing: there is no such parameter",
+            ),
+            (json!({"pipeline": "web", "parameters": {"apache": {}}}), "names component `apache`"),
+        ] {
+            let error = stack.run(&plan(input)).await.unwrap_err();
+            assert_eq!(error.error, "Goldsmith.Refused");
+            assert!(error.cause.contains(part), "{}", error.cause);
+        }
+        assert!(stack.inventory().is_empty());
+    }
+
+    #[tokio::test]
+    async fn everything_is_frozen_in_the_record() {
+        let stack = Stack::new().await;
+        let answer = stack.run(&Task::new(State::Plan)).await.unwrap();
+        let expected = json!({
+            "outcome": "build", "image": "web/1.0.0/1", "tests": ["t3.small"], "regions": ["eu-west-1", "us-east-1"],
+        });
+        assert_eq!(answer, expected);
+        let plan = stack.record().await.plan;
+        let documents: Vec<String> =
+            plan.documents.iter().map(|document| format!("{} {}", document.name, document.version)).collect();
+        assert_eq!(documents, ["nginx 1.0.0", "answers 1.0.0"]);
+        assert_eq!(plan.regions[0].name, "web 1.0.0-1");
+        assert!(plan.documents[1].test_only);
+    }
+
+    #[tokio::test]
+    async fn a_patched_source_builds_once_and_an_unchanged_one_not_at_all() {
+        let stack = Stack::new().await;
+        for task in whole_build() {
+            stack.run(&task).await.unwrap();
+        }
+        let cause = json!({"kind": "source-update", "source": "ssm:/source", "imageId": "ami-00000001"});
+        let input = json!({"pipeline": "web", "cause": cause});
+        let answer = stack.run_as("web-again-1", &plan(input.clone())).await.unwrap();
+        assert_eq!(answer["outcome"], "skipped");
+        assert_eq!(answer["reason"], "nothing changed since web/1.0.0/1");
+        let patched = stack.cloud.add_image(HOME, AMAZON, "debian-12.1");
+        stack.point_source_to(&patched).await;
+        let answer = stack.run_as("web-again-2", &plan(input)).await.unwrap();
+        assert_eq!((&answer["outcome"], &answer["image"]), (&json!("build"), &json!("web/1.0.0/2")));
+    }
+
+    #[tokio::test]
+    async fn a_second_build_of_a_pipeline_finds_the_first_running() {
+        let stack = Stack::new().await;
+        stack.run(&Task::new(State::Plan)).await.unwrap();
+        let answer = stack.run_as("web-other-1", &Task::new(State::Plan)).await.unwrap();
+        assert_eq!((&answer["outcome"], &answer["image"]), (&json!("already-running"), &json!("web/1.0.0/1")));
+    }
+
+    #[tokio::test]
+    async fn throttling_is_tried_again_by_the_definition() {
+        let stack = Stack::new().await;
+        stack.cloud.fail_at(1, Fault::Refuse(Kind::Throttled));
+        assert_eq!(stack.run(&Task::new(State::Plan)).await.unwrap()["outcome"], "build");
+    }
+}

@@ -70,17 +70,17 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
 
 /// The Regions that have the image, if they are enough.
 fn good_regions(record: &BuildRecord, results: &[Outcome]) -> Result<Vec<String>> {
-    let good: Vec<String> = results.iter().filter(|result| result.succeeded()).map(|result| result.item.clone()).collect();
-    let enough = if record.plan.some_regions_suffice { !good.is_empty() } else { good.len() == record.plan.regions.len() };
+    let good: Vec<String> =
+        results.iter().filter(|result| result.succeeded()).map(|result| result.item.clone()).collect();
+    let enough =
+        if record.plan.some_regions_suffice { !good.is_empty() } else { good.len() == record.plan.regions.len() };
     if enough {
         return Ok(good);
     }
     let mut cause = match results.iter().find(|result| !result.succeeded()) {
         Some(failed) => failed.failure(State::DistributeRegion),
-        None => Error::failed(ErrorName::CopyFailed, "not every Region was distributed to").cause(&Scope {
-            state: State::Publish.name().to_owned(),
-            item: None,
-        }),
+        None => Error::failed(ErrorName::CopyFailed, "not every Region was distributed to")
+            .cause(&Scope { state: State::Publish.name().to_owned(), item: None }),
     };
     ErrorName::CopyFailed.as_str().clone_into(&mut cause.error);
     Err(Error::because(ErrorName::CopyFailed, cause))
@@ -90,7 +90,10 @@ fn good_regions(record: &BuildRecord, results: &[Outcome]) -> Result<Vec<String>
 pub(crate) async fn amis(context: &Context, record: &BuildRecord, good: &[String]) -> Result<BTreeMap<String, String>> {
     let effects = context.store.all_effects(&record.build).await?;
     let images = effects.into_iter().filter(|effect| effect.kind == EffectKind::Image);
-    Ok(images.filter(|effect| good.contains(&effect.region)).filter_map(|effect| Some((effect.region, effect.id?))).collect())
+    Ok(images
+        .filter(|effect| good.contains(&effect.region))
+        .filter_map(|effect| Some((effect.region, effect.id?)))
+        .collect())
 }
 
 async fn snapshots(context: &Context, amis: &BTreeMap<String, String>) -> Result<BTreeMap<String, Vec<String>>> {
@@ -149,4 +152,15 @@ async fn put_parameter(
     })
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::State;
+    use crate::testing::{check_state, good};
+
+    #[tokio::test]
+    async fn publish_survives_every_fault() {
+        check_state(good(State::Publish), &["PutParameter"]).await;
+    }
 }

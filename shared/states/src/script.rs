@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn only_plain_urls_and_digests_get_into_the_script() {
-        let good = file("https://bucket.s3.eu-west-1.amazonaws.com/agent/ab?X-Amz-Signature=0f&X-Amz-Date=20260101T000000Z");
+        let good =
+            file("https://bucket.s3.eu-west-1.amazonaws.com/agent/ab?X-Amz-Signature=0f&X-Amz-Date=20260101T000000Z");
         let text = script(&good, &good).unwrap();
         assert!(text.contains(&format!("fetch '{}' ", good.url)) && !text.contains('@'));
         for bad in ["https://x/'; rm -rf /; '", "https://x/$(id)", "ftp://x/a", "https://x/\n"] {

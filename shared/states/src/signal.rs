@@ -65,3 +65,58 @@ async fn wake(context: &Context, wait: &Wait) -> Result<()> {
     let payload = json!({"wake": {"build": wait.build, "state": wait.state, "item": wait.item}});
     Ok(context.cloud.functions.wake(&function, &payload.to_string()).await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::HOME;
+    use serde_json::{Value, json};
+
+    use crate::testing::{Stack, Task, reach};
+    use crate::{State, signal};
+
+    fn event(detail_type: &str, detail: Value) -> Value {
+        json!({
+            "version": "0", "id": "1", "detail-type": detail_type, "source": "aws.ec2", "account": "1",
+            "time": "2026-11-24T03:00:00Z", "region": HOME, "resources": [], "detail": detail,
+        })
+    }
+
+    async fn woken(stack: &Stack, event: Value) -> Value {
+        signal::handle(&stack.context(), event).await.unwrap()["woken"].clone()
+    }
+
+    #[tokio::test]
+    async fn an_event_wakes_the_owner_of_the_wait_and_the_wait_then_ends() {
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        let token = stack.start(&Task::new(State::Snapshot)).await;
+        let image = stack.cloud.inventory().region(HOME).images.into_keys().next().unwrap();
+        assert!(stack.answer(&token).is_none());
+
+        // Ten events before the image is available: each is a look, none is an answer.
+        let available = event("EC2 AMI State Change", json!({"ImageId": image, "State": "available"}));
+        for _ in 0..10 {
+            assert_eq!(woken(&stack, available.clone()).await, 1);
+            stack.deliver_wakes().await;
+            assert!(stack.answer(&token).is_none());
+        }
+        stack.cloud.settle();
+        woken(&stack, available.clone()).await;
+        stack.deliver_wakes().await;
+        assert!(stack.answer(&token).unwrap().is_ok());
+        assert_eq!(woken(&stack, available).await, 0, "the wait is gone");
+    }
+
+    #[tokio::test]
+    async fn unknown_and_malformed_events_are_dropped() {
+        let stack = Stack::new().await;
+        for dropped in [
+            event("EC2 Spot Instance Interruption Warning", json!({})),
+            event("EC2 AMI State Change", json!({"State": "available"})),
+            json!({"surprise": true}),
+            json!([1]),
+        ] {
+            assert_eq!(woken(&stack, dropped).await, 0);
+        }
+    }
+}

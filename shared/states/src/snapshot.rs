@@ -159,3 +159,18 @@ fn failed(scene: &Scene<'_>, resource: &str, message: String) -> Error {
     };
     Error::because(ErrorName::ImageFailed, cause)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::State;
+    use crate::testing::{Task, check_state};
+
+    #[tokio::test]
+    async fn snapshot_survives_every_fault() {
+        check_state(
+            Task::new(State::Snapshot),
+            &["PutObject", "SendCommand", "StopInstances", "CreateImage", "TerminateInstances", "SendTaskSuccess"],
+        )
+        .await;
+    }
+}

@@ -58,3 +58,19 @@ async fn judge(context: &Context, start: &Start) -> Result<Value> {
         .await?;
     Err(Error::because(ErrorName::TestFailed, cause))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::State;
+    use crate::testing::{Task, check_state, good};
+
+    #[tokio::test]
+    async fn end_test_survives_every_fault() {
+        check_state(Task::item(State::EndTest, "t3.small"), &["TerminateInstances"]).await;
+    }
+
+    #[tokio::test]
+    async fn judge_tests_survives_every_fault() {
+        check_state(good(State::JudgeTests), &[]).await;
+    }
+}

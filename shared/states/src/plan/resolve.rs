@@ -41,9 +41,7 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
     let infrastructure = store.infrastructure(name).await?;
     let infrastructure = infrastructure.ok_or_else(|| lost("infrastructure configuration", name))?;
     let distribution = match &pipeline.distribution_configuration {
-        Some(name) => {
-            Some(store.distribution(name).await?.ok_or_else(|| lost("distribution configuration", name))?)
-        }
+        Some(name) => Some(store.distribution(name).await?.ok_or_else(|| lost("distribution configuration", name))?),
         None => None,
     };
     let source = source(context, input.source_image.as_ref().unwrap_or(&recipe.parent_image)).await?;
@@ -71,7 +69,10 @@ async fn documents(
 ) -> Result<(Vec<PlannedDocument>, bool)> {
     let unknown = input.parameters.keys().find(|name| !recipe.components.iter().any(|part| part.name == **name));
     if let Some(name) = unknown {
-        let message = format!("the field `parameters` of the input names component `{name}`, which recipe `{}` has not", recipe.name);
+        let message = format!(
+            "the field `parameters` of the input names component `{name}`, which recipe `{}` has not",
+            recipe.name
+        );
         return Err(refused(message));
     }
     let mut documents = Vec::new();
@@ -116,12 +117,14 @@ async fn source(context: &Context, wanted: &SourceImage) -> Result<Image> {
         SourceImage::Newest { owners, name } => images.newest(region, owners, name).await?,
         SourceImage::Parameter(name) => {
             let parameter = context.cloud.parameters.get(region, name).await?;
-            let id = parameter.ok_or_else(|| refused(format!("source image {wanted}: there is no such parameter in {region}")))?;
+            let id = parameter
+                .ok_or_else(|| refused(format!("source image {wanted}: there is no such parameter in {region}")))?;
             images.image(region, id.value.trim()).await?
         }
         SourceImage::Pipeline(name) => {
             let id = newest_of(context, name).await?;
-            let id = id.ok_or_else(|| refused(format!("source image {wanted}: that pipeline has no available image")))?;
+            let id =
+                id.ok_or_else(|| refused(format!("source image {wanted}: that pipeline has no available image")))?;
             images.image(region, &id).await?
         }
     };

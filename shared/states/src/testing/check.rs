@@ -1,0 +1,90 @@
+//! The one generic test of a state.
+
+use goldsmith_cloud::Kind;
+use goldsmith_cloud::fake::{Fault, HOME};
+
+use super::faulty_table::TABLE_WRITE;
+use super::stack::{AWAY, Stack};
+use super::step_functions::{Ended, Task};
+use crate::{Outcome, State};
+
+/// Every way in which one effect can go wrong.
+const FAULTS: [Fault; 4] = [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter];
+
+/// A good build's tasks in order.
+pub(crate) fn whole_build() -> Vec<Task> {
+    let test = "t3.small";
+    let regions = [HOME, AWAY];
+    vec![
+        Task::new(State::Plan),
+        Task::new(State::Launch),
+        Task::new(State::Build),
+        Task::new(State::Snapshot),
+        Task::item(State::LaunchTest, test),
+        Task::item(State::ExecuteTest, test),
+        Task::item(State::EndTest, test),
+        Task { results: Some(outcomes(&[test])), ..Task::new(State::JudgeTests) },
+        Task::item(State::DistributeRegion, HOME),
+        Task::item(State::DistributeRegion, AWAY),
+        Task { results: Some(outcomes(&regions)), ..Task::new(State::Publish) },
+        Task::new(State::Finish),
+    ]
+}
+
+fn outcomes(items: &[&str]) -> Vec<Outcome> {
+    let good = |item: &&str| Outcome { item: (*item).to_owned(), outcome: "succeeded".to_owned(), cause: None };
+    items.iter().map(good).collect()
+}
+
+/// The task of this state in a good build, with the results that it gets.
+pub(crate) fn good(state: State) -> Task {
+    whole_build().into_iter().find(|task| task.state == state).unwrap()
+}
+
+/// A stack on which all tasks before this one have ended well.
+pub(crate) async fn reach(task: &Task) -> Stack {
+    let stack = Stack::new().await;
+    for before in whole_build().iter().take_while(|before| before.scope() != task.scope()) {
+        let ended = stack.run(before).await;
+        assert!(ended.is_ok(), "{}: {ended:?}", before.scope());
+    }
+    stack
+}
+
+/// Checks a state three ways.
+///
+/// 1. It succeeds, and the calls that it makes to change AWS are exactly `effects`, so that a new one is not added
+///    without this test going over it.
+/// 2. Run again after its end, it answers the same and changes nothing.
+/// 3. For each of its effects, writes to the table among them, and each way in which that can go wrong: it ends as it
+///    would have, and leaves in AWS exactly what it would have left.
+pub(crate) async fn check_state(task: Task, effects: &[&str]) {
+    let stack = reach(&task).await;
+    let before = stack.cloud.effects().len();
+    let ended = stack.run(&task).await;
+    assert!(ended.is_ok(), "{}: {ended:?}", task.scope());
+    let made = stack.cloud.effects().split_off(before);
+    let calls: Vec<&str> = made.iter().map(|effect| effect.name).filter(|name| *name != TABLE_WRITE).collect();
+    assert_eq!(calls, effects, "effects of {}", task.scope());
+
+    let inventory = stack.inventory();
+    assert_eq!(stack.run(&task).await, ended, "{} run twice", task.scope());
+    assert_eq!(stack.inventory(), inventory, "{} run twice", task.scope());
+
+    for n in 1..=made.len() {
+        for fault in FAULTS {
+            check_fault(&task, n, fault, &ended, &stack).await;
+        }
+    }
+}
+
+async fn check_fault(task: &Task, n: usize, fault: Fault, ended: &Ended, good: &Stack) {
+    let stack = reach(task).await;
+    stack.cloud.fail_at(n, fault);
+    let what = || {
+        let hit = stack.cloud.effects();
+        format!("{} with {fault:?} at effect {n}: {:?}", task.scope(), hit.last())
+    };
+    assert_eq!(&stack.run(task).await, ended, "{}", what());
+    assert_eq!(stack.inventory(), good.inventory(), "{}", what());
+}

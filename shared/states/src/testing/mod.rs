@@ -1,0 +1,14 @@
+//! A whole stack in memory for the tests of the states: behaving AWS, table, clock, and what Step Functions does.
+//!
+//! [`check_state`] is the one generic test: it runs a state alone, runs it twice, and runs it once for each effect it
+//! makes (calls to AWS and writes to the table alike) and each way in which that effect can go wrong. The context is
+//! built anew for every invocation, as in Lambda.
+
+mod check;
+mod faulty_table;
+mod stack;
+mod step_functions;
+
+pub(crate) use check::{check_state, good, reach, whole_build};
+pub(crate) use stack::{AWAY, BUILD, Stack};
+pub(crate) use step_functions::Task;

@@ -1,0 +1,175 @@
+//! The stack: one pipeline with a build and a test component, two Regions, a published parameter.
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use goldsmith_cloud::Parameter;
+use goldsmith_cloud::fake::{AMAZON, FakeCloud, HOME, Inventory};
+use goldsmith_model::definitions::{Draft, SourceFile};
+use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store};
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use super::faulty_table::FaultyTable;
+use crate::{Clock, Config, Context};
+
+/// The second Region.
+pub(crate) const AWAY: &str = "us-east-1";
+/// Build id of every test.
+pub(crate) const BUILD: &str = "web-0123456789abcdef-1";
+
+const DEFINITIONS: &str = r#"
+kind: Component
+name: nginx
+semanticVersion: 1.0.0
+platform: Linux
+data: |
+  schemaVersion: 1.0
+  phases:
+    - name: build
+      steps:
+        - {name: Install, action: ExecuteBash, inputs: {commands: ["true"]}}
+---
+kind: Component
+name: answers
+semanticVersion: 1.0.0
+platform: Linux
+data: |
+  schemaVersion: 1.0
+  phases:
+    - name: test
+      steps:
+        - {name: Fetch, action: ExecuteBash, inputs: {commands: ["true"]}}
+---
+kind: ImageRecipe
+name: web
+semanticVersion: 1.0.0
+parentImage: ssm:/source
+components:
+  - {name: nginx, version: 1.x.x}
+  - {name: answers, version: x.x.x}
+---
+kind: InfrastructureConfiguration
+name: small
+instanceTypes: [t3.small, t3a.small]
+---
+kind: DistributionConfiguration
+name: two
+distributions:
+  - region: eu-west-1
+    ssmParameterConfigurations: [{parameterName: /images/web}]
+  - region: us-east-1
+    amiDistributionConfiguration:
+      launchPermission: {userIds: ["111122223333"]}
+---
+kind: ImagePipeline
+name: web
+imageRecipe: web/1.x.x
+infrastructureConfiguration: small
+distributionConfiguration: two
+allowOverrides: true
+"#;
+
+/// Time that passes only when somebody sleeps.
+#[derive(Clone)]
+pub(crate) struct FakeClock(Arc<Mutex<Timestamp>>);
+
+impl FakeClock {
+    pub(crate) fn advance(&self, time: SignedDuration) {
+        *self.0.lock().unwrap() += time;
+    }
+}
+
+#[async_trait]
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+    async fn sleep(&self, time: Duration) {
+        self.advance(SignedDuration::try_from(time).unwrap());
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Everything that outlives a function.
+pub(crate) struct Stack {
+    pub(crate) cloud: FakeCloud,
+    pub(crate) table: MemoryTable,
+    pub(crate) clock: FakeClock,
+    /// How many of the asked wakes have been delivered.
+    pub(super) delivered: Cell<usize>,
+    agents: TempDir,
+}
+
+impl Stack {
+    /// A stack with its definitions applied and its source image there.
+    pub(crate) async fn new() -> Self {
+        let agents = tempfile::tempdir().unwrap();
+        std::fs::write(agents.path().join("agent-x86_64"), b"agent").unwrap();
+        let clock = FakeClock(Arc::new(Mutex::new("2026-11-24T03:00:00Z".parse().unwrap())));
+        let delivered = Cell::new(0);
+        let stack = Self { cloud: FakeCloud::new(), table: MemoryTable::new(), clock, delivered, agents };
+        let source = stack.cloud.add_image(HOME, AMAZON, "debian-12");
+        stack.point_source_to(&source).await;
+        stack.store().apply(&definitions()).await.unwrap();
+        stack
+    }
+
+    /// Publishes another source image.
+    pub(crate) async fn point_source_to(&self, image: &str) {
+        let parameter = Parameter { value: image.to_owned(), data_type: "aws:ec2:image".to_owned() };
+        self.cloud.cloud().parameters.put(HOME, "/source", &parameter).await.unwrap();
+    }
+
+    /// The context of one invocation, built anew.
+    pub(crate) fn context(&self) -> Context {
+        let table = FaultyTable { table: self.table.clone(), faults: self.cloud.faults() };
+        Context {
+            store: Store::new(Arc::new(table)),
+            cloud: self.cloud.cloud(),
+            clock: Arc::new(self.clock.clone()),
+            config: Config {
+                stack: "goldsmith".to_owned(),
+                region: HOME.to_owned(),
+                log_group: "/goldsmith/goldsmith/builds".to_owned(),
+                instance_profile: "goldsmith-build".to_owned(),
+                security_group: "sg-1".to_owned(),
+                agents: self.agents.path().to_owned(),
+            },
+        }
+    }
+
+    /// The store without the counter.
+    pub(crate) fn store(&self) -> Store {
+        Store::new(Arc::new(self.table.clone()))
+    }
+
+    /// The build's record.
+    pub(crate) async fn record(&self) -> BuildRecord {
+        self.store().build(BUILD).await.unwrap().unwrap()
+    }
+
+    /// The image's record.
+    pub(crate) async fn image(&self) -> ImageRecord {
+        let record = self.record().await;
+        self.store().image(&record.image).await.unwrap().unwrap()
+    }
+
+    /// What there is in AWS, but for the source's parameter.
+    pub(crate) fn inventory(&self) -> Inventory {
+        let mut inventory = self.cloud.inventory();
+        for region in inventory.regions.values_mut() {
+            region.parameters.remove("/source");
+        }
+        inventory.regions.retain(|_, region| *region != Default::default());
+        inventory
+    }
+}
+
+fn definitions() -> goldsmith_model::definitions::Definitions {
+    let files = [SourceFile { path: "web.yml".to_owned(), text: DEFINITIONS.to_owned() }];
+    let load = |path: &std::path::Path| -> std::io::Result<String> { panic!("{} is not wanted", path.display()) };
+    Draft::read(&files, &load).check(&Default::default()).unwrap()
+}

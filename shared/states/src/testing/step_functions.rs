@@ -1,0 +1,178 @@
+//! What Step Functions, the tick and Lambda do around a state, as far as a state can notice.
+
+use goldsmith_store::Scope;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::stack::{BUILD, Stack};
+use crate::errors::ErrorName;
+use crate::{
+    Context, Error, ErrorInfo, Invocation, Outcome, Start, State, distribute, execute_phase, finish, launch, plan,
+    publish, signal, snapshot, test,
+};
+
+/// The definition's `MaxAttempts`, plus the first.
+const ATTEMPTS: u32 = 5;
+/// Minutes after which a wait that nobody answered is given up.
+const TICKS: u32 = 60;
+
+/// How a state ended, as the definition sees it.
+pub(crate) type Ended = Result<Value, ErrorInfo>;
+
+/// One Task of an execution.
+#[derive(Clone)]
+pub(crate) struct Task {
+    pub(crate) state: State,
+    pub(crate) item: Option<String>,
+    pub(crate) input: Option<Value>,
+    pub(crate) results: Option<Vec<Outcome>>,
+    pub(crate) error: Option<ErrorInfo>,
+}
+
+impl Task {
+    pub(crate) fn new(state: State) -> Self {
+        let input = (state == State::Plan).then(|| json!({"pipeline": "web"}));
+        Self { state, item: None, input, results: None, error: None }
+    }
+    pub(crate) fn item(state: State, item: &str) -> Self {
+        Self { item: Some(item.to_owned()), ..Self::new(state) }
+    }
+    pub(crate) fn scope(&self) -> Scope {
+        Scope { state: self.state.name().to_owned(), item: self.item.clone() }
+    }
+    /// The payload of its function.
+    fn start(&self, token: &str) -> Start {
+        Start {
+            build: BUILD.to_owned(),
+            state: self.state,
+            item: self.item.clone(),
+            token: self.state.timeout().map(|_| token.to_owned()),
+            execution: format!("arn:aws:states:eu-west-1:1:execution:web:{BUILD}"),
+            input: self.input.clone(),
+            results: self.results.clone(),
+            error: self.error.clone(),
+        }
+    }
+}
+
+impl Stack {
+    /// Runs a Task with the definition's retries; a waiting one until its token is answered.
+    pub(crate) async fn run(&self, task: &Task) -> Ended {
+        self.run_as(BUILD, task).await
+    }
+
+    /// The same in another execution.
+    pub(crate) async fn run_as(&self, build: &str, task: &Task) -> Ended {
+        for attempt in 1..=ATTEMPTS {
+            let token = format!("token-{}-{attempt}-{}", task.scope(), self.cloud.answers().len());
+            self.cloud.open_token(&token);
+            let called = self.invoke(Start { build: build.to_owned(), ..task.start(&token) }).await;
+            match called {
+                Some(Err(error)) if error.name() == ErrorName::Throttled => {}
+                Some(Err(error)) => return Err(info(&error, &task.scope())),
+                Some(Ok(value)) if task.state.timeout().is_none() => return Ok(value),
+                // The process died: Lambda says Runtime.ExitError, and the definition tries again.
+                None if attempt < ATTEMPTS && task.state.timeout().is_none() => {}
+                None if attempt == 1 => {}
+                _ => return self.answered(&token).await,
+            }
+            self.clock.advance(SignedDuration::from_secs(5));
+            self.cloud.close_token(&token);
+        }
+        panic!("{} was not done in {ATTEMPTS} attempts", task.scope())
+    }
+
+    /// Runs tasks until a fault kills a function; then the execution is at an end, too.
+    pub(crate) async fn run_until_killed(&self, tasks: &[Task]) {
+        for task in tasks {
+            let token = format!("token-{}", task.scope());
+            self.cloud.open_token(&token);
+            match self.invoke(task.start(&token)).await {
+                None => return,
+                Some(called) => assert!(called.is_ok(), "{}: {called:?}", task.scope()),
+            }
+        }
+    }
+
+    /// Starts a waiting Task once and answers its token.
+    pub(crate) async fn start(&self, task: &Task) -> String {
+        let token = format!("token-{}", task.scope());
+        self.cloud.open_token(&token);
+        self.invoke(task.start(&token)).await.unwrap().unwrap();
+        token
+    }
+
+    /// What a token was answered with.
+    pub(crate) fn answer(&self, token: &str) -> Option<Ended> {
+        let answer = self.cloud.answers().into_iter().find(|answer| answer.token == token)?;
+        Some(match answer.result {
+            Ok(output) => Ok(serde_json::from_str(&output).unwrap()),
+            Err((error, cause)) => Err(ErrorInfo { error, cause }),
+        })
+    }
+
+    /// Waits, tick by tick, until the token is answered.
+    async fn answered(&self, token: &str) -> Ended {
+        for _ in 0..TICKS {
+            if let Some(ended) = self.answer(token) {
+                return ended;
+            }
+            self.clock.advance(SignedDuration::from_mins(1));
+            let context = self.context();
+            let _ = self.until_killed(signal::handle(&context, json!({}))).await;
+            self.deliver_wakes().await;
+        }
+        panic!("nobody answered {token}")
+    }
+
+    /// Invokes the functions that `signal` asked Lambda to.
+    pub(crate) async fn deliver_wakes(&self) {
+        for wake in self.cloud.wakes().split_off(self.delivered.get()) {
+            self.delivered.set(self.delivered.get() + 1);
+            let invocation: Invocation = serde_json::from_str(&wake.payload).unwrap();
+            let Invocation::Wake { wake } = &invocation else { panic!("not a wake") };
+            let state = wake.state;
+            let context = self.context();
+            let _ = self.until_killed(dispatch(&context, state, invocation)).await;
+        }
+    }
+
+    async fn invoke(&self, start: Start) -> Option<Result<Value, Error>> {
+        let context = self.context();
+        let state = start.state;
+        self.until_killed(dispatch(&context, state, Invocation::Start(Box::new(start)))).await
+    }
+
+    /// Runs a function; none where a fault killed its process.
+    pub(crate) async fn until_killed<T>(&self, function: impl Future<Output = T>) -> Option<T> {
+        let faults = self.cloud.faults();
+        tokio::select! {
+            biased;
+            () = faults.killed() => None,
+            done = function => Some(done),
+        }
+    }
+}
+
+async fn dispatch(context: &Context, state: State, invocation: Invocation) -> Result<Value, Error> {
+    match (state, invocation) {
+        (State::Launch | State::LaunchTest, call) => launch::handle(context, call).await,
+        (State::Build | State::ExecuteTest, call) => execute_phase::handle(context, call).await,
+        (State::Snapshot, call) => snapshot::handle(context, call).await,
+        (State::DistributeRegion, call) => distribute::handle(context, call).await,
+        (State::Plan, Invocation::Start(start)) => plan::handle(context, &start).await,
+        (State::EndTest | State::JudgeTests, Invocation::Start(start)) => test::handle(context, &start).await,
+        (State::Publish, Invocation::Start(start)) => publish::handle(context, &start).await,
+        (State::Finish | State::FinishFailed, Invocation::Start(start)) => finish::handle(context, &start).await,
+        (state, Invocation::Wake { .. }) => panic!("{state} does not wait"),
+    }
+}
+
+/// An error as Lambda and Step Functions hand it to a Catch.
+fn info(error: &Error, scope: &Scope) -> ErrorInfo {
+    let cause = json!({
+        "errorType": error.name().as_str(),
+        "errorMessage": serde_json::to_string(&error.cause(scope)).unwrap(),
+    });
+    ErrorInfo { error: error.name().as_str().to_owned(), cause: cause.to_string() }
+}
