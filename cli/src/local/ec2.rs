@@ -1,0 +1,58 @@
+//! `goldsmith local ec2`: the endpoint itself, in the foreground. `up` starts it, as root.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use goldsmith_local::{DelayProfile, Options, ensure_base_image, requirements, serve};
+
+use super::machine::lacking;
+use crate::output;
+
+/// How old describe answers are: enough to find a caller that takes an empty answer for the truth.
+const DESCRIBE_LAG: Duration = Duration::from_millis(100);
+
+/// Serves EC2 and SSM on this machine until it is told to end. Needs root.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Folder for the disks of instances and images.
+    #[arg(long, value_name = "FOLDER")]
+    state: PathBuf,
+    /// Folder where the Debian that instances start from is kept.
+    #[arg(long, value_name = "FOLDER")]
+    images: PathBuf,
+    /// Emulator that takes events and log lines.
+    #[arg(long, value_name = "URL")]
+    events: Option<String>,
+}
+
+/// Makes the base image when it is missing, and serves.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    std::fs::create_dir_all(&args.state).with_context(|| format!("cannot make {}", args.state.display()))?;
+    if let Some(missing) = requirements(&args.state).missing() {
+        return Err(lacking(format!("instances cannot run: {missing}")));
+    }
+    // Instances run beside each other, so it has threads of its own, unlike the rest of this program.
+    let serving = std::thread::scope(|scope| scope.spawn(|| serve_until_told(args)).join());
+    serving.unwrap_or_else(|_| anyhow::bail!("the endpoint broke down"))
+}
+
+fn serve_until_told(args: &Args) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let base_image = ensure_base_image(&args.images, output::say).await?;
+        let options = Options {
+            listen: args.listen,
+            state_dir: args.state.clone(),
+            delays: DelayProfile::Demo,
+            base_image,
+            events_url: args.events.clone(),
+            describe_lag: DESCRIBE_LAG,
+        };
+        Ok(serve(options).await?)
+    })
+}

@@ -1,0 +1,54 @@
+//! The Python environment of the emulator: made once per set of requirements, and never touched again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::Say;
+use super::files::{self, Files};
+use super::folders::{Folders, lock};
+use super::machine::lacking;
+
+/// Name of the file that says that an environment is complete.
+const COMPLETE: &str = ".complete";
+
+/// The environment's interpreter. Making it takes about half a minute and 530 MB, and needs the package index.
+pub(crate) fn ensure(folders: &Folders, files: &Files, say: Say<'_>) -> Result<PathBuf> {
+    let digest = files::digest_of([files::REQUIREMENTS].into_iter());
+    let folder = folders.data.join(format!("venv-{}", &digest[..16]));
+    let python = folder.join("bin/python");
+    if folder.join(COMPLETE).is_file() {
+        return Ok(python);
+    }
+    let _lock = lock(&folder.with_extension("lock"))?;
+    if !folder.join(COMPLETE).is_file() {
+        say("Making the Python environment of the local AWS (once, about half a minute).");
+        make(&folder, &python, &files.path("requirements.txt"))?;
+    }
+    Ok(python)
+}
+
+fn make(folder: &Path, python: &Path, requirements: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    run("python3", Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    // In one pass: the emulator pins what the others would move.
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    run("pip", Command::new(python).args(pip).arg(requirements))?;
+    let mark = folder.join(COMPLETE);
+    fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))
+}
+
+fn run(name: &str, command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("cannot start {name}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let last = said.trim().lines().last().unwrap_or("it said nothing");
+    Err(lacking(format!("the Python environment cannot be made, {name} failed: {last}")))
+}

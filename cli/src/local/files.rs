@@ -1,0 +1,106 @@
+//! What travels inside the program: launcher, deployment, template and definition.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+/// The requirements of the Python environment.
+pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
+/// The production template.
+pub(crate) const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
+/// The state machine.
+pub(crate) const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
+
+/// Programs that the emulator runs with: when one changes, it starts anew.
+const LAUNCHER: [(&str, &str); 2] = [
+    ("launcher.py", include_str!("../../../infra/local/launcher.py")),
+    ("permissions.py", include_str!("../../../infra/local/permissions.py")),
+];
+const DEPLOYMENT: [(&str, &str); 4] = [
+    ("deploy.py", include_str!("../../../infra/local/deploy.py")),
+    ("requirements.txt", REQUIREMENTS),
+    ("template.yaml", TEMPLATE),
+    ("image-build.asl.json", DEFINITION),
+];
+
+/// The files on disk.
+pub(crate) struct Files {
+    folder: PathBuf,
+}
+
+impl Files {
+    /// Writes the files below `data`, in a folder of their digest, when they are not there yet.
+    pub(crate) fn unpack(data: &Path) -> Result<Self> {
+        let all = || LAUNCHER.iter().chain(&DEPLOYMENT);
+        let digest = digest_of(all().map(|(_, text)| *text));
+        let folder = data.join(format!("local-{}", &digest[..16]));
+        if !folder.is_dir() {
+            // Under another name until it is complete; whoever comes second finds the folder there.
+            let part = data.join(format!(".local-{}", std::process::id()));
+            fs::create_dir_all(&part).with_context(|| format!("cannot make {}", part.display()))?;
+            for (name, text) in all() {
+                fs::write(part.join(name), text)
+                    .with_context(|| format!("cannot write {}", part.join(name).display()))?;
+            }
+            if fs::rename(&part, &folder).is_err() {
+                fs::remove_dir_all(&part).with_context(|| format!("cannot remove {}", part.display()))?;
+            }
+        }
+        Ok(Files { folder })
+    }
+
+    /// Where the file of this name is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// Digest of all that the emulator is started from.
+pub(crate) fn emulator_digest() -> String {
+    digest_of(LAUNCHER.iter().map(|(_, text)| *text).chain([REQUIREMENTS]))
+}
+
+/// SHA-256 of the texts one after another, in hexadecimal digits.
+pub(crate) fn digest_of<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut digest = Sha256::new();
+    texts.for_each(|text| digest.update(text));
+    hexadecimal(&digest.finalize())
+}
+
+/// SHA-256 of a file.
+pub(crate) fn digest_of_file(path: &Path) -> Result<String> {
+    let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(hexadecimal(&Sha256::digest(&content)))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Files, digest_of};
+
+    #[test]
+    fn files_are_written_once_under_their_digest() {
+        let data = tempfile::tempdir().unwrap();
+        let first = Files::unpack(data.path()).unwrap();
+        assert!(first.path("launcher.py").is_file());
+        std::fs::write(first.path("mark"), "").unwrap();
+        assert!(Files::unpack(data.path()).unwrap().path("mark").is_file());
+        assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn digests_are_sha_256() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest_of(["a", "bc"].into_iter()), expected);
+    }
+}

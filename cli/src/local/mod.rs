@@ -1,0 +1,129 @@
+//! `goldsmith local`: AWS on this machine. The production template, state machine and functions run on an emulator;
+//! EC2 and SSM are our own endpoint, whose instances really run commands.
+
+mod deployment;
+mod ec2;
+mod environment;
+mod files;
+mod folders;
+mod http;
+mod machine;
+mod process;
+mod stack;
+mod up;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::args::{Format, Globals};
+use crate::exit::{Exit, invalid};
+use crate::output;
+use files::Files;
+use folders::Folders;
+pub(crate) use stack::Stack;
+pub(crate) use up::ensure_up;
+
+/// Tells in one sentence what takes time.
+pub(crate) type Say<'a> = &'a dyn Fn(&str);
+
+/// Run AWS on this machine.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Start the stack, or bring it up to date.
+    Up {
+        /// The functions' zip, when it is not where `make package` puts it.
+        #[arg(long, value_name = "FILE", env = "GOLDSMITH_PACKAGE")]
+        package: Option<PathBuf>,
+    },
+    /// Say whether the stack runs, and where.
+    Status,
+    /// End the stack and remove all it made; what is made once stays.
+    Down,
+    /// Empty the stack: definitions, builds, images and instances.
+    Reset,
+    #[command(hide = true)]
+    Ec2(ec2::Args),
+    /// Print the interpreter of the Python environment, made when missing.
+    #[command(hide = true)]
+    Python,
+}
+
+/// Runs `goldsmith local`.
+pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    let folders = Folders::of(&globals.stack)?;
+    match &args.action {
+        Action::Up { package } => show(globals, &ensure_up(&globals.stack, package.as_deref(), &output::say)?)?,
+        Action::Status => return status(globals, &folders),
+        Action::Down => down(globals, &folders)?,
+        Action::Reset => reset(globals, &folders)?,
+        Action::Ec2(args) => ec2::run(args)?,
+        Action::Python => {
+            let files = Files::unpack(&folders.data)?;
+            let python = environment::ensure(&folders, &files, &output::say)?;
+            output::line(&python.display().to_string())?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn show(globals: &Globals, stack: &Stack) -> Result<()> {
+    if globals.output == Format::Json {
+        return Ok(output::json(stack)?);
+    }
+    output::line(&format!("The local stack `{}` runs at {}.", stack.name, stack.endpoint_url))?;
+    let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
+    output::line(&format!("  AWS CLI:  {key} aws --region {} --endpoint-url {} …", stack.region, stack.endpoint_url))?;
+    output::line(&format!("  End it:   {}", call(globals, "down")))?;
+    Ok(())
+}
+
+fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
+    match Stack::load(folders)? {
+        Some(stack) if stack.is_running() => {
+            show(globals, &stack)?;
+            Ok(Exit::Success)
+        }
+        found => {
+            let how = if found.is_some() { "has ended unasked" } else { "is down" };
+            let up = call(globals, "up");
+            Err(invalid(format!("the local stack `{}` {how}: start it by `{up}`", globals.stack)))
+        }
+    }
+}
+
+fn down(globals: &Globals, folders: &Folders) -> Result<()> {
+    let _lock = folders.lock()?;
+    let Some(stack) = Stack::load(folders)? else {
+        output::say(&format!("The local stack `{}` is down already.", globals.stack));
+        return Ok(());
+    };
+    output::say(&format!("Ending the local stack `{}`.", globals.stack));
+    up::end(&stack, folders, machine::check()?)
+}
+
+fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
+    {
+        let _lock = folders.lock()?;
+        let stack = Stack::load(folders)?.filter(Stack::is_running);
+        let mut stack = stack.ok_or_else(|| invalid(format!("the local stack `{}` does not run", globals.stack)))?;
+        output::say(&format!("Emptying the local stack `{}`.", globals.stack));
+        stack.deployed = None;
+        stack.save(folders)?;
+        http::request("POST", stack.port, "/_ministack/reset")?;
+        http::request("POST", stack.ec2_port, "/_local/reset")?;
+    }
+    ensure_up(&globals.stack, None, &output::say).map(drop)
+}
+
+fn call(globals: &Globals, action: &str) -> String {
+    let local = Globals { local: false, ..globals.clone() };
+    format!("{} local {action}", local.again())
+}

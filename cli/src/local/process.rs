@@ -1,0 +1,127 @@
+//! Processes that go on after this program: started apart from the terminal, told apart by their start time, and ended.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+use super::machine::Privilege;
+
+/// How long a process may take to end: the endpoint ends its instances first.
+const ENDING: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(20);
+/// Lines of a log that an error shows.
+const LAST_LINES: usize = 5;
+
+/// A process of ours. A process id alone may be somebody else's by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Process {
+    /// Its id.
+    pub(crate) pid: i32,
+    /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub(crate) started: u64,
+}
+
+impl Process {
+    /// Starts a command in a session of its own: neither Ctrl-C nor a closed terminal reaches it. It writes to `log`. Of
+    /// the command, program and arguments count.
+    pub(crate) fn start(command: &Command, log: &Path) -> Result<Self> {
+        let output = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let errors = output.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut apart = Command::new("setsid");
+        apart.arg(command.get_program()).args(command.get_args());
+        let started = apart.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
+        let child = started.with_context(|| format!("cannot start {name}"))?;
+        let pid = i32::try_from(child.id()).context("a process id is a positive number")?;
+        Self::of(pid).with_context(|| format!("{name} ended at once: {}", last_lines(log)))
+    }
+
+    /// The process that has this id now.
+    fn of(pid: i32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The program's name, in brackets, may hold anything; the third field follows it.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ended = matches!(*fields.first()?, "Z" | "X");
+        let started = fields.get(19)?.parse().ok()?;
+        (!ended).then_some(Process { pid, started })
+    }
+
+    /// Whether it runs, and is still the one that was started.
+    pub(crate) fn is_alive(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+
+    /// Asks it to end and waits until it has. One that has ended already is no error.
+    pub(crate) fn end(self, privilege: Privilege) -> Result<()> {
+        for signal in [Signal::TERM, Signal::KILL] {
+            if !self.is_alive() {
+                return Ok(());
+            }
+            self.signal(signal, privilege)?;
+            let asked = Instant::now();
+            while asked.elapsed() < ENDING && self.is_alive() {
+                sleep(LOOK);
+            }
+        }
+        if self.is_alive() { bail!("process {} does not end", self.pid) } else { Ok(()) }
+    }
+
+    fn signal(self, signal: Signal, privilege: Privilege) -> Result<()> {
+        let told = match (privilege, Pid::from_raw(self.pid)) {
+            (Privilege::Root, Some(pid)) => kill_process(pid, signal).is_ok(),
+            (Privilege::Sudo, Some(_)) => {
+                let mut kill = privilege.command(Path::new("kill"));
+                kill.arg(format!("-{}", signal.as_raw())).arg(self.pid.to_string()).status()?.success()
+            }
+            (_, None) => false,
+        };
+        if told || !self.is_alive() { Ok(()) } else { bail!("process {} cannot be ended", self.pid) }
+    }
+}
+
+/// The end of a log, in one line.
+pub(crate) fn last_lines(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let from = lines.len().saturating_sub(LAST_LINES);
+    lines
+        .get(from..)
+        .filter(|lines| !lines.is_empty())
+        .map_or_else(|| "it said nothing".to_owned(), |lines| lines.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::{Process, last_lines};
+    use crate::local::machine::Privilege;
+
+    #[test]
+    fn a_process_is_ended_and_another_with_its_id_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sleeper = Command::new("sleep");
+        sleeper.arg("60");
+        let process = Process::start(&sleeper, &folder.path().join("log")).unwrap();
+        let other = Process { started: process.started + 1, ..process };
+        other.end(Privilege::Root).unwrap();
+        assert!(process.is_alive() && !other.is_alive());
+        process.end(Privilege::Root).unwrap();
+        assert!(!process.is_alive());
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_one_line() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(last_lines(log.path()), "it said nothing");
+        std::fs::write(log.path(), "a\nb\n\nc\nd\ne\nf\n").unwrap();
+        assert_eq!(last_lines(log.path()), "b; c; d; e; f");
+    }
+}

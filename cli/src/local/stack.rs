@@ -1,0 +1,140 @@
+//! A running local stack, as `stack.json` describes it.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::folders::Folders;
+use super::http;
+use super::process::Process;
+
+/// Region of every local stack; other Regions are there to be copied to.
+pub(crate) const REGION: &str = "eu-west-1";
+/// The emulator's key that may do everything.
+const ROOT_KEY: &str = "test";
+
+/// A local stack: how to reach it, and what it consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Stack {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where every AWS service answers.
+    pub(crate) endpoint_url: String,
+    /// Where the admin routes of the EC2 endpoint are (`/_local/…`).
+    pub(crate) ec2_url: String,
+    /// Its home Region.
+    pub(crate) region: String,
+    /// Access key with all rights.
+    pub(crate) access_key: String,
+    /// Its secret.
+    pub(crate) secret_key: String,
+    /// Port of `endpoint_url`.
+    pub(crate) port: u16,
+    /// Port of `ec2_url`.
+    pub(crate) ec2_port: u16,
+    /// The emulator.
+    pub(crate) emulator: Process,
+    /// The EC2 and SSM endpoint.
+    pub(crate) ec2: Process,
+    /// What both were started from: another digest, and they start anew.
+    pub(crate) programs: String,
+    /// What is deployed; nothing before the first deployment, or when that failed.
+    pub(crate) deployed: Option<Deployed>,
+}
+
+/// Digests (SHA-256) of what was deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Deployed {
+    /// `functions.zip`.
+    pub(crate) zip: String,
+    /// The state machine.
+    pub(crate) definition: String,
+    /// The template.
+    pub(crate) template: String,
+}
+
+impl Stack {
+    /// A stack whose two processes have just been started on these ports.
+    pub(crate) fn started(
+        name: &str,
+        [port, ec2_port]: [u16; 2],
+        [emulator, ec2]: [Process; 2],
+        programs: String,
+    ) -> Self {
+        Stack {
+            name: name.to_owned(),
+            endpoint_url: format!("http://127.0.0.1:{port}"),
+            ec2_url: format!("http://127.0.0.1:{ec2_port}"),
+            region: REGION.to_owned(),
+            access_key: ROOT_KEY.to_owned(),
+            secret_key: ROOT_KEY.to_owned(),
+            port,
+            ec2_port,
+            emulator,
+            ec2,
+            programs,
+            deployed: None,
+        }
+    }
+
+    /// The stack as it was last described; none when there is none.
+    pub(crate) fn load(folders: &Folders) -> Result<Option<Self>> {
+        let path = folders.description();
+        match fs::read(&path) {
+            Ok(text) => {
+                let stack = serde_json::from_slice(&text);
+                stack.map(Some).with_context(|| format!("{} does not describe a local stack", path.display()))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Describes the stack in its folder, at once or not at all.
+    pub(crate) fn save(&self, folders: &Folders) -> Result<()> {
+        let path = folders.description();
+        let part = path.with_extension("part");
+        let text = serde_json::to_vec_pretty(self)?;
+        fs::write(&part, text).with_context(|| format!("cannot write {}", part.display()))?;
+        fs::rename(&part, &path).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Whether both processes run and answer.
+    pub(crate) fn is_running(&self) -> bool {
+        self.emulator.is_alive() && self.ec2.is_alive() && self.emulator_answers() && self.ec2_answers()
+    }
+
+    /// Whether the emulator answers.
+    pub(crate) fn emulator_answers(&self) -> bool {
+        http::request("GET", self.port, "/_ministack/health").is_ok()
+    }
+
+    /// Whether the EC2 endpoint answers.
+    pub(crate) fn ec2_answers(&self) -> bool {
+        http::request("GET", self.ec2_port, "/_local/inventory").is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Deployed, Stack};
+    use crate::local::folders::Folders;
+    use crate::local::process::Process;
+
+    #[test]
+    fn a_stack_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders { data: folder.path().to_owned(), state: folder.path().to_owned() };
+        assert_eq!(Stack::load(&folders).unwrap(), None);
+        let process = Process { pid: 1, started: 2 };
+        let mut stack = Stack::started("goldsmith", [1, 2], [process; 2], "digest".to_owned());
+        stack.deployed = Some(Deployed { zip: "a".to_owned(), definition: "b".to_owned(), template: "c".to_owned() });
+        stack.save(&folders).unwrap();
+        assert_eq!(Stack::load(&folders).unwrap(), Some(stack));
+        std::fs::write(folders.description(), "{}").unwrap();
+        assert!(Stack::load(&folders).is_err());
+    }
+}

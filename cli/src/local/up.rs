@@ -1,0 +1,150 @@
+//! Starts a local stack, or takes the one that runs.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+
+use super::files::{self, Files};
+use super::folders::Folders;
+use super::machine::{self, Privilege};
+use super::process::{Process, last_lines};
+use super::stack::{REGION, Stack};
+use super::{Say, deployment, environment, http};
+
+/// The endpoint makes the base image first, which fetches a Debian.
+const EC2_START: Duration = Duration::from_secs(900);
+const EMULATOR_START: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The stack of this name, started and deployed. `say` is told in one sentence what takes time. `package` is the functions'
+/// zip, which is otherwise looked for beside this program.
+pub(crate) fn ensure_up(name: &str, package: Option<&Path>, say: Say<'_>) -> Result<Stack> {
+    let privilege = machine::check()?;
+    let folders = Folders::of(name)?;
+    let package = deployment::find_package(package)?;
+    let _lock = folders.lock()?;
+    let files = Files::unpack(&folders.data)?;
+    let python = environment::ensure(&folders, &files, say)?;
+    let programs = programs_digest()?;
+    let mut stack = match Stack::load(&folders)? {
+        Some(stack) if stack.programs == programs && stack.is_running() => stack,
+        Some(old) => {
+            say("Starting the local AWS anew, empty: it has ended, or this program has changed.");
+            end(&old, &folders, privilege)?;
+            Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?
+        }
+        None => Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?,
+    };
+    let deployed = deployment::ensure(&mut stack, &python, &files, &package, say);
+    stack.save(&folders)?;
+    deployed.map(|()| stack)
+}
+
+/// Ends the processes of a stack and removes what it kept.
+pub(crate) fn end(stack: &Stack, folders: &Folders, privilege: Privilege) -> Result<()> {
+    // The emulator first: its functions call the endpoint.
+    stack.emulator.end(Privilege::Root)?;
+    stack.ec2.end(privilege)?;
+    remove(folders, privilege)
+}
+
+/// Removes what a stack kept; the endpoint's files belong to root.
+fn remove(folders: &Folders, privilege: Privilege) -> Result<()> {
+    let removed = privilege.command(Path::new("rm")).arg("-rf").arg(&folders.state).status();
+    match removed.context("cannot start rm")? {
+        status if status.success() => Ok(()),
+        _ => bail!("cannot remove {}", folders.state.display()),
+    }
+}
+
+/// What tells two versions of the programs apart that the stack runs on: the launcher, and this executable.
+fn programs_digest() -> Result<String> {
+    let program = env::current_exe().context("this program does not know where it is")?;
+    let facts = fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?;
+    let modified = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let built = format!("{}-{}", facts.len(), modified.as_nanos());
+    Ok(files::digest_of([files::emulator_digest().as_str(), &built].into_iter()))
+}
+
+/// A start of the two processes.
+struct Start<'a> {
+    name: &'a str,
+    folders: &'a Folders,
+    files: &'a Files,
+    python: &'a Path,
+    privilege: Privilege,
+}
+
+impl Start<'_> {
+    fn run(&self, programs: String, say: Say<'_>) -> Result<Stack> {
+        let state = &self.folders.state;
+        remove(self.folders, self.privilege)?;
+        fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
+        let ports = http::free_ports()?;
+        let [port, ec2_port] = ports;
+        say("Starting the local AWS (the first time it makes a minimal Debian for its instances, about a minute).");
+        let ec2 = Process::start(&self.ec2(ec2_port, port)?, &self.log("ec2"))?;
+        let emulator = Process::start(&self.emulator(port, ec2_port)?, &self.log("emulator"));
+        let emulator = emulator.or_else(|error| ec2.end(self.privilege).and(Err(error)))?;
+        let stack = Stack::started(self.name, ports, [emulator, ec2], programs);
+        // From here on `down` can end it, whatever happens to this process.
+        stack.save(self.folders)?;
+        match self.wait(&stack) {
+            Ok(()) => Ok(stack),
+            Err(error) => end(&stack, self.folders, self.privilege).and(Err(error)),
+        }
+    }
+
+    /// The endpoint: this program, as root.
+    fn ec2(&self, port: u16, events: u16) -> Result<Command> {
+        let program = env::current_exe().context("this program does not know where it is")?;
+        let mut command = self.privilege.command(&program);
+        command.args(["local", "ec2", "--listen", &format!("127.0.0.1:{port}")]);
+        command.args(["--events", &format!("http://127.0.0.1:{events}")]);
+        command.arg("--state").arg(self.folders.state.join("ec2"));
+        command.arg("--images").arg(self.folders.base_images());
+        Ok(command)
+    }
+
+    /// The emulator, whose functions inherit all of its environment: it gets as good as none.
+    fn emulator(&self, port: u16, ec2_port: u16) -> Result<Command> {
+        let home = self.folders.state.join("emulator");
+        fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+        let path = env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".to_owned());
+        let mut command = Command::new("env");
+        command.arg("-i").arg(format!("PATH={path}")).arg(format!("HOME={}", home.display()));
+        command.arg(self.python).arg(self.files.path("launcher.py"));
+        command.args(["--port", &port.to_string(), "--ec2", &format!("http://127.0.0.1:{ec2_port}")]);
+        command.args(["--region", REGION, "--directory"]).arg(&home);
+        Ok(command)
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folders.state.join(format!("{name}.log"))
+    }
+
+    fn wait(&self, stack: &Stack) -> Result<()> {
+        let emulator = || stack.emulator_answers();
+        await_answer("the emulator", stack.emulator, emulator, EMULATOR_START, &self.log("emulator"))?;
+        await_answer("the EC2 endpoint", stack.ec2, || stack.ec2_answers(), EC2_START, &self.log("ec2"))
+    }
+}
+
+fn await_answer(what: &str, process: Process, answers: impl Fn() -> bool, limit: Duration, log: &Path) -> Result<()> {
+    let started = Instant::now();
+    while !answers() {
+        if !process.is_alive() {
+            return Err(machine::lacking(format!("{what} has ended: {}", last_lines(log))));
+        }
+        if started.elapsed() > limit {
+            bail!("{what} does not answer after {} seconds: {}", limit.as_secs(), last_lines(log));
+        }
+        sleep(LOOK);
+    }
+    Ok(())
+}
