@@ -20,6 +20,21 @@ pub struct Stored {
 }
 
 impl Draft<'_> {
+    /// Whether the files themselves are wrong, whatever is stored.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.has_errors()
+    }
+
+    /// Checks without anything stored: what is referred to and not in the folder counts as there.
+    ///
+    /// # Errors
+    /// As [`Draft::check`].
+    pub fn check_alone(mut self) -> Result<Definitions, Diagnostics> {
+        self.incomplete = true;
+        self.check(&Stored::default())
+    }
+
     /// Checks every reference.
     ///
     /// # Errors

@@ -69,7 +69,7 @@ pub(super) struct Context<'c, 't> {
 
 impl<'t> Draft<'t> {
     /// Reads all definitions of the files. A YAML document with `phases` and without `kind` is a component's document
-    /// that lies beside the definitions, and is passed over.
+    /// that lies beside the definitions, and is passed over, as is an empty one.
     #[must_use]
     pub fn read(files: &'t [SourceFile], load: Load<'_>) -> Self {
         let mut draft = Draft::default();
@@ -95,7 +95,8 @@ impl<'t> Draft<'t> {
 
 impl<'t> Context<'_, 't> {
     fn definition(&mut self, node: &Node) {
-        if node.get("kind").is_none() && node.get("phases").is_some() {
+        let beside = node.get("kind").is_none() && node.get("phases").is_some();
+        if beside || node.is_null() {
             return;
         }
         let map = self.reader.map(node, "a definition");

@@ -298,5 +298,5 @@ fn a_file_that_is_no_yaml_hides_no_other_mistake_and_invents_none() {
 
 #[test]
 fn a_document_beside_the_definitions_is_passed_over() {
-    assert_eq!(read(&[NGINX]), Ok(Definitions::default()));
+    assert_eq!(read(&[NGINX, ""]), Ok(Definitions::default()));
 }
