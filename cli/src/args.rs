@@ -1,0 +1,109 @@
+//! The command line: what can be said, and its help.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::command;
+use crate::exit::EXIT_CODES;
+
+/// Builds golden Amazon Machine Images in your own AWS account, or on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "goldsmith", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// Name of the stack that Goldsmith was deployed as.
+    #[arg(long, global = true, value_name = "NAME", env = "GOLDSMITH_STACK", default_value = "goldsmith")]
+    pub(crate) stack: String,
+    /// Use the stack on this machine, and start it if it is down.
+    #[arg(long, global = true, conflicts_with_all = ["profile", "region", "endpoint_url"])]
+    pub(crate) local: bool,
+    /// Profile of the shared AWS configuration.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// AWS Region of the stack.
+    #[arg(long, global = true, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// Endpoint to send every request to.
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// Form of the result on standard output; progress and errors always go to standard error as text.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+}
+
+/// Form of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check the definitions of a folder or file and store them.
+    Apply(command::apply::Args),
+    /// Build a pipeline's image and watch it being built.
+    Build(command::build::Args),
+    /// List images.
+    Images(command::images::Args),
+    /// Show an image: where it is, what it was built from, or why its build failed.
+    Show(command::show::Args),
+    /// Print what the steps of an image's build said.
+    Logs(command::logs::Args),
+    /// Run AWS on this machine: the stack for `--local`.
+    Local(crate::local::Args),
+}
+
+impl Globals {
+    /// How to call Goldsmith again for the same stack.
+    pub(crate) fn again(&self) -> String {
+        let mut call = "goldsmith".to_owned();
+        if self.stack != "goldsmith" {
+            call = format!("{call} --stack {}", self.stack);
+        }
+        if self.local {
+            call.push_str(" --local");
+        }
+        let given = [("--profile", &self.profile), ("--region", &self.region), ("--endpoint-url", &self.endpoint_url)];
+        for (flag, value) in given.into_iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?))) {
+            call = format!("{call} {flag} {value}");
+        }
+        call
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_next_call_names_the_same_stack() {
+        for line in ["goldsmith", "goldsmith --stack two --local", "goldsmith --profile p --region eu-west-1"] {
+            let words = line.split(' ').chain(["images"]);
+            assert_eq!(Cli::parse_from(words).globals.again(), line);
+        }
+    }
+
+    #[test]
+    fn the_local_stack_is_not_looked_for_elsewhere() {
+        assert!(Cli::try_parse_from(["goldsmith", "images", "--local", "--region", "eu-west-1"]).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! `goldsmith build PIPELINE|FOLDER`
+
+mod ending;
+mod start;
+
+use std::path::Path;
+
+use anyhow::Result;
+use goldsmith_document::did_you_mean;
+use goldsmith_model::definitions::Definitions;
+use goldsmith_model::{ExecutionInput, Name, SourceImage};
+use goldsmith_store::Store;
+
+use crate::args::{Format, Globals};
+use crate::command::apply;
+use crate::connection::Connection;
+use crate::exit::{Exit, invalid};
+use crate::output;
+use crate::watch::{self, Display};
+use ending::Ending;
+
+/// Build a pipeline's image and watch it being built.
+///
+/// Ctrl-C ends the watching, not the build.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A pipeline, or a folder of definitions, which are applied first. An existing folder goes before a pipeline.
+    #[arg(value_name = "PIPELINE|FOLDER")]
+    what: String,
+    /// Which pipeline of the folder, where it has several.
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<Name>,
+    /// Words that are kept with the image.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Start from this image instead of the recipe's: ami-…, ssm:NAME or pipeline:NAME. The pipeline must have
+    /// `allowOverrides: true`, and the image is never published.
+    #[arg(long, value_name = "IMAGE")]
+    source_image: Option<SourceImage>,
+    /// Another value for a component's parameter; may be repeated. As with --source-image, the pipeline must allow it.
+    #[arg(long = "parameter", value_name = "COMPONENT.NAME=VALUE", value_parser = parse_parameter)]
+    parameters: Vec<(Name, String, String)>,
+}
+
+fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("COMPONENT.NAME=VALUE is wanted")?;
+    let (component, name) = name.split_once('.').ok_or("COMPONENT.NAME=VALUE is wanted")?;
+    let component = component.parse().map_err(|error: goldsmith_model::NameError| error.to_string())?;
+    Ok((component, name.to_owned(), value.to_owned()))
+}
+
+pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    let (connection, pipeline) = pipeline(globals, args).await?;
+    let mut input = ExecutionInput::new(pipeline, start::cause());
+    input.reason.clone_from(&args.reason);
+    input.source_image.clone_from(&args.source_image);
+    for (component, name, value) in &args.parameters {
+        input.parameters.entry(component.clone()).or_default().insert(name.clone(), value.clone());
+    }
+    let build = start::start(&connection, &input).await?;
+    output::say(&format!("Building pipeline {}, build {}", input.pipeline, build.name));
+    let mut display = Display::new();
+    let execution = tokio::select! {
+        execution = watch::follow(&connection, &build.arn, &build.name, &mut display) => execution?,
+        _ = tokio::signal::ctrl_c() => {
+            display.end();
+            output::say(&stopped_watching(&connection.store, globals, &build.name).await);
+            return Ok(Exit::Interrupted);
+        }
+    };
+    let ending = Ending::of(&connection.store, &execution).await?;
+    match globals.output {
+        Format::Json => output::json(&ending)?,
+        Format::Text if ending.exit() == Exit::Success => ending.lines().iter().try_for_each(|l| output::line(l))?,
+        Format::Text => {
+            ending.lines().iter().for_each(|line| output::say(line));
+            output::say(&format!("All that its steps said: {} logs {}", globals.again(), ending.image_or_build()));
+        }
+    }
+    Ok(ending.exit())
+}
+
+/// The stack, and the pipeline to build: applied from a folder, or known already.
+async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> {
+    let folder = Path::new(&args.what);
+    if folder.is_dir() {
+        let (connection, definitions, changes) = apply::apply(globals, folder).await?;
+        let written = apply::written(&changes);
+        output::say(&format!("{}: {} definitions, {written} of them new or changed", args.what, changes.len()));
+        return Ok((connection, chosen(&definitions, args)?));
+    }
+    if args.pipeline.is_some() {
+        return Err(invalid(format!("--pipeline chooses from a folder, and {} is none", args.what)));
+    }
+    let neither = |_| invalid(format!("`{}` is neither a folder nor the name of a pipeline", args.what));
+    let name: Name = args.what.parse().map_err(neither)?;
+    let connection = Connection::open(globals).await?;
+    if connection.store.pipeline(&name).await?.is_none() {
+        let known = connection.store.pipeline_names().await?;
+        let near = did_you_mean(name.as_str(), known.iter().map(Name::as_str));
+        let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        return Err(invalid(format!("there is no pipeline `{name}`{help}")));
+    }
+    Ok((connection, name))
+}
+
+fn chosen(definitions: &Definitions, args: &Args) -> Result<Name> {
+    let names: Vec<&Name> = definitions.pipelines.iter().map(|pipeline| &pipeline.name).collect();
+    let list = || names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    match (&args.pipeline, &names[..]) {
+        (Some(wanted), names) if names.contains(&wanted) => Ok(wanted.clone()),
+        (Some(wanted), _) => Err(invalid(format!("{} has no pipeline `{wanted}`: it has {}", args.what, list()))),
+        (None, [only]) => Ok((*only).clone()),
+        (None, []) => Err(invalid(format!("{} has no pipeline to build", args.what))),
+        (None, _) => {
+            Err(invalid(format!("{} has several pipelines: choose with --pipeline from {}", args.what, list())))
+        }
+    }
+}
+
+async fn stopped_watching(store: &Store, globals: &Globals, build: &str) -> String {
+    let image = store.build(build).await.ok().flatten().map(|record| record.image.to_string());
+    let name = image.unwrap_or_else(|| build.to_owned());
+    let again = globals.again();
+    format!("The build goes on. Look again with:\n  {again} logs {name} --follow\n  {again} show {name}")
+}
+
+#[cfg(test)]
+mod tests;

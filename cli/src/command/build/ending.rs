@@ -1,0 +1,130 @@
+//! How a build ended, from its records and its execution.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use goldsmith_cloud::{Execution, ExecutionStatus};
+use goldsmith_store::{FailureCause, ImageRecord, ImageStatus, Store};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Exit;
+use crate::failure;
+
+/// What a build came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    /// There is a new image.
+    Built,
+    /// There is none.
+    Failed,
+    /// Nothing had changed.
+    Skipped,
+    /// Another build of the pipeline runs.
+    AlreadyRunning,
+}
+
+/// The end of a build, as `--output json` prints it.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Ending {
+    outcome: Outcome,
+    build: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    amis: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<FailureCause>,
+}
+
+/// The answer of a build that made nothing.
+#[derive(Deserialize)]
+struct Answer {
+    outcome: Outcome,
+    reason: Option<String>,
+}
+
+impl Ending {
+    /// Reads the records of an execution that has ended.
+    pub(crate) async fn of(store: &Store, execution: &Execution) -> Result<Self> {
+        let image = match store.build(&execution.name).await? {
+            Some(build) => store.image(&build.image).await?,
+            None => None,
+        };
+        Ok(match image {
+            Some(image) => Self::of_image(image, execution),
+            None => Self::without_image(execution),
+        })
+    }
+
+    fn of_image(image: ImageRecord, execution: &Execution) -> Self {
+        let good = image.status == ImageStatus::Available;
+        let failure = (!good).then(|| image.failure.unwrap_or_else(|| failure_of(execution)));
+        Self {
+            outcome: if good { Outcome::Built } else { Outcome::Failed },
+            build: execution.name.clone(),
+            image: Some(image.image.to_string()),
+            amis: image.amis,
+            reason: None,
+            failure,
+        }
+    }
+
+    /// The build ended in Plan: refused, skipped, or in the way of another one.
+    fn without_image(execution: &Execution) -> Self {
+        let answer = execution.output.as_deref().and_then(|output| serde_json::from_str::<Answer>(output).ok());
+        let answer = answer.filter(|_| execution.status == ExecutionStatus::Succeeded);
+        let failure = answer.is_none().then(|| failure_of(execution));
+        let outcome = answer.as_ref().map_or(Outcome::Failed, |answer| answer.outcome);
+        let reason = answer.and_then(|answer| answer.reason);
+        Self { outcome, build: execution.name.clone(), image: None, amis: BTreeMap::new(), reason, failure }
+    }
+
+    /// The exit code that follows.
+    pub(crate) fn exit(&self) -> Exit {
+        match self.outcome {
+            Outcome::Built | Outcome::Skipped => Exit::Success,
+            Outcome::Failed | Outcome::AlreadyRunning => Exit::BuildFailed,
+        }
+    }
+
+    /// What `show` and `logs` know it by.
+    pub(crate) fn image_or_build(&self) -> &str {
+        self.image.as_deref().unwrap_or(&self.build)
+    }
+
+    /// The end for people.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let reason = self.reason.as_deref().unwrap_or("no reason is known");
+        match (self.outcome, &self.failure) {
+            (Outcome::Built, _) => {
+                let amis = self.amis.iter().map(|(region, id)| format!("  {region}  {id}"));
+                [format!("{} is available", self.image_or_build())].into_iter().chain(amis).collect()
+            }
+            (Outcome::Skipped, _) => vec![format!("Nothing was built: {reason}")],
+            (Outcome::AlreadyRunning, _) => vec![format!("goldsmith: error: nothing was built: {reason}")],
+            (Outcome::Failed, cause) => {
+                let cause = cause.clone().unwrap_or_default();
+                let mut lines = vec![format!("goldsmith: error: {} failed in {cause}", self.image_or_build())];
+                lines.extend(failure::facts(&cause));
+                lines.extend(self.amis.iter().map(|(region, id)| format!("  kept  {region}  {id}")));
+                lines
+            }
+        }
+    }
+}
+
+/// What Step Functions says, where no record does.
+fn failure_of(execution: &Execution) -> FailureCause {
+    let said = execution.cause.clone().filter(|cause| !cause.is_empty());
+    let said = said.unwrap_or_else(|| "the execution ended without a cause".to_owned());
+    // Finish hands on `STATE: MESSAGE`.
+    let (state, message) = match said.split_once(": ") {
+        Some((state, message)) if state.chars().all(char::is_alphanumeric) => (state.to_owned(), message.to_owned()),
+        _ => ("the execution".to_owned(), said),
+    };
+    FailureCause { state, message, error: execution.error.clone().unwrap_or_default(), ..FailureCause::default() }
+}

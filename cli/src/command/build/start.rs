@@ -1,0 +1,59 @@
+//! Starting an execution under a name that belongs to its cause, so that a start whose answer is lost is found again.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use anyhow::{Result, anyhow};
+use goldsmith_cloud::Started;
+use goldsmith_model::{Cause, ExecutionInput, execution_name};
+use jiff::Timestamp;
+
+use crate::connection::Connection;
+
+/// Names that are tried: a made-up id is taken only by chance.
+const ATTEMPTS: u32 = 3;
+
+/// An execution that was started.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Build {
+    /// Its name, which is the build's id.
+    pub(crate) name: String,
+    /// Its ARN.
+    pub(crate) arn: String,
+}
+
+/// A manual cause with an id of its own.
+pub(crate) fn cause() -> Cause {
+    let chance = RandomState::new().build_hasher().finish();
+    Cause::Manual { id: format!("{}-{chance:016x}", Timestamp::now().as_second()) }
+}
+
+/// Starts the execution.
+pub(crate) async fn start(connection: &Connection, input: &ExecutionInput) -> Result<Build> {
+    let cause = input.cause.as_ref().ok_or_else(|| anyhow!("a start needs a cause"))?;
+    let text = serde_json::to_string(input)?;
+    for attempt in 1..=ATTEMPTS {
+        let name = execution_name(&input.pipeline, cause, attempt);
+        match connection.executions.start(&connection.state_machine, &name, &text).await? {
+            Started::New(arn) => return Ok(Build { name, arn }),
+            Started::NameTaken => {
+                let arn = arn_of(&connection.state_machine, &name);
+                let there = connection.executions.execution(&arn).await?;
+                // Ours: the SDK repeated a start whose answer was lost.
+                if there.is_some_and(|execution| same_json(&execution.input, &text)) {
+                    return Ok(Build { name, arn });
+                }
+            }
+        }
+    }
+    Err(anyhow!("every name for the execution is taken"))
+}
+
+/// An execution's ARN follows from its state machine's.
+fn arn_of(state_machine: &str, name: &str) -> String {
+    format!("{}:{name}", state_machine.replacen(":stateMachine:", ":execution:", 1))
+}
+
+fn same_json(one: &str, other: &str) -> bool {
+    let parse = |text| serde_json::from_str::<serde_json::Value>(text).ok();
+    parse(one).is_some() && parse(one) == parse(other)
+}

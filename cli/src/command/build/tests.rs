@@ -1,0 +1,162 @@
+//! Starting, watching and ending, against a stack in memory.
+
+use goldsmith_cloud::{Execution, ExecutionStatus, Executions};
+use goldsmith_model::definitions::{Draft, SourceFile, Stored};
+use goldsmith_model::{Cause, ExecutionInput};
+use serde_json::{Value, json};
+
+use super::ending::Ending;
+use super::{Args, chosen, parse_parameter, start};
+use crate::exit::Exit;
+use crate::testing::{STATE_MACHINE, Stack};
+use crate::watch::{self, Display};
+
+fn args(pipeline: Option<&str>) -> Args {
+    let pipeline = pipeline.map(|name| name.parse().unwrap());
+    Args { what: "folder".to_owned(), pipeline, reason: None, source_image: None, parameters: vec![] }
+}
+
+fn execution(status: ExecutionStatus, output: Option<Value>, failed: Option<(&str, &str)>) -> Execution {
+    Execution {
+        arn: "arn".to_owned(),
+        name: "b".to_owned(),
+        status,
+        input: "{}".to_owned(),
+        output: output.map(|output| output.to_string()),
+        error: failed.map(|(error, _)| error.to_owned()),
+        cause: failed.map(|(_, cause)| cause.to_owned()),
+    }
+}
+
+#[test]
+fn a_folder_with_several_pipelines_needs_a_choice() {
+    let pipeline = |name: &str| {
+        format!("{{kind: ImagePipeline, name: {name}, imageRecipe: r01, infrastructureConfiguration: i01}}\n---\n")
+    };
+    let read = |names: &[&str]| {
+        let text = names.iter().map(|name| pipeline(name)).collect();
+        let files = [SourceFile { path: "f".to_owned(), text }];
+        let draft = Draft::read(&files, &|_| Ok(String::new()));
+        draft.check_alone().unwrap()
+    };
+    assert_eq!(chosen(&read(&["one"]), &args(None)).unwrap().as_str(), "one");
+    assert_eq!(chosen(&read(&["one", "two"]), &args(Some("two"))).unwrap().as_str(), "two");
+    for (names, wanted, message) in [
+        (vec!["one", "two"], None, "folder has several pipelines: choose with --pipeline from one, two"),
+        (vec![], None, "folder has no pipeline to build"),
+        (vec!["one"], Some("two"), "folder has no pipeline `two`: it has one"),
+    ] {
+        assert_eq!(chosen(&read(&names), &args(wanted)).unwrap_err().to_string(), message);
+    }
+    assert!(Draft::read(&[], &|_| Ok(String::new())).check(&Stored::default()).is_ok());
+}
+
+#[test]
+fn parameters_name_their_component() {
+    let (component, name, value) = parse_parameter("nginx.port=a.b=c").unwrap();
+    assert_eq!((component.as_str(), name.as_str(), value.as_str()), ("nginx", "port", "a.b=c"));
+    for wrong in ["nginx.port", "port=1", "n.port=1"] {
+        assert!(parse_parameter(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_whose_answer_was_lost_is_found_again_and_anothers_name_is_left_alone() {
+    let stack = Stack::new();
+    stack.cloud.pace(|pace| pace.refuse_repeated_start = true);
+    let input = |id: &str| ExecutionInput::new("web".parse().unwrap(), Cause::Manual { id: id.to_owned() });
+    let first = start::start(&stack.connection, &input("1")).await.unwrap();
+    assert!(first.name.starts_with("web-") && first.name.ends_with("-1"), "{}", first.name);
+    let started = stack.cloud.execution(&first.arn).await.unwrap().unwrap();
+    assert_eq!(started.input, r#"{"pipeline":"web","cause":{"kind":"manual","id":"1"}}"#);
+    assert_eq!(start::start(&stack.connection, &input("1")).await.unwrap(), first);
+    let mut other = input("1");
+    other.reason = Some("another".to_owned());
+    let second = start::start(&stack.connection, &other).await.unwrap();
+    assert_eq!(second.name, first.name.replace("-1", "-2"));
+    assert!(matches!((start::cause(), start::cause()), (Cause::Manual { id: a }, Cause::Manual { id: b }) if a != b));
+}
+
+#[tokio::test]
+async fn watching_ends_with_the_execution_once_its_build_is_closed() {
+    let stack = Stack::new();
+    let arn = STATE_MACHINE.replace(":stateMachine:", ":execution:") + ":b";
+    stack.cloud.start(STATE_MACHINE, "b", "{}").await.unwrap();
+    stack.cloud.edit_execution(&arn, |execution| execution.status = ExecutionStatus::Aborted);
+    stack.closed_build(json!({"status": "CANCELLED"})).await;
+    let ended = watch::follow(&stack.connection, &arn, "b", &mut Display::Plain).await.unwrap();
+    assert_eq!(ended.status, ExecutionStatus::Aborted);
+}
+
+#[tokio::test]
+async fn a_built_image_is_told_with_its_amis() {
+    let stack = Stack::new();
+    stack.closed_build(json!({"status": "AVAILABLE", "amis": {"eu-west-1": "ami-1", "us-east-1": "ami-2"}})).await;
+    let ended = execution(ExecutionStatus::Succeeded, Some(json!({"outcome": "built"})), None);
+    let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
+    assert_eq!(ending.exit(), Exit::Success);
+    assert_eq!(ending.lines().join("\n"), "web/1.0.0/1 is available\n  eu-west-1  ami-1\n  us-east-1  ami-2");
+    let json = json!({"outcome": "built", "build": "b", "image": "web/1.0.0/1",
+                      "amis": {"eu-west-1": "ami-1", "us-east-1": "ami-2"}});
+    assert_eq!(serde_json::to_value(&ending).unwrap(), json);
+}
+
+#[tokio::test]
+async fn a_failed_build_is_told_with_its_cause() {
+    let stack = Stack::new();
+    let failure = json!({"state": "Build", "error": "Goldsmith.CommandFailed", "message": "step Install failed",
+                         "document": "nginx", "phase": "build", "step": "Install", "action": "ExecuteBash", "exitCode": 1,
+                         "lastLines": ["E: no"]});
+    stack.closed_build(json!({"status": "FAILED", "failure": failure})).await;
+    let ended =
+        execution(ExecutionStatus::Failed, None, Some(("Goldsmith.CommandFailed", "Build: step Install failed")));
+    let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
+    assert_eq!(ending.exit(), Exit::BuildFailed);
+    let expected = "\
+goldsmith: error: web/1.0.0/1 failed in Build: step Install failed
+  component  nginx
+  phase      build
+  step       Install (ExecuteBash)
+  exit code  1
+  error      Goldsmith.CommandFailed
+  last lines
+  | E: no";
+    assert_eq!(ending.lines().join("\n"), expected);
+}
+
+#[tokio::test]
+async fn what_ends_in_plan_has_no_image() {
+    let stack = Stack::new();
+    let busy =
+        json!({"outcome": "already-running", "reason": "build a of the pipeline runs", "tests": [], "regions": []});
+    let skipped = json!({"outcome": "skipped", "reason": "nothing has changed"});
+    for (ended, exit, line) in [
+        (
+            execution(ExecutionStatus::Succeeded, Some(busy), None),
+            Exit::BuildFailed,
+            "goldsmith: error: nothing was built: build a of the pipeline runs",
+        ),
+        (
+            execution(ExecutionStatus::Succeeded, Some(skipped), None),
+            Exit::Success,
+            "Nothing was built: nothing has changed",
+        ),
+        (
+            execution(
+                ExecutionStatus::Failed,
+                None,
+                Some(("Goldsmith.Refused", "Plan: the input lacks the field `pipeline`")),
+            ),
+            Exit::BuildFailed,
+            "goldsmith: error: b failed in Plan: the input lacks the field `pipeline`",
+        ),
+        (
+            execution(ExecutionStatus::TimedOut, None, None),
+            Exit::BuildFailed,
+            "goldsmith: error: b failed in the execution: the execution ended without a cause",
+        ),
+    ] {
+        let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
+        assert_eq!((ending.exit(), ending.lines()[0].as_str()), (exit, line));
+    }
+}

@@ -1,0 +1,26 @@
+//! The commands, a file each.
+
+pub(crate) mod apply;
+pub(crate) mod build;
+pub(crate) mod images;
+pub(crate) mod logs;
+pub(crate) mod show;
+mod target;
+
+use anyhow::Result;
+
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+
+/// Runs the command.
+pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
+    let globals = &cli.globals;
+    match &cli.command {
+        Command::Apply(args) => apply::run(globals, args).await,
+        Command::Build(args) => build::run(globals, args).await,
+        Command::Images(args) => images::run(globals, args).await,
+        Command::Show(args) => show::run(globals, args).await,
+        Command::Logs(args) => logs::run(globals, args).await,
+        Command::Local(args) => crate::local::run(globals, args),
+    }
+}

@@ -1,0 +1,97 @@
+//! Exit codes, and how an error comes to one.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use goldsmith_cloud::CloudError;
+use goldsmith_store::StoreError;
+
+/// The exit codes as the help shows them.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    all went well
+  1    the build failed
+  2    the call or a definition is wrong
+  3    this machine lacks what is needed
+  4    AWS refused or did not answer
+  130  interrupted; a build that was watched goes on";
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well.
+    Success = 0,
+    /// The build failed, or nothing was built because another build of the pipeline runs.
+    BuildFailed = 1,
+    /// The call or a definition is wrong.
+    Invalid = 2,
+    /// This machine lacks what is needed.
+    Machine = 3,
+    /// AWS refused or did not answer.
+    Aws = 4,
+    /// Ctrl-C; what runs in AWS goes on.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// An error whose exit code is known where it is made.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Stop {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+}
+
+/// The call or a definition is wrong.
+pub(crate) fn invalid(message: impl Into<String>) -> anyhow::Error {
+    Stop { exit: Exit::Invalid, message: message.into() }.into()
+}
+
+/// Tells an error on standard error, with its causes, and gives its exit code.
+pub(crate) fn report(error: &anyhow::Error) -> Exit {
+    if error.chain().any(is_broken_pipe) {
+        return Exit::Success; // whoever read the output has seen enough
+    }
+    eprintln!("goldsmith: error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
+    exit_of(error)
+}
+
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let known = error.chain().find_map(|cause| {
+        let stop = cause.downcast_ref::<Stop>().map(|stop| stop.exit);
+        let aws = cause.is::<CloudError>() || cause.is::<StoreError>();
+        stop.or_else(|| aws.then_some(Exit::Aws))
+    });
+    // What is left are files and texts that the user named.
+    known.unwrap_or(Exit::Invalid)
+}
+
+fn is_broken_pipe(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+    use goldsmith_store::StoreError;
+
+    use super::{Exit, Stop, exit_of, invalid};
+
+    #[test]
+    fn errors_come_to_exit_codes_wherever_they_are_in_the_chain() {
+        let aws: Result<(), StoreError> = Err(StoreError::Busy { code: "Throttling".to_owned() });
+        assert_eq!(exit_of(&aws.context("the pipeline cannot be read").unwrap_err()), Exit::Aws);
+        assert_eq!(exit_of(&invalid("no such pipeline")), Exit::Invalid);
+        let machine = Stop { exit: Exit::Machine, message: "root is needed".to_owned() };
+        assert_eq!(exit_of(&anyhow::Error::from(machine).context("the stack cannot be started")), Exit::Machine);
+        assert_eq!(exit_of(&anyhow::anyhow!("no such file")), Exit::Invalid);
+    }
+}

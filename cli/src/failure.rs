@@ -1,0 +1,57 @@
+//! Why a build failed, for people.
+
+use goldsmith_store::FailureCause;
+
+use crate::render::columns;
+
+/// The facts of a cause below its sentence: what failed, and its last words.
+pub(crate) fn facts(cause: &FailureCause) -> Vec<String> {
+    let step = cause.step.as_ref().map(|step| match &cause.action {
+        Some(action) => format!("{step} ({action})"),
+        None => step.clone(),
+    });
+    let rows: Vec<Vec<String>> = [
+        ("component", cause.document.clone()),
+        ("phase", cause.phase.clone()),
+        ("step", step),
+        ("exit code", cause.exit_code.map(|code| code.to_string())),
+        ("Region", cause.region.clone()),
+        ("resource", cause.resource.clone()),
+        ("AWS's code", cause.code.clone()),
+        ("error", Some(cause.error.clone()).filter(|error| !error.is_empty())),
+    ]
+    .into_iter()
+    .filter_map(|(label, value)| Some(vec![label.to_owned(), value?]))
+    .collect();
+    let mut lines: Vec<String> = columns(&rows).into_iter().map(|line| format!("  {line}")).collect();
+    if !cause.last_lines.is_empty() {
+        lines.push("  last lines".to_owned());
+        lines.extend(cause.last_lines.iter().map(|line| format!("  | {line}")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_store::FailureCause;
+
+    use super::facts;
+
+    #[test]
+    fn only_what_is_known_is_said() {
+        let cause = FailureCause {
+            state: "Build".to_owned(),
+            error: "Goldsmith.CommandFailed".to_owned(),
+            document: Some("nginx".to_owned()),
+            step: Some("Install".to_owned()),
+            action: Some("ExecuteBash".to_owned()),
+            exit_code: Some(1),
+            last_lines: vec!["E: no such package".to_owned()],
+            ..FailureCause::default()
+        };
+        let expected = "  component  nginx\n  step       Install (ExecuteBash)\n  exit code  1\n  \
+                        error      Goldsmith.CommandFailed\n  last lines\n  | E: no such package";
+        assert_eq!(facts(&cause).join("\n"), expected);
+        assert!(facts(&FailureCause::default()).is_empty());
+    }
+}

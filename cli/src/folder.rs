@@ -1,0 +1,74 @@
+//! The definition files of a folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use goldsmith_model::definitions::SourceFile;
+
+use crate::exit::invalid;
+
+/// Reads a definition file, or all files `*.yml` and `*.yaml` that lie directly in a folder, by name.
+pub(crate) fn read(path: &Path) -> Result<Vec<SourceFile>> {
+    if !path.is_dir() {
+        return Ok(vec![read_file(path)?]);
+    }
+    let cannot = || format!("{} cannot be read", path.display());
+    let entries = fs::read_dir(path).with_context(cannot)?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        let file = entry.with_context(cannot)?.path();
+        let yaml = file.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+        if yaml && file.is_file() {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        return Err(invalid(format!("there is no *.yml or *.yaml in {}", path.display())));
+    }
+    files.sort();
+    files.iter().map(|file| read_file(file)).collect()
+}
+
+fn read_file(path: &Path) -> Result<SourceFile> {
+    let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(SourceFile { path: path.display().to_string(), text })
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_model::definitions::{Draft, Stored};
+
+    use super::read;
+
+    #[test]
+    fn a_folder_gives_its_own_yaml_files_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("components.yml")).unwrap();
+        for name in ["b.yaml", "a.yml", "notes.txt"] {
+            std::fs::write(folder.path().join(name), name).unwrap();
+        }
+        let read: Vec<String> = read(folder.path()).unwrap().into_iter().map(|file| file.text).collect();
+        assert_eq!(read, ["a.yml", "b.yaml"]);
+    }
+
+    #[test]
+    fn the_examples_are_right() {
+        for name in ["web-server", "broken"] {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
+            let files = read(&folder).unwrap();
+            let draft = Draft::read(&files, &|path| std::fs::read_to_string(path));
+            let definitions = draft.check(&Stored::default()).map_err(|found| found.to_string()).unwrap();
+            assert_eq!((definitions.pipelines.len(), definitions.warnings.to_string()), (1, String::new()));
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = format!("there is no *.yml or *.yaml in {}", folder.path().display());
+        assert_eq!(read(folder.path()).unwrap_err().to_string(), message);
+        let file = folder.path().join("a.yml");
+        assert_eq!(read(&file).unwrap_err().to_string(), format!("{} cannot be read", file.display()));
+    }
+}

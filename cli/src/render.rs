@@ -1,0 +1,71 @@
+//! Small pieces of text: tables, durations, times, words of enums.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Rows as lines whose columns stand below each other, two spaces apart.
+pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
+    let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..count)
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// A duration: `0.4s`, `12s`, `3m 05s`, `2h 10m`.
+pub(crate) fn duration(seconds: f64) -> String {
+    if seconds < 10.0 {
+        return format!("{:.1}s", seconds.max(0.0));
+    }
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds:02}s"),
+        (hours, minutes, _) => format!("{hours}h {minutes:02}m"),
+    }
+}
+
+/// Seconds between two times as they stand in the table; none where one of them is no time.
+pub(crate) fn seconds_between(from: &str, to: &str) -> Option<f64> {
+    let (from, to) = (from.parse::<Timestamp>().ok()?, to.parse::<Timestamp>().ok()?);
+    Some(to.duration_since(from).as_secs_f64())
+}
+
+/// The word that an enum is stored as.
+pub(crate) fn word(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{columns, duration, seconds_between, word};
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [vec!["a".to_owned(), "bcd".to_owned()], vec!["äöü".to_owned(), "e".to_owned()]];
+        assert_eq!(columns(&rows), ["a    bcd", "äöü  e"]);
+    }
+
+    #[test]
+    fn durations_are_spelled_as_short_as_they_can_be() {
+        for (seconds, text) in
+            [(0.44, "0.4s"), (-1.0, "0.0s"), (12.4, "12s"), (59.7, "1m 00s"), (185.0, "3m 05s"), (7_812.0, "2h 10m")]
+        {
+            assert_eq!(duration(seconds), text);
+        }
+        assert_eq!(seconds_between("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.500Z"), Some(1.5));
+        assert_eq!(seconds_between("", "2026-01-01T00:00:01.500Z"), None);
+    }
+
+    #[test]
+    fn enums_are_their_stored_words() {
+        assert_eq!(word(goldsmith_store::ImageStatus::Available), "AVAILABLE");
+    }
+}

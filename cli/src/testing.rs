@@ -1,0 +1,64 @@
+//! A stack in memory, for the tests of the commands.
+
+use std::sync::Arc;
+
+use goldsmith_cloud::fake::{FakeCloud, HOME};
+use goldsmith_store::{Item, MemoryTable, Store, Table, Write};
+use serde_json::{Value, json};
+
+use crate::connection::Connection;
+
+pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
+
+/// A stack, and the hands to move it.
+pub(crate) struct Stack {
+    pub(crate) cloud: FakeCloud,
+    pub(crate) table: Arc<MemoryTable>,
+    pub(crate) connection: Connection,
+}
+
+impl Stack {
+    pub(crate) fn new() -> Self {
+        let (cloud, table) = (FakeCloud::new(), Arc::new(MemoryTable::new()));
+        let all = cloud.cloud();
+        let connection = Connection {
+            region: HOME.to_owned(),
+            state_machine: STATE_MACHINE.to_owned(),
+            store: Store::new(table.clone()),
+            executions: all.executions,
+            logs: all.logs,
+        };
+        Self { cloud, table, connection }
+    }
+
+    /// Writes an item as a function would.
+    pub(crate) async fn put(&self, pk: &str, sk: &str, record: Value) {
+        let mut item: Item = serde_json::from_value(record).unwrap();
+        item.extend([("pk".to_owned(), json!(pk)), ("sk".to_owned(), json!(sk))]);
+        self.table.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
+    }
+
+    /// A state of build `b`.
+    pub(crate) async fn state(&self, state: &str, status: &str, detail: &str) {
+        let record = json!({"state": state, "status": status, "startedAt": "2026-01-01T00:00:01.000Z", "detail": detail,
+                            "endedAt": "2026-01-01T00:00:03.000Z", "log": {"group": "g", "stream": state}});
+        self.put("BUILD#b", &format!("STATE#{state}"), record).await;
+    }
+
+    /// Build `b` of image `web/1.0.0/1`, closed.
+    pub(crate) async fn closed_build(&self, image: Value) {
+        let plan = json!({"homeRegion": HOME, "sourceImage": "ami-0", "architecture": "x86_64", "documents": [], "launch": {"instanceTypes": [],
+            "subnets": [], "securityGroups": [], "metadataHopLimit": 1, "tags": {}, "blockDevices": [],
+            "keepOnFailureSeconds": 0}, "regions": [], "someRegionsSuffice": false, "tests": [],
+            "testTimeoutMinutes": 1, "inputDigest": ""});
+        let cause = json!({"kind": "manual", "id": "1"});
+        let build = json!({"build": "b", "execution": "arn", "pipeline": "web", "image": "web/1.0.0/1", "cause": cause,
+                           "status": "closed", "fence": 1, "createdAt": "2026-01-01T00:00:00.000Z", "plan": plan});
+        self.put("BUILD#b", "META", build).await;
+        let mut record = json!({"image": "web/1.0.0/1", "build": "b", "pipeline": "web", "cause": cause,
+                                "sourceImage": "ami-0", "inputDigest": "", "createdAt": "2026-01-01T00:00:00.000Z"});
+        record.as_object_mut().unwrap().extend(image.as_object().unwrap().clone());
+        self.put("IMAGE#web", "V#0000000001.0000000000.0000000000#0000000001", record).await;
+        self.put("IMAGES", "web", json!({})).await;
+    }
+}

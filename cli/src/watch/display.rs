@@ -1,0 +1,82 @@
+//! Where progress is shown: a terminal, which is rewritten, or anything else, which gets plain lines.
+
+use std::io::{self, IsTerminal, Write};
+
+use jiff::Timestamp;
+use terminal_size::{Width, terminal_size_of};
+
+use super::board::Board;
+use super::{Happening, plain};
+
+/// Width of a terminal that does not tell its own.
+const WIDTH: u16 = 80;
+
+/// The display on standard error.
+pub(crate) enum Display {
+    /// A terminal: `drawn` lines of it are rewritten with every look.
+    Live { board: Board, drawn: usize },
+    /// Anything else.
+    Plain,
+}
+
+impl Display {
+    /// The display that fits standard error.
+    pub(crate) fn new() -> Self {
+        if io::stderr().is_terminal() { Self::Live { board: Board::default(), drawn: 0 } } else { Self::Plain }
+    }
+
+    /// Shows what happened, and how long everything else has been running.
+    pub(crate) fn show(&mut self, happenings: &[Happening], now: Timestamp) {
+        let text = match self {
+            Self::Plain => happenings.iter().filter_map(plain::line).map(|line| line + "\n").collect(),
+            Self::Live { board, drawn } => {
+                let stay: Vec<String> = happenings.iter().filter_map(|happening| board.take(happening)).collect();
+                let width = terminal_size_of(io::stderr()).map_or(WIDTH, |(Width(width), _)| width);
+                let running = board.running(now);
+                let text = redraw(*drawn, &stay, &running, usize::from(width));
+                *drawn = running.len();
+                text
+            }
+        };
+        write(&text);
+    }
+
+    /// Takes away what was only there for the moment.
+    pub(crate) fn end(&mut self) {
+        if let Self::Live { drawn, .. } = self {
+            write(&redraw(*drawn, &[], &[], usize::from(WIDTH)));
+            *drawn = 0;
+        }
+    }
+}
+
+fn write(text: &str) {
+    let mut out = io::stderr().lock();
+    // Nobody to show it to is no reason to stop watching.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Goes up over the lines drawn last, erases them, and writes the new ones; a line that would wrap is cut, since a
+/// wrapped one would take two lines that nobody counted.
+fn redraw(drawn: usize, stay: &[String], running: &[String], width: usize) -> String {
+    let mut text = if drawn == 0 { String::new() } else { format!("\u{1b}[{drawn}A\u{1b}[J") };
+    let cut = |line: &String| line.chars().take(width.saturating_sub(1)).collect();
+    for line in stay.iter().cloned().chain(running.iter().map(cut)) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redraw;
+
+    #[test]
+    fn lines_that_stay_are_whole_and_the_others_never_wrap() {
+        let (stay, running) = (["a long line".to_owned()], ["another line".to_owned()]);
+        assert_eq!(redraw(0, &[], &running, 80), "another line\n");
+        assert_eq!(redraw(2, &stay, &running, 8), "\u{1b}[2A\u{1b}[Ja long line\nanother\n");
+        assert_eq!(redraw(1, &[], &[], 8), "\u{1b}[1A\u{1b}[J");
+    }
+}

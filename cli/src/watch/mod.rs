@@ -1,0 +1,62 @@
+//! Watching a build: what happens in it is read from its states' items and log streams, never from the execution's
+//! history, and shown as it comes.
+
+mod board;
+mod display;
+mod feed;
+mod patience;
+mod plain;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use goldsmith_cloud::{Execution, ExecutionStatus};
+use goldsmith_store::BuildStatus;
+use jiff::Timestamp;
+
+use crate::connection::Connection;
+
+pub(crate) use display::Display;
+pub(crate) use feed::{Feed, Happening};
+pub(crate) use patience::Patience;
+
+/// Between two looks: short enough to feel live, long enough to cost nothing.
+pub(crate) const PAUSE: Duration = Duration::from_millis(700);
+
+/// Looks after the end of an execution for its build to be closed: a stopped one is closed by an event, and by the
+/// reaper within a minute or two where the event is lost.
+const LOOKS_FOR_END: u32 = 200;
+
+/// Shows a build until its execution has ended and its records are final.
+pub(crate) async fn follow(
+    connection: &Connection,
+    arn: &str,
+    build: &str,
+    display: &mut Display,
+) -> Result<Execution> {
+    let mut feed = Feed::new(build);
+    let mut patience = Patience::default();
+    let mut looks_for_end = 0;
+    loop {
+        // The execution first: what was written before it ended is then seen by the looks that follow.
+        let look = async {
+            let execution = connection.executions.execution(arn).await?;
+            let execution = execution.ok_or_else(|| anyhow!("the execution {arn} is gone"))?;
+            let ended = execution.status != ExecutionStatus::Running;
+            let open = ended && connection.store.build(build).await?.is_some_and(|b| b.status != BuildStatus::Closed);
+            let happenings = feed.poll(connection).await?;
+            Ok((execution, ended, open, happenings))
+        };
+        if let Some((execution, ended, open, happenings)) = patience.take(look.await)? {
+            display.show(&happenings, Timestamp::now());
+            looks_for_end += u32::from(ended);
+            if ended && (!open || looks_for_end > LOOKS_FOR_END) {
+                display.end();
+                return Ok(execution);
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,38 @@
+//! The feed against a stack in memory: everything is told, in order, and once.
+
+use goldsmith_cloud::fake::HOME;
+
+use super::{Feed, plain};
+use crate::testing::Stack;
+
+const STARTED: &str = "\u{1e}goldsmith {\"t\":\"2026-01-01T00:00:02Z\",\"kind\":\"step-started\",\"document\":\"nginx\",\
+                       \"phase\":\"build\",\"step\":\"Install\",\"action\":\"ExecuteBash\",\"attempt\":2}";
+const ENDED: &str = "\u{1e}goldsmith {\"t\":\"2026-01-01T00:00:02Z\",\"kind\":\"step-ended\",\"document\":\"nginx\",\
+                     \"phase\":\"build\",\"step\":\"Install\",\"attempt\":1,\"status\":\"success\",\"seconds\":1.5}";
+
+async fn lines(feed: &mut Feed, stack: &Stack) -> Vec<String> {
+    feed.poll(&stack.connection).await.unwrap().iter().filter_map(plain::line).collect()
+}
+
+#[tokio::test]
+async fn everything_is_told_once() {
+    let stack = Stack::new();
+    let mut feed = Feed::new("b");
+    assert!(lines(&mut feed, &stack).await.is_empty());
+    stack.state("Plan", "SUCCEEDED", "web/1.0.0/1").await;
+    stack.state("Build", "RUNNING", "").await;
+    stack.cloud.append_log(HOME, "g", "Build", &[STARTED, "Reading package lists..."]);
+    let expected = [
+        "Build: started",
+        "Plan: started",
+        "Build: nginx › build › Install (ExecuteBash), attempt 2",
+        "Plan: done in 2.0s: web/1.0.0/1",
+    ];
+    assert_eq!(lines(&mut feed, &stack).await, expected);
+    assert!(lines(&mut feed, &stack).await.is_empty());
+    stack.cloud.append_log(HOME, "g", "Build", &[ENDED]);
+    stack.state("Build", "FAILED", "a step failed").await;
+    let expected = ["Build: nginx › build › Install: success in 1.5s", "Build: failed in 2.0s: a step failed"];
+    assert_eq!(lines(&mut feed, &stack).await, expected);
+    assert!(lines(&mut feed, &stack).await.is_empty());
+}

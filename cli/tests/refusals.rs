@@ -1,0 +1,59 @@
+//! The real binary, where it refuses: exact words on standard error, the documented exit code, nothing on standard output.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+#[expect(clippy::unwrap_used, reason = "a test whose program cannot be started has failed")]
+fn goldsmith(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_goldsmith"));
+    command.args(args).current_dir(folder).env_clear().env("HOME", folder);
+    command.env("AWS_ACCESS_KEY_ID", "none").env("AWS_SECRET_ACCESS_KEY", "none").output().unwrap()
+}
+
+#[track_caller]
+fn refused(output: &Output, exit: i32, stderr: &str) {
+    assert_eq!(String::from_utf8_lossy(&output.stderr), stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    assert_eq!(output.status.code(), Some(exit));
+}
+
+#[test]
+fn wrong_definitions_are_refused_with_file_and_line_before_any_stack_is_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = "kind: Component\nname: nginx\nsemanticVersion: 1.0.0\nuri: nginx.yaml\n";
+    std::fs::write(folder.path().join("all.yml"), component).unwrap();
+    let document =
+        "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Run\n        action: ExecuteBsh\n";
+    std::fs::write(folder.path().join("nginx.yaml"), document).unwrap();
+    let expected = "\
+./nginx.yaml:6:17: error: unknown action `ExecuteBsh`
+          action: ExecuteBsh
+                  ^^^^^^^^^^
+help: did you mean `ExecuteBash`?
+goldsmith: error: one mistake in .: nothing was applied
+";
+    for command in ["apply", "build"] {
+        refused(&goldsmith(folder.path(), &[command, "."]), 2, expected);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = "goldsmith: error: none.yml cannot be read\n  because: No such file or directory (os error 2)\n";
+    refused(&goldsmith(folder.path(), &["apply", "none.yml"]), 2, missing);
+    let region = "goldsmith: error: no AWS Region is set: give --region, AWS_REGION, or a profile that has one\n";
+    refused(&goldsmith(folder.path(), &["images"]), 2, region);
+}
+
+#[test]
+fn an_endpoint_that_does_not_answer_is_exit_code_4() {
+    let folder = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let output = goldsmith(folder.path(), &["images", "--region", "eu-west-1", "--endpoint-url", &url]);
+    assert_eq!(output.status.code(), Some(4));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.starts_with("goldsmith: error: GetParameter in eu-west-1 failed: "), "{stderr}");
+}
