@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::guest::host_mirror;
+use crate::guest::{fresh_dir, host_mirror};
 
 /// Debian release of the source image.
 const SUITE: &str = "bookworm";
@@ -95,6 +96,28 @@ pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Res
     made?;
     std::fs::rename(&partial, &path).map_err(cache(&path))?;
     Ok(path)
+}
+
+/// The base image unpacked beside its tar file, for all endpoints that use it: nothing ever writes there. Done once for
+/// each version of the file.
+pub(crate) async fn unpacked(tar: &Path) -> Result<PathBuf, BaseImageError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BaseImageError::Cache { path, source }
+    };
+    let facts = std::fs::metadata(tar).map_err(failed(tar))?;
+    let tree = tar.with_extension(format!("{}-{}", facts.size(), facts.mtime()));
+    let _lock = lock(tar.with_extension("lock")).await?;
+    if tree.is_dir() {
+        return tree.canonicalize().map_err(failed(&tree));
+    }
+    let partial = tar.with_extension("partial");
+    fresh_dir(&partial).map_err(failed(&partial))?;
+    let mut command = Command::new("tar");
+    command.arg("-C").arg(&partial).args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"]).arg(tar);
+    run("tar", &mut command).await?;
+    std::fs::rename(&partial, &tree).map_err(failed(&tree))?;
+    tree.canonicalize().map_err(failed(&tree))
 }
 
 /// Waits until nobody else makes the image.

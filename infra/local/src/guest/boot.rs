@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::disk::empty;
 use super::error::GuestError;
 use super::probe::{Disk, Isolation, UNSHARE};
-use super::{Guest, processes};
+use super::{Guest, fresh_dir, processes};
 use crate::ids;
 
 /// How long processes may take to end by themselves when an instance stops or reboots.
@@ -44,6 +44,10 @@ pub(super) async fn start(guest: &Guest) -> Result<Running, GuestError> {
 
 async fn start_namespaces(guest: &Guest) -> Result<Running, GuestError> {
     empty(&guest.run_dir()).map_err(GuestError::prepare(guest.run_dir()))?;
+    if guest.disk == Disk::Overlay {
+        // A volatile overlay leaves a mark in its work directory that forbids mounting it again.
+        fresh_dir(&guest.dir().join("work")).map_err(GuestError::prepare(guest.dir()))?;
+    }
     let mut command = Command::new("unshare");
     command.args(UNSHARE).args(["sh", "-c", INIT, "init", &guest.id, &guest.disk.to_string()]);
     command.arg(if guest.disk == Disk::Overlay { guest.overlay_options() } else { String::new() });

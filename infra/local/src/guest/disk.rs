@@ -17,8 +17,9 @@ impl Guest {
             fresh_dir(&dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
         }
         if self.disk == Disk::Copy {
-            let top = self.layers.last().map(|layer| self.state_dir.join("layers").join(layer));
-            copy(&top.unwrap_or_else(|| self.state_dir.join("base")), &self.tree()).await?;
+            let top = self.layers.last().map_or("base".to_owned(), |layer| format!("layers/{layer}"));
+            let top = self.state_dir.join(top);
+            copy(&top.canonicalize().map_err(GuestError::prepare(top))?, &self.tree()).await?;
             runtime::put_in(&self.state_dir.join("runtime"), &self.tree(), &dir.join("hidden"))
                 .map_err(GuestError::prepare(self.tree()))?;
         }
@@ -26,11 +27,12 @@ impl Guest {
     }
 
     /// Mount options of the overlay, relative to the state folder: the upper directory, over it nothing; below it what is
-    /// put in at run time, then the layers from the newest to the base.
+    /// put in at run time, then the layers from the newest to the base. `volatile` (Linux 5.10): without it every stop waits
+    /// until the whole file system of the host is on disk, and nothing here has to survive a crash of the host.
     pub(super) fn overlay_options(&self) -> String {
         let layers: Vec<String> = self.layers.iter().rev().map(|layer| format!("layers/{layer}:")).collect();
         let own = format!("instances/{}", self.id);
-        format!("lowerdir=runtime:{}base,upperdir={own}/upper,workdir={own}/work", layers.concat())
+        format!("lowerdir=runtime:{}base,upperdir={own}/upper,workdir={own}/work,volatile", layers.concat())
     }
 
     /// Saves what was written as a new layer and tells the layers of the image. What was put in at run time stays out.

@@ -3,12 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::base::BaseImageError;
+
 /// A disk, boot or file of an instance that did not work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GuestError {
     /// A file or folder on the host.
     #[error("cannot prepare {path}")]
     Prepare { path: PathBuf, source: io::Error },
+    /// The base image.
+    #[error("there is no base image")]
+    Base { source: BaseImageError },
     /// A program of the host that is needed could not be started.
     #[error("cannot start {program}")]
     Start { program: &'static str, source: io::Error },

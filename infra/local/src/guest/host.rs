@@ -1,15 +1,14 @@
 //! The machine that instances run on: its folders and what they are made with.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use super::error::{GuestError, run};
+use super::error::GuestError;
 use super::probe::{Abilities, Disk, Isolation, requirements};
 use super::{Guest, processes, runtime};
+use crate::{base, ids};
 
 /// Folders of one endpoint, and the disk and isolation found for it.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ impl Host {
         if let Some(missing) = self.abilities.missing() {
             return Err(GuestError::Unable { missing: missing.to_owned() });
         }
-        self.unpack_base().await?;
+        self.link_base().await?;
         let guest = Guest {
             id: id.to_owned(),
             layers: layers.to_vec(),
@@ -69,24 +68,17 @@ impl Host {
         std::fs::remove_dir_all(&path).map_err(GuestError::prepare(path))
     }
 
-    /// Unpacks the base image, once for each version of the file.
-    async fn unpack_base(&self) -> Result<(), GuestError> {
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-        let _guard = ONE_AT_A_TIME.lock().await;
-        let facts = std::fs::metadata(&self.base_tar).map_err(GuestError::prepare(&self.base_tar))?;
-        let stamp = format!("{} {}", facts.size(), facts.mtime());
-        let (base, done) = (self.dir.join("base"), self.dir.join("base.unpacked"));
-        if std::fs::read_to_string(&done).is_ok_and(|text| text == stamp) {
+    /// Makes `base` in the state folder a link to the unpacked base image.
+    async fn link_base(&self) -> Result<(), GuestError> {
+        let tree = base::unpacked(&self.base_tar).await.map_err(|source| GuestError::Base { source })?;
+        let link = self.dir.join("base");
+        if std::fs::read_link(&link).is_ok_and(|target| target == tree) {
             return Ok(());
         }
-        super::fresh_dir(&base).map_err(GuestError::prepare(&base))?;
-        let mut tar = Command::new("tar");
-        tar.arg("-C")
-            .arg(&base)
-            .args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"])
-            .arg(&self.base_tar);
-        run("tar", &mut tar).await?;
-        std::fs::write(&done, stamp).map_err(GuestError::prepare(done))
+        // Renamed over the old one, since instances may be starting at the same time.
+        let new = self.dir.join(ids::resource("base"));
+        std::os::unix::fs::symlink(&tree, &new).map_err(GuestError::prepare(&new))?;
+        std::fs::rename(&new, &link).map_err(GuestError::prepare(link))
     }
 
     /// Refuses a folder whose images were made with the other kind of disk.

@@ -138,7 +138,7 @@ impl Guest {
 }
 
 /// Empties a folder and makes it when missing.
-fn fresh_dir(path: &Path) -> std::io::Result<()> {
+pub(crate) fn fresh_dir(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}

@@ -100,7 +100,7 @@ fn namespaces_work() -> bool {
 fn overlay_works(folder: &Path) -> bool {
     let trial = folder.join(format!(".trial-{}", std::process::id()));
     let made = ["lower", "upper", "work", "tree"].iter().all(|name| std::fs::create_dir_all(trial.join(name)).is_ok());
-    let mount = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work tree && : > tree/file";
+    let mount = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,volatile tree && : > tree/file";
     let works = made && succeeds(Command::new("unshare").args(UNSHARE).args(["sh", "-c", mount]).current_dir(&trial));
     std::fs::remove_dir_all(&trial).is_ok() && works
 }
