@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Nothing: this package holds the tests that go across crates, in `tests/`.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use goldsmith_cloud::{Command, CommandStatus, InstanceState, Invocation};
-use goldsmith_executor::{EXIT_REBOOT, RunResult, RunStatus, WorkOrder};
+use goldsmith_executor::{EXIT_REBOOT, FailureKind, RunResult, RunStatus, WorkOrder};
 use goldsmith_store::{Effect, EffectKind, FailureCause, LogPlace};
 use sha2::{Digest, Sha256};
 
@@ -150,7 +150,11 @@ fn failed(scene: &Scene<'_>, result: &RunResult) -> Error {
         last_lines: context.last_lines,
         ..FailureCause::default()
     };
-    Error::because(ErrorName::CommandFailed, cause)
+    let name = match context.kind {
+        FailureKind::RebootLimit => ErrorName::RebootLimit,
+        _ => ErrorName::CommandFailed,
+    };
+    Error::because(name, cause)
 }
 
 /// The agent for the image's architecture, in the bucket under its digest.

@@ -1,0 +1,100 @@
+//! Builds that end well.
+
+use goldsmith_store::ImageStatus;
+use serde_json::json;
+
+use super::Case;
+use crate::definitions::{Pipeline, example};
+use crate::stack::Stack;
+
+pub(super) const CASES: &[(&str, Case)] = &[
+    ("the_example_is_built_tested_and_brought_to_two_regions", web_server),
+    ("what_the_build_wrote_is_in_its_image_and_nowhere_else", file_in_the_image),
+    ("a_chain_goes_from_build_to_validate", chain),
+    ("a_reboot_in_the_build_phase_goes_on_at_the_right_step", reboot),
+    ("a_build_costs_few_transitions_however_often_it_is_woken", transitions),
+];
+
+fn web_server(stack: &Stack) {
+    let built = stack.build(&example("web-server"));
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    let image = stack.image(built.image());
+    assert_eq!(image.status, ImageStatus::Available);
+    assert_eq!(image.amis.keys().collect::<Vec<_>>(), ["eu-west-1", "us-east-1"]);
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 2, 2));
+    for state in ["Launch", "Build", "Snapshot", "Test", "Distribute", "Publish", "Finish"] {
+        assert!(built.progress.contains(state), "{state} is not in the progress:\n{}", built.progress);
+    }
+}
+
+fn file_in_the_image(stack: &Stack) {
+    let pipeline = Pipeline::new(
+        "marker",
+        &[
+            // The second build starts from the same source: what the first wrote must not be there.
+            ("build", "SourceIsUntouched", "test ! -e /etc/e2e-marker"),
+            ("build", "WriteMarker", "echo built > /etc/e2e-marker\ntouch /tmp/left-over /root/.bash_history"),
+            ("test", "MarkerIsThere", "grep -x built /etc/e2e-marker"),
+            ("test", "NothingIsLeft", "test ! -e /tmp/left-over\ntest ! -e /root/.bash_history\ntest ! -s /etc/machine-id"),
+        ],
+    );
+    let folder = pipeline.write();
+    for number in 1..=2 {
+        let built = stack.build(folder.path());
+        assert_eq!(built.json["outcome"], "built", "{built:?}");
+        assert_eq!(built.image(), format!("marker/1.0.0/{number}"));
+        assert_eq!(stack.left_of(built.build()).counts(), (0, 2, 2));
+    }
+}
+
+fn chain(stack: &Stack) {
+    let pipeline = Pipeline::new(
+        "chain",
+        &[
+            ("build", "Say", "echo forty-two"),
+            ("validate", "Hear", "test '{{ build.Say.outputs.stdout }}' = forty-two"),
+        ],
+    );
+    let built = stack.build(pipeline.write().path());
+    assert_eq!(built.json["outcome"], "built", "{built:?}");
+}
+
+fn reboot(stack: &Stack) {
+    let pipeline = Pipeline::new(
+        "reboot",
+        &[
+            ("build", "Before", "echo before >> /var/steps"),
+            // Exit 194 asks for a reboot and for this step again.
+            ("build", "Twice", "echo twice >> /var/steps\n[ \"$(grep -c twice /var/steps)\" = 2 ] || exit 194"),
+            ("build", "After", "echo after >> /var/steps"),
+            ("test", "EachRanAsOften", "test \"$(tr '\\n' ' ' < /var/steps)\" = 'before twice twice after '"),
+        ],
+    );
+    let built = stack.build(pipeline.write().path());
+    assert_eq!(built.json["outcome"], "built", "{built:?}");
+}
+
+fn transitions(stack: &Stack) {
+    let pipeline = Pipeline::new("counted", &[("build", "Nothing", "true"), ("test", "Nothing", "true")]);
+    let folder = pipeline.write();
+    let (built, woken) = stack.build_meanwhile(folder.path(), || {
+        let image = stack.wait_for("the pending AMI", || {
+            let images = stack.inventory().images;
+            images.into_iter().find(|image| {
+                image.state == "pending" && image.tags.get("goldsmith:image").is_some_and(|tag| tag.starts_with("counted/"))
+            })
+        });
+        let event = json!({
+            "version": "0", "id": "e2e", "detail-type": "EC2 AMI State Change", "source": "aws.ec2",
+            "account": "000000000000", "time": "2026-01-01T00:00:00Z", "region": image.region, "resources": [],
+            "detail": {"ImageId": image.id, "State": "available"},
+        });
+        for _ in 0..10 {
+            stack.signal(&event);
+        }
+        10
+    });
+    assert_eq!((built.json["outcome"].as_str(), woken), (Some("built"), 10), "{built:?}");
+    let transitions = stack.transitions(&stack.execution_arn(built.build()));
+    assert!(transitions <= 30, "{transitions} transitions");
+}

@@ -1,0 +1,64 @@
+//! Folders of definitions for the cases, each a pipeline of its own.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+/// A pipeline with one component.
+pub(crate) struct Pipeline {
+    pub(crate) name: &'static str,
+    /// The component's phases, YAML.
+    pub(crate) phases: String,
+    pub(crate) regions: &'static [&'static str],
+}
+
+impl Pipeline {
+    /// A pipeline in two Regions whose component has these steps, each a bash script: `(phase, step, script)`.
+    pub(crate) fn new(name: &'static str, steps: &[(&str, &str, &str)]) -> Self {
+        let mut phases = String::new();
+        let mut last = "";
+        for (phase, step, script) in steps {
+            if *phase != last {
+                phases += &format!("    - name: {phase}\n      steps:\n");
+                last = phase;
+            }
+            let body = script.lines().map(|line| format!("                {line}\n")).collect::<String>();
+            phases += &format!("        - name: {step}\n          action: ExecuteBash\n          inputs:\n");
+            phases += &format!("            commands:\n              - |\n{body}");
+        }
+        Self { name, phases, regions: &["eu-west-1", "us-east-1"] }
+    }
+
+    /// Its folder.
+    pub(crate) fn write(&self) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("pipeline.yml"), self.text()).unwrap();
+        folder
+    }
+
+    fn text(&self) -> String {
+        let Self { name, phases, regions } = self;
+        let regions: String = regions.iter().map(|region| format!("  - region: {region}\n")).collect();
+        format!(
+            "kind: Component\nname: {name}\nsemanticVersion: 1.0.0\nplatform: Linux\ndata: |\n  schemaVersion: 1.0\n  \
+             phases:\n{phases}---\nkind: ImageRecipe\nname: {name}\nsemanticVersion: 1.0.0\n\
+             parentImage: ssm:/goldsmith/examples/source\ncomponents:\n  - {{name: {name}, version: 1.x.x}}\n---\n\
+             kind: InfrastructureConfiguration\nname: {name}\ninstanceTypes: [t3.small]\n---\n\
+             kind: DistributionConfiguration\nname: {name}\ndistributions:\n{regions}---\nkind: ImagePipeline\n\
+             name: {name}\nimageRecipe: {name}/1.x.x\ninfrastructureConfiguration: {name}\n\
+             distributionConfiguration: {name}\n"
+        )
+    }
+}
+
+/// A folder with one file.
+pub(crate) fn folder(text: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("pipeline.yml"), text).unwrap();
+    folder
+}
+
+/// A path of the repository.
+pub(crate) fn example(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)
+}

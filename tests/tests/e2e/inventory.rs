@@ -1,0 +1,69 @@
+//! What is left in the local AWS, as its endpoint counts it, and the faults that it is told to inject.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::stack::Stack;
+
+/// A resource.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Resource {
+    pub(crate) id: String,
+    pub(crate) region: String,
+    #[serde(default)]
+    pub(crate) source: bool,
+    #[serde(default)]
+    pub(crate) state: String,
+    pub(crate) tags: std::collections::BTreeMap<String, String>,
+}
+
+impl Resource {
+    fn is_of(&self, build: &str) -> bool {
+        self.tags.get("goldsmith:build").is_some_and(|tag| tag == build)
+    }
+}
+
+/// Everything but the source images.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub(crate) struct Inventory {
+    pub(crate) instances: Vec<Resource>,
+    pub(crate) images: Vec<Resource>,
+    pub(crate) snapshots: Vec<Resource>,
+}
+
+impl Inventory {
+    /// Instances, images and snapshots.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        (self.instances.len(), self.images.len(), self.snapshots.len())
+    }
+}
+
+impl Stack {
+    /// Everything that carries this build's tag. Instances on their way out do not count.
+    pub(crate) fn left_of(&self, build: &str) -> Inventory {
+        let mut all = self.inventory();
+        all.instances.retain(|one| one.is_of(build) && one.state != "shutting-down");
+        all.images.retain(|one| one.is_of(build));
+        all.snapshots.retain(|one| one.is_of(build));
+        all
+    }
+
+    /// Everything but the source images.
+    pub(crate) fn inventory(&self) -> Inventory {
+        let text = ureq::get(self.admin("inventory")).call().unwrap().body_mut().read_to_string().unwrap();
+        let mut all: Inventory = serde_json::from_str(&text).unwrap();
+        all.images.retain(|one| !one.source);
+        all.snapshots.retain(|one| !one.source);
+        all
+    }
+
+    /// Arms faults.
+    pub(crate) fn arm(&self, faults: &Value) {
+        ureq::post(self.admin("faults")).send(faults.to_string()).unwrap();
+    }
+
+    /// Disarms all faults and lets held answers go.
+    pub(crate) fn disarm(&self) {
+        ureq::delete(self.admin("faults")).call().unwrap();
+    }
+}

@@ -1,0 +1,202 @@
+//! The stack of the suite: the real `goldsmith local up`, and clients to look behind it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use goldsmith_cloud::aws::{LambdaFunctions, SdkConfig, StepFunctions, sdk_config, with_keys};
+use goldsmith_cloud::{Execution, ExecutionStatus, Executions as _, Functions as _, Started};
+use goldsmith_store::{DynamoTable, ImageRecord, Store};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// How long anything may take before the suite gives up on it.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Why the suite cannot run here.
+pub(crate) fn can_run() -> Result<(), String> {
+    let sudo = || Command::new("sudo").args(["-n", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    if rustix::process::geteuid().is_root() || sudo() { Ok(()) } else { Err("needs root".to_owned()) }
+}
+
+/// Cargo's folder with the binaries: this test lies in its `deps`.
+fn binaries() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}
+
+/// A running stack.
+#[derive(Clone)]
+pub(crate) struct Stack(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    state: TempDir,
+    description: Value,
+    runtime: Runtime,
+    sdk: SdkConfig,
+    config: Value,
+}
+
+/// What `goldsmith build --output json` printed, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) exit: i32,
+    pub(crate) json: Value,
+    pub(crate) progress: String,
+}
+
+impl Built {
+    /// `NAME/VERSION/BUILD`.
+    pub(crate) fn image(&self) -> &str {
+        self.json["image"].as_str().unwrap_or_else(|| panic!("no image: {self:?}"))
+    }
+    /// The build's id.
+    pub(crate) fn build(&self) -> &str {
+        self.json["build"].as_str().unwrap_or_else(|| panic!("no build: {self:?}"))
+    }
+}
+
+impl Stack {
+    /// Starts the stack.
+    pub(crate) fn up(name: &str) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let up = goldsmith(name, state.path(), &["local", "up"], Stdio::inherit());
+        assert!(up.status.success(), "goldsmith local up failed");
+        let path = state.path().join("goldsmith/local").join(name).join("stack.json");
+        let description: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let text = |key: &str| description[key].as_str().unwrap().to_owned();
+        let sdk = runtime.block_on(sdk_config(None, Some(&text("region")), Some(&text("endpointUrl"))));
+        let sdk = with_keys(&sdk, &text("accessKey"), &text("secretKey"));
+        let parameters = goldsmith_cloud::aws::SsmParameters::new(&sdk);
+        let parameter = format!("/goldsmith/{name}/config");
+        let config = runtime.block_on(goldsmith_cloud::Parameters::get(&parameters, &text("region"), &parameter));
+        let config = serde_json::from_str(&config.unwrap().unwrap().value).unwrap();
+        Self(Arc::new(Inner { name: name.to_owned(), state, description, runtime, sdk, config }))
+    }
+
+    /// Ends the stack.
+    pub(crate) fn down(&self) {
+        let down = goldsmith(&self.0.name, self.0.state.path(), &["local", "down"], Stdio::inherit());
+        assert!(down.status.success(), "goldsmith local down failed");
+    }
+
+    /// Runs the CLI.
+    pub(crate) fn goldsmith(&self, arguments: &[&str]) -> Output {
+        goldsmith(&self.0.name, self.0.state.path(), arguments, Stdio::piped())
+    }
+
+    /// `goldsmith build` of a folder, to its end.
+    pub(crate) fn build(&self, folder: &Path) -> Built {
+        let output = self.goldsmith(&["build", &folder.display().to_string(), "--local", "--output", "json"]);
+        built(&output)
+    }
+
+    /// The same in the background, for what is to happen meanwhile.
+    pub(crate) fn build_meanwhile<T>(&self, folder: &Path, meanwhile: impl FnOnce() -> T) -> (Built, T) {
+        std::thread::scope(|scope| {
+            let build = scope.spawn(|| self.build(folder));
+            let seen = meanwhile();
+            (build.join().unwrap(), seen)
+        })
+    }
+
+    /// Applies a folder.
+    pub(crate) fn apply(&self, folder: &Path) {
+        let output = self.goldsmith(&["apply", &folder.display().to_string(), "--local"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Starts an execution as the console does, and waits for its end.
+    pub(crate) fn execute(&self, name: &str, input: &str) -> Execution {
+        let machine = self.state_machine();
+        let arn = match self.block_on(self.executions().start(&machine, name, input)).unwrap() {
+            Started::New(arn) => arn,
+            Started::NameTaken => panic!("{name} is taken"),
+        };
+        self.ended(&arn)
+    }
+
+    /// Waits for the end of an execution.
+    pub(crate) fn ended(&self, arn: &str) -> Execution {
+        self.wait_for("the execution's end", || {
+            let execution = self.block_on(self.executions().execution(arn)).unwrap()?;
+            (execution.status != ExecutionStatus::Running).then_some(execution)
+        })
+    }
+
+    /// Stops an execution from outside.
+    pub(crate) fn stop(&self, arn: &str) {
+        self.block_on(self.executions().stop(arn, "Test", "stopped by the test")).unwrap();
+    }
+
+    /// ARN of a build's execution.
+    pub(crate) fn execution_arn(&self, build: &str) -> String {
+        format!("{}:{build}", self.state_machine().replace(":stateMachine:", ":execution:"))
+    }
+
+    /// Invokes `signal` as the tick does.
+    pub(crate) fn signal(&self, event: &Value) {
+        let functions = LambdaFunctions::new(&self.0.sdk);
+        self.block_on(functions.wake(&format!("{}-signal", self.0.name), &event.to_string())).unwrap();
+    }
+
+    /// The table's records.
+    pub(crate) fn store(&self) -> Store {
+        let table = self.0.config["table"].as_str().unwrap();
+        Store::new(Arc::new(DynamoTable::with_config(&self.0.sdk, table)))
+    }
+
+    /// An image's record.
+    pub(crate) fn image(&self, image: &str) -> ImageRecord {
+        self.block_on(self.store().image(&image.parse().unwrap())).unwrap().unwrap()
+    }
+
+    /// Waits until something is there.
+    pub(crate) fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.runtime.block_on(future)
+    }
+
+    pub(crate) fn sdk(&self) -> &SdkConfig {
+        &self.0.sdk
+    }
+
+    /// Admin routes of the EC2 endpoint.
+    pub(crate) fn admin(&self, route: &str) -> String {
+        format!("{}/_local/{route}", self.0.description["ec2Url"].as_str().unwrap())
+    }
+
+    fn executions(&self) -> StepFunctions {
+        StepFunctions::new(&self.0.sdk)
+    }
+
+    fn state_machine(&self) -> String {
+        self.0.config["stateMachine"].as_str().unwrap().to_owned()
+    }
+}
+
+fn goldsmith(stack: &str, state: &Path, arguments: &[&str], stderr: Stdio) -> Output {
+    let mut command = Command::new(binaries().join("goldsmith"));
+    command.args(arguments).args(["--stack", stack]).env("XDG_STATE_HOME", state);
+    command.stdin(Stdio::null()).stderr(stderr).output().expect("the goldsmith binary is built before this suite")
+}
+
+fn built(output: &Output) -> Built {
+    let progress = String::from_utf8_lossy(&output.stderr).into_owned();
+    let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON came out: {progress}"));
+    Built { exit: output.status.code().unwrap_or(-1), json, progress }
+}
