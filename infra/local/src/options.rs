@@ -9,7 +9,8 @@ use std::time::Duration;
 pub struct Options {
     /// Where to listen; port 0 takes a free one, see [`crate::Server::address`].
     pub listen: SocketAddr,
-    /// Folder for disks and images; made when missing. One endpoint at a time may use it.
+    /// Folder for disks and images; made when missing, emptied at the start: images live as long as their endpoint. One
+    /// endpoint at a time may use it.
     pub state_dir: PathBuf,
     /// How long instances and images take from state to state.
     pub delays: DelayProfile,

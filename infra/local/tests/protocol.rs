@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::emulator::FakeEmulator;
 use common::{Client, TestEndpoint};
 use serde_json::json;
 
@@ -145,6 +146,11 @@ async fn launch_permissions_let_other_accounts_see_an_image() {
     assert_eq!(friend.ec2_error("ModifyImageAttribute", &share), "AuthFailure");
     let ask = [("ImageId", id.as_str()), ("Attribute", "launchPermission")];
     assert_eq!(owner.ec2_value("DescribeImageAttribute", &ask, "userId"), "111122223333");
+    let organization = [("ImageId", id.as_str()), ("LaunchPermission.Add.1.OrganizationArn", "arn:o")];
+    owner.ec2_value("ModifyImageAttribute", &organization, "return");
+    assert_eq!(owner.ec2_value("DescribeImageAttribute", &ask, "organizationArn"), "arn:o");
+    let everyone = [("ImageId", id.as_str()), ("LaunchPermission.Add.1.UserId", "everyone")];
+    assert_eq!(owner.ec2_error("ModifyImageAttribute", &everyone), "InvalidAMIAttributeItemValue");
     let take_back = [("ImageId", id.as_str()), ("LaunchPermission.Remove.1.UserId", "111122223333")];
     owner.ec2_value("ModifyImageAttribute", &take_back, "return");
     assert_eq!(friend.ec2_error("DescribeImages", &by_id), "InvalidAMIID.NotFound");
@@ -230,5 +236,56 @@ async fn launches_may_use_what_was_handed_over() {
     assert_eq!(client.ec2_value("RunInstances", &run, "subnetId"), "subnet-0aaaaaaaaaaaaaaa1");
     let other = [run[0], run[1], ("IamInstanceProfile.Name", "other")];
     assert_eq!(client.ec2_error("RunInstances", &other), "InvalidParameterValue");
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_dropped_doubled_and_swapped_on_demand() {
+    let emulator = FakeEmulator::start();
+    let endpoint = TestEndpoint::start("/nonexistent/base.tar".as_ref(), Some(emulator.url.clone())).await;
+    let client = endpoint.client.region("us-east-1");
+    let image = source(client);
+    let kind = "EC2 AMI State Change";
+    let faults = json!([
+        {"when": {"event": format!("{kind}/pending"), "nth": 1}, "do": "drop"},
+        {"when": {"event": format!("{kind}/available"), "nth": 1}, "do": "double"},
+        {"when": {"event": format!("{kind}/pending"), "nth": 2}, "do": "swap"},
+    ]);
+    client.admin("POST", "faults", &faults);
+    for name in ["one", "two"] {
+        let form = [("SourceRegion", "us-east-1"), ("SourceImageId", &image), ("Name", name)];
+        let id = client.ec2_value("CopyImage", &form, "imageId");
+        let look = || client.ec2("DescribeImages", &[("ImageId.1", &id)]).body.contains(">available<").then_some(());
+        common::until("available", look).await;
+    }
+    common::until("four events", || (emulator.events().len() == 4).then_some(())).await;
+    let states = ["available", "available", "available", "pending"];
+    let expected = states.map(|state| ("us-east-1".to_owned(), kind.to_owned(), state.to_owned()));
+    assert_eq!(emulator.events(), expected);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reset_forgets_everything() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let copy = [("SourceRegion", "eu-west-1"), ("SourceImageId", &*source(client)), ("Name", "gone")];
+    client.ec2_value("CopyImage", &copy, "imageId");
+    client.admin("POST", "reset", &json!({}));
+    let inventory = client.admin("GET", "inventory", &json!({}));
+    assert_eq!(
+        (&inventory["images"], &inventory["snapshots"], &inventory["instances"]),
+        (&json!([]), &json!([]), &json!([]))
+    );
+    let (_, again) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
+    assert_eq!(again["Parameter"]["Version"], 1);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_endpoint_at_a_time_uses_a_state_folder() {
+    let endpoint = endpoint().await;
+    let refused = common::bind(&endpoint.state_dir().join("state")).await.unwrap_err();
+    assert!(std::error::Error::source(&refused).unwrap().to_string().ends_with("is used by another endpoint"));
     endpoint.stop().await;
 }

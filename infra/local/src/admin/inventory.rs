@@ -59,8 +59,8 @@ fn image(image: &Image) -> Value {
         "state": image.state().name(),
         "source": image.source,
         "tags": image.tags,
-        "public": image.public,
-        "sharedWith": image.shared_with,
+        "public": image.grants.public,
+        "sharedWith": image.grants.accounts,
         "madeBy": image.made_by,
         "madeAt": iso(image.created_at),
     })

@@ -67,11 +67,11 @@ pub(crate) async fn reset(endpoint: &Arc<Endpoint>) {
 /// Publishes a new release of the source image in every Region.
 fn release_image(endpoint: &Endpoint) -> Value {
     let mut world = endpoint.world();
-    world.release += 1;
+    world.releases.push(jiff::Timestamp::now());
     let regions: std::collections::BTreeSet<String> = sources(&world);
     let images: serde_json::Map<String, Value> =
         regions.into_iter().map(|region| (region.clone(), json!(world.newest_source(&region)))).collect();
-    json!({"release": world.release, "images": images})
+    json!({"release": world.releases.len(), "images": images})
 }
 
 /// Regions in which somebody has asked for the source image.

@@ -4,7 +4,7 @@ use super::Call;
 use super::params::Params;
 use super::xml::Xml;
 use crate::api::{ApiError, is_account};
-use crate::world::Image;
+use crate::world::Grants;
 
 /// Changes who may launch an image, or its description.
 pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -15,8 +15,8 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     if let Some(description) = call.params.get("Description.Value").or(changes.description.as_deref()) {
         image.description = description.to_owned();
     }
-    changes.add.iter().for_each(|grant| grant.apply(image, true));
-    changes.remove.iter().for_each(|grant| grant.apply(image, false));
+    changes.add.iter().for_each(|grant| grant.apply(&mut image.grants, true));
+    changes.remove.iter().for_each(|grant| grant.apply(&mut image.grants, false));
     Ok(Xml::done())
 }
 
@@ -24,36 +24,53 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
 enum Grant {
     Everyone,
     Account(String),
+    Organization(String),
+    Unit(String),
 }
 
 impl Grant {
-    fn account(id: &str) -> Result<Self, ApiError> {
-        if is_account(id) {
-            return Ok(Grant::Account(id.to_owned()));
+    /// From the one field that says what kind it is.
+    fn read(permission: &Params) -> Result<Self, ApiError> {
+        let kinds = ["UserId", "Group", "OrganizationArn", "OrganizationalUnitArn"];
+        let given = kinds.iter().find_map(|kind| Some((*kind, permission.get(kind)?)));
+        match given {
+            Some(("UserId", id)) => Grant::account(id),
+            Some(("Group", name)) => Grant::group(name),
+            Some(("OrganizationArn", arn)) => Ok(Grant::Organization(arn.to_owned())),
+            Some((_, arn)) => Ok(Grant::Unit(arn.to_owned())),
+            None => Err(ApiError::new("MissingParameter", "A launch permission must say whom it is for.")),
         }
-        Err(ApiError::new(
-            "InvalidAMIAttributeItemValue",
-            format!("Invalid attribute item value \"{id}\" for userId item type."),
-        ))
+    }
+
+    fn account(id: &str) -> Result<Self, ApiError> {
+        if is_account(id) { Ok(Grant::Account(id.to_owned())) } else { Err(wrong("userId", id)) }
     }
 
     fn group(name: &str) -> Result<Self, ApiError> {
-        if name == "all" {
-            return Ok(Grant::Everyone);
-        }
-        Err(ApiError::new(
-            "InvalidAMIAttributeItemValue",
-            format!("Invalid attribute item value \"{name}\" for group item type."),
-        ))
+        if name == "all" { Ok(Grant::Everyone) } else { Err(wrong("group", name)) }
     }
 
-    fn apply(&self, image: &mut Image, granted: bool) {
-        match self {
-            Grant::Everyone => image.public = granted,
-            Grant::Account(id) if granted => drop(image.shared_with.insert(id.clone())),
-            Grant::Account(id) => drop(image.shared_with.remove(id)),
+    fn apply(&self, grants: &mut Grants, granted: bool) {
+        let (set, value) = match self {
+            Grant::Everyone => {
+                grants.public = granted;
+                return;
+            }
+            Grant::Account(id) => (&mut grants.accounts, id),
+            Grant::Organization(arn) => (&mut grants.organizations, arn),
+            Grant::Unit(arn) => (&mut grants.units, arn),
+        };
+        if granted {
+            set.insert(value.clone());
+        } else {
+            set.remove(value);
         }
     }
+}
+
+fn wrong(kind: &str, value: &str) -> ApiError {
+    let message = format!("Invalid attribute item value \"{value}\" for {kind} item type.");
+    ApiError::new("InvalidAMIAttributeItemValue", message)
 }
 
 struct Changes {
@@ -65,8 +82,9 @@ struct Changes {
 impl Changes {
     /// Both forms: `LaunchPermission.Add.N`, and `Attribute` with `OperationType`, `UserId.N`, `UserGroup.N`.
     fn read(params: &Params) -> Result<Self, ApiError> {
-        let mut add = grants(&params.structures("LaunchPermission.Add"))?;
-        let mut remove = grants(&params.structures("LaunchPermission.Remove"))?;
+        let grants = |name: &str| params.structures(name).iter().map(Grant::read).collect::<Result<Vec<_>, _>>();
+        let mut add = grants("LaunchPermission.Add")?;
+        let mut remove = grants("LaunchPermission.Remove")?;
         let accounts = params.list("UserId").iter().map(|id| Grant::account(id)).collect::<Result<Vec<_>, _>>()?;
         let groups = params.list("UserGroup").iter().map(|name| Grant::group(name)).collect::<Result<Vec<_>, _>>()?;
         match params.get("OperationType") {
@@ -78,18 +96,6 @@ impl Changes {
     }
 }
 
-fn grants(permissions: &[Params]) -> Result<Vec<Grant>, ApiError> {
-    let grant = |permission: &Params| match (permission.get("UserId"), permission.get("Group")) {
-        (Some(id), _) => Grant::account(id),
-        (None, Some(group)) => Grant::group(group),
-        (None, None) => Err(ApiError::new(
-            "UnsupportedOperation",
-            "Launch permissions for organizations are not modelled by the local endpoint.",
-        )),
-    };
-    permissions.iter().map(grant).collect()
-}
-
 /// Describes launch permissions or the description.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
@@ -98,9 +104,13 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     xml.text("imageId", &image.id);
     match call.params.require("Attribute")? {
         "launchPermission" => {
-            let everyone = image.public.then_some(("group", "all"));
-            let accounts = image.shared_with.iter().map(|id| ("userId", id.as_str()));
-            xml.items("launchPermission", everyone.into_iter().chain(accounts), |xml, (name, value)| {
+            let grants = &image.grants;
+            let everyone = grants.public.then_some(("group", "all"));
+            let accounts = grants.accounts.iter().map(|id| ("userId", id.as_str()));
+            let organizations = grants.organizations.iter().map(|arn| ("organizationArn", arn.as_str()));
+            let units = grants.units.iter().map(|arn| ("organizationalUnitArn", arn.as_str()));
+            let all = everyone.into_iter().chain(accounts).chain(organizations).chain(units);
+            xml.items("launchPermission", all, |xml, (name, value)| {
                 xml.text(name, value);
             });
         }

@@ -1,7 +1,5 @@
 //! CopyImage.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::Call;
@@ -10,7 +8,7 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::ids;
-use crate::world::{BlockDevice, Image, ImageState, Tags, Timeline};
+use crate::world::{BlockDevice, Grants, Image, ImageState, Tags, Timeline};
 
 /// Copies an image into the call's Region. Both share their layers: they never change.
 pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -90,8 +88,7 @@ fn copy_of(call: &Call<'_>, source: &Image, encrypted: bool) -> Image {
         created_at: Timestamp::now(),
         tags: copied.into_iter().chain(own).collect(),
         devices: devices.collect(),
-        public: false,
-        shared_with: BTreeSet::new(),
+        grants: Grants::default(),
         source: false,
         from_instance: None,
         copied_from: Some((source.scope.region.clone(), source.id.clone())),

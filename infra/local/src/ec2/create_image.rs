@@ -1,6 +1,5 @@
 //! CreateImage.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use crate::events::Event;
 use crate::guest::GuestError;
 use crate::ids;
 use crate::lifecycle::chain;
-use crate::world::{BlockDevice, Image, ImageState, Instance, InstanceState, Snapshot, Timeline, World};
+use crate::world::{BlockDevice, Grants, Image, ImageState, Instance, InstanceState, Snapshot, Timeline, World};
 
 /// Makes an image of a stopped or running instance. A running one is rebooted unless `NoReboot` is set.
 pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -79,8 +78,7 @@ fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Image {
         tags: call.params.tags_for("image"),
         layers: Vec::new(),
         devices: instance.devices.iter().map(with_snapshot).collect(),
-        public: false,
-        shared_with: BTreeSet::new(),
+        grants: Grants::default(),
         source: false,
         architecture: instance.architecture.clone(),
         root_device: instance.root_device.clone(),

@@ -83,7 +83,7 @@ fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
         .text("imageOwnerId", &image.scope.account)
         .maybe("imageOwnerAlias", image.source.then_some(AMAZON))
         .text("creationDate", iso(image.created_at))
-        .text("isPublic", image.public)
+        .text("isPublic", image.grants.public)
         .text("architecture", &image.architecture)
         .text("imageType", "machine")
         .text("name", &image.name)

@@ -10,7 +10,7 @@ use crate::events::Event;
 use crate::ids;
 use crate::world::{BlockDevice, Image, ImageState, Instance, InstanceState, MetadataOptions, Timeline, World};
 
-/// Launches instances. A client token makes the call repeatable; the same token with another request is an error.
+/// Launches instances. User data is taken but not run: nothing in the base image would. A client token makes the call repeatable; the same token with another request is an error.
 pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     let token = call.token();
     let mut world = call.endpoint.world();
@@ -70,7 +70,6 @@ fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiError> {
         profile: profile.map(str::to_owned),
         metadata: metadata(params)?,
         devices: devices(params, image)?,
-        user_data: params.get("UserData").map(str::to_owned),
         tags: params.tags_for("instance"),
         volume_tags: params.tags_for("volume"),
         launched_at: Timestamp::now(),

@@ -29,9 +29,9 @@ pub(crate) enum GuestError {
     /// It is not booted.
     #[error("instance {id} is not running")]
     NotRunning { id: String },
-    /// The state folder holds images that this machine cannot use.
-    #[error("{path} was made with disks of kind {made} and this machine can only make {now}: use another state folder")]
-    OtherDisk { path: PathBuf, made: String, now: String },
+    /// Another endpoint has the state folder.
+    #[error("{path} is used by another endpoint")]
+    InUse { path: PathBuf },
     /// Neither namespaces nor chroot.
     #[error("instances need root: {missing}")]
     Unable { missing: String },

@@ -1,5 +1,6 @@
 //! The machine that instances run on: its folders and what they are made with.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
@@ -7,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::error::GuestError;
 use super::probe::{Abilities, Disk, Isolation, requirements};
-use super::{Guest, processes, runtime};
+use super::{Guest, fresh_dir, processes, runtime};
 use crate::{base, ids};
 
 /// Folders of one endpoint, and the disk and isolation found for it.
@@ -16,21 +17,21 @@ pub(crate) struct Host {
     dir: PathBuf,
     base_tar: PathBuf,
     abilities: Abilities,
+    _lock: File,
 }
 
 impl Host {
-    /// Makes the folders, ends what an earlier endpoint left, and tries what this machine can do.
+    /// Empties the folder, ends what an endpoint that was killed left there, and tries what this machine can do.
     pub(crate) fn open(dir: &Path, base_tar: &Path) -> Result<Self, GuestError> {
-        for name in ["instances", "layers"] {
-            std::fs::create_dir_all(dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
-        }
+        std::fs::create_dir_all(dir).map_err(GuestError::prepare(dir))?;
         let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
+        let lock = lock(&dir)?;
         processes::kill_below(&dir.join("instances"));
-        super::fresh_dir(&dir.join("instances")).map_err(GuestError::prepare(dir.join("instances")))?;
-        let host = Host { abilities: requirements(&dir), base_tar: base_tar.to_owned(), dir };
-        host.check_disk()?;
-        runtime::write_files(&host.dir.join("runtime")).map_err(GuestError::prepare(host.dir.join("runtime")))?;
-        Ok(host)
+        for name in ["instances", "layers"] {
+            fresh_dir(&dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
+        }
+        runtime::write_files(&dir.join("runtime")).map_err(GuestError::prepare(dir.join("runtime")))?;
+        Ok(Host { abilities: requirements(&dir), base_tar: base_tar.to_owned(), dir, _lock: lock })
     }
 
     /// How disks are made.
@@ -80,14 +81,15 @@ impl Host {
         std::os::unix::fs::symlink(&tree, &new).map_err(GuestError::prepare(&new))?;
         std::fs::rename(&new, &link).map_err(GuestError::prepare(link))
     }
+}
 
-    /// Refuses a folder whose images were made with the other kind of disk.
-    fn check_disk(&self) -> Result<(), GuestError> {
-        let (path, now) = (self.dir.join("disk"), self.disk().to_string());
-        match std::fs::read_to_string(&path) {
-            Ok(made) if made != now => Err(GuestError::OtherDisk { path: self.dir.clone(), made, now }),
-            Ok(_) => Ok(()),
-            Err(_) => std::fs::write(&path, now).map_err(GuestError::prepare(path)),
-        }
+/// Keeps a second endpoint out of the folder for as long as the file is open.
+fn lock(dir: &Path) -> Result<File, GuestError> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(GuestError::prepare(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(GuestError::InUse { path: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(GuestError::Prepare { path, source }),
     }
 }

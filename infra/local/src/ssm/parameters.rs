@@ -66,7 +66,7 @@ fn find(call: &Call<'_>, name: &str) -> Option<Value> {
             "Name": name,
             "Type": "String",
             "Value": image,
-            "Version": world.release + 1,
+            "Version": world.releases.len() + 1,
             "LastModifiedDate": changed,
             "ARN": format!("arn:aws:ssm:{}::parameter{name}", call.scope.region),
             "DataType": "aws:ec2:image",

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::api::Scope;
 
 /// Status of an invocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InvocationStatus {
     Pending,
     InProgress,
@@ -46,7 +45,7 @@ impl InvocationStatus {
 }
 
 /// A command as it was sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Command {
     pub(crate) id: String,
     pub(crate) scope: Scope,
@@ -65,7 +64,7 @@ pub(crate) struct Command {
 }
 
 /// What became of a command on one instance.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Invocation {
     pub(crate) status: InvocationStatus,
     /// Exit code of the script; -1 until it ended.

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::{Tags, Timeline};
 use crate::api::Scope;
 
 /// States of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ImageState {
     Pending,
     Available,
@@ -30,7 +29,7 @@ impl ImageState {
 }
 
 /// A block device of an image or an instance.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct BlockDevice {
     pub(crate) name: String,
     /// GiB.
@@ -42,8 +41,19 @@ pub(crate) struct BlockDevice {
     pub(crate) volume_id: Option<String>,
 }
 
+/// Who may launch an image beside its owner. There are no organizations here: permissions for them are only kept.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grants {
+    pub(crate) public: bool,
+    pub(crate) accounts: BTreeSet<String>,
+    /// ARNs.
+    pub(crate) organizations: BTreeSet<String>,
+    /// ARNs of organizational units.
+    pub(crate) units: BTreeSet<String>,
+}
+
 /// An image.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Image {
     pub(crate) id: String,
     pub(crate) scope: Scope,
@@ -55,8 +65,7 @@ pub(crate) struct Image {
     /// Layers over the base, lowest first: the content.
     pub(crate) layers: Vec<String>,
     pub(crate) devices: Vec<BlockDevice>,
-    pub(crate) public: bool,
-    pub(crate) shared_with: BTreeSet<String>,
+    pub(crate) grants: Grants,
     /// Whether this is a release of the source image that comes with the endpoint.
     pub(crate) source: bool,
     pub(crate) architecture: String,
@@ -81,7 +90,7 @@ impl Image {
 
     /// Whether this account sees it in this Region: its own, a public one, or one shared with the account.
     pub(crate) fn is_visible_to(&self, scope: &Scope) -> bool {
-        let shared = self.public || self.shared_with.contains(&scope.account);
+        let shared = self.grants.public || self.grants.accounts.contains(&scope.account);
         self.exists() && self.scope.region == scope.region && (self.scope.account == scope.account || shared)
     }
 
@@ -92,7 +101,7 @@ impl Image {
 }
 
 /// A snapshot. Its content is the image's.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     pub(crate) id: String,
     pub(crate) scope: Scope,

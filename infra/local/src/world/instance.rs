@@ -1,13 +1,12 @@
 //! Instances as EC2 describes them.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::{BlockDevice, Tags, Timeline};
 use crate::api::Scope;
 
 /// States of an instance, in EC2's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InstanceState {
     Pending,
     Running,
@@ -44,7 +43,7 @@ impl InstanceState {
 }
 
 /// How an instance serves its metadata.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct MetadataOptions {
     pub(crate) http_tokens: String,
     pub(crate) hop_limit: u32,
@@ -53,14 +52,14 @@ pub(crate) struct MetadataOptions {
 }
 
 /// Why an instance is in its state.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reason {
     pub(crate) code: String,
     pub(crate) message: String,
 }
 
 /// An instance. Its processes and disk are in `guest`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Instance {
     pub(crate) id: String,
     pub(crate) scope: Scope,
@@ -73,7 +72,6 @@ pub(crate) struct Instance {
     pub(crate) profile: Option<String>,
     pub(crate) metadata: MetadataOptions,
     pub(crate) devices: Vec<BlockDevice>,
-    pub(crate) user_data: Option<String>,
     pub(crate) tags: Tags,
     pub(crate) volume_tags: Tags,
     pub(crate) launched_at: Timestamp,

@@ -12,10 +12,9 @@ mod timeline;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 pub(crate) use command::{Command, Invocation, InvocationStatus};
-pub(crate) use image::{BlockDevice, Image, ImageState, Snapshot};
+pub(crate) use image::{BlockDevice, Grants, Image, ImageState, Snapshot};
 pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
 pub(crate) use network::{Network, SecurityGroup, Subnet};
 pub(crate) use timeline::Timeline;
@@ -26,7 +25,7 @@ use crate::api::{ApiError, Scope};
 pub(crate) type Tags = BTreeMap<String, String>;
 
 /// All resources, keyed by id (ids are unique over accounts and Regions).
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) instances: BTreeMap<String, Instance>,
     pub(crate) images: BTreeMap<String, Image>,
@@ -34,13 +33,13 @@ pub(crate) struct World {
     pub(crate) commands: BTreeMap<String, Command>,
     /// What deploy handed over, by account and Region (`account/region`).
     pub(crate) networks: BTreeMap<String, Network>,
-    /// Number of the newest release of the source image.
-    pub(crate) release: u32,
+    /// When the releases of the source image after the first came out.
+    pub(crate) releases: Vec<Timestamp>,
     /// Client tokens: what they asked for and what they made.
     tokens: BTreeMap<String, Token>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 struct Token {
     request: String,
     made: Vec<String>,

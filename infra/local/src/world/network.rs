@@ -1,13 +1,11 @@
 //! VPC, subnets, security groups and instance profiles that launches may name.
 
-use serde::{Deserialize, Serialize};
-
 use super::Tags;
 use crate::api::{ApiError, Scope};
 use crate::ids;
 
 /// A subnet.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Subnet {
     pub(crate) id: String,
     pub(crate) vpc_id: String,
@@ -18,7 +16,7 @@ pub(crate) struct Subnet {
 }
 
 /// A security group.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct SecurityGroup {
     pub(crate) id: String,
     pub(crate) name: String,
@@ -27,7 +25,7 @@ pub(crate) struct SecurityGroup {
 }
 
 /// The network of one account in one Region.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Network {
     pub(crate) vpc_id: String,
     pub(crate) subnets: Vec<Subnet>,

@@ -1,43 +1,45 @@
 //! The source image: a Debian that is there in every Region, public, in releases.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
-use super::{BlockDevice, Image, ImageState, Snapshot, Tags, Timeline, World};
+use super::{BlockDevice, Grants, Image, ImageState, Snapshot, Tags, Timeline, World};
 use crate::api::Scope;
 use crate::ids;
 
 /// Account that publishes the source image.
 const PUBLISHER: &str = "136693071363";
+/// When the first release came out: 1 January 2026.
+const FIRST_RELEASE: Timestamp = Timestamp::constant(1_767_225_600, 0);
 /// GiB of its root volume.
 const ROOT_SIZE: u32 = 8;
 /// Its root device.
 const ROOT_DEVICE: &str = "/dev/xvda";
 
 impl World {
-    /// Id of the newest release of the source image in a Region; makes it there when nobody asked before.
+    /// Id of the newest release of the source image in a Region; makes the releases there when nobody asked before.
     pub(crate) fn newest_source(&mut self, region: &str) -> String {
-        let release = self.release;
-        (0..=release).map(|number| self.source_release(region, number)).last().unwrap_or_default()
+        let newest = self.make_source(region, 0, FIRST_RELEASE);
+        let later: Vec<Timestamp> = self.releases.clone();
+        let made = later.iter().zip(1..).map(|(time, number)| self.make_source(region, number, *time));
+        made.last().unwrap_or(newest)
     }
 
-    fn source_release(&mut self, region: &str, release: u32) -> String {
+    fn make_source(&mut self, region: &str, release: usize, time: Timestamp) -> String {
         let id = ids::derived("ami", &format!("source {region} {release}"));
         if self.images.contains_key(&id) {
             return id;
         }
         let scope = Scope { account: PUBLISHER.to_owned(), region: region.to_owned() };
-        let snapshot = ids::derived("snap", &id);
-        self.snapshots.insert(snapshot.clone(), source_snapshot(&snapshot, &scope));
-        self.images.insert(id.clone(), source_image(&id, scope, &snapshot, release));
+        let snapshot = source_snapshot(&id, &scope, time);
+        self.images.insert(id.clone(), source_image(&id, scope, &snapshot.id, release, time));
+        self.snapshots.insert(snapshot.id.clone(), snapshot);
         id
     }
 }
 
-fn source_snapshot(id: &str, scope: &Scope) -> Snapshot {
+fn source_snapshot(image: &str, scope: &Scope, time: Timestamp) -> Snapshot {
     Snapshot {
-        id: id.to_owned(),
+        id: ids::derived("snap", image),
         scope: scope.clone(),
         description: "Debian 12".to_owned(),
         size: ROOT_SIZE,
@@ -45,20 +47,20 @@ fn source_snapshot(id: &str, scope: &Scope) -> Snapshot {
         encrypted: false,
         kms_key: None,
         tags: Tags::new(),
-        started_at: Timestamp::now(),
+        started_at: time,
         completed: true,
         made_by: "goldsmith".to_owned(),
     }
 }
 
-fn source_image(id: &str, scope: Scope, snapshot: &str, release: u32) -> Image {
+fn source_image(id: &str, scope: Scope, snapshot: &str, release: usize, time: Timestamp) -> Image {
     Image {
         id: id.to_owned(),
         scope,
         name: format!("debian-12-{}-local-{release:04}", architecture()),
         description: "Debian 12 (minimal)".to_owned(),
-        states: Timeline::new(ImageState::Available),
-        created_at: Timestamp::now(),
+        states: Timeline::since(time, ImageState::Available),
+        created_at: time,
         tags: Tags::new(),
         layers: Vec::new(),
         devices: vec![BlockDevice {
@@ -70,8 +72,7 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, release: u32) -> Image {
             snapshot_id: Some(snapshot.to_owned()),
             volume_id: None,
         }],
-        public: true,
-        shared_with: BTreeSet::new(),
+        grants: Grants { public: true, ..Grants::default() },
         source: true,
         architecture: architecture().to_owned(),
         root_device: ROOT_DEVICE.to_owned(),

@@ -1,10 +1,9 @@
 //! A state with its past, so that describes can lag.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 /// The states that something went through, oldest first. Never empty.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct Timeline<S> {
     first: (Timestamp, S),
     rest: Vec<(Timestamp, S)>,
@@ -12,7 +11,12 @@ pub(crate) struct Timeline<S> {
 
 impl<S: Copy> Timeline<S> {
     pub(crate) fn new(state: S) -> Self {
-        Timeline { first: (Timestamp::now(), state), rest: Vec::new() }
+        Timeline::since(Timestamp::now(), state)
+    }
+
+    /// One state from `time` on.
+    pub(crate) fn since(time: Timestamp, state: S) -> Self {
+        Timeline { first: (time, state), rest: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, state: S) {

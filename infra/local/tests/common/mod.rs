@@ -33,16 +33,8 @@ impl TestEndpoint {
     /// Starts one whose describes lag.
     pub(crate) async fn start_with(base_image: &Path, events: Option<String>, describe_lag: Duration) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let server = Server::bind(Options {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            state_dir: state.path().join("state"),
-            delays: DelayProfile::Instant,
-            base_image: base_image.to_owned(),
-            events_url: events,
-            describe_lag,
-        })
-        .await
-        .unwrap();
+        let server =
+            Server::bind(options(&state.path().join("state"), base_image, events, describe_lag)).await.unwrap();
         let (stop, told) = oneshot::channel();
         let client = Client { address: server.address(), region: "eu-west-1", account: "000000000000" };
         let done = tokio::spawn(server.run(async { drop(told.await) }));
@@ -60,6 +52,22 @@ impl TestEndpoint {
         self.done.await.unwrap();
         self.state
     }
+}
+
+fn options(state: &Path, base_image: &Path, events_url: Option<String>, describe_lag: Duration) -> Options {
+    Options {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        state_dir: state.to_owned(),
+        delays: DelayProfile::Instant,
+        base_image: base_image.to_owned(),
+        events_url,
+        describe_lag,
+    }
+}
+
+/// Tries to start an endpoint on a state folder.
+pub(crate) async fn bind(state: &Path) -> Result<Server, goldsmith_local::Error> {
+    Server::bind(options(state, "/nonexistent/base.tar".as_ref(), None, Duration::ZERO)).await
 }
 
 /// A caller in one account and Region.
