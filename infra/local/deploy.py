@@ -118,8 +118,7 @@ class Deployment:
         body = {
             "securityGroups": [{"id": g["GroupId"], "name": g["GroupName"], "vpcId": g["VpcId"]} for g in groups],
             "subnets": [
-                {"id": s["SubnetId"], "vpcId": s["VpcId"], "zone": s["AvailabilityZone"], "cidr": s["CidrBlock"],
-                 "default": s["DefaultForAz"]}
+                {"id": s["SubnetId"], "vpcId": s["VpcId"], "availabilityZone": s["AvailabilityZone"], "cidr": s["CidrBlock"]}
                 for s in subnets
             ],
             "instanceProfiles": [r["PhysicalResourceId"] for r in made if r["ResourceType"] == "AWS::IAM::InstanceProfile"],
