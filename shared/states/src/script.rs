@@ -69,6 +69,7 @@ mkdir -p "$dir" && chmod 0700 "$dir" || failed "$dir cannot be made"
 fetch '@AGENT_URL@' '@AGENT_SHA@' "$dir/agent" agent
 fetch '@ORDER_URL@' '@ORDER_SHA@' "$dir/order-@ORDER_SHA@.json" "work order"
 chmod 0700 "$dir/agent" || failed "the agent cannot be made executable"
+umask 022 # the one that a command of SSM starts with: documents expect it of what they make
 exec "$dir/agent" "$dir/order-@ORDER_SHA@.json"
 "#;
 
