@@ -1,5 +1,6 @@
 //! The way to a stack: one parameter names everything that a command needs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -67,7 +68,8 @@ async fn aws_config(globals: &Globals) -> SdkConfig {
 
 /// The stack on this machine, started where it is down.
 async fn local_config(stack: &str) -> Result<SdkConfig> {
-    let stack = local::ensure_up(stack, None, &output::say)?;
+    let package = std::env::var_os("GOLDSMITH_PACKAGE").map(PathBuf::from);
+    let stack = local::ensure_up(stack, package.as_deref(), &output::say)?;
     let config = sdk_config(None, Some(&stack.region), Some(&stack.endpoint_url)).await;
     Ok(with_keys(&config, &stack.access_key, &stack.secret_key))
 }

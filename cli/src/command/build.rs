@@ -74,7 +74,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         Format::Text if ending.exit() == Exit::Success => ending.lines().iter().try_for_each(|l| output::line(l))?,
         Format::Text => {
             ending.lines().iter().for_each(|line| output::say(line));
-            output::say(&format!("All that its steps said: {} logs {}", globals.again(), ending.image_or_build()));
+            if let Some(image) = ending.image() {
+                output::say(&format!("All that its steps said: {} logs {image}", globals.again()));
+            }
         }
     }
     Ok(ending.exit())

@@ -50,3 +50,26 @@ fn table(images: &[ImageRecord]) -> Vec<String> {
     }
     columns(&rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{list, table};
+    use crate::testing::Stack;
+
+    #[tokio::test]
+    async fn images_are_listed_with_their_amis() {
+        let stack = Stack::new();
+        assert!(list(&stack.connection.store, None).await.unwrap().is_empty());
+        stack.closed_build(json!({"status": "AVAILABLE", "amis": {"eu-west-1": "ami-1", "us-east-1": "ami-2"}})).await;
+        let images = list(&stack.connection.store, None).await.unwrap();
+        let expected = [
+            "IMAGE        STATUS     BEGAN                 AMIS",
+            "web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00Z  eu-west-1=ami-1 us-east-1=ami-2",
+        ];
+        assert_eq!(table(&images), expected);
+        let other = "other".parse().unwrap();
+        assert!(list(&stack.connection.store, Some(&other)).await.unwrap().is_empty());
+    }
+}

@@ -41,7 +41,8 @@ async fn print(connection: &Connection, build: &str, follow: bool, printer: &mut
         let look = async { Ok((is_open(&connection.store, build).await?, feed.poll(connection).await?)) };
         let open = match patience.take(look.await)? {
             Some((open, happenings)) => {
-                happenings.iter().try_for_each(|happening| printer.print(happening))?;
+                let mut lines = happenings.iter().flat_map(|happening| printer.lines(happening));
+                lines.try_for_each(|line| output::line(&line))?;
                 open
             }
             None => true,
@@ -65,20 +66,19 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(&mut self, happening: &Happening) -> std::io::Result<()> {
+    /// A happening's lines, below the name of its state where another one spoke last.
+    fn lines(&mut self, happening: &Happening) -> Vec<String> {
         let (label, text, value) = match happening {
             Happening::Said { label, line } => (label, line.clone(), json!({"state": label, "line": line})),
             Happening::Step { label, event } => (label, heading(event), json!({"state": label, "event": event})),
-            Happening::Started { .. } | Happening::Doing { .. } | Happening::Ended { .. } => return Ok(()),
+            Happening::Started { .. } | Happening::Doing { .. } | Happening::Ended { .. } => return Vec::new(),
         };
         if self.format == Format::Json {
-            return output::line(&value.to_string());
+            return vec![value.to_string()];
         }
-        if self.label != *label {
-            self.label.clone_from(label);
-            output::line(&format!("===== {label}"))?;
-        }
-        output::line(&text)
+        let other = (self.label != *label).then(|| format!("===== {label}"));
+        self.label.clone_from(label);
+        other.into_iter().chain([text]).collect()
     }
 }
 
@@ -93,4 +93,32 @@ fn heading(event: &Event) -> String {
     let code = event.exit_code.filter(|code| *code != 0).map(|code| format!(", exit code {code}")).unwrap_or_default();
     let took = event.seconds.map(|seconds| format!(" in {}", duration(seconds))).unwrap_or_default();
     format!("{name}{how}{code}{took}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Format, Printer};
+    use crate::testing::Stack;
+    use crate::watch::Feed;
+
+    async fn printed(format: Format) -> String {
+        let stack = Stack::new();
+        stack.state("Build", "FAILED", "").await;
+        let event = "\u{1e}goldsmith {\"t\":\"2026-01-01T00:00:02Z\",\"kind\":\"step-ended\",\"document\":\"nginx\",\
+                     \"phase\":\"build\",\"step\":\"Install\",\"status\":\"failed\",\"seconds\":1.5,\"exitCode\":3}";
+        stack.cloud.append_log(goldsmith_cloud::fake::HOME, "g", "Build", &["E: no such package", event]);
+        let mut printer = Printer { format, label: String::new() };
+        let happenings = Feed::new("b").poll(&stack.connection).await.unwrap();
+        happenings.iter().flat_map(|happening| printer.lines(happening)).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn what_steps_said_stands_between_their_names() {
+        let expected = "===== Build\nE: no such package\n----- nginx / build / Install: failed, exit code 3 in 1.5s";
+        assert_eq!(printed(Format::Text).await, expected);
+        let json = "{\"line\":\"E: no such package\",\"state\":\"Build\"}\n{\"event\":{\"document\":\"nginx\",\
+                    \"exitCode\":3,\"kind\":\"step-ended\",\"phase\":\"build\",\"seconds\":1.5,\"status\":\"failed\",\
+                    \"step\":\"Install\",\"t\":\"2026-01-01T00:00:02Z\"},\"state\":\"Build\"}";
+        assert_eq!(printed(Format::Json).await, json);
+    }
 }

@@ -63,3 +63,56 @@ fn state(state: &StateRecord) -> Vec<String> {
     };
     vec![name, word(state.status), took.map(duration).unwrap_or_default(), state.detail.clone()]
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{target, text};
+    use crate::testing::Stack;
+
+    #[tokio::test]
+    async fn a_failed_image_is_shown_with_its_cause_and_states() {
+        let stack = Stack::new();
+        let failure = json!({"state": "Build", "error": "Goldsmith.CommandFailed", "message": "step Install failed",
+                             "step": "Install", "exitCode": 1});
+        stack
+            .closed_build(json!({"status": "FAILED", "failure": failure, "endedAt": "2026-01-01T00:01:00.000Z"}))
+            .await;
+        stack.state("Build", "FAILED", "step Install failed").await;
+        let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
+        let states = stack.connection.store.states("b").await.unwrap();
+        let expected = "\
+image     web/1.0.0/1
+status    FAILED
+pipeline  web
+cause     manual 1
+source    ami-0
+build     b
+began     2026-01-01T00:00:00.000Z
+ended     2026-01-01T00:01:00.000Z
+failed    Build: step Install failed
+  step       Install
+  exit code  1
+  error      Goldsmith.CommandFailed
+
+Build  FAILED  2.0s  step Install failed";
+        assert_eq!(text(&image, &states).join("\n"), expected);
+    }
+
+    #[tokio::test]
+    async fn an_image_is_found_by_its_build_and_what_is_not_there_is_said() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "AVAILABLE"})).await;
+        let store = &stack.connection.store;
+        assert_eq!(target::image(store, "b").await.unwrap().image.to_string(), "web/1.0.0/1");
+        let unknown = "there is no build `web`: name an image as NAME/VERSION/BUILD, or a build by its id";
+        for (text, message) in [
+            ("web", unknown),
+            ("web/1.0.0/2", "there is no image web/1.0.0/2"),
+            ("web/1.0/2", "`1.0` is not a version: three numbers such as 1.4.2 are wanted"),
+        ] {
+            assert_eq!(target::image(store, text).await.unwrap_err().to_string(), message);
+        }
+    }
+}

@@ -87,12 +87,22 @@ impl Ending {
     pub(crate) fn exit(&self) -> Exit {
         match self.outcome {
             Outcome::Built | Outcome::Skipped => Exit::Success,
+            Outcome::Failed if self.is_refused() => Exit::Invalid,
             Outcome::Failed | Outcome::AlreadyRunning => Exit::BuildFailed,
         }
     }
 
-    /// What `show` and `logs` know it by.
-    pub(crate) fn image_or_build(&self) -> &str {
+    /// Plan found the input or a definition wrong.
+    fn is_refused(&self) -> bool {
+        self.image.is_none() && self.failure.as_ref().is_some_and(|cause| cause.error == "Goldsmith.Refused")
+    }
+
+    /// The image, if Plan came as far as naming one.
+    pub(crate) fn image(&self) -> Option<&str> {
+        self.image.as_deref()
+    }
+
+    fn image_or_build(&self) -> &str {
         self.image.as_deref().unwrap_or(&self.build)
     }
 
