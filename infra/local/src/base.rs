@@ -154,7 +154,8 @@ async fn make(target: &Path) -> Result<(), BaseImageError> {
 }
 
 async fn run(program: &'static str, command: &mut Command) -> Result<(), BaseImageError> {
-    let output = command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).output().await;
+    let output =
+        command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).kill_on_drop(true).output().await;
     let output = output.map_err(|source| BaseImageError::Start { program, source })?;
     if output.status.success() {
         return Ok(());

@@ -36,7 +36,7 @@ impl Endpoint {
                 return;
             }
             if !self.advance(&id, InstanceState::Pending, InstanceState::Running) {
-                // It was ended while its disk was made: that task found nothing to remove.
+                // It was ended before there was anything to remove.
                 return self.remove_inside(&id).await;
             }
             tokio::time::sleep(self.delays.online).await;
@@ -52,7 +52,7 @@ impl Endpoint {
             Some(instance) => instance.layers.clone(),
             None => return Ok(()),
         };
-        let guest = Arc::new(self.host.create(id, &layers).await?);
+        let guest = Arc::new(self.host.guest(id, &layers).await?);
         self.keep_guest(id, guest.clone());
         guest.boot().await
     }
@@ -140,8 +140,7 @@ impl Endpoint {
     /// Ends the processes of an instance and removes its disk.
     pub(crate) async fn remove_inside(&self, id: &str) {
         let Some(guest) = self.drop_guest(id) else { return };
-        guest.halt(false).await;
-        if let Err(error) = guest.destroy() {
+        if let Err(error) = guest.destroy().await {
             tracing::error!(instance = id, error = %chain(&error), "its disk stays behind");
         }
     }

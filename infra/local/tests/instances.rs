@@ -12,6 +12,12 @@ use serde_json::{Value, json};
 
 const GROUP: &str = "/goldsmith/test/builds";
 
+/// What the next suite run expects of its endpoints: `namespaces` or `chroot`.
+const EXPECTED_ISOLATION: &str = "GOLDSMITH_TEST_ISOLATION";
+/// The rights of root in an ordinary container: `chroot`, but no mounts and no namespaces.
+const CONTAINER_RIGHTS: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,\
+                                +net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
+
 /// The base image, or none when this machine cannot run instances.
 async fn base_image() -> Option<PathBuf> {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -25,6 +31,9 @@ async fn base_image() -> Option<PathBuf> {
 
 /// Launches an instance and waits until it takes commands.
 async fn launch(client: Client, image: &str) -> String {
+    if let Ok(expected) = std::env::var(EXPECTED_ISOLATION) {
+        assert_eq!(client.admin("GET", "inventory", &Value::Null)["isolation"], expected);
+    }
     let id = client.ec2_value("RunInstances", &[("ImageId", image), ("InstanceType", "t3.small")], "instanceId");
     until("the instance to be online", || {
         let (_, answer) =
@@ -241,4 +250,17 @@ async fn nothing_stays_of_a_terminated_instance_or_a_stopped_endpoint() {
     let state = endpoint.stop().await;
     assert_eq!(traces_of(&folder), [""; 0]);
     drop(state);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_and_reboots_work_where_nothing_can_be_mounted() {
+    if base_image().await.is_none() || std::env::var_os(EXPECTED_ISOLATION).is_some() {
+        return;
+    }
+    let mut tests = std::process::Command::new("setpriv");
+    tests.args(["--bounding-set", CONTAINER_RIGHTS]).arg(std::env::current_exe().unwrap());
+    tests.args(["an_image_keeps", "a_reboot_in", "nothing_stays"]).env(EXPECTED_ISOLATION, "chroot");
+    let output = tests.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("3 passed"));
 }

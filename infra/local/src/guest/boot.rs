@@ -85,11 +85,11 @@ fn start_chroot(guest: &Guest, boot_id: &std::path::Path) -> std::io::Result<Run
 }
 
 /// Ends all processes of a guest.
-pub(super) async fn stop(guest: &Guest, mut running: Running, gently: bool) {
+pub(super) async fn stop(guest: &Guest, running: &mut Running, gently: bool) {
     if gently {
-        end_gently(guest, &running).await;
+        end_gently(guest, running).await;
     }
-    if let Running::Namespaces { unshare, init, .. } = &mut running {
+    if let Running::Namespaces { unshare, init, .. } = running {
         // The kernel ends every process of a process namespace with its first one.
         kill_process(*init, Signal::KILL).ok();
         unshare.wait().await.ok();

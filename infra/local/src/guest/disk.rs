@@ -49,11 +49,6 @@ impl Guest {
         runtime::take_out(&target, &self.dir().join("hidden")).map_err(GuestError::prepare(&target))?;
         Ok(vec![layer.to_owned()])
     }
-
-    /// Removes the disk. The instance must be halted.
-    pub(crate) fn destroy(&self) -> Result<(), GuestError> {
-        fs::remove_dir_all(self.dir()).map_err(GuestError::prepare(self.dir()))
-    }
 }
 
 /// Copies a tree with owners, modes, links, devices and extended attributes (an overlay's marks are such).

@@ -46,7 +46,7 @@ impl GuestError {
 
 /// Runs a program of the host to its end.
 pub(super) async fn run(program: &'static str, command: &mut tokio::process::Command) -> Result<(), GuestError> {
-    let output = command.output().await.map_err(|source| GuestError::Start { program, source })?;
+    let output = command.kill_on_drop(true).output().await.map_err(|source| GuestError::Start { program, source })?;
     if output.status.success() {
         return Ok(());
     }

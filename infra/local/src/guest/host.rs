@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::error::GuestError;
 use super::probe::{Abilities, Disk, Isolation, requirements};
-use super::{Guest, fresh_dir, processes, runtime};
+use super::{Guest, Power, fresh_dir, processes, runtime};
 use crate::{base, ids};
 
 /// Folders of one endpoint, and the disk and isolation found for it.
@@ -44,23 +44,21 @@ impl Host {
         self.abilities.isolation()
     }
 
-    /// The inside of a new instance: its disk, not yet booted.
-    pub(crate) async fn create(&self, id: &str, layers: &[String]) -> Result<Guest, GuestError> {
+    /// The inside of a new instance: nothing yet, its first boot makes it.
+    pub(crate) async fn guest(&self, id: &str, layers: &[String]) -> Result<Guest, GuestError> {
         if let Some(missing) = self.abilities.missing() {
             return Err(GuestError::Unable { missing: missing.to_owned() });
         }
         self.link_base().await?;
-        let guest = Guest {
+        Ok(Guest {
             id: id.to_owned(),
             layers: layers.to_vec(),
             state_dir: self.dir.clone(),
             disk: self.disk(),
             isolation: self.isolation(),
-            running: Mutex::new(None),
+            power: Mutex::new(Power::New),
             boots: AtomicU64::new(0),
-        };
-        guest.make_disk().await?;
-        Ok(guest)
+        })
     }
 
     /// Removes a layer that no image and no instance uses.

@@ -45,8 +45,21 @@ pub(crate) struct Guest {
     state_dir: PathBuf,
     disk: Disk,
     isolation: Isolation,
-    running: Mutex<Option<Running>>,
+    power: Mutex<Power>,
     boots: AtomicU64,
+}
+
+/// What of an instance exists on the host.
+#[derive(Debug)]
+enum Power {
+    /// Nothing yet.
+    New,
+    /// Its disk and its processes.
+    On(Running),
+    /// Its disk.
+    Off,
+    /// Nothing any more.
+    Destroyed,
 }
 
 impl Guest {
@@ -65,29 +78,51 @@ impl Guest {
         self.boots.load(Ordering::SeqCst)
     }
 
-    /// Starts it. Its disk must be there (`create`).
+    /// Starts it; makes its disk first when it has none yet.
     pub(crate) async fn boot(&self) -> Result<(), GuestError> {
-        let mut running = self.running.lock().await;
-        *running = Some(boot::start(self).await?);
+        let mut power = self.power.lock().await;
+        match *power {
+            Power::New => self.make_disk().await?,
+            Power::Off => {}
+            Power::On(_) => return Ok(()),
+            Power::Destroyed => return Err(GuestError::NotRunning { id: self.id.clone() }),
+        }
+        *power = Power::Off; // The disk is there, even when it does not start.
+        *power = Power::On(boot::start(self).await?);
         self.boots.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
     /// Ends all its processes; `gently` lets them end by themselves for a moment first.
     pub(crate) async fn halt(&self, gently: bool) {
-        if let Some(running) = self.running.lock().await.take() {
+        let mut power = self.power.lock().await;
+        if let Power::On(running) = &mut *power {
             boot::stop(self, running, gently).await;
+            *power = Power::Off;
+        }
+    }
+
+    /// Ends all its processes and removes its disk, for good.
+    pub(crate) async fn destroy(&self) -> Result<(), GuestError> {
+        self.halt(false).await;
+        let mut power = self.power.lock().await;
+        *power = Power::Destroyed;
+        match std::fs::remove_dir_all(self.dir()) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(GuestError::Prepare { path: self.dir(), source })
+            }
+            _ => Ok(()),
         }
     }
 
     /// Whether it is booted.
     pub(crate) async fn is_running(&self) -> bool {
-        self.running.lock().await.is_some()
+        self.power.lock().await.running().is_some()
     }
 
     /// Number of processes inside, without the first one.
     pub(crate) async fn processes(&self) -> usize {
-        match self.running.lock().await.as_ref() {
+        match self.power.lock().await.running() {
             Some(running) => running.members(self).len().saturating_sub(running.own_processes()),
             None => 0,
         }
@@ -95,15 +130,15 @@ impl Guest {
 
     /// A command that runs inside, with the environment of an SSM agent. None when it is not booted.
     pub(crate) async fn command(&self, program: &str) -> Option<Command> {
-        let running = self.running.lock().await;
-        let mut command = running.as_ref()?.enter(self);
+        let power = self.power.lock().await;
+        let mut command = power.running()?.enter(self);
         command.arg(program).env_clear().envs(runtime::environment());
         Some(command)
     }
 
     /// Opens a file inside for reading and appending; a link in it cannot lead outside.
     pub(crate) async fn open(&self, path: &str) -> Result<File, GuestError> {
-        let root = match self.running.lock().await.as_ref() {
+        let root = match self.power.lock().await.running() {
             Some(running) => running.root(self),
             None => return Err(GuestError::NotRunning { id: self.id.clone() }),
         };
@@ -133,6 +168,15 @@ impl Guest {
         match self.isolation {
             Isolation::Namespaces => self.dir().join("run"),
             Isolation::Chroot => self.tree().join("run"),
+        }
+    }
+}
+
+impl Power {
+    fn running(&self) -> Option<&Running> {
+        match self {
+            Power::On(running) => Some(running),
+            Power::New | Power::Off | Power::Destroyed => None,
         }
     }
 }

@@ -129,14 +129,13 @@ impl Run {
 
     async fn start_once(&mut self, guest: &Guest) -> End {
         let boots = guest.boots();
-        let child = match self.spawn(guest).await {
-            Ok(child) => child,
+        let end = match self.spawn(guest).await {
+            Ok(child) => self.follow(child).await,
             Err(error) => {
                 tracing::warn!(command = self.command.id, error = %chain(error.as_ref()), "the script does not start");
-                return End::Interrupted;
+                End::Exit(-1)
             }
         };
-        let end = self.follow(child).await;
         if guest.is_running().await && guest.boots() == boots { end } else { End::Interrupted }
     }
 
@@ -158,7 +157,9 @@ impl Run {
         if let Some(mut input) = put.stdin.take() {
             input.write_all((self.command.commands.join("\n") + "\n").as_bytes()).await?;
         }
-        put.wait().await?;
+        if !put.wait().await?.success() {
+            return Err("the script cannot be stored on the instance".into());
+        }
         let (stdout, stderr) =
             (guest.open(&format!("{folder}/stdout")).await?, guest.open(&format!("{folder}/stderr")).await?);
         let mut script = guest.command("/bin/sh").await.ok_or_else(gone)?;
