@@ -3,6 +3,7 @@
 use anyhow::Result;
 use goldsmith_executor::Event;
 use goldsmith_store::{LogPlace, StateRecord, StateStatus};
+use jiff::Timestamp;
 
 use crate::connection::Connection;
 
@@ -34,7 +35,13 @@ struct Stream {
     label: String,
     place: LogPlace,
     cursor: Option<String>,
+    /// Of the last event.
+    time: Timestamp,
+    /// What was read and not told yet.
+    unread: Vec<Timed>,
 }
+
+type Timed = (Timestamp, Happening);
 
 impl Feed {
     /// Nothing of the build was seen yet.
@@ -42,60 +49,88 @@ impl Feed {
         Self { build: build.to_owned(), seen: Vec::new(), streams: Vec::new() }
     }
 
-    /// What happened since the last look: what began, then what was said, then what ended.
+    /// What happened since the last look, in the order in which it happened.
     pub(crate) async fn poll(&mut self, connection: &Connection) -> Result<Vec<Happening>> {
         let mut states = connection.store.states(&self.build).await?;
         states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
-        let (mut happenings, ended) = self.compare(&states);
         self.note_streams(&states);
         for stream in &mut self.streams {
-            stream.read(connection, &mut happenings).await?;
+            stream.read(connection).await?;
         }
-        happenings.extend(ended);
-        self.seen = states; // only now, so that a look that failed loses nothing
-        Ok(happenings)
+        // From here on nothing can fail: a look that failed loses nothing.
+        let mut timed = Vec::new();
+        for state in &states {
+            self.begin(state, &mut timed);
+            let label = label(state);
+            for stream in self.streams.iter_mut().filter(|stream| stream.label == label) {
+                timed.append(&mut stream.unread);
+            }
+            self.end(state, &mut timed);
+        }
+        self.seen = states;
+        timed.sort_by_key(|(time, _)| *time); // stable: what happened at once stays in the order of the states
+        Ok(timed.into_iter().map(|(_, happening)| happening).collect())
     }
 
-    fn compare(&self, states: &[StateRecord]) -> (Vec<Happening>, Vec<Happening>) {
-        let (mut happenings, mut ended) = (Vec::new(), Vec::new());
-        for state in states {
-            let label = label(state);
-            let before = self.seen.iter().find(|seen| seen.state == state.state && seen.item == state.item);
-            let (running, ran) = (is_running(state), before.is_some_and(is_running));
-            if before.is_none() || (running && !ran) {
-                happenings.push(Happening::Started { label: label.clone(), state: state.clone() });
-            }
-            if running && !state.detail.is_empty() && before.is_none_or(|before| before.detail != state.detail) {
-                happenings.push(Happening::Doing { label: label.clone(), detail: state.detail.clone() });
-            }
-            if !running && (before.is_none() || ran) {
-                ended.push(Happening::Ended { label, state: state.clone() });
-            }
+    fn before(&self, state: &StateRecord) -> Option<&StateRecord> {
+        self.seen.iter().find(|seen| seen.state == state.state && seen.item == state.item)
+    }
+
+    fn begin(&self, state: &StateRecord, timed: &mut Vec<Timed>) {
+        let (before, label, time) = (self.before(state), label(state), time(&state.started_at));
+        let anew = before.is_none_or(|before| !is_running(before) && is_running(state));
+        if anew {
+            timed.push((time, Happening::Started { label: label.clone(), state: state.clone() }));
         }
-        (happenings, ended)
+        let says = before.is_none_or(|before| before.detail != state.detail) && !state.detail.is_empty();
+        if is_running(state) && says {
+            timed.push((time, Happening::Doing { label, detail: state.detail.clone() }));
+        }
+    }
+
+    fn end(&self, state: &StateRecord, timed: &mut Vec<Timed>) {
+        if is_running(state) || self.before(state).is_some_and(|before| !is_running(before)) {
+            return;
+        }
+        let label = label(state);
+        // After the last word of its own steps, whatever the clocks say.
+        let spoken = self.streams.iter().filter(|stream| stream.label == label).map(|stream| stream.time);
+        let time = spoken.chain(state.ended_at.as_deref().map(time)).max().unwrap_or(time(&state.started_at));
+        timed.push((time, Happening::Ended { label, state: state.clone() }));
     }
 
     fn note_streams(&mut self, states: &[StateRecord]) {
         for state in states {
             if let Some(place) = state.log.as_ref().filter(|place| !self.streams.iter().any(|s| s.place == **place)) {
-                self.streams.push(Stream { label: label(state), place: place.clone(), cursor: None });
+                let time = time(&state.started_at);
+                self.streams.push(Stream {
+                    label: label(state),
+                    place: place.clone(),
+                    cursor: None,
+                    time,
+                    unread: vec![],
+                });
             }
         }
     }
 }
 
 impl Stream {
-    /// Reads every page that is there.
-    async fn read(&mut self, connection: &Connection, happenings: &mut Vec<Happening>) -> Result<()> {
+    /// Reads every page that is there. A line that is no event has the time of the event before it.
+    async fn read(&mut self, connection: &Connection) -> Result<()> {
         let LogPlace { group, stream } = &self.place;
         loop {
             let page = connection.logs.page(&connection.region, group, stream, self.cursor.as_deref()).await?;
             for line in page.lines.iter().flat_map(|message| message.lines()) {
                 let label = self.label.clone();
-                happenings.push(match Event::parse(line) {
-                    Some(event) => Happening::Step { label, event },
+                let happening = match Event::parse(line) {
+                    Some(event) => {
+                        self.time = self.time.max(event.t);
+                        Happening::Step { label, event }
+                    }
                     None => Happening::Said { label, line: line.to_owned() },
-                });
+                };
+                self.unread.push((self.time, happening));
             }
             if page.cursor == self.cursor {
                 return Ok(());
@@ -103,6 +138,11 @@ impl Stream {
             self.cursor = page.cursor;
         }
     }
+}
+
+/// A time as it stands in the table; one that is not readable is before all others.
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap_or(Timestamp::MIN)
 }
 
 fn is_running(state: &StateRecord) -> bool {

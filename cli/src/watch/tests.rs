@@ -1,6 +1,7 @@
 //! The feed against a stack in memory: everything is told, in order, and once.
 
 use goldsmith_cloud::fake::HOME;
+use serde_json::json;
 
 use super::{Feed, plain};
 use crate::testing::Stack;
@@ -27,7 +28,7 @@ async fn everything_is_told_once() {
         "Plan: started",
         "Build: nginx › build › Install (ExecuteBash), attempt 2",
         "Plan: done in 2.0s: web/1.0.0/1",
-    ];
+    ]; // the states of the test's stack run from second 1 to 3, the event is of second 2
     assert_eq!(lines(&mut feed, &stack).await, expected);
     assert!(lines(&mut feed, &stack).await.is_empty());
     stack.cloud.append_log(HOME, "g", "Build", &[ENDED]);
@@ -35,4 +36,23 @@ async fn everything_is_told_once() {
     let expected = ["Build: nginx › build › Install: success in 1.5s", "Build: failed in 2.0s: a step failed"];
     assert_eq!(lines(&mut feed, &stack).await, expected);
     assert!(lines(&mut feed, &stack).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_happened_between_two_looks_is_told_in_its_order() {
+    let stack = Stack::new();
+    for (state, began, ended) in [("Snapshot", 7, 8), ("Build", 4, 7), ("Launch", 1, 4)] {
+        let record = json!({"state": state, "status": "SUCCEEDED", "detail": "", "startedAt": format!("2026-01-01T00:00:0{began}.000Z"),
+                            "endedAt": format!("2026-01-01T00:00:0{ended}.000Z")});
+        stack.put("BUILD#b", &format!("STATE#{state}"), record).await;
+    }
+    let expected = [
+        "Launch: started",
+        "Launch: done in 3.0s",
+        "Build: started",
+        "Build: done in 3.0s",
+        "Snapshot: started",
+        "Snapshot: done in 1.0s",
+    ];
+    assert_eq!(lines(&mut Feed::new("b"), &stack).await, expected);
 }
