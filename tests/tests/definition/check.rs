@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::contract::{self, ERRORS, EXPRESSION_FIELDS, TASKS};
+use goldsmith_states::State;
+
+use crate::contract::{self, EXPRESSION_FIELDS};
 use crate::graph::{Level, levels, list, targets};
 
 const PLAIN: &str = "arn:aws:states:::lambda:invoke";
@@ -43,8 +45,8 @@ fn machine(definition: &Value, found: &mut Vec<String>) {
         found.push("the machine's query language is not JSONata".to_owned());
     }
     let names: Vec<_> = levels(definition).iter().flat_map(|level| level.states.keys()).collect();
-    let missing = TASKS.iter().filter(|task| !names.iter().any(|name| *name == task.state));
-    found.extend(missing.map(|task| format!("there is no state {}", task.state)));
+    let missing = State::ALL.iter().filter(|state| !names.iter().any(|name| *name == state.name()));
+    found.extend(missing.map(|state| format!("there is no state {state}")));
 }
 
 fn flow(level: &Level<'_>, found: &mut Vec<String>) {
@@ -110,38 +112,40 @@ fn expression(text: &str, field: &str, found: &mut Vec<String>) {
 }
 
 fn errors(state: &Value, found: &mut Vec<String>) {
-    for handler in list(&state["Retry"]).iter().chain(list(&state["Catch"])) {
-        let names = list(&handler["ErrorEquals"]).iter().filter_map(Value::as_str);
-        found.extend(names.filter(|name| !ERRORS.contains(name)).map(|name| format!("{name} is no known error")));
-    }
-    for retrier in list(&state["Retry"]) {
-        // What has waited for its whole limit must not begin anew.
-        let waits_again = |name: &&Value| *name == "States.ALL" || *name == "States.Timeout";
-        if list(&retrier["ErrorEquals"]).iter().any(|name| waits_again(&name)) {
-            found.push("a time-out is retried".to_owned());
-        }
+    let caught = error_names(&state["Catch"]);
+    let unknown = caught.iter().filter(|name| !contract::catchable().contains(*name));
+    found.extend(unknown.map(|name| format!("{name} is no error to catch")));
+    // A time-out is not among them: what has waited for its whole limit must not begin anew.
+    let retried = error_names(&state["Retry"]);
+    let unexpected = retried.iter().filter(|name| !contract::retried().contains(*name));
+    found.extend(unexpected.map(|name| format!("{name} is no error to retry")));
+    if state["Type"] == "Task" {
+        let forgotten = contract::retried().into_iter().filter(|name| !retried.contains(*name));
+        found.extend(forgotten.map(|name| format!("{name} is not retried")));
     }
 }
 
+fn error_names(handlers: &Value) -> BTreeSet<&str> {
+    list(handlers).iter().flat_map(|handler| list(&handler["ErrorEquals"])).filter_map(Value::as_str).collect()
+}
+
 fn task(name: &str, state: &Value, level: &Level<'_>, found: &mut Vec<String>) {
-    let Some(expected) = TASKS.iter().find(|task| task.state == name) else {
+    let Some(agreed) = contract::task(name) else {
         found.push("no such Task is agreed on".to_owned());
         return;
     };
-    let resource = if expected.wait.is_some() { WAITING } else { PLAIN };
+    let limit = contract::limit(agreed);
+    let resource = if limit.is_some() { WAITING } else { PLAIN };
     if state["Resource"] != resource {
         found.push(format!("its resource is not {resource}"));
     }
-    if state["TimeoutSeconds"].as_u64() != expected.wait || state["TimeoutSeconds"].is_string() {
-        found.push(format!("its TimeoutSeconds is {}, not {:?}", state["TimeoutSeconds"], expected.wait));
-    }
-    if list(&state["Retry"]).is_empty() {
-        found.push("a failed invocation is not retried".to_owned());
+    if state["TimeoutSeconds"] != limit.map_or(Value::Null, Value::from) {
+        found.push(format!("its TimeoutSeconds is {}, not {limit:?}", state["TimeoutSeconds"]));
     }
     if name != "FinishFailed" {
         catches_all(state, level.map.is_none().then_some("FinishFailed"), found);
     }
-    payload(name, expected.wait.is_some(), state, level, found);
+    payload(name, limit.is_some(), state, level, found);
 }
 
 /// The last Catch takes everything; on the top level it leads to `target`.

@@ -1,41 +1,15 @@
 //! What the definition is held against: the names and numbers that definition, template and functions share.
 
-/// A state that runs a function.
-pub(crate) struct Task {
-    /// Name of the state, which the payload repeats.
-    pub(crate) state: &'static str,
-    /// `Handler` of the function that it runs.
-    pub(crate) handler: &'static str,
-    /// Hard limit of a state that waits for its token, in seconds; none for a state that ends with its function.
-    pub(crate) wait: Option<u64>,
-}
+use std::collections::BTreeSet;
 
-const fn task(state: &'static str, handler: &'static str, wait: Option<u64>) -> Task {
-    Task { state, handler, wait }
-}
-
-/// Every Task of the state machine.
-pub(crate) const TASKS: &[Task] = &[
-    task("Plan", "plan", None),
-    task("Launch", "launch", Some(3_600)),
-    task("Build", "execute-phase", Some(172_800)),
-    task("Snapshot", "snapshot", Some(43_200)),
-    task("LaunchTest", "launch", Some(3_600)),
-    task("ExecuteTest", "execute-phase", Some(172_800)),
-    task("EndTest", "test", None),
-    task("JudgeTests", "test", None),
-    task("DistributeRegion", "distribute", Some(86_400)),
-    task("Publish", "publish", None),
-    task("Finish", "finish", None),
-    task("FinishFailed", "finish", None),
-];
+use goldsmith_states::State;
+use goldsmith_states::errors::{Handling, TABLE};
 
 /// Functions that events start, not states.
 pub(crate) const EVENT_HANDLERS: &[&str] = &["signal"];
 
-/// Every error name that a Retry or a Catch may list.
-pub(crate) const ERRORS: &[&str] = &[
-    "States.ALL",
+/// Errors of Lambda and of an invocation that a second attempt may mend; all of them are retried.
+const PASSING: &[&str] = &[
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
@@ -44,18 +18,28 @@ pub(crate) const ERRORS: &[&str] = &[
     "Lambda.Unknown",
     "Runtime.ExitError",
     "Sandbox.Timedout",
-    "Goldsmith.Refused",
-    "Goldsmith.Throttled",
-    "Goldsmith.Capacity",
-    "Goldsmith.NotOnline",
-    "Goldsmith.CommandFailed",
-    "Goldsmith.RebootLimit",
-    "Goldsmith.ImageFailed",
-    "Goldsmith.TestFailed",
-    "Goldsmith.CopyFailed",
-    "Goldsmith.Timeout",
-    "Goldsmith.Closed",
 ];
+
+/// The Task of this name.
+pub(crate) fn task(name: &str) -> Option<State> {
+    State::ALL.into_iter().find(|state| state.name() == name)
+}
+
+/// Hard limit of a state that waits, in seconds; none for a state that ends with its function.
+pub(crate) fn limit(state: State) -> Option<i64> {
+    state.timeout().map(|limit| limit.as_secs())
+}
+
+/// Every error name that a Retry lists.
+pub(crate) fn retried() -> BTreeSet<&'static str> {
+    let ours = TABLE.iter().filter(|row| row.handling == Handling::Retried).map(|row| row.name.as_str());
+    ours.chain(PASSING.iter().copied()).collect()
+}
+
+/// Every error name that a Catch may list.
+pub(crate) fn catchable() -> BTreeSet<&'static str> {
+    TABLE.iter().map(|row| row.name.as_str()).chain(["States.ALL"]).collect()
+}
 
 /// Environment of every function.
 pub(crate) const ENVIRONMENT: &[&str] = &[

@@ -8,10 +8,11 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use goldsmith_states::State;
 use serde_json::{Value, json};
 
 use crate::check::problems;
-use crate::contract::{ENVIRONMENT, EVENT_HANDLERS, TASKS};
+use crate::contract::{ENVIRONMENT, EVENT_HANDLERS};
 use crate::graph::levels;
 use crate::template::Template;
 
@@ -23,7 +24,7 @@ fn definition() -> Value {
 }
 
 fn handlers() -> BTreeSet<&'static str> {
-    TASKS.iter().map(|task| task.handler).chain(EVENT_HANDLERS.iter().copied()).collect()
+    State::ALL.into_iter().map(State::handler).chain(EVENT_HANDLERS.iter().copied()).collect()
 }
 
 /// Names in `${…}` of the definition, by state.
@@ -49,10 +50,12 @@ fn the_definition_keeps_the_contract() {
 fn every_state_runs_the_function_that_is_agreed_on() {
     let template = Template::parse(TEMPLATE);
     let used = substitutions(&definition());
-    for task in TASKS {
-        let function =
-            template.substitutions.get(&used[task.state]).unwrap_or_else(|| panic!("{} is unknown", used[task.state]));
-        assert_eq!(template.functions[function].handler, task.handler, "{}", task.state);
+    for state in State::ALL {
+        let function = template
+            .substitutions
+            .get(&used[state.name()])
+            .unwrap_or_else(|| panic!("{} is unknown", used[state.name()]));
+        assert_eq!(template.functions[function].handler, state.handler(), "{state}");
     }
     let given: BTreeSet<_> = template.substitutions.keys().cloned().collect();
     assert_eq!(
@@ -122,14 +125,20 @@ fn what_is_broken_is_found() {
         ("/States/Build/Assign", json!({"a": 1}), "Build: the state may not have Assign"),
         ("/States/Build/ResultPath", json!("$"), "Build: the state may not have ResultPath"),
         ("/States/Build/Retry/0/MaxAttemps", json!(1), "Build: Retry may not have MaxAttemps"),
-        ("/States/Build/Retry/0/ErrorEquals/0", json!("States.Timeout"), "Build: a time-out is retried"),
-        ("/States/Build/Retry/0/ErrorEquals", json!(["States.ALL"]), "Build: a time-out is retried"),
+        ("/States/Build/Retry/0/ErrorEquals/0", json!("States.Timeout"), "Build: States.Timeout is no error to retry"),
+        ("/States/Build/Retry/0/ErrorEquals", json!(["States.ALL"]), "Build: States.ALL is no error to retry"),
         (
             "/States/Build/Retry/0/ErrorEquals/0",
             json!("Goldsmith.Throtled"),
-            "Build: Goldsmith.Throtled is no known error",
+            "Build: Goldsmith.Throtled is no error to retry",
         ),
-        ("/States/Build/Retry", Value::Null, "Build: a failed invocation is not retried"),
+        ("/States/Build/Retry", Value::Null, "Build: Goldsmith.Throttled is not retried"),
+        (
+            "/States/Build/Retry/0/ErrorEquals/0",
+            json!("Goldsmith.Timeout"),
+            "Build: Lambda.ServiceException is not retried",
+        ),
+        ("/States/Build/Catch/0/ErrorEquals/0", json!("Goldsmith.Lost"), "Build: Goldsmith.Lost is no error to catch"),
         ("/States/Build/Catch", Value::Null, "Build: not every error is caught"),
         ("/States/Build/Catch/0/Next", json!("Finish"), "Build: its Catch does not lead to FinishFailed"),
         ("/States/Build/TimeoutSeconds", Value::Null, "Build: its TimeoutSeconds is null"),
