@@ -12,7 +12,7 @@ use crate::api::Scope;
 use crate::emulator::Emulator;
 use crate::endpoint::Endpoint;
 use crate::faults::EventFault;
-use crate::world::{Command, Image, Instance, InvocationStatus, iso};
+use crate::world::{Command, Image, ImageState, Instance, InvocationStatus, iso};
 
 /// An event on its way.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Event {
 
     pub(crate) fn of_image(image: &Image) -> Self {
         let state = image.state().name();
-        let message = image.failure.clone().unwrap_or_default();
+        let message = image.failure.clone().filter(|_| image.state() == ImageState::Failed).unwrap_or_default();
         Event {
             scope: image.scope.clone(),
             source: "aws.ec2",

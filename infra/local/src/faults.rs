@@ -42,6 +42,7 @@ enum Act {
     Fail,
     DropAnswer,
     Hold,
+    FailImage,
     Drop,
     Double,
     Swap,
@@ -57,6 +58,8 @@ pub(crate) enum CallFault {
     DropAnswer,
     /// Its effect; the answer waits until released.
     Hold,
+    /// Its effect, but the image that it makes ends as `failed`.
+    FailImage,
     /// Its effect; then the instance that it is about ends.
     EndInstance,
 }
@@ -122,6 +125,7 @@ impl Faults {
             }
             Act::DropAnswer => Some(CallFault::DropAnswer),
             Act::Hold => Some(CallFault::Hold),
+            Act::FailImage => Some(CallFault::FailImage),
             Act::EndInstance => Some(CallFault::EndInstance),
             Act::Drop | Act::Double | Act::Swap => None,
         }
@@ -137,7 +141,7 @@ impl Faults {
             Act::Double => Some(EventFault::Double),
             Act::Swap => Some(EventFault::Swap),
             Act::EndInstance => Some(EventFault::EndInstance),
-            Act::Fail | Act::DropAnswer | Act::Hold => None,
+            Act::Fail | Act::DropAnswer | Act::Hold | Act::FailImage => None,
         }
     }
 
@@ -159,13 +163,13 @@ impl Faults {
 impl Fault {
     /// What is wrong with it, for people.
     fn mistake(&self) -> Option<String> {
-        let for_calls = matches!(self.act, Act::Fail | Act::DropAnswer | Act::Hold | Act::EndInstance);
+        let for_calls = matches!(self.act, Act::Fail | Act::DropAnswer | Act::Hold | Act::FailImage | Act::EndInstance);
         let for_events = matches!(self.act, Act::Drop | Act::Double | Act::Swap | Act::EndInstance);
         match (&self.when.action, &self.when.event) {
             _ if self.when.nth == 0 => Some("nth counts from 1".to_owned()),
             (Some(_), None) if for_calls => None,
             (None, Some(_)) if for_events => None,
-            (Some(_), None) => Some("an action can fail, drop-answer, hold or end-instance".to_owned()),
+            (Some(_), None) => Some("an action can fail, drop-answer, hold, fail-image or end-instance".to_owned()),
             (None, Some(_)) => Some("an event can drop, double, swap or end-instance".to_owned()),
             _ => Some("a fault is set off by an action or by an event".to_owned()),
         }

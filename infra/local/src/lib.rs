@@ -9,6 +9,7 @@
 mod admin;
 mod api;
 mod base;
+mod dispatch;
 mod ec2;
 mod emulator;
 mod endpoint;

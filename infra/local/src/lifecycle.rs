@@ -161,8 +161,8 @@ impl Endpoint {
         let Some(image) = world.images.get_mut(id).filter(|image| image.state() == ImageState::Pending) else {
             return;
         };
-        image.states.push(if outcome.is_ok() { ImageState::Available } else { ImageState::Failed });
-        image.failure = outcome.err();
+        image.failure = image.failure.take().or(outcome.err());
+        image.states.push(if image.failure.is_none() { ImageState::Available } else { ImageState::Failed });
         self.emit(Event::of_image(image));
         let snapshots: Vec<String> = image.devices.iter().filter_map(|device| device.snapshot_id.clone()).collect();
         for snapshot in snapshots {

@@ -5,6 +5,7 @@ mod common;
 
 use common::emulator::FakeEmulator;
 use common::{Client, TestEndpoint};
+use goldsmith_local::requirements;
 use serde_json::json;
 
 async fn endpoint() -> TestEndpoint {
@@ -85,7 +86,8 @@ async fn an_instance_that_cannot_boot_is_terminated_with_a_reason() {
     })
     .await;
     let reason = answer.element("stateReason").unwrap();
-    assert!(reason.contains("Server.InternalError") && reason.contains("/nonexistent/base.tar"), "{reason}");
+    let cause = requirements(&endpoint.state_dir()).missing().unwrap_or("/nonexistent/base.tar");
+    assert!(reason.contains("Server.InternalError") && reason.contains(cause), "{reason}");
     assert_eq!(client.ec2_error("StopInstances", &form), "IncorrectInstanceState");
     let create = [("InstanceId", id.as_str()), ("Name", "image")];
     assert_eq!(client.ec2_error("CreateImage", &create), "IncorrectInstanceState");
@@ -287,5 +289,40 @@ async fn one_endpoint_at_a_time_uses_a_state_folder() {
     let endpoint = endpoint().await;
     let refused = common::bind(&endpoint.state_dir().join("state")).await.unwrap_err();
     assert!(std::error::Error::source(&refused).unwrap().to_string().ends_with("is used by another endpoint"));
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_can_be_made_to_fail() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    client.admin("POST", "faults", &json!([{"when": {"action": "CopyImage"}, "do": "fail-image"}]));
+    let copy = [("SourceRegion", "eu-west-1"), ("SourceImageId", &*source(client)), ("Name", "doomed")];
+    let id = client.ec2_value("CopyImage", &copy, "imageId");
+    let answer = common::until("failed", || {
+        let answer = client.ec2("DescribeImages", &[("ImageId.1", &id)]);
+        answer.body.contains("<imageState>failed</imageState>").then_some(answer)
+    })
+    .await;
+    assert!(answer.element("stateReason").unwrap().contains("Server.InternalError"));
+    assert_eq!(client.ec2_error("RunInstances", &[("ImageId", &id)]), "InvalidAMIID.Unavailable");
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_lists_come_in_pages() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let image = source(client);
+    for _ in 0..2 {
+        client.ec2_value("RunInstances", &[("ImageId", &image), ("InstanceType", "t3.small")], "instanceId");
+    }
+    let first = client.ec2("DescribeInstances", &[("MaxResults", "1")]);
+    let token = first.element("nextToken").unwrap();
+    let second = client.ec2("DescribeInstances", &[("MaxResults", "1"), ("NextToken", &token)]);
+    assert_eq!(second.element("nextToken"), None);
+    let mut found = [first.elements("instanceId"), second.elements("instanceId")].concat();
+    found.dedup();
+    assert_eq!(found.len(), 2);
     endpoint.stop().await;
 }

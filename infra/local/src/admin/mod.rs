@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::api::ApiError;
+use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
 use crate::faults::Fault;
-use crate::server::Answer;
 use crate::world::World;
 
 /// Answers an admin route.

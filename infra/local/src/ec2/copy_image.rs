@@ -8,7 +8,10 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::ids;
-use crate::world::{BlockDevice, Grants, Image, ImageState, Tags, Timeline};
+use crate::world::{BlockDevice, Grants, Image, ImageState, Tags, Timeline, World};
+
+/// EC2 copies so many snapshots at once into one Region; more are refused, not queued.
+const MOST_COPIES: usize = 20;
 
 /// Copies an image into the call's Region. Both share their layers: they never change.
 pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -27,6 +30,7 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
         return Err(ApiError::new("InvalidAMIID.Unavailable", message));
     }
     check_name(&world, call.scope, call.params.require("Name")?)?;
+    check_limit(&world, call)?;
     let encrypted = check_encryption(call)?;
     call.check_dry_run()?;
     let image = copy_of(call, &source, encrypted);
@@ -44,6 +48,17 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     drop(world);
     settle_later(call, &id);
     Ok(image_id(&id))
+}
+
+fn check_limit(world: &World, call: &Call<'_>) -> Result<(), ApiError> {
+    let is_open = |image: &&Image| image.scope == *call.scope && image.state() == ImageState::Pending;
+    let copies = world.images.values().filter(is_open).filter(|image| image.copied_from.is_some());
+    if copies.count() < MOST_COPIES {
+        return Ok(());
+    }
+    let message =
+        format!("Too many snapshot copies in progress. The limit is {MOST_COPIES} for this destination region.");
+    Err(ApiError::new("ResourceLimitExceeded", message))
 }
 
 fn settle_later(call: &Call<'_>, id: &str) {
@@ -92,6 +107,7 @@ fn copy_of(call: &Call<'_>, source: &Image, encrypted: bool) -> Image {
         source: false,
         from_instance: None,
         copied_from: Some((source.scope.region.clone(), source.id.clone())),
+        failure: call.image_failure(),
         made_by: "CopyImage".to_owned(),
         ..source.clone()
     }

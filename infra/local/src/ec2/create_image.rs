@@ -84,7 +84,7 @@ fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Image {
         root_device: instance.root_device.clone(),
         from_instance: Some(instance.id.clone()),
         copied_from: None,
-        failure: None,
+        failure: call.image_failure(),
         made_by: "CreateImage".to_owned(),
     }
 }

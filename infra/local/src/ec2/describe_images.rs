@@ -95,7 +95,7 @@ fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
         .text("enaSupport", true)
         .text("platformDetails", "Linux/UNIX")
         .text("imdsSupport", "v2.0");
-    if let Some(failure) = &image.failure {
+    if let Some(failure) = image.failure.as_ref().filter(|_| state == ImageState::Failed) {
         xml.node("stateReason", |xml| {
             xml.text("code", "Server.InternalError").text("message", failure);
         });

@@ -21,43 +21,44 @@ pub(crate) use params::Params;
 use xml::Xml;
 
 use crate::api::{ApiError, Scope};
+use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
 use crate::ids;
-use crate::server::Answer;
 
 /// Name space of all answers.
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
 /// One call: who, where, what.
 pub(crate) struct Call<'a> {
-    endpoint: &'a Arc<Endpoint>,
-    scope: &'a Scope,
-    params: &'a Params,
+    pub(crate) endpoint: &'a Arc<Endpoint>,
+    pub(crate) scope: &'a Scope,
+    pub(crate) params: &'a Params,
+    /// Whether the image that it makes must fail, because a fault says so.
+    pub(crate) image_fails: bool,
 }
 
 /// Performs the call that `Action` names.
-pub(crate) fn perform(endpoint: &Arc<Endpoint>, scope: &Scope, params: &Params) -> Result<Xml, ApiError> {
-    let call = Call { endpoint, scope, params };
-    match params.get("Action").unwrap_or_default() {
-        "RunInstances" => run_instances::run(&call),
-        "DescribeInstances" => describe_instances::describe(&call),
-        "StopInstances" => stop_instances::stop(&call),
-        "TerminateInstances" => stop_instances::terminate(&call),
-        "DescribeInstanceTypes" => instance_types::describe(&call),
-        "CreateImage" => create_image::create(&call),
-        "CopyImage" => copy_image::copy(&call),
-        "DescribeImages" => describe_images::describe(&call),
-        "ModifyImageAttribute" => attributes::modify(&call),
-        "DescribeImageAttribute" => attributes::describe(&call),
-        "DeregisterImage" => snapshots::deregister_image(&call),
-        "DescribeSnapshots" => snapshots::describe(&call),
-        "DeleteSnapshot" => snapshots::delete(&call),
-        "CreateTags" => tags::create(&call),
-        "DeleteTags" => tags::delete(&call),
-        "DescribeSubnets" => network::describe_subnets(&call),
-        "DescribeVpcs" => network::describe_vpcs(&call),
-        "DescribeSecurityGroups" => network::describe_security_groups(&call),
-        "DescribeRegions" => network::describe_regions(&call),
+pub(crate) fn perform(call: &Call<'_>) -> Result<Xml, ApiError> {
+    match call.params.get("Action").unwrap_or_default() {
+        "RunInstances" => run_instances::run(call),
+        "DescribeInstances" => describe_instances::describe(call),
+        "StopInstances" => stop_instances::stop(call),
+        "TerminateInstances" => stop_instances::terminate(call),
+        "DescribeInstanceTypes" => instance_types::describe(call),
+        "CreateImage" => create_image::create(call),
+        "CopyImage" => copy_image::copy(call),
+        "DescribeImages" => describe_images::describe(call),
+        "ModifyImageAttribute" => attributes::modify(call),
+        "DescribeImageAttribute" => attributes::describe(call),
+        "DeregisterImage" => snapshots::deregister_image(call),
+        "DescribeSnapshots" => snapshots::describe(call),
+        "DeleteSnapshot" => snapshots::delete(call),
+        "CreateTags" => tags::create(call),
+        "DeleteTags" => tags::delete(call),
+        "DescribeSubnets" => network::describe_subnets(call),
+        "DescribeVpcs" => network::describe_vpcs(call),
+        "DescribeSecurityGroups" => network::describe_security_groups(call),
+        "DescribeRegions" => network::describe_regions(call),
         other => Err(ApiError::new("InvalidAction", format!("The action {other} is not valid for this web service."))),
     }
 }
@@ -98,6 +99,12 @@ impl Call<'_> {
             return Ok(());
         }
         Err(ApiError::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set."))
+    }
+
+    /// Why a new image will fail; none when it will not.
+    fn image_failure(&self) -> Option<String> {
+        let message = "Server.InternalError: An internal error occurred while creating the image";
+        self.image_fails.then(|| message.to_owned())
     }
 
     /// Key of the client token, if one was given, and the digest of what it goes with.

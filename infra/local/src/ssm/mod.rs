@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::api::{ApiError, Scope};
+use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
-use crate::server::Answer;
 
 /// The one document that is known.
 const DOCUMENT: &str = "AWS-RunShellScript";

@@ -73,6 +73,7 @@ pub(crate) struct Image {
     pub(crate) from_instance: Option<String>,
     /// Region and id of the image that this one was copied from.
     pub(crate) copied_from: Option<(String, String)>,
+    /// Why it failed, or will.
     pub(crate) failure: Option<String>,
     /// The call that made it.
     pub(crate) made_by: String,

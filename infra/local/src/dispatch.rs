@@ -1,0 +1,118 @@
+//! One request: tells the three protocols apart, performs the call, and applies the fault that it sets off.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+
+use crate::api::Scope;
+use crate::endpoint::Endpoint;
+use crate::faults::CallFault;
+use crate::{admin, ec2, ids, ssm};
+
+/// A connection that is closed without an answer, because a fault says so or the request broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer")]
+pub(crate) struct NoAnswer;
+
+/// An answer before it is put on the wire.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+}
+
+/// Answers one request.
+pub(crate) async fn handle(
+    endpoint: Arc<Endpoint>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, NoAnswer> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(route) = head.uri.path().strip_prefix("/_local/") {
+        let answer = admin::handle(&endpoint, &head.method, route, &body).await;
+        return respond(answer);
+    }
+    let scope = Scope::of_request(header("authorization"), header("x-goldsmith-account"));
+    let call = match header("x-amz-target").and_then(|target| target.strip_prefix("AmazonSSM.")) {
+        Some(action) => Call::Ssm { action: action.to_owned(), body },
+        None => Call::Ec2(ec2::Params::parse(head.uri.query(), &body)),
+    };
+    respond(answer(&endpoint, &scope, &call).await?)
+}
+
+enum Call {
+    Ec2(ec2::Params),
+    Ssm { action: String, body: Bytes },
+}
+
+impl Call {
+    fn action(&self) -> &str {
+        match self {
+            Call::Ec2(params) => params.get("Action").unwrap_or_default(),
+            Call::Ssm { action, .. } => action,
+        }
+    }
+
+    fn perform(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Answer {
+        let refusal = match fault {
+            Some(CallFault::Fail(error)) => Err(error.clone()),
+            _ => Ok(()),
+        };
+        match self {
+            Call::Ec2(params) => {
+                let image_fails = fault == Some(&CallFault::FailImage);
+                let call = ec2::Call { endpoint, scope, params, image_fails };
+                ec2::answer(params, refusal.and_then(|()| ec2::perform(&call)))
+            }
+            Call::Ssm { action, body } => {
+                ssm::answer(refusal.and_then(|()| ssm::perform(endpoint, scope, action, body)))
+            }
+        }
+    }
+
+    /// The instance that a call or its answer is about.
+    fn instance(&self, answer: &Answer) -> Option<String> {
+        let request = match self {
+            Call::Ec2(params) => params.values().collect::<Vec<_>>().join(" "),
+            Call::Ssm { body, .. } => String::from_utf8_lossy(body).into_owned(),
+        };
+        [request.as_str(), &answer.body].into_iter().find_map(instance_id_in)
+    }
+}
+
+fn instance_id_in(text: &str) -> Option<String> {
+    let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+    words.find(|word| word.strip_prefix("i-").is_some_and(|hex| hex.len() == 17)).map(str::to_owned)
+}
+
+async fn answer(endpoint: &Arc<Endpoint>, scope: &Scope, call: &Call) -> Result<Answer, NoAnswer> {
+    let fault = endpoint.faults.on_call(call.action(), &scope.region);
+    let mut release = endpoint.faults.next_release();
+    let answer = call.perform(endpoint, scope, fault.as_ref());
+    tracing::info!(action = call.action(), %scope, status = answer.status, ?fault, "call");
+    match fault {
+        Some(CallFault::DropAnswer) => return Err(NoAnswer),
+        // The error is the end of the endpoint, which lets go too.
+        Some(CallFault::Hold) => release.changed().await.unwrap_or_default(),
+        Some(CallFault::EndInstance) => {
+            if let Some(instance) = call.instance(&answer) {
+                endpoint.clone().lose_instance(&instance);
+            }
+        }
+        Some(CallFault::Fail(_) | CallFault::FailImage) | None => {}
+    }
+    Ok(answer)
+}
+
+fn respond(answer: Answer) -> Result<Response<Full<Bytes>>, NoAnswer> {
+    Response::builder()
+        .status(answer.status)
+        .header("content-type", answer.content_type)
+        .header("x-amzn-requestid", ids::uuid())
+        .body(Full::new(Bytes::from(answer.body)))
+        .map_err(|_| NoAnswer)
+}
