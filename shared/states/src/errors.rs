@@ -97,3 +97,52 @@ impl ErrorName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{ErrorName, Handling, TABLE};
+    use crate::State;
+
+    /// A row of the page: name, states, handling.
+    fn page() -> Vec<(String, BTreeSet<String>, String)> {
+        let text = include_str!("../../../docs/errors.md");
+        let rows = text.lines().filter(|line| line.starts_with("| `Goldsmith."));
+        let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+        rows.map(cells)
+            .map(|row| (row[1].replace('`', ""), row[2].split(", ").map(str::to_owned).collect(), row[3].clone()))
+            .collect()
+    }
+
+    #[test]
+    fn the_page_says_what_the_code_does() {
+        let code: Vec<(String, BTreeSet<String>, String)> = TABLE
+            .iter()
+            .map(|row| {
+                let every = row.raised_by.len() == State::ALL.len();
+                let states = if every {
+                    BTreeSet::from(["every state".to_owned()])
+                } else {
+                    row.raised_by.iter().map(|state| state.name().to_owned()).collect()
+                };
+                let handling = match row.handling {
+                    Handling::Retried => "retried, then caught",
+                    Handling::Caught => "caught",
+                };
+                (row.name.as_str().to_owned(), states, handling.to_owned())
+            })
+            .collect();
+        assert_eq!(page(), code);
+    }
+
+    #[test]
+    fn the_definition_retries_what_is_retried_and_knows_no_other_name() {
+        let definition = include_str!("../../../statemachine/image-build.asl.json");
+        let names = definition.split('"').filter(|text| text.starts_with("Goldsmith."));
+        let used: BTreeSet<&str> = names.collect();
+        let retried = TABLE.iter().filter(|row| row.handling == Handling::Retried).map(|row| row.name.as_str());
+        assert_eq!(used, retried.collect());
+        assert_eq!(ErrorName::Throttled.as_str(), "Goldsmith.Throttled");
+    }
+}

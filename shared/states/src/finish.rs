@@ -76,12 +76,18 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     if record.status == BuildStatus::Closed {
         return Ok(image);
     }
+    let scope = Scope { state: State::Finish.name().to_owned(), item: None };
+    context.store.note_running(&record.build, &scope, context.clock.now()).await?;
     let kept = kept(context, &record, &ending, &image).await?;
     undo_build(context, &record, &kept).await?;
     tag_expiry(context, &record, &ending.keep, &kept).await?;
     if matches!(ending.keep, Keep::Images { .. }) {
         image.amis = kept_amis(context, &record).await?;
     }
+    context
+        .store
+        .end_state(&record.build, &scope, StateStatus::Succeeded, what_stays(&ending.keep), None, context.clock.now())
+        .await?;
     end_open_states(context, &record, &ending).await?;
     emit(context, &image).await?;
     context.store.finish_build(&record, &image).await?;
@@ -191,6 +197,16 @@ async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Endin
         }
     }
     Ok(())
+}
+
+/// For people.
+fn what_stays(keep: &Keep) -> &'static str {
+    match keep {
+        Keep::Nothing => "nothing of the build is left",
+        Keep::Instance { .. } => "the build instance is kept for a while",
+        Keep::Images { .. } => "the AMIs are kept for a while, unpublished",
+        Keep::Published => "the image is published",
+    }
 }
 
 async fn emit(context: &Context, image: &ImageRecord) -> Result<()> {
