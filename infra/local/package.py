@@ -28,13 +28,14 @@ def cargo(*arguments, **options):
 
 
 def build_bootstrap(target):
-    cargo("build", "--locked", "--package", "goldsmith-functions", "--bin", "bootstrap")
+    # The whole workspace: another choice of packages would compile the AWS SDK again with other features.
+    cargo("build", "--quiet", "--locked", "--workspace", "--bins")
     return target / "debug" / "bootstrap"
 
 
 def build_agent(target, package):
     triple = f"{platform.machine()}-unknown-linux-gnu"
-    cargo("zigbuild", "--locked", "--profile", "agent", "--package", package["name"], "--target", f"{triple}.{GLIBC}")
+    cargo("zigbuild", "--quiet", "--locked", "--profile", "agent", "--package", package["name"], "--target", f"{triple}.{GLIBC}")
     binary = next(made["name"] for made in package["targets"] if "bin" in made["kind"])
     return target / triple / "agent" / binary
 
@@ -63,6 +64,7 @@ def main():
     target = Path(metadata["target_directory"])
     agent = next(package for package in metadata["packages"] if package["name"] == "goldsmith-agent")
     archive = target / "lambda" / "functions.zip"
+    print("Building the functions and the agent (the agent's first build takes about a minute).", file=sys.stderr)
     files = {"bootstrap": build_bootstrap(target), f"agent-{platform.machine()}": build_agent(target, agent)}
     if not is_current(archive, files):
         pack(archive, files)

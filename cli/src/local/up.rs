@@ -87,7 +87,10 @@ impl Start<'_> {
         fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
         let ports = http::free_ports()?;
         let [port, ec2_port] = ports;
-        say("Starting the local AWS (the first time it makes a minimal Debian for its instances, about a minute).");
+        let known = fs::read_dir(self.folders.base_images()).is_ok_and(|mut images| images.next().is_some());
+        let first =
+            if known { "" } else { ", and making a minimal Debian for its instances (once, about half a minute)" };
+        say(&format!("Starting the local AWS{first}."));
         let ec2 = Process::start(&self.ec2(ec2_port, port)?, &self.log("ec2"))?;
         let emulator = Process::start(&self.emulator(port, ec2_port)?, &self.log("emulator"));
         let emulator = emulator.or_else(|error| ec2.end(self.privilege).and(Err(error)))?;

@@ -1,0 +1,53 @@
+# What people and CI run. Cargo's folder is asked for, never spelled; every build takes the whole workspace, since another
+# choice of packages would compile the AWS SDK again with other features.
+
+TARGET = $(shell cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+GOLDSMITH = $(TARGET)/debug/goldsmith
+LINT = .venv/bin/cfn-lint
+
+.PHONY: demo test check lint package build clean
+
+# One pipeline from nothing to a tested image in two Regions, on this machine.
+demo:
+	@infra/local/preflight.sh instances
+	@$(MAKE) --no-print-directory package
+	@$(GOLDSMITH) build examples/web-server --local
+	@echo "The local AWS stays up. Look around: $(GOLDSMITH) images --local"
+	@echo "End it: $(GOLDSMITH) local down"
+
+# Everything that can be tested here; what needs instances is skipped without root, and says so.
+test:
+	@infra/local/preflight.sh
+	@$(MAKE) --no-print-directory package
+	cargo test --locked --workspace
+
+# All lints.
+check: lint
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Lints that compile nothing.
+lint: $(LINT)
+	cargo fmt --all --check
+	$(LINT) infra/template.yaml
+	@if command -v npx >/dev/null; then npx --yes asl-validator@4.0.0 --json-path statemachine/image-build.asl.json; \
+	else echo "SKIPPED (needs Node): asl-validator"; fi
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; \
+	else echo "SKIPPED (needs cargo-deny): licences, bans, sources"; fi
+	@if grep -q 'name = "aws-lc-sys"' Cargo.lock; then echo "Cargo.lock has aws-lc-sys, which needs cmake" >&2; exit 1; fi
+
+$(LINT):
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check cfn-lint==1.58.0
+
+# The functions' zip, with the agent in it.
+package: build
+	@"$$($(GOLDSMITH) local python)" infra/local/package.py
+
+build:
+	@echo "Compiling; the first time this takes about five minutes."
+	@cargo build --locked --workspace --bins
+
+clean:
+	-$(GOLDSMITH) local down
+	cargo clean
+	rm -rf .venv

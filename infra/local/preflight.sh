@@ -1,0 +1,45 @@
+#!/bin/sh
+# Makes sure of what building, packaging and running need, before anything is compiled. On Debian and Ubuntu, as root or with
+# `sudo -n`, it installs what is missing; elsewhere it names it. Ends with 3 when something stays missing.
+#
+#   preflight.sh [instances]    with `instances`, root is needed as well
+set -u
+
+lacking() {
+  echo "goldsmith: this machine lacks what is needed: $1" >&2
+  exit 3
+}
+
+if [ "$(id -u)" = 0 ]; then
+  root=
+elif sudo -n true 2>/dev/null; then
+  root="sudo -n"
+else
+  root=none
+fi
+if [ "${1:-}" = instances ] && [ "$root" = none ]; then
+  lacking "root for the instances (run as root, or let this user run \`sudo -n\` without a password)"
+fi
+
+command -v cargo >/dev/null || lacking "cargo, Rust's build tool (https://rustup.rs)"
+
+missing=
+needs() { # PACKAGE COMMAND...: the Debian package that makes the command succeed
+  package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+needs build-essential cc --version
+needs python3-venv python3 -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 10)'
+if [ "${1:-}" = instances ]; then
+  needs mmdebstrap mmdebstrap --version
+fi
+[ -n "$missing" ] || exit 0
+
+if [ "$root" = none ] || ! command -v apt-get >/dev/null; then
+  lacking "install$missing (names of Debian's packages)"
+fi
+echo "Installing$missing by apt-get."
+# shellcheck disable=SC2086 # words: a command and package names
+$root env DEBIAN_FRONTEND=noninteractive sh -c 'apt-get update -q && apt-get install -q -y --no-install-recommends "$@"' \
+  sh $missing >/dev/null || lacking "apt-get could not install$missing"
