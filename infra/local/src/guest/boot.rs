@@ -19,9 +19,11 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often they are looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Sets up the mounts and becomes the first process. Its arguments: id, kind of disk, overlay options, host name.
+/// Sets up the mounts and becomes the first process. Its arguments: id, kind of disk, overlay options.
 /// It says its process id as the host counts it, then waits for the endpoint's end, and reaps what is orphaned.
-const INIT: &str = include_str!("init.sh");
+pub(super) const INIT: &str = include_str!("init.sh");
+/// Its name in the state folder.
+pub(super) const INIT_FILE: &str = "init.sh";
 
 /// The inside of a booted instance.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ async fn start_namespaces(guest: &Guest) -> Result<Running, GuestError> {
         fresh_dir(&guest.dir().join("work")).map_err(GuestError::prepare(guest.dir()))?;
     }
     let mut command = Command::new("unshare");
-    command.args(UNSHARE).args(["sh", "-c", INIT, "init", &guest.id, &guest.disk.to_string()]);
+    command.args(UNSHARE).args(["sh", INIT_FILE, &guest.id, &guest.disk.to_string()]);
     command.arg(if guest.disk == Disk::Overlay { guest.overlay_options() } else { String::new() });
     command.current_dir(&guest.state_dir).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::error::GuestError;
 use super::probe::{Abilities, Disk, Isolation, requirements};
-use super::{Guest, Power, fresh_dir, processes, runtime};
+use super::{Guest, Power, boot, fresh_dir, processes, runtime};
 use crate::{base, ids};
 
 /// Folders of one endpoint, and the disk and isolation found for it.
@@ -30,6 +30,8 @@ impl Host {
         for name in ["instances", "layers"] {
             fresh_dir(&dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
         }
+        let init = dir.join(boot::INIT_FILE);
+        std::fs::write(&init, boot::INIT).map_err(GuestError::prepare(init))?;
         runtime::write_files(&dir.join("runtime")).map_err(GuestError::prepare(dir.join("runtime")))?;
         Ok(Host { abilities: requirements(&dir), base_tar: base_tar.to_owned(), dir, _lock: lock })
     }

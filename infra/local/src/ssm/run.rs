@@ -163,7 +163,7 @@ impl Run {
         let (stdout, stderr) =
             (guest.open(&format!("{folder}/stdout")).await?, guest.open(&format!("{folder}/stderr")).await?);
         let mut script = guest.command("/bin/sh").await.ok_or_else(gone)?;
-        script.args(["-c", "cd \"$1\" && exec sh -c \"$2\"", "sh", &self.command.working_directory]);
+        script.args(["-c", "umask 022 && cd \"$1\" && exec sh -c \"$2\"", "sh", &self.command.working_directory]);
         script.arg(format!("{folder}/_script.sh")).process_group(0).kill_on_drop(true);
         script.env("AWS_SSM_INSTANCE_ID", &self.instance).env("AWS_SSM_REGION_NAME", &self.command.scope.region);
         script.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
