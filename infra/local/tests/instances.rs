@@ -233,6 +233,31 @@ async fn a_command_ends_by_its_time_or_when_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_running_instance_is_imaged_with_or_without_a_reboot() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    let boot_id = "cat /proc/sys/kernel/random/boot_id";
+    let first = run(client, &instance, &format!("echo one > /etc/baked; {boot_id}")).await;
+    let still = client.ec2_value(
+        "CreateImage",
+        &[("InstanceId", &instance), ("Name", "still"), ("NoReboot", "true")],
+        "imageId",
+    );
+    wait_for_image(client, &still).await;
+    assert_eq!(run(client, &instance, boot_id).await["StandardOutputContent"], first["StandardOutputContent"]);
+    let again = client.ec2_value("CreateImage", &[("InstanceId", &instance), ("Name", "again")], "imageId");
+    wait_for_image(client, &again).await;
+    assert_ne!(run(client, &instance, boot_id).await["StandardOutputContent"], first["StandardOutputContent"]);
+    for image in [still, again] {
+        let offspring = launch(client, &image).await;
+        assert_eq!(run(client, &offspring, "cat /etc/baked").await["StandardOutputContent"], "one\n");
+    }
+    drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_stays_of_a_terminated_instance_or_a_stopped_endpoint() {
     let Some(base) = base_image().await else { return };
     let endpoint = TestEndpoint::start(&base, None).await;
