@@ -7,6 +7,7 @@ is the development build, for this machine; the agent is small and needs no glib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import zipfile
@@ -36,8 +37,22 @@ def build_bootstrap(target):
 def build_agent(target, package):
     triple = f"{platform.machine()}-unknown-linux-gnu"
     cargo("zigbuild", "--quiet", "--locked", "--profile", "agent", "--package", package["name"], "--target", f"{triple}.{GLIBC}")
-    binary = next(made["name"] for made in package["targets"] if "bin" in made["kind"])
-    return target / triple / "agent" / binary
+    name = next(made["name"] for made in package["targets"] if "bin" in made["kind"])
+    binary = target / triple / "agent" / name
+    needed = newest_glibc(binary)
+    if needed > version(GLIBC):
+        raise SystemExit(f"{binary} needs glibc {'.'.join(map(str, needed))}, newer than {GLIBC}")
+    return binary
+
+
+def version(text):
+    return tuple(int(part) for part in text.split("."))
+
+
+def newest_glibc(binary):
+    """The newest version of glibc's symbols that a binary asks for, as its dynamic section spells them."""
+    found = re.findall(rb"GLIBC_(\d+(?:\.\d+)+)", binary.read_bytes())
+    return max((version(symbol.decode()) for symbol in found), default=(0,))
 
 
 def is_current(archive, files):
