@@ -23,9 +23,9 @@ impl Stack {
         let tasks = events.iter().filter(|event| name(event) == "TaskStateEntered").count();
         assert!(entered > 0, "the history of {arn} is empty");
         // Some emulators leave the states inside a Map out of the history: count them from the definition.
-        let inside = events.iter().any(|event| {
-            event.state_entered_event_details().is_some_and(|details| details.name() == "LaunchTest")
-        });
+        let inside = events
+            .iter()
+            .any(|event| event.state_entered_event_details().is_some_and(|details| details.name() == "LaunchTest"));
         let map_states = if inside { 0 } else { inner_states(&self.output(arn)) };
         entered + map_states + scheduled.saturating_sub(tasks)
     }

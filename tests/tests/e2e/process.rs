@@ -4,7 +4,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Ids of the processes that run this handler of this stack now.
 fn running(stack: &str, handler: &str) -> Vec<i32> {
-    let has = |environment: &[u8], wanted: String| environment.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes());
+    let has =
+        |environment: &[u8], wanted: String| environment.split(|byte| *byte == 0).any(|one| one == wanted.as_bytes());
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };

@@ -61,7 +61,10 @@ fn failing_region(stack: &Stack) {
     let image = fail(stack, &Pipeline::new("one-region", &[("build", "Fine", "true")]));
     let failure = image.failure.clone().unwrap();
     assert_eq!((failure.state.as_str(), failure.error.as_str()), ("DistributeRegion", "Goldsmith.CopyFailed"));
-    assert_eq!((failure.region.as_deref(), failure.code.as_deref()), (Some("us-east-1"), Some("UnauthorizedOperation")));
+    assert_eq!(
+        (failure.region.as_deref(), failure.code.as_deref()),
+        (Some("us-east-1"), Some("UnauthorizedOperation"))
+    );
     let left = stack.left_of(&image.build);
     assert_eq!(left.counts(), (0, 1, 1), "{left:?}");
     for kept in left.images.iter().chain(&left.snapshots) {

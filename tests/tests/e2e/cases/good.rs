@@ -35,7 +35,11 @@ fn file_in_the_image(stack: &Stack) {
             ("build", "SourceIsUntouched", "test ! -e /etc/e2e-marker"),
             ("build", "WriteMarker", "echo built > /etc/e2e-marker\ntouch /tmp/left-over /root/.bash_history"),
             ("test", "MarkerIsThere", "grep -x built /etc/e2e-marker"),
-            ("test", "NothingIsLeft", "test ! -e /tmp/left-over\ntest ! -e /root/.bash_history\ntest ! -s /etc/machine-id"),
+            (
+                "test",
+                "NothingIsLeft",
+                "test ! -e /tmp/left-over\ntest ! -e /root/.bash_history\ntest ! -s /etc/machine-id",
+            ),
         ],
     );
     let folder = pipeline.write();
@@ -81,7 +85,8 @@ fn transitions(stack: &Stack) {
         let image = stack.wait_for("the pending AMI", || {
             let images = stack.inventory().images;
             images.into_iter().find(|image| {
-                image.state == "pending" && image.tags.get("goldsmith:image").is_some_and(|tag| tag.starts_with("counted/"))
+                image.state == "pending"
+                    && image.tags.get("goldsmith:image").is_some_and(|tag| tag.starts_with("counted/"))
             })
         });
         let event = json!({

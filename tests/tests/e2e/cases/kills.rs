@@ -19,7 +19,8 @@ pub(super) const CASES: &[(&str, Case)] = &[
 /// expects the build to end well with nothing left but its two images.
 fn kill_between(stack: &Stack, name: &'static str, action: &str, handler: &str, happened: impl Fn(&Stack) -> bool) {
     let script = "echo ran >> /var/runs\ntest \"$(wc -l < /var/runs)\" = 1";
-    let folder = Pipeline::new(name, &[("build", "RunsOnce", script), ("test", "RanOnce", "test \"$(wc -l < /var/runs)\" = 1")]);
+    let folder =
+        Pipeline::new(name, &[("build", "RunsOnce", script), ("test", "RanOnce", "test \"$(wc -l < /var/runs)\" = 1")]);
     let folder = folder.write();
     stack.arm(&json!([{"when": {"action": action, "nth": 1}, "do": "hold"}]));
     let (built, ()) = stack.build_meanwhile(folder.path(), || {
@@ -54,7 +55,8 @@ fn execute_phase(stack: &Stack) {
 fn distribute(stack: &Stack) {
     kill_between(stack, "killed-copy", "CopyImage", "distribute", |stack| {
         stack.inventory().images.iter().any(|one| {
-            one.region == "us-east-1" && one.tags.get("goldsmith:image").is_some_and(|tag| tag.starts_with("killed-copy/"))
+            one.region == "us-east-1"
+                && one.tags.get("goldsmith:image").is_some_and(|tag| tag.starts_with("killed-copy/"))
         })
     });
 }
