@@ -87,7 +87,7 @@ impl Start<'_> {
         fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
         let ports = http::free_ports()?;
         let [port, ec2_port] = ports;
-        let known = fs::read_dir(self.folders.base_images()).is_ok_and(|mut images| images.next().is_some());
+        let known = has_base_image(&self.folders.base_images());
         let first =
             if known { "" } else { ", and making a minimal Debian for its instances (once, about half a minute)" };
         say(&format!("Starting the local AWS{first}."));
@@ -136,6 +136,11 @@ impl Start<'_> {
         await_answer("the emulator", stack.emulator, emulator, EMULATOR_START, &self.log("emulator"))?;
         await_answer("the EC2 endpoint", stack.ec2, || stack.ec2_answers(), EC2_START, &self.log("ec2"))
     }
+}
+
+fn has_base_image(folder: &Path) -> bool {
+    let images = fs::read_dir(folder).into_iter().flatten().flatten();
+    images.map(|image| image.path()).any(|image| image.extension().is_some_and(|extension| extension == "tar"))
 }
 
 fn await_answer(what: &str, process: Process, answers: impl Fn() -> bool, limit: Duration, log: &Path) -> Result<()> {
