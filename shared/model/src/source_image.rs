@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use goldsmith_document::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::{Name, NameError};
@@ -89,6 +90,21 @@ impl SourceImage {
         }
         Ok(Self::Newest { owners, name })
     }
+
+    /// The source as a definition writes it: text, or JSON of owners and name.
+    #[must_use]
+    pub fn written(&self) -> String {
+        match self {
+            Self::Newest { owners, name } => serde_json::json!({"owners": owners, "name": name}).to_string(),
+            other => other.to_string(),
+        }
+    }
+
+    /// 16 hexadecimal digits of SHA-256 of [`Self::written`]: one source has one hash, whoever names it.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        digest(&self.written())[..16].to_owned()
+    }
 }
 
 fn is_owner(owner: &str) -> bool {
@@ -164,6 +180,19 @@ mod tests {
             let source: SourceImage = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&source).unwrap(), json);
         }
+    }
+
+    #[test]
+    fn different_sources_have_different_hashes() {
+        let newest = |owners: &[&str]| {
+            SourceImage::newest(owners.iter().map(|owner| (*owner).to_owned()).collect(), "al2023*".to_owned()).unwrap()
+        };
+        let sources = [newest(&["amazon"]), newest(&["amazon", "self"]), "ssm:/a".parse().unwrap()];
+        assert_eq!(sources[2].written(), "ssm:/a");
+        assert_eq!(sources[0].written(), r#"{"name":"al2023*","owners":["amazon"]}"#);
+        let hashes: std::collections::BTreeSet<String> = sources.iter().map(SourceImage::hash).collect();
+        assert_eq!(hashes.len(), 3);
+        assert!(hashes.iter().all(|hash| hash.len() == 16), "{hashes:?}");
     }
 
     #[test]

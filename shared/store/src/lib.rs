@@ -13,6 +13,8 @@ mod keys;
 mod memory;
 mod plan;
 mod records;
+mod regions;
+mod sources;
 mod store;
 mod table;
 mod validation;
@@ -30,6 +32,7 @@ pub use records::{
     BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LogPlace,
     PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
 };
+pub use sources::{Subscription, WatchedSource};
 pub use store::Store;
 pub use table::{Check, Item, Key, Table, Write};
 pub use waits::Holder;

@@ -1,0 +1,305 @@
+//! Source images that are watched, each once, and who is rebuilt when one changes.
+//!
+//! A pipeline watches at most one source. `SOURCES` lists the sources, so that a check costs one Query and as many
+//! resolutions as there are different sources, however many pipelines use them.
+
+use goldsmith_model::{Name, RebuildOn, SourceImage};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::store::encode;
+use crate::{Check, Item, Key, Result, Store, StoreError, Write};
+
+/// Partition of the list of watched sources.
+const SOURCES: &str = "SOURCES";
+/// How often a lost race with another `apply` is run again before it is reported as busy.
+const RACES: u32 = 10;
+
+/// A source image that at least one pipeline watches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedSource {
+    /// [`SourceImage::hash`] of it.
+    #[serde(rename = "sk", skip_serializing)]
+    pub hash: String,
+    /// The source.
+    pub source: SourceImage,
+}
+
+/// `SOURCE#hash / SUB#pipeline`: a pipeline that is rebuilt when the source changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subscription {
+    /// The pipeline.
+    pub pipeline: Name,
+    /// For which of its `rebuildOn` it watches.
+    pub why: RebuildOn,
+    /// The AMI that its last build on this source started from; none: there was no such build since it watches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_image: Option<String>,
+}
+
+/// `PIPELINE#n / SOURCE`: where the pipeline's subscription is.
+#[derive(Serialize, Deserialize)]
+struct Watching {
+    hash: String,
+}
+
+/// `SOURCE#hash / META`
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    source: SourceImage,
+    /// Counts subscriptions ever made, so that forgetting a source notices a new one.
+    made: u64,
+}
+
+impl Store {
+    /// Makes the pipeline watch this source, and no other any more. Safe to repeat: `last_image` stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where others change the same subscriptions again and again.
+    pub async fn subscribe(&self, pipeline: &Name, source: &SourceImage, why: RebuildOn) -> Result<()> {
+        let hash = source.hash();
+        for _ in 0..RACES {
+            let before: Option<Watching> = self.read(&watching(pipeline)).await?;
+            let meta: Option<Meta> = self.read(&meta(&hash)).await?;
+            let made = meta.map(|meta| meta.made);
+            match self.write(subscribing(pipeline, source, why, before.as_ref(), made)?).await {
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other),
+                Ok(()) => {
+                    return match before.filter(|before| before.hash != hash) {
+                        Some(before) => self.forget_source(&before.hash).await,
+                        None => Ok(()),
+                    };
+                }
+            }
+        }
+        Err(StoreError::Busy { code: "SubscriptionContention".to_owned() })
+    }
+
+    /// Makes the pipeline watch no source. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where others change the same subscription again and again.
+    pub async fn unsubscribe(&self, pipeline: &Name) -> Result<()> {
+        for _ in 0..RACES {
+            let Some(before) = self.read::<Watching>(&watching(pipeline)).await? else { return Ok(()) };
+            let writes = vec![
+                Write::Delete { key: subscription(&before.hash, pipeline), checks: vec![] },
+                Write::Delete { key: watching(pipeline), checks: vec![Check::equals("hash", before.hash.as_str())] },
+            ];
+            match self.write(writes).await {
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other),
+                Ok(()) => return self.forget_source(&before.hash).await,
+            }
+        }
+        Err(StoreError::Busy { code: "SubscriptionContention".to_owned() })
+    }
+
+    /// Every watched source. One that lost its last subscriber in a call that died may still be among them.
+    pub async fn sources(&self) -> Result<Vec<WatchedSource>> {
+        self.read_all(SOURCES, "").await
+    }
+
+    /// The pipelines that watch a source, by its [`SourceImage::hash`].
+    pub async fn subscribers(&self, hash: &str) -> Result<Vec<Subscription>> {
+        self.read_all(&partition(hash), "SUB#").await
+    }
+
+    /// Notes which AMI the pipeline's last build on this source started from. Nothing where it no longer watches it.
+    pub async fn note_built(&self, hash: &str, pipeline: &Name, image_id: &str) -> Result<()> {
+        let write = Write::Update {
+            key: subscription(hash, pipeline),
+            set: Item::from_iter([("lastImage".to_owned(), json!(image_id))]),
+            remove: vec![],
+            checks: vec![Check::Present],
+        };
+        match self.write(vec![write]).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Drops a source that nobody watches, unless somebody begins to meanwhile.
+    async fn forget_source(&self, hash: &str) -> Result<()> {
+        let Some(known) = self.read::<Meta>(&meta(hash)).await? else { return Ok(()) };
+        if !self.subscribers(hash).await?.is_empty() {
+            return Ok(());
+        }
+        let writes = vec![
+            Write::Delete { key: meta(hash), checks: vec![Check::equals("made", known.made)] },
+            Write::Delete { key: Key::new(SOURCES, hash), checks: vec![] },
+        ];
+        match self.write(writes).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// One transaction: the source is known, the pipeline watches it, and its former subscription is gone.
+fn subscribing(
+    pipeline: &Name,
+    source: &SourceImage,
+    why: RebuildOn,
+    before: Option<&Watching>,
+    made: Option<u64>,
+) -> Result<Vec<Write>> {
+    let hash = source.hash();
+    let known = Meta { source: source.clone(), made: made.unwrap_or(0) + 1 };
+    let listed = WatchedSource { hash: hash.clone(), source: source.clone() };
+    let now = Watching { hash: hash.clone() };
+    let as_read = |value: Option<Check>| vec![value.unwrap_or(Check::Absent)];
+    let mut writes = vec![
+        Write::Put {
+            item: encode(meta(&hash), &known)?,
+            checks: as_read(made.map(|made| Check::equals("made", made))),
+        },
+        Write::Put { item: encode(Key::new(SOURCES, hash.as_str()), &listed)?, checks: vec![] },
+        Write::Update {
+            key: subscription(&hash, pipeline),
+            set: Item::from_iter([("pipeline".to_owned(), json!(pipeline)), ("why".to_owned(), json!(why))]),
+            remove: vec![],
+            checks: vec![],
+        },
+        Write::Put {
+            item: encode(watching(pipeline), &now)?,
+            checks: as_read(before.map(|before| Check::equals("hash", before.hash.as_str()))),
+        },
+    ];
+    if let Some(former) = before.filter(|before| before.hash != hash) {
+        writes.push(Write::Delete { key: subscription(&former.hash, pipeline), checks: vec![] });
+    }
+    Ok(writes)
+}
+
+fn partition(hash: &str) -> String {
+    format!("SOURCE#{hash}")
+}
+
+fn meta(hash: &str) -> Key {
+    Key::new(partition(hash), "META")
+}
+
+fn subscription(hash: &str, pipeline: &Name) -> Key {
+    Key::new(partition(hash), format!("SUB#{pipeline}"))
+}
+
+fn watching(pipeline: &Name) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), "SOURCE")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use goldsmith_model::{Name, RebuildOn, SourceImage};
+
+    use super::{Subscription, WatchedSource};
+    use crate::{Item, Key, MemoryTable, Result, Store, Table, Write};
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn source(text: &str) -> SourceImage {
+        text.parse().unwrap()
+    }
+
+    fn sub(pipeline: &str, last: Option<&str>) -> Subscription {
+        Subscription { pipeline: name(pipeline), why: RebuildOn::SourceUpdate, last_image: last.map(str::to_owned) }
+    }
+
+    async fn watch(store: &Store, pipeline: &str, source: &SourceImage) {
+        store.subscribe(&name(pipeline), source, RebuildOn::SourceUpdate).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_source_is_listed_once_whoever_watches_it() {
+        let store = Store::new(Arc::new(MemoryTable::new()));
+        let (a, newest) = (source("ssm:/a"), SourceImage::newest(vec!["amazon".into()], "al*".into()).unwrap());
+        watch(&store, "web", &a).await;
+        watch(&store, "api", &a).await;
+        watch(&store, "job", &newest).await;
+        let mut listed = store.sources().await.unwrap();
+        listed.sort_by_key(|watched| watched.source.written());
+        let watched = |source: &SourceImage| WatchedSource { hash: source.hash(), source: source.clone() };
+        assert_eq!(listed, [watched(&a), watched(&newest)]);
+        assert_eq!(store.subscribers(&a.hash()).await.unwrap(), [sub("api", None), sub("web", None)]);
+    }
+
+    #[tokio::test]
+    async fn subscribing_again_keeps_what_was_built_and_changes_the_reason() {
+        let (table, a) = (MemoryTable::new(), source("pipeline:base"));
+        let store = Store::new(Arc::new(table.clone()));
+        watch(&store, "web", &a).await;
+        store.note_built(&a.hash(), &name("web"), "ami-1").await.unwrap();
+        store.subscribe(&name("web"), &a, RebuildOn::Dependency).await.unwrap();
+        let expected = Subscription { why: RebuildOn::Dependency, ..sub("web", Some("ami-1")) };
+        assert_eq!(store.subscribers(&a.hash()).await.unwrap(), [expected]);
+    }
+
+    #[tokio::test]
+    async fn another_source_takes_the_place_of_the_former_which_is_forgotten_with_its_last_subscriber() {
+        let (table, a, b) = (MemoryTable::new(), source("ssm:/a"), source("ssm:/b"));
+        let store = Store::new(Arc::new(table.clone()));
+        watch(&store, "web", &a).await;
+        watch(&store, "api", &a).await;
+        watch(&store, "web", &b).await;
+        assert_eq!(store.subscribers(&a.hash()).await.unwrap(), [sub("api", None)]);
+        assert_eq!(store.subscribers(&b.hash()).await.unwrap(), [sub("web", None)]);
+        watch(&store, "api", &b).await;
+        let left: Vec<SourceImage> = store.sources().await.unwrap().into_iter().map(|watched| watched.source).collect();
+        assert_eq!(left, [b]);
+        for pipeline in ["web", "api", "web"] {
+            store.unsubscribe(&name(pipeline)).await.unwrap();
+        }
+        assert!(table.dump().is_empty(), "{:?}", table.dump());
+    }
+
+    #[tokio::test]
+    async fn a_build_of_a_source_that_is_no_longer_watched_is_not_noted() {
+        let table = MemoryTable::new();
+        let store = Store::new(Arc::new(table.clone()));
+        store.note_built("0123456789abcdef", &name("web"), "ami-1").await.unwrap();
+        assert!(table.dump().is_empty());
+    }
+
+    /// A table in which `api` begins to watch a source right after its subscribers were looked for.
+    struct Meanwhile {
+        table: MemoryTable,
+        source: SourceImage,
+    }
+
+    #[async_trait::async_trait]
+    impl Table for Meanwhile {
+        async fn get(&self, key: &Key) -> Result<Option<Item>> {
+            self.table.get(key).await
+        }
+        async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
+            let found = self.table.query(pk, prefix).await;
+            if prefix == "SUB#" {
+                watch(&Store::new(Arc::new(self.table.clone())), "api", &self.source).await;
+            }
+            found
+        }
+        async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
+            self.table.due(open, until).await
+        }
+        async fn write(&self, writes: Vec<Write>) -> Result<()> {
+            self.table.write(writes).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_watched_anew_while_it_is_forgotten_stays() {
+        let (table, a) = (MemoryTable::new(), source("ssm:/a"));
+        let store = Store::new(Arc::new(table.clone()));
+        watch(&store, "web", &a).await;
+        let meanwhile = Store::new(Arc::new(Meanwhile { table, source: a.clone() }));
+        meanwhile.unsubscribe(&name("web")).await.unwrap();
+        assert_eq!(store.subscribers(&a.hash()).await.unwrap(), [sub("api", None)]);
+        assert_eq!(store.sources().await.unwrap().len(), 1);
+    }
+}
