@@ -1,146 +1,131 @@
 //! Actions and their inputs.
 
-use crate::Template;
+mod access;
+mod file;
+mod module;
+mod run;
+mod system;
+mod transfer;
+mod value;
+mod windows;
 
-/// What a step does.
+pub use access::{SetFileOwner, SetFilePermissions, SetFolderOwner, SetFolderPermissions};
+pub use file::{
+    AppendFile, CreateFile, CreateFolder, CreateSymlink, DeleteFile, DeleteFolder, ListFiles, ReadFile,
+    SetFileEncoding, Transfer,
+};
+pub use module::Module;
+pub use run::{Assert, ExecuteBash, ExecuteBinary, ExecuteDocument, ExecutePowerShell};
+pub use system::{Reboot, UpdateOs};
+pub use transfer::{Checksum, S3Download, S3Upload, WebDownload};
+pub use value::{AccountId, Algorithm, Encoding, Mode, S3Uri, WebUrl};
+pub use windows::{Msi, MsiLogOptions, MsiReboot, RegistryType, SetRegistry};
+
+/// What a step does. A list of inputs is worked off in order, has at least one element, and its first failure ends the
+/// step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
+    /// Adds to files.
+    AppendFile(Vec<AppendFile>),
+    /// Fails unless something is true.
+    Assert(Assert),
+    /// Copies files.
+    CopyFile(Vec<Transfer>),
+    /// Copies folders.
+    CopyFolder(Vec<Transfer>),
+    /// Writes files.
+    CreateFile(Vec<CreateFile>),
+    /// Makes folders.
+    CreateFolder(Vec<CreateFolder>),
+    /// Makes symbolic links.
+    CreateSymlink(Vec<CreateSymlink>),
+    /// Deletes files.
+    DeleteFile(Vec<DeleteFile>),
+    /// Deletes folders.
+    DeleteFolder(Vec<DeleteFolder>),
     /// Runs a bash script.
     ExecuteBash(ExecuteBash),
-    /// Writes files, in order.
-    CreateFile(Vec<CreateFile>),
-    /// Downloads files over HTTP, in order.
-    WebDownload(Vec<WebDownload>),
+    /// Runs a program.
+    ExecuteBinary(ExecuteBinary),
+    /// Runs another document.
+    ExecuteDocument(ExecuteDocument),
+    /// Runs a PowerShell script.
+    ExecutePowerShell(ExecutePowerShell),
+    /// Installs a Windows package.
+    InstallMsi(Msi),
+    /// Lists the files of folders.
+    ListFiles(Vec<ListFiles>),
+    /// Moves files.
+    MoveFile(Vec<Transfer>),
+    /// Moves folders.
+    MoveFolder(Vec<Transfer>),
+    /// Reads files.
+    ReadFile(Vec<ReadFile>),
     /// Reboots the machine; the run goes on with the next step.
     Reboot(Reboot),
+    /// Downloads objects from S3.
+    S3Download(Vec<S3Download>),
+    /// Uploads files to S3.
+    S3Upload(Vec<S3Upload>),
+    /// Changes the encoding of files.
+    SetFileEncoding(Vec<SetFileEncoding>),
+    /// Changes the owner of files.
+    SetFileOwner(Vec<SetFileOwner>),
+    /// Changes the mode of files.
+    SetFilePermissions(Vec<SetFilePermissions>),
+    /// Changes the owner of folders.
+    SetFolderOwner(Vec<SetFolderOwner>),
+    /// Changes the mode of folders.
+    SetFolderPermissions(Vec<SetFolderPermissions>),
+    /// Sets registry values.
+    SetRegistry(Vec<SetRegistry>),
+    /// Removes a Windows package.
+    UninstallMsi(Msi),
+    /// Installs the operating system's updates.
+    UpdateOs(UpdateOs),
+    /// Downloads files over HTTP.
+    WebDownload(Vec<WebDownload>),
 }
-
-/// Inputs of `ExecuteBash`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExecuteBash {
-    /// Pieces of one script, in order: a variable that one sets, the next one sees.
-    pub commands: Vec<Template>,
-}
-
-/// Inputs of `CreateFile`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreateFile {
-    /// The file; missing folders are created.
-    pub path: Template,
-    /// Its content; none: empty.
-    pub content: Option<Template>,
-    /// The encoding by name; none: UTF-8.
-    pub encoding: Option<Template>,
-    /// Name or id of the owner.
-    pub owner: Option<Template>,
-    /// Name or id of the group.
-    pub group: Option<Template>,
-    /// Octal mode; none: 0666 less the umask.
-    pub permissions: Option<Template>,
-    /// Whether a file that is there may be replaced.
-    pub overwrite: bool,
-}
-
-/// Inputs of `WebDownload`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebDownload {
-    /// The HTTP or HTTPS URL.
-    pub source: Template,
-    /// The file, or with a `/` at its end the folder.
-    pub destination: Template,
-    /// Whether a file that is there may be replaced.
-    pub overwrite: bool,
-    /// Digest in hex and its algorithm, to be checked.
-    pub checksum: Option<(Template, Template)>,
-    /// Whether any TLS certificate is good enough.
-    pub ignore_certificate_errors: bool,
-}
-
-/// Inputs of `Reboot`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reboot {
-    /// Seconds to wait before the reboot.
-    pub delay_seconds: u64,
-}
-
-/// An action's name with what the checks know about it before its inputs are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    ExecuteBash,
-    CreateFile,
-    WebDownload,
-    Reboot,
-}
-
-impl Kind {
-    pub(crate) const ALL: [(&'static str, Kind); 4] = [
-        ("ExecuteBash", Kind::ExecuteBash),
-        ("CreateFile", Kind::CreateFile),
-        ("WebDownload", Kind::WebDownload),
-        ("Reboot", Kind::Reboot),
-    ];
-
-    pub(crate) fn named(name: &str) -> Option<Kind> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
-    }
-
-    /// Inputs that a chain may name: those that are one text.
-    pub(crate) fn inputs(self) -> &'static [&'static str] {
-        match self {
-            Kind::ExecuteBash | Kind::Reboot => &[],
-            Kind::CreateFile => &["path", "content", "encoding", "owner", "group", "permissions"],
-            Kind::WebDownload => &["source", "destination", "checksum", "algorithm"],
-        }
-    }
-
-    /// Outputs that a chain may name.
-    pub(crate) fn outputs(self) -> &'static [&'static str] {
-        match self {
-            Kind::ExecuteBash => &["stdout"],
-            Kind::WebDownload => &["destination"],
-            Kind::CreateFile | Kind::Reboot => &[],
-        }
-    }
-}
-
-/// Actions of the language that are not there yet.
-pub(crate) const UNSUPPORTED: [&str; 26] = [
-    "AppendFile",
-    "Assert",
-    "CopyFile",
-    "CopyFolder",
-    "CreateFolder",
-    "CreateSymlink",
-    "DeleteFile",
-    "DeleteFolder",
-    "ExecuteBinary",
-    "ExecuteDocument",
-    "ExecutePowerShell",
-    "InstallMSI",
-    "ListFiles",
-    "MoveFile",
-    "MoveFolder",
-    "ReadFile",
-    "S3Download",
-    "S3Upload",
-    "SetFileEncoding",
-    "SetFileOwner",
-    "SetFilePermissions",
-    "SetFolderOwner",
-    "SetFolderPermissions",
-    "SetRegistry",
-    "UninstallMSI",
-    "UpdateOS",
-];
 
 impl Action {
-    /// The action's name in a document.
-    pub fn name(&self) -> &'static str {
+    /// The module that does it.
+    pub fn module(&self) -> Module {
         match self {
-            Action::ExecuteBash(_) => "ExecuteBash",
-            Action::CreateFile(_) => "CreateFile",
-            Action::WebDownload(_) => "WebDownload",
-            Action::Reboot(_) => "Reboot",
+            Action::AppendFile(_) => Module::AppendFile,
+            Action::Assert(_) => Module::Assert,
+            Action::CopyFile(_) => Module::CopyFile,
+            Action::CopyFolder(_) => Module::CopyFolder,
+            Action::CreateFile(_) => Module::CreateFile,
+            Action::CreateFolder(_) => Module::CreateFolder,
+            Action::CreateSymlink(_) => Module::CreateSymlink,
+            Action::DeleteFile(_) => Module::DeleteFile,
+            Action::DeleteFolder(_) => Module::DeleteFolder,
+            Action::ExecuteBash(_) => Module::ExecuteBash,
+            Action::ExecuteBinary(_) => Module::ExecuteBinary,
+            Action::ExecuteDocument(_) => Module::ExecuteDocument,
+            Action::ExecutePowerShell(_) => Module::ExecutePowerShell,
+            Action::InstallMsi(_) => Module::InstallMsi,
+            Action::ListFiles(_) => Module::ListFiles,
+            Action::MoveFile(_) => Module::MoveFile,
+            Action::MoveFolder(_) => Module::MoveFolder,
+            Action::ReadFile(_) => Module::ReadFile,
+            Action::Reboot(_) => Module::Reboot,
+            Action::S3Download(_) => Module::S3Download,
+            Action::S3Upload(_) => Module::S3Upload,
+            Action::SetFileEncoding(_) => Module::SetFileEncoding,
+            Action::SetFileOwner(_) => Module::SetFileOwner,
+            Action::SetFilePermissions(_) => Module::SetFilePermissions,
+            Action::SetFolderOwner(_) => Module::SetFolderOwner,
+            Action::SetFolderPermissions(_) => Module::SetFolderPermissions,
+            Action::SetRegistry(_) => Module::SetRegistry,
+            Action::UninstallMsi(_) => Module::UninstallMsi,
+            Action::UpdateOs(_) => Module::UpdateOs,
+            Action::WebDownload(_) => Module::WebDownload,
         }
+    }
+
+    /// The module's name in a document.
+    pub fn name(&self) -> &'static str {
+        self.module().name()
     }
 }

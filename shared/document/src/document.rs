@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Action, Diagnostics, Spanned};
+use crate::{Action, Condition, Diagnostics, Loop, Spanned, Target};
 
 /// Longest and shortest name of a phase, step, parameter or constant.
 pub(crate) const NAME_LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
@@ -20,6 +20,8 @@ pub struct Document {
     pub constants: Vec<Constant>,
     /// The phases in their order; at least one.
     pub phases: Vec<Phase>,
+    /// Whether nothing of what its steps print is logged.
+    pub disable_logging: bool,
     /// What is legal but probably not meant.
     pub warnings: Diagnostics,
 }
@@ -53,6 +55,8 @@ pub struct Phase {
     pub name: Spanned<String>,
     /// The steps in their order; may be none.
     pub steps: Vec<Step>,
+    /// Whether nothing of what its steps print is logged.
+    pub disable_logging: bool,
 }
 
 /// One step.
@@ -62,12 +66,18 @@ pub struct Step {
     pub name: Spanned<String>,
     /// What it does.
     pub action: Action,
-    /// Seconds that one attempt may take; `None` is no limit. Default 7,200.
+    /// Seconds that one attempt may take, all iterations of its loop together; `None` is no limit. Default 7,200.
     pub timeout_seconds: Option<u64>,
     /// What follows when the last attempt failed.
     pub on_failure: OnFailure,
     /// Attempts in all, at least 1.
     pub max_attempts: u32,
+    /// Whether it runs; none: it does.
+    pub condition: Option<Condition>,
+    /// How often each attempt runs its action; none: once.
+    pub repeat: Option<Loop>,
+    /// Whether nothing of what it prints is logged.
+    pub disable_logging: bool,
 }
 
 /// What follows when a step has failed for good.
@@ -102,7 +112,15 @@ impl Document {
     /// # Errors
     /// All mistakes that were found, ordered by line, together with the warnings.
     pub fn parse(file: &str, text: &str) -> Result<Document, Diagnostics> {
-        crate::parse::document(file, text)
+        Self::parse_for(file, text, &Target::default())
+    }
+
+    /// Reads and checks a document for a place where it is to run.
+    ///
+    /// # Errors
+    /// As [`Document::parse`], and modules that the place does not have.
+    pub fn parse_for(file: &str, text: &str, target: &Target) -> Result<Document, Diagnostics> {
+        crate::parse::document(file, text, target)
     }
 
     /// Whether its only phase is `test`: a test component, which takes no part in the build.

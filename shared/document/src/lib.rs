@@ -4,17 +4,33 @@
 //! (typed reading that refuses what it does not know) and [`Diagnostics`].
 
 mod action;
+mod condition;
 mod diagnostic;
 mod document;
 mod parse;
+mod platform;
 mod reader;
 mod reference;
+mod repeat;
+mod setting;
 mod suggest;
+mod target;
 pub mod yaml;
 
-pub use action::{Action, CreateFile, ExecuteBash, Reboot, WebDownload};
+pub use action::{
+    AccountId, Action, Algorithm, AppendFile, Assert, Checksum, CreateFile, CreateFolder, CreateSymlink, DeleteFile,
+    DeleteFolder, Encoding, ExecuteBash, ExecuteBinary, ExecuteDocument, ExecutePowerShell, ListFiles, Mode, Module,
+    Msi, MsiLogOptions, MsiReboot, ReadFile, Reboot, RegistryType, S3Download, S3Upload, S3Uri, SetFileEncoding,
+    SetFileOwner, SetFilePermissions, SetFolderOwner, SetFolderPermissions, SetRegistry, Transfer, UpdateOs,
+    WebDownload, WebUrl,
+};
+pub use condition::{Condition, Expression, MAX_EXPRESSION_DEPTH, Pattern, Relation, Verdict, is_number};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 pub use document::{Constant, Document, OnFailure, Parameter, Phase, Step, digest};
+pub use platform::Platform;
 pub use reader::{MapReader, Reader, Spanned, suggestion};
-pub use reference::{Chain, Part, Reference, Side, Template};
+pub use reference::{Chain, ContextKey, FORBIDDEN_METADATA, Part, Reference, Side, SsmName, Template};
+pub use repeat::{Loop, Over, Range};
+pub use setting::{Literal, Setting};
 pub use suggest::did_you_mean;
+pub use target::Target;

@@ -1,24 +1,30 @@
 //! From YAML to [`Document`]: structure, names, and references are checked in one pass from top to bottom.
 
+mod condition;
 mod declarations;
 mod inputs;
+mod references;
+mod repeat;
 mod scope;
 mod steps;
 
+use std::collections::HashMap;
+
 use crate::document::{Document, NAME_LENGTH};
 use crate::yaml::{Node, Span};
-use crate::{Diagnostics, Reader, Spanned};
+use crate::{Diagnostics, MapReader, Reader, Spanned, Target};
 use scope::Scope;
 
 /// The reader of a document together with the names that its references may use.
 struct Parse<'s> {
     reader: Reader<'s>,
+    target: &'s Target,
     scope: Scope,
 }
 
 /// Reads a document; see [`Document::parse`].
-pub(crate) fn document(file: &str, text: &str) -> Result<Document, Diagnostics> {
-    let mut parse = Parse { reader: Reader::new(file, text), scope: Scope::default() };
+pub(crate) fn document(file: &str, text: &str, target: &Target) -> Result<Document, Diagnostics> {
+    let mut parse = Parse { reader: Reader::new(file, text), target, scope: Scope::default() };
     let documents = parse.reader.documents();
     let document = match &documents[..] {
         [root] => parse.root(root),
@@ -53,7 +59,7 @@ impl Parse<'_> {
         let constants = map.optional("constants").map(|node| self.constants(node)).unwrap_or_default();
         let phases_key = map.key_span("phases").unwrap_or(root.span);
         let phases = map.required(&mut self.reader, "phases").map(|node| self.phases(node, phases_key));
-        map.unsupported(&mut self.reader, "disableLogging");
+        let disable_logging = self.disable_logging(&mut map);
         map.finish(&mut self.reader);
         Some(Document {
             name: name.map(|n| n.value).unwrap_or_default(),
@@ -61,8 +67,14 @@ impl Parse<'_> {
             parameters,
             constants,
             phases: phases?,
+            disable_logging,
             warnings: Diagnostics::new(),
         })
+    }
+
+    fn disable_logging(&mut self, map: &mut MapReader<'_>) -> bool {
+        let given = map.optional("disableLogging");
+        given.and_then(|node| self.reader.boolean(node, "`disableLogging`")).unwrap_or(false)
     }
 
     fn schema_version(&mut self, node: &Node) {
@@ -95,15 +107,17 @@ impl Parse<'_> {
         }
     }
 
-    /// Notes a name that was given before.
-    fn unique(&mut self, seen: &mut Vec<Spanned<String>>, name: &Spanned<String>, what: &str) {
-        match seen.iter().find(|other| other.value == name.value) {
+    /// Notes a name that was given before; `seen` has the lines of all names so far.
+    fn unique(&mut self, seen: &mut HashMap<String, usize>, name: &Spanned<String>, what: &str) {
+        match seen.get(&name.value) {
             Some(first) => {
-                let help = Some(format!("the first one is in line {}", first.span.line));
+                let help = Some(format!("the first one is in line {first}"));
                 let message = format!("{what} `{}` is declared twice", name.value);
                 self.reader.error_with_help(name.span, "duplicate-name", message, help);
             }
-            None => seen.push(name.clone()),
+            None => {
+                seen.insert(name.value.clone(), name.span.line);
+            }
         }
     }
 }

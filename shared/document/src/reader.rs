@@ -49,6 +49,17 @@ impl<'s> Reader<'s> {
         self.diagnostics.push(self.source.warning(span, code, message));
     }
 
+    /// Notes a warning together with what would help.
+    pub fn warning_with_help(
+        &mut self,
+        span: Span,
+        code: &'static str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.diagnostics.push(Diagnostic { help, ..self.source.warning(span, code, message) });
+    }
+
     /// Parses the file itself; syntax errors go to the findings.
     pub fn documents(&mut self) -> Vec<Node> {
         yaml::parse(self.source.file, self.source.text).unwrap_or_else(|found| {
@@ -136,7 +147,7 @@ pub struct MapReader<'n> {
     what: String,
     span: Span,
     entries: &'n [(Node, Node)],
-    asked: Vec<&'static str>,
+    asked: Vec<&'n str>,
 }
 
 impl<'n> MapReader<'n> {
@@ -170,6 +181,21 @@ impl<'n> MapReader<'n> {
         if let Some((node, _)) = self.find(key) {
             reader.error(node.span, "unsupported", format!("`{key}` is not supported yet"));
         }
+    }
+
+    /// The keys and values in the order of the file.
+    pub fn entries(&self) -> &'n [(Node, Node)] {
+        self.entries
+    }
+
+    /// Takes a key of the map for a known one, as asking for it does.
+    pub fn know(&mut self, key: &'n str) {
+        self.asked.push(key);
+    }
+
+    /// Whether a key was asked for.
+    pub fn is_known(&self, key: &Node) -> bool {
+        key.text().is_some_and(|key| self.asked.contains(&key))
     }
 
     /// Where a key itself stands, if it is there.

@@ -17,8 +17,8 @@ fn a_document_becomes_types() {
     let [build, validate] = &document.phases[..] else { panic!() };
     let [write, fetch, restart] = &build.steps[..] else { panic!() };
     let Action::CreateFile(files) = &write.action else { panic!() };
-    assert_eq!(files[0].permissions.as_ref().unwrap().raw, "0640");
-    assert!(files[0].overwrite);
+    assert_eq!(files[0].permissions.as_ref().unwrap().text.raw, "0640");
+    assert_eq!(files[0].overwrite.value, Some(true));
     assert_eq!((write.timeout_seconds, write.max_attempts, write.on_failure), (Some(7200), 1, OnFailure::Abort));
     assert_eq!((fetch.timeout_seconds, fetch.max_attempts, fetch.on_failure), (None, 3, OnFailure::Ignore));
     assert_eq!(restart.action.name(), "Reboot");

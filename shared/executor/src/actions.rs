@@ -74,7 +74,10 @@ impl Task {
                 let downloads = inputs.iter().map(|input| download::Download::new(input, resolver));
                 Task::Downloads(downloads.collect::<Result<_, _>>()?)
             }
-            Action::Reboot(inputs) => Task::Reboot { delay: Duration::from_secs(inputs.delay_seconds) },
+            Action::Reboot(inputs) => {
+                Task::Reboot { delay: Duration::from_secs(resolver.value(&inputs.delay_seconds)?) }
+            }
+            other => return Err(ResolveError::Unsupported { what: format!("the action {}", other.name()) }),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use goldsmith_document::{Chain, Document, Part, Reference, Side, Template};
+use goldsmith_document::{Chain, Document, Literal, Part, Reference, Setting, Side, Template};
 
 use crate::state::{DocumentRecord, Input, StepRecord};
 use crate::{OrderDocument, Status};
@@ -22,6 +22,10 @@ pub(crate) enum ResolveError {
     Failed { name: String, step: String },
     #[error("`{{{{ {name} }}}}` has no value: the step `{step}` has no such element or key")]
     NoSuchValue { name: String, step: String },
+    #[error("`{text}` is not {expected}")]
+    NotOne { text: String, expected: &'static str },
+    #[error("{what} is not supported by this agent yet")]
+    Unsupported { what: String },
 }
 
 /// Parameters and constants of a document with the order's values; a parameter without value or default is empty.
@@ -44,7 +48,17 @@ impl Resolver<'_> {
                 Ok(text + self.values.get(name).map(String::as_str).unwrap_or_default())
             }
             Part::Reference(Reference::Chain(chain)) => Ok(text + &self.chain(chain)?),
+            Part::Reference(_) => Err(ResolveError::Unsupported { what: "this kind of reference".to_owned() }),
         })
+    }
+
+    /// The value of an input that may have references.
+    pub(crate) fn value<T: Literal + Clone>(&self, setting: &Setting<T>) -> Result<T, ResolveError> {
+        if let Some(value) = &setting.value {
+            return Ok(value.clone());
+        }
+        let text = self.text(&setting.text)?;
+        T::read(&text).ok_or(ResolveError::NotOne { text, expected: T::EXPECTED })
     }
 
     /// The text of an input that may be absent.

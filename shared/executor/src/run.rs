@@ -173,6 +173,9 @@ impl Run<'_> {
         step: &Step,
         values: &BTreeMap<String, String>,
     ) -> Result<(Task, PathBuf, PathBuf), PrepareError> {
+        if step.condition.is_some() || step.repeat.is_some() {
+            return Err(ResolveError::Unsupported { what: "`if` or `loop`".to_owned() }.into());
+        }
         let task = Task::new(&step.action, &Resolver { values, record: &self.state.documents[at.document] })?;
         self.step_record(at).inputs = task.inputs();
         let folder = self.order.working_directory.clone().unwrap_or_else(|| WORKING_DIRECTORY.into());

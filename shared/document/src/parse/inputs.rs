@@ -1,106 +1,113 @@
 //! The inputs of each action.
 
+mod access;
+mod fields;
+mod file;
+mod literals;
+mod run;
+mod system;
+mod transfer;
+mod windows;
+
 use super::Parse;
-use crate::action::{Action, CreateFile, ExecuteBash, Kind, Reboot, WebDownload};
+use crate::action::{Action, Module};
 use crate::yaml::{Node, Span};
-use crate::{MapReader, Template};
+use fields::Fields;
 
 impl Parse<'_> {
     /// The inputs of a step; `key` is where they stand, or should.
-    pub(super) fn inputs(&mut self, kind: Kind, inputs: Option<&Node>, key: Span) -> Option<Action> {
-        let Some(node) = inputs else {
-            if kind == Kind::Reboot {
-                return Some(Action::Reboot(Reboot { delay_seconds: 0 }));
+    pub(super) fn inputs(&mut self, module: Module, inputs: Option<&Node>, key: Span) -> Option<Action> {
+        let Some(node) = inputs else { return self.without_inputs(module, key) };
+        match module {
+            Module::Assert => self.assert(node).map(Action::Assert),
+            Module::ExecuteBash => self.one(module, node, Self::execute_bash).map(Action::ExecuteBash),
+            Module::ExecuteBinary => self.one(module, node, Self::execute_binary).map(Action::ExecuteBinary),
+            Module::ExecuteDocument => self.one(module, node, Self::execute_document).map(Action::ExecuteDocument),
+            Module::ExecutePowerShell => {
+                self.one(module, node, Self::execute_power_shell).map(Action::ExecutePowerShell)
             }
-            let name = Kind::ALL.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| *name);
-            self.reader.error(key, "missing-key", format!("Action {name} has no inputs; it requires an 'inputs'"));
-            return None;
-        };
-        match kind {
-            Kind::ExecuteBash => self.execute_bash(node).map(Action::ExecuteBash),
-            Kind::CreateFile => self.elements(node, key, Self::create_file).map(Action::CreateFile),
-            Kind::WebDownload => self.elements(node, key, Self::web_download).map(Action::WebDownload),
-            Kind::Reboot => self.reboot(node).map(Action::Reboot),
+            Module::InstallMsi => self.one(module, node, Self::msi).map(Action::InstallMsi),
+            Module::Reboot => self.one(module, node, Self::reboot).map(Action::Reboot),
+            Module::UninstallMsi => self.one(module, node, Self::msi).map(Action::UninstallMsi),
+            Module::UpdateOs => self.one(module, node, Self::update_os).map(Action::UpdateOs),
+            _ => self.listed(module, node, key),
         }
     }
 
-    fn execute_bash(&mut self, node: &Node) -> Option<ExecuteBash> {
-        let mut map = self.reader.map(node, "the inputs of ExecuteBash")?;
-        let key = map.key_span("commands").unwrap_or(node.span);
-        let items = map.required(&mut self.reader, "commands").and_then(|node| self.reader.list(node, "`commands`"));
-        map.finish(&mut self.reader);
-        let items = items?;
+    /// The inputs of the actions that take a list.
+    fn listed(&mut self, module: Module, node: &Node, key: Span) -> Option<Action> {
+        let list = List { module, node, key };
+        Some(match module {
+            Module::AppendFile => Action::AppendFile(self.each(list, Self::append_file)?),
+            Module::CopyFile => Action::CopyFile(self.each(list, Self::transfer)?),
+            Module::CopyFolder => Action::CopyFolder(self.each(list, Self::transfer)?),
+            Module::CreateFile => Action::CreateFile(self.each(list, Self::create_file)?),
+            Module::CreateFolder => Action::CreateFolder(self.each(list, Self::create_folder)?),
+            Module::CreateSymlink => Action::CreateSymlink(self.each(list, Self::create_symlink)?),
+            Module::DeleteFile => Action::DeleteFile(self.each(list, Self::delete_file)?),
+            Module::DeleteFolder => Action::DeleteFolder(self.each(list, Self::delete_folder)?),
+            Module::ListFiles => Action::ListFiles(self.each(list, Self::list_files)?),
+            Module::MoveFile => Action::MoveFile(self.each(list, Self::transfer)?),
+            Module::MoveFolder => Action::MoveFolder(self.each(list, Self::transfer)?),
+            Module::ReadFile => Action::ReadFile(self.each(list, Self::read_file)?),
+            Module::S3Download => Action::S3Download(self.each(list, Self::s3_download)?),
+            Module::S3Upload => Action::S3Upload(self.each(list, Self::s3_upload)?),
+            Module::SetFileEncoding => Action::SetFileEncoding(self.each(list, Self::set_file_encoding)?),
+            Module::SetFileOwner => Action::SetFileOwner(self.each(list, Self::set_file_owner)?),
+            Module::SetFilePermissions => Action::SetFilePermissions(self.each(list, Self::set_file_permissions)?),
+            Module::SetFolderOwner => Action::SetFolderOwner(self.each(list, Self::set_folder_owner)?),
+            Module::SetFolderPermissions => {
+                Action::SetFolderPermissions(self.each(list, Self::set_folder_permissions)?)
+            }
+            Module::SetRegistry => Action::SetRegistry(self.each(list, Self::set_registry)?),
+            Module::WebDownload => Action::WebDownload(self.each(list, Self::web_download)?),
+            _ => return None,
+        })
+    }
+
+    fn without_inputs(&mut self, module: Module, key: Span) -> Option<Action> {
+        match module {
+            Module::Reboot => Some(Action::Reboot(system::default_reboot(key))),
+            Module::UpdateOs => Some(Action::UpdateOs(crate::UpdateOs::default())),
+            _ => {
+                let name = module.name();
+                let message = format!("Action {name} has no inputs; it requires an 'inputs'");
+                self.reader.error(key, "missing-key", message);
+                None
+            }
+        }
+    }
+
+    /// Inputs that are a map.
+    fn one<T>(&mut self, module: Module, node: &Node, read: fn(&mut Self, &mut Fields<'_>) -> Option<T>) -> Option<T> {
+        let what = format!("the inputs of {}", module.name());
+        let mut fields = Fields { map: self.reader.map(node, what)?, node };
+        let inputs = read(self, &mut fields);
+        fields.map.finish(&mut self.reader);
+        inputs
+    }
+
+    /// Inputs that are a list of maps, not empty.
+    fn each<T>(&mut self, list: List<'_>, read: fn(&mut Self, &mut Fields<'_>) -> Option<T>) -> Option<Vec<T>> {
+        let items = self.reader.list(list.node, &format!("`inputs` of {}", list.module.name()))?;
         if items.is_empty() {
-            self.reader.error(key, "empty", "`commands` must not be empty");
+            self.reader.error(list.key, "empty", "`inputs` must not be empty");
         }
-        let commands = items.iter().filter_map(|item| self.template(item, "a command")).collect();
-        Some(ExecuteBash { commands })
-    }
-
-    fn elements<T>(&mut self, node: &Node, key: Span, read: fn(&mut Self, &Node) -> Option<T>) -> Option<Vec<T>> {
-        let items = self.reader.list(node, "`inputs` of this action")?;
-        if items.is_empty() {
-            self.reader.error(key, "empty", "`inputs` must not be empty");
+        let mut inputs = Vec::new();
+        for item in items {
+            let Some(map) = self.reader.map(item, format!("an input of {}", list.module.name())) else { continue };
+            let mut fields = Fields { map, node: item };
+            inputs.extend(read(self, &mut fields));
+            fields.map.finish(&mut self.reader);
         }
-        Some(items.iter().filter_map(|item| read(self, item)).collect())
+        Some(inputs)
     }
+}
 
-    fn create_file(&mut self, node: &Node) -> Option<CreateFile> {
-        let mut map = self.reader.map(node, "an input of CreateFile")?;
-        let path = self.required_template(&mut map, "path");
-        let content = self.optional_template(&mut map, "content");
-        let encoding = self.optional_template(&mut map, "encoding");
-        let owner = self.optional_template(&mut map, "owner");
-        let group = self.optional_template(&mut map, "group");
-        let permissions = self.optional_template(&mut map, "permissions");
-        let overwrite = self.flag(&mut map, "overwrite", true);
-        map.finish(&mut self.reader);
-        Some(CreateFile { path: path?, content, encoding, owner, group, permissions, overwrite })
-    }
-
-    fn web_download(&mut self, node: &Node) -> Option<WebDownload> {
-        let mut map = self.reader.map(node, "an input of WebDownload")?;
-        let source = self.required_template(&mut map, "source");
-        let destination = self.required_template(&mut map, "destination");
-        let overwrite = self.flag(&mut map, "overwrite", true);
-        let ignore_certificate_errors = self.flag(&mut map, "ignoreCertificateErrors", false);
-        let checksum = self.optional_template(&mut map, "checksum");
-        let algorithm = self.optional_template(&mut map, "algorithm");
-        map.finish(&mut self.reader);
-        if checksum.is_some() != algorithm.is_some() {
-            let (given, missing) =
-                if checksum.is_some() { ("checksum", "algorithm") } else { ("algorithm", "checksum") };
-            let span = node.get(given).map_or(node.span, |value| value.span);
-            self.reader.error(span, "missing-key", format!("`{given}` needs `{missing}` beside it"));
-        }
-        let checksum = checksum.zip(algorithm);
-        Some(WebDownload { source: source?, destination: destination?, overwrite, checksum, ignore_certificate_errors })
-    }
-
-    fn reboot(&mut self, node: &Node) -> Option<Reboot> {
-        let mut map = self.reader.map(node, "the inputs of Reboot")?;
-        let delay = map.optional("delaySeconds");
-        map.finish(&mut self.reader);
-        let Some(delay) = delay else { return Some(Reboot { delay_seconds: 0 }) };
-        let number = self.reader.integer(delay, "`delaySeconds`")?;
-        let Ok(delay_seconds) = u64::try_from(number) else {
-            self.reader.error(delay.span, "bad-number", format!("`delaySeconds` must be at least 0, not {number}"));
-            return None;
-        };
-        Some(Reboot { delay_seconds })
-    }
-
-    fn required_template(&mut self, map: &mut MapReader<'_>, key: &'static str) -> Option<Template> {
-        let node = map.required(&mut self.reader, key)?;
-        self.template(node, &format!("`{key}`"))
-    }
-
-    fn optional_template(&mut self, map: &mut MapReader<'_>, key: &'static str) -> Option<Template> {
-        let node = map.optional(key)?;
-        self.template(node, &format!("`{key}`"))
-    }
-
-    fn flag(&mut self, map: &mut MapReader<'_>, key: &'static str, default: bool) -> bool {
-        map.optional(key).and_then(|node| self.reader.boolean(node, &format!("`{key}`"))).unwrap_or(default)
-    }
+/// The `inputs` of an action that takes a list, and where their key stands.
+#[derive(Clone, Copy)]
+struct List<'n> {
+    module: Module,
+    node: &'n Node,
+    key: Span,
 }

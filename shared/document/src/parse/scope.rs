@@ -1,102 +1,76 @@
-//! What references may name, and the check of each reference.
+//! What references may name.
 
-use super::Parse;
-use crate::action::Kind;
-use crate::reference::{BadReference, Chain, Reference, Side, split};
-use crate::yaml::{Node, Span, Value};
-use crate::{Spanned, Template, suggestion};
+use std::collections::{BTreeSet, HashMap};
 
-/// The names that a document declares.
+use crate::action::Module;
+use crate::yaml::{Node, Value};
+
+/// The names that a document declares, and where in it the reader is.
 #[derive(Default)]
 pub(super) struct Scope {
-    /// Parameters and constants.
-    pub(super) names: Vec<Spanned<String>>,
+    /// Parameters and constants, each with the line of its declaration.
+    pub(super) names: HashMap<String, usize>,
     /// All steps of the document, in order.
-    steps: Vec<Known>,
+    pub(super) steps: Vec<Known>,
+    /// Where a step is in that order, by [`step_key`].
+    by_name: HashMap<String, usize>,
     /// How many of them are before the one that is read now.
     pub(super) reached: usize,
+    /// Names of all loops.
+    pub(super) loops: BTreeSet<String>,
+    /// The loop of the step that is read now.
+    pub(super) repeat: CurrentLoop,
 }
 
-struct Known {
-    phase: String,
-    step: String,
-    kind: Option<Kind>,
+/// A step as far as others can refer to it.
+pub(super) struct Known {
+    pub(super) phase: String,
+    pub(super) step: String,
+    pub(super) module: Option<Module>,
+    /// Number of elements of its `inputs`, if that is a list.
+    pub(super) elements: Option<usize>,
+}
+
+/// Whether there is a loop where the reader is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum CurrentLoop {
+    /// The step has none.
+    #[default]
+    None,
+    /// The step's loop has not begun: in its condition and in the loop itself.
+    NotYet,
+    /// A loop and its name.
+    Some(Option<String>),
 }
 
 impl Scope {
-    /// Learns the names of all steps beforehand, so that a forward chain is told from an unknown one.
+    /// Learns the names of all steps and loops beforehand, so that a forward chain is told from an unknown one.
     pub(super) fn learn(&mut self, phases: &[Node]) {
+        let text = |node: &Node, key| node.get(key).and_then(Node::text).unwrap_or_default().to_owned();
         for phase in phases {
             let Some(Value::List(steps)) = phase.get("steps").map(|steps| &steps.value) else { continue };
+            let phase_name = text(phase, "name");
             for step in steps {
-                let text = |node: &Node, key| node.get(key).and_then(Node::text).unwrap_or_default().to_owned();
-                let (phase, kind) = (text(phase, "name"), Kind::named(&text(step, "action")));
-                self.steps.push(Known { phase, step: text(step, "name"), kind });
+                let elements = match step.get("inputs").map(|inputs| &inputs.value) {
+                    Some(Value::List(items)) => Some(items.len()),
+                    _ => None,
+                };
+                let (name, module) = (text(step, "name"), Module::named(&text(step, "action")));
+                self.by_name.entry(step_key(&phase_name, &name)).or_insert(self.steps.len());
+                self.steps.push(Known { phase: phase_name.clone(), step: name, module, elements });
+                let loop_name = step.get("loop").map(|repeat| text(repeat, "name")).unwrap_or_default();
+                self.loops.insert(loop_name);
             }
         }
+    }
+
+    /// Where a step is in the order of all.
+    pub(super) fn position(&self, phase: &str, step: &str) -> Option<usize> {
+        self.by_name.get(&step_key(phase, step)).copied()
     }
 }
 
-impl Parse<'_> {
-    /// The node as a text in which references are replaced when the step runs.
-    pub(super) fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
-        let text = self.reader.text(node, what)?;
-        let (template, found) = split(&self.reader.source, &text.value, text.span);
-        for (reference, span) in found {
-            match reference {
-                Ok(Reference::Name(name)) => self.check_declared(&name, span),
-                Ok(Reference::Chain(chain)) => self.check_chain(&chain, span),
-                Err(BadReference::Unsupported(what)) => {
-                    self.reader.error(span, "unsupported", format!("references to `{what}` are not supported yet"));
-                }
-                Err(BadReference::Unknown) => {
-                    let help = "a reference is `{{ Name }}` or `{{ phase.step.outputs.key }}`; the language has no way to \
-                                write other text in double braces";
-                    let message = "this is not a reference";
-                    self.reader.error_with_help(span, "bad-reference", message, Some(help.to_owned()));
-                }
-            }
-        }
-        Some(template)
-    }
-
-    fn check_declared(&mut self, name: &str, span: Span) {
-        if self.scope.names.iter().any(|known| known.value == name) {
-            return;
-        }
-        let names: Vec<&str> = self.scope.names.iter().map(|known| known.value.as_str()).collect();
-        let help = suggestion(name, &names)
-            .unwrap_or_else(|| format!("declare it: `parameters: [{{{name}: {{type: string}}}}]`"));
-        let message = format!("`{name}` is neither a parameter nor a constant of this document");
-        self.reader.error_with_help(span, "undeclared-reference", message, Some(help));
-    }
-
-    fn check_chain(&mut self, chain: &Chain, span: Span) {
-        let steps = &self.scope.steps;
-        let name = format!("{}.{}", chain.phase, chain.step);
-        let Some(at) = steps.iter().position(|known| known.phase == chain.phase && known.step == chain.step) else {
-            let names: Vec<String> = steps.iter().map(|known| format!("{}.{}", known.phase, known.step)).collect();
-            let help = suggestion(&name, &names.iter().map(String::as_str).collect::<Vec<_>>());
-            self.reader.error_with_help(span, "undeclared-reference", format!("there is no step `{name}`"), help);
-            return;
-        };
-        if at >= self.scope.reached {
-            let help = Some("a step can only use what has run before it".to_owned());
-            self.reader.error_with_help(span, "forward-reference", format!("`{name}` has not run here yet"), help);
-            return;
-        }
-        let Some(kind) = steps[at].kind else { return };
-        let (keys, word) = match chain.side {
-            Side::Inputs => (kind.inputs(), "input"),
-            Side::Outputs => (kind.outputs(), "output"),
-        };
-        if !keys.contains(&chain.key.as_str()) {
-            let help = suggestion(&chain.key, keys).or_else(|| match keys {
-                [] => Some(format!("its action has no {word}s that can be used")),
-                _ => Some(format!("its {word}s are {}", keys.join(", "))),
-            });
-            let message = format!("`{name}` has no {word} `{}`", chain.key);
-            self.reader.error_with_help(span, "undeclared-reference", message, help);
-        }
-    }
+/// A step's name as chains and messages have it.
+pub(super) fn step_key(phase: &str, step: &str) -> String {
+    format!("{phase}.{step}")
 }

@@ -1,9 +1,12 @@
 //! Phases and steps.
 
+use std::collections::HashMap;
+
 use super::Parse;
-use crate::action::{Action, Kind, UNSUPPORTED};
+use super::scope::CurrentLoop;
+use crate::action::Module;
 use crate::yaml::{Node, Span};
-use crate::{OnFailure, Phase, Spanned, Step, suggestion};
+use crate::{MapReader, OnFailure, Phase, Platform, Step, suggestion};
 
 /// Seconds that an attempt may take where the document does not say.
 const DEFAULT_TIMEOUT: u64 = 7_200;
@@ -16,7 +19,7 @@ impl Parse<'_> {
             self.reader.error(key, "no-phases", message);
         }
         self.scope.learn(items);
-        let mut seen = Vec::new();
+        let mut seen = HashMap::new();
         let mut phases = Vec::new();
         for item in items {
             phases.extend(self.phase(item, &mut seen));
@@ -24,7 +27,7 @@ impl Parse<'_> {
         phases
     }
 
-    fn phase(&mut self, node: &Node, names: &mut Vec<Spanned<String>>) -> Option<Phase> {
+    fn phase(&mut self, node: &Node, names: &mut HashMap<String, usize>) -> Option<Phase> {
         let mut map = self.reader.map(node, "a phase")?;
         let name = map.required(&mut self.reader, "name").and_then(|node| self.name(node, "a phase"));
         if let Some(name) = &name {
@@ -33,56 +36,98 @@ impl Parse<'_> {
         let title = name.as_ref().map_or("", |name| name.value.as_str()).to_owned();
         let steps_key = map.key_span("steps").unwrap_or(node.span);
         let items = map.required(&mut self.reader, "steps").and_then(|node| self.reader.list(node, "`steps`"));
-        map.unsupported(&mut self.reader, "disableLogging");
+        let disable_logging = self.disable_logging(&mut map);
         map.finish(&mut self.reader);
         if items.is_some_and(<[Node]>::is_empty) {
             self.reader.warning(steps_key, "no-steps", format!("the phase `{title}` has no steps"));
         }
-        let (mut seen, mut steps) = (Vec::new(), Vec::new());
+        let (mut seen, mut steps) = (HashMap::new(), Vec::new());
         for item in items.unwrap_or_default() {
             steps.extend(self.step(item, &mut seen));
             self.scope.reached += 1;
         }
-        Some(Phase { name: name?, steps })
+        Some(Phase { name: name?, steps, disable_logging })
     }
 
-    fn step(&mut self, node: &Node, seen: &mut Vec<Spanned<String>>) -> Option<Step> {
+    fn step(&mut self, node: &Node, seen: &mut HashMap<String, usize>) -> Option<Step> {
         let mut map = self.reader.map(node, "a step")?;
         let name = map.required(&mut self.reader, "name").and_then(|node| self.name(node, "a step"));
         if let Some(name) = &name {
             self.unique(seen, name, "the step");
         }
-        let kind = map.required(&mut self.reader, "action").and_then(|node| self.kind(node));
-        let timeout_seconds = match map.optional("timeoutSeconds") {
-            Some(node) => self.timeout(node),
-            None => Some(DEFAULT_TIMEOUT),
-        };
+        let module = map.required(&mut self.reader, "action").and_then(|node| self.module(node));
+        let (timeout_seconds, max_attempts) = self.bounds(&mut map, module);
         let on_failure = map
             .optional("onFailure")
             .and_then(|node| self.reader.choice(node, "`onFailure`", &OnFailure::ALL))
             .unwrap_or_default();
-        let max_attempts = map.optional("maxAttempts").map_or(1, |node| self.attempts(node));
-        map.unsupported(&mut self.reader, "if");
-        map.unsupported(&mut self.reader, "loop");
+        self.scope.repeat = CurrentLoop::NotYet;
+        let condition = map.optional("if").map(|node| self.condition(node));
+        let repeat = map.optional("loop").map(|node| self.repeat(node));
+        self.scope.repeat = match &repeat {
+            None => CurrentLoop::None,
+            Some(repeat) => {
+                CurrentLoop::Some(repeat.as_ref().and_then(|repeat| Some(repeat.name.as_ref()?.value.clone())))
+            }
+        };
         let inputs_key = map.key_span("inputs").unwrap_or(node.span);
         let inputs = map.optional("inputs");
-        map.unsupported(&mut self.reader, "disableLogging");
+        let disable_logging = self.disable_logging(&mut map);
         map.finish(&mut self.reader);
-        let action: Option<Action> = kind.and_then(|kind| self.inputs(kind, inputs, inputs_key));
-        Some(Step { name: name?, action: action?, timeout_seconds, on_failure, max_attempts })
+        let action = module.and_then(|module| self.inputs(module, inputs, inputs_key))?;
+        let (condition, repeat) = (condition.flatten(), repeat.flatten());
+        Some(Step {
+            name: name?,
+            action,
+            timeout_seconds,
+            on_failure,
+            max_attempts,
+            condition,
+            repeat,
+            disable_logging,
+        })
     }
 
-    fn kind(&mut self, node: &Node) -> Option<Kind> {
+    fn module(&mut self, node: &Node) -> Option<Module> {
         let name = self.reader.text(node, "`action`")?;
-        let kind = Kind::named(&name.value);
-        if kind.is_none() && UNSUPPORTED.contains(&name.value.as_str()) {
-            self.reader.error(name.span, "unsupported", format!("the action `{}` is not supported yet", name.value));
-        } else if kind.is_none() {
-            let known: Vec<&str> = Kind::ALL.iter().map(|(name, _)| *name).chain(UNSUPPORTED).collect();
-            let help = suggestion(&name.value, &known);
-            self.reader.error_with_help(name.span, "unknown-action", format!("unknown action `{}`", name.value), help);
+        let module = Module::named(&name.value);
+        match module {
+            Some(module) => self.check_available(module, name.span),
+            None => {
+                let known = Module::ALL.map(|(name, _)| name);
+                let message = format!("unknown action `{}`", name.value);
+                self.reader.error_with_help(name.span, "unknown-action", message, suggestion(&name.value, &known));
+            }
         }
-        kind
+        module
+    }
+
+    fn check_available(&mut self, module: Module, span: Span) {
+        if self.target.blocked.contains(&module) {
+            self.reader.error(span, "blocked", format!("the action `{}` is blocked", module.name()));
+        }
+        if let Some(platform) = self.target.platform.filter(|platform| !module.runs_on(*platform)) {
+            let all = Platform::ALL.into_iter().map(|(_, other)| other).filter(|other| module.runs_on(*other));
+            let names: Vec<&str> = all.map(Platform::name).collect();
+            let message = format!("the action `{}` is not available on {}", module.name(), platform.name());
+            self.reader.error_with_help(span, "platform", message, Some(format!("it is on {}", names.join(" and "))));
+        }
+    }
+
+    /// Seconds and attempts of a step. `ExecuteDocument` bounds the steps of its document instead.
+    fn bounds(&mut self, map: &mut MapReader<'_>, module: Option<Module>) -> (Option<u64>, u32) {
+        let (timeout, attempts) = (map.optional("timeoutSeconds"), map.optional("maxAttempts"));
+        if module != Some(Module::ExecuteDocument) {
+            let timeout = timeout.map_or(Some(DEFAULT_TIMEOUT), |node| self.timeout(node));
+            return (timeout, attempts.map_or(1, |node| self.attempts(node)));
+        }
+        for (node, key, only) in [(timeout, "timeoutSeconds", "-1"), (attempts, "maxAttempts", "1")] {
+            if let Some(node) = node.filter(|node| node.text() != Some(only)) {
+                let message = format!("`{key}` of an ExecuteDocument step can only be {only}");
+                self.reader.error(node.span, "bad-number", message);
+            }
+        }
+        (None, 1)
     }
 
     fn timeout(&mut self, node: &Node) -> Option<u64> {

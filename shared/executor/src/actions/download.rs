@@ -52,15 +52,15 @@ pub(super) enum DownloadError {
 impl Download {
     pub(super) fn new(input: &WebDownload, resolver: &Resolver<'_>) -> Result<Self, ResolveError> {
         let checksum = match &input.checksum {
-            Some((checksum, algorithm)) => Some((resolver.text(checksum)?, resolver.text(algorithm)?)),
+            Some(wanted) => Some((resolver.text(&wanted.digest)?, resolver.text(&wanted.algorithm.text)?)),
             None => None,
         };
         Ok(Self {
-            source: resolver.text(&input.source)?,
+            source: resolver.text(&input.source.text)?,
             destination: resolver.text(&input.destination)?,
-            overwrite: input.overwrite,
+            overwrite: resolver.value(&input.overwrite)?,
             checksum,
-            ignore_certificate_errors: input.ignore_certificate_errors,
+            ignore_certificate_errors: resolver.value(&input.ignore_certificate_errors)?,
         })
     }
 

@@ -43,11 +43,11 @@ impl NewFile {
         Ok(Self {
             path: resolver.text(&input.path)?,
             content: resolver.optional(input.content.as_ref())?,
-            encoding: resolver.optional(input.encoding.as_ref())?,
+            encoding: Some(resolver.text(&input.encoding.text)?),
             owner: resolver.optional(input.owner.as_ref())?,
             group: resolver.optional(input.group.as_ref())?,
-            permissions: resolver.optional(input.permissions.as_ref())?,
-            overwrite: input.overwrite,
+            permissions: resolver.optional(input.permissions.as_ref().map(|mode| &mode.text))?,
+            overwrite: resolver.value(&input.overwrite)?,
         })
     }
 

@@ -1,0 +1,19 @@
+//! Inputs of the actions on the operating system.
+
+use crate::{Setting, Template};
+
+/// Inputs of `Reboot`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reboot {
+    /// Seconds to wait before the reboot. Default 0.
+    pub delay_seconds: Setting<u64>,
+}
+
+/// Inputs of `UpdateOS`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UpdateOs {
+    /// What is updated: packages on Linux, updates by name or number on Windows. None: everything.
+    pub include: Vec<Template>,
+    /// What of it is left alone.
+    pub exclude: Vec<Template>,
+}

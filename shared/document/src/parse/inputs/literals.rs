@@ -1,0 +1,53 @@
+//! Checks of inputs that are known when the document is read, beyond their type.
+
+use super::Parse;
+use crate::{Algorithm, Platform, S3Uri, Setting, Template};
+
+use super::Fields;
+
+impl Parse<'_> {
+    /// `*` may only stand in the last part of a path.
+    pub(super) fn check_wildcard(&mut self, path: &Template, key: &str) {
+        let Some(literal) = path.literal() else { return };
+        let folder = literal.rfind(['/', '\\']).map_or("", |at| &literal[..at]);
+        if folder.contains('*') {
+            let message = format!("`*` may only stand behind the last separator of `{key}`");
+            self.reader.error(path.span, "bad-wildcard", message);
+        }
+    }
+
+    /// A source in S3 names one object, or with `/*` at its end all below a prefix.
+    pub(super) fn check_prefix(&mut self, source: &Setting<S3Uri>) {
+        let Some(uri) = &source.value else { return };
+        let key = uri.key.strip_suffix('*').filter(|rest| rest.is_empty() || rest.ends_with('/')).unwrap_or(&uri.key);
+        if key.contains('*') {
+            let message = "`*` may only stand at the end of `source`, behind a `/`";
+            self.reader.error(source.text.span, "bad-wildcard", message);
+        } else if uri.key.is_empty() || uri.key.ends_with('/') {
+            let help = Some("end it with `/*` for all objects below".to_owned());
+            self.reader.error_with_help(source.text.span, "wrong-value", "`source` names no object", help);
+        }
+    }
+
+    /// A digest has as many hex digits as its algorithm gives.
+    pub(in crate::parse) fn check_digest(&mut self, digest: &Template, algorithm: Algorithm, what: &str) {
+        let Some(literal) = digest.literal() else { return };
+        let (literal, wanted) = (literal.trim(), algorithm.hex_digits());
+        if literal.len() != wanted || !literal.chars().all(|c| c.is_ascii_hexdigit()) {
+            let message = format!("{what} must have the {wanted} hex digits of {}", algorithm.name());
+            self.reader.error(digest.span, "wrong-value", message);
+        }
+    }
+
+    /// Windows has no owners, groups and modes of this kind.
+    pub(super) fn check_ownership(&mut self, fields: &Fields<'_>) {
+        if self.target.platform != Some(Platform::Windows) {
+            return;
+        }
+        for key in ["owner", "group", "permissions"] {
+            if let Some(span) = fields.map.key_span(key) {
+                self.reader.error(span, "platform", format!("`{key}` cannot be set on Windows"));
+            }
+        }
+    }
+}

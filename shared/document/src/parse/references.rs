@@ -1,0 +1,149 @@
+//! Texts with references, and the check of each reference.
+
+use super::Parse;
+use super::scope::{CurrentLoop, step_key};
+use crate::reference::{
+    BadReference, Chain, ContextKey, Found, LITERAL, Part, Piece, Reference, Side, SsmName, parse, split,
+};
+use crate::yaml::{Node, Span};
+use crate::{Template, suggestion};
+
+impl Parse<'_> {
+    /// The node as a text in which references are replaced when the step runs.
+    pub(super) fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
+        let text = self.reader.text(node, what)?;
+        let mut parts = Vec::new();
+        for piece in split(&self.reader.source, &text.value, text.span) {
+            match piece {
+                Piece::Text(text) => push_text(&mut parts, text),
+                Piece::Literal(text) => push_text(&mut parts, &format!("{{{{{text}}}}}")),
+                Piece::Braces { whole, inner, span } => match self.reference(inner, span) {
+                    Some(reference) => parts.push(Part::Reference(reference)),
+                    None => push_text(&mut parts, whole),
+                },
+            }
+        }
+        Some(Template { raw: text.value, span: text.span, parts })
+    }
+
+    /// The reference between braces; `None` where the text stays as it is, and where it is wrong.
+    fn reference(&mut self, inner: &str, span: Span) -> Option<Reference> {
+        match parse(inner.trim()) {
+            Ok(Found::Loop { name, reference }) => return self.loop_reference(&name, reference, inner, span),
+            Ok(Found::Reference(reference)) => {
+                match &reference {
+                    Reference::Name(name) | Reference::Ssm(SsmName::Declared(name)) => {
+                        self.check_declared(name, inner, span);
+                    }
+                    Reference::Chain(chain) => self.check_chain(chain, span),
+                    _ => {}
+                }
+                return Some(reference);
+            }
+            Err(BadReference::Unknown) => self.unknown(inner, span),
+            Err(BadReference::Context(key)) => {
+                let known = ContextKey::ALL.map(|(name, _)| name);
+                let help = suggestion(&key, &known).or_else(|| Some(format!("the keys are {}", known.join(", "))));
+                self.reader.error_with_help(span, "bad-reference", format!("`context:` has no `{key}`"), help);
+            }
+            Err(BadReference::Metadata(path)) => {
+                let message = format!("the instance metadata `{path}` holds credentials and cannot be read");
+                self.reader.error(span, "forbidden-metadata", message);
+            }
+            Err(BadReference::Ssm) => {
+                let help = "`aws:ssm:/path/name`, `aws:ssm:resolve(Name)` or `aws:ssm:resolve(aws:ssm:/path/name)`";
+                let message = "this names no parameter of the Parameter Store";
+                self.reader.error_with_help(span, "bad-reference", message, Some(help.to_owned()));
+            }
+        }
+        None
+    }
+
+    fn unknown(&mut self, inner: &str, span: Span) {
+        let help = format!(
+            "a reference is `{{{{ Name }}}}` or `{{{{ phase.step.outputs.key }}}}`; for `{{{{{inner}}}}}` itself write {}",
+            escaped(inner)
+        );
+        self.reader.error_with_help(span, "bad-reference", "this is not a reference", Some(help));
+    }
+
+    fn loop_reference(&mut self, name: &str, reference: Reference, inner: &str, span: Span) -> Option<Reference> {
+        let known = name == "loop" || self.scope.loops.contains(name);
+        match &self.scope.repeat {
+            CurrentLoop::Some(own) if name == "loop" || own.as_deref() == Some(name) => return Some(reference),
+            CurrentLoop::NotYet if known => {
+                let help = Some("a loop has values only in the step's `inputs`".to_owned());
+                self.reader.error_with_help(span, "loop-reference", "the loop has not begun here", help);
+            }
+            _ if known => {
+                let help = Some(format!("if that is meant, write {}", escaped(inner)));
+                let message = format!("`{name}` is no loop of this step, so this text stays as it is");
+                self.reader.warning_with_help(span, "loop-reference", message, help);
+            }
+            _ => self.unknown(inner, span),
+        }
+        None
+    }
+
+    fn check_declared(&mut self, name: &str, inner: &str, span: Span) {
+        if self.scope.names.contains_key(name) {
+            return;
+        }
+        let names: Vec<&str> = self.scope.names.keys().map(String::as_str).collect();
+        let help = suggestion(name, &names).unwrap_or_else(|| {
+            format!("declare it: `parameters: [{{{name}: {{type: string}}}}]`, or write {}", escaped(inner))
+        });
+        let message = format!("`{name}` is neither a parameter nor a constant of this document");
+        self.reader.error_with_help(span, "undeclared-reference", message, Some(help));
+    }
+
+    fn check_chain(&mut self, chain: &Chain, span: Span) {
+        let name = step_key(&chain.phase, &chain.step);
+        let Some(at) = self.scope.position(&chain.phase, &chain.step) else {
+            let names: Vec<String> = self.scope.steps.iter().map(|s| step_key(&s.phase, &s.step)).collect();
+            let help = suggestion(&name, &names.iter().map(String::as_str).collect::<Vec<_>>());
+            self.reader.error_with_help(span, "undeclared-reference", format!("there is no step `{name}`"), help);
+            return;
+        };
+        if at >= self.scope.reached {
+            let help = Some("a step can only use what has run before it".to_owned());
+            self.reader.error_with_help(span, "forward-reference", format!("`{name}` has not run here yet"), help);
+            return;
+        }
+        let known = &self.scope.steps[at];
+        let Some(module) = known.module else { return };
+        let (keys, word) = match chain.side {
+            Side::Inputs => (module.chainable_inputs(), "input"),
+            Side::Outputs => (module.outputs(), "output"),
+        };
+        let elements = if chain.side == Side::Inputs { known.elements.unwrap_or(1) } else { 1 };
+        if !keys.contains(&chain.key.as_str()) {
+            let help = suggestion(&chain.key, keys).or_else(|| match keys {
+                [] => Some(format!("its action has no {word}s that can be used")),
+                _ => Some(format!("its {word}s are {}", keys.join(", "))),
+            });
+            let message = format!("`{name}` has no {word} `{}`", chain.key);
+            self.reader.error_with_help(span, "undeclared-reference", message, help);
+        } else if chain.index >= elements {
+            let message = format!("`{name}` has no {word}s[{}]", chain.index);
+            let help = match elements {
+                1 => "it has one element, [0]".to_owned(),
+                _ => format!("it has {elements} elements, the last one is [{}]", elements.saturating_sub(1)),
+            };
+            self.reader.error_with_help(span, "undeclared-reference", message, Some(help));
+        }
+    }
+}
+
+/// How the text between braces is written if it is no reference.
+fn escaped(inner: &str) -> String {
+    format!("`{{{{{LITERAL}{inner}}}}}`")
+}
+
+/// Adds text; parts of text that touch become one.
+fn push_text(parts: &mut Vec<Part>, more: &str) {
+    match parts.last_mut() {
+        Some(Part::Text(text)) => text.push_str(more),
+        _ => parts.push(Part::Text(more.to_owned())),
+    }
+}

@@ -1,0 +1,42 @@
+//! Inputs that are more than free text: flags, numbers, modes, words of a short list.
+
+use crate::Template;
+
+/// A value of the language that is read from a text.
+pub trait Literal: Sized {
+    /// What the text must be, as it follows "must be" in a message.
+    const EXPECTED: &'static str;
+
+    /// The value, if the text is one.
+    fn read(text: &str) -> Option<Self>;
+}
+
+/// An input of a certain type that may hold references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The text as written, or the default's.
+    pub text: Template,
+    /// Its value. `None`: the text has references; put it together when the step runs and read it with
+    /// [`Literal::read`].
+    pub value: Option<T>,
+}
+
+impl Literal for bool {
+    const EXPECTED: &'static str = "`true` or `false`";
+
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "true" | "True" | "TRUE" => Some(true),
+            "false" | "False" | "FALSE" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl Literal for u64 {
+    const EXPECTED: &'static str = "a whole number from 0 on";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
