@@ -36,12 +36,15 @@ pub struct Diagnostic {
     pub message: String,
     /// What would help, in one line.
     pub help: Option<String>,
-    /// The line of the file, to be shown with the offending text underlined.
+    /// The line of the file, or of a long one the part around the offending text, to be shown with that underlined.
     #[serde(skip)]
     pub source_line: Option<String>,
     /// Number of offending characters on that line.
     #[serde(skip)]
     pub len: usize,
+    /// Characters of `source_line` in front of the offending ones.
+    #[serde(skip)]
+    pub shown_before: usize,
 }
 
 impl fmt::Display for Diagnostic {
@@ -53,10 +56,10 @@ impl fmt::Display for Diagnostic {
         };
         write!(out, "{}:{}:{}: {severity}: {}", self.file, self.line, self.column, self.message)?;
         if let Some(line) = &self.source_line {
-            let (line, start) = window(line, self.column.saturating_sub(1));
             // A tab is kept in the padding, so that the underline stands below its text at any tab width.
-            let padding: String = line.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-            let room = line.chars().count().saturating_sub(start).max(1);
+            let before = line.chars().take(self.shown_before);
+            let padding: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let room = line.chars().count().saturating_sub(self.shown_before).max(1);
             write!(out, "\n  {line}\n  {padding}{}", "^".repeat(self.len.clamp(1, room)))?;
         }
         match &self.help {
@@ -66,13 +69,27 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The part of a long line around a column, and the column's place in it.
+/// The part of a long line around a column (from 0), and the column's place in it.
 fn window(line: &str, column: usize) -> (String, usize) {
-    if line.chars().count() <= SHOWN {
+    if line.chars().nth(SHOWN).is_none() {
         return (line.trim_end().to_owned(), column);
     }
     let skipped = column.saturating_sub(SHOWN / 2);
-    (line.chars().skip(skipped).take(SHOWN).collect(), column - skipped)
+    let start = match line.is_ascii() {
+        true => skipped.min(line.len()),
+        false => line.char_indices().nth(skipped).map_or(line.len(), |(at, _)| at),
+    };
+    (line[start..].chars().take(SHOWN).collect(), column - skipped)
+}
+
+/// `text` without what nobody reads: control characters become spaces, and a long text is cut.
+pub(crate) fn shown(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    let mut kept: String = line.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if kept.len() < text.trim_end().len() {
+        kept.push('…');
+    }
+    kept
 }
 
 /// A file's name and text, from which diagnostics are made.
@@ -96,9 +113,18 @@ impl Source<'_> {
     }
 
     fn diagnostic(&self, severity: Severity, span: Span, code: &'static str, message: String) -> Diagnostic {
-        let source_line = self.text.lines().nth(span.line.saturating_sub(1)).map(str::to_owned);
-        Diagnostic {
-            file: self.file.to_owned(),
+        let line = self.text.lines().nth(span.line.saturating_sub(1));
+        Diagnostic::new(self.file, line, (severity, span, code, message))
+    }
+}
+
+impl Diagnostic {
+    /// A finding on a line of a file.
+    pub(crate) fn new(file: &str, line: Option<&str>, finding: (Severity, Span, &'static str, String)) -> Self {
+        let (severity, span, code, message) = finding;
+        let (source_line, shown_before) = line.map(|line| window(line, span.column.saturating_sub(1))).unzip();
+        Self {
+            file: file.to_owned(),
             line: span.line,
             column: span.column,
             severity,
@@ -107,16 +133,24 @@ impl Source<'_> {
             help: None,
             source_line,
             len: span.len,
+            shown_before: shown_before.unwrap_or_default(),
         }
     }
 }
 
-/// All findings of one or more files.
+/// All findings of one or more files, at most [`Diagnostics::MAX`] errors and as many warnings: nobody reads more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Diagnostics(Vec<Diagnostic>);
+pub struct Diagnostics {
+    found: Vec<Diagnostic>,
+    #[serde(skip)]
+    errors: usize,
+}
 
 impl Diagnostics {
+    /// Most errors, and most warnings, that are kept.
+    pub const MAX: usize = 500;
+
     /// No findings.
     pub fn new() -> Self {
         Self::default()
@@ -124,43 +158,53 @@ impl Diagnostics {
 
     /// Adds a finding.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.0.push(diagnostic);
+        let error = diagnostic.severity == Severity::Error;
+        let others = if error { self.errors } else { self.found.len() - self.errors };
+        if others < Self::MAX {
+            self.errors += usize::from(error);
+            self.found.push(diagnostic);
+        }
     }
 
     /// Adds all findings of another collection.
     pub fn extend(&mut self, other: Diagnostics) {
-        self.0.extend(other.0);
+        other.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
     /// Whether any finding is an error.
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|d| d.severity == Severity::Error)
+        self.errors > 0
+    }
+
+    /// Whether no more errors are taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors >= Self::MAX
     }
 
     /// Whether there is nothing at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
     /// How many findings there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.found.len()
     }
 
     /// The findings in the order of their files' text once [`Self::sort`] was called.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
-        self.0.iter()
+        self.found.iter()
     }
 
     /// Orders the findings by line and column within their files; files keep the order in which they first appear.
     pub fn sort(&mut self) {
         let mut files: Vec<String> = Vec::new();
-        for diagnostic in &self.0 {
+        for diagnostic in &self.found {
             if !files.contains(&diagnostic.file) {
                 files.push(diagnostic.file.clone());
             }
         }
-        self.0.sort_by_key(|d| (files.iter().position(|file| *file == d.file), d.line, d.column));
+        self.found.sort_by_key(|d| (files.iter().position(|file| *file == d.file), d.line, d.column));
     }
 }
 
@@ -169,19 +213,21 @@ impl IntoIterator for Diagnostics {
     type IntoIter = std::vec::IntoIter<Diagnostic>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.found.into_iter()
     }
 }
 
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
-        Self(vec![diagnostic])
+        let mut all = Self::new();
+        all.push(diagnostic);
+        all
     }
 }
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, diagnostic) in self.0.iter().enumerate() {
+        for (index, diagnostic) in self.found.iter().enumerate() {
             write!(out, "{}{diagnostic}", if index == 0 { "" } else { "\n" })?;
         }
         Ok(())

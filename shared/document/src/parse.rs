@@ -8,7 +8,7 @@ mod repeat;
 mod scope;
 mod steps;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::document::{Document, NAME_LENGTH};
 use crate::yaml::{Node, Span};
@@ -108,7 +108,7 @@ impl Parse<'_> {
     }
 
     /// Notes a name that was given before; `seen` has the lines of all names so far.
-    fn unique(&mut self, seen: &mut HashMap<String, usize>, name: &Spanned<String>, what: &str) {
+    fn unique(&mut self, seen: &mut BTreeMap<String, usize>, name: &Spanned<String>, what: &str) {
         match seen.get(&name.value) {
             Some(first) => {
                 let help = Some(format!("the first one is in line {first}"));

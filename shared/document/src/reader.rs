@@ -1,8 +1,9 @@
 //! Reading a YAML tree into types: every key is asked for by name, what was not asked for is refused, and every
 //! mistake is collected.
 
+use crate::diagnostic::shown;
 use crate::yaml::{self, Node, Span, Value};
-use crate::{Diagnostic, Diagnostics, Source, did_you_mean};
+use crate::{Diagnostic, Diagnostics, Severity, Source, did_you_mean};
 
 /// A value and where it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,17 +21,19 @@ pub struct Reader<'s> {
     pub source: Source<'s>,
     /// What was found so far.
     pub diagnostics: Diagnostics,
+    lines: Vec<&'s str>,
 }
 
 impl<'s> Reader<'s> {
     /// A reader that has found nothing yet.
     pub fn new(file: &'s str, text: &'s str) -> Self {
-        Self { source: Source { file, text }, diagnostics: Diagnostics::new() }
+        let text = yaml::without_mark(text);
+        Self { source: Source { file, text }, diagnostics: Diagnostics::new(), lines: text.lines().collect() }
     }
 
     /// Notes an error.
     pub fn error(&mut self, span: Span, code: &'static str, message: impl Into<String>) {
-        self.diagnostics.push(self.source.error(span, code, message));
+        self.error_with_help(span, code, message, None);
     }
 
     /// Notes an error together with what would help.
@@ -41,12 +44,12 @@ impl<'s> Reader<'s> {
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        self.diagnostics.push(Diagnostic { help, ..self.source.error(span, code, message) });
+        self.note((Severity::Error, span, code, message.into()), help);
     }
 
     /// Notes a warning.
     pub fn warning(&mut self, span: Span, code: &'static str, message: impl Into<String>) {
-        self.diagnostics.push(self.source.warning(span, code, message));
+        self.warning_with_help(span, code, message, None);
     }
 
     /// Notes a warning together with what would help.
@@ -57,7 +60,12 @@ impl<'s> Reader<'s> {
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        self.diagnostics.push(Diagnostic { help, ..self.source.warning(span, code, message) });
+        self.note((Severity::Warning, span, code, message.into()), help);
+    }
+
+    fn note(&mut self, finding: (Severity, Span, &'static str, String), help: Option<String>) {
+        let line = self.lines.get(finding.1.line.saturating_sub(1)).copied();
+        self.diagnostics.push(Diagnostic { help, ..Diagnostic::new(self.source.file, line, finding) });
     }
 
     /// Parses the file itself; syntax errors go to the findings.
@@ -124,13 +132,14 @@ impl<'s> Reader<'s> {
         }
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let help = suggestion(&text, &names).or_else(|| Some(format!("one of {}", names.join(", "))));
-        self.error_with_help(node.span, "unknown-value", format!("`{text}` is not a value of {what}"), help);
+        let message = format!("`{}` is not a value of {what}", shown(&text));
+        self.error_with_help(node.span, "unknown-value", message, help);
         None
     }
 
     fn wrong_shape<T>(&mut self, node: &Node, what: &str, wanted: &str) -> Option<T> {
         let found = match node.text() {
-            Some(text) if !node.is_null() => format!("`{}`", text.lines().next().unwrap_or_default()),
+            Some(text) if !node.is_null() => format!("`{}`", shown(text)),
             _ => node.kind().to_owned(),
         };
         let colon = wanted == "text" && matches!(node.value, Value::Map(_));
@@ -206,9 +215,12 @@ impl<'n> MapReader<'n> {
     /// Refuses the keys that were not asked for.
     pub fn finish(self, reader: &mut Reader<'_>) {
         for (key, _) in self.entries {
+            if reader.diagnostics.is_full() {
+                return;
+            }
             let name = key.text().unwrap_or_default();
             if !self.asked.contains(&name) {
-                let message = format!("unknown key `{name}` in {}", self.what);
+                let message = format!("unknown key `{}` in {}", shown(name), self.what);
                 let help = suggestion(name, &self.asked)
                     .or_else(|| Some(format!("the keys of {} are {}", self.what, self.asked.join(", "))));
                 reader.error_with_help(key.span, "unknown-key", message, help);

@@ -1,20 +1,29 @@
 //! Spelling help.
 
+/// Longest word for which there is help, in characters.
+const LONGEST: usize = 64;
+
 /// The candidate that is close enough to `word` to be what was meant, if any: at most a third of the letters differ.
 pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    let lower = word.to_lowercase();
+    let word: Vec<char> = word.to_lowercase().chars().take(LONGEST + 1).collect();
+    if word.len() > LONGEST {
+        return None;
+    }
     candidates
         .into_iter()
-        .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(3) / 3)
+        .filter_map(|candidate| {
+            let letters: Vec<char> = candidate.to_lowercase().chars().collect();
+            let most = letters.len().max(3) / 3;
+            let near = letters.len().abs_diff(word.len()) <= most;
+            let distance = near.then(|| distance(&word, &letters)).filter(|distance| *distance <= most)?;
+            Some((distance, candidate))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
 /// Letters to insert, remove, replace or swap with the next one to come from one word to the other.
-fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.chars().collect();
-    let to: Vec<char> = to.chars().collect();
+fn distance(from: &[char], to: &[char]) -> usize {
     let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
     for (i, &a) in from.iter().enumerate() {
         let mut row = vec![i + 1];

@@ -2,11 +2,20 @@
 //!
 //! Scalars keep their source text: `0777` and `1.20` are never numbers here. What makes a file ambiguous or dangerous
 //! is refused: duplicate keys, anchors and aliases (a few lines of them can unfold to gigabytes), nesting beyond
-//! [`MAX_DEPTH`], and tags outside YAML's own.
+//! [`MAX_DEPTH`], more than [`MAX_BYTES`], and tags outside YAML's own.
+
+mod offsets;
+
+use std::collections::HashMap;
+use std::ops::Range as Bytes;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Range, StrInput};
 
-use crate::{Diagnostics, Source};
+use crate::{Diagnostic, Diagnostics, Source};
+use offsets::Offsets;
+
+/// Longest file, in bytes. A document of 10,000 steps has about a third of it.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Deepest nesting of lists and maps.
 pub const MAX_DEPTH: usize = 64;
@@ -32,6 +41,8 @@ impl Span {
 pub struct Node {
     /// Where it stands; of a map, its first key.
     pub span: Span,
+    /// The bytes of the text (after a byte order mark) between which it stands.
+    pub(crate) bytes: Bytes<usize>,
     /// What it is.
     pub value: Value,
 }
@@ -90,13 +101,14 @@ impl Node {
 /// # Errors
 /// What the YAML syntax forbids (the first such place), or all that this module refuses.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Node>, Diagnostics> {
+    let text = without_mark(text);
     let source = Source { file, text };
-    let mut builder = Builder {
-        source,
-        lines: text.lines().collect(),
-        parser: Parser::new_from_str(text),
-        refused: Diagnostics::new(),
-    };
+    if text.len() > MAX_BYTES {
+        let message = format!("the file has {} bytes, {MAX_BYTES} are allowed", text.len());
+        return Err(source.error(Span::START, "too-long", message).into());
+    }
+    let (offsets, parser) = (Offsets::new(text), Parser::new_from_str(text));
+    let mut builder = Builder { source, offsets, parser, refused: Diagnostics::new() };
     let mut documents = Vec::new();
     while let Some((event, range)) = builder.next()? {
         if matches!(event, Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(_)) {
@@ -106,9 +118,14 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Node>, Diagnostics> {
     if builder.refused.is_empty() { Ok(documents) } else { Err(builder.refused) }
 }
 
+/// The text without the byte order mark that some editors put in front.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 struct Builder<'t> {
     source: Source<'t>,
-    lines: Vec<&'t str>,
+    offsets: Offsets<'t>,
     parser: Parser<'t, StrInput<'t>>,
     refused: Diagnostics,
 }
@@ -126,7 +143,8 @@ impl<'t> Builder<'t> {
     }
 
     fn node(&mut self, event: Event<'t>, range: Range, depth: usize) -> Result<Node, Diagnostics> {
-        let span = self.span(range);
+        let bytes = self.offsets.of(range.start.index())..self.offsets.of(range.end.index());
+        let span = self.span(range, &bytes);
         if depth > MAX_DEPTH {
             return Err(self.source.error(span, "too-deep", format!("nested deeper than {MAX_DEPTH} levels")).into());
         }
@@ -134,11 +152,11 @@ impl<'t> Builder<'t> {
         match event {
             Event::Scalar(text, style, _, tag) => {
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                Ok(Node { span, value: Value::Scalar { text: text.into_owned(), plain } })
+                Ok(Node { span, bytes, value: Value::Scalar { text: text.into_owned(), plain } })
             }
-            Event::SequenceStart(..) => self.list(span, depth),
-            Event::MappingStart(..) => self.map(span, depth),
-            _ => Ok(Node { span, value: Value::Scalar { text: String::new(), plain: true } }),
+            Event::SequenceStart(..) => self.list(span, bytes, depth),
+            Event::MappingStart(..) => self.map(span, bytes, depth),
+            _ => Ok(Node { span, bytes, value: Value::Scalar { text: String::new(), plain: true } }),
         }
     }
 
@@ -150,14 +168,21 @@ impl<'t> Builder<'t> {
             _ => (1, None), // an alias
         };
         if anchor != 0 {
-            self.refused.push(self.source.error(span, "alias", "anchors and aliases are not accepted"));
+            self.refuse(|source| source.error(span, "alias", "anchors and aliases are not accepted"));
         }
         if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
-            self.refused.push(self.source.error(span, "tag", format!("the tag `{tag}` is not accepted")));
+            self.refuse(|source| source.error(span, "tag", format!("the tag `{tag}` is not accepted")));
         }
     }
 
-    fn list(&mut self, span: Span, depth: usize) -> Result<Node, Diagnostics> {
+    /// Notes a refusal, unless there are more than anybody reads.
+    fn refuse(&mut self, refusal: impl FnOnce(&Source<'_>) -> Diagnostic) {
+        if !self.refused.is_full() {
+            self.refused.push(refusal(&self.source));
+        }
+    }
+
+    fn list(&mut self, span: Span, bytes: Bytes<usize>, depth: usize) -> Result<Node, Diagnostics> {
         let mut items = Vec::new();
         while let Some((event, range)) = self.next()? {
             if matches!(event, Event::SequenceEnd) {
@@ -165,11 +190,12 @@ impl<'t> Builder<'t> {
             }
             items.push(self.node(event, range, depth + 1)?);
         }
-        Ok(Node { span, value: Value::List(items) })
+        Ok(Node { span, bytes, value: Value::List(items) })
     }
 
-    fn map(&mut self, span: Span, depth: usize) -> Result<Node, Diagnostics> {
+    fn map(&mut self, span: Span, bytes: Bytes<usize>, depth: usize) -> Result<Node, Diagnostics> {
         let mut entries: Vec<(Node, Node)> = Vec::new();
+        let mut lines = HashMap::new();
         while let Some((event, range)) = self.next()? {
             if matches!(event, Event::MappingEnd) {
                 break;
@@ -177,33 +203,35 @@ impl<'t> Builder<'t> {
             let key = self.node(event, range, depth + 1)?;
             let Some((event, range)) = self.next()? else { break };
             let value = self.node(event, range, depth + 1)?;
-            self.check_key(&key, &entries);
+            self.check_key(&key, &mut lines);
             entries.push((key, value));
         }
         let span = entries.first().map_or(span, |(key, _)| key.span);
-        Ok(Node { span, value: Value::Map(entries) })
+        Ok(Node { span, bytes, value: Value::Map(entries) })
     }
 
-    fn check_key(&mut self, key: &Node, entries: &[(Node, Node)]) {
+    /// Keys are texts, and each is there once; `lines` has where the keys so far stand.
+    fn check_key(&mut self, key: &Node, lines: &mut HashMap<String, usize>) {
         let Some(text) = key.text() else {
-            let mut refusal = self.source.error(key.span, "key-not-text", format!("{} cannot be a key", key.kind()));
-            refusal.help = Some("put text that begins with `{{` in quotes".to_owned());
-            self.refused.push(refusal);
+            let help = Some("put text that begins with `{{` in quotes".to_owned());
+            let message = format!("{} cannot be a key", key.kind());
+            self.refuse(|source| Diagnostic { help, ..source.error(key.span, "key-not-text", message) });
             return;
         };
-        if let Some((first, _)) = entries.iter().find(|(other, _)| other.text() == Some(text)) {
+        if let Some(first) = lines.get(text) {
+            let help = Some(format!("the first one is in line {first}"));
             let message = format!("the key `{text}` is given twice");
-            let mut diagnostic = self.source.error(key.span, "duplicate-key", message);
-            diagnostic.help = Some(format!("the first one is in line {}", first.span.line));
-            self.refused.push(diagnostic);
+            self.refuse(|source| Diagnostic { help, ..source.error(key.span, "duplicate-key", message) });
+            return;
         }
+        lines.insert(text.to_owned(), key.span.line);
     }
 
-    fn span(&self, range: Range) -> Span {
+    fn span(&self, range: Range, bytes: &Bytes<usize>) -> Span {
         let (line, column) = (range.start.line().max(1), range.start.col() + 1);
-        let rest = self.lines.get(line - 1).map_or(0, |l| l.trim_end().chars().count().saturating_sub(column - 1));
-        let len = if range.end.line() == line { range.end.col().saturating_sub(range.start.col()) } else { rest };
-        Span { line, column, len: len.clamp(1, rest.max(1)) }
+        let text = self.source.text.get(bytes.clone()).unwrap_or_default();
+        let first_line = text.lines().next().unwrap_or_default().trim_end();
+        Span { line, column, len: first_line.chars().count().max(1) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `if` of a step and the expression of `Assert`.
 
+use std::sync::LazyLock;
+
 use super::Parse;
 use crate::condition::{MAX_EXPRESSION_DEPTH, Pattern, Relation, is_number};
 use crate::yaml::{Node, Value};
@@ -35,13 +37,13 @@ enum Operator {
 }
 
 /// All operators by name.
-fn operators() -> Vec<(String, Operator)> {
+static OPERATORS: LazyLock<Vec<(String, Operator)>> = LazyLock::new(|| {
     let others = OTHER_OPERATORS.map(|(name, operator)| (name.to_owned(), operator));
     let strings = Relation::ALL.map(|(name, relation)| (format!("string{name}"), Operator::String(relation)));
     let numbers = Relation::ALL.map(|(name, relation)| (format!("number{name}"), Operator::Number(relation)));
     let digests = Algorithm::ALL.map(|known| (format!("file{}Equals", known.name()), Operator::FileDigest(known)));
     others.into_iter().chain(strings).chain(numbers).chain(digests).collect()
-}
+});
 
 impl Parse<'_> {
     /// A step's `if`.
@@ -60,7 +62,7 @@ impl Parse<'_> {
 
     /// The one operator of a map, at a depth that counts from 1.
     pub(super) fn expression(&mut self, mut map: MapReader<'_>, depth: usize) -> Option<Expression> {
-        let known = operators();
+        let known = &*OPERATORS;
         let found: Vec<(&Node, Operator)> = map
             .entries()
             .iter()
@@ -68,7 +70,7 @@ impl Parse<'_> {
             .collect();
         let (key, operator) = match found[..] {
             [only] => only,
-            [] => return self.no_operator(map, &known),
+            [] => return self.no_operator(map, known),
             [_, (second, _), ..] => {
                 let help = "put several in a list under `and` or `or`";
                 let message = "a condition has one operator";

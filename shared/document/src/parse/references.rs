@@ -13,7 +13,7 @@ impl Parse<'_> {
     pub(super) fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
         let text = self.reader.text(node, what)?;
         let mut parts = Vec::new();
-        for piece in split(&self.reader.source, &text.value, text.span) {
+        for piece in split(self.reader.source.text, &text.value, text.span, &node.bytes) {
             match piece {
                 Piece::Text(text) => push_text(&mut parts, text),
                 Piece::Literal(text) => push_text(&mut parts, &format!("{{{{{text}}}}}")),

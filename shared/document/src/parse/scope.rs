@@ -1,6 +1,6 @@
 //! What references may name.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::action::Module;
 use crate::yaml::{Node, Value};
@@ -9,7 +9,7 @@ use crate::yaml::{Node, Value};
 #[derive(Default)]
 pub(super) struct Scope {
     /// Parameters and constants, each with the line of its declaration.
-    pub(super) names: HashMap<String, usize>,
+    pub(super) names: BTreeMap<String, usize>,
     /// All steps of the document, in order.
     pub(super) steps: Vec<Known>,
     /// Where a step is in that order, by [`step_key`].

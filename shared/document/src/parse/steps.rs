@@ -1,6 +1,6 @@
 //! Phases and steps.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::Parse;
 use super::scope::CurrentLoop;
@@ -19,7 +19,7 @@ impl Parse<'_> {
             self.reader.error(key, "no-phases", message);
         }
         self.scope.learn(items);
-        let mut seen = HashMap::new();
+        let mut seen = BTreeMap::new();
         let mut phases = Vec::new();
         for item in items {
             phases.extend(self.phase(item, &mut seen));
@@ -27,7 +27,7 @@ impl Parse<'_> {
         phases
     }
 
-    fn phase(&mut self, node: &Node, names: &mut HashMap<String, usize>) -> Option<Phase> {
+    fn phase(&mut self, node: &Node, names: &mut BTreeMap<String, usize>) -> Option<Phase> {
         let mut map = self.reader.map(node, "a phase")?;
         let name = map.required(&mut self.reader, "name").and_then(|node| self.name(node, "a phase"));
         if let Some(name) = &name {
@@ -41,7 +41,7 @@ impl Parse<'_> {
         if items.is_some_and(<[Node]>::is_empty) {
             self.reader.warning(steps_key, "no-steps", format!("the phase `{title}` has no steps"));
         }
-        let (mut seen, mut steps) = (HashMap::new(), Vec::new());
+        let (mut seen, mut steps) = (BTreeMap::new(), Vec::new());
         for item in items.unwrap_or_default() {
             steps.extend(self.step(item, &mut seen));
             self.scope.reached += 1;
@@ -49,7 +49,7 @@ impl Parse<'_> {
         Some(Phase { name: name?, steps, disable_logging })
     }
 
-    fn step(&mut self, node: &Node, seen: &mut HashMap<String, usize>) -> Option<Step> {
+    fn step(&mut self, node: &Node, seen: &mut BTreeMap<String, usize>) -> Option<Step> {
         let mut map = self.reader.map(node, "a step")?;
         let name = map.required(&mut self.reader, "name").and_then(|node| self.name(node, "a step"));
         if let Some(name) = &name {

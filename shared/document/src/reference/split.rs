@@ -1,6 +1,7 @@
 //! Cuts a text at its double braces.
 
-use crate::Source;
+use std::ops::Range;
+
 use crate::yaml::Span;
 
 /// What begins text that is meant for another program, behind the opening braces.
@@ -17,9 +18,10 @@ pub(crate) enum Piece<'t> {
     Braces { whole: &'t str, inner: &'t str, span: Span },
 }
 
-/// Cuts a text that stands at `span`.
-pub(crate) fn split<'t>(source: &Source<'_>, text: &'t str, span: Span) -> Vec<Piece<'t>> {
-    let mut cursor = Cursor { source, line: span.line, column: span.column };
+/// Cuts the text of a scalar that stands at `span`, in these bytes of the source.
+pub(crate) fn split<'t>(source: &str, text: &'t str, span: Span, bytes: &Range<usize>) -> Vec<Piece<'t>> {
+    let written = source.get(bytes.clone()).unwrap_or_default();
+    let mut cursor = Cursor { rest: written, line: span.line, column: span.column };
     let (mut pieces, mut rest) = (Vec::new(), text);
     while let Some((before, whole, inner)) = next_braces(rest) {
         if !before.is_empty() {
@@ -45,43 +47,50 @@ fn next_braces(text: &str) -> Option<(&str, &str, &str)> {
         let line = text[open..].lines().next().unwrap_or_default();
         match line.find("}}") {
             Some(close) => return Some((&text[..open], &line[..close + 2], &line[2..close])),
-            None => from = open + 2,
+            None => from = open + line.len(), // no other braces are closed on this line either
         }
     }
     None
 }
 
-/// Finds the pieces of one scalar in the source text, one after another.
+/// Finds the pieces of a scalar in its source, one after another.
 struct Cursor<'s> {
-    source: &'s Source<'s>,
+    rest: &'s str,
     line: usize,
     column: usize,
 }
 
 impl Cursor<'_> {
+    /// Where the next such piece is written; `None` from the first one on that is written in another way, with escapes.
     fn find(&mut self, needle: &str) -> Option<Span> {
-        for (index, line) in self.source.text.lines().enumerate().skip(self.line - 1) {
-            let skipped = if index + 1 == self.line { self.column - 1 } else { 0 };
-            let start = line.char_indices().nth(skipped).map_or(line.len(), |(at, _)| at);
-            if let Some(at) = line[start..].find(needle) {
-                let column = skipped + line[start..start + at].chars().count() + 1;
-                let len = needle.chars().count();
-                (self.line, self.column) = (index + 1, column + len);
-                return Some(Span { line: index + 1, column, len });
-            }
-        }
-        None
+        let Some(at) = self.rest.find(needle) else {
+            self.rest = "";
+            return None;
+        };
+        self.skip(at);
+        let span = Span { line: self.line, column: self.column, len: needle.chars().count() };
+        self.skip(needle.len());
+        Some(span)
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        let (skipped, rest) = self.rest.split_at(bytes);
+        self.line += skipped.matches('\n').count();
+        self.column = match skipped.rsplit_once('\n') {
+            Some((_, last)) => last.chars().count() + 1,
+            None => self.column + skipped.chars().count(),
+        };
+        self.rest = rest;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Piece, split};
-    use crate::Source;
     use crate::yaml::Span;
 
     fn pieces(text: &str) -> Vec<String> {
-        let pieces = split(&Source { file: "f", text }, text, Span::START).into_iter();
+        let pieces = split(text, text, Span::START, &(0..text.len())).into_iter();
         let shown = pieces.map(|piece| match piece {
             Piece::Text(text) => format!("text {text}"),
             Piece::Literal(text) => format!("literal {text}"),

@@ -10,7 +10,7 @@ pub(super) fn relocate(found: Diagnostics, source: Source<'_>, span: Span, text:
     let mut moved = Diagnostics::new();
     for diagnostic in found {
         moved.push(match block {
-            Some((first, indent)) => place(diagnostic, &lines, first, indent),
+            Some((first, indent)) => place(diagnostic, source, first, indent),
             None => point_at(diagnostic, source, span),
         });
     }
@@ -34,10 +34,10 @@ fn block(lines: &[&str], span: Span, text: &str) -> Option<(usize, usize)> {
     [written, written.saturating_sub(empty)].into_iter().find(|first| stands_at(*first)).map(|first| (first, indent))
 }
 
-fn place(diagnostic: Diagnostic, lines: &[&str], first: usize, indent: usize) -> Diagnostic {
-    let line = first + diagnostic.line;
-    let source_line = lines.get(line - 1).map(|line| (*line).to_owned());
-    Diagnostic { line, column: diagnostic.column + indent, source_line, ..diagnostic }
+fn place(diagnostic: Diagnostic, source: Source<'_>, first: usize, indent: usize) -> Diagnostic {
+    let (line, column) = (first + diagnostic.line, diagnostic.column + indent);
+    let there = source.error(Span { line, column, len: diagnostic.len }, diagnostic.code, diagnostic.message);
+    Diagnostic { severity: diagnostic.severity, help: diagnostic.help, ..there }
 }
 
 fn point_at(diagnostic: Diagnostic, source: Source<'_>, span: Span) -> Diagnostic {
