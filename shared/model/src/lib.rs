@@ -15,6 +15,7 @@ mod pipeline;
 mod recipe;
 mod reference;
 mod region;
+mod schedule;
 mod source_image;
 mod version;
 
@@ -32,5 +33,6 @@ pub use pipeline::{ImagePipeline, ImageTests, RebuildOn, Schedule, StartConditio
 pub use recipe::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};
+pub use schedule::{Cron, Rate, ScheduleError, ScheduleExpression, ZoneError, time_zone};
 pub use source_image::{SourceImage, SourceImageError};
 pub use version::{Version, VersionError, VersionPattern};

@@ -1,11 +1,12 @@
 //! Definitions: components and recipes by version, the rest by name.
 
-use goldsmith_model::definitions::{Draft, Kind, Reference, Stored};
+use goldsmith_model::definitions::Kind;
 use goldsmith_model::{
     Component, DistributionConfiguration, ImagePipeline, ImageRecipe, InfrastructureConfiguration, Name, Version,
     VersionPattern,
 };
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::{Key, Result, Store};
 
@@ -72,41 +73,12 @@ impl Store {
 
     /// All pipelines' names, in order.
     pub async fn pipeline_names(&self) -> Result<Vec<Name>> {
-        let items: Vec<ListedPipeline> = self.read_all(PIPELINES, "").await?;
-        Ok(items.into_iter().map(|item| item.sk).collect())
+        Ok(self.listed_pipelines().await?.into_iter().map(|item| item.name).collect())
     }
 
-    /// All that is stored of what a draft refers to.
-    pub async fn stored_for(&self, draft: &Draft<'_>) -> Result<Stored> {
-        let mut stored = Stored::default();
-        let mut seen: Vec<&Reference> = Vec::new();
-        for reference in draft.references() {
-            if !seen.contains(&reference) {
-                seen.push(reference);
-                self.add_stored(reference, &mut stored).await?;
-            }
-        }
-        Ok(stored)
-    }
-
-    async fn add_stored(&self, reference: &Reference, stored: &mut Stored) -> Result<()> {
-        let name = &reference.name;
-        match reference.kind {
-            Kind::Component => {
-                let found: Vec<Component> = self.read_all(&partition(Kind::Component, name), "V#").await?;
-                stored.components.extend(found);
-            }
-            Kind::ImageRecipe => {
-                let found: Vec<ImageRecipe> = self.read_all(&partition(Kind::ImageRecipe, name), "V#").await?;
-                stored.recipes.extend(found.into_iter().map(|recipe| (recipe.name, recipe.version)));
-            }
-            kind => {
-                if self.table().get(&unversioned(kind, name)).await?.is_some() {
-                    stored.others.insert((kind, name.clone()));
-                }
-            }
-        }
-        Ok(())
+    /// All pipelines' names and recipes, in order of the names.
+    pub(crate) async fn listed_pipelines(&self) -> Result<Vec<ListedPipeline>> {
+        self.read_all(PIPELINES, "").await
     }
 
     /// Versions sort as text does, so the last one below the pattern's prefix is the highest.
@@ -116,7 +88,12 @@ impl Store {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct ListedPipeline {
-    sk: Name,
+/// `PIPELINES / n`
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ListedPipeline {
+    /// Its name.
+    #[serde(rename = "sk", skip_serializing)]
+    pub(crate) name: Name,
+    /// The name of its recipe.
+    pub(crate) recipe: Name,
 }

@@ -13,12 +13,14 @@ mod keys;
 mod memory;
 mod plan;
 mod records;
+mod references;
 mod regions;
 mod sources;
 mod store;
 mod table;
 mod validation;
 mod waits;
+mod watch;
 
 pub use apply::{ApplyError, Change, Outcome, Taken};
 pub use builds::{OPEN_BUILDS, Opened};

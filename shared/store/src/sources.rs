@@ -61,6 +61,11 @@ impl Store {
         let hash = source.hash();
         for _ in 0..RACES {
             let before: Option<Watching> = self.read(&watching(pipeline)).await?;
+            let there: Option<Subscription> = self.read(&subscription(&hash, pipeline)).await?;
+            if before.as_ref().is_some_and(|before| before.hash == hash) && there.is_some_and(|there| there.why == why)
+            {
+                return Ok(());
+            }
             let meta: Option<Meta> = self.read(&meta(&hash)).await?;
             let made = meta.map(|meta| meta.made);
             match self.write(subscribing(pipeline, source, why, before.as_ref(), made)?).await {

@@ -6,7 +6,7 @@ use goldsmith_document::{Diagnostic, Diagnostics, Document, did_you_mean};
 
 use super::draft::Placed;
 use super::{Definitions, Draft, Kind};
-use crate::{Component, Name, Version};
+use crate::{Component, ImagePipeline, ImageRecipe, Name, Version};
 
 /// What is stored already, as far as the definitions refer to it.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,9 @@ pub struct Stored {
     /// Component versions.
     pub components: Vec<Component>,
     /// Recipe versions.
-    pub recipes: Vec<(Name, Version)>,
+    pub recipes: Vec<ImageRecipe>,
+    /// Pipelines that others build on, with all that these build on; their recipes are among `recipes`.
+    pub pipelines: Vec<ImagePipeline>,
     /// Infrastructure configurations, distribution configurations and pipelines.
     pub others: BTreeSet<(Kind, Name)>,
 }
@@ -49,6 +51,7 @@ impl Draft<'_> {
                 Found::Nothing => found.push(self.unknown(placed, stored)),
             }
         }
+        self.check_cycles(stored, &mut found);
         if !found.has_errors() {
             self.definitions.warnings.extend(found);
             self.definitions.warnings.sort();
@@ -85,7 +88,7 @@ impl Draft<'_> {
     fn versions(&self, kind: Kind, name: &Name, stored: &Stored) -> Vec<Version> {
         let declared = self.declared.iter().filter(|d| d.kind == kind && d.name == *name).filter_map(|d| d.version);
         let components = stored.components.iter().map(|c| (Kind::Component, &c.name, c.version));
-        let recipes = stored.recipes.iter().map(|(name, version)| (Kind::ImageRecipe, name, *version));
+        let recipes = stored.recipes.iter().map(|r| (Kind::ImageRecipe, &r.name, r.version));
         let stored = components.chain(recipes).filter(|(k, n, _)| *k == kind && *n == name).map(|(_, _, v)| v);
         let mut versions: Vec<Version> = declared.chain(stored).collect();
         versions.sort();

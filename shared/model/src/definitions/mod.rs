@@ -5,6 +5,7 @@
 
 mod check;
 mod component;
+mod cycle;
 mod distribution;
 mod document;
 mod draft;

@@ -1,11 +1,14 @@
 //! `kind: ImagePipeline`
 
-use goldsmith_document::MapReader;
 use goldsmith_document::yaml::Node;
+use goldsmith_document::{MapReader, Reader};
 
 use super::draft::Context;
 use super::{Kind, fields};
-use crate::{ImagePipeline, ImageTests, Name, RecipeRef, Status, VersionPattern};
+use crate::{
+    ImagePipeline, ImageTests, Name, RebuildOn, RecipeRef, Schedule, ScheduleExpression, StartCondition, Status,
+    VersionPattern, time_zone,
+};
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
     let name = context.named(Kind::ImagePipeline, map);
@@ -22,6 +25,8 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let overrides = map.optional("allowOverrides");
     let overrides = overrides.and_then(|node| context.reader.boolean(node, "`allowOverrides`"));
     let tests = map.optional("imageTestsConfiguration").and_then(|node| tests(context, node));
+    let schedule = map.optional("schedule").and_then(|node| schedule(&mut context.reader, node));
+    let rebuild_on = map.optional("rebuildOn").map(|node| rebuild_on(&mut context.reader, node)).unwrap_or_default();
     refuse_what_is_not_built(context, map);
     context.draft.definitions.pipelines.push(ImagePipeline {
         name: name?,
@@ -30,22 +35,16 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         infrastructure_configuration: infrastructure?,
         distribution_configuration: distribution,
         status: status.unwrap_or_default(),
-        schedule: None,
-        rebuild_on: Vec::new(),
+        schedule,
+        rebuild_on,
         allow_overrides: overrides.unwrap_or_default(),
         image_tests_configuration: tests.unwrap_or_default(),
     });
     Some(())
 }
 
-/// What starts a pipeline by itself is refused as long as nothing would start it.
+/// Keys that Image Builder has and Goldsmith has not.
 fn refuse_what_is_not_built(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
-    if let Some(node) = map.optional("rebuildOn") {
-        for change in context.reader.texts(node, "`rebuildOn`").unwrap_or_default() {
-            let message = format!("`{}` in `rebuildOn` is not supported yet", change.value);
-            context.reader.error(change.span, "unsupported", message);
-        }
-    }
     for later in [
         "containerRecipe",
         "enhancedImageMetadataEnabled",
@@ -53,12 +52,63 @@ fn refuse_what_is_not_built(context: &mut Context<'_, '_>, map: &mut MapReader<'
         "imageScanningConfiguration",
         "imageTags",
         "loggingConfiguration",
-        "schedule",
         "tags",
         "workflows",
     ] {
         map.unsupported(&mut context.reader, later);
     }
+}
+
+fn schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
+    let mut map = reader.map(node, "`schedule`")?;
+    let expression = map.required(reader, "scheduleExpression");
+    let expression = expression.and_then(|node| {
+        fields::parse::<ScheduleExpression>(reader, node, "`scheduleExpression`")?;
+        node.text().map(str::to_owned)
+    });
+    let zone = map.optional("timezone").and_then(|node| zone(reader, node));
+    let condition = map.optional("pipelineExecutionStartCondition").and_then(|node| {
+        let choices = [
+            ("EXPRESSION_MATCH_ONLY", StartCondition::ExpressionMatchOnly),
+            (
+                "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE",
+                StartCondition::ExpressionMatchAndDependencyUpdatesAvailable,
+            ),
+        ];
+        reader.choice(node, "`pipelineExecutionStartCondition`", &choices)
+    });
+    map.unsupported(reader, "autoDisablePolicy");
+    map.finish(reader);
+    Some(Schedule {
+        schedule_expression: expression?,
+        timezone: zone,
+        pipeline_execution_start_condition: condition.unwrap_or_default(),
+    })
+}
+
+fn zone(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let zone = reader.text(node, "`timezone`")?;
+    if let Err(error) = time_zone(&zone.value) {
+        let help = error.near.as_ref().map(|near| format!("did you mean `{near}`?"));
+        reader.error_with_help(zone.span, "wrong-value", error.to_string(), help);
+        return None;
+    }
+    Some(zone.value)
+}
+
+fn rebuild_on(reader: &mut Reader<'_>, node: &Node) -> Vec<RebuildOn> {
+    let choices = [("source-update", RebuildOn::SourceUpdate), ("dependency", RebuildOn::Dependency)];
+    let mut changes = Vec::new();
+    for item in reader.list(node, "`rebuildOn`").unwrap_or_default() {
+        let Some(change) = reader.choice(item, "`rebuildOn`", &choices) else { continue };
+        if changes.contains(&change) {
+            let word = item.text().unwrap_or_default();
+            reader.error(item.span, "duplicate", format!("`{word}` is in `rebuildOn` twice"));
+        } else {
+            changes.push(change);
+        }
+    }
+    changes
 }
 
 fn recipe(context: &mut Context<'_, '_>, node: &Node) -> Option<RecipeRef> {

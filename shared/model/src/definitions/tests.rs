@@ -1,5 +1,7 @@
 //! Whole files in, definitions or rendered mistakes out.
 
+mod starts;
+
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
@@ -84,7 +86,7 @@ fn everything_that_is_known_is_read() {
 fn all_mistakes_of_a_folder_are_reported_at_once() {
     let recipe = recipe("components:\n  - {name: nginx, version: 2.x.x}\n  - {name: ngnix, version: 1.0.0}\n");
     let pipeline = "kind: ImagePipeline\nname: web\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: smal\n\
-                    schedule: {}\nrebuildOn: [source-update]\nstatu: ENABLED\n";
+                    schedule: {}\nrebuildOn: [updates]\nstatu: ENABLED\n";
     let expected = "\
 web/all.yml:12:12: error: no version of component `nginx` matches 2.x.x
     - {name: nginx, version: 2.x.x}
@@ -98,12 +100,13 @@ web/all.yml:18:30: error: there is no infrastructure configuration `smal`
   infrastructureConfiguration: smal
                                ^^^^
 help: did you mean `small`?
-web/all.yml:19:1: error: `schedule` is not supported yet
+web/all.yml:19:11: error: `scheduleExpression` of `schedule` is missing
   schedule: {}
-  ^^^^^^^^
-web/all.yml:20:13: error: `source-update` in `rebuildOn` is not supported yet
-  rebuildOn: [source-update]
-              ^^^^^^^^^^^^^
+            ^
+web/all.yml:20:13: error: `updates` is not a value of `rebuildOn`
+  rebuildOn: [updates]
+              ^^^^^^^
+help: one of source-update, dependency
 web/all.yml:21:1: error: unknown key `statu` in this image pipeline
   statu: ENABLED
   ^^^^^

@@ -1,0 +1,122 @@
+//! What starts a pipeline by itself: schedules, changes, and pipelines that build on each other.
+
+use serde_json::json;
+
+use super::{COMPONENT, SMALL, read, recipe, refused};
+use crate::SourceImage;
+use crate::definitions::{Draft, SourceFile, Stored};
+
+fn pipeline(rest: &str) -> String {
+    format!("kind: ImagePipeline\nname: web\nimageRecipe: web\ninfrastructureConfiguration: small\n{rest}")
+}
+
+fn all(pipeline: &str) -> [String; 4] {
+    let recipe = recipe("components: [{name: nginx, version: 1.0.0}]\n");
+    [pipeline.to_owned(), recipe, COMPONENT.to_owned(), SMALL.to_owned()]
+}
+
+#[test]
+fn what_starts_a_pipeline_is_stored() {
+    let schedule = "schedule: {scheduleExpression: \"cron(0 3 * * ? *)\", timezone: Europe/Berlin, \
+                    pipelineExecutionStartCondition: EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE}\n";
+    let texts = all(&pipeline(&format!("{schedule}rebuildOn: [source-update, dependency]\n")));
+    let found = read(&texts.each_ref().map(String::as_str)).unwrap();
+    let stored = serde_json::to_value(&found.pipelines[0]).unwrap();
+    let expected = json!({"scheduleExpression": "cron(0 3 * * ? *)", "timezone": "Europe/Berlin",
+                          "pipelineExecutionStartCondition": "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE"});
+    assert_eq!(stored["schedule"], expected);
+    assert_eq!(stored["rebuildOn"], json!(["source-update", "dependency"]));
+    let plain = all(&pipeline("schedule: {scheduleExpression: rate(1 day)}\n"));
+    let found = read(&plain.each_ref().map(String::as_str)).unwrap();
+    let condition = &serde_json::to_value(&found.pipelines[0]).unwrap()["schedule"];
+    let expected =
+        json!({"scheduleExpression": "rate(1 day)", "pipelineExecutionStartCondition": "EXPRESSION_MATCH_ONLY"});
+    assert_eq!(*condition, expected, "what a plain schedule does is build");
+}
+
+#[test]
+fn a_schedule_that_cannot_be_is_refused_where_it_stands() {
+    let one = |schedule: &str| refused(&all(&pipeline(schedule)).each_ref().map(String::as_str));
+    let zone = "\
+web/all.yml:5:63: error: there is no time zone `Europe/Berln`
+  schedule: {scheduleExpression: \"cron(0 3 * * ? *)\", timezone: Europe/Berln}
+                                                                ^^^^^^^^^^^^
+help: did you mean `Europe/Berlin`?";
+    assert_eq!(one("schedule: {scheduleExpression: \"cron(0 3 * * ? *)\", timezone: Europe/Berln}\n"), zone);
+    for (schedule, message) in [
+        (
+            "schedule: {scheduleExpression: \"cron(0 3 * * * *)\"}\n",
+            "web/all.yml:5:32: error: exactly one of day and weekday must be `?`, not neither of them",
+        ),
+        (
+            "schedule: {scheduleExpression: rate(1 fortnight)}\n",
+            "web/all.yml:5:32: error: `fortnight` is not a unit of a rate: use minutes, hours or days",
+        ),
+        (
+            "schedule:\n  scheduleExpression: rate(1 minutes)\n",
+            "web/all.yml:6:23: error: `1 minutes` is not a rate: write 1 minute",
+        ),
+        (
+            "schedule: {scheduleExpression: rate(0 hours)}\n",
+            "web/all.yml:5:32: error: the value of a rate must be a whole number from 1 to 100000, not `0`",
+        ),
+        (
+            "schedule: {scheduleExpression: rate(1 day), pipelineExecutionStartCondition: ALWAYS}\n",
+            "web/all.yml:5:78: error: `ALWAYS` is not a value of `pipelineExecutionStartCondition`",
+        ),
+        (
+            "schedule: {scheduleExpression: rate(1 day), autoDisablePolicy: {failureCount: 3}}\n",
+            "web/all.yml:5:45: error: `autoDisablePolicy` is not supported yet",
+        ),
+        (
+            "schedule: {scheduleExpression: rate(1 day), zone: UTC}\n",
+            "web/all.yml:5:45: error: unknown key `zone` in `schedule`",
+        ),
+        ("schedule: nightly\n", "web/all.yml:5:11: error: `schedule` must be a map, not `nightly`"),
+        ("rebuildOn: source-update\n", "web/all.yml:5:12: error: `rebuildOn` must be a list, not `source-update`"),
+        ("rebuildOn: [dependency, dependency]\n", "web/all.yml:5:25: error: `dependency` is in `rebuildOn` twice"),
+    ] {
+        assert_eq!(one(schedule).lines().next(), Some(message), "{schedule}");
+    }
+}
+
+/// A recipe and a pipeline of one name that start from another pipeline's image.
+fn stage(name: &str, source: &str) -> String {
+    let recipe = recipe("components: [{name: nginx, version: 1.0.0}]\n");
+    let recipe = recipe.replace("name: web", &format!("name: {name}")).replace("ssm:/source", source);
+    format!("{recipe}---\n{}", pipeline("").replace("web", name))
+}
+
+#[test]
+fn pipelines_that_build_on_each_other_in_a_circle_are_refused() {
+    let stages = [stage("web", "pipeline:app"), stage("app", "pipeline:base"), stage("base", "pipeline:web")];
+    let found = refused(&[&stages[0], &stages[1], &stages[2], COMPONENT, SMALL]);
+    let expected = "\
+web/all.yml:4:14: error: pipelines build on each other in a circle: `web` → `app` → `base` → `web`
+  parentImage: pipeline:app
+               ^^^^^^^^^^^^";
+    assert_eq!(found, expected);
+    let own = refused(&[&stage("web", "pipeline:web"), COMPONENT, SMALL]);
+    assert!(own.contains("in a circle: `web` → `web`"), "{own}");
+    let line = [stage("web", "pipeline:app"), stage("app", "pipeline:base"), stage("base", "ssm:/a")];
+    assert_eq!(read(&[&line[0], &line[1], &line[2], COMPONENT, SMALL]).unwrap().pipelines.len(), 3);
+}
+
+#[test]
+fn stored_pipelines_close_a_circle_too() {
+    let stored = read(&[&stage("app", "pipeline:web"), &stage("web", "ssm:/a"), COMPONENT, SMALL]).unwrap();
+    let stored = Stored {
+        components: stored.components,
+        recipes: stored.recipes,
+        pipelines: stored.pipelines,
+        others: [(crate::definitions::Kind::ImagePipeline, "app".parse().unwrap())].into(),
+    };
+    // Only a newer recipe of `web`, whose pipeline is stored.
+    let text = recipe("components: [{name: nginx, version: 1.0.0}]\n");
+    let text = text.replace("1.2.0", "1.2.1").replace("ssm:/source", "pipeline:app");
+    let files = [SourceFile { path: "web.yml".to_owned(), text }];
+    let draft = Draft::read(&files, &|_| Ok(String::new()));
+    let found = draft.check(&stored).unwrap_err().to_string();
+    assert!(found.contains("in a circle: `app` → `web` → `app`"), "{found}");
+    assert!(matches!(stored.recipes[1].parent_image, SourceImage::Parameter(_)), "the stored recipe is not the cause");
+}

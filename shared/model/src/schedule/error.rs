@@ -1,0 +1,95 @@
+//! Why a text is no schedule expression.
+
+/// Why a text is no [`super::ScheduleExpression`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    /// Neither of the two forms.
+    #[error("`{text}` is not a schedule: use cron(minute hour day month weekday year) or rate(value unit)")]
+    Form {
+        /// The text.
+        text: String,
+    },
+    /// `at(…)` fires once.
+    #[error("`at(…)` fires only once: use cron(minute hour day month weekday year) or rate(value unit)")]
+    Once,
+    /// Not six fields.
+    #[error("cron needs six fields, minute hour day month weekday year, not {found}")]
+    FieldCount {
+        /// How many there are.
+        found: usize,
+    },
+    /// Both day fields say something, or neither does.
+    #[error(
+        "exactly one of day and weekday must be `?`, not {}",
+        if *.both { "both" } else { "neither of them" }
+    )]
+    TwoDays {
+        /// Whether both are `?`.
+        both: bool,
+    },
+    /// A part of a field that is nothing which the field can hold.
+    #[error("`{part}` is not {field}: {wanted}")]
+    Part {
+        /// The part.
+        part: String,
+        /// Which field, with its article.
+        field: &'static str,
+        /// What it can hold.
+        wanted: &'static str,
+    },
+    /// A range that goes backwards.
+    #[error("the range `{part}` of the {field} ends before it begins")]
+    Backwards {
+        /// The range.
+        part: String,
+        /// Which field.
+        field: &'static str,
+    },
+    /// `/0`, or a step that is no number.
+    #[error("the step of `{part}` in the {field} must be a whole number from 1")]
+    Step {
+        /// The part.
+        part: String,
+        /// Which field.
+        field: &'static str,
+    },
+    /// `L`, `W` and `#` beside other values.
+    #[error("`{part}` must be the only value of the {field}")]
+    Alone {
+        /// The part.
+        part: String,
+        /// Which field.
+        field: &'static str,
+    },
+    /// Such as 31 February.
+    #[error("it never fires: no such day exists")]
+    Never,
+    /// Not a value and a unit.
+    #[error("`{text}` is not a rate: use a whole number and minutes, hours or days, such as rate(12 hours)")]
+    Rate {
+        /// What stands between the parentheses.
+        text: String,
+    },
+    /// A unit that AWS does not have.
+    #[error("`{unit}` is not a unit of a rate: use minutes, hours or days")]
+    Unit {
+        /// The unit.
+        unit: String,
+    },
+    /// Zero, negative, too large or no number.
+    #[error("the value of a rate must be a whole number from 1 to {}, not `{value}`", super::Rate::MAX)]
+    Value {
+        /// The value.
+        value: String,
+    },
+    /// `1 days` or `2 day`.
+    #[error("`{value} {unit}` is not a rate: write {value} {right}")]
+    Plural {
+        /// The value.
+        value: u32,
+        /// The unit as written.
+        unit: String,
+        /// The unit in the right number.
+        right: String,
+    },
+}

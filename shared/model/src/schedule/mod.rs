@@ -1,0 +1,80 @@
+//! When a pipeline starts by itself: EventBridge Scheduler's expressions, checked before AWS sees them, and the times at
+//! which they fire.
+//!
+//! Cron libraries know other dialects: AWS has a year, no seconds, weekdays from 1 = SUN, and `?` in exactly one of the
+//! two day fields; and Scheduler, unlike most of them, skips a local time that a change of clocks leaves out.
+
+mod cron;
+mod days;
+mod error;
+mod field;
+mod rate;
+mod zone;
+
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::Schedule;
+
+pub use cron::Cron;
+pub use error::ScheduleError;
+pub use rate::Rate;
+pub use zone::{ZoneError, time_zone};
+
+/// A checked schedule expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScheduleExpression {
+    /// `cron(minute hour day month weekday year)`
+    Cron(Cron),
+    /// `rate(value unit)`
+    Rate(Rate),
+}
+
+impl FromStr for ScheduleExpression {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Self, ScheduleError> {
+        let inner = |kind: &str| text.strip_prefix(kind)?.strip_prefix('(')?.strip_suffix(')');
+        if let Some(fields) = inner("cron") {
+            return Ok(Self::Cron(Cron::parse(fields)?));
+        }
+        if let Some(rate) = inner("rate") {
+            return Ok(Self::Rate(Rate::parse(rate)?));
+        }
+        match inner("at") {
+            Some(_) => Err(ScheduleError::Once),
+            None => Err(ScheduleError::Form { text: text.to_owned() }),
+        }
+    }
+}
+
+impl ScheduleExpression {
+    /// The next `count` times after `now` at which it fires; fewer where it ends. A rate counts from `began`, which is
+    /// when its schedule was made.
+    ///
+    /// As EventBridge Scheduler does: a local time that a change of clocks leaves out is skipped, one that comes twice
+    /// fires the first time only, and the days of a rate have 24 hours.
+    #[must_use]
+    pub fn next(&self, now: Timestamp, began: Timestamp, zone: &TimeZone, count: usize) -> Vec<Timestamp> {
+        match self {
+            Self::Cron(cron) => cron.after(now, zone).take(count).collect(),
+            Self::Rate(rate) => rate.after(now, began).take(count).collect(),
+        }
+    }
+}
+
+impl Schedule {
+    /// The next `count` times after `now` at which it fires, and its time zone. `began` is when the schedule was made.
+    /// None where the expression or the zone is not valid, which [`crate::definitions`] refuses.
+    #[must_use]
+    pub fn next(&self, now: Timestamp, began: Timestamp, count: usize) -> Option<(Vec<Timestamp>, TimeZone)> {
+        let expression: ScheduleExpression = self.schedule_expression.parse().ok()?;
+        let zone = time_zone(self.timezone.as_deref().unwrap_or("UTC")).ok()?;
+        Some((expression.next(now, began, &zone, count), zone))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! IANA time zones, from the database that is compiled in: the same answer on every machine.
+
+use std::sync::LazyLock;
+
+use goldsmith_document::did_you_mean;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// A time zone that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no time zone `{zone}`")]
+pub struct ZoneError {
+    /// What was asked for.
+    pub zone: String,
+    /// A name that may have been meant.
+    pub near: Option<String>,
+}
+
+/// The IANA time zone of this name. Letters count: Scheduler takes `Europe/Berlin` and not `europe/berlin`.
+///
+/// # Errors
+/// There is none of this name.
+pub fn time_zone(name: &str) -> Result<TimeZone, ZoneError> {
+    let known = || ZONES.available().map(|zone| zone.as_str().to_owned());
+    let found = if known().any(|zone| zone == name) { ZONES.get(name).ok() } else { None };
+    found.ok_or_else(|| {
+        let names: Vec<String> = known().collect();
+        let near = did_you_mean(name, names.iter().map(String::as_str)).map(str::to_owned);
+        ZoneError { zone: name.to_owned(), near }
+    })
+}

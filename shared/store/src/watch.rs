@@ -1,0 +1,48 @@
+//! Keeps what pipelines watch in step with their definitions.
+
+use std::collections::BTreeSet;
+
+use goldsmith_model::definitions::Definitions;
+use goldsmith_model::{ImagePipeline, Name, RebuildOn, SourceImage, Status};
+
+use crate::{Result, Store};
+
+impl Store {
+    /// Subscribes the pipelines of these definitions, and the stored ones whose recipe they hold, to the sources that
+    /// they have now. Safe to repeat.
+    pub(crate) async fn watch_sources(&self, definitions: &Definitions) -> Result<()> {
+        let recipes: BTreeSet<&Name> = definitions.recipes.iter().map(|recipe| &recipe.name).collect();
+        let own = definitions.pipelines.iter().map(|pipeline| pipeline.name.clone());
+        let mut names: BTreeSet<Name> = own.collect();
+        if !recipes.is_empty() {
+            let listed = self.listed_pipelines().await?;
+            names.extend(listed.into_iter().filter(|one| recipes.contains(&one.recipe)).map(|one| one.name));
+        }
+        for name in names {
+            if let Some(pipeline) = self.pipeline(&name).await? {
+                self.watch_source(&pipeline).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn watch_source(&self, pipeline: &ImagePipeline) -> Result<()> {
+        let wanted = &pipeline.image_recipe;
+        let recipe = self.best_recipe(&wanted.name, wanted.version).await?;
+        let watched = recipe.and_then(|recipe| Some((reason(pipeline, &recipe.parent_image)?, recipe.parent_image)));
+        match watched {
+            Some((why, source)) => self.subscribe(&pipeline.name, &source, why).await,
+            None => self.unsubscribe(&pipeline.name).await,
+        }
+    }
+}
+
+/// For which of its `rebuildOn` the pipeline watches its source; none: it does not.
+fn reason(pipeline: &ImagePipeline, source: &SourceImage) -> Option<RebuildOn> {
+    let why = match source {
+        SourceImage::Ami(_) => return None, // never another one
+        SourceImage::Pipeline(_) => RebuildOn::Dependency,
+        SourceImage::Parameter(_) | SourceImage::Newest { .. } => RebuildOn::SourceUpdate,
+    };
+    (pipeline.status == Status::Enabled && pipeline.rebuild_on.contains(&why)).then_some(why)
+}
