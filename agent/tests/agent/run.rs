@@ -115,10 +115,10 @@ fn ignore_runs_on_and_succeeds() {
 #[test]
 fn a_chain_to_a_step_without_the_value_fails_the_step_that_uses_it() {
     let machine = Machine::with_steps(
-        "      - {name: Get, action: WebDownload, onFailure: Ignore, inputs: [{source: 'ftp://127.0.0.1/x', destination: x}]}\n      \
-         - {name: Use, action: ExecuteBash, inputs: {commands: ['echo {{ build.Get.outputs.destination }}']}}\n",
+        "      - {name: Get, action: ReadFile, onFailure: Ignore, inputs: [{path: nowhere}]}\n      \
+         - {name: Use, action: ExecuteBash, inputs: {commands: ['echo {{ build.Get.outputs.content }}']}}\n",
     );
-    let expected = "`{{ build.Get.outputs[0].destination }}` has no value: the step `build.Get` failed";
+    let expected = "`{{ build.Get.outputs[0].content }}` has no value: the step `build.Get` failed";
     assert_eq!(machine.run().message(), expected);
 
     let mut machine = Machine::new(&[GREETER]);

@@ -89,8 +89,9 @@ fn ended(label: &str, state: &StateRecord) -> String {
 }
 
 fn step_ended(event: &Event) -> String {
-    let good = matches!(event.status, Some(Status::Success | Status::Rebooting));
+    let good = matches!(event.status, Some(Status::Success | Status::Rebooting | Status::Skipped));
     let how = match (event.status, event.exit_code) {
+        (Some(Status::Skipped), _) => "  skipped".to_owned(),
         (Some(Status::Rebooting), _) => "  reboots".to_owned(),
         (Some(Status::IgnoredFailure), _) => "  failed, which is ignored".to_owned(),
         (_, Some(code)) if !good => format!("  exit code {code}"),

@@ -61,6 +61,8 @@ pub enum Status {
     Rebooting,
     /// Done.
     Success,
+    /// Left out by its condition, which counts as a success.
+    Skipped,
     /// Failed.
     Failed,
     /// A step that failed under `onFailure: Ignore`.

@@ -1,20 +1,21 @@
 //! From a work order to an exit status.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use goldsmith_document::{Diagnostics, Document, digest};
 use jiff::Timestamp;
 
+use crate::aws::Aws;
+use crate::documents::{DocumentError, copy_documents, read_documents};
 use crate::explain::explain;
 use crate::output::Output;
-use crate::run::{Flow, Run};
+use crate::run::{Around, Flow, Run};
+use crate::secrets::Secrets;
 use crate::state::State;
 use crate::store::{Store, StoreError};
 use crate::{
-    Builtin, EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, FailureContext, ORDER_VERSION, OrderDocument, RunResult,
-    RunStatus, WorkOrder, clean,
+    Builtin, EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, FailureContext, ORDER_VERSION, RunResult, RunStatus, WorkOrder,
+    clean, report,
 };
 
 /// Why an order is not run at all, or why a run breaks off.
@@ -22,12 +23,8 @@ use crate::{
 enum ExecuteError {
     #[error("the work order has version {version}, and this agent reads version {ORDER_VERSION}")]
     Version { version: u32 },
-    #[error("the text of document `{document}` does not have the digest that the work order gives")]
-    Digest { document: String },
-    #[error("{found}")]
-    Document { document: String, found: Diagnostics },
-    #[error("`{value}` is not an allowed value of the parameter `{parameter}`: one of {allowed}")]
-    Parameter { document: String, parameter: String, value: String, allowed: String },
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     #[error("the log folder {} cannot be written", path.display())]
     Logs { path: PathBuf, source: io::Error },
     #[error("a folder of the work order has no absolute path")]
@@ -61,8 +58,11 @@ pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut
 
 /// The result, or none where a reboot is due.
 fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, ExecuteError> {
+    if order.version != ORDER_VERSION {
+        return Err(ExecuteError::Version { version: order.version });
+    }
     let documents = read_documents(order)?;
-    let store = Store::open(order)?;
+    let mut store = Store::open(order)?;
     let state = match store.load()? {
         Some(State { result: Some(result), .. }) => return Ok(Some(result)),
         // The run that was waited for is about to have the machine rebooted: nothing may start before that.
@@ -71,13 +71,20 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
         None => State::new(&order.execution, Timestamp::now(), log_folder(order)),
     };
     let failed = |source| ExecuteError::Logs { path: state.log_folder.clone(), source };
-    let output = Output::open(stdout, &state.log_folder).map_err(failed)?;
+    let mut output = Output::open(stdout, &state.log_folder, Secrets::new(&state.secrets)).map_err(failed)?;
     copy_documents(order, &state.log_folder).map_err(failed)?;
-    let mut run = Run { order, documents: &documents, store: &store, state, output };
+    let aws = Aws::default();
+    let around = Around { output: &mut output, aws: &aws, ancestors: Vec::new(), muted: false };
+    let mut run = Run::new(order, &documents, &mut store, state, around)?;
     match run.run() {
         Ok(Flow::Reboot) => Ok(None),
         Ok(Flow::GoOn | Flow::Abort) => Ok(run.state.result),
-        Err(error) => Ok(Some(broken_off(run.state.summary(), &error))),
+        Err(error) => {
+            let result = broken_off(run.state.summary(), &error);
+            let state = State { result: Some(result.clone()), end: Some(Timestamp::now()), ..run.state };
+            report::write(&state, &output.secrets);
+            Ok(Some(result))
+        }
     }
 }
 
@@ -92,55 +99,15 @@ fn broken_off(known: RunResult, error: &StoreError) -> RunResult {
     }
 }
 
-/// Reads and checks every document before anything runs.
-fn read_documents(order: &WorkOrder) -> Result<Vec<Document>, ExecuteError> {
-    if order.version != ORDER_VERSION {
-        return Err(ExecuteError::Version { version: order.version });
-    }
-    order.documents.iter().map(read_document).collect()
-}
-
-fn read_document(ordered: &OrderDocument) -> Result<Document, ExecuteError> {
-    let name = || ordered.name.clone();
-    if digest(&ordered.body) != ordered.digest {
-        return Err(ExecuteError::Digest { document: name() });
-    }
-    let document = Document::parse(&ordered.name, &ordered.body)
-        .map_err(|found| ExecuteError::Document { document: name(), found })?;
-    for parameter in document.parameters.iter().filter(|parameter| !parameter.allowed_values.is_empty()) {
-        if let Some(value) = ordered.parameters.get(&parameter.name.value)
-            && !parameter.allowed_values.contains(value)
-        {
-            return Err(ExecuteError::Parameter {
-                document: name(),
-                parameter: parameter.name.value.clone(),
-                value: value.clone(),
-                allowed: parameter.allowed_values.join(", "),
-            });
-        }
-    }
-    Ok(document)
-}
-
 fn log_folder(order: &WorkOrder) -> PathBuf {
     let date = Timestamp::now().strftime("%Y-%m-%d_%H-%M-%S");
     order.log_directory.join(format!("TOE_{date}_UTC-0_{}", order.execution.replace('/', "-")))
 }
 
-/// `document.yaml`, and `document-2.yaml` and so on for the others.
-fn copy_documents(order: &WorkOrder, folder: &Path) -> io::Result<()> {
-    order.documents.iter().enumerate().try_for_each(|(index, document)| {
-        let name = if index == 0 { "document.yaml".to_owned() } else { format!("document-{}.yaml", index + 1) };
-        fs::write(folder.join(name), &document.body)
-    })
-}
-
 impl ExecuteError {
     fn result(&self, order: &WorkOrder) -> RunResult {
         let document = match self {
-            Self::Digest { document } | Self::Document { document, .. } | Self::Parameter { document, .. } => {
-                document.clone()
-            }
+            Self::Document(error) => error.document().to_owned(),
             Self::Version { .. } | Self::Logs { .. } | Self::Path(_) | Self::Store(_) => String::new(),
         };
         let result = RunResult::failed(&order.execution, explain(self));

@@ -1,21 +1,30 @@
 //! Runs work orders on this machine. [`WorkOrder`], [`RunResult`] and [`Event`] are the contract with those who send
 //! the agent and read its output; they need nothing but serde. [`execute`] carries an order out.
 
-mod actions;
+mod aws;
 mod checksum;
 mod clean;
+mod condition;
+mod context;
+mod documents;
 mod event;
 mod execute;
 mod explain;
+mod http;
+mod modules;
 mod order;
+mod os_release;
 mod output;
 mod process;
 mod report;
 mod resolve;
 mod result;
+mod retry;
 mod run;
+mod secrets;
 mod state;
 mod store;
+mod wildcard;
 
 pub use event::{EVENT_PREFIX, Event, EventKind, Status};
 pub use execute::execute;

@@ -41,6 +41,9 @@ pub struct WorkOrder {
     /// Bounds of the run.
     #[serde(default)]
     pub limits: Limits,
+    /// Actions by name that no document may use, also none that a document runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked_action_modules: Vec<String>,
 }
 
 /// Why there is no order.
@@ -103,6 +106,7 @@ impl WorkOrder {
             log_directory: default_log_directory(),
             working_directory: None,
             limits: Limits::default(),
+            blocked_action_modules: Vec::new(),
         }
     }
 

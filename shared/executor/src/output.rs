@@ -1,5 +1,5 @@
 //! Where a run's words go: the steps' lines and the event lines to the agent's standard output, both with times to the
-//! log folder.
+//! log folder. Secrets are masked on the way.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,9 +8,10 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::Event;
+use crate::secrets::Secrets;
 
 /// The first character of an event line; a step's own line that begins with it is escaped.
-const MARK: u8 = 0x1e;
+const MARK: char = '\u{1e}';
 
 /// The run's outputs. What cannot be written is dropped: a full disk or a closed pipe shows when the state is saved or
 /// when the caller is gone, and must not stop a step in its middle.
@@ -18,23 +19,35 @@ pub(crate) struct Output<'o> {
     stdout: &'o mut dyn Write,
     console: Option<File>,
     application: Option<File>,
+    /// What must not be shown.
+    pub(crate) secrets: Secrets,
+    /// Whether steps' lines go nowhere now: `disableLogging`.
+    pub(crate) muted: bool,
 }
 
 impl<'o> Output<'o> {
     /// Opens the logs of a folder, creating it where needed, and goes on with those that are there.
-    pub(crate) fn open(stdout: &'o mut dyn Write, folder: &Path) -> io::Result<Self> {
+    pub(crate) fn open(stdout: &'o mut dyn Write, folder: &Path, secrets: Secrets) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let open = |name| OpenOptions::new().create(true).append(true).open(folder.join(name));
-        Ok(Self { stdout, console: Some(open("console.log")?), application: Some(open("application.log")?) })
+        let (console, application) = (Some(open("console.log")?), Some(open("application.log")?));
+        Ok(Self { stdout, console, application, secrets, muted: false })
     }
 
-    /// A line that a step wrote, without its end.
-    pub(crate) fn line(&mut self, stream: &str, line: &[u8]) {
-        let escaped = line.first() == Some(&MARK);
-        let (prefix, rest) = if escaped { (&b"\\x1e"[..], &line[1..]) } else { (&b""[..], line) };
-        let whole = [prefix, rest, b"\n"].concat();
-        let _ = self.stdout.write_all(&whole).and_then(|()| self.stdout.flush());
-        self.console_line(&format!("{stream}: {}", String::from_utf8_lossy(line)));
+    /// A line that a step wrote, without its end. The answer is what was shown of it.
+    pub(crate) fn line(&mut self, stream: &str, line: &[u8]) -> Option<String> {
+        if self.muted {
+            return None;
+        }
+        let text = String::from_utf8_lossy(line);
+        let text = self.secrets.masked(&text).into_owned();
+        let shown = match text.strip_prefix(MARK) {
+            Some(rest) => format!("\\x1e{rest}\n"),
+            None => format!("{text}\n"),
+        };
+        let _ = self.stdout.write_all(shown.as_bytes()).and_then(|()| self.stdout.flush());
+        self.console_line(&format!("{stream}: {text}"));
+        Some(text)
     }
 
     /// A start or an end.
@@ -47,8 +60,9 @@ impl<'o> Output<'o> {
 
     /// A line for whoever looks for a fault.
     pub(crate) fn log(&mut self, text: &str) {
-        write_line(&mut self.application, "Debug", text);
-        self.console_line(text);
+        let text = self.secrets.masked(text).into_owned();
+        write_line(&mut self.application, "Debug", &text);
+        self.console_line(&text);
     }
 
     fn console_line(&mut self, text: &str) {
@@ -58,8 +72,9 @@ impl<'o> Output<'o> {
 
 fn write_line(file: &mut Option<File>, level: &str, text: &str) {
     let time = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f");
+    let line = format!("{time} {level} {text}\n"); // one write: formatting into a file makes one for each piece
     if let Some(open) = file
-        && writeln!(open, "{time} {level} {text}").is_err()
+        && open.write_all(line.as_bytes()).is_err()
     {
         *file = None;
     }

@@ -1,6 +1,8 @@
 //! One child process with all that it starts: its lines as they come, its end, and its end by force.
 
-use std::collections::VecDeque;
+mod capture;
+mod family;
+
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
@@ -8,9 +10,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::output::Output;
+use capture::Capture;
+pub(crate) use capture::LIMIT as CAPTURE_LIMIT;
+use family::Family;
 
 /// From the polite signal to the other one.
 const GRACE: Duration = Duration::from_secs(5);
@@ -18,11 +23,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_secs(1);
 /// A longer line is cut into several.
 const LINE_LIMIT: u64 = 64 * 1024;
-/// Captured standard output, in bytes; what comes later is shown but not kept for chaining.
-const CAPTURE_LIMIT: usize = 256 * 1024;
-/// Lines, and characters of each, that are kept to explain a failure.
-const TAIL_LINES: usize = 20;
-const TAIL_LENGTH: usize = 300;
 
 /// How a process ended and what it wrote.
 #[derive(Debug)]
@@ -47,21 +47,22 @@ enum Message {
     Exited(io::Result<ExitStatus>),
 }
 
-/// Runs a command in a process group of its own until it ends, or until `deadline`, when the whole group is ended.
+/// Runs a command until it ends, or until `deadline`, when it is ended with all that it started.
 /// Call it from a thread that lives as long as the program: the child is killed when that thread ends.
 pub(crate) fn run(command: &mut Command, deadline: Option<Instant>, output: &mut Output<'_>) -> io::Result<Finished> {
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: between fork and exec only one system call is made; it allocates nothing and takes no lock.
     unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
+    let mark = Family::mark(command);
     let mut child = command.spawn()?;
-    let group = Pid::from_child(&child);
+    let family = Family::new(&child, mark);
     let (sender, receiver) = sync_channel(256);
     if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
         read_lines("Stdout", stdout, sender.clone());
         read_lines("Stderr", stderr, sender.clone());
     }
     thread::spawn(move || sender.send(Message::Exited(child.wait())));
-    Pump { receiver, group, deadline, killed_at: None, timed_out: false, open: 2, capture: Capture::default() }
+    Pump { receiver, family, deadline, killed_at: None, timed_out: false, open: 2, capture: Capture::default() }
         .run(output)
 }
 
@@ -85,7 +86,7 @@ fn read_lines(stream: &'static str, pipe: impl Read + Send + 'static, sender: Sy
 
 struct Pump {
     receiver: Receiver<Message>,
-    group: Pid,
+    family: Family,
     deadline: Option<Instant>,
     killed_at: Option<Instant>,
     timed_out: bool,
@@ -100,12 +101,12 @@ impl Pump {
                 Some(Message::Line(stream, line)) => self.capture.take(stream, line, output),
                 Some(Message::Closed) => self.open = self.open.saturating_sub(1),
                 Some(Message::Exited(status)) => break status?,
-                None => self.end_group(),
+                None => self.end_family(),
             }
         };
         if self.timed_out {
             // The first process may have obeyed where its children did not.
-            let _ = kill_process_group(self.group, Signal::KILL);
+            self.family.signal(Signal::KILL);
         }
         self.drain(output)?;
         let exit = match status.code() {
@@ -152,37 +153,10 @@ impl Pump {
         }
     }
 
-    fn end_group(&mut self) {
+    fn end_family(&mut self) {
         let signal = if self.timed_out { Signal::KILL } else { Signal::TERM };
         self.killed_at = if self.timed_out { None } else { Some(Instant::now()) };
         self.timed_out = true;
-        let _ = kill_process_group(self.group, signal); // gone already: its end is about to be heard
-    }
-}
-
-#[derive(Default)]
-struct Capture {
-    stdout: Vec<u8>,
-    tail: VecDeque<String>,
-}
-
-impl Capture {
-    fn take(&mut self, stream: &str, mut line: Vec<u8>, output: &mut Output<'_>) {
-        if stream == "Stdout" && self.stdout.len() < CAPTURE_LIMIT {
-            self.stdout.extend_from_slice(&line);
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        }
-        output.line(stream, &line);
-        self.tail.push_back(String::from_utf8_lossy(&line).chars().take(TAIL_LENGTH).collect());
-        if self.tail.len() > TAIL_LINES {
-            self.tail.pop_front();
-        }
-    }
-
-    fn finish(self, exit: Exit) -> Finished {
-        let stdout = String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned();
-        Finished { exit, stdout, last_lines: self.tail.into() }
+        self.family.signal(signal);
     }
 }

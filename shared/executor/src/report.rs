@@ -5,6 +5,7 @@ use std::fs;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::secrets::Secrets;
 use crate::state::{DocumentRecord, PhaseRecord, State, StepRecord};
 use crate::{RunStatus, Status};
 
@@ -59,21 +60,24 @@ struct StepEntry<'s> {
     inputs: String,
     outputs: String,
     r#loop: (),
-    detailed_output: (),
+    detailed_output: Option<Vec<Root<'s>>>,
 }
 
 /// Writes the file into the log folder. A full disk must not change the result of a run, so nothing is reported.
-pub(crate) fn write(state: &State) {
-    let root = Root {
+pub(crate) fn write(state: &State, secrets: &Secrets) {
+    if let Ok(json) = serde_json::to_string_pretty(&root(state)) {
+        let _ = fs::write(state.log_folder.join("detailedoutput.json"), secrets.masked_json(&json));
+    }
+}
+
+fn root(state: &State) -> Root<'_> {
+    Root {
         execution_id: &state.execution,
         status: state.result.as_ref().map(|result| result.status),
         start_time: time(Some(state.start)),
         end_time: time(state.end),
         failure_message: state.result.as_ref().map_or("", |result| &result.failure_message),
         documents: state.documents.iter().map(document).collect(),
-    };
-    if let Ok(json) = serde_json::to_vec_pretty(&root) {
-        let _ = fs::write(state.log_folder.join("detailedoutput.json"), json);
     }
 }
 
@@ -108,7 +112,9 @@ fn phase(record: &PhaseRecord) -> PhaseEntry<'_> {
 }
 
 fn step(record: &StepRecord) -> StepEntry<'_> {
-    let outputs = if record.outputs.is_empty() { Vec::new() } else { vec![&record.outputs] };
+    let inputs = if record.muted { &[][..] } else { &record.inputs[..] };
+    let outputs = if record.outputs.is_empty() || record.muted { Vec::new() } else { vec![&record.outputs] };
+    let nested: Vec<Root<'_>> = record.nested.iter().map(root).collect();
     StepEntry {
         name: &record.name,
         status: record.status,
@@ -119,10 +125,10 @@ fn step(record: &StepRecord) -> StepEntry<'_> {
         action: &record.action,
         start_time: time(Some(record.start)),
         end_time: time(record.end),
-        inputs: serde_json::to_string(&record.inputs).unwrap_or_default(), // only text
+        inputs: serde_json::to_string(inputs).unwrap_or_default(), // only text
         outputs: serde_json::to_string(&outputs).unwrap_or_default(),
         r#loop: (),
-        detailed_output: (),
+        detailed_output: Some(nested).filter(|nested| !nested.is_empty()),
     }
 }
 

@@ -1,31 +1,62 @@
-//! Replaces references by their values just before a step runs. Values are put in as they are, without any quoting.
+//! Replaces references by their values just before a step runs. Values are put in as they are, without any quoting. All
+//! of one attempt's references to the same thing get the same value; the next attempt looks anew.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::env;
+use std::io;
 
-use goldsmith_document::{Chain, Document, Literal, Part, Reference, Setting, Side, Template};
+use goldsmith_document::{Chain, Document, Part, Reference, Side, SsmName, Template};
 
+use crate::aws::AwsError;
+use crate::context;
+use crate::modules::Place;
+use crate::secrets::Secrets;
 use crate::state::{DocumentRecord, Input, StepRecord};
 use crate::{OrderDocument, Status};
 
-/// What the references of one document can see.
+/// What the references of one step can see.
 pub(crate) struct Resolver<'r> {
+    /// Parameters and constants.
     pub(crate) values: &'r BTreeMap<String, String>,
     pub(crate) record: &'r DocumentRecord,
+    pub(crate) place: Place<'r>,
+    pub(crate) scene: Scene<'r>,
+    /// Gets what must not be shown.
+    pub(crate) secrets: &'r Secrets,
+    /// Number and value of the loop's iteration.
+    pub(crate) iteration: Option<(usize, &'r str)>,
+    /// Values of the Parameter Store that this attempt has read.
+    pub(crate) stored: &'r RefCell<BTreeMap<String, String>>,
 }
 
-/// A chain without a value.
+/// Which step it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'s> {
+    pub(crate) execution: &'s str,
+    pub(crate) phase: &'s str,
+    pub(crate) step: &'s str,
+}
+
+/// A reference without a value.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error("`{{{{ {name} }}}}` has no value: the step `{step}` did not run")]
     NotRun { name: String, step: String },
+    #[error("`{{{{ {name} }}}}` has no value: the step `{step}` was skipped")]
+    Skipped { name: String, step: String },
     #[error("`{{{{ {name} }}}}` has no value: the step `{step}` failed")]
     Failed { name: String, step: String },
     #[error("`{{{{ {name} }}}}` has no value: the step `{step}` has no such element or key")]
     NoSuchValue { name: String, step: String },
-    #[error("`{text}` is not {expected}")]
-    NotOne { text: String, expected: &'static str },
-    #[error("{what} is not supported by this agent yet")]
-    Unsupported { what: String },
+    #[error("`{{{{ env:{name} }}}}` has no value: the variable is not set")]
+    Env { name: String },
+    #[error("`{{{{ {name} }}}}` has no value")]
+    Aws { name: String, source: AwsError },
+    #[error("`{{{{ context:uuid }}}}` has no value: the machine gives no random numbers")]
+    Random(#[source] io::Error),
+    #[error("`{key}` is `{text}`, which is not {expected}")]
+    BadValue { key: String, text: String, expected: &'static str },
 }
 
 /// Parameters and constants of a document with the order's values; a parameter without value or default is empty.
@@ -44,26 +75,42 @@ impl Resolver<'_> {
     pub(crate) fn text(&self, template: &Template) -> Result<String, ResolveError> {
         template.parts.iter().try_fold(String::new(), |text, part| match part {
             Part::Text(more) => Ok(text + more),
-            Part::Reference(Reference::Name(name)) => {
-                Ok(text + self.values.get(name).map(String::as_str).unwrap_or_default())
-            }
-            Part::Reference(Reference::Chain(chain)) => Ok(text + &self.chain(chain)?),
-            Part::Reference(_) => Err(ResolveError::Unsupported { what: "this kind of reference".to_owned() }),
+            Part::Reference(reference) => Ok(text + &self.reference(reference)?),
         })
     }
 
-    /// The value of an input that may have references.
-    pub(crate) fn value<T: Literal + Clone>(&self, setting: &Setting<T>) -> Result<T, ResolveError> {
-        if let Some(value) = &setting.value {
-            return Ok(value.clone());
-        }
-        let text = self.text(&setting.text)?;
-        T::read(&text).ok_or(ResolveError::NotOne { text, expected: T::EXPECTED })
+    fn reference(&self, reference: &Reference) -> Result<String, ResolveError> {
+        Ok(match reference {
+            Reference::Name(name) => self.values.get(name).cloned().unwrap_or_default(),
+            Reference::Chain(chain) => self.chain(chain)?,
+            Reference::LoopIndex => self.iteration.map(|(index, _)| index.to_string()).unwrap_or_default(),
+            Reference::LoopValue => self.iteration.map(|(_, value)| value.to_owned()).unwrap_or_default(),
+            Reference::Env(name) => env::var(name).map_err(|_| ResolveError::Env { name: name.clone() })?,
+            Reference::Context(key) => context::value(*key, self.scene, &self.place)?,
+            Reference::Ssm(SsmName::Given(name)) => self.stored(name)?,
+            Reference::Ssm(SsmName::Declared(name)) => {
+                self.stored(self.values.get(name).map(String::as_str).unwrap_or_default())?
+            }
+            Reference::Ssm(SsmName::Stored(name)) => self.stored(&self.stored(name)?)?,
+            Reference::Imds(path) => {
+                let failed = |source| ResolveError::Aws { name: format!("aws:imds:{path}"), source };
+                self.place.aws.metadata(path, self.place.deadline).map_err(failed)?
+            }
+        })
     }
 
-    /// The text of an input that may be absent.
-    pub(crate) fn optional(&self, template: Option<&Template>) -> Result<Option<String>, ResolveError> {
-        template.map(|template| self.text(template)).transpose()
+    /// A parameter of the Parameter Store. Its value is masked in all that is shown, if it is a secret.
+    fn stored(&self, name: &str) -> Result<String, ResolveError> {
+        if let Some(known) = self.stored.borrow().get(name) {
+            return Ok(known.clone());
+        }
+        let failed = |source| ResolveError::Aws { name: format!("aws:ssm:{name}"), source };
+        let parameter = self.place.aws.parameter(name, self.place.deadline).map_err(failed)?;
+        if parameter.is_secret() {
+            self.secrets.add(&parameter.value);
+        }
+        self.stored.borrow_mut().insert(name.to_owned(), parameter.value.clone());
+        Ok(parameter.value)
     }
 
     fn chain(&self, chain: &Chain) -> Result<String, ResolveError> {
@@ -78,10 +125,11 @@ impl Resolver<'_> {
             Side::Outputs => None,
             Side::Inputs => input(record, *index, key),
         };
-        match value {
-            Some(value) => Ok(value),
-            None if record.status != Status::Success => Err(ResolveError::Failed { name, step }),
-            None => Err(ResolveError::NoSuchValue { name, step }),
+        match (value, record.status) {
+            (Some(value), _) => Ok(value),
+            (None, Status::Success) => Err(ResolveError::NoSuchValue { name, step }),
+            (None, Status::Skipped) => Err(ResolveError::Skipped { name, step }),
+            (None, _) => Err(ResolveError::Failed { name, step }),
         }
     }
 }

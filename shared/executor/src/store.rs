@@ -1,16 +1,23 @@
-//! The state directory: a lock that lets one run at a time work on this machine, and the state of each execution.
+//! The state directory: a lock that lets one run at a time work on this machine, and a journal for each execution.
 //!
-//! A state is replaced as a whole (written beside, synced, renamed), so that a crash leaves the old one or the new one.
+//! The journal's first line is a whole state, each further line one change of it. A line is written before what it
+//! announces is done. That needs no sync: what was written survives the end of this process, however it ends, and an
+//! orderly restart of the machine. Only where the machine is to be restarted, and when the run is over, the journal is
+//! synced. If the machine itself dies, the last lines may be lost: [`crate::run`] sees that the machine was started
+//! anew without having been asked to, and does not run the step that may have begun.
+
+mod journal;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use goldsmith_document::digest;
 
 use crate::WorkOrder;
 use crate::state::State;
+pub(crate) use journal::Entry;
 
 /// Why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +40,9 @@ pub(crate) struct Store {
     folder: PathBuf,
     /// Another run held the lock when this one started.
     pub(crate) waited: bool,
-    _lock: File,
+    /// None: whoever opened this holds the lock of the one around it.
+    _lock: Option<File>,
+    journal: Option<File>,
 }
 
 impl Store {
@@ -49,31 +58,63 @@ impl Store {
             Err(TryLockError::WouldBlock) => lock.lock().map(|()| true).map_err(failed)?,
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         };
-        Ok(Self { folder, waited, _lock: lock })
+        Ok(Self { folder, waited, _lock: Some(lock), journal: None })
     }
 
-    /// The state that an earlier start left, if there was one.
+    /// The place of an execution inside of this one.
+    pub(crate) fn nested(&self, name: &str) -> Result<Self, StoreError> {
+        let folder = self.folder.join("nested").join(name);
+        create_private(&folder).map_err(|source| StoreError::Create { path: folder.clone(), source })?;
+        Ok(Self { folder, waited: false, _lock: None, journal: None })
+    }
+
+    /// The order that a nested execution was started with, if it was.
+    pub(crate) fn order(&self) -> Result<Option<WorkOrder>, StoreError> {
+        let path = self.folder.join("order.json");
+        let Some(text) = read(&path)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|source| StoreError::Form { path, source })
+    }
+
+    /// Keeps the order of a nested execution.
+    pub(crate) fn keep_order(&self, order: &WorkOrder) -> Result<(), StoreError> {
+        let json = serde_json::to_vec(order).unwrap_or_default(); // text and numbers always serialise
+        self.replace("order.json", &json).map(drop)
+    }
+
+    /// The state that an earlier start left, if there was one. A line that was cut off in the writing is passed over:
+    /// what it announces was not done.
     pub(crate) fn load(&self) -> Result<Option<State>, StoreError> {
-        let path = self.file();
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|source| StoreError::Form { path, source }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StoreError::Read { path, source }),
-        }
+        let path = self.folder.join("state.jsonl");
+        let Some(text) = read(&path)? else { return Ok(None) };
+        journal::replay(&text).map(Some).map_err(|source| StoreError::Form { path, source })
     }
 
-    /// Replaces the state.
-    pub(crate) fn save(&self, state: &State) -> Result<(), StoreError> {
-        let path = self.file();
-        let write = || -> io::Result<()> {
-            let new = path.with_extension("new");
-            let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
-            file.write_all(&serde_json::to_vec(state)?)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.folder)?.sync_all()
-        };
-        write().map_err(|source| StoreError::Save { path: path.clone(), source })
+    /// Begins a journal with this state, in the place of the one that was there.
+    pub(crate) fn begin(&mut self, state: &State) -> Result<(), StoreError> {
+        let mut line = serde_json::to_vec(state).unwrap_or_default(); // text and numbers always serialise
+        line.push(b'\n');
+        self.journal = Some(self.replace("state.jsonl", &line)?);
+        Ok(())
+    }
+
+    /// Notes a change.
+    pub(crate) fn note(&self, entry: &Entry<'_>) -> Result<(), StoreError> {
+        let mut line = serde_json::to_vec(entry).unwrap_or_default();
+        line.push(b'\n');
+        self.write(|mut file| match file.metadata()?.nlink() {
+            0 => Err(io::ErrorKind::NotFound.into()), // a journal that nobody finds again is none
+            _ => file.write_all(&line),
+        })
+    }
+
+    /// Makes sure that the journal survives whatever happens to the machine.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.write(|file| file.sync_data())
+    }
+
+    /// Forgets the executions inside of this one.
+    pub(crate) fn forget_nested(&self) {
+        let _ = fs::remove_dir_all(self.folder.join("nested")); // what stays is never looked at again
     }
 
     /// An empty private folder for one attempt of a step.
@@ -81,17 +122,42 @@ impl Store {
         let folder = self.folder.join("work");
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => create_private(&folder)?,
+            _ => DirBuilder::new().mode(0o700).create(&folder)?,
         }
         Ok(folder)
     }
 
-    fn file(&self) -> PathBuf {
-        self.folder.join("state.json")
+    fn write(&self, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StoreError> {
+        let result = self.journal.as_ref().map_or_else(|| Err(io::ErrorKind::NotFound.into()), write);
+        result.map_err(|source| StoreError::Save { path: self.folder.join("state.jsonl"), source })
+    }
+
+    /// Replaces a file as a whole, so that a crash leaves the old one or the new one.
+    fn replace(&self, name: &str, bytes: &[u8]) -> Result<File, StoreError> {
+        let path = self.folder.join(name);
+        let write = || -> io::Result<File> {
+            let new = path.with_extension("new");
+            let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(&self.folder)?.sync_all()?;
+            Ok(file)
+        };
+        write().map_err(|source| StoreError::Save { path: path.clone(), source })
     }
 }
 
-/// A state belongs to an execution with exactly these documents, phases and parameters.
+fn read(path: &Path) -> Result<Option<String>, StoreError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// A state belongs to an execution with exactly these documents, phases and parameters: what an order for others left
+/// in the same directory is never gone on with.
 fn key(order: &WorkOrder) -> String {
     let documents: Vec<_> = order.documents.iter().map(|d| (&d.name, &d.digest, &d.parameters)).collect();
     let identity = serde_json::to_string(&(&order.execution, &order.phases, documents)).unwrap_or_default(); // only text
@@ -105,7 +171,7 @@ fn create_private(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Store, key};
+    use super::{Entry, Store, key};
     use crate::state::State;
     use crate::{OrderDocument, WorkOrder};
 
@@ -114,13 +180,22 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_state_is_loaded_again() {
+    fn a_saved_state_is_loaded_again_with_what_was_noted_and_without_half_a_line() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&order(directory.path())).unwrap();
+        let mut store = Store::open(&order(directory.path())).unwrap();
         assert_eq!(store.load().unwrap(), None);
-        let state = State::new("b/Build", "2026-01-02T03:04:05Z".parse().unwrap(), "/log".into());
-        store.save(&state).unwrap();
-        assert_eq!(store.load().unwrap(), Some(state));
+        let mut state = State::new("b/Build", "2026-01-02T03:04:05Z".parse().unwrap(), "/log".into());
+        store.begin(&state).unwrap();
+        assert_eq!(store.load().unwrap().as_ref(), Some(&state));
+        store.note(&Entry::RebootPending(true)).unwrap();
+        state.reboot_pending = true;
+        assert_eq!(store.load().unwrap().as_ref(), Some(&state));
+        let path = store.folder.join("state.jsonl");
+        let whole = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, format!("{whole}{{\"RebootPending\":fa")).unwrap();
+        assert_eq!(store.load().unwrap().as_ref(), Some(&state));
+        std::fs::remove_file(&path).unwrap();
+        assert!(store.note(&Entry::RebootPending(false)).is_err());
     }
 
     #[test]
@@ -140,7 +215,7 @@ mod tests {
     fn a_damaged_state_is_named_and_not_overwritten() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&order(directory.path())).unwrap();
-        std::fs::write(store.file(), "{").unwrap();
-        assert!(store.load().unwrap_err().to_string().ends_with("state.json is not a state of this agent"));
+        std::fs::write(store.folder.join("state.jsonl"), "{\n").unwrap();
+        assert!(store.load().unwrap_err().to_string().ends_with("state.jsonl is not a state of this agent"));
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::wildcard::matches;
+
 /// How often a folder that gets new files while it is removed is gone through.
 const PASSES: usize = 3;
 
@@ -112,33 +114,10 @@ fn entries(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().filter_map(|entry| names(entry.ok()?)).collect()
 }
 
-/// Whether a name matches a pattern in which `*` stands for any text.
-fn matches(name: &str, pattern: &str) -> bool {
-    match pattern.split_once('*') {
-        None => name == pattern,
-        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
-            (0..=name.len()).filter(|at| name.is_char_boundary(*at)).any(|at| matches(&name[at..], rest))
-        }),
-    }
-}
-
 /// A file that is gone already is as good as removed; one that something is mounted on is none of the image's.
 fn gone(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy) => Ok(()),
         result => result,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn a_star_is_any_text() {
-        assert!(matches("ssh_host_rsa_key", "ssh_host_*_key"));
-        assert!(!matches("ssh_host_rsa_key.pub", "ssh_host_*_key"));
-        assert!(matches(".bash_history", ".*_history") && matches("x", "*"));
-        assert!(!matches("bash_history", ".*_history"));
     }
 }

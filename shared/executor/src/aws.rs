@@ -1,0 +1,178 @@
+//! The few calls to AWS that documents need: objects of S3, parameters of SSM, the instance's metadata. Signed here,
+//! so that the agent carries no SDK.
+
+mod credentials;
+mod imds;
+mod s3;
+mod sigv4;
+mod ssm;
+mod xml;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::http::{self, Answer, Content, HttpError, Request};
+use credentials::{Credentials, variable};
+pub(crate) use s3::Access;
+use sigv4::{Signable, sha256};
+
+/// How long credentials are used before they are asked for anew: those of a role last at least some minutes longer.
+const CREDENTIALS_LAST: Duration = Duration::from_secs(240);
+
+/// AWS as this machine reaches it. Credentials and Region are found when the first call needs them.
+#[derive(Default)]
+pub(crate) struct Aws {
+    credentials: RefCell<Option<(Credentials, Instant)>>,
+    identity: RefCell<Option<Identity>>,
+    /// Buckets that turned out to be in another Region.
+    bucket_regions: RefCell<BTreeMap<String, String>>,
+}
+
+/// Who and where the instance is.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity {
+    account_id: String,
+    region: String,
+}
+
+/// Why a call to AWS failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AwsError {
+    #[error("there are no AWS credentials: none in the environment, no container's, and no role of this instance")]
+    NoCredentials { source: Box<AwsError> },
+    #[error("the AWS Region is not known: neither AWS_REGION is set nor does the instance's metadata tell it")]
+    NoRegion { source: Box<AwsError> },
+    #[error("the instance's metadata is switched off by AWS_EC2_METADATA_DISABLED")]
+    MetadataDisabled,
+    #[error("the instance's metadata cannot be read")]
+    Metadata(#[source] HttpError),
+    #[error("{url} answers with status {status}")]
+    MetadataStatus { url: String, status: u16 },
+    #[error("the answer of {what} cannot be read")]
+    Answer { what: String, source: serde_json::Error },
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error("{what} was refused with status {status}, {code}: {message}")]
+    Refused { what: String, status: u16, code: String, message: String },
+    #[error("{} cannot be read", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("the key `{key}` cannot be a path below the destination")]
+    Key { key: String },
+}
+
+/// A call before it is signed.
+struct Call<'c> {
+    service: &'static str,
+    region: &'c str,
+    method: &'c str,
+    /// `https://host`, without a slash at its end.
+    origin: String,
+    /// Encoded, from the first slash.
+    path: &'c str,
+    query: Vec<(&'c str, &'c str)>,
+    headers: Vec<(String, String)>,
+    content: Content<'c>,
+    /// SHA-256 of the content, where it is a file.
+    payload: Option<&'c str>,
+}
+
+impl Aws {
+    /// A value of the instance's metadata, by its path below `meta-data/`.
+    pub(crate) fn metadata(&self, path: &str, deadline: Option<Instant>) -> Result<String, AwsError> {
+        imds::get(&format!("/latest/meta-data/{}", path.trim_start_matches('/')), deadline)
+    }
+
+    /// The Region of the environment, else of the instance.
+    pub(crate) fn region(&self, deadline: Option<Instant>) -> Result<String, AwsError> {
+        match variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")) {
+            Some(region) => Ok(region),
+            None => match self.identity(deadline) {
+                Ok(identity) => Ok(identity.region),
+                Err(source) => Err(AwsError::NoRegion { source: Box::new(source) }),
+            },
+        }
+    }
+
+    /// The account of the instance.
+    pub(crate) fn account(&self, deadline: Option<Instant>) -> Result<String, AwsError> {
+        self.identity(deadline).map(|identity| identity.account_id)
+    }
+
+    fn identity(&self, deadline: Option<Instant>) -> Result<Identity, AwsError> {
+        if let Some(known) = &*self.identity.borrow() {
+            return Ok(known.clone());
+        }
+        let path = "/latest/dynamic/instance-identity/document";
+        let json = imds::get(path, deadline)?;
+        let found: Identity =
+            serde_json::from_str(&json).map_err(|source| AwsError::Answer { what: path.to_owned(), source })?;
+        Ok(self.identity.borrow_mut().insert(found).clone())
+    }
+
+    fn credentials(&self, deadline: Option<Instant>) -> Result<Credentials, AwsError> {
+        if let Some((known, since)) = &*self.credentials.borrow()
+            && since.elapsed() < CREDENTIALS_LAST
+        {
+            return Ok(known.clone());
+        }
+        let found = Credentials::find(deadline)?;
+        *self.credentials.borrow_mut() = Some((found.clone(), Instant::now()));
+        Ok(found)
+    }
+
+    /// Signs and makes a call; the answer may have any status.
+    fn call(&self, call: Call<'_>, deadline: Option<Instant>) -> Result<Answer, AwsError> {
+        let credentials = self.credentials(deadline)?;
+        let mut query: Vec<String> = (call.query.iter())
+            .map(|(name, value)| format!("{}={}", sigv4::encode(name, false), sigv4::encode(value, false)))
+            .collect();
+        query.sort();
+        let query = query.join("&");
+        let payload = match (call.payload, call.content) {
+            (Some(digest), _) => digest.to_owned(),
+            (None, Content::Text(text)) => sha256(text.as_bytes()),
+            (None, _) => sha256(b""),
+        };
+        let host = call.origin.split_once("://").map_or(call.origin.as_str(), |(_, host)| host);
+        let mut headers = call.headers;
+        headers.push(("host".to_owned(), host.to_owned()));
+        let signable = Signable { method: call.method, path: call.path, query: &query, headers, payload: &payload };
+        let headers = sigv4::sign(signable, &credentials, (call.region, call.service), Timestamp::now());
+        let mark = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}{}{mark}{query}", call.origin, call.path);
+        let (method, content) = (call.method, call.content);
+        // A signature is good for one host only, so a redirect is not followed.
+        let request = Request { method, headers: &headers, content, redirected: false, ..Request::get(&url, deadline) };
+        Ok(request.send()?)
+    }
+}
+
+impl AwsError {
+    /// Whether another try may well succeed.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Http(error) | Self::Metadata(error) => error.may_pass(),
+            Self::Refused { status, code, .. } => http::may_pass(*status) || code.contains("Throttl"),
+            Self::MetadataStatus { status, .. } => http::may_pass(*status),
+            _ => false,
+        }
+    }
+}
+
+/// Where a service is: what the environment says, else AWS's own address.
+fn origin(service: &str, region: &str) -> String {
+    let own =
+        variable(&format!("AWS_ENDPOINT_URL_{}", service.to_uppercase())).or_else(|| variable("AWS_ENDPOINT_URL"));
+    match own {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None if region.starts_with("cn-") => format!("https://{service}.{region}.amazonaws.com.cn"),
+        None => format!("https://{service}.{region}.amazonaws.com"),
+    }
+}

@@ -1,0 +1,81 @@
+//! Whose requests these are: credentials of the environment, of the container, or of the instance's role, in this order.
+
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use serde::Deserialize;
+
+use super::{AwsError, imds};
+use crate::http::Request;
+
+/// Container services answer on the machine itself.
+const CONNECT: Duration = Duration::from_secs(2);
+const CONTAINER_HOST: &str = "http://169.254.170.2";
+const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+
+/// Keys for signing.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Credentials {
+    pub(super) access_key_id: String,
+    pub(super) secret_access_key: String,
+    #[serde(rename = "Token")]
+    pub(super) session_token: Option<String>,
+}
+
+impl Credentials {
+    /// The first that are there.
+    pub(super) fn find(deadline: Option<Instant>) -> Result<Self, AwsError> {
+        if let Some(found) = Self::of_environment() {
+            return Ok(found);
+        }
+        match Self::of_container(deadline) {
+            Some(found) => found,
+            None => Self::of_role(deadline).map_err(|source| AwsError::NoCredentials { source: Box::new(source) }),
+        }
+    }
+
+    fn of_environment() -> Option<Self> {
+        Some(Self {
+            access_key_id: variable("AWS_ACCESS_KEY_ID")?,
+            secret_access_key: variable("AWS_SECRET_ACCESS_KEY")?,
+            session_token: variable("AWS_SESSION_TOKEN"),
+        })
+    }
+
+    fn of_container(deadline: Option<Instant>) -> Option<Result<Self, AwsError>> {
+        let url = match variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
+            Some(path) => format!("{CONTAINER_HOST}{path}"),
+            None => variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")?,
+        };
+        let file = || fs::read_to_string(variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")?).ok();
+        let token = file().or_else(|| variable("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
+        let headers: Vec<_> =
+            token.map(|token| ("authorization".to_owned(), token.trim().to_owned())).into_iter().collect();
+        let request = Request { headers: &headers, proxied: false, connect: CONNECT, ..Request::get(&url, deadline) };
+        let answer = || -> Result<Self, AwsError> {
+            let answer = request.send().map_err(AwsError::Metadata)?;
+            match answer.status {
+                200 => read(&url, &answer.into_text(&url).map_err(AwsError::Metadata)?),
+                status => Err(AwsError::MetadataStatus { url: url.clone(), status }),
+            }
+        };
+        Some(answer())
+    }
+
+    fn of_role(deadline: Option<Instant>) -> Result<Self, AwsError> {
+        let roles = imds::get(ROLES, deadline)?;
+        let role = roles.lines().next().unwrap_or_default();
+        let path = format!("{ROLES}{role}");
+        read(&path, &imds::get(&path, deadline)?)
+    }
+}
+
+fn read(url: &str, json: &str) -> Result<Credentials, AwsError> {
+    serde_json::from_str(json).map_err(|source| AwsError::Answer { what: url.to_owned(), source })
+}
+
+/// An environment variable that is set and not empty.
+pub(super) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

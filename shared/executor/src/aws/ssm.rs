@@ -1,0 +1,78 @@
+//! `GetParameter` of Systems Manager.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Aws, AwsError, Call, origin};
+use crate::http::Content;
+
+/// A parameter's value.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Parameter {
+    pub(crate) value: String,
+    r#type: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Wish<'w> {
+    name: &'w str,
+    with_decryption: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Found {
+    parameter: Parameter,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Refusal {
+    __type: String,
+    #[serde(alias = "Message")]
+    message: String,
+}
+
+impl Parameter {
+    /// Whether the value must not be shown: a `SecureString`, also one that stands for a secret of Secrets Manager.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.r#type == "SecureString"
+    }
+}
+
+impl Aws {
+    /// A parameter by its name, decrypted. A list's value is its elements with commas between them.
+    pub(crate) fn parameter(&self, name: &str, deadline: Option<Instant>) -> Result<Parameter, AwsError> {
+        let region = self.region(deadline)?;
+        let what = format!("GetParameter {name}");
+        let unreadable = |source| AwsError::Answer { what: what.clone(), source };
+        let body = serde_json::to_string(&Wish { name, with_decryption: true }).map_err(unreadable)?;
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let call = Call {
+            service: "ssm",
+            region: &region,
+            method: "POST",
+            origin: origin("ssm", &region),
+            path: "/",
+            query: Vec::new(),
+            headers: vec![
+                header("content-type", "application/x-amz-json-1.1"),
+                header("x-amz-target", "AmazonSSM.GetParameter"),
+            ],
+            content: Content::Text(&body),
+            payload: None,
+        };
+        let answer = self.call(call, deadline)?;
+        let status = answer.status;
+        let json = answer.into_text(&what)?;
+        if status == 200 {
+            return Ok(serde_json::from_str::<Found>(&json).map_err(unreadable)?.parameter);
+        }
+        let refusal: Refusal = serde_json::from_str(&json).unwrap_or_default(); // anything may stand between us and SSM
+        let code = refusal.__type.rsplit('#').next().unwrap_or_default().to_owned();
+        Err(AwsError::Refused { what, status, code, message: refusal.message })
+    }
+}

@@ -1,0 +1,70 @@
+//! The documents of an order, read and checked before anything runs.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use goldsmith_document::{Diagnostics, Document, Module, Platform, Target, digest};
+
+use crate::{OrderDocument, WorkOrder};
+
+/// Why a document cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DocumentError {
+    #[error("the text of document `{document}` does not have the digest that the work order gives")]
+    Digest { document: String },
+    #[error("{found}")]
+    Invalid { document: String, found: Diagnostics },
+    #[error("`{value}` is not an allowed value of the parameter `{parameter}`: one of {allowed}")]
+    Parameter { document: String, parameter: String, value: String, allowed: String },
+    #[error("`{name}` is to be blocked, and there is no such action")]
+    Blocked { name: String },
+}
+
+impl DocumentError {
+    /// The document's name, where it is one document's fault.
+    pub(crate) fn document(&self) -> &str {
+        match self {
+            Self::Digest { document } | Self::Invalid { document, .. } | Self::Parameter { document, .. } => document,
+            Self::Blocked { .. } => "",
+        }
+    }
+}
+
+/// Reads and checks all documents of an order for this machine.
+pub(crate) fn read_documents(order: &WorkOrder) -> Result<Vec<Document>, DocumentError> {
+    let named = |name: &String| Module::named(name).ok_or_else(|| DocumentError::Blocked { name: name.clone() });
+    let blocked = order.blocked_action_modules.iter().map(named).collect::<Result<_, _>>()?;
+    let target = Target { platform: Some(Platform::Linux), blocked };
+    order.documents.iter().map(|document| read_document(document, &target)).collect()
+}
+
+fn read_document(ordered: &OrderDocument, target: &Target) -> Result<Document, DocumentError> {
+    let name = || ordered.name.clone();
+    if digest(&ordered.body) != ordered.digest {
+        return Err(DocumentError::Digest { document: name() });
+    }
+    let document = Document::parse_for(&ordered.name, &ordered.body, target)
+        .map_err(|found| DocumentError::Invalid { document: name(), found })?;
+    for parameter in document.parameters.iter().filter(|parameter| !parameter.allowed_values.is_empty()) {
+        if let Some(value) = ordered.parameters.get(&parameter.name.value)
+            && !parameter.allowed_values.contains(value)
+        {
+            return Err(DocumentError::Parameter {
+                document: name(),
+                parameter: parameter.name.value.clone(),
+                value: value.clone(),
+                allowed: parameter.allowed_values.join(", "),
+            });
+        }
+    }
+    Ok(document)
+}
+
+/// Copies them into the log folder: `document.yaml`, and `document-2.yaml` and so on for the others.
+pub(crate) fn copy_documents(order: &WorkOrder, folder: &Path) -> io::Result<()> {
+    order.documents.iter().enumerate().try_for_each(|(index, document)| {
+        let name = if index == 0 { "document.yaml".to_owned() } else { format!("document-{}.yaml", index + 1) };
+        fs::write(folder.join(name), &document.body)
+    })
+}

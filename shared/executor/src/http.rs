@@ -1,0 +1,173 @@
+//! One HTTP request.
+//!
+//! Servers are trusted that the machine trusts, so that a company's own authority works; a machine that has no
+//! certificates at all gets those that this program brings.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use ureq::http;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{AsSendBody, Body};
+
+/// How long a server may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(30);
+/// Longest answer that is read into memory, in bytes.
+const TEXT_LIMIT: u64 = 8 * 1024 * 1024;
+
+/// A request that is to be made.
+#[derive(Debug)]
+pub(crate) struct Request<'r> {
+    pub(crate) method: &'r str,
+    pub(crate) url: &'r str,
+    pub(crate) headers: &'r [(String, String)],
+    pub(crate) content: Content<'r>,
+    /// Whether any TLS certificate is good enough.
+    pub(crate) any_certificate: bool,
+    /// Whether the environment's proxy is used; not for addresses of the machine itself.
+    pub(crate) proxied: bool,
+    /// Whether redirects are followed.
+    pub(crate) redirected: bool,
+    pub(crate) connect: Duration,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Content<'r> {
+    Nothing,
+    Text(&'r str),
+    File(&'r File),
+}
+
+/// An answer of any status.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    response: http::Response<Body>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HttpError {
+    #[error("{url} cannot be fetched")]
+    Transport { url: String, source: Box<ureq::Error> },
+    #[error("{url} is not a URL")]
+    Url { url: String, source: http::Error },
+    #[error("{url} breaks off")]
+    Body { url: String, source: io::Error },
+    #[error("{url} took longer than the step may")]
+    TimedOut { url: String },
+}
+
+impl<'r> Request<'r> {
+    /// A GET request with nothing special.
+    pub(crate) fn get(url: &'r str, deadline: Option<Instant>) -> Self {
+        Self {
+            method: "GET",
+            url,
+            headers: &[],
+            content: Content::Nothing,
+            any_certificate: false,
+            proxied: true,
+            redirected: true,
+            connect: CONNECT,
+            deadline,
+        }
+    }
+
+    /// Makes the request.
+    pub(crate) fn send(&self) -> Result<Answer, HttpError> {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(HttpError::TimedOut { url: self.url.to_owned() });
+        }
+        match self.content {
+            Content::Nothing => self.run((), left),
+            Content::Text(text) => self.run(text, left),
+            Content::File(file) => self.run(file, left),
+        }
+    }
+
+    fn run(&self, content: impl AsSendBody, left: Option<Duration>) -> Result<Answer, HttpError> {
+        let mut config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(self.connect))
+            .timeout_global(left)
+            .tls_config(TlsConfig::builder().disable_verification(self.any_certificate).root_certs(roots()).build());
+        if !self.redirected {
+            config = config.max_redirects(0).max_redirects_will_error(false);
+        }
+        if !self.proxied {
+            config = config.proxy(None);
+        }
+        let mut request = http::Request::builder().method(self.method).uri(self.url);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(content).map_err(|source| HttpError::Url { url: self.url.to_owned(), source })?;
+        let response = ureq::Agent::from(config.build()).run(request).map_err(|error| match error {
+            ureq::Error::Timeout(ureq::Timeout::Global) => HttpError::TimedOut { url: self.url.to_owned() },
+            error => HttpError::Transport { url: self.url.to_owned(), source: Box::new(error) },
+        })?;
+        Ok(Answer { status: response.status().as_u16(), response })
+    }
+}
+
+impl Answer {
+    /// A header's value, where it is there and text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// The body, to be read piece by piece.
+    pub(crate) fn into_reader(self) -> impl Read {
+        self.response.into_body().into_reader()
+    }
+
+    /// The whole body as text.
+    pub(crate) fn into_text(self, url: &str) -> Result<String, HttpError> {
+        let mut text = String::new();
+        let mut reader = self.into_reader().take(TEXT_LIMIT);
+        reader.read_to_string(&mut text).map(|_| text).map_err(|source| HttpError::broken(url, source))
+    }
+}
+
+impl HttpError {
+    /// Why a body ended early.
+    pub(crate) fn broken(url: &str, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::TimedOut => Self::TimedOut { url: url.to_owned() },
+            _ => Self::Body { url: url.to_owned(), source },
+        }
+    }
+
+    /// Whether another try may well succeed.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Transport { source, .. } => !matches!(**source, ureq::Error::BadUri(_)),
+            Self::Body { .. } => true,
+            Self::Url { .. } | Self::TimedOut { .. } => false,
+        }
+    }
+}
+
+/// Whether another try may well be answered better than with this status.
+pub(crate) fn may_pass(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..)
+}
+
+/// Read once: parsing a machine's certificates takes longer than many a request.
+fn roots() -> RootCerts {
+    static ROOTS: OnceLock<RootCerts> = OnceLock::new();
+    let read = || {
+        let found = rustls_native_certs::load_native_certs().certs;
+        if found.is_empty() {
+            return RootCerts::WebPki;
+        }
+        RootCerts::from(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()))
+    };
+    ROOTS.get_or_init(read).clone()
+}

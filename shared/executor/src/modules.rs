@@ -1,0 +1,193 @@
+//! What the action modules do. Each gets its inputs with all references replaced.
+
+mod binary;
+mod command;
+mod document;
+mod download;
+mod fields;
+mod files;
+mod list;
+mod s3_download;
+mod s3_upload;
+mod script;
+mod update;
+mod web_download;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use goldsmith_document::{Action, Assert, Reboot};
+
+use crate::aws::Aws;
+use crate::condition::{self, ConditionError};
+use crate::explain::explain;
+use crate::output::Output;
+use crate::resolve::{ResolveError, Resolver};
+use crate::state::Inputs;
+
+pub(crate) use command::find as find_program;
+pub(crate) use document::{Call, FetchError};
+use fields::Fields;
+use files::FileError;
+use list::{Element, ModuleError, list};
+
+/// An action whose inputs are plain values.
+pub(crate) struct Task {
+    /// As they are recorded, and as later steps see them.
+    pub(crate) inputs: Vec<Inputs>,
+    pub(crate) work: Work,
+}
+
+/// What is to be done.
+pub(crate) enum Work {
+    /// Something on this machine.
+    Here(Box<dyn Perform>),
+    /// Another document, which the run itself carries out.
+    Document(Call),
+}
+
+/// Does an action's work, once.
+pub(crate) trait Perform {
+    fn perform(&self, place: &Place<'_>, output: &mut Output<'_>) -> Outcome;
+}
+
+/// Where and how long an attempt may work.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'p> {
+    pub(crate) working_directory: &'p Path,
+    /// Private and empty; exists while the attempt runs.
+    pub(crate) scratch: &'p Path,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) aws: &'p Aws,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) end: End,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) outputs: BTreeMap<String, String>,
+    pub(crate) last_lines: Vec<String>,
+}
+
+/// What an attempt came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum End {
+    #[default]
+    Success,
+    Failed(String),
+    /// The agent was stopped meanwhile, so nobody knows; why it is thought so.
+    Unknown(&'static str),
+    /// Reboot after the delay; then run the same step again, or go on with the next one.
+    Reboot {
+        again: bool,
+        delay: Duration,
+    },
+}
+
+/// Why there is no task.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TaskError {
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    #[error(transparent)]
+    Condition(#[from] ConditionError),
+    #[error("the action `{name}` is not available on Linux")]
+    OtherPlatform { name: &'static str },
+}
+
+impl Outcome {
+    pub(crate) fn failed(error: &dyn Error) -> Self {
+        Self { end: End::Failed(explain(error)), ..Self::default() }
+    }
+}
+
+impl Task {
+    /// The action's inputs with their references replaced.
+    pub(crate) fn new(action: &Action, resolver: &Resolver<'_>) -> Result<Self, TaskError> {
+        use files as f;
+        Ok(match action {
+            Action::AppendFile(inputs) => list(inputs, resolver, None, f::Append::read)?,
+            Action::Assert(inputs) => assert(inputs, resolver)?,
+            Action::CopyFile(inputs) => list(inputs, resolver, None, f::Transfer::reader(false, false))?,
+            Action::CopyFolder(inputs) => list(inputs, resolver, None, f::Transfer::reader(false, true))?,
+            Action::CreateFile(inputs) => list(inputs, resolver, None, f::NewFile::read)?,
+            Action::CreateFolder(inputs) => list(inputs, resolver, None, f::NewFolder::read)?,
+            Action::CreateSymlink(inputs) => list(inputs, resolver, None, f::Link::read)?,
+            Action::DeleteFile(inputs) => list(inputs, resolver, None, f::DeletedFile::read)?,
+            Action::DeleteFolder(inputs) => list(inputs, resolver, None, f::DeletedFolder::read)?,
+            Action::ExecuteBash(inputs) => script::Script::task(inputs, resolver)?,
+            Action::ExecuteBinary(inputs) => binary::Program::task(inputs, resolver)?,
+            Action::ExecuteDocument(inputs) => Call::task(inputs, resolver)?,
+            Action::ListFiles(inputs) => list(inputs, resolver, Some(("files", ",")), f::Listing::read)?,
+            Action::MoveFile(inputs) => list(inputs, resolver, None, f::Transfer::reader(true, false))?,
+            Action::MoveFolder(inputs) => list(inputs, resolver, None, f::Transfer::reader(true, true))?,
+            Action::ReadFile(inputs) => list(inputs, resolver, Some(("content", "\n")), f::Reading::read)?,
+            Action::Reboot(inputs) => reboot(inputs, resolver)?,
+            Action::S3Download(inputs) => list(inputs, resolver, None, s3_download::Download::read)?,
+            Action::S3Upload(inputs) => list(inputs, resolver, None, s3_upload::Upload::read)?,
+            Action::SetFileEncoding(inputs) => list(inputs, resolver, None, f::Reencoded::read)?,
+            Action::SetFileOwner(inputs) => list(inputs, resolver, None, f::Owner::of_file)?,
+            Action::SetFilePermissions(inputs) => list(inputs, resolver, None, f::Permissions::of_file)?,
+            Action::SetFolderOwner(inputs) => list(inputs, resolver, None, f::Owner::of_folder)?,
+            Action::SetFolderPermissions(inputs) => list(inputs, resolver, None, f::Permissions::of_folder)?,
+            Action::UpdateOs(inputs) => update::Update::task(inputs, resolver)?,
+            Action::WebDownload(inputs) => {
+                list(inputs, resolver, Some(("destination", "\n")), web_download::Download::read)?
+            }
+            Action::ExecutePowerShell(_) | Action::InstallMsi(_) | Action::UninstallMsi(_) | Action::SetRegistry(_) => {
+                return Err(TaskError::OtherPlatform { name: action.name() });
+            }
+        })
+    }
+
+    fn here(inputs: Vec<Inputs>, work: impl Perform + 'static) -> Self {
+        Self { inputs, work: Work::Here(Box::new(work)) }
+    }
+}
+
+impl Place<'_> {
+    /// A path of a document; a relative one starts at the working directory. An empty one, as a reference without a
+    /// value leaves it, would be that directory itself: refused.
+    fn path(&self, path: &str) -> Result<PathBuf, FileError> {
+        if path.is_empty() {
+            return Err(FileError::NoPath);
+        }
+        Ok(self.working_directory.join(path))
+    }
+
+    /// Whether the attempt's time is over.
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+}
+
+/// An outcome that was known before anything was done.
+struct Settled(End);
+
+impl Perform for Settled {
+    fn perform(&self, _: &Place<'_>, _: &mut Output<'_>) -> Outcome {
+        let end = match &self.0 {
+            End::Failed(message) => End::Failed(message.clone()),
+            End::Reboot { again, delay } => End::Reboot { again: *again, delay: *delay },
+            End::Success | End::Unknown(_) => End::Success,
+        };
+        Outcome { end, ..Outcome::default() }
+    }
+}
+
+fn assert(inputs: &Assert, resolver: &Resolver<'_>) -> Result<Task, TaskError> {
+    let end = match condition::holds(&inputs.expression, resolver)? {
+        true => End::Success,
+        false => End::Failed("the assertion is false".to_owned()),
+    };
+    Ok(Task::here(Vec::new(), Settled(end)))
+}
+
+fn reboot(inputs: &Reboot, resolver: &Resolver<'_>) -> Result<Task, TaskError> {
+    let mut fields = Fields::new(resolver);
+    let delay = Duration::from_secs(fields.setting("delaySeconds", &inputs.delay_seconds)?);
+    Ok(Task::here(vec![fields.record()], Settled(End::Reboot { again: false, delay })))
+}

@@ -1,0 +1,53 @@
+//! How the actions that start a program do it, and how its end is judged.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::{End, Outcome, Place};
+use crate::EXIT_REBOOT;
+use crate::process::{Exit, Finished};
+
+/// Where programs are looked for if the agent was started without a `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A command in the working directory, with `HOME` and `PATH` where the agent was started without.
+pub(super) fn command(program: impl AsRef<Path>, place: &Place<'_>) -> Command {
+    let mut command = Command::new(program.as_ref());
+    command.current_dir(place.working_directory);
+    for (name, value) in [("HOME", "/root"), ("PATH", DEFAULT_PATH)] {
+        if env::var_os(name).is_none() {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+/// The outcome of a step's program. Exit status 194 asks for a reboot and for the same step again.
+pub(super) fn outcome(finished: Finished) -> Outcome {
+    let (end, exit_code) = match finished.exit {
+        Exit::Code(0) => (End::Success, Some(0)),
+        Exit::Code(code) if code == i32::from(EXIT_REBOOT) => {
+            (End::Reboot { again: true, delay: Duration::ZERO }, Some(code))
+        }
+        Exit::Code(code) => (End::Failed(format!("exit status {code}")), Some(code)),
+        Exit::Signal(signal) => (End::Failed(format!("ended by signal {signal}")), None),
+        Exit::TimedOut => (End::Failed("timed out".to_owned()), None),
+    };
+    let outputs = BTreeMap::from([("stdout".to_owned(), finished.stdout)]);
+    Outcome { end, exit_code, outputs, last_lines: finished.last_lines }
+}
+
+/// Where a program is: the file itself for a path, else the first on `PATH`.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let is_program =
+        |path: &PathBuf| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(is_program);
+    }
+    let path = env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    env::split_paths(&path).map(|folder| folder.join(program)).find(is_program)
+}

@@ -1,0 +1,132 @@
+//! `CreateFile` and `CreateFolder`. A given mode is set exactly, whatever the umask. A folder that is there keeps what
+//! is in it: `overwrite` only says whether it may be there.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+
+use goldsmith_document::{CreateFile, CreateFolder, Encoding, Mode};
+
+use super::encoding::encode;
+use super::users::Ids;
+use super::{FileError, create_parents};
+use crate::modules::{Element, Fields, ModuleError, Place};
+use crate::output::Output;
+use crate::resolve::ResolveError;
+
+/// A file to write.
+pub(crate) struct NewFile {
+    path: String,
+    content: String,
+    encoding: Encoding,
+    attributes: Attributes,
+    overwrite: bool,
+}
+
+/// A folder to make.
+pub(crate) struct NewFolder {
+    path: String,
+    attributes: Attributes,
+    overwrite: bool,
+}
+
+struct Attributes {
+    owner: Option<String>,
+    group: Option<String>,
+    mode: Option<Mode>,
+}
+
+impl NewFile {
+    pub(crate) fn read(input: &CreateFile, fields: &mut Fields<'_>) -> Result<Self, ResolveError> {
+        Ok(Self {
+            path: fields.text("path", &input.path)?,
+            content: fields.or_empty("content", input.content.as_ref())?,
+            encoding: fields.setting("encoding", &input.encoding)?,
+            attributes: Attributes {
+                owner: fields.optional("owner", input.owner.as_ref())?,
+                group: fields.optional("group", input.group.as_ref())?,
+                mode: fields.optional_setting("permissions", input.permissions.as_ref())?,
+            },
+            overwrite: fields.setting("overwrite", &input.overwrite)?,
+        })
+    }
+}
+
+impl Element for NewFile {
+    /// Everything that can be wrong with the inputs is found before the file is touched.
+    fn run(&self, place: &Place<'_>, _: &mut Output<'_>) -> Result<Option<String>, ModuleError> {
+        let path = place.path(&self.path)?;
+        let ids = self.attributes.ids()?;
+        let mut options = OpenOptions::new();
+        options.write(true);
+        if self.overwrite {
+            options.create(true).truncate(true)
+        } else {
+            options.create_new(true)
+        };
+        create_parents(&path)?;
+        let mut file = options.open(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => FileError::Exists { path: path.clone(), flag: "overwrite" },
+            io::ErrorKind::IsADirectory => FileError::NotAFile { path: path.clone() },
+            _ => FileError::Write { path: path.clone(), source },
+        })?;
+        // First who may read it, then what is in it.
+        self.attributes.set(ids, &path)?;
+        file.write_all(&encode(&self.content, self.encoding)).map_err(FileError::write(&path))?;
+        Ok(None)
+    }
+}
+
+impl NewFolder {
+    pub(crate) fn read(input: &CreateFolder, fields: &mut Fields<'_>) -> Result<Self, ResolveError> {
+        Ok(Self {
+            path: fields.text("path", &input.path)?,
+            attributes: Attributes {
+                owner: fields.optional("owner", input.owner.as_ref())?,
+                group: fields.optional("group", input.group.as_ref())?,
+                mode: fields.optional_setting("permissions", input.permissions.as_ref())?,
+            },
+            overwrite: fields.setting("overwrite", &input.overwrite)?,
+        })
+    }
+}
+
+impl Element for NewFolder {
+    fn run(&self, place: &Place<'_>, _: &mut Output<'_>) -> Result<Option<String>, ModuleError> {
+        let path = place.path(&self.path)?;
+        let ids = self.attributes.ids()?;
+        create_parents(&path)?;
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !path.is_dir() {
+                    return Err(FileError::NotAFolder { path }.into());
+                } else if !self.overwrite {
+                    return Err(FileError::Exists { path, flag: "overwrite" }.into());
+                }
+            }
+            created => created.map_err(FileError::write(&path))?,
+        }
+        self.attributes.set(ids, &path)?;
+        Ok(None)
+    }
+}
+
+impl Attributes {
+    fn ids(&self) -> Result<Ids, FileError> {
+        Ids::named(self.owner.as_deref(), self.group.as_deref())
+    }
+
+    /// The mode last: a new owner takes set-user-id bits away.
+    fn set(&self, ids: Ids, path: &Path) -> Result<(), FileError> {
+        if ids.user.is_some() || ids.group.is_some() {
+            chown(path, ids.user, ids.group).map_err(FileError::attributes(path))?;
+        }
+        match self.mode {
+            Some(Mode(mode)) => {
+                fs::set_permissions(path, Permissions::from_mode(mode)).map_err(FileError::attributes(path))
+            }
+            None => Ok(()),
+        }
+    }
+}

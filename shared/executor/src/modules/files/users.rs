@@ -1,0 +1,68 @@
+//! Numbers of users and groups. Names are looked up in the machine's own files, then with `getent`, which also knows
+//! users of a directory service.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use super::FileError;
+
+/// Who owns a file from now on; what is none stays as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ids {
+    pub(super) user: Option<u32>,
+    pub(super) group: Option<u32>,
+}
+
+/// The number of a user, from the name or the number, and the number of the user's own group where it is known.
+pub(super) fn user(name: &str) -> Result<(u32, Option<u32>), FileError> {
+    let entry = entry("passwd", name);
+    let field = |index: usize| entry.as_ref()?.split(':').nth(index)?.parse().ok();
+    match field(2).or_else(|| name.parse().ok()) {
+        Some(id) => Ok((id, field(3))),
+        None => Err(FileError::NoSuchName { name: name.to_owned(), kind: "user" }),
+    }
+}
+
+/// The number of a group, from the name or the number.
+pub(super) fn group(name: &str) -> Result<u32, FileError> {
+    let named = || entry("group", name)?.split(':').nth(2)?.parse().ok();
+    let missing = || FileError::NoSuchName { name: name.to_owned(), kind: "group" };
+    name.parse().ok().or_else(named).ok_or_else(missing)
+}
+
+impl Ids {
+    /// Of inputs that may be absent.
+    pub(super) fn named(user_name: Option<&str>, group_name: Option<&str>) -> Result<Self, FileError> {
+        let user = user_name.map(user).transpose()?.map(|(id, _)| id);
+        Ok(Self { user, group: group_name.map(group).transpose()? })
+    }
+}
+
+/// The line of a name or number in a database.
+fn entry(database: &str, name: &str) -> Option<String> {
+    let fits = |line: &&str| {
+        let mut fields = line.split(':');
+        fields.next() == Some(name) || fields.nth(1) == Some(name)
+    };
+    let local = fs::read_to_string(format!("/etc/{database}")).unwrap_or_default();
+    local.lines().find(fits).map(str::to_owned).or_else(|| {
+        let mut command = Command::new("getent");
+        let output = command.args([database, name]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.lines().next().map(str::to_owned)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{group, user};
+
+    #[test]
+    fn names_and_numbers_are_found() {
+        assert_eq!(user("root").unwrap(), (0, Some(0)));
+        assert_eq!(user("0").unwrap(), (0, Some(0)));
+        assert_eq!(user("471147").unwrap(), (471147, None));
+        assert_eq!((group("root").unwrap(), group("4711").unwrap()), (0, 4711));
+        assert_eq!(user("no-such-user").unwrap_err().to_string(), "there is no user `no-such-user`");
+        assert_eq!(group("no-such-group").unwrap_err().to_string(), "there is no group `no-such-group`");
+    }
+}

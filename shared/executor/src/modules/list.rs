@@ -1,0 +1,78 @@
+//! Actions whose inputs are a list: the elements are worked off in order, and the first failure ends the step. What was
+//! done before stays done.
+
+use std::collections::BTreeMap;
+
+use super::files::FileError;
+use super::web_download::DownloadError;
+use super::{Fields, Outcome, Perform, Place, Task, TaskError};
+use crate::aws::AwsError;
+use crate::output::Output;
+use crate::resolve::{ResolveError, Resolver};
+
+/// One element of the list.
+pub(crate) trait Element {
+    /// Does its work; the answer is its part of the action's output, if the action has one.
+    fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Option<String>, ModuleError>;
+}
+
+/// What can go wrong with an element.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ModuleError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("timed out")]
+    TimedOut,
+}
+
+struct List {
+    elements: Vec<Box<dyn Element>>,
+    /// The output's name, and what stands between the elements' parts of it.
+    output: Option<(&'static str, &'static str)>,
+}
+
+/// The task of an action with these inputs.
+pub(super) fn list<I, E: Element + 'static>(
+    inputs: &[I],
+    resolver: &Resolver<'_>,
+    output: Option<(&'static str, &'static str)>,
+    read: impl Fn(&I, &mut Fields<'_>) -> Result<E, ResolveError>,
+) -> Result<Task, TaskError> {
+    let mut elements: Vec<Box<dyn Element>> = Vec::with_capacity(inputs.len());
+    let mut records = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let mut fields = Fields::new(resolver);
+        elements.push(Box::new(read(input, &mut fields)?));
+        records.push(fields.record());
+    }
+    Ok(Task::here(records, List { elements, output }))
+}
+
+impl List {
+    fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Vec<String>, ModuleError> {
+        let mut parts = Vec::new();
+        for element in &self.elements {
+            if place.is_over() {
+                return Err(ModuleError::TimedOut);
+            }
+            parts.extend(element.run(place, output)?);
+        }
+        Ok(parts)
+    }
+}
+
+impl Perform for List {
+    fn perform(&self, place: &Place<'_>, output: &mut Output<'_>) -> Outcome {
+        match self.run(place, output) {
+            Ok(parts) => {
+                let outputs = self.output.map(|(name, between)| (name.to_owned(), parts.join(between)));
+                Outcome { outputs: BTreeMap::from_iter(outputs), ..Outcome::default() }
+            }
+            Err(error) => Outcome::failed(&error),
+        }
+    }
+}

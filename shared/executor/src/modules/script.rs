@@ -1,0 +1,60 @@
+//! `ExecuteBash`: all commands in one script file, so that a variable of one is there for the next. Only the script's
+//! own exit status counts; there is no implicit `set -e`.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use goldsmith_document::ExecuteBash;
+
+use super::command::{command, outcome};
+use super::{Fields, Outcome, Perform, Place, Task, TaskError};
+use crate::output::Output;
+use crate::process::{self, Finished};
+use crate::resolve::Resolver;
+
+/// The script of one step.
+pub(super) struct Script {
+    commands: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum BashError {
+    #[error("bash is not on this machine's PATH, and ExecuteBash needs it")]
+    Missing,
+    #[error("bash cannot be started")]
+    Start(#[source] io::Error),
+    #[error("the script cannot be written to {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+impl Script {
+    pub(super) fn task(inputs: &ExecuteBash, resolver: &Resolver<'_>) -> Result<Task, TaskError> {
+        let mut fields = Fields::new(resolver);
+        let commands = fields.texts("commands", &inputs.commands)?;
+        Ok(Task::here(vec![fields.record()], Self { commands }))
+    }
+
+    fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Finished, BashError> {
+        let path = place.scratch.join("input.sh");
+        let script = self.commands.join("\n") + "\n";
+        OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .and_then(|mut file| file.write_all(script.as_bytes()))
+            .map_err(|source| BashError::Write { path: path.clone(), source })?;
+        process::run(command("bash", place).arg(&path), place.deadline, output).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => BashError::Missing,
+            _ => BashError::Start(error),
+        })
+    }
+}
+
+impl Perform for Script {
+    fn perform(&self, place: &Place<'_>, output: &mut Output<'_>) -> Outcome {
+        self.run(place, output).map_or_else(|error| Outcome::failed(&error), outcome)
+    }
+}

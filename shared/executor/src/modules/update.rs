@@ -1,0 +1,219 @@
+//! `UpdateOS` with the package manager that the machine has. It never reboots: a `Reboot` step says when.
+//!
+//! Amazon Linux 2023 keeps to the release that it was made with, so there the newest release is asked for.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use goldsmith_document::UpdateOs;
+
+use super::command::{command, find, outcome};
+use super::{End, Fields, Outcome, Perform, Place, Task, TaskError};
+use crate::os_release::OsRelease;
+use crate::output::Output;
+use crate::process;
+use crate::resolve::Resolver;
+use crate::wildcard::matches;
+
+/// Exit status of zypper when all is done and a reboot is advised.
+const ZYPPER_REBOOT: i32 = 102;
+/// Exit status of zypper when it has updated itself only and is to be called again.
+const ZYPPER_RESTART: i32 = 103;
+
+/// Which packages to update.
+pub(super) struct Update {
+    /// None: all.
+    include: Vec<String>,
+    exclude: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum UpdateError {
+    #[error("this machine has none of dnf, yum, apt-get and zypper")]
+    NoManager,
+    #[error("{program} cannot be started")]
+    Start { program: &'static str, source: io::Error },
+    #[error("{} cannot be written", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+/// A package manager, in the order in which they are looked for: where `dnf` is, `yum` is only another name of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manager {
+    Dnf,
+    Yum,
+    Apt,
+    Zypper,
+}
+
+impl Update {
+    pub(super) fn task(inputs: &UpdateOs, resolver: &Resolver<'_>) -> Result<Task, TaskError> {
+        let mut fields = Fields::new(resolver);
+        let include = fields.texts("include", &inputs.include)?;
+        let exclude = fields.texts("exclude", &inputs.exclude)?;
+        Ok(Task::here(vec![fields.record()], Self { include, exclude }))
+    }
+
+    fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Outcome, UpdateError> {
+        let kept = |name: &&String| !self.exclude.iter().any(|pattern| matches(name, pattern));
+        let include: Vec<&str> = self.include.iter().filter(kept).map(String::as_str).collect();
+        if include.is_empty() && !self.include.is_empty() {
+            output.log("every package to update is excluded");
+            return Ok(Outcome::default());
+        }
+        let found = Manager::ALL.into_iter().find(|manager| find(manager.program()).is_some());
+        let run = Calls { place, output, include, exclude: &self.exclude };
+        match found.ok_or(UpdateError::NoManager)? {
+            Manager::Dnf => run.dnf(&OsRelease::read()),
+            Manager::Yum => run.yum(),
+            Manager::Apt => run.apt(),
+            Manager::Zypper => run.zypper(),
+        }
+    }
+}
+
+impl Perform for Update {
+    fn perform(&self, place: &Place<'_>, output: &mut Output<'_>) -> Outcome {
+        let outcome = self.run(place, output).unwrap_or_else(|error| Outcome::failed(&error));
+        Outcome { outputs: Default::default(), ..outcome }
+    }
+}
+
+impl Manager {
+    const ALL: [Manager; 4] = [Manager::Dnf, Manager::Yum, Manager::Apt, Manager::Zypper];
+
+    fn program(self) -> &'static str {
+        match self {
+            Manager::Dnf => "dnf",
+            Manager::Yum => "yum",
+            Manager::Apt => "apt-get",
+            Manager::Zypper => "zypper",
+        }
+    }
+}
+
+/// The calls of one update.
+struct Calls<'c, 'o> {
+    place: &'c Place<'c>,
+    output: &'c mut Output<'o>,
+    include: Vec<&'c str>,
+    exclude: &'c [String],
+}
+
+impl Calls<'_, '_> {
+    fn dnf(mut self, os: &OsRelease) -> Result<Outcome, UpdateError> {
+        let mut arguments = vec!["-y".to_owned(), "--refresh".to_owned()];
+        if os.id == "amzn" && os.version.starts_with("2023") {
+            arguments.push("--releasever=latest".to_owned());
+        }
+        arguments.extend(self.exclude.iter().map(|name| format!("--exclude={name}")));
+        arguments.push("upgrade".to_owned());
+        self.call("dnf", &arguments, true)
+    }
+
+    fn yum(mut self) -> Result<Outcome, UpdateError> {
+        let exclude = self.exclude.iter().map(|name| format!("--exclude={name}"));
+        let arguments: Vec<String> =
+            ["-y".to_owned()].into_iter().chain(exclude).chain(["update".to_owned()]).collect();
+        self.call("yum", &arguments, true)
+    }
+
+    /// New packages may come with an update (kernels do), none is removed; changed configuration files stay.
+    fn apt(mut self) -> Result<Outcome, UpdateError> {
+        let update = self.call("apt-get", &texts(&["-q", "update"]), false)?;
+        if update.end != End::Success {
+            return Ok(update);
+        }
+        let options = ["Dpkg::Options::=--force-confdef", "Dpkg::Options::=--force-confold", "DPkg::Lock::Timeout=300"];
+        let mut arguments = texts(&["-q", "-y"]);
+        arguments.extend(options.iter().map(|option| format!("-o{option}")));
+        if !self.exclude.is_empty() {
+            arguments.push(format!("-oDir::Etc::Preferences={}", self.apt_preferences()?.display()));
+        }
+        let what = if self.include.is_empty() { ["upgrade", "--with-new-pkgs"] } else { ["install", "--only-upgrade"] };
+        arguments.extend(texts(&what));
+        self.call("apt-get", &arguments, true)
+    }
+
+    /// The machine's preferences with a ban on other versions of what is excluded. Nothing of it outlives the step.
+    fn apt_preferences(&self) -> Result<PathBuf, UpdateError> {
+        let own = fs::read_to_string("/etc/apt/preferences").unwrap_or_default();
+        let ban = |name: &String| format!("\nPackage: {name}\nPin: release *\nPin-Priority: -1\n");
+        let text = own + "\n" + &self.exclude.iter().map(ban).collect::<String>();
+        let path = self.place.scratch.join("preferences");
+        fs::write(&path, text).map_err(|source| UpdateError::Write { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// zypper cannot exclude, so with excluded packages all the others are named.
+    fn zypper(mut self) -> Result<Outcome, UpdateError> {
+        let refresh = self.call("zypper", &texts(&["--non-interactive", "refresh"]), false)?;
+        if refresh.end != End::Success {
+            return Ok(refresh);
+        }
+        let mut arguments = texts(&["--non-interactive", "update", "--auto-agree-with-licenses"]);
+        if self.include.is_empty() && !self.exclude.is_empty() {
+            let list = self.call("zypper", &texts(&["--non-interactive", "--xmlout", "list-updates"]), false)?;
+            if list.end != End::Success {
+                return Ok(list);
+            }
+            let names = update_names(list.outputs.get("stdout").map_or("", String::as_str));
+            let kept = |name: &String| !self.exclude.iter().any(|pattern| matches(name, pattern));
+            let names: Vec<String> = names.into_iter().filter(kept).collect();
+            if names.is_empty() {
+                return Ok(Outcome::default());
+            }
+            arguments.extend(names);
+        }
+        let first = self.call("zypper", &arguments, true)?;
+        let last = if first.exit_code == Some(ZYPPER_RESTART) { self.call("zypper", &arguments, true)? } else { first };
+        match last.exit_code {
+            Some(ZYPPER_REBOOT) => Ok(Outcome { end: End::Success, ..last }),
+            _ => Ok(last),
+        }
+    }
+
+    /// Runs the manager, with the packages to update at the end where `named` says so.
+    fn call(&mut self, program: &'static str, arguments: &[String], named: bool) -> Result<Outcome, UpdateError> {
+        let mut command: Command = command(Path::new(program), self.place);
+        command.args(arguments).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
+        command.env("NEEDRESTART_MODE", "a").env("ZYPP_LOCK_TIMEOUT", "300");
+        if named {
+            command.args(&self.include);
+        }
+        let finished = process::run(&mut command, self.place.deadline, self.output)
+            .map_err(|source| UpdateError::Start { program, source })?;
+        match outcome(finished) {
+            Outcome { end: End::Reboot { .. }, exit_code: Some(code), outputs, last_lines } => {
+                let end = End::Failed(format!("exit status {code}")); // no package manager means a reboot by it
+                Ok(Outcome { end, exit_code: Some(code), outputs, last_lines })
+            }
+            outcome => Ok(outcome),
+        }
+    }
+}
+
+fn texts(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Names in what `zypper --xmlout list-updates` prints.
+fn update_names(xml: &str) -> Vec<String> {
+    let name = |tag: &str| Some(tag.split_once(" name=\"")?.1.split_once('"')?.0.to_owned());
+    xml.split("<update ").skip(1).filter_map(|rest| name(&format!(" {}", rest.split('>').next()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::update_names;
+
+    #[test]
+    fn names_of_updates_are_found() {
+        let xml = "<stream><update-list><update name=\"vim\" edition=\"9\" kind=\"package\" >\n<summary>name=\"x\"</summary>\
+                   </update><update kind=\"package\" name=\"kernel-default\"/></update-list></stream>";
+        assert_eq!(update_names(xml), ["vim", "kernel-default"]);
+        assert!(update_names("<stream></stream>").is_empty());
+    }
+}

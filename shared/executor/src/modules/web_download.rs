@@ -1,0 +1,122 @@
+//! `WebDownload`. With a checksum, a file that is there and right is not fetched again.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use goldsmith_document::{Algorithm, WebDownload, WebUrl};
+
+use super::download::save;
+use super::files::FileError;
+use super::{Element, Fields, ModuleError, Place};
+use crate::checksum::{Hasher, of_file};
+use crate::http::{self, HttpError, Request};
+use crate::output::Output;
+use crate::resolve::ResolveError;
+use crate::retry::retry;
+
+/// A file to download.
+pub(super) struct Download {
+    source: String,
+    destination: String,
+    overwrite: bool,
+    checksum: Option<(Algorithm, String)>,
+    any_certificate: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DownloadError {
+    #[error("`{url}` names no file, and the destination is a folder")]
+    NoName { url: String },
+    #[error("{url} answers with status {status}")]
+    Status { url: String, status: u16 },
+    #[error("{url} has the {algorithm} {actual}, not {expected}")]
+    Checksum { url: String, algorithm: &'static str, actual: String, expected: String },
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Download {
+    pub(super) fn read(input: &WebDownload, fields: &mut Fields<'_>) -> Result<Self, ResolveError> {
+        let WebUrl(source) = fields.setting("source", &input.source)?;
+        let destination = fields.text("destination", &input.destination)?;
+        let overwrite = fields.setting("overwrite", &input.overwrite)?;
+        let checksum = match &input.checksum {
+            Some(wanted) => {
+                let digest = fields.text("checksum", &wanted.digest)?.trim().to_lowercase();
+                Some((fields.setting("algorithm", &wanted.algorithm)?, digest))
+            }
+            None => {
+                fields.or_empty("checksum", None)?;
+                fields.or_empty("algorithm", None)?;
+                None
+            }
+        };
+        let any_certificate = fields.setting("ignoreCertificateErrors", &input.ignore_certificate_errors)?;
+        Ok(Self { source, destination, overwrite, checksum, any_certificate })
+    }
+
+    fn path(&self, place: &Place<'_>) -> Result<PathBuf, DownloadError> {
+        let destination = place.path(&self.destination)?;
+        if !self.destination.ends_with('/') {
+            return Ok(destination);
+        }
+        let (_, after_scheme) = self.source.split_once("://").unwrap_or(("", &self.source));
+        let path = after_scheme.split(['?', '#']).next().unwrap_or_default();
+        match path.rsplit_once('/') {
+            Some((_, name)) if !name.is_empty() && name != ".." && name != "." => Ok(destination.join(name)),
+            _ => Err(DownloadError::NoName { url: self.source.clone() }),
+        }
+    }
+
+    fn fetch(&self, path: &Path, deadline: Option<Instant>) -> Result<(), DownloadError> {
+        let url = &self.source;
+        let request = Request { any_certificate: self.any_certificate, ..Request::get(url, deadline) };
+        let answer = request.send()?;
+        if answer.status != 200 {
+            return Err(DownloadError::Status { url: url.clone(), status: answer.status });
+        }
+        let hasher = self.checksum.as_ref().map(|(algorithm, _)| Hasher::new(*algorithm));
+        let broken = |error| HttpError::broken(url, error).into();
+        save(path, &mut answer.into_reader(), hasher, broken, |actual| match (&self.checksum, actual) {
+            (Some((algorithm, expected)), Some(actual)) if actual != *expected => Err(DownloadError::Checksum {
+                url: url.clone(),
+                algorithm: algorithm.name(),
+                actual,
+                expected: expected.clone(),
+            }),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl Element for Download {
+    fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Option<String>, ModuleError> {
+        let path = self.path(place)?;
+        let name = path.display().to_string();
+        if path.exists() {
+            if !self.overwrite {
+                return Err(FileError::Exists { path, flag: "overwrite" }.into());
+            }
+            if let Some((algorithm, digest)) = &self.checksum
+                && of_file(*algorithm, &path).is_ok_and(|actual| actual == *digest)
+            {
+                output.log(&format!("{name} is there already"));
+                return Ok(Some(name));
+            }
+        }
+        retry(place.deadline, output, DownloadError::may_pass, || self.fetch(&path, place.deadline))?;
+        Ok(Some(name))
+    }
+}
+
+impl DownloadError {
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Http(error) => error.may_pass(),
+            Self::Status { status, .. } => http::may_pass(*status),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! One attempt of a step: once, or once for each value of its loop.
+//!
+//! A loop whose iteration asks for a reboot goes on after it with that iteration, or with the next one after `Reboot`.
+//! Empty pieces of a delimited list are left out: a command with an empty value in it seldom does what was meant.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use goldsmith_document::{Loop, Over, Range};
+
+use super::{Run, Scope};
+use crate::modules::{End, Outcome, Place, Task, Work};
+use crate::resolve::{ResolveError, Resolver, Scene};
+use crate::state::{At, Iterations};
+use crate::store::StoreError;
+
+/// Where a relative path starts if the order does not say.
+const WORKING_DIRECTORY: &str = "/tmp";
+
+/// What all iterations of an attempt share.
+pub(super) struct Room {
+    working_directory: PathBuf,
+    scratch: PathBuf,
+    pub(super) deadline: Option<Instant>,
+    stored: RefCell<BTreeMap<String, String>>,
+}
+
+/// What can go wrong before an attempt begins.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be created", path.display())]
+struct FolderError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl<'r> Run<'r, '_> {
+    /// One attempt, from references to the end of whatever was started.
+    pub(super) fn attempt(&mut self, at: At, scope: Scope<'_>) -> Result<Outcome, StoreError> {
+        let room = match self.prepare(scope) {
+            Ok(room) => room,
+            Err(outcome) => return Ok(outcome),
+        };
+        let outcome = match &scope.step.repeat {
+            None => self.once(at, scope, &room, None),
+            Some(repeat) => self.iterate(at, scope, &room, repeat),
+        };
+        let _ = fs::remove_dir_all(&room.scratch); // what stays is removed before the next attempt
+        outcome
+    }
+
+    /// Makes room for an attempt, whose time begins now.
+    pub(super) fn prepare(&self, scope: Scope<'_>) -> Result<Room, Outcome> {
+        let working_directory = self.order.working_directory.clone().unwrap_or_else(|| WORKING_DIRECTORY.into());
+        let failed = |path: PathBuf| move |source| Outcome::failed(&FolderError { path, source });
+        fs::create_dir_all(&working_directory).map_err(failed(working_directory.clone()))?;
+        let scratch = self.store.scratch().map_err(failed(self.order.state_directory.clone()))?;
+        let deadline = scope.step.timeout_seconds.and_then(|s| Instant::now().checked_add(Duration::from_secs(s)));
+        Ok(Room { working_directory, scratch, deadline, stored: RefCell::default() })
+    }
+
+    pub(super) fn resolver<'a>(
+        &'a self,
+        at: At,
+        scope: Scope<'a>,
+        room: &'a Room,
+        iteration: Option<(usize, &'a str)>,
+    ) -> Resolver<'a> {
+        Resolver {
+            values: scope.values,
+            record: &self.state.documents[at.document],
+            place: room.place(self.around.aws),
+            scene: Scene {
+                execution: &self.order.execution,
+                phase: &scope.phase.name.value,
+                step: &scope.step.name.value,
+            },
+            secrets: &self.around.output.secrets,
+            iteration,
+            stored: &room.stored,
+        }
+    }
+
+    fn once(
+        &mut self,
+        at: At,
+        scope: Scope<'_>,
+        room: &Room,
+        iteration: Option<(usize, &str)>,
+    ) -> Result<Outcome, StoreError> {
+        let task = match Task::new(&scope.step.action, &self.resolver(at, scope, room, iteration)) {
+            Ok(task) => task,
+            Err(error) => return Ok(Outcome::failed(&error)),
+        };
+        self.step_record(at).inputs = task.inputs;
+        let place = room.place(self.around.aws);
+        match &task.work {
+            Work::Here(work) => Ok(work.perform(&place, self.around.output)),
+            Work::Document(call) => {
+                let index = iteration.map_or(0, |(index, _)| index);
+                self.nested(at, call, index, &place)
+            }
+        }
+    }
+
+    fn iterate(&mut self, at: At, scope: Scope<'_>, room: &Room, repeat: &Loop) -> Result<Outcome, StoreError> {
+        let mut course = match self.step_record(at).iterations.take() {
+            Some(course) => course,
+            None => match list_values(&repeat.over, &self.resolver(at, scope, room, None)) {
+                Ok(values) => Iterations { values, ..Iterations::default() },
+                Err(error) => return Ok(Outcome::failed(&error)),
+            },
+        };
+        let mut last = Outcome::default();
+        while let Some(value) = value_at(&repeat.over, &course.values, course.next) {
+            let index = course.next;
+            if room.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                last.end = End::Failed(format!("the loop timed out before its iteration {index}"));
+                break;
+            }
+            if index > 0 {
+                self.renew_scratch(room);
+            }
+            last = self.once(at, scope, room, Some((index, &value)))?;
+            if !matches!(last.end, End::Failed(_) | End::Reboot { again: true, .. }) {
+                course.next += 1;
+                for (key, value) in std::mem::take(&mut last.outputs) {
+                    course.outputs.entry(key).or_default().push(value);
+                }
+            }
+            if last.end != End::Success {
+                break;
+            }
+        }
+        let is_over = value_at(&repeat.over, &course.values, course.next).is_none();
+        let outputs = course.outputs.iter().map(|(key, values)| (key.clone(), values.join("\n"))).collect();
+        let end = match last.end {
+            End::Failed(message) if message == "timed out" => {
+                End::Failed(format!("the loop timed out in its iteration {}", course.next))
+            }
+            End::Failed(message) if !message.starts_with("the loop timed out") => {
+                End::Failed(format!("iteration {} failed: {message}", course.next))
+            }
+            End::Reboot { again, delay } => {
+                self.step_record(at).iterations = Some(course);
+                End::Reboot { again: again || !is_over, delay }
+            }
+            end => end,
+        };
+        Ok(Outcome { end, outputs, ..last })
+    }
+
+    /// What an iteration leaves is not for the next one; where it cannot be removed, the next one says why.
+    fn renew_scratch(&self, room: &Room) {
+        if fs::remove_dir_all(&room.scratch).is_ok() {
+            let _ = self.store.scratch();
+        }
+    }
+}
+
+impl Room {
+    fn place<'a>(&'a self, aws: &'a crate::aws::Aws) -> Place<'a> {
+        let (working_directory, scratch, deadline) = (&self.working_directory, &self.scratch, self.deadline);
+        Place { working_directory, scratch, deadline, aws }
+    }
+}
+
+/// The texts that a loop goes over; none for numbers, which are counted as they come.
+fn list_values(over: &Over, resolver: &Resolver<'_>) -> Result<Vec<String>, ResolveError> {
+    match over {
+        Over::Range(_) => Ok(Vec::new()),
+        Over::List(items) => items.iter().map(|item| resolver.text(item)).collect(),
+        Over::Delimited { list, delimiter } => {
+            let text = resolver.text(list)?;
+            Ok(text.split(*delimiter).filter(|piece| !piece.is_empty()).map(str::to_owned).collect())
+        }
+    }
+}
+
+fn value_at(over: &Over, values: &[String], index: usize) -> Option<String> {
+    match over {
+        Over::Range(range) => number_at(*range, index).map(|number| number.to_string()),
+        Over::List(_) | Over::Delimited { .. } => values.get(index).cloned(),
+    }
+}
+
+fn number_at(Range { start, end, step }: Range, index: usize) -> Option<i64> {
+    let number = i128::from(step) * i128::try_from(index).ok()? + i128::from(start); // fits: both factors have 64 bits
+    let is_inside = if step > 0 { number <= i128::from(end) } else { number >= i128::from(end) };
+    i64::try_from(number).ok().filter(|_| is_inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_document::Range;
+
+    use super::number_at;
+
+    #[test]
+    fn numbers_are_those_of_the_range() {
+        for range in [(1, 10, 4), (3, 1, -1), (7, 7, -3), (i64::MAX - 1, i64::MAX, 5), (i64::MIN, i64::MAX, i64::MAX)] {
+            let range = Range { start: range.0, end: range.1, step: range.2 };
+            let counted: Vec<i64> = (0..).map_while(|index| number_at(range, index)).collect();
+            assert_eq!(counted, range.values().collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `ExecuteDocument`: a run inside of a step, with a state of its own inside of the outer one's place.
+//!
+//! A document that runs inside of itself, however many others are between, is recognised by its text and refused. The
+//! text that the first start has read is kept: after a reboot the run goes on with it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use goldsmith_document::digest;
+use jiff::Timestamp;
+
+use super::{Around, Flow, Run};
+use crate::context::uuid;
+use crate::documents::{DocumentError, copy_documents, read_documents};
+use crate::modules::{Call, End, FetchError, Outcome, Place};
+use crate::state::{At, State};
+use crate::store::StoreError;
+use crate::{OrderDocument, RunResult, RunStatus, WorkOrder};
+
+/// How deep documents may run documents.
+const MAX_DEPTH: usize = 3;
+
+#[derive(Debug, thiserror::Error)]
+enum NestedError {
+    #[error("documents may run documents {MAX_DEPTH} levels deep, and {document} would be one more")]
+    TooDeep { document: String },
+    #[error("{document} is running already, and would run inside of itself")]
+    Cycle { document: String },
+    #[error("the machine gives no random numbers for an execution id")]
+    Id(#[source] io::Error),
+    #[error("the log folder {} cannot be written", path.display())]
+    Logs { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+}
+
+impl Run<'_, '_> {
+    /// Runs a document, or goes on with it after a reboot.
+    pub(super) fn nested(
+        &mut self,
+        at: At,
+        call: &Call,
+        iteration: usize,
+        place: &Place<'_>,
+    ) -> Result<Outcome, StoreError> {
+        let mut store = self.store.nested(&format!("{}-{}-{}-{iteration}", at.document, at.phase, at.step))?;
+        let mut ancestors = self.around.ancestors.clone();
+        ancestors.push(self.order.documents[at.document].digest.clone());
+        let known = store.order()?;
+        let (order, documents) = match self.order_for(call, known.clone(), &ancestors, place) {
+            Ok(order) => match read_documents(&order) {
+                Ok(documents) => (order, documents),
+                Err(error) => return Ok(Outcome::failed(&error)),
+            },
+            Err(error) => return Ok(Outcome::failed(&error)),
+        };
+        if known.is_none() {
+            store.keep_order(&order)?;
+        }
+        let folder = self.state.log_folder.join(format!("nested-{}", order.execution));
+        let state = store.load()?.unwrap_or_else(|| State::new(&order.execution, Timestamp::now(), folder.clone()));
+        if let Err(source) = fs::create_dir_all(&folder).and_then(|()| copy_documents(&order, &folder)) {
+            return Ok(Outcome::failed(&NestedError::Logs { path: folder, source }));
+        }
+        let muted = self.around.output.muted;
+        let around = Around { output: &mut *self.around.output, aws: self.around.aws, ancestors, muted };
+        let mut run = Run::new(&order, &documents, &mut store, state, around)?;
+        let flow = run.run()?;
+        let state = run.state;
+        self.around.output.muted = muted;
+        let outcome = outcome(flow, &state, &call.document);
+        let nested = &mut self.step_record(at).nested;
+        nested.retain(|earlier| earlier.execution != state.execution);
+        nested.push(state);
+        Ok(outcome)
+    }
+
+    fn order_for(
+        &mut self,
+        call: &Call,
+        known: Option<WorkOrder>,
+        ancestors: &[String],
+        place: &Place<'_>,
+    ) -> Result<WorkOrder, NestedError> {
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let document = || call.document.clone();
+        if ancestors.len() > MAX_DEPTH {
+            return Err(NestedError::TooDeep { document: document() });
+        }
+        let body = call.fetch(place, self.around.output)?;
+        let digest = digest(&body);
+        if ancestors.contains(&digest) {
+            return Err(NestedError::Cycle { document: document() });
+        }
+        let parameters = call.parameters.iter().cloned().collect();
+        Ok(WorkOrder {
+            execution: uuid().map_err(NestedError::Id)?,
+            phases: call.phases.clone(),
+            documents: vec![OrderDocument { name: document(), version: String::new(), digest, body, parameters }],
+            ..self.order.clone()
+        })
+    }
+}
+
+/// What a nested run means for its step.
+fn outcome(flow: Flow, state: &State, document: &str) -> Outcome {
+    if flow == Flow::Reboot {
+        return Outcome { end: End::Reboot { again: true, delay: Default::default() }, ..Outcome::default() };
+    }
+    let result = state.result.clone().unwrap_or_else(|| state.summary());
+    let context = result.failure_context.clone().unwrap_or_default();
+    let end = match result.status {
+        RunStatus::Success => End::Success,
+        RunStatus::Failed | RunStatus::BootstrapFailed => {
+            let place = format!("{}.{}", context.phase.unwrap_or_default(), context.step.unwrap_or_default());
+            End::Failed(format!("{document} failed in its step `{place}`: {}", context.message))
+        }
+    };
+    Outcome { end, exit_code: context.exit_code, outputs: outputs(&result), last_lines: context.last_lines }
+}
+
+fn outputs(result: &RunResult) -> BTreeMap<String, String> {
+    let status = if result.status == RunStatus::Success { "success" } else { "failed" };
+    [
+        ("executedStepCount", result.executed_step_count.to_string()),
+        ("executionId", result.execution_id.clone()),
+        ("failedStepCount", result.failed_step_count.to_string()),
+        ("failureMessage", result.failure_message.clone()),
+        ("ignoredFailedStepCount", result.ignored_failed_step_count.to_string()),
+        ("logUrl", result.log_url.clone()),
+        ("status", status.to_owned()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}

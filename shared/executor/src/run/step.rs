@@ -1,0 +1,171 @@
+//! A step from its condition to its end: attempts, and what its failure or its wish for a reboot leads to.
+//!
+//! After a reboot the count of attempts goes on, and the time limit starts anew.
+
+use std::thread;
+use std::time::Instant;
+
+use goldsmith_document::{OnFailure, Verdict};
+use jiff::Timestamp;
+
+use super::{Flow, Run, Scope};
+use crate::modules::{End, Outcome};
+use crate::state::{At, StepRecord};
+use crate::store::{Entry, StoreError};
+use crate::{EventKind, FailureKind, Status, condition};
+
+/// Cause of a step that has a start and no end.
+const STOPPED: &str = "the agent was stopped while this step ran; the step is not run again";
+/// Cause of a step that has no start, but may have begun.
+const RESTARTED: &str = "the machine was restarted meanwhile and nobody had asked for it; whether this step had begun is \
+                         not known, so it is not run";
+
+impl Run<'_, '_> {
+    pub(super) fn step(&mut self, at: At, scope: Scope<'_>) -> Result<Flow, StoreError> {
+        self.around.output.muted = scope.muted;
+        match self.phase_record(at).steps.get(at.step).map(|record| record.status) {
+            None => self.open_step(at, scope)?,
+            Some(Status::Running) => {
+                self.finish_step(at, scope, Outcome { end: End::Unknown(STOPPED), ..Outcome::default() }, None)?;
+            }
+            Some(_) => {}
+        }
+        while matches!(self.step_record(at).status, Status::Running | Status::Rebooting) {
+            let started = Instant::now();
+            self.step_record(at).status = Status::Running;
+            self.note_step(at)?;
+            self.event(EventKind::StepStarted, at);
+            let outcome = self.attempt(at, scope)?;
+            if matches!(outcome.end, End::Failed(_)) && self.step_record(at).attempt < scope.step.max_attempts {
+                self.end_attempt(at, outcome, started);
+                continue;
+            }
+            if self.finish_step(at, scope, outcome, Some(started))? == Flow::Reboot {
+                return Ok(Flow::Reboot);
+            }
+        }
+        Ok(if self.step_record(at).aborts() { Flow::Abort } else { Flow::GoOn })
+    }
+
+    /// Makes the record of a step. It is settled already where the step does not run.
+    fn open_step(&mut self, at: At, scope: Scope<'_>) -> Result<(), StoreError> {
+        let verdict = match &scope.step.condition {
+            None => Ok(Verdict::Execute),
+            Some(condition) => self.prepare(scope).and_then(|room| {
+                let resolver = self.resolver(at, scope, &room, None);
+                let holds =
+                    condition::holds(&condition.expression, &resolver).map_err(|error| Outcome::failed(&error))?;
+                Ok(if holds { condition.then } else { condition.otherwise })
+            }),
+        };
+        self.phase_record(at).steps.push(StepRecord::new(scope.step, scope.muted));
+        let failed = |end| Outcome { end, ..Outcome::default() };
+        let outcome = match verdict {
+            _ if std::mem::take(&mut self.restarted) => failed(End::Unknown(RESTARTED)),
+            Ok(Verdict::Execute) => return Ok(()),
+            Ok(Verdict::Skip) => return self.skip_step(at),
+            Ok(Verdict::Abort) => failed(End::Failed("the step's condition says Abort".to_owned())),
+            Err(outcome) => outcome,
+        };
+        self.finish_step(at, scope, outcome, None).map(drop)
+    }
+
+    fn skip_step(&mut self, at: At) -> Result<(), StoreError> {
+        let record = self.step_record(at);
+        record.status = Status::Skipped;
+        record.end = Some(Timestamp::now());
+        self.note_step(at)?;
+        self.step_event(at, None);
+        Ok(())
+    }
+
+    fn end_attempt(&mut self, at: At, outcome: Outcome, started: Instant) {
+        let message = match &outcome.end {
+            End::Failed(message) => self.around.output.secrets.masked(message).into_owned(),
+            _ => String::new(),
+        };
+        let record = self.step_record(at);
+        (record.exit_code, record.status, record.message) = (outcome.exit_code, Status::Failed, message);
+        self.step_event(at, Some(started));
+        let record = self.step_record(at);
+        record.status = Status::Running;
+        record.message.clear();
+        record.nested.clear();
+        record.attempt += 1;
+    }
+
+    /// Records how a step ended and says what follows.
+    fn finish_step(
+        &mut self,
+        at: At,
+        scope: Scope<'_>,
+        outcome: Outcome,
+        started: Option<Instant>,
+    ) -> Result<Flow, StoreError> {
+        let wish = match outcome.end {
+            End::Reboot { delay, .. } => Some(delay),
+            _ => None,
+        };
+        let refusal = if wish.is_some() { self.count_reboot(at)? } else { None };
+        let reboot = wish.filter(|_| refusal.is_none());
+        let status = status(&outcome.end, refusal.is_some(), scope.step.on_failure);
+        let (failure, message) = match (refusal, outcome.end) {
+            (Some(message), _) => (FailureKind::RebootLimit, message),
+            (None, End::Failed(message)) => (FailureKind::Step, message),
+            (None, End::Unknown(why)) => (FailureKind::AgentStopped, why.to_owned()),
+            (None, _) => (FailureKind::Step, String::new()),
+        };
+        let message = self.around.output.secrets.masked(&message).into_owned();
+        let record = self.step_record(at);
+        (record.status, record.failure, record.message) = (status, failure, message);
+        (record.exit_code, record.outputs, record.last_lines) =
+            (outcome.exit_code, outcome.outputs, outcome.last_lines);
+        record.end = Some(Timestamp::now());
+        self.note_end(at, reboot.is_some())?;
+        self.step_event(at, started);
+        reboot.into_iter().for_each(thread::sleep);
+        Ok(if reboot.is_some() { Flow::Reboot } else { Flow::GoOn })
+    }
+
+    fn note_end(&mut self, at: At, reboot: bool) -> Result<(), StoreError> {
+        let secrets = self.around.output.secrets.all();
+        if secrets != self.state.secrets {
+            self.store.note(&Entry::Secrets(secrets.clone()))?;
+            self.state.secrets = secrets;
+        }
+        self.note_step(at)?;
+        if reboot {
+            self.state.reboot_pending = true;
+            self.store.note(&Entry::RebootPending(true))?;
+            self.store.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Counts a wish for a reboot, or says why it cannot be granted.
+    fn count_reboot(&mut self, at: At) -> Result<Option<String>, StoreError> {
+        let limits = self.order.limits;
+        if self.state.reboots() >= limits.reboots {
+            return Ok(Some(format!("the run asked for more than {} reboots", limits.reboots)));
+        }
+        let phase = self.phase_record(at);
+        if phase.reboots >= limits.reboots_per_phase {
+            let (name, limit) = (&phase.name, limits.reboots_per_phase);
+            return Ok(Some(format!("the phase `{name}` asked for more than {limit} reboots")));
+        }
+        phase.reboots += 1;
+        let reboots = phase.reboots;
+        self.store.note(&Entry::Reboots(at, reboots))?;
+        Ok(None)
+    }
+}
+
+fn status(end: &End, refused: bool, on_failure: OnFailure) -> Status {
+    match (end, on_failure) {
+        _ if refused => Status::Failed,
+        (End::Success | End::Reboot { again: false, .. }, _) => Status::Success,
+        (End::Reboot { again: true, .. }, _) => Status::Rebooting,
+        (End::Failed(_) | End::Unknown(_), OnFailure::Ignore) => Status::IgnoredFailure,
+        (End::Failed(_) | End::Unknown(_), OnFailure::Abort | OnFailure::Continue) => Status::Failed,
+    }
+}

@@ -1,0 +1,46 @@
+//! What a run tells its readers: event lines, and lines of the logs.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::Run;
+use crate::state::At;
+use crate::{Event, EventKind};
+
+impl Run<'_, '_> {
+    pub(super) fn step_event(&mut self, at: At, started: Option<Instant>) {
+        let record = self.step_record(at);
+        let (status, exit_code) = (record.status, record.exit_code);
+        let message = format!("step {}: {status:?} {}", record.name, record.message);
+        let seconds = started.map(|started| (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
+        let event = Event { status: Some(status), seconds, exit_code, ..self.about(EventKind::StepEnded, at) };
+        self.around.output.event(&event);
+        self.around.output.log(message.trim_end());
+    }
+
+    pub(super) fn event(&mut self, kind: EventKind, at: At) {
+        let event = self.about(kind, at);
+        self.around.output.event(&event);
+    }
+
+    /// An event with what the records know about its phase and step.
+    fn about(&self, kind: EventKind, at: At) -> Event {
+        let document = &self.state.documents[at.document];
+        let phase = &document.phases[at.phase];
+        let of_step = matches!(kind, EventKind::StepStarted | EventKind::StepEnded);
+        let step = phase.steps.get(at.step).filter(|_| of_step);
+        Event {
+            t: Timestamp::now(),
+            kind,
+            document: document.name.clone(),
+            phase: phase.name.clone(),
+            step: step.map(|step| step.name.clone()),
+            action: step.map(|step| step.action.clone()),
+            attempt: step.map(|step| step.attempt),
+            status: (kind == EventKind::PhaseEnded).then(|| phase.status()),
+            seconds: None,
+            exit_code: None,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The lines of a journal, and the state that follows from them.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::{At, DocumentRecord, PhaseRecord, State, StepRecord};
+
+/// A change of the state. Records come after those that they belong to, and replace their earlier form.
+#[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, which lives as long as its line is made")]
+pub(crate) enum Entry<'e> {
+    /// By the document's index.
+    Document(usize, Cow<'e, DocumentRecord>),
+    /// The step's index in the place means nothing here.
+    Phase(At, Cow<'e, PhaseRecord>),
+    Step(At, Cow<'e, StepRecord>),
+    /// How often the phase has asked for a reboot.
+    Reboots(At, u32),
+    RebootPending(bool),
+    Secrets(Vec<String>),
+}
+
+/// The state after all whole lines.
+pub(super) fn replay(text: &str) -> Result<State, serde_json::Error> {
+    let mut lines = text.split_inclusive('\n');
+    let mut state: State = serde_json::from_str(lines.next().unwrap_or_default())?;
+    for line in lines.filter(|line| line.ends_with('\n')) {
+        apply(&mut state, serde_json::from_str(line)?);
+    }
+    Ok(state)
+}
+
+fn apply(state: &mut State, entry: Entry<'_>) {
+    match entry {
+        Entry::Document(index, record) => put(&mut state.documents, index, record.into_owned()),
+        Entry::Phase(at, record) => {
+            if let Some(document) = state.documents.get_mut(at.document) {
+                put(&mut document.phases, at.phase, record.into_owned());
+            }
+        }
+        Entry::Step(at, record) => {
+            if let Some(phase) = phase(state, at) {
+                put(&mut phase.steps, at.step, record.into_owned());
+            }
+        }
+        Entry::Reboots(at, reboots) => {
+            if let Some(phase) = phase(state, at) {
+                phase.reboots = reboots;
+            }
+        }
+        Entry::RebootPending(pending) => state.reboot_pending = pending,
+        Entry::Secrets(secrets) => state.secrets = secrets,
+    }
+}
+
+fn phase(state: &mut State, at: At) -> Option<&mut PhaseRecord> {
+    state.documents.get_mut(at.document)?.phases.get_mut(at.phase)
+}
+
+fn put<T>(list: &mut Vec<T>, index: usize, item: T) {
+    match list.get_mut(index) {
+        Some(old) => *old = item,
+        None => list.push(item),
+    }
+}
