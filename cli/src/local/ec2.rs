@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use goldsmith_local::{DelayProfile, Options, ensure_base_image, requirements, serve};
+use goldsmith_local::{DelayProfile, LONGEST_LAG, Options, ensure_base_image, requirements, serve};
 
 use super::machine::lacking;
 use crate::output;
 
-/// How old describe answers are: enough to find a caller that takes an empty answer for the truth.
-const DESCRIBE_LAG: Duration = Duration::from_millis(100);
+/// How old describe answers are, in seconds: enough to find a caller that takes an empty answer for the truth.
+const DESCRIBE_LAG: &str = "0.1";
 
 /// Serves EC2 and SSM on this machine until it is told to end. Needs root.
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,45 @@ pub(crate) struct Args {
     /// Emulator that takes events and log lines.
     #[arg(long, value_name = "URL")]
     events: Option<String>,
+    /// How long instances and images take from state to state.
+    #[arg(long, value_enum, default_value = "demo")]
+    delays: Delays,
+    /// Divides the realistic delays: 60 makes a minute a second.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    speed_up: f64,
+    /// How old the answers of describe calls are, 0 to 5 seconds.
+    #[arg(long, value_name = "SECONDS", default_value = DESCRIBE_LAG, value_parser = lag)]
+    describe_lag: Duration,
+    /// Send an event when an instance registers with Systems Manager.
+    #[arg(long)]
+    registration_events: bool,
+}
+
+/// The profiles by name.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Delays {
+    /// No waiting.
+    Instant,
+    /// Fractions of a second.
+    Demo,
+    /// What AWS takes, as published.
+    Realistic,
+}
+
+impl Delays {
+    fn profile(self, speed_up: f64) -> DelayProfile {
+        match self {
+            Delays::Instant => DelayProfile::Instant,
+            Delays::Demo => DelayProfile::Demo,
+            Delays::Realistic => DelayProfile::Realistic { speed_up },
+        }
+    }
+}
+
+fn lag(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    let lag = Duration::try_from_secs_f64(seconds).ok().filter(|lag| *lag <= LONGEST_LAG);
+    lag.ok_or_else(|| format!("0 to {} seconds", LONGEST_LAG.as_secs()))
 }
 
 /// Makes the base image when it is missing, and serves.
@@ -48,10 +87,11 @@ fn serve_until_told(args: &Args) -> Result<()> {
         let options = Options {
             listen: args.listen,
             state_dir: args.state.clone(),
-            delays: DelayProfile::Demo,
+            delays: args.delays.profile(args.speed_up),
             base_image,
             events_url: args.events.clone(),
-            describe_lag: DESCRIBE_LAG,
+            describe_lag: args.describe_lag,
+            registration_events: args.registration_events,
         };
         Ok(serve(options).await?)
     })

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Account of a caller that names none.
 pub(crate) const DEFAULT_ACCOUNT: &str = "000000000000";
 /// Region of a caller whose request is not signed for one.
 const DEFAULT_REGION: &str = "us-east-1";
 
 /// The account and Region that a call acts in. Every resource belongs to one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Scope {
     pub(crate) account: String,
     pub(crate) region: String,

@@ -9,7 +9,7 @@ use hyper::{Request, Response};
 
 use crate::api::Scope;
 use crate::endpoint::Endpoint;
-use crate::faults::CallFault;
+use crate::faults::{CallFacts, CallFault};
 use crate::{admin, ec2, ids, ssm};
 
 /// A connection that is closed without an answer, because a fault says so or the request broke off.
@@ -57,6 +57,19 @@ impl Call {
         }
     }
 
+    /// What a fault can know it by.
+    fn facts(&self) -> CallFacts<'_> {
+        let action = self.action();
+        match self {
+            Call::Ec2(params) => CallFacts {
+                action,
+                instance_type: params.get("InstanceType"),
+                subnet: params.get("SubnetId").or(params.get("NetworkInterface.1.SubnetId")),
+            },
+            Call::Ssm { .. } => CallFacts { action, ..CallFacts::default() },
+        }
+    }
+
     fn perform(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Answer {
         let refusal = match fault {
             Some(CallFault::Fail(error)) => Err(error.clone()),
@@ -64,12 +77,12 @@ impl Call {
         };
         match self {
             Call::Ec2(params) => {
-                let image_fails = fault == Some(&CallFault::FailImage);
-                let call = ec2::Call { endpoint, scope, params, image_fails };
+                let call = ec2::Call { endpoint, scope, params, fault };
                 ec2::answer(params, refusal.and_then(|()| ec2::perform(&call)))
             }
             Call::Ssm { action, body } => {
-                ssm::answer(refusal.and_then(|()| ssm::perform(endpoint, scope, action, body)))
+                let call = ssm::Call { endpoint, scope, body, fault };
+                ssm::answer(refusal.and_then(|()| ssm::perform(&call, action)))
             }
         }
     }
@@ -90,20 +103,22 @@ fn instance_id_in(text: &str) -> Option<String> {
 }
 
 async fn answer(endpoint: &Arc<Endpoint>, scope: &Scope, call: &Call) -> Result<Answer, NoAnswer> {
-    let fault = endpoint.faults.on_call(call.action(), &scope.region);
+    let fault = endpoint.faults.on_call(&call.facts(), scope);
+    if fault == Some(CallFault::Cut) {
+        return Err(NoAnswer);
+    }
     let mut release = endpoint.faults.next_release();
     let answer = call.perform(endpoint, scope, fault.as_ref());
     tracing::info!(action = call.action(), %scope, status = answer.status, ?fault, "call");
+    let instance = || call.instance(&answer);
     match fault {
         Some(CallFault::DropAnswer) => return Err(NoAnswer),
         // The error is the end of the endpoint, which lets go too.
         Some(CallFault::Hold) => release.changed().await.unwrap_or_default(),
-        Some(CallFault::EndInstance) => {
-            if let Some(instance) = call.instance(&answer) {
-                endpoint.clone().lose_instance(&instance);
-            }
-        }
-        Some(CallFault::Fail(_) | CallFault::FailImage) | None => {}
+        Some(CallFault::Delay(time)) => tokio::time::sleep(time).await,
+        Some(CallFault::EndInstance) => instance().iter().for_each(|id| endpoint.clone().lose_instance(id)),
+        Some(CallFault::Interrupt) => instance().iter().for_each(|id| endpoint.clone().interrupt(id)),
+        _ => {}
     }
     Ok(answer)
 }

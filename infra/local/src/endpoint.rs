@@ -1,60 +1,124 @@
 //! The endpoint: the world, the insides of its instances, and what moves them.
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
 
 use crate::emulator::Emulator;
 use crate::events::Event;
 use crate::faults::Faults;
 use crate::guest::{Guest, Host};
-use crate::options::Delays;
-use crate::world::World;
+use crate::settings::Settings;
+use crate::world::{Journal, World};
 
 /// One endpoint. Shared by all requests and by the tasks that move instances and images along.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    world: Mutex<World>,
+    kept: Mutex<Kept>,
     guests: Mutex<BTreeMap<String, Arc<Guest>>>,
+    /// What is on its way; none once the endpoint ends.
+    tasks: Mutex<Option<JoinSet<()>>>,
     pub(crate) host: Host,
-    pub(crate) delays: Delays,
-    lag: Duration,
+    /// Bytes of the base image.
+    pub(crate) base_size: u64,
+    settings: Mutex<Settings>,
     pub(crate) emulator: Option<Emulator>,
     pub(crate) faults: Faults,
     events: UnboundedSender<Event>,
 }
 
+/// The world and the file that it is kept in.
+#[derive(Debug)]
+struct Kept {
+    world: World,
+    journal: Journal,
+}
+
+/// The world, locked. What changed is written down before the lock is released.
+pub(crate) struct Locked<'a>(MutexGuard<'a, Kept>);
+
+impl Deref for Locked<'_> {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.0.world
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut World {
+        &mut self.0.world
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let Kept { world, journal } = &mut *self.0;
+        if let Err(error) = journal.record(world) {
+            tracing::error!(%error, "a change is not written down: a restart will not know it");
+        }
+    }
+}
+
+/// What an endpoint is made of.
+pub(crate) struct Parts {
+    pub(crate) host: Host,
+    pub(crate) journal: Journal,
+    pub(crate) world: World,
+    pub(crate) base_size: u64,
+    pub(crate) settings: Settings,
+    pub(crate) emulator: Option<Emulator>,
+    pub(crate) events: UnboundedSender<Event>,
+}
+
 impl Endpoint {
-    pub(crate) fn new(
-        host: Host,
-        delays: Delays,
-        lag: Duration,
-        emulator: Option<Emulator>,
-        events: UnboundedSender<Event>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Endpoint {
-            world: Mutex::default(),
+            kept: Mutex::new(Kept { world: parts.world, journal: parts.journal }),
             guests: Mutex::default(),
-            host,
-            delays,
-            lag,
-            emulator,
+            tasks: Mutex::new(Some(JoinSet::new())),
+            host: parts.host,
+            base_size: parts.base_size,
+            settings: Mutex::new(parts.settings),
+            emulator: parts.emulator,
             faults: Faults::new(),
-            events,
+            events: parts.events,
         }
     }
 
     /// The world, locked. Never held over an `await`.
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn world(&self) -> Locked<'_> {
+        Locked(lock(&self.kept))
+    }
+
+    /// Takes the world and leaves an empty one, also on disk.
+    pub(crate) fn forget(&self) -> World {
+        let Kept { world, journal } = &mut *lock(&self.kept);
+        let old = std::mem::take(world);
+        if let Err(error) = journal.rewrite(world) {
+            tracing::error!(%error, "the reset is not written down: a restart will not know it");
+        }
+        old
+    }
+
+    /// The settings at this moment.
+    pub(crate) fn settings(&self) -> Settings {
+        *lock(&self.settings)
+    }
+
+    /// The settings, for a change.
+    pub(crate) fn change_settings(&self) -> MutexGuard<'_, Settings> {
+        lock(&self.settings)
     }
 
     /// The moment that describes show.
     pub(crate) fn seen_at(&self) -> Timestamp {
-        SignedDuration::try_from(self.lag)
+        SignedDuration::try_from(self.settings().lag)
             .ok()
             .and_then(|lag| Timestamp::now().checked_sub(lag).ok())
             .unwrap_or_default()
@@ -66,25 +130,41 @@ impl Endpoint {
         self.events.send(event).ok();
     }
 
+    /// Lets something go on by itself, until it is done or the endpoint ends.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(tasks) = &mut *lock(&self.tasks) {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        }
+    }
+
+    /// Ends all that goes on by itself; when the endpoint goes on, new tasks may be spawned.
+    pub(crate) async fn end_tasks(&self, goes_on: bool) {
+        let tasks = std::mem::replace(&mut *lock(&self.tasks), goes_on.then(JoinSet::new));
+        if let Some(mut tasks) = tasks {
+            tasks.shutdown().await;
+        }
+    }
+
     /// The inside of an instance that was booted.
     pub(crate) fn guest(&self, id: &str) -> Option<Arc<Guest>> {
-        self.lock_guests().get(id).cloned()
+        lock(&self.guests).get(id).cloned()
     }
 
     pub(crate) fn keep_guest(&self, id: &str, guest: Arc<Guest>) {
-        self.lock_guests().insert(id.to_owned(), guest);
+        lock(&self.guests).insert(id.to_owned(), guest);
     }
 
     pub(crate) fn drop_guest(&self, id: &str) -> Option<Arc<Guest>> {
-        self.lock_guests().remove(id)
+        lock(&self.guests).remove(id)
     }
 
     /// All insides.
     pub(crate) fn guests(&self) -> Vec<Arc<Guest>> {
-        self.lock_guests().values().cloned().collect()
+        lock(&self.guests).values().cloned().collect()
     }
+}
 
-    fn lock_guests(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Guest>>> {
-        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

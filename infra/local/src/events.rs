@@ -17,7 +17,7 @@ use crate::world::{Command, Image, ImageState, Instance, InvocationStatus, iso};
 /// An event on its way.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
-    scope: Scope,
+    pub(crate) scope: Scope,
     source: &'static str,
     pub(crate) detail_type: &'static str,
     /// The state or status that it tells.
@@ -77,6 +77,27 @@ impl Event {
                 "status": status.name(),
             }),
             time: Timestamp::now(),
+        }
+    }
+
+    /// The first contact of an instance's agent. Its detail is not documented: this is the least that tells who it is.
+    pub(crate) fn of_registration(instance: &Instance) -> Self {
+        Event {
+            source: "aws.ssm",
+            detail_type: "SSM Managed Instance Registration",
+            state: "Online",
+            detail: json!({"instance-id": instance.id, "status": "Online"}),
+            ..Event::of_instance(instance)
+        }
+    }
+
+    /// The warning two minutes before a spot instance is taken back.
+    pub(crate) fn of_interruption(instance: &Instance) -> Self {
+        Event {
+            detail_type: "EC2 Spot Instance Interruption Warning",
+            state: "terminate",
+            detail: json!({"instance-id": instance.id, "instance-action": "terminate"}),
+            ..Event::of_instance(instance)
         }
     }
 

@@ -9,22 +9,27 @@
 mod admin;
 mod api;
 mod base;
+mod delays;
 mod dispatch;
 mod ec2;
 mod emulator;
 mod endpoint;
 mod events;
 mod faults;
+mod first_boot;
 mod guest;
 mod ids;
+mod imaging;
 mod lifecycle;
 mod options;
+mod resume;
 mod server;
+mod settings;
 mod sign;
 mod ssm;
 mod world;
 
 pub use base::{BaseImageError, ensure_base_image};
 pub use guest::probe::{Abilities, requirements};
-pub use options::{DelayProfile, Options};
+pub use options::{DelayProfile, LONGEST_LAG, Options};
 pub use server::{Error, Server, serve};

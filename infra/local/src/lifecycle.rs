@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 use crate::events::Event;
-use crate::guest::{GuestError, Wish};
-use crate::world::{ImageState, InstanceState, Reason};
+use crate::guest::{Guest, GuestError, Wish};
+use crate::world::{InstanceState, Reason};
 
 /// How often the inside of a running instance is asked for a reboot or shutdown.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
@@ -25,36 +25,70 @@ impl Endpoint {
         true
     }
 
-    /// Boots a new instance: `pending`, then `running`, then online.
-    pub(crate) fn launch(self: Arc<Self>, id: &str) {
+    /// Boots an instance that is `pending`: `running`, then online.
+    pub(crate) fn come_up(self: Arc<Self>, id: &str) {
         let id = id.to_owned();
-        tokio::spawn(async move {
-            tokio::time::sleep(self.delays.state).await;
+        self.clone().spawn(async move {
+            tokio::time::sleep(self.settings().delays.boot).await;
             if let Err(error) = self.bring_up(&id).await {
                 tracing::error!(instance = id, error = %chain(&error), "does not boot");
-                self.clone().end(&id, "Server.InternalError", &chain(&error));
-                return;
+                return self.clone().end(&id, "Server.InternalError", &chain(&error));
             }
             if !self.advance(&id, InstanceState::Pending, InstanceState::Running) {
                 // It was ended before there was anything to remove.
                 return self.remove_inside(&id).await;
             }
-            tokio::time::sleep(self.delays.online).await;
-            if let Some(instance) = self.world().instances.get_mut(&id) {
-                instance.online = instance.state() == InstanceState::Running;
-            }
-            self.watch(&id).await;
+            self.stay_up(&id).await;
         });
     }
 
+    /// Boots an instance that was `running` when an earlier endpoint ended.
+    pub(crate) fn come_back(self: Arc<Self>, id: &str) {
+        let id = id.to_owned();
+        self.clone().spawn(async move {
+            if let Err(error) = self.bring_up(&id).await {
+                tracing::error!(instance = id, error = %chain(&error), "does not come back");
+                return self.clone().end(&id, "Server.InternalError", &chain(&error));
+            }
+            self.stay_up(&id).await;
+        });
+    }
+
+    /// What follows a boot, until the instance does not run any more.
+    async fn stay_up(self: &Arc<Self>, id: &str) {
+        self.set_up(id);
+        tokio::time::sleep(self.settings().delays.online).await;
+        self.register(id);
+        self.watch(id).await;
+    }
+
+    /// The first contact of the agent, if there is one.
+    fn register(&self, id: &str) {
+        let mut world = self.world();
+        let Some(instance) = world.instances.get_mut(id).filter(|one| one.has_agent) else { return };
+        let runs = instance.state() == InstanceState::Running;
+        let was_online = std::mem::replace(&mut instance.online, runs);
+        if instance.online && !was_online && self.settings().registration_events {
+            self.emit(Event::of_registration(instance));
+        }
+    }
+
     async fn bring_up(&self, id: &str) -> Result<(), GuestError> {
-        let layers = match self.world().instances.get(id) {
-            Some(instance) => instance.layers.clone(),
-            None => return Ok(()),
+        let Some(guest) = self.attach(id).await? else { return Ok(()) };
+        guest.boot().await
+    }
+
+    /// The inside of an instance, made known when it is not yet.
+    pub(crate) async fn attach(&self, id: &str) -> Result<Option<Arc<Guest>>, GuestError> {
+        if let Some(guest) = self.guest(id) {
+            return Ok(Some(guest));
+        }
+        let Some(layers) = self.world().instances.get(id).map(|instance| instance.layers.clone()) else {
+            return Ok(None);
         };
         let guest = Arc::new(self.host.guest(id, &layers).await?);
         self.keep_guest(id, guest.clone());
-        guest.boot().await
+        Ok(Some(guest))
     }
 
     /// Does what the inside asks for, as long as the instance runs.
@@ -98,17 +132,27 @@ impl Endpoint {
         self.world().instances.get(id).map(|instance| instance.state())
     }
 
+    /// Starts a stopped instance.
+    pub(crate) fn start(self: Arc<Self>, id: &str) {
+        if self.advance(id, InstanceState::Stopped, InstanceState::Pending) {
+            self.come_up(id);
+        }
+    }
+
     /// Stops an instance: `stopping`, then `stopped`; its disk stays.
     pub(crate) fn stop(self: Arc<Self>, id: &str) {
-        if !self.advance(id, InstanceState::Running, InstanceState::Stopping) {
-            return;
+        if self.advance(id, InstanceState::Running, InstanceState::Stopping) {
+            self.finish_stop(id);
         }
+    }
+
+    pub(crate) fn finish_stop(self: Arc<Self>, id: &str) {
         let id = id.to_owned();
-        tokio::spawn(async move {
+        self.clone().spawn(async move {
             if let Some(guest) = self.guest(&id) {
                 guest.halt(true).await;
             }
-            tokio::time::sleep(self.delays.state).await;
+            tokio::time::sleep(self.settings().delays.stop).await;
             self.advance(&id, InstanceState::Stopping, InstanceState::Stopped);
         });
     }
@@ -123,18 +167,45 @@ impl Endpoint {
             instance.reason = Some(Reason { code: code.to_owned(), message: message.to_owned() });
         }
         self.advance(id, from, InstanceState::ShuttingDown);
+        self.finish_end(id);
+    }
+
+    pub(crate) fn finish_end(self: Arc<Self>, id: &str) {
         let id = id.to_owned();
-        tokio::spawn(async move {
-            tokio::time::sleep(self.delays.state).await;
+        self.clone().spawn(async move {
+            tokio::time::sleep(self.settings().delays.terminate).await;
             self.remove_inside(&id).await;
             self.advance(&id, InstanceState::ShuttingDown, InstanceState::Terminated);
             self.sweep_layers();
         });
     }
 
+    /// Takes a spot instance back as EC2 does: a warning, and the end two minutes later.
+    pub(crate) fn interrupt(self: Arc<Self>, id: &str) {
+        if let Some(instance) = self.world().instances.get(id) {
+            self.emit(Event::of_interruption(instance));
+        }
+        let id = id.to_owned();
+        self.clone().spawn(async move {
+            tokio::time::sleep(self.settings().delays.spot_warning).await;
+            let code = "Server.SpotInstanceTermination";
+            self.clone().end(&id, code, "Server.SpotInstanceTermination: Spot instance termination");
+        });
+    }
+
     /// Ends an instance as EC2 does when its hardware fails.
     pub(crate) fn lose_instance(self: Arc<Self>, id: &str) {
         self.end(id, "Server.InternalError", "Server.InternalError: Internal error on the underlying host");
+    }
+
+    /// Ends everything that runs, and keeps the disks: the endpoint ends.
+    pub(crate) async fn rest(&self) {
+        self.end_tasks(false).await;
+        let mut halts: tokio::task::JoinSet<()> = tokio::task::JoinSet::new();
+        for guest in self.guests() {
+            halts.spawn(async move { guest.halt(true).await });
+        }
+        while halts.join_next().await.is_some() {}
     }
 
     /// Ends the processes of an instance and removes its disk.
@@ -151,23 +222,6 @@ impl Endpoint {
         for layer in unused {
             if let Err(error) = self.host.remove_layer(&layer) {
                 tracing::warn!(layer, error = %chain(&error), "content stays behind");
-            }
-        }
-    }
-
-    /// Ends the wait for an image: it is available, or failed for a reason.
-    pub(crate) fn settle_image(&self, id: &str, outcome: Result<(), String>) {
-        let mut world = self.world();
-        let Some(image) = world.images.get_mut(id).filter(|image| image.state() == ImageState::Pending) else {
-            return;
-        };
-        image.failure = image.failure.take().or(outcome.err());
-        image.states.push(if image.failure.is_none() { ImageState::Available } else { ImageState::Failed });
-        self.emit(Event::of_image(image));
-        let snapshots: Vec<String> = image.devices.iter().filter_map(|device| device.snapshot_id.clone()).collect();
-        for snapshot in snapshots {
-            if let Some(snapshot) = world.snapshots.get_mut(&snapshot) {
-                snapshot.completed = true;
             }
         }
     }

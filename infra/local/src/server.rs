@@ -11,9 +11,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::emulator::Emulator;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Parts};
 use crate::guest::{GuestError, Host};
-use crate::{Options, admin, dispatch, events};
+use crate::settings::Settings;
+use crate::world::{Journal, JournalError};
+use crate::{Options, dispatch, events, resume};
 
 /// Why the endpoint does not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,12 @@ pub enum Error {
         /// What does not work.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What an earlier endpoint kept cannot be read.
+    #[error("cannot go on where an earlier endpoint ended")]
+    State {
+        /// What does not work.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Signals cannot be waited for.
     #[error("cannot wait for signals")]
     Signal {
@@ -46,6 +54,12 @@ impl From<GuestError> for Error {
     }
 }
 
+impl From<JournalError> for Error {
+    fn from(source: JournalError) -> Self {
+        Error::State { source: Box::new(source) }
+    }
+}
+
 /// An endpoint that listens.
 #[derive(Debug)]
 pub struct Server {
@@ -55,7 +69,7 @@ pub struct Server {
 }
 
 /// Runs an endpoint until SIGTERM or SIGINT; prints `listening on ADDRESS` on standard output once it answers. When
-/// this returns, every process of every instance has ended and no mount is left.
+/// this returns, every process of every instance has ended and no mount is left; disks and images stay.
 pub async fn serve(options: Options) -> Result<(), Error> {
     let listen = |source| Error::Signal { source };
     let mut terminate = signal(SignalKind::terminate()).map_err(listen)?;
@@ -77,11 +91,20 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let host = Host::open(&options.state_dir, &options.base_image)?;
         tracing::info!(%address, disk = %host.disk(), isolation = %host.isolation(), "local EC2 and Systems Manager");
-        let (sender, queue) = events::queue();
-        let emulator = options.events_url.as_deref().map(Emulator::new);
-        let endpoint = Endpoint::new(host, options.delays.into(), options.describe_lag, emulator, sender);
-        let endpoint = Arc::new(endpoint);
+        let (journal, world) = Journal::open(&options.state_dir)?;
+        let (events, queue) = events::queue();
+        let endpoint = Arc::new(Endpoint::new(Parts {
+            host,
+            journal,
+            world,
+            base_size: std::fs::metadata(&options.base_image).map_or(0, |facts| facts.len()),
+            settings: Settings::from(&options),
+            emulator: options.events_url.as_deref().map(Emulator::new),
+            events,
+        }));
+        resume::tidy(&endpoint)?;
         tokio::spawn(events::send_all(endpoint.clone(), queue));
+        resume::resume(&endpoint).await;
         Ok(Server { listener, address, endpoint })
     }
 
@@ -90,7 +113,7 @@ impl Server {
         self.address
     }
 
-    /// Answers requests until `told` is ready, then ends all instances.
+    /// Answers requests until `told` is ready, then ends all processes. What exists stays on disk for the next endpoint.
     pub async fn run(self, told: impl Future<Output = ()>) {
         tokio::pin!(told);
         loop {
@@ -103,7 +126,7 @@ impl Server {
             }
         }
         self.endpoint.faults.clear();
-        admin::reset(&self.endpoint).await;
+        self.endpoint.rest().await;
     }
 }
 

@@ -3,6 +3,7 @@
 mod inventory;
 mod resources;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hyper::Method;
@@ -13,6 +14,8 @@ use crate::api::ApiError;
 use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
 use crate::faults::Fault;
+use crate::lifecycle::chain;
+use crate::settings::Change;
 use crate::world::World;
 
 /// Answers an admin route.
@@ -37,6 +40,10 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
             endpoint.faults.release();
             Ok(json!({"released": true}))
         }
+        ("POST", "settings") => read::<Change>(body).and_then(|change| {
+            let mut settings = endpoint.change_settings();
+            settings.apply(&change).map(|()| json!({"describeLag": settings.lag.as_secs_f64()}))
+        }),
         ("POST", "resources") => read(body).map(|handed| resources::take_over(endpoint, handed)),
         _ => Err(ApiError::new("NotFound", format!("no such route: {method} /_local/{route}"))),
     };
@@ -53,28 +60,29 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 }
 
 /// Ends all instances and forgets everything. The source image starts again at its first release.
-pub(crate) async fn reset(endpoint: &Arc<Endpoint>) {
-    let old = std::mem::take(&mut *endpoint.world());
+async fn reset(endpoint: &Arc<Endpoint>) {
+    endpoint.end_tasks(true).await;
+    let old = endpoint.forget();
     for id in old.instances.keys() {
         endpoint.remove_inside(id).await;
     }
-    for layer in old.images.into_values().flat_map(|image| image.layers) {
-        // Images share layers: the second time it is gone already.
-        endpoint.host.remove_layer(&layer).ok();
+    if let Err(error) = endpoint.host.keep_only(&BTreeSet::new(), &BTreeSet::new()) {
+        tracing::error!(error = %chain(&error), "content stays behind");
     }
 }
 
 /// Publishes a new release of the source image in every Region.
 fn release_image(endpoint: &Endpoint) -> Value {
     let mut world = endpoint.world();
-    world.releases.push(jiff::Timestamp::now());
-    let regions: std::collections::BTreeSet<String> = sources(&world);
+    let number = world.releases.len() + 1;
+    world.releases.insert(format!("{number:05}"), jiff::Timestamp::now());
+    let regions: BTreeSet<String> = sources(&world);
     let images: serde_json::Map<String, Value> =
         regions.into_iter().map(|region| (region.clone(), json!(world.newest_source(&region)))).collect();
     json!({"release": world.releases.len(), "images": images})
 }
 
 /// Regions in which somebody has asked for the source image.
-fn sources(world: &World) -> std::collections::BTreeSet<String> {
+fn sources(world: &World) -> BTreeSet<String> {
     world.images.values().filter(|image| image.source).map(|image| image.scope.region.clone()).collect()
 }

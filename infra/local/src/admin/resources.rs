@@ -79,10 +79,7 @@ fn add_subnet(network: &mut Network, scope: &Scope, subnet: HandedSubnet) {
 
 fn add_group(network: &mut Network, group: HandedGroup) {
     network.security_groups.retain(|one| one.id != group.id);
-    network.security_groups.push(SecurityGroup {
-        name: group.name.unwrap_or_else(|| group.id.clone()),
-        vpc_id: group.vpc_id.unwrap_or_else(|| network.vpc_id.clone()),
-        tags: Tags::new(),
-        id: group.id,
-    });
+    let vpc_id = group.vpc_id.unwrap_or_else(|| network.vpc_id.clone());
+    let name = group.name.unwrap_or_else(|| group.id.clone());
+    network.security_groups.push(SecurityGroup::new(group.id, &name, &vpc_id));
 }

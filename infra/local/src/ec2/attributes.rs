@@ -1,4 +1,4 @@
-//! ModifyImageAttribute and DescribeImageAttribute: launch permissions and descriptions.
+//! ModifyImageAttribute, DescribeImageAttribute and ResetImageAttribute.
 
 use super::Call;
 use super::params::Params;
@@ -6,18 +6,46 @@ use super::xml::Xml;
 use crate::api::{ApiError, is_account};
 use crate::world::Grants;
 
-/// Changes who may launch an image, or its description.
+/// Changes who may launch an image, its description, or the metadata service of its instances.
 pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let changes = Changes::read(call.params)?;
+    let params = call.params;
+    let changes = Changes::read(params, "LaunchPermission")?;
+    let named = |name: &str| params.get("Value").filter(|_| params.get("Attribute") == Some(name));
     let mut world = call.endpoint.world();
-    let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
+    let image = world.own_image(call.scope, params.require("ImageId")?)?;
+    let imds = params.get("ImdsSupport.Value").or(named("imdsSupport"));
+    if let Some(other) = imds.filter(|value| *value != "v2.0") {
+        return Err(ApiError::new(
+            "InvalidParameterValue",
+            format!("Value ({other}) for parameter imdsSupport is invalid."),
+        ));
+    }
     call.check_dry_run()?;
-    if let Some(description) = call.params.get("Description.Value").or(changes.description.as_deref()) {
+    if let Some(description) = params.get("Description.Value").or(named("description")) {
         image.description = description.to_owned();
     }
-    changes.add.iter().for_each(|grant| grant.apply(&mut image.grants, true));
-    changes.remove.iter().for_each(|grant| grant.apply(&mut image.grants, false));
+    image.imds_v2 |= imds.is_some();
+    changes.apply(&mut image.grants);
     Ok(Xml::done())
+}
+
+/// Takes all launch permissions away.
+pub(super) fn reset(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let mut world = call.endpoint.world();
+    let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
+    match call.params.require("Attribute")? {
+        "launchPermission" => {
+            call.check_dry_run()?;
+            image.grants = Grants::default();
+            Ok(Xml::done())
+        }
+        other => Err(unknown(other)),
+    }
+}
+
+fn unknown(attribute: &str) -> ApiError {
+    let message = format!("Value ({attribute}) for parameter attribute is invalid. Unknown attribute.");
+    ApiError::new("InvalidParameterValue", message)
 }
 
 /// Whom a permission is for.
@@ -73,30 +101,48 @@ fn wrong(kind: &str, value: &str) -> ApiError {
     ApiError::new("InvalidAMIAttributeItemValue", message)
 }
 
-struct Changes {
+/// Permissions to give and to take.
+pub(super) struct Changes {
     add: Vec<Grant>,
     remove: Vec<Grant>,
-    description: Option<String>,
 }
 
 impl Changes {
-    /// Both forms: `LaunchPermission.Add.N`, and `Attribute` with `OperationType`, `UserId.N`, `UserGroup.N`.
-    fn read(params: &Params) -> Result<Self, ApiError> {
-        let grants = |name: &str| params.structures(name).iter().map(Grant::read).collect::<Result<Vec<_>, _>>();
-        let mut add = grants("LaunchPermission.Add")?;
-        let mut remove = grants("LaunchPermission.Remove")?;
-        let accounts = params.list("UserId").iter().map(|id| Grant::account(id)).collect::<Result<Vec<_>, _>>()?;
-        let groups = params.list("UserGroup").iter().map(|name| Grant::group(name)).collect::<Result<Vec<_>, _>>()?;
-        match params.get("OperationType") {
-            Some("remove") => remove.extend(accounts.into_iter().chain(groups)),
-            _ => add.extend(accounts.into_iter().chain(groups)),
+    /// Both forms: `NAME.Add.N`, and `OperationType` with `UserId.N`, `UserGroup.N` and the like.
+    pub(super) fn read(params: &Params, name: &str) -> Result<Self, ApiError> {
+        let grants = |way: &str| {
+            params.structures(&format!("{name}.{way}")).iter().map(Grant::read).collect::<Result<Vec<_>, _>>()
+        };
+        let (mut add, mut remove) = (grants("Add")?, grants("Remove")?);
+        let mut plain = Vec::new();
+        for id in params.list("UserId") {
+            plain.push(Grant::account(&id)?);
         }
-        let description = (params.get("Attribute") == Some("description")).then(|| params.get("Value")).flatten();
-        Ok(Changes { add, remove, description: description.map(str::to_owned) })
+        for group in [params.list("UserGroup"), params.list("GroupName")].concat() {
+            plain.push(Grant::group(&group)?);
+        }
+        plain.extend(params.list("OrganizationArn").into_iter().map(Grant::Organization));
+        plain.extend(params.list("OrganizationalUnitArn").into_iter().map(Grant::Unit));
+        if params.get("OperationType") == Some("remove") {
+            remove.extend(plain)
+        } else {
+            add.extend(plain)
+        }
+        Ok(Changes { add, remove })
+    }
+
+    /// Whether everyone is among those that get the permission.
+    pub(super) fn make_public(&self) -> bool {
+        self.add.iter().any(|grant| matches!(grant, Grant::Everyone))
+    }
+
+    pub(super) fn apply(&self, grants: &mut Grants) {
+        self.add.iter().for_each(|grant| grant.apply(grants, true));
+        self.remove.iter().for_each(|grant| grant.apply(grants, false));
     }
 }
 
-/// Describes launch permissions or the description.
+/// Describes one attribute.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
@@ -119,12 +165,17 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
                 xml.text("value", &image.description);
             });
         }
-        other => {
-            return Err(ApiError::new(
-                "InvalidRequest",
-                format!("The attribute {other} is not modelled by the local endpoint."),
-            ));
+        "imdsSupport" => {
+            xml.node("imdsSupport", |xml| {
+                xml.maybe("value", image.imds_v2.then_some("v2.0"));
+            });
         }
+        "deregistrationProtection" => {
+            xml.node("deregistrationProtection", |xml| {
+                xml.text("value", image.protection.name());
+            });
+        }
+        other => return Err(unknown(other)),
     }
     Ok(xml)
 }

@@ -8,7 +8,7 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::ids;
-use crate::world::{BlockDevice, Grants, Image, ImageState, Tags, Timeline, World};
+use crate::world::{BlockDevice, Grants, Image, ImageState, Protection, Tags, Timeline, World};
 
 /// EC2 copies so many snapshots at once into one Region; more are refused, not queued.
 const MOST_COPIES: usize = 20;
@@ -33,12 +33,16 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     check_limit(&world, call)?;
     let encrypted = check_encryption(call)?;
     call.check_dry_run()?;
-    let image = copy_of(call, &source, encrypted);
+    let image = copy_of(call, &source, encrypted)?;
     let id = image.id.clone();
     for device in &image.devices {
         let text =
             format!("Copied for DestinationAmi {id} from SourceAmi {} for SourceRegion {}", source.id, from.region);
-        add_snapshot(&mut world, call, device, &text);
+        add_snapshot(&mut world, call, device, &text)?;
+    }
+    if let Some(snapshot) = image.root_snapshot().and_then(|root| world.snapshots.get_mut(root)) {
+        snapshot.layers = image.layers.clone();
+        snapshot.content = image.content;
     }
     if let Some((key, request)) = token {
         world.remember(key, request, vec![id.clone()]);
@@ -46,7 +50,7 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.endpoint.emit(Event::of_image(&image));
     world.images.insert(id.clone(), image);
     drop(world);
-    settle_later(call, &id);
+    call.endpoint.copy_image(&id);
     Ok(image_id(&id))
 }
 
@@ -59,14 +63,6 @@ fn check_limit(world: &World, call: &Call<'_>) -> Result<(), ApiError> {
     let message =
         format!("Too many snapshot copies in progress. The limit is {MOST_COPIES} for this destination region.");
     Err(ApiError::new("ResourceLimitExceeded", message))
-}
-
-fn settle_later(call: &Call<'_>, id: &str) {
-    let (endpoint, id) = (call.endpoint.clone(), id.to_owned());
-    tokio::spawn(async move {
-        tokio::time::sleep(endpoint.delays.image).await;
-        endpoint.settle_image(&id, Ok(()));
-    });
 }
 
 fn image_id(id: &str) -> Xml {
@@ -85,8 +81,8 @@ fn check_encryption(call: &Call<'_>) -> Result<bool, ApiError> {
     Ok(encrypted)
 }
 
-fn copy_of(call: &Call<'_>, source: &Image, encrypted: bool) -> Image {
-    let own: Tags = call.params.tags_for("image");
+fn copy_of(call: &Call<'_>, source: &Image, encrypted: bool) -> Result<Image, ApiError> {
+    let own: Tags = call.params.tags_for("image")?;
     let copied = if call.params.flag("CopyImageTags") { source.tags.clone() } else { Tags::new() };
     let devices = source.devices.iter().map(|device| BlockDevice {
         snapshot_id: Some(ids::resource("snap")),
@@ -94,7 +90,7 @@ fn copy_of(call: &Call<'_>, source: &Image, encrypted: bool) -> Image {
         encrypted: device.encrypted || encrypted,
         ..device.clone()
     });
-    Image {
+    Ok(Image {
         id: ids::resource("ami"),
         scope: call.scope.clone(),
         name: call.params.get("Name").unwrap_or_default().to_owned(),
@@ -105,10 +101,13 @@ fn copy_of(call: &Call<'_>, source: &Image, encrypted: bool) -> Image {
         devices: devices.collect(),
         grants: Grants::default(),
         source: false,
+        deprecated_at: None,
+        protection: Protection::Off,
+        content: source.content.max(call.endpoint.base_size),
         from_instance: None,
         copied_from: Some((source.scope.region.clone(), source.id.clone())),
         failure: call.image_failure(),
         made_by: "CopyImage".to_owned(),
         ..source.clone()
-    }
+    })
 }

@@ -1,18 +1,15 @@
 //! CreateImage.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
-use super::Call;
 use super::xml::Xml;
+use super::{Call, block_devices};
 use crate::api::{ApiError, Scope};
-use crate::endpoint::Endpoint;
 use crate::events::Event;
-use crate::guest::GuestError;
 use crate::ids;
-use crate::lifecycle::chain;
-use crate::world::{BlockDevice, Grants, Image, ImageState, Instance, InstanceState, Snapshot, Timeline, World};
+use crate::world::{
+    BlockDevice, Grants, Image, ImageState, Instance, InstanceState, Protection, Snapshot, Timeline, World,
+};
 
 /// Makes an image of a stopped or running instance. A running one is rebooted unless `NoReboot` is set.
 pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -21,16 +18,16 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let instance = imageable(&world, call.scope, call.params.require("InstanceId")?)?.clone();
     check_name(&world, call.scope, name)?;
     call.check_dry_run()?;
-    let image = image_of(call, &instance, name);
+    let image = image_of(call, &instance, name)?;
     let id = image.id.clone();
     for device in &image.devices {
-        add_snapshot(&mut world, call, device, &format!("Created by CreateImage({}) for {id}", instance.id));
+        add_snapshot(&mut world, call, device, &format!("Created by CreateImage({}) for {id}", instance.id))?;
     }
     call.endpoint.emit(Event::of_image(&image));
     world.images.insert(id.clone(), image);
     drop(world);
     let reboot = instance.state() == InstanceState::Running && !call.params.flag("NoReboot");
-    tokio::spawn(fill(call.endpoint.clone(), id.clone(), instance.id, reboot));
+    call.endpoint.fill_image(&id, &instance.id, reboot);
     let mut xml = Xml::new();
     xml.text("imageId", id);
     Ok(xml)
@@ -62,36 +59,48 @@ pub(super) fn check_name(world: &World, scope: &Scope, name: &str) -> Result<(),
     }
 }
 
-fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Image {
+fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Result<Image, ApiError> {
     let with_snapshot = |device: &BlockDevice| BlockDevice {
         snapshot_id: Some(ids::resource("snap")),
         volume_id: device.volume_id.clone(),
         ..device.clone()
     };
-    Image {
+    let mut devices = instance.devices.clone();
+    block_devices::change(&mut devices, call.params)?;
+    Ok(Image {
         id: ids::resource("ami"),
         scope: call.scope.clone(),
         name: name.to_owned(),
         description: call.params.get("Description").unwrap_or_default().to_owned(),
         states: Timeline::new(ImageState::Pending),
         created_at: Timestamp::now(),
-        tags: call.params.tags_for("image"),
+        tags: call.params.tags_for("image")?,
         layers: Vec::new(),
-        devices: instance.devices.iter().map(with_snapshot).collect(),
+        devices: devices.iter().map(with_snapshot).collect(),
         grants: Grants::default(),
         source: false,
+        has_agent: instance.has_agent,
+        content: 0,
+        imds_v2: instance.metadata.http_tokens == "required",
+        deprecated_at: None,
+        protection: Protection::Off,
         architecture: instance.architecture.clone(),
         root_device: instance.root_device.clone(),
         from_instance: Some(instance.id.clone()),
         copied_from: None,
         failure: call.image_failure(),
         made_by: "CreateImage".to_owned(),
-    }
+    })
 }
 
 /// Records the snapshot behind one device of a new image.
-pub(super) fn add_snapshot(world: &mut World, call: &Call<'_>, device: &BlockDevice, description: &str) {
-    let Some(id) = &device.snapshot_id else { return };
+pub(super) fn add_snapshot(
+    world: &mut World,
+    call: &Call<'_>,
+    device: &BlockDevice,
+    description: &str,
+) -> Result<(), ApiError> {
+    let Some(id) = &device.snapshot_id else { return Ok(()) };
     let snapshot = Snapshot {
         id: id.clone(),
         scope: call.scope.clone(),
@@ -100,37 +109,17 @@ pub(super) fn add_snapshot(world: &mut World, call: &Call<'_>, device: &BlockDev
         volume_id: device.volume_id.clone().unwrap_or_else(|| "vol-ffffffff".to_owned()),
         encrypted: device.encrypted,
         kms_key: call.params.get("KmsKeyId").map(str::to_owned),
-        tags: call.params.tags_for("snapshot"),
+        tags: call.params.tags_for("snapshot")?,
         started_at: Timestamp::now(),
+        layers: Vec::new(),
+        content: 0,
         completed: false,
+        failure: None,
+        grants: Grants::default(),
         made_by: call.params.get("Action").unwrap_or_default().to_owned(),
     };
     world.snapshots.insert(id.clone(), snapshot);
-}
-
-/// Fills the image with what the instance wrote.
-async fn fill(endpoint: Arc<Endpoint>, image: String, instance: String, reboot: bool) {
-    let (frozen, ()) = tokio::join!(freeze(&endpoint, &instance, reboot), tokio::time::sleep(endpoint.delays.image));
-    let outcome = frozen.map_err(|error| chain(&error)).map(|layers| {
-        if let Some(image) = endpoint.world().images.get_mut(&image) {
-            image.layers = layers;
-        }
-    });
-    endpoint.settle_image(&image, outcome);
-}
-
-async fn freeze(endpoint: &Arc<Endpoint>, instance: &str, reboot: bool) -> Result<Vec<String>, GuestError> {
-    let guest = endpoint.guest(instance).ok_or_else(|| GuestError::NotRunning { id: instance.to_owned() })?;
-    let layer = ids::resource("layer");
-    if !reboot {
-        return guest.freeze(&layer).await;
-    }
-    guest.halt(true).await;
-    let layers = guest.freeze(&layer).await;
-    if endpoint.state_of(instance) == Some(InstanceState::Running) {
-        guest.boot().await?;
-    }
-    layers
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,8 +9,21 @@ use crate::world::{BlockDevice, Image, ImageState, Snapshot, World, check_id, is
 /// Owner alias of the source image.
 const AMAZON: &str = "amazon";
 
-const FILTERS: [&str; 8] =
-    ["name", "state", "architecture", "image-id", "owner-id", "owner-alias", "root-device-type", "virtualization-type"];
+const FILTERS: [&str; 13] = [
+    "name",
+    "state",
+    "architecture",
+    "image-id",
+    "image-type",
+    "is-public",
+    "owner-id",
+    "owner-alias",
+    "root-device-name",
+    "root-device-type",
+    "virtualization-type",
+    "block-device-mapping.snapshot-id",
+    "description",
+];
 
 /// An image and the state it is shown in.
 type Seen<'w> = (&'w Image, ImageState);
@@ -22,6 +35,13 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     world.newest_source(&call.scope.region);
     let mut seen = chosen(call, &world)?;
+    let deprecated = |image: &Image| image.deprecated_at.is_some_and(|time| time <= jiff::Timestamp::now());
+    let (with_deprecated, with_disabled) = (call.params.flag("IncludeDeprecated"), call.params.flag("IncludeDisabled"));
+    let by_id = call.params.get("ImageId.1").is_some();
+    seen.retain(|(image, state)| {
+        let own = image.scope.account == call.scope.account;
+        by_id || ((with_deprecated || own || !deprecated(image)) && (with_disabled || *state != ImageState::Disabled))
+    });
     seen.retain(|(image, _)| owners.is_empty() || owners.iter().any(|owner| is_owner(call, image, owner)));
     seen.retain(|(image, state)| filters.pass(&image.tags, |name| field(image, *state, name)));
     let (seen, next) = page(call, seen)?;
@@ -62,6 +82,9 @@ fn is_owner(call: &Call<'_>, image: &Image, owner: &str) -> bool {
 }
 
 fn field(image: &Image, state: ImageState, name: &str) -> Vec<String> {
+    if name == "block-device-mapping.snapshot-id" {
+        return image.snapshots();
+    }
     let value = match name {
         "name" => image.name.as_str(),
         "state" => state.name(),
@@ -69,7 +92,12 @@ fn field(image: &Image, state: ImageState, name: &str) -> Vec<String> {
         "image-id" => &image.id,
         "owner-id" => &image.scope.account,
         "owner-alias" if image.source => AMAZON,
+        "root-device-name" => &image.root_device,
         "root-device-type" => "ebs",
+        "image-type" => "machine",
+        "is-public" if image.grants.public => "true",
+        "is-public" => "false",
+        "description" => &image.description,
         "virtualization-type" => "hvm",
         _ => return Vec::new(),
     };
@@ -94,10 +122,15 @@ fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
         .text("hypervisor", "xen")
         .text("enaSupport", true)
         .text("platformDetails", "Linux/UNIX")
-        .text("imdsSupport", "v2.0");
+        .text("usageOperation", "RunInstances")
+        .text("deregistrationProtection", image.protection.name())
+        .maybe("deprecationTime", image.deprecated_at.map(iso))
+        .maybe("imdsSupport", image.imds_v2.then_some("v2.0"));
     if let Some(failure) = image.failure.as_ref().filter(|_| state == ImageState::Failed) {
+        // A reason starts with its code, as EC2's own do.
+        let code = failure.split_once(": ").map(|(code, _)| code).filter(|code| code.contains('.'));
         xml.node("stateReason", |xml| {
-            xml.text("code", "Server.InternalError").text("message", failure);
+            xml.text("code", code.unwrap_or("Server.InternalError")).text("message", failure);
         });
     }
     if let Some((region, id)) = &image.copied_from {

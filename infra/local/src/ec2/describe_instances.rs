@@ -7,8 +7,18 @@ use crate::api::{ApiError, Scope};
 use crate::ids;
 use crate::world::{Instance, InstanceState, World, iso};
 
-const FILTERS: [&str; 6] =
-    ["instance-state-name", "client-token", "instance-id", "image-id", "subnet-id", "instance-type"];
+const FILTERS: [&str; 10] = [
+    "instance-state-name",
+    "instance-state-code",
+    "client-token",
+    "instance-id",
+    "image-id",
+    "subnet-id",
+    "vpc-id",
+    "instance-type",
+    "key-name",
+    "availability-zone",
+];
 
 /// An instance and the state it is shown in.
 type Seen<'w> = (&'w Instance, InstanceState);
@@ -40,7 +50,8 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-fn chosen<'w>(call: &Call<'_>, world: &'w World) -> Result<Vec<&'w Instance>, ApiError> {
+/// The instances that the call names, or all of its scope.
+pub(super) fn chosen<'w>(call: &Call<'_>, world: &'w World) -> Result<Vec<&'w Instance>, ApiError> {
     let ids = call.params.list("InstanceId");
     if ids.is_empty() {
         return Ok(world.instances.values().filter(|instance| instance.scope == *call.scope).collect());
@@ -54,6 +65,10 @@ fn field(instance: &Instance, state: InstanceState, name: &str) -> Vec<String> {
         "client-token" => instance.client_token.iter().cloned().collect(),
         "instance-id" => vec![instance.id.clone()],
         "image-id" => vec![instance.image_id.clone()],
+        "instance-state-code" => vec![state.code().to_string()],
+        "vpc-id" => vec![instance.vpc_id.clone()],
+        "key-name" => instance.key_name.iter().cloned().collect(),
+        "availability-zone" => vec![instance.zone.clone()],
         "subnet-id" => vec![instance.subnet_id.clone()],
         "instance-type" => vec![instance.instance_type.clone()],
         _ => Vec::new(),
@@ -78,13 +93,26 @@ fn item(xml: &mut Xml, instance: &Instance, shown: InstanceState) {
     xml.text("instanceId", &instance.id).text("imageId", &instance.image_id);
     state(xml, "instanceState", shown);
     xml.text("privateDnsName", format!("ip-{}.ec2.internal", instance.address.replace('.', "-")))
+        .text("dnsName", "")
+        .maybe("keyName", instance.key_name.as_ref())
         .text("amiLaunchIndex", 0)
         .text("instanceType", &instance.instance_type)
-        .text("launchTime", iso(instance.launched_at));
+        .text("launchTime", iso(instance.launched_at))
+        .text("ebsOptimized", instance.ebs_optimized)
+        .text("enaSupport", true)
+        .maybe("instanceLifecycle", instance.spot.then_some("spot"));
     xml.node("placement", |xml| {
-        xml.text("availabilityZone", format!("{}a", instance.scope.region)).text("tenancy", "default");
+        xml.text("availabilityZone", &instance.zone).text("tenancy", "default").text("groupName", "");
     });
-    xml.text("subnetId", &instance.subnet_id).text("privateIpAddress", &instance.address);
+    xml.node("monitoring", |xml| {
+        xml.text("state", "disabled");
+    });
+    // A terminated instance has no network any more.
+    if shown != InstanceState::Terminated {
+        xml.text("vpcId", &instance.vpc_id)
+            .text("subnetId", &instance.subnet_id)
+            .text("privateIpAddress", &instance.address);
+    }
     if let Some(reason) = &instance.reason {
         xml.text("reason", &reason.message).node("stateReason", |xml| {
             xml.text("code", &reason.code).text("message", &reason.message);
@@ -106,7 +134,7 @@ fn item(xml: &mut Xml, instance: &Instance, shown: InstanceState) {
             xml.text("arn", format!("arn:aws:iam::{}:instance-profile/{name}", instance.scope.account));
         });
     }
-    metadata(xml, instance);
+    metadata(xml, "metadataOptions", instance);
     xml.tags(&instance.tags);
 }
 
@@ -123,8 +151,9 @@ fn devices(xml: &mut Xml, instance: &Instance, shown: InstanceState) {
     });
 }
 
-fn metadata(xml: &mut Xml, instance: &Instance) {
-    xml.node("metadataOptions", |xml| {
+/// The options of an instance's metadata service.
+pub(super) fn metadata(xml: &mut Xml, name: &str, instance: &Instance) {
+    xml.node(name, |xml| {
         xml.text("state", "applied")
             .text("httpTokens", &instance.metadata.http_tokens)
             .text("httpPutResponseHopLimit", instance.metadata.hop_limit)

@@ -1,4 +1,4 @@
-//! A small table of instance types.
+//! A small table of instance types: DescribeInstanceTypes and DescribeInstanceTypeOfferings.
 
 use super::Call;
 use super::filters::{Filters, page};
@@ -72,6 +72,34 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
         xml.node("memoryInfo", |xml| {
             xml.text("sizeInMiB", memory);
         });
+    });
+    xml.maybe("nextToken", next);
+    Ok(xml)
+}
+
+/// Every type is offered in every Region and in every zone.
+pub(super) fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let filters = Filters::read(call.params, &["instance-type", "location"])?;
+    let kind = call.params.get("LocationType").unwrap_or("region");
+    let region = &call.scope.region;
+    let locations = match kind {
+        "region" => vec![region.clone()],
+        "availability-zone" => ["a", "b", "c"].iter().map(|letter| format!("{region}{letter}")).collect(),
+        other => {
+            let message = format!("Value ({other}) for parameter locationType is invalid.");
+            return Err(ApiError::new("InvalidParameterValue", message));
+        }
+    };
+    let all = locations.iter().flat_map(|location| TYPES.iter().map(move |found| (found.0, location)));
+    let passed = all.filter(|(name, location)| {
+        filters.pass(&Default::default(), |field| {
+            vec![if field == "location" { (*location).clone() } else { (*name).to_owned() }]
+        })
+    });
+    let (found, next) = page(call, passed.collect())?;
+    let mut xml = Xml::new();
+    xml.items("instanceTypeOfferingSet", found, |xml, (name, location)| {
+        xml.text("instanceType", name).text("locationType", kind).text("location", location);
     });
     xml.maybe("nextToken", next);
     Ok(xml)

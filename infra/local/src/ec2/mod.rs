@@ -1,28 +1,47 @@
 //! EC2's query protocol (form in, XML out, version 2016-11-15): the calls that image pipelines make.
 
 mod attributes;
+mod block_devices;
+mod console;
 mod copy_image;
 mod create_image;
+mod deregister_image;
 mod describe_images;
 mod describe_instances;
+mod describe_launch_templates;
+mod describe_tags;
 mod filters;
+mod image_switches;
+mod instance_attributes;
+mod instance_states;
+mod instance_status;
 mod instance_types;
+mod key_pairs;
+mod keygen;
+mod launch_plan;
+mod launch_templates;
 mod network;
 mod params;
+mod register_image;
 mod run_instances;
+mod security_group_rules;
+mod security_groups;
+mod snapshot_attributes;
 mod snapshots;
-mod stop_instances;
 mod tags;
+mod volumes;
 mod xml;
 
 use std::sync::Arc;
 
 pub(crate) use params::Params;
+use security_group_rules::Direction;
 use xml::Xml;
 
 use crate::api::{ApiError, Scope};
 use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
+use crate::faults::CallFault;
 use crate::ids;
 
 /// Name space of all answers.
@@ -33,8 +52,8 @@ pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a Arc<Endpoint>,
     pub(crate) scope: &'a Scope,
     pub(crate) params: &'a Params,
-    /// Whether the image that it makes must fail, because a fault says so.
-    pub(crate) image_fails: bool,
+    /// The fault that it set off.
+    pub(crate) fault: Option<&'a CallFault>,
 }
 
 /// Performs the call that `Action` names.
@@ -42,23 +61,74 @@ pub(crate) fn perform(call: &Call<'_>) -> Result<Xml, ApiError> {
     match call.params.get("Action").unwrap_or_default() {
         "RunInstances" => run_instances::run(call),
         "DescribeInstances" => describe_instances::describe(call),
-        "StopInstances" => stop_instances::stop(call),
-        "TerminateInstances" => stop_instances::terminate(call),
+        "DescribeInstanceStatus" => instance_status::describe(call),
         "DescribeInstanceTypes" => instance_types::describe(call),
+        "DescribeInstanceTypeOfferings" => instance_types::describe_offerings(call),
+        "StartInstances" => instance_states::start(call),
+        "StopInstances" => instance_states::stop(call),
+        "RebootInstances" => instance_states::reboot(call),
+        "TerminateInstances" => instance_states::terminate(call),
+        "ModifyInstanceAttribute" => instance_attributes::modify(call),
+        "DescribeInstanceAttribute" => instance_attributes::describe(call),
+        "ModifyInstanceMetadataOptions" => instance_attributes::modify_metadata(call),
+        "GetConsoleOutput" => console::output(call),
+        "DescribeVolumes" => volumes::describe(call),
+        action => perform_on_images(call, action),
+    }
+}
+
+fn perform_on_images(call: &Call<'_>, action: &str) -> Result<Xml, ApiError> {
+    match action {
         "CreateImage" => create_image::create(call),
+        "RegisterImage" => register_image::register(call),
         "CopyImage" => copy_image::copy(call),
         "DescribeImages" => describe_images::describe(call),
+        "DeregisterImage" => deregister_image::deregister(call),
         "ModifyImageAttribute" => attributes::modify(call),
         "DescribeImageAttribute" => attributes::describe(call),
-        "DeregisterImage" => snapshots::deregister_image(call),
+        "ResetImageAttribute" => attributes::reset(call),
+        "EnableImage" => image_switches::enable(call),
+        "DisableImage" => image_switches::disable(call),
+        "EnableImageDeprecation" => image_switches::deprecate(call),
+        "DisableImageDeprecation" => image_switches::undeprecate(call),
+        "EnableImageDeregistrationProtection" => image_switches::protect(call),
+        "DisableImageDeregistrationProtection" => image_switches::unprotect(call),
         "DescribeSnapshots" => snapshots::describe(call),
         "DeleteSnapshot" => snapshots::delete(call),
+        "ModifySnapshotAttribute" => snapshot_attributes::modify(call),
+        "DescribeSnapshotAttribute" => snapshot_attributes::describe(call),
+        "ResetSnapshotAttribute" => snapshot_attributes::reset(call),
         "CreateTags" => tags::create(call),
         "DeleteTags" => tags::delete(call),
+        "DescribeTags" => describe_tags::describe(call),
+        action => perform_on_the_rest(call, action),
+    }
+}
+
+fn perform_on_the_rest(call: &Call<'_>, action: &str) -> Result<Xml, ApiError> {
+    match action {
+        "CreateLaunchTemplate" => launch_templates::create(call),
+        "CreateLaunchTemplateVersion" => launch_templates::create_version(call),
+        "ModifyLaunchTemplate" => launch_templates::modify(call),
+        "DeleteLaunchTemplate" => launch_templates::delete(call),
+        "DeleteLaunchTemplateVersions" => launch_templates::delete_versions(call),
+        "DescribeLaunchTemplates" => describe_launch_templates::describe(call),
+        "DescribeLaunchTemplateVersions" => describe_launch_templates::describe_versions(call),
+        "CreateKeyPair" => key_pairs::create(call),
+        "ImportKeyPair" => key_pairs::import(call),
+        "DescribeKeyPairs" => key_pairs::describe(call),
+        "DeleteKeyPair" => key_pairs::delete(call),
+        "CreateSecurityGroup" => security_groups::create(call),
+        "DeleteSecurityGroup" => security_groups::delete(call),
+        "DescribeSecurityGroups" => security_groups::describe(call),
+        "AuthorizeSecurityGroupIngress" => security_group_rules::authorize(call, Direction::In),
+        "AuthorizeSecurityGroupEgress" => security_group_rules::authorize(call, Direction::Out),
+        "RevokeSecurityGroupIngress" => security_group_rules::revoke(call, Direction::In),
+        "RevokeSecurityGroupEgress" => security_group_rules::revoke(call, Direction::Out),
         "DescribeSubnets" => network::describe_subnets(call),
         "DescribeVpcs" => network::describe_vpcs(call),
-        "DescribeSecurityGroups" => network::describe_security_groups(call),
         "DescribeRegions" => network::describe_regions(call),
+        "DescribeAvailabilityZones" => network::describe_availability_zones(call),
         other => Err(ApiError::new("InvalidAction", format!("The action {other} is not valid for this web service."))),
     }
 }
@@ -103,8 +173,10 @@ impl Call<'_> {
 
     /// Why a new image will fail; none when it will not.
     fn image_failure(&self) -> Option<String> {
-        let message = "Server.InternalError: An internal error occurred while creating the image";
-        self.image_fails.then(|| message.to_owned())
+        match self.fault {
+            Some(CallFault::FailImage(reason)) => Some(reason.clone()),
+            _ => None,
+        }
     }
 
     /// Key of the client token, if one was given, and the digest of what it goes with.

@@ -1,4 +1,4 @@
-//! DescribeSubnets, DescribeVpcs, DescribeSecurityGroups and DescribeRegions.
+//! DescribeSubnets, DescribeVpcs, DescribeRegions and DescribeAvailabilityZones.
 
 use super::Call;
 use super::filters::{Filters, page};
@@ -97,34 +97,25 @@ pub(super) fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-pub(super) fn describe_security_groups(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &["group-name", "group-id", "vpc-id"])?;
-    let network = call.endpoint.world().network(call.scope);
-    let ids = call.params.list("GroupId");
-    if !ids.is_empty() {
-        network.groups(&ids)?;
+/// The zone of every subnet, and one more: launches know only those with a subnet.
+pub(super) fn describe_availability_zones(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let region = &call.scope.region;
+    let zones = ["a", "b", "c"].map(|letter| format!("{region}{letter}"));
+    let asked = call.params.list("ZoneName");
+    if let Some(name) = asked.iter().find(|name| !zones.contains(name)) {
+        return Err(ApiError::new("InvalidParameterValue", format!("Invalid availability zone: [{name}]")));
     }
-    let mut groups = network.security_groups;
-    groups.retain(|group| ids.is_empty() || ids.contains(&group.id));
-    groups.retain(|group| {
-        filters.pass(&group.tags, |name| {
-            vec![match name {
-                "group-name" => group.name.clone(),
-                "group-id" => group.id.clone(),
-                _ => group.vpc_id.clone(),
-            }]
-        })
-    });
-    let (groups, next) = page(call, groups)?;
     let mut xml = Xml::new();
-    xml.items("securityGroupInfo", groups, |xml, group| {
-        xml.text("ownerId", &call.scope.account)
-            .text("groupId", &group.id)
-            .text("groupName", &group.name)
-            .text("groupDescription", &group.name)
-            .text("vpcId", &group.vpc_id)
-            .tags(&group.tags);
+    let shown = zones.iter().zip(1..).filter(|(zone, _)| asked.is_empty() || asked.contains(zone));
+    xml.items("availabilityZoneInfo", shown, |xml, (zone, number)| {
+        xml.text("zoneName", zone)
+            .text("zoneState", "available")
+            .text("regionName", region)
+            .text("zoneId", format!("{region}-az{number}"))
+            .text("optInStatus", "opt-in-not-required")
+            .text("zoneType", "availability-zone")
+            .text("groupName", region)
+            .text("networkBorderGroup", region);
     });
-    xml.maybe("nextToken", next);
     Ok(xml)
 }

@@ -63,16 +63,75 @@ impl Params {
     }
 
     /// The tags for one kind of resource out of `TagSpecification.N`.
-    pub(super) fn tags_for(&self, kind: &str) -> Tags {
-        let specifications = self.structures("TagSpecification");
-        let of_kind = specifications.iter().filter(|specification| specification.get("ResourceType") == Some(kind));
-        of_kind.flat_map(Params::tags).collect()
+    pub(super) fn tags_for(&self, kind: &str) -> Result<Tags, ApiError> {
+        let mut tags = Tags::new();
+        for specification in self.structures("TagSpecification") {
+            if specification.get("ResourceType") == Some(kind) {
+                tags.extend(specification.tags()?);
+            }
+        }
+        Ok(tags)
     }
 
-    /// `Tag.N.Key`, `Tag.N.Value`.
-    pub(super) fn tags(&self) -> Tags {
-        let pair = |tag: &Params| Some((tag.get("Key")?.to_owned(), tag.get("Value").unwrap_or_default().to_owned()));
-        self.structures("Tag").iter().filter_map(pair).collect()
+    /// `Tag.N.Key`, `Tag.N.Value`, within EC2's limits: 50 tags, keys of 127 characters, values of 255, no `aws:`.
+    pub(super) fn tags(&self) -> Result<Tags, ApiError> {
+        let wrong = |message: String| Err(ApiError::new("InvalidParameterValue", message));
+        let mut tags = Tags::new();
+        for tag in self.structures("Tag") {
+            let (key, value) = (tag.require("Key")?, tag.get("Value").unwrap_or_default());
+            if key.starts_with("aws:") {
+                return wrong(format!("Tag keys starting with 'aws:' are reserved for internal use: {key}"));
+            }
+            if key.chars().count() > 127 || value.chars().count() > 255 {
+                return wrong(format!("Tag {key} exceeds the maximum length of keys (127) or values (255)"));
+            }
+            tags.insert(key.to_owned(), value.to_owned());
+        }
+        if tags.len() > 50 {
+            return Err(ApiError::new("TagLimitExceeded", "Maximum number of tags exceeded, max = 50".to_owned()));
+        }
+        Ok(tags)
+    }
+
+    /// These parameters, and of `defaults` those whose first word is not used here. Tag specifications add up.
+    pub(super) fn over(&self, defaults: &BTreeMap<String, String>) -> Params {
+        let first = |key: &str| key.split('.').next().unwrap_or_default().to_owned();
+        let used: std::collections::BTreeSet<String> = self.0.keys().map(|key| first(key)).collect();
+        // Numbered behind those of the defaults, own tags have the last word.
+        let behind = |key: &String| match key.strip_prefix("TagSpecification.") {
+            Some(rest) => format!("TagSpecification.900{rest}"),
+            None => key.clone(),
+        };
+        let mut merged: BTreeMap<String, String> =
+            self.0.iter().map(|(key, value)| (behind(key), value.clone())).collect();
+        for (key, value) in defaults {
+            if key.starts_with("TagSpecification.") || !used.contains(&first(key)) {
+                merged.insert(key.clone(), value.clone());
+            }
+        }
+        Params(merged)
+    }
+
+    /// The parameters of one structure, without its name before them.
+    pub(super) fn structure(&self, name: &str) -> BTreeMap<String, String> {
+        let strip = |(key, value): (&String, &String)| {
+            let rest = key.strip_prefix(name)?.strip_prefix('.')?;
+            Some((rest.to_owned(), value.clone()))
+        };
+        self.0.iter().filter_map(strip).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn into_map(self) -> BTreeMap<String, String> {
+        self.0
+    }
+
+    /// From parameters that were kept.
+    pub(super) fn kept(data: &BTreeMap<String, String>) -> Params {
+        Params(data.clone())
     }
 
     /// A digest of all parameters but the client token.
@@ -93,7 +152,7 @@ mod tests {
                     &TagSpecification.1.Tag.1.Key=k&TagSpecification.1.Tag.1.Value=v%20w";
         let params = Params::parse(None, form.as_bytes());
         assert_eq!(params.list("InstanceId"), ["a", "b", "c"]);
-        assert_eq!(params.tags_for("instance"), Tags::from([("k".into(), "v w".into())]));
-        assert_eq!(params.tags_for("volume"), Tags::new());
+        assert_eq!(params.tags_for("instance").unwrap(), Tags::from([("k".into(), "v w".into())]));
+        assert_eq!(params.tags_for("volume").unwrap(), Tags::new());
     }
 }

@@ -1,65 +1,63 @@
-//! DeregisterImage, DescribeSnapshots and DeleteSnapshot.
+//! DescribeSnapshots and DeleteSnapshot.
 
 use super::Call;
 use super::filters::{Filters, page};
 use super::xml::Xml;
 use crate::api::ApiError;
-use crate::events::Event;
-use crate::world::{Image, ImageState, Snapshot, World, check_id, iso};
+use crate::world::{Snapshot, World, check_id, iso};
 
-/// Deregisters an image; with `DeleteAssociatedSnapshots` its snapshots go too.
-pub(super) fn deregister_image(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let mut world = call.endpoint.world();
-    let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
-    call.check_dry_run()?;
-    image.states.push(ImageState::Deregistered);
-    call.endpoint.emit(Event::of_image(image));
-    let snapshots: Vec<String> = image.devices.iter().filter_map(|device| device.snapshot_id.clone()).collect();
-    let mut xml = Xml::done();
-    if call.params.flag("DeleteAssociatedSnapshots") {
-        xml.items("deleteSnapshotResultSet", &snapshots, |xml, id| {
-            xml.text("snapshotId", id).text("returnCode", "success");
-        });
-        snapshots.iter().for_each(|id| drop(world.snapshots.remove(id)));
-    }
-    drop(world);
-    call.endpoint.sweep_layers();
-    Ok(xml)
-}
+const FILTERS: [&str; 7] =
+    ["snapshot-id", "status", "description", "volume-id", "owner-id", "encrypted", "volume-size"];
 
 /// Deletes a snapshot that no image uses.
 pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let id = call.params.require("SnapshotId")?;
-    check_id("snap", id, "InvalidSnapshotID.Malformed")?;
     let mut world = call.endpoint.world();
     own_snapshot(call, &world, id)?;
-    let uses =
-        |image: &&Image| image.exists() && image.devices.iter().any(|device| device.snapshot_id.as_deref() == Some(id));
-    if let Some(image) = world.images.values().find(uses) {
-        let message = format!("The snapshot {id} is currently in use by {}", image.id);
+    if let Some(image) = world.user_of_snapshot(id) {
+        let message = format!("The snapshot {id} is currently in use by {image}");
         return Err(ApiError::new("InvalidSnapshot.InUse", message));
     }
     call.check_dry_run()?;
     world.snapshots.remove(id);
+    drop(world);
+    call.endpoint.sweep_layers();
     Ok(Xml::done())
 }
 
-fn own_snapshot<'w>(call: &Call<'_>, world: &'w World, id: &str) -> Result<&'w Snapshot, ApiError> {
+/// A snapshot of this account and Region.
+pub(super) fn own_snapshot<'w>(call: &Call<'_>, world: &'w World, id: &str) -> Result<&'w Snapshot, ApiError> {
+    check_id("snap", id, "InvalidSnapshotID.Malformed")?;
     let own = |snapshot: &&Snapshot| snapshot.scope == *call.scope;
-    let missing = || ApiError::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."));
-    world.snapshots.get(id).filter(own).ok_or_else(missing)
+    world.snapshots.get(id).filter(own).ok_or_else(|| missing(id))
 }
 
-/// Describes snapshots: the account's own.
+fn missing(id: &str) -> ApiError {
+    ApiError::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."))
+}
+
+/// Describes snapshots that the account may use, as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &["snapshot-id", "status", "description", "volume-id"])?;
+    let filters = Filters::read(call.params, &FILTERS)?;
+    let owners = call.params.list("Owner");
     let world = call.endpoint.world();
+    let seen_at = call.endpoint.seen_at();
+    let visible = |one: &&Snapshot| one.is_visible_to(call.scope) && (one.started_at <= seen_at);
     let ids = call.params.list("SnapshotId");
+    ids.iter().try_for_each(|id| check_id("snap", id, "InvalidSnapshotID.Malformed"))?;
     let mut found: Vec<&Snapshot> = if ids.is_empty() {
-        world.snapshots.values().filter(|snapshot| snapshot.scope == *call.scope).collect()
+        world.snapshots.values().filter(visible).collect()
     } else {
-        ids.iter().map(|id| own_snapshot(call, &world, id)).collect::<Result<_, _>>()?
+        let one = |id: &String| world.snapshots.get(id).filter(visible).ok_or_else(|| missing(id));
+        ids.iter().map(one).collect::<Result<_, _>>()?
     };
+    let account = &call.scope.account;
+    found.retain(|one| {
+        owners.is_empty()
+            || owners
+                .iter()
+                .any(|owner| *owner == one.scope.account || (owner == "self" && one.scope.account == *account))
+    });
     found.retain(|snapshot| filters.pass(&snapshot.tags, |name| vec![field(snapshot, name)]));
     let (found, next) = page(call, found)?;
     let mut xml = Xml::new();
@@ -73,24 +71,33 @@ fn field(snapshot: &Snapshot, name: &str) -> String {
         "snapshot-id" => snapshot.id.clone(),
         "status" => status(snapshot).to_owned(),
         "volume-id" => snapshot.volume_id.clone(),
+        "owner-id" => snapshot.scope.account.clone(),
+        "encrypted" => snapshot.encrypted.to_string(),
+        "volume-size" => snapshot.size.to_string(),
         _ => snapshot.description.clone(),
     }
 }
 
 fn status(snapshot: &Snapshot) -> &'static str {
-    if snapshot.completed { "completed" } else { "pending" }
+    match (&snapshot.failure, snapshot.completed) {
+        (Some(_), _) => "error",
+        (None, true) => "completed",
+        (None, false) => "pending",
+    }
 }
 
 fn item(xml: &mut Xml, snapshot: &Snapshot) {
     xml.text("snapshotId", &snapshot.id)
         .text("volumeId", &snapshot.volume_id)
         .text("status", status(snapshot))
+        .maybe("statusMessage", snapshot.failure.as_ref())
         .text("startTime", iso(snapshot.started_at))
         .text("progress", if snapshot.completed { "100%" } else { "0%" })
         .text("ownerId", &snapshot.scope.account)
         .text("volumeSize", snapshot.size)
         .text("description", &snapshot.description)
         .text("encrypted", snapshot.encrypted)
+        .text("storageTier", "standard")
         .maybe("kmsKeyId", snapshot.kms_key.as_ref())
         .tags(&snapshot.tags);
 }

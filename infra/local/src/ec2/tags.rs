@@ -7,7 +7,8 @@ use crate::world::World;
 
 /// Sets tags on instances, images and snapshots, on all or on none.
 pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
-    change(call, |tags| tags.extend(call.params.tags()))
+    let new = call.params.tags()?;
+    change(call, |tags| tags.extend(new.clone()))
 }
 
 /// Removes tags by key; a value given must be the present one.
@@ -46,6 +47,11 @@ fn missing(id: &str) -> ApiError {
         "i" => "InvalidInstanceID.NotFound",
         "ami" => "InvalidAMIID.NotFound",
         "snap" => "InvalidSnapshot.NotFound",
+        "vol" => "InvalidVolume.NotFound",
+        "sg" => "InvalidGroup.NotFound",
+        "subnet" => "InvalidSubnetID.NotFound",
+        "key" => "InvalidKeyPair.NotFound",
+        "lt" => "InvalidLaunchTemplateId.NotFound",
         _ => "InvalidID",
     };
     ApiError::new(code, format!("The ID '{id}' is not valid"))

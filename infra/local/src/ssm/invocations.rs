@@ -194,7 +194,7 @@ pub(super) fn command_json(command: &Command) -> Value {
         "TargetCount": command.invocations.len(),
         "CompletedCount": ended,
         "ErrorCount": command.invocations.values().filter(failed).count(),
-        "DeliveryTimedOutCount": 0,
+        "DeliveryTimedOutCount": command.invocations.values().filter(|one| one.status.details() == "DeliveryTimedOut").count(),
         "CloudWatchOutputConfig": output_config(command),
         "TimeoutSeconds": command.delivery_timeout,
     })

@@ -17,31 +17,44 @@ use serde_json::{Value, json};
 use crate::api::{ApiError, Scope};
 use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
+use crate::faults::CallFault;
+use crate::world::Command;
 
 /// The one document that is known.
 const DOCUMENT: &str = "AWS-RunShellScript";
 
 /// One call: who, where, what.
-struct Call<'a> {
-    endpoint: &'a Arc<Endpoint>,
-    scope: &'a Scope,
-    body: &'a [u8],
+pub(crate) struct Call<'a> {
+    pub(crate) endpoint: &'a Arc<Endpoint>,
+    pub(crate) scope: &'a Scope,
+    pub(crate) body: &'a [u8],
+    /// The fault that it set off.
+    pub(crate) fault: Option<&'a CallFault>,
 }
 
 /// Performs an action.
-pub(crate) fn perform(endpoint: &Arc<Endpoint>, scope: &Scope, action: &str, body: &[u8]) -> Result<Value, ApiError> {
-    let call = Call { endpoint, scope, body };
+pub(crate) fn perform(call: &Call<'_>, action: &str) -> Result<Value, ApiError> {
     match action {
-        "SendCommand" => send::send(&call),
-        "GetCommandInvocation" => invocations::get(&call),
-        "ListCommandInvocations" => invocations::list(&call),
-        "ListCommands" => invocations::list_commands(&call),
-        "CancelCommand" => cancel::cancel(&call),
-        "DescribeInstanceInformation" => instances::describe(&call),
-        "GetParameter" => parameters::get(&call),
-        "GetParameters" => parameters::get_several(&call),
-        "GetParametersByPath" => parameters::get_by_path(&call),
+        "SendCommand" => send::send(call),
+        "GetCommandInvocation" => invocations::get(call),
+        "ListCommandInvocations" => invocations::list(call),
+        "ListCommands" => invocations::list_commands(call),
+        "CancelCommand" => cancel::cancel(call),
+        "DescribeInstanceInformation" => instances::describe(call),
+        "GetParameter" => parameters::get(call),
+        "GetParameters" => parameters::get_several(call),
+        "GetParametersByPath" => parameters::get_by_path(call),
         other => Err(ApiError::new("UnknownOperationException", format!("Unknown operation {other}"))),
+    }
+}
+
+/// Goes on with the commands that had not ended when an earlier endpoint did.
+pub(crate) fn resume_commands(endpoint: &Arc<Endpoint>) {
+    let commands: Vec<Command> = endpoint.world().commands.values().cloned().collect();
+    for command in commands {
+        for (instance, _) in command.invocations.iter().filter(|(_, one)| !one.status.is_final()) {
+            endpoint.spawn(run::run(endpoint.clone(), command.clone(), instance.clone()));
+        }
     }
 }
 

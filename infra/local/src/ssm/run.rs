@@ -65,7 +65,7 @@ pub(super) async fn run(endpoint: Arc<Endpoint>, command: Command, instance: Str
         Some(LogStream::new(emulator, &command.scope, group, path))
     };
     let mut run = Run {
-        deadline: Instant::now() + Duration::from_secs(command.execution_timeout),
+        deadline: deadline(&command, &instance),
         stdout: Output::new(STDOUT_LIMIT),
         stderr: Output::new(STDERR_LIMIT),
         logs: stream("stdout").zip(stream("stderr")),
@@ -77,11 +77,19 @@ pub(super) async fn run(endpoint: Arc<Endpoint>, command: Command, instance: Str
     run.finish(status, code);
 }
 
+/// When its time is over: counted from its start, also when that was under an earlier endpoint.
+fn deadline(command: &Command, instance: &str) -> Instant {
+    let started = command.invocations.get(instance).and_then(|invocation| invocation.started_at);
+    let ran = started.map(|start| Timestamp::now().duration_since(start)).and_then(|ran| Duration::try_from(ran).ok());
+    let time = Duration::from_secs(command.execution_timeout);
+    Instant::now() + time.saturating_sub(ran.unwrap_or_default())
+}
+
 impl Run {
     async fn until_it_ends(&mut self) -> (InvocationStatus, i32) {
         for start in 0..=MOST_RERUNS {
             let Some(guest) = self.booted_guest().await else { break };
-            if start == 0 {
+            if start == 0 && self.is_new() {
                 self.report(InvocationStatus::InProgress);
             }
             let end = self.start_once(&guest).await;
@@ -118,6 +126,11 @@ impl Run {
             tokio::time::sleep(LOOK).await;
         }
         (InvocationStatus::TimedOut, -1)
+    }
+
+    fn is_new(&self) -> bool {
+        let invocation = self.command.invocations.get(&self.instance);
+        invocation.is_none_or(|invocation| invocation.status == InvocationStatus::Pending)
     }
 
     fn is_cancelled(&self) -> bool {

@@ -9,8 +9,10 @@ use serde_json::Value;
 use super::invocations::command_json;
 use super::{Call, DOCUMENT, run};
 use crate::api::ApiError;
+use crate::events::Event;
+use crate::faults::CallFault;
 use crate::ids;
-use crate::world::{Command, Invocation, World};
+use crate::world::{Command, Invocation, InvocationStatus, World};
 
 /// Seconds that a script may run when the caller does not say: the document's default.
 const DEFAULT_EXECUTION_TIMEOUT: u64 = 3600;
@@ -61,13 +63,28 @@ pub(super) fn send(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: Input = call.input()?;
     let mut world = call.endpoint.world();
     let instances = receivers(call, &world, &input)?;
-    let command = command(call, input, &instances)?;
+    let mut command = command(call, input, &instances)?;
+    let lost = not_delivered(call);
+    if let Some(status) = lost {
+        command.end_all(status);
+        instances.iter().for_each(|id| call.endpoint.emit(Event::of_invocation(&command, id, status)));
+    }
     world.commands.insert(command.id.clone(), command.clone());
     drop(world);
-    for instance in instances {
-        tokio::spawn(run::run(call.endpoint.clone(), command.clone(), instance));
+    for instance in instances.into_iter().filter(|_| lost.is_none()) {
+        call.endpoint.spawn(run::run(call.endpoint.clone(), command.clone(), instance));
     }
     Ok(serde_json::json!({"Command": command_json(&command)}))
+}
+
+/// How the command ends when a fault keeps it from the agents. A real one would be lost after `TimeoutSeconds`: this one
+/// is at once.
+fn not_delivered(call: &Call<'_>) -> Option<InvocationStatus> {
+    match call.fault {
+        Some(CallFault::Undeliverable) => Some(InvocationStatus::Undeliverable),
+        Some(CallFault::DeliveryTimedOut) => Some(InvocationStatus::DeliveryTimedOut),
+        _ => None,
+    }
 }
 
 fn receivers(call: &Call<'_>, world: &World, input: &Input) -> Result<Vec<String>, ApiError> {

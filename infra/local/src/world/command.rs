@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::api::Scope;
 
 /// Status of an invocation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum InvocationStatus {
     Pending,
     InProgress,
@@ -15,6 +16,10 @@ pub(crate) enum InvocationStatus {
     Failed,
     TimedOut,
     Cancelled,
+    /// The agent did not take it in time.
+    DeliveryTimedOut,
+    /// It cannot reach the instance.
+    Undeliverable,
 }
 
 impl InvocationStatus {
@@ -24,8 +29,8 @@ impl InvocationStatus {
             InvocationStatus::Pending => "Pending",
             InvocationStatus::InProgress => "InProgress",
             InvocationStatus::Success => "Success",
-            InvocationStatus::Failed => "Failed",
-            InvocationStatus::TimedOut => "TimedOut",
+            InvocationStatus::Failed | InvocationStatus::Undeliverable => "Failed",
+            InvocationStatus::TimedOut | InvocationStatus::DeliveryTimedOut => "TimedOut",
             InvocationStatus::Cancelled => "Cancelled",
         }
     }
@@ -34,6 +39,8 @@ impl InvocationStatus {
     pub(crate) fn details(self) -> &'static str {
         match self {
             InvocationStatus::TimedOut => "ExecutionTimedOut",
+            InvocationStatus::DeliveryTimedOut => "DeliveryTimedOut",
+            InvocationStatus::Undeliverable => "Undeliverable",
             other => other.name(),
         }
     }
@@ -45,7 +52,7 @@ impl InvocationStatus {
 }
 
 /// A command as it was sent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Command {
     pub(crate) id: String,
     pub(crate) scope: Scope,
@@ -64,7 +71,7 @@ pub(crate) struct Command {
 }
 
 /// What became of a command on one instance.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Invocation {
     pub(crate) status: InvocationStatus,
     /// Exit code of the script; -1 until it ended.
@@ -94,6 +101,14 @@ impl Invocation {
 }
 
 impl Command {
+    /// Ends it everywhere before it began.
+    pub(crate) fn end_all(&mut self, status: InvocationStatus) {
+        for invocation in self.invocations.values_mut() {
+            invocation.status = status;
+            invocation.ended_at = Some(Timestamp::now());
+        }
+    }
+
     /// Status over all instances: open while one is open, else the worst.
     pub(crate) fn status(&self) -> InvocationStatus {
         let any = |status| self.invocations.values().any(|one| one.status == status);
@@ -104,9 +119,13 @@ impl Command {
         if open {
             return InvocationStatus::InProgress;
         }
-        [InvocationStatus::Failed, InvocationStatus::TimedOut, InvocationStatus::Cancelled]
-            .into_iter()
-            .find(|status| any(*status))
-            .unwrap_or(InvocationStatus::Success)
+        let worst_first = [
+            InvocationStatus::Failed,
+            InvocationStatus::TimedOut,
+            InvocationStatus::DeliveryTimedOut,
+            InvocationStatus::Undeliverable,
+            InvocationStatus::Cancelled,
+        ];
+        worst_first.into_iter().find(|status| any(*status)).unwrap_or(InvocationStatus::Success)
     }
 }

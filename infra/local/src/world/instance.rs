@@ -1,12 +1,13 @@
 //! Instances as EC2 describes them.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{BlockDevice, Tags, Timeline};
 use crate::api::Scope;
 
 /// States of an instance, in EC2's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum InstanceState {
     Pending,
     Running,
@@ -43,7 +44,7 @@ impl InstanceState {
 }
 
 /// How an instance serves its metadata.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MetadataOptions {
     pub(crate) http_tokens: String,
     pub(crate) hop_limit: u32,
@@ -52,14 +53,14 @@ pub(crate) struct MetadataOptions {
 }
 
 /// Why an instance is in its state.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Reason {
     pub(crate) code: String,
     pub(crate) message: String,
 }
 
 /// An instance. Its processes and disk are in `guest`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Instance {
     pub(crate) id: String,
     pub(crate) scope: Scope,
@@ -68,6 +69,8 @@ pub(crate) struct Instance {
     pub(crate) layers: Vec<String>,
     pub(crate) instance_type: String,
     pub(crate) subnet_id: String,
+    pub(crate) vpc_id: String,
+    pub(crate) zone: String,
     pub(crate) security_groups: Vec<String>,
     pub(crate) profile: Option<String>,
     pub(crate) metadata: MetadataOptions,
@@ -85,6 +88,22 @@ pub(crate) struct Instance {
     pub(crate) address: String,
     /// Whether a shutdown from inside terminates it (`InstanceInitiatedShutdownBehavior`).
     pub(crate) terminate_on_shutdown: bool,
+    pub(crate) key_name: Option<String>,
+    /// In Base64, as it was given.
+    pub(crate) user_data: Option<String>,
+    /// Whether a spot request launched it (`InstanceMarketOptions`).
+    pub(crate) spot: bool,
+    /// Whether a Systems Manager agent runs in it.
+    pub(crate) has_agent: bool,
+    /// Whether TerminateInstances is refused (`DisableApiTermination`).
+    pub(crate) keep_from_terminate: bool,
+    /// Whether StopInstances is refused (`DisableApiStop`).
+    pub(crate) keep_from_stop: bool,
+    pub(crate) ebs_optimized: bool,
+    /// What its console shows.
+    pub(crate) console: String,
+    /// Whether its first boot is over: key and user data are for that one only.
+    pub(crate) initialized: bool,
 }
 
 impl Instance {

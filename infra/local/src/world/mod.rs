@@ -5,18 +5,28 @@
 mod command;
 mod image;
 mod instance;
+mod journal;
+mod key_pair;
+mod launch_template;
 mod network;
 pub(crate) mod source;
+mod table;
 mod timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use command::{Command, Invocation, InvocationStatus};
-pub(crate) use image::{BlockDevice, Grants, Image, ImageState, Snapshot};
+pub(crate) use image::{BlockDevice, Grants, Image, ImageState, Protection, Snapshot};
 pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
-pub(crate) use network::{Network, SecurityGroup, Subnet};
+pub(crate) use journal::{Journal, JournalError};
+pub(crate) use key_pair::KeyPair;
+pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
+pub(crate) use network::{Network, Peer, Rule, SecurityGroup, Subnet};
+use table::Rows;
+pub(crate) use table::Table;
 pub(crate) use timeline::Timeline;
 
 use crate::api::{ApiError, Scope};
@@ -27,25 +37,45 @@ pub(crate) type Tags = BTreeMap<String, String>;
 /// All resources, keyed by id (ids are unique over accounts and Regions).
 #[derive(Debug, Default)]
 pub(crate) struct World {
-    pub(crate) instances: BTreeMap<String, Instance>,
-    pub(crate) images: BTreeMap<String, Image>,
-    pub(crate) snapshots: BTreeMap<String, Snapshot>,
-    pub(crate) commands: BTreeMap<String, Command>,
+    pub(crate) instances: Table<Instance>,
+    pub(crate) images: Table<Image>,
+    pub(crate) snapshots: Table<Snapshot>,
+    /// Bytes of each layer that was ever made and is not removed.
+    pub(crate) layers: Table<u64>,
+    pub(crate) commands: Table<Command>,
+    pub(crate) key_pairs: Table<KeyPair>,
+    pub(crate) launch_templates: Table<LaunchTemplate>,
     /// What deploy handed over, by account and Region (`account/region`).
-    pub(crate) networks: BTreeMap<String, Network>,
-    /// When the releases of the source image after the first came out.
-    pub(crate) releases: Vec<Timestamp>,
+    pub(crate) networks: Table<Network>,
+    /// When the releases of the source image after the first came out, by number (`00001`).
+    pub(crate) releases: Table<Timestamp>,
     /// Client tokens: what they asked for and what they made.
-    tokens: BTreeMap<String, Token>,
+    tokens: Table<Token>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Token {
     request: String,
     made: Vec<String>,
 }
 
 impl World {
+    /// All tables by the names that the journal knows them by.
+    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 10] {
+        [
+            ("instances", &mut self.instances),
+            ("images", &mut self.images),
+            ("snapshots", &mut self.snapshots),
+            ("layers", &mut self.layers),
+            ("commands", &mut self.commands),
+            ("keyPairs", &mut self.key_pairs),
+            ("launchTemplates", &mut self.launch_templates),
+            ("networks", &mut self.networks),
+            ("releases", &mut self.releases),
+            ("tokens", &mut self.tokens),
+        ]
+    }
+
     /// What an earlier call with this token made. A different request with the same token is
     /// `IdempotentParameterMismatch`.
     pub(crate) fn made_before(&self, key: &str, request: &str) -> Result<Option<Vec<String>>, ApiError> {
@@ -98,17 +128,19 @@ impl World {
         self.images.values().find(|image| image.scope == *scope && image.name == name && image.exists())
     }
 
-    /// Takes the layers of deregistered images that no image and no instance needs any more.
-    pub(crate) fn take_unused_layers(&mut self) -> Vec<String> {
+    /// Layers that an image, a snapshot or a live instance needs.
+    pub(crate) fn used_layers(&self) -> BTreeSet<String> {
         let live = self.instances.values().filter(|one| one.state() != InstanceState::Terminated);
         let images = self.images.values().filter(|image| image.exists()).flat_map(|image| &image.layers);
-        let used: BTreeSet<String> = images.chain(live.flat_map(|one| &one.layers)).cloned().collect();
-        let mut unused = BTreeSet::new();
-        for image in self.images.values_mut().filter(|image| !image.exists()) {
-            unused.extend(image.layers.iter().filter(|layer| !used.contains(*layer)).cloned());
-            image.layers.retain(|layer| used.contains(layer));
-        }
-        unused.into_iter().collect()
+        let snapshots = self.snapshots.values().flat_map(|snapshot| &snapshot.layers);
+        images.chain(snapshots).chain(live.flat_map(|one| &one.layers)).cloned().collect()
+    }
+
+    /// Takes the layers that nothing needs any more.
+    pub(crate) fn take_unused_layers(&mut self) -> Vec<String> {
+        let used = self.used_layers();
+        let unused: Vec<String> = self.layers.keys().filter(|layer| !used.contains(*layer)).cloned().collect();
+        unused.into_iter().filter(|layer| self.layers.remove(layer).is_some()).collect()
     }
 
     /// The tags of any resource of this scope.
@@ -118,9 +150,60 @@ impl World {
             "i" => self.instances.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "ami" => self.images.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
             "snap" => self.snapshots.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "key" => self.key_pairs.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "lt" => self.launch_templates.get_mut(id).map(|found| (&found.scope, &mut found.tags))?,
+            "vol" => return self.volume_tags_mut(scope, id),
+            "sg" | "subnet" => return self.network_tags_mut(scope, id),
             _ => return None,
         };
         (owner == scope).then_some(tags)
+    }
+}
+
+impl World {
+    /// Kind, id and tags of every resource of an account in a Region.
+    pub(crate) fn tagged(&self, scope: &Scope) -> Vec<(&'static str, &str, &Tags)> {
+        let own = |of: &Scope| of == scope;
+        let mut all: Vec<(&'static str, &str, &Tags)> = Vec::new();
+        for one in self.instances.values().filter(|one| own(&one.scope)) {
+            all.push(("instance", &one.id, &one.tags));
+            let volumes = one.devices.iter().filter_map(|device| device.volume_id.as_deref());
+            all.extend(volumes.map(|id| ("volume", id, &one.volume_tags)));
+        }
+        let images = self.images.values().filter(|one| own(&one.scope) && one.exists());
+        all.extend(images.map(|one| ("image", one.id.as_str(), &one.tags)));
+        let snapshots = self.snapshots.values().filter(|one| own(&one.scope));
+        all.extend(snapshots.map(|one| ("snapshot", one.id.as_str(), &one.tags)));
+        let pairs = self.key_pairs.values().filter(|one| own(&one.scope));
+        all.extend(pairs.map(|one| ("key-pair", one.id.as_str(), &one.tags)));
+        let templates = self.launch_templates.values().filter(|one| own(&one.scope));
+        all.extend(templates.map(|one| ("launch-template", one.id.as_str(), &one.tags)));
+        if let Some(network) = self.networks.get(&scope.to_string()) {
+            all.extend(network.subnets.iter().map(|one| ("subnet", one.id.as_str(), &one.tags)));
+            all.extend(network.security_groups.iter().map(|one| ("security-group", one.id.as_str(), &one.tags)));
+        }
+        all
+    }
+
+    /// Id of an image that uses a snapshot.
+    pub(crate) fn user_of_snapshot(&self, id: &str) -> Option<String> {
+        let uses = |image: &&Image| image.exists() && image.snapshots().iter().any(|one| one == id);
+        self.images.values().find(uses).map(|image| image.id.clone())
+    }
+
+    fn volume_tags_mut(&mut self, scope: &Scope, id: &str) -> Option<&mut Tags> {
+        let has = |one: &&Instance| one.devices.iter().any(|device| device.volume_id.as_deref() == Some(id));
+        let owner = self.instances.values().filter(|one| one.scope == *scope).find(has)?.id.clone();
+        self.instances.get_mut(&owner).map(|one| &mut one.volume_tags)
+    }
+
+    fn network_tags_mut(&mut self, scope: &Scope, id: &str) -> Option<&mut Tags> {
+        self.change_network(scope).tags_of(id)
+    }
+
+    /// The network of an account in a Region, for a change.
+    pub(crate) fn change_network(&mut self, scope: &Scope) -> &mut Network {
+        self.networks.entry(scope.to_string(), || Network::default_of(scope))
     }
 }
 

@@ -1,11 +1,13 @@
 //! VPC, subnets, security groups and instance profiles that launches may name.
 
+use serde::{Deserialize, Serialize};
+
 use super::Tags;
 use crate::api::{ApiError, Scope};
 use crate::ids;
 
 /// A subnet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Subnet {
     pub(crate) id: String,
     pub(crate) vpc_id: String,
@@ -16,16 +18,69 @@ pub(crate) struct Subnet {
 }
 
 /// A security group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SecurityGroup {
     pub(crate) id: String,
     pub(crate) name: String,
+    pub(crate) description: String,
     pub(crate) vpc_id: String,
+    pub(crate) ingress: Vec<Rule>,
+    pub(crate) egress: Vec<Rule>,
     pub(crate) tags: Tags,
 }
 
+/// A rule of a security group: one protocol, ports and source. Kept and shown; nothing filters here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Rule {
+    pub(crate) id: String,
+    pub(crate) protocol: String,
+    pub(crate) from_port: Option<i32>,
+    pub(crate) to_port: Option<i32>,
+    pub(crate) peer: Peer,
+    pub(crate) description: Option<String>,
+}
+
+impl Rule {
+    /// Whether it allows the same, whatever its id and description.
+    pub(crate) fn allows_as(&self, other: &Rule) -> bool {
+        let facts = |rule: &Rule| (rule.protocol.clone(), rule.from_port, rule.to_port, rule.peer.clone());
+        facts(self) == facts(other)
+    }
+}
+
+/// Whom a rule lets in or out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Peer {
+    V4(String),
+    V6(String),
+    Group(String),
+}
+
+impl SecurityGroup {
+    /// A new group: everything out, nothing in.
+    pub(crate) fn new(id: String, name: &str, vpc_id: &str) -> Self {
+        let out = Rule {
+            id: ids::derived("sgr", &id),
+            protocol: "-1".to_owned(),
+            from_port: None,
+            to_port: None,
+            peer: Peer::V4("0.0.0.0/0".to_owned()),
+            description: None,
+        };
+        SecurityGroup {
+            id,
+            name: name.to_owned(),
+            description: name.to_owned(),
+            vpc_id: vpc_id.to_owned(),
+            ingress: Vec::new(),
+            egress: vec![out],
+            tags: Tags::new(),
+        }
+    }
+}
+
 /// The network of one account in one Region.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Network {
     pub(crate) vpc_id: String,
     pub(crate) subnets: Vec<Subnet>,
@@ -46,12 +101,7 @@ impl Network {
             default: true,
             tags: Tags::new(),
         };
-        let group = SecurityGroup {
-            id: ids::derived("sg", &format!("{scope}")),
-            name: "default".to_owned(),
-            vpc_id: vpc_id.clone(),
-            tags: Tags::new(),
-        };
+        let group = SecurityGroup::new(ids::derived("sg", &format!("{scope}")), "default", &vpc_id);
         Network { vpc_id, subnets: vec![subnet], security_groups: vec![group], instance_profiles: Vec::new() }
     }
 
@@ -64,17 +114,40 @@ impl Network {
         })
     }
 
+    /// The group with this id.
+    pub(crate) fn group(&self, id: &str) -> Result<&SecurityGroup, ApiError> {
+        self.security_groups.iter().find(|group| group.id == id).ok_or_else(|| no_group(id))
+    }
+
+    /// The same, for a change.
+    pub(crate) fn group_mut(&mut self, id: &str) -> Result<&mut SecurityGroup, ApiError> {
+        self.security_groups.iter_mut().find(|group| group.id == id).ok_or_else(|| no_group(id))
+    }
+
+    /// The group with this name.
+    pub(crate) fn group_named(&self, name: &str) -> Result<&SecurityGroup, ApiError> {
+        self.security_groups.iter().find(|group| group.name == name).ok_or_else(|| no_group(name))
+    }
+
+    /// Whether this VPC is known: the default one, or one with a subnet or a group.
+    pub(crate) fn has_vpc(&self, id: &str) -> bool {
+        let groups = self.security_groups.iter().map(|group| &group.vpc_id);
+        let mut known = self.subnets.iter().map(|subnet| &subnet.vpc_id).chain(groups).chain([&self.vpc_id]);
+        known.any(|vpc| vpc == id)
+    }
+
+    /// The tags of a subnet or a security group.
+    pub(crate) fn tags_of(&mut self, id: &str) -> Option<&mut Tags> {
+        let group = self.security_groups.iter_mut().find(|group| group.id == id).map(|group| &mut group.tags);
+        group.or(self.subnets.iter_mut().find(|subnet| subnet.id == id).map(|subnet| &mut subnet.tags))
+    }
+
     /// The named groups, or the default one.
     pub(crate) fn groups(&self, ids: &[String]) -> Result<Vec<String>, ApiError> {
         if ids.is_empty() {
             return Ok(self.security_groups.iter().take(1).map(|group| group.id.clone()).collect());
         }
-        match ids.iter().find(|id| !self.security_groups.iter().any(|group| group.id == **id)) {
-            None => Ok(ids.to_vec()),
-            Some(id) => {
-                Err(ApiError::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist")))
-            }
-        }
+        ids.iter().map(|id| self.group(id).map(|group| group.id.clone())).collect()
     }
 
     /// Checks an instance profile's name or ARN against those handed over.
@@ -89,4 +162,8 @@ impl Network {
         );
         Err(ApiError::new("InvalidParameterValue", message))
     }
+}
+
+fn no_group(id: &str) -> ApiError {
+    ApiError::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"))
 }

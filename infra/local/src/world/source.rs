@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{BlockDevice, Grants, Image, ImageState, Snapshot, Tags, Timeline, World};
+use super::{BlockDevice, Grants, Image, ImageState, Protection, Snapshot, Tags, Timeline, World};
 use crate::api::Scope;
 use crate::ids;
 
@@ -19,7 +19,7 @@ impl World {
     /// Id of the newest release of the source image in a Region; makes the releases there when nobody asked before.
     pub(crate) fn newest_source(&mut self, region: &str) -> String {
         let newest = self.make_source(region, 0, FIRST_RELEASE);
-        let later: Vec<Timestamp> = self.releases.clone();
+        let later: Vec<Timestamp> = self.releases.values().copied().collect();
         let made = later.iter().zip(1..).map(|(time, number)| self.make_source(region, number, *time));
         made.last().unwrap_or(newest)
     }
@@ -48,7 +48,11 @@ fn source_snapshot(image: &str, scope: &Scope, time: Timestamp) -> Snapshot {
         kms_key: None,
         tags: Tags::new(),
         started_at: time,
+        layers: Vec::new(),
+        content: 0,
         completed: true,
+        failure: None,
+        grants: Grants { public: true, ..Grants::default() },
         made_by: "goldsmith".to_owned(),
     }
 }
@@ -67,6 +71,8 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, release: usize, time: Ti
             name: ROOT_DEVICE.to_owned(),
             size: ROOT_SIZE,
             volume_type: "gp3".to_owned(),
+            iops: None,
+            throughput: None,
             encrypted: false,
             delete_on_termination: true,
             snapshot_id: Some(snapshot.to_owned()),
@@ -74,6 +80,11 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, release: usize, time: Ti
         }],
         grants: Grants { public: true, ..Grants::default() },
         source: true,
+        has_agent: true,
+        content: 0,
+        imds_v2: true,
+        deprecated_at: None,
+        protection: Protection::Off,
         architecture: architecture().to_owned(),
         root_device: ROOT_DEVICE.to_owned(),
         from_instance: None,

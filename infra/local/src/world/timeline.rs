@@ -1,9 +1,10 @@
 //! A state with its past, so that describes can lag.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// The states that something went through, oldest first. Never empty.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Timeline<S> {
     first: (Timestamp, S),
     rest: Vec<(Timestamp, S)>,

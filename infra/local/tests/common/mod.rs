@@ -62,6 +62,7 @@ fn options(state: &Path, base_image: &Path, events_url: Option<String>, describe
         base_image: base_image.to_owned(),
         events_url,
         describe_lag,
+        registration_events: true,
     }
 }
 
@@ -95,7 +96,12 @@ impl Client {
 
     /// An EC2 call; `form` is the query without the action.
     pub(crate) fn ec2(self, action: &str, form: &[(&str, &str)]) -> Answer {
-        let pairs = [("Action", action), ("Version", "2016-11-15")].into_iter().chain(form.iter().copied());
+        // Every launch says how many; one, when a test does not.
+        let counts = [("MinCount", "1"), ("MaxCount", "1")];
+        let counted = action != "RunInstances" || form.iter().any(|(name, _)| *name == "MinCount");
+        let counts = counts.iter().filter(|_| !counted);
+        let pairs =
+            [("Action", action), ("Version", "2016-11-15")].into_iter().chain(form.iter().chain(counts).copied());
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         self.send("POST", "/", "ec2", "", &body).expect("no answer")
     }

@@ -1,0 +1,161 @@
+//! How long things take: three profiles, each delay a named constant that says where it comes from.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// The speeds of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "profile", deny_unknown_fields)]
+pub enum DelayProfile {
+    /// No waiting at all.
+    Instant,
+    /// Short, but long enough to see each state: for demonstrations and end-to-end tests.
+    Demo,
+    /// What AWS takes, as published; all of it divided by `speed_up`, so that designs can be compared in seconds.
+    Realistic {
+        /// 1 is AWS's own time; 60 makes a minute a second. Values that are not above zero count as 1.
+        #[serde(default = "own_time", rename = "speedUp")]
+        speed_up: f64,
+    },
+}
+
+fn own_time() -> f64 {
+    1.0
+}
+
+/// Demo: time that an instance spends in each passing state (`pending`, `stopping`, `shutting-down`).
+const DEMO_STATE: Duration = Duration::from_millis(200);
+/// Demo: time from `running` until Systems Manager reports the instance online.
+const DEMO_ONLINE: Duration = Duration::from_millis(500);
+/// Demo: time that an image stays `pending` at least; copying its content may take longer.
+const DEMO_IMAGE: Duration = Duration::from_secs(1);
+
+/// From RunInstances to a booted system. A user of karpenter-provider-aws reports 40 s with a root volume that is still
+/// in S3 and 5 s with a warmed one (its issue 6285); a freshly made image is nearer to the former.
+const BOOT: Duration = Duration::from_secs(35);
+/// From the booted system to the agent's first contact: the services that start before it, and its registration.
+/// Image Builder's log in amazon-linux-2023's issue 1054 shows it within one poll of the boot's end.
+const ONLINE: Duration = Duration::from_secs(10);
+/// An orderly shutdown of a small instance that has nothing to do. (A c5.metal took 19 minutes: Packer's
+/// builder-amazon issue 680.)
+const STOP: Duration = Duration::from_secs(15);
+/// EC2's guide says 10 s to several minutes from TerminateInstances to `terminated`.
+const TERMINATE: Duration = Duration::from_secs(30);
+/// Before a snapshot's first byte and after its last: what is left of published runs when the bytes are taken off.
+const SNAPSHOT_BASE: Duration = Duration::from_secs(20);
+/// MiB a second that a snapshot takes in from a volume as it comes: with [`FAST_SNAPSHOT_RATE`] the 9 minutes against 1
+/// that supabase/postgres reports (its pull request 2457) for about 10 GiB.
+const SNAPSHOT_RATE: f64 = 20.0;
+/// MiB a second from a volume with raised throughput (same source).
+const FAST_SNAPSHOT_RATE: f64 = 200.0;
+/// MiB a second between Regions: a quarter of the 2,000 that EBS's quota gives all time-based copies into a Region.
+const COPY_RATE: f64 = 500.0;
+/// A spot instance has two minutes from its warning to its end (EC2's guide).
+const SPOT_WARNING: Duration = Duration::from_secs(120);
+
+/// MiB a second that a gp3 volume has when nothing is asked for; more counts as raised.
+const USUAL_THROUGHPUT: u32 = 125;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// The delays of one profile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Delays {
+    /// `pending`.
+    pub(crate) boot: Duration,
+    /// From `running` to online.
+    pub(crate) online: Duration,
+    /// `stopping`.
+    pub(crate) stop: Duration,
+    /// `shutting-down`.
+    pub(crate) terminate: Duration,
+    /// From a spot instance's warning to its end.
+    pub(crate) spot_warning: Duration,
+    image: Duration,
+    /// Seconds per MiB over the usual and the raised path, and between Regions.
+    rates: Option<[f64; 3]>,
+}
+
+impl Delays {
+    /// Time that an image of an instance stays `pending`: `changed` bytes of a volume with this throughput.
+    pub(crate) fn snapshot(&self, changed: u64, throughput: Option<u32>) -> Duration {
+        let fast = throughput.is_some_and(|asked| asked > USUAL_THROUGHPUT);
+        self.image + self.transfer(changed, usize::from(fast))
+    }
+
+    /// Time that a copy of an image of `content` bytes stays `pending`.
+    pub(crate) fn copy(&self, content: u64) -> Duration {
+        match self.rates {
+            Some(_) => self.transfer(content, 2),
+            None => self.image,
+        }
+    }
+
+    fn transfer(&self, bytes: u64, path: usize) -> Duration {
+        let seconds = self.rates.map_or(0.0, |rates| bytes as f64 / MIB * rates[path]);
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+    }
+}
+
+impl From<DelayProfile> for Delays {
+    fn from(profile: DelayProfile) -> Self {
+        let even = |state, online, image| Delays {
+            boot: state,
+            online,
+            stop: state,
+            terminate: state,
+            spot_warning: state,
+            image,
+            rates: None,
+        };
+        match profile {
+            DelayProfile::Instant => even(Duration::ZERO, Duration::ZERO, Duration::ZERO),
+            DelayProfile::Demo => even(DEMO_STATE, DEMO_ONLINE, DEMO_IMAGE),
+            DelayProfile::Realistic { speed_up } => realistic(if speed_up > 0.0 { speed_up } else { 1.0 }),
+        }
+    }
+}
+
+fn realistic(speed_up: f64) -> Delays {
+    Delays {
+        boot: BOOT.div_f64(speed_up),
+        online: ONLINE.div_f64(speed_up),
+        stop: STOP.div_f64(speed_up),
+        terminate: TERMINATE.div_f64(speed_up),
+        spot_warning: SPOT_WARNING.div_f64(speed_up),
+        image: SNAPSHOT_BASE.div_f64(speed_up),
+        rates: Some([SNAPSHOT_RATE, FAST_SNAPSHOT_RATE, COPY_RATE].map(|rate| 1.0 / rate / speed_up)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn realistic_times_follow_the_bytes_and_the_throughput() {
+        let delays = Delays::from(DelayProfile::Realistic { speed_up: 1.0 });
+        let seconds = |duration: Duration| duration.as_secs_f64().round() as u64;
+        assert_eq!(seconds(delays.snapshot(10 * GIB, None)), 20 + 512);
+        assert_eq!(seconds(delays.snapshot(10 * GIB, Some(125))), 20 + 512);
+        assert_eq!(seconds(delays.snapshot(10 * GIB, Some(1000))), 20 + 51);
+        assert_eq!(seconds(delays.copy(10 * GIB)), 20);
+    }
+
+    #[test]
+    fn a_speed_up_divides_all_of_it() {
+        let delays = Delays::from(DelayProfile::Realistic { speed_up: 10.0 });
+        assert_eq!((delays.boot, delays.stop), (Duration::from_millis(3500), Duration::from_millis(1500)));
+        assert_eq!(delays.snapshot(200 << 20, None), Duration::from_secs(3));
+        assert_eq!(Delays::from(DelayProfile::Instant).snapshot(GIB, None), Duration::ZERO);
+    }
+
+    #[test]
+    fn reads_a_profile() {
+        let read = |text: &str| serde_json::from_str::<DelayProfile>(text).unwrap();
+        assert_eq!(read(r#"{"profile": "realistic", "speedUp": 60}"#), DelayProfile::Realistic { speed_up: 60.0 });
+        assert_eq!(read(r#"{"profile": "instant"}"#), DelayProfile::Instant);
+    }
+}

@@ -1,0 +1,78 @@
+//! Block devices: those of an image, changed and extended by what a call maps.
+
+use super::params::Params;
+use crate::api::ApiError;
+use crate::world::{BlockDevice, Image};
+
+/// The devices of a new instance.
+pub(super) fn of_launch(params: &Params, image: &Image) -> Result<Vec<BlockDevice>, ApiError> {
+    let mut devices = image.devices.clone();
+    change(&mut devices, params)?;
+    Ok(devices)
+}
+
+/// Applies `BlockDeviceMapping.N`: changes a device by its name, adds one, or takes one away (`NoDevice`).
+pub(super) fn change(devices: &mut Vec<BlockDevice>, params: &Params) -> Result<(), ApiError> {
+    for asked in params.structures("BlockDeviceMapping") {
+        let name = asked.require("DeviceName")?;
+        if asked.get("NoDevice").is_some() {
+            devices.retain(|device| device.name != name);
+            continue;
+        }
+        let at = devices.iter().position(|device| device.name == name).unwrap_or(devices.len());
+        if at == devices.len() {
+            devices.push(empty(name));
+        }
+        apply(&mut devices[at], &asked)?;
+    }
+    Ok(())
+}
+
+fn apply(device: &mut BlockDevice, asked: &Params) -> Result<(), ApiError> {
+    let size: Option<u32> = asked.number("Ebs.VolumeSize")?;
+    if let Some(size) = size.filter(|size| *size < device.size) {
+        let message = format!("Volume of size {size}GB is smaller than snapshot, expect size >= {}GB", device.size);
+        return Err(ApiError::new("InvalidBlockDeviceMapping", message));
+    }
+    device.size = size.unwrap_or(device.size);
+    device.encrypted |= asked.flag("Ebs.Encrypted");
+    if asked.get("Ebs.KmsKeyId").is_some() && !device.encrypted {
+        let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
+        return Err(ApiError::new("InvalidParameterDependency", message));
+    }
+    if let Some(kind) = asked.get("Ebs.VolumeType") {
+        device.volume_type = check_type(kind)?;
+    }
+    device.iops = asked.number("Ebs.Iops")?.or(device.iops);
+    device.throughput = asked.number("Ebs.Throughput")?.or(device.throughput);
+    if let Some(delete) = asked.get("Ebs.DeleteOnTermination") {
+        device.delete_on_termination = delete == "true";
+    }
+    if device.throughput.is_some() && device.volume_type != "gp3" {
+        let message = format!("The parameter throughput is not supported for {} volumes.", device.volume_type);
+        return Err(ApiError::new("InvalidParameterCombination", message));
+    }
+    Ok(())
+}
+
+fn check_type(kind: &str) -> Result<String, ApiError> {
+    if ["standard", "gp2", "gp3", "io1", "io2", "st1", "sc1"].contains(&kind) {
+        return Ok(kind.to_owned());
+    }
+    Err(ApiError::new("InvalidParameterValue", format!("Invalid volume type: {kind}")))
+}
+
+/// A volume of its own, without a snapshot behind it.
+pub(super) fn empty(name: &str) -> BlockDevice {
+    BlockDevice {
+        name: name.to_owned(),
+        size: 1,
+        volume_type: "gp2".to_owned(),
+        iops: None,
+        throughput: None,
+        encrypted: false,
+        delete_on_termination: true,
+        snapshot_id: None,
+        volume_id: None,
+    }
+}

@@ -1,0 +1,23 @@
+//! GetConsoleOutput.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+
+use super::Call;
+use super::xml::Xml;
+use crate::api::ApiError;
+use crate::world::iso;
+
+/// What an instance's console shows: what its first boot ran. There is no kernel of its own that could say more.
+pub(super) fn output(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let id = call.params.require("InstanceId")?;
+    let world = call.endpoint.world();
+    let instance = world.instance(call.scope, id)?;
+    call.check_dry_run()?;
+    let mut xml = Xml::new();
+    xml.text("instanceId", id)
+        .text("timestamp", iso(Timestamp::now()))
+        .text("output", STANDARD.encode(&instance.console));
+    Ok(xml)
+}

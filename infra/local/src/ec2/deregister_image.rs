@@ -1,0 +1,39 @@
+//! DeregisterImage.
+
+use super::Call;
+use super::xml::Xml;
+use crate::api::ApiError;
+use crate::events::Event;
+use crate::world::{ImageState, World};
+
+/// Deregisters an image; with `DeleteAssociatedSnapshots` its snapshots go too, but for those that another image uses.
+pub(super) fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let mut world = call.endpoint.world();
+    let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
+    if image.protection.holds() {
+        let message = format!("The image {} is protected from deregistration.", image.id);
+        return Err(ApiError::new("OperationNotPermitted", message));
+    }
+    call.check_dry_run()?;
+    image.states.push(ImageState::Deregistered);
+    call.endpoint.emit(Event::of_image(image));
+    let snapshots = image.snapshots();
+    let mut xml = Xml::done();
+    if call.params.flag("DeleteAssociatedSnapshots") {
+        let outcomes: Vec<_> = snapshots.iter().map(|id| (id, delete(&mut world, id))).collect();
+        xml.items("deleteSnapshotResultSet", outcomes, |xml, (id, outcome)| {
+            xml.text("snapshotId", id).text("returnCode", outcome);
+        });
+    }
+    drop(world);
+    call.endpoint.sweep_layers();
+    Ok(xml)
+}
+
+fn delete(world: &mut World, id: &str) -> &'static str {
+    if world.user_of_snapshot(id).is_some() {
+        return "skipped";
+    }
+    world.snapshots.remove(id);
+    "success"
+}

@@ -1,0 +1,120 @@
+//! ModifyInstanceAttribute, DescribeInstanceAttribute and ModifyInstanceMetadataOptions.
+
+use super::Call;
+use super::describe_instances::metadata;
+use super::instance_types;
+use super::xml::Xml;
+use crate::api::ApiError;
+use crate::world::{Instance, InstanceState};
+
+/// Changes one attribute, in either form: `Attribute` with `Value`, or `NAME.Value`.
+pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let params = call.params;
+    let id = params.require("InstanceId")?;
+    let mut world = call.endpoint.world();
+    let instance = world.instance(call.scope, id)?;
+    let named = params.get("Attribute");
+    let value = |name: &str| {
+        let upper = format!("{}{}.Value", name[..1].to_uppercase(), &name[1..]);
+        params.get(&upper).or_else(|| params.get("Value").filter(|_| named == Some(name))).map(str::to_owned)
+    };
+    let mut changed = instance.clone();
+    if let Some(kind) = value("instanceType") {
+        only_stopped(instance, "instanceType")?;
+        instance_types::check(&kind, &instance.architecture)?;
+        changed.instance_type = kind;
+    }
+    if let Some(data) = value("userData") {
+        only_stopped(instance, "userData")?;
+        changed.user_data = Some(data).filter(|data| !data.is_empty());
+    }
+    let flag = |name: &str, old: bool| value(name).map_or(old, |value| value == "true");
+    changed.keep_from_terminate = flag("disableApiTermination", instance.keep_from_terminate);
+    changed.keep_from_stop = flag("disableApiStop", instance.keep_from_stop);
+    changed.ebs_optimized = flag("ebsOptimized", instance.ebs_optimized);
+    if let Some(behavior) = value("instanceInitiatedShutdownBehavior") {
+        changed.terminate_on_shutdown = behavior == "terminate";
+    }
+    let groups = params.list("GroupId");
+    if !groups.is_empty() {
+        changed.security_groups = world.network(call.scope).groups(&groups)?;
+    }
+    for asked in params.structures("BlockDeviceMapping") {
+        let name = asked.require("DeviceName")?;
+        let device = changed.devices.iter_mut().find(|device| device.name == name).ok_or_else(|| {
+            ApiError::new("InvalidInstanceAttributeValue", format!("No device is currently mapped at {name}"))
+        })?;
+        device.delete_on_termination = asked.flag("Ebs.DeleteOnTermination");
+    }
+    call.check_dry_run()?;
+    world.instances.insert(changed.id.clone(), changed);
+    Ok(Xml::done())
+}
+
+fn only_stopped(instance: &Instance, attribute: &str) -> Result<(), ApiError> {
+    if instance.state() == InstanceState::Stopped {
+        return Ok(());
+    }
+    let message =
+        format!("The instance '{}' is not in the 'stopped' state: {attribute} cannot be changed.", instance.id);
+    Err(ApiError::new("IncorrectInstanceState", message))
+}
+
+/// Describes one attribute.
+pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let world = call.endpoint.world();
+    let instance = world.instance(call.scope, call.params.require("InstanceId")?)?;
+    let mut xml = Xml::new();
+    xml.text("instanceId", &instance.id);
+    let name = call.params.require("Attribute")?;
+    let value = match name {
+        "instanceType" => Some(instance.instance_type.clone()),
+        "userData" => instance.user_data.clone(),
+        "rootDeviceName" => Some(instance.root_device.clone()),
+        "disableApiTermination" => Some(instance.keep_from_terminate.to_string()),
+        "disableApiStop" => Some(instance.keep_from_stop.to_string()),
+        "ebsOptimized" => Some(instance.ebs_optimized.to_string()),
+        "instanceInitiatedShutdownBehavior" => {
+            Some(if instance.terminate_on_shutdown { "terminate" } else { "stop" }.to_owned())
+        }
+        "groupSet" => {
+            xml.items("groupSet", &instance.security_groups, |xml, group| {
+                xml.text("groupId", group);
+            });
+            return Ok(xml);
+        }
+        other => {
+            let message = format!("Value ({other}) for parameter attribute is invalid. Unknown attribute.");
+            return Err(ApiError::new("InvalidParameterValue", message));
+        }
+    };
+    xml.node(name, |xml| {
+        xml.maybe("value", value);
+    });
+    Ok(xml)
+}
+
+/// Changes how an instance serves its metadata.
+pub(super) fn modify_metadata(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let params = call.params;
+    let id = params.require("InstanceId")?;
+    let hops = params.number("HttpPutResponseHopLimit")?;
+    let mut world = call.endpoint.world();
+    world.instance(call.scope, id)?;
+    call.check_dry_run()?;
+    let mut xml = Xml::new();
+    xml.text("instanceId", id);
+    if let Some(instance) = world.instances.get_mut(id) {
+        let options = &mut instance.metadata;
+        options.hop_limit = hops.unwrap_or(options.hop_limit);
+        for (name, field) in [
+            ("HttpTokens", &mut options.http_tokens),
+            ("HttpEndpoint", &mut options.http_endpoint),
+            ("InstanceMetadataTags", &mut options.tags),
+        ] {
+            *field = params.get(name).unwrap_or(field).to_owned();
+        }
+        metadata(&mut xml, "instanceMetadataOptions", instance);
+    }
+    Ok(xml)
+}

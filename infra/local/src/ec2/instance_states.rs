@@ -1,0 +1,93 @@
+//! StartInstances, StopInstances, RebootInstances and TerminateInstances.
+
+use super::Call;
+use super::describe_instances::state;
+use super::xml::Xml;
+use crate::api::ApiError;
+use crate::world::{Instance, InstanceState};
+
+/// An instance and the state it was in before the call.
+type Before = Vec<(String, InstanceState)>;
+
+/// Starts stopped instances; starting a running one changes nothing.
+pub(super) fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let startable = |state| matches!(state, InstanceState::Stopped | InstanceState::Running | InstanceState::Pending);
+    let before = allowed(call, "started", |one| startable(one.state()), |_| Ok(()))?;
+    before.iter().for_each(|(id, _)| call.endpoint.clone().start(id));
+    changes(call, &before)
+}
+
+/// Stops running instances; stopping a stopped one changes nothing.
+pub(super) fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let stoppable = |state| matches!(state, InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped);
+    let before = allowed(call, "stopped", |one| stoppable(one.state()), |one| may(one, "stopped", one.keep_from_stop))?;
+    before.iter().for_each(|(id, _)| call.endpoint.clone().stop(id));
+    changes(call, &before)
+}
+
+/// Reboots running instances. EC2 shows no state change for it.
+pub(super) fn reboot(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let before = allowed(call, "rebooted", |one| one.state() == InstanceState::Running, |_| Ok(()))?;
+    for (id, _) in before {
+        let endpoint = call.endpoint.clone();
+        call.endpoint.spawn(async move { endpoint.reboot(&id).await });
+    }
+    Ok(Xml::done())
+}
+
+/// Terminates instances in any state; terminating a terminated one changes nothing.
+pub(super) fn terminate(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let before = allowed(call, "terminated", |_| true, |one| may(one, "terminated", one.keep_from_terminate))?;
+    let code = "Client.UserInitiatedShutdown";
+    for (id, _) in &before {
+        call.endpoint.clone().end(id, code, "Client.UserInitiatedShutdown: User initiated shutdown");
+    }
+    changes(call, &before)
+}
+
+/// Whether its protection lets this be done to it.
+fn may(instance: &Instance, done: &str, protected: bool) -> Result<(), ApiError> {
+    if !protected {
+        return Ok(());
+    }
+    let attribute = if done == "stopped" { "disableApiStop" } else { "disableApiTermination" };
+    let message = format!(
+        "The instance '{}' may not be {done}. Modify its '{attribute}' instance attribute and try again.",
+        instance.id
+    );
+    Err(ApiError::new("OperationNotPermitted", message))
+}
+
+/// The instances of the call, all of them allowed or none.
+fn allowed(
+    call: &Call<'_>,
+    done: &str,
+    in_state: impl Fn(&Instance) -> bool,
+    protection: impl Fn(&Instance) -> Result<(), ApiError>,
+) -> Result<Before, ApiError> {
+    call.params.require("InstanceId.1")?;
+    let world = call.endpoint.world();
+    let mut before = Before::new();
+    for id in call.params.list("InstanceId") {
+        let instance = world.instance(call.scope, &id)?;
+        if !in_state(instance) {
+            let state = instance.state().name();
+            let message = format!("The instance '{id}' is not in a state from which it can be {done}: {state}");
+            return Err(ApiError::new("IncorrectInstanceState", message));
+        }
+        protection(instance)?;
+        before.push((id, instance.state()));
+    }
+    call.check_dry_run()?;
+    Ok(before)
+}
+
+fn changes(call: &Call<'_>, before: &[(String, InstanceState)]) -> Result<Xml, ApiError> {
+    let mut xml = Xml::new();
+    xml.items("instancesSet", before, |xml, (id, previous)| {
+        xml.text("instanceId", id);
+        state(xml, "currentState", call.endpoint.state_of(id).unwrap_or(InstanceState::Terminated));
+        state(xml, "previousState", *previous);
+    });
+    Ok(xml)
+}

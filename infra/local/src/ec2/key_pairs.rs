@@ -1,0 +1,125 @@
+//! CreateKeyPair, ImportKeyPair, DescribeKeyPairs and DeleteKeyPair.
+
+use jiff::Timestamp;
+
+use super::filters::Filters;
+use super::xml::Xml;
+use super::{Call, keygen};
+use crate::api::ApiError;
+use crate::ids;
+use crate::world::{KeyPair, World, iso};
+
+/// Makes a key pair; its private half is in the answer only.
+pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let name = call.params.require("KeyName")?;
+    let kind = call.params.get("KeyType").unwrap_or("rsa");
+    check_new(&call.endpoint.world(), call, name)?;
+    let made = keygen::generate(kind)?;
+    let pair = keep(call, name, kind, made.public, made.fingerprint)?;
+    let mut xml = Xml::new();
+    xml.text("keyName", name)
+        .text("keyFingerprint", &pair.fingerprint)
+        .text("keyMaterial", made.private)
+        .text("keyPairId", &pair.id)
+        .tags(&pair.tags);
+    Ok(xml)
+}
+
+/// Takes a public key, in Base64.
+pub(super) fn import(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let name = call.params.require("KeyName")?;
+    let public = keygen::read_public(call.params.require("PublicKeyMaterial")?)?;
+    check_new(&call.endpoint.world(), call, name)?;
+    let kind = if public.starts_with("ssh-ed25519") { "ed25519" } else { "rsa" };
+    let fingerprint = keygen::fingerprint_of_public(&public)?;
+    let pair = keep(call, name, kind, public, fingerprint)?;
+    let mut xml = Xml::new();
+    xml.text("keyName", name).text("keyFingerprint", &pair.fingerprint).text("keyPairId", &pair.id).tags(&pair.tags);
+    Ok(xml)
+}
+
+fn check_new(world: &World, call: &Call<'_>, name: &str) -> Result<(), ApiError> {
+    if world.key_pair(call.scope, name).is_some() {
+        let message = format!("The keypair '{name}' already exists.");
+        return Err(ApiError::new("InvalidKeyPair.Duplicate", message));
+    }
+    call.check_dry_run()
+}
+
+fn keep(call: &Call<'_>, name: &str, kind: &str, public_key: String, fingerprint: String) -> Result<KeyPair, ApiError> {
+    let pair = KeyPair {
+        id: ids::resource("key"),
+        scope: call.scope.clone(),
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        fingerprint,
+        public_key,
+        created_at: Timestamp::now(),
+        tags: call.params.tags_for("key-pair")?,
+    };
+    let mut world = call.endpoint.world();
+    // Another call may have made one of this name while this one was being generated.
+    check_new(&world, call, name)?;
+    world.key_pairs.insert(pair.id.clone(), pair.clone());
+    Ok(pair)
+}
+
+/// Describes key pairs by name, by id or all.
+pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let filters = Filters::read(call.params, &["key-name", "key-pair-id", "fingerprint"])?;
+    let world = call.endpoint.world();
+    let (names, ids) = (call.params.list("KeyName"), call.params.list("KeyPairId"));
+    let own: Vec<&KeyPair> = world.key_pairs.values().filter(|pair| pair.scope == *call.scope).collect();
+    if let Some(name) = names.iter().find(|name| !own.iter().any(|pair| pair.name == **name)) {
+        return Err(missing(name));
+    }
+    if let Some(id) = ids.iter().find(|id| !own.iter().any(|pair| pair.id == **id)) {
+        return Err(missing(id));
+    }
+    let asked =
+        |pair: &&KeyPair| (names.is_empty() && ids.is_empty()) || names.contains(&pair.name) || ids.contains(&pair.id);
+    let pass = |pair: &&KeyPair| {
+        filters.pass(&pair.tags, |name| {
+            vec![match name {
+                "key-name" => pair.name.clone(),
+                "key-pair-id" => pair.id.clone(),
+                _ => pair.fingerprint.clone(),
+            }]
+        })
+    };
+    let public = call.params.flag("IncludePublicKey");
+    let mut xml = Xml::new();
+    xml.items("keySet", own.into_iter().filter(asked).filter(pass), |xml, pair| {
+        xml.text("keyPairId", &pair.id)
+            .text("keyName", &pair.name)
+            .text("keyType", &pair.kind)
+            .text("keyFingerprint", &pair.fingerprint)
+            .maybe("publicKey", public.then_some(&pair.public_key))
+            .text("createTime", iso(pair.created_at))
+            .tags(&pair.tags);
+    });
+    Ok(xml)
+}
+
+fn missing(name: &str) -> ApiError {
+    ApiError::new("InvalidKeyPair.NotFound", format!("The key pair '{name}' does not exist"))
+}
+
+/// Deletes a key pair; one that is not there is no error.
+pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let (name, id) = (call.params.get("KeyName"), call.params.get("KeyPairId"));
+    if name.or(id).is_none() {
+        return Err(ApiError::new("MissingParameter", "The request must contain the parameter KeyName or KeyPairId"));
+    }
+    call.check_dry_run()?;
+    let mut world = call.endpoint.world();
+    let own = world.key_pairs.values().filter(|pair| pair.scope == *call.scope);
+    let mut meant = own.filter(|pair| name == Some(pair.name.as_str()) || id == Some(pair.id.as_str()));
+    let found = meant.next().map(|pair| pair.id.clone());
+    let mut xml = Xml::done();
+    if let Some(id) = found {
+        world.key_pairs.remove(&id);
+        xml.text("keyPairId", id);
+    }
+    Ok(xml)
+}

@@ -1,0 +1,89 @@
+//! Keys for key pairs, made by OpenSSH's `ssh-keygen`: no key generator of our own.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::api::ApiError;
+use crate::ids;
+
+/// A new key in the forms of CreateKeyPair's answer.
+pub(super) struct Key {
+    /// PEM.
+    pub(super) private: String,
+    /// One line, as in `authorized_keys`.
+    pub(super) public: String,
+    pub(super) fingerprint: String,
+}
+
+/// Makes a key of type `rsa` (2048 bits, as EC2's) or `ed25519`. Takes a tenth of a second, for RSA.
+pub(super) fn generate(kind: &str) -> Result<Key, ApiError> {
+    if !["rsa", "ed25519"].contains(&kind) {
+        return Err(ApiError::new(
+            "InvalidParameterValue",
+            format!("Value ({kind}) for parameter KeyType is invalid."),
+        ));
+    }
+    let folder = Folder::new()?;
+    let file = folder.0.join("key");
+    let mut command = Command::new("ssh-keygen");
+    command.args(["-q", "-t", kind, "-N", "", "-C", "", "-f"]).arg(&file);
+    if kind == "rsa" {
+        command.args(["-b", "2048", "-m", "PEM"]);
+    }
+    run(&mut command)?;
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()));
+    let public = read(&file.with_extension("pub"))?.trim().to_owned();
+    Ok(Key { private: read(&file)?, fingerprint: fingerprint_of_public(&public)?, public })
+}
+
+/// A public key out of the Base64 of a request.
+pub(super) fn read_public(base64: &str) -> Result<String, ApiError> {
+    let wrong = || ApiError::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format");
+    let text = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
+    let line = text.trim().to_owned();
+    let known = ["ssh-rsa ", "ssh-ed25519 "].iter().any(|kind| line.starts_with(kind));
+    if known && line.lines().count() == 1 { Ok(line) } else { Err(wrong()) }
+}
+
+/// OpenSSH's fingerprint: SHA-256 of the public half. (EC2 shows this one for ed25519; for RSA keys another digest.)
+pub(super) fn fingerprint_of_public(line: &str) -> Result<String, ApiError> {
+    use sha2::{Digest, Sha256};
+    let blob = line.split(' ').nth(1).and_then(|text| STANDARD.decode(text).ok());
+    let blob =
+        blob.ok_or_else(|| ApiError::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format"))?;
+    Ok(STANDARD.encode(Sha256::digest(blob)))
+}
+
+/// A folder of our own that is removed with what is in it.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self, ApiError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let path = std::env::temp_dir().join(ids::resource("goldsmith-key"));
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map(|()| Folder(path)).map_err(|error| failed(&error.to_string()))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), ApiError> {
+    let output = command.stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(failed(String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) => Err(failed(&format!("cannot start ssh-keygen (Debian's openssh-client): {error}"))),
+    }
+}
+
+fn failed(why: &str) -> ApiError {
+    ApiError::new("InternalError", format!("no key can be made: {why}"))
+}

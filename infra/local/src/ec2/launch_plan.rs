@@ -1,0 +1,127 @@
+//! The instance that RunInstances asks for, held against the rules.
+
+use jiff::Timestamp;
+
+use super::params::Params;
+use super::{Call, block_devices, instance_types};
+use crate::api::{ApiError, Scope};
+use crate::world::{Image, ImageState, Instance, InstanceState, MetadataOptions, Network, Subnet, Timeline, World};
+
+/// Bytes of user data in Base64: EC2's limit is 16 KiB before the encoding.
+const MOST_USER_DATA: usize = 16 * 1024 * 4 / 3 + 4;
+
+/// The instance, without ids.
+pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiError> {
+    world.newest_source(&call.scope.region);
+    let params = call.params;
+    let image = launchable(world, call.scope, params.require("ImageId")?)?;
+    let instance_type = params.get("InstanceType").unwrap_or("m1.small");
+    instance_types::check(instance_type, &image.architecture)?;
+    let network = world.network(call.scope);
+    let interface = params.structures("NetworkInterface").into_iter().next().unwrap_or_default();
+    let subnet = subnet(&network, params, &interface)?;
+    let profile = params.get("IamInstanceProfile.Name").or(params.get("IamInstanceProfile.Arn"));
+    profile.map_or(Ok(()), |profile| network.check_profile(profile))?;
+    let key_name = params.get("KeyName");
+    check_key(world, call.scope, key_name)?;
+    Ok(Instance {
+        id: String::new(),
+        scope: call.scope.clone(),
+        image_id: image.id.clone(),
+        layers: image.layers.clone(),
+        instance_type: instance_type.to_owned(),
+        subnet_id: subnet.id.clone(),
+        vpc_id: subnet.vpc_id.clone(),
+        zone: subnet.zone.clone(),
+        security_groups: groups(&network, params, &interface)?,
+        profile: profile.map(str::to_owned),
+        metadata: metadata(params, image)?,
+        devices: block_devices::of_launch(params, image)?,
+        tags: params.tags_for("instance")?,
+        volume_tags: params.tags_for("volume")?,
+        launched_at: Timestamp::now(),
+        states: Timeline::new(InstanceState::Pending),
+        online: false,
+        reason: None,
+        architecture: image.architecture.clone(),
+        root_device: image.root_device.clone(),
+        client_token: params.get("ClientToken").map(str::to_owned),
+        address: String::new(),
+        terminate_on_shutdown: params.get("InstanceInitiatedShutdownBehavior") == Some("terminate"),
+        key_name: key_name.map(str::to_owned),
+        user_data: user_data(params)?,
+        spot: params.get("InstanceMarketOptions.MarketType") == Some("spot"),
+        has_agent: image.has_agent,
+        keep_from_terminate: params.flag("DisableApiTermination"),
+        keep_from_stop: params.flag("DisableApiStop"),
+        ebs_optimized: params.flag("EbsOptimized"),
+        console: String::new(),
+        initialized: false,
+    })
+}
+
+fn launchable<'w>(world: &'w World, scope: &Scope, id: &str) -> Result<&'w Image, ApiError> {
+    let image = world.image(scope, id)?;
+    if image.state() == ImageState::Available {
+        return Ok(image);
+    }
+    let message = format!("The image '{id}' is not in a valid state: {}", image.state().name());
+    Err(ApiError::new("InvalidAMIID.Unavailable", message))
+}
+
+fn subnet<'n>(network: &'n Network, params: &Params, interface: &Params) -> Result<&'n Subnet, ApiError> {
+    let subnet = network.subnet(params.get("SubnetId").or(interface.get("SubnetId")))?;
+    match params.get("Placement.AvailabilityZone") {
+        Some(zone) if zone != subnet.zone => {
+            let message =
+                format!("Value ({zone}) for parameter availabilityZone is invalid. The subnet is in {}.", subnet.zone);
+            Err(ApiError::new("InvalidParameterValue", message))
+        }
+        _ => Ok(subnet),
+    }
+}
+
+/// Groups by id, from the call or its first interface, or by name.
+fn groups(network: &Network, params: &Params, interface: &Params) -> Result<Vec<String>, ApiError> {
+    let mut ids = [params.list("SecurityGroupId"), interface.list("SecurityGroupId")].concat();
+    for name in params.list("SecurityGroup") {
+        ids.push(network.group_named(&name)?.id.clone());
+    }
+    network.groups(&ids)
+}
+
+fn check_key(world: &World, scope: &Scope, name: Option<&str>) -> Result<(), ApiError> {
+    match name {
+        Some(name) if world.key_pair(scope, name).is_none() => {
+            Err(ApiError::new("InvalidKeyPair.NotFound", format!("The key pair '{name}' does not exist")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn user_data(params: &Params) -> Result<Option<String>, ApiError> {
+    match params.get("UserData") {
+        Some(data) if data.len() > MOST_USER_DATA => {
+            Err(ApiError::new("InvalidParameterValue", "User data is limited to 16384 bytes"))
+        }
+        data => Ok(data.map(str::to_owned)),
+    }
+}
+
+/// Options of the metadata service. An image with `imdsSupport` makes version 2 the default.
+fn metadata(params: &Params, image: &Image) -> Result<MetadataOptions, ApiError> {
+    let word = |name: &str, default: &str, allowed: [&str; 2]| {
+        let value = params.get(&format!("MetadataOptions.{name}")).unwrap_or(default);
+        if allowed.contains(&value) {
+            return Ok(value.to_owned());
+        }
+        Err(ApiError::new("InvalidParameterValue", format!("Value ({value}) for parameter {name} is invalid.")))
+    };
+    let (tokens, hops) = if image.imds_v2 { ("required", 2) } else { ("optional", 1) };
+    Ok(MetadataOptions {
+        http_tokens: word("HttpTokens", tokens, ["required", "optional"])?,
+        hop_limit: params.number("MetadataOptions.HttpPutResponseHopLimit")?.unwrap_or(hops),
+        http_endpoint: word("HttpEndpoint", "enabled", ["enabled", "disabled"])?,
+        tags: word("InstanceMetadataTags", "disabled", ["enabled", "disabled"])?,
+    })
+}

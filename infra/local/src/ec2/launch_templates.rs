@@ -1,0 +1,190 @@
+//! Launch templates: CreateLaunchTemplate, CreateLaunchTemplateVersion, ModifyLaunchTemplate, DeleteLaunchTemplate,
+//! DeleteLaunchTemplateVersions, and what a launch takes from one.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Call;
+use super::describe_launch_templates::{template_item, version_item};
+use super::params::Params;
+use super::xml::Xml;
+use crate::api::{ApiError, Scope};
+use crate::ids;
+use crate::world::{LaunchTemplate, TemplateVersion, World};
+
+/// Makes a template with its first version.
+pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let name = call.params.require("LaunchTemplateName")?;
+    check_name(name)?;
+    let token = call.token();
+    let mut world = call.endpoint.world();
+    if let Some((key, request)) = &token
+        && let Some(made) = world.made_before(key, request)?
+        && let Some(template) = made.first().and_then(|id| world.launch_templates.get(id))
+    {
+        return Ok(answer("launchTemplate", template));
+    }
+    if by_name(&world, call.scope, name).is_some() {
+        let message = format!("Launch template name already in use: {name}");
+        return Err(ApiError::new("InvalidLaunchTemplateName.AlreadyExistsException", message));
+    }
+    let version = version(call, BTreeMap::new())?;
+    call.check_dry_run()?;
+    let template = LaunchTemplate {
+        id: ids::resource("lt"),
+        scope: call.scope.clone(),
+        name: name.to_owned(),
+        created_at: Timestamp::now(),
+        default_version: 1,
+        latest_version: 1,
+        versions: BTreeMap::from([(1, version)]),
+        tags: call.params.tags_for("launch-template")?,
+    };
+    if let Some((key, request)) = token {
+        world.remember(key, request, vec![template.id.clone()]);
+    }
+    let xml = answer("launchTemplate", &template);
+    world.launch_templates.insert(template.id.clone(), template);
+    Ok(xml)
+}
+
+/// Letters, digits and `()./_-`, 3 to 128 of them.
+fn check_name(name: &str) -> Result<(), ApiError> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "()./_-".contains(letter);
+    if (3..=128).contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    let message = "Launch template name must be between 3 and 128 characters, and may contain letters, numbers, and the following characters: - ( ) . / _";
+    Err(ApiError::new("InvalidLaunchTemplateName.MalformedException", message))
+}
+
+/// What the call says, over what the version that it is made from says.
+fn version(call: &Call<'_>, source: BTreeMap<String, String>) -> Result<TemplateVersion, ApiError> {
+    let asked = call.params.structure("LaunchTemplateData");
+    if asked.is_empty() && source.is_empty() {
+        return Err(ApiError::new("MissingParameter", "The request must contain the parameter LaunchTemplateData"));
+    }
+    Ok(TemplateVersion {
+        created_at: Timestamp::now(),
+        description: call.params.get("VersionDescription").map(str::to_owned),
+        data: Params::kept(&asked).over(&source).into_map(),
+    })
+}
+
+/// Adds a version.
+pub(super) fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let mut world = call.endpoint.world();
+    let id = find(&world, call.scope, call.params)?.id.clone();
+    let source = match (world.launch_templates.get(&id), call.params.get("SourceVersion")) {
+        (Some(template), Some(asked)) => template.versions[&template.number(Some(asked))?].data.clone(),
+        _ => BTreeMap::new(),
+    };
+    let version = version(call, source)?;
+    call.check_dry_run()?;
+    let mut xml = Xml::new();
+    if let Some(template) = world.launch_templates.get_mut(&id) {
+        template.latest_version += 1;
+        let number = template.latest_version;
+        template.versions.insert(number, version);
+        xml.node("launchTemplateVersion", |xml| version_item(xml, template, number));
+    }
+    Ok(xml)
+}
+
+/// Makes another version the default.
+pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let mut world = call.endpoint.world();
+    let template = find(&world, call.scope, call.params)?;
+    let asked = call.params.get("SetDefaultVersion").or(call.params.get("DefaultVersion"));
+    let (id, number) = (template.id.clone(), template.number(asked)?);
+    call.check_dry_run()?;
+    let mut xml = Xml::new();
+    if let Some(template) = world.launch_templates.get_mut(&id) {
+        template.default_version = number;
+        xml = answer("launchTemplate", template);
+    }
+    Ok(xml)
+}
+
+/// Deletes a template with all its versions.
+pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let mut world = call.endpoint.world();
+    let id = find(&world, call.scope, call.params)?.id.clone();
+    call.check_dry_run()?;
+    let gone = world.launch_templates.remove(&id);
+    Ok(gone.map(|template| answer("launchTemplate", &template)).unwrap_or_default())
+}
+
+/// Deletes versions; each that cannot be is told by itself.
+pub(super) fn delete_versions(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let mut world = call.endpoint.world();
+    let id = find(&world, call.scope, call.params)?.id.clone();
+    call.check_dry_run()?;
+    let Some(template) = world.launch_templates.get_mut(&id) else { return Ok(Xml::new()) };
+    let mut done = Vec::new();
+    let mut refused = Vec::new();
+    for asked in call.params.list("LaunchTemplateVersion") {
+        match asked.parse::<u64>().ok().filter(|number| template.versions.contains_key(number)) {
+            Some(number) if number == template.default_version => {
+                refused.push((number, "launchTemplateVersionIsDefault"))
+            }
+            Some(number) => {
+                template.versions.remove(&number);
+                done.push(number);
+            }
+            None => refused.push((asked.parse().unwrap_or_default(), "launchTemplateVersionDoesNotExist")),
+        }
+    }
+    let item = |xml: &mut Xml, number: u64| {
+        xml.text("launchTemplateId", &template.id)
+            .text("launchTemplateName", &template.name)
+            .text("versionNumber", number);
+    };
+    let mut xml = Xml::new();
+    xml.items("successfullyDeletedLaunchTemplateVersionSet", done, item);
+    xml.items("unsuccessfullyDeletedLaunchTemplateVersionSet", refused, |xml, (number, code)| {
+        item(xml, number);
+        xml.node("responseError", |xml| {
+            xml.text("code", code).text("message", "The version cannot be deleted.");
+        });
+    });
+    Ok(xml)
+}
+
+fn answer(name: &str, template: &LaunchTemplate) -> Xml {
+    let mut xml = Xml::new();
+    xml.node(name, |xml| template_item(xml, template));
+    xml
+}
+
+fn by_name<'w>(world: &'w World, scope: &Scope, name: &str) -> Option<&'w LaunchTemplate> {
+    world.launch_templates.values().find(|template| template.scope == *scope && template.name == name)
+}
+
+/// The template that `LaunchTemplateId` or `LaunchTemplateName` names.
+pub(super) fn find<'w>(world: &'w World, scope: &Scope, params: &Params) -> Result<&'w LaunchTemplate, ApiError> {
+    if let Some(id) = params.get("LaunchTemplateId") {
+        let found = world.launch_templates.get(id).filter(|template| template.scope == *scope);
+        return found.ok_or_else(|| {
+            let message = format!("The specified launch template, with template ID {id}, does not exist.");
+            ApiError::new("InvalidLaunchTemplateId.NotFound", message)
+        });
+    }
+    let name = params.require("LaunchTemplateName")?;
+    by_name(world, scope, name).ok_or_else(|| {
+        let message = format!("The specified launch template, with template name {name}, does not exist.");
+        ApiError::new("InvalidLaunchTemplateName.NotFoundException", message)
+    })
+}
+
+/// The parameters of a launch over those of the template that it names.
+pub(super) fn resolve(call: &Call<'_>, world: &World) -> Result<Params, ApiError> {
+    let named = Params::kept(&call.params.structure("LaunchTemplate"));
+    if named.is_empty() {
+        return Ok(call.params.clone());
+    }
+    let template = find(world, call.scope, &named)?;
+    let number = template.number(named.get("Version"))?;
+    Ok(call.params.over(&template.versions[&number].data))
+}

@@ -1,0 +1,106 @@
+//! RegisterImage: an image of snapshots that are there already.
+
+use jiff::Timestamp;
+
+use super::block_devices::empty;
+use super::create_image::check_name;
+use super::snapshots::own_snapshot;
+use super::xml::Xml;
+use super::{Call, block_devices};
+use crate::api::ApiError;
+use crate::events::Event;
+use crate::ids;
+use crate::world::source::architecture;
+use crate::world::{BlockDevice, Grants, Image, ImageState, Protection, Snapshot, Timeline, World};
+
+/// Registers an image. It is available at once: there is nothing to copy.
+pub(super) fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let params = call.params;
+    let name = params.require("Name")?;
+    let token = call.token();
+    let mut world = call.endpoint.world();
+    if let Some((key, request)) = &token
+        && let Some(made) = world.made_before(key, request)?
+    {
+        return Ok(answer(made.first().map(String::as_str).unwrap_or_default()));
+    }
+    check_name(&world, call.scope, name)?;
+    let root_device = params.require("RootDeviceName")?;
+    let devices = devices(call, &world)?;
+    let root = root_snapshot(call, &world, &devices, root_device)?.clone();
+    call.check_dry_run()?;
+    let image = Image {
+        id: ids::resource("ami"),
+        scope: call.scope.clone(),
+        name: name.to_owned(),
+        description: params.get("Description").unwrap_or_default().to_owned(),
+        states: Timeline::new(ImageState::Available),
+        created_at: Timestamp::now(),
+        tags: params.tags_for("image")?,
+        layers: root.layers.clone(),
+        devices,
+        grants: Grants::default(),
+        source: false,
+        has_agent: true,
+        content: root.content,
+        imds_v2: params.get("ImdsSupport") == Some("v2.0"),
+        deprecated_at: None,
+        protection: Protection::Off,
+        architecture: params.get("Architecture").unwrap_or(architecture()).to_owned(),
+        root_device: root_device.to_owned(),
+        from_instance: None,
+        copied_from: None,
+        failure: None,
+        made_by: "RegisterImage".to_owned(),
+    };
+    let id = image.id.clone();
+    if let Some((key, request)) = token {
+        world.remember(key, request, vec![id.clone()]);
+    }
+    call.endpoint.emit(Event::of_image(&image));
+    world.images.insert(id.clone(), image);
+    Ok(answer(&id))
+}
+
+fn answer(id: &str) -> Xml {
+    let mut xml = Xml::new();
+    xml.text("imageId", id);
+    xml
+}
+
+/// The mapped devices, each as large as its snapshot at least.
+fn devices(call: &Call<'_>, world: &World) -> Result<Vec<BlockDevice>, ApiError> {
+    let mut devices = Vec::new();
+    for asked in call.params.structures("BlockDeviceMapping") {
+        let mut device = empty(asked.require("DeviceName")?);
+        if let Some(id) = asked.get("Ebs.SnapshotId") {
+            let snapshot = own_snapshot(call, world, id)?;
+            if !snapshot.completed {
+                let message = format!("Snapshot '{id}' is not 'completed'.");
+                return Err(ApiError::new("IncorrectState", message));
+            }
+            device.size = snapshot.size;
+            device.encrypted = snapshot.encrypted;
+            device.snapshot_id = Some(id.to_owned());
+        }
+        devices.push(device);
+    }
+    block_devices::change(&mut devices, call.params)?;
+    Ok(devices)
+}
+
+fn root_snapshot<'w>(
+    call: &Call<'_>,
+    world: &'w World,
+    devices: &[BlockDevice],
+    root: &str,
+) -> Result<&'w Snapshot, ApiError> {
+    let device = devices.iter().find(|device| device.name == root);
+    match device.and_then(|device| device.snapshot_id.as_deref()) {
+        Some(id) => own_snapshot(call, world, id),
+        None => {
+            let message = format!("Invalid root device: no snapshot is mapped at '{root}'");
+            Err(ApiError::new("InvalidBlockDeviceMapping", message))
+        }
+    }
+}

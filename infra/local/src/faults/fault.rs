@@ -1,0 +1,142 @@
+//! A fault as it is asked for: when, and what to do.
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::CallFacts;
+use crate::api::Scope;
+use crate::events::Event;
+
+/// One fault.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fault {
+    when: When,
+    #[serde(rename = "do")]
+    pub(super) act: Act,
+    /// Error code of `fail`.
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+    /// Of `delay`.
+    pub(super) milliseconds: Option<u64>,
+    /// How often it has looked at a call or event that is meant.
+    #[serde(skip)]
+    seen: u64,
+    /// How often it was due.
+    #[serde(skip)]
+    fired: u64,
+}
+
+/// The call or the event that sets it off.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct When {
+    /// An action, or `*` for all.
+    action: Option<String>,
+    /// Detail type of an event, or detail type, slash and state.
+    event: Option<String>,
+    /// Counted from 1 from the moment of arming.
+    nth: Option<u64>,
+    /// Of each; with it the fault stays armed.
+    probability: Option<f64>,
+    #[serde(default)]
+    seed: u64,
+    /// How often it fires: by number once, by chance until it is disarmed, when not said.
+    times: Option<u64>,
+    region: Option<String>,
+    account: Option<String>,
+    instance_type: Option<String>,
+    subnet: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Act {
+    Fail,
+    Throttle,
+    Capacity,
+    Cut,
+    DropAnswer,
+    Hold,
+    Delay,
+    FailImage,
+    FailImageKms,
+    Interrupt,
+    NoAgent,
+    Undeliverable,
+    DeliveryTimedOut,
+    EndInstance,
+    Drop,
+    Double,
+    Swap,
+}
+
+/// What happened.
+pub(super) enum Trigger<'a> {
+    Call(&'a CallFacts<'a>, &'a Scope),
+    Event(&'a Event),
+}
+
+impl When {
+    fn means(&self, trigger: &Trigger<'_>) -> bool {
+        let is = |asked: &Option<String>, have: Option<&str>| asked.is_none() || asked.as_deref() == have;
+        let (scope, named) = match trigger {
+            Trigger::Call(call, scope) => {
+                let by_name = self.action.as_deref().is_some_and(|asked| asked == "*" || asked == call.action);
+                let by_place = is(&self.instance_type, call.instance_type) && is(&self.subnet, call.subnet);
+                (*scope, by_name && by_place)
+            }
+            Trigger::Event(event) => {
+                let full = format!("{}/{}", event.detail_type, event.state);
+                (&event.scope, self.event.as_ref().is_some_and(|asked| *asked == event.detail_type || *asked == full))
+            }
+        };
+        named && is(&self.region, Some(&scope.region)) && is(&self.account, Some(&scope.account))
+    }
+
+    /// Whether the `count`th is hit by chance: the same for the same seed.
+    fn hits(&self, probability: f64, count: u64) -> bool {
+        let digest = Sha256::digest(format!("{} {count}", self.seed));
+        let number = digest.iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        (number as f64) < probability * (1_u64 << 48) as f64
+    }
+}
+
+impl Fault {
+    /// Counts a call or an event when it is meant; whether the fault is due.
+    pub(super) fn count(&mut self, trigger: &Trigger<'_>) -> bool {
+        if !self.when.means(trigger) {
+            return false;
+        }
+        self.seen += 1;
+        let due = match self.when.probability {
+            Some(probability) => self.when.hits(probability, self.seen),
+            None => self.seen >= self.when.nth.unwrap_or(1),
+        };
+        self.fired += u64::from(due);
+        due
+    }
+
+    pub(super) fn is_used_up(&self) -> bool {
+        let times = self.when.times.or(self.when.probability.is_none().then_some(1));
+        times.is_some_and(|times| self.fired >= times)
+    }
+
+    /// What is wrong with it, for people.
+    pub(super) fn mistake(&self) -> Option<String> {
+        let only_events = matches!(self.act, Act::Drop | Act::Double | Act::Swap);
+        let for_events = only_events || self.act == Act::EndInstance;
+        let wrong = match (&self.when.action, &self.when.event) {
+            _ if self.when.nth == Some(0) => "nth counts from 1",
+            _ if self.when.nth.is_some() && self.when.probability.is_some() => "a fault has nth or probability",
+            _ if self.when.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) => "probability is 0 to 1",
+            _ if self.act == Act::Delay && self.milliseconds.is_none() => "delay needs milliseconds",
+            (Some(_), None) if !only_events => return None,
+            (None, Some(_)) if for_events => return None,
+            (Some(_), None) => "drop, double and swap are for events",
+            (None, Some(_)) => "an event can drop, double, swap or end-instance",
+            _ => "a fault is set off by an action or by an event",
+        };
+        Some(wrong.to_owned())
+    }
+}

@@ -1,0 +1,111 @@
+//! How images get their content: frozen from an instance or shared with the image that they are copied from.
+//!
+//! The content of a snapshot is a stack of layers that never change. An image and its copies share them.
+
+use std::sync::Arc;
+
+use crate::endpoint::Endpoint;
+use crate::events::Event;
+use crate::guest::GuestError;
+use crate::ids;
+use crate::lifecycle::chain;
+use crate::world::{ImageState, InstanceState};
+
+impl Endpoint {
+    /// Fills an image with what its instance wrote, and settles it when a snapshot of that size would be complete.
+    pub(crate) fn fill_image(self: &Arc<Self>, image: &str, instance: &str, reboot: bool) {
+        let (endpoint, image, instance) = (self.clone(), image.to_owned(), instance.to_owned());
+        self.spawn(async move {
+            let start = tokio::time::Instant::now();
+            let changed = match freeze(&endpoint, &instance, reboot).await {
+                Ok((layer, layers)) => endpoint.store_content(&image, &layer, layers),
+                Err(error) => return endpoint.settle_image(&image, Err(chain(&error))),
+            };
+            let throughput = endpoint.root_throughput(&instance);
+            tokio::time::sleep_until(start + endpoint.settings().delays.snapshot(changed, throughput)).await;
+            endpoint.settle_image(&image, Ok(()));
+        });
+    }
+
+    /// Settles an image that has its content already when a copy of that size would be complete.
+    pub(crate) fn copy_image(self: &Arc<Self>, image: &str) {
+        let (endpoint, image) = (self.clone(), image.to_owned());
+        self.spawn(async move {
+            let content = endpoint.world().images.get(&image).map_or(0, |image| image.content);
+            tokio::time::sleep(endpoint.settings().delays.copy(content)).await;
+            endpoint.settle_image(&image, Ok(()));
+        });
+    }
+
+    /// Goes on with an image that was `pending` when an earlier endpoint ended.
+    pub(crate) fn resume_image(self: &Arc<Self>, id: &str) {
+        let instance = self.world().images.get(id).filter(|image| image.layers.is_empty()).and_then(|image| {
+            // A copy of the source image has no layers either.
+            image.from_instance.clone()
+        });
+        match instance {
+            Some(instance) => {
+                let reboot = self.state_of(&instance) == Some(InstanceState::Running);
+                self.fill_image(id, &instance, reboot);
+            }
+            None => self.copy_image(id),
+        }
+    }
+
+    /// Gives an image and its root snapshot their layers; tells the bytes of the new one.
+    fn store_content(&self, image: &str, layer: &str, layers: Vec<String>) -> u64 {
+        let size = self.host.layer_size(layer);
+        let mut world = self.world();
+        world.layers.insert(layer.to_owned(), size);
+        let content = self.base_size + layers.iter().filter_map(|layer| world.layers.get(layer)).sum::<u64>();
+        let Some(image) = world.images.get_mut(image) else { return size };
+        image.content = content;
+        image.layers = layers.clone();
+        let root = image.root_snapshot().map(str::to_owned);
+        if let Some(snapshot) = root.and_then(|id| world.snapshots.get_mut(&id)) {
+            snapshot.layers = layers;
+            snapshot.content = content;
+        }
+        size
+    }
+
+    fn root_throughput(&self, instance: &str) -> Option<u32> {
+        let world = self.world();
+        let instance = world.instances.get(instance)?;
+        instance.devices.iter().find(|device| device.name == instance.root_device)?.throughput
+    }
+
+    /// Ends the wait for an image: it is available, or failed for a reason.
+    pub(crate) fn settle_image(&self, id: &str, outcome: Result<(), String>) {
+        let mut world = self.world();
+        let Some(image) = world.images.get_mut(id).filter(|image| image.state() == ImageState::Pending) else {
+            return;
+        };
+        image.failure = image.failure.take().or(outcome.err());
+        image.states.push(if image.failure.is_none() { ImageState::Available } else { ImageState::Failed });
+        self.emit(Event::of_image(image));
+        let (failure, snapshots) = (image.failure.clone(), image.snapshots());
+        for snapshot in snapshots {
+            if let Some(snapshot) = world.snapshots.get_mut(&snapshot) {
+                snapshot.completed = failure.is_none();
+                snapshot.failure.clone_from(&failure);
+            }
+        }
+    }
+}
+
+/// Saves what an instance wrote as a new layer: its id, and all layers of the image.
+async fn freeze(endpoint: &Arc<Endpoint>, instance: &str, reboot: bool) -> Result<(String, Vec<String>), GuestError> {
+    let guest = endpoint.guest(instance).ok_or_else(|| GuestError::NotRunning { id: instance.to_owned() })?;
+    let layer = ids::resource("layer");
+    if !reboot {
+        let layers = guest.freeze(&layer).await?;
+        return Ok((layer, layers));
+    }
+    guest.halt(true).await;
+    let layers = guest.freeze(&layer).await;
+    if endpoint.state_of(instance) == Some(InstanceState::Running) {
+        guest.boot().await?;
+    }
+    Ok((layer, layers?))
+}

@@ -1,0 +1,56 @@
+//! How an endpoint goes on where an earlier one ended, or was killed: instances that ran are booted again on their
+//! disks, what was on its way goes on, and what belongs to nothing any more is removed.
+//!
+//! To an instance it is a crash and a reboot of its host: what ran in it is gone, a command that had not ended starts
+//! again from its beginning.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::endpoint::Endpoint;
+use crate::guest::GuestError;
+use crate::lifecycle::chain;
+use crate::ssm;
+use crate::world::{ImageState, InstanceState};
+
+/// Removes from the host what the world does not know.
+pub(crate) fn tidy(endpoint: &Endpoint) -> Result<(), GuestError> {
+    let world = endpoint.world();
+    // An instance that had not been up yet starts from an empty folder.
+    let has_disk = |one: &&crate::world::Instance| match one.state() {
+        InstanceState::Terminated | InstanceState::ShuttingDown => false,
+        InstanceState::Pending => one.initialized,
+        InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped => true,
+    };
+    let disks: BTreeSet<String> = world.instances.values().filter(has_disk).map(|one| one.id.clone()).collect();
+    let layers = world.used_layers();
+    drop(world);
+    endpoint.host.keep_only(&disks, &layers)
+}
+
+/// Sets everything going again.
+pub(crate) async fn resume(endpoint: &Arc<Endpoint>) {
+    let states: Vec<(String, InstanceState)> =
+        endpoint.world().instances.values().map(|one| (one.id.clone(), one.state())).collect();
+    for (id, state) in states {
+        if !matches!(state, InstanceState::Terminated | InstanceState::ShuttingDown)
+            && let Err(error) = endpoint.attach(&id).await
+        {
+            tracing::error!(instance = id, error = %chain(&error), "cannot go on");
+        }
+        match state {
+            InstanceState::Pending => endpoint.clone().come_up(&id),
+            InstanceState::Running => endpoint.clone().come_back(&id),
+            InstanceState::Stopping => endpoint.clone().finish_stop(&id),
+            InstanceState::ShuttingDown => endpoint.clone().finish_end(&id),
+            InstanceState::Stopped | InstanceState::Terminated => {}
+        }
+    }
+    let pending: Vec<String> = {
+        let world = endpoint.world();
+        let open = world.images.values().filter(|image| image.state() == ImageState::Pending);
+        open.map(|image| image.id.clone()).collect()
+    };
+    pending.iter().for_each(|id| endpoint.resume_image(id));
+    ssm::resume_commands(endpoint);
+}
