@@ -18,6 +18,7 @@ mod logs;
 mod machines;
 mod objects;
 mod parameters;
+mod schedules;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use logs::{LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions};
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
+pub use schedules::{Schedule, Schedules};
 
 /// AWS resource tags, in a fixed order so that requests are reproducible.
 pub type Tags = BTreeMap<String, String>;

@@ -118,7 +118,9 @@ pub(super) fn kind_of(code: &str, status: u16) -> Kind {
     match code {
         code if is_throttling(code) => Kind::Throttled,
         code if is_capacity(code) => Kind::Capacity,
-        "ExecutionAlreadyExists" | "IdempotentParameterMismatch" | "ParameterAlreadyExists" => Kind::Duplicate,
+        "ExecutionAlreadyExists" | "IdempotentParameterMismatch" | "ParameterAlreadyExists" | "ConflictException" => {
+            Kind::Duplicate
+        }
         code if code.ends_with(".Duplicate") => Kind::Duplicate,
         "IncorrectInstanceState" | "IncorrectState" | "InvalidState" => Kind::WrongState,
         code if code.ends_with(".InUse") || code.ends_with(".Unavailable") => Kind::WrongState,
@@ -230,6 +232,7 @@ mod tests {
             ("Unsupported", 400, Kind::Capacity),
             ("InvalidAMIName.Duplicate", 400, Kind::Duplicate),
             ("ExecutionAlreadyExists", 400, Kind::Duplicate),
+            ("ConflictException", 409, Kind::Duplicate),
             ("IncorrectInstanceState", 400, Kind::WrongState),
             ("InvalidSnapshot.InUse", 400, Kind::WrongState),
             ("InvalidInstanceID.NotFound", 400, Kind::NotFound),

@@ -15,6 +15,7 @@ mod parameters;
 mod regional;
 #[cfg(any(test, feature = "replay"))]
 pub mod replay;
+mod schedules;
 mod services;
 
 pub use aws_config::SdkConfig;
@@ -29,6 +30,7 @@ pub use logs::CloudWatchLogs;
 pub use objects::S3Objects;
 pub use parameters::SsmParameters;
 pub use regional::{Regional, home_region};
+pub use schedules::EventBridgeScheduler;
 pub use services::Services;
 
 #[cfg(test)]

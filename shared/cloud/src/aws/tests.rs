@@ -10,7 +10,7 @@ use super::emulator::Emulator;
 use super::*;
 use crate::{
     Answer, Events, ExecutionStatus, Executions, Functions, Kind, LogPage, Logs, Objects, Parameter, Parameters,
-    Started,
+    Schedule, Schedules, Started,
 };
 
 const REGION: &str = "eu-west-1";
@@ -23,6 +23,7 @@ async fn every_service_answers() {
     keeps_parameters(&config).await;
     runs_executions(&config).await;
     reads_logs(&config).await;
+    keeps_schedules(&config).await;
     EventBridge::new(&config).emit("Goldsmith Build Ended", &[], "{}").await.unwrap();
     let unknown = LambdaFunctions::new(&config).wake("unknown", "{}").await.unwrap_err();
     assert_eq!(unknown.kind, Kind::NotFound);
@@ -85,6 +86,31 @@ async fn runs_executions(config: &SdkConfig) {
     assert_eq!(executions.execution(&format!("{arn}-other")).await.unwrap(), None);
     assert_eq!(executions.succeed("unknown", "{}").await.unwrap(), Answer::Late);
     assert_eq!(executions.fail("unknown", "Goldsmith.Timeout", "late").await.unwrap(), Answer::Late);
+}
+
+async fn keeps_schedules(config: &SdkConfig) {
+    let group = aws_sdk_scheduler::Client::new(config).create_schedule_group().name("goldsmith");
+    group.send().await.unwrap();
+    let schedules = EventBridgeScheduler::new(config);
+    assert_eq!(schedules.get("goldsmith", "web").await.unwrap(), None);
+    let mut schedule = Schedule {
+        group: "goldsmith".to_owned(),
+        name: "web".to_owned(),
+        expression: "cron(0 3 * * ? *)".to_owned(),
+        timezone: "Europe/Berlin".to_owned(),
+        enabled: true,
+        target: "arn:aws:lambda:eu-west-1:000000000000:function:trigger".to_owned(),
+        role: "arn:aws:iam::000000000000:role/schedule".to_owned(),
+        input: r#"{"at": "<aws.scheduler.scheduled-time>"}"#.to_owned(),
+    };
+    for enabled in [true, true, false] {
+        schedule.enabled = enabled;
+        schedules.put(&schedule).await.unwrap();
+        assert_eq!(schedules.get("goldsmith", "web").await.unwrap().unwrap().0, schedule);
+    }
+    schedules.delete("goldsmith", "web").await.unwrap();
+    schedules.delete("goldsmith", "web").await.unwrap();
+    assert_eq!(schedules.get("goldsmith", "web").await.unwrap(), None);
 }
 
 async fn reads_logs(config: &SdkConfig) {

@@ -19,6 +19,7 @@ mod objects;
 mod outcome;
 mod pace;
 mod parameters;
+mod schedules;
 #[cfg(test)]
 mod tests;
 mod world;

@@ -10,7 +10,7 @@ use super::functions::Wakeup;
 use super::machines::MachineRecord;
 use super::outcome::CommandScript;
 use super::pace::Pace;
-use crate::{Command, ImageCopy, Launch, NewImage, Parameter};
+use crate::{Command, ImageCopy, Launch, NewImage, Parameter, Schedule};
 
 /// The whole account.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub(super) struct World {
     pub(super) answers: Vec<TokenAnswer>,
     pub(super) wakes: Vec<Wakeup>,
     pub(super) events: Vec<EmittedEvent>,
+    /// By group and name.
+    pub(super) schedules: BTreeMap<(String, String), Schedule>,
     /// What the next commands come to.
     pub(super) command_script: CommandScript,
     /// Instance types without capacity in a subnet.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::fake::{EmittedEvent, Inventory, Wakeup};
-use crate::{LogPage, Parameter};
+use crate::{LogPage, Parameter, Schedule, Schedules};
 
 #[tokio::test]
 async fn parameters_are_overwritten_and_deleted_per_region() {
@@ -41,6 +41,31 @@ async fn objects_are_there_once_written_and_presigned_for_seven_days_at_most() {
     let url = cloud.objects.presign("orders/1", Duration::from_secs(600)).await.unwrap();
     assert!(url.starts_with("https://") && url.contains("/orders/1?") && url.contains("Expires=600"), "{url}");
     assert_eq!(kind(cloud.objects.presign("orders/1", Duration::from_secs(604_801)).await), Kind::Invalid);
+}
+
+#[tokio::test]
+async fn a_schedule_that_is_right_is_no_effect() {
+    let fake = FakeCloud::new();
+    let schedule = |name: &str, enabled| Schedule {
+        group: "g".to_owned(),
+        name: name.to_owned(),
+        expression: "rate(1 day)".to_owned(),
+        timezone: "UTC".to_owned(),
+        enabled,
+        target: "arn:t".to_owned(),
+        role: "arn:r".to_owned(),
+        input: "{}".to_owned(),
+    };
+    for enabled in [true, true, false] {
+        fake.put(&schedule("web", enabled)).await.unwrap();
+    }
+    assert_eq!(fake.schedules(), [schedule("web", false)]);
+    assert_eq!(kind(fake.put(&schedule("web server", true)).await), Kind::Invalid);
+    for _ in 0..2 {
+        Schedules::delete(&fake, "g", "web").await.unwrap();
+    }
+    let effects: Vec<&str> = fake.effects().iter().filter(|effect| effect.happened).map(|effect| effect.name).collect();
+    assert_eq!(effects, ["CreateSchedule", "UpdateSchedule", "DeleteSchedule"]);
 }
 
 #[tokio::test]
