@@ -41,6 +41,13 @@ impl Machine {
         Self::new(&[&text])
     }
 
+    /// The same machine with another text of the first document.
+    pub(crate) fn with_body(mut self, body: &str) -> Self {
+        self.order.documents[0] =
+            OrderDocument { parameters: self.order.documents[0].parameters.clone(), ..document("doc-1", body) };
+        self
+    }
+
     pub(crate) fn parameter(mut self, name: &str, value: &str) -> Self {
         self.order.documents[0].parameters.insert(name.to_owned(), value.to_owned());
         self
@@ -58,6 +65,11 @@ impl Machine {
     /// The one log folder.
     pub(crate) fn log_folder(&self) -> PathBuf {
         fs::read_dir(self.directory.path().join("log")).unwrap().next().unwrap().unwrap().path()
+    }
+
+    /// The result tree in the log folder.
+    pub(crate) fn detailed_output(&self) -> serde_json::Value {
+        serde_json::from_slice(&fs::read(self.log_folder().join("detailedoutput.json")).unwrap()).unwrap()
     }
 
     pub(crate) fn command(&self) -> Command {

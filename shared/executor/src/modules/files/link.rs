@@ -31,11 +31,11 @@ impl Link {
 impl Element for Link {
     fn run(&self, place: &Place<'_>, _: &mut Output<'_>) -> Result<Option<String>, ModuleError> {
         let path = place.path(&self.path)?;
+        create_parents(&path)?; // first: the way to a relative target may lead over them
         let target = path.parent().unwrap_or(Path::new("/")).join(&self.target);
         if self.target.is_empty() || !target.exists() {
             return Err(FileError::Missing { path: target }.into());
         }
-        create_parents(&path)?;
         match fs::symlink_metadata(&path) {
             Ok(found) if !found.is_symlink() => return Err(FileError::NotALink { path }.into()),
             Ok(_) if !self.force => return Err(FileError::Exists { path, flag: "force" }.into()),
