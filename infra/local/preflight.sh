@@ -34,6 +34,11 @@ needs python3-venv python3 -c 'import sys, venv, ensurepip; assert sys.version_i
 if [ "${1:-}" = instances ]; then
   needs mmdebstrap mmdebstrap --version
 fi
+if [ "${GOLDSMITH_REQUIRE_E2E:-}" = 1 ]; then
+  # Independent clients of the local EC2: the suite skips them where they are missing, but not here.
+  needs packer packer version
+  needs openssh-client command -v ssh-keygen
+fi
 [ -n "$missing" ] || exit 0
 
 if [ "$root" = none ] || ! command -v apt-get >/dev/null; then

@@ -3,92 +3,18 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use common::emulator::FakeEmulator;
-use common::{Client, TestEndpoint, until};
-use goldsmith_local::{ensure_base_image, requirements};
+use common::guests::{
+    EXPECTED_ISOLATION, base_image, ended, invocation, launch, run, send, source, wait_for_image, wait_for_state,
+};
+use common::{TestEndpoint, until};
 use serde_json::{Value, json};
 
-const GROUP: &str = "/goldsmith/test/builds";
-
-/// What the next suite run expects of its endpoints: `namespaces` or `chroot`.
-const EXPECTED_ISOLATION: &str = "GOLDSMITH_TEST_ISOLATION";
 /// The rights of root in an ordinary container: `chroot`, but no mounts and no namespaces.
 const CONTAINER_RIGHTS: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,\
                                 +net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
-
-/// The base image, or none when this machine cannot run instances.
-async fn base_image() -> Option<PathBuf> {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    if let Some(missing) = requirements(cache).missing() {
-        assert_ne!(std::env::var("GOLDSMITH_REQUIRE_E2E").as_deref(), Ok("1"), "{missing}");
-        eprintln!("SKIPPED (needs root): {missing}");
-        return None;
-    }
-    Some(ensure_base_image(cache, |step| eprintln!("{step}")).await.unwrap())
-}
-
-/// Launches an instance and waits until it takes commands.
-async fn launch(client: Client, image: &str) -> String {
-    if let Ok(expected) = std::env::var(EXPECTED_ISOLATION) {
-        assert_eq!(client.admin("GET", "inventory", &Value::Null)["isolation"], expected);
-    }
-    let id = client.ec2_value("RunInstances", &[("ImageId", image), ("InstanceType", "t3.small")], "instanceId");
-    until("the instance to be online", || {
-        let (_, answer) =
-            client.ssm("DescribeInstanceInformation", &json!({"Filters": [{"Key": "InstanceIds", "Values": [id]}]}));
-        (answer["InstanceInformationList"][0]["PingStatus"] == "Online").then_some(())
-    })
-    .await;
-    id
-}
-
-fn send(client: Client, instance: &str, script: &str, timeout: u32) -> String {
-    let input = json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance], "Comment": "a/b/1",
-        "Parameters": {"commands": script.lines().collect::<Vec<_>>(), "executionTimeout": [timeout.to_string()]},
-        "CloudWatchOutputConfig": {"CloudWatchOutputEnabled": true, "CloudWatchLogGroupName": GROUP}});
-    let (status, answer) = client.ssm("SendCommand", &input);
-    assert_eq!(status, 200, "{answer}");
-    answer["Command"]["CommandId"].as_str().unwrap().to_owned()
-}
-
-fn invocation(client: Client, command: &str, instance: &str) -> Value {
-    client.ssm("GetCommandInvocation", &json!({"CommandId": command, "InstanceId": instance})).1
-}
-
-/// Waits for the end of a command.
-async fn ended(client: Client, command: &str, instance: &str) -> Value {
-    until("the command to end", || {
-        let invocation = invocation(client, command, instance);
-        let open = matches!(invocation["Status"].as_str(), Some("Pending" | "InProgress"));
-        (!open).then_some(invocation)
-    })
-    .await
-}
-
-async fn run(client: Client, instance: &str, script: &str) -> Value {
-    ended(client, &send(client, instance, script, 600), instance).await
-}
-
-async fn wait_for_state(client: Client, instance: &str, state: &str) {
-    let wanted = format!("<name>{state}</name>");
-    let look = || client.ec2("DescribeInstances", &[("InstanceId.1", instance)]).body.contains(&wanted).then_some(());
-    until(state, look).await;
-}
-
-async fn wait_for_image(client: Client, image: &str) {
-    until("the image", || {
-        let answer = client.ec2("DescribeImages", &[("ImageId.1", image)]);
-        answer.body.contains("<imageState>available</imageState>").then_some(())
-    })
-    .await;
-}
-
-fn source(client: Client) -> String {
-    let (_, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
-    answer["Parameter"]["Value"].as_str().unwrap().to_owned()
-}
 
 /// Command lines of processes and lines of mount tables that name a folder.
 fn traces_of(folder: &Path) -> Vec<String> {

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each suite uses its part")]
 
 pub(crate) mod emulator;
+pub(crate) mod guests;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -85,7 +86,21 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+/// Whether a test can run; where it must (`GOLDSMITH_REQUIRE_E2E=1`), something missing is a failure.
+pub(crate) fn require_or_skip(there: bool, what: &str) -> bool {
+    if !there {
+        assert_ne!(std::env::var("GOLDSMITH_REQUIRE_E2E").as_deref(), Ok("1"), "missing: {what}");
+        eprintln!("SKIPPED (missing: {what})");
+    }
+    there
+}
+
 impl Client {
+    /// Address of the endpoint.
+    pub(crate) fn url(self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub(crate) fn region(self, region: &'static str) -> Self {
         Client { region, ..self }
     }

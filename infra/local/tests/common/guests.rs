@@ -1,0 +1,84 @@
+//! Real instances: what every test needs that runs commands in some.
+
+use std::path::{Path, PathBuf};
+
+use goldsmith_local::{ensure_base_image, requirements};
+use serde_json::{Value, json};
+
+use super::{Client, require_or_skip, until};
+
+/// Log group of the commands.
+pub(crate) const GROUP: &str = "/goldsmith/test/builds";
+/// What the next suite run expects of its endpoints: `namespaces` or `chroot`.
+pub(crate) const EXPECTED_ISOLATION: &str = "GOLDSMITH_TEST_ISOLATION";
+
+/// The base image, or none when this machine cannot run instances.
+pub(crate) async fn base_image() -> Option<PathBuf> {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let missing = requirements(cache).missing();
+    if !require_or_skip(missing.is_none(), missing.unwrap_or_default()) {
+        return None;
+    }
+    Some(ensure_base_image(cache, |step| eprintln!("{step}")).await.unwrap())
+}
+
+/// Launches an instance and waits until it takes commands.
+pub(crate) async fn launch(client: Client, image: &str) -> String {
+    if let Ok(expected) = std::env::var(EXPECTED_ISOLATION) {
+        assert_eq!(client.admin("GET", "inventory", &Value::Null)["isolation"], expected);
+    }
+    let id = client.ec2_value("RunInstances", &[("ImageId", image), ("InstanceType", "t3.small")], "instanceId");
+    until("the instance to be online", || {
+        let (_, answer) =
+            client.ssm("DescribeInstanceInformation", &json!({"Filters": [{"Key": "InstanceIds", "Values": [id]}]}));
+        (answer["InstanceInformationList"][0]["PingStatus"] == "Online").then_some(())
+    })
+    .await;
+    id
+}
+
+pub(crate) fn send(client: Client, instance: &str, script: &str, timeout: u32) -> String {
+    let input = json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance], "Comment": "a/b/1",
+        "Parameters": {"commands": script.lines().collect::<Vec<_>>(), "executionTimeout": [timeout.to_string()]},
+        "CloudWatchOutputConfig": {"CloudWatchOutputEnabled": true, "CloudWatchLogGroupName": GROUP}});
+    let (status, answer) = client.ssm("SendCommand", &input);
+    assert_eq!(status, 200, "{answer}");
+    answer["Command"]["CommandId"].as_str().unwrap().to_owned()
+}
+
+pub(crate) fn invocation(client: Client, command: &str, instance: &str) -> Value {
+    client.ssm("GetCommandInvocation", &json!({"CommandId": command, "InstanceId": instance})).1
+}
+
+/// Waits for the end of a command.
+pub(crate) async fn ended(client: Client, command: &str, instance: &str) -> Value {
+    until("the command to end", || {
+        let invocation = invocation(client, command, instance);
+        let open = matches!(invocation["Status"].as_str(), Some("Pending" | "InProgress"));
+        (!open).then_some(invocation)
+    })
+    .await
+}
+
+pub(crate) async fn run(client: Client, instance: &str, script: &str) -> Value {
+    ended(client, &send(client, instance, script, 600), instance).await
+}
+
+pub(crate) async fn wait_for_state(client: Client, instance: &str, state: &str) {
+    let wanted = format!("<name>{state}</name>");
+    let look = || client.ec2("DescribeInstances", &[("InstanceId.1", instance)]).body.contains(&wanted).then_some(());
+    until(state, look).await;
+}
+
+pub(crate) async fn wait_for_image(client: Client, image: &str) {
+    until("the image", || {
+        let answer = client.ec2("DescribeImages", &[("ImageId.1", image)]);
+        answer.body.contains("<imageState>available</imageState>").then_some(())
+    })
+    .await;
+}
+
+pub(crate) fn source(client: Client) -> String {
+    let (_, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
+    answer["Parameter"]["Value"].as_str().unwrap().to_owned()
+}
