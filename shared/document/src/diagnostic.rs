@@ -158,10 +158,8 @@ impl Diagnostics {
 
     /// Adds a finding.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let error = diagnostic.severity == Severity::Error;
-        let others = if error { self.errors } else { self.found.len() - self.errors };
-        if others < Self::MAX {
-            self.errors += usize::from(error);
+        if self.takes(diagnostic.severity) {
+            self.errors += usize::from(diagnostic.severity == Severity::Error);
             self.found.push(diagnostic);
         }
     }
@@ -176,9 +174,13 @@ impl Diagnostics {
         self.errors > 0
     }
 
-    /// Whether no more errors are taken.
-    pub(crate) fn is_full(&self) -> bool {
-        self.errors >= Self::MAX
+    /// Whether there is room for one more.
+    pub(crate) fn takes(&self, severity: Severity) -> bool {
+        let others = match severity {
+            Severity::Error => self.errors,
+            Severity::Warning => self.found.len() - self.errors,
+        };
+        others < Self::MAX
     }
 
     /// Whether there is nothing at all.

@@ -8,6 +8,7 @@ mod condition;
 mod diagnostic;
 mod document;
 mod parse;
+mod phases;
 mod platform;
 mod reader;
 mod reference;
@@ -27,6 +28,7 @@ pub use action::{
 pub use condition::{Condition, Expression, MAX_EXPRESSION_DEPTH, Pattern, Relation, Verdict, is_number};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 pub use document::{Constant, Document, OnFailure, Parameter, Phase, Step, digest};
+pub use phases::check_phases;
 pub use platform::Platform;
 pub use reader::{MapReader, Reader, Spanned, suggestion};
 pub use reference::{Chain, ContextKey, FORBIDDEN_METADATA, Part, Reference, Side, SsmName, Template};

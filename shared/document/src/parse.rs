@@ -6,10 +6,14 @@ mod inputs;
 mod references;
 mod repeat;
 mod scope;
+mod shell;
 mod steps;
+mod warnings;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
+use crate::diagnostic::shown;
 use crate::document::{Document, NAME_LENGTH};
 use crate::yaml::{Node, Span};
 use crate::{Diagnostics, MapReader, Reader, Spanned, Target};
@@ -20,11 +24,12 @@ struct Parse<'s> {
     reader: Reader<'s>,
     target: &'s Target,
     scope: Scope,
+    warned_of_update: bool,
 }
 
 /// Reads a document; see [`Document::parse`].
 pub(crate) fn document(file: &str, text: &str, target: &Target) -> Result<Document, Diagnostics> {
-    let mut parse = Parse { reader: Reader::new(file, text), target, scope: Scope::default() };
+    let mut parse = Parse { reader: Reader::new(file, text), target, scope: Scope::default(), warned_of_update: false };
     let documents = parse.reader.documents();
     let document = match &documents[..] {
         [root] => parse.root(root),
@@ -81,7 +86,7 @@ impl Parse<'_> {
         if let Some(version) = self.reader.text(node, "`schemaVersion`")
             && !matches!(version.value.as_str(), "1.0" | "1")
         {
-            let message = format!("schema version `{}` is not known", version.value);
+            let message = format!("schema version `{}` is not known", shown(&version.value));
             self.reader.error_with_help(version.span, "schema-version", message, Some("the only one is `1.0`".into()));
         }
     }
@@ -89,20 +94,23 @@ impl Parse<'_> {
     /// A name as a declaration gives it; a bad one is noted, and still returned so that references to it are known.
     fn name(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
         let name = self.reader.text(node, &format!("the name of {what}"))?;
-        self.check_name(&name, what);
+        self.check_name(&name, what, NAME_LENGTH);
         Some(name)
     }
 
-    fn check_name(&mut self, name: &Spanned<String>, what: &str) {
+    fn check_name(&mut self, name: &Spanned<String>, what: &str, length: RangeInclusive<usize>) {
         let text = &name.value;
         if !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-            let message = format!("`{text}` cannot be the name of {what}");
+            let message = format!("`{}` cannot be the name of {what}", shown(text));
             let help = Some("letters, digits, `-` and `_` may be used".to_owned());
             self.reader.error_with_help(name.span, "bad-name", message, help);
-        } else if !NAME_LENGTH.contains(&text.len()) {
-            let (least, most) = NAME_LENGTH.into_inner();
-            let message =
-                format!("the name of {what} must have {least} to {most} characters, `{text}` has {}", text.len());
+        } else if !length.contains(&text.len()) {
+            let (least, most) = length.into_inner();
+            let message = format!(
+                "the name of {what} must have {least} to {most} characters, `{}` has {}",
+                shown(text),
+                text.len()
+            );
             self.reader.error(name.span, "bad-name", message);
         }
     }
@@ -112,7 +120,7 @@ impl Parse<'_> {
         match seen.get(&name.value) {
             Some(first) => {
                 let help = Some(format!("the first one is in line {first}"));
-                let message = format!("{what} `{}` is declared twice", name.value);
+                let message = format!("{what} `{}` is declared twice", shown(&name.value));
                 self.reader.error_with_help(name.span, "duplicate-name", message, help);
             }
             None => {

@@ -47,6 +47,11 @@ impl<'s> Reader<'s> {
         self.note((Severity::Error, span, code, message.into()), help);
     }
 
+    /// Whether another error would be kept: worth a look before help is looked for at length.
+    pub(crate) fn takes_errors(&self) -> bool {
+        self.diagnostics.takes(Severity::Error)
+    }
+
     /// Notes a warning.
     pub fn warning(&mut self, span: Span, code: &'static str, message: impl Into<String>) {
         self.warning_with_help(span, code, message, None);
@@ -64,6 +69,9 @@ impl<'s> Reader<'s> {
     }
 
     fn note(&mut self, finding: (Severity, Span, &'static str, String), help: Option<String>) {
+        if !self.diagnostics.takes(finding.0) {
+            return;
+        }
         let line = self.lines.get(finding.1.line.saturating_sub(1)).copied();
         self.diagnostics.push(Diagnostic { help, ..Diagnostic::new(self.source.file, line, finding) });
     }
@@ -142,9 +150,16 @@ impl<'s> Reader<'s> {
             Some(text) if !node.is_null() => format!("`{}`", shown(text)),
             _ => node.kind().to_owned(),
         };
-        let colon = wanted == "text" && matches!(node.value, Value::Map(_));
-        let help = colon.then(|| "put text that holds `: ` or begins with `{` in quotes".to_owned());
-        self.error_with_help(node.span, "wrong-shape", format!("{what} must be {wanted}, not {found}"), help);
+        let help = match (wanted, &node.value) {
+            ("text", Value::Map(_)) => Some("put text that holds `: ` or begins with `{` in quotes"),
+            ("a list", Value::Map(_) | Value::Scalar { .. }) if !node.is_null() => Some("begin each element with `- `"),
+            ("a map", Value::List(items)) if matches!(&items[..], [Node { value: Value::Map(_), .. }]) => {
+                Some("remove the `- ` in front of its first key")
+            }
+            _ => None,
+        };
+        let message = format!("{what} must be {wanted}, not {found}");
+        self.error_with_help(node.span, "wrong-shape", message, help.map(str::to_owned));
         None
     }
 }
@@ -215,7 +230,7 @@ impl<'n> MapReader<'n> {
     /// Refuses the keys that were not asked for.
     pub fn finish(self, reader: &mut Reader<'_>) {
         for (key, _) in self.entries {
-            if reader.diagnostics.is_full() {
+            if !reader.takes_errors() {
                 return;
             }
             let name = key.text().unwrap_or_default();

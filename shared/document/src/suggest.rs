@@ -3,6 +3,9 @@
 /// Longest word for which there is help, in characters.
 const LONGEST: usize = 64;
 
+/// Most candidates that are looked at.
+const MOST: usize = 1_000;
+
 /// The candidate that is close enough to `word` to be what was meant, if any: at most a third of the letters differ.
 pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: Vec<char> = word.to_lowercase().chars().take(LONGEST + 1).collect();
@@ -11,32 +14,40 @@ pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str
     }
     candidates
         .into_iter()
+        .take(MOST)
         .filter_map(|candidate| {
-            let letters: Vec<char> = candidate.to_lowercase().chars().collect();
+            let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
             let most = letters.len().max(3) / 3;
             let near = letters.len().abs_diff(word.len()) <= most;
-            let distance = near.then(|| distance(&word, &letters)).filter(|distance| *distance <= most)?;
+            let distance = near.then(|| distance(&word, &letters, most)).flatten()?;
             Some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// Letters to insert, remove, replace or swap with the next one to come from one word to the other.
-fn distance(from: &[char], to: &[char]) -> usize {
-    let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
+/// Letters to insert, remove, replace or swap with the next one to come from one word to the other, if they are not
+/// more than `most`.
+fn distance(from: &[char], to: &[char], most: usize) -> Option<usize> {
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
     for (i, &a) in from.iter().enumerate() {
-        let mut row = vec![i + 1];
+        let mut row = Vec::with_capacity(to.len() + 1);
+        row.push(i + 1);
         for (j, &b) in to.iter().enumerate() {
-            let mut best = (rows[i][j] + usize::from(a != b)).min(rows[i][j + 1] + 1).min(row[j] + 1);
+            let mut best = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && a == to[j - 1] && from[i - 1] == b {
-                best = best.min(rows[i - 1][j - 1] + 1);
+                best = best.min(before[j - 1] + 1);
             }
             row.push(best);
         }
-        rows.push(row);
+        // Rows never fall, except by a swap, which looks back one row.
+        if row.iter().chain(&last).all(|distance| *distance > most) {
+            return None;
+        }
+        before = std::mem::replace(&mut last, row);
     }
-    rows[from.len()][to.len()]
+    last.last().copied().filter(|distance| *distance <= most)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::ops::Range as Bytes;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Range, StrInput};
 
-use crate::{Diagnostic, Diagnostics, Source};
+use crate::{Diagnostic, Diagnostics, Severity, Source};
 use offsets::Offsets;
 
 /// Longest file, in bytes. A document of 10,000 steps has about a third of it.
@@ -87,12 +87,17 @@ impl Node {
         }
     }
 
+    /// The keys and values of a map, else none.
+    pub fn entries(&self) -> &[(Node, Node)] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            Value::Scalar { .. } | Value::List(_) => &[],
+        }
+    }
+
     /// The value of a key, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        match &self.value {
-            Value::Map(entries) => entries.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, value)| value),
-            _ => None,
-        }
+        self.entries().iter().find(|(k, _)| k.text() == Some(key)).map(|(_, value)| value)
     }
 }
 
@@ -177,7 +182,7 @@ impl<'t> Builder<'t> {
 
     /// Notes a refusal, unless there are more than anybody reads.
     fn refuse(&mut self, refusal: impl FnOnce(&Source<'_>) -> Diagnostic) {
-        if !self.refused.is_full() {
+        if self.refused.takes(Severity::Error) {
             self.refused.push(refusal(&self.source));
         }
     }

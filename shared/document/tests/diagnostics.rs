@@ -50,7 +50,7 @@ phases:
         inputs:
           commands:
             - |
-              echo ok
+              set -e
               echo {{ greting }} {{ validate.Two.outputs.stdout }}
               docker ps --format '{{.ID}}'
   - name: validate

@@ -26,7 +26,7 @@ fn a_document_becomes_types() {
     let chain = Chain { phase: "build".into(), step: "Write".into(), side: Side::Inputs, index: 0, key: "path".into() };
     let expected =
         [Part::Text("greeting=$(cat ".into()), Part::Reference(Reference::Chain(chain)), Part::Text(")".into())];
-    assert_eq!(bash.commands[0].parts, expected);
+    assert_eq!(bash.commands[1].parts, expected);
 }
 
 #[test]

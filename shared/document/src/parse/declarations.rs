@@ -1,7 +1,7 @@
 //! Parameters and constants.
 
 use super::Parse;
-use crate::yaml::{Node, Value};
+use crate::yaml::Node;
 use crate::{Constant, MapReader, Parameter, Spanned};
 
 impl Parse<'_> {
@@ -18,6 +18,10 @@ impl Parse<'_> {
                     format!("the default `{}` of `{}` is not one of its allowed values", default.value, name.value);
                 parse.reader.error(default.span, "not-allowed", message);
             }
+            if let Some(default) = &default {
+                parse.warn_of_secret(&name.value, default);
+                parse.warn_of_reference(default);
+            }
             let (default, description) = (default.map(|d| d.value), description.map(|d| d.value));
             Some(Parameter { name, default, description, allowed_values })
         })
@@ -26,7 +30,10 @@ impl Parse<'_> {
     pub(super) fn constants(&mut self, node: &Node) -> Vec<Constant> {
         self.declarations(node, "constant", |parse, name, map| {
             let value = map.required(&mut parse.reader, "value")?;
-            Some(Constant { name, value: parse.reader.text(value, "`value`")?.value })
+            let value = parse.reader.text(value, "`value`")?;
+            parse.warn_of_secret(&name.value, &value);
+            parse.warn_of_reference(&value);
+            Some(Constant { name, value: value.value })
         })
     }
 
@@ -39,11 +46,7 @@ impl Parse<'_> {
     ) -> Vec<T> {
         let mut declared = Vec::new();
         for item in self.reader.list(node, &format!("`{kind}s`")).unwrap_or_default() {
-            let Value::Map(entries) = &item.value else {
-                self.reader.error(item.span, "wrong-shape", format!("a {kind} must be a map of its name"));
-                continue;
-            };
-            let [(key, value)] = &entries[..] else {
+            let [(key, value)] = item.entries() else {
                 let help = Some(format!("begin each {kind} with `- NAME:` and indent what follows"));
                 let message = format!("a {kind} must be a map with one key, its name");
                 self.reader.error_with_help(item.span, "wrong-shape", message, help);

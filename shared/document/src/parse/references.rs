@@ -86,7 +86,7 @@ impl Parse<'_> {
     }
 
     fn check_declared(&mut self, name: &str, inner: &str, span: Span) {
-        if self.scope.names.contains_key(name) {
+        if self.scope.names.contains_key(name) || !self.reader.takes_errors() {
             return;
         }
         let names: Vec<&str> = self.scope.names.keys().map(String::as_str).collect();
@@ -100,8 +100,11 @@ impl Parse<'_> {
     fn check_chain(&mut self, chain: &Chain, span: Span) {
         let name = step_key(&chain.phase, &chain.step);
         let Some(at) = self.scope.position(&chain.phase, &chain.step) else {
-            let names: Vec<String> = self.scope.steps.iter().map(|s| step_key(&s.phase, &s.step)).collect();
-            let help = suggestion(&name, &names.iter().map(String::as_str).collect::<Vec<_>>());
+            if !self.reader.takes_errors() {
+                return; // looking for a similar name among many takes its time
+            }
+            let names: Vec<&str> = self.scope.by_name.keys().map(String::as_str).collect();
+            let help = suggestion(&name, &names);
             self.reader.error_with_help(span, "undeclared-reference", format!("there is no step `{name}`"), help);
             return;
         };
@@ -131,6 +134,8 @@ impl Parse<'_> {
                 _ => format!("it has {elements} elements, the last one is [{}]", elements.saturating_sub(1)),
             };
             self.reader.error_with_help(span, "undeclared-reference", message, Some(help));
+        } else {
+            self.warn_of_stage(chain, span);
         }
     }
 }

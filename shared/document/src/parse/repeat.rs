@@ -1,15 +1,26 @@
 //! `loop` of a step.
 
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
 use super::Parse;
 use crate::repeat::DELIMITERS;
 use crate::yaml::{Node, Value};
 use crate::{Loop, MapReader, Over, Range};
 
+/// Shortest and longest name of a loop: the original's pages have no rule.
+const NAME_LENGTH: RangeInclusive<usize> = 1..=128;
+
 impl Parse<'_> {
-    /// A step's loop.
-    pub(super) fn repeat(&mut self, node: &Node) -> Option<Loop> {
+    /// A step's loop; `seen` has the names of the phase's loops so far.
+    pub(super) fn repeat(&mut self, node: &Node, seen: &mut BTreeMap<String, usize>) -> Option<Loop> {
         let mut map = self.reader.map(node, "`loop`")?;
-        let name = map.optional("name").and_then(|node| self.name(node, "a loop"));
+        let name = map.optional("name").and_then(|node| self.reader.text(node, "the name of a loop"));
+        let name = name.filter(|name| !name.value.is_empty());
+        if let Some(name) = &name {
+            self.check_name(name, "a loop", NAME_LENGTH);
+            self.unique(seen, name, "the loop");
+        }
         let (range, each) = (map.optional("for"), map.optional("forEach"));
         let span = map.span();
         let given = (map.key_span("for").is_some(), map.key_span("forEach").is_some());

@@ -1,6 +1,6 @@
 //! What references may name.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::Module;
 use crate::yaml::{Node, Value};
@@ -13,7 +13,7 @@ pub(super) struct Scope {
     /// All steps of the document, in order.
     pub(super) steps: Vec<Known>,
     /// Where a step is in that order, by [`step_key`].
-    by_name: HashMap<String, usize>,
+    pub(super) by_name: BTreeMap<String, usize>,
     /// How many of them are before the one that is read now.
     pub(super) reached: usize,
     /// Names of all loops.
@@ -25,7 +25,6 @@ pub(super) struct Scope {
 /// A step as far as others can refer to it.
 pub(super) struct Known {
     pub(super) phase: String,
-    pub(super) step: String,
     pub(super) module: Option<Module>,
     /// Number of elements of its `inputs`, if that is a list.
     pub(super) elements: Option<usize>,
@@ -57,7 +56,7 @@ impl Scope {
                 };
                 let (name, module) = (text(step, "name"), Module::named(&text(step, "action")));
                 self.by_name.entry(step_key(&phase_name, &name)).or_insert(self.steps.len());
-                self.steps.push(Known { phase: phase_name.clone(), step: name, module, elements });
+                self.steps.push(Known { phase: phase_name.clone(), module, elements });
                 let loop_name = step.get("loop").map(|repeat| text(repeat, "name")).unwrap_or_default();
                 self.loops.insert(loop_name);
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Parse;
 use super::scope::CurrentLoop;
 use crate::action::Module;
+use crate::diagnostic::shown;
 use crate::yaml::{Node, Span};
 use crate::{MapReader, OnFailure, Phase, Platform, Step, suggestion};
 
@@ -41,7 +42,7 @@ impl Parse<'_> {
         if items.is_some_and(<[Node]>::is_empty) {
             self.reader.warning(steps_key, "no-steps", format!("the phase `{title}` has no steps"));
         }
-        let (mut seen, mut steps) = (BTreeMap::new(), Vec::new());
+        let (mut seen, mut steps) = ([BTreeMap::new(), BTreeMap::new()], Vec::new());
         for item in items.unwrap_or_default() {
             steps.extend(self.step(item, &mut seen));
             self.scope.reached += 1;
@@ -49,11 +50,11 @@ impl Parse<'_> {
         Some(Phase { name: name?, steps, disable_logging })
     }
 
-    fn step(&mut self, node: &Node, seen: &mut BTreeMap<String, usize>) -> Option<Step> {
+    fn step(&mut self, node: &Node, [steps, loops]: &mut [BTreeMap<String, usize>; 2]) -> Option<Step> {
         let mut map = self.reader.map(node, "a step")?;
         let name = map.required(&mut self.reader, "name").and_then(|node| self.name(node, "a step"));
         if let Some(name) = &name {
-            self.unique(seen, name, "the step");
+            self.unique(steps, name, "the step");
         }
         let module = map.required(&mut self.reader, "action").and_then(|node| self.module(node));
         let (timeout_seconds, max_attempts) = self.bounds(&mut map, module);
@@ -63,7 +64,7 @@ impl Parse<'_> {
             .unwrap_or_default();
         self.scope.repeat = CurrentLoop::NotYet;
         let condition = map.optional("if").map(|node| self.condition(node));
-        let repeat = map.optional("loop").map(|node| self.repeat(node));
+        let repeat = map.optional("loop").map(|node| self.repeat(node, loops));
         self.scope.repeat = match &repeat {
             None => CurrentLoop::None,
             Some(repeat) => {
@@ -75,6 +76,7 @@ impl Parse<'_> {
         let disable_logging = self.disable_logging(&mut map);
         map.finish(&mut self.reader);
         let action = module.and_then(|module| self.inputs(module, inputs, inputs_key))?;
+        self.warn_of_script(&action, inputs_key);
         let (condition, repeat) = (condition.flatten(), repeat.flatten());
         Some(Step {
             name: name?,
@@ -92,10 +94,13 @@ impl Parse<'_> {
         let name = self.reader.text(node, "`action`")?;
         let module = Module::named(&name.value);
         match module {
-            Some(module) => self.check_available(module, name.span),
+            Some(module) => {
+                self.check_available(module, name.span);
+                self.warn_of_update(module, name.span);
+            }
             None => {
                 let known = Module::ALL.map(|(name, _)| name);
-                let message = format!("unknown action `{}`", name.value);
+                let message = format!("unknown action `{}`", shown(&name.value));
                 self.reader.error_with_help(name.span, "unknown-action", message, suggestion(&name.value, &known));
             }
         }

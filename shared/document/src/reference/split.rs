@@ -44,13 +44,26 @@ pub(crate) fn split<'t>(source: &str, text: &'t str, span: Span, bytes: &Range<u
 fn next_braces(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     while let Some(open) = text[from..].find("{{").map(|at| from + at) {
-        let line = text[open..].lines().next().unwrap_or_default();
-        match line.find("}}") {
-            Some(close) => return Some((&text[..open], &line[..close + 2], &line[2..close])),
-            None => from = open + line.len(), // no other braces are closed on this line either
+        let inner = open + 2;
+        match closing(&text[inner..]) {
+            Ok(close) => return Some((&text[..open], &text[open..inner + close + 2], &text[inner..inner + close])),
+            Err(line_end) => from = inner + line_end, // no other braces are closed on this line either
         }
     }
     None
+}
+
+/// Where the first `}}` of a text is; if its first line has none, where that line ends.
+fn closing(text: &str) -> Result<usize, usize> {
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'\n' => return Err(at),
+            b'}' if bytes.get(at + 1) == Some(&b'}') => return Ok(at),
+            _ => {}
+        }
+    }
+    Err(text.len())
 }
 
 /// Finds the pieces of a scalar in its source, one after another.

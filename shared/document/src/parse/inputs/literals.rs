@@ -1,7 +1,7 @@
 //! Checks of inputs that are known when the document is read, beyond their type.
 
 use super::Parse;
-use crate::{Algorithm, Platform, S3Uri, Setting, Template};
+use crate::{Algorithm, Literal, Platform, S3Uri, Setting, Template};
 
 use super::Fields;
 
@@ -26,6 +26,24 @@ impl Parse<'_> {
         } else if uri.key.is_empty() || uri.key.ends_with('/') {
             let help = Some("end it with `/*` for all objects below".to_owned());
             self.reader.error_with_help(source.text.span, "wrong-value", "`source` names no object", help);
+        }
+    }
+
+    /// A nested document is a path, an object in S3, or a component.
+    pub(super) fn check_document(&mut self, document: &Template) {
+        let Some(literal) = document.literal() else { return };
+        let problem = if literal.starts_with("s3://") {
+            S3Uri::read(&literal).is_none_or(|uri| uri.key.is_empty() || uri.key.ends_with('/'))
+        } else if literal.starts_with("arn:") {
+            let parts: Vec<&str> = literal.splitn(6, ':').collect();
+            !matches!(parts[..], [_, _, "imagebuilder", _, _, resource] if resource.starts_with("component/"))
+        } else {
+            literal.trim().is_empty()
+        };
+        if problem {
+            let help = "a path, `s3://BUCKET/KEY`, or the ARN of a component";
+            let message = "`document` names no document";
+            self.reader.error_with_help(document.span, "wrong-value", message, Some(help.to_owned()));
         }
     }
 

@@ -24,6 +24,9 @@ impl Parse<'_> {
 
     pub(super) fn execute_document(&mut self, fields: &mut Fields<'_>) -> Option<ExecuteDocument> {
         let document = self.text(fields, "document");
+        if let Some(document) = &document {
+            self.check_document(document);
+        }
         let bucket_owner = self.optional_value(fields, "document-s3-bucket-owner");
         let phases = self.optional_text(fields, "phases");
         let parameters = fields.map.optional("parameters").and_then(|node| self.document_parameters(node));

@@ -1,0 +1,75 @@
+//! A rough look at shell scripts: enough to warn, never to refuse.
+
+/// About how many commands a script has: lines that are not empty, no comment, not the continuation of another, and
+/// not in a here-document. A compound command counts as several.
+pub(super) fn commands(script: &str) -> usize {
+    let (mut count, mut continued, mut here) = (0, false, None);
+    for line in script.lines().map(str::trim) {
+        if here == Some(line) {
+            here = None;
+            continue;
+        }
+        let counts = here.is_none() && !continued && !line.is_empty() && !line.starts_with('#');
+        count += usize::from(counts);
+        if here.is_none() {
+            here = here_document(line);
+            continued = ["\\", "&&", "||", "|"].iter().any(|end| line.ends_with(end));
+        }
+    }
+    count
+}
+
+/// The word that ends the here-document which begins on a line.
+fn here_document(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("<<")?;
+    let rest = rest.trim_start_matches('-').trim_start();
+    let word = rest.trim_start_matches(['\'', '"', '\\']);
+    let end = word.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(word.len());
+    (end > 0 && !rest.starts_with('<')).then(|| &word[..end])
+}
+
+/// Whether a script says somewhere that it ends, or does something, when a command fails.
+pub(super) fn stops_at_errors(script: &str) -> bool {
+    script.lines().map(str::trim).any(|line| {
+        line.split([';', '&', '|']).any(sets_errexit)
+            || line.starts_with("trap ") && line.contains("ERR")
+            || line.starts_with("#!") && line.contains("bash -e")
+    })
+}
+
+/// Whether a command is `set` with `-e` among its flags, or `-o errexit`.
+fn sets_errexit(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    words.next() == Some("set")
+        && words.take_while(|word| *word != "--").any(|word| {
+            let flags = word.starts_with('-') && !word.starts_with("--");
+            word == "errexit" || flags && word.contains('e')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{commands, stops_at_errors};
+
+    #[test]
+    fn commands_are_counted_without_what_only_looks_like_one() {
+        assert_eq!(commands("yum install -y nginx"), 1);
+        assert_eq!(commands("# install\n\nyum install -y \\\n  nginx\n"), 1);
+        assert_eq!(commands("cat > /etc/motd <<'END'\nhello\nworld\nEND\n"), 1);
+        assert_eq!(commands("cat <<-EOF | tee x\na\nEOF\necho done"), 2);
+        assert_eq!(commands("test -f x &&\n  rm x"), 1);
+        assert_eq!(commands("a\nb\nc"), 3);
+    }
+
+    #[test]
+    fn every_way_to_stop_is_known() {
+        for script in
+            ["set -e", "set -euo pipefail", "x; set -xe", "set -o errexit", "set -u -o errexit", "trap 'x' ERR"]
+        {
+            assert!(stops_at_errors(script), "{script}");
+        }
+        for script in ["set -u", "set -x", "set -- -e", "echo set", "reset -e"] {
+            assert!(!stops_at_errors(script), "{script}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What is legal and hurts people: warnings, never errors.
+
+use super::Parse;
+use super::shell::{commands, stops_at_errors};
+use crate::action::Module;
+use crate::reference::Chain;
+use crate::yaml::Span;
+use crate::{Action, Platform, Spanned};
+
+/// Words in the name of a parameter whose value is probably a secret.
+const SECRET_NAMES: [&str; 8] =
+    ["password", "passwd", "passphrase", "secret", "token", "apikey", "privatekey", "credential"];
+
+/// Words in such a name that say that it is about a secret and not the secret itself.
+const ABOUT_SECRETS: [&str; 14] = [
+    "path",
+    "file",
+    "arn",
+    "name",
+    "url",
+    "uri",
+    "endpoint",
+    "length",
+    "days",
+    "age",
+    "policy",
+    "parameter",
+    "region",
+    "enabled",
+];
+
+/// Beginnings of values that are secrets under any name.
+const SECRET_VALUES: [&str; 7] = ["AKIA", "ASIA", "-----BEGIN ", "ghp_", "github_pat_", "glpat-", "xoxb-"];
+
+/// Phases of the stage that runs on another machine than all others.
+const TEST_PHASES: [&str; 2] = ["test", "container-host-test"];
+
+impl Parse<'_> {
+    /// A script of several commands that goes on after one has failed. `key` is where its inputs begin.
+    pub(super) fn warn_of_script(&mut self, action: &Action, key: Span) {
+        let Action::ExecuteBash(bash) = action else { return };
+        let texts = || bash.commands.iter().map(|command| command.raw.as_str());
+        if texts().map(commands).sum::<usize>() > 1 && !texts().any(stops_at_errors) {
+            let span = bash.commands.first().map_or(key, |command| command.span);
+            let help = "begin with `set -e`, else only the last command decides whether the step fails";
+            let message = "this script goes on after a command that fails";
+            self.reader.warning_with_help(span, "no-set-e", message, Some(help.to_owned()));
+        }
+    }
+
+    /// A secret that everybody can read who reads the document.
+    pub(super) fn warn_of_secret(&mut self, name: &str, value: &Spanned<String>) {
+        let text = value.value.trim();
+        let plain: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+        let named = SECRET_NAMES.iter().any(|word| plain.contains(word))
+            && !ABOUT_SECRETS.iter().any(|word| plain.contains(word))
+            && !["/", "arn:", "http", "{{"].iter().any(|start| text.starts_with(start))
+            && !matches!(text, "" | "true" | "false" | "none" | "null");
+        let shaped = SECRET_VALUES.iter().any(|start| text.starts_with(start) && text.len() > start.len() + 8);
+        if named || shaped {
+            let help = "keep it in the Parameter Store and write `{{ aws:ssm:/path/name }}` where it is used";
+            let message = format!("the value of `{name}` looks like a secret, and a document is no place for one");
+            self.reader.warning_with_help(value.span, "secret", message, Some(help.to_owned()));
+        }
+    }
+
+    /// A default or constant in which references stay as they are.
+    pub(super) fn warn_of_reference(&mut self, value: &Spanned<String>) {
+        if let Some((_, rest)) = value.value.split_once("{{")
+            && rest.contains("}}")
+        {
+            let message = "references in the value of a parameter or constant are not replaced";
+            self.reader.warning(value.span, "unused-reference", message);
+        }
+    }
+
+    /// The first `UpdateOS`: the original refuses it on systems where it works here.
+    pub(super) fn warn_of_update(&mut self, module: Module, span: Span) {
+        let elsewhere = self.target.platform.is_some_and(|platform| platform != Platform::Linux);
+        if module == Module::UpdateOs && !elsewhere && !std::mem::replace(&mut self.warned_of_update, true) {
+            let message = "EC2 Image Builder itself cannot run this on Amazon Linux 2023, Fedora and SUSE";
+            let help = Some("nothing to do, unless the document is to run there too".to_owned());
+            self.reader.warning_with_help(span, "portability", message, help);
+        }
+    }
+
+    /// A chain from a test to a build: they are two runs on two machines wherever an image is built.
+    pub(super) fn warn_of_stage(&mut self, chain: &Chain, span: Span) {
+        let at = |phase: &str| TEST_PHASES.contains(&phase);
+        let Some(reading) = self.scope.steps.get(self.scope.reached) else { return };
+        if at(&reading.phase) && !at(&chain.phase) {
+            let message =
+                format!("when an image is built, `{}` runs on another machine than `{}`", reading.phase, chain.phase);
+            let help = Some("there the step fails for want of this value; it works only in a direct run".to_owned());
+            self.reader.warning_with_help(span, "other-stage", message, help);
+        }
+    }
+}
