@@ -9,9 +9,11 @@ mod finish;
 mod launch;
 mod plan;
 mod publish;
+mod reap;
 mod signal;
 mod snapshot;
 mod test;
+mod trigger;
 
 use environment::Environment;
 
@@ -31,6 +33,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         "publish" => run::run(context, publish::handle).await,
         "finish" => run::run(context, finish::handle).await,
         "signal" => run::run(context, signal::handle).await,
+        "trigger" => run::run(context, trigger::handle).await,
+        "reap" => run::run(context, reap::handle).await,
         other => Err(format!("_HANDLER is `{other}`, which is none of this package's functions").into()),
     }
 }

@@ -1,5 +1,7 @@
 //! SSM Parameter Store, for image ids that are read and published.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::Result;
@@ -18,6 +20,8 @@ pub struct Parameter {
 pub trait Parameters: Send + Sync {
     /// The parameter, or none.
     async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>>;
+    /// Those of these parameters that exist, by name, in as few calls as SSM allows (ten names each).
+    async fn get_all(&self, region: &str, names: &[String]) -> Result<BTreeMap<String, Parameter>>;
     /// `PutParameter` with overwrite, type String. *Effect*, safe to repeat.
     async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()>;
     /// `DeleteParameter`. *Effect*, no error when it is gone.

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use goldsmith_cloud::ExecutionStatus;
+use goldsmith_model::{Cause, ExecutionInput};
 use goldsmith_store::{
     BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus, stamp,
 };
@@ -49,6 +51,7 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         None => Trigger::Succeeded,
     };
     let Some(record) = context.store.build(&start.build).await? else {
+        serve_without_record(context, &start.execution).await?;
         return Ok(without_record(&trigger));
     };
     let image = finish(context, record, &trigger).await?;
@@ -64,9 +67,45 @@ pub async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
         tracing::warn!("an event that is not an execution's status was dropped");
         return Ok(json!({}));
     };
-    let Some(record) = context.store.build(&change.name).await? else { return Ok(json!({})) };
+    let Some(record) = context.store.build(&change.name).await? else {
+        serve_without_record(context, &context.config.execution_arn(&change.name)).await?;
+        return Ok(json!({}));
+    };
     let image = finish(context, record, &Trigger::Ended(change.status)).await?;
     Ok(answer(&image))
+}
+
+/// Ends a build that nobody else ended.
+///
+/// # Errors
+/// What table and cloud say; the reaper tries again.
+pub(crate) async fn finish_lost(context: &Context, record: BuildRecord, status: ExecutionStatus) -> Result<()> {
+    let status = match status {
+        ExecutionStatus::Aborted => "ABORTED",
+        ExecutionStatus::TimedOut => "TIMED_OUT",
+        _ => "FAILED",
+    };
+    finish(context, record, &Trigger::Ended(status.to_owned())).await?;
+    Ok(())
+}
+
+/// What a closed build keeps.
+pub(crate) async fn kept_now(context: &Context, record: &BuildRecord) -> Result<Kept> {
+    match (&record.ending, context.store.image(&record.image).await?) {
+        (Some(ending), Some(image)) => kept(context, record, ending, &image).await,
+        _ => Ok(Kept::default()),
+    }
+}
+
+/// An execution that ended before Plan opened a build: its cause was refused, or somebody stopped it. It is not built
+/// again.
+async fn serve_without_record(context: &Context, execution: &str) -> Result<()> {
+    let Some(execution) = context.cloud.executions.execution(execution).await? else { return Ok(()) };
+    let input: Option<ExecutionInput> = serde_json::from_str(&execution.input).ok();
+    if let Some((pipeline, cause)) = input.and_then(|input| Some((input.pipeline, input.cause?))) {
+        context.store.serve_cause(&pipeline, &cause, context.clock.now()).await?;
+    }
+    Ok(())
 }
 
 async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Result<ImageRecord> {
@@ -90,8 +129,36 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
         .await?;
     end_open_states(context, &record, &ending).await?;
     emit(context, &image).await?;
+    note_served(context, &record).await?;
     context.store.finish_build(&record, &image).await?;
+    go_on(context, &record, &ending).await?;
     Ok(image)
+}
+
+/// The cause has its build, and the source's watcher learns which AMI that build started from.
+async fn note_served(context: &Context, record: &BuildRecord) -> Result<()> {
+    if !matches!(record.cause, Cause::Manual { .. }) {
+        context.store.serve_cause(&record.pipeline, &record.cause, context.clock.now()).await?;
+    }
+    if !record.plan.overridden {
+        let source = record.plan.source.hash();
+        context.store.note_built(&source, &record.pipeline, &record.plan.source_image).await?;
+    }
+    Ok(())
+}
+
+/// Tells `trigger` what can be built now. What is lost here the reaper and the next check of sources find.
+async fn go_on(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
+    let trigger = format!("{}-trigger", context.config.stack);
+    if ending.keep == Keep::Published && !record.plan.overridden {
+        let published = json!({"published": {"pipeline": record.pipeline, "image": record.image}});
+        context.cloud.functions.wake(&trigger, &published.to_string()).await?;
+    }
+    if !context.store.pending_causes(&record.pipeline).await?.is_empty() {
+        let pending = json!({"pending": record.pipeline});
+        context.cloud.functions.wake(&trigger, &pending.to_string()).await?;
+    }
+    Ok(())
 }
 
 /// Closes the build and fixes its ending. Where it was published meanwhile, that decides.
@@ -257,7 +324,8 @@ mod tests {
 
     #[tokio::test]
     async fn finish_survives_every_fault() {
-        check_state(Task::new(State::Finish), &["TerminateInstances", "TerminateInstances", "PutEvents"]).await;
+        check_state(Task::new(State::Finish), &["TerminateInstances", "TerminateInstances", "PutEvents", "Invoke"])
+            .await;
     }
 
     /// Stops the execution: nothing of the definition runs any more, only the status event arrives.

@@ -15,13 +15,16 @@ mod invocation;
 pub mod launch;
 pub mod plan;
 pub mod publish;
+pub mod reap;
 mod script;
 pub mod signal;
 pub mod snapshot;
+pub mod start;
 mod state;
 pub mod test;
 #[cfg(test)]
 mod testing;
+pub mod trigger;
 mod undo;
 
 use std::path::PathBuf;
@@ -59,8 +62,18 @@ pub struct Config {
     pub instance_profile: String,
     /// Security group of build and test instances.
     pub security_group: String,
+    /// ARN of the stack's state machine.
+    pub state_machine: String,
     /// Folder with `agent-x86_64` and `agent-aarch64`.
     pub agents: PathBuf,
+}
+
+impl Config {
+    /// ARN of an execution of the stack's state machine.
+    #[must_use]
+    pub fn execution_arn(&self, name: &str) -> String {
+        format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
+    }
 }
 
 /// Time, so that tests need none.

@@ -15,6 +15,7 @@ use crate::errors::ErrorName;
 use crate::{Context, Error, Result, Start};
 use freeze::freeze;
 use resolve::{Resolved, resolve};
+pub(crate) use resolve::{newest_image_of, newest_of};
 
 /// What the definition gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +39,9 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         None => plan(context, start).await?,
     };
     if answer.outcome == "build" {
+        for region in &answer.regions {
+            context.store.note_region(region).await?;
+        }
         let (scope, now) = (start.scope(), context.clock.now());
         context.store.note_running(&start.build, &scope, now).await?;
         let detail = answer.image.clone().unwrap_or_default();
@@ -55,6 +59,7 @@ async fn plan(context: &Context, start: &Start) -> Result<Answer> {
     let cause = input.cause.clone().unwrap_or_else(|| Cause::Manual { id: start.build.clone() });
     let resolved = resolve(context, &input, &pipeline).await?;
     if let Some(reason) = nothing_changed(context, &input, &cause, &pipeline, &resolved).await? {
+        context.store.serve_cause(&input.pipeline, &cause, context.clock.now()).await?;
         return Ok(without_build("skipped", reason, None));
     }
     open(context, start, &input, cause, &resolved).await

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep};
+use jiff::Timestamp;
 
 use crate::{Context, Result, TAG_BUILD, TAG_EXPIRES};
 
@@ -76,30 +77,42 @@ pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &K
     Ok(())
 }
 
-/// Removes what carries the build's tag, in every Region of its plan.
-async fn remove_tagged(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<()> {
+/// Removes what carries the build's tag and is not kept, or kept no longer, in every Region of its plan. Answers
+/// whether there was anything.
+pub(crate) async fn remove_tagged(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<bool> {
     let cloud = &context.cloud;
+    let now = context.clock.now();
+    let mut found = false;
     for region in record.plan.regions.iter().map(|planned| planned.region.as_str()) {
         for instance in cloud.machines.tagged(region, TAG_BUILD, &record.build).await? {
-            if !keep.instances.contains(&instance.id) && !instance.state.is_gone() {
+            let kept = keep.instances.contains(&instance.id) && !has_expired(&instance.tags, now);
+            if !kept && !instance.state.is_gone() {
+                found = true;
                 cloud.machines.terminate(region, &instance.id).await?;
             }
         }
         let mut kept_snapshots = BTreeSet::new();
         for image in cloud.images.tagged(region, TAG_BUILD, &record.build).await? {
-            if keep.images.contains(&image.id) {
+            if keep.images.contains(&image.id) && !has_expired(&image.tags, now) {
                 kept_snapshots.extend(image.snapshots);
             } else {
+                found = true;
                 cloud.images.deregister(region, &image.id).await?;
             }
         }
         for snapshot in cloud.images.snapshots_tagged(region, TAG_BUILD, &record.build).await? {
             if !kept_snapshots.contains(&snapshot.id) {
+                found = true;
                 cloud.images.delete_snapshot(region, &snapshot.id).await?;
             }
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// Whether a resource's time is past. Its tag counts, not the record: a person may have moved it.
+fn has_expired(tags: &Tags, now: Timestamp) -> bool {
+    tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok()).is_some_and(|until| until <= now)
 }
 
 /// Marks what is kept for a while with the time from which it may go.

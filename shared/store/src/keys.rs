@@ -43,3 +43,8 @@ pub(crate) fn image(name: &Name, padded_version: &str, build: u32) -> Key {
 pub(crate) fn image_name(name: &Name) -> Key {
     Key::new("IMAGES", name.as_str())
 }
+
+/// A cause of a pipeline.
+pub(crate) fn cause(pipeline: &Name, id: &str) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), format!("CAUSE#{id}"))
+}

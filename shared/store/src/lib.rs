@@ -2,6 +2,7 @@
 
 mod apply;
 mod builds;
+mod causes;
 #[cfg(test)]
 mod contract;
 mod definitions;
@@ -24,6 +25,7 @@ mod watch;
 
 pub use apply::{ApplyError, Change, Outcome, Taken};
 pub use builds::{OPEN_BUILDS, Opened};
+pub use causes::{CauseRecord, CauseStatus};
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use journal::Intent;

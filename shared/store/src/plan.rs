@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use goldsmith_model::{BlockDeviceMapping, LaunchPermission, Name, SsmParameter, Version};
+use goldsmith_model::{BlockDeviceMapping, LaunchPermission, Name, SourceImage, SsmParameter, Version};
 use serde::{Deserialize, Serialize};
 
 /// The frozen plan of a build.
@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct Plan {
     /// The Region that the image is built in.
     pub home_region: String,
+    /// The source image as the recipe, or the start, names it.
+    pub source: SourceImage,
     /// The AMI that the build starts from.
     pub source_image: String,
     /// Its architecture as EC2 names it, `x86_64` or `arm64`.

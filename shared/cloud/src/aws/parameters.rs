@@ -1,5 +1,7 @@
 //! SSM Parameter Store.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
@@ -7,6 +9,9 @@ use aws_sdk_ssm::types::ParameterType;
 
 use super::{Regional, failure, incomplete, known};
 use crate::{Parameter, Parameters, Result};
+
+/// Names that one GetParameters takes.
+const BATCH: usize = 10;
 
 /// Parameter Store in every Region.
 #[derive(Debug)]
@@ -29,6 +34,21 @@ impl Parameters for SsmParameters {
         let parameter = answer.parameter.ok_or_else(|| incomplete(OPERATION, region, "parameter"))?;
         let value = parameter.value.ok_or_else(|| incomplete(OPERATION, region, "value"))?;
         Ok(Some(Parameter { value, data_type: parameter.data_type.unwrap_or_else(|| "text".to_owned()) }))
+    }
+
+    async fn get_all(&self, region: &str, names: &[String]) -> Result<BTreeMap<String, Parameter>> {
+        let mut found = BTreeMap::new();
+        for batch in names.chunks(BATCH) {
+            let request = self.0.client(region).get_parameters().set_names(Some(batch.to_vec()));
+            let answer = request.send().await.map_err(failure("GetParameters", region))?;
+            for parameter in answer.parameters.unwrap_or_default() {
+                if let (Some(name), Some(value)) = (parameter.name, parameter.value) {
+                    let data_type = parameter.data_type.unwrap_or_else(|| "text".to_owned());
+                    found.insert(name, Parameter { value, data_type });
+                }
+            }
+        }
+        Ok(found)
     }
 
     async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()> {

@@ -129,6 +129,17 @@ impl FakeCloud {
         self.world().answers.clone()
     }
 
+    /// Every execution that is known, by ARN.
+    #[must_use]
+    pub fn executions(&self) -> Vec<Execution> {
+        self.world().executions.by_arn.values().cloned().collect()
+    }
+
+    /// Forgets what has ended, as Step Functions does after 90 days: its names are free again.
+    pub fn forget_closed_executions(&self) {
+        self.world().executions.by_arn.retain(|_, execution| execution.status == ExecutionStatus::Running);
+    }
+
     /// Ends or changes an execution, as the state machine does; nothing where it is not known.
     pub fn edit_execution(&self, arn: &str, edit: impl FnOnce(&mut Execution)) {
         if let Some(execution) = self.world().executions.by_arn.get_mut(arn) {

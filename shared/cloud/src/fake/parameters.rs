@@ -1,5 +1,7 @@
 //! Parameter Store.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::FakeCloud;
@@ -10,6 +12,12 @@ use crate::{Kind, Parameter, Parameters, Result};
 impl Parameters for FakeCloud {
     async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>> {
         Ok(self.world().region(region).parameters.get(name).cloned())
+    }
+
+    async fn get_all(&self, region: &str, names: &[String]) -> Result<BTreeMap<String, Parameter>> {
+        let mut world = self.world();
+        let there = &world.region(region).parameters;
+        Ok(names.iter().filter_map(|name| Some((name.clone(), there.get(name)?.clone()))).collect())
     }
 
     async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()> {

@@ -10,6 +10,7 @@ pub(super) fn freeze(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> P
     let tests = &resolved.pipeline.image_tests_configuration;
     Plan {
         home_region: resolved.home_region.clone(),
+        source: resolved.wanted.clone(),
         source_image: resolved.source.id.clone(),
         architecture: resolved.source.architecture.clone(),
         documents: resolved.documents.clone(),

@@ -3,9 +3,9 @@
 use goldsmith_cloud::{Image, ImageState};
 use goldsmith_model::{
     Component, ComponentRef, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
-    InfrastructureConfiguration, SourceImage,
+    InfrastructureConfiguration, Name, SourceImage,
 };
-use goldsmith_store::{ImageStatus, PlannedDocument};
+use goldsmith_store::{ImageRecord, ImageStatus, PlannedDocument};
 use serde_json::json;
 
 use super::refused;
@@ -19,6 +19,8 @@ pub(super) struct Resolved {
     pub(super) infrastructure: InfrastructureConfiguration,
     pub(super) distribution: Option<DistributionConfiguration>,
     pub(super) pipeline: ImagePipeline,
+    /// The source image as it was named.
+    pub(super) wanted: SourceImage,
     pub(super) source: Image,
     pub(super) documents: Vec<PlannedDocument>,
     /// Whether any of the documents has a phase `test`.
@@ -44,7 +46,8 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
         Some(name) => Some(store.distribution(name).await?.ok_or_else(|| lost("distribution configuration", name))?),
         None => None,
     };
-    let source = source(context, input.source_image.as_ref().unwrap_or(&recipe.parent_image)).await?;
+    let wanted = input.source_image.clone().unwrap_or_else(|| recipe.parent_image.clone());
+    let source = source(context, &wanted).await?;
     let (documents, has_tests) = documents(context, input, &recipe).await?;
     let digest = digest(&recipe, &infrastructure, distribution.as_ref(), &source, &documents);
     Ok(Resolved {
@@ -53,6 +56,7 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
         infrastructure,
         distribution,
         pipeline: pipeline.clone(),
+        wanted,
         source,
         documents,
         has_tests,
@@ -135,15 +139,20 @@ async fn source(context: &Context, wanted: &SourceImage) -> Result<Image> {
     }
 }
 
-/// The AMI of the newest available image of another pipeline.
-async fn newest_of(context: &Context, pipeline: &goldsmith_model::Name) -> Result<Option<String>> {
+/// The AMI of the newest available image of a pipeline, in the home Region.
+pub(crate) async fn newest_of(context: &Context, pipeline: &Name) -> Result<Option<String>> {
+    let newest = newest_image_of(context, pipeline).await?;
+    Ok(newest.and_then(|image| image.amis.get(&context.config.region).cloned()))
+}
+
+/// The newest available image of a pipeline that was published.
+pub(crate) async fn newest_image_of(context: &Context, pipeline: &Name) -> Result<Option<ImageRecord>> {
     let Some(other) = context.store.pipeline(pipeline).await? else { return Ok(None) };
     let images = context.store.images(other.image_recipe.name.as_str()).await?;
-    let newest = images
+    Ok(images
         .into_iter()
         .filter(|image| image.pipeline == *pipeline && image.status == ImageStatus::Available && !image.overridden)
-        .max_by(|a, b| a.created_at.cmp(&b.created_at));
-    Ok(newest.and_then(|image| image.amis.get(&context.config.region).cloned()))
+        .max_by(|a, b| a.created_at.cmp(&b.created_at)))
 }
 
 fn digest(

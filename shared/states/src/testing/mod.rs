@@ -8,7 +8,9 @@ mod check;
 mod faulty_table;
 mod stack;
 mod step_functions;
+mod world;
 
 pub(crate) use check::{check_state, good, reach, whole_build};
 pub(crate) use stack::{AWAY, BUILD, Stack};
 pub(crate) use step_functions::Task;
+pub(crate) use world::{Step, World};

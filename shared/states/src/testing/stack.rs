@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use goldsmith_cloud::Parameter;
 use goldsmith_cloud::fake::{AMAZON, FakeCloud, HOME, Inventory};
-use goldsmith_model::definitions::{Draft, SourceFile};
+use goldsmith_model::ImagePipeline;
+use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -136,9 +137,16 @@ impl Stack {
                 log_group: "/goldsmith/goldsmith/builds".to_owned(),
                 instance_profile: "goldsmith-build".to_owned(),
                 security_group: "sg-1".to_owned(),
+                state_machine: "arn:aws:states:eu-west-1:1:stateMachine:goldsmith-image-build".to_owned(),
                 agents: self.agents.path().to_owned(),
             },
         }
+    }
+
+    /// Applies another pipeline of the same recipe.
+    pub(crate) async fn put_pipeline(&self, pipeline: ImagePipeline) {
+        let pipelines = vec![pipeline];
+        self.store().apply(&Definitions { pipelines, ..Definitions::default() }).await.unwrap();
     }
 
     /// The store without the counter.
@@ -168,7 +176,7 @@ impl Stack {
     }
 }
 
-fn definitions() -> goldsmith_model::definitions::Definitions {
+fn definitions() -> Definitions {
     let files = [SourceFile { path: "web.yml".to_owned(), text: DEFINITIONS.to_owned() }];
     let load = |path: &std::path::Path| -> std::io::Result<String> { panic!("{} is not wanted", path.display()) };
     Draft::read(&files, &load).check(&Default::default()).unwrap()

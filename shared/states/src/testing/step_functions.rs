@@ -47,7 +47,7 @@ impl Task {
             state: self.state,
             item: self.item.clone(),
             token: self.state.timeout().map(|_| token.to_owned()),
-            execution: format!("arn:aws:states:eu-west-1:1:execution:web:{BUILD}"),
+            execution: format!("arn:aws:states:eu-west-1:1:execution:goldsmith-image-build:{BUILD}"),
             input: self.input.clone(),
             results: self.results.clone(),
             error: self.error.clone(),

@@ -1,0 +1,10 @@
+//! The function `reap`: the tick, and now and then a sweep.
+
+use goldsmith_states::{Context, reap as state};
+use serde_json::Value;
+
+use crate::run::{Failure, answer};
+
+pub(crate) async fn handle(context: &Context, payload: Value) -> Result<Value, Failure> {
+    answer(state::handle(context, payload).await)
+}

@@ -1,0 +1,96 @@
+//! Reap: the tick's second target. Ends builds whose execution has ended without them, starts causes that nobody
+//! started, and, now and then, removes what is left of closed builds in every Region that the stack has used.
+//!
+//! Everything here was lost by somebody else: a status event, a wake, a function's process. It may run any number of
+//! times, also beside `finish`.
+
+use std::collections::BTreeSet;
+
+use goldsmith_cloud::ExecutionStatus;
+use goldsmith_store::{BuildRecord, BuildStatus};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::start::start_pending;
+use crate::{Context, Result, TAG_BUILD, TAG_STACK, finish};
+
+/// How old a build is before its execution is looked at: DescribeExecution lets 15 a second through, and a build that
+/// has just begun has not ended.
+const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+
+/// Runs one invocation.
+///
+/// # Errors
+/// What table and cloud say; the next tick tries again.
+pub async fn handle(context: &Context, event: Value) -> Result<Value> {
+    let finished = finish_lost_builds(context).await?;
+    start_kept_causes(context).await?;
+    let swept = match event.get("sweep").and_then(Value::as_bool) {
+        Some(true) => sweep(context).await?,
+        _ => 0,
+    };
+    Ok(json!({"finished": finished, "swept": swept}))
+}
+
+/// Ends every build whose execution runs no more.
+async fn finish_lost_builds(context: &Context) -> Result<u32> {
+    let mut finished = 0;
+    for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
+        let status = match context.cloud.executions.execution(&record.execution).await? {
+            Some(execution) => execution.status,
+            // Step Functions forgets an execution after 90 days.
+            None => ExecutionStatus::Aborted,
+        };
+        if status != ExecutionStatus::Running {
+            tracing::warn!(build = record.build, ?status, "finishing a build that was left");
+            finish::finish_lost(context, record, status).await?;
+            finished += 1;
+        }
+    }
+    Ok(finished)
+}
+
+/// Starts what is kept for pipelines that no build holds.
+async fn start_kept_causes(context: &Context) -> Result<()> {
+    let due = context.store.due_causes(context.clock.now()).await?;
+    let pipelines: BTreeSet<_> = due.into_iter().map(|record| record.pipeline).collect();
+    for pipeline in &pipelines {
+        start_pending(context, pipeline).await?;
+    }
+    Ok(())
+}
+
+/// Removes what closed builds left and do not keep. Answers how many builds had left something.
+async fn sweep(context: &Context) -> Result<u32> {
+    let mut swept = 0;
+    for build in tagged_builds(context).await? {
+        // Without a record it is not ours to judge: `goldsmith clean` shows it to a person first.
+        let Some(record) = context.store.build(&build).await? else { continue };
+        if record.status == BuildStatus::Closed && left_behind(context, &record).await? {
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// Ids of all builds that something of this stack is tagged with.
+async fn tagged_builds(context: &Context) -> Result<BTreeSet<String>> {
+    let stack = &context.config.stack;
+    let mut builds = BTreeSet::new();
+    for region in context.store.regions().await? {
+        let cloud = &context.cloud;
+        let instances = cloud.machines.tagged(&region, TAG_STACK, stack).await?;
+        let living = instances.into_iter().filter(|instance| !instance.state.is_gone());
+        builds.extend(living.filter_map(|mut instance| instance.tags.remove(TAG_BUILD)));
+        let images = cloud.images.tagged(&region, TAG_STACK, stack).await?;
+        builds.extend(images.into_iter().filter_map(|mut image| image.tags.remove(TAG_BUILD)));
+        let snapshots = cloud.images.snapshots_tagged(&region, TAG_STACK, stack).await?;
+        builds.extend(snapshots.into_iter().filter_map(|mut snapshot| snapshot.tags.remove(TAG_BUILD)));
+    }
+    Ok(builds)
+}
+
+async fn left_behind(context: &Context, record: &BuildRecord) -> Result<bool> {
+    let kept = finish::kept_now(context, record).await?;
+    crate::undo::remove_tagged(context, record, &kept).await
+}
