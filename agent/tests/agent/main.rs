@@ -2,12 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod aws;
+mod chains;
 mod cloud;
 mod conditions;
+mod crash;
 mod download;
+mod faults;
 mod files;
 mod loops;
 mod machine;
+mod nested;
 mod programs;
 mod resume;
 mod run;
+mod update;
