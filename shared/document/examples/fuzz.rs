@@ -13,6 +13,9 @@ use goldsmith_document::{Document, Platform, Target};
 /// Longest time for one input.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What has a meaning in YAML.
+const MARKS: &[u8] = b"{}[]:-,'\"\\#&*!|>%@`~ \t\n\r";
+
 /// Most bytes of one input.
 const LONGEST: usize = 200_000;
 
@@ -88,7 +91,7 @@ impl Random {
             let new = match self.below(5) {
                 0 => vec![self.below(256) as u8],
                 1 => Vec::new(),
-                2 => b"{}[]:-,'\"\\#&*!|>%@`~ \t\n\r"[self.below(26)..].iter().take(1).copied().collect(),
+                2 => vec![MARKS[self.below(MARKS.len())]],
                 3 => {
                     let other = self.below(corpus.len());
                     self.part(&corpus[other]).to_vec()

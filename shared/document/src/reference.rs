@@ -1,6 +1,6 @@
 //! Text with `{{ references }}`: cut into parts when a document is read, put together when a step runs.
 //!
-//! `{{` that is not closed on its line is plain text. A literal `{{x}}` is written `{{literal:x}}`, for which see
+//! `{{` that is not closed on its line is plain text. A literal `{{x}}` is written `{{literal(x)}}`, for which see
 //! [`Template`].
 
 mod parse;
@@ -13,10 +13,10 @@ use crate::yaml::Span;
 
 /// An input's text, cut at its references.
 ///
-/// Text in double braces that is meant for another program is written with `literal:` behind the opening braces:
-/// `docker ps --format '{{literal:.ID}}'` runs `docker ps --format '{{.ID}}'`. Everything behind the colon is kept as it
-/// is, spaces included. The original language has no such thing: it knows no reference that begins with `literal:`, so
-/// that no document which is valid there means something else here.
+/// Text in double braces that is meant for another program is put in `literal(…)`:
+/// `docker ps --format '{{literal(.ID)}}'` runs `docker ps --format '{{.ID}}'`. Everything between the parentheses is
+/// kept as it is, spaces included; the first `)` that stands before closing braces ends it. YAML needs no quotes for it,
+/// and the original language has no such reference, so that no document which is valid there means something else here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     /// The text as written.

@@ -73,7 +73,7 @@ help: a step can only use what has run before it
 f.yml:14:35: error: this is not a reference
                 docker ps --format '{{.ID}}'
                                     ^^^^^^^
-help: a reference is `{{ Name }}` or `{{ phase.step.outputs.key }}`; for `{{.ID}}` itself write `{{literal:.ID}}`
+help: a reference is `{{ Name }}` or `{{ phase.step.outputs.key }}`; for `{{.ID}}` itself write `{{literal(.ID)}}`
 f.yml:21:20: error: `build.One` has no output `sdtout`
               - echo {{ build.One.outputs.sdtout }} {{ build.Onne.outputs.stdout }}
                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^

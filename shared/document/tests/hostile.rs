@@ -4,7 +4,7 @@ use goldsmith_document::{Diagnostics, Document};
 use proptest::prelude::*;
 
 fn refused(text: &str) -> Diagnostics {
-    Document::parse("f.yml", text).unwrap_err()
+    Document::parse("f.yml", text).err().unwrap_or_default()
 }
 
 fn codes(found: &Diagnostics) -> Vec<&str> {
@@ -38,10 +38,10 @@ fn nesting_without_end_ends_soon() {
 fn many_keys_and_many_mistakes_cost_no_more_than_their_number() {
     let different: String = (0..50_000).map(|n| format!("key{n}: x\n")).collect();
     assert_eq!(refused(&different).len(), Diagnostics::MAX);
-    let same = "key: x\n".repeat(50_000);
+    let same = "key: x\n".repeat(20_000);
     let found = refused(&same);
     assert_eq!((found.len(), codes(&found)), (Diagnostics::MAX, vec!["duplicate-key"]));
-    let line = format!("{{{}}}", "é: [1], ".repeat(50_000));
+    let line = format!("{{{}}}", "é: [1], ".repeat(20_000));
     assert_eq!(refused(&line).len(), Diagnostics::MAX);
 }
 
@@ -53,9 +53,10 @@ fn braces_without_end_are_text() {
         )
     };
     assert!(Document::parse("f.yml", &wrap(&"{".repeat(400_000))).is_ok());
-    assert!(refused(&wrap(&"{{ x }}".repeat(50_000))).len() == Diagnostics::MAX);
-    assert!(refused(&wrap(&"''{{ ''x }}".repeat(50_000))).len() == Diagnostics::MAX);
-    assert!(Document::parse("f.yml", &wrap(&"{{literal:x}}".repeat(50_000))).is_ok());
+    assert!(refused(&wrap(&"{{ x }}".repeat(20_000))).len() == Diagnostics::MAX);
+    assert!(refused(&wrap(&"''{{ ''x }}".repeat(20_000))).len() == Diagnostics::MAX);
+    assert!(Document::parse("f.yml", &wrap(&"{{literal(x)}}".repeat(20_000))).is_ok());
+    assert!(refused(&wrap(&"{{literal(x}}".repeat(20_000))).len() == Diagnostics::MAX);
 }
 
 #[test]
@@ -115,7 +116,8 @@ fn fragment() -> impl Strategy<Value = String> {
         "}}",
         "'{{ loop.value }}'",
         "{{ a.b.outputs[0].c }}",
-        "{{literal:",
+        "{{literal(",
+        ")}}",
         "aws:ssm:resolve(",
         "parameters:\n",
         "constants:\n",

@@ -142,7 +142,7 @@ impl Parse<'_> {
 
 /// How the text between braces is written if it is no reference.
 fn escaped(inner: &str) -> String {
-    format!("`{{{{{LITERAL}{inner}}}}}`")
+    format!("`{{{{{LITERAL}{inner})}}}}`")
 }
 
 /// Adds text; parts of text that touch become one.

@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use crate::yaml::Span;
 
-/// What begins text that is meant for another program, behind the opening braces.
-pub(crate) const LITERAL: &str = "literal:";
+/// What stands in front of text that is meant for another program, behind the opening braces; `)` ends it.
+pub(crate) const LITERAL: &str = "literal(";
 
 /// A piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece<'t> {
     /// Text outside of braces.
     Text(&'t str),
-    /// What stands behind `{{literal:`, without the closing braces.
+    /// What stands in `{{literal(…)}}`.
     Literal(&'t str),
     /// What stands in double braces: with them, without them, and where.
     Braces { whole: &'t str, inner: &'t str, span: Span },
@@ -22,32 +22,36 @@ pub(crate) enum Piece<'t> {
 pub(crate) fn split<'t>(source: &str, text: &'t str, span: Span, bytes: &Range<usize>) -> Vec<Piece<'t>> {
     let written = source.get(bytes.clone()).unwrap_or_default();
     let mut cursor = Cursor { rest: written, line: span.line, column: span.column };
-    let (mut pieces, mut rest) = (Vec::new(), text);
-    while let Some((before, whole, inner)) = next_braces(rest) {
-        if !before.is_empty() {
-            pieces.push(Piece::Text(before));
+    let (mut pieces, mut from, mut line_without_literals) = (Vec::new(), 0, 0);
+    while let Some((open, end)) = next_braces(text, from) {
+        if from < open {
+            pieces.push(Piece::Text(&text[from..open]));
         }
-        let place = cursor.find(whole).unwrap_or(span);
-        pieces.push(match inner.trim_start().strip_prefix(LITERAL) {
-            Some(literal) => Piece::Literal(literal),
-            None => Piece::Braces { whole, inner, span: place },
-        });
-        rest = &rest[before.len() + whole.len()..];
+        let literal = if open >= line_without_literals { literal(&text[open..]) } else { Err(0) };
+        let (piece, after) = match literal {
+            Ok((inner, length)) => (Piece::Literal(inner), open + length),
+            Err(searched) => {
+                line_without_literals = line_without_literals.max(open + searched);
+                let whole = &text[open..end];
+                let inner = &whole[2..whole.len() - 2];
+                (Piece::Braces { whole, inner, span: cursor.find(whole).unwrap_or(span) }, end)
+            }
+        };
+        pieces.push(piece);
+        from = after;
     }
-    if !rest.is_empty() {
-        pieces.push(Piece::Text(rest));
+    if from < text.len() {
+        pieces.push(Piece::Text(&text[from..]));
     }
     pieces
 }
 
-/// The text before the next `{{ … }}`, that with its braces, and without.
-fn next_braces(text: &str) -> Option<(&str, &str, &str)> {
-    let mut from = 0;
+/// Where the next `{{ … }}` begins and ends.
+fn next_braces(text: &str, mut from: usize) -> Option<(usize, usize)> {
     while let Some(open) = text[from..].find("{{").map(|at| from + at) {
-        let inner = open + 2;
-        match closing(&text[inner..]) {
-            Ok(close) => return Some((&text[..open], &text[open..inner + close + 2], &text[inner..inner + close])),
-            Err(line_end) => from = inner + line_end, // no other braces are closed on this line either
+        match closing(&text[open + 2..]) {
+            Ok(close) => return Some((open, open + 2 + close + 2)),
+            Err(line_end) => from = open + 2 + line_end, // no other braces are closed on this line either
         }
     }
     None
@@ -64,6 +68,23 @@ fn closing(text: &str) -> Result<usize, usize> {
         }
     }
     Err(text.len())
+}
+
+/// What a text that begins with `{{literal(` has up to the first `)` that closing braces follow, and the length of all
+/// that; else how far no such end was found.
+fn literal(text: &str) -> Result<(&str, usize), usize> {
+    let Some(rest) = text[2..].trim_start_matches(' ').strip_prefix(LITERAL) else { return Err(0) };
+    let begin = text.len() - rest.len();
+    let mut at = begin;
+    loop {
+        match closing(&text[at..]) {
+            Err(line_end) => return Err(at + line_end),
+            Ok(close) => match text[begin..at + close].trim_end_matches(' ').strip_suffix(')') {
+                Some(inner) => return Ok((inner, at + close + 2)),
+                None => at += close + 1,
+            },
+        }
+    }
 }
 
 /// Finds the pieces of a scalar in its source, one after another.
@@ -119,8 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn literal_braces_keep_everything_behind_the_colon() {
-        assert_eq!(pieces("'{{literal:.ID}}'"), ["text '", "literal .ID", "text '"]);
-        assert_eq!(pieces("{{ literal: x }} {{Literal:x}}"), ["literal  x ", "text  ", "18 braces Literal:x"]);
+    fn literal_braces_keep_everything_between_the_parentheses() {
+        assert_eq!(pieces("'{{literal(.ID)}}'"), ["text '", "literal .ID", "text '"]);
+        assert_eq!(pieces("{{ literal( x ) }}}"), ["literal  x ", "text }"]);
+        assert_eq!(pieces("{{literal( \"}}\" (f (g)))}}{{x}}"), ["literal  \"}}\" (f (g))", "27 braces x"]);
+        assert_eq!(pieces("{{Literal(x)}}"), ["1 braces Literal(x)"]);
+        assert_eq!(
+            pieces("{{literal(x}} {{literal(y}}\n)}}"),
+            ["1 braces literal(x", "text  ", "15 braces literal(y", "text \n)}}"]
+        );
     }
 }
