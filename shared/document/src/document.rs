@@ -39,6 +39,13 @@ pub struct Parameter {
     pub allowed_values: Vec<String>,
 }
 
+impl Parameter {
+    /// Whether the document allows this value.
+    pub fn allows(&self, value: &str) -> bool {
+        self.allowed_values.is_empty() || self.allowed_values.iter().any(|allowed| allowed == value)
+    }
+}
+
 /// A value that never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Constant {

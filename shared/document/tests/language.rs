@@ -167,3 +167,21 @@ fn wanted_phases_that_no_document_has_are_a_warning() {
                     build,valdate,validate\n        ^^^^^^^\nhelp: did you mean `validate`?";
     assert_eq!(found.to_string(), expected);
 }
+
+#[test]
+fn parameters_allow_what_they_list() {
+    let text = "schemaVersion: 1.0\nparameters: [{size: {type: string, allowedValues: [010, 20]}}, {any: {type: string}}]\n\
+                phases: [{name: build, steps: []}]\n";
+    let document = Document::parse("f.yml", text).unwrap();
+    assert!(document.parameters[0].allows("010") && !document.parameters[0].allows("10"));
+    assert!(document.parameters[1].allows("10"));
+}
+
+#[test]
+fn json_may_use_tabs_and_escapes() {
+    let text = "{\n\t\"schemaVersion\": \"1.0\",\n\t\"phases\":[{\"name\":\"build\",\"steps\":[{\"name\":\"One\",\"action\":\"ExecuteBash\",\
+                \"inputs\":{\"commands\":[\"echo \\u00e9 \\/ \\\"x\\\"\\n\"]}}]}]}";
+    let document = Document::parse("f.json", text).unwrap();
+    let Action::ExecuteBash(bash) = &document.phases[0].steps[0].action else { panic!() };
+    assert_eq!(bash.commands[0].raw, "echo \u{e9} / \"x\"\n");
+}

@@ -115,28 +115,26 @@ impl Parse<'_> {
         }
         let known = &self.scope.steps[at];
         let Some(module) = known.module else { return };
-        let (keys, word) = match chain.side {
-            Side::Inputs => (module.chainable_inputs(), "input"),
-            Side::Outputs => (module.outputs(), "output"),
+        let (keys, word, elements) = match chain.side {
+            Side::Inputs => (module.chainable_inputs(), "input", known.elements.unwrap_or(1)),
+            Side::Outputs => (module.outputs(), "output", 1),
         };
-        let elements = if chain.side == Side::Inputs { known.elements.unwrap_or(1) } else { 1 };
-        if !keys.contains(&chain.key.as_str()) {
-            let help = suggestion(&chain.key, keys).or_else(|| match keys {
-                [] => Some(format!("its action has no {word}s that can be used")),
-                _ => Some(format!("its {word}s are {}", keys.join(", "))),
+        let (message, help) = if !keys.contains(&chain.key.as_str()) {
+            let help = suggestion(&chain.key, keys).unwrap_or_else(|| match keys {
+                [] => format!("its action has no {word}s that can be used"),
+                _ => format!("its {word}s are {}", keys.join(", ")),
             });
-            let message = format!("`{name}` has no {word} `{}`", chain.key);
-            self.reader.error_with_help(span, "undeclared-reference", message, help);
+            (format!("`{name}` has no {word} `{}`", chain.key), help)
         } else if chain.index >= elements {
-            let message = format!("`{name}` has no {word}s[{}]", chain.index);
             let help = match elements {
                 1 => "it has one element, [0]".to_owned(),
                 _ => format!("it has {elements} elements, the last one is [{}]", elements.saturating_sub(1)),
             };
-            self.reader.error_with_help(span, "undeclared-reference", message, Some(help));
+            (format!("`{name}` has no {word}s[{}]", chain.index), help)
         } else {
-            self.warn_of_stage(chain, span);
-        }
+            return self.warn_of_stage(chain, span);
+        };
+        self.reader.error_with_help(span, "undeclared-reference", message, Some(help));
     }
 }
 

@@ -33,6 +33,7 @@ impl Parse<'_> {
         let name = map.required(&mut self.reader, "name").and_then(|node| self.name(node, "a phase"));
         if let Some(name) = &name {
             self.unique(names, name, "the phase");
+            self.warn_of_phase(name);
         }
         let title = name.as_ref().map_or("", |name| name.value.as_str()).to_owned();
         let steps_key = map.key_span("steps").unwrap_or(node.span);

@@ -5,7 +5,7 @@ use super::shell::{commands, stops_at_errors};
 use crate::action::Module;
 use crate::reference::Chain;
 use crate::yaml::Span;
-use crate::{Action, Platform, Spanned};
+use crate::{Action, Platform, Spanned, suggestion};
 
 /// Words in the name of a parameter whose value is probably a secret.
 const SECRET_NAMES: [&str; 8] =
@@ -31,6 +31,9 @@ const ABOUT_SECRETS: [&str; 14] = [
 
 /// Beginnings of values that are secrets under any name.
 const SECRET_VALUES: [&str; 7] = ["AKIA", "ASIA", "-----BEGIN ", "ghp_", "github_pat_", "glpat-", "xoxb-"];
+
+/// Phases that run when an image is built.
+const PHASES: [&str; 4] = ["build", "validate", "test", "container-host-test"];
 
 /// Phases of the stage that runs on another machine than all others.
 const TEST_PHASES: [&str; 2] = ["test", "container-host-test"];
@@ -81,6 +84,15 @@ impl Parse<'_> {
             let message = "EC2 Image Builder itself cannot run this on Amazon Linux 2023, Fedora and SUSE";
             let help = Some("nothing to do, unless the document is to run there too".to_owned());
             self.reader.warning_with_help(span, "portability", message, help);
+        }
+    }
+
+    /// A phase that looks like one that runs when an image is built, and is none.
+    pub(super) fn warn_of_phase(&mut self, name: &Spanned<String>) {
+        let near = suggestion(&name.value, &PHASES).filter(|_| !PHASES.contains(&name.value.as_str()));
+        if near.is_some() {
+            let message = format!("no image build runs the phase `{}`", name.value);
+            self.reader.warning_with_help(name.span, "phase-name", message, near);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use goldsmith_document::yaml::Node;
-use goldsmith_document::{Document, MapReader, digest};
+use goldsmith_document::{Document, MapReader, Target, digest};
 
 use super::draft::Context;
 use super::{Kind, document, fields};
@@ -52,10 +52,15 @@ fn document(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<(S
     }
 }
 
+/// Where components run: the only platform so far.
+fn target() -> Target {
+    Target { platform: Some(goldsmith_document::Platform::Linux), blocked: Vec::new() }
+}
+
 fn inline(context: &mut Context<'_, '_>, node: &Node) -> Option<(String, Document)> {
     let text = context.reader.text(node, "`data`")?.value;
     check_size(context, node, &text)?;
-    match Document::parse(context.reader.source.file, &text) {
+    match Document::parse_for(context.reader.source.file, &text, &target()) {
         Ok(mut document) => {
             document.warnings = document::relocate(document.warnings, context.reader.source, node.span, &text);
             Some((text, document))
@@ -84,7 +89,7 @@ fn beside(context: &mut Context<'_, '_>, node: &Node) -> Option<(String, Documen
         }
     };
     check_size(context, node, &text)?;
-    match Document::parse(&path.to_string_lossy(), &text) {
+    match Document::parse_for(&path.to_string_lossy(), &text, &target()) {
         Ok(document) => Some((text, document)),
         Err(found) => {
             context.reader.diagnostics.extend(found);
