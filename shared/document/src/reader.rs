@@ -3,7 +3,7 @@
 
 use crate::diagnostic::shown;
 use crate::yaml::{self, Node, Span, Value};
-use crate::{Diagnostic, Diagnostics, Severity, Source, did_you_mean};
+use crate::{Diagnostic, Diagnostics, Literal, Severity, Source, did_you_mean};
 
 /// A value and where it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,10 +125,9 @@ impl<'s> Reader<'s> {
 
     /// The node as `true` or `false`, quoted or not.
     pub fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
-        match node.text() {
-            Some("true" | "True" | "TRUE") => Some(true),
-            Some("false" | "False" | "FALSE") => Some(false),
-            _ => self.wrong_shape(node, what, "`true` or `false`"),
+        match node.text().and_then(bool::read) {
+            Some(value) => Some(value),
+            None => self.wrong_shape(node, what, bool::EXPECTED),
         }
     }
 

@@ -57,6 +57,11 @@ impl Parse<'_> {
     }
 
     pub(super) fn delete_file(&mut self, fields: &mut Fields<'_>) -> Option<DeleteFile> {
+        // Published documents have it, by analogy to `DeleteFolder`.
+        if let Some(span) = fields.map.key_span("force") {
+            fields.map.know("force");
+            self.reader.warning(span, "no-effect", "DeleteFile has no `force` and needs none");
+        }
         let path = self.text(fields, "path")?;
         self.check_wildcard(&path, "path");
         Some(DeleteFile { path })
