@@ -83,6 +83,15 @@ fn a_busy_service_is_asked_again() {
 }
 
 #[test]
+fn a_bucket_of_another_region_is_asked_there() {
+    let cloud = Cloud::start();
+    cloud.object("far/a", "from afar");
+    let machine = step("S3Download", "{source: 's3://far/a', destination: f}, {source: 's3://far/a', destination: g}");
+    let done = run(&cloud, &machine);
+    assert_eq!((done.status, machine.read("f").as_str()), (Some(0), "from afar"), "{}", done.stderr);
+}
+
+#[test]
 fn files_and_folders_become_objects() {
     let cloud = Cloud::start();
     let machine = step(
@@ -144,6 +153,16 @@ fn parameters_of_the_store_are_read_by_name_and_by_the_name_in_another() {
     let before = cloud.requests().len();
     assert_eq!(run(&cloud, &machine).said(), ["1.2 1.2"]);
     assert_eq!(cloud.requests().len(), before + 1, "once for each attempt");
+}
+
+#[test]
+fn a_busy_parameter_store_is_asked_again_and_a_missing_parameter_is_not() {
+    let cloud = Cloud::start();
+    cloud.parameter("/app/version", "String", "1.2");
+    cloud.content.lock().unwrap().refusals = vec![503];
+    assert_eq!(say(&cloud, "{{ aws:ssm:/app/version }}").said(), ["1.2"]);
+    say(&cloud, "{{ aws:ssm:/app/nothing }}");
+    assert_eq!(cloud.requests().len(), 3);
 }
 
 #[test]

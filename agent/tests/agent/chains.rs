@@ -26,7 +26,7 @@ fn only_the_newlines_at_the_end_of_an_output_go() {
 #[test]
 fn variables_of_the_environment_and_literal_braces() {
     let machine = Machine::with_steps(
-        "      - {name: Show, action: ExecuteBash, inputs: {commands: [\"echo '{{ env:COLOUR }} {{literal:.ID}} {{ unclosed'\"]}}\n",
+        "      - {name: Show, action: ExecuteBash, inputs: {commands: [\"echo '{{ env:COLOUR }} {{literal(.ID)}} {{ unclosed'\"]}}\n",
     );
     let run = Run::of(machine.command().env("COLOUR", "red").output().unwrap());
     assert_eq!(run.said(), ["red {{.ID}} {{ unclosed"]);

@@ -89,6 +89,8 @@ fn answer(stream: &TcpStream, content: &Mutex<Content>) {
     let content = &mut *content.lock().unwrap();
     let (status, body) = if request.path.starts_with("/latest/") || request.path == "/role" {
         metadata(&request)
+    } else if request.path.starts_with("/far/") && !request.headers["authorization"].contains("/us-west-2/s3/") {
+        (301, Vec::new())
     } else {
         content.requests.push(format!("{} {}?{}", request.method, request.path, request.query));
         if let Err(why) = verify(&request) {
@@ -101,7 +103,8 @@ fn answer(stream: &TcpStream, content: &Mutex<Content>) {
             object(&request, content)
         }
     };
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let place = if status == 301 { "x-amz-bucket-region: us-west-2\r\n" } else { "" };
+    let head = format!("HTTP/1.1 {status} X\r\n{place}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
     let mut stream = stream;
     let _ = stream.write_all(&[head.as_bytes(), &body].concat());
 }
@@ -236,7 +239,8 @@ fn verify(request: &Request) -> Result<(), String> {
     let (credential, signed) = (part("Credential"), part("SignedHeaders"));
     let scope: Vec<&str> = credential.split('/').collect();
     let service = if header("x-amz-target").is_empty() { "s3" } else { "ssm" };
-    if scope.len() != 5 || scope[0] != KEY || scope[2..4] != ["eu-west-1", service] {
+    let region = if request.path.starts_with("/far/") { "us-west-2" } else { "eu-west-1" };
+    if scope.len() != 5 || scope[0] != KEY || scope[2..4] != [region, service] {
         return Err(format!("scope {credential}"));
     }
     if !["host", "x-amz-date", "x-amz-content-sha256"].iter().all(|name| signed.split(';').any(|other| other == *name))
@@ -254,7 +258,7 @@ fn verify(request: &Request) -> Result<(), String> {
     let scope = scope[1..].join("/");
     let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", header("x-amz-date"), hex(&Sha256::digest(canonical)));
     let mut key = format!("AWS4{SECRET}").into_bytes();
-    for part in [day, "eu-west-1", service, "aws4_request"] {
+    for part in [day, region, service, "aws4_request"] {
         key = mac(&key, part);
     }
     if hex(&mac(&key, &text)) == part("Signature") { Ok(()) } else { Err("signature".to_owned()) }

@@ -18,11 +18,17 @@ fn holds(expression: &str) -> bool {
 
 #[test]
 fn every_operator_decides() {
-    let md5 = "900150983cd24fb0d6963f7d28e17f72";
+    true_expressions().iter().for_each(|expression| assert!(holds(expression), "{expression}"));
+    false_expressions().iter().for_each(|expression| assert!(!holds(expression), "{expression}"));
+}
+
+const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";
+
+fn true_expressions() -> Vec<String> {
     let sha1 = "A9993E364706816ABA3E25717850C26C9CD0D89D";
     let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     let sha512 = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
-    let yes = [
+    let expressions = [
         "stringIsEmpty: ''",
         "stringIsWhitespace: \" \\t\"",
         "stringEquals: Abc, value: aBC",
@@ -40,7 +46,7 @@ fn every_operator_decides() {
         "binaryExists: bash",
         "fileExists: f",
         "folderExists: d",
-        &format!("fileMD5Equals: {md5}, path: f"),
+        &format!("fileMD5Equals: {MD5}, path: f"),
         &format!("fileSHA1Equals: {sha1}, path: f"),
         &format!("fileSHA256Equals: {sha256}, path: f"),
         &format!("fileSHA512Equals: {sha512}, path: f"),
@@ -49,7 +55,11 @@ fn every_operator_decides() {
         "not: {fileExists: d}",
         "not: [{and: [{fileExists: f}, {or: [{fileExists: d}, {folderExists: f}]}]}]",
     ];
-    let no = [
+    expressions.map(str::to_owned).to_vec()
+}
+
+fn false_expressions() -> Vec<String> {
+    let expressions = [
         "stringIsEmpty: ' '",
         "stringIsWhitespace: ''",
         "stringEquals: abc, value: 'abc '",
@@ -62,14 +72,13 @@ fn every_operator_decides() {
         "binaryExists: no-such-program",
         "fileExists: d",
         "folderExists: f",
-        &format!("fileMD5Equals: {md5}, path: nowhere"),
+        &format!("fileMD5Equals: {MD5}, path: nowhere"),
         "fileMD5Equals: 00000000000000000000000000000000, path: f",
         "and: [{fileExists: f}, {folderExists: f}]",
         "or: [{fileExists: d}, {folderExists: f}]",
         "not: {fileExists: f}",
     ];
-    yes.iter().for_each(|expression| assert!(holds(expression), "{expression}"));
-    no.iter().for_each(|expression| assert!(!holds(expression), "{expression}"));
+    expressions.map(str::to_owned).to_vec()
 }
 
 #[test]

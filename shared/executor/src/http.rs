@@ -147,7 +147,10 @@ impl HttpError {
     /// Whether another try may well succeed.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::Transport { source, .. } => !matches!(**source, ureq::Error::BadUri(_)),
+            Self::Transport { source, .. } => {
+                use ureq::Error::{BadUri, Rustls, Tls, TooManyRedirects};
+                !matches!(**source, BadUri(_) | Rustls(_) | Tls(_) | TooManyRedirects)
+            }
             Self::Body { .. } => true,
             Self::Url { .. } | Self::TimedOut { .. } => false,
         }

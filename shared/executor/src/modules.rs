@@ -33,6 +33,9 @@ use fields::Fields;
 use files::FileError;
 use list::{Element, ModuleError, list};
 
+/// Cause of an attempt that took too long.
+pub(crate) const TIMED_OUT: &str = "timed out";
+
 /// An action whose inputs are plain values.
 pub(crate) struct Task {
     /// As they are recorded, and as later steps see them.

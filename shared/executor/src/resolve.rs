@@ -11,6 +11,7 @@ use goldsmith_document::{Chain, Document, Part, Reference, Side, SsmName, Templa
 use crate::aws::AwsError;
 use crate::context;
 use crate::modules::Place;
+use crate::retry::retry;
 use crate::secrets::Secrets;
 use crate::state::{DocumentRecord, Input, StepRecord};
 use crate::{OrderDocument, Status};
@@ -105,7 +106,9 @@ impl Resolver<'_> {
             return Ok(known.clone());
         }
         let failed = |source| ResolveError::Aws { name: format!("aws:ssm:{name}"), source };
-        let parameter = self.place.aws.parameter(name, self.place.deadline).map_err(failed)?;
+        let Place { aws, deadline, .. } = self.place;
+        let parameter =
+            retry(deadline, &mut |_| (), AwsError::may_pass, || aws.parameter(name, deadline)).map_err(failed)?;
         if parameter.is_secret() {
             self.secrets.add(&parameter.value);
         }

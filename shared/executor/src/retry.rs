@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::explain::explain;
-use crate::output::Output;
 
 /// Tries in all; the pause before the second is [`FIRST_PAUSE`] and doubles from there.
 const TRIES: u32 = 5;
@@ -15,7 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// would begin after the deadline: then the last error is more telling than that the time is over.
 pub(crate) fn retry<T, E: Error>(
     deadline: Option<Instant>,
-    output: &mut Output<'_>,
+    log: &mut dyn FnMut(&str),
     may_pass: impl Fn(&E) -> bool,
     mut attempt: impl FnMut() -> Result<T, E>,
 ) -> Result<T, E> {
@@ -23,7 +22,7 @@ pub(crate) fn retry<T, E: Error>(
     for tried in 1..TRIES {
         match attempt() {
             Err(error) if may_pass(&error) && deadline.is_none_or(|deadline| Instant::now() + pause < deadline) => {
-                output.log(&format!("try {tried} of {TRIES}: {}", explain(&error)));
+                log(&format!("try {tried} of {TRIES}: {}", explain(&error)));
                 thread::sleep(pause);
                 pause *= 2;
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::{End, Outcome, Place};
+use super::{End, Outcome, Place, TIMED_OUT};
 use crate::EXIT_REBOOT;
 use crate::process::{Exit, Finished};
 
@@ -35,7 +35,7 @@ pub(super) fn outcome(finished: Finished) -> Outcome {
         }
         Exit::Code(code) => (End::Failed(format!("exit status {code}")), Some(code)),
         Exit::Signal(signal) => (End::Failed(format!("ended by signal {signal}")), None),
-        Exit::TimedOut => (End::Failed("timed out".to_owned()), None),
+        Exit::TimedOut => (End::Failed(TIMED_OUT.to_owned()), None),
     };
     let outputs = BTreeMap::from([("stdout".to_owned(), finished.stdout)]);
     Outcome { end, exit_code, outputs, last_lines: finished.last_lines }

@@ -71,7 +71,8 @@ impl Call {
             let object = object.ok_or_else(|| FetchError::Location { text: document() })?;
             let owner = self.owner.as_ref().map(|AccountId(id)| id.as_str());
             let access = Access { aws: place.aws, owner, deadline: place.deadline };
-            let answer = retry(place.deadline, output, AwsError::may_pass, || access.get(&object))?;
+            let answer =
+                retry(place.deadline, &mut |text| output.log(text), AwsError::may_pass, || access.get(&object))?;
             Box::new(answer.into_reader())
         } else {
             let path = place.path(&self.document)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::files::FileError;
 use super::web_download::DownloadError;
-use super::{Fields, Outcome, Perform, Place, Task, TaskError};
+use super::{Fields, Outcome, Perform, Place, TIMED_OUT, Task, TaskError};
 use crate::aws::AwsError;
 use crate::output::Output;
 use crate::resolve::{ResolveError, Resolver};
@@ -25,7 +25,7 @@ pub(crate) enum ModuleError {
     Download(#[from] DownloadError),
     #[error(transparent)]
     Aws(#[from] AwsError),
-    #[error("timed out")]
+    #[error("{TIMED_OUT}")]
     TimedOut,
 }
 

@@ -47,7 +47,7 @@ impl Download {
             return Ok(vec![(self.source.clone(), destination)]);
         };
         let all = with_key(&self.source, prefix.to_owned());
-        let keys = retry(place.deadline, output, AwsError::may_pass, || access.list(&all))?;
+        let keys = retry(place.deadline, &mut |text| output.log(text), AwsError::may_pass, || access.list(&all))?;
         let mut objects = Vec::new();
         for key in keys.into_iter().filter(|key| !key.ends_with('/')) {
             let relative = Path::new(&key[prefix.len()..]);
@@ -76,7 +76,7 @@ impl Element for Download {
             } else if !self.overwrite && path.exists() {
                 return Err(FileError::Exists { path, flag: "overwrite" }.into());
             }
-            retry(place.deadline, output, may_pass, || fetch(access, &object, &path))?;
+            retry(place.deadline, &mut |text| output.log(text), may_pass, || fetch(access, &object, &path))?;
         }
         Ok(None)
     }

@@ -76,7 +76,7 @@ impl Element for Upload {
         let access = Access { aws: place.aws, owner, deadline: place.deadline };
         for (path, key) in self.files(place)? {
             let object = S3Uri { bucket: self.destination.bucket.clone(), key };
-            retry(place.deadline, output, may_pass, || {
+            retry(place.deadline, &mut |text| output.log(text), may_pass, || {
                 let file = File::open(&path).map_err(FileError::read(&path))?;
                 Ok::<(), ModuleError>(access.put(&path, &file, &object)?)
             })?;

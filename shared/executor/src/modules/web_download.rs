@@ -106,7 +106,9 @@ impl Element for Download {
                 return Ok(Some(name));
             }
         }
-        retry(place.deadline, output, DownloadError::may_pass, || self.fetch(&path, place.deadline))?;
+        retry(place.deadline, &mut |text| output.log(text), DownloadError::may_pass, || {
+            self.fetch(&path, place.deadline)
+        })?;
         Ok(Some(name))
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 
 const VARIABLE: &str = "GOLDSMITH_PROCESS";
 
@@ -35,18 +35,19 @@ impl Family {
     /// Sends a signal to all that are there; who is gone already needs none.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.group, signal);
-        for pid in self.marked() {
+        for pid in self.strays() {
             let _ = kill_process(pid, signal);
         }
     }
 
-    /// Every process with the mark, also those of the group.
-    fn marked(&self) -> impl Iterator<Item = Pid> {
+    /// Processes with the mark that are in another group.
+    fn strays(&self) -> impl Iterator<Item = Pid> {
         let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
         entries.filter_map(|entry| {
             let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
             let environment = fs::read(entry.path().join("environ")).ok()?;
-            environment.split(|byte| *byte == 0).any(|variable| variable == self.mark.as_bytes()).then_some(pid)
+            let is_ours = environment.split(|byte| *byte == 0).any(|variable| variable == self.mark.as_bytes());
+            (is_ours && getpgid(Some(pid)) != Ok(self.group)).then_some(pid)
         })
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use goldsmith_document::{Loop, Over, Range};
 
 use super::{Run, Scope};
-use crate::modules::{End, Outcome, Place, Task, Work};
+use crate::modules::{End, Outcome, Place, TIMED_OUT, Task, Work};
 use crate::resolve::{ResolveError, Resolver, Scene};
 use crate::state::{At, Iterations};
 use crate::store::StoreError;
@@ -118,12 +118,10 @@ impl<'r> Run<'r, '_> {
         while let Some(value) = value_at(&repeat.over, &course.values, course.next) {
             let index = course.next;
             if room.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                last.end = End::Failed(format!("the loop timed out before its iteration {index}"));
+                last.end = End::Failed(TIMED_OUT.to_owned());
                 break;
             }
-            if index > 0 {
-                self.renew_scratch(room);
-            }
+            self.open_iteration(scope, room, index, &value);
             last = self.once(at, scope, room, Some((index, &value)))?;
             if !matches!(last.end, End::Failed(_) | End::Reboot { again: true, .. }) {
                 course.next += 1;
@@ -137,27 +135,31 @@ impl<'r> Run<'r, '_> {
         }
         let is_over = value_at(&repeat.over, &course.values, course.next).is_none();
         let outputs = course.outputs.iter().map(|(key, values)| (key.clone(), values.join("\n"))).collect();
-        let end = match last.end {
-            End::Failed(message) if message == "timed out" => {
-                End::Failed(format!("the loop timed out in its iteration {}", course.next))
-            }
-            End::Failed(message) if !message.starts_with("the loop timed out") => {
-                End::Failed(format!("iteration {} failed: {message}", course.next))
-            }
-            End::Reboot { again, delay } => {
-                self.step_record(at).iterations = Some(course);
-                End::Reboot { again: again || !is_over, delay }
-            }
-            end => end,
-        };
+        let end = loop_end(last.end, course.next, is_over);
+        if matches!(end, End::Reboot { .. }) {
+            self.step_record(at).iterations = Some(course);
+        }
         Ok(Outcome { end, outputs, ..last })
     }
 
-    /// What an iteration leaves is not for the next one; where it cannot be removed, the next one says why.
-    fn renew_scratch(&self, room: &Room) {
-        if fs::remove_dir_all(&room.scratch).is_ok() {
+    fn open_iteration(&mut self, scope: Scope<'_>, room: &Room, index: usize, value: &str) {
+        // What an iteration leaves is not for the next one; where it cannot be removed, the next one says why.
+        if index > 0 && fs::remove_dir_all(&room.scratch).is_ok() {
             let _ = self.store.scratch();
         }
+        if !scope.muted {
+            self.around.output.log(&format!("iteration {index}: {value}"));
+        }
+    }
+}
+
+/// How a loop ended whose last iteration ended so; `next` is the one to be run next.
+fn loop_end(last: End, next: usize, is_over: bool) -> End {
+    match last {
+        End::Failed(message) if message == TIMED_OUT => End::Failed(format!("the loop timed out in iteration {next}")),
+        End::Failed(message) => End::Failed(format!("iteration {next} failed: {message}")),
+        End::Reboot { again, delay } => End::Reboot { again: again || !is_over, delay },
+        end => end,
     }
 }
 
