@@ -2,6 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::machine::Machine;
 
@@ -96,4 +101,41 @@ fn a_server_that_is_not_there_is_the_cause_also_where_the_time_is_short() {
     );
     let message = machine.run().message();
     assert!(message.starts_with("http://127.0.0.1:1/f cannot be fetched: "), "{message}");
+}
+
+/// A server whose certificate no machine trusts; it answers everything with `hello`.
+fn serve_untrusted() -> String {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/certificate.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream.unwrap());
+            // A client that does not trust the certificate hangs up.
+            let mut request = [0; 4096];
+            if stream.read(&mut request).is_ok_and(|length| length > 0) {
+                let _ = stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello");
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn a_certificate_that_nobody_trusts_is_refused_at_once_unless_the_document_says_otherwise() {
+    let url = serve_untrusted();
+    let message = download(&format!("{url}/f"), "a").run().message();
+    assert!(
+        message.starts_with(&format!("{url}/f cannot be fetched: ")) && message.contains("ertificate"),
+        "{message}"
+    );
+    let machine = download(&format!("{url}/f"), "a, ignoreCertificateErrors: true");
+    assert_eq!((machine.run().status, machine.read("got/a").as_str()), (Some(0), "hello"));
 }

@@ -147,10 +147,14 @@ impl HttpError {
     /// Whether another try may well succeed.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::Transport { source, .. } => {
-                use ureq::Error::{BadUri, Rustls, Tls, TooManyRedirects};
-                !matches!(**source, BadUri(_) | Rustls(_) | Tls(_) | TooManyRedirects)
-            }
+            Self::Transport { source, .. } => match &**source {
+                ureq::Error::BadUri(_)
+                | ureq::Error::Rustls(_)
+                | ureq::Error::Tls(_)
+                | ureq::Error::TooManyRedirects => false,
+                ureq::Error::Io(error) => error.kind() != io::ErrorKind::InvalidData, // a certificate that is not trusted
+                _ => true,
+            },
             Self::Body { .. } => true,
             Self::Url { .. } | Self::TimedOut { .. } => false,
         }
