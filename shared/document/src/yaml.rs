@@ -11,6 +11,7 @@ use std::ops::Range as Bytes;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Range, StrInput};
 
+use crate::diagnostic::shown;
 use crate::{Diagnostic, Diagnostics, Severity, Source};
 use offsets::Offsets;
 
@@ -176,7 +177,9 @@ impl<'t> Builder<'t> {
             self.refuse(|source| source.error(span, "alias", "anchors and aliases are not accepted"));
         }
         if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
-            self.refuse(|source| source.error(span, "tag", format!("the tag `{tag}` is not accepted")));
+            self.refuse(|source| {
+                source.error(span, "tag", format!("the tag `{}` is not accepted", shown(&tag.to_string())))
+            });
         }
     }
 
@@ -225,7 +228,7 @@ impl<'t> Builder<'t> {
         };
         if let Some(first) = lines.get(text) {
             let help = Some(format!("the first one is in line {first}"));
-            let message = format!("the key `{text}` is given twice");
+            let message = format!("the key `{}` is given twice", shown(text));
             self.refuse(|source| Diagnostic { help, ..source.error(key.span, "duplicate-key", message) });
             return;
         }

@@ -7,6 +7,13 @@ fn refused(text: &str) -> Diagnostics {
     Document::parse("f.yml", text).err().unwrap_or_default()
 }
 
+/// A document whose only command is given.
+fn step(command: &str) -> String {
+    format!(
+        "schemaVersion: 1.0\nphases:\n- name: build\n  steps:\n  - name: One\n    action: ExecuteBash\n    inputs: {{commands: ['{command}']}}\n"
+    )
+}
+
 fn codes(found: &Diagnostics) -> Vec<&str> {
     let mut codes: Vec<&str> = found.iter().map(|found| found.code).collect();
     codes.dedup();
@@ -47,16 +54,11 @@ fn many_keys_and_many_mistakes_cost_no_more_than_their_number() {
 
 #[test]
 fn braces_without_end_are_text() {
-    let wrap = |text: &str| {
-        format!(
-            "schemaVersion: 1.0\nphases:\n- name: build\n  steps:\n  - name: One\n    action: ExecuteBash\n    inputs: {{commands: ['{text}']}}\n"
-        )
-    };
-    assert!(Document::parse("f.yml", &wrap(&"{".repeat(400_000))).is_ok());
-    assert!(refused(&wrap(&"{{ x }}".repeat(20_000))).len() == Diagnostics::MAX);
-    assert!(refused(&wrap(&"''{{ ''x }}".repeat(20_000))).len() == Diagnostics::MAX);
-    assert!(Document::parse("f.yml", &wrap(&"{{literal(x)}}".repeat(20_000))).is_ok());
-    assert!(refused(&wrap(&"{{literal(x}}".repeat(20_000))).len() == Diagnostics::MAX);
+    assert!(Document::parse("f.yml", &step(&"{".repeat(400_000))).is_ok());
+    assert!(refused(&step(&"{{ x }}".repeat(20_000))).len() == Diagnostics::MAX);
+    assert!(refused(&step(&"''{{ ''x }}".repeat(20_000))).len() == Diagnostics::MAX);
+    assert!(Document::parse("f.yml", &step(&"{{literal(x)}}".repeat(20_000))).is_ok());
+    assert!(refused(&step(&"{{literal(x}}".repeat(20_000))).len() == Diagnostics::MAX);
 }
 
 #[test]
@@ -66,6 +68,10 @@ fn long_words_and_lines_are_cut_in_messages() {
         format!("{word}: 1"),
         format!("schemaVersion: {word}"),
         format!("schemaVersion: 1\nphases: {word}"),
+        step(&format!("{{{{ {word} }}}}")),
+        step(&format!("{{{{ .{word} }}}}")),
+        step(&format!("{{{{ context:{word} }}}} {{{{ aws:imds:iam/{word} }}}}")),
+        step(&format!("{{{{ {word}.Two.outputs.stdout }}}}")),
         format!("schemaVersion: 1\nphases: [{{name: {word}, steps: [{{name: One, action: {word}}}]}}]"),
     ] {
         let shown = refused(&text).to_string();

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::Parse;
 use crate::condition::{MAX_EXPRESSION_DEPTH, Pattern, Relation, is_number};
+use crate::diagnostic::shown;
 use crate::yaml::{Node, Value};
 use crate::{Algorithm, Condition, Expression, MapReader, Template, Verdict, suggestion};
 
@@ -97,11 +98,11 @@ impl Parse<'_> {
         let first = map.entries().iter().map(|(key, _)| key).find(|key| !map.is_known(key));
         match (near, first) {
             (Some((key, help)), _) => {
-                let message = format!("unknown operator `{}`", key.text().unwrap_or_default());
+                let message = format!("unknown operator `{}`", shown(key.text().unwrap_or_default()));
                 self.reader.error_with_help(key.span, "unknown-operator", message, Some(help));
             }
             (None, Some(key)) => {
-                let message = format!("unknown operator `{}`", key.text().unwrap_or_default());
+                let message = format!("unknown operator `{}`", shown(key.text().unwrap_or_default()));
                 let help = Some(format!("the operators are {}", names.join(", ")));
                 self.reader.error_with_help(key.span, "unknown-operator", message, help);
             }
@@ -204,7 +205,7 @@ impl Parse<'_> {
 
     fn check_number(&mut self, baseline: &Template, what: &str) {
         if baseline.literal().is_some_and(|literal| !is_number(&literal)) {
-            let message = format!("{what} must be a number, not `{}`", baseline.raw);
+            let message = format!("{what} must be a number, not `{}`", shown(&baseline.raw));
             self.reader.error(baseline.span, "wrong-value", message);
         }
     }

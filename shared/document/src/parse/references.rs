@@ -2,6 +2,7 @@
 
 use super::Parse;
 use super::scope::{CurrentLoop, step_key};
+use crate::diagnostic::shown;
 use crate::reference::{
     BadReference, Chain, ContextKey, Found, LITERAL, Part, Piece, Reference, Side, SsmName, parse, split,
 };
@@ -44,10 +45,15 @@ impl Parse<'_> {
             Err(BadReference::Context(key)) => {
                 let known = ContextKey::ALL.map(|(name, _)| name);
                 let help = suggestion(&key, &known).or_else(|| Some(format!("the keys are {}", known.join(", "))));
-                self.reader.error_with_help(span, "bad-reference", format!("`context:` has no `{key}`"), help);
+                self.reader.error_with_help(
+                    span,
+                    "bad-reference",
+                    format!("`context:` has no `{}`", shown(&key)),
+                    help,
+                );
             }
             Err(BadReference::Metadata(path)) => {
-                let message = format!("the instance metadata `{path}` holds credentials and cannot be read");
+                let message = format!("the instance metadata `{}` holds credentials and cannot be read", shown(&path));
                 self.reader.error(span, "forbidden-metadata", message);
             }
             Err(BadReference::Ssm) => {
@@ -60,9 +66,10 @@ impl Parse<'_> {
     }
 
     fn unknown(&mut self, inner: &str, span: Span) {
+        let inner = shown(inner);
         let help = format!(
             "a reference is `{{{{ Name }}}}` or `{{{{ phase.step.outputs.key }}}}`; for `{{{{{inner}}}}}` itself write {}",
-            escaped(inner)
+            escaped(&inner)
         );
         self.reader.error_with_help(span, "bad-reference", "this is not a reference", Some(help));
     }
@@ -91,9 +98,10 @@ impl Parse<'_> {
         }
         let names: Vec<&str> = self.scope.names.keys().map(String::as_str).collect();
         let help = suggestion(name, &names).unwrap_or_else(|| {
-            format!("declare it: `parameters: [{{{name}: {{type: string}}}}]`, or write {}", escaped(inner))
+            let (name, literal) = (shown(name), escaped(&shown(inner)));
+            format!("declare it: `parameters: [{{{name}: {{type: string}}}}]`, or write {literal}")
         });
-        let message = format!("`{name}` is neither a parameter nor a constant of this document");
+        let message = format!("`{}` is neither a parameter nor a constant of this document", shown(name));
         self.reader.error_with_help(span, "undeclared-reference", message, Some(help));
     }
 
@@ -105,7 +113,12 @@ impl Parse<'_> {
             }
             let names: Vec<&str> = self.scope.by_name.keys().map(String::as_str).collect();
             let help = suggestion(&name, &names);
-            self.reader.error_with_help(span, "undeclared-reference", format!("there is no step `{name}`"), help);
+            self.reader.error_with_help(
+                span,
+                "undeclared-reference",
+                format!("there is no step `{}`", shown(&name)),
+                help,
+            );
             return;
         };
         if at >= self.scope.reached {
@@ -124,7 +137,7 @@ impl Parse<'_> {
                 [] => format!("its action has no {word}s that can be used"),
                 _ => format!("its {word}s are {}", keys.join(", ")),
             });
-            (format!("`{name}` has no {word} `{}`", chain.key), help)
+            (format!("`{name}` has no {word} `{}`", shown(&chain.key)), help)
         } else if chain.index >= elements {
             let help = match elements {
                 1 => "it has one element, [0]".to_owned(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::Parse;
+use crate::diagnostic::shown;
 use crate::repeat::DELIMITERS;
 use crate::yaml::{Node, Value};
 use crate::{Loop, MapReader, Over, Range};
@@ -103,7 +104,7 @@ impl Parse<'_> {
             (Some(only), None) if DELIMITERS.contains(&only) => Some(only),
             _ => {
                 let help = "one of `.` `,` `;` `:` `-` `_`, a space, \"\\t\" or \"\\n\"";
-                let message = format!("{:?} cannot be a delimiter", text.value);
+                let message = format!("{:?} cannot be a delimiter", shown(&text.value));
                 self.reader.error_with_help(text.span, "unknown-value", message, Some(help.to_owned()));
                 None
             }

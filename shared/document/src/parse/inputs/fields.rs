@@ -1,6 +1,7 @@
 //! Reads the fields of one map of inputs.
 
 use super::Parse;
+use crate::diagnostic::shown;
 use crate::yaml::{Node, Span, Value};
 use crate::{Literal, MapReader, Part, Setting, Template};
 
@@ -81,8 +82,7 @@ impl Parse<'_> {
             None => Some(Setting { text, value: None }),
             Some((Some(value), _)) => Some(Setting { text, value: Some(value) }),
             Some((None, literal)) => {
-                let shown = literal.lines().next().unwrap_or_default();
-                let message = format!("`{key}` must be {}, not `{shown}`", T::EXPECTED);
+                let message = format!("`{key}` must be {}, not `{}`", T::EXPECTED, shown(&literal));
                 self.reader.error(node.span, "wrong-value", message);
                 None
             }

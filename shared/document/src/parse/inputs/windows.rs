@@ -1,6 +1,7 @@
 //! Inputs of the actions that only Windows has.
 
 use super::{Fields, Parse};
+use crate::diagnostic::shown;
 use crate::yaml::{Node, Value};
 use crate::{Msi, SetRegistry, Template};
 
@@ -85,7 +86,7 @@ impl Parse<'_> {
             |hive: &&str| upper.strip_prefix(*hive).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'));
         if !HIVES.iter().any(begins) {
             let help = Some(format!("it begins with one of {}", HIVES.join(", ")));
-            let message = format!("`{literal}` is no path of the registry");
+            let message = format!("`{}` is no path of the registry", shown(&literal));
             self.reader.error_with_help(path.span, "wrong-value", message, help);
         }
     }
