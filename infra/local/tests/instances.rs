@@ -134,6 +134,21 @@ async fn a_reboot_in_the_middle_starts_the_script_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_right_after_a_boot_does_not_see_the_host() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let look = format!("if [ -e {} ]; then echo host; else echo instance; fi", endpoint.state_dir().display());
+    for _ in 0..8 {
+        let instance = launch(client, &source(client)).await;
+        let again = format!("{look}; [ -e /var/once ] || {{ touch /var/once; exit 194; }}");
+        assert_eq!(run(client, &instance, &again).await["StandardOutputContent"], "instance\ninstance\n");
+        client.ec2("TerminateInstances", &[("InstanceId.1", &instance)]);
+    }
+    drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_ends_by_its_time_or_when_cancelled() {
     let Some(base) = base_image().await else { return };
     let endpoint = TestEndpoint::start(&base, None).await;

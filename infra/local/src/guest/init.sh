@@ -28,6 +28,6 @@ ln -s /proc/self/fd "$tree/dev/fd"
 ln -s fd/0 "$tree/dev/stdin"
 ln -s fd/1 "$tree/dev/stdout"
 ln -s fd/2 "$tree/dev/stderr"
-echo "$pid"
-# A shell that waits reaps every orphan; the pipe on its input closes when the endpoint ends, however it ends.
-exec chroot "$tree" /bin/sh -c 'exec 3<&0; cat <&3 & wait $!' init < /dev/stdin > /dev/null 2>&1
+# A shell that waits reaps every orphan; the pipe on its input closes when the endpoint ends, however it ends. The process id
+# is told only from inside the new root: whoever enters this process by it before would be in the host's root.
+exec chroot "$tree" /bin/sh -c 'echo "$1"; exec 3<&0 > /dev/null 2>&1; cat <&3 & wait $!' init "$pid" < /dev/stdin 2> /dev/null
