@@ -1,6 +1,6 @@
 """Starts the emulator with what it lacks: EC2 and Run Command by the local endpoint, and Step Functions closer to AWS.
 
-All gaps of the emulator are closed here (and, for permissions, in permissions.py), never in the product.
+All gaps of the emulator are closed here (permissions in permissions.py, schedules in scheduler.py), never in the product.
 """
 
 import argparse
@@ -124,19 +124,54 @@ def route_ssm(app, endpoint, authorise):
     """Run Command and the public image parameters go to the endpoint; all other parameters stay."""
     emulators = app.SERVICE_HANDLERS["ssm"]
 
-    def is_endpoints(operation, request):
-        names = request.get("Names") or [request.get("Name") or request.get("Path") or ""]
-        reads = operation in ("GetParameter", "GetParameters", "GetParametersByPath")
-        return operation in RUN_COMMAND or reads and all(f"{name}/".startswith(ENDPOINT_PARAMETERS) for name in names)
+    def is_endpoints(name):
+        return f"{name}/".startswith(ENDPOINT_PARAMETERS)
+
+    async def get_parameters(method, path, headers, request, query_params):
+        """Names of both sides in one call: each is asked for its own, and the answers are put together."""
+        names, found = request.get("Names", []), {"Parameters": [], "InvalidParameters": []}
+        for handle, asked in (
+            (endpoint.handle, [name for name in names if is_endpoints(name)]),
+            (emulators, [name for name in names if not is_endpoints(name)]),
+        ):
+            if asked:
+                body = json.dumps({**request, "Names": asked}).encode()
+                status, answered, text = await handle(method, path, headers, body, query_params)
+                if status != 200:
+                    return status, answered, text
+                for key in found:
+                    found[key] += json.loads(text).get(key, [])
+        return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(found).encode()
 
     async def ssm(method, path, headers, body, query_params):
-        operation = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        if not is_endpoints(operation, json.loads(body or b"{}")):
-            return await emulators(method, path, headers, body, query_params)
-        denied = await authorise("ssm", headers, body, query_params)
-        return denied or await endpoint.handle(method, path, headers, body, query_params)
+        operation, request = headers.get("x-amz-target", "").rsplit(".", 1)[-1], json.loads(body or b"{}")
+        if operation == "GetParameters":
+            return await get_parameters(method, path, headers, request, query_params)
+        reads = operation in ("GetParameter", "GetParametersByPath")
+        if operation in RUN_COMMAND or reads and is_endpoints(request.get("Name") or request.get("Path") or ""):
+            denied = await authorise("ssm", headers, body, query_params)
+            return denied or await endpoint.handle(method, path, headers, body, query_params)
+        answer = await emulators(method, path, headers, body, query_params)
+        if answer[0] == 200:
+            tell_of_parameter(operation, request, answer[2])
+        return answer
 
     app.SERVICE_HANDLERS["ssm"] = ssm
+
+
+def tell_of_parameter(operation, request, answer):
+    """The event of a parameter that was written or deleted, which the emulator does not emit."""
+    from ministack.services import eventbridge
+
+    if operation == "PutParameter":
+        change = "Create" if json.loads(answer)["Version"] == 1 else "Update"
+    elif operation == "DeleteParameter":
+        change = "Delete"
+    else:
+        return
+    detail = {"operation": change, "name": request["Name"], "type": request.get("Type", "String")}
+    entry = {"Source": "aws.ssm", "DetailType": "Parameter Store Change", "Detail": json.dumps(detail), "Resources": []}
+    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
 def guard_tokens(app, authorise):
@@ -250,6 +285,7 @@ def main():
     from ministack import app
 
     import permissions
+    import scheduler
 
     check_pin(app, {"pin_request_origin": ["source_ip", "secure_transport"]})
     trust_loopback(app)
@@ -260,6 +296,7 @@ def main():
     route_events(app)
     guard_tokens(app, authorise)
     patch_step_functions()
+    scheduler.install(check_pin)
     # The emulator's Runtime API writes header and body apart; with Nagle's algorithm a warm call costs 40 ms more.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     if options.parent:

@@ -15,9 +15,10 @@ pub(crate) const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 pub(crate) const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
 
 /// Programs that the emulator runs with: when one changes, it starts anew.
-const LAUNCHER: [(&str, &str); 2] = [
+const LAUNCHER: [(&str, &str); 3] = [
     ("launcher.py", include_str!("../../../infra/local/launcher.py")),
     ("permissions.py", include_str!("../../../infra/local/permissions.py")),
+    ("scheduler.py", include_str!("../../../infra/local/scheduler.py")),
 ];
 const DEPLOYMENT: [(&str, &str); 4] = [
     ("deploy.py", include_str!("../../../infra/local/deploy.py")),

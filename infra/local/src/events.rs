@@ -91,6 +91,20 @@ impl Event {
         }
     }
 
+    /// A parameter of the account's own has another value.
+    pub(crate) fn of_parameter(scope: Scope, name: &str) -> Self {
+        Event {
+            resources: vec![format!("arn:aws:ssm:{}:{}:parameter{name}", scope.region, scope.account)],
+            scope,
+            source: "aws.ssm",
+            detail_type: "Parameter Store Change",
+            state: "Update",
+            instance: None,
+            detail: json!({"operation": "Update", "name": name, "type": "String"}),
+            time: Timestamp::now(),
+        }
+    }
+
     /// The warning two minutes before a spot instance is taken back.
     pub(crate) fn of_interruption(instance: &Instance) -> Self {
         Event {

@@ -6,7 +6,7 @@ use goldsmith_states::State;
 use goldsmith_states::errors::{Handling, TABLE};
 
 /// Functions that events start, not states.
-pub(crate) const EVENT_HANDLERS: &[&str] = &["signal"];
+pub(crate) const EVENT_HANDLERS: &[&str] = &["reap", "signal", "trigger"];
 
 /// Errors of Lambda and of an invocation that a second attempt may mend; all of them are retried.
 const PASSING: &[&str] = &[
@@ -49,6 +49,7 @@ pub(crate) const ENVIRONMENT: &[&str] = &[
     "GOLDSMITH_LOG_GROUP",
     "GOLDSMITH_INSTANCE_PROFILE",
     "GOLDSMITH_SECURITY_GROUP",
+    "GOLDSMITH_STATE_MACHINE",
 ];
 
 /// The expression that a payload's key must have; `state` is a literal instead.

@@ -10,12 +10,14 @@ use hyper::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::ApiError;
+use crate::api::{ApiError, DEFAULT_ACCOUNT, Scope};
 use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
+use crate::events::Event;
 use crate::faults::Fault;
 use crate::lifecycle::chain;
 use crate::settings::Change;
+use crate::ssm::parameters;
 use crate::world::World;
 
 /// Answers an admin route.
@@ -71,12 +73,16 @@ async fn reset(endpoint: &Arc<Endpoint>) {
     }
 }
 
-/// Publishes a new release of the source image in every Region.
+/// Publishes a new release of the source image in every Region, and tells it where it is asked for.
 fn release_image(endpoint: &Endpoint) -> Value {
     let mut world = endpoint.world();
     let number = world.releases.len() + 1;
     world.releases.insert(format!("{number:05}"), jiff::Timestamp::now());
     let regions: BTreeSet<String> = sources(&world);
+    for region in &regions {
+        let scope = Scope { account: DEFAULT_ACCOUNT.to_owned(), region: region.clone() };
+        endpoint.emit(Event::of_parameter(scope, parameters::OWN));
+    }
     let images: serde_json::Map<String, Value> =
         regions.into_iter().map(|region| (region.clone(), json!(world.newest_source(&region)))).collect();
     json!({"release": world.releases.len(), "images": images})

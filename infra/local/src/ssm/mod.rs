@@ -5,7 +5,7 @@ mod instances;
 mod invocations;
 mod logs;
 mod output;
-mod parameters;
+pub(crate) mod parameters;
 mod run;
 mod send;
 

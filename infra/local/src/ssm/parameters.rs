@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use super::{Call, epoch};
 use crate::api::ApiError;
 
+/// The account's own parameter of the source image: its changes are told, unlike those of public parameters.
+pub(crate) const OWN: &str = "/goldsmith/examples/source";
 /// Names under which the source image is published.
-const NAMES: [&str; 2] = ["/aws/service/goldsmith-local/debian-12", "/goldsmith/examples/source"];
+const NAMES: [&str; 2] = ["/aws/service/goldsmith-local/debian-12", OWN];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
