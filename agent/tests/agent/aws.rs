@@ -196,6 +196,16 @@ fn a_secret_works_and_is_shown_nowhere() {
 }
 
 #[test]
+fn a_secret_that_is_any_word_does_not_spoil_the_result_tree() {
+    let cloud = Cloud::start();
+    cloud.parameter("/app/key", "SecureString", "7200");
+    let machine = Machine::with_steps(&SAY.replace("REF", "{{ aws:ssm:/app/key }} \\\" 1"));
+    assert_eq!(run(&cloud, &machine).said(), ["**** \" 1"]);
+    let step = &machine.detailed_output()["documents"][0]["phases"][0]["steps"][0];
+    assert_eq!((&step["timeoutSeconds"], &step["outputs"]), (&7200.into(), &r#"[{"stdout":"**** \" 1"}]"#.into()));
+}
+
+#[test]
 fn metadata_and_context_tell_where_a_step_runs() {
     let cloud = Cloud::start();
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();

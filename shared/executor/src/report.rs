@@ -1,12 +1,13 @@
 //! `detailedoutput.json`: the result tree in the original's form.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::secrets::Secrets;
-use crate::state::{DocumentRecord, PhaseRecord, State, StepRecord};
+use crate::state::{DocumentRecord, Input, PhaseRecord, State, StepRecord};
 use crate::{RunStatus, Status};
 
 #[derive(Serialize)]
@@ -65,70 +66,96 @@ struct StepEntry<'s> {
 
 /// Writes the file into the log folder. A full disk must not change the result of a run, so nothing is reported.
 pub(crate) fn write(state: &State, secrets: &Secrets) {
-    if let Ok(json) = serde_json::to_string_pretty(&root(state)) {
-        let _ = fs::write(state.log_folder.join("detailedoutput.json"), secrets.masked_json(&json));
+    if let Ok(json) = serde_json::to_vec_pretty(&Report { secrets }.root(state)) {
+        let _ = fs::write(state.log_folder.join("detailedoutput.json"), json);
     }
 }
 
-fn root(state: &State) -> Root<'_> {
-    Root {
-        execution_id: &state.execution,
-        status: state.result.as_ref().map(|result| result.status),
-        start_time: time(Some(state.start)),
-        end_time: time(state.end),
-        failure_message: state.result.as_ref().map_or("", |result| &result.failure_message),
-        documents: state.documents.iter().map(document).collect(),
+/// Makes the entries of the tree, from which secrets are left out.
+struct Report<'r> {
+    secrets: &'r Secrets,
+}
+
+impl Report<'_> {
+    fn root<'s>(&self, state: &'s State) -> Root<'s> {
+        Root {
+            execution_id: &state.execution,
+            status: state.result.as_ref().map(|result| result.status),
+            start_time: time(Some(state.start)),
+            end_time: time(state.end),
+            failure_message: state.result.as_ref().map_or("", |result| &result.failure_message),
+            documents: state.documents.iter().map(|record| self.document(record)).collect(),
+        }
+    }
+
+    fn document<'s>(&self, record: &'s DocumentRecord) -> DocumentEntry<'s> {
+        DocumentEntry {
+            name: &record.name,
+            file_path: "document.yaml",
+            status: record.status(),
+            description: &record.description,
+            start_time: time(Some(record.start)),
+            end_time: time(record.end),
+            failure_message: failure("Document", &record.name, record.status()),
+            phases: record.phases.iter().map(|record| self.phase(record)).collect(),
+        }
+    }
+
+    fn phase<'s>(&self, record: &'s PhaseRecord) -> PhaseEntry<'s> {
+        PhaseEntry {
+            name: &record.name,
+            status: record.status(),
+            start_time: time(Some(record.start)),
+            end_time: time(record.end),
+            failure_message: failure("Phase", &record.name, record.status()),
+            steps: record.steps.iter().map(|record| self.step(record)).collect(),
+        }
+    }
+
+    fn step<'s>(&self, record: &'s StepRecord) -> StepEntry<'s> {
+        let nested: Vec<Root<'s>> = record.nested.iter().map(|state| self.root(state)).collect();
+        StepEntry {
+            name: &record.name,
+            status: record.status,
+            failure_message: &record.message,
+            timeout_seconds: record.timeout_seconds.map_or(-1, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX)),
+            on_failure: &record.on_failure,
+            max_attempts: record.max_attempts,
+            action: &record.action,
+            start_time: time(Some(record.start)),
+            end_time: time(record.end),
+            inputs: self.inputs(record),
+            outputs: self.outputs(record),
+            r#loop: (),
+            detailed_output: Some(nested).filter(|nested| !nested.is_empty()),
+        }
+    }
+
+    fn inputs(&self, record: &StepRecord) -> String {
+        let masked = |text: &String| self.secrets.masked(text).into_owned();
+        let shown = |input: &Input| match input {
+            Input::Text(text) => Input::Text(masked(text)),
+            Input::Texts(texts) => Input::Texts(texts.iter().map(masked).collect()),
+        };
+        let elements = record.inputs.iter().filter(|_| !record.muted);
+        let elements = elements.map(|inputs| inputs.iter().map(|(key, input)| (key, shown(input))).collect());
+        let elements: Vec<BTreeMap<&String, Input>> = elements.collect();
+        serde_json::to_string(&elements).unwrap_or_default() // only text
+    }
+
+    fn outputs(&self, record: &StepRecord) -> String {
+        if record.outputs.is_empty() || record.muted {
+            return "[]".to_owned();
+        }
+        let shown = record.outputs.iter().map(|(key, text)| (key, self.secrets.masked(text)));
+        serde_json::to_string(&[shown.collect::<BTreeMap<_, _>>()]).unwrap_or_default() // only text
     }
 }
 
-fn document(record: &DocumentRecord) -> DocumentEntry<'_> {
-    DocumentEntry {
-        name: &record.name,
-        file_path: "document.yaml",
-        status: record.status(),
-        description: &record.description,
-        start_time: time(Some(record.start)),
-        end_time: time(record.end),
-        failure_message: match record.status() {
-            Status::Failed => format!("Document {} failed!", record.name),
-            _ => String::new(),
-        },
-        phases: record.phases.iter().map(phase).collect(),
-    }
-}
-
-fn phase(record: &PhaseRecord) -> PhaseEntry<'_> {
-    PhaseEntry {
-        name: &record.name,
-        status: record.status(),
-        start_time: time(Some(record.start)),
-        end_time: time(record.end),
-        failure_message: match record.status() {
-            Status::Failed => format!("Phase {} failed!", record.name),
-            _ => String::new(),
-        },
-        steps: record.steps.iter().map(step).collect(),
-    }
-}
-
-fn step(record: &StepRecord) -> StepEntry<'_> {
-    let inputs = if record.muted { &[][..] } else { &record.inputs[..] };
-    let outputs = if record.outputs.is_empty() || record.muted { Vec::new() } else { vec![&record.outputs] };
-    let nested: Vec<Root<'_>> = record.nested.iter().map(root).collect();
-    StepEntry {
-        name: &record.name,
-        status: record.status,
-        failure_message: &record.message,
-        timeout_seconds: record.timeout_seconds.map_or(-1, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX)),
-        on_failure: &record.on_failure,
-        max_attempts: record.max_attempts,
-        action: &record.action,
-        start_time: time(Some(record.start)),
-        end_time: time(record.end),
-        inputs: serde_json::to_string(inputs).unwrap_or_default(), // only text
-        outputs: serde_json::to_string(&outputs).unwrap_or_default(),
-        r#loop: (),
-        detailed_output: Some(nested).filter(|nested| !nested.is_empty()),
+fn failure(what: &str, name: &str, status: Status) -> String {
+    match status {
+        Status::Failed => format!("{what} {name} failed!"),
+        _ => String::new(),
     }
 }
 
