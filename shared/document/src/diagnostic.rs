@@ -72,20 +72,25 @@ impl fmt::Display for Diagnostic {
 /// The part of a long line around a column (from 0), and the column's place in it.
 fn window(line: &str, column: usize) -> (String, usize) {
     if line.chars().nth(SHOWN).is_none() {
-        return (line.trim_end().to_owned(), column);
+        return (line.trim_end().chars().map(printable).collect(), column);
     }
     let skipped = column.saturating_sub(SHOWN / 2);
     let start = match line.is_ascii() {
         true => skipped.min(line.len()),
         false => line.char_indices().nth(skipped).map_or(line.len(), |(at, _)| at),
     };
-    (line[start..].chars().take(SHOWN).collect(), column - skipped)
+    (line[start..].chars().take(SHOWN).map(printable).collect(), column - skipped)
+}
+
+/// The character, or a space for one that would do something to a terminal.
+fn printable(c: char) -> char {
+    if c.is_control() && c != '\t' { ' ' } else { c }
 }
 
 /// `text` without what nobody reads: control characters become spaces, and a long text is cut.
 pub(crate) fn shown(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
-    let mut kept: String = line.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut kept: String = line.chars().take(SHOWN).map(printable).collect();
     if kept.len() < text.trim_end().len() {
         kept.push('…');
     }

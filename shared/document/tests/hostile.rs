@@ -80,6 +80,13 @@ fn long_words_and_lines_are_cut_in_messages() {
 }
 
 #[test]
+fn nothing_of_a_file_reaches_the_terminal_as_a_command() {
+    let text = "na\u{1b}[2Jme: x\nschemaVersion: \u{1b}]0;x\u{7}\r\nphases: []\rother: \u{9b}2J\n";
+    let shown = refused(text).to_string();
+    assert!(shown.chars().all(|c| !c.is_control() || c == '\n'), "{shown:?}");
+}
+
+#[test]
 fn what_is_no_text_of_yaml_is_explained() {
     for text in [
         "\0",
