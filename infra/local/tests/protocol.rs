@@ -314,15 +314,15 @@ async fn long_lists_come_in_pages() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
     let image = source(client);
-    for _ in 0..2 {
+    for _ in 0..6 {
         client.ec2_value("RunInstances", &[("ImageId", &image), ("InstanceType", "t3.small")], "instanceId");
     }
-    let first = client.ec2("DescribeInstances", &[("MaxResults", "1")]);
+    let first = client.ec2("DescribeInstances", &[("MaxResults", "5")]);
     let token = first.element("nextToken").unwrap();
-    let second = client.ec2("DescribeInstances", &[("MaxResults", "1"), ("NextToken", &token)]);
+    let second = client.ec2("DescribeInstances", &[("MaxResults", "5"), ("NextToken", &token)]);
     assert_eq!(second.element("nextToken"), None);
     let mut found = [first.elements("instanceId"), second.elements("instanceId")].concat();
     found.dedup();
-    assert_eq!(found.len(), 2);
+    assert_eq!(found.len(), 6);
     endpoint.stop().await;
 }

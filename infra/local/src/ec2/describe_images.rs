@@ -42,6 +42,8 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
         let own = image.scope.account == call.scope.account;
         by_id || ((with_deprecated || own || !deprecated(image)) && (with_disabled || *state != ImageState::Disabled))
     });
+    let users = call.params.list("ExecutableBy");
+    seen.retain(|(image, _)| users.is_empty() || users.iter().any(|user| may_launch(call, image, user)));
     seen.retain(|(image, _)| owners.is_empty() || owners.iter().any(|owner| is_owner(call, image, owner)));
     seen.retain(|(image, state)| filters.pass(&image.tags, |name| field(image, *state, name)));
     let (seen, next) = page(call, seen)?;
@@ -78,6 +80,15 @@ fn is_owner(call: &Call<'_>, image: &Image, owner: &str) -> bool {
         "self" => image.scope.account == call.scope.account,
         AMAZON => image.source,
         account => image.scope.account == account,
+    }
+}
+
+/// Whether it has a launch permission for `self`, `all` or an account.
+fn may_launch(call: &Call<'_>, image: &Image, user: &str) -> bool {
+    match user {
+        "all" => image.grants.public,
+        "self" => image.grants.accounts.contains(&call.scope.account),
+        account => image.grants.accounts.contains(account),
     }
 }
 

@@ -1,10 +1,11 @@
 //! DescribeInstances, and how an instance looks in every answer that shows one.
 
+use std::collections::BTreeMap;
+
 use super::Call;
 use super::filters::{Filters, page};
 use super::xml::Xml;
 use crate::api::{ApiError, Scope};
-use crate::ids;
 use crate::world::{Instance, InstanceState, World, iso};
 
 const FILTERS: [&str; 10] = [
@@ -45,7 +46,11 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     seen.retain(|(instance, state)| filters.pass(&instance.tags, |name| field(instance, *state, name)));
     let (seen, next) = page(call, seen)?;
     let mut xml = Xml::new();
-    xml.items("reservationSet", seen, |xml, one| reservation(xml, call.scope, &[one]));
+    let mut launches: BTreeMap<&str, Vec<Seen<'_>>> = BTreeMap::new();
+    for one in seen {
+        launches.entry(&one.0.reservation).or_default().push(one);
+    }
+    xml.items("reservationSet", launches.into_values(), |xml, launch| reservation(xml, call.scope, &launch));
     xml.maybe("nextToken", next);
     Ok(xml)
 }
@@ -77,8 +82,8 @@ fn field(instance: &Instance, state: InstanceState, name: &str) -> Vec<String> {
 
 /// The content of a reservation.
 pub(super) fn reservation(xml: &mut Xml, scope: &Scope, instances: &[Seen<'_>]) {
-    let first = instances.first().map(|(instance, _)| instance.id.as_str()).unwrap_or_default();
-    xml.text("reservationId", ids::derived("r", first)).text("ownerId", &scope.account).node("groupSet", |_| {});
+    let id = instances.first().map(|(instance, _)| instance.reservation.as_str()).unwrap_or_default();
+    xml.text("reservationId", id).text("ownerId", &scope.account).node("groupSet", |_| {});
     xml.items("instancesSet", instances, |xml, (instance, state)| item(xml, instance, *state));
 }
 

@@ -55,10 +55,32 @@ pub(super) fn page<T>(call: &Call<'_>, values: Vec<T>) -> Result<(Vec<T>, Option
             .parse()
             .map_err(|_| ApiError::new("InvalidParameterValue", "Unable to parse pagination token".to_owned()))?,
     };
-    let size = call.params.number("MaxResults")?.unwrap_or(usize::MAX);
+    let size = match call.params.number("MaxResults")? {
+        None => usize::MAX,
+        Some(asked) => check_size(call.params.get("Action").unwrap_or_default(), asked)?,
+    };
     let more = values.len() > size.saturating_add(start);
     let page = values.into_iter().skip(start).take(size).collect();
     Ok((page, more.then(|| (start + size).to_string())))
+}
+
+/// EC2's bounds of `MaxResults`.
+fn check_size(action: &str, asked: usize) -> Result<usize, ApiError> {
+    let bounds = match action {
+        "DescribeImages" => 1..=1000,
+        "DescribeLaunchTemplates" | "DescribeLaunchTemplateVersions" => 1..=200,
+        "DescribeInstanceTypes" => 5..=100,
+        _ => 5..=1000,
+    };
+    if bounds.contains(&asked) {
+        return Ok(asked);
+    }
+    let message = format!(
+        "Value ( {asked} ) for parameter maxResults is invalid. Expecting a value between {} and {}.",
+        bounds.start(),
+        bounds.end()
+    );
+    Err(ApiError::new("InvalidParameterValue", message))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::params::Params;
 use super::{Call, block_devices, instance_types};
 use crate::api::{ApiError, Scope};
+use crate::ids;
 use crate::world::{Image, ImageState, Instance, InstanceState, MetadataOptions, Network, Subnet, Timeline, World};
 
 /// Bytes of user data in Base64: EC2's limit is 16 KiB before the encoding.
@@ -26,6 +27,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     check_key(world, call.scope, key_name)?;
     Ok(Instance {
         id: String::new(),
+        reservation: ids::resource("r"),
         scope: call.scope.clone(),
         image_id: image.id.clone(),
         layers: image.layers.clone(),

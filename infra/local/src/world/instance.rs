@@ -63,6 +63,8 @@ pub(crate) struct Reason {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Instance {
     pub(crate) id: String,
+    /// Id of the launch that it came from.
+    pub(crate) reservation: String,
     pub(crate) scope: Scope,
     pub(crate) image_id: String,
     /// Layers of the image, kept here since an image may go while its instance runs.
