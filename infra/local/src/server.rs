@@ -9,6 +9,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use crate::emulator::Emulator;
 use crate::endpoint::{Endpoint, Parts};
@@ -66,6 +67,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     endpoint: Arc<Endpoint>,
+    /// Sends the events.
+    postman: JoinHandle<()>,
 }
 
 /// Runs an endpoint until SIGTERM or SIGINT; prints `listening on ADDRESS` on standard output once it answers. When
@@ -103,9 +106,9 @@ impl Server {
             events,
         }));
         resume::tidy(&endpoint)?;
-        tokio::spawn(events::send_all(endpoint.clone(), queue));
+        let postman = tokio::spawn(events::send_all(endpoint.clone(), queue));
         resume::resume(&endpoint).await;
-        Ok(Server { listener, address, endpoint })
+        Ok(Server { listener, address, endpoint, postman })
     }
 
     /// Where it listens.
@@ -127,6 +130,9 @@ impl Server {
         }
         self.endpoint.faults.clear();
         self.endpoint.rest().await;
+        self.postman.abort();
+        // Aborted or not: it is over, and lets go of the state folder.
+        self.postman.await.unwrap_or_default();
     }
 }
 

@@ -3,11 +3,10 @@
 
 mod common;
 
-use std::path::Path;
-
 use common::emulator::FakeEmulator;
 use common::guests::{
-    EXPECTED_ISOLATION, base_image, ended, invocation, launch, run, send, source, wait_for_image, wait_for_state,
+    EXPECTED_ISOLATION, base_image, ended, invocation, launch, run, send, source, traces_of, wait_for_image,
+    wait_for_state,
 };
 use common::{TestEndpoint, until};
 use serde_json::{Value, json};
@@ -15,23 +14,6 @@ use serde_json::{Value, json};
 /// The rights of root in an ordinary container: `chroot`, but no mounts and no namespaces.
 const CONTAINER_RIGHTS: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,\
                                 +net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
-
-/// Command lines of processes and lines of mount tables that name a folder.
-fn traces_of(folder: &Path) -> Vec<String> {
-    let folder = folder.to_str().unwrap();
-    let mut traces = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
-        let root = std::fs::read_link(entry.path().join("root")).unwrap_or_default();
-        let mounts = String::from_utf8_lossy(&read("mountinfo")).into_owned();
-        let command = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
-        if root.starts_with(folder) || command.contains(folder) {
-            traces.push(command);
-        }
-        traces.extend(mounts.lines().filter(|line| line.contains(folder)).map(str::to_owned));
-    }
-    traces
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_keeps_what_its_instance_wrote_and_nothing_else_does() {

@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 pub(crate) struct Received {
     pub(crate) target: String,
     pub(crate) region: String,
+    /// By the access key; the default account's is `test`.
+    pub(crate) account: String,
     pub(crate) body: Value,
 }
 
@@ -46,6 +48,13 @@ impl FakeEmulator {
         events.collect()
     }
 
+    /// Account and Region of every event so far.
+    pub(crate) fn scopes(&self) -> Vec<String> {
+        let received = self.received.lock().unwrap();
+        let puts = received.iter().filter(|call| call.target == "AWSEvents.PutEvents");
+        puts.map(|call| format!("{}/{}", call.account, call.region)).collect()
+    }
+
     /// Region, detail type and state of all events so far.
     pub(crate) fn events(&self) -> Vec<(String, String, String)> {
         let received = self.received.lock().unwrap();
@@ -53,7 +62,8 @@ impl FakeEmulator {
         puts.map(|call| {
             let entry = &call.body["Entries"][0];
             let detail: Value = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
-            let state = ["state", "State", "status"].iter().find_map(|name| detail[name].as_str()).unwrap();
+            let state =
+                ["state", "State", "status", "instance-action"].iter().find_map(|name| detail[name].as_str()).unwrap();
             (call.region.clone(), entry["DetailType"].as_str().unwrap().to_owned(), state.to_owned())
         })
         .collect()
@@ -62,7 +72,7 @@ impl FakeEmulator {
 
 fn answer(mut stream: TcpStream, log: &Mutex<Vec<Received>>, groups: &mut BTreeSet<String>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let (mut length, mut target, mut region) = (0, String::new(), String::new());
+    let (mut length, mut target, mut region, mut account) = (0, String::new(), String::new(), String::new());
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).unwrap();
@@ -75,7 +85,11 @@ fn answer(mut stream: TcpStream, log: &Mutex<Vec<Received>>, groups: &mut BTreeS
         match name {
             "content-length" => length = value.parse().unwrap(),
             "x-amz-target" => target = value.to_owned(),
-            "authorization" => region = value.split('/').nth(2).unwrap().to_owned(),
+            "authorization" => {
+                let scope = value.split_once("Credential=").unwrap().1;
+                account = scope.split('/').next().unwrap().to_owned();
+                region = scope.split('/').nth(2).unwrap().to_owned();
+            }
             _ => {}
         }
     }
@@ -91,7 +105,7 @@ fn answer(mut stream: TcpStream, log: &Mutex<Vec<Received>>, groups: &mut BTreeS
         _ => ("200 OK", json!({"FailedEntryCount": 0})),
     };
     if status == "200 OK" {
-        log.lock().unwrap().push(Received { target, region, body });
+        log.lock().unwrap().push(Received { target, region, account, body });
     }
     let text = answer.to_string();
     write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();

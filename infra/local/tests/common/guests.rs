@@ -82,3 +82,20 @@ pub(crate) fn source(client: Client) -> String {
     let (_, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
     answer["Parameter"]["Value"].as_str().unwrap().to_owned()
 }
+
+/// Command lines of processes and lines of mount tables that name a folder.
+pub(crate) fn traces_of(folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    let mut traces = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
+        let root = std::fs::read_link(entry.path().join("root")).unwrap_or_default();
+        let mounts = String::from_utf8_lossy(&read("mountinfo")).into_owned();
+        let command = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+        if root.starts_with(folder) || command.contains(folder) {
+            traces.push(command);
+        }
+        traces.extend(mounts.lines().filter(|line| line.contains(folder)).map(str::to_owned));
+    }
+    traces
+}

@@ -34,12 +34,32 @@ impl TestEndpoint {
     /// Starts one whose describes lag.
     pub(crate) async fn start_with(base_image: &Path, events: Option<String>, describe_lag: Duration) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let server =
-            Server::bind(options(&state.path().join("state"), base_image, events, describe_lag)).await.unwrap();
+        let folder = state.path().join("state");
+        Self::start_at(&folder, state, base_image, events, describe_lag).await
+    }
+
+    /// Starts one in a folder of the test's.
+    pub(crate) async fn start_in(folder: &Path, base_image: &Path) -> Self {
+        Self::start_at(&folder.join("state"), tempfile::tempdir().unwrap(), base_image, None, Duration::ZERO).await
+    }
+
+    async fn start_at(
+        folder: &Path,
+        state: tempfile::TempDir,
+        base_image: &Path,
+        events: Option<String>,
+        lag: Duration,
+    ) -> Self {
+        let server = Server::bind(options(folder, base_image, events, lag)).await.unwrap();
         let (stop, told) = oneshot::channel();
-        let client = Client { address: server.address(), region: "eu-west-1", account: "000000000000" };
+        let client = Client::at(server.address());
         let done = tokio::spawn(server.run(async { drop(told.await) }));
         TestEndpoint { client, stop, done, state }
+    }
+
+    /// Stops it and waits until it has tidied up.
+    pub(crate) async fn end(self) {
+        drop(self.stop().await);
     }
 
     /// The folder with everything that the endpoint keeps.
@@ -55,7 +75,8 @@ impl TestEndpoint {
     }
 }
 
-fn options(state: &Path, base_image: &Path, events_url: Option<String>, describe_lag: Duration) -> Options {
+/// Options of an endpoint that waits for nothing.
+pub(crate) fn options(state: &Path, base_image: &Path, events_url: Option<String>, describe_lag: Duration) -> Options {
     Options {
         listen: "127.0.0.1:0".parse().unwrap(),
         state_dir: state.to_owned(),
@@ -99,6 +120,18 @@ impl Client {
     /// Address of the endpoint.
     pub(crate) fn url(self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// A caller in the default account.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Client { address, region: "eu-west-1", account: "000000000000" }
+    }
+
+    /// Whether an instance takes commands.
+    pub(crate) fn is_online(self, instance: &str) -> bool {
+        let filter = serde_json::json!({"Filters": [{"Key": "InstanceIds", "Values": [instance]}]});
+        let (_, answer) = self.ssm("DescribeInstanceInformation", &filter);
+        answer["InstanceInformationList"][0]["PingStatus"] == "Online"
     }
 
     pub(crate) fn region(self, region: &'static str) -> Self {
