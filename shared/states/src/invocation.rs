@@ -102,7 +102,11 @@ impl Outcome {
             None => String::new(),
         };
         let info = ErrorInfo { error: String::new(), cause: text };
-        info.failure(&Scope { state: state.name().to_owned(), item: Some(self.item.clone()) })
+        let mut failure = info.failure(&Scope { state: state.name().to_owned(), item: Some(self.item.clone()) });
+        if failure.message.is_empty() {
+            failure.message = format!("{} failed, and nothing says why", self.item);
+        }
+        failure
     }
 }
 

@@ -94,3 +94,102 @@ async fn left_behind(context: &Context, record: &BuildRecord) -> Result<bool> {
     let kept = finish::kept_now(context, record).await?;
     crate::undo::remove_tagged(context, record, &kept).await
 }
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::ExecutionStatus;
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_store::{BuildStatus, ImageStatus};
+    use jiff::SignedDuration;
+    use serde_json::json;
+
+    use crate::testing::{AWAY, BUILD, Stack, Task, reach, whole_build};
+    use crate::{Outcome, State, reap};
+
+    async fn reap(stack: &Stack) {
+        stack.clock.advance(SignedDuration::from_mins(5));
+        reap::handle(&stack.context(), json!({"sweep": true})).await.unwrap();
+    }
+
+    /// Stops the execution; its status event is lost.
+    fn stop_quietly(stack: &Stack) {
+        let arn = stack.context().config.execution_arn(BUILD);
+        stack.cloud.edit_execution(&arn, |execution| execution.status = ExecutionStatus::Aborted);
+    }
+
+    #[tokio::test]
+    async fn a_build_that_runs_is_left_alone() {
+        let stack = reach(&Task::new(State::Build)).await;
+        stack.start_execution().await;
+        let before = stack.inventory();
+        reap(&stack).await;
+        assert_eq!(stack.inventory(), before);
+        assert_eq!(stack.record().await.status, BuildStatus::Open);
+    }
+
+    #[tokio::test]
+    async fn a_stop_whose_event_was_lost_leaves_nothing_after_two_runs_before_and_after_each_effect() {
+        let whole = Stack::new().await;
+        for task in whole_build() {
+            whole.run(&task).await.unwrap();
+        }
+        let published = whole.inventory();
+        for n in 1..=whole.cloud.effects().len() {
+            for fault in [Fault::KillBefore, Fault::KillAfter] {
+                let stack = Stack::new().await;
+                stack.start_execution().await;
+                stack.cloud.fail_at(n, fault);
+                stack.run_until_killed(&whole_build()).await;
+                stop_quietly(&stack);
+                reap(&stack).await;
+                reap(&stack).await;
+                let Some(record) = stack.store().build(BUILD).await.unwrap() else { continue };
+                let expected = if record.published { published.clone() } else { Default::default() };
+                assert_eq!(stack.inventory(), expected, "stopped with {fault:?} at effect {n}");
+                assert_eq!(record.status, BuildStatus::Closed);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_for_a_while_goes_when_its_time_is_past() {
+        let stack = reach(&Task::new(State::Publish)).await;
+        let outcome =
+            |item: &str, outcome: &str| Outcome { item: item.to_owned(), outcome: outcome.to_owned(), cause: None };
+        let results = vec![outcome(HOME, "succeeded"), outcome(AWAY, "failed")];
+        let error = stack.run(&Task { results: Some(results), ..Task::new(State::Publish) }).await.unwrap_err();
+        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        let kept = stack.inventory();
+        assert!(!kept.is_empty());
+        reap(&stack).await;
+        assert_eq!(stack.inventory(), kept);
+        stack.clock.advance(SignedDuration::from_hours(73));
+        reap(&stack).await;
+        assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+    }
+
+    #[tokio::test]
+    async fn what_a_closed_build_made_too_late_is_removed_and_a_published_image_is_not() {
+        let stack = Stack::new().await;
+        for task in whole_build() {
+            stack.run(&task).await.unwrap();
+        }
+        let published = stack.inventory();
+        let tags = stack.context().tags(&stack.record().await);
+        stack.cloud.add_snapshot(AWAY, &tags);
+        assert_ne!(stack.inventory(), published);
+        reap(&stack).await;
+        assert_eq!(stack.inventory(), published);
+        assert_eq!(stack.image().await.status, ImageStatus::Available);
+    }
+
+    #[tokio::test]
+    async fn a_failed_build_that_nobody_finished_is_finished() {
+        let stack = reach(&Task::new(State::Build)).await;
+        stack.start_execution().await;
+        stop_quietly(&stack);
+        reap(&stack).await;
+        assert_eq!(stack.image().await.status, ImageStatus::Cancelled);
+        assert!(stack.inventory().is_empty());
+    }
+}

@@ -116,3 +116,6 @@ async fn published_image(context: &Context, published: &Published) -> Result<u32
     }
     Ok(started)
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,6 +165,12 @@ impl Stack {
         self.store().image(&record.image).await.unwrap().unwrap()
     }
 
+    /// Lets the build's execution be known to Step Functions as running.
+    pub(crate) async fn start_execution(&self) {
+        let config = self.context().config;
+        self.cloud.cloud().executions.start(&config.state_machine, BUILD, "{}").await.unwrap();
+    }
+
     /// What there is in AWS, but for the source's parameter.
     pub(crate) fn inventory(&self) -> Inventory {
         let mut inventory = self.cloud.inventory();
