@@ -172,6 +172,46 @@ async fn describes_lag_when_told_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn times_are_changed_while_it_runs() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let refused = client.send("POST", "/_local/settings", "ec2", "", r#"{"describeLag": 6}"#).unwrap();
+    assert_eq!(refused.status, 400);
+    let hour = json!({"delays": {"profile": "realistic", "speedUp": 0.01}, "describeLag": 5});
+    assert_eq!(client.admin("POST", "settings", &hour)["describeLag"], 5.0);
+    let copy = [("SourceRegion", "eu-west-1"), ("SourceImageId", &*source(client)), ("Name", "slow")];
+    let id = client.ec2_value("CopyImage", &copy, "imageId");
+    assert_eq!(client.ec2_error("DescribeImages", &[("ImageId.1", &id)]), "InvalidAMIID.NotFound");
+    client.admin("POST", "settings", &json!({"delays": {"profile": "instant"}, "describeLag": 0}));
+    let run = [("ImageId", &*source(client)), ("InstanceType", "t3.small")];
+    let instance = client.ec2_value("RunInstances", &run, "instanceId");
+    assert_eq!(client.ec2("DescribeInstances", &[("InstanceId.1", &instance)]).elements("instanceId"), [instance]);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_inventory_tells_who_made_what_in_every_region_and_account() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client.account("111122223333").region("us-east-1");
+    let form = [
+        ("LaunchTemplateName", "web"),
+        ("LaunchTemplateData.InstanceType", "t3.small"),
+        ("TagSpecification.1.ResourceType", "launch-template"),
+        ("TagSpecification.1.Tag.1.Key", "role"),
+        ("TagSpecification.1.Tag.1.Value", "web"),
+    ];
+    client.ec2_value("CreateLaunchTemplate", &form, "launchTemplateId");
+    let other = endpoint.client;
+    assert_eq!(other.ec2("DescribeLaunchTemplates", &[]).elements("launchTemplateId"), [""; 0]);
+    let inventory = other.admin("GET", "inventory", &json!({}));
+    let template = &inventory["launchTemplates"][0];
+    let told = ["account", "region", "name", "madeBy"].map(|field| template[field].as_str().unwrap());
+    assert_eq!(told, ["111122223333", "us-east-1", "web", "CreateLaunchTemplate"]);
+    assert_eq!(template["tags"], json!({"role": "web"}));
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn commands_need_an_instance_that_is_online() {
     let endpoint = endpoint().await;
     let input = json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": ["i-0123456789abcdef0"],

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
-use crate::world::{Image, Instance, InstanceState, Snapshot, iso};
+use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, iso};
 
-/// Every instance that is not terminated, every image and every snapshot.
+/// Every instance that is not terminated, and every image, snapshot, launch template and key pair.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
     for guest in endpoint.guests() {
@@ -32,6 +32,8 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
             .values()
             .map(|one| snapshot(one, source_snapshots.contains(&&one.id)))
             .collect::<Vec<_>>(),
+        "launchTemplates": world.launch_templates.values().map(template).collect::<Vec<_>>(),
+        "keyPairs": world.key_pairs.values().map(key_pair).collect::<Vec<_>>(),
     })
 }
 
@@ -76,5 +78,31 @@ fn snapshot(snapshot: &Snapshot, source: bool) -> Value {
         "tags": snapshot.tags,
         "madeBy": snapshot.made_by,
         "madeAt": iso(snapshot.started_at),
+    })
+}
+
+fn template(template: &LaunchTemplate) -> Value {
+    json!({
+        "id": template.id,
+        "account": template.scope.account,
+        "region": template.scope.region,
+        "name": template.name,
+        "versions": template.versions.keys().collect::<Vec<_>>(),
+        "defaultVersion": template.default_version,
+        "tags": template.tags,
+        "madeBy": "CreateLaunchTemplate",
+        "madeAt": iso(template.created_at),
+    })
+}
+
+fn key_pair(pair: &KeyPair) -> Value {
+    json!({
+        "id": pair.id,
+        "account": pair.scope.account,
+        "region": pair.scope.region,
+        "name": pair.name,
+        "tags": pair.tags,
+        "madeBy": "CreateKeyPair",
+        "madeAt": iso(pair.created_at),
     })
 }

@@ -27,6 +27,10 @@ type Seen<'w> = (&'w Instance, InstanceState);
 /// Describes instances, as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &FILTERS)?;
+    if call.params.get("InstanceId.1").is_some() && call.params.get("MaxResults").is_some() {
+        let message = "The parameter instancesSet cannot be used with the parameter maxResults";
+        return Err(ApiError::new("InvalidParameterCombination", message));
+    }
     let world = call.endpoint.world();
     let seen_at = call.endpoint.seen_at();
     let visible = |instance: &'_ Instance| instance.states.at(seen_at);

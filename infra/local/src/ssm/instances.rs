@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::page::page;
 use super::{Call, epoch};
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
@@ -12,6 +13,8 @@ use crate::world::{Instance, InstanceState};
 struct Input {
     filters: Vec<Filter>,
     instance_information_filter_list: Vec<OldFilter>,
+    max_results: Option<usize>,
+    next_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +49,8 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, ApiError> {
             _ => filter.values.iter().any(|status| status == ping(instance)),
         })
     };
-    Ok(json!({"InstanceInformationList": known.filter(pass).map(item).collect::<Vec<_>>()}))
+    let found = known.filter(pass).map(item).collect();
+    page("InstanceInformationList", found, input.max_results, input.next_token.as_deref())
 }
 
 fn ping(instance: &Instance) -> &'static str {

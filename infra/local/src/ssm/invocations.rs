@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::page::page;
 use super::{Call, DOCUMENT, epoch};
 use crate::api::ApiError;
 use crate::world::{Command, Invocation, iso};
@@ -107,17 +108,6 @@ impl ListInput {
             _ => false,
         })
     }
-
-    fn page(&self, name: &str, values: Vec<Value>) -> Result<Value, ApiError> {
-        let start: usize = match &self.next_token {
-            None => 0,
-            Some(token) => token.parse().map_err(|_| ApiError::new("InvalidNextToken", "The token is not valid."))?,
-        };
-        let size = self.max_results.unwrap_or(50);
-        let next = (values.len() > start + size).then(|| (start + size).to_string());
-        let page: Vec<Value> = values.into_iter().skip(start).take(size).collect();
-        Ok(json!({name: page, "NextToken": next}))
-    }
 }
 
 /// Invocations by command, instance and filters.
@@ -129,7 +119,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Value, ApiError> {
     let asked = |id: &String| input.instance_id.as_ref().is_none_or(|asked| asked == id);
     let found = pairs.filter(|(command, (id, one))| asked(id) && input.pass(command, one.status.name()));
     let values = found.map(|(command, (id, one))| invocation_json(command, id, one, input.details)).collect();
-    input.page("CommandInvocations", values)
+    page("CommandInvocations", values, input.max_results, input.next_token.as_deref())
 }
 
 fn invocation_json(command: &Command, instance: &str, invocation: &Invocation, details: bool) -> Value {
@@ -166,7 +156,8 @@ pub(super) fn list_commands(call: &Call<'_>) -> Result<Value, ApiError> {
     let mut commands = input.commands(call, world.commands.values());
     commands.retain(|command| input.instance_id.as_ref().is_none_or(|id| command.invocations.contains_key(id)));
     commands.retain(|command| input.pass(command, command.status().name()));
-    input.page("Commands", commands.into_iter().map(command_json).collect())
+    let values = commands.into_iter().map(command_json).collect();
+    page("Commands", values, input.max_results, input.next_token.as_deref())
 }
 
 /// A command as answers show it.

@@ -5,6 +5,7 @@ mod instances;
 mod invocations;
 mod logs;
 mod output;
+mod page;
 pub(crate) mod parameters;
 mod run;
 mod send;
