@@ -132,3 +132,35 @@ async fn several_endpoints_run_side_by_side() {
     assert_eq!(run(two.client, &instances[1], "echo still there").await["StandardOutputContent"], "still there\n");
     drop(two.stop().await);
 }
+
+/// Launches an instance, runs a command in it and terminates it.
+async fn one_life(client: Client, number: usize) {
+    let instance = launch(client, &source(client)).await;
+    let said =
+        run(client, &instance, &format!("setsid sleep 1000 < /dev/null > /dev/null 2>&1 &\necho {number}")).await;
+    assert_eq!(said["StandardOutputContent"], format!("{number}\n"));
+    client.ec2("TerminateInstances", &[("InstanceId.1", &instance)]);
+    wait_for_state(client, &instance, "terminated").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_instances_leave_nothing() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let (client, folder) = (endpoint.client, endpoint.state_dir());
+    let mut running = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        if running.len() == 20 {
+            running.join_next().await.unwrap().unwrap();
+        }
+        // A thread each: the test's client waits for its answers.
+        let runtime = tokio::runtime::Handle::current();
+        running.spawn_blocking(move || runtime.block_on(one_life(client, number)));
+    }
+    while let Some(done) = running.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(traces_of(&folder), [""; 0]);
+    assert_eq!(std::fs::read_dir(folder.join("state/instances")).unwrap().count(), 0);
+    endpoint.end().await;
+}

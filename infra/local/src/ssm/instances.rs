@@ -42,7 +42,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, ApiError> {
     }
     let world = call.endpoint.world();
     let own = world.instances.values().filter(|instance| instance.scope == *call.scope);
-    let known = own.filter(|one| one.online || one.state() == InstanceState::Stopped);
+    let known = own.filter(|one| one.has_agent && (one.online || one.state() == InstanceState::Stopped));
     let pass = |instance: &&Instance| {
         filters.iter().all(|filter| match filter.key.as_str() {
             "InstanceIds" => filter.values.contains(&instance.id),
