@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::machine::{Machine, Run, wait_for, wait_until_locked_out};
+use crate::machine::{Machine, Run, is_alive, wait_for, wait_until_locked_out};
 use goldsmith_executor::{FailureKind, RunStatus};
 
 #[test]
@@ -161,4 +161,21 @@ fn on_failure_decides_what_follows_such_a_step() {
     assert_eq!((second.status, second.said()), (Some(0), vec!["after"]));
     assert_eq!(second.result().ignored_failed_step_count, 1);
     assert_eq!(machine.read("ran"), "x\n");
+}
+
+#[test]
+fn what_such_a_step_had_started_is_ended_and_what_others_left_is_not() {
+    let machine = Machine::with_steps(
+        "      - {name: Serves, action: ExecuteBash, inputs: {commands: ['sleep 300 & echo $! > service']}}\n      \
+         - {name: Dies, action: ExecuteBash, onFailure: Continue, inputs: {commands: ['setsid sleep 300 & echo $! > orphan', touch started, wait]}}\n",
+    );
+    let mut first = machine.start();
+    wait_for(&machine.path("started"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(is_alive(&machine.path("orphan")), "only its parent was ended");
+    assert_eq!(machine.run().status, Some(1));
+    assert!(!is_alive(&machine.path("orphan")) && is_alive(&machine.path("service")));
+    let pid = machine.read("service").trim().parse().unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
 }

@@ -74,7 +74,8 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     let mut output = Output::open(stdout, &state.log_folder, Secrets::new(&state.secrets)).map_err(failed)?;
     copy_documents(order, &state.log_folder).map_err(failed)?;
     let aws = Aws::default();
-    let around = Around { output: &mut output, aws: &aws, ancestors: Vec::new(), muted: false };
+    let mark = store.name();
+    let around = Around { output: &mut output, aws: &aws, ancestors: Vec::new(), muted: false, mark };
     let mut run = Run::new(order, &documents, &mut store, state, around)?;
     match run.run() {
         Ok(Flow::Reboot) => Ok(None),

@@ -63,6 +63,8 @@ pub(crate) struct Place<'p> {
     /// Private and empty; exists while the attempt runs.
     pub(crate) scratch: &'p Path,
     pub(crate) deadline: Option<Instant>,
+    /// By which the step's processes are known, also to a later start of the agent.
+    pub(crate) mark: &'p str,
     pub(crate) aws: &'p Aws,
 }
 

@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+use crate::modules::Place;
 use crate::output::Output;
 use capture::Capture;
 pub(crate) use capture::LIMIT as CAPTURE_LIMIT;
 use family::Family;
+pub(crate) use family::end_marked;
 
 /// From the polite signal to the other one.
 const GRACE: Duration = Duration::from_secs(5);
@@ -49,13 +51,14 @@ enum Message {
 
 /// Runs a command until it ends, or until `deadline`, when it is ended with all that it started.
 /// Call it from a thread that lives as long as the program: the child is killed when that thread ends.
-pub(crate) fn run(command: &mut Command, deadline: Option<Instant>, output: &mut Output<'_>) -> io::Result<Finished> {
+pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<'_>) -> io::Result<Finished> {
+    let deadline = place.deadline;
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: between fork and exec only one system call is made; it allocates nothing and takes no lock.
     unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
-    let mark = Family::mark(command);
+    Family::mark(command, place.mark);
     let mut child = command.spawn()?;
-    let family = Family::new(&child, mark);
+    let family = Family::new(&child, place.mark);
     let (sender, receiver) = sync_channel(256);
     if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
         read_lines("Stdout", stdout, sender.clone());

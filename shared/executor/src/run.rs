@@ -40,6 +40,8 @@ pub(crate) struct Around<'r, 'o> {
     pub(crate) ancestors: Vec<String>,
     /// `disableLogging` of a step that led here.
     pub(crate) muted: bool,
+    /// What the marks of all its processes begin with.
+    pub(crate) mark: String,
 }
 
 /// What follows a step, a phase or a document.
@@ -179,6 +181,11 @@ impl<'r, 'o> Run<'r, 'o> {
     fn note_step(&self, at: At) -> Result<(), StoreError> {
         let record = &self.state.documents[at.document].phases[at.phase].steps[at.step];
         self.store.note(&Entry::Step(at, Cow::Borrowed(record)))
+    }
+
+    /// The mark of a step's processes: the same in every start of the agent.
+    fn mark(&self, at: At) -> String {
+        format!("{}-{}-{}-{}", self.around.mark, at.document, at.phase, at.step)
     }
 
     fn phase_record(&mut self, at: At) -> &mut PhaseRecord {

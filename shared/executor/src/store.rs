@@ -61,6 +61,11 @@ impl Store {
         Ok(Self { folder, waited, _lock: Some(lock), journal: None })
     }
 
+    /// A name that no other execution's place on this machine has.
+    pub(crate) fn name(&self) -> String {
+        digest(&self.folder.display().to_string())[..32].to_owned()
+    }
+
     /// The place of an execution inside of this one.
     pub(crate) fn nested(&self, name: &str) -> Result<Self, StoreError> {
         let folder = self.folder.join("nested").join(name);

@@ -42,7 +42,7 @@ impl Program {
         // A name alone is looked for on PATH; a relative path starts at the working directory.
         let path = if self.path.contains('/') { place.path(&self.path)? } else { Path::new(&self.path).to_owned() };
         let mut command = command(&path, place);
-        process::run(command.args(&self.arguments), place.deadline, output).map_err(|source| match source.kind() {
+        process::run(command.args(&self.arguments), place, output).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound if self.path.contains('/') => BinaryError::Missing { path },
             io::ErrorKind::NotFound => BinaryError::NotOnPath { name: self.path.clone() },
             _ => BinaryError::Start { path, source },

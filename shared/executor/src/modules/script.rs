@@ -46,7 +46,7 @@ impl Script {
             .open(&path)
             .and_then(|mut file| file.write_all(script.as_bytes()))
             .map_err(|source| BashError::Write { path: path.clone(), source })?;
-        process::run(command("bash", place).arg(&path), place.deadline, output).map_err(|error| match error.kind() {
+        process::run(command("bash", place).arg(&path), place, output).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => BashError::Missing,
             _ => BashError::Start(error),
         })

@@ -183,7 +183,7 @@ impl Calls<'_, '_> {
         if named {
             command.args(&self.include);
         }
-        let finished = process::run(&mut command, self.place.deadline, self.output)
+        let finished = process::run(&mut command, self.place, self.output)
             .map_err(|source| UpdateError::Start { program, source })?;
         match outcome(finished) {
             Outcome { end: End::Reboot { .. }, exit_code: Some(code), outputs, last_lines } => {

@@ -25,7 +25,8 @@ const WORKING_DIRECTORY: &str = "/tmp";
 pub(super) struct Room {
     working_directory: PathBuf,
     scratch: PathBuf,
-    pub(super) deadline: Option<Instant>,
+    deadline: Option<Instant>,
+    mark: String,
     stored: RefCell<BTreeMap<String, String>>,
 }
 
@@ -40,7 +41,7 @@ struct FolderError {
 impl<'r> Run<'r, '_> {
     /// One attempt, from references to the end of whatever was started.
     pub(super) fn attempt(&mut self, at: At, scope: Scope<'_>) -> Result<Outcome, StoreError> {
-        let room = match self.prepare(scope) {
+        let room = match self.prepare(at, scope) {
             Ok(room) => room,
             Err(outcome) => return Ok(outcome),
         };
@@ -53,13 +54,13 @@ impl<'r> Run<'r, '_> {
     }
 
     /// Makes room for an attempt, whose time begins now.
-    pub(super) fn prepare(&self, scope: Scope<'_>) -> Result<Room, Outcome> {
+    pub(super) fn prepare(&self, at: At, scope: Scope<'_>) -> Result<Room, Outcome> {
         let working_directory = self.order.working_directory.clone().unwrap_or_else(|| WORKING_DIRECTORY.into());
         let failed = |path: PathBuf| move |source| Outcome::failed(&FolderError { path, source });
         fs::create_dir_all(&working_directory).map_err(failed(working_directory.clone()))?;
         let scratch = self.store.scratch().map_err(failed(self.order.state_directory.clone()))?;
         let deadline = scope.step.timeout_seconds.and_then(|s| Instant::now().checked_add(Duration::from_secs(s)));
-        Ok(Room { working_directory, scratch, deadline, stored: RefCell::default() })
+        Ok(Room { working_directory, scratch, deadline, mark: self.mark(at), stored: RefCell::default() })
     }
 
     pub(super) fn resolver<'a>(
@@ -165,8 +166,8 @@ fn loop_end(last: End, next: usize, is_over: bool) -> End {
 
 impl Room {
     fn place<'a>(&'a self, aws: &'a crate::aws::Aws) -> Place<'a> {
-        let (working_directory, scratch, deadline) = (&self.working_directory, &self.scratch, self.deadline);
-        Place { working_directory, scratch, deadline, aws }
+        let (working_directory, scratch) = (&self.working_directory, &self.scratch);
+        Place { working_directory, scratch, deadline: self.deadline, mark: &self.mark, aws }
     }
 }
 

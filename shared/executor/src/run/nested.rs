@@ -67,7 +67,8 @@ impl Run<'_, '_> {
             return Ok(Outcome::failed(&NestedError::Logs { path: folder, source }));
         }
         let muted = self.around.output.muted;
-        let around = Around { output: &mut *self.around.output, aws: self.around.aws, ancestors, muted };
+        let mark = format!("{}-{iteration}", place.mark);
+        let around = Around { output: &mut *self.around.output, aws: self.around.aws, ancestors, muted, mark };
         let mut run = Run::new(&order, &documents, &mut store, state, around)?;
         let flow = run.run()?;
         let state = run.state;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{Flow, Run, Scope};
 use crate::modules::{End, Outcome};
+use crate::process::end_marked;
 use crate::state::{At, StepRecord};
 use crate::store::{Entry, StoreError};
 use crate::{EventKind, FailureKind, Status, condition};
@@ -26,6 +27,7 @@ impl Run<'_, '_> {
         match self.phase_record(at).steps.get(at.step).map(|record| record.status) {
             None => self.open_step(at, scope)?,
             Some(Status::Running) => {
+                end_marked(&self.mark(at));
                 self.finish_step(at, scope, Outcome { end: End::Unknown(STOPPED), ..Outcome::default() }, None)?;
             }
             Some(_) => {}
@@ -51,7 +53,7 @@ impl Run<'_, '_> {
     fn open_step(&mut self, at: At, scope: Scope<'_>) -> Result<(), StoreError> {
         let verdict = match &scope.step.condition {
             None => Ok(Verdict::Execute),
-            Some(condition) => self.prepare(scope).and_then(|room| {
+            Some(condition) => self.prepare(at, scope).and_then(|room| {
                 let resolver = self.resolver(at, scope, &room, None);
                 let holds =
                     condition::holds(&condition.expression, &resolver).map_err(|error| Outcome::failed(&error))?;
