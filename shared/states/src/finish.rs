@@ -5,34 +5,20 @@
 //! was stopped, timed out, or failed by `States.Runtime`). Output: `{outcome, image, amis}` or `{error, cause}`. It may
 //! run any number of times: how a build ends is decided once, when it is closed.
 
+mod ending;
+
 use std::collections::BTreeMap;
 
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_model::{Cause, ExecutionInput};
-use goldsmith_store::{
-    BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus, stamp,
-};
-use jiff::SignedDuration;
+use goldsmith_store::{BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, Keep, Scope, StateStatus, stamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::errors::ErrorName;
+use ending::{Trigger, ending, execution};
+
 use crate::undo::{Kept, tag_expiry, undo_build};
 use crate::{Context, Error, Result, Start, State};
-
-/// How long the AMIs of a failed distribution are kept, so that it can be repeated.
-const KEEP_IMAGES: SignedDuration = SignedDuration::from_hours(72);
-
-/// How a build came here.
-#[derive(Debug, Clone, PartialEq)]
-enum Trigger {
-    /// Through Publish.
-    Succeeded,
-    /// A Catch.
-    Failed(Box<FailureCause>),
-    /// The execution's status event: it was stopped, timed out, or failed without a Catch.
-    Ended(String),
-}
 
 /// Detail of `Step Functions Execution Status Change`.
 #[derive(Debug, Deserialize)]
@@ -171,47 +157,6 @@ async fn close(context: &Context, record: BuildRecord, trigger: &Trigger) -> Res
     Ok(record)
 }
 
-/// Decides how a build ends.
-fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Ending {
-    if record.published {
-        return Ending { status: ImageStatus::Available, keep: Keep::Published, failure: None };
-    }
-    let until = |time: SignedDuration| stamp(context.clock.now() + time);
-    let (status, keep, failure) = match trigger {
-        Trigger::Succeeded => {
-            let cause = Error::failed(ErrorName::Closed, "the execution ended without publishing");
-            (ImageStatus::Failed, Keep::Nothing, cause.cause(&execution()))
-        }
-        Trigger::Failed(cause) => {
-            let keep_instance = record.plan.launch.keep_on_failure_seconds;
-            let keep = match cause.state.as_str() {
-                "DistributeRegion" | "Publish" => Keep::Images { until: until(KEEP_IMAGES) },
-                "Launch" | "Build" | "Snapshot" if keep_instance > 0 => {
-                    let seconds = i64::try_from(keep_instance).unwrap_or(i64::MAX);
-                    Keep::Instance { until: until(SignedDuration::from_secs(seconds)) }
-                }
-                _ => Keep::Nothing,
-            };
-            (ImageStatus::Failed, keep, (**cause).clone())
-        }
-        Trigger::Ended(status) => {
-            let (image, message) = match status.as_str() {
-                "ABORTED" => (ImageStatus::Cancelled, "the execution was stopped"),
-                "TIMED_OUT" => (ImageStatus::Failed, "the execution timed out"),
-                _ => (ImageStatus::Failed, "the execution failed outside of every Catch"),
-            };
-            let cause = FailureCause {
-                state: "Execution".to_owned(),
-                error: format!("Execution.{status}"),
-                message: message.to_owned(),
-                ..FailureCause::default()
-            };
-            (image, Keep::Nothing, cause)
-        }
-    };
-    Ending { status, keep, failure: Some(failure) }
-}
-
 /// The image's record as this ending leaves it.
 async fn image(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<ImageRecord> {
     let mut image = context.store.image(&record.image).await?.ok_or(Error::Closed)?;
@@ -289,10 +234,6 @@ async fn emit(context: &Context, image: &ImageRecord) -> Result<()> {
     Ok(context.cloud.events.emit("Goldsmith Image State Change", &resources, &detail.to_string()).await?)
 }
 
-fn execution() -> Scope {
-    Scope { state: "Execution".to_owned(), item: None }
-}
-
 /// What the definition gets: of a good build its image, of a failed one the texts of its Fail state.
 fn answer(image: &ImageRecord) -> Value {
     match &image.failure {
@@ -314,140 +255,4 @@ fn failed(cause: &FailureCause) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use goldsmith_cloud::fake::{Fault, HOME, Outcome as CommandOutcome};
-    use goldsmith_store::{BuildStatus, ImageStatus, StateStatus};
-    use serde_json::json;
-
-    use crate::testing::{AWAY, BUILD, Stack, Task, check_state, reach, whole_build};
-    use crate::{ErrorInfo, Outcome, State, TAG_EXPIRES, finish};
-
-    #[tokio::test]
-    async fn finish_survives_every_fault() {
-        check_state(Task::new(State::Finish), &["TerminateInstances", "TerminateInstances", "PutEvents", "Invoke"])
-            .await;
-    }
-
-    /// Stops the execution: nothing of the definition runs any more, only the status event arrives.
-    async fn stop(stack: &Stack, status: &str) {
-        let detail = json!({"name": BUILD, "status": status, "executionArn": "arn"});
-        finish::handle_event(&stack.context(), detail).await.unwrap();
-    }
-
-    /// Runs a build whose task `failing` fails, through FinishFailed.
-    async fn fail(stack: &Stack, failing: State, error: ErrorInfo) {
-        for before in whole_build().iter().take_while(|before| before.state != failing) {
-            stack.run(before).await.unwrap();
-        }
-        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_good_build_leaves_its_two_images_and_nothing_else() {
-        let stack = reach(&Task::new(State::Finish)).await;
-        let answer = stack.run(&Task::new(State::Finish)).await.unwrap();
-        let image = stack.image().await;
-        assert_eq!(image.status, ImageStatus::Available);
-        assert_eq!(answer, json!({"outcome": "built", "image": "web/1.0.0/1", "amis": image.amis}));
-        let inventory = stack.inventory();
-        for region in [HOME, AWAY] {
-            let there = inventory.region(region);
-            assert_eq!((there.instances.len(), there.images.len(), there.snapshots.len()), (0, 1, 1), "{region}");
-        }
-        assert_eq!(inventory.region(HOME).parameters["/images/web"], image.amis[HOME]);
-        assert_eq!(stack.record().await.status, BuildStatus::Closed);
-        assert_eq!(stack.cloud.launch_permission(AWAY, &image.amis[AWAY]).users, ["111122223333"]);
-    }
-
-    #[tokio::test]
-    async fn a_failed_step_is_recorded_and_leaves_nothing() {
-        let stack = Stack::new().await;
-        let result = json!({"status": "failed", "failureMessage": "Document nginx failed!", "failureContext": {
-            "document": "nginx", "phase": "build", "step": "Install", "action": "ExecuteBash", "exitCode": 1,
-            "message": "exit status 1", "lastLines": ["no such package"],
-        }});
-        stack.cloud.next_command(CommandOutcome::failed(1, &result.to_string()));
-        stack.run(&Task::new(State::Plan)).await.unwrap();
-        stack.run(&Task::new(State::Launch)).await.unwrap();
-        let error = stack.run(&Task::new(State::Build)).await.unwrap_err();
-        assert_eq!(error.error, "Goldsmith.CommandFailed");
-        let answer = stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
-        assert_eq!(answer["cause"], "Build: nginx / build / Install: exit status 1");
-        let failure = stack.image().await.failure.unwrap();
-        assert_eq!((failure.step.as_deref(), failure.exit_code), (Some("Install"), Some(1)));
-        assert_eq!(failure.last_lines, ["no such package"]);
-        assert!(stack.inventory().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_failed_test_leaves_nothing() {
-        let stack = Stack::new().await;
-        let error = ErrorInfo { error: "Goldsmith.TestFailed".to_owned(), cause: "the page is empty".to_owned() };
-        fail(&stack, State::DistributeRegion, error).await;
-        assert!(stack.inventory().is_empty());
-        assert_eq!(stack.image().await.status, ImageStatus::Failed);
-    }
-
-    #[tokio::test]
-    async fn a_failed_distribution_keeps_the_home_image_with_its_expiry() {
-        let stack = Stack::new().await;
-        for task in
-            whole_build().iter().take_while(|task| task.scope() != Task::item(State::DistributeRegion, AWAY).scope())
-        {
-            stack.run(task).await.unwrap();
-        }
-        stack.cloud.next_image_fails(AWAY, "KMS key is disabled");
-        let copy = stack.run(&Task::item(State::DistributeRegion, AWAY)).await.unwrap_err();
-        let outcomes = [
-            Outcome { item: HOME.to_owned(), outcome: "succeeded".to_owned(), cause: None },
-            Outcome { item: AWAY.to_owned(), outcome: "failed".to_owned(), cause: Some(json!(copy.cause)) },
-        ];
-        let publish = Task { results: Some(outcomes.to_vec()), ..Task::new(State::Publish) };
-        let error = stack.run(&publish).await.unwrap_err();
-        assert_eq!(error.error, "Goldsmith.CopyFailed");
-        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
-
-        let inventory = stack.inventory();
-        assert_eq!(inventory.regions.keys().collect::<Vec<_>>(), [HOME]);
-        let home = inventory.region(HOME);
-        assert_eq!((home.instances.len(), home.images.len(), home.parameters.len()), (0, 1, 0));
-        assert!(home.images.values().chain(home.snapshots.values()).all(|tags| tags.contains_key(TAG_EXPIRES)));
-        let failure = stack.image().await.failure.unwrap();
-        assert_eq!((failure.state.as_str(), failure.region.as_deref()), ("DistributeRegion", Some(AWAY)));
-        assert!(failure.message.contains("KMS key is disabled"), "{}", failure.message);
-    }
-
-    #[tokio::test]
-    async fn a_stop_before_and_after_each_effect_leaves_nothing_or_what_was_published() {
-        let whole = Stack::new().await;
-        for task in whole_build() {
-            whole.run(&task).await.unwrap();
-        }
-        let published = whole.inventory();
-        let effects = whole.cloud.effects().len();
-        for n in 1..=effects {
-            for fault in [Fault::KillBefore, Fault::KillAfter] {
-                let stack = Stack::new().await;
-                stack.cloud.fail_at(n, fault);
-                stack.run_until_killed(&whole_build()).await;
-                stop(&stack, "ABORTED").await;
-                let Some(record) = stack.store().build(BUILD).await.unwrap() else { continue };
-                let expected = if record.published { published.clone() } else { Default::default() };
-                assert_eq!(stack.inventory(), expected, "stopped with {fault:?} at effect {n} of {effects}");
-                assert_eq!(record.status, BuildStatus::Closed);
-                let states = stack.store().states(BUILD).await.unwrap();
-                assert!(states.iter().all(|state| state.status != StateStatus::Running), "{states:?}");
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_function_that_runs_on_after_a_stop_makes_nothing() {
-        let stack = reach(&Task::new(State::Snapshot)).await;
-        stop(&stack, "ABORTED").await;
-        let error = stack.run(&Task::new(State::Snapshot)).await.unwrap_err();
-        assert_eq!(error.error, "Goldsmith.Closed");
-        assert!(stack.inventory().is_empty());
-        assert_eq!(stack.image().await.status, ImageStatus::Cancelled);
-    }
-}
+mod tests;

@@ -1,0 +1,67 @@
+//! How a build ends, decided once from how it came here. Pure, but for the clock.
+
+use goldsmith_store::{BuildRecord, Ending, FailureCause, ImageStatus, Keep, Scope, stamp};
+use jiff::SignedDuration;
+
+use crate::errors::ErrorName;
+use crate::{Context, Error};
+
+/// How long the AMIs of a failed distribution are kept, so that it can be repeated.
+const KEEP_IMAGES: SignedDuration = SignedDuration::from_hours(72);
+
+/// How a build came here.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Trigger {
+    /// Through Publish.
+    Succeeded,
+    /// A Catch.
+    Failed(Box<FailureCause>),
+    /// The execution's status event: it was stopped, timed out, or failed without a Catch.
+    Ended(String),
+}
+
+/// Decides how a build ends.
+pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Ending {
+    if record.published {
+        return Ending { status: ImageStatus::Available, keep: Keep::Published, failure: None };
+    }
+    let until = |time: SignedDuration| stamp(context.clock.now() + time);
+    let (status, keep, failure) = match trigger {
+        Trigger::Succeeded => {
+            let cause = Error::failed(ErrorName::Closed, "the execution ended without publishing");
+            (ImageStatus::Failed, Keep::Nothing, cause.cause(&execution()))
+        }
+        Trigger::Failed(cause) => {
+            let keep_instance = record.plan.launch.keep_on_failure_seconds;
+            let keep = match cause.state.as_str() {
+                "DistributeRegion" | "Publish" => Keep::Images { until: until(KEEP_IMAGES) },
+                "Launch" | "Build" | "Snapshot" if keep_instance > 0 => {
+                    let seconds = i64::try_from(keep_instance).unwrap_or(i64::MAX);
+                    Keep::Instance { until: until(SignedDuration::from_secs(seconds)) }
+                }
+                _ => Keep::Nothing,
+            };
+            (ImageStatus::Failed, keep, (**cause).clone())
+        }
+        Trigger::Ended(status) => {
+            let (image, message) = match status.as_str() {
+                "ABORTED" => (ImageStatus::Cancelled, "the execution was stopped"),
+                "TIMED_OUT" => (ImageStatus::Failed, "the execution timed out"),
+                _ => (ImageStatus::Failed, "the execution failed outside of every Catch"),
+            };
+            let cause = FailureCause {
+                state: "Execution".to_owned(),
+                error: format!("Execution.{status}"),
+                message: message.to_owned(),
+                ..FailureCause::default()
+            };
+            (image, Keep::Nothing, cause)
+        }
+    };
+    Ending { status, keep, failure: Some(failure) }
+}
+
+/// Stands for the execution itself, where no state is to blame.
+pub(super) fn execution() -> Scope {
+    Scope { state: "Execution".to_owned(), item: None }
+}
