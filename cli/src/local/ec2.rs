@@ -1,19 +1,22 @@
-//! `goldsmith local ec2`: the endpoint itself, in the foreground. `up` starts it, as root.
+//! `goldsmith local ec2`: the endpoint itself, in the foreground. `up` starts one for its stack.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use goldsmith_local::{DelayProfile, LONGEST_LAG, Options, ensure_base_image, requirements, serve};
+use goldsmith_local::{
+    DelayProfile, Isolation, LONGEST_LAG, Options, SourceImage, requirements, requirements_of, serve,
+};
 
+use super::folders::Folders;
 use super::machine::lacking;
 use crate::output;
 
 /// How old describe answers are, in seconds: enough to find a caller that takes an empty answer for the truth.
 const DESCRIBE_LAG: &str = "0.1";
 
-/// Serves EC2 and SSM on this machine until it is told to end. Needs root.
+/// Serve EC2 and Systems Manager alone, for other programs, until it is told to end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Address and port to listen on; port 0 takes a free one.
@@ -22,9 +25,15 @@ pub(crate) struct Args {
     /// Folder for the disks of instances and images.
     #[arg(long, value_name = "FOLDER")]
     state: PathBuf,
-    /// Folder where the Debian that instances start from is kept.
+    /// Folder where the file systems that instances start from are kept [default: the stacks' own].
     #[arg(long, value_name = "FOLDER")]
-    images: PathBuf,
+    images: Option<PathBuf>,
+    /// What instances of the source image start from: `debian-12`, or a file with a root file system (tar) or an OCI image.
+    #[arg(long, value_name = "IMAGE", default_value = "debian-12")]
+    image: SourceImage,
+    /// How instances are kept apart: nspawn, namespaces, user-namespace, single-uid or chroot [default: the first that works].
+    #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_ISOLATION")]
+    isolation: Option<Isolation>,
     /// Emulator that takes events and log lines.
     #[arg(long, value_name = "URL")]
     events: Option<String>,
@@ -70,25 +79,31 @@ fn lag(text: &str) -> Result<Duration, String> {
 }
 
 /// Makes the base image when it is missing, and serves.
-pub(crate) fn run(args: &Args) -> Result<()> {
+pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     std::fs::create_dir_all(&args.state).with_context(|| format!("cannot make {}", args.state.display()))?;
-    if let Some(missing) = requirements(&args.state).missing() {
+    let abilities = match args.isolation {
+        Some(isolation) => requirements_of(isolation, &args.state),
+        None => requirements(&args.state),
+    };
+    if let Some(missing) = abilities.missing() {
         return Err(lacking(format!("instances cannot run: {missing}")));
     }
     // Instances run beside each other, so it has threads of its own, unlike the rest of this program.
-    let serving = std::thread::scope(|scope| scope.spawn(|| serve_until_told(args)).join());
+    let serving = std::thread::scope(|scope| scope.spawn(|| serve_until_told(args, folders)).join());
     serving.unwrap_or_else(|_| anyhow::bail!("the endpoint broke down"))
 }
 
-fn serve_until_told(args: &Args) -> Result<()> {
+fn serve_until_told(args: &Args, folders: &Folders) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let base_image = ensure_base_image(&args.images, output::say).await?;
+        let images = args.images.clone().unwrap_or_else(|| folders.base_images());
+        let base_image = args.image.ensure(&images, output::say).await?;
         let options = Options {
             listen: args.listen,
             state_dir: args.state.clone(),
             delays: args.delays.profile(args.speed_up),
             base_image,
+            isolation: args.isolation,
             events_url: args.events.clone(),
             describe_lag: args.describe_lag,
             registration_events: args.registration_events,

@@ -46,6 +46,11 @@ impl Folders {
         self.state.join("stack.json")
     }
 
+    /// Where the endpoint keeps its disks.
+    pub(crate) fn ec2(&self) -> PathBuf {
+        self.state.join("ec2")
+    }
+
     /// Where base images are kept.
     pub(crate) fn base_images(&self) -> PathBuf {
         self.data.join("images")

@@ -1,18 +1,19 @@
-//! What this machine must have for a local AWS: root for the instances, and Python for the emulator.
+//! What this machine must have for a local AWS: rights to run instances, and Python for the emulator.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
+use goldsmith_local::requirements;
 use rustix::process::geteuid;
 
 use crate::exit::{Exit, Stop};
 
-/// How a program is started as root.
+/// How a program is started with rights to run instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Privilege {
-    /// This process is root.
-    Root,
+    /// As this process is: root, or a user who may make user namespaces.
+    Own,
     /// `sudo` asks for no password.
     Sudo,
 }
@@ -21,17 +22,21 @@ pub(crate) enum Privilege {
 const PROXIES: [&str; 6] = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 
 impl Privilege {
-    /// How this process comes to root; none when it cannot.
-    pub(crate) fn find() -> Option<Self> {
+    /// How this process comes to the rights; otherwise what it lacks.
+    pub(crate) fn find() -> Result<Self, String> {
         if geteuid().is_root() {
-            return Some(Privilege::Root);
+            return Ok(Privilege::Own);
         }
-        succeeds(Command::new("sudo").args(["-n", "true"])).then_some(Privilege::Sudo)
+        match requirements(&std::env::temp_dir()).missing() {
+            None => Ok(Privilege::Own),
+            Some(_) if succeeds(Command::new("sudo").args(["-n", "true"])) => Ok(Privilege::Sudo),
+            Some(missing) => Err(missing),
+        }
     }
 
-    /// A command that runs `program` as root.
+    /// A command that runs `program` with the rights.
     pub(crate) fn command(self, program: &Path) -> Command {
-        if self == Privilege::Root {
+        if self == Privilege::Own {
             return Command::new(program);
         }
         let mut command = Command::new("sudo");
@@ -43,11 +48,8 @@ impl Privilege {
 
 /// Checks everything that a local stack needs before anything is started. The error is one line.
 pub(crate) fn check() -> Result<Privilege> {
-    let Some(privilege) = Privilege::find() else {
-        return Err(lacking(
-            "instances need root: run this as root, or let this user run `sudo -n` without a password",
-        ));
-    };
+    let privilege = Privilege::find()
+        .map_err(|missing| lacking(format!("instances cannot run: {missing} (`goldsmith local doctor` tells more)")))?;
     if !succeeds(
         Command::new("python3").args(["-c", "import sys, venv, ensurepip; assert sys.version_info >= (3, 10)"]),
     ) {
@@ -61,7 +63,8 @@ pub(crate) fn lacking(message: impl Into<String>) -> anyhow::Error {
     Stop { exit: Exit::Machine, message: message.into() }.into()
 }
 
-fn succeeds(command: &mut Command) -> bool {
+/// Whether a command can be started and ends well.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }

@@ -2,6 +2,7 @@
 //! EC2 and SSM are our own endpoint, whose instances really run commands.
 
 mod deployment;
+mod doctor;
 mod ec2;
 mod environment;
 mod files;
@@ -49,7 +50,8 @@ enum Action {
     Down,
     /// Empty the stack: definitions, builds, images and instances.
     Reset,
-    #[command(hide = true)]
+    /// Say what this machine can do for instances, and how to get more.
+    Doctor,
     Ec2(ec2::Args),
     /// Print the interpreter of the Python environment, made when missing.
     #[command(hide = true)]
@@ -64,7 +66,8 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         Action::Status => return status(globals, &folders),
         Action::Down => down(globals, &folders)?,
         Action::Reset => reset(globals, &folders)?,
-        Action::Ec2(args) => ec2::run(args)?,
+        Action::Doctor => return doctor::run(globals),
+        Action::Ec2(args) => ec2::run(args, &folders)?,
         Action::Python => {
             let files = Files::unpack(&folders.data)?;
             let python = environment::ensure(&folders, &files, &output::say)?;

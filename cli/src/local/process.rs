@@ -75,7 +75,7 @@ impl Process {
 
     fn signal(self, signal: Signal, privilege: Privilege) -> Result<()> {
         let told = match (privilege, Pid::from_raw(self.pid)) {
-            (Privilege::Root, Some(pid)) => kill_process(pid, signal).is_ok(),
+            (Privilege::Own, Some(pid)) => kill_process(pid, signal).is_ok(),
             (Privilege::Sudo, Some(_)) => {
                 let mut kill = privilege.command(Path::new("kill"));
                 kill.arg(format!("-{}", signal.as_raw())).arg(self.pid.to_string()).status()?.success()
@@ -111,9 +111,9 @@ mod tests {
         sleeper.arg("60");
         let process = Process::start(&sleeper, &folder.path().join("log")).unwrap();
         let other = Process { started: process.started + 1, ..process };
-        other.end(Privilege::Root).unwrap();
+        other.end(Privilege::Own).unwrap();
         assert!(process.is_alive() && !other.is_alive());
-        process.end(Privilege::Root).unwrap();
+        process.end(Privilege::Own).unwrap();
         assert!(!process.is_alive());
     }
 

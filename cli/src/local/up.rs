@@ -48,13 +48,16 @@ pub(crate) fn ensure_up(name: &str, package: Option<&Path>, say: Say<'_>) -> Res
 /// Ends the processes of a stack and removes what it kept.
 pub(crate) fn end(stack: &Stack, folders: &Folders, privilege: Privilege) -> Result<()> {
     // The emulator first: its functions call the endpoint.
-    stack.emulator.end(Privilege::Root)?;
+    stack.emulator.end(Privilege::Own)?;
     stack.ec2.end(privilege)?;
     remove(folders, privilege)
 }
 
-/// Removes what a stack kept; the endpoint's files belong to root.
+/// Removes what a stack kept; the endpoint's files may belong to root, or to ids that only its instances have.
 fn remove(folders: &Folders, privilege: Privilege) -> Result<()> {
+    if privilege == Privilege::Own {
+        goldsmith_local::remove_state(&folders.ec2())?;
+    }
     let removed = privilege.command(Path::new("rm")).arg("-rf").arg(&folders.state).status();
     match removed.context("cannot start rm")? {
         status if status.success() => Ok(()),
@@ -103,13 +106,13 @@ impl Start<'_> {
         }
     }
 
-    /// The endpoint: this program, as root.
+    /// The endpoint: this program, with the rights that it needs.
     fn ec2(&self, port: u16, events: u16) -> Result<Command> {
         let program = env::current_exe().context("this program does not know where it is")?;
         let mut command = self.privilege.command(&program);
         command.args(["local", "ec2", "--listen", &format!("127.0.0.1:{port}")]);
         command.args(["--events", &format!("http://127.0.0.1:{events}")]);
-        command.arg("--state").arg(self.folders.state.join("ec2"));
+        command.arg("--state").arg(self.folders.ec2());
         command.arg("--images").arg(self.folders.base_images());
         Ok(command)
     }

@@ -6,14 +6,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::process::Command;
+use std::process::Command;
 
-use crate::guest::{fresh_dir, host_mirror};
+use crate::guest::host_mirror;
+use crate::guest::isolation::Isolation;
+use crate::guest::probe::requirements;
+use crate::oci;
 
 /// Debian release of the source image.
 const SUITE: &str = "bookworm";
-/// What the minimal system has beside itself: fetching by HTTPS.
-const PACKAGES: &str = "curl,ca-certificates";
+/// What the minimal system has beside itself: fetching by HTTPS, and an init system for those isolations that boot one.
+const PACKAGES: &str = "curl,ca-certificates,systemd-sysv";
 /// Sources that an image names: Debian's own mirror, whatever mirror it was made from.
 const SOURCES: &str = "deb http://deb.debian.org/debian bookworm main\\n\
                        deb http://deb.debian.org/debian bookworm-updates main\\n\
@@ -36,9 +39,12 @@ pub enum BaseImageError {
         /// Why it could not be installed.
         why: &'static str,
     },
-    /// Only root can make a file system with its owners.
-    #[error("making the base image needs root")]
-    NotRoot,
+    /// No instance can run here, so that nothing can be installed into an image.
+    #[error("the base image cannot be made here: {missing}")]
+    Unable {
+        /// What is missing.
+        missing: String,
+    },
     /// A program failed.
     #[error("{program} failed: {stderr}")]
     Program {
@@ -57,24 +63,18 @@ pub enum BaseImageError {
     },
 }
 
-/// Whether the base image can be made here, or its tool installed.
-pub(crate) fn has_tool() -> bool {
-    has_program("mmdebstrap") || has_program("apt-get")
-}
-
-fn has_program(name: &str) -> bool {
+/// Whether a program is in the search path.
+pub(crate) fn has_program(name: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
 }
 
 /// The root file system of a minimal Debian 12 as a tar file in `cache_dir`, made when it is not there yet (about 20 s
-/// and 190 MB). `progress` is told in a few words what takes time. Needs root; installs `mmdebstrap` by apt when missing.
+/// and 210 MB). `progress` is told in a few words what takes time. Installs `mmdebstrap` by apt when it is missing and this
+/// is root.
 pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Result<PathBuf, BaseImageError> {
-    let path = cache_dir.join(format!("debian-{SUITE}-{}.tar", std::env::consts::ARCH));
+    let path = cache_dir.join(format!("debian-12-{}.tar", std::env::consts::ARCH));
     if path.is_file() {
         return Ok(path);
-    }
-    if !rustix::process::geteuid().is_root() {
-        return Err(BaseImageError::NotRoot);
     }
     let cache = |path: &Path| {
         let path = path.to_owned();
@@ -85,11 +85,14 @@ pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Res
     if path.is_file() {
         return Ok(path); // Another process or task made it while we waited.
     }
+    let abilities = requirements(cache_dir);
+    let unable = || BaseImageError::Unable { missing: abilities.missing().unwrap_or_default() };
+    let isolation = abilities.way().ok_or_else(unable)?.isolation;
     ensure_tool(&progress).await?;
     progress("making a minimal Debian 12 (once, about half a minute)");
     // Under another name until it is complete.
     let partial = cache_dir.join(".partial.tar");
-    let made = make(&partial).await;
+    let made = make(&partial, isolation).await;
     if made.is_err() {
         std::fs::remove_file(&partial).ok();
     }
@@ -99,25 +102,48 @@ pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Res
 }
 
 /// The base image unpacked beside its tar file, for all endpoints that use it: nothing ever writes there. Done once for
-/// each version of the file.
-pub(crate) async fn unpacked(tar: &Path) -> Result<PathBuf, BaseImageError> {
+/// each version of the file and each kind of owners.
+pub(crate) async fn unpacked(tar: &Path, isolation: Isolation) -> Result<PathBuf, BaseImageError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| BaseImageError::Cache { path, source }
     };
     let facts = std::fs::metadata(tar).map_err(failed(tar))?;
-    let tree = tar.with_extension(format!("{}-{}", facts.size(), facts.mtime()));
+    let tree = tar.with_extension(format!("{}-{}-{}", facts.size(), facts.mtime(), isolation.owners()));
     let _lock = lock(tar.with_extension("lock")).await?;
     if tree.is_dir() {
         return tree.canonicalize().map_err(failed(&tree));
     }
     let partial = tar.with_extension("partial");
-    fresh_dir(&partial).map_err(failed(&partial))?;
-    let mut command = Command::new("tar");
-    command.arg("-C").arg(&partial).args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"]).arg(tar);
-    run("tar", &mut command).await?;
+    run("rm", isolation.as_root("rm").arg("-rf").arg(&partial)).await?;
+    std::fs::create_dir(&partial).map_err(failed(&partial))?;
+    unpack(isolation, tar, &partial).await?;
     std::fs::rename(&partial, &tree).map_err(failed(&tree))?;
     tree.canonicalize().map_err(failed(&tree))
+}
+
+/// Unpacks a root file system, or lays the layers of an image archive over each other.
+async fn unpack(isolation: Isolation, tar: &Path, tree: &Path) -> Result<(), BaseImageError> {
+    let archive = tar.with_extension("layers");
+    std::fs::create_dir_all(&archive).map_err(|source| BaseImageError::Cache { path: archive.clone(), source })?;
+    // Of a root file system this unpacks nothing.
+    let names = ["index.json", "manifest.json", "blobs", "*/layer.tar"];
+    let mut peek = Command::new("tar");
+    run("tar", peek.arg("-C").arg(&archive).arg("--wildcards").arg("-xf").arg(tar).args(names)).await.ok();
+    let layers = oci::layers(&archive);
+    let mut laid = Ok(());
+    for layer in layers.iter().flatten() {
+        laid = oci::lay(isolation, layer, tree).await;
+        if laid.is_err() {
+            break;
+        }
+    }
+    if layers.is_none() {
+        let mut command = isolation.as_root("tar");
+        laid = run("tar", command.arg("-C").arg(tree).args(oci::flags(isolation)).arg("-xpf").arg(tar)).await;
+    }
+    std::fs::remove_dir_all(&archive).ok();
+    laid
 }
 
 /// Waits until nobody else makes the image.
@@ -132,6 +158,9 @@ async fn ensure_tool(progress: &impl Fn(&str)) -> Result<(), BaseImageError> {
     if has_program("mmdebstrap") {
         return Ok(());
     }
+    if !rustix::process::geteuid().is_root() {
+        return Err(BaseImageError::NoTool { why: "and only root can install it" });
+    }
     if !has_program("apt-get") {
         return Err(BaseImageError::NoTool { why: "and there is no apt-get to install it" });
     }
@@ -139,8 +168,21 @@ async fn ensure_tool(progress: &impl Fn(&str)) -> Result<(), BaseImageError> {
     run("apt-get", Command::new("apt-get").args(["install", "-y", "--no-install-recommends", "mmdebstrap"])).await
 }
 
-async fn make(target: &Path) -> Result<(), BaseImageError> {
-    let mut command = Command::new("mmdebstrap");
+async fn make(target: &Path, isolation: Isolation) -> Result<(), BaseImageError> {
+    let mut command = match isolation {
+        Isolation::Nspawn | Isolation::Namespaces | Isolation::Chroot => Command::new("mmdebstrap"),
+        Isolation::UserNamespace => {
+            let mut command = Command::new("mmdebstrap");
+            command.arg("--mode=unshare");
+            command
+        }
+        // It knows no such namespace, but takes its root for a real one.
+        Isolation::SingleUid => {
+            let mut command = isolation.unshare();
+            command.args(["mmdebstrap", "--mode=root"]);
+            command
+        }
+    };
     command.args(["--quiet", "--variant=minbase"]).arg(format!("--include={PACKAGES}"));
     // What it copied from the host or left behind does not belong into an image.
     command.arg(format!("--customize-hook=printf '{SOURCES}' > \"$1/etc/apt/sources.list\""));
@@ -153,9 +195,11 @@ async fn make(target: &Path) -> Result<(), BaseImageError> {
     run("mmdebstrap", &mut command).await
 }
 
-async fn run(program: &'static str, command: &mut Command) -> Result<(), BaseImageError> {
-    let output =
-        command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).kill_on_drop(true).output().await;
+/// Runs a program to its end.
+pub(crate) async fn run(program: &'static str, command: &mut Command) -> Result<(), BaseImageError> {
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    let mut command = tokio::process::Command::from(std::mem::replace(command, Command::new(program)));
+    let output = command.kill_on_drop(true).output().await;
     let output = output.map_err(|source| BaseImageError::Start { program, source })?;
     if output.status.success() {
         return Ok(());

@@ -3,8 +3,8 @@
 //! An endpoint that speaks EC2's query protocol and Run Command's JSON protocol for the calls that Goldsmith makes.
 //! Its instances are Debian root file systems in which commands really run; its images are what an instance wrote.
 //! It keeps EC2's states, delays, error codes and rules, sends AWS's events to a local EventBridge and injects faults
-//! on demand (`/_local/faults`). It is not a sandbox against hostile code: what an instance runs, root runs, on the
-//! network of this machine.
+//! on demand (`/_local/faults`). It is not a sandbox against hostile code: an instance shares this machine's kernel and
+//! network, and where the endpoint runs as root, so does what an instance runs.
 
 mod admin;
 mod api;
@@ -21,15 +21,20 @@ mod guest;
 mod ids;
 mod imaging;
 mod lifecycle;
+mod oci;
 mod options;
 mod resume;
 mod server;
 mod settings;
 mod sign;
+mod source_image;
 mod ssm;
 mod world;
 
 pub use base::{BaseImageError, ensure_base_image};
-pub use guest::probe::{Abilities, requirements};
+pub use guest::isolation::{Disk, Isolation, Way};
+pub use guest::probe::{Abilities, Obstacle, Trial, requirements, requirements_of, survey};
+pub use guest::remove_state;
 pub use options::{DelayProfile, LONGEST_LAG, Options};
 pub use server::{Error, Server, serve};
+pub use source_image::SourceImage;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::delays::DelayProfile;
+use crate::guest::isolation::Isolation;
 
 /// Longest lag of describe calls.
 pub const LONGEST_LAG: Duration = Duration::from_secs(5);
@@ -21,6 +22,8 @@ pub struct Options {
     pub delays: DelayProfile,
     /// Root file system (tar) that instances of the source image start from: [`crate::ensure_base_image`] makes one.
     pub base_image: PathBuf,
+    /// How instances' processes are kept together; none: the first that works, in the order of [`Isolation::ALL`].
+    pub isolation: Option<Isolation>,
     /// Address of the emulator that takes events and log lines (`http://127.0.0.1:4566`); none: they go nowhere.
     pub events_url: Option<String>,
     /// How old the answers of describe calls are: EC2 is eventually consistent, and so is this when it is not zero.

@@ -86,8 +86,8 @@ async fn an_instance_that_cannot_boot_is_terminated_with_a_reason() {
     })
     .await;
     let reason = answer.element("stateReason").unwrap();
-    let cause = requirements(&endpoint.state_dir()).missing().unwrap_or("/nonexistent/base.tar");
-    assert!(reason.contains("Server.InternalError") && reason.contains(cause), "{reason}");
+    let cause = requirements(&endpoint.state_dir()).missing().unwrap_or("/nonexistent/base.tar".to_owned());
+    assert!(reason.contains("Server.InternalError") && reason.contains(&cause), "{reason}");
     assert_eq!(client.ec2_error("StopInstances", &form), "IncorrectInstanceState");
     let create = [("InstanceId", id.as_str()), ("Name", "image")];
     assert_eq!(client.ec2_error("CreateImage", &create), "IncorrectInstanceState");

@@ -1,7 +1,8 @@
 //! Starting, entering and stopping an instance.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,8 +11,8 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::disk::empty;
 use super::error::GuestError;
-use super::probe::{Disk, Isolation, UNSHARE};
-use super::{Guest, fresh_dir, processes};
+use super::isolation::{Disk, Isolation};
+use super::{Guest, Wish, nspawn, processes};
 use crate::ids;
 
 /// How long processes may take to end by themselves when an instance stops or reboots.
@@ -19,40 +20,53 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often they are looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Sets up the mounts and becomes the first process. Its arguments: id, kind of disk, overlay options.
-/// It says its process id as the host counts it, then waits for the endpoint's end, and reaps what is orphaned.
-pub(super) const INIT: &str = include_str!("init.sh");
-/// Its name in the state folder.
-pub(super) const INIT_FILE: &str = "init.sh";
+/// What sets up the mounts and becomes or starts the first process, by name in the state folder. Arguments: id, kind of
+/// disk, overlay options. Each says its process id as the host counts it, and ends when its standard input does.
+pub(super) const SCRIPTS: [(&str, &str); 2] =
+    [("init.sh", include_str!("init.sh")), ("nspawn.sh", include_str!("nspawn.sh"))];
 
 /// The inside of a booted instance.
 #[derive(Debug)]
 pub(super) enum Running {
-    /// `unshare` and, in its namespaces, the first process. Dropping the pipe ends both.
-    Namespaces { unshare: Box<Child>, init: Pid, _lifeline: ChildStdin },
+    /// In namespaces of its own.
+    Inside(Box<Inside>),
     /// No process of its own: what has its root directory in the tree belongs to it.
     Chroot,
+}
+
+/// The processes that hold an instance's namespaces. Dropping the pipe ends them all.
+#[derive(Debug)]
+pub(super) struct Inside {
+    unshare: Child,
+    /// First process of the namespace that `unshare` made.
+    pub(super) supervisor: Pid,
+    /// First process that the instance sees: the same, or the container's systemd.
+    init: Pid,
+    _lifeline: ChildStdin,
 }
 
 /// Boots a guest.
 pub(super) async fn start(guest: &Guest) -> Result<Running, GuestError> {
     let boot_id = guest.dir().join("boot_id");
     std::fs::write(&boot_id, format!("{}\n", ids::uuid())).map_err(GuestError::prepare(&boot_id))?;
-    match guest.isolation {
-        Isolation::Namespaces => start_namespaces(guest).await,
+    match guest.way.isolation {
         Isolation::Chroot => start_chroot(guest, &boot_id).map_err(GuestError::prepare(guest.tree())),
+        Isolation::Nspawn => {
+            let mut inside = start_script(guest, "nspawn.sh").await?;
+            let unfit = || GuestError::Boot { id: guest.id.clone(), stderr: console(guest) };
+            inside.init = nspawn::first_process(inside.supervisor).await.ok_or_else(unfit)?;
+            if nspawn::wait_until_up(guest, &inside).await { Ok(Running::Inside(inside)) } else { Err(unfit()) }
+        }
+        Isolation::Namespaces | Isolation::UserNamespace | Isolation::SingleUid => {
+            Ok(Running::Inside(start_script(guest, "init.sh").await?))
+        }
     }
 }
 
-async fn start_namespaces(guest: &Guest) -> Result<Running, GuestError> {
-    empty(&guest.run_dir()).map_err(GuestError::prepare(guest.run_dir()))?;
-    if guest.disk == Disk::Overlay {
-        // A volatile overlay leaves a mark in its work directory that forbids mounting it again.
-        fresh_dir(&guest.dir().join("work")).map_err(GuestError::prepare(guest.dir()))?;
-    }
-    let mut command = Command::new("unshare");
-    command.args(UNSHARE).args(["sh", INIT_FILE, &guest.id, &guest.disk.to_string()]);
-    command.arg(if guest.disk == Disk::Overlay { guest.overlay_options() } else { String::new() });
+async fn start_script(guest: &Guest, script: &str) -> Result<Box<Inside>, GuestError> {
+    let mut command = Command::from(guest.way.isolation.unshare());
+    command.args(["sh", script, &guest.id, &guest.way.disk.to_string()]);
+    command.arg(if guest.way.disk == Disk::Overlay { guest.overlay_options() } else { String::new() });
     command.current_dir(&guest.state_dir).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut unshare = command.spawn().map_err(|source| GuestError::Start { program: "unshare", source })?;
@@ -61,9 +75,11 @@ async fn start_namespaces(guest: &Guest) -> Result<Running, GuestError> {
         let read = BufReader::new(stdout).read_line(&mut line).await;
         read.map_err(|source| GuestError::Start { program: "unshare", source })?;
     }
-    let init = line.trim().parse().ok().and_then(Pid::from_raw);
-    match (init, unshare.stdin.take()) {
-        (Some(init), Some(_lifeline)) => Ok(Running::Namespaces { unshare: Box::new(unshare), init, _lifeline }),
+    let supervisor = line.trim().parse().ok().and_then(Pid::from_raw);
+    match (supervisor, unshare.stdin.take()) {
+        (Some(supervisor), Some(_lifeline)) => {
+            Ok(Box::new(Inside { unshare, supervisor, init: supervisor, _lifeline }))
+        }
         _ => {
             let mut stderr = String::new();
             if let Some(mut pipe) = unshare.stderr.take() {
@@ -72,6 +88,12 @@ async fn start_namespaces(guest: &Guest) -> Result<Running, GuestError> {
             Err(GuestError::Boot { id: guest.id.clone(), stderr: stderr.trim().to_owned() })
         }
     }
+}
+
+/// The last line of the console.
+fn console(guest: &Guest) -> String {
+    let text = std::fs::read(guest.dir().join("console.log")).unwrap_or_default();
+    String::from_utf8_lossy(&text).trim().lines().next_back().unwrap_or("its console shows nothing").to_owned()
 }
 
 fn start_chroot(guest: &Guest, boot_id: &std::path::Path) -> std::io::Result<Running> {
@@ -91,10 +113,10 @@ pub(super) async fn stop(guest: &Guest, running: &mut Running, gently: bool) {
     if gently {
         end_gently(guest, running).await;
     }
-    if let Running::Namespaces { unshare, init, .. } = running {
+    if let Running::Inside(inside) = running {
         // The kernel ends every process of a process namespace with its first one.
-        kill_process(*init, Signal::KILL).ok();
-        unshare.wait().await.ok();
+        kill_process(inside.supervisor, Signal::KILL).ok();
+        inside.unshare.wait().await.ok();
     }
     loop {
         let members = running.members(guest);
@@ -110,46 +132,43 @@ pub(super) async fn stop(guest: &Guest, running: &mut Running, gently: bool) {
 
 async fn end_gently(guest: &Guest, running: &Running) {
     let deadline = tokio::time::Instant::now() + GRACE;
-    let others = || {
-        let mut members = running.members(guest);
-        members.retain(|pid| !running.is_own(*pid));
-        members
-    };
-    for pid in others() {
+    for pid in running.others(guest) {
         kill_process(pid, Signal::TERM).ok();
     }
-    while !others().is_empty() && tokio::time::Instant::now() < deadline {
+    while !running.others(guest).is_empty() && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(LOOK).await;
+    }
+    if let (Running::Inside(inside), Isolation::Nspawn) = (running, guest.way.isolation) {
+        nspawn::power_off(guest, inside).await;
     }
 }
 
 impl Running {
     /// Processes inside, as the host counts them.
-    pub(super) fn members(&self, guest: &Guest) -> Vec<Pid> {
+    fn members(&self, guest: &Guest) -> Vec<Pid> {
         match self {
-            Running::Namespaces { init, .. } => processes::in_namespace_of(*init),
+            Running::Inside(inside) => processes::in_namespace_of(inside.init),
             Running::Chroot => processes::rooted_below(&guest.tree()),
         }
     }
 
-    /// How many of them are ours: the first process and the one that waits for the endpoint's end.
-    pub(super) fn own_processes(&self) -> usize {
-        if matches!(self, Running::Namespaces { .. }) { 2 } else { 0 }
-    }
-
-    fn is_own(&self, pid: Pid) -> bool {
-        matches!(self, Running::Namespaces { init, .. } if *init == pid || processes::is_lifeline(pid, *init))
+    /// Those of them that commands started, not we and no init system.
+    pub(super) fn others(&self, guest: &Guest) -> Vec<Pid> {
+        let mut members = self.members(guest);
+        match self {
+            Running::Inside(_) if guest.way.isolation == Isolation::Nspawn => nspawn::outside_units(members),
+            Running::Inside(inside) => {
+                members.retain(|pid| *pid != inside.init && !processes::is_lifeline(*pid, inside.init));
+                members
+            }
+            Running::Chroot => members,
+        }
     }
 
     /// The start of a command line that runs the rest of it inside.
     pub(super) fn enter(&self, guest: &Guest) -> Command {
         match self {
-            Running::Namespaces { init, .. } => {
-                let mut command = Command::new("nsenter");
-                let target = init.as_raw_nonzero().to_string();
-                command.args(["--target", &target, "--mount", "--uts", "--ipc", "--pid", "--root", "--wd", "--"]);
-                command
-            }
+            Running::Inside(inside) => inside.enter(guest),
             Running::Chroot => {
                 let mut command = Command::new("chroot");
                 command.arg(guest.tree());
@@ -161,8 +180,38 @@ impl Running {
     /// Its root directory, as the host sees it.
     pub(super) fn root(&self, guest: &Guest) -> PathBuf {
         match self {
-            Running::Namespaces { init, .. } => format!("/proc/{}/root", init.as_raw_nonzero()).into(),
+            Running::Inside(inside) => format!("/proc/{}/root", inside.init.as_raw_nonzero()).into(),
             Running::Chroot => guest.tree(),
         }
+    }
+
+    /// Whether it runs and is not on its way down.
+    pub(super) async fn is_up(&self, guest: &Guest) -> bool {
+        match self {
+            Running::Inside(inside) if processes::is_ending(inside.init) => false,
+            Running::Inside(inside) if guest.way.isolation == Isolation::Nspawn => nspawn::is_up(guest, inside).await,
+            Running::Inside(_) | Running::Chroot => true,
+        }
+    }
+
+    /// What it has ended for, when it has ended by itself.
+    pub(super) fn ended(&mut self) -> Option<Wish> {
+        match self {
+            Running::Inside(inside) => inside.unshare.try_wait().ok().flatten().map(wish_of),
+            Running::Chroot => None,
+        }
+    }
+}
+
+/// A reboot inside a process namespace ends its first process by SIGHUP, a shutdown by SIGINT; `unshare` ends the same way.
+fn wish_of(status: ExitStatus) -> Wish {
+    let reboot = status.signal() == Some(Signal::HUP.as_raw()) || status.code() == Some(nspawn::REBOOT);
+    if reboot { Wish::Reboot } else { Wish::PowerOff }
+}
+
+impl Inside {
+    /// The start of a command line that runs the rest of it inside.
+    pub(super) fn enter(&self, guest: &Guest) -> Command {
+        Command::from(guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string()))
     }
 }

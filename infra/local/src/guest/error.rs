@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 
 use crate::base::BaseImageError;
 
@@ -32,9 +33,12 @@ pub(crate) enum GuestError {
     /// Another endpoint has the state folder.
     #[error("{path} is used by another endpoint")]
     InUse { path: PathBuf },
-    /// Neither namespaces nor chroot.
-    #[error("instances need root: {missing}")]
+    /// No isolation works.
+    #[error("instances cannot run here: {missing}")]
     Unable { missing: String },
+    /// The folder's disks were made in another way, which does not work any more.
+    #[error("the disks in {path} were made with the isolation {made}, which does not work now: {missing}")]
+    OtherWay { path: PathBuf, made: &'static str, missing: String },
 }
 
 impl GuestError {
@@ -45,8 +49,20 @@ impl GuestError {
 }
 
 /// Runs a program of the host to its end.
-pub(super) async fn run(program: &'static str, command: &mut tokio::process::Command) -> Result<(), GuestError> {
-    let output = command.kill_on_drop(true).output().await.map_err(|source| GuestError::Start { program, source })?;
+pub(super) async fn run(program: &'static str, command: &mut Command) -> Result<(), GuestError> {
+    let mut command = tokio::process::Command::from(std::mem::replace(command, Command::new(program)));
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
+    succeeded(program, output)
+}
+
+/// The same for callers that may block.
+pub(super) fn run_now(program: &'static str, command: &mut Command) -> Result<(), GuestError> {
+    let output = command.stdin(Stdio::null()).output();
+    succeeded(program, output)
+}
+
+fn succeeded(program: &'static str, output: io::Result<Output>) -> Result<(), GuestError> {
+    let output = output.map_err(|source| GuestError::Start { program, source })?;
     if output.status.success() {
         return Ok(());
     }

@@ -8,7 +8,9 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::Mutex;
 
 use super::error::GuestError;
-use super::probe::{Abilities, Disk, Isolation, requirements};
+use super::error::run_now;
+use super::isolation::{Disk, Isolation, Way};
+use super::probe::{Abilities, requirements, requirements_of};
 use super::{Guest, Power, boot, processes, runtime};
 use crate::{base, ids};
 
@@ -24,7 +26,7 @@ pub(crate) struct Host {
 impl Host {
     /// Ends what an endpoint that was killed left in the folder, and tries what this machine can do. Disks and layers of
     /// an earlier endpoint stay until [`Host::keep_only`].
-    pub(crate) fn open(dir: &Path, base_tar: &Path) -> Result<Self, GuestError> {
+    pub(crate) fn open(dir: &Path, base_tar: &Path, wanted: Option<Isolation>) -> Result<Self, GuestError> {
         std::fs::create_dir_all(dir).map_err(GuestError::prepare(dir))?;
         let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
         let lock = lock(&dir)?;
@@ -32,36 +34,48 @@ impl Host {
         for name in ["instances", "layers"] {
             std::fs::create_dir_all(dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
         }
-        let init = dir.join(boot::INIT_FILE);
-        std::fs::write(&init, boot::INIT).map_err(GuestError::prepare(init))?;
-        runtime::write_files(&dir.join("runtime")).map_err(GuestError::prepare(dir.join("runtime")))?;
-        Ok(Host { abilities: requirements(&dir), base_tar: base_tar.to_owned(), dir, _lock: lock })
+        for (name, script) in boot::SCRIPTS {
+            std::fs::write(dir.join(name), script).map_err(GuestError::prepare(dir.join(name)))?;
+        }
+        let abilities = find_way(&dir, wanted)?;
+        for isolation in abilities.way().map(|way| way.isolation).into_iter().flat_map(with_fallback) {
+            let folder = dir.join(runtime::folder(isolation));
+            runtime::write_files(isolation, &folder).map_err(GuestError::prepare(folder))?;
+        }
+        Ok(Host { abilities, base_tar: base_tar.to_owned(), dir, _lock: lock })
     }
 
-    /// How disks are made.
-    pub(crate) fn disk(&self) -> Disk {
-        self.abilities.disk()
+    /// What this machine can do, and what was chosen.
+    pub(crate) fn abilities(&self) -> &Abilities {
+        &self.abilities
     }
 
-    /// How processes are kept together.
-    pub(crate) fn isolation(&self) -> Isolation {
-        self.abilities.isolation()
+    /// How disks are made; none when instances cannot run.
+    pub(crate) fn disk(&self) -> Option<Disk> {
+        self.abilities.way().map(|way| way.disk)
+    }
+
+    /// How processes are kept together; none when instances cannot run.
+    pub(crate) fn isolation(&self) -> Option<Isolation> {
+        self.abilities.way().map(|way| way.isolation)
     }
 
     /// The inside of an instance: of a new one nothing is there yet, its first boot makes it; one from before a restart
     /// of the endpoint has its disk.
     pub(crate) async fn guest(&self, id: &str, layers: &[String]) -> Result<Guest, GuestError> {
-        if let Some(missing) = self.abilities.missing() {
-            return Err(GuestError::Unable { missing: missing.to_owned() });
+        let unable = || GuestError::Unable { missing: self.abilities.missing().unwrap_or_default() };
+        let mut way = self.abilities.way().ok_or_else(unable)?;
+        self.link_base(way.isolation).await?;
+        if way.isolation == Isolation::Nspawn && !self.has_init(layers) {
+            tracing::info!(instance = id, "its image has no init system: it runs in plain namespaces");
+            way.isolation = Isolation::Namespaces;
         }
-        self.link_base().await?;
         let has_disk = self.dir.join("instances").join(id).is_dir();
         Ok(Guest {
             id: id.to_owned(),
             layers: layers.to_vec(),
             state_dir: self.dir.clone(),
-            disk: self.disk(),
-            isolation: self.isolation(),
+            way,
             power: Mutex::new(if has_disk { Power::Off } else { Power::New }),
             boots: AtomicU64::new(0),
         })
@@ -73,7 +87,7 @@ impl Host {
             let folder = self.dir.join(name);
             for entry in std::fs::read_dir(&folder).map_err(GuestError::prepare(&folder))?.flatten() {
                 if !entry.file_name().to_str().is_some_and(|name| kept.contains(name)) {
-                    std::fs::remove_dir_all(entry.path()).map_err(GuestError::prepare(entry.path()))?;
+                    self.remove(&entry.path())?;
                 }
             }
         }
@@ -87,13 +101,25 @@ impl Host {
 
     /// Removes a layer that no image and no instance uses.
     pub(crate) fn remove_layer(&self, layer: &str) -> Result<(), GuestError> {
-        let path = self.dir.join("layers").join(layer);
-        std::fs::remove_dir_all(&path).map_err(GuestError::prepare(path))
+        self.remove(&self.dir.join("layers").join(layer))
+    }
+
+    /// Removes a folder, also what does not belong to the user that the endpoint runs as.
+    fn remove(&self, folder: &Path) -> Result<(), GuestError> {
+        let isolation = self.isolation().unwrap_or(Isolation::Chroot);
+        run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder))
+    }
+
+    /// Whether an image has an init system to boot.
+    fn has_init(&self, layers: &[String]) -> bool {
+        let trees = layers.iter().map(|layer| self.dir.join("layers").join(layer)).chain([self.dir.join("base")]);
+        let inits = ["usr/sbin/init", "sbin/init", "usr/lib/systemd/systemd"];
+        trees.flat_map(|tree| inits.map(|init| tree.join(init))).any(|init| init.symlink_metadata().is_ok())
     }
 
     /// Makes `base` in the state folder a link to the unpacked base image.
-    async fn link_base(&self) -> Result<(), GuestError> {
-        let tree = base::unpacked(&self.base_tar).await.map_err(|source| GuestError::Base { source })?;
+    async fn link_base(&self, isolation: Isolation) -> Result<(), GuestError> {
+        let tree = base::unpacked(&self.base_tar, isolation).await.map_err(|source| GuestError::Base { source })?;
         let link = self.dir.join("base");
         if std::fs::read_link(&link).is_ok_and(|target| target == tree) {
             return Ok(());
@@ -105,6 +131,33 @@ impl Host {
     }
 }
 
+/// The isolation and those that stand in for it.
+fn with_fallback(isolation: Isolation) -> impl Iterator<Item = Isolation> {
+    [isolation].into_iter().chain((isolation == Isolation::Nspawn).then_some(Isolation::Namespaces))
+}
+
+/// Tries what this machine can do. A folder that holds disks keeps to the way that they were made in.
+fn find_way(dir: &Path, wanted: Option<Isolation>) -> Result<Abilities, GuestError> {
+    let note = dir.join("way.json");
+    let has = |name: &str| std::fs::read_dir(dir.join(name)).is_ok_and(|mut entries| entries.next().is_some());
+    let made: Option<Way> = std::fs::read(&note).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let made = made.filter(|_| has("instances") || has("layers"));
+    let abilities = match made.map(|way| way.isolation).or(wanted) {
+        Some(isolation) => requirements_of(isolation, dir),
+        None => requirements(dir),
+    };
+    if let Some(made) =
+        made.filter(|made| abilities.way() != Some(*made) || wanted.is_some_and(|w| w != made.isolation))
+    {
+        let missing =
+            abilities.missing().unwrap_or_else(|| "another one is asked for: choose an empty folder".to_owned());
+        return Err(GuestError::OtherWay { path: dir.to_owned(), made: made.isolation.name(), missing });
+    }
+    let text = serde_json::to_vec(&abilities.way()).unwrap_or_default();
+    std::fs::write(&note, text).map_err(GuestError::prepare(note))?;
+    Ok(abilities)
+}
+
 /// Bytes of the files in a folder; what cannot be read counts as empty.
 fn size_of(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
@@ -114,6 +167,15 @@ fn size_of(folder: &Path) -> u64 {
         Err(_) => 0,
     });
     sizes.sum()
+}
+
+/// Removes an endpoint's state folder, also what of it belongs to ids that only its instances have. The endpoint must have
+/// ended.
+pub fn remove_state(folder: &Path) -> std::io::Result<()> {
+    let way: Option<Way> =
+        std::fs::read(folder.join("way.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let isolation = way.map_or(Isolation::Chroot, |way| way.isolation);
+    run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder)).map_err(std::io::Error::other)
 }
 
 /// Keeps a second endpoint out of the folder for as long as the file is open.

@@ -1,15 +1,19 @@
 //! The inside of instances: disks, processes, boots and reboots.
 //!
-//! Two disks and two isolations, each chosen by trying (`probe`): an overlay of layers or a copied tree; namespaces or a
-//! plain chroot. Namespaces are made by util-linux's `unshare` and entered by `nsenter`: forking and calling `setns`
-//! inside a threaded process would need unsafe code between fork and exec, these two programs are on every Linux. Mounts
-//! exist in the instance's own mount namespace only, and its first process ends when the endpoint does, so nothing is
-//! left behind even when the endpoint is killed.
+//! Two disks and five isolations, each chosen by trying (`probe`): an overlay of layers or a copied tree; systemd-nspawn,
+//! namespaces with or without root, or a plain chroot. Namespaces are made by util-linux's `unshare` and entered by
+//! `nsenter`: forking and calling `setns` inside a threaded process would need unsafe code between fork and exec, these two
+//! programs are on every Linux. Mounts exist in the instance's own mount namespace only, and its first process ends when
+//! the endpoint does, so nothing is left behind even when the endpoint is killed.
 
 mod boot;
+mod causes;
 mod disk;
 mod error;
+mod fake_ids;
 mod host;
+pub(crate) mod isolation;
+mod nspawn;
 pub(crate) mod probe;
 mod processes;
 mod runtime;
@@ -23,11 +27,13 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 
 pub(crate) use error::GuestError;
+use error::run;
 pub(crate) use host::Host;
+pub use host::remove_state;
 pub(crate) use runtime::host_mirror;
 
 use boot::Running;
-use probe::{Disk, Isolation};
+use isolation::{Isolation, Way};
 
 /// What the inside of an instance asked for with `reboot` or `shutdown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +49,7 @@ pub(crate) struct Guest {
     /// Layers over the base, lowest first.
     layers: Vec<String>,
     state_dir: PathBuf,
-    disk: Disk,
-    isolation: Isolation,
+    way: Way,
     power: Mutex<Power>,
     boots: AtomicU64,
 }
@@ -107,25 +112,21 @@ impl Guest {
         self.halt(false).await;
         let mut power = self.power.lock().await;
         *power = Power::Destroyed;
-        match std::fs::remove_dir_all(self.dir()) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(GuestError::Prepare { path: self.dir(), source })
-            }
-            _ => Ok(()),
-        }
+        // Not all files belong to the user that the endpoint runs as.
+        run("rm", self.way.isolation.as_root("rm").arg("-rf").arg(self.dir())).await
     }
 
-    /// Whether it is booted.
+    /// Whether it is booted and not on its way down.
     pub(crate) async fn is_running(&self) -> bool {
-        self.power.lock().await.running().is_some()
+        match self.power.lock().await.running() {
+            Some(running) => running.is_up(self).await,
+            None => false,
+        }
     }
 
-    /// Number of processes inside, without the first one.
+    /// Number of processes inside, without those that make it an instance.
     pub(crate) async fn processes(&self) -> usize {
-        match self.power.lock().await.running() {
-            Some(running) => running.members(self).len().saturating_sub(running.own_processes()),
-            None => 0,
-        }
+        self.power.lock().await.running().map_or(0, |running| running.others(self).len())
     }
 
     /// A command that runs inside, with the environment of an SSM agent. None when it is not booted.
@@ -154,21 +155,19 @@ impl Guest {
     /// What was asked for from inside since the last look.
     pub(crate) async fn wish(&self) -> Option<Wish> {
         let marker = self.run_dir().join(runtime::WISH_FILE);
-        let text = std::fs::read_to_string(&marker).ok()?;
-        std::fs::remove_file(&marker).ok()?;
-        match text.trim() {
-            "reboot" => Some(Wish::Reboot),
-            "poweroff" => Some(Wish::PowerOff),
-            _ => None,
+        if let Ok(text) = std::fs::read_to_string(&marker) {
+            std::fs::remove_file(&marker).ok()?;
+            return if text.trim() == "reboot" { Some(Wish::Reboot) } else { Some(Wish::PowerOff) };
+        }
+        match &mut *self.power.lock().await {
+            Power::On(running) => running.ended(),
+            Power::New | Power::Off | Power::Destroyed => None,
         }
     }
 
     /// `/run` of the instance, as the host sees it.
     fn run_dir(&self) -> PathBuf {
-        match self.isolation {
-            Isolation::Namespaces => self.dir().join("run"),
-            Isolation::Chroot => self.tree().join("run"),
-        }
+        if self.way.isolation == Isolation::Chroot { self.tree().join("run") } else { self.dir().join("run") }
     }
 }
 

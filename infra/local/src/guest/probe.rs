@@ -1,111 +1,181 @@
 //! What this machine can do for instances: found out by trying, never by asking for versions.
 
 use std::fmt;
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde::Serialize;
 
-/// How an instance's file system is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Disk {
-    /// An overlay mount over the image's layers: starts at once, an image is what was written.
-    Overlay,
-    /// A copy of the image's tree, where no overlay can be mounted.
-    Copy,
-}
+pub use super::causes::Obstacle;
 
-/// How an instance's processes are kept together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Isolation {
-    /// Own mount, process, host name and IPC namespaces.
-    Namespaces,
-    /// Only another root directory, where namespaces are refused (ordinary containers).
-    Chroot,
-}
+use super::causes;
+use super::isolation::{Disk, Isolation, Way};
 
-impl fmt::Display for Disk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Disk::Overlay { "overlay" } else { "copy" })
-    }
-}
-
-impl fmt::Display for Isolation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Isolation::Namespaces { "namespaces" } else { "chroot" })
-    }
+/// What came out when one isolation was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trial {
+    /// The isolation.
+    pub isolation: Isolation,
+    /// The disk that works with it; none when the isolation itself does not work.
+    pub disk: Option<Disk>,
+    /// What is in the way: of the isolation, or of the overlay when the disk is a copy.
+    pub obstacle: Option<Obstacle>,
 }
 
 /// What this machine can do for instances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Abilities {
-    /// Whether this process is root.
-    pub root: bool,
-    /// Whether it may make namespaces and mount in them.
-    pub namespaces: bool,
-    /// Whether an overlay can be mounted over the folder that was asked about.
-    pub overlay: bool,
-    /// Whether it may change its root directory.
-    pub chroot: bool,
-    /// Whether `mmdebstrap` is here, or apt that can install it.
-    pub base_image_tool: bool,
+    /// What was tried, in the order in which it was tried.
+    pub trials: Vec<Trial>,
 }
 
 impl Abilities {
+    /// The isolation and the disk that instances get; none when they cannot run.
+    pub fn way(&self) -> Option<Way> {
+        let mut ways =
+            self.trials.iter().filter_map(|trial| Some(Way { isolation: trial.isolation, disk: trial.disk? }));
+        ways.next()
+    }
+
     /// Whether instances can run.
     pub fn can_run_instances(&self) -> bool {
-        self.root && self.chroot
+        self.way().is_some()
     }
 
-    /// What keeps instances from running, for people; none when they can.
-    pub fn missing(&self) -> Option<&'static str> {
-        match (self.root, self.chroot) {
-            (false, _) => Some("this process is not root"),
-            (true, false) => Some("this process is root but may not chroot"),
-            (true, true) => None,
+    /// What keeps instances from running and what helps, for people; none when they can.
+    pub fn missing(&self) -> Option<String> {
+        if self.can_run_instances() {
+            return None;
+        }
+        // Root has lost rights that only its surroundings can give back: what namespaces lack says which. Everybody else
+        // lacks least for the isolation that needs least.
+        let telling = |trial: &&Trial| self.trials.len() == 1 || trial.isolation == causes::telling_isolation();
+        let obstacle = self.trials.iter().find(telling).and_then(|trial| trial.obstacle.as_ref());
+        Some(obstacle.map_or_else(|| "nothing was tried".to_owned(), Obstacle::to_string))
+    }
+}
+
+impl fmt::Display for Abilities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.way() {
+            Some(way) => write!(f, "{} with {} disks", way.isolation, way.disk),
+            None => f.write_str(&self.missing().unwrap_or_default()),
         }
     }
-
-    pub(crate) fn disk(&self) -> Disk {
-        if self.namespaces && self.overlay { Disk::Overlay } else { Disk::Copy }
-    }
-
-    pub(crate) fn isolation(&self) -> Isolation {
-        if self.namespaces { Isolation::Namespaces } else { Isolation::Chroot }
-    }
 }
 
-/// Tries what this machine can do, with disks in `folder` (which must exist). Leaves nothing.
+/// Tries one isolation after the other, with disks in `folder` (which must exist), until one works. Leaves nothing.
 pub fn requirements(folder: &Path) -> Abilities {
-    Abilities {
-        root: rustix::process::geteuid().is_root(),
-        namespaces: namespaces_work(),
-        overlay: overlay_works(folder),
-        chroot: succeeds(Command::new("chroot").args(["/", "true"])),
-        base_image_tool: crate::base::has_tool(),
+    let mut trials = Vec::new();
+    for isolation in Isolation::ALL {
+        trials.push(attempt(isolation, folder));
+        if trials.last().is_some_and(|trial: &Trial| trial.disk.is_some()) {
+            break;
+        }
+    }
+    Abilities { trials }
+}
+
+/// Tries one isolation only.
+pub fn requirements_of(isolation: Isolation, folder: &Path) -> Abilities {
+    Abilities { trials: vec![attempt(isolation, folder)] }
+}
+
+/// Tries every isolation, to tell what each of them lacks.
+pub fn survey(folder: &Path) -> Abilities {
+    Abilities { trials: Isolation::ALL.into_iter().map(|isolation| attempt(isolation, folder)).collect() }
+}
+
+fn attempt(isolation: Isolation, folder: &Path) -> Trial {
+    let (disk, obstacle) = match try_isolation(isolation, folder) {
+        Ok(()) => match try_overlay(isolation, folder) {
+            Ok(()) => (Some(Disk::Overlay), None),
+            Err(obstacle) => (Some(Disk::Copy), Some(obstacle)),
+        },
+        Err(obstacle) => (None, Some(obstacle)),
+    };
+    // Nothing can be mounted in a chroot: a copy is what belongs to it.
+    let obstacle = obstacle.filter(|_| isolation != Isolation::Chroot || disk.is_none());
+    Trial { isolation, disk, obstacle }
+}
+
+fn try_isolation(isolation: Isolation, folder: &Path) -> Result<(), Obstacle> {
+    if isolation.needs_root() && !rustix::process::geteuid().is_root() {
+        return Err(causes::not_root());
+    }
+    match isolation {
+        Isolation::Chroot => run(Command::new("chroot").args(["/", "true"])).map_err(|said| causes::chroot(&said)),
+        Isolation::Nspawn => try_isolation(Isolation::Namespaces, folder).and_then(|()| try_nspawn(folder)),
+        Isolation::Namespaces | Isolation::UserNamespace | Isolation::SingleUid => {
+            causes::before(isolation).map_or(Ok(()), Err)?;
+            run(isolation.unshare().arg("true")).map_err(|said| causes::namespaces(isolation, &said))?;
+            let proc = ["mount", "-t", "proc", "proc", "/proc"];
+            run(isolation.unshare().args(proc)).map_err(|said| causes::proc(&said))
+        }
     }
 }
 
-/// The flags that give an instance its namespaces.
-pub(super) const UNSHARE: [&str; 8] =
-    ["--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--propagation", "private"];
-
-fn namespaces_work() -> bool {
-    succeeds(Command::new("unshare").args(UNSHARE).args(["sh", "-c", "mount -t proc proc /proc"]))
+/// Starts a container that has this machine's programs.
+fn try_nspawn(folder: &Path) -> Result<(), Obstacle> {
+    let trial = Folder::new(folder, &["usr", "etc"])?;
+    for name in ["bin", "sbin", "lib", "lib64"] {
+        if let Ok(target) = fs::read_link(Path::new("/").join(name)) {
+            std::os::unix::fs::symlink(target, trial.0.join(name)).map_err(|error| causes::folder(folder, &error))?;
+        }
+    }
+    let script = "mount -t tmpfs tmpfs /run && mount -t proc proc /proc && exec systemd-nspawn --quiet --register=no \
+                  --keep-unit --as-pid2 --console=pipe --bind-ro=/usr --directory=\"$1\" true";
+    let mut command = Isolation::Nspawn.unshare();
+    run(command.args(["sh", "-c", script, "sh"]).arg(&trial.0)).map_err(|said| causes::nspawn(&said))
 }
 
-fn overlay_works(folder: &Path) -> bool {
-    let trial = folder.join(format!(".trial-{}", std::process::id()));
-    let made = ["lower", "upper", "work", "tree"].iter().all(|name| std::fs::create_dir_all(trial.join(name)).is_ok());
-    let mount = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work,volatile tree && : > tree/file";
-    let works = made && succeeds(Command::new("unshare").args(UNSHARE).args(["sh", "-c", mount]).current_dir(&trial));
-    std::fs::remove_dir_all(&trial).is_ok() && works
+fn try_overlay(isolation: Isolation, folder: &Path) -> Result<(), Obstacle> {
+    if isolation == Isolation::Chroot {
+        return Err(causes::overlay(folder, ""));
+    }
+    let trial = Folder::new(folder, &["lower", "upper", "work", "tree"])?;
+    let options = format!("lowerdir=lower,upperdir=upper,workdir=work,{}", isolation.overlay_flags());
+    let script = "mount -t overlay overlay -o \"$1\" tree && : > tree/file";
+    let mut command = isolation.unshare();
+    let tried = run(command.args(["sh", "-c", script, "sh", &options]).current_dir(&trial.0));
+    // What the overlay left in its work folder belongs to the instance's root.
+    run(isolation.as_root("rm").arg("-rf").arg(&trial.0)).ok();
+    tried.map_err(|said| causes::overlay(folder, &said))
 }
 
-fn succeeds(command: &mut Command) -> bool {
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    quiet.status().is_ok_and(|status| status.success())
+/// A folder for one trial.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(parent: &Path, names: &[&str]) -> Result<Self, Obstacle> {
+        let folder = Folder(parent.join(crate::ids::resource(".trial")));
+        for name in names {
+            fs::create_dir_all(folder.0.join(name)).map_err(|error| causes::folder(parent, &error))?;
+        }
+        Ok(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // It may be gone already.
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// Runs a command. The error is the last line that it said.
+fn run(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    match command.stdin(Stdio::null()).env("LC_ALL", "C").output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(last_line(&output).unwrap_or_else(|| format!("{program} failed ({})", output.status))),
+        Err(error) => Err(format!("{program} cannot be started: {error}")),
+    }
+}
+
+fn last_line(output: &Output) -> Option<String> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("dmesg(1)"));
+    lines.next_back().map(str::to_owned)
 }

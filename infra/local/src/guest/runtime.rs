@@ -10,6 +10,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::isolation::Isolation;
+
 /// File below `/run` in which the inside asks for a reboot or a shutdown.
 pub(super) const WISH_FILE: &str = "power-request";
 
@@ -31,6 +33,27 @@ mv /run/power-request.new /run/power-request
 /// Names it is called by. In `/usr/local` they go before those of an init system that a build installs.
 const POWER_COMMANDS: [&str; 4] =
     ["usr/local/sbin/reboot", "usr/local/sbin/shutdown", "usr/local/sbin/poweroff", "usr/local/sbin/halt"];
+
+/// Stands where no init system runs. What only changes files, systemd can do by itself; the rest is refused.
+const SYSTEMCTL: &str = "#!/bin/sh
+# No init system runs in this instance.
+for word; do
+    case \"$word\" in
+        --version | --help | enable | disable | reenable | preset | mask | unmask | is-enabled | get-default | set-default)
+            for real in /usr/bin/systemctl /bin/systemctl; do
+                [ -x \"$real\" ] && SYSTEMD_OFFLINE=1 exec \"$real\" \"$@\"
+            done ;;
+        -*) ;;
+        *) break ;;
+    esac
+done
+echo \"systemctl $*: no init system runs in this local instance, so that services are neither started nor stopped.\" >&2
+echo 'Start the program itself, or run the local AWS as root with systemd-nspawn installed (goldsmith local doctor).' >&2
+exit 1
+";
+
+/// Lets apt's helpers stay root: in a user namespace of one id nobody else is there.
+const APT_AS_ROOT: &str = "APT::Sandbox::User \"root\";\n";
 
 /// Packages must not start their services: nothing supervises them here.
 const POLICY: &str = "#!/bin/sh\nexit 101\n";
@@ -61,11 +84,16 @@ fn host_variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// The folder, in the state folder, that has the files for an isolation.
+pub(super) fn folder(isolation: Isolation) -> &'static str {
+    if isolation == Isolation::Nspawn { "runtime-booted" } else { "runtime" }
+}
+
 /// Writes the files into a folder of their own.
-pub(super) fn write_files(folder: &Path) -> io::Result<()> {
+pub(super) fn write_files(isolation: Isolation, folder: &Path) -> io::Result<()> {
     super::fresh_dir(folder)?;
     fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-    for (path, content, mode) in files() {
+    for (path, content, mode) in files(isolation) {
         let target = folder.join(path);
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent)?;
@@ -76,9 +104,16 @@ pub(super) fn write_files(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn files() -> Vec<(&'static str, String, u32)> {
-    let mut files = vec![("usr/sbin/policy-rc.d", POLICY.to_owned(), 0o755)];
-    files.extend(POWER_COMMANDS.map(|path| (path, POWER.to_owned(), 0o755)));
+fn files(isolation: Isolation) -> Vec<(&'static str, String, u32)> {
+    let mut files = Vec::new();
+    if isolation != Isolation::Nspawn {
+        files.push(("usr/sbin/policy-rc.d", POLICY.to_owned(), 0o755));
+        files.push(("usr/local/sbin/systemctl", SYSTEMCTL.to_owned(), 0o755));
+        files.extend(POWER_COMMANDS.map(|path| (path, POWER.to_owned(), 0o755)));
+    }
+    if isolation == Isolation::SingleUid {
+        files.push(("etc/apt/apt.conf.d/99single-uid", APT_AS_ROOT.to_owned(), 0o644));
+    }
     if let Ok(resolver) = fs::read_to_string("/etc/resolv.conf") {
         files.push(("etc/resolv.conf", resolver, 0o644));
     }
@@ -111,9 +146,9 @@ fn mirror_in(text: &str) -> Option<String> {
 }
 
 /// Puts the files into a copied tree; what they replace goes to `hidden`.
-pub(super) fn put_in(runtime: &Path, tree: &Path, hidden: &Path) -> io::Result<()> {
+pub(super) fn put_in(isolation: Isolation, runtime: &Path, tree: &Path, hidden: &Path) -> io::Result<()> {
     super::fresh_dir(hidden)?;
-    for (path, _, _) in files() {
+    for (path, _, _) in files(isolation) {
         let (inside, aside) = (tree.join(path), hidden.join(path.replace('/', "_")));
         if inside.symlink_metadata().is_ok() {
             fs::rename(&inside, &aside)?;
@@ -126,8 +161,8 @@ pub(super) fn put_in(runtime: &Path, tree: &Path, hidden: &Path) -> io::Result<(
 }
 
 /// Takes the files out of a copy of the tree and puts back what they had replaced.
-pub(super) fn take_out(copy: &Path, hidden: &Path) -> io::Result<()> {
-    for (path, _, _) in files() {
+pub(super) fn take_out(isolation: Isolation, copy: &Path, hidden: &Path) -> io::Result<()> {
+    for (path, _, _) in files(isolation) {
         let (inside, aside) = (copy.join(path), hidden.join(path.replace('/', "_")));
         match fs::remove_file(&inside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -5,21 +5,22 @@ use std::path::{Path, PathBuf};
 use goldsmith_local::{ensure_base_image, requirements};
 use serde_json::{Value, json};
 
+use super::rights::CACHE;
 use super::{Client, require_or_skip, until};
 
 /// Log group of the commands.
 pub(crate) const GROUP: &str = "/goldsmith/test/builds";
-/// What the next suite run expects of its endpoints: `namespaces` or `chroot`.
+/// What the next suite run expects of its endpoints: the name of an isolation.
 pub(crate) const EXPECTED_ISOLATION: &str = "GOLDSMITH_TEST_ISOLATION";
 
 /// The base image, or none when this machine cannot run instances.
 pub(crate) async fn base_image() -> Option<PathBuf> {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let missing = requirements(cache).missing();
-    if !require_or_skip(missing.is_none(), missing.unwrap_or_default()) {
+    let cache = std::env::var_os(CACHE).map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
+    let missing = requirements(&cache).missing();
+    if !require_or_skip(missing.is_none(), missing.as_deref().unwrap_or_default()) {
         return None;
     }
-    Some(ensure_base_image(cache, |step| eprintln!("{step}")).await.unwrap())
+    Some(ensure_base_image(&cache, |step| eprintln!("{step}")).await.unwrap())
 }
 
 /// Launches an instance and waits until it takes commands.

@@ -3,6 +3,7 @@
 
 pub(crate) mod emulator;
 pub(crate) mod guests;
+pub(crate) mod rights;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -82,6 +83,7 @@ pub(crate) fn options(state: &Path, base_image: &Path, events_url: Option<String
         state_dir: state.to_owned(),
         delays: DelayProfile::Instant,
         base_image: base_image.to_owned(),
+        isolation: std::env::var(rights::FORCED_ISOLATION).ok().map(|name| name.parse().unwrap()),
         events_url,
         describe_lag,
         registration_events: true,

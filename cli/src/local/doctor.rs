@@ -1,0 +1,85 @@
+//! `goldsmith local doctor`: what this machine can do for instances, what is in the way of more, and what helps.
+
+use std::env::temp_dir;
+use std::process::Command;
+
+use anyhow::Result;
+use goldsmith_local::{Abilities, Disk, Trial, survey};
+use serde_json::json;
+
+use super::machine::{self, succeeds};
+use crate::args::{Format, Globals};
+use crate::exit::Exit;
+use crate::output;
+
+/// Programs beside those of an isolation, the packages that have them, and what they are for.
+const PROGRAMS: [(&str, &str, &str); 3] = [
+    ("mmdebstrap", "mmdebstrap", "makes the Debian that instances start from, unless another image is named"),
+    ("tar", "tar", "unpacks images"),
+    ("python3", "python3 and python3-venv", "runs the emulator of the other AWS services"),
+];
+
+/// Tries everything and tells it. The exit code says whether instances can run.
+pub(crate) fn run(globals: &Globals) -> Result<Exit> {
+    let abilities = survey(&temp_dir());
+    let missing: Vec<_> = PROGRAMS.into_iter().filter(|(program, ..)| !is_here(program)).collect();
+    if globals.output == Format::Json {
+        let missing: Vec<_> = missing
+            .iter()
+            .map(|(program, package, purpose)| json!({"program": program, "package": package, "purpose": purpose}))
+            .collect();
+        output::json(&json!({"chosen": abilities.way(), "trials": abilities.trials, "missingPrograms": missing}))?;
+    } else {
+        show(&abilities)?;
+        for (program, package, purpose) in missing {
+            output::line(&format!("\n{program} is missing: it {purpose}. Install {package}."))?;
+        }
+    }
+    match machine::check() {
+        Ok(_) => Ok(Exit::Success),
+        Err(error) if globals.output == Format::Text => Err(error),
+        Err(_) => Ok(Exit::Machine),
+    }
+}
+
+fn is_here(program: &str) -> bool {
+    succeeds(Command::new(program).arg("--version"))
+}
+
+fn show(abilities: &Abilities) -> Result<()> {
+    match abilities.way() {
+        Some(way) => output::line(&format!("Instances run here: {} with {} disks.", way.isolation, way.disk))?,
+        None => output::line("Instances cannot run here.")?,
+    }
+    output::line("\nWhat was tried, the closest to a real machine first:")?;
+    for trial in &abilities.trials {
+        output::line(&format!("  {:15} {}", trial.isolation.name(), verdict(trial)))?;
+        if let Some(obstacle) = &trial.obstacle {
+            output::line(&format!("  {:15}   {}", "", obstacle.cause))?;
+            output::line(&format!("  {:15}   To get it: {}", "", obstacle.remedy))?;
+        }
+    }
+    Ok(())
+}
+
+fn verdict(trial: &Trial) -> &'static str {
+    match trial.disk {
+        Some(Disk::Overlay) => "works",
+        Some(Disk::Copy) => "works, with copied disks",
+        None => "does not work",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_local::{Disk, Isolation, Trial};
+
+    use super::verdict;
+
+    #[test]
+    fn a_copied_disk_is_told() {
+        let trial = |disk| Trial { isolation: Isolation::Chroot, disk, obstacle: None };
+        assert_eq!(verdict(&trial(Some(Disk::Copy))), "works, with copied disks");
+        assert_eq!(verdict(&trial(None)), "does not work");
+    }
+}

@@ -1,0 +1,179 @@
+//! The ways to keep an instance's disk and processes apart, and the programs that make them.
+
+use std::fmt;
+use std::process::Command;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::fake_ids;
+
+/// How an instance's file system is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Disk {
+    /// An overlay mount over the image's layers: starts at once, an image is what was written.
+    Overlay,
+    /// A copy of the image's tree, where no overlay can be mounted.
+    Copy,
+}
+
+/// How an instance's processes are kept together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// systemd-nspawn boots the image's own systemd: real units and real reboots. Needs root and systemd-nspawn.
+    Nspawn,
+    /// Own mount, process, host name and IPC namespaces. Needs root.
+    Namespaces,
+    /// The same in a user namespace that has a range of ids of its own: owners are real.
+    UserNamespace,
+    /// The same in a user namespace that knows one id: changes of owners and ids succeed without an effect.
+    SingleUid,
+    /// Only another root directory, for root where namespaces are refused (ordinary containers).
+    Chroot,
+}
+
+/// An isolation with the disk that works with it here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
+    /// How processes are kept together.
+    pub isolation: Isolation,
+    /// How disks are made.
+    pub disk: Disk,
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Disk::Overlay { "overlay" } else { "copy" })
+    }
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Isolation {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let names = || Isolation::ALL.map(Isolation::name).join(", ");
+        let found = Isolation::ALL.into_iter().find(|isolation| isolation.name() == name);
+        found.ok_or_else(|| format!("there is no isolation `{name}`: use one of {}", names()))
+    }
+}
+
+impl Isolation {
+    /// All, the closest to a real machine first: the order in which they are tried.
+    pub const ALL: [Isolation; 5] =
+        [Isolation::Nspawn, Isolation::Namespaces, Isolation::UserNamespace, Isolation::SingleUid, Isolation::Chroot];
+
+    /// Its name on the command line, in logs and in the inventory.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isolation::Nspawn => "nspawn",
+            Isolation::Namespaces => "namespaces",
+            Isolation::UserNamespace => "user-namespace",
+            Isolation::SingleUid => "single-uid",
+            Isolation::Chroot => "chroot",
+        }
+    }
+
+    /// Whether only root can use it.
+    pub fn needs_root(self) -> bool {
+        self.user_flags().is_empty()
+    }
+
+    /// Whose ids files on the host carry: trees of different owners cannot stand for each other.
+    pub(crate) fn owners(self) -> &'static str {
+        match self {
+            Isolation::Nspawn | Isolation::Namespaces | Isolation::Chroot => "root",
+            Isolation::UserNamespace => "range",
+            Isolation::SingleUid => "single",
+        }
+    }
+
+    /// Flags with which `unshare` makes the user namespace.
+    fn user_flags(self) -> &'static [&'static str] {
+        match self {
+            Isolation::Nspawn | Isolation::Namespaces | Isolation::Chroot => &[],
+            Isolation::UserNamespace => &["--user", "--map-auto", "--map-root-user"],
+            Isolation::SingleUid => &["--user", "--map-root-user"],
+        }
+    }
+
+    /// `program`, to be run on instances' files with the rights that their root has over them.
+    pub(crate) fn as_root(self, program: &str) -> Command {
+        if self.needs_root() {
+            return Command::new(program);
+        }
+        let mut command = self.pretending("unshare");
+        command.args(self.user_flags()).arg("--").arg(program);
+        command
+    }
+
+    /// `unshare` with all namespaces of an instance; it ends what it started when it ends itself.
+    pub(crate) fn unshare(self) -> Command {
+        let mut command = self.pretending("unshare");
+        command.args(self.user_flags()).args([
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--propagation",
+            "private",
+        ]);
+        if self != Isolation::Nspawn {
+            command.args(["--uts", "--ipc"]);
+        }
+        command
+    }
+
+    /// `nsenter` into the namespaces of an instance's process.
+    pub(super) fn nsenter(self, target: &str) -> Command {
+        let mut command = self.pretending("nsenter");
+        command.args(["--target", target]);
+        if !self.needs_root() {
+            command.arg("--user");
+        }
+        command.args(["--mount", "--uts", "--ipc", "--pid", "--root", "--wd"]);
+        match self {
+            // On its way down systemd stops every process for a moment. `nsenter`, which waits outside, would stop itself
+            // with the program that it waits for, and nobody would let it go on; `unshare` only waits.
+            Isolation::Nspawn => command.args(["--no-fork", "--", "unshare", "--fork", "--"]),
+            _ => command.arg("--"),
+        };
+        command
+    }
+
+    /// Mount options of an overlay beside its folders. `volatile` (Linux 5.10): without it every stop waits until the whole
+    /// file system of the host is on disk, and nothing here has to survive a crash of the host. `userxattr` (Linux 5.11): a
+    /// user namespace may not write the attributes that an overlay keeps otherwise.
+    pub(super) fn overlay_flags(self) -> &'static str {
+        if self.needs_root() { "volatile" } else { "volatile,userxattr" }
+    }
+
+    fn pretending(self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        if self == Isolation::SingleUid {
+            fake_ids::pretend(&mut command);
+        }
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Isolation;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for isolation in Isolation::ALL {
+            assert_eq!(isolation.name().parse(), Ok(isolation));
+            assert_eq!(serde_json::to_value(isolation).unwrap(), isolation.name());
+        }
+        assert!("docker".parse::<Isolation>().unwrap_err().contains("nspawn, namespaces, user-namespace"));
+    }
+}

@@ -1,0 +1,73 @@
+//! What is particular to instances whose own systemd runs: finding it, waiting until it is up, and powering it off.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::Pid;
+use tokio::time::Instant;
+
+use super::boot::Inside;
+use super::{Guest, processes};
+
+/// How long systemd may take to start all units.
+const BOOT: Duration = Duration::from_secs(60);
+/// How long it may take to stop them.
+const POWER_OFF: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(20);
+/// Exit code of systemd-nspawn when the container asked for a reboot.
+pub(super) const REBOOT: i32 = 133;
+
+/// The container's first process, once it is there: a child of systemd-nspawn, which is a child of `supervisor`.
+pub(super) async fn first_process(supervisor: Pid) -> Option<Pid> {
+    let began = Instant::now();
+    while began.elapsed() < BOOT && !processes::is_ending(supervisor) {
+        if let Some(found) = processes::first_in_grandchild(supervisor) {
+            return Some(found);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    None
+}
+
+/// Waits until all units have started, or failed to.
+pub(super) async fn wait_until_up(guest: &Guest, inside: &Inside) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < BOOT && !processes::is_ending(inside.supervisor) {
+        if matches!(state(guest, inside).await.as_str(), "running" | "degraded") {
+            return true;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    false
+}
+
+/// Whether it is up and not on its way down.
+pub(super) async fn is_up(guest: &Guest, inside: &Inside) -> bool {
+    matches!(state(guest, inside).await.as_str(), "running" | "degraded" | "starting" | "maintenance")
+}
+
+async fn state(guest: &Guest, inside: &Inside) -> String {
+    let mut systemctl = inside.enter(guest);
+    systemctl.args(["systemctl", "is-system-running"]).stdin(Stdio::null()).stderr(Stdio::null());
+    let output = systemctl.kill_on_drop(true).output().await;
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+/// Stops all units; what does not stop in time is left to be killed.
+pub(super) async fn power_off(guest: &Guest, inside: &Inside) {
+    let mut systemctl = inside.enter(guest);
+    let quiet = systemctl.args(["systemctl", "poweroff"]).stdin(Stdio::null()).stdout(Stdio::null());
+    quiet.stderr(Stdio::null()).status().await.ok();
+    let began = Instant::now();
+    while began.elapsed() < POWER_OFF && !processes::is_ending(inside.supervisor) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Of these processes those that no unit of the container's systemd started: commands that were sent, and what they left.
+pub(super) fn outside_units(mut members: Vec<Pid>) -> Vec<Pid> {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    members.retain(|pid| processes::cgroup(*pid).is_some_and(|cgroup| cgroup == own));
+    members
+}

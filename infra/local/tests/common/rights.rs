@@ -1,0 +1,90 @@
+//! The same suite with other rights: as an ordinary user with and without a range of ids, and as root in a container.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+
+use super::guests::EXPECTED_ISOLATION;
+
+/// The isolation that a run of the suite asks for; without it, the endpoint chooses.
+pub(crate) const FORCED_ISOLATION: &str = "GOLDSMITH_TEST_FORCED";
+/// Folder with the base image for a run of the suite.
+pub(crate) const CACHE: &str = "GOLDSMITH_TEST_CACHE";
+/// The rights of root in an ordinary container: `chroot`, but no mounts and no namespaces.
+const CONTAINER_RIGHTS: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,\
+                                +net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
+/// An account that this machine does not know.
+const STRANGER: u32 = 64_321;
+
+/// Whose rights.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rights {
+    /// Root in an ordinary container.
+    Container,
+    /// The same where not even user namespaces are allowed: as good as asking for `chroot`.
+    StrictContainer,
+    /// A user who has only their own id.
+    User,
+    /// A user who has a range of ids, given in this machine's files as one mount namespace sees them.
+    UserWithRange,
+}
+
+/// Runs tests of this suite with these rights; they must choose `isolation`, and all must pass.
+pub(crate) fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    fs::set_permissions(home, PermissionsExt::from_mode(0o755)).unwrap();
+    // Where this suite lies, another user may not come.
+    let program = home.join("suite");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let cache = home.join("cache");
+    fs::create_dir(&cache).unwrap();
+    fs::copy(base, cache.join(base.file_name().unwrap())).unwrap();
+    for path in [home, &cache] {
+        chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
+    }
+    let mut command = match rights {
+        Rights::Container | Rights::StrictContainer => {
+            let mut command = Command::new("setpriv");
+            command.args(["--bounding-set", CONTAINER_RIGHTS]);
+            command
+        }
+        Rights::User => as_stranger(),
+        Rights::UserWithRange => with_range(home),
+    };
+    command.arg(&program).args(tests).env("HOME", home).env("TMPDIR", home).env_remove("XDG_DATA_HOME");
+    if rights == Rights::StrictContainer {
+        command.env(FORCED_ISOLATION, isolation);
+    }
+    command.env(EXPECTED_ISOLATION, isolation).env(CACHE, &cache).env("GOLDSMITH_REQUIRE_E2E", "1");
+    let output = command.current_dir(home).output().unwrap();
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{errors}");
+    assert!(said.contains(&format!("{} passed", tests.len())), "{said}\n{errors}");
+    // What is left belongs to other ids, so that only root can remove it; the suite has removed its disks itself.
+    println!("{} tests passed with the isolation {isolation}", tests.len());
+}
+
+fn as_stranger() -> Command {
+    let id = STRANGER.to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
+    command
+}
+
+/// The range is there in a mount namespace only: nothing of this machine is changed.
+fn with_range(folder: &Path) -> Command {
+    let entry = format!("stranger:x:{STRANGER}:{STRANGER}::{}:/bin/sh\n", folder.display());
+    fs::write(folder.join("passwd"), fs::read_to_string("/etc/passwd").unwrap() + &entry).unwrap();
+    fs::write(folder.join("range"), "stranger:700000:65536\n").unwrap();
+    let script = "for file in passwd subuid subgid; do [ -e /etc/$file ] || : > /etc/$file; done\n\
+                  mount --bind \"$1/passwd\" /etc/passwd\n\
+                  for file in subuid subgid; do mount --bind \"$1/range\" /etc/$file; done\n\
+                  shift; exec \"$@\"";
+    let user = as_stranger();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-ec", script, "sh"]).arg(folder);
+    command.arg(user.get_program()).args(user.get_args());
+    command
+}
