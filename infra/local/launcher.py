@@ -207,11 +207,12 @@ def patch_step_functions():
     check_pin(engine, {
         "_execute_task": ["state_def", "raw_input", "execution", "ctx"],
         "_invoke_with_callback": ["resource", "input_data", "token", "state_def"],
+        "_find_matching_retrier": ["retriers", "error", "retry_counts"],
         "_stop_execution": ["data"],
         "_fail_execution": ["execution", "error", "cause"],
     })
     execute_task, stop_execution, fail_execution = engine._execute_task, engine._stop_execution, engine._fail_execution
-    invoke_with_callback = engine._invoke_with_callback
+    invoke_with_callback, find_retrier = engine._invoke_with_callback, engine._find_matching_retrier
     current = ContextVar("current")
     stopped = SystemExit()  # ends the thread quietly, and is nothing that a Catch of the definition could see
 
@@ -220,6 +221,11 @@ def patch_step_functions():
             raise stopped
         current.set(execution)
         return execute_task(state_def, raw_input, execution, ctx)
+
+    def retrier(retriers, error, retry_counts):
+        if current.get()["status"] != "RUNNING":
+            raise stopped
+        return find_retrier(retriers, error, retry_counts)
 
     def callback(resource, input_data, token, state_def):
         if "states:::lambda:invoke" not in resource:
@@ -265,8 +271,38 @@ def patch_step_functions():
         if execution["status"] == "RUNNING":  # what has been stopped stays ABORTED
             fail_execution(execution, error, cause)
 
-    engine._execute_task, engine._invoke_with_callback = task, callback
+    engine._execute_task, engine._invoke_with_callback, engine._find_matching_retrier = task, callback, retrier
     engine._stop_execution, engine._fail_execution = stop, fail
+
+
+def tell_of_inner_states():
+    """The history has the states inside a Map too, as on AWS."""
+    from ministack.services import stepfunctions as engine
+
+    check_pin(engine, {
+        "_execute_pass": ["state_def", "raw_input", "ctx"],
+        "_execute_choice": ["state_def", "raw_input", "ctx"],
+        "_add_event": ["execution", "event_type", "details"],
+    })
+
+    def told(kind, execute):
+        def inner(state_def, raw_input, *rest):
+            ctx = rest[-1]
+            if "Map" not in ctx:
+                return execute(state_def, raw_input, *rest)
+            execution, name = engine._executions[ctx["Execution"]["Id"]], ctx["State"]["Name"]
+            entered = {"name": name, "input": json.dumps(raw_input)}
+            engine._add_event(execution, f"{kind}StateEntered", {"stateEnteredEventDetails": entered})
+            output, following = execute(state_def, raw_input, *rest)
+            exited = {"name": name, "output": json.dumps(output)}
+            engine._add_event(execution, f"{kind}StateExited", {"stateExitedEventDetails": exited})
+            return output, following
+
+        return inner
+
+    for kind in ("Task", "Pass", "Choice"):
+        name = f"_execute_{kind.lower()}"
+        setattr(engine, name, told(kind, getattr(engine, name)))
 
 
 def follow(parent):
@@ -296,6 +332,7 @@ def main():
     route_events(app)
     guard_tokens(app, authorise)
     patch_step_functions()
+    tell_of_inner_states()
     scheduler.install(check_pin)
     # The emulator's Runtime API writes header and body apart; with Nagle's algorithm a warm call costs 40 ms more.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True

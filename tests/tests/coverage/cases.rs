@@ -1,0 +1,158 @@
+//! The cases, made of the definition itself: one for each outcome that a state of it can have.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::{Map, Value, json};
+
+use crate::graph::{Level, levels, list};
+
+/// Stands for every error that no list names.
+const UNKNOWN: &str = "Test.Unknown";
+/// How a Map fails by itself: its items are no list.
+const NO_LIST: &str = "States.QueryEvaluationError";
+
+/// What Plan has to answer for a Choice to lead to a state. A new branch needs a line here.
+const ANSWERS: [(&str, &str, &str, &str); 4] = [
+    ("Skip?", "Launch", "outcome", r#""build""#),
+    ("Skip?", "Skipped", "outcome", r#""skipped""#),
+    ("Tests?", "Test", "tests", r#"["one"]"#),
+    ("Tests?", "Distribute", "tests", "[]"),
+];
+
+/// One run of the definition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Case {
+    /// States that fail, each with the error.
+    pub(crate) failures: BTreeMap<String, String>,
+    /// Choices that do not take their first branch, each with the state that they lead to.
+    pub(crate) branches: BTreeMap<String, String>,
+}
+
+impl Case {
+    /// Name of its execution.
+    pub(crate) fn name(&self, number: usize) -> String {
+        let failing = self.failures.iter().filter(|(_, error)| error.as_str() != NO_LIST);
+        let parts: String = failing.map(|(state, error)| format!("--{state}-{}", error.replace('.', "_"))).collect();
+        format!("{number}{parts}")
+    }
+
+    /// What Plan is to answer.
+    pub(crate) fn answer(&self, definition: &Value) -> Value {
+        let mut answer = Map::new();
+        let top = levels(definition).remove(0);
+        for (name, state) in top.states.iter().filter(|(_, state)| state["Type"] == "Map") {
+            let items = if self.failures.contains_key(name) { json!(5) } else { json!(["one"]) };
+            answer.insert(items_key(state).to_owned(), items);
+        }
+        for (name, state) in top.states.iter().filter(|(_, state)| state["Type"] == "Choice") {
+            let (key, value) = leading_to(name, self.branch(name, state));
+            // What a Map is to fail by stays: a number counts as one item.
+            if !answer.get(key).is_some_and(Value::is_number) {
+                answer.insert(key.to_owned(), value);
+            }
+        }
+        Value::Object(answer)
+    }
+
+    /// Where a Choice leads.
+    pub(crate) fn branch<'a>(&'a self, name: &str, state: &'a Value) -> &'a str {
+        let first = || state["Choices"][0]["Next"].as_str().expect("a branch leads somewhere");
+        self.branches.get(name).map_or_else(first, String::as_str)
+    }
+}
+
+fn leading_to(choice: &str, next: &str) -> (&'static str, Value) {
+    let found = ANSWERS.iter().find(|(from, to, ..)| (*from, *to) == (choice, next));
+    let (_, _, key, value) = found.unwrap_or_else(|| panic!("no answer of Plan leads from {choice} to {next}"));
+    (key, serde_json::from_str(value).expect("an answer is JSON"))
+}
+
+/// `tests` of `{% $states.input.tests %}`.
+fn items_key(map: &Value) -> &str {
+    let expression = map["Items"].as_str().and_then(|text| text.strip_prefix("{% $states.input.")?.strip_suffix(" %}"));
+    expression.expect("a Map's items are a field of its input")
+}
+
+/// Every outcome that has to be seen: state and `ok`, an error, or the state that a Choice leads to.
+pub(crate) fn required(definition: &Value) -> BTreeSet<(String, String)> {
+    let all = levels(definition);
+    let states = all.iter().flat_map(|level| level.states.iter());
+    states.flat_map(|(name, state)| outcomes(state).into_iter().map(|outcome| (name.clone(), outcome))).collect()
+}
+
+fn outcomes(state: &Value) -> BTreeSet<String> {
+    match state["Type"].as_str() {
+        Some("Task") => listed(state)
+            .map(|error| if error == "States.ALL" { UNKNOWN } else { error }.to_owned())
+            .chain(["ok".to_owned(), UNKNOWN.to_owned()])
+            .collect(),
+        Some("Map") => ["ok", NO_LIST].map(str::to_owned).into(),
+        Some("Choice") => {
+            let branches = list(&state["Choices"]).iter().map(|choice| &choice["Next"]).chain([&state["Default"]]);
+            branches.filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+        _ => ["ok".to_owned()].into(),
+    }
+}
+
+/// The error names in its Retry and Catch.
+fn listed(state: &Value) -> impl Iterator<Item = &str> {
+    let handlers = list(&state["Retry"]).iter().chain(list(&state["Catch"]));
+    handlers.flat_map(|handler| list(&handler["ErrorEquals"])).filter_map(Value::as_str)
+}
+
+/// A case for each outcome; several outcomes may share one.
+pub(crate) fn cases(definition: &Value) -> BTreeSet<Case> {
+    required(definition).iter().map(|(state, outcome)| case(definition, state, outcome)).collect()
+}
+
+fn case(definition: &Value, state: &str, outcome: &str) -> Case {
+    let all = levels(definition);
+    let level = all.iter().find(|level| level.states.contains_key(state)).expect("the state is on a level");
+    let mut case = Case::default();
+    if let Some(map) = level.map {
+        lead(&mut case, &all[0], map);
+    }
+    lead(&mut case, level, state);
+    match level.states[state]["Type"].as_str() {
+        Some("Choice") => drop(case.branches.insert(state.to_owned(), outcome.to_owned())),
+        _ if outcome != "ok" => drop(case.failures.insert(state.to_owned(), outcome.to_owned())),
+        _ => {}
+    }
+    case
+}
+
+/// Makes the case reach a state of a level, by as few failures as possible.
+fn lead(case: &mut Case, level: &Level<'_>, target: &str) {
+    let mut ways = VecDeque::from([(level.start, Case::default())]);
+    let mut seen = BTreeSet::new();
+    while let Some((name, way)) = ways.pop_front() {
+        if name == target {
+            case.failures.extend(way.failures);
+            case.branches.extend(way.branches);
+            return;
+        }
+        let state = &level.states[name];
+        if !seen.insert(name) {
+            continue;
+        }
+        if let Some(next) = state["Next"].as_str() {
+            ways.push_front((next, way.clone()));
+        }
+        if state["Type"] == "Choice" {
+            for next in outcomes(state) {
+                let (next, _) = level.states.get_key_value(&next).expect("a branch leads to a state");
+                let mut branched = way.clone();
+                branched.branches.insert(name.to_owned(), next.clone());
+                ways.push_front((next, branched));
+            }
+        }
+        for catcher in list(&state["Catch"]) {
+            let mut failed = way.clone();
+            let error = if state["Type"] == "Map" { NO_LIST } else { UNKNOWN };
+            failed.failures.insert(name.to_owned(), error.to_owned());
+            ways.push_back((catcher["Next"].as_str().expect("a Catch leads somewhere"), failed));
+        }
+    }
+    panic!("nothing leads to {target}");
+}

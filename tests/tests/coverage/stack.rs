@@ -1,0 +1,121 @@
+//! The production template and definition on the emulator, with the script in place of every function. It needs no
+//! instances, and so no root: what stands for the EC2 endpoint only says yes.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
+use tempfile::TempDir;
+
+const STACK: &str = "coverage";
+const REGION: &str = "eu-west-1";
+/// Pauses between retries, as a part of what the definition says.
+const PACE: f64 = 0.001;
+const START: Duration = Duration::from_secs(60);
+
+/// The deployed stack; ends with its value.
+pub(crate) struct Stack {
+    emulator: Child,
+    endpoint: String,
+    _folder: TempDir,
+}
+
+impl Stack {
+    /// Starts and deploys.
+    pub(crate) fn up() -> Self {
+        let (folder, python) = (tempfile::tempdir().expect("a folder"), python());
+        let ec2 = agreeable_endpoint();
+        let port = free_port();
+        let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra");
+        let mut command = Command::new(&python);
+        command.arg(infra.join("local/launcher.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.args(["--port", &port.to_string(), "--ec2", &ec2, "--region", REGION]);
+        command
+            .args(["--parent", &std::process::id().to_string()])
+            .arg("--directory")
+            .arg(folder.path().join("emulator"));
+        let emulator = command.spawn().expect("the emulator starts");
+        let stack = Self { emulator, endpoint: format!("http://127.0.0.1:{port}"), _folder: folder };
+        stack.wait();
+        let zip = stack.package(&python);
+        let mut deploy = Command::new(&python);
+        deploy.arg(infra.join("local/deploy.py")).env("PYTHONDONTWRITEBYTECODE", "1").arg("--zip").arg(zip);
+        deploy.args(["--stack", STACK, "--endpoint-url", &stack.endpoint, "--ec2", &ec2, "--region", REGION]);
+        deploy.arg("--template").arg(infra.join("template.yaml"));
+        deploy.arg("--definition").arg(infra.join("../statemachine/image-build.asl.json"));
+        assert!(deploy.status().expect("the deployment starts").success(), "the deployment failed");
+        let pace = format!(r#"{{"stepfunctions._SFN_WAIT_SCALE": {PACE}}}"#);
+        ureq::post(format!("{}/_ministack/config", stack.endpoint)).send(pace).expect("the pace is set");
+        stack
+    }
+
+    /// Clients' configuration.
+    pub(crate) async fn sdk(&self) -> SdkConfig {
+        with_keys(&sdk_config(None, Some(REGION), Some(&self.endpoint)).await, "test", "test")
+    }
+
+    /// ARN of the state machine.
+    pub(crate) fn state_machine(&self) -> String {
+        format!("arn:aws:states:{REGION}:000000000000:stateMachine:{STACK}-image-build")
+    }
+
+    fn wait(&self) {
+        let began = Instant::now();
+        while ureq::get(format!("{}/_ministack/health", self.endpoint)).call().is_err() {
+            assert!(began.elapsed() < START, "the emulator does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The functions' zip: the script alone, run by the emulator's own interpreter.
+    fn package(&self, python: &Path) -> PathBuf {
+        let folder = self._folder.path();
+        let script = format!("#!{}\n{}", python.display(), include_str!("bootstrap.py"));
+        fs::write(folder.join("bootstrap"), script).expect("the script is written");
+        fs::set_permissions(folder.join("bootstrap"), fs::Permissions::from_mode(0o755)).expect("it can be run");
+        let mut zip = Command::new(python);
+        zip.current_dir(folder).args(["-m", "zipfile", "-c", "functions.zip", "bootstrap"]);
+        assert!(zip.status().expect("zip starts").success());
+        folder.join("functions.zip")
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // Its functions go with it.
+        let _ = self.emulator.kill();
+        let _ = self.emulator.wait();
+    }
+}
+
+/// The interpreter of the emulator's environment, which the tool makes.
+fn python() -> PathBuf {
+    let test = std::env::current_exe().expect("this test is a file");
+    let tool = test.ancestors().nth(2).expect("it lies in cargo's folder").join("goldsmith");
+    let output = Command::new(tool).args(["local", "python"]).output().expect("the goldsmith binary is built before");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it has an address").port()
+}
+
+/// Takes what the deployment hands over.
+fn agreeable_endpoint() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it has an address");
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let _ = connection.read(&mut [0; 65536]);
+            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
+        }
+    });
+    format!("http://{address}")
+}
