@@ -15,11 +15,23 @@ mod snapshot;
 mod test;
 mod trigger;
 
+use std::process::ExitCode;
+
 use environment::Environment;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt().json().with_current_span(false).without_time().init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the function cannot start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::read()?;
     let handler = environment.handler.clone();
     let context = environment.context().await;

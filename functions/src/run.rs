@@ -1,5 +1,6 @@
 //! The loop of every function: an event in, an answer or a named error out.
 
+use goldsmith_states::errors::ErrorName;
 use goldsmith_states::{Context, Error, Invocation, Start, State};
 use goldsmith_store::Scope;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -30,7 +31,7 @@ impl From<Failure> for Diagnostic {
                 Diagnostic { error_type: error.name().as_str().to_owned(), error_message }
             }
             Failure::Payload(error) => Diagnostic {
-                error_type: "Goldsmith.Refused".to_owned(),
+                error_type: ErrorName::Refused.as_str().to_owned(),
                 error_message: format!("the payload of this function is not readable: {error}"),
             },
         }

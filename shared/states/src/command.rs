@@ -9,7 +9,7 @@ use goldsmith_store::{Effect, EffectKind, FailureCause, LogPlace};
 use sha2::{Digest, Sha256};
 
 use crate::drive::{Pending, Scene};
-use crate::effect::{Attempt, effect};
+use crate::effect::{Attempt, effect, made_id};
 use crate::errors::ErrorName;
 use crate::launch::gone;
 use crate::script::{Fetched, script};
@@ -19,6 +19,11 @@ use crate::{Error, Result};
 const URL_VALID: Duration = Duration::from_secs(600);
 /// Longest `executionTimeout` that SSM takes.
 const LONGEST_COMMAND: i64 = 172_800;
+
+/// Lines, and characters of a line, that are kept where the agent said nothing: together they fit, escaped, into the
+/// 32,768 characters of a task's cause.
+const LAST_LINES: usize = 20;
+const LINE_LENGTH: usize = 200;
 
 /// Where a command stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,15 +62,8 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
         log_group: scene.context.config.log_group.clone(),
     };
     let intended = Effect {
-        scope: scene.scope.to_string(),
-        n,
-        kind: EffectKind::Command,
-        region: scene.home().to_owned(),
-        name: comment.clone(),
         candidate: Some(instance.to_owned()),
-        id: None,
-        refused: None,
-        previous: None,
+        ..Effect::intended(&scene.scope, n, EffectKind::Command, scene.home(), &comment)
     };
     let commands = &scene.context.cloud.commands;
     // SendCommand has no client token: after a lost answer the command is found by its comment.
@@ -77,16 +75,25 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
         }
         Ok(commands.send(scene.home(), &request).await?)
     });
-    let command = made.await?.id.unwrap_or_default();
-    let log = LogPlace {
-        group: scene.context.config.log_group.clone(),
-        stream: format!("{command}/{instance}/aws-runShellScript/stdout"),
-    };
-    scene.context.store.note_log(&scene.record, &scene.scope, &log).await?;
+    let command = made_id(made.await?)?;
+    note_log(scene, &command, instance).await?;
     Ok(running(scene, &command, instance))
 }
 
+/// Notes where the output can be read, once: also for a command whose sender died before it could.
+async fn note_log(scene: &Scene<'_>, command: &str, instance: &str) -> Result<()> {
+    let store = &scene.context.store;
+    let stream = format!("{command}/{instance}/aws-runShellScript/stdout");
+    let noted = store.state(&scene.record.build, &scene.scope).await?.and_then(|state| state.log);
+    if noted.is_none_or(|log| log.stream != stream) {
+        let log = LogPlace { group: scene.context.config.log_group.clone(), stream };
+        store.note_log(&scene.record, &scene.scope, &log).await?;
+    }
+    Ok(())
+}
+
 async fn look(scene: &Scene<'_>, command: &str, instance: &str) -> Result<CommandProgress> {
+    note_log(scene, command, instance).await?;
     let cloud = &scene.context.cloud;
     let Some(invocation) = cloud.commands.invocation(scene.home(), command, instance).await? else {
         return Ok(running(scene, command, instance));
@@ -226,5 +233,6 @@ fn because(scene: &Scene<'_>, name: ErrorName, resource: &str, message: String) 
 /// What SSM kept of the output, where the agent itself said nothing.
 fn last_lines(invocation: &Invocation) -> Vec<String> {
     let lines: Vec<&str> = invocation.stdout.lines().chain(invocation.stderr.lines()).collect();
-    lines[lines.len().saturating_sub(50)..].iter().map(|&line| line.to_owned()).collect()
+    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+    last.iter().map(|line| line.chars().take(LINE_LENGTH).collect()).collect()
 }

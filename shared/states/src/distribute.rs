@@ -9,7 +9,7 @@ use goldsmith_store::{Effect, EffectKind, FailureCause, PlannedRegion};
 use serde_json::Value;
 
 use crate::drive::{self, Pending, Progress, Scene, Waiting};
-use crate::effect::effect;
+use crate::effect::{effect, made_id};
 use crate::errors::ErrorName;
 use crate::launch::token;
 use crate::{Context, Error, Invocation, Result, State};
@@ -45,21 +45,11 @@ impl Waiting for DistributeRegion {
 
 async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Result<Progress> {
     let request = request(scene, planned, original);
-    let intended = Effect {
-        scope: scene.scope.to_string(),
-        n: 0,
-        kind: EffectKind::Image,
-        region: planned.region.clone(),
-        name: request.token.clone(),
-        candidate: None,
-        id: None,
-        refused: None,
-        previous: None,
-    };
+    let intended = Effect::intended(&scene.scope, 0, EffectKind::Image, &planned.region, &request.token);
     let images = &scene.context.cloud.images;
     let made =
         effect(scene.context, &scene.record, intended, |_| async { Ok(images.copy(&planned.region, &request).await?) });
-    let id = made.await?.id.unwrap_or_default();
+    let id = made_id(made.await?)?;
     Ok(pending(planned, &id, format!("{id} is being copied")))
 }
 
@@ -86,7 +76,8 @@ async fn share(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<(
         organizations: planned_permission.organization_arns.clone(),
         organizational_units: planned_permission.organizational_unit_arns.clone(),
     };
-    if !with.is_empty() {
+    // What a start has overridden is for nobody but the account itself.
+    if !with.is_empty() && !scene.record.plan.overridden {
         scene.context.cloud.images.share(&planned.region, id, &with).await?;
     }
     Ok(())
@@ -97,7 +88,7 @@ fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageC
     tags.extend(scene.context.tags(&scene.record));
     tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
     ImageCopy {
-        token: token(&[&scene.record.build, &scene.scope.to_string()]),
+        token: token(&[&scene.record.execution, &scene.scope.to_string()]),
         source_region: scene.home().to_owned(),
         source_image: original.to_owned(),
         name: planned.name.clone(),

@@ -14,14 +14,16 @@ use serde_json::{Value, json};
 use crate::errors::ErrorName;
 use crate::{Context, Error, Invocation, Result, Start, State, Wake};
 
-/// Longest time that one invocation looks before it parks: half of the functions' time-out.
+/// Longest time that a state's first invocation looks before it leaves the wait to events and the tick: half of the functions' time-out.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(55);
 /// First pause between two looks; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// When the tick looks at a parked wait: it comes once a minute.
-const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(45);
+/// Longest time that a woken function looks: what it came for, and what follows at once.
+const WAKE_PATIENCE: SignedDuration = SignedDuration::from_secs(3);
+/// When the tick may look at a parked wait: whenever it comes, which is once a minute.
+const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(1);
 /// A wait ends this long before the state's `TimeoutSeconds`, so that the owner still can say why.
 const MARGIN: SignedDuration = SignedDuration::from_secs(300);
 
@@ -130,7 +132,14 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
     if !context.store.begin(&record, &scope, &wait, now).await? {
         return Err(Error::Closed);
     }
-    drive(context, waiting, &start.build, &scope, Holder::Start).await
+    match drive(context, waiting, &start.build, &scope, Holder::Start).await {
+        // The wait is registered: the tick goes on, and the definition must not begin anew.
+        Err(error) if error.is_transient() => {
+            tracing::warn!(build = start.build, state = %scope, %error, "left to the tick");
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<()> {
@@ -149,16 +158,24 @@ fn limit(state: State, record: &BuildRecord) -> SignedDuration {
 }
 
 async fn drive(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope, holder: Holder) -> Result<()> {
-    if !context.store.lock(build, scope, holder, context.clock.now()).await? {
-        return Ok(());
-    }
-    let outcome = look_until_parked(context, waiting, build, scope).await;
-    context.store.unlock(build, scope).await?;
+    let Some(lock) = context.store.lock(build, scope, holder, context.clock.now()).await? else { return Ok(()) };
+    let patience = match holder {
+        Holder::Start => PATIENCE,
+        Holder::Wake => WAKE_PATIENCE,
+    };
+    let outcome = look_until_parked(context, waiting, build, scope, patience).await;
+    context.store.unlock(build, scope, &lock).await?;
     outcome
 }
 
-async fn look_until_parked(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope) -> Result<()> {
-    let until = context.clock.now() + PATIENCE;
+async fn look_until_parked(
+    context: &Context,
+    waiting: &dyn Waiting,
+    build: &str,
+    scope: &Scope,
+    patience: SignedDuration,
+) -> Result<()> {
+    let until = context.clock.now() + patience;
     let mut pause = FIRST_PAUSE;
     loop {
         // Read anew each time: a retried Start replaces the token.
@@ -204,7 +221,9 @@ async fn look(
                 next_look: stamp(now + NEXT_LOOK),
                 ..wait.clone()
             };
-            context.store.park(wait, scope, &parked, &pending.detail).await?;
+            if parked.resource != wait.resource || pending.detail != state.detail {
+                context.store.park(wait, scope, &parked, &pending.detail).await?;
+            }
             return Ok(true);
         }
         Ok(Progress::Done(detail)) => {
@@ -228,7 +247,8 @@ async fn look(
     }
 }
 
-/// Answers the token as the state ended, then removes the wait. A late answer means that nobody waits any more.
+/// Answers the token as the state ended, then removes the wait. A late answer means that nobody waits any more. Answers
+/// whether there is another token to answer.
 async fn answer(context: &Context, state: &StateRecord, wait: &Wait, scope: &Scope) -> Result<bool> {
     match &state.cause {
         Some(cause) => {
@@ -239,16 +259,14 @@ async fn answer(context: &Context, state: &StateRecord, wait: &Wait, scope: &Sco
             context.cloud.executions.succeed(&wait.token, "{}").await?;
         }
     }
-    context.store.drop_wait(wait, scope).await?;
-    Ok(false)
+    Ok(!context.store.drop_wait(wait, scope).await?)
 }
 
 /// The build is closed: nobody needs this state any more.
 async fn give_up(context: &Context, wait: &Wait, scope: &Scope) -> Result<bool> {
     let name = ErrorName::Closed.as_str();
     context.cloud.executions.fail(&wait.token, name, "the build was closed").await?;
-    context.store.drop_wait(wait, scope).await?;
-    Ok(false)
+    Ok(!context.store.drop_wait(wait, scope).await?)
 }
 
 fn deadline(wait: &Wait) -> Timestamp {

@@ -5,6 +5,7 @@ use std::future::Future;
 use goldsmith_cloud::{CloudError, Kind};
 use goldsmith_store::{BuildRecord, Effect, Intent};
 
+use crate::errors::ErrorName;
 use crate::{Context, Error, Result, undo};
 
 /// Whether the effect is tried for the first time.
@@ -30,12 +31,14 @@ where
     let (mut entry, attempt) = match context.store.intend(record, &intended).await? {
         Intent::Closed => return Err(Error::Closed),
         Intent::Written => (intended, Attempt::First),
-        Intent::Existing(entry) if entry.id.is_some() || entry.refused.is_some() => return Ok(entry),
+        Intent::Existing(entry) if entry.id.is_some() => return Ok(entry),
+        // Of one that was refused nothing was made: asked again, AWS says again why.
         Intent::Existing(entry) => (entry, Attempt::Again),
     };
     let refusal = match make(attempt).await {
         Ok(id) => {
             entry.id = Some(id);
+            entry.refused = None;
             None
         }
         Err(Error::Cloud(error)) if !error.is_transient() => {
@@ -53,4 +56,15 @@ where
         Some(error) => Err(error.into()),
         None => Ok(entry),
     }
+}
+
+/// The id of what was made.
+///
+/// # Errors
+/// `AwsRefused` where AWS had no capacity for it, which only a launch has an answer to.
+pub fn made_id(entry: Effect) -> Result<String> {
+    entry.id.ok_or_else(|| {
+        let code = entry.refused.unwrap_or_default();
+        Error::failed(ErrorName::AwsRefused, format!("AWS did not make {}: {code}", entry.name))
+    })
 }

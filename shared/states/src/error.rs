@@ -69,12 +69,13 @@ impl Error {
         let mut cause = match self {
             Self::Failed { cause, .. } => (**cause).clone(),
             Self::Cloud(error) => FailureCause {
-                message: error.to_string(),
+                message: chain(error),
                 region: Some(error.region.clone()),
                 code: Some(error.code.clone()),
                 ..FailureCause::default()
             },
-            Self::Closed | Self::Store(_) => FailureCause { message: self.to_string(), ..FailureCause::default() },
+            Self::Store(error) => FailureCause { message: chain(error), ..FailureCause::default() },
+            Self::Closed => FailureCause { message: self.to_string(), ..FailureCause::default() },
         };
         if cause.state.is_empty() {
             cause.state.clone_from(&scope.state);
@@ -85,4 +86,15 @@ impl Error {
         }
         cause
     }
+}
+
+/// An error and what caused it, each once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }

@@ -59,7 +59,11 @@ const COMMANDS: &[State] = &[State::Build, State::Snapshot, State::ExecuteTest];
 
 /// The whole contract; `docs/errors.md` and the definition are held against it.
 pub const TABLE: &[Row] = &[
-    Row { name: ErrorName::Refused, raised_by: &[State::Plan], handling: Handling::Caught },
+    Row {
+        name: ErrorName::Refused,
+        raised_by: &[State::Plan, State::Build, State::ExecuteTest],
+        handling: Handling::Caught,
+    },
     Row { name: ErrorName::Throttled, raised_by: &State::ALL, handling: Handling::Retried },
     Row { name: ErrorName::Capacity, raised_by: &[State::Launch, State::LaunchTest], handling: Handling::Caught },
     Row { name: ErrorName::NotOnline, raised_by: &[State::Launch, State::LaunchTest], handling: Handling::Caught },

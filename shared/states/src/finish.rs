@@ -7,7 +7,7 @@
 
 mod ending;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_model::{Cause, ExecutionInput};
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use ending::{Trigger, ending, execution};
 
+use crate::errors::ErrorName;
 use crate::undo::{Kept, tag_expiry, undo_build};
 use crate::{Context, Error, Result, Start, State};
 
@@ -37,11 +38,20 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         None => Trigger::Succeeded,
     };
     let Some(record) = context.store.build(&start.build).await? else {
-        serve_without_record(context, &start.execution).await?;
+        if matches!(&trigger, Trigger::Failed(cause) if cause.error == ErrorName::Refused.as_str()) {
+            serve_without_record(context, &start.execution).await?;
+        }
         return Ok(without_record(&trigger));
     };
     let image = finish(context, record, &trigger).await?;
-    Ok(answer(&image))
+    match (&trigger, &image.failure) {
+        // The definition fails with these texts: the image stays, and what failed came after it was published.
+        (Trigger::Failed(cause), None) => Ok(failed(&FailureCause {
+            message: format!("{}; the image {} is published and stays", cause.message, image.image),
+            ..(**cause).clone()
+        })),
+        _ => Ok(answer(&image)),
+    }
 }
 
 /// Runs one invocation from the execution's status event.
@@ -54,7 +64,9 @@ pub async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
         return Ok(json!({}));
     };
     let Some(record) = context.store.build(&change.name).await? else {
-        serve_without_record(context, &context.config.execution_arn(&change.name)).await?;
+        if change.status == "ABORTED" {
+            serve_without_record(context, &context.config.execution_arn(&change.name)).await?;
+        }
         return Ok(json!({}));
     };
     let image = finish(context, record, &Trigger::Ended(change.status)).await?;
@@ -75,16 +87,19 @@ pub(crate) async fn finish_lost(context: &Context, record: BuildRecord, status: 
     Ok(())
 }
 
-/// What a closed build keeps.
-pub(crate) async fn kept_now(context: &Context, record: &BuildRecord) -> Result<Kept> {
+/// What a closed build keeps, and the snapshots of what it published.
+pub(crate) async fn kept_now(context: &Context, record: &BuildRecord) -> Result<(Kept, BTreeSet<String>)> {
     match (&record.ending, context.store.image(&record.image).await?) {
-        (Some(ending), Some(image)) => kept(context, record, ending, &image).await,
-        _ => Ok(Kept::default()),
+        (Some(ending), Some(image)) => {
+            let snapshots = image.snapshots.values().flatten().cloned().collect();
+            Ok((kept(context, record, ending, &image).await?, snapshots))
+        }
+        _ => Ok(Default::default()),
     }
 }
 
-/// An execution that ended before Plan opened a build: its cause was refused, or somebody stopped it. It is not built
-/// again.
+/// An execution that ended before Plan opened a build, because its cause was refused or somebody stopped it: it is not
+/// built again. What failed for another reason stays pending, and the reaper starts it anew.
 async fn serve_without_record(context: &Context, execution: &str) -> Result<()> {
     let Some(execution) = context.cloud.executions.execution(execution).await? else { return Ok(()) };
     let input: Option<ExecutionInput> = serde_json::from_str(&execution.input).ok();

@@ -43,19 +43,11 @@ impl Waiting for LaunchInstance {
 async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
     let image = image(scene).await?;
     let candidates = candidates(scene);
-    let mut refusals = Vec::new();
     for (n, candidate) in (0u32..).zip(&candidates).skip(first as usize) {
         let launch = request(scene, &image, candidate);
         let intended = Effect {
-            scope: scene.scope.to_string(),
-            n,
-            kind: EffectKind::Instance,
-            region: scene.home().to_owned(),
-            name: launch.token.clone(),
             candidate: Some(candidate.to_string()),
-            id: None,
-            refused: None,
-            previous: None,
+            ..Effect::intended(&scene.scope, n, EffectKind::Instance, scene.home(), &launch.token)
         };
         let machines = &scene.context.cloud.machines;
         let made = effect(scene.context, &scene.record, intended, |_| async {
@@ -65,10 +57,15 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
         if let Some(id) = made.id {
             return Ok(waiting(scene, &id, format!("{id} ({candidate}) is starting")));
         }
-        refusals.push(format!("{candidate}: {}", made.refused.unwrap_or_default()));
     }
-    let tried = if refusals.is_empty() { "every candidate was tried before".to_owned() } else { refusals.join("; ") };
-    Err(Error::failed(ErrorName::Capacity, format!("no instance could be had: {tried}")))
+    let tried = scene.effects().await?;
+    let refusals: Vec<String> = tried.into_iter().map(refusal).collect();
+    Err(Error::failed(ErrorName::Capacity, format!("no instance could be had: {}", refusals.join("; "))))
+}
+
+/// A candidate and why AWS refused it.
+fn refusal(effect: Effect) -> String {
+    format!("{}: {}", effect.candidate.unwrap_or_default(), effect.refused.unwrap_or_default())
 }
 
 /// Looks at an instance that was launched.
@@ -140,7 +137,7 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Launch {
     let mut tags = scene.context.tags(&scene.record);
     tags.entry("Name".to_owned()).or_insert_with(|| format!("goldsmith {} {}", scene.record.image, scene.scope));
     Launch {
-        token: token(&[&scene.record.build, &scene.scope.to_string(), &candidate.to_string()]),
+        token: token(&[&scene.record.execution, &scene.scope.to_string(), &candidate.to_string()]),
         image: image.to_owned(),
         instance_type: candidate.instance_type.clone(),
         subnet: candidate.subnet.clone(),
@@ -157,7 +154,7 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Launch {
 }
 
 /// A block device of the recipe as EC2 takes it. Volumes go with their instance: the AMI has them.
-pub(crate) fn block_device(mapping: &BlockDeviceMapping) -> BlockDevice {
+fn block_device(mapping: &BlockDeviceMapping) -> BlockDevice {
     BlockDevice {
         device_name: mapping.device_name.clone(),
         volume_size: mapping.ebs.volume_size,

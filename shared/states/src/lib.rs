@@ -46,6 +46,8 @@ pub const TAG_STACK: &str = "goldsmith:stack";
 pub const TAG_BUILD: &str = "goldsmith:build";
 /// Tag that names the image that a resource belongs to.
 pub const TAG_IMAGE: &str = "goldsmith:image";
+/// Tag with the home Region of the stack: stacks of one name in two Regions copy into each other's.
+pub const TAG_HOME: &str = "goldsmith:home";
 /// Tag with the time (RFC 3339) from which a kept resource may be removed.
 pub const TAG_EXPIRES: &str = "goldsmith:expires";
 
@@ -99,6 +101,14 @@ impl Clock for SystemClock {
     }
 }
 
+impl Config {
+    /// Whether a resource with these tags was made by this very stack.
+    #[must_use]
+    pub fn owns(&self, tags: &Tags) -> bool {
+        tags.get(TAG_STACK) == Some(&self.stack) && tags.get(TAG_HOME) == Some(&self.region)
+    }
+}
+
 /// Everything that a state works with.
 #[derive(Clone)]
 pub struct Context {
@@ -118,6 +128,7 @@ impl Context {
     pub fn tags(&self, record: &BuildRecord) -> Tags {
         let mut tags: Tags = record.plan.launch.tags.clone();
         tags.insert(TAG_STACK.to_owned(), self.config.stack.clone());
+        tags.insert(TAG_HOME.to_owned(), self.config.region.clone());
         tags.insert(TAG_BUILD.to_owned(), record.build.clone());
         tags.insert(TAG_IMAGE.to_owned(), record.image.to_string());
         tags

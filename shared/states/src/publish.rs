@@ -135,15 +135,9 @@ async fn put_parameter(
     let parameters = &context.cloud.parameters;
     let previous = parameters.get(region, &parameter.parameter_name).await?;
     let intended = Effect {
-        scope: start.scope().to_string(),
-        n,
-        kind: EffectKind::Parameter,
-        region: region.to_owned(),
-        name: parameter.parameter_name.clone(),
         candidate: Some(ami.to_owned()),
-        id: None,
-        refused: None,
         previous: previous.map(|old| PreviousParameter { value: old.value, data_type: old.data_type }),
+        ..Effect::intended(&start.scope(), n, EffectKind::Parameter, region, &parameter.parameter_name)
     };
     let value = Parameter { value: ami.to_owned(), data_type: parameter.data_type.as_str().to_owned() };
     effect(context, record, intended, |_| async {

@@ -4,14 +4,15 @@
 //! Everything here was lost by somebody else: a status event, a wake, a function's process. It may run any number of
 //! times, also beside `finish`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use goldsmith_cloud::ExecutionStatus;
+use goldsmith_cloud::{ExecutionStatus, Tags};
 use goldsmith_store::{BuildRecord, BuildStatus};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::start::start_pending;
+use crate::undo::{has_expired, remove_tagged};
 use crate::{Context, Result, TAG_BUILD, TAG_STACK, finish};
 
 /// How old a build is before its execution is looked at: DescribeExecution lets 15 a second through, and a build that
@@ -23,31 +24,44 @@ const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 /// # Errors
 /// What table and cloud say; the next tick tries again.
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
-    let finished = finish_lost_builds(context).await?;
-    start_kept_causes(context).await?;
+    let finished = finish_lost_builds(context).await;
+    let started = start_kept_causes(context).await;
     let swept = match event.get("sweep").and_then(Value::as_bool) {
-        Some(true) => sweep(context).await?,
-        _ => 0,
+        Some(true) => sweep(context).await,
+        _ => Ok(0),
     };
-    Ok(json!({"finished": finished, "swept": swept}))
+    started?;
+    Ok(json!({"finished": finished?, "swept": swept?}))
+}
+
+/// One build, pipeline or Region that makes trouble must not keep the others from being looked after: its error is
+/// noted, and the next tick comes back to it.
+fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
+    result.inspect_err(|error| tracing::warn!(%error, what, "left to the next tick")).ok()
 }
 
 /// Ends every build whose execution runs no more.
 async fn finish_lost_builds(context: &Context) -> Result<u32> {
     let mut finished = 0;
     for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
-        let status = match context.cloud.executions.execution(&record.execution).await? {
-            Some(execution) => execution.status,
-            // Step Functions forgets an execution after 90 days.
-            None => ExecutionStatus::Aborted,
-        };
-        if status != ExecutionStatus::Running {
-            tracing::warn!(build = record.build, ?status, "finishing a build that was left");
-            finish::finish_lost(context, record, status).await?;
-            finished += 1;
-        }
+        let build = record.build.clone();
+        finished += u32::from(noted(finish_if_lost(context, record).await, &build) == Some(true));
     }
     Ok(finished)
+}
+
+async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> {
+    let status = match context.cloud.executions.execution(&record.execution).await? {
+        Some(execution) => execution.status,
+        // Step Functions forgets an execution after 90 days.
+        None => ExecutionStatus::Aborted,
+    };
+    if status == ExecutionStatus::Running {
+        return Ok(false);
+    }
+    tracing::warn!(build = record.build, "finishing a build that was left");
+    finish::finish_lost(context, record, status).await?;
+    Ok(true)
 }
 
 /// Starts what is kept for pipelines that no build holds.
@@ -55,44 +69,72 @@ async fn start_kept_causes(context: &Context) -> Result<()> {
     let due = context.store.due_causes(context.clock.now()).await?;
     let pipelines: BTreeSet<_> = due.into_iter().map(|record| record.pipeline).collect();
     for pipeline in &pipelines {
-        start_pending(context, pipeline).await?;
+        noted(start_pending(context, pipeline).await, pipeline.as_str());
     }
     Ok(())
+}
+
+/// Something that carries this stack's tags.
+struct Resource {
+    id: String,
+    tags: Tags,
 }
 
 /// Removes what closed builds left and do not keep. Answers how many builds had left something.
 async fn sweep(context: &Context) -> Result<u32> {
     let mut swept = 0;
-    for build in tagged_builds(context).await? {
-        // Without a record it is not ours to judge: `goldsmith clean` shows it to a person first.
-        let Some(record) = context.store.build(&build).await? else { continue };
-        if record.status == BuildStatus::Closed && left_behind(context, &record).await? {
-            swept += 1;
-        }
+    for (build, resources) in tagged_builds(context).await? {
+        swept += u32::from(noted(sweep_build(context, &build, &resources).await, &build) == Some(true));
     }
     Ok(swept)
 }
 
-/// Ids of all builds that something of this stack is tagged with.
-async fn tagged_builds(context: &Context) -> Result<BTreeSet<String>> {
-    let stack = &context.config.stack;
-    let mut builds = BTreeSet::new();
+/// Removes what one build left. Answers whether there was anything.
+async fn sweep_build(context: &Context, build: &str, resources: &[Resource]) -> Result<bool> {
+    // Without a record it is not ours to judge: `goldsmith clean` shows it to a person first.
+    let Some(record) = context.store.build(build).await? else { return Ok(false) };
+    if record.status != BuildStatus::Closed {
+        return Ok(false);
+    }
+    let (kept, snapshots) = finish::kept_now(context, &record).await?;
+    let stays = |resource: &Resource| {
+        let known = kept.images.contains(&resource.id)
+            || kept.instances.contains(&resource.id)
+            || snapshots.contains(&resource.id);
+        known && !has_expired(&resource.tags, context.clock.now())
+    };
+    // Most builds have published, and nothing of theirs is to go: they cost no call to AWS.
+    if resources.iter().all(stays) {
+        return Ok(false);
+    }
+    remove_tagged(context, &record, &kept).await
+}
+
+/// What of this stack is tagged, by build, in every Region that the stack has used.
+async fn tagged_builds(context: &Context) -> Result<BTreeMap<String, Vec<Resource>>> {
+    let mut builds: BTreeMap<String, Vec<Resource>> = BTreeMap::new();
     for region in context.store.regions().await? {
-        let cloud = &context.cloud;
-        let instances = cloud.machines.tagged(&region, TAG_STACK, stack).await?;
-        let living = instances.into_iter().filter(|instance| !instance.state.is_gone());
-        builds.extend(living.filter_map(|mut instance| instance.tags.remove(TAG_BUILD)));
-        let images = cloud.images.tagged(&region, TAG_STACK, stack).await?;
-        builds.extend(images.into_iter().filter_map(|mut image| image.tags.remove(TAG_BUILD)));
-        let snapshots = cloud.images.snapshots_tagged(&region, TAG_STACK, stack).await?;
-        builds.extend(snapshots.into_iter().filter_map(|mut snapshot| snapshot.tags.remove(TAG_BUILD)));
+        let found = noted(tagged(context, &region).await, &region).unwrap_or_default();
+        for resource in found.into_iter().filter(|resource| context.config.owns(&resource.tags)) {
+            if let Some(build) = resource.tags.get(TAG_BUILD).cloned() {
+                builds.entry(build).or_default().push(resource);
+            }
+        }
     }
     Ok(builds)
 }
 
-async fn left_behind(context: &Context, record: &BuildRecord) -> Result<bool> {
-    let kept = finish::kept_now(context, record).await?;
-    crate::undo::remove_tagged(context, record, &kept).await
+/// Everything in one Region that carries the stack's tag.
+async fn tagged(context: &Context, region: &str) -> Result<Vec<Resource>> {
+    let (stack, cloud) = (&context.config.stack, &context.cloud);
+    let instances = cloud.machines.tagged(region, TAG_STACK, stack).await?.into_iter();
+    let mut found: Vec<Resource> =
+        instances.filter(|one| !one.state.is_gone()).map(|one| Resource { id: one.id, tags: one.tags }).collect();
+    let images = cloud.images.tagged(region, TAG_STACK, stack).await?.into_iter();
+    found.extend(images.map(|one| Resource { id: one.id, tags: one.tags }));
+    let snapshots = cloud.images.snapshots_tagged(region, TAG_STACK, stack).await?.into_iter();
+    found.extend(snapshots.map(|one| Resource { id: one.id, tags: one.tags }));
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -63,12 +63,12 @@ fetch() {
     failed "none of curl, wget and python3 is installed, so the $4 cannot be fetched"
   fi
   right "$3.part" "$2" || failed "the $4 that was fetched has another SHA-256 than expected"
-  mv "$3.part" "$3" || failed "the $4 cannot be written to $dir"
+  mv "$3.part" "$3" 2>/dev/null || failed "the $4 cannot be written to $dir"
 }
-mkdir -p "$dir" && chmod 0700 "$dir" || failed "$dir cannot be made"
+mkdir -p "$dir" 2>/dev/null && chmod 0700 "$dir" 2>/dev/null || failed "$dir cannot be made"
 fetch '@AGENT_URL@' '@AGENT_SHA@' "$dir/agent" agent
 fetch '@ORDER_URL@' '@ORDER_SHA@' "$dir/order-@ORDER_SHA@.json" "work order"
-chmod 0700 "$dir/agent" || failed "the agent cannot be made executable"
+chmod 0700 "$dir/agent" 2>/dev/null || failed "the agent cannot be made executable"
 umask 022 # the one that a command of SSM starts with: documents expect it of what they make
 exec "$dir/agent" "$dir/order-@ORDER_SHA@.json"
 "#;

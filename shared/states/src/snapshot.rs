@@ -4,22 +4,26 @@
 //! Output: an `Image` effect. Error: `CommandFailed` (clean), `ImageFailed`, `Timeout`.
 
 use async_trait::async_trait;
-use goldsmith_cloud::{ImageState, InstanceState, Kind, NewImage};
+use goldsmith_cloud::{CloudError, Image, ImageState, InstanceState, Kind, NewImage};
 use goldsmith_executor::WorkOrder;
 use goldsmith_store::{Effect, EffectKind, FailureCause};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::command::{self, CommandProgress};
 use crate::drive::{self, Pending, Progress, Scene, Waiting};
-use crate::effect::effect;
+use crate::effect::{Attempt, effect, made_id};
 use crate::errors::ErrorName;
-use crate::launch::{block_device, gone};
+use crate::launch::gone;
 use crate::{Context, Error, Invocation, Result, State, TAG_BUILD};
 
 /// Journal number of the clean-up command.
 const CLEAN: u32 = 0;
 /// Journal number of the AMI.
 const IMAGE: u32 = 1;
+
+/// How long the tags of a new image may stay out of sight.
+const TAGS_APPEAR: SignedDuration = SignedDuration::from_mins(5);
 
 /// The state of this function.
 pub struct MakeImage;
@@ -81,37 +85,41 @@ async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
 /// Makes the AMI. CreateImage has no client token: a name that is taken is ours only if the AMI carries our build's tag.
 async fn create(scene: &Scene<'_>, instance: &str) -> Result<Progress> {
     let request = request(scene, instance)?;
-    let intended = Effect {
-        scope: scene.scope.to_string(),
-        n: IMAGE,
-        kind: EffectKind::Image,
-        region: scene.home().to_owned(),
-        name: request.name.clone(),
-        candidate: None,
-        id: None,
-        refused: None,
-        previous: None,
-    };
-    let made = effect(scene.context, &scene.record, intended, |_| create_or_adopt(scene, &request)).await?;
-    let image = made.id.unwrap_or_default();
+    let intended = Effect::intended(&scene.scope, IMAGE, EffectKind::Image, scene.home(), &request.name);
+    let made = effect(scene.context, &scene.record, intended, |attempt| create_or_adopt(scene, &request, attempt));
+    let image = made_id(made.await?)?;
     let detail = format!("{image} is pending");
     Ok(Progress::Waiting(Pending { resource: image, region: scene.home().to_owned(), detail }))
 }
 
-async fn create_or_adopt(scene: &Scene<'_>, request: &NewImage) -> Result<String> {
+async fn create_or_adopt(scene: &Scene<'_>, request: &NewImage, attempt: Attempt) -> Result<String> {
     let images = &scene.context.cloud.images;
     let refused = match images.create(scene.home(), request).await {
         Err(error) if error.kind == Kind::Duplicate => error,
         other => return Ok(other?),
     };
     match images.named(scene.home(), &request.name).await? {
-        Some(image) if image.tags.get(TAG_BUILD) == Some(&scene.record.build) => Ok(image.id),
+        Some(image) if is_of_this_build(scene, &image) => Ok(image.id),
+        // EC2 may show an image, or its tags, only some time after it was made: ours may still come to light.
+        None if attempt == Attempt::Again => Err(Error::Cloud(CloudError { kind: Kind::Unanswered, ..refused })),
+        Some(young) if attempt == Attempt::Again && young.tags.is_empty() && is_young(scene, &young) => {
+            Err(Error::Cloud(CloudError { kind: Kind::Unanswered, ..refused }))
+        }
         Some(other) => {
             let message = format!("the AMI name `{}` is taken by {}", request.name, other.id);
             Err(failed(scene, &other.id, message))
         }
         None => Err(refused.into()),
     }
+}
+
+fn is_of_this_build(scene: &Scene<'_>, image: &Image) -> bool {
+    scene.context.config.owns(&image.tags) && image.tags.get(TAG_BUILD) == Some(&scene.record.build)
+}
+
+fn is_young(scene: &Scene<'_>, image: &Image) -> bool {
+    let made = image.created.parse::<Timestamp>();
+    made.is_ok_and(|made| scene.context.clock.now().duration_since(made) < TAGS_APPEAR)
 }
 
 /// Waits for the AMI, then ends the build instance: nothing needs it any more.
@@ -146,7 +154,8 @@ fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
         description: planned.description.clone(),
         instance: instance.to_owned(),
         tags,
-        block_devices: plan.launch.block_devices.iter().map(block_device).collect(),
+        // The stopped instance's own volumes are the truth; CreateImage takes no key, and no other encryption than theirs.
+        block_devices: vec![],
     })
 }
 

@@ -5,6 +5,7 @@ use goldsmith_model::{Cause, ExecutionInput, Name};
 use goldsmith_store::{CauseRecord, CauseStatus};
 use serde::Deserialize;
 
+use crate::errors::ErrorName;
 use crate::{Context, Result};
 
 /// How many closed executions of one cause are stepped over before it is left to the next look.
@@ -77,7 +78,7 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
         if taken.status == ExecutionStatus::Running {
             return Ok(Start::Running);
         }
-        if !stood_back(&taken) {
+        if !wants_another(&taken) || context.store.build(&name).await?.is_some() {
             return close(context, &record, &name).await;
         }
         record = context.store.next_attempt(&record).await?;
@@ -88,7 +89,7 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
     Ok(Start::Kept)
 }
 
-/// The execution for this cause has ended, by itself or by somebody's hand. If it has a build, that build's `finish`
+/// The execution for this cause has ended: it built, had nothing to build, was refused or stopped. If it has a build, that build's `finish`
 /// marks the cause served; without one there is nothing to wait for.
 async fn close(context: &Context, record: &CauseRecord, name: &str) -> Result<Start> {
     if context.store.build(name).await?.is_none() {
@@ -97,15 +98,26 @@ async fn close(context: &Context, record: &CauseRecord, name: &str) -> Result<St
     Ok(Start::Served)
 }
 
-/// Whether an execution ended because another build of its pipeline ran: then its cause still wants a build.
-fn stood_back(execution: &Execution) -> bool {
+/// Whether the cause of a closed execution still wants a build: another build of its pipeline ran, or it failed for a
+/// reason that may be gone by now.
+fn wants_another(execution: &Execution) -> bool {
     #[derive(Deserialize)]
     struct Answer {
         outcome: String,
     }
     let output = execution.output.as_deref().unwrap_or_default();
-    execution.status == ExecutionStatus::Succeeded
-        && serde_json::from_str::<Answer>(output).is_ok_and(|answer| answer.outcome == "already-running")
+    let stood_back = || serde_json::from_str::<Answer>(output).is_ok_and(|answer| answer.outcome == "already-running");
+    match execution.status {
+        ExecutionStatus::Succeeded => stood_back(),
+        ExecutionStatus::Failed => execution.error.as_deref().is_some_and(is_passing),
+        ExecutionStatus::Running | ExecutionStatus::TimedOut | ExecutionStatus::Aborted => false,
+    }
+}
+
+/// Whether an error's name says that the same may work later: ours for throttling, and Lambda's own.
+fn is_passing(error: &str) -> bool {
+    error == ErrorName::Throttled.as_str()
+        || ["Lambda.", "Runtime.", "Sandbox."].iter().any(|its| error.starts_with(its))
 }
 
 #[cfg(test)]

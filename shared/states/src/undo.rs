@@ -19,19 +19,43 @@ const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
     let cloud = &context.cloud;
     match (effect.kind, &effect.id) {
-        (EffectKind::Parameter, _) => match &effect.previous {
-            Some(previous) => {
-                let value = Parameter { value: previous.value.clone(), data_type: previous.data_type.clone() };
-                cloud.parameters.put(&effect.region, &effect.name, &value).await?;
-            }
-            None => cloud.parameters.delete(&effect.region, &effect.name).await?,
-        },
+        (EffectKind::Parameter, _) => undo_parameter(context, effect).await?,
         (_, None) => {}
         (EffectKind::Instance, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
         (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
         (EffectKind::Command, Some(id)) => cloud.commands.cancel(&effect.region, id).await?,
     }
     Ok(())
+}
+
+/// Puts a parameter's value back, but only where it still is what this build has put: it may never have got there, or
+/// somebody may have written since.
+async fn undo_parameter(context: &Context, effect: &Effect) -> Result<()> {
+    let parameters = &context.cloud.parameters;
+    let now = parameters.get(&effect.region, &effect.name).await?;
+    if now.is_none_or(|now| Some(now.value) != effect.candidate) {
+        return Ok(());
+    }
+    match &effect.previous {
+        Some(previous) => {
+            let value = Parameter { value: previous.value.clone(), data_type: previous.data_type.clone() };
+            parameters.put(&effect.region, &effect.name, &value).await?;
+        }
+        None => parameters.delete(&effect.region, &effect.name).await?,
+    }
+    Ok(())
+}
+
+/// One thing that cannot be removed must not keep the rest from being removed, nor the pipeline from building again:
+/// it is noted, and the reaper's sweep comes back to it. What may work later is an error, so that it is tried again.
+fn tolerate(result: Result<()>, what: &str) -> Result<()> {
+    match result {
+        Err(error) if !error.is_transient() => {
+            tracing::warn!(%error, what, "left behind for now");
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// What of a build stays.
@@ -50,7 +74,7 @@ pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &K
     let effects = context.store.all_effects(&record.build).await?;
     if !keep.parameters {
         for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
-            undo(context, effect).await?;
+            tolerate(undo(context, effect).await, &effect.name)?;
         }
     }
     for effect in &effects {
@@ -62,7 +86,7 @@ pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &K
             EffectKind::Parameter => false,
         };
         if needed {
-            undo(context, effect).await?;
+            tolerate(undo(context, effect).await, &effect.name)?;
         }
     }
     let unknown = effects.iter().any(|effect| {
@@ -85,25 +109,34 @@ pub(crate) async fn remove_tagged(context: &Context, record: &BuildRecord, keep:
     let mut found = false;
     for region in record.plan.regions.iter().map(|planned| planned.region.as_str()) {
         for instance in cloud.machines.tagged(region, TAG_BUILD, &record.build).await? {
+            if !context.config.owns(&instance.tags) {
+                continue;
+            }
             let kept = keep.instances.contains(&instance.id) && !has_expired(&instance.tags, now);
             if !kept && !instance.state.is_gone() {
                 found = true;
-                cloud.machines.terminate(region, &instance.id).await?;
+                let ended = cloud.machines.terminate(region, &instance.id).await;
+                tolerate(ended.map_err(Into::into), &instance.id)?;
             }
         }
         let mut kept_snapshots = BTreeSet::new();
         for image in cloud.images.tagged(region, TAG_BUILD, &record.build).await? {
+            if !context.config.owns(&image.tags) {
+                continue;
+            }
             if keep.images.contains(&image.id) && !has_expired(&image.tags, now) {
                 kept_snapshots.extend(image.snapshots);
             } else {
                 found = true;
-                cloud.images.deregister(region, &image.id).await?;
+                let gone = cloud.images.deregister(region, &image.id).await;
+                tolerate(gone.map_err(Into::into), &image.id)?;
             }
         }
         for snapshot in cloud.images.snapshots_tagged(region, TAG_BUILD, &record.build).await? {
-            if !kept_snapshots.contains(&snapshot.id) {
+            if !kept_snapshots.contains(&snapshot.id) && context.config.owns(&snapshot.tags) {
                 found = true;
-                cloud.images.delete_snapshot(region, &snapshot.id).await?;
+                let gone = cloud.images.delete_snapshot(region, &snapshot.id).await;
+                tolerate(gone.map_err(Into::into), &snapshot.id)?;
             }
         }
     }
@@ -111,7 +144,7 @@ pub(crate) async fn remove_tagged(context: &Context, record: &BuildRecord, keep:
 }
 
 /// Whether a resource's time is past. Its tag counts, not the record: a person may have moved it.
-fn has_expired(tags: &Tags, now: Timestamp) -> bool {
+pub(crate) fn has_expired(tags: &Tags, now: Timestamp) -> bool {
     tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok()).is_some_and(|until| until <= now)
 }
 

@@ -17,6 +17,9 @@ const OPEN_CAUSES: &str = "CAUSE";
 /// When the reaper looks at a pending cause that nobody has started.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long it is remembered that a cause was served: well over the 90 days after which Step Functions forgets a name.
+const KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+
 /// Whether a cause still asks for a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,7 +104,9 @@ impl Store {
         let served =
             CauseRecord { status: CauseStatus::Served, ..self.keep_cause_quietly(pipeline, cause, now).await? };
         // Without `open`: it leaves the index.
-        self.write(vec![Write::Put { item: encode(served.key(), &served)?, checks: vec![] }]).await
+        let mut item = encode(served.key(), &served)?;
+        item.insert("expiresAt".to_owned(), json!((now + KEPT).as_second()));
+        self.write(vec![Write::Put { item, checks: vec![] }]).await
     }
 
     async fn keep_cause_quietly(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<CauseRecord> {

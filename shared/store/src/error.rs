@@ -9,7 +9,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A condition did not hold; nothing was written.
-    #[error("the item changed meanwhile (write {failed:?} refused)")]
+    #[error("the item changed meanwhile")]
     Conflict {
         /// Indexes of the writes whose checks failed.
         failed: Vec<usize>,

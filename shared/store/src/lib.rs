@@ -39,4 +39,4 @@ pub use records::{
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;
 pub use table::{Check, Item, Key, Table, Write};
-pub use waits::Holder;
+pub use waits::{Holder, Lock};

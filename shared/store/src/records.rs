@@ -322,6 +322,35 @@ pub struct Effect {
     pub previous: Option<PreviousParameter>,
 }
 
+impl Effect {
+    /// An effect that is about to be made.
+    pub fn intended(
+        scope: &Scope,
+        n: u32,
+        kind: EffectKind,
+        region: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            scope: scope.to_string(),
+            n,
+            kind,
+            region: region.into(),
+            name: name.into(),
+            candidate: None,
+            id: None,
+            refused: None,
+            previous: None,
+        }
+    }
+
+    /// Whether the effect may have happened and is not known to have been refused.
+    #[must_use]
+    pub fn may_exist(&self) -> bool {
+        self.refused.is_none()
+    }
+}
+
 /// A parameter as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

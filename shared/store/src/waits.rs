@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::builds::verify_open;
 use crate::store::{decode, encode};
 use crate::{
-    BuildRecord, Check, Effect, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store,
-    StoreError, Wait, Write, keys, stamp,
+    BuildRecord, Check, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store, StoreError, Wait,
+    Write, keys, stamp,
 };
 
 /// Partition of parked waits in the index `open`.
@@ -24,6 +24,13 @@ pub enum Holder {
     Start,
     /// An event or the tick: waits for the lock to lapse.
     Wake,
+}
+
+/// A lock that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lock {
+    until: String,
+    holder: Holder,
 }
 
 impl Holder {
@@ -94,30 +101,34 @@ impl Store {
         }
     }
 
-    /// Takes the state's lock; answers false where another holds it.
-    pub async fn lock(&self, build: &str, scope: &Scope, holder: Holder, now: Timestamp) -> Result<bool> {
+    /// Takes the state's lock; none where another holds it.
+    pub async fn lock(&self, build: &str, scope: &Scope, holder: Holder, now: Timestamp) -> Result<Option<Lock>> {
+        let lock = Lock { until: stamp(now + LOCK), holder };
         let free = [Check::missing("lockedUntil"), Check::before("lockedUntil", stamp(now))];
         let taken_over = (holder == Holder::Start).then(|| Check::equals("lockedBy", Holder::Start.as_str()));
         let write = Write::Update {
             key: keys::state(build, &scope.to_string()),
-            set: attributes([("lockedUntil", json!(stamp(now + LOCK))), ("lockedBy", json!(holder.as_str()))]),
+            set: attributes([("lockedUntil", json!(lock.until)), ("lockedBy", json!(holder.as_str()))]),
             remove: vec![],
             checks: vec![Check::Present, Check::Any(free.into_iter().chain(taken_over).collect())],
         };
         match self.write(vec![write]).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::Conflict { .. }) => Ok(false),
+            Ok(()) => Ok(Some(lock)),
+            Err(StoreError::Conflict { .. }) => Ok(None),
             Err(other) => Err(other),
         }
     }
 
-    /// Gives the state's lock back.
-    pub async fn unlock(&self, build: &str, scope: &Scope) -> Result<()> {
+    /// Gives the state's lock back, if it still is ours.
+    pub async fn unlock(&self, build: &str, scope: &Scope, lock: &Lock) -> Result<()> {
         let write = Write::Update {
             key: keys::state(build, &scope.to_string()),
             set: Item::new(),
             remove: vec!["lockedUntil".to_owned(), "lockedBy".to_owned()],
-            checks: vec![Check::Present],
+            checks: vec![
+                Check::equals("lockedUntil", lock.until.as_str()),
+                Check::equals("lockedBy", lock.holder.as_str()),
+            ],
         };
         match self.write(vec![write]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
@@ -125,14 +136,17 @@ impl Store {
         }
     }
 
-    /// Parks a wait: on which resource, what people read meanwhile, and when the tick looks next.
-    pub async fn park(&self, wait: &Wait, scope: &Scope, parked: &Wait, detail: &str) -> Result<()> {
-        let mut writes = vec![put_wait(parked, scope)?];
-        if wait.resource != parked.resource {
-            writes.push(Write::Delete {
-                key: keys::wait(&wait.resource, &wait.build, &scope.to_string()),
-                checks: vec![],
-            });
+    /// Parks a wait: on which resource, what people read meanwhile, and when the tick looks next. Answers false where
+    /// the wait has got another token meanwhile: then it has to be read again.
+    pub async fn park(&self, wait: &Wait, scope: &Scope, parked: &Wait, detail: &str) -> Result<bool> {
+        let same_token = vec![Check::equals("token", wait.token.as_str())];
+        let mut writes = Vec::new();
+        if wait.resource == parked.resource {
+            writes.push(Write::Put { item: wait_item(parked, scope)?, checks: same_token });
+        } else {
+            let left = keys::wait(&wait.resource, &wait.build, &scope.to_string());
+            writes.push(Write::Delete { key: left, checks: same_token });
+            writes.push(put_wait(parked, scope)?);
         }
         writes.push(Write::Update {
             key: keys::state(&wait.build, &scope.to_string()),
@@ -140,13 +154,15 @@ impl Store {
             remove: vec![],
             checks: vec![Check::Present],
         });
-        self.write(writes).await
+        held(self.write(writes).await)
     }
 
-    /// Removes a wait that was answered, or that nobody needs any more.
-    pub async fn drop_wait(&self, wait: &Wait, scope: &Scope) -> Result<()> {
-        let delete = Write::Delete { key: keys::wait(&wait.resource, &wait.build, &scope.to_string()), checks: vec![] };
-        self.write(vec![delete]).await
+    /// Removes a wait that was answered, or that nobody needs any more. Answers false where it has got another token
+    /// meanwhile, which is still to be answered.
+    pub async fn drop_wait(&self, wait: &Wait, scope: &Scope) -> Result<bool> {
+        let key = keys::wait(&wait.resource, &wait.build, &scope.to_string());
+        let checks = vec![Check::Any(vec![Check::equals("token", wait.token.as_str()), Check::missing("token")])];
+        held(self.write(vec![Write::Delete { key, checks }]).await)
     }
 
     /// Notes where a state's output can be read.
@@ -175,14 +191,6 @@ impl Store {
             Err(StoreError::Conflict { .. }) => Ok(()),
             other => other,
         }
-    }
-}
-
-impl Effect {
-    /// Whether the effect may have happened and is not known to have been refused.
-    #[must_use]
-    pub fn may_exist(&self) -> bool {
-        self.refused.is_none()
     }
 }
 
@@ -217,8 +225,21 @@ fn running(scope: &Scope, wait: &Wait, now: Timestamp) -> StateRecord {
     StateRecord { waits_for: Some(wait.resource.clone()), ..fresh(scope, now) }
 }
 
+/// Whether the conditions of a write held.
+fn held(written: Result<()>) -> Result<bool> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(StoreError::Conflict { .. }) => Ok(false),
+        Err(other) => Err(other),
+    }
+}
+
 fn put_wait(wait: &Wait, scope: &Scope) -> Result<Write> {
+    Ok(Write::Put { item: wait_item(wait, scope)?, checks: vec![] })
+}
+
+fn wait_item(wait: &Wait, scope: &Scope) -> Result<Item> {
     let mut item = encode(keys::wait(&wait.resource, &wait.build, &scope.to_string()), wait)?;
     item.insert("open".to_owned(), json!(OPEN_WAITS));
-    Ok(Write::Put { item, checks: vec![] })
+    Ok(item)
 }

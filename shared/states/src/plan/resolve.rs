@@ -2,7 +2,7 @@
 
 use goldsmith_cloud::{Image, ImageState};
 use goldsmith_model::{
-    Component, ComponentRef, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
+    Component, ComponentRef, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
     InfrastructureConfiguration, Name, SourceImage,
 };
 use goldsmith_store::{ImageRecord, ImageStatus, PlannedDocument};
@@ -46,6 +46,7 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
         Some(name) => Some(store.distribution(name).await?.ok_or_else(|| lost("distribution configuration", name))?),
         None => None,
     };
+    refuse_key_at_home(context, distribution.as_ref())?;
     let wanted = input.source_image.clone().unwrap_or_else(|| recipe.parent_image.clone());
     let source = source(context, &wanted).await?;
     let (documents, has_tests) = documents(context, input, &recipe).await?;
@@ -63,6 +64,20 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
         overridden: input.overridden().is_some(),
         digest,
     })
+}
+
+/// A copy takes a key; at home there is no copy, and the AMI is encrypted as the build's volumes are.
+fn refuse_key_at_home(context: &Context, distribution: Option<&DistributionConfiguration>) -> Result<()> {
+    let home = &context.config.region;
+    let listed = distribution.map_or(&[][..], |to| to.distributions.as_slice());
+    let has_key = |to: &Distribution| to.region == *home && to.ami_distribution_configuration.kms_key_id.is_some();
+    match listed.iter().any(has_key) {
+        true => Err(refused(format!(
+            "the distribution configuration gives a kmsKeyId for {home}, the home Region, where nothing is copied: set \
+             it in the recipe's blockDeviceMappings"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// The components in recipe order, each with its highest version that fits, and whether any has a test.

@@ -357,6 +357,9 @@ impl World {
             Ok(answer) => {
                 let status = if failed { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded };
                 self.close(name, status, Some(answer.to_string()));
+                let arn = self.stack.context().config.execution_arn(name);
+                let error = answer["error"].as_str().map(str::to_owned);
+                self.stack.cloud.edit_execution(&arn, |execution| execution.error = error);
                 None
             }
             Err(_) => Some(place),

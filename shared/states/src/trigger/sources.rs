@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, stream};
+use goldsmith_cloud::Parameter;
 use goldsmith_model::{Cause, Name, SourceImage};
 use goldsmith_store::{Subscription, WatchedSource};
 use jiff::SignedDuration;
@@ -56,17 +57,19 @@ async fn resolve(context: &Context) -> Result<Vec<(WatchedSource, String)>> {
             _ => None,
         })
         .collect();
-    let parameters = match names.is_empty() {
-        true => BTreeMap::new(),
-        false => context.cloud.parameters.get_all(region, &names).await?,
-    };
+    let parameters = parameters(context, &names).await?;
     let mut resolved = Vec::new();
     for watched in watched {
         let image = match &watched.source {
             SourceImage::Parameter(name) => parameters.get(name).map(|found| found.value.trim().to_owned()),
-            SourceImage::Newest { owners, name } => {
-                context.cloud.images.newest(region, owners, name).await?.map(|image| image.id)
-            }
+            SourceImage::Newest { owners, name } => match context.cloud.images.newest(region, owners, name).await {
+                Ok(image) => image.map(|image| image.id),
+                Err(error) if error.is_transient() => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(%error, source = %watched.source, "a watched source cannot be looked up");
+                    None
+                }
+            },
             SourceImage::Pipeline(name) => newest_of(context, name).await?,
             // An id stands for itself, for ever.
             SourceImage::Ami(_) => None,
@@ -77,6 +80,27 @@ async fn resolve(context: &Context) -> Result<Vec<(WatchedSource, String)>> {
         }
     }
     Ok(resolved)
+}
+
+/// The parameters' values. One that we may not read must not hide the others, though SSM refuses them together.
+async fn parameters(context: &Context, names: &[String]) -> Result<BTreeMap<String, Parameter>> {
+    let region = &context.config.region;
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    match context.cloud.parameters.get_all(region, names).await {
+        Err(error) if !error.is_transient() => tracing::warn!(%error, "looking up each parameter by itself"),
+        other => return Ok(other?),
+    }
+    let mut found = BTreeMap::new();
+    for name in names {
+        match context.cloud.parameters.get(region, name).await {
+            Ok(parameter) => found.extend(parameter.map(|parameter| (name.clone(), parameter))),
+            Err(error) if error.is_transient() => return Err(error.into()),
+            Err(error) => tracing::warn!(%error, name, "a watched parameter cannot be read"),
+        }
+    }
+    Ok(found)
 }
 
 /// The pipelines whose last build started from another AMI, each with its cause. One that was never built takes the
