@@ -23,14 +23,14 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "NAME", env = "GOLDSMITH_STACK", default_value = "goldsmith")]
     pub(crate) stack: String,
     /// Use the stack on this machine, and start it if it is down.
-    #[arg(long, global = true, conflicts_with_all = ["profile", "region", "endpoint_url"])]
+    #[arg(long, global = true, conflicts_with_all = ["profile", "regions", "endpoint_url"])]
     pub(crate) local: bool,
     /// Profile of the shared AWS configuration.
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    /// AWS Region of the stack.
-    #[arg(long, global = true, value_name = "REGION")]
-    pub(crate) region: Option<String>,
+    /// AWS Region of the stack; `clean` takes several.
+    #[arg(long = "region", global = true, value_name = "REGION")]
+    pub(crate) regions: Vec<String>,
     /// Endpoint to send every request to.
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
@@ -55,9 +55,13 @@ pub(crate) enum Command {
     Apply(command::apply::Args),
     /// Build a pipeline's image and watch it being built.
     Build(command::build::Args),
+    /// Stop a build and wait until nothing of it is left.
+    Cancel(command::cancel::Args),
+    /// Remove what a stack that is gone has left in the account.
+    Clean(command::clean::Args),
     /// List images.
     Images(command::images::Args),
-    /// Show an image: where it is, what it was built from, or why its build failed.
+    /// Show an image or its build, or a pipeline: when it starts next and why it was built last.
     Show(command::show::Args),
     /// Print what the steps of an image's build said.
     Logs(command::logs::Args),
@@ -66,6 +70,11 @@ pub(crate) enum Command {
 }
 
 impl Globals {
+    /// The Region of the stack, where one is given.
+    pub(crate) fn region(&self) -> Option<&str> {
+        self.regions.first().map(String::as_str)
+    }
+
     /// How to call Goldsmith again for the same stack.
     pub(crate) fn again(&self) -> String {
         let mut call = "goldsmith".to_owned();
@@ -75,8 +84,9 @@ impl Globals {
         if self.local {
             call.push_str(" --local");
         }
-        let given = [("--profile", &self.profile), ("--region", &self.region), ("--endpoint-url", &self.endpoint_url)];
-        for (flag, value) in given.into_iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?))) {
+        let (profile, endpoint_url) = (self.profile.as_deref(), self.endpoint_url.as_deref());
+        let given = [("--profile", profile), ("--region", self.region()), ("--endpoint-url", endpoint_url)];
+        for (flag, value) in given.into_iter().filter_map(|(flag, value)| Some((flag, value?))) {
             call = format!("{call} {flag} {value}");
         }
         call

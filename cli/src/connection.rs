@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use goldsmith_cloud::aws::{
-    CloudWatchLogs, SdkConfig, SsmParameters, StepFunctions, home_region, sdk_config, with_keys,
+    CloudWatchLogs, EventBridgeScheduler, SdkConfig, SsmParameters, StepFunctions, home_region, sdk_config, with_keys,
 };
-use goldsmith_cloud::{Executions, Logs, Parameters};
+use goldsmith_cloud::{Executions, Logs, Parameters, Schedules};
 use goldsmith_store::{DynamoTable, Store};
 use serde::Deserialize;
 
@@ -18,6 +18,8 @@ use crate::{local, output};
 /// A stack, and the clients to talk to it.
 #[derive(Clone)]
 pub(crate) struct Connection {
+    /// The stack's name.
+    pub(crate) stack: String,
     /// The stack's home Region.
     pub(crate) region: String,
     /// ARN of its state machine.
@@ -28,6 +30,21 @@ pub(crate) struct Connection {
     pub(crate) executions: Arc<dyn Executions>,
     /// CloudWatch Logs.
     pub(crate) logs: Arc<dyn Logs>,
+    /// EventBridge Scheduler.
+    pub(crate) schedules: Arc<dyn Schedules>,
+    /// What its schedules start; none: the stack is older than schedules are.
+    pub(crate) scheduling: Option<Scheduling>,
+}
+
+/// What the schedules of a stack start, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scheduling {
+    /// The schedule group.
+    pub(crate) group: String,
+    /// ARN of the function `trigger`.
+    pub(crate) trigger: String,
+    /// ARN of the role that may invoke it.
+    pub(crate) role: String,
 }
 
 /// The stack's configuration parameter; what else stands in it is for others.
@@ -36,24 +53,48 @@ pub(crate) struct Connection {
 struct StackConfig {
     table: String,
     state_machine: String,
+    schedule_group: Option<String>,
+    trigger: Option<String>,
+    schedule_role: Option<String>,
+}
+
+impl StackConfig {
+    fn scheduling(&self) -> Option<Scheduling> {
+        let (group, trigger) = (self.schedule_group.clone()?, self.trigger.clone()?);
+        Some(Scheduling { group, trigger, role: self.schedule_role.clone()? })
+    }
 }
 
 impl Connection {
     /// Finds the stack that the flags name.
     pub(crate) async fn open(globals: &Globals) -> Result<Self> {
-        let config = if globals.local { local_config(&globals.stack).await? } else { aws_config(globals).await };
-        let region = home_region(&config);
-        if region.is_empty() {
-            return Err(invalid("no AWS Region is set: give --region, AWS_REGION, or a profile that has one"));
-        }
-        let parameters = SsmParameters::new(&config);
-        let stack = stack_config(&parameters, &globals.stack, &region).await?;
-        Ok(Self::with(&config, region, stack))
+        let config = config(globals).await?;
+        let found = Self::find(&config, &globals.stack).await?;
+        found.ok_or_else(|| {
+            let (stack, region) = (&globals.stack, home_region(&config));
+            let name = config_name(stack);
+            invalid(format!("there is no stack `{stack}` in {region}: the parameter {name} does not exist"))
+        })
     }
 
-    fn with(config: &SdkConfig, region: String, stack: StackConfig) -> Self {
+    /// The stack of this name, if there is one.
+    pub(crate) async fn find(config: &SdkConfig, stack: &str) -> Result<Option<Self>> {
+        let region = home_region(config);
+        let found = stack_config(&SsmParameters::new(config), stack, &region).await?;
+        Ok(found.map(|found| Self::with(config, region, stack, found)))
+    }
+
+    /// An execution's ARN follows from its state machine's.
+    pub(crate) fn execution_arn(&self, name: &str) -> String {
+        format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
+    }
+
+    fn with(config: &SdkConfig, region: String, name: &str, stack: StackConfig) -> Self {
         Self {
+            stack: name.to_owned(),
             region,
+            scheduling: stack.scheduling(),
+            schedules: Arc::new(EventBridgeScheduler::new(config)),
             state_machine: stack.state_machine,
             store: Store::new(Arc::new(DynamoTable::with_config(config, stack.table))),
             executions: Arc::new(StepFunctions::new(config)),
@@ -62,8 +103,17 @@ impl Connection {
     }
 }
 
+/// The configuration for every call; its Region is known.
+pub(crate) async fn config(globals: &Globals) -> Result<SdkConfig> {
+    let config = if globals.local { local_config(&globals.stack).await? } else { aws_config(globals).await };
+    if home_region(&config).is_empty() {
+        return Err(invalid("no AWS Region is set: give --region, AWS_REGION, or a profile that has one"));
+    }
+    Ok(config)
+}
+
 async fn aws_config(globals: &Globals) -> SdkConfig {
-    sdk_config(globals.profile.as_deref(), globals.region.as_deref(), globals.endpoint_url.as_deref()).await
+    sdk_config(globals.profile.as_deref(), globals.region(), globals.endpoint_url.as_deref()).await
 }
 
 /// The stack on this machine, started where it is down.
@@ -74,14 +124,16 @@ async fn local_config(stack: &str) -> Result<SdkConfig> {
     Ok(with_keys(&config, &stack.access_key, &stack.secret_key))
 }
 
-async fn stack_config(parameters: &dyn Parameters, stack: &str, region: &str) -> Result<StackConfig> {
-    let name = format!("/goldsmith/{stack}/config");
-    let parameter = parameters.get(region, &name).await?;
-    let parameter = parameter.ok_or_else(|| {
-        invalid(format!("there is no stack `{stack}` in {region}: the parameter {name} does not exist"))
-    })?;
-    serde_json::from_str(&parameter.value)
-        .with_context(|| format!("the parameter {name} is not a stack's configuration"))
+/// Name of the parameter that the stack's template writes.
+fn config_name(stack: &str) -> String {
+    format!("/goldsmith/{stack}/config")
+}
+
+async fn stack_config(parameters: &dyn Parameters, stack: &str, region: &str) -> Result<Option<StackConfig>> {
+    let name = config_name(stack);
+    let Some(parameter) = parameters.get(region, &name).await? else { return Ok(None) };
+    let config = serde_json::from_str(&parameter.value);
+    config.map(Some).with_context(|| format!("the parameter {name} is not a stack's configuration"))
 }
 
 #[cfg(test)]
@@ -89,18 +141,25 @@ mod tests {
     use goldsmith_cloud::fake::{FakeCloud, HOME};
     use goldsmith_cloud::{Parameter, Parameters};
 
-    use super::stack_config;
+    use super::{Scheduling, stack_config};
 
     #[tokio::test]
     async fn one_parameter_tells_everything() {
         let cloud = FakeCloud::new();
-        let missing = stack_config(&cloud, "two", HOME).await.unwrap_err().to_string();
-        let expected = format!("there is no stack `two` in {HOME}: the parameter /goldsmith/two/config does not exist");
-        assert_eq!(missing, expected);
-        let value = r#"{"table": "t", "bucket": "b", "stateMachine": "arn", "logGroup": "g"}"#.to_owned();
-        let parameter = Parameter { value, data_type: "text".to_owned() };
-        Parameters::put(&cloud, HOME, "/goldsmith/two/config", &parameter).await.unwrap();
-        let config = stack_config(&cloud, "two", HOME).await.unwrap();
-        assert_eq!((config.table.as_str(), config.state_machine.as_str()), ("t", "arn"));
+        assert!(stack_config(&cloud, "two", HOME).await.unwrap().is_none());
+        let put = async |value: &str| {
+            let parameter = Parameter { value: value.to_owned(), data_type: "text".to_owned() };
+            Parameters::put(&cloud, HOME, "/goldsmith/two/config", &parameter).await.unwrap();
+            stack_config(&cloud, "two", HOME).await
+        };
+        let old = put(r#"{"table": "t", "bucket": "b", "stateMachine": "arn", "logGroup": "g"}"#).await;
+        let old = old.unwrap().unwrap();
+        assert_eq!((old.table.as_str(), old.state_machine.as_str(), old.scheduling()), ("t", "arn", None));
+        let now =
+            r#"{"table": "t", "stateMachine": "arn", "scheduleGroup": "two", "trigger": "f", "scheduleRole": "r"}"#;
+        let scheduling = Scheduling { group: "two".to_owned(), trigger: "f".to_owned(), role: "r".to_owned() };
+        assert_eq!(put(now).await.unwrap().unwrap().scheduling(), Some(scheduling));
+        let broken = put("{}").await.unwrap_err().to_string();
+        assert_eq!(broken, "the parameter /goldsmith/two/config is not a stack's configuration");
     }
 }

@@ -1,5 +1,6 @@
 //! Small pieces of text: tables, durations, times, words of enums.
 
+use goldsmith_model::Cause;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -35,6 +36,16 @@ pub(crate) fn seconds_between(from: &str, to: &str) -> Option<f64> {
     Some(to.duration_since(from).as_secs_f64())
 }
 
+/// Why a build started, in short: the made-up id of a manual start says nothing to anybody.
+pub(crate) fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Manual { .. } => cause.kind().to_owned(),
+        Cause::Schedule { scheduled_time } => format!("{} {scheduled_time}", cause.kind()),
+        Cause::SourceUpdate { image_id, .. } => format!("{} {image_id}", cause.kind()),
+        Cause::Dependency { image } => format!("{} {image}", cause.kind()),
+    }
+}
+
 /// The word that an enum is stored as.
 pub(crate) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
@@ -45,7 +56,9 @@ pub(crate) fn word(value: impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{columns, duration, seconds_between, word};
+    use goldsmith_model::Cause;
+
+    use super::{cause, columns, duration, seconds_between, word};
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
@@ -62,6 +75,18 @@ mod tests {
         }
         assert_eq!(seconds_between("2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.500Z"), Some(1.5));
         assert_eq!(seconds_between("", "2026-01-01T00:00:01.500Z"), None);
+    }
+
+    #[test]
+    fn a_cause_is_told_by_what_says_something() {
+        for (json, text) in [
+            (r#"{"kind":"manual","id":"1767225600-00ab"}"#, "manual"),
+            (r#"{"kind":"schedule","scheduledTime":"2026-11-24T03:00:00Z"}"#, "schedule 2026-11-24T03:00:00Z"),
+            (r#"{"kind":"source-update","source":"ssm:/a","imageId":"ami-1"}"#, "source-update ami-1"),
+            (r#"{"kind":"dependency","image":"base/1.0.0/3"}"#, "dependency base/1.0.0/3"),
+        ] {
+            assert_eq!(cause(&serde_json::from_str::<Cause>(json).unwrap()), text);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use goldsmith_cloud::fake::{FakeCloud, HOME};
 use goldsmith_store::{Item, MemoryTable, Store, Table, Write};
 use serde_json::{Value, json};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Scheduling};
 
 pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
 
@@ -22,11 +22,18 @@ impl Stack {
         let (cloud, table) = (FakeCloud::new(), Arc::new(MemoryTable::new()));
         let all = cloud.cloud();
         let connection = Connection {
+            stack: "goldsmith".to_owned(),
             region: HOME.to_owned(),
             state_machine: STATE_MACHINE.to_owned(),
             store: Store::new(table.clone()),
             executions: all.executions,
             logs: all.logs,
+            schedules: Arc::new(cloud.clone()),
+            scheduling: Some(Scheduling {
+                group: "goldsmith".to_owned(),
+                trigger: "arn:trigger".to_owned(),
+                role: "arn:role".to_owned(),
+            }),
         };
         Self { cloud, table, connection }
     }
@@ -45,15 +52,31 @@ impl Stack {
         self.put("BUILD#b", &format!("STATE#{state}"), record).await;
     }
 
+    /// Another hand on the same stack.
+    pub(crate) fn again(&self) -> Self {
+        Self { cloud: self.cloud.clone(), table: self.table.clone(), connection: self.connection.clone() }
+    }
+
+    /// Build `b` of image `web/1.0.0/1`, which runs.
+    pub(crate) async fn open_build(&self, execution: &str) {
+        self.build(json!({"status": "open", "execution": execution}), json!({"status": "BUILDING"})).await;
+    }
+
     /// Build `b` of image `web/1.0.0/1`, closed.
     pub(crate) async fn closed_build(&self, image: Value) {
-        let plan = json!({"homeRegion": HOME, "sourceImage": "ami-0", "architecture": "x86_64", "documents": [], "launch": {"instanceTypes": [],
+        self.build(json!({"status": "closed"}), image).await;
+    }
+
+    /// Build `b` of image `web/1.0.0/1`, with these attributes of both.
+    async fn build(&self, attributes: Value, image: Value) {
+        let plan = json!({"homeRegion": HOME, "source": "ssm:/source", "sourceImage": "ami-0", "architecture": "x86_64", "documents": [], "launch": {"instanceTypes": [],
             "subnets": [], "securityGroups": [], "metadataHopLimit": 1, "tags": {}, "blockDevices": [],
             "keepOnFailureSeconds": 0}, "regions": [], "someRegionsSuffice": false, "tests": [],
             "testTimeoutMinutes": 1, "inputDigest": ""});
         let cause = json!({"kind": "manual", "id": "1"});
-        let build = json!({"build": "b", "execution": "arn", "pipeline": "web", "image": "web/1.0.0/1", "cause": cause,
+        let mut build = json!({"build": "b", "execution": "arn", "pipeline": "web", "image": "web/1.0.0/1", "cause": cause,
                            "status": "closed", "fence": 1, "createdAt": "2026-01-01T00:00:00.000Z", "plan": plan});
+        build.as_object_mut().unwrap().extend(attributes.as_object().unwrap().clone());
         self.put("BUILD#b", "META", build).await;
         let mut record = json!({"image": "web/1.0.0/1", "build": "b", "pipeline": "web", "cause": cause,
                                 "sourceImage": "ami-0", "inputDigest": "", "createdAt": "2026-01-01T00:00:00.000Z"});

@@ -44,6 +44,27 @@ fn what_is_not_there_is_said() {
     refused(&goldsmith(folder.path(), &["apply", "none.yml"]), 2, missing);
     let region = "goldsmith: error: no AWS Region is set: give --region, AWS_REGION, or a profile that has one\n";
     refused(&goldsmith(folder.path(), &["images"]), 2, region);
+    let several = "goldsmith: error: only `clean` takes more than one --region\n";
+    refused(&goldsmith(folder.path(), &["images", "--region", "eu-west-1", "--region", "us-east-1"]), 2, several);
+}
+
+#[test]
+fn a_schedule_that_cannot_be_is_refused_before_any_stack_is_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = "kind: ImagePipeline\nname: web\nimageRecipe: web\ninfrastructureConfiguration: small\n\
+                    schedule: {scheduleExpression: rate(1 minutes), timezone: Europe/Berln}\n";
+    std::fs::write(folder.path().join("web.yml"), pipeline).unwrap();
+    let expected = "\
+./web.yml:5:32: error: `1 minutes` is not a rate: write 1 minute
+  schedule: {scheduleExpression: rate(1 minutes), timezone: Europe/Berln}
+                                 ^^^^^^^^^^^^^^^
+./web.yml:5:59: error: there is no time zone `Europe/Berln`
+  schedule: {scheduleExpression: rate(1 minutes), timezone: Europe/Berln}
+                                                            ^^^^^^^^^^^^
+help: did you mean `Europe/Berlin`?
+goldsmith: error: 2 mistakes in .: nothing was applied
+";
+    refused(&goldsmith(folder.path(), &["apply", "."]), 2, expected);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use goldsmith_model::definitions::{Definitions, Draft};
 use goldsmith_store::{ApplyError, Change, Outcome};
 
 use crate::args::{Format, Globals};
+use crate::command::schedules;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::render::{columns, word};
@@ -30,7 +31,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Reads, checks and stores; what is wrong in the files themselves is said before any stack is looked for.
+/// Reads, checks, stores, and keeps schedules in step; what is wrong in the files themselves is said before any stack is looked for.
 pub(crate) async fn apply(globals: &Globals, path: &Path) -> Result<(Connection, Definitions, Vec<Change>)> {
     let files = folder::read(path)?;
     let draft = Draft::read(&files, &|path| std::fs::read_to_string(path));
@@ -44,10 +45,12 @@ pub(crate) async fn apply(globals: &Globals, path: &Path) -> Result<(Connection,
     for warning in definitions.warnings.iter() {
         output::say(&warning.to_string());
     }
+    schedules::check(&connection, &definitions)?;
     let changes = connection.store.apply(&definitions).await.map_err(|error| match error {
         ApplyError::Taken(_) => invalid(error.to_string()),
         ApplyError::Store(error) => error.into(),
     })?;
+    schedules::keep(&connection, &definitions).await?;
     Ok((connection, definitions, changes))
 }
 

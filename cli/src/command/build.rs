@@ -10,6 +10,7 @@ use goldsmith_document::did_you_mean;
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{ExecutionInput, Name, SourceImage};
 use goldsmith_store::Store;
+use serde_json::json;
 
 use crate::args::{Format, Globals};
 use crate::command::apply;
@@ -18,6 +19,7 @@ use crate::exit::{Exit, invalid};
 use crate::output;
 use crate::watch::{self, Display};
 use ending::Ending;
+use start::Build;
 
 /// Build a pipeline's image and watch it being built.
 ///
@@ -30,6 +32,9 @@ pub(crate) struct Args {
     /// Which pipeline of the folder, where it has several.
     #[arg(long, value_name = "NAME")]
     pipeline: Option<Name>,
+    /// Do not watch: start the build, say how to look at it, and end.
+    #[arg(long)]
+    detach: bool,
     /// Words that are kept with the image.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -58,6 +63,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         input.parameters.entry(component.clone()).or_default().insert(name.clone(), value.clone());
     }
     let build = start::start(&connection, &input).await?;
+    if args.detach {
+        return detached(globals, &input.pipeline, &build);
+    }
     output::say(&format!("Building pipeline {}, build {}", input.pipeline, build.name));
     let mut display = Display::new();
     let execution = tokio::select! {
@@ -80,6 +88,25 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         }
     }
     Ok(ending.exit())
+}
+
+/// Tells a build that nobody watches: its id on standard output, and how to look at it.
+fn detached(globals: &Globals, pipeline: &Name, build: &Build) -> Result<Exit> {
+    match globals.output {
+        Format::Json => {
+            output::json(&json!({"pipeline": pipeline, "build": build.name, "execution": build.arn}))?;
+        }
+        Format::Text => output::line(&build.name)?,
+    }
+    let again = globals.again();
+    output::say(&format!("Building pipeline {pipeline}. {}", look_again(&again, &build.name)));
+    output::say(&format!("Stop it with:\n  {again} cancel {}", build.name));
+    Ok(Exit::Success)
+}
+
+/// How to look at a build.
+fn look_again(again: &str, name: &str) -> String {
+    format!("Look again with:\n  {again} logs {name} --follow\n  {again} show {name}")
 }
 
 /// The stack, and the pipeline to build: applied from a folder, or known already.
@@ -123,8 +150,7 @@ fn chosen(definitions: &Definitions, args: &Args) -> Result<Name> {
 async fn stopped_watching(store: &Store, globals: &Globals, build: &str) -> String {
     let image = store.build(build).await.ok().flatten().map(|record| record.image.to_string());
     let name = image.unwrap_or_else(|| build.to_owned());
-    let again = globals.again();
-    format!("The build goes on. Look again with:\n  {again} logs {name} --follow\n  {again} show {name}")
+    format!("The build goes on. {}", look_again(&globals.again(), &name))
 }
 
 #[cfg(test)]

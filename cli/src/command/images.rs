@@ -8,7 +8,7 @@ use crate::args::{Format, Globals};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output;
-use crate::render::{columns, word};
+use crate::render::{cause, columns, word};
 
 /// List images.
 #[derive(Debug, clap::Args)]
@@ -42,11 +42,13 @@ async fn list(store: &Store, name: Option<&Name>) -> Result<Vec<ImageRecord>> {
 }
 
 fn table(images: &[ImageRecord]) -> Vec<String> {
-    let mut rows = vec![["IMAGE", "STATUS", "BEGAN", "AMIS"].map(str::to_owned).to_vec()];
+    let mut rows = vec![["IMAGE", "STATUS", "BEGAN", "CAUSE", "AMIS"].map(str::to_owned).to_vec()];
     for image in images {
         let amis: Vec<String> = image.amis.iter().map(|(region, id)| format!("{region}={id}")).collect();
         let began = image.created_at.get(..19).unwrap_or(&image.created_at);
-        rows.push(vec![image.image.to_string(), word(image.status), format!("{began}Z"), amis.join(" ")]);
+        let cells =
+            [image.image.to_string(), word(image.status), format!("{began}Z"), cause(&image.cause), amis.join(" ")];
+        rows.push(cells.to_vec());
     }
     columns(&rows)
 }
@@ -65,8 +67,8 @@ mod tests {
         stack.closed_build(json!({"status": "AVAILABLE", "amis": {"eu-west-1": "ami-1", "us-east-1": "ami-2"}})).await;
         let images = list(&stack.connection.store, None).await.unwrap();
         let expected = [
-            "IMAGE        STATUS     BEGAN                 AMIS",
-            "web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00Z  eu-west-1=ami-1 us-east-1=ami-2",
+            "IMAGE        STATUS     BEGAN                 CAUSE   AMIS",
+            "web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00Z  manual  eu-west-1=ami-1 us-east-1=ami-2",
         ];
         assert_eq!(table(&images), expected);
         let other = "other".parse().unwrap();

@@ -71,7 +71,10 @@ impl Printer {
         let (label, text, value) = match happening {
             Happening::Said { label, line } => (label, line.clone(), json!({"state": label, "line": line})),
             Happening::Step { label, event } => (label, heading(event), json!({"state": label, "event": event})),
-            Happening::Started { .. } | Happening::Doing { .. } | Happening::Ended { .. } => return Vec::new(),
+            Happening::Opened { .. }
+            | Happening::Started { .. }
+            | Happening::Doing { .. }
+            | Happening::Ended { .. } => return Vec::new(),
         };
         if self.format == Format::Json {
             return vec![value.to_string()];

@@ -2,21 +2,30 @@
 
 pub(crate) mod apply;
 pub(crate) mod build;
+pub(crate) mod cancel;
+pub(crate) mod clean;
 pub(crate) mod images;
 pub(crate) mod logs;
+mod pipeline;
+mod schedules;
 pub(crate) mod show;
 mod target;
 
 use anyhow::Result;
 
 use crate::args::{Cli, Command};
-use crate::exit::Exit;
+use crate::exit::{Exit, invalid};
 
 /// Runs the command.
 pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
     let globals = &cli.globals;
+    if globals.regions.len() > 1 && !matches!(cli.command, Command::Clean(_)) {
+        return Err(invalid("only `clean` takes more than one --region"));
+    }
     match &cli.command {
         Command::Apply(args) => apply::run(globals, args).await,
+        Command::Cancel(args) => cancel::run(globals, args).await,
+        Command::Clean(args) => clean::run(globals, args).await,
         Command::Build(args) => build::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,
         Command::Show(args) => show::run(globals, args).await,

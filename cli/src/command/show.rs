@@ -1,27 +1,45 @@
-//! `goldsmith show IMAGE`
+//! `goldsmith show IMAGE|PIPELINE`
 
 use anyhow::Result;
+use goldsmith_model::Name;
 use goldsmith_store::{ImageRecord, StateRecord};
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::args::{Format, Globals};
-use crate::command::target;
+use crate::command::{pipeline, target};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::render::{columns, duration, seconds_between, word};
 use crate::{failure, output};
 
-/// Show an image: where it is, what it was built from, or why its build failed.
+/// Show an image or its build, or a pipeline: when it starts next and why it was built last.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
-    #[arg(value_name = "IMAGE")]
-    image: String,
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, a pipeline, or the id of a build.
+    #[arg(value_name = "IMAGE|PIPELINE")]
+    what: String,
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
-    let image = target::image(&connection.store, &args.image).await?;
+    // A name without slashes is a pipeline's, where there is one; text that is no name at all may still be a build's id.
+    let name = args.what.parse::<Name>().ok();
+    if let Some(name) = name
+        && let Some(pipeline) = connection.store.pipeline(&name).await?
+    {
+        let shown = pipeline::show(&connection, pipeline, Timestamp::now()).await?;
+        match globals.output {
+            Format::Json => output::json(&shown)?,
+            Format::Text => shown.lines().iter().try_for_each(|line| output::line(line))?,
+        }
+        return Ok(Exit::Success);
+    }
+    image(globals, &connection, &args.what).await
+}
+
+async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result<Exit> {
+    let image = target::image(&connection.store, what).await?;
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
     match globals.output {

@@ -28,6 +28,7 @@ impl Board {
     /// Takes in what happened and gives the lines that stay.
     pub(crate) fn take(&mut self, happening: &Happening) -> Option<String> {
         match happening {
+            Happening::Opened { image, cause } => Some(format!("{image}: {cause}")),
             Happening::Started { label, state } => {
                 let since = state.started_at.parse().ok();
                 self.rows.push(Row { label: label.clone(), since, detail: String::new(), step: None });

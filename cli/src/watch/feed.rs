@@ -2,14 +2,17 @@
 
 use anyhow::Result;
 use goldsmith_executor::Event;
-use goldsmith_store::{LogPlace, StateRecord, StateStatus};
+use goldsmith_store::{BuildRecord, LogPlace, StateRecord, StateStatus};
 use jiff::Timestamp;
 
 use crate::connection::Connection;
+use crate::render;
 
 /// One thing that happened; `label` is the state's name with its item.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Happening {
+    /// Plan has named the image.
+    Opened { image: String, cause: String },
     /// A state began.
     Started { label: String, state: StateRecord },
     /// A running state says what it does.
@@ -26,6 +29,7 @@ pub(crate) enum Happening {
 #[derive(Debug)]
 pub(crate) struct Feed {
     build: String,
+    opened: bool,
     seen: Vec<StateRecord>,
     streams: Vec<Stream>,
 }
@@ -46,19 +50,25 @@ type Timed = (Timestamp, Happening);
 impl Feed {
     /// Nothing of the build was seen yet.
     pub(crate) fn new(build: &str) -> Self {
-        Self { build: build.to_owned(), seen: Vec::new(), streams: Vec::new() }
+        Self { build: build.to_owned(), opened: false, seen: Vec::new(), streams: Vec::new() }
     }
 
     /// What happened since the last look, in the order in which it happened.
     pub(crate) async fn poll(&mut self, connection: &Connection) -> Result<Vec<Happening>> {
         let mut states = connection.store.states(&self.build).await?;
         states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+        let record = if self.opened { None } else { connection.store.build(&self.build).await? };
         self.note_streams(&states);
         for stream in &mut self.streams {
             stream.read(connection).await?;
         }
         // From here on nothing can fail: a look that failed loses nothing.
         let mut timed = Vec::new();
+        if let Some(record) = record {
+            self.opened = true;
+            let opened = Happening::Opened { image: record.image.to_string(), cause: why(&record) };
+            timed.push((Timestamp::MIN, opened)); // whatever it does, it does because of this
+        }
         for state in &states {
             self.begin(state, &mut timed);
             let label = label(state);
@@ -138,6 +148,12 @@ impl Stream {
             self.cursor = page.cursor;
         }
     }
+}
+
+/// Why the build started, with the words of the one who started it.
+fn why(record: &BuildRecord) -> String {
+    let cause = render::cause(&record.cause);
+    record.reason.as_ref().map_or_else(|| cause.clone(), |reason| format!("{cause}, {reason}"))
 }
 
 /// A time as it stands in the table; one that is not readable is before all others.

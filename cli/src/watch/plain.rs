@@ -9,6 +9,7 @@ use crate::render::{duration, seconds_between, word};
 /// The line of a happening, if it has one.
 pub(crate) fn line(happening: &Happening) -> Option<String> {
     match happening {
+        Happening::Opened { image, cause } => Some(format!("{image}: {cause}")),
         Happening::Started { label, .. } => Some(format!("{label}: started")),
         Happening::Doing { .. } | Happening::Said { .. } => None,
         Happening::Step { label, event } => {

@@ -39,6 +39,17 @@ async fn everything_is_told_once() {
 }
 
 #[tokio::test]
+async fn the_cause_is_told_first_and_once() {
+    let stack = Stack::new();
+    let mut feed = Feed::new("b");
+    stack.state("Plan", "SUCCEEDED", "web/1.0.0/1").await;
+    stack.closed_build(json!({"status": "AVAILABLE"})).await;
+    let expected = ["web/1.0.0/1: manual", "Plan: started", "Plan: done in 2.0s: web/1.0.0/1"];
+    assert_eq!(lines(&mut feed, &stack).await, expected);
+    assert!(lines(&mut feed, &stack).await.is_empty());
+}
+
+#[tokio::test]
 async fn what_happened_between_two_looks_is_told_in_its_order() {
     let stack = Stack::new();
     for (state, began, ended) in [("Snapshot", 7, 8), ("Build", 4, 7), ("Launch", 1, 4)] {

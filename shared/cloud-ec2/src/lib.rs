@@ -2,6 +2,7 @@
 
 mod images;
 mod machines;
+mod regions;
 mod requests;
 
 use std::sync::Arc;

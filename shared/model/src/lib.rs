@@ -33,6 +33,6 @@ pub use pipeline::{ImagePipeline, ImageTests, RebuildOn, Schedule, StartConditio
 pub use recipe::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};
-pub use schedule::{Cron, Rate, ScheduleError, ScheduleExpression, ZoneError, time_zone};
+pub use schedule::{Cron, Rate, ScheduleError, ScheduleExpression, ZoneError, schedule_name, time_zone};
 pub use source_image::{SourceImage, SourceImageError};
 pub use version::{Version, VersionError, VersionPattern};

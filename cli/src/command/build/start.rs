@@ -36,7 +36,7 @@ pub(crate) async fn start(connection: &Connection, input: &ExecutionInput) -> Re
         match connection.executions.start(&connection.state_machine, &name, &text).await? {
             Started::New(arn) => return Ok(Build { name, arn }),
             Started::NameTaken => {
-                let arn = arn_of(&connection.state_machine, &name);
+                let arn = connection.execution_arn(&name);
                 let there = connection.executions.execution(&arn).await?;
                 // Ours: the SDK repeated a start whose answer was lost.
                 if there.is_some_and(|execution| same_json(&execution.input, &text)) {
@@ -46,11 +46,6 @@ pub(crate) async fn start(connection: &Connection, input: &ExecutionInput) -> Re
         }
     }
     Err(anyhow!("every name for the execution is taken"))
-}
-
-/// An execution's ARN follows from its state machine's.
-fn arn_of(state_machine: &str, name: &str) -> String {
-    format!("{}:{name}", state_machine.replacen(":stateMachine:", ":execution:", 1))
 }
 
 fn same_json(one: &str, other: &str) -> bool {

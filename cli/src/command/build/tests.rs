@@ -13,7 +13,7 @@ use crate::watch::{self, Display};
 
 fn args(pipeline: Option<&str>) -> Args {
     let pipeline = pipeline.map(|name| name.parse().unwrap());
-    Args { what: "folder".to_owned(), pipeline, reason: None, source_image: None, parameters: vec![] }
+    Args { what: "folder".to_owned(), pipeline, detach: false, reason: None, source_image: None, parameters: vec![] }
 }
 
 fn execution(status: ExecutionStatus, output: Option<Value>, failed: Option<(&str, &str)>) -> Execution {

@@ -13,10 +13,11 @@ mod zone;
 
 use std::str::FromStr;
 
+use goldsmith_document::digest;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::Schedule;
+use crate::{Name, Schedule};
 
 pub use cron::Cron;
 pub use error::ScheduleError;
@@ -63,6 +64,22 @@ impl ScheduleExpression {
             Self::Rate(rate) => rate.after(now, began).take(count).collect(),
         }
     }
+}
+
+/// Most characters of a schedule's name in EventBridge Scheduler.
+const NAME_LENGTH: usize = 64;
+
+/// Name of a pipeline's schedule: the pipeline's own, where Scheduler takes it; else its beginning, with `_` for spaces,
+/// and a hash of the whole, so that no two pipelines share one.
+#[must_use]
+pub fn schedule_name(pipeline: &Name) -> String {
+    let name = pipeline.as_str();
+    if name.len() <= NAME_LENGTH && !name.contains(' ') {
+        return name.to_owned();
+    }
+    let hash = &digest(name)[..16];
+    let readable: String = name.chars().take(NAME_LENGTH - hash.len() - 1).collect();
+    format!("{}-{hash}", readable.replace(' ', "_"))
 }
 
 impl Schedule {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{ScheduleExpression, time_zone};
+use super::{ScheduleExpression, schedule_name, time_zone};
 
 /// The next times as local times in the zone.
 fn next(expression: &str, zone: &str, now: &str, count: usize) -> Vec<String> {
@@ -28,7 +28,7 @@ fn every_wildcard_means_what_aws_says() {
         ("cron(0 0 ? * 6L *)", ["Fri 2026-01-30 00:00", "Fri 2026-02-27 00:00", "Fri 2026-03-27 00:00"]),
         ("cron(0 0 ? * 3#2 *)", ["Tue 2026-01-13 00:00", "Tue 2026-02-10 00:00", "Tue 2026-03-10 00:00"]),
         ("cron(0 0 ? * FRI#5 *)", ["Fri 2026-01-30 00:00", "Fri 2026-05-29 00:00", "Fri 2026-07-31 00:00"]),
-        // 1 August is a Saturday, 1 November a Sunday, 31 May a Sunday, and no other month ends on the 31st before.
+        // 1 August 2026 is a Saturday, 1 November and 31 May are Sundays; April and June have no 31st.
         ("cron(0 0 1W 8,11 ? 2026-2027)", ["Mon 2026-08-03 00:00", "Mon 2026-11-02 00:00", "Mon 2027-08-02 00:00"]),
         ("cron(0 0 31W 4-7 ? *)", ["Fri 2026-05-29 00:00", "Fri 2026-07-31 00:00", "Mon 2027-05-31 00:00"]),
         ("cron(0 0 15W 2,8 ? *)", ["Mon 2026-02-16 00:00", "Fri 2026-08-14 00:00", "Mon 2027-02-15 00:00"]),
@@ -129,4 +129,15 @@ fn zones_are_those_of_iana_letter_by_letter() {
         let error = time_zone(zone).unwrap_err();
         assert_eq!((error.to_string(), error.near.as_deref()), (format!("there is no time zone `{zone}`"), near));
     }
+}
+
+#[test]
+fn every_pipeline_has_a_schedule_name_of_its_own() {
+    let name = |pipeline: &str| schedule_name(&pipeline.parse().unwrap());
+    assert_eq!(name("web-server_1"), "web-server_1");
+    let spaced = name("web server");
+    assert!(spaced.starts_with("web_server-") && spaced != name("web_server"), "{spaced}");
+    let long = "a".repeat(127);
+    let names = [name(&format!("{long}b")), name(&format!("{long}c"))];
+    assert!(names[0] != names[1] && names.iter().all(|name| name.len() <= 64), "{names:?}");
 }

@@ -1,0 +1,200 @@
+//! `goldsmith show PIPELINE`: when it starts next, and why it was built last.
+
+use anyhow::Result;
+use goldsmith_model::{ImagePipeline, RebuildOn, ScheduleExpression, Status, schedule_name};
+use goldsmith_store::ImageRecord;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::connection::Connection;
+use crate::render::{cause, columns, word};
+
+/// Fire times that are told.
+const TIMES: usize = 5;
+/// Builds that are told.
+const BUILDS: usize = 5;
+
+/// A pipeline, as `--output json` prints it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown {
+    pipeline: ImagePipeline,
+    /// The next times at which its schedule fires, in its time zone.
+    next_times: Vec<String>,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_times: Option<&'static str>,
+    /// Its last builds, newest first.
+    builds: Vec<ImageRecord>,
+}
+
+/// What there is to tell of a pipeline at this time.
+pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: Timestamp) -> Result<Shown> {
+    let (next_times, no_times) = match next_times(connection, &pipeline, now).await? {
+        Ok(times) => (times, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let builds = builds(connection, &pipeline).await?;
+    Ok(Shown { pipeline, next_times, no_times, builds })
+}
+
+/// The next fire times, or why there are none.
+async fn next_times(
+    connection: &Connection,
+    pipeline: &ImagePipeline,
+    now: Timestamp,
+) -> Result<Result<Vec<String>, &'static str>> {
+    let Some(schedule) = &pipeline.schedule else { return Ok(Err("it has no schedule")) };
+    if pipeline.status == Status::Disabled {
+        return Ok(Err("the pipeline is disabled"));
+    }
+    let began = match schedule.schedule_expression.parse() {
+        Ok(ScheduleExpression::Rate(_)) => match made(connection, pipeline).await? {
+            Some(began) => began,
+            None => return Ok(Err("its schedule is not made yet: apply the pipeline again")),
+        },
+        _ => now,
+    };
+    let times = schedule.next(now, began, TIMES).filter(|(times, _)| !times.is_empty());
+    Ok(times
+        .map(|(times, zone)| times.into_iter().map(|time| local(time, &zone)).collect())
+        .ok_or("it never fires again"))
+}
+
+/// When the pipeline's schedule was made: a rate counts from there.
+async fn made(connection: &Connection, pipeline: &ImagePipeline) -> Result<Option<Timestamp>> {
+    let Some(scheduling) = &connection.scheduling else { return Ok(None) };
+    let found = connection.schedules.get(&scheduling.group, &schedule_name(&pipeline.name)).await?;
+    Ok(found.map(|(_, made)| made))
+}
+
+fn local(time: Timestamp, zone: &TimeZone) -> String {
+    time.to_zoned_datetime(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
+/// The last builds of the pipeline, newest first.
+async fn builds(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec<ImageRecord>> {
+    let mut images = connection.store.images(pipeline.image_recipe.name.as_str()).await?;
+    images.retain(|image| image.pipeline == pipeline.name);
+    images.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+    images.truncate(BUILDS);
+    Ok(images)
+}
+
+impl Shown {
+    /// The pipeline for people.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let pipeline = &self.pipeline;
+        let mut rows = vec![
+            ("pipeline", pipeline.name.to_string()),
+            ("status", word(pipeline.status)),
+            ("recipe", pipeline.image_recipe.to_string()),
+            ("infrastructure", pipeline.infrastructure_configuration.to_string()),
+        ];
+        rows.extend(pipeline.distribution_configuration.iter().map(|name| ("distribution", name.to_string())));
+        if let Some(schedule) = &pipeline.schedule {
+            let zone = schedule.timezone.as_deref().unwrap_or("UTC");
+            rows.push(("schedule", format!("{} {zone}", schedule.schedule_expression)));
+            rows.push(("condition", word(schedule.pipeline_execution_start_condition)));
+        }
+        rows.push(("rebuilt on", self.rebuilt_on()));
+        rows.extend(self.next_times.iter().map(|time| ("next", time.clone())));
+        rows.extend(self.no_times.map(|why| ("next", format!("never: {why}"))));
+        let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
+        let mut lines = columns(&rows);
+        if !self.builds.is_empty() {
+            lines.push(String::new());
+            lines.extend(columns(&self.builds.iter().map(build).collect::<Vec<_>>()));
+        }
+        lines
+    }
+
+    fn rebuilt_on(&self) -> String {
+        let words: Vec<String> = self.pipeline.rebuild_on.iter().map(|change: &RebuildOn| word(change)).collect();
+        if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+    }
+}
+
+fn build(image: &ImageRecord) -> Vec<String> {
+    vec![image.image.to_string(), word(image.status), image.created_at.clone(), cause(&image.cause)]
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_model::ImagePipeline;
+    use serde_json::json;
+
+    use super::show;
+    use crate::command::schedules;
+    use crate::testing::Stack;
+
+    fn pipeline(schedule: serde_json::Value, status: &str) -> ImagePipeline {
+        let json = json!({"name": "web", "imageRecipe": "web/1.x.x", "infrastructureConfiguration": "small",
+                          "distributionConfiguration": "two", "status": status, "schedule": schedule,
+                          "rebuildOn": ["source-update"]});
+        serde_json::from_value(json).unwrap()
+    }
+
+    async fn lines(stack: &Stack, pipeline: ImagePipeline) -> String {
+        let now = "2026-03-27T12:00:00Z".parse().unwrap();
+        show(&stack.connection, pipeline, now).await.unwrap().lines().join("\n")
+    }
+
+    #[tokio::test]
+    async fn the_next_times_are_told_in_the_pipelines_own_time_zone_over_a_change_of_clocks() {
+        let stack = Stack::new();
+        stack
+            .closed_build(json!({"status": "AVAILABLE", "cause": {"kind": "dependency", "image": "base/1.0.0/3"}}))
+            .await;
+        let nightly = json!({"scheduleExpression": "cron(0 3 * * ? *)", "timezone": "Europe/Berlin"});
+        let expected = "\
+pipeline        web
+status          ENABLED
+recipe          web/1.x.x
+infrastructure  small
+distribution    two
+schedule        cron(0 3 * * ? *) Europe/Berlin
+condition       EXPRESSION_MATCH_ONLY
+rebuilt on      source-update
+next            Sat 2026-03-28 03:00:00 +01:00
+next            Sun 2026-03-29 03:00:00 +02:00
+next            Mon 2026-03-30 03:00:00 +02:00
+next            Tue 2026-03-31 03:00:00 +02:00
+next            Wed 2026-04-01 03:00:00 +02:00
+
+web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00.000Z  dependency base/1.0.0/3";
+        assert_eq!(lines(&stack, pipeline(nightly, "ENABLED")).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_rate_counts_from_when_its_schedule_was_made() {
+        let stack = Stack::new();
+        let rate = pipeline(json!({"scheduleExpression": "rate(7 hours)"}), "ENABLED");
+        let before = lines(&stack, rate.clone()).await;
+        assert!(
+            before.contains("next            never: its schedule is not made yet: apply the pipeline again"),
+            "{before}"
+        );
+        let definitions =
+            goldsmith_model::definitions::Definitions { pipelines: vec![rate.clone()], ..Default::default() };
+        schedules::keep(&stack.connection, &definitions).await.unwrap();
+        let made = lines(&stack, rate).await; // the fake makes everything at the beginning of time
+        assert!(made.contains("next            Fri 2026-03-27 18:00:00 +00:00"), "{made}");
+        assert_eq!(made.matches("\nnext ").count(), 5, "{made}");
+    }
+
+    #[tokio::test]
+    async fn why_there_are_no_times_is_told() {
+        let stack = Stack::new();
+        let cron = |year: &str| json!({"scheduleExpression": format!("cron(0 3 * * ? {year})")});
+        for (pipeline, why) in [
+            (pipeline(json!(null), "ENABLED"), "never: it has no schedule"),
+            (pipeline(cron("*"), "DISABLED"), "never: the pipeline is disabled"),
+            (pipeline(cron("2025"), "ENABLED"), "never: it never fires again"),
+        ] {
+            let text = lines(&stack, pipeline).await;
+            assert!(text.ends_with(why), "{text}");
+        }
+    }
+}
