@@ -15,11 +15,11 @@ demo:
 	@echo "The local AWS stays up. Look around: $(GOLDSMITH) images --local"
 	@echo "End it: $(GOLDSMITH) local down"
 
-# Everything that can be tested here; what needs instances is skipped without root, and says so.
+# Everything that can be tested here; what cannot run is skipped, and says why.
 test:
 	@infra/local/preflight.sh
 	@$(MAKE) --no-print-directory package
-	cargo test --locked --workspace
+	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast
 
 # All lints.
 check: lint

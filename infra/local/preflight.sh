@@ -2,7 +2,7 @@
 # Makes sure of what building, packaging and running need, before anything is compiled. On Debian and Ubuntu, as root or with
 # `sudo -n`, it installs what is missing; elsewhere it names it. Ends with 3 when something stays missing.
 #
-#   preflight.sh [instances]    with `instances`, root is needed as well
+#   preflight.sh [instances]    with `instances`, root or user namespaces are needed as well
 set -u
 
 lacking() {
@@ -17,8 +17,11 @@ elif sudo -n true 2>/dev/null; then
 else
   root=none
 fi
-if [ "${1:-}" = instances ] && [ "$root" = none ]; then
-  lacking "root for the instances (run as root, or let this user run \`sudo -n\` without a password)"
+user_namespaces() {
+  unshare --user --map-root-user --mount --pid --fork --propagation private mount -t proc proc /proc 2>/dev/null
+}
+if [ "${1:-}" = instances ] && [ "$root" = none ] && ! user_namespaces; then
+  lacking "user namespaces or root for the instances (allow them, run as root, or let this user run \`sudo -n\`; \`goldsmith local doctor\` says why they do not work)"
 fi
 
 command -v cargo >/dev/null || lacking "cargo, Rust's build tool (https://rustup.rs)"

@@ -22,6 +22,14 @@ const SOURCES: &str = "deb http://deb.debian.org/debian bookworm main\\n\
                        deb http://deb.debian.org/debian bookworm-updates main\\n\
                        deb http://deb.debian.org/debian-security bookworm-security main\\n";
 
+/// Devices while packages are installed, for a user namespace of one id: there `mmdebstrap` fails to mount terminals, which
+/// need the id of a group.
+const ADD_DEVICES: &str = "mkdir -p \"$1/dev\" && for node in null zero full random urandom tty; do \
+                           : > \"$1/dev/$node\" && mount -n --bind \"/dev/$node\" \"$1/dev/$node\" || exit; done";
+/// Takes them away again.
+const REMOVE_DEVICES: &str = "for node in null zero full random urandom tty; do \
+                              umount -n \"$1/dev/$node\" && rm \"$1/dev/$node\" || exit; done";
+
 /// Why there is no base image.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseImageError {
@@ -179,7 +187,8 @@ async fn make(target: &Path, isolation: Isolation) -> Result<(), BaseImageError>
         // It knows no such namespace, but takes its root for a real one.
         Isolation::SingleUid => {
             let mut command = isolation.unshare();
-            command.args(["mmdebstrap", "--mode=root"]);
+            command.args(["mmdebstrap", "--mode=root", "--skip=chroot/mount/dev"]);
+            command.arg(format!("--setup-hook={ADD_DEVICES}")).arg(format!("--customize-hook={REMOVE_DEVICES}"));
             command
         }
     };
