@@ -65,6 +65,10 @@ pub(crate) enum Command {
     Show(command::show::Args),
     /// Print what the steps of an image's build said.
     Logs(command::logs::Args),
+    /// Run documents on this machine, as an image build runs them on its instance.
+    Run(command::run::Args),
+    /// Check documents and definitions, and say everything that is wrong with them.
+    Validate(command::validate::Args),
     /// Run AWS on this machine: the stack for `--local`.
     Local(crate::local::Args),
 }

@@ -10,19 +10,21 @@ use goldsmith_store::StoreError;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    all went well
-  1    the build failed
+  1    the build or the run failed, or what was to be checked is wrong
   2    the call or a definition is wrong
   3    this machine lacks what is needed
   4    AWS refused or did not answer
-  130  interrupted; a build that was watched goes on";
+  130  interrupted; a build that was watched goes on
+  194  this machine is to be rebooted, and the same run to be started again";
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// All went well.
     Success = 0,
-    /// The build failed, or nothing was built because another build of the pipeline runs.
-    BuildFailed = 1,
+    /// The build or run failed, what was checked is wrong, or nothing was built because another build of the pipeline
+    /// runs.
+    Failed = 1,
     /// The call or a definition is wrong.
     Invalid = 2,
     /// This machine lacks what is needed.
@@ -31,6 +33,8 @@ pub(crate) enum Exit {
     Aws = 4,
     /// Ctrl-C; what runs in AWS goes on.
     Interrupted = 130,
+    /// A step of a run asked for a reboot.
+    Reboot = 194,
 }
 
 impl From<Exit> for ExitCode {

@@ -10,8 +10,13 @@ use crate::exit::invalid;
 
 /// Reads a definition file, or all files `*.yml` and `*.yaml` that lie directly in a folder, by name.
 pub(crate) fn read(path: &Path) -> Result<Vec<SourceFile>> {
+    files(path)?.iter().map(|file| read_file(file)).collect()
+}
+
+/// The file itself, or all files `*.yml` and `*.yaml` that lie directly in a folder, by name.
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
-        return Ok(vec![read_file(path)?]);
+        return Ok(vec![path.to_owned()]);
     }
     let cannot = || format!("{} cannot be read", path.display());
     let entries = fs::read_dir(path).with_context(cannot)?;
@@ -27,7 +32,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<SourceFile>> {
         return Err(invalid(format!("there is no *.yml or *.yaml in {}", path.display())));
     }
     files.sort();
-    files.iter().map(|file| read_file(file)).collect()
+    Ok(files)
 }
 
 fn read_file(path: &Path) -> Result<SourceFile> {

@@ -8,6 +8,7 @@ mod failure;
 mod folder;
 mod local;
 mod output;
+mod parameters;
 mod render;
 #[cfg(test)]
 mod testing;

@@ -17,6 +17,11 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// A number of things: `1 error`, `2 errors`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A duration: `0.4s`, `12s`, `3m 05s`, `2h 10m`.
 pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 10.0 {

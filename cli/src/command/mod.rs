@@ -7,9 +7,11 @@ pub(crate) mod clean;
 pub(crate) mod images;
 pub(crate) mod logs;
 mod pipeline;
+pub(crate) mod run;
 mod schedules;
 pub(crate) mod show;
 mod target;
+pub(crate) mod validate;
 
 use anyhow::Result;
 
@@ -30,6 +32,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Images(args) => images::run(globals, args).await,
         Command::Show(args) => show::run(globals, args).await,
         Command::Logs(args) => logs::run(globals, args).await,
+        Command::Run(args) => run::run(args),
+        Command::Validate(args) => validate::run(globals, args),
         Command::Local(args) => crate::local::run(globals, args),
     }
 }

@@ -31,9 +31,8 @@ impl Display {
             Self::Plain => happenings.iter().filter_map(plain::line).map(|line| line + "\n").collect(),
             Self::Live { board, drawn } => {
                 let stay: Vec<String> = happenings.iter().filter_map(|happening| board.take(happening)).collect();
-                let width = terminal_size_of(io::stderr()).map_or(WIDTH, |(Width(width), _)| width);
                 let running = board.running(now);
-                let text = redraw(*drawn, &stay, &running, usize::from(width));
+                let text = redraw(*drawn, &stay, &running, width());
                 *drawn = running.len();
                 text
             }
@@ -50,6 +49,11 @@ impl Display {
     }
 }
 
+/// Width of the terminal that standard error is, in characters.
+pub(crate) fn width() -> usize {
+    terminal_size_of(io::stderr()).map_or(WIDTH, |(Width(width), _)| width).into()
+}
+
 fn write(text: &str) {
     let mut out = io::stderr().lock();
     // Nobody to show it to is no reason to stop watching.
@@ -58,7 +62,7 @@ fn write(text: &str) {
 
 /// Goes up over the lines drawn last, erases them, and writes the new ones; a line that would wrap is cut, since a
 /// wrapped one would take two lines that nobody counted.
-fn redraw(drawn: usize, stay: &[String], running: &[String], width: usize) -> String {
+pub(crate) fn redraw(drawn: usize, stay: &[String], running: &[String], width: usize) -> String {
     let mut text = if drawn == 0 { String::new() } else { format!("\u{1b}[{drawn}A\u{1b}[J") };
     let cut = |line: &String| line.chars().take(width.saturating_sub(1)).collect();
     for line in stay.iter().cloned().chain(running.iter().map(cut)) {

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use crate::connection::Connection;
 
-pub(crate) use display::Display;
+pub(crate) use display::{Display, redraw, width};
 pub(crate) use feed::{Feed, Happening};
 pub(crate) use patience::Patience;
 

@@ -88,7 +88,7 @@ impl Ending {
         match self.outcome {
             Outcome::Built | Outcome::Skipped => Exit::Success,
             Outcome::Failed if self.is_refused() => Exit::Invalid,
-            Outcome::Failed | Outcome::AlreadyRunning => Exit::BuildFailed,
+            Outcome::Failed | Outcome::AlreadyRunning => Exit::Failed,
         }
     }
 

@@ -110,7 +110,7 @@ async fn a_failed_build_is_told_with_its_cause() {
     let ended =
         execution(ExecutionStatus::Failed, None, Some(("Goldsmith.CommandFailed", "Build: step Install failed")));
     let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
-    assert_eq!(ending.exit(), Exit::BuildFailed);
+    assert_eq!(ending.exit(), Exit::Failed);
     let expected = "\
 goldsmith: error: web/1.0.0/1 failed in Build: step Install failed
   component  nginx
@@ -132,7 +132,7 @@ async fn what_ends_in_plan_has_no_image() {
     for (ended, exit, line) in [
         (
             execution(ExecutionStatus::Succeeded, Some(busy), None),
-            Exit::BuildFailed,
+            Exit::Failed,
             "goldsmith: error: nothing was built: build a of the pipeline runs",
         ),
         (
@@ -151,7 +151,7 @@ async fn what_ends_in_plan_has_no_image() {
         ),
         (
             execution(ExecutionStatus::TimedOut, None, None),
-            Exit::BuildFailed,
+            Exit::Failed,
             "goldsmith: error: b failed in the execution: the execution ended without a cause",
         ),
     ] {

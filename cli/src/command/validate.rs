@@ -1,0 +1,84 @@
+//! `goldsmith validate PATH...`
+
+mod check;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use goldsmith_document::{Diagnostics, Platform, Severity, Target};
+
+use crate::args::{Format, Globals};
+use crate::exit::Exit;
+use crate::render::count;
+use crate::{folder, output, parameters};
+
+/// Check documents and definitions, and say everything that is wrong with them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A document, a definition file, or a folder whose *.yml and *.yaml files are all checked.
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// The operating system that the documents are for.
+    #[arg(long, value_enum, default_value_t = System::Linux)]
+    platform: System,
+    /// Values for the documents' parameters, to be checked too.
+    #[arg(long, value_name = "NAME=VALUE,...")]
+    parameters: Vec<String>,
+}
+
+/// An operating system, as a user names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum System {
+    Linux,
+    Windows,
+    #[value(alias = "darwin")]
+    Macos,
+}
+
+impl From<System> for Platform {
+    fn from(system: System) -> Self {
+        match system {
+            System::Linux => Platform::Linux,
+            System::Windows => Platform::Windows,
+            System::Macos => Platform::Macos,
+        }
+    }
+}
+
+pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    let given = parameters::parse(&args.parameters)?;
+    let target = Target { platform: Some(args.platform.into()), blocked: Vec::new() };
+    let (mut files, mut found, mut documents) = (0, Diagnostics::new(), Vec::new());
+    for path in &args.paths {
+        let names = folder::files(path)?;
+        files += names.len();
+        let checked = check::files(&names, &target)?;
+        documents.extend(checked.documents);
+        found.extend(checked.found);
+    }
+    for document in &documents {
+        found.extend(parameters::refused(document, &given, parameters::OPTION));
+    }
+    if !found.has_errors() {
+        found.extend(parameters::unknown(&documents, &given, parameters::OPTION));
+    }
+    match globals.output {
+        Format::Json => output::json(&found)?,
+        Format::Text => print(&found, files)?,
+    }
+    Ok(if found.has_errors() { Exit::Failed } else { Exit::Success })
+}
+
+fn print(found: &Diagnostics, files: usize) -> std::io::Result<()> {
+    found.iter().try_for_each(|diagnostic| output::line(&diagnostic.to_string()))?;
+    let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+    let warnings = match found.len() - errors {
+        0 => String::new(),
+        warnings => format!(", {}", count(warnings, "warning")),
+    };
+    output::line(&match errors {
+        0 => format!("{}: valid{warnings}", count(files, "file")),
+        errors => format!("{}: {}{warnings}", count(files, "file"), count(errors, "error")),
+    })
+}

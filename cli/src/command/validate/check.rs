@@ -1,0 +1,63 @@
+//! What is wrong in files: each is a component's document, or holds definitions.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use goldsmith_document::yaml::Span;
+use goldsmith_document::{Diagnostics, Document, Reader, Source, Target};
+use goldsmith_model::definitions::{Draft, SourceFile};
+
+/// What was found.
+pub(super) struct Checked {
+    /// Mistakes and warnings, in the order of the files.
+    pub(super) found: Diagnostics,
+    /// The documents without mistakes, other than those of definitions.
+    pub(super) documents: Vec<Document>,
+}
+
+/// Checks files together: definitions may refer to each other. What they refer to elsewhere counts as there.
+///
+/// # Errors
+/// A file is not there at all. One that cannot be read is a finding, so that all others are checked too.
+pub(super) fn files(paths: &[PathBuf], target: &Target) -> Result<Checked> {
+    let (mut found, mut documents, mut definitions) = (Diagnostics::new(), Vec::new(), Vec::new());
+    for path in paths {
+        let file = path.display().to_string();
+        match read(path)? {
+            Err(problem) => {
+                let nowhere = Source { file: &file, text: "" };
+                found.push(nowhere.error(Span::START, "unreadable", problem));
+            }
+            Ok(text) if has_definitions(&text) => definitions.push(SourceFile { path: file, text }),
+            Ok(text) => match Document::parse_for(&file, &text, target) {
+                Ok(document) => {
+                    found.extend(document.warnings.clone());
+                    documents.push(document);
+                }
+                Err(mistakes) => found.extend(mistakes),
+            },
+        }
+    }
+    let draft = Draft::read(&definitions, &|path| fs::read_to_string(path));
+    let of_definitions = draft.check_alone().map_or_else(|mistakes| mistakes, |definitions| definitions.warnings);
+    // A document that a component names is in both, where it lies beside the definitions.
+    let new: Vec<_> = of_definitions.into_iter().filter(|new| !found.iter().any(|old| old == new)).collect();
+    new.into_iter().for_each(|new| found.push(new));
+    Ok(Checked { found, documents })
+}
+
+/// The text of a file, or what is wrong with it.
+fn read(path: &Path) -> Result<Result<String, String>> {
+    fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(match fs::read(path).map(String::from_utf8) {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(_)) => Err("the file is not UTF-8 text".to_owned()),
+        Err(error) => Err(format!("the file cannot be read: {error}")),
+    })
+}
+
+/// Whether any YAML document of the text is a definition. Text that is no YAML is none.
+fn has_definitions(text: &str) -> bool {
+    Reader::new("", text).documents().iter().any(|node| node.get("kind").is_some())
+}
