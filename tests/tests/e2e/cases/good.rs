@@ -44,7 +44,7 @@ fn file_in_the_image(stack: &Stack) {
                 "test",
                 "NothingIsLeft",
                 // Where an init runs it has made a new id by now; the builder's own must be gone.
-                "test ! -e /tmp/left-over\ntest ! -e /root/.bash_history\n\
+                "set -e\ntest ! -e /tmp/left-over\ntest ! -e /root/.bash_history\n\
                  test ! -s /etc/machine-id || ! grep -qxF \"builder $(cat /etc/machine-id)\" /etc/e2e-builder",
             ),
         ],
