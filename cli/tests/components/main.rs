@@ -1,0 +1,34 @@
+//! The stock components, run by the real binary: as they are where they only look, and where they change a machine, on
+//! one that is made for the test, whose package managers write down how they are called.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod install;
+mod look;
+mod machine;
+mod settings;
+
+use std::fs;
+
+/// Files that hold no document.
+const DEFINITIONS: &str = "components.yml";
+
+#[test]
+fn every_document_is_valid_and_defined() {
+    let folder = machine::components();
+    let said = machine::goldsmith().arg("validate").arg(&folder).output().unwrap();
+    let (stdout, errors) = (String::from_utf8(said.stdout).unwrap(), String::from_utf8(said.stderr).unwrap());
+    assert_eq!((said.status.code(), errors.as_str()), (Some(0), ""), "{stdout}");
+    let definitions = fs::read_to_string(folder.join(DEFINITIONS)).unwrap();
+    let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let documents: Vec<String> = names.filter(|name| name != DEFINITIONS).collect();
+    assert!(documents.len() >= 14, "{documents:?}");
+    for file in documents {
+        let name = file.strip_suffix(".yml").unwrap();
+        let text = fs::read_to_string(folder.join(&file)).unwrap();
+        let description = text.lines().find(|line| line.starts_with("description: ")).unwrap();
+        let expected = format!(
+            "kind: Component\nname: {name}\nsemanticVersion: 1.0.0\nplatform: Linux\n{description}\nuri: {file}\n"
+        );
+        assert!(definitions.contains(&expected) && text.starts_with(&format!("name: {name}\n")), "{expected}");
+    }
+}
