@@ -12,6 +12,12 @@ use crate::{Cause, ImagePipeline, Name, SourceImage};
 /// Every field of the input.
 const FIELDS: &[&str] = &["pipeline", "cause", "force", "reason", "sourceImage", "parameters"];
 
+/// The most bytes of JSON that a field may have. What a person writes is kept with the build, whose item DynamoDB bounds
+/// at 400 KB; a recipe has 20 components with 25 parameters of 1,024 characters, Image Builder's quotas, and far fewer
+/// are ever overridden.
+const LIMITS: &[(&str, usize)] =
+    &[("reason", 1_024), ("cause", 2_048), ("sourceImage", 2_048), ("parameters", 64 * 1_024)];
+
 /// The input of an execution. Its schema is closed, and it is a function of the cause alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -67,6 +73,16 @@ pub enum InputError {
         /// What is wrong.
         problem: String,
     },
+    /// More text than a field may hold.
+    #[error("the field `{field}` of the input has {length} bytes: {allowed} are allowed")]
+    TooLong {
+        /// Its name.
+        field: &'static str,
+        /// Its length.
+        length: usize,
+        /// The limit.
+        allowed: usize,
+    },
     /// An override that the pipeline does not allow.
     #[error("the field `{field}` of the input is refused: pipeline `{pipeline}` does not have `allowOverrides: true`")]
     Override {
@@ -94,6 +110,12 @@ impl ExecutionInput {
         if let Some(unknown) = fields.keys().find(|key| !FIELDS.contains(&key.as_str())) {
             let near = did_you_mean(unknown, FIELDS.iter().copied());
             return Err(InputError::Unknown { field: unknown.clone(), near });
+        }
+        for (name, allowed) in LIMITS {
+            let length = fields.get(*name).map_or(0, |value| value.to_string().len());
+            if length > *allowed {
+                return Err(InputError::TooLong { field: name, length, allowed: *allowed });
+            }
         }
         Ok(Self {
             pipeline: field(fields, "pipeline")?.ok_or(InputError::Missing { field: "pipeline" })?,
@@ -195,6 +217,18 @@ mod tests {
             (
                 json!({"pipeline": "web", "parameters": {"port": "1"}}),
                 "the field `parameters` of the input is wrong: invalid type: string \"1\", expected a map",
+            ),
+            (
+                json!({"pipeline": "web", "reason": "r".repeat(300 * 1_024)}),
+                "the field `reason` of the input has 307202 bytes: 1024 are allowed",
+            ),
+            (
+                json!({"pipeline": "web", "parameters": {"nginx": {"page": "p".repeat(300 * 1_024)}}}),
+                "the field `parameters` of the input has 307221 bytes: 65536 are allowed",
+            ),
+            (
+                json!({"pipeline": "web", "force": "yes"}),
+                "the field `force` of the input is wrong: invalid type: string \"yes\", expected a boolean",
             ),
         ] {
             assert_eq!(ExecutionInput::parse(&input).unwrap_err().to_string(), message);
