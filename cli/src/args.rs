@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Logs(command::logs::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(command::run::Args),
+    /// Print the JSON Schema of documents or definitions, for editors.
+    Schema(command::schema::Args),
     /// Check documents and definitions, and say everything that is wrong with them.
     Validate(command::validate::Args),
     /// Run AWS on this machine: the stack for `--local`.

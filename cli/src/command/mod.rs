@@ -9,6 +9,7 @@ pub(crate) mod logs;
 mod pipeline;
 pub(crate) mod run;
 mod schedules;
+pub(crate) mod schema;
 pub(crate) mod show;
 mod target;
 pub(crate) mod validate;
@@ -33,6 +34,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Show(args) => show::run(globals, args).await,
         Command::Logs(args) => logs::run(globals, args).await,
         Command::Run(args) => run::run(args),
+        Command::Schema(args) => schema::run(args),
         Command::Validate(args) => validate::run(globals, args),
         Command::Local(args) => crate::local::run(globals, args),
     }

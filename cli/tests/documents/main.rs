@@ -4,4 +4,5 @@
 mod folder;
 mod manual;
 mod run;
+mod schema;
 mod validate;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Account of a caller that names none.
 pub(crate) const DEFAULT_ACCOUNT: &str = "000000000000";
 /// Region of a caller whose request is not signed for one.
-const DEFAULT_REGION: &str = "us-east-1";
+pub(crate) const DEFAULT_REGION: &str = "us-east-1";
 
 /// The account and Region that a call acts in. Every resource belongs to one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -11,10 +11,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
+use crate::api::DEFAULT_REGION;
 use crate::emulator::Emulator;
 use crate::endpoint::{Endpoint, Parts};
 use crate::guest::{GuestError, Host};
 use crate::settings::Settings;
+use crate::world::source::Variant;
 use crate::world::{Journal, JournalError};
 use crate::{Options, dispatch, events, resume};
 
@@ -71,14 +73,15 @@ pub struct Server {
     postman: JoinHandle<()>,
 }
 
-/// Runs an endpoint until SIGTERM or SIGINT; prints `listening on ADDRESS` on standard output once it answers. When
+/// Runs an endpoint until SIGTERM or SIGINT. Once it answers, prints on standard output `listening on ADDRESS`, its URL, how
+/// instances run, and the source images. When
 /// this returns, every process of every instance has ended and no mount is left; disks and images stay.
 pub async fn serve(options: Options) -> Result<(), Error> {
     let listen = |source| Error::Signal { source };
     let mut terminate = signal(SignalKind::terminate()).map_err(listen)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(listen)?;
     let server = Server::bind(options).await?;
-    println!("listening on {}", server.address());
+    println!("{}", server.greeting());
     let told = async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
     };
@@ -109,6 +112,20 @@ impl Server {
         let postman = tokio::spawn(events::send_all(endpoint.clone(), queue));
         resume::resume(&endpoint).await;
         Ok(Server { listener, address, endpoint, postman })
+    }
+
+    /// What people need to use it.
+    fn greeting(&self) -> String {
+        let region = std::env::var("AWS_REGION").unwrap_or_else(|_| DEFAULT_REGION.to_owned());
+        let mut world = self.endpoint.world();
+        format!(
+            "listening on {address}\nURL: http://{address}\nInstances: {}\nSource image in {region}: {}\nThe same without the SSM \
+             agent: {}",
+            self.endpoint.host.abilities(),
+            world.newest_variant(&region, Variant::Agent),
+            world.newest_variant(&region, Variant::NoAgent),
+            address = self.address,
+        )
     }
 
     /// Where it listens.

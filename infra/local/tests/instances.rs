@@ -5,10 +5,9 @@ mod common;
 
 use common::emulator::FakeEmulator;
 use common::guests::{
-    EXPECTED_ISOLATION, base_image, ended, invocation, launch, run, send, source, traces_of, wait_for_image,
-    wait_for_state,
+    base_image, ended, invocation, launch, run, send, source, traces_of, wait_for_image, wait_for_state,
 };
-use common::rights::{Rights, run_suite};
+use common::rights::{Rights, again};
 use common::{TestEndpoint, until};
 use serde_json::{Value, json};
 
@@ -202,22 +201,26 @@ async fn nothing_stays_of_a_terminated_instance_or_a_stopped_endpoint() {
     drop(state);
 }
 
-/// Runs the suite again with other rights; only root can, and only once.
-async fn again(rights: Rights, isolation: &str, tests: &[&str]) {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_without_an_agent_runs_and_takes_no_commands() {
     let Some(base) = base_image().await else { return };
-    if std::env::var_os(EXPECTED_ISOLATION).is_some() {
-        return;
-    }
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED (needs root): the suite with other rights");
-        return;
-    }
-    let tests: Vec<String> = tests.iter().map(|test| (*test).to_owned()).collect();
-    let isolation = isolation.to_owned();
-    let run = move || run_suite(rights, &isolation, &base, &tests.iter().map(String::as_str).collect::<Vec<_>>());
-    if let Err(failed) = tokio::task::spawn_blocking(run).await {
-        std::panic::resume_unwind(failed.into_panic());
-    }
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let (_, answer) = client.ssm("GetParameter", &json!({"Name": "/aws/service/goldsmith-local/debian-12-no-agent"}));
+    let image = answer["Parameter"]["Value"].as_str().unwrap();
+    assert_ne!(image, source(client));
+    let form = [("ImageId", image), ("InstanceType", "t3.small"), ("MinCount", "1"), ("MaxCount", "1")];
+    let silent = client.ec2_value("RunInstances", &form, "instanceId");
+    wait_for_state(client, &silent, "running").await;
+    // By then the other one's agent is there.
+    let other = launch(client, &source(client)).await;
+    let (_, known) = client.ssm("DescribeInstanceInformation", &json!({}));
+    let known = known["InstanceInformationList"].as_array().unwrap();
+    assert_eq!(known.iter().map(|one| &one["InstanceId"]).collect::<Vec<_>>(), [&json!(other)]);
+    let command =
+        json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [silent], "Parameters": {"commands": ["id"]}});
+    assert_eq!(client.ssm("SendCommand", &command).1["__type"], "InvalidInstanceId");
+    endpoint.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

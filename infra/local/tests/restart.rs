@@ -1,4 +1,5 @@
-//! What a killed endpoint leaves to the next one, and several endpoints side by side. Needs root, as all instances do.
+//! What a killed endpoint leaves to the next one, and several endpoints side by side. As root the suite runs
+//! again as an ordinary user.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use common::guests::{base_image, ended, launch, run, send, source, traces_of, wait_for_image, wait_for_state};
+use common::rights::{Rights, again};
 use common::{Client, TestEndpoint, until};
 use serde_json::{Value, json};
 
@@ -163,4 +165,14 @@ async fn two_hundred_instances_leave_nothing() {
     assert_eq!(traces_of(&folder), [""; 0]);
     assert_eq!(std::fs::read_dir(folder.join("state/instances")).unwrap().count(), 0);
     endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_holds_for_an_ordinary_user() {
+    again(Rights::User, "single-uid", &["two_hundred", "everything_goes_on", "several_endpoints"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_holds_for_an_ordinary_user_with_a_range_of_ids() {
+    again(Rights::UserWithRange, "user-namespace", &["two_hundred", "everything_goes_on", "several_endpoints"]).await;
 }

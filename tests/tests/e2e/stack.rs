@@ -15,10 +15,14 @@ use tokio::runtime::Runtime;
 /// How long anything may take before the suite gives up on it.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Why the suite cannot run here.
+/// Why the suite cannot run here, as the doctor says it.
 pub(crate) fn can_run() -> Result<(), String> {
-    let sudo = || Command::new("sudo").args(["-n", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-    if rustix::process::geteuid().is_root() || sudo() { Ok(()) } else { Err("needs root".to_owned()) }
+    let doctor = Command::new(binaries().join("goldsmith")).args(["local", "doctor"]).output();
+    let doctor = doctor.map_err(|error| format!("goldsmith cannot be started: {error}"))?;
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    println!("{}", said.lines().next().unwrap_or_default());
+    let cause = String::from_utf8_lossy(&doctor.stderr).trim().to_owned();
+    if doctor.status.success() { Ok(()) } else { Err(cause) }
 }
 
 /// Cargo's folder with the binaries: this test lies in its `deps`.

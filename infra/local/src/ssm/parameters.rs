@@ -1,15 +1,20 @@
-//! Public parameters that name the newest release of the source image.
+//! Public parameters that name the newest release of each source image.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, epoch};
 use crate::api::ApiError;
+use crate::world::source::Variant;
 
 /// The account's own parameter of the source image: its changes are told, unlike those of public parameters.
 pub(crate) const OWN: &str = "/goldsmith/examples/source";
-/// Names under which the source image is published.
-const NAMES: [&str; 2] = ["/aws/service/goldsmith-local/debian-12", OWN];
+/// Names under which the source images are published.
+const NAMES: [(&str, Variant); 3] = [
+    ("/aws/service/goldsmith-local/debian-12", Variant::Agent),
+    ("/aws/service/goldsmith-local/debian-12-no-agent", Variant::NoAgent),
+    (OWN, Variant::Agent),
+];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -51,27 +56,27 @@ pub(super) fn get_several(call: &Call<'_>) -> Result<Value, ApiError> {
 /// All below a path.
 pub(super) fn get_by_path(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: PathInput = call.input()?;
-    let below = |name: &&&str| {
+    let below = |name: &&str| {
         let rest = name.strip_prefix(input.path.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
         rest.is_some_and(|rest| input.recursive || !rest.contains('/'))
     };
-    let found: Vec<Value> = NAMES.iter().filter(below).filter_map(|name| find(call, name)).collect();
+    let found: Vec<Value> =
+        NAMES.iter().map(|(name, _)| *name).filter(below).filter_map(|name| find(call, name)).collect();
     Ok(json!({"Parameters": found}))
 }
 
 fn find(call: &Call<'_>, name: &str) -> Option<Value> {
-    NAMES.contains(&name).then(|| {
-        let mut world = call.endpoint.world();
-        let image = world.newest_source(&call.scope.region);
-        let changed = world.images.get(&image).map(|image| epoch(image.created_at));
-        json!({
-            "Name": name,
-            "Type": "String",
-            "Value": image,
-            "Version": world.releases.len() + 1,
-            "LastModifiedDate": changed,
-            "ARN": format!("arn:aws:ssm:{}::parameter{name}", call.scope.region),
-            "DataType": "aws:ec2:image",
-        })
-    })
+    let (_, variant) = NAMES.iter().find(|(known, _)| *known == name)?;
+    let mut world = call.endpoint.world();
+    let image = world.newest_variant(&call.scope.region, *variant);
+    let changed = world.images.get(&image).map(|image| epoch(image.created_at));
+    Some(json!({
+        "Name": name,
+        "Type": "String",
+        "Value": image,
+        "Version": world.releases.len() + 1,
+        "LastModifiedDate": changed,
+        "ARN": format!("arn:aws:ssm:{}::parameter{name}", call.scope.region),
+        "DataType": "aws:ec2:image",
+    }))
 }

@@ -1,4 +1,4 @@
-//! The source image: a Debian that is there in every Region, public, in releases.
+//! The source images: what is there in every Region, public, in releases, with and without the SSM agent.
 
 use jiff::Timestamp;
 
@@ -15,23 +15,48 @@ const ROOT_SIZE: u32 = 8;
 /// Its root device.
 const ROOT_DEVICE: &str = "/dev/xvda";
 
+/// The source images: the same content, which Systems Manager reaches or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// The agent is installed and running.
+    Agent,
+    /// There is none, as in Debian's own images.
+    NoAgent,
+}
+
+impl Variant {
+    /// Distinguishes ids and names.
+    fn mark(self) -> &'static str {
+        match self {
+            Variant::Agent => "source",
+            Variant::NoAgent => "no-agent",
+        }
+    }
+}
+
 impl World {
     /// Id of the newest release of the source image in a Region; makes the releases there when nobody asked before.
     pub(crate) fn newest_source(&mut self, region: &str) -> String {
-        let newest = self.make_source(region, 0, FIRST_RELEASE);
+        self.newest_variant(region, Variant::NoAgent);
+        self.newest_variant(region, Variant::Agent)
+    }
+
+    /// The same of one variant.
+    pub(crate) fn newest_variant(&mut self, region: &str, variant: Variant) -> String {
+        let newest = self.make_source(region, variant, 0, FIRST_RELEASE);
         let later: Vec<Timestamp> = self.releases.values().copied().collect();
-        let made = later.iter().zip(1..).map(|(time, number)| self.make_source(region, number, *time));
+        let made = later.iter().zip(1..).map(|(time, number)| self.make_source(region, variant, number, *time));
         made.last().unwrap_or(newest)
     }
 
-    fn make_source(&mut self, region: &str, release: usize, time: Timestamp) -> String {
-        let id = ids::derived("ami", &format!("source {region} {release}"));
+    fn make_source(&mut self, region: &str, variant: Variant, release: usize, time: Timestamp) -> String {
+        let id = ids::derived("ami", &format!("{} {region} {release}", variant.mark()));
         if self.images.contains_key(&id) {
             return id;
         }
         let scope = Scope { account: PUBLISHER.to_owned(), region: region.to_owned() };
         let snapshot = source_snapshot(&id, &scope, time);
-        self.images.insert(id.clone(), source_image(&id, scope, &snapshot.id, release, time));
+        self.images.insert(id.clone(), source_image(&id, scope, &snapshot.id, variant, release, time));
         self.snapshots.insert(snapshot.id.clone(), snapshot);
         id
     }
@@ -57,12 +82,17 @@ fn source_snapshot(image: &str, scope: &Scope, time: Timestamp) -> Snapshot {
     }
 }
 
-fn source_image(id: &str, scope: Scope, snapshot: &str, release: usize, time: Timestamp) -> Image {
+fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, release: usize, time: Timestamp) -> Image {
+    // A name filter for the one must not find the other.
+    let (name, description) = match variant {
+        Variant::Agent => ("debian-12", "Debian 12 (minimal)"),
+        Variant::NoAgent => ("debian-no-agent-12", "Debian 12 (minimal) without the SSM agent"),
+    };
     Image {
         id: id.to_owned(),
         scope,
-        name: format!("debian-12-{}-local-{release:04}", architecture()),
-        description: "Debian 12 (minimal)".to_owned(),
+        name: format!("{name}-{}-local-{release:04}", architecture()),
+        description: description.to_owned(),
         states: Timeline::since(time, ImageState::Available),
         created_at: time,
         tags: Tags::new(),
@@ -80,7 +110,7 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, release: usize, time: Ti
         }],
         grants: Grants { public: true, ..Grants::default() },
         source: true,
-        has_agent: true,
+        has_agent: variant == Variant::Agent,
         content: 0,
         imds_v2: true,
         deprecated_at: None,

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
-use super::guests::EXPECTED_ISOLATION;
+use super::guests::{EXPECTED_ISOLATION, base_image};
 
 /// The isolation that a run of the suite asks for; without it, the endpoint chooses.
 pub(crate) const FORCED_ISOLATION: &str = "GOLDSMITH_TEST_FORCED";
@@ -30,8 +30,26 @@ pub(crate) enum Rights {
     UserWithRange,
 }
 
+/// Runs the suite again with other rights; only root can, and only once.
+pub(crate) async fn again(rights: Rights, isolation: &str, tests: &[&str]) {
+    let Some(base) = base_image().await else { return };
+    if std::env::var_os(EXPECTED_ISOLATION).is_some() {
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED (needs root): the suite with other rights");
+        return;
+    }
+    let tests: Vec<String> = tests.iter().map(|test| (*test).to_owned()).collect();
+    let isolation = isolation.to_owned();
+    let run = move || run_suite(rights, &isolation, &base, &tests.iter().map(String::as_str).collect::<Vec<_>>());
+    if let Err(failed) = tokio::task::spawn_blocking(run).await {
+        std::panic::resume_unwind(failed.into_panic());
+    }
+}
+
 /// Runs tests of this suite with these rights; they must choose `isolation`, and all must pass.
-pub(crate) fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
+fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
     fs::set_permissions(home, PermissionsExt::from_mode(0o755)).unwrap();

@@ -19,7 +19,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind by its word in a file.
-    pub(crate) const ALL: [(&'static str, Kind); 5] = [
+    pub const ALL: [(&'static str, Kind); 5] = [
         ("Component", Kind::Component),
         ("ImageRecipe", Kind::ImageRecipe),
         ("InfrastructureConfiguration", Kind::InfrastructureConfiguration),

@@ -1,0 +1,46 @@
+//! `goldsmith schema component|pipeline`: JSON Schema for editors. It says which keys and shapes there are; names,
+//! references and all else that needs a look at the whole file are for `goldsmith validate`.
+
+mod component;
+mod condition;
+mod inputs;
+mod pipeline;
+mod shape;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::exit::Exit;
+use crate::output;
+
+/// Print the JSON Schema of documents or definitions, for editors.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What the schema is of.
+    #[arg(value_enum)]
+    of: Of,
+}
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Of {
+    /// A component's document.
+    Component,
+    /// The definitions of pipelines and of what they are made from.
+    Pipeline,
+}
+
+impl Of {
+    fn schema(self) -> Value {
+        match self {
+            Of::Component => component::schema(),
+            Of::Pipeline => pipeline::schema(),
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<Exit> {
+    output::json(&args.of.schema())?;
+    Ok(Exit::Success)
+}
