@@ -39,6 +39,10 @@ pub(crate) async fn apply(globals: &Globals, path: &Path) -> Result<(Connection,
         let found = draft.check_alone().err().unwrap_or_default();
         return Err(refused(path, &found));
     }
+    if draft.is_empty() {
+        let what = "a component's document is stored through the Component whose uri names it";
+        return Err(invalid(format!("there is no definition in {}: {what}", path.display())));
+    }
     let connection = Connection::open(globals).await?;
     let stored = connection.store.stored_for(&draft).await?;
     let definitions = draft.check(&stored).map_err(|found| refused(path, &found))?;

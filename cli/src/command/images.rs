@@ -23,7 +23,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let images = list(&connection.store, args.name.as_ref()).await?;
     match globals.output {
         Format::Json => output::json(&images)?,
-        Format::Text if images.is_empty() => output::say("There are no images yet."),
+        Format::Text if images.is_empty() => match &args.name {
+            Some(name) => output::say(&format!("There is no image of the name {name}.")),
+            None => output::say("There are no images yet."),
+        },
         Format::Text => table(&images).iter().try_for_each(|line| output::line(line))?,
     }
     Ok(Exit::Success)

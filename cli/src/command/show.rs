@@ -10,7 +10,7 @@ use crate::args::{Format, Globals};
 use crate::command::{pipeline, target};
 use crate::connection::Connection;
 use crate::exit::Exit;
-use crate::render::{columns, duration, seconds_between, word};
+use crate::render::{self, columns, duration, seconds_between, word};
 use crate::{failure, output};
 
 /// Show an image or its build, or a pipeline: when it starts next and why it was built last.
@@ -54,7 +54,7 @@ fn text(image: &ImageRecord, states: &[StateRecord]) -> Vec<String> {
         ("image", image.image.to_string()),
         ("status", word(image.status)),
         ("pipeline", image.pipeline.to_string()),
-        ("cause", image.cause.to_string()),
+        ("cause", render::cause(&image.cause)),
         ("source", image.source_image.clone()),
         ("build", image.build.clone()),
         ("began", image.created_at.clone()),
@@ -104,7 +104,7 @@ mod tests {
 image     web/1.0.0/1
 status    FAILED
 pipeline  web
-cause     manual 1
+cause     manual
 source    ami-0
 build     b
 began     2026-01-01T00:00:00.000Z

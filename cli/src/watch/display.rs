@@ -63,7 +63,7 @@ fn write(text: &str) {
 /// Goes up over the lines drawn last, erases them, and writes the new ones; a line that would wrap is cut, since a
 /// wrapped one would take two lines that nobody counted.
 pub(crate) fn redraw(drawn: usize, stay: &[String], running: &[String], width: usize) -> String {
-    let mut text = if drawn == 0 { String::new() } else { format!("\u{1b}[{drawn}A\u{1b}[J") };
+    let mut text = if drawn == 0 { String::new() } else { format!("\r\u{1b}[{drawn}A\u{1b}[J") };
     let cut = |line: &String| line.chars().take(width.saturating_sub(1)).collect();
     for line in stay.iter().cloned().chain(running.iter().map(cut)) {
         text.push_str(&line);
@@ -80,7 +80,7 @@ mod tests {
     fn lines_that_stay_are_whole_and_the_others_never_wrap() {
         let (stay, running) = (["a long line".to_owned()], ["another line".to_owned()]);
         assert_eq!(redraw(0, &[], &running, 80), "another line\n");
-        assert_eq!(redraw(2, &stay, &running, 8), "\u{1b}[2A\u{1b}[Ja long line\nanother\n");
-        assert_eq!(redraw(1, &[], &[], 8), "\u{1b}[1A\u{1b}[J");
+        assert_eq!(redraw(2, &stay, &running, 8), "\r\u{1b}[2A\u{1b}[Ja long line\nanother\n");
+        assert_eq!(redraw(1, &[], &[], 8), "\r\u{1b}[1A\u{1b}[J");
     }
 }

@@ -31,9 +31,13 @@ impl Waiting for ExecutePhase {
         let instance = scene.made_by(launched_by, scene.scope.item.as_deref()).await?;
         match command::run(scene, 0, &instance, async || order(scene).await).await? {
             CommandProgress::Running(pending) => Ok(Progress::Waiting(pending)),
-            CommandProgress::Ended(result) => Ok(Progress::Done(format!("{} steps ran", result.executed_step_count))),
+            CommandProgress::Ended(result) => Ok(Progress::Done(ran(result.executed_step_count))),
         }
     }
+}
+
+fn ran(steps: u32) -> String {
+    if steps == 1 { "1 step ran".to_owned() } else { format!("{steps} steps ran") }
 }
 
 /// The work order: all documents in recipe order, each passed over once for the phases of this state.

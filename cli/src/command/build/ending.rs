@@ -115,7 +115,11 @@ impl Ending {
                 [format!("{} is available", self.image_or_build())].into_iter().chain(amis).collect()
             }
             (Outcome::Skipped, _) => vec![format!("Nothing was built: {reason}")],
-            (Outcome::AlreadyRunning, _) => vec![format!("goldsmith: error: nothing was built: {reason}")],
+            (Outcome::AlreadyRunning, _) => vec![
+                format!("goldsmith: error: nothing was built: {reason}"),
+                "It can be watched by `goldsmith logs BUILD --follow` and stopped by `goldsmith cancel BUILD`."
+                    .to_owned(),
+            ],
             (Outcome::Failed, cause) => {
                 let cause = cause.clone().unwrap_or_default();
                 let mut lines = vec![format!("goldsmith: error: {} failed in {cause}", self.image_or_build())];

@@ -87,6 +87,12 @@ impl<'t> Draft<'t> {
         draft
     }
 
+    /// Whether there is no definition at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.declared.is_empty() && !self.incomplete
+    }
+
     /// All that the definitions refer to, in the folder or outside of it.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.references.iter().map(|placed| &placed.reference)
