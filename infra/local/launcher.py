@@ -146,7 +146,8 @@ def route_ssm(app, endpoint, authorise):
     async def ssm(method, path, headers, body, query_params):
         operation, request = headers.get("x-amz-target", "").rsplit(".", 1)[-1], json.loads(body or b"{}")
         if operation == "GetParameters":
-            return await get_parameters(method, path, headers, request, query_params)
+            denied = await authorise("ssm", headers, body, query_params)
+            return denied or await get_parameters(method, path, headers, request, query_params)
         reads = operation in ("GetParameter", "GetParametersByPath")
         if operation in RUN_COMMAND or reads and is_endpoints(request.get("Name") or request.get("Path") or ""):
             denied = await authorise("ssm", headers, body, query_params)

@@ -61,6 +61,11 @@ class Call:
     def document(self):
         yield self.action, f"arn:aws:ssm:{self.region}::document/{self.parameters['DocumentName']}", {}
 
+    def named_parameters(self):
+        for name in self.values("Names"):
+            account = "" if name.startswith("/aws/") else self.account
+            yield self.action, f"arn:aws:ssm:{self.region}:{account}:parameter/{name.removeprefix('/')}", {}
+
     def machine(self):
         """The state machine whose token this is. An unknown token, Step Functions itself refuses."""
         from ministack.services import stepfunctions
@@ -84,6 +89,7 @@ TOUCHED = {
     "ec2:ModifyImageAttribute": lambda call: call.existing("ImageId"),
     "ec2:DeleteSnapshot": lambda call: call.existing("SnapshotId"),
     "ec2:CreateTags": lambda call: call.existing("ResourceId"),
+    "ssm:GetParameters": lambda call: call.named_parameters(),
     "ssm:SendCommand": lambda call: [*call.existing("InstanceIds"), *call.document()],
     "states:SendTaskSuccess": lambda call: call.machine(),
     "states:SendTaskFailure": lambda call: call.machine(),
@@ -128,7 +134,7 @@ def install(endpoint, check_pin):
         action = f"{service}:{operation}"
         if action not in TOUCHED:
             return None
-        tags = {} if service == "states" else await known_tags()
+        tags = {} if service == "states" or operation == "GetParameters" else await known_tags()
         call = Call(action, parameters, responses.get_region(), responses.get_account_id(), tags)
         key = router.extract_access_key_id(headers, query_params)
         for action, resource, context in TOUCHED[action](call):

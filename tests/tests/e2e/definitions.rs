@@ -6,15 +6,19 @@ use tempfile::TempDir;
 
 /// A pipeline with one component.
 pub(crate) struct Pipeline {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
+    /// What its recipe starts from.
+    pub(crate) source: &'static str,
     /// The component's phases, YAML.
     pub(crate) phases: String,
     pub(crate) regions: &'static [&'static str],
+    /// More lines of the pipeline, YAML.
+    pub(crate) more: &'static str,
 }
 
 impl Pipeline {
     /// A pipeline in two Regions whose component has these steps, each a bash script: `(phase, step, script)`.
-    pub(crate) fn new(name: &'static str, steps: &[(&str, &str, &str)]) -> Self {
+    pub(crate) fn new(name: &str, steps: &[(&str, &str, &str)]) -> Self {
         let mut phases = String::new();
         let mut last = "";
         for (phase, step, script) in steps {
@@ -26,7 +30,13 @@ impl Pipeline {
             phases += &format!("        - name: {step}\n          action: ExecuteBash\n          inputs:\n");
             phases += &format!("            commands:\n              - |\n{body}");
         }
-        Self { name, phases, regions: &["eu-west-1", "us-east-1"] }
+        let regions = &["eu-west-1", "us-east-1"];
+        Self { name: name.to_owned(), source: "ssm:/goldsmith/examples/source", phases, regions, more: "" }
+    }
+
+    /// The quickest one that there is: one Region, no tests, and nothing to do. `more` are lines of the pipeline.
+    pub(crate) fn quick(name: &str, more: &'static str) -> Self {
+        Self { regions: &["eu-west-1"], more, ..Self::new(name, &[("build", "Nothing", "true")]) }
     }
 
     /// Its folder.
@@ -37,16 +47,16 @@ impl Pipeline {
     }
 
     fn text(&self) -> String {
-        let Self { name, phases, regions } = self;
+        let Self { name, source, phases, regions, more } = self;
         let regions: String = regions.iter().map(|region| format!("  - region: {region}\n")).collect();
         format!(
             "kind: Component\nname: {name}\nsemanticVersion: 1.0.0\nplatform: Linux\ndata: |\n  schemaVersion: 1.0\n  \
              phases:\n{phases}---\nkind: ImageRecipe\nname: {name}\nsemanticVersion: 1.0.0\n\
-             parentImage: ssm:/goldsmith/examples/source\ncomponents:\n  - {{name: {name}, version: 1.x.x}}\n---\n\
+             parentImage: {source}\ncomponents:\n  - {{name: {name}, version: 1.x.x}}\n---\n\
              kind: InfrastructureConfiguration\nname: {name}\ninstanceTypes: [t3.small]\n---\n\
              kind: DistributionConfiguration\nname: {name}\ndistributions:\n{regions}---\nkind: ImagePipeline\n\
              name: {name}\nimageRecipe: {name}/1.x.x\ninfrastructureConfiguration: {name}\n\
-             distributionConfiguration: {name}\n"
+             distributionConfiguration: {name}\n{more}"
         )
     }
 }

@@ -8,6 +8,7 @@
 
 mod cases;
 mod definitions;
+mod events;
 mod history;
 mod inventory;
 mod process;

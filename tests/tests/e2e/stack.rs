@@ -114,14 +114,17 @@ impl Stack {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Starts an execution as the console does, and waits for its end.
-    pub(crate) fn execute(&self, name: &str, input: &str) -> Execution {
-        let machine = self.state_machine();
-        let arn = match self.block_on(self.executions().start(&machine, name, input)).unwrap() {
+    /// Starts an execution as the console does; its ARN.
+    pub(crate) fn start(&self, name: &str, input: &str) -> String {
+        match self.block_on(self.executions().start(&self.state_machine(), name, input)).unwrap() {
             Started::New(arn) => arn,
             Started::NameTaken => panic!("{name} is taken"),
-        };
-        self.ended(&arn)
+        }
+    }
+
+    /// The same, and waits for its end.
+    pub(crate) fn execute(&self, name: &str, input: &str) -> Execution {
+        self.ended(&self.start(name, input))
     }
 
     /// Waits for the end of an execution.
@@ -146,6 +149,17 @@ impl Stack {
     pub(crate) fn signal(&self, event: &Value) {
         let functions = LambdaFunctions::new(&self.0.sdk);
         self.block_on(functions.wake(&format!("{}-signal", self.0.name), &event.to_string())).unwrap();
+    }
+
+    /// Invokes a function and waits for its answer.
+    pub(crate) fn invoke(&self, function: &str, payload: &Value) -> Value {
+        let client = aws_sdk_lambda::Client::new(&self.0.sdk);
+        let name = format!("{}-{function}", self.0.name);
+        let call = client.invoke().function_name(name).payload(payload.to_string().into_bytes().into()).send();
+        let answer = self.block_on(call).unwrap();
+        let text = answer.payload.map(|payload| payload.into_inner()).unwrap_or_default();
+        assert!(answer.function_error.is_none(), "{function}: {}", String::from_utf8_lossy(&text));
+        serde_json::from_slice(&text).unwrap()
     }
 
     /// The table's records.

@@ -1,9 +1,12 @@
 //! The cases.
 
+mod documents;
 mod failures;
 mod good;
 mod kills;
 mod refusals;
+mod starts;
+mod stops;
 
 use crate::stack::Stack;
 
@@ -12,5 +15,5 @@ pub(crate) type Case = fn(&Stack);
 
 /// Every case, by name.
 pub(crate) fn all() -> Vec<(&'static str, Case)> {
-    [good::CASES, failures::CASES, refusals::CASES, kills::CASES].concat()
+    [good::CASES, documents::CASES, failures::CASES, refusals::CASES, kills::CASES, starts::CASES, stops::CASES].concat()
 }

@@ -1,0 +1,124 @@
+//! An execution is stopped before and after each effect of a build in two Regions, and its status event arrives or is
+//! lost: two runs of `reap` later nothing is left. A stop after Publish leaves the published images.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use goldsmith_store::{BuildStatus, EffectKind, ImageStatus};
+use serde_json::json;
+
+use super::Case;
+use crate::STACK;
+use crate::definitions::Pipeline;
+use crate::process::kill;
+use crate::stack::Stack;
+
+pub(super) const CASES: &[(&str, Case)] = &[
+    ("a_stop_at_any_effect_leaves_nothing", |stack| at_every_effect(stack, true)),
+    ("a_stop_at_any_effect_whose_event_is_lost_leaves_nothing", |stack| at_every_effect(stack, false)),
+    ("a_stop_after_publish_leaves_the_published_images", |stack| after_publish(stack, true)),
+    ("a_stop_after_publish_whose_event_is_lost_leaves_them_too", |stack| after_publish(stack, false)),
+];
+
+/// An effect of the build: its state, what it makes, and which call makes it.
+type Point = (&'static str, EffectKind, &'static str, u32);
+
+const POINTS: [Point; 7] = [
+    ("Launch", EffectKind::Instance, "RunInstances", 1),
+    ("Build", EffectKind::Command, "SendCommand", 1),
+    ("Snapshot", EffectKind::Command, "SendCommand", 2),
+    ("Snapshot", EffectKind::Image, "CreateImage", 1),
+    ("LaunchTest", EffectKind::Instance, "RunInstances", 2),
+    ("ExecuteTest", EffectKind::Command, "SendCommand", 3),
+    ("DistributeRegion", EffectKind::Image, "CopyImage", 1),
+];
+
+/// How old the reaper lets a build become before it looks at its execution, and a little.
+const YOUNG: Duration = Duration::from_secs(62);
+/// What a call that was let go needs to have its effect, at most.
+const MOMENT: Duration = Duration::from_millis(500);
+
+fn at_every_effect(stack: &Stack, delivered: bool) {
+    stack.deliver_status_events(delivered);
+    let mut builds = Vec::new();
+    for (number, point) in POINTS.iter().enumerate() {
+        for is_made in [false, true] {
+            let name = format!("stop-{number}-{is_made}-{delivered}");
+            builds.push(stop_at(stack, &name, point, is_made));
+        }
+    }
+    assert_cleared(stack, &builds, delivered);
+    for build in &builds {
+        let left = stack.left_of(build);
+        assert_eq!(left.counts(), (0, 0, 0), "{build}: {left:?}");
+        assert_eq!(status(stack, build), ImageStatus::Cancelled, "{build}");
+    }
+}
+
+/// Builds until an effect is in the journal and the call is made or kept from being made, and stops there.
+fn stop_at(stack: &Stack, name: &str, point: &Point, is_made: bool) -> String {
+    let (state, kind, action, nth) = *point;
+    let steps = [("build", "Nothing", "true"), ("test", "Nothing", "true")];
+    stack.apply(Pipeline::new(name, &steps).write().path());
+    stack.arm(&match is_made {
+        true => json!([{"when": {"action": action, "nth": nth}, "do": "hold"}]),
+        false => json!([{"when": {"action": action, "nth": nth, "times": 1000}, "do": "cut"}]),
+    });
+    let build = format!("e2e-{name}");
+    let arn = stack.start(&build, &json!({"pipeline": name}).to_string());
+    stack.wait_for("the effect", || {
+        let effects = stack.block_on(stack.store().all_effects(&build)).unwrap();
+        let is_meant = |scope: &str| scope == state || scope.starts_with(&format!("{state}#"));
+        effects.iter().any(|one| one.kind == kind && one.id.is_none() && is_meant(&one.scope.to_string())).then_some(())
+    });
+    sleep(MOMENT);
+    stack.stop(&arn);
+    stack.disarm();
+    build
+}
+
+/// Two runs of the reaper, once the builds are closed or as old as it wants them.
+fn assert_cleared(stack: &Stack, builds: &[String], delivered: bool) {
+    let closed = |build: &String| record(stack, build).status == BuildStatus::Closed;
+    if delivered {
+        stack.wait_for("the end of the builds", || builds.iter().all(closed).then_some(()));
+    } else {
+        let last = builds.last().expect("a build was stopped");
+        assert!(!closed(last), "nobody has told the stack of the stop");
+        sleep(YOUNG);
+        stack.deliver_status_events(true);
+    }
+    for _ in 0..2 {
+        stack.invoke("reap", &json!({"sweep": true}));
+        sleep(MOMENT);
+    }
+    assert!(builds.iter().all(closed));
+}
+
+fn after_publish(stack: &Stack, delivered: bool) {
+    stack.deliver_status_events(delivered);
+    let name = format!("stop-published-{delivered}");
+    stack.apply(Pipeline::new(&name, &[("build", "Nothing", "true")]).write().path());
+    // The first look for what is left is finish's.
+    stack.arm(&json!([{"when": {"action": "DescribeSnapshots", "nth": 1}, "do": "hold"}]));
+    let build = format!("e2e-{name}");
+    let arn = stack.start(&build, &json!({"pipeline": name}).to_string());
+    stack.wait_for("the published record", || {
+        stack.block_on(stack.store().build(&build)).unwrap().filter(|record| record.published).map(drop)
+    });
+    sleep(MOMENT);
+    stack.stop(&arn);
+    kill(STACK, "finish");
+    stack.disarm();
+    assert_cleared(stack, std::slice::from_ref(&build), delivered);
+    assert_eq!(status(stack, &build), ImageStatus::Available);
+    assert_eq!(stack.left_of(&build).counts(), (0, 2, 2));
+}
+
+fn record(stack: &Stack, build: &str) -> goldsmith_store::BuildRecord {
+    stack.block_on(stack.store().build(build)).unwrap().expect("Plan opened it")
+}
+
+fn status(stack: &Stack, build: &str) -> ImageStatus {
+    stack.image(&record(stack, build).image.to_string()).status
+}
