@@ -15,5 +15,6 @@ pub(crate) type Case = fn(&Stack);
 
 /// Every case, by name.
 pub(crate) fn all() -> Vec<(&'static str, Case)> {
-    [good::CASES, documents::CASES, failures::CASES, refusals::CASES, kills::CASES, starts::CASES, stops::CASES].concat()
+    [good::CASES, documents::CASES, failures::CASES, refusals::CASES, kills::CASES, starts::CASES, stops::CASES]
+        .concat()
 }
