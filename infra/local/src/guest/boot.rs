@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use super::disk::empty;
 use super::error::GuestError;
 use super::isolation::{Disk, Isolation};
-use super::{Guest, Wish, nspawn, processes};
+use super::{Guest, Wish, groups, nspawn, processes};
 use crate::ids;
 
 /// How long processes may take to end by themselves when an instance stops or reboots.
@@ -42,6 +42,8 @@ pub(super) struct Inside {
     pub(super) supervisor: Pid,
     /// First process that the instance sees: the same, or the container's systemd.
     init: Pid,
+    /// Control groups of all its processes.
+    groups: Vec<PathBuf>,
     _lifeline: ChildStdin,
 }
 
@@ -64,9 +66,11 @@ pub(super) async fn start(guest: &Guest) -> Result<Running, GuestError> {
 }
 
 async fn start_script(guest: &Guest, script: &str) -> Result<Box<Inside>, GuestError> {
-    let mut command = Command::from(guest.way.isolation.unshare());
+    let groups = groups::make(guest.way.isolation, &guest.id);
+    let mut command = guest.way.isolation.unshare();
     command.args(["sh", script, &guest.id, &guest.way.disk.to_string()]);
     command.arg(if guest.way.disk == Disk::Overlay { guest.overlay_options() } else { String::new() });
+    let mut command = Command::from(groups::within(&groups, command));
     command.current_dir(&guest.state_dir).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut unshare = command.spawn().map_err(|source| GuestError::Start { program: "unshare", source })?;
@@ -78,7 +82,7 @@ async fn start_script(guest: &Guest, script: &str) -> Result<Box<Inside>, GuestE
     let supervisor = line.trim().parse().ok().and_then(Pid::from_raw);
     match (supervisor, unshare.stdin.take()) {
         (Some(supervisor), Some(_lifeline)) => {
-            Ok(Box::new(Inside { unshare, supervisor, init: supervisor, _lifeline }))
+            Ok(Box::new(Inside { unshare, supervisor, init: supervisor, groups, _lifeline }))
         }
         _ => {
             let mut stderr = String::new();
@@ -124,9 +128,13 @@ pub(super) async fn stop(guest: &Guest, running: &mut Running, gently: bool) {
             kill_process(*pid, Signal::KILL).ok();
         }
         if members.is_empty() {
-            return;
+            break;
         }
         tokio::time::sleep(LOOK).await;
+    }
+    if matches!(running, Running::Inside(_)) {
+        let id = guest.id.clone();
+        tokio::task::spawn_blocking(move || groups::remove(&id)).await.ok();
     }
 }
 
@@ -212,6 +220,9 @@ fn wish_of(status: ExitStatus) -> Wish {
 impl Inside {
     /// The start of a command line that runs the rest of it inside.
     pub(super) fn enter(&self, guest: &Guest) -> Command {
-        Command::from(guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string()))
+        Command::from(groups::within(
+            &self.groups,
+            guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string()),
+        ))
     }
 }

@@ -11,7 +11,7 @@ use super::error::GuestError;
 use super::error::run_now;
 use super::isolation::{Disk, Isolation, Way};
 use super::probe::{Abilities, requirements, requirements_of};
-use super::{Guest, Power, boot, processes, runtime};
+use super::{Guest, Power, boot, groups, processes, runtime};
 use crate::{base, ids};
 
 /// Folders of one endpoint, and the disk and isolation found for it.
@@ -31,6 +31,8 @@ impl Host {
         let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
         let lock = lock(&dir)?;
         processes::kill_below(&dir.join("instances"));
+        remove_groups(&dir);
+        groups::sweep();
         for name in ["instances", "layers"] {
             std::fs::create_dir_all(dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
         }
@@ -169,9 +171,17 @@ fn size_of(folder: &Path) -> u64 {
     sizes.sum()
 }
 
+/// Removes what an endpoint that was killed left of its instances' control groups.
+fn remove_groups(folder: &Path) {
+    for entry in std::fs::read_dir(folder.join("instances")).into_iter().flatten().flatten() {
+        groups::remove(&entry.file_name().to_string_lossy());
+    }
+}
+
 /// Removes an endpoint's state folder, also what of it belongs to ids that only its instances have. The endpoint must have
 /// ended.
 pub fn remove_state(folder: &Path) -> std::io::Result<()> {
+    remove_groups(folder);
     let way: Option<Way> =
         std::fs::read(folder.join("way.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let isolation = way.map_or(Isolation::Chroot, |way| way.isolation);

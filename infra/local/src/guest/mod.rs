@@ -11,6 +11,7 @@ mod causes;
 mod disk;
 mod error;
 mod fake_ids;
+mod groups;
 mod host;
 pub(crate) mod isolation;
 mod nspawn;

@@ -1,6 +1,5 @@
 //! What is particular to instances whose own systemd runs: finding it, waiting until it is up, and powering it off.
 
-use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -66,8 +65,8 @@ pub(super) async fn power_off(guest: &Guest, inside: &Inside) {
 }
 
 /// Of these processes those that no unit of the container's systemd started: commands that were sent, and what they left.
+/// systemd-nspawn gives the container a control group of this name, all units are below it.
 pub(super) fn outside_units(mut members: Vec<Pid>) -> Vec<Pid> {
-    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    members.retain(|pid| processes::cgroup(*pid).is_some_and(|cgroup| cgroup == own));
+    members.retain(|pid| processes::cgroup(*pid).is_some_and(|cgroup| !cgroup.contains("/payload")));
     members
 }

@@ -1,0 +1,161 @@
+//! Control groups of instances, where root runs the endpoint: they bound what an instance takes, and keep the services of
+//! one instance's systemd apart from those of another's.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::isolation::Isolation;
+
+/// Most processes of one instance.
+const MOST_PROCESSES: u32 = 4096;
+/// Part of this machine's memory that one instance may take, in percent.
+const MOST_MEMORY: u64 = 75;
+/// Controllers of version 1 in which an instance gets a group; `name=systemd` is the one that systemd itself uses.
+const CONTROLLERS: [&str; 3] = ["name=systemd", "memory", "pids"];
+
+/// Start of the groups' names; the instance's id follows.
+const PREFIX: &str = "goldsmith-";
+/// Age up to which an empty group may belong to an instance that is starting.
+const YOUNG: Duration = Duration::from_secs(60);
+/// How long a group may be busy after its processes have been killed.
+const ENDING: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(10);
+/// Moves a process into groups, then becomes the rest of the command line. Arguments: groups, `--`, a command line.
+const JOIN: &str = "while [ \"$1\" != -- ]; do echo 0 > \"$1/cgroup.procs\" 2> /dev/null || :; shift; done\n\
+                               shift; exec \"$@\"";
+
+/// The same command, run in groups.
+pub(super) fn within(groups: &[PathBuf], command: Command) -> Command {
+    if groups.is_empty() {
+        return command;
+    }
+    let mut joining = Command::new("sh");
+    joining.args(["-c", JOIN, "sh"]).args(groups).arg("--").arg(command.get_program()).args(command.get_args());
+    joining
+}
+
+/// Makes the groups of an instance. Those that cannot be made are left out: an instance runs without.
+pub(super) fn make(isolation: Isolation, id: &str) -> Vec<PathBuf> {
+    if !matches!(isolation, Isolation::Nspawn | Isolation::Namespaces) {
+        return Vec::new();
+    }
+    let mut made = Vec::new();
+    for group in all(id) {
+        if fs::create_dir_all(&group).is_ok() {
+            bound(&group);
+            made.push(group);
+        }
+    }
+    made
+}
+
+/// Removes the groups of an instance whose processes have been killed. One that stays busy stays, for the next time.
+pub(super) fn remove(id: &str) {
+    let began = Instant::now();
+    for group in all(id) {
+        while remove_below(&group).is_err() && began.elapsed() < ENDING {
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Removes the groups of all instances that have none to remove theirs: their endpoint was killed and never started again.
+pub(super) fn sweep() {
+    for hierarchy in own_hierarchies() {
+        for entry in fs::read_dir(hierarchy).into_iter().flatten().flatten() {
+            let old = entry.metadata().and_then(|facts| facts.modified()).is_ok_and(|made| {
+                // A younger one may be about to get its first process.
+                made.elapsed().is_ok_and(|age| age > YOUNG)
+            });
+            if old && entry.file_name().to_string_lossy().starts_with(PREFIX) && is_empty(&entry.path()) {
+                remove_below(&entry.path()).ok();
+            }
+        }
+    }
+}
+
+fn all(id: &str) -> Vec<PathBuf> {
+    own_hierarchies().into_iter().map(|hierarchy| hierarchy.join(format!("{PREFIX}{id}"))).collect()
+}
+
+fn own_hierarchies() -> Vec<PathBuf> {
+    if !rustix::process::geteuid().is_root() {
+        return Vec::new();
+    }
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    hierarchies(&mounts).map(PathBuf::from).collect()
+}
+
+/// Where the hierarchies are mounted that matter, from a mount table.
+fn hierarchies(mounts: &str) -> impl Iterator<Item = &str> {
+    mounts.lines().filter_map(|line| {
+        let (place, kind) = line.split_once(" - ")?;
+        let mut kind = kind.split(' ');
+        let matters = match kind.next()? {
+            "cgroup2" => true,
+            "cgroup" => kind.next_back()?.split(',').any(|option| CONTROLLERS.contains(&option)),
+            _ => false,
+        };
+        place.split(' ').nth(4).filter(|_| matters)
+    })
+}
+
+/// Sets the bounds. Which files there are depends on version and controllers.
+fn bound(group: &Path) {
+    let memory = memory_of_this_machine() / 100 * MOST_MEMORY;
+    for (file, value) in
+        [("pids.max", u64::from(MOST_PROCESSES)), ("memory.max", memory), ("memory.limit_in_bytes", memory)]
+    {
+        let file = group.join(file);
+        // Without the controller there is no bound, and nothing else is wrong.
+        if file.exists() {
+            fs::write(file, value.to_string()).ok();
+        }
+    }
+}
+
+/// Bytes.
+fn memory_of_this_machine() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kibibytes: Option<u64> = total.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
+    kibibytes.unwrap_or_default() * 1024
+}
+
+/// Whether a group and all below it have no process.
+fn is_empty(group: &Path) -> bool {
+    let own = fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|processes| processes.is_empty());
+    let mut below = fs::read_dir(group).into_iter().flatten().flatten();
+    own && below.all(|entry| !entry.file_type().is_ok_and(|kind| kind.is_dir()) || is_empty(&entry.path()))
+}
+
+/// Groups are folders that only go one by one; their files go with them.
+fn remove_below(group: &Path) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(group) else { return Ok(()) };
+    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        remove_below(&entry.path())?;
+    }
+    match fs::remove_dir(group) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hierarchies;
+
+    #[test]
+    fn finds_both_versions() {
+        let mounts = "29 28 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
+                      32 28 0:32 / /sys/fs/cgroup/memory rw shared:5 - cgroup cgroup rw,memory\n\
+                      36 28 0:36 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n\
+                      37 28 0:37 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
+                      38 1 0:38 / /proc rw - proc proc rw";
+        let found: Vec<&str> = hierarchies(mounts).collect();
+        assert_eq!(found, ["/sys/fs/cgroup/memory", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"]);
+    }
+}
