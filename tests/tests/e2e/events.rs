@@ -36,10 +36,11 @@ impl Delivery {
 }
 
 impl Stack {
-    /// The next event of each of these kinds is delivered so.
+    /// The next event of each of these kinds in the home Region is delivered so.
     pub(crate) fn deliver(&self, delivery: Delivery, events: &[&str]) {
         if let Some(fault) = delivery.fault() {
-            let armed = events.iter().map(|event| json!({"when": {"event": event, "nth": 1}, "do": fault}));
+            let when = |event| json!({"event": event, "region": "eu-west-1", "nth": 1});
+            let armed = events.iter().map(|event| json!({"when": when(event), "do": fault}));
             self.arm(&Value::Array(armed.collect()));
         }
     }
