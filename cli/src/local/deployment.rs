@@ -63,8 +63,8 @@ mod tests {
 
     #[test]
     fn the_zip_is_where_packaging_puts_it() {
-        let found = beside(Path::new("/work/target/debug/goldsmith"));
-        assert_eq!(found, Path::new("/work/target/lambda/functions.zip"));
+        let found = beside(Path::new("/build/target/debug/goldsmith"));
+        assert_eq!(found, Path::new("/build/target/lambda/functions.zip"));
     }
 
     #[test]
