@@ -110,6 +110,12 @@ async fn a_reboot_in_the_middle_starts_the_script_again() {
     assert!(left.contains("/var/once\n") && left.contains("cannot access '/run/gone'"), "{left}");
     assert!(!left.contains("sleep"), "{left}");
 
+    // By the system call itself, where it is not the host's.
+    if client.admin("GET", "inventory", &Value::Null)["isolation"] != "chroot" {
+        let by_call = "test -e /var/thrice && { echo up; exit 0; }\ntouch /var/thrice\n/sbin/reboot -f -f\nsleep 1000";
+        assert_eq!(run(client, &instance, by_call).await["StandardOutputContent"], "up\n");
+    }
+
     // Whether the script still ends before its instance does, differs.
     send(client, &instance, "shutdown -h now", 600);
     wait_for_state(client, &instance, "stopped").await;
@@ -226,6 +232,11 @@ async fn an_instance_without_an_agent_runs_and_takes_no_commands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn images_and_reboots_work_where_nothing_can_be_mounted() {
     again(Rights::StrictContainer, "chroot", &LIFE[..3]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn root_needs_no_init_system() {
+    again(Rights::RootWithoutNspawn, "namespaces", &LIFE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

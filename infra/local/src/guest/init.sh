@@ -20,7 +20,10 @@ fi
 mkdir -p "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/tmp"
 mount -n -t proc proc "$tree/proc"
 # A user namespace that shares the host's network may only show the host's /sys.
-mount -n -t sysfs -o ro sysfs "$tree/sys" 2> /dev/null || mount -n --rbind /sys "$tree/sys"
+mount -n -t sysfs -o ro sysfs "$tree/sys" 2> /dev/null || {
+    mount -n --rbind /sys "$tree/sys"
+    mount -n -o remount,bind,ro "$tree/sys" || : # root in a container could write to it otherwise
+}
 mount -n --bind "$own/boot_id" "$tree/proc/sys/kernel/random/boot_id"
 mount -n --bind "$own/run" "$tree/run"
 mount -n -t tmpfs -o mode=1777 tmpfs "$tree/tmp"

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::guests::{EXPECTED_ISOLATION, base_image};
+use super::require_or_skip;
 
 /// The isolation that a run of the suite asks for; without it, the endpoint chooses.
 pub(crate) const FORCED_ISOLATION: &str = "GOLDSMITH_TEST_FORCED";
@@ -20,6 +21,8 @@ const STRANGER: u32 = 64_321;
 /// Whose rights.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rights {
+    /// Root on a machine without systemd-nspawn: as good as asking for `namespaces`.
+    RootWithoutNspawn,
     /// Root in an ordinary container.
     Container,
     /// The same where not even user namespaces are allowed: as good as asking for `chroot`.
@@ -38,6 +41,10 @@ pub(crate) async fn again(rights: Rights, isolation: &str, tests: &[&str]) {
     }
     if !rustix::process::geteuid().is_root() {
         eprintln!("SKIPPED (needs root): the suite with other rights");
+        return;
+    }
+    let has_range = Command::new("newuidmap").output().is_ok();
+    if rights == Rights::UserWithRange && !require_or_skip(has_range, "newuidmap is missing: install uidmap") {
         return;
     }
     let tests: Vec<String> = tests.iter().map(|test| (*test).to_owned()).collect();
@@ -63,6 +70,7 @@ fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
         chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
     }
     let mut command = match rights {
+        Rights::RootWithoutNspawn => Command::new("env"),
         Rights::Container | Rights::StrictContainer => {
             let mut command = Command::new("setpriv");
             command.args(["--bounding-set", CONTAINER_RIGHTS]);
@@ -72,7 +80,7 @@ fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
         Rights::UserWithRange => with_range(home),
     };
     command.arg(&program).args(tests).env("HOME", home).env("TMPDIR", home).env_remove("XDG_DATA_HOME");
-    if rights == Rights::StrictContainer {
+    if matches!(rights, Rights::StrictContainer | Rights::RootWithoutNspawn) {
         command.env(FORCED_ISOLATION, isolation);
     }
     command.env(EXPECTED_ISOLATION, isolation).env(CACHE, &cache).env("GOLDSMITH_REQUIRE_E2E", "1");
