@@ -1,7 +1,9 @@
 # What people and CI run. Cargo's folder is asked for, never spelled; every build takes the whole workspace, since another
 # choice of packages would compile the AWS SDK again with other features.
 
-TARGET = $(shell cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+# `BUILT=FOLDER` names a target folder where `make package` has been: its programs are taken, and Rust is not needed.
+BUILT =
+TARGET = $(or $(BUILT),$(shell cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'))
 GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/bin/cfn-lint
 
@@ -9,7 +11,7 @@ LINT = .venv/bin/cfn-lint
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
-	@infra/local/preflight.sh instances
+	@infra/local/preflight.sh $(if $(BUILT),,compiler) instances
 	@$(MAKE) --no-print-directory package
 	@$(GOLDSMITH) build examples/web-server --local
 	@echo "The local AWS stays up. Look around: $(GOLDSMITH) images --local"
@@ -17,7 +19,7 @@ demo:
 
 # Everything that can be tested here; what cannot run is skipped, and says why.
 test:
-	@infra/local/preflight.sh
+	@infra/local/preflight.sh compiler
 	@$(MAKE) --no-print-directory package
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast
 
@@ -40,8 +42,8 @@ $(LINT):
 	.venv/bin/pip install --quiet --disable-pip-version-check cfn-lint==1.58.0
 
 # The functions' zip, with the agent in it.
-package: build
-	@"$$($(GOLDSMITH) local python)" infra/local/package.py
+package: $(if $(BUILT),,build)
+	@"$$($(GOLDSMITH) local python)" infra/local/package.py $(if $(BUILT),--built "$(BUILT)")
 
 build:
 	@echo "Compiling; the first time this takes about five minutes."

@@ -4,6 +4,7 @@ Run with the interpreter of the local AWS's environment (`goldsmith local python
 is the development build, for this machine; the agent is small and needs no glibc newer than 2.17, for any instance.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -14,6 +15,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+AGENT = "goldsmith-agent"
+TRIPLE = f"{platform.machine()}-unknown-linux-gnu"
 GLIBC = "2.17"
 ENTRY_TIME = (1980, 1, 1, 0, 0, 0)  # the same content gives the same zip
 FAST = 1  # compression of a file that goes over the loopback
@@ -28,21 +31,20 @@ def cargo(*arguments, **options):
     return built.stdout
 
 
-def build_bootstrap(target):
+def compile_all():
+    """Compiles both; cargo's target directory."""
+    print("Building the functions and the agent (the agent's first build takes about a minute).", file=sys.stderr)
     # The whole workspace: another choice of packages would compile the AWS SDK again with other features.
     cargo("build", "--quiet", "--locked", "--workspace", "--bins")
-    return target / "debug" / "bootstrap"
+    cargo("zigbuild", "--quiet", "--locked", "--profile", "agent", "--package", AGENT, "--target", f"{TRIPLE}.{GLIBC}")
+    metadata = json.loads(cargo("metadata", "--locked", "--no-deps", "--format-version", "1", stdout=subprocess.PIPE))
+    return Path(metadata["target_directory"])
 
 
-def build_agent(target, package):
-    triple = f"{platform.machine()}-unknown-linux-gnu"
-    cargo("zigbuild", "--quiet", "--locked", "--profile", "agent", "--package", package["name"], "--target", f"{triple}.{GLIBC}")
-    name = next(made["name"] for made in package["targets"] if "bin" in made["kind"])
-    binary = target / triple / "agent" / name
+def check_glibc(binary):
     needed = newest_glibc(binary)
     if needed > version(GLIBC):
         raise SystemExit(f"{binary} needs glibc {'.'.join(map(str, needed))}, newer than {GLIBC}")
-    return binary
 
 
 def version(text):
@@ -75,12 +77,13 @@ def pack(archive, files):
 
 
 def main():
-    metadata = json.loads(cargo("metadata", "--locked", "--no-deps", "--format-version", "1", stdout=subprocess.PIPE))
-    target = Path(metadata["target_directory"])
-    agent = next(package for package in metadata["packages"] if package["name"] == "goldsmith-agent")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--built", type=Path, metavar="TARGET", help="target directory of an earlier run: compile nothing")
+    target = parser.parse_args().built or compile_all()
+    agent = target / TRIPLE / "agent" / AGENT
+    check_glibc(agent)
     archive = target / "lambda" / "functions.zip"
-    print("Building the functions and the agent (the agent's first build takes about a minute).", file=sys.stderr)
-    files = {"bootstrap": build_bootstrap(target), f"agent-{platform.machine()}": build_agent(target, agent)}
+    files = {"bootstrap": target / "debug" / "bootstrap", f"agent-{platform.machine()}": agent}
     if not is_current(archive, files):
         pack(archive, files)
     print(archive)

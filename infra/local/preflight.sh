@@ -1,9 +1,18 @@
 #!/bin/sh
-# Makes sure of what building, packaging and running need, before anything is compiled. On Debian and Ubuntu, as root or with
+# Makes sure of what compiling, packaging and running need, before anything is done. On Debian and Ubuntu, as root or with
 # `sudo -n`, it installs what is missing; elsewhere it names it. Ends with 3 when something stays missing.
 #
-#   preflight.sh [instances]    with `instances`, root or user namespaces are needed as well
+#   preflight.sh [compiler] [instances]    `compiler`: Rust and a linker; `instances`: root or user namespaces
 set -u
+
+compiler='' instances=''
+for wanted; do
+  case $wanted in
+    compiler) compiler=yes ;;
+    instances) instances=yes ;;
+    *) echo "preflight.sh: $wanted is neither compiler nor instances" >&2; exit 2 ;;
+  esac
+done
 
 lacking() {
   echo "goldsmith: this machine lacks what is needed: $1" >&2
@@ -20,11 +29,11 @@ fi
 user_namespaces() {
   unshare --user --map-root-user --mount --pid --fork --propagation private mount -t proc proc /proc 2>/dev/null
 }
-if [ "${1:-}" = instances ] && [ "$root" = none ] && ! user_namespaces; then
+if [ "$instances" ] && [ "$root" = none ] && ! user_namespaces; then
   lacking "user namespaces or root for the instances (allow them, run as root, or let this user run \`sudo -n\`; \`goldsmith local doctor\` says why they do not work)"
 fi
 
-command -v cargo >/dev/null || lacking "cargo, Rust's build tool (https://rustup.rs)"
+[ -z "$compiler" ] || command -v cargo >/dev/null || lacking "cargo, Rust's build tool (https://rustup.rs)"
 
 missing=
 needs() { # PACKAGE COMMAND...: the Debian package that makes the command succeed
@@ -32,9 +41,11 @@ needs() { # PACKAGE COMMAND...: the Debian package that makes the command succee
   shift
   "$@" >/dev/null 2>&1 || missing="$missing $package"
 }
-needs build-essential cc --version
+if [ "$compiler" ]; then
+  needs build-essential cc --version
+fi
 needs python3-venv python3 -c 'import sys, venv, ensurepip; assert sys.version_info >= (3, 10)'
-if [ "${1:-}" = instances ]; then
+if [ "$instances" ]; then
   needs mmdebstrap mmdebstrap --version
 fi
 if [ "${GOLDSMITH_REQUIRE_E2E:-}" = 1 ]; then

@@ -83,8 +83,9 @@ fn show(globals: &Globals, stack: &Stack) -> Result<()> {
     }
     output::line(&format!("The local stack `{}` runs at {}.", stack.name, stack.endpoint_url))?;
     let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
-    output::line(&format!("  AWS CLI:  {key} aws --region {} --endpoint-url {} …", stack.region, stack.endpoint_url))?;
-    output::line(&format!("  End it:   {}", call(globals, "down")))?;
+    output::line(&format!("  AWS CLI:   {key} aws --region {} --endpoint-url {} …", stack.region, stack.endpoint_url))?;
+    output::line(&format!("  Instances: {}", stack.instances()?))?;
+    output::line(&format!("  End it:    {}", call(globals, "down")))?;
     Ok(())
 }
 

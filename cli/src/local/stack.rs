@@ -45,6 +45,13 @@ pub(crate) struct Stack {
     pub(crate) deployed: Option<Deployed>,
 }
 
+/// What the endpoint's inventory says of all its instances.
+#[derive(Deserialize)]
+struct Way {
+    isolation: String,
+    disk: String,
+}
+
 /// Digests (SHA-256) of what was deployed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Deployed {
@@ -110,6 +117,13 @@ impl Stack {
     /// Whether the emulator answers.
     pub(crate) fn emulator_answers(&self) -> bool {
         http::request("GET", self.port, "/_ministack/health").is_ok()
+    }
+
+    /// How its instances run: isolation and disk by name.
+    pub(crate) fn instances(&self) -> Result<String> {
+        let way: Way = serde_json::from_str(&http::request("GET", self.ec2_port, "/_local/inventory")?)
+            .context("the EC2 endpoint does not say how its instances run")?;
+        Ok(format!("{} with {} disks", way.isolation, way.disk))
     }
 
     /// Whether the EC2 endpoint answers.

@@ -100,8 +100,11 @@ impl Start<'_> {
         let stack = Stack::started(self.name, ports, [emulator, ec2], programs);
         // From here on `down` can end it, whatever happens to this process.
         stack.save(self.folders)?;
-        match self.wait(&stack) {
-            Ok(()) => Ok(stack),
+        match self.wait(&stack).and_then(|()| stack.instances()) {
+            Ok(instances) => {
+                say(&format!("Instances run here: {instances}."));
+                Ok(stack)
+            }
             Err(error) => end(&stack, self.folders, self.privilege).and(Err(error)),
         }
     }
