@@ -1,5 +1,7 @@
 //! The same suite with other rights: as an ordinary user with and without a range of ids, and as root in a container.
 
+mod setpriv;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -7,14 +9,12 @@ use std::process::Command;
 
 use super::guests::{EXPECTED_ISOLATION, base_image};
 use super::require_or_skip;
+use setpriv::{as_user, in_a_container};
 
 /// The isolation that a run of the suite asks for; without it, the endpoint chooses.
 pub(crate) const FORCED_ISOLATION: &str = "GOLDSMITH_TEST_FORCED";
 /// Folder with the base image for a run of the suite.
 pub(crate) const CACHE: &str = "GOLDSMITH_TEST_CACHE";
-/// The rights of root in an ordinary container: `chroot`, but no mounts and no namespaces.
-const CONTAINER_RIGHTS: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,\
-                                +net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
 /// An account that this machine does not know.
 const STRANGER: u32 = 64_321;
 
@@ -71,12 +71,8 @@ fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
     }
     let mut command = match rights {
         Rights::RootWithoutNspawn => Command::new("env"),
-        Rights::Container | Rights::StrictContainer => {
-            let mut command = Command::new("setpriv");
-            command.args(["--bounding-set", CONTAINER_RIGHTS]);
-            command
-        }
-        Rights::User => as_stranger(),
+        Rights::Container | Rights::StrictContainer => in_a_container(),
+        Rights::User => as_user(STRANGER),
         Rights::UserWithRange => with_range(home),
     };
     command.arg(&program).args(tests).env("HOME", home).env("TMPDIR", home).env_remove("XDG_DATA_HOME");
@@ -92,13 +88,6 @@ fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
     println!("{} tests passed with the isolation {isolation}", tests.len());
 }
 
-fn as_stranger() -> Command {
-    let id = STRANGER.to_string();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", &id, "--regid", &id, "--clear-groups"]);
-    command
-}
-
 /// The range is there in a mount namespace only: nothing of this machine is changed.
 fn with_range(folder: &Path) -> Command {
     let entry = format!("stranger:x:{STRANGER}:{STRANGER}::{}:/bin/sh\n", folder.display());
@@ -108,7 +97,7 @@ fn with_range(folder: &Path) -> Command {
                   mount --bind \"$1/passwd\" /etc/passwd\n\
                   for file in subuid subgid; do mount --bind \"$1/range\" /etc/$file; done\n\
                   shift; exec \"$@\"";
-    let user = as_stranger();
+    let user = as_user(STRANGER);
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-ec", script, "sh"]).arg(folder);
     command.arg(user.get_program()).args(user.get_args());
