@@ -203,7 +203,7 @@ mod tests {
             ),
             (
                 json!({"pipeline": "w"}),
-                "the field `pipeline` of the input is wrong: the name `w` has 1 characters: 3 to 128 are allowed",
+                "the field `pipeline` of the input is wrong: the name `w` is 1 long: 3 to 128 characters are allowed",
             ),
             (
                 json!({"pipeline": "web", "cause": {"kind": "manual", "id": "1", "x": 1}}),

@@ -17,7 +17,7 @@ pub struct Name(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Too short or too long.
-    #[error("the name `{name}` has {length} characters: 3 to 128 are allowed")]
+    #[error("the name `{name}` is {length} long: 3 to 128 characters are allowed")]
     Length {
         /// The text.
         name: String,
@@ -91,11 +91,11 @@ mod tests {
         }
         let long = "a".repeat(129);
         for (bad, message) in [
-            ("ab", "the name `ab` has 2 characters: 3 to 128 are allowed"),
+            ("ab", "the name `ab` is 2 long: 3 to 128 characters are allowed"),
             ("web/1", "the name `web/1` has a `/`: letters, digits, `-`, `_` and inner spaces are allowed"),
             ("äbc", "the name `äbc` has a `ä`: letters, digits, `-`, `_` and inner spaces are allowed"),
             (" abc", "the name ` abc` has a space at an end: letters, digits, `-`, `_` and inner spaces are allowed"),
-            (&long, &format!("the name `{long}` has 129 characters: 3 to 128 are allowed")),
+            (&long, &format!("the name `{long}` is 129 long: 3 to 128 characters are allowed")),
         ] {
             assert_eq!(bad.parse::<Name>().unwrap_err().to_string(), message);
         }

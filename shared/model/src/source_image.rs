@@ -201,7 +201,7 @@ mod tests {
             ("al2023", "`al2023` is not a source image: use ami-…, ssm:NAME, pipeline:NAME or {owners: […], name: …}"),
             ("ami-123", "`ami-123` is not an AMI id: `ami-` and 8 or 17 hexadecimal digits are wanted"),
             ("ssm:a b", "`a b` is not the name of an SSM parameter"),
-            ("pipeline:x", "the name `x` has 1 characters: 3 to 128 are allowed"),
+            ("pipeline:x", "the name `x` is 1 long: 3 to 128 characters are allowed"),
         ] {
             assert_eq!(text.parse::<SourceImage>().unwrap_err().to_string(), message);
         }

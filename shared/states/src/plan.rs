@@ -169,23 +169,31 @@ mod tests {
     #[tokio::test]
     async fn what_the_user_has_to_mend_is_refused_and_named() {
         let stack = Stack::new().await;
-        for (input, part) in [
+        for (input, message) in [
             (
                 json!({"pipeline": "nowhere"}),
                 "the field `pipeline` of the input names `nowhere`, which was never applied",
             ),
             (json!({"pipelin": "web"}), "the input has no field `pipelin`: did you mean `pipeline`?"),
-            (json!("web"), "the input must be a JSON object"),
-            (json!({"pipeline": "web", "force": "yes"}), "the field `force` of the input is wrong"),
+            (json!("web"), r#"the input must be a JSON object such as {"pipeline": "web-server"}"#),
+            (
+                json!({"pipeline": "web", "force": "yes"}),
+                "the field `force` of the input is wrong: invalid type: string \"yes\", expected a boolean",
+            ),
             (
                 json!({"pipeline": "web", "sourceImage": "ssm:/nothing"}),
-                "source image ssm:/nothing: there is no such parameter",
+                "source image ssm:/nothing: there is no such parameter in eu-west-1",
             ),
-            (json!({"pipeline": "web", "parameters": {"apache": {}}}), "names component `apache`"),
+            (
+                json!({"pipeline": "web", "parameters": {"apache": {}}}),
+                "the field `parameters` of the input names component `apache`, which recipe `web` has not",
+            ),
         ] {
             let error = stack.run(&plan(input)).await.unwrap_err();
             assert_eq!(error.error, "Goldsmith.Refused");
-            assert!(error.cause.contains(part), "{}", error.cause);
+            let told: Value = serde_json::from_str(&error.cause).unwrap();
+            let cause: Value = serde_json::from_str(told["errorMessage"].as_str().unwrap()).unwrap();
+            assert_eq!((&cause["state"], &cause["message"]), (&json!("Plan"), &json!(message)));
         }
         assert!(stack.inventory().is_empty());
     }
