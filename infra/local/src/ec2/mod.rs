@@ -58,7 +58,17 @@ pub(crate) struct Call<'a> {
 
 /// Performs the call that `Action` names.
 pub(crate) fn perform(call: &Call<'_>) -> Result<Xml, ApiError> {
-    match call.params.get("Action").unwrap_or_default() {
+    let action = call.params.get("Action").unwrap_or_default();
+    let answer = perform_on_instances(call, action)?;
+    // What changes something has looked at this before it did.
+    if action.starts_with("Describe") {
+        call.check_dry_run()?;
+    }
+    Ok(answer)
+}
+
+fn perform_on_instances(call: &Call<'_>, action: &str) -> Result<Xml, ApiError> {
+    match action {
         "RunInstances" => run_instances::run(call),
         "DescribeInstances" => describe_instances::describe(call),
         "DescribeInstanceStatus" => instance_status::describe(call),

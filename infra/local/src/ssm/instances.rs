@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::page::page;
+use super::page::{OF_INSTANCES, page};
 use super::{Call, epoch};
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
@@ -50,7 +50,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, ApiError> {
         })
     };
     let found = known.filter(pass).map(item).collect();
-    page("InstanceInformationList", found, input.max_results, input.next_token.as_deref())
+    page("InstanceInformationList", found, OF_INSTANCES, input.max_results, input.next_token.as_deref())
 }
 
 fn ping(instance: &Instance) -> &'static str {

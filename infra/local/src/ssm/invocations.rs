@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::page::page;
+use super::page::{OF_COMMANDS, page};
 use super::{Call, DOCUMENT, epoch};
 use crate::api::ApiError;
 use crate::world::{Command, Invocation, iso};
@@ -119,7 +119,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Value, ApiError> {
     let asked = |id: &String| input.instance_id.as_ref().is_none_or(|asked| asked == id);
     let found = pairs.filter(|(command, (id, one))| asked(id) && input.pass(command, one.status.name()));
     let values = found.map(|(command, (id, one))| invocation_json(command, id, one, input.details)).collect();
-    page("CommandInvocations", values, input.max_results, input.next_token.as_deref())
+    page("CommandInvocations", values, OF_COMMANDS, input.max_results, input.next_token.as_deref())
 }
 
 fn invocation_json(command: &Command, instance: &str, invocation: &Invocation, details: bool) -> Value {
@@ -157,7 +157,7 @@ pub(super) fn list_commands(call: &Call<'_>) -> Result<Value, ApiError> {
     commands.retain(|command| input.instance_id.as_ref().is_none_or(|id| command.invocations.contains_key(id)));
     commands.retain(|command| input.pass(command, command.status().name()));
     let values = commands.into_iter().map(command_json).collect();
-    page("Commands", values, input.max_results, input.next_token.as_deref())
+    page("Commands", values, OF_COMMANDS, input.max_results, input.next_token.as_deref())
 }
 
 /// A command as answers show it.

@@ -1,22 +1,30 @@
 //! Pages of Systems Manager's lists.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Value, json};
 
 use crate::api::ApiError;
 
-/// Most values of a page, and how many it has when the caller does not say.
-const LARGEST: usize = 50;
+/// How many values a page of commands may have.
+pub(super) const OF_COMMANDS: RangeInclusive<usize> = 1..=50;
+/// The same of instances.
+pub(super) const OF_INSTANCES: RangeInclusive<usize> = 5..=50;
+/// The same of parameters.
+pub(super) const OF_PARAMETERS: RangeInclusive<usize> = 1..=10;
 
-/// One page of values under their name, and the token of the next.
+/// One page of values under their name, and the token of the next. It has as many as may be when the caller does not say.
 pub(super) fn page(
     name: &str,
     values: Vec<Value>,
+    bounds: RangeInclusive<usize>,
     size: Option<usize>,
     token: Option<&str>,
 ) -> Result<Value, ApiError> {
-    let size = size.unwrap_or(LARGEST);
-    if !(1..=LARGEST).contains(&size) {
-        let message = format!("Value {size} at 'maxResults' failed to satisfy constraint: 1 to {LARGEST}");
+    let size = size.unwrap_or(*bounds.end());
+    if !bounds.contains(&size) {
+        let (least, most) = bounds.into_inner();
+        let message = format!("Value {size} at 'maxResults' failed to satisfy constraint: {least} to {most}");
         return Err(ApiError::new("ValidationException", message));
     }
     let start: usize = match token {
@@ -35,13 +43,10 @@ mod tests {
     #[test]
     fn hands_out_all_of_it_page_by_page() {
         let values = || (0..5).map(|number| json!(number)).collect::<Vec<_>>();
-        let first = page("Numbers", values(), Some(3), None).unwrap();
-        assert_eq!(first, json!({"Numbers": [0, 1, 2], "NextToken": "3"}));
-        assert_eq!(
-            page("Numbers", values(), Some(3), Some("3")).unwrap(),
-            json!({"Numbers": [3, 4], "NextToken": null})
-        );
-        assert_eq!(page("Numbers", values(), Some(3), Some("x")).unwrap_err().code, "InvalidNextToken");
-        assert_eq!(page("Numbers", values(), Some(51), None).unwrap_err().code, "ValidationException");
+        let page = |size, token| page("Numbers", values(), 1..=50, size, token);
+        assert_eq!(page(Some(3), None).unwrap(), json!({"Numbers": [0, 1, 2], "NextToken": "3"}));
+        assert_eq!(page(Some(3), Some("3")).unwrap(), json!({"Numbers": [3, 4], "NextToken": null}));
+        assert_eq!(page(Some(3), Some("x")).unwrap_err().code, "InvalidNextToken");
+        assert_eq!(page(Some(51), None).unwrap_err().code, "ValidationException");
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::page::{OF_PARAMETERS, page};
 use super::{Call, epoch};
 use crate::api::ApiError;
 use crate::world::source::Variant;
@@ -34,6 +35,8 @@ struct PathInput {
     path: String,
     #[serde(default)]
     recursive: bool,
+    max_results: Option<usize>,
+    next_token: Option<String>,
 }
 
 /// One parameter.
@@ -62,7 +65,7 @@ pub(super) fn get_by_path(call: &Call<'_>) -> Result<Value, ApiError> {
     };
     let found: Vec<Value> =
         NAMES.iter().map(|(name, _)| *name).filter(below).filter_map(|name| find(call, name)).collect();
-    Ok(json!({"Parameters": found}))
+    page("Parameters", found, OF_PARAMETERS, input.max_results, input.next_token.as_deref())
 }
 
 fn find(call: &Call<'_>, name: &str) -> Option<Value> {
