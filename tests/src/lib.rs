@@ -1,1 +1,3 @@
-//! Nothing: this package holds the tests that go across crates, in `tests/`.
+//! What the suites that go across crates share.
+
+pub mod suite;

@@ -16,7 +16,7 @@ mod stack;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use goldsmith_tests::suite::run;
 
 use crate::stack::Stack;
 
@@ -24,27 +24,5 @@ use crate::stack::Stack;
 const STACK: &str = "e2e";
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    arguments.test_threads = Some(1);
-    let cases = cases::all();
-    if arguments.list {
-        let trials = cases.into_iter().map(|(name, _)| Trial::test(name, || Ok(()))).collect();
-        return libtest_mimic::run(&arguments, trials).exit_code();
-    }
-    if let Err(missing) = stack::can_run() {
-        println!("SKIPPED ({missing}): {} end-to-end tests", cases.len());
-        let required = std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_some_and(|value| value == "1");
-        return ExitCode::from(u8::from(required));
-    }
-    let stack = Stack::up(STACK);
-    let trials = cases.into_iter().map(|(name, case)| {
-        let stack = stack.clone();
-        Trial::test(name, move || {
-            case(&stack);
-            Ok(())
-        })
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    stack.down();
-    conclusion.exit_code()
+    run("end-to-end", cases::all(), || Stack::up(STACK), Stack::down)
 }

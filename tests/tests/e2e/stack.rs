@@ -1,6 +1,6 @@
 //! The stack of the suite: the real `goldsmith local up`, and clients to look behind it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,28 +8,13 @@ use std::time::{Duration, Instant};
 use goldsmith_cloud::aws::{LambdaFunctions, SdkConfig, StepFunctions, sdk_config, with_keys};
 use goldsmith_cloud::{Execution, ExecutionStatus, Executions as _, Functions as _, Started};
 use goldsmith_store::{DynamoTable, ImageRecord, Store};
+use goldsmith_tests::suite;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// How long anything may take before the suite gives up on it.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-/// Why the suite cannot run here, as the doctor says it.
-pub(crate) fn can_run() -> Result<(), String> {
-    let doctor = Command::new(binaries().join("goldsmith")).args(["local", "doctor"]).output();
-    let doctor = doctor.map_err(|error| format!("goldsmith cannot be started: {error}"))?;
-    let said = String::from_utf8_lossy(&doctor.stdout);
-    println!("{}", said.lines().next().unwrap_or_default());
-    let cause = String::from_utf8_lossy(&doctor.stderr).trim().to_owned();
-    if doctor.status.success() { Ok(()) } else { Err(cause) }
-}
-
-/// Cargo's folder with the binaries: this test lies in its `deps`.
-fn binaries() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.parent().and_then(Path::parent).unwrap().to_owned()
-}
 
 /// A running stack.
 #[derive(Clone)]
@@ -208,7 +193,7 @@ impl Stack {
 }
 
 fn goldsmith(stack: &str, state: &Path, arguments: &[&str], stderr: Stdio) -> Output {
-    let mut command = Command::new(binaries().join("goldsmith"));
+    let mut command = Command::new(suite::goldsmith());
     command.args(arguments).args(["--stack", stack]).env("XDG_STATE_HOME", state);
     command.stdin(Stdio::null()).stderr(stderr).output().expect("the goldsmith binary is built before this suite")
 }

@@ -1,0 +1,84 @@
+//! Codes of instances, their volumes and their tags.
+
+use aws_sdk_ec2::types::{
+    AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, EbsInstanceBlockDeviceSpecification,
+    InstanceBlockDeviceMappingSpecification, InstanceType, Tag,
+};
+use serde_json::json;
+
+use super::{Met, NO_IMAGE, NO_INSTANCE};
+use crate::caller::{Aws, first_id};
+use crate::local::{Local, REGION};
+
+pub(super) async fn meet(met: &mut Met, local: &Local) {
+    let aws = local.aws("100000000021");
+    launches(met, &aws, local.source()).await;
+    no_subnet(met, local).await;
+    let made = aws.launching(local.source()).client_token("one").send().await.unwrap();
+    let id = first_id(made.instances());
+    let other = aws.launching(local.source()).client_token("one").max_count(2);
+    met.refused("IdempotentParameterMismatch", other.send().await);
+    attributes(met, &aws, &id).await;
+    tags(met, &aws, &id).await;
+    aws.terminate(&id).await;
+    met.refused("IncorrectInstanceState", aws.ec2.start_instances().instance_ids(&id).send().await);
+    let ec2 = &aws.ec2;
+    met.refused("InvalidInstanceID.NotFound", ec2.describe_instances().instance_ids(NO_INSTANCE).send().await);
+    met.refused("InvalidInstanceID.Malformed", ec2.describe_instances().instance_ids("i-x").send().await);
+    let both = ec2.describe_instances().instance_ids(&id).max_results(5);
+    met.refused("InvalidParameterCombination", both.send().await);
+    met.refused("InvalidVolume.NotFound", ec2.describe_volumes().volume_ids("vol-0123456789abcdef0").send().await);
+    let types = ec2.describe_instance_types().instance_types(InstanceType::from("x9.huge"));
+    met.refused("InvalidInstanceType", types.send().await);
+    met.refused("InvalidAction", ec2.describe_addresses().send().await);
+}
+
+async fn launches(met: &mut Met, aws: &Aws, source: &str) {
+    let launch = aws.launching(source);
+    met.refused("InvalidAMIID.NotFound", aws.launching(NO_IMAGE).send().await);
+    met.refused("InvalidAMIID.Malformed", aws.launching("ami-x").send().await);
+    met.refused("MissingParameter", aws.ec2.run_instances().image_id(source).send().await);
+    let unknown = launch.clone().instance_type(InstanceType::from("x9.huge"));
+    met.refused("InvalidParameterValue", unknown.send().await);
+    met.refused("InvalidParameterValue", launch.clone().instance_type(InstanceType::T4gSmall).send().await);
+    let subnet = launch.clone().subnet_id("subnet-0123456789abcdef0");
+    met.refused("InvalidSubnetID.NotFound", subnet.send().await);
+    let group = launch.clone().security_group_ids("sg-0123456789abcdef0");
+    met.refused("InvalidGroup.NotFound", group.send().await);
+    met.refused("InvalidKeyPair.NotFound", launch.clone().key_name("none").send().await);
+    met.refused("InstanceLimitExceeded", launch.clone().min_count(1001).max_count(1001).send().await);
+    met.refused("DryRunOperation", launch.clone().dry_run(true).send().await);
+    let mapped = |volume| BlockDeviceMapping::builder().device_name("/dev/xvda").ebs(volume).build();
+    let small = mapped(EbsBlockDevice::builder().volume_size(1).build());
+    met.refused("InvalidBlockDeviceMapping", launch.clone().block_device_mappings(small).send().await);
+    let unencrypted = mapped(EbsBlockDevice::builder().kms_key_id("key").build());
+    met.refused("InvalidParameterDependency", launch.block_device_mappings(unencrypted).send().await);
+}
+
+/// An account whose only subnet is none that launches fall back on.
+async fn no_subnet(met: &mut Met, local: &Local) {
+    let aws = local.aws("200000000021");
+    let found = aws.ec2.describe_subnets().send().await.unwrap();
+    let subnet = found.subnets()[0].subnet_id().unwrap();
+    let handed = json!({"account": aws.account, "region": REGION, "subnets": [{"id": subnet}]});
+    local.admin("resources", &handed);
+    met.refused("MissingInput", aws.launching(local.source()).send().await);
+}
+
+async fn attributes(met: &mut Met, aws: &Aws, id: &str) {
+    let modify = aws.ec2.modify_instance_attribute().instance_id(id);
+    let keep = |keep| modify.clone().disable_api_termination(AttributeBooleanValue::builder().value(keep).build());
+    keep(true).send().await.unwrap();
+    met.refused("OperationNotPermitted", aws.ec2.terminate_instances().instance_ids(id).send().await);
+    keep(false).send().await.unwrap();
+    let volume = EbsInstanceBlockDeviceSpecification::builder().delete_on_termination(true).build();
+    let device = InstanceBlockDeviceMappingSpecification::builder().device_name("/dev/none").ebs(volume).build();
+    met.refused("InvalidInstanceAttributeValue", modify.clone().block_device_mappings(device).send().await);
+}
+
+async fn tags(met: &mut Met, aws: &Aws, id: &str) {
+    let tag = |key: String| Tag::builder().key(key).value("").build();
+    let many = (0..51).map(|number| tag(number.to_string())).collect();
+    met.refused("TagLimitExceeded", aws.ec2.create_tags().resources(id).set_tags(Some(many)).send().await);
+    met.refused("InvalidID", aws.ec2.create_tags().resources("thing-1").tags(tag("key".to_owned())).send().await);
+}
