@@ -155,8 +155,8 @@ impl Endpoint {
         lock(&self.guests).insert(id.to_owned(), guest);
     }
 
-    pub(crate) fn drop_guest(&self, id: &str) -> Option<Arc<Guest>> {
-        lock(&self.guests).remove(id)
+    pub(crate) fn drop_guest(&self, id: &str) {
+        lock(&self.guests).remove(id);
     }
 
     /// All insides.

@@ -66,7 +66,7 @@ impl Endpoint {
 async fn run(guest: &Guest, id: &str, key: &str, data: &str) -> std::io::Result<()> {
     let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
     let mut setup = guest.command("/bin/sh").await.ok_or_else(gone)?;
-    setup.args(["-c", SETUP, "sh", id, key, LOG]).kill_on_drop(true);
+    setup.args(["-c", SETUP, "sh", id, key, LOG]);
     let mut setup = setup.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     if let Some(mut input) = setup.stdin.take() {
         input.write_all(data.as_bytes()).await?;

@@ -203,17 +203,19 @@ impl Endpoint {
         self.end_tasks(false).await;
         let mut halts: tokio::task::JoinSet<()> = tokio::task::JoinSet::new();
         for guest in self.guests() {
-            halts.spawn(async move { guest.halt(true).await });
+            halts.spawn(async move { guest.retire(true).await });
         }
         while halts.join_next().await.is_some() {}
     }
 
     /// Ends the processes of an instance and removes its disk.
     pub(crate) async fn remove_inside(&self, id: &str) {
-        let Some(guest) = self.drop_guest(id) else { return };
+        let Some(guest) = self.guest(id) else { return };
         if let Err(error) = guest.destroy().await {
             tracing::error!(instance = id, error = %chain(&error), "its disk stays behind");
         }
+        // Known until it is gone: the endpoint may end, or be reset, meanwhile.
+        self.drop_guest(id);
     }
 
     /// Removes the content that nothing needs any more.

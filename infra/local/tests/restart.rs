@@ -4,49 +4,16 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
+use common::guests::killable::{self, Killable};
 use common::guests::{base_image, ended, launch, run, send, source, traces_of, wait_for_image, wait_for_state};
 use common::rights::{Rights, again};
 use common::{Client, TestEndpoint, until};
 use serde_json::{Value, json};
 
-/// State folder and base image of the endpoint that a process of this test binary serves.
-const SERVE: [&str; 2] = ["GOLDSMITH_TEST_STATE", "GOLDSMITH_TEST_BASE"];
-
 /// Not a test: the endpoint of the others, in a process that can be killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn serving() {
-    let [Ok(state), Ok(base)] = SERVE.map(std::env::var) else { return };
-    let options = common::options(state.as_ref(), base.as_ref(), None, std::time::Duration::ZERO);
-    goldsmith_local::serve(options).await.unwrap();
-}
-
-/// An endpoint in a process of its own, killed at the end.
-struct Killable {
-    child: Child,
-    client: Client,
-}
-
-impl Killable {
-    fn start(state: &Path, base: &Path) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "serving", "--nocapture"]).env(SERVE[0], state).env(SERVE[1], base);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = lines.find_map(|line| Some(line.unwrap().split_once("listening on ")?.1.to_owned())).unwrap();
-        // Else the endpoint would write into a closed pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Killable { child, client: Client::at(address.parse().unwrap()) }
-    }
-
-    /// Kills it: nothing is tidied up.
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+    killable::serve_when_asked().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,44 +102,12 @@ async fn several_endpoints_run_side_by_side() {
     drop(two.stop().await);
 }
 
-/// Launches an instance, runs a command in it and terminates it.
-async fn one_life(client: Client, number: usize) {
-    let instance = launch(client, &source(client)).await;
-    let said =
-        run(client, &instance, &format!("setsid sleep 1000 < /dev/null > /dev/null 2>&1 &\necho {number}")).await;
-    assert_eq!(said["StandardOutputContent"], format!("{number}\n"));
-    client.ec2("TerminateInstances", &[("InstanceId.1", &instance)]);
-    wait_for_state(client, &instance, "terminated").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_instances_leave_nothing() {
-    let Some(base) = base_image().await else { return };
-    let endpoint = TestEndpoint::start(&base, None).await;
-    let (client, folder) = (endpoint.client, endpoint.state_dir());
-    let mut running = tokio::task::JoinSet::new();
-    for number in 0..200 {
-        if running.len() == 20 {
-            running.join_next().await.unwrap().unwrap();
-        }
-        // A thread each: the test's client waits for its answers.
-        let runtime = tokio::runtime::Handle::current();
-        running.spawn_blocking(move || runtime.block_on(one_life(client, number)));
-    }
-    while let Some(done) = running.join_next().await {
-        done.unwrap();
-    }
-    assert_eq!(traces_of(&folder), [""; 0]);
-    assert_eq!(std::fs::read_dir(folder.join("state/instances")).unwrap().count(), 0);
-    endpoint.end().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_holds_for_an_ordinary_user() {
-    again(Rights::User, "single-uid", &["two_hundred", "everything_goes_on", "several_endpoints"]).await;
+    again(Rights::User, "single-uid", &["everything_goes_on", "several_endpoints"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_holds_for_an_ordinary_user_with_a_range_of_ids() {
-    again(Rights::UserWithRange, "user-namespace", &["two_hundred", "everything_goes_on", "several_endpoints"]).await;
+    again(Rights::UserWithRange, "user-namespace", &["everything_goes_on", "several_endpoints"]).await;
 }

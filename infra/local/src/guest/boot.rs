@@ -17,6 +17,8 @@ use crate::ids;
 
 /// How long processes may take to end by themselves when an instance stops or reboots.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long the kernel may take to end a process namespace.
+const BURIAL: Duration = Duration::from_secs(10);
 /// How often they are looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -55,9 +57,13 @@ pub(super) async fn start(guest: &Guest) -> Result<Running, GuestError> {
         Isolation::Chroot => start_chroot(guest, &boot_id).map_err(GuestError::prepare(guest.tree())),
         Isolation::Nspawn => {
             let mut inside = start_script(guest, "nspawn.sh").await?;
-            let unfit = || GuestError::Boot { id: guest.id.clone(), stderr: console(guest) };
-            inside.init = nspawn::first_process(inside.supervisor).await.ok_or_else(unfit)?;
-            if nspawn::wait_until_up(guest, &inside).await { Ok(Running::Inside(inside)) } else { Err(unfit()) }
+            let first = nspawn::first_process(inside.supervisor).await;
+            inside.init = first.unwrap_or(inside.init);
+            if first.is_some() && nspawn::wait_until_up(guest, &inside).await {
+                return Ok(Running::Inside(inside));
+            }
+            stop(guest, &mut Running::Inside(inside), false).await;
+            Err(GuestError::Boot { id: guest.id.clone(), stderr: console(guest) })
         }
         Isolation::Namespaces | Isolation::UserNamespace | Isolation::SingleUid => {
             Ok(Running::Inside(start_script(guest, "init.sh").await?))
@@ -89,6 +95,8 @@ async fn start_script(guest: &Guest, script: &str) -> Result<Box<Inside>, GuestE
             if let Some(mut pipe) = unshare.stderr.take() {
                 pipe.read_to_string(&mut stderr).await.ok();
             }
+            unshare.kill().await.ok();
+            remove_groups(guest).await;
             Err(GuestError::Boot { id: guest.id.clone(), stderr: stderr.trim().to_owned() })
         }
     }
@@ -120,7 +128,9 @@ pub(super) async fn stop(guest: &Guest, running: &mut Running, gently: bool) {
     if let Running::Inside(inside) = running {
         // The kernel ends every process of a process namespace with its first one.
         kill_process(inside.supervisor, Signal::KILL).ok();
-        inside.unshare.wait().await.ok();
+        if tokio::time::timeout(BURIAL, inside.unshare.wait()).await.is_err() {
+            tracing::error!(instance = guest.id, "its first process does not end");
+        }
     }
     loop {
         let members = running.members(guest);
@@ -133,9 +143,13 @@ pub(super) async fn stop(guest: &Guest, running: &mut Running, gently: bool) {
         tokio::time::sleep(LOOK).await;
     }
     if matches!(running, Running::Inside(_)) {
-        let id = guest.id.clone();
-        tokio::task::spawn_blocking(move || groups::remove(&id)).await.ok();
+        remove_groups(guest).await;
     }
+}
+
+async fn remove_groups(guest: &Guest) {
+    let id = guest.id.clone();
+    tokio::task::spawn_blocking(move || groups::remove(&id)).await.ok();
 }
 
 async fn end_gently(guest: &Guest, running: &Running) {

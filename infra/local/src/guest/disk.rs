@@ -7,6 +7,9 @@ use super::error::{GuestError, run};
 use super::isolation::{Disk, Isolation};
 use super::{Guest, fresh_dir, runtime};
 
+/// Copies share their blocks where the file system can.
+pub(super) const REFLINK: &str = "--reflink=auto";
+
 impl Guest {
     /// Makes the disk.
     pub(super) async fn make_disk(&self) -> Result<(), GuestError> {
@@ -57,7 +60,7 @@ impl Guest {
 
 /// Copies a tree with owners, modes, links, devices and extended attributes (an overlay's marks are such).
 async fn copy(isolation: Isolation, from: &Path, to: &Path) -> Result<(), GuestError> {
-    run("cp", isolation.as_root("cp").args(["-a", "--reflink=auto", "-T"]).arg(from).arg(to)).await
+    run("cp", isolation.as_root("cp").args(["-a", REFLINK, "-T"]).arg(from).arg(to)).await
 }
 
 /// Removes what is in a folder but keeps the folder, its owner and its mode.

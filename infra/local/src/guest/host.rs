@@ -30,7 +30,7 @@ impl Host {
         std::fs::create_dir_all(dir).map_err(GuestError::prepare(dir))?;
         let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
         let lock = lock(&dir)?;
-        processes::kill_below(&dir.join("instances"));
+        processes::end_left(&dir);
         remove_groups(&dir);
         groups::sweep();
         for name in ["instances", "layers"] {

@@ -20,12 +20,18 @@ mod processes;
 mod runtime;
 
 use std::fs::File;
+use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
+use tokio::task::JoinError;
+use tokio::time::timeout;
 
 pub(crate) use error::GuestError;
 use error::run;
@@ -35,6 +41,11 @@ pub(crate) use runtime::host_mirror;
 
 use boot::Running;
 use isolation::{Isolation, Way};
+
+/// How long processes that were killed may take to be gone.
+const ENDING: Duration = Duration::from_secs(2);
+/// How often they are looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What the inside of an instance asked for with `reboot` or `shutdown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +75,8 @@ enum Power {
     On(Running),
     /// Its disk.
     Off,
-    /// Nothing any more.
-    Destroyed,
+    /// Nothing that will ever run again.
+    Retired,
 }
 
 impl Guest {
@@ -85,13 +96,18 @@ impl Guest {
     }
 
     /// Starts it; makes its disk first when it has none yet.
-    pub(crate) async fn boot(&self) -> Result<(), GuestError> {
+    pub(crate) async fn boot(self: &Arc<Self>) -> Result<(), GuestError> {
+        let guest = self.clone();
+        wholly(async move { guest.boot_now().await }).await
+    }
+
+    async fn boot_now(&self) -> Result<(), GuestError> {
         let mut power = self.power.lock().await;
         match *power {
             Power::New => self.make_disk().await?,
             Power::Off => {}
             Power::On(_) => return Ok(()),
-            Power::Destroyed => return Err(GuestError::NotRunning { id: self.id.clone() }),
+            Power::Retired => return Err(GuestError::NotRunning { id: self.id.clone() }),
         }
         *power = Power::Off; // The disk is there, even when it does not start.
         *power = Power::On(boot::start(self).await?);
@@ -100,21 +116,41 @@ impl Guest {
     }
 
     /// Ends all its processes; `gently` lets them end by themselves for a moment first.
-    pub(crate) async fn halt(&self, gently: bool) {
+    pub(crate) async fn halt(self: &Arc<Self>, gently: bool) {
+        let guest = self.clone();
+        wholly(async move {
+            let mut power = guest.power.lock().await;
+            if let Power::On(running) = &mut *power {
+                boot::stop(&guest, running, gently).await;
+                *power = Power::Off;
+            }
+        })
+        .await;
+    }
+
+    /// Ends all its processes, for good: it is never booted again. Its disk stays.
+    pub(crate) async fn retire(self: &Arc<Self>, gently: bool) {
+        let guest = self.clone();
+        wholly(async move { guest.retire_now(gently).await }).await;
+    }
+
+    async fn retire_now(&self, gently: bool) {
         let mut power = self.power.lock().await;
         if let Power::On(running) = &mut *power {
             boot::stop(self, running, gently).await;
-            *power = Power::Off;
         }
+        *power = Power::Retired;
     }
 
     /// Ends all its processes and removes its disk, for good.
-    pub(crate) async fn destroy(&self) -> Result<(), GuestError> {
-        self.halt(false).await;
-        let mut power = self.power.lock().await;
-        *power = Power::Destroyed;
-        // Not all files belong to the user that the endpoint runs as.
-        run("rm", self.way.isolation.as_root("rm").arg("-rf").arg(self.dir())).await
+    pub(crate) async fn destroy(self: &Arc<Self>) -> Result<(), GuestError> {
+        let guest = self.clone();
+        wholly(async move {
+            guest.retire_now(false).await;
+            // Not all files belong to the user that the endpoint runs as.
+            run("rm", guest.way.isolation.as_root("rm").arg("-rf").arg(guest.dir())).await
+        })
+        .await
     }
 
     /// Whether it is booted and not on its way down.
@@ -136,6 +172,23 @@ impl Guest {
         let mut command = power.running()?.enter(self);
         command.arg(program).env_clear().envs(runtime::environment());
         Some(command)
+    }
+
+    /// Ends a command and what it has started, all in a process group of their own. What runs inside goes first, so that
+    /// the one that waits for it outside buries it: where nobody else does, as in a container whose first process does not,
+    /// an instance with a dead process could never end.
+    pub(crate) async fn end_command(&self, group: Pid, command: &mut Child) {
+        let began = Instant::now();
+        while self.way.isolation != Isolation::Chroot && began.elapsed() < ENDING {
+            for pid in processes::others_in_group(group) {
+                kill_process(pid, Signal::KILL).ok();
+            }
+            if timeout(LOOK, command.wait()).await.is_ok() {
+                return;
+            }
+        }
+        kill_process_group(group, Signal::KILL).ok();
+        command.wait().await.ok();
     }
 
     /// Opens a file inside for reading and appending; a link in it cannot lead outside.
@@ -162,7 +215,7 @@ impl Guest {
         }
         match &mut *self.power.lock().await {
             Power::On(running) => running.ended(),
-            Power::New | Power::Off | Power::Destroyed => None,
+            Power::New | Power::Off | Power::Retired => None,
         }
     }
 
@@ -176,8 +229,19 @@ impl Power {
     fn running(&self) -> Option<&Running> {
         match self {
             Power::On(running) => Some(running),
-            Power::New | Power::Off | Power::Destroyed => None,
+            Power::New | Power::Off | Power::Retired => None,
         }
+    }
+}
+
+/// Does it to its end, even when whoever asked for it is gone meanwhile: half a boot would leave processes and control
+/// groups that nobody knows.
+async fn wholly<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime ends, and this with it.
+        Err(Err(_)) => std::future::pending().await,
     }
 }
 

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 pub use super::causes::Obstacle;
 
-use super::causes;
 use super::isolation::{Disk, Isolation, Way};
+use super::{causes, groups};
 
 /// What came out when one isolation was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -127,7 +127,12 @@ fn try_nspawn(folder: &Path) -> Result<(), Obstacle> {
     let script = "mount -t tmpfs tmpfs /run && mount -t proc proc /proc && exec systemd-nspawn --quiet --register=no \
                   --keep-unit --as-pid2 --console=pipe --bind-ro=/usr --directory=\"$1\" true";
     let mut command = Isolation::Nspawn.unshare();
-    run(command.args(["sh", "-c", script, "sh"]).arg(&trial.0)).map_err(|said| causes::nspawn(&said))
+    command.args(["sh", "-c", script, "sh"]).arg(&trial.0);
+    // It makes groups below the one that it is in.
+    let id = trial.0.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let tried = run(&mut groups::within(&groups::make(Isolation::Nspawn, &id), command));
+    groups::remove(&id);
+    tried.map_err(|said| causes::nspawn(&said))
 }
 
 fn try_overlay(isolation: Isolation, folder: &Path) -> Result<(), Obstacle> {

@@ -2,8 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpgid, kill_process};
+
+use super::boot::SCRIPTS;
+use super::disk::REFLINK;
+
+/// How long instances may take to end by themselves when their endpoint is gone.
+const ENDING: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Flag in `/proc/PID/stat` of a process that is on its way out (`PF_EXITING`).
 const EXITING: u64 = 4;
@@ -48,11 +56,50 @@ pub(super) fn cgroup(pid: Pid) -> Option<String> {
     fs::read_to_string(proc_file(pid, "cgroup")).ok()
 }
 
-/// Ends what an earlier endpoint left running in this folder.
-pub(super) fn kill_below(folder: &Path) {
-    for pid in rooted_below(folder) {
-        kill_process(pid, Signal::KILL).ok();
+/// Ends what an endpoint that was killed left running in its state folder, and waits until it is gone. Most of it ends by
+/// itself, as soon as it sees that nobody holds the other end of its standard input.
+pub(super) fn end_left(state: &Path) {
+    let (began, instances, folders) =
+        (Instant::now(), state.join("instances"), ["instances", "layers"].map(|name| state.join(name)));
+    loop {
+        let mut left = rooted_below(&instances);
+        left.extend(all().filter(|pid| copies_into(*pid, &folders)));
+        let holders: Vec<Pid> = all().filter(|pid| holds_instance(*pid, state)).collect();
+        if began.elapsed() > ENDING {
+            left.extend(&holders);
+        }
+        for pid in &left {
+            kill_process(*pid, Signal::KILL).ok();
+        }
+        if left.is_empty() && holders.is_empty() || began.elapsed() > 2 * ENDING {
+            return;
+        }
+        std::thread::sleep(LOOK);
     }
+}
+
+/// The processes of a process group but its first.
+pub(super) fn others_in_group(first: Pid) -> impl Iterator<Item = Pid> {
+    all().filter(move |pid| *pid != first && getpgid(Some(*pid)) == Ok(first))
+}
+
+/// Whether a process starts an instance in this state folder or waits for the end of one: no other works there with one of
+/// the scripts.
+fn holds_instance(pid: Pid, state: &Path) -> bool {
+    fs::read_link(proc_file(pid, "cwd")).is_ok_and(|folder| folder == state)
+        && arguments(pid).iter().any(|word| SCRIPTS.iter().any(|(name, _)| word == name))
+}
+
+/// Whether a process is a copy into one of these folders that an endpoint has started.
+fn copies_into(pid: Pid, folders: &[PathBuf]) -> bool {
+    let words = arguments(pid);
+    let into = words.last().is_some_and(|last| folders.iter().any(|folder| Path::new(last).starts_with(folder)));
+    into && words.first().is_some_and(|program| program == "cp") && words.iter().any(|word| word == REFLINK)
+}
+
+fn arguments(pid: Pid) -> Vec<String> {
+    let text = fs::read(proc_file(pid, "cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&text).trim_end_matches('\0').split('\0').map(str::to_owned).collect()
 }
 
 fn namespace(pid: Pid) -> Option<PathBuf> {

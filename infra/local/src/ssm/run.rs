@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Pid;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 use tokio::time::Instant;
@@ -143,7 +143,7 @@ impl Run {
     async fn start_once(&mut self, guest: &Guest) -> End {
         let boots = guest.boots();
         let end = match self.spawn(guest).await {
-            Ok(child) => self.follow(child).await,
+            Ok(child) => self.follow(guest, child).await,
             Err(error) => {
                 tracing::warn!(command = self.command.id, error = %chain(error.as_ref()), "the script does not start");
                 End::Exit(-1)
@@ -177,7 +177,7 @@ impl Run {
             (guest.open(&format!("{folder}/stdout")).await?, guest.open(&format!("{folder}/stderr")).await?);
         let mut script = guest.command("/bin/sh").await.ok_or_else(gone)?;
         script.args(["-c", "umask 022 && cd \"$1\" && exec sh -c \"$2\"", "sh", &self.command.working_directory]);
-        script.arg(format!("{folder}/_script.sh")).process_group(0).kill_on_drop(true);
+        script.arg(format!("{folder}/_script.sh")).process_group(0);
         script.env("AWS_SSM_INSTANCE_ID", &self.instance).env("AWS_SSM_REGION_NAME", &self.command.scope.region);
         script.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
         let child = script.spawn()?;
@@ -187,7 +187,7 @@ impl Run {
     }
 
     /// Waits for the script's end, its time, or a cancel.
-    async fn follow(&mut self, mut child: Child) -> End {
+    async fn follow(&mut self, guest: &Guest, mut child: Child) -> End {
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let end = loop {
             tokio::select! {
@@ -203,8 +203,7 @@ impl Run {
             }
         };
         if let (End::Cancelled | End::TimedOut, Some(group)) = (&end, group) {
-            kill_process_group(group, Signal::KILL).ok();
-            child.wait().await.ok();
+            guest.end_command(group, &mut child).await;
         }
         self.send_output().await;
         end

@@ -1,5 +1,8 @@
 //! Real instances: what every test needs that runs commands in some.
 
+pub(crate) mod killable;
+pub(crate) mod traces;
+
 use std::path::{Path, PathBuf};
 
 use goldsmith_local::{ensure_base_image, requirements};
