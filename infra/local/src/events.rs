@@ -1,17 +1,9 @@
-//! AWS's events about instances, images and commands, sent in the Region of the resource.
-//!
-//! One task sends them in order; faults drop, double or swap them there.
-
-use std::sync::Arc;
+//! AWS's events about instances, images and commands, told in the Region of the resource.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::api::Scope;
-use crate::emulator::Emulator;
-use crate::endpoint::Endpoint;
-use crate::faults::EventFault;
 use crate::world::{Command, Image, ImageState, Instance, InvocationStatus, iso};
 
 /// An event on its way.
@@ -115,7 +107,8 @@ impl Event {
         }
     }
 
-    fn entry(&self) -> Value {
+    /// What EventBridge is given.
+    pub(crate) fn entry(&self) -> Value {
         json!({"Entries": [{
             "Source": self.source,
             "DetailType": self.detail_type,
@@ -124,48 +117,4 @@ impl Event {
             "Time": self.time.as_second(),
         }]})
     }
-}
-
-/// The two ends of the queue of events.
-pub(crate) fn queue() -> (UnboundedSender<Event>, UnboundedReceiver<Event>) {
-    unbounded_channel()
-}
-
-/// Sends events until the queue is closed.
-pub(crate) async fn send_all(endpoint: Arc<Endpoint>, mut queue: UnboundedReceiver<Event>) {
-    let mut waiting: Option<Event> = None;
-    while let Some(event) = queue.recv().await {
-        match endpoint.faults.on_event(&event) {
-            Some(EventFault::Drop) => continue,
-            Some(EventFault::Swap) => {
-                waiting = Some(event);
-                continue;
-            }
-            Some(EventFault::Double) => {
-                send(&endpoint, &event).await;
-                send(&endpoint, &event).await;
-            }
-            Some(EventFault::EndInstance) => {
-                send(&endpoint, &event).await;
-                if let Some(instance) = &event.instance {
-                    endpoint.clone().lose_instance(instance);
-                }
-            }
-            None => send(&endpoint, &event).await,
-        }
-        if let Some(late) = waiting.take() {
-            send(&endpoint, &late).await;
-        }
-    }
-}
-
-async fn send(endpoint: &Endpoint, event: &Event) {
-    let Some(emulator) = &endpoint.emulator else { return };
-    if let Err(error) = put(emulator, event).await {
-        tracing::warn!(%error, event = event.detail_type, state = event.state, "an event is lost");
-    }
-}
-
-async fn put(emulator: &Emulator, event: &Event) -> Result<(), crate::emulator::EmulatorError> {
-    emulator.call(&event.scope, "events", "AWSEvents.PutEvents", &event.entry()).await
 }

@@ -23,6 +23,7 @@ mod imaging;
 mod lifecycle;
 mod oci;
 mod options;
+mod postman;
 mod resume;
 mod server;
 mod settings;

@@ -4,12 +4,15 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::api::DEFAULT_REGION;
 use crate::emulator::Emulator;
@@ -18,7 +21,10 @@ use crate::guest::{GuestError, Host};
 use crate::settings::Settings;
 use crate::world::source::Variant;
 use crate::world::{Journal, JournalError};
-use crate::{Options, dispatch, events, resume};
+use crate::{Options, dispatch, postman, resume};
+
+/// How long the last events may take when the endpoint ends: the emulator may have ended before.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why the endpoint does not start.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +75,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     endpoint: Arc<Endpoint>,
-    /// Sends the events.
-    postman: JoinHandle<()>,
+    /// Sends the events, until it is told to end.
+    postman: (oneshot::Sender<()>, JoinHandle<()>),
 }
 
 /// Runs an endpoint until SIGTERM or SIGINT. Once it answers, prints on standard output `listening on ADDRESS`, its URL, how
@@ -98,7 +104,7 @@ impl Server {
         let host = Host::open(&options.state_dir, &options.base_image, options.isolation)?;
         tracing::info!(%address, instances = %host.abilities(), "local EC2 and Systems Manager");
         let (journal, world) = Journal::open(&options.state_dir)?;
-        let (events, queue) = events::queue();
+        let (events, queue) = postman::queue();
         let endpoint = Arc::new(Endpoint::new(Parts {
             host,
             journal,
@@ -109,7 +115,8 @@ impl Server {
             events,
         }));
         resume::tidy(&endpoint)?;
-        let postman = tokio::spawn(events::send_all(endpoint.clone(), queue));
+        let (tell, told) = oneshot::channel();
+        let postman = (tell, tokio::spawn(postman::send_all(endpoint.clone(), queue, told)));
         resume::resume(&endpoint).await;
         Ok(Server { listener, address, endpoint, postman })
     }
@@ -147,9 +154,13 @@ impl Server {
         }
         self.endpoint.faults.clear();
         self.endpoint.rest().await;
-        self.postman.abort();
-        // Aborted or not: it is over, and lets go of the state folder.
-        self.postman.await.unwrap_or_default();
+        let (tell, mut postman) = self.postman;
+        tell.send(()).ok();
+        if timeout(FAREWELL, &mut postman).await.is_err() {
+            postman.abort();
+            // Aborted or not: it is over, and lets go of the state folder.
+            postman.await.unwrap_or_default();
+        }
     }
 }
 

@@ -308,6 +308,22 @@ async fn events_are_dropped_doubled_and_swapped_on_demand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn swapped_events_that_nothing_follows_are_sent_when_the_endpoint_ends() {
+    let emulator = FakeEmulator::start();
+    let endpoint = TestEndpoint::start("/nonexistent/base.tar".as_ref(), Some(emulator.url.clone())).await;
+    let client = endpoint.client.region("us-east-1");
+    client.admin("POST", "faults", &json!([{"when": {"event": "EC2 AMI State Change", "times": 2}, "do": "swap"}]));
+    let form = [("SourceRegion", "us-east-1"), ("SourceImageId", &*source(client)), ("Name", "copy")];
+    let id = client.ec2_value("CopyImage", &form, "imageId");
+    let look = || client.ec2("DescribeImages", &[("ImageId.1", &id)]).body.contains(">available<").then_some(());
+    common::until("available", look).await;
+    assert_eq!(emulator.events(), []);
+    endpoint.stop().await;
+    let states: Vec<String> = emulator.events().into_iter().map(|(_, _, state)| state).collect();
+    assert_eq!(states, ["pending", "available"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reset_forgets_everything() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
