@@ -100,7 +100,8 @@ impl Account {
         for (name, _) in env::vars_os().filter(|(name, _)| foreign(&name.to_string_lossy())) {
             command.env_remove(name);
         }
-        command.env("HOME", self.home()).env("TMPDIR", self.temporary()).envs(more.iter().copied());
+        command.env("HOME", self.home()).env("TMPDIR", self.temporary());
+        command.envs(self.rights.asks_for()).envs(more.iter().copied());
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let exit = output.status.code().unwrap_or(-1);

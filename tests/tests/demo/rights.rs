@@ -24,6 +24,8 @@ pub(crate) enum Rights {
     User,
     /// Root in an ordinary container.
     Container,
+    /// The same where not even user namespaces are allowed: as good as asking for `chroot`.
+    StrictContainer,
 }
 
 impl Rights {
@@ -33,6 +35,7 @@ impl Rights {
             Rights::Root => "root",
             Rights::User => "an ordinary user",
             Rights::Container => "root in a container",
+            Rights::StrictContainer => "root in a container without user namespaces",
         }
     }
 
@@ -40,7 +43,7 @@ impl Rights {
     pub(crate) fn command(self, program: impl AsRef<OsStr>) -> Command {
         let mut command = match self {
             Rights::User if geteuid().is_root() => as_user(STRANGER),
-            Rights::Container => in_a_container(),
+            Rights::Container | Rights::StrictContainer => in_a_container(),
             Rights::Root | Rights::User => return Command::new(program),
         };
         command.arg(program);
@@ -72,9 +75,15 @@ impl Rights {
             Rights::Root if has_program("systemd-nspawn") => "nspawn".to_owned(),
             Rights::Root => "namespaces".to_owned(),
             Rights::Container => of_a_container().to_owned(),
+            Rights::StrictContainer => "chroot".to_owned(),
             Rights::User if self.stranger().is_some() => "single-uid".to_owned(),
             Rights::User => chosen_by_the_doctor(),
         }
+    }
+
+    /// What must be asked for, since it would not be chosen.
+    pub(crate) fn asks_for(self) -> Option<(&'static str, &'static str)> {
+        (self == Rights::StrictContainer).then_some(("GOLDSMITH_LOCAL_ISOLATION", "chroot"))
     }
 
     fn makes_user_namespaces(self) -> bool {
