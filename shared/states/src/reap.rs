@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::start::start_pending;
-use crate::undo::{has_expired, remove_tagged};
+use crate::undo::{has_expired, remove_tagged, undo_parameters};
 use crate::{Context, Result, TAG_BUILD, TAG_STACK, finish};
 
 /// How old a build is before its execution is looked at: DescribeExecution lets 15 a second through, and a build that
@@ -40,14 +40,27 @@ fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
     result.inspect_err(|error| tracing::warn!(%error, what, "left to the next tick")).ok()
 }
 
-/// Ends every build whose execution runs no more.
+/// Ends every build whose execution runs no more, and looks again at those that were closed under a running function.
 async fn finish_lost_builds(context: &Context) -> Result<u32> {
     let mut finished = 0;
     for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
         let build = record.build.clone();
-        finished += u32::from(noted(finish_if_lost(context, record).await, &build) == Some(true));
+        let ended = match record.status {
+            BuildStatus::Closed => look_again(context, &record).await.map(|()| false),
+            _ => finish_if_lost(context, record).await,
+        };
+        finished += u32::from(noted(ended, &build) == Some(true));
     }
     Ok(finished)
+}
+
+/// Puts back the parameters that were put after `finish` had looked.
+async fn look_again(context: &Context, record: &BuildRecord) -> Result<()> {
+    let (kept, _) = finish::kept_now(context, record).await?;
+    if !kept.parameters {
+        undo_parameters(context, &context.store.all_effects(&record.build).await?).await?;
+    }
+    Ok(context.store.look_no_more(record).await?)
 }
 
 async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> {
@@ -139,13 +152,13 @@ async fn tagged(context: &Context, region: &str) -> Result<Vec<Resource>> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_cloud::ExecutionStatus;
     use goldsmith_cloud::fake::{Fault, HOME};
-    use goldsmith_store::{BuildStatus, ImageStatus};
+    use goldsmith_cloud::{ExecutionStatus, Parameter};
+    use goldsmith_store::{BuildStatus, EffectKind, ImageStatus};
     use jiff::SignedDuration;
     use serde_json::json;
 
-    use crate::testing::{AWAY, BUILD, Stack, Task, reach, whole_build};
+    use crate::testing::{AWAY, BUILD, Stack, Task, good, reach, whole_build};
     use crate::{Outcome, State, reap};
 
     async fn reap(stack: &Stack) {
@@ -223,6 +236,24 @@ mod tests {
         reap(&stack).await;
         assert_eq!(stack.inventory(), published);
         assert_eq!(stack.image().await.status, ImageStatus::Available);
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_is_put_after_the_end_is_put_back() {
+        let stack = reach(&Task::new(State::Publish)).await;
+        stack.start_execution().await;
+        stack.cloud.fail_next("PutParameter", Fault::KillBefore);
+        stack.run_until_killed(&[good(State::Publish)]).await;
+        let effects = stack.store().all_effects(BUILD).await.unwrap();
+        let late = effects.iter().find(|effect| effect.kind == EffectKind::Parameter).unwrap();
+        stop_quietly(&stack);
+        reap(&stack).await;
+        assert!(stack.inventory().is_empty());
+        let value = Parameter { value: late.candidate.clone().unwrap(), data_type: "text".to_owned() };
+        stack.context().cloud.parameters.put(&late.region, &late.name, &value).await.unwrap();
+        reap(&stack).await;
+        assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+        assert!(stack.store().open_builds(jiff::Timestamp::MAX).await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -73,9 +73,7 @@ pub(crate) struct Kept {
 pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<()> {
     let effects = context.store.all_effects(&record.build).await?;
     if !keep.parameters {
-        for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
-            tolerate(undo(context, effect).await, &effect.name)?;
-        }
+        undo_parameters(context, &effects).await?;
     }
     for effect in &effects {
         let kept = effect.id.as_ref().is_some_and(|id| keep.images.contains(id) || keep.instances.contains(id));
@@ -97,6 +95,14 @@ pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &K
             context.clock.sleep(SEARCH_PAUSE).await;
         }
         remove_tagged(context, record, keep).await?;
+    }
+    Ok(())
+}
+
+/// Puts back what the build's parameters were, the last one first.
+pub(crate) async fn undo_parameters(context: &Context, effects: &[Effect]) -> Result<()> {
+    for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
+        tolerate(undo(context, effect).await, &effect.name)?;
     }
     Ok(())
 }

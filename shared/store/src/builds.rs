@@ -102,12 +102,26 @@ impl Store {
         }
     }
 
-    /// Writes the final image, releases the lease and closes the build. Safe to repeat.
-    pub async fn finish_build(&self, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
+    /// Writes the final image, releases the lease and closes the build, which is found among the open ones once more
+    /// where it is to be looked at again. Safe to repeat.
+    pub async fn finish_build(
+        &self,
+        record: &BuildRecord,
+        image: &ImageRecord,
+        look_again: Option<Timestamp>,
+    ) -> Result<()> {
+        let mut set = Item::from_iter([("status".to_owned(), json!(BuildStatus::Closed))]);
+        let remove = match look_again {
+            Some(time) => {
+                set.insert("nextLook".to_owned(), json!(stamp(time)));
+                Vec::new()
+            }
+            None => no_look(),
+        };
         let closed = Write::Update {
             key: keys::build(&record.build),
-            set: Item::from_iter([("status".to_owned(), json!(BuildStatus::Closed))]),
-            remove: vec!["open".to_owned(), "nextLook".to_owned()],
+            set,
+            remove,
             checks: vec![Check::equals("status", BuildStatus::Closing.as_str())],
         };
         let release = Write::Update {
@@ -124,6 +138,12 @@ impl Store {
             },
             other => other,
         }
+    }
+
+    /// A closed build need not be looked at again. Safe to repeat.
+    pub async fn look_no_more(&self, record: &BuildRecord) -> Result<()> {
+        let key = keys::build(&record.build);
+        self.write(vec![Write::Update { key, set: Item::new(), remove: no_look(), checks: vec![Check::Present] }]).await
     }
 
     /// Publishes the image: from here on it stays, whatever ends the execution. Answers false where the build is closed.
@@ -161,10 +181,15 @@ impl Store {
         Ok(items.iter().filter_map(|item| Some(item.get("sk")?.as_str()?.to_owned())).collect())
     }
 
-    /// Builds that are not closed, by their start.
+    /// Builds that are not closed, by their start, and closed ones that are to be looked at again.
     pub async fn open_builds(&self, now: Timestamp) -> Result<Vec<BuildRecord>> {
         self.table().due(OPEN_BUILDS, &stamp(now)).await?.into_iter().map(decode).collect()
     }
+}
+
+/// What takes a build from the open ones.
+fn no_look() -> Vec<String> {
+    vec!["open".to_owned(), "nextLook".to_owned()]
 }
 
 /// The condition under which a build may make an effect.
