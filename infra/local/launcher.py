@@ -25,6 +25,7 @@ RUN_COMMAND = {
     "SendCommand", "GetCommandInvocation", "ListCommands", "ListCommandInvocations", "CancelCommand",
     "DescribeInstanceInformation",
 }
+HANDED_ON = {"PutParameter", "DeleteParameter"}  # they come back from the endpoint, whose faults reach them so
 ENDPOINT_PARAMETERS = ("/aws/service/", "/goldsmith/examples/")
 HOP_HEADERS = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
 
@@ -152,6 +153,8 @@ def route_ssm(app, endpoint, authorise):
         if operation in RUN_COMMAND or reads and is_endpoints(request.get("Name") or request.get("Path") or ""):
             denied = await authorise("ssm", headers, body, query_params)
             return denied or await endpoint.handle(method, path, headers, body, query_params)
+        if operation in HANDED_ON and headers.get("x-goldsmith-local") != "1":
+            return await endpoint.handle(method, path, headers, body, query_params)
         answer = await emulators(method, path, headers, body, query_params)
         if answer[0] == 200:
             tell_of_parameter(operation, request, answer[2])
@@ -285,6 +288,17 @@ def tell_of_inner_states():
         "_execute_choice": ["state_def", "raw_input", "ctx"],
         "_add_event": ["execution", "event_type", "details"],
     })
+
+    latest, add_event = ContextVar("latest", default=("", 0)), engine._add_event
+
+    def linked(execution, event_type, details=None):
+        """Each event names the one before it in its own branch, so that those of a Map's items can be told apart."""
+        event, (arn, before) = add_event(execution, event_type, details), latest.get()
+        event["previousEventId"] = before if arn == execution["executionArn"] else 0
+        latest.set((execution["executionArn"], event["id"]))
+        return event
+
+    engine._add_event = linked
 
     def told(kind, execute):
         def inner(state_def, raw_input, *rest):

@@ -38,6 +38,7 @@ pub(crate) async fn handle(
     }
     let scope = Scope::of_request(header("authorization"), header("x-goldsmith-account"));
     let call = match header("x-amz-target").and_then(|target| target.strip_prefix("AmazonSSM.")) {
+        Some(action) if ssm::HANDED_ON.contains(&action) => Call::HandedOn { action: action.to_owned(), body },
         Some(action) => Call::Ssm { action: action.to_owned(), body },
         None => Call::Ec2(ec2::Params::parse(head.uri.query(), &body)),
     };
@@ -46,14 +47,22 @@ pub(crate) async fn handle(
 
 enum Call {
     Ec2(ec2::Params),
-    Ssm { action: String, body: Bytes },
+    Ssm {
+        action: String,
+        body: Bytes,
+    },
+    /// A call of Systems Manager that is the emulator's, and comes by here so that faults reach it.
+    HandedOn {
+        action: String,
+        body: Bytes,
+    },
 }
 
 impl Call {
     fn action(&self) -> &str {
         match self {
             Call::Ec2(params) => params.get("Action").unwrap_or_default(),
-            Call::Ssm { action, .. } => action,
+            Call::Ssm { action, .. } | Call::HandedOn { action, .. } => action,
         }
     }
 
@@ -66,11 +75,11 @@ impl Call {
                 instance_type: params.get("InstanceType"),
                 subnet: params.get("SubnetId").or(params.get("NetworkInterface.1.SubnetId")),
             },
-            Call::Ssm { .. } => CallFacts { action, ..CallFacts::default() },
+            Call::Ssm { .. } | Call::HandedOn { .. } => CallFacts { action, ..CallFacts::default() },
         }
     }
 
-    fn perform(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Answer {
+    async fn perform(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Answer {
         let refusal = match fault {
             Some(CallFault::Fail(error)) => Err(error.clone()),
             _ => Ok(()),
@@ -84,6 +93,10 @@ impl Call {
                 let call = ssm::Call { endpoint, scope, body, fault };
                 ssm::answer(refusal.and_then(|()| ssm::perform(&call, action)))
             }
+            Call::HandedOn { action, body } => match refusal {
+                Ok(()) => ssm::hand_on(endpoint, scope, action, body).await,
+                Err(error) => ssm::answer(Err(error)),
+            },
         }
     }
 
@@ -91,7 +104,7 @@ impl Call {
     fn instance(&self, answer: &Answer) -> Option<String> {
         let request = match self {
             Call::Ec2(params) => params.values().collect::<Vec<_>>().join(" "),
-            Call::Ssm { body, .. } => String::from_utf8_lossy(body).into_owned(),
+            Call::Ssm { body, .. } | Call::HandedOn { body, .. } => String::from_utf8_lossy(body).into_owned(),
         };
         [request.as_str(), &answer.body].into_iter().find_map(instance_id_in)
     }
@@ -108,7 +121,7 @@ async fn answer(endpoint: &Arc<Endpoint>, scope: &Scope, call: &Call) -> Result<
         return Err(NoAnswer);
     }
     let mut release = endpoint.faults.next_release();
-    let answer = call.perform(endpoint, scope, fault.as_ref());
+    let answer = call.perform(endpoint, scope, fault.as_ref()).await;
     tracing::info!(action = call.action(), %scope, status = answer.status, ?fault, "call");
     let instance = || call.instance(&answer);
     match fault {

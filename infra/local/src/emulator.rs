@@ -1,4 +1,4 @@
-//! Client of the emulator's EventBridge and CloudWatch Logs: the only outgoing traffic.
+//! Client of the emulator: events and logs of ours, and calls of others that are handed on. The only outgoing traffic.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -58,7 +58,22 @@ impl Emulator {
         target: &str,
         body: &Value,
     ) -> Result<(), EmulatorError> {
-        let body = Bytes::from(body.to_string());
+        let (status, text) = self.hand_on(scope, service, target, Bytes::from(body.to_string())).await?;
+        // PutEvents answers 200 and counts what it refused.
+        if (200..300).contains(&status) && !text.contains("\"ErrorCode\"") {
+            return Ok(());
+        }
+        Err(EmulatorError::Refused { target: target.to_owned(), status, body: text })
+    }
+
+    /// The same; status and body of the answer, whatever they are.
+    pub(crate) async fn hand_on(
+        &self,
+        scope: &Scope,
+        service: &str,
+        target: &str,
+        body: Bytes,
+    ) -> Result<(u16, String), EmulatorError> {
         let request = self
             .request(scope, service, target, body)
             .map_err(|source| EmulatorError::Request { target: target.to_owned(), source })?;
@@ -69,15 +84,10 @@ impl Emulator {
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
         let driver = tokio::spawn(connection);
         let answer = sender.send_request(request).await.map_err(http)?;
-        let status = answer.status();
+        let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.map_err(http)?.to_bytes();
         driver.abort();
-        let text = String::from_utf8_lossy(&body).into_owned();
-        // PutEvents answers 200 and counts what it refused.
-        if status.is_success() && !text.contains("\"ErrorCode\"") {
-            return Ok(());
-        }
-        Err(EmulatorError::Refused { target: target.to_owned(), status: status.as_u16(), body: text })
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 
     fn request(
@@ -105,7 +115,7 @@ impl Emulator {
             .header("x-amz-target", target)
             .header("x-amz-date", &time)
             .header("authorization", authorization)
-            // Lets the launcher tell our events, which carry a source of AWS's own, from anybody else's.
+            // Lets the launcher tell our calls from anybody else's: events of AWS's own sources, calls handed on.
             .header("x-goldsmith-local", "1")
             .body(Full::new(body))
     }

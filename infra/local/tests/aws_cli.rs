@@ -5,9 +5,10 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use common::aws_cli::python;
 use common::guests::base_image;
 use common::{TestEndpoint, require_or_skip};
 
@@ -15,25 +16,6 @@ use common::{TestEndpoint, require_or_skip};
 const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/aws_cli");
 /// Every call that the endpoint knows stands in one of these.
 const TABLES: [&str; 2] = [include_str!("../src/ec2/mod.rs"), include_str!("../src/ssm/mod.rs")];
-
-/// A Python with the CLI, made once; none when it cannot be made here.
-fn python() -> Option<PathBuf> {
-    let requirements = std::fs::read_to_string(Path::new(SUITE).join("requirements.txt")).unwrap();
-    let name = format!("venv-{}", requirements.trim().replace("==", "-"));
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
-    let quiet = |command: &mut Command| command.stdout(Stdio::null()).status().is_ok_and(|status| status.success());
-    if !complete.exists() {
-        let made = quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-        let got = made && quiet(Command::new(&python).args(pip).arg(Path::new(SUITE).join("requirements.txt")));
-        if !got {
-            return None;
-        }
-        std::fs::write(complete, "").unwrap();
-    }
-    Some(python)
-}
 
 /// The names of the calls in a table: every line `"Name" => …`.
 fn calls(table: &str) -> impl Iterator<Item = &str> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use goldsmith_states::State;
 
 use crate::contract::{self, EXPRESSION_FIELDS};
-use crate::graph::{Level, levels, list, targets};
+use goldsmith_tests::graph::{Level, levels, list, targets};
 
 const PLAIN: &str = "arn:aws:states:::lambda:invoke";
 const WAITING: &str = "arn:aws:states:::lambda:invoke.waitForTaskToken";

@@ -3,17 +3,16 @@
 
 mod check;
 mod contract;
-mod graph;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_states::State;
+use goldsmith_tests::graph::levels;
 use serde_json::{Value, json};
 
 use crate::check::problems;
 use crate::contract::{ENVIRONMENT, EVENT_HANDLERS};
-use crate::graph::levels;
 use crate::template::Template;
 
 const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");

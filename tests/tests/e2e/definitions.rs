@@ -12,6 +12,8 @@ pub(crate) struct Pipeline {
     /// The component's phases, YAML.
     pub(crate) phases: String,
     pub(crate) regions: &'static [&'static str],
+    /// Whether a parameter of each Region names the image: `/images/NAME`.
+    pub(crate) parameters: bool,
     /// More lines of the pipeline, YAML.
     pub(crate) more: &'static str,
 }
@@ -31,7 +33,8 @@ impl Pipeline {
             phases += &format!("            commands:\n              - |\n{body}");
         }
         let regions = &["eu-west-1", "us-east-1"];
-        Self { name: name.to_owned(), source: "ssm:/goldsmith/examples/source", phases, regions, more: "" }
+        let source = "ssm:/goldsmith/examples/source";
+        Self { name: name.to_owned(), source, phases, regions, parameters: false, more: "" }
     }
 
     /// The quickest one that there is: one Region, no tests, and nothing to do. `more` are lines of the pipeline.
@@ -47,8 +50,12 @@ impl Pipeline {
     }
 
     fn text(&self) -> String {
-        let Self { name, source, phases, regions, more } = self;
-        let regions: String = regions.iter().map(|region| format!("  - region: {region}\n")).collect();
+        let Self { name, source, phases, regions, parameters, more } = self;
+        let parameters = match parameters {
+            true => format!("    ssmParameterConfigurations: [{{parameterName: /images/{name}}}]\n"),
+            false => String::new(),
+        };
+        let regions: String = regions.iter().map(|region| format!("  - region: {region}\n{parameters}")).collect();
         format!(
             "kind: Component\nname: {name}\nsemanticVersion: 1.0.0\nplatform: Linux\ndata: |\n  schemaVersion: 1.0\n  \
              phases:\n{phases}---\nkind: ImageRecipe\nname: {name}\nsemanticVersion: 1.0.0\n\

@@ -112,6 +112,21 @@ impl Stack {
         self.ended(&self.start(name, input))
     }
 
+    /// Starts an execution by the AWS CLI, which names it as the console does; its ARN.
+    pub(crate) fn start_by_aws_cli(&self, input: &str) -> String {
+        let text = |key: &str| self.0.description[key].as_str().unwrap();
+        let python = crate::aws_cli::python().expect("the AWS CLI comes from PyPI");
+        let mut aws = Command::new(python.with_file_name("aws"));
+        aws.args(["stepfunctions", "start-execution", "--state-machine-arn", &self.state_machine(), "--input", input]);
+        aws.args(["--query", "executionArn", "--output", "text"]);
+        aws.args(["--region", text("region"), "--endpoint-url", text("endpointUrl")]);
+        aws.env("AWS_ACCESS_KEY_ID", text("accessKey")).env("AWS_SECRET_ACCESS_KEY", text("secretKey"));
+        aws.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        let output = aws.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
     /// Waits for the end of an execution.
     pub(crate) fn ended(&self, arn: &str) -> Execution {
         self.wait_for("the execution's end", || {
@@ -187,7 +202,8 @@ impl Stack {
         StepFunctions::new(&self.0.sdk)
     }
 
-    fn state_machine(&self) -> String {
+    /// ARN of the state machine.
+    pub(crate) fn state_machine(&self) -> String {
         self.0.config["stateMachine"].as_str().unwrap().to_owned()
     }
 }

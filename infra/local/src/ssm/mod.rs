@@ -12,6 +12,7 @@ mod send;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -21,8 +22,12 @@ use crate::endpoint::Endpoint;
 use crate::faults::CallFault;
 use crate::world::Command;
 
+const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 /// The one document that is known.
 const DOCUMENT: &str = "AWS-RunShellScript";
+
+/// Calls of the emulator's that come by the endpoint, so that faults reach them.
+pub(crate) const HANDED_ON: [&str; 2] = ["PutParameter", "DeleteParameter"];
 
 /// One call: who, where, what.
 pub(crate) struct Call<'a> {
@@ -49,6 +54,17 @@ pub(crate) fn perform(call: &Call<'_>, action: &str) -> Result<Value, ApiError> 
     }
 }
 
+/// Has the emulator perform an action; its answer.
+pub(crate) async fn hand_on(endpoint: &Endpoint, scope: &Scope, action: &str, body: &Bytes) -> Answer {
+    let Some(emulator) = &endpoint.emulator else {
+        return answer(Err(ApiError::new("UnknownOperationException", format!("Unknown operation {action}"))));
+    };
+    match emulator.hand_on(scope, "ssm", &format!("AmazonSSM.{action}"), body.clone()).await {
+        Ok((status, body)) => Answer { status, content_type: CONTENT_TYPE, body },
+        Err(error) => answer(Err(ApiError::new("InternalServerError", error.to_string()))),
+    }
+}
+
 /// Goes on with the commands that had not ended when an earlier endpoint did.
 pub(crate) fn resume_commands(endpoint: &Arc<Endpoint>) {
     let commands: Vec<Command> = endpoint.world().commands.values().cloned().collect();
@@ -65,7 +81,7 @@ pub(crate) fn answer(outcome: Result<Value, ApiError>) -> Answer {
         Ok(result) => (200, result),
         Err(error) => (error.status(), json!({"__type": error.code, "message": error.message})),
     };
-    Answer { status, content_type: "application/x-amz-json-1.1", body: body.to_string() }
+    Answer { status, content_type: CONTENT_TYPE, body: body.to_string() }
 }
 
 impl Call<'_> {

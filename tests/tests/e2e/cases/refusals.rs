@@ -50,8 +50,8 @@ fn unknown_pipeline(stack: &Stack) {
     let execution = stack.execute("e2e-unknown-pipeline", r#"{"pipeline": "nowhere"}"#);
     assert_eq!(execution.status, ExecutionStatus::Failed);
     assert_eq!(execution.error.as_deref(), Some("Goldsmith.Refused"));
-    let cause = execution.cause.unwrap();
-    assert!(cause.contains("the field `pipeline` of the input names `nowhere`"), "{cause}");
+    let cause = "Plan: the field `pipeline` of the input names `nowhere`, which was never applied";
+    assert_eq!(execution.cause.as_deref(), Some(cause));
 }
 
 fn mistyped_input(stack: &Stack) {

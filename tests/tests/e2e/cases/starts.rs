@@ -156,14 +156,15 @@ fn from_the_console(stack: &Stack, delivery: Delivery) {
             "EC2 Instance State-change Notification/stopped",
         ],
     );
-    let execution = format!("e2e-{name}");
-    let ended = stack.execute(&execution, &json!({"pipeline": name}).to_string());
+    let execution = stack.start_by_aws_cli(&json!({"pipeline": name}).to_string());
+    let ended = stack.ended(&execution);
     stack.disarm();
+    let build = execution.rsplit(':').next().unwrap();
     assert_eq!(ended.status, ExecutionStatus::Succeeded, "{ended:?}");
     let output: Value = serde_json::from_str(&ended.output.unwrap()).unwrap();
     assert_eq!((&output["outcome"], &output["image"]), (&json!("built"), &json!(format!("{name}/1.0.0/1"))));
-    assert_eq!(images(stack, &name)[0].cause, Cause::Manual { id: execution.clone() });
-    assert_eq!(stack.left_of(&execution).counts(), (0, 2, 2));
+    assert_eq!(images(stack, &name)[0].cause, Cause::Manual { id: build.to_owned() });
+    assert_eq!(stack.left_of(build).counts(), (0, 2, 2));
 }
 
 fn second_start(stack: &Stack) {

@@ -4,6 +4,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
+use goldsmith_cloud::aws::SsmParameters;
+use goldsmith_cloud::{Parameter, Parameters as _};
 use goldsmith_store::{BuildStatus, EffectKind, ImageStatus};
 use serde_json::json;
 
@@ -23,7 +25,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
 /// An effect of the build: its state, what it makes, and which call makes it.
 type Point = (&'static str, EffectKind, &'static str, u32);
 
-const POINTS: [Point; 7] = [
+const POINTS: [Point; 9] = [
     ("Launch", EffectKind::Instance, "RunInstances", 1),
     ("Build", EffectKind::Command, "SendCommand", 1),
     ("Snapshot", EffectKind::Command, "SendCommand", 2),
@@ -31,6 +33,8 @@ const POINTS: [Point; 7] = [
     ("LaunchTest", EffectKind::Instance, "RunInstances", 2),
     ("ExecuteTest", EffectKind::Command, "SendCommand", 3),
     ("DistributeRegion", EffectKind::Image, "CopyImage", 1),
+    ("Publish", EffectKind::Parameter, "PutParameter", 1),
+    ("Publish", EffectKind::Parameter, "PutParameter", 2),
 ];
 
 /// How old the reaper lets a build become before it looks at its execution, and a little.
@@ -52,14 +56,21 @@ fn at_every_effect(stack: &Stack, delivered: bool) {
         let left = stack.left_of(build);
         assert_eq!(left.counts(), (0, 0, 0), "{build}: {left:?}");
         assert_eq!(status(stack, build), ImageStatus::Cancelled, "{build}");
+        assert_eq!(parameters(stack, build), [None, None], "{build}");
     }
+}
+
+/// The parameter that a build puts, in each of its Regions.
+fn parameters(stack: &Stack, build: &str) -> [Option<Parameter>; 2] {
+    let (client, name) = (SsmParameters::new(stack.sdk()), format!("/images/{}", build.trim_start_matches("e2e-")));
+    ["eu-west-1", "us-east-1"].map(|region| stack.block_on(client.get(region, &name)).unwrap())
 }
 
 /// Builds until an effect is in the journal and the call is made or kept from being made, and stops there.
 fn stop_at(stack: &Stack, name: &str, point: &Point, is_made: bool) -> String {
     let (state, kind, action, nth) = *point;
     let steps = [("build", "Nothing", "true"), ("test", "Nothing", "true")];
-    stack.apply(Pipeline::new(name, &steps).write().path());
+    stack.apply(Pipeline { parameters: true, ..Pipeline::new(name, &steps) }.write().path());
     stack.arm(&match is_made {
         true => json!([{"when": {"action": action, "nth": nth}, "do": "hold"}]),
         false => json!([{"when": {"action": action, "nth": nth, "times": 1000}, "do": "cut"}]),
@@ -69,7 +80,7 @@ fn stop_at(stack: &Stack, name: &str, point: &Point, is_made: bool) -> String {
     stack.wait_for("the effect", || {
         let effects = stack.block_on(stack.store().all_effects(&build)).unwrap();
         let is_meant = |scope: &str| scope == state || scope.starts_with(&format!("{state}#"));
-        effects.iter().any(|one| one.kind == kind && one.id.is_none() && is_meant(&one.scope.to_string())).then_some(())
+        effects.iter().any(|one| one.kind == kind && one.id.is_none() && is_meant(&one.scope)).then_some(())
     });
     sleep(MOMENT);
     stack.stop(&arn);

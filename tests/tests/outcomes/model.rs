@@ -1,26 +1,10 @@
 //! What Step Functions makes of a case: a small model of its rules, against which the histories are held.
 
+use goldsmith_tests::graph::{Level, levels, list};
+use goldsmith_tests::history::{Run, Step};
 use serde_json::Value;
 
 use crate::cases::Case;
-use crate::graph::{Level, levels, list};
-
-/// A state that was entered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) state: String,
-    /// How often its function was called.
-    pub(crate) attempts: u32,
-    /// `ok`, the error, or where a Choice led.
-    pub(crate) outcome: String,
-}
-
-/// States in the order in which they are entered, and the error that the execution ends with.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Run {
-    pub(crate) steps: Vec<Step>,
-    pub(crate) error: Option<String>,
-}
 
 /// The run that a case should take.
 pub(crate) fn expected(definition: &Value, case: &Case) -> Run {
@@ -38,10 +22,12 @@ fn walk(levels: &[Level<'_>], level: &Level<'_>, case: &Case, steps: &mut Vec<St
         let error = case.failures.get(name);
         let kind = state["Type"].as_str();
         let branch = (kind == Some("Choice")).then(|| case.branch(name, state));
+        let is_task = kind == Some("Task");
         steps.push(Step {
             state: name.to_owned(),
-            attempts: if kind == Some("Task") { error.map_or(1, |error| attempts(state, error)) } else { 0 },
-            outcome: branch.or(error.map(String::as_str)).unwrap_or("ok").to_owned(),
+            attempts: if is_task { error.map_or(1, |error| attempts(state, error)) } else { 0 },
+            errors: error.filter(|_| is_task).cloned().into_iter().collect(),
+            outcome: Some(branch.or(error.map(String::as_str)).unwrap_or("ok").to_owned()),
         });
         if let (Some("Map"), None) = (kind, error) {
             let inner = levels.iter().find(|inner| inner.map == Some(name)).expect("a Map has states");

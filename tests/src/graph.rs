@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 /// The states of the machine itself, or those within one Map.
-pub(crate) struct Level<'a> {
+pub struct Level<'a> {
     /// The Map's name; none on the top.
-    pub(crate) map: Option<&'a str>,
+    pub map: Option<&'a str>,
     /// Name of the first state.
-    pub(crate) start: &'a str,
+    pub start: &'a str,
     /// The states by name.
-    pub(crate) states: &'a Map<String, Value>,
+    pub states: &'a Map<String, Value>,
 }
 
 impl<'a> Level<'a> {
@@ -20,23 +20,23 @@ impl<'a> Level<'a> {
     }
 
     /// States that are reached by a Catch on this level.
-    pub(crate) fn caught(&self) -> BTreeSet<&'a str> {
+    pub fn caught(&self) -> BTreeSet<&'a str> {
         let catchers = self.states.values().flat_map(|state| list(&state["Catch"]));
         catchers.filter_map(|catcher| catcher["Next"].as_str()).collect()
     }
 
     /// States that are reached without an error, the first one among them.
-    pub(crate) fn reached_normally(&self) -> BTreeSet<&'a str> {
+    pub fn reached_normally(&self) -> BTreeSet<&'a str> {
         self.states.values().flat_map(regular_targets).chain([self.start]).collect()
     }
 
     /// States that follow a Map.
-    pub(crate) fn after_map(&self) -> BTreeSet<&'a str> {
+    pub fn after_map(&self) -> BTreeSet<&'a str> {
         self.states.values().filter(|state| state["Type"] == "Map").filter_map(|state| state["Next"].as_str()).collect()
     }
 
     /// States that can be reached from the first one.
-    pub(crate) fn reachable(&self) -> BTreeSet<&'a str> {
+    pub fn reachable(&self) -> BTreeSet<&'a str> {
         let mut found = BTreeSet::new();
         let mut open = vec![self.start];
         while let Some(name) = open.pop() {
@@ -51,7 +51,7 @@ impl<'a> Level<'a> {
 }
 
 /// The machine's own level and that of each Map.
-pub(crate) fn levels(definition: &Value) -> Vec<Level<'_>> {
+pub fn levels(definition: &Value) -> Vec<Level<'_>> {
     let top = Level::of(None, definition);
     let maps = top.iter().flat_map(|level| level.states.iter().filter(|(_, state)| state["Type"] == "Map"));
     let inner: Vec<_> = maps.filter_map(|(name, state)| Level::of(Some(name), &state["ItemProcessor"])).collect();
@@ -59,7 +59,7 @@ pub(crate) fn levels(definition: &Value) -> Vec<Level<'_>> {
 }
 
 /// Every state that may follow `state`.
-pub(crate) fn targets(state: &Value) -> Vec<&str> {
+pub fn targets(state: &Value) -> Vec<&str> {
     let caught = list(&state["Catch"]).iter().filter_map(|catcher| catcher["Next"].as_str());
     regular_targets(state).into_iter().chain(caught).collect()
 }
@@ -70,6 +70,6 @@ fn regular_targets(state: &Value) -> Vec<&str> {
 }
 
 /// The members of an array; nothing where there is none.
-pub(crate) fn list(value: &Value) -> &[Value] {
+pub fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }

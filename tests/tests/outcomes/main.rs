@@ -1,27 +1,27 @@
 //! Coverage of the definition: every state of it is brought to every outcome that it can have, on the emulator, and its
 //! history is held against a model of Step Functions' rules. The cases are made of the definition: what is new in it is
-//! run too, or missed.
+//! run too, or missed. The histories of the end-to-end suite's builds are counted beside them.
 #![expect(clippy::expect_used, reason = "what helps a test may fail the test")]
 
 mod cases;
-#[path = "../definition/graph.rs"]
-#[expect(dead_code, reason = "the checks of the definition need more of it")]
-mod graph;
-mod history;
 mod model;
 mod stack;
+mod table;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::ExecutionStatus;
+use goldsmith_tests::history::{Run, run_of};
+use goldsmith_tests::outcomes::{required, seen};
+use goldsmith_tests::record::{self, Executions};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::cases::{cases, required};
-use crate::history::observed;
-use crate::model::{Run, expected};
+use crate::cases::cases;
+use crate::model::expected;
 use crate::stack::Stack;
 
 const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
@@ -45,12 +45,15 @@ async fn run(client: Client, machine: String, name: String, answer: Value) -> Ru
         assert!(looks < 1200, "{name} does not end");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let mut events = Vec::new();
-    let mut pages = client.get_execution_history().execution_arn(&arn).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        events.extend(page.expect("a page of the history").events);
-    }
-    observed(&events)
+    run_of(&client, &arn).await.expect("it has a history")
+}
+
+/// What the builds of the end-to-end suite showed, when it ran before this one.
+fn of_builds() -> Executions {
+    let builds = record::kept(Path::new(env!("CARGO_TARGET_TMPDIR")), "e2e").expect("the record can be read");
+    let required = std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_some_and(|value| value == "1");
+    assert!(builds.is_some() || !required, "the end-to-end suite has left no histories");
+    builds.unwrap_or_default()
 }
 
 #[tokio::test]
@@ -58,26 +61,29 @@ async fn every_state_has_every_outcome_that_it_can_have() {
     let (definition, stack) = (definition(), Stack::up());
     let (client, machine) = (Client::new(&stack.sdk().await), stack.state_machine());
     let all: Vec<_> = cases(&definition).into_iter().enumerate().collect();
-    let (mut seen, mut wrong) = (BTreeSet::new(), Vec::new());
+    let (mut made, mut wrong) = (Executions::new(), Vec::new());
     for some in all.chunks(AT_ONCE) {
         let mut running = JoinSet::new();
         for (number, case) in some.iter().cloned() {
             let run = run(client.clone(), machine.clone(), case.name(number), case.answer(&definition));
-            running.spawn(async move { (case, run.await) });
+            running.spawn(async move { (case.name(number), case, run.await) });
         }
-        for (case, run) in running.join_all().await {
+        for (name, case, run) in running.join_all().await {
             let expected = expected(&definition, &case);
-            seen.extend(run.steps.iter().map(|step| (step.state.clone(), step.outcome.clone())));
+            made.insert(name, seen(&definition, &run));
             if run != expected {
                 wrong.push(format!("{case:?}\n  expected {expected:?}\n  observed {run:?}"));
             }
         }
     }
     assert!(wrong.is_empty(), "{} runs went another way:\n{}", wrong.len(), wrong.join("\n"));
-    let required = required(&definition);
+    let (required, builds) = (required(&definition), of_builds());
+    println!("{}", table::of(&required, &made, &builds));
+    let seen: BTreeSet<_> = made.values().chain(builds.values()).flatten().cloned().collect();
     let missing: Vec<_> = required.difference(&seen).collect();
-    println!("{} executions show {} of {} outcomes", all.len(), required.len() - missing.len(), required.len());
     assert!(missing.is_empty(), "never seen: {missing:?}");
+    let strange: Vec<_> = seen.difference(&required).collect();
+    assert!(strange.is_empty(), "the definition does not tell of: {strange:?}");
 }
 
 #[test]

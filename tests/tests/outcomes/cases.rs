@@ -2,14 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use goldsmith_tests::graph::{Level, levels, list};
+use goldsmith_tests::outcomes::{NO_LIST, UNKNOWN, of_state, required};
 use serde_json::{Map, Value, json};
-
-use crate::graph::{Level, levels, list};
-
-/// Stands for every error that no list names.
-const UNKNOWN: &str = "Test.Unknown";
-/// How a Map fails by itself: its items are no list.
-const NO_LIST: &str = "States.QueryEvaluationError";
 
 /// What Plan has to answer for a Choice to lead to a state. A new branch needs a line here.
 const ANSWERS: [(&str, &str, &str, &str); 4] = [
@@ -73,34 +68,6 @@ fn items_key(map: &Value) -> &str {
     expression.expect("a Map's items are a field of its input")
 }
 
-/// Every outcome that has to be seen: state and `ok`, an error, or the state that a Choice leads to.
-pub(crate) fn required(definition: &Value) -> BTreeSet<(String, String)> {
-    let all = levels(definition);
-    let states = all.iter().flat_map(|level| level.states.iter());
-    states.flat_map(|(name, state)| outcomes(state).into_iter().map(|outcome| (name.clone(), outcome))).collect()
-}
-
-fn outcomes(state: &Value) -> BTreeSet<String> {
-    match state["Type"].as_str() {
-        Some("Task") => listed(state)
-            .map(|error| if error == "States.ALL" { UNKNOWN } else { error }.to_owned())
-            .chain(["ok".to_owned(), UNKNOWN.to_owned()])
-            .collect(),
-        Some("Map") => ["ok", NO_LIST].map(str::to_owned).into(),
-        Some("Choice") => {
-            let branches = list(&state["Choices"]).iter().map(|choice| &choice["Next"]).chain([&state["Default"]]);
-            branches.filter_map(Value::as_str).map(str::to_owned).collect()
-        }
-        _ => ["ok".to_owned()].into(),
-    }
-}
-
-/// The error names in its Retry and Catch.
-fn listed(state: &Value) -> impl Iterator<Item = &str> {
-    let handlers = list(&state["Retry"]).iter().chain(list(&state["Catch"]));
-    handlers.flat_map(|handler| list(&handler["ErrorEquals"])).filter_map(Value::as_str)
-}
-
 /// A case for each outcome; several outcomes may share one.
 pub(crate) fn cases(definition: &Value) -> BTreeSet<Case> {
     required(definition).iter().map(|(state, outcome)| case(definition, state, outcome)).collect()
@@ -140,7 +107,7 @@ fn lead(case: &mut Case, level: &Level<'_>, target: &str) {
             ways.push_front((next, way.clone()));
         }
         if state["Type"] == "Choice" {
-            for next in outcomes(state) {
+            for next in of_state(state) {
                 let (next, _) = level.states.get_key_value(&next).expect("a branch leads to a state");
                 let mut branched = way.clone();
                 branched.branches.insert(name.to_owned(), next.clone());
