@@ -29,14 +29,31 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// AWS Region of the stack; `clean` takes several.
-    #[arg(long = "region", global = true, value_name = "REGION")]
+    #[arg(long = "region", global = true, value_name = "REGION", value_parser = region)]
     pub(crate) regions: Vec<String>,
     /// Endpoint to send every request to.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = endpoint_url)]
     pub(crate) endpoint_url: Option<String>,
     /// Form of the result on standard output; progress and errors always go to standard error as text.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
+}
+
+/// A Region becomes part of a host's name.
+fn region(text: &str) -> Result<String, String> {
+    let fits = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if fits && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
+        return Ok(text.to_owned());
+    }
+    Err("a Region is written like eu-west-1".to_owned())
+}
+
+fn endpoint_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
+        _ => Err("an endpoint is written like http://127.0.0.1:4566".to_owned()),
+    }
 }
 
 /// Form of a result.
@@ -59,6 +76,8 @@ pub(crate) enum Command {
     Cancel(command::cancel::Args),
     /// Remove what a stack that is gone has left in the account.
     Clean(command::clean::Args),
+    /// List pipelines: what starts them, and when they start next.
+    Pipelines(command::pipelines::Args),
     /// List images.
     Images(command::images::Args),
     /// Show an image or its build, or a pipeline: when it starts next and why it was built last.
@@ -116,6 +135,14 @@ mod tests {
             let words = line.split(' ').chain(["images"]);
             assert_eq!(Cli::parse_from(words).globals.again(), line);
         }
+    }
+
+    #[test]
+    fn a_region_or_endpoint_that_cannot_be_is_refused() {
+        for (flag, value) in [("--region", "nowhere!"), ("--region", ""), ("--endpoint-url", "127.0.0.1:4566")] {
+            assert!(Cli::try_parse_from(["goldsmith", "images", flag, value]).is_err(), "{flag} {value}");
+        }
+        assert!(Cli::try_parse_from(["goldsmith", "images", "--endpoint-url", "https://host/path"]).is_ok());
     }
 
     #[test]

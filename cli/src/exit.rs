@@ -17,6 +17,10 @@ Exit codes:
   130  interrupted; a build that was watched goes on
   194  this machine is to be rebooted, and the same run to be started again";
 
+/// What helps where they are missing.
+const CREDENTIALS: &str = "give --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or build on this \
+                           machine with --local";
+
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -62,17 +66,36 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
         return Exit::Success; // whoever read the output has seen enough
     }
     eprintln!("goldsmith: error: {error}");
-    for cause in error.chain().skip(1) {
+    for cause in causes(error) {
         eprintln!("  because: {cause}");
     }
+    if error.chain().any(lacks_credentials) {
+        eprintln!("help: {CREDENTIALS}");
+    }
     exit_of(error)
+}
+
+/// What caused an error. Of the chain below an error of AWS's only the last link says more than that a layer failed; where
+/// credentials are missing it lists every place where they are not, which helps nobody.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let chain: Vec<_> = error.chain().collect();
+    let ours = chain.iter().position(|cause| is_aws(*cause)).map_or(chain.len(), |at| at + 1);
+    let last = chain.last().filter(|_| ours < chain.len() && !lacks_credentials(chain[ours - 1]));
+    chain[..ours].iter().skip(1).chain(last).map(ToString::to_string).collect()
+}
+
+fn lacks_credentials(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref::<CloudError>().is_some_and(|error| error.code == "NoCredentials")
+}
+
+fn is_aws(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<CloudError>() || cause.is::<StoreError>()
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {
     let known = error.chain().find_map(|cause| {
         let stop = cause.downcast_ref::<Stop>().map(|stop| stop.exit);
-        let aws = cause.is::<CloudError>() || cause.is::<StoreError>();
-        stop.or_else(|| aws.then_some(Exit::Aws))
+        stop.or_else(|| is_aws(cause).then_some(Exit::Aws))
     });
     // What is left are files and texts that the user named.
     known.unwrap_or(Exit::Invalid)
@@ -85,9 +108,10 @@ fn is_broken_pipe(cause: &(dyn Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use anyhow::Context;
+    use goldsmith_cloud::{CloudError, Kind};
     use goldsmith_store::StoreError;
 
-    use super::{Exit, Stop, exit_of, invalid};
+    use super::{Exit, Stop, causes, exit_of, invalid};
 
     #[test]
     fn errors_come_to_exit_codes_wherever_they_are_in_the_chain() {
@@ -97,5 +121,21 @@ mod tests {
         let machine = Stop { exit: Exit::Machine, message: "root is needed".to_owned() };
         assert_eq!(exit_of(&anyhow::Error::from(machine).context("the stack cannot be started")), Exit::Machine);
         assert_eq!(exit_of(&anyhow::anyhow!("no such file")), Exit::Invalid);
+    }
+
+    #[test]
+    fn of_a_long_chain_the_last_link_is_told() {
+        let sdk = || anyhow::anyhow!("connection refused").context("io error").context("dispatch failure");
+        let unanswered = |code: &str| CloudError {
+            operation: "GetParameter",
+            region: "eu-west-1".to_owned(),
+            code: code.to_owned(),
+            message: "no".to_owned(),
+            kind: Kind::Unanswered,
+            source: Some(sdk().into()),
+        };
+        let error = anyhow::Error::from(unanswered("NoAnswer")).context("the stack is not found");
+        assert_eq!(causes(&error), ["GetParameter in eu-west-1 failed: NoAnswer: no", "connection refused"]);
+        assert_eq!(causes(&unanswered("NoCredentials").into()), [""; 0]);
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod clean;
 pub(crate) mod images;
 pub(crate) mod logs;
 mod pipeline;
+pub(crate) mod pipelines;
 pub(crate) mod run;
 mod schedules;
 pub(crate) mod schema;
@@ -31,6 +32,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Clean(args) => clean::run(globals, args).await,
         Command::Build(args) => build::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,
+        Command::Pipelines(args) => pipelines::run(globals, args).await,
         Command::Show(args) => show::run(globals, args).await,
         Command::Logs(args) => logs::run(globals, args).await,
         Command::Run(args) => run::run(args),

@@ -31,7 +31,7 @@ pub(crate) struct Shown {
 
 /// What there is to tell of a pipeline at this time.
 pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: Timestamp) -> Result<Shown> {
-    let (next_times, no_times) = match next_times(connection, &pipeline, now).await? {
+    let (next_times, no_times) = match next_times(connection, &pipeline, now, TIMES).await? {
         Ok(times) => (times, None),
         Err(why) => (Vec::new(), Some(why)),
     };
@@ -40,10 +40,11 @@ pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: 
 }
 
 /// The next fire times, or why there are none.
-async fn next_times(
+pub(super) async fn next_times(
     connection: &Connection,
     pipeline: &ImagePipeline,
     now: Timestamp,
+    number: usize,
 ) -> Result<Result<Vec<String>, &'static str>> {
     let Some(schedule) = &pipeline.schedule else { return Ok(Err("it has no schedule")) };
     if pipeline.status == Status::Disabled {
@@ -56,7 +57,7 @@ async fn next_times(
         },
         _ => now,
     };
-    let times = schedule.next(now, began, TIMES).filter(|(times, _)| !times.is_empty());
+    let times = schedule.next(now, began, number).filter(|(times, _)| !times.is_empty());
     Ok(times
         .map(|(times, zone)| times.into_iter().map(|time| local(time, &zone)).collect())
         .ok_or("it never fires again"))
@@ -98,7 +99,7 @@ impl Shown {
             rows.push(("schedule", format!("{} {zone}", schedule.schedule_expression)));
             rows.push(("condition", word(schedule.pipeline_execution_start_condition)));
         }
-        rows.push(("rebuilt on", self.rebuilt_on()));
+        rows.push(("rebuilt on", rebuilt_on(pipeline)));
         rows.extend(self.next_times.iter().map(|time| ("next", time.clone())));
         rows.extend(self.no_times.map(|why| ("next", format!("never: {why}"))));
         let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
@@ -109,11 +110,12 @@ impl Shown {
         }
         lines
     }
+}
 
-    fn rebuilt_on(&self) -> String {
-        let words: Vec<String> = self.pipeline.rebuild_on.iter().map(|change: &RebuildOn| word(change)).collect();
-        if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
-    }
+/// What beside its schedule and its user starts it.
+pub(super) fn rebuilt_on(pipeline: &ImagePipeline) -> String {
+    let words: Vec<String> = pipeline.rebuild_on.iter().map(|change: &RebuildOn| word(change)).collect();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
 fn build(image: &ImageRecord) -> Vec<String> {
