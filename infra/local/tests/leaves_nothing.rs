@@ -9,8 +9,8 @@ use std::path::Path;
 
 use common::guests::killable::{self, Killable};
 use common::guests::{base_image, launch, run, source, traces, traces_of, wait_for_state};
-use common::rights::{Rights, again};
-use common::{Client, TestEndpoint};
+use common::rights::{Rights, again, unified};
+use common::{Client, TestEndpoint, require_or_skip};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -108,6 +108,14 @@ async fn a_killed_endpoint_leaves_nothing_after_a_reset() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_holds_for_an_ordinary_user() {
     again_alone(Rights::User, "single-uid").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_leaves_nothing_of_a_user_who_can_make_control_groups() {
+    let _alone = ALONE.lock().await;
+    if require_or_skip(unified().is_some(), "control groups of version 2") {
+        again(Rights::UserWithGroups, "single-uid", &["a_killed_endpoint"]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,7 +76,7 @@ async fn start_script(guest: &Guest, script: &str) -> Result<Box<Inside>, GuestE
     let mut command = guest.way.isolation.unshare();
     command.args(["sh", script, &guest.id, &guest.way.disk.to_string()]);
     command.arg(if guest.way.disk == Disk::Overlay { guest.overlay_options() } else { String::new() });
-    let mut command = Command::from(groups::within(&groups, command));
+    let mut command = Command::from(groups::within(guest.way.isolation, &groups, command));
     command.current_dir(&guest.state_dir).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut unshare = command.spawn().map_err(|source| GuestError::Start { program: "unshare", source })?;
@@ -234,9 +234,8 @@ fn wish_of(status: ExitStatus) -> Wish {
 impl Inside {
     /// The start of a command line that runs the rest of it inside.
     pub(super) fn enter(&self, guest: &Guest) -> Command {
-        Command::from(groups::within(
-            &self.groups,
-            guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string()),
-        ))
+        let isolation = guest.way.isolation;
+        let entering = isolation.nsenter(&self.init.as_raw_nonzero().to_string());
+        Command::from(groups::within(isolation, &self.groups, entering))
     }
 }

@@ -1,5 +1,5 @@
-//! Control groups of instances, where root runs the endpoint: they bound what an instance takes, and keep the services of
-//! one instance's systemd apart from those of another's.
+//! Control groups of instances, where the endpoint may make some: they bound what an instance takes, and keep the services
+//! of one instance's systemd apart from those of another's.
 
 use std::fs;
 use std::io;
@@ -7,14 +7,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::hierarchies;
 use super::isolation::Isolation;
 
 /// Most processes of one instance.
-const MOST_PROCESSES: u32 = 4096;
+const MOST_PROCESSES: u64 = 4096;
 /// Part of this machine's memory that one instance may take, in percent.
 const MOST_MEMORY: u64 = 75;
-/// Controllers of version 1 in which an instance gets a group; `name=systemd` is the one that systemd itself uses.
-const CONTROLLERS: [&str; 3] = ["name=systemd", "memory", "pids"];
+/// An instance's share of the processors when others want them too, where 100 is usual: it may use all that is idle, and a
+/// busy one leaves most to the rest of the machine. A fixed part would leave processors idle.
+const WEIGHT: u64 = 50;
+/// What version 1 calls 100.
+const USUAL_SHARES: u64 = 1024;
 
 /// Start of the groups' names; the instance's id follows.
 const PREFIX: &str = "goldsmith-";
@@ -27,23 +31,25 @@ const LOOK: Duration = Duration::from_millis(10);
 const JOIN: &str = "while [ \"$1\" != -- ]; do echo 0 > \"$1/cgroup.procs\" 2> /dev/null || :; shift; done\n\
                                shift; exec \"$@\"";
 
-/// The same command, run in groups.
-pub(super) fn within(groups: &[PathBuf], command: Command) -> Command {
+/// The same command, one of this isolation's, run in groups.
+pub(super) fn within(isolation: Isolation, groups: &[PathBuf], command: Command) -> Command {
     if groups.is_empty() {
         return command;
     }
-    let mut joining = Command::new("sh");
+    let mut joining = isolation.pretending("sh");
     joining.args(["-c", JOIN, "sh"]).args(groups).arg("--").arg(command.get_program()).args(command.get_args());
     joining
 }
 
 /// Makes the groups of an instance. Those that cannot be made are left out: an instance runs without.
 pub(super) fn make(isolation: Isolation, id: &str) -> Vec<PathBuf> {
-    if !matches!(isolation, Isolation::Nspawn | Isolation::Namespaces) {
+    if isolation == Isolation::Chroot {
         return Vec::new();
     }
     let mut made = Vec::new();
-    for group in all(id) {
+    for parent in hierarchies::parents() {
+        let group = parent.join(format!("{PREFIX}{id}"));
+        hierarchies::enable(&parent);
         if fs::create_dir_all(&group).is_ok() {
             bound(&group);
             made.push(group);
@@ -55,7 +61,7 @@ pub(super) fn make(isolation: Isolation, id: &str) -> Vec<PathBuf> {
 /// Removes the groups of an instance whose processes have been killed. One that stays busy stays, for the next time.
 pub(super) fn remove(id: &str) {
     let began = Instant::now();
-    for group in all(id) {
+    for group in hierarchies::parents().iter().map(|parent| parent.join(format!("{PREFIX}{id}"))) {
         while remove_below(&group).is_err() && began.elapsed() < ENDING {
             std::thread::sleep(LOOK);
         }
@@ -64,8 +70,8 @@ pub(super) fn remove(id: &str) {
 
 /// Removes the groups of all instances that have none to remove theirs: their endpoint was killed and never started again.
 pub(super) fn sweep() {
-    for hierarchy in own_hierarchies() {
-        for entry in fs::read_dir(hierarchy).into_iter().flatten().flatten() {
+    for parent in hierarchies::parents() {
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             let old = entry.metadata().and_then(|facts| facts.modified()).is_ok_and(|made| {
                 // A younger one may be about to get its first process.
                 made.elapsed().is_ok_and(|age| age > YOUNG)
@@ -77,38 +83,17 @@ pub(super) fn sweep() {
     }
 }
 
-fn all(id: &str) -> Vec<PathBuf> {
-    own_hierarchies().into_iter().map(|hierarchy| hierarchy.join(format!("{PREFIX}{id}"))).collect()
-}
-
-fn own_hierarchies() -> Vec<PathBuf> {
-    if !rustix::process::geteuid().is_root() {
-        return Vec::new();
-    }
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    hierarchies(&mounts).map(PathBuf::from).collect()
-}
-
-/// Where the hierarchies are mounted that matter, from a mount table.
-fn hierarchies(mounts: &str) -> impl Iterator<Item = &str> {
-    mounts.lines().filter_map(|line| {
-        let (place, kind) = line.split_once(" - ")?;
-        let mut kind = kind.split(' ');
-        let matters = match kind.next()? {
-            "cgroup2" => true,
-            "cgroup" => kind.next_back()?.split(',').any(|option| CONTROLLERS.contains(&option)),
-            _ => false,
-        };
-        place.split(' ').nth(4).filter(|_| matters)
-    })
-}
-
 /// Sets the bounds. Which files there are depends on version and controllers.
 fn bound(group: &Path) {
     let memory = memory_of_this_machine() / 100 * MOST_MEMORY;
-    for (file, value) in
-        [("pids.max", u64::from(MOST_PROCESSES)), ("memory.max", memory), ("memory.limit_in_bytes", memory)]
-    {
+    let values = [
+        ("pids.max", MOST_PROCESSES),
+        ("memory.max", memory),
+        ("memory.limit_in_bytes", memory),
+        ("cpu.weight", WEIGHT),
+        ("cpu.shares", USUAL_SHARES * WEIGHT / 100),
+    ];
+    for (file, value) in values {
         let file = group.join(file);
         // Without the controller there is no bound, and nothing else is wrong.
         if file.exists() {
@@ -141,21 +126,5 @@ fn remove_below(group: &Path) -> io::Result<()> {
     match fs::remove_dir(group) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::hierarchies;
-
-    #[test]
-    fn finds_both_versions() {
-        let mounts = "29 28 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
-                      32 28 0:32 / /sys/fs/cgroup/memory rw shared:5 - cgroup cgroup rw,memory\n\
-                      36 28 0:36 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,name=systemd\n\
-                      37 28 0:37 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n\
-                      38 1 0:38 / /proc rw - proc proc rw";
-        let found: Vec<&str> = hierarchies(mounts).collect();
-        assert_eq!(found, ["/sys/fs/cgroup/memory", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"]);
     }
 }

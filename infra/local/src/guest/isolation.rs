@@ -155,7 +155,8 @@ impl Isolation {
         if self.needs_root() { "volatile" } else { "volatile,userxattr" }
     }
 
-    fn pretending(self, program: &str) -> Command {
+    /// A program that takes its ids for the ones that it asks for, where there is only one.
+    pub(super) fn pretending(self, program: &str) -> Command {
         let mut command = Command::new(program);
         if self == Isolation::SingleUid {
             fake_ids::pretend(&mut command);

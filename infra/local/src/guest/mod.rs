@@ -12,6 +12,7 @@ mod disk;
 mod error;
 mod fake_ids;
 mod groups;
+mod hierarchies;
 mod host;
 pub(crate) mod isolation;
 mod nspawn;

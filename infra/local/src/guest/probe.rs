@@ -130,7 +130,7 @@ fn try_nspawn(folder: &Path) -> Result<(), Obstacle> {
     command.args(["sh", "-c", script, "sh"]).arg(&trial.0);
     // It makes groups below the one that it is in.
     let id = trial.0.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let tried = run(&mut groups::within(&groups::make(Isolation::Nspawn, &id), command));
+    let tried = run(&mut groups::within(Isolation::Nspawn, &groups::make(Isolation::Nspawn, &id), command));
     groups::remove(&id);
     tried.map_err(|said| causes::nspawn(&said))
 }

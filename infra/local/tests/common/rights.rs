@@ -4,7 +4,7 @@ mod setpriv;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::guests::{EXPECTED_ISOLATION, base_image};
@@ -29,6 +29,8 @@ pub(crate) enum Rights {
     StrictContainer,
     /// A user who has only their own id.
     User,
+    /// The same, in a part of the control groups' hierarchy that is theirs, as in a session of systemd's.
+    UserWithGroups,
     /// A user who has a range of ids, given in this machine's files as one mount namespace sees them.
     UserWithRange,
 }
@@ -73,6 +75,7 @@ fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
         Rights::RootWithoutNspawn => Command::new("env"),
         Rights::Container | Rights::StrictContainer => in_a_container(),
         Rights::User => as_user(STRANGER),
+        Rights::UserWithGroups => in_own_group(),
         Rights::UserWithRange => with_range(home),
     };
     command.arg(&program).args(tests).env("HOME", home).env("TMPDIR", home).env_remove("XDG_DATA_HOME");
@@ -84,8 +87,34 @@ fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{errors}");
     assert!(said.contains(&format!("{} passed", tests.len())), "{said}\n{errors}");
+    fs::remove_dir(own_groups().join("session")).ok();
+    fs::remove_dir(own_groups()).ok();
     // What is left belongs to other ids, so that only root can remove it; the suite has removed its disks itself.
     println!("{} tests passed with the isolation {isolation}", tests.len());
+}
+
+/// A group that belongs to the stranger, with the command in one below it.
+fn in_own_group() -> Command {
+    let group = own_groups();
+    fs::create_dir_all(group.join("session")).unwrap();
+    for path in [group.clone(), group.join("cgroup.procs"), group.join("cgroup.subtree_control")] {
+        chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
+    }
+    let user = as_user(STRANGER);
+    let mut command = Command::new("sh");
+    command.args(["-ec", "echo 0 > \"$1/session/cgroup.procs\"; shift; exec \"$@\"", "sh"]).arg(group);
+    command.arg(user.get_program()).args(user.get_args());
+    command
+}
+
+/// Where the hierarchy of version 2 is mounted, if it is.
+pub(crate) fn unified() -> Option<PathBuf> {
+    let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(PathBuf::from);
+    mounts.into_iter().find(|mount| mount.join("cgroup.controllers").exists())
+}
+
+fn own_groups() -> PathBuf {
+    unified().unwrap_or_default().join(format!("test-{}", std::process::id()))
 }
 
 /// The range is there in a mount namespace only: nothing of this machine is changed.
