@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use common::guests::killable::{self, Killable};
-use common::guests::{base_image, launch, run, source, traces, traces_of, wait_for_state};
+use common::guests::{base_image, invocation, launch, run, send, source, traces, traces_of, wait_for_state};
 use common::rights::{Rights, again, unified};
-use common::{Client, TestEndpoint, require_or_skip};
-use serde_json::Value;
+use common::{Client, TestEndpoint, require_or_skip, until};
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -106,6 +106,25 @@ async fn a_killed_endpoint_leaves_nothing_after_a_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_command_leaves_nothing_where_nobody_buries_orphans() {
+    let Some(base) = base_image().await else { return };
+    let _alone = ALONE.lock().await;
+    traces::adopt_orphans();
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let (client, state) = (endpoint.client, endpoint.state_dir().join("state"));
+    let instance = launch(client, &source(client)).await;
+    let command = send(client, &instance, "sleep 1000 & sleep 1000", 600);
+    let status = || invocation(client, &command, &instance)["Status"].as_str().unwrap().to_owned();
+    until("it to run", || (status() == "InProgress").then_some(())).await;
+    client.ssm("CancelCommand", &json!({"CommandId": command}));
+    until("its end", || (status() == "Cancelled").then_some(())).await;
+    client.ec2("TerminateInstances", &[("InstanceId.1", &instance)]);
+    wait_for_state(client, &instance, "terminated").await;
+    assert_nothing_left(&state, &[instance].into(), None);
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_holds_for_an_ordinary_user() {
     again_alone(Rights::User, "single-uid").await;
 }
@@ -130,5 +149,5 @@ async fn the_same_holds_for_root_without_nspawn() {
 
 async fn again_alone(rights: Rights, isolation: &str) {
     let _alone = ALONE.lock().await;
-    again(rights, isolation, &["two_hundred", "a_killed_endpoint"]).await;
+    again(rights, isolation, &["two_hundred", "a_killed_endpoint", "a_cancelled_command"]).await;
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, getpgid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::boot::SCRIPTS;
 use super::disk::REFLINK;
@@ -43,12 +43,17 @@ pub(super) fn is_lifeline(pid: Pid, init: Pid) -> bool {
 
 /// Whether a process has ended or is about to. The kernel ends a process namespace while its first process still is.
 pub(super) fn is_ending(pid: Pid) -> bool {
-    let stat = fs::read_to_string(proc_file(pid, "stat")).unwrap_or_default();
-    // The program's name, in brackets, may hold anything; the third field follows it.
-    let fields: Vec<&str> =
-        stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+    let fields = stat(pid);
     let flags: Option<u64> = fields.get(6).and_then(|flags| flags.parse().ok());
-    fields.first().is_none_or(|state| matches!(*state, "Z" | "X")) || flags.is_none_or(|flags| flags & EXITING != 0)
+    fields.first().is_none_or(|state| matches!(state.as_str(), "Z" | "X"))
+        || flags.is_none_or(|flags| flags & EXITING != 0)
+}
+
+/// Fields of `/proc/PID/stat` from the third on, which is the state.
+fn stat(pid: Pid) -> Vec<String> {
+    let stat = fs::read_to_string(proc_file(pid, "stat")).unwrap_or_default();
+    // The program's name, in brackets, may hold anything.
+    stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
 }
 
 /// The control groups of a process.
@@ -80,7 +85,8 @@ pub(super) fn end_left(state: &Path) {
 
 /// The processes of a process group but its first.
 pub(super) fn others_in_group(first: Pid) -> impl Iterator<Item = Pid> {
-    all().filter(move |pid| *pid != first && getpgid(Some(*pid)) == Ok(first))
+    let group = first.as_raw_nonzero().to_string();
+    all().filter(move |pid| *pid != first && stat(*pid).get(2) == Some(&group))
 }
 
 /// Whether a process starts an instance in this state folder or waits for the end of one: no other works there with one of

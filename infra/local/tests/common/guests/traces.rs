@@ -9,7 +9,8 @@ const GROUPS: &str = "/sys/fs/cgroup";
 /// Namespaces that instances have of their own.
 const NAMESPACES: [&str; 6] = ["pid", "mnt", "uts", "user", "net", "ipc"];
 
-/// From now on what descends from this process stays in its family: orphans become its children.
+/// From now on what descends from this process stays in its family: orphans become its children. It does not bury them, as
+/// the first process of many a container does not.
 pub(crate) fn adopt_orphans() {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
 }
