@@ -7,7 +7,7 @@ use aws_sdk_ec2::config::Region;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::error::ProvideErrorMetadata;
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
-use aws_sdk_ec2::types::{Image, Instance, InstanceType};
+use aws_sdk_ec2::types::{Image, Instance, InstanceStateName, InstanceType};
 use aws_sdk_ssm::client::Waiters as _;
 use aws_sdk_ssm::operation::get_command_invocation::GetCommandInvocationOutput;
 use aws_sdk_ssm::operation::send_command::builders::SendCommandFluentBuilder;
@@ -89,6 +89,8 @@ impl Aws {
         let filter = InstanceInformationStringFilter::builder().key("InstanceIds").values(id).build().unwrap();
         until("the agent", async || {
             let known = self.ssm.describe_instance_information().filters(filter.clone()).send().await.unwrap();
+            let instance = self.instance(id).await;
+            assert!(!is_over(&instance), "{:?}", instance.state_reason());
             let online = |one: &aws_sdk_ssm::types::InstanceInformation| one.ping_status == Some(PingStatus::Online);
             known.instance_information_list().iter().any(online).then_some(())
         })
@@ -163,6 +165,11 @@ impl Aws {
         let ended = wait.wait(PATIENCE).await.unwrap().into_result().unwrap();
         ended.standard_output_content.unwrap()
     }
+}
+
+fn is_over(instance: &Instance) -> bool {
+    let over = [InstanceStateName::ShuttingDown, InstanceStateName::Terminated];
+    instance.state().and_then(|state| state.name()).is_some_and(|name| over.contains(name))
 }
 
 /// Id of the first of these instances.

@@ -10,6 +10,7 @@ mod commands;
 mod faults;
 mod hasty;
 mod images;
+mod lag;
 mod life;
 mod local;
 mod pages;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let cases: Vec<Case<Local>> = cases![
         life::an_instance_lives_its_whole_life,
         life::a_reboot_in_the_middle_of_a_command_starts_it_again,
+        lag::waiters_stand_what_describes_do_not_show_yet,
         images::an_image_keeps_what_its_instance_wrote_and_nothing_else_does,
         images::a_copy_in_another_region_stands_alone,
         images::a_shared_image_is_launched_by_its_new_users_only,

@@ -1,6 +1,7 @@
 //! Codes of Systems Manager.
 
 use aws_sdk_ssm::types::InstanceInformationStringFilter;
+use serde_json::json;
 
 use super::{Met, NO_INSTANCE};
 use crate::local::Local;
@@ -27,4 +28,9 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     met.refused("InvalidFilterKey", ssm.describe_instance_information().filters(filter).send().await);
     met.refused("ValidationException", ssm.describe_instance_information().max_results(4).send().await);
     met.refused("UnknownOperationException", ssm.list_documents().send().await);
+    // Where the emulator behind it cannot be reached.
+    let when = json!({"action": "PutParameter"});
+    local.arm(&aws.account, json!([{"when": when, "do": "fail", "code": "InternalServerError"}]));
+    let put = aws.without_retries().ssm.put_parameter().name("/a").value("a");
+    met.refused("InternalServerError", put.send().await);
 }
