@@ -64,7 +64,7 @@ fn show(abilities: &Abilities) -> Result<()> {
 
 fn verdict(trial: &Trial) -> &'static str {
     match trial.disk {
-        Some(Disk::Overlay) => "works",
+        Some(Disk::Overlay | Disk::Host) => "works",
         Some(Disk::Copy) => "works, with copied disks",
         None => "does not work",
     }

@@ -28,7 +28,8 @@ pub(crate) struct Args {
     /// Folder where the file systems that instances start from are kept [default: the stacks' own].
     #[arg(long, value_name = "FOLDER")]
     images: Option<PathBuf>,
-    /// What instances of the source image start from: `debian-12`, or a file with a root file system (tar) or an OCI image.
+    /// What instances of the source image start from: `debian-12`, `host` (this machine's own files, as
+    /// root), or a file with a root file system (tar) or an OCI image.
     #[arg(long, value_name = "IMAGE", default_value = "debian-12")]
     image: SourceImage,
     /// How instances are kept apart: nspawn, namespaces, user-namespace, single-uid or chroot [default: the first that works].

@@ -20,7 +20,8 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// How long instances and images take from state to state.
     pub delays: DelayProfile,
-    /// Root file system (tar) that instances of the source image start from: [`crate::ensure_base_image`] makes one.
+    /// Root file system (tar) that instances of the source image start from, or `/`, this machine's own files:
+    /// [`crate::SourceImage::ensure`] names one.
     pub base_image: PathBuf,
     /// How instances' processes are kept together; none: the first that works, in the order of [`Isolation::ALL`].
     pub isolation: Option<Isolation>,

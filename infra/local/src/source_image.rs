@@ -8,12 +8,15 @@ use std::str::FromStr;
 use sha2::{Digest as _, Sha256};
 
 use crate::base::{BaseImageError, ensure_base_image};
+use crate::guest::HOST;
 
 /// A root file system by name or by file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceImage {
     /// A minimal Debian 12 with curl, certificates and systemd, made by `mmdebstrap`.
     Debian12,
+    /// This machine's own files, as they are. Only root can, and in the isolation `namespaces`.
+    Host,
     /// A root file system (tar, compressed or not) or an OCI image archive, as `skopeo`, `podman save` and
     /// `docker save` write it.
     File(PathBuf),
@@ -23,16 +26,21 @@ impl FromStr for SourceImage {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(if text == "debian-12" { SourceImage::Debian12 } else { SourceImage::File(text.into()) })
+        Ok(match text {
+            "debian-12" => SourceImage::Debian12,
+            "host" => SourceImage::Host,
+            file => SourceImage::File(file.into()),
+        })
     }
 }
 
 impl SourceImage {
-    /// The file that [`crate::Options::base_image`] takes; what is made is kept in `cache_dir`. `progress` is told in a few words what
+    /// The path that [`crate::Options::base_image`] takes; what is made is kept in `cache_dir`. `progress` is told in a few words what
     /// takes time.
     pub async fn ensure(&self, cache_dir: &Path, progress: impl Fn(&str)) -> Result<PathBuf, BaseImageError> {
         match self {
             SourceImage::Debian12 => ensure_base_image(cache_dir, progress).await,
+            SourceImage::Host => Ok(HOST.into()),
             SourceImage::File(path) => link(path, cache_dir),
         }
     }

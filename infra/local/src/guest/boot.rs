@@ -11,7 +11,7 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use super::disk::empty;
 use super::error::GuestError;
-use super::isolation::{Disk, Isolation};
+use super::isolation::Isolation;
 use super::{Guest, Wish, groups, nspawn, processes};
 use crate::ids;
 
@@ -75,7 +75,7 @@ async fn start_script(guest: &Guest, script: &str) -> Result<Box<Inside>, GuestE
     let groups = groups::make(guest.way.isolation, &guest.id);
     let mut command = guest.way.isolation.unshare();
     command.args(["sh", script, &guest.id, &guest.way.disk.to_string()]);
-    command.arg(if guest.way.disk == Disk::Overlay { guest.overlay_options() } else { String::new() });
+    command.arg(guest.overlay_options());
     let mut command = Command::from(groups::within(guest.way.isolation, &groups, command));
     command.current_dir(&guest.state_dir).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

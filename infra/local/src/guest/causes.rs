@@ -38,6 +38,23 @@ pub(super) fn not_root() -> Obstacle {
     obstacle("only root can use it", "run as root, or use an isolation that needs no root")
 }
 
+pub(super) fn host_not_root() -> Obstacle {
+    obstacle(
+        "the image `host` needs root: no user may put an overlay over files that are not theirs",
+        "run as root, or take another image",
+    )
+}
+
+pub(super) fn only_namespaces() -> Obstacle {
+    obstacle("the image `host` has no init system of its own to boot", "leave the isolation out: it is `namespaces`")
+}
+
+/// Why no overlay can be mounted over this machine's files.
+pub(super) fn over_host(overlay: Obstacle) -> Obstacle {
+    let cause = format!("the image `host` needs an overlay over this machine's own files, and {}", overlay.cause);
+    obstacle(cause, "choose a state folder on a disk or tmpfs, or take another image")
+}
+
 pub(super) fn folder(folder: &Path, error: &io::Error) -> Obstacle {
     obstacle(format!("{} cannot be written ({error})", folder.display()), "choose another state folder")
 }

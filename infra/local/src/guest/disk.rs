@@ -14,7 +14,7 @@ impl Guest {
     /// Makes the disk.
     pub(super) async fn make_disk(&self) -> Result<(), GuestError> {
         let dir = self.dir();
-        let names: &[&str] = if self.way.disk == Disk::Overlay { &["upper", "work", "tree", "run"] } else { &["run"] };
+        let names: &[&str] = if self.way.disk == Disk::Copy { &["run"] } else { &["upper", "work", "tree", "run"] };
         for name in names {
             fresh_dir(&dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
         }
@@ -26,16 +26,27 @@ impl Guest {
             runtime::put_in(self.way.isolation, &self.runtime(), &self.tree(), &dir.join("hidden"))
                 .map_err(GuestError::prepare(self.tree()))?;
         }
+        if let (Disk::Host, Some(layer)) = (self.way.disk, self.layers.last()) {
+            // All else lies in the host's root directory, and one layer may not lie in another.
+            copy(self.way.isolation, &self.state_dir.join("layers").join(layer), &dir.join("upper")).await?;
+        }
         Ok(())
     }
 
     /// Mount options of the overlay, relative to the state folder: the upper directory, over it nothing; below it what is
     /// put in at run time, then the layers from the newest to the base.
     pub(super) fn overlay_options(&self) -> String {
+        if self.way.disk == Disk::Copy {
+            return String::new();
+        }
         let layers: Vec<String> = self.layers.iter().rev().map(|layer| format!("layers/{layer}:")).collect();
         let (own, runtime) = (format!("instances/{}", self.id), runtime::folder(self.way.isolation));
         let flags = self.way.isolation.overlay_flags();
-        format!("lowerdir={runtime}:{}base,upperdir={own}/upper,workdir={own}/work,{flags}", layers.concat())
+        let lower = match self.way.disk {
+            Disk::Host => format!("{own}/runtime:base"),
+            Disk::Overlay | Disk::Copy => format!("{runtime}:{}base", layers.concat()),
+        };
+        format!("lowerdir={lower},upperdir={own}/upper,workdir={own}/work,{flags}")
     }
 
     fn runtime(&self) -> std::path::PathBuf {
@@ -46,9 +57,10 @@ impl Guest {
     pub(crate) async fn freeze(&self, layer: &str) -> Result<Vec<String>, GuestError> {
         let isolation = self.way.isolation;
         let target = self.state_dir.join("layers").join(layer);
-        if self.way.disk == Disk::Overlay {
+        if self.way.disk != Disk::Copy {
             copy(isolation, &self.dir().join("upper"), &target).await?;
-            return Ok(self.layers.iter().cloned().chain([layer.to_owned()]).collect());
+            let below = self.layers.iter().filter(|_| self.way.disk == Disk::Overlay);
+            return Ok(below.cloned().chain([layer.to_owned()]).collect());
         }
         copy(isolation, &self.tree(), &target).await?;
         let passing = ["proc", "run", "tmp"].map(|name| target.join(name));

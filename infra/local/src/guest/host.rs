@@ -10,9 +10,12 @@ use tokio::sync::Mutex;
 use super::error::GuestError;
 use super::error::run_now;
 use super::isolation::{Disk, Isolation, Way};
-use super::probe::{Abilities, requirements, requirements_of};
+use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
 use super::{Guest, Power, boot, groups, processes, runtime};
 use crate::{base, ids};
+
+/// This machine's own files as a base image.
+pub(crate) const HOST: &str = "/";
 
 /// Folders of one endpoint, and the disk and isolation found for it.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ impl Host {
         for (name, script) in boot::SCRIPTS {
             std::fs::write(dir.join(name), script).map_err(GuestError::prepare(dir.join(name)))?;
         }
-        let abilities = find_way(&dir, wanted)?;
+        let abilities = find_way(&dir, wanted, base_tar == Path::new(HOST))?;
         for isolation in abilities.way().map(|way| way.isolation).into_iter().flat_map(with_fallback) {
             let folder = dir.join(runtime::folder(isolation));
             runtime::write_files(isolation, &folder).map_err(GuestError::prepare(folder))?;
@@ -67,7 +70,7 @@ impl Host {
     pub(crate) async fn guest(&self, id: &str, layers: &[String]) -> Result<Guest, GuestError> {
         let unable = || GuestError::Unable { missing: self.abilities.missing().unwrap_or_default() };
         let mut way = self.abilities.way().ok_or_else(unable)?;
-        self.link_base(way.isolation).await?;
+        self.link_base(way).await?;
         if way.isolation == Isolation::Nspawn && !self.has_init(layers) {
             tracing::info!(instance = id, "its image has no init system: it runs in plain namespaces");
             way.isolation = Isolation::Namespaces;
@@ -120,8 +123,13 @@ impl Host {
     }
 
     /// Makes `base` in the state folder a link to the unpacked base image.
-    async fn link_base(&self, isolation: Isolation) -> Result<(), GuestError> {
-        let tree = base::unpacked(&self.base_tar, isolation).await.map_err(|source| GuestError::Base { source })?;
+    async fn link_base(&self, way: Way) -> Result<(), GuestError> {
+        let tree = match way.disk {
+            Disk::Host => PathBuf::from(HOST),
+            Disk::Overlay | Disk::Copy => {
+                base::unpacked(&self.base_tar, way.isolation).await.map_err(|source| GuestError::Base { source })?
+            }
+        };
         let link = self.dir.join("base");
         if std::fs::read_link(&link).is_ok_and(|target| target == tree) {
             return Ok(());
@@ -138,13 +146,15 @@ fn with_fallback(isolation: Isolation) -> impl Iterator<Item = Isolation> {
     [isolation].into_iter().chain((isolation == Isolation::Nspawn).then_some(Isolation::Namespaces))
 }
 
-/// Tries what this machine can do. A folder that holds disks keeps to the way that they were made in.
-fn find_way(dir: &Path, wanted: Option<Isolation>) -> Result<Abilities, GuestError> {
+/// Tries what this machine can do, with its own files if asked for. A folder that holds disks keeps to the way that they
+/// were made in.
+fn find_way(dir: &Path, wanted: Option<Isolation>, over_host: bool) -> Result<Abilities, GuestError> {
     let note = dir.join("way.json");
     let has = |name: &str| std::fs::read_dir(dir.join(name)).is_ok_and(|mut entries| entries.next().is_some());
     let made: Option<Way> = std::fs::read(&note).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let made = made.filter(|_| has("instances") || has("layers"));
     let abilities = match made.map(|way| way.isolation).or(wanted) {
+        _ if over_host => requirements_over_host(wanted, dir),
         Some(isolation) => requirements_of(isolation, dir),
         None => requirements(dir),
     };
@@ -154,6 +164,9 @@ fn find_way(dir: &Path, wanted: Option<Isolation>) -> Result<Abilities, GuestErr
         let missing =
             abilities.missing().unwrap_or_else(|| "another one is asked for: choose an empty folder".to_owned());
         return Err(GuestError::OtherWay { path: dir.to_owned(), made: made.isolation.name(), missing });
+    }
+    if let Some(missing) = abilities.missing().filter(|_| over_host) {
+        return Err(GuestError::Unable { missing });
     }
     let text = serde_json::to_vec(&abilities.way()).unwrap_or_default();
     std::fs::write(&note, text).map_err(GuestError::prepare(note))?;

@@ -12,10 +12,17 @@ if [ -e "$own/booted" ]; then
     find "$own/run" -mindepth 1 -delete
 fi
 : > "$own/booted"
-if [ "$2" = overlay ]; then
-    mount -n -t overlay overlay -o "$3" "$tree"
-else
+if [ "$2" = host ]; then
+    # A file system of its own: a layer may not lie in another, and all else lies in the host's root directory.
+    mkdir -p "$own/runtime"
+    mount -n -t tmpfs -o mode=755 tmpfs "$own/runtime"
+    cp -a runtime/. "$own/runtime"
+    rm -f "$own/runtime/etc/apt/sources.list" # the host has its own
+fi
+if [ "$2" = copy ]; then
     mount -n --bind "$tree" "$tree"
+else
+    mount -n -t overlay overlay -o "$3" "$tree"
 fi
 mkdir -p "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/tmp"
 mount -n -t proc proc "$tree/proc"

@@ -16,6 +16,8 @@ pub enum Disk {
     Overlay,
     /// A copy of the image's tree, where no overlay can be mounted.
     Copy,
+    /// An overlay over this machine's own files, in which they never change. An image is all that was written over them.
+    Host,
 }
 
 /// How an instance's processes are kept together.
@@ -45,7 +47,11 @@ pub struct Way {
 
 impl fmt::Display for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Disk::Overlay { "overlay" } else { "copy" })
+        f.write_str(match self {
+            Disk::Overlay => "overlay",
+            Disk::Copy => "copy",
+            Disk::Host => "host",
+        })
     }
 }
 

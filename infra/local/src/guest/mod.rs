@@ -36,8 +36,8 @@ use tokio::time::timeout;
 
 pub(crate) use error::GuestError;
 use error::run;
-pub(crate) use host::Host;
 pub use host::remove_state;
+pub(crate) use host::{HOST, Host};
 pub(crate) use runtime::host_mirror;
 
 use boot::Running;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 pub use super::causes::Obstacle;
 
+use super::host::HOST;
 use super::isolation::{Disk, Isolation, Way};
 use super::{causes, groups};
 
@@ -82,6 +83,18 @@ pub fn requirements_of(isolation: Isolation, folder: &Path) -> Abilities {
     Abilities { trials: vec![attempt(isolation, folder)] }
 }
 
+/// Tries to run instances over this machine's own files.
+pub(super) fn requirements_over_host(wanted: Option<Isolation>, folder: &Path) -> Abilities {
+    let isolation = Isolation::Namespaces;
+    let fits = if wanted.is_some_and(|wanted| wanted != isolation) { Err(causes::only_namespaces()) } else { Ok(()) };
+    let tried = fits
+        .and_then(|()| try_isolation(isolation, folder))
+        .map_err(|obstacle| if rustix::process::geteuid().is_root() { obstacle } else { causes::host_not_root() })
+        .and_then(|()| try_overlay(isolation, folder, HOST).map_err(causes::over_host));
+    let disk = tried.is_ok().then_some(Disk::Host);
+    Abilities { trials: vec![Trial { isolation, disk, obstacle: tried.err() }] }
+}
+
 /// Tries every isolation, to tell what each of them lacks.
 pub fn survey(folder: &Path) -> Abilities {
     Abilities { trials: Isolation::ALL.into_iter().map(|isolation| attempt(isolation, folder)).collect() }
@@ -89,7 +102,7 @@ pub fn survey(folder: &Path) -> Abilities {
 
 fn attempt(isolation: Isolation, folder: &Path) -> Trial {
     let (disk, obstacle) = match try_isolation(isolation, folder) {
-        Ok(()) => match try_overlay(isolation, folder) {
+        Ok(()) => match try_overlay(isolation, folder, "lower") {
             Ok(()) => (Some(Disk::Overlay), None),
             Err(obstacle) => (Some(Disk::Copy), Some(obstacle)),
         },
@@ -135,12 +148,12 @@ fn try_nspawn(folder: &Path) -> Result<(), Obstacle> {
     tried.map_err(|said| causes::nspawn(&said))
 }
 
-fn try_overlay(isolation: Isolation, folder: &Path) -> Result<(), Obstacle> {
+fn try_overlay(isolation: Isolation, folder: &Path, lower: &str) -> Result<(), Obstacle> {
     if isolation == Isolation::Chroot {
         return Err(causes::overlay(folder, ""));
     }
     let trial = Folder::new(folder, &["lower", "upper", "work", "tree"])?;
-    let options = format!("lowerdir=lower,upperdir=upper,workdir=work,{}", isolation.overlay_flags());
+    let options = format!("lowerdir={lower},upperdir=upper,workdir=work,{}", isolation.overlay_flags());
     let script = "mount -t overlay overlay -o \"$1\" tree && : > tree/file";
     let mut command = isolation.unshare();
     let tried = run(command.args(["sh", "-c", script, "sh", &options]).current_dir(&trial.0));
