@@ -4,6 +4,7 @@
 //! One endpoint serves all cases, one after the other. Each has accounts of its own, so that lists hold what the case made.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test may fail the test")]
 
+mod around;
 mod caller;
 mod codes;
 mod commands;
@@ -14,6 +15,7 @@ mod lag;
 mod life;
 mod local;
 mod pages;
+mod switches;
 mod tokens;
 mod typed;
 
@@ -42,6 +44,11 @@ fn main() -> ExitCode {
         images::a_copy_in_another_region_stands_alone,
         images::a_shared_image_is_launched_by_its_new_users_only,
         images::a_deregistered_image_leaves_what_others_need,
+        switches::an_image_is_switched_off_and_on,
+        switches::a_snapshot_is_shared,
+        around::a_launch_follows_the_version_of_its_template,
+        around::a_key_is_on_the_instance,
+        around::networks_and_tags_are_described,
         commands::a_command_tells_how_it_ended,
         commands::a_script_that_asks_for_a_reboot_runs_again,
         commands::a_command_ends_when_its_time_is_over_or_it_is_cancelled,
