@@ -8,8 +8,8 @@ use aws_sdk_ec2::config::Config;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder;
 use aws_sdk_ec2::types::{
-    Image as SdkImage, ImageState as SdkState, LaunchPermission as SdkPermission, LaunchPermissionModifications,
-    PermissionGroup, ResourceType,
+    AttributeValue, Image as SdkImage, ImageState as SdkState, LaunchPermission as SdkPermission,
+    LaunchPermissionModifications, PermissionGroup, ResourceType,
 };
 use goldsmith_cloud::aws::{failure, incomplete, known};
 use goldsmith_cloud::{
@@ -83,6 +83,13 @@ impl Images for Ec2 {
             .set_tag_specifications(tag_specifications(&TAGGED, &copy.tags));
         let answer = request.send().await.map_err(failure(OPERATION, region))?;
         answer.image_id.ok_or_else(|| incomplete(OPERATION, region, "image id"))
+    }
+
+    async fn require_imdsv2(&self, region: &str, id: &str) -> Result<()> {
+        let v2 = AttributeValue::builder().value("v2.0").build();
+        let request = self.0.client(region).modify_image_attribute().image_id(id).imds_support(v2);
+        request.send().await.map_err(failure("ModifyImageAttribute", region))?;
+        Ok(())
     }
 
     async fn share(&self, region: &str, id: &str, with: &LaunchPermission) -> Result<()> {

@@ -122,6 +122,9 @@ pub trait Images: Send + Sync {
     async fn create(&self, region: &str, image: &NewImage) -> Result<String>;
     /// `CopyImage` into `region`. *Effect*, safe to repeat with the same token.
     async fn copy(&self, region: &str, copy: &ImageCopy) -> Result<String>;
+    /// Marks the image so that what is launched from it answers IMDSv2 only, unless its launch says otherwise
+    /// (`ImdsSupport`; EC2 never takes the mark back). *Effect*, safe to repeat; undone by deregistering.
+    async fn require_imdsv2(&self, region: &str, id: &str) -> Result<()>;
     /// Adds launch permissions. *Effect*, safe to repeat; undone by deregistering.
     async fn share(&self, region: &str, id: &str, with: &LaunchPermission) -> Result<()>;
     /// `CreateTags` on images or snapshots. *Effect*, safe to repeat.

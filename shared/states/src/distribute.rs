@@ -1,4 +1,4 @@
-//! DistributeRegion: the image in one Region, tagged and shared.
+//! DistributeRegion: the image in one Region, tagged, marked for IMDSv2 and shared.
 //!
 //! Input: the AMI of Snapshot, the plan's Region. Output: an `Image` effect, none for the home Region, where the AMI is
 //! already. Error: `CopyFailed`, `Timeout`; the Map's item catches it, and Publish decides what it means.
@@ -33,7 +33,7 @@ impl Waiting for DistributeRegion {
             Error::failed(ErrorName::CopyFailed, format!("the plan does not name Region {}", scene.item()))
         })?;
         if planned.region == scene.record.plan.home_region {
-            share(scene, planned, &original).await?;
+            open_up(scene, planned, &original).await?;
             return Ok(Progress::Done(format!("{original} is in its home Region")));
         }
         match scene.effects().await?.into_iter().find_map(|effect| effect.id) {
@@ -61,14 +61,16 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
         ImageState::Pending => Ok(pending(planned, id, format!("{id} is being copied"))),
         ImageState::Failed => Err(failed(planned, id, &image.state_reason)),
         ImageState::Available => {
-            share(scene, planned, id).await?;
+            open_up(scene, planned, id).await?;
             Ok(Progress::Done(format!("{id} is available")))
         }
     }
 }
 
-/// Adds the launch permissions. Not in the journal: they go with the AMI, and adding them twice changes nothing.
-async fn share(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
+/// Marks the AMI for IMDSv2 and adds the launch permissions. Not in the journal: they go with the AMI, and adding them twice
+/// changes nothing.
+async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
+    scene.context.cloud.images.require_imdsv2(&planned.region, id).await?;
     let planned_permission = &planned.launch_permission;
     let with = LaunchPermission {
         users: planned_permission.user_ids.clone(),
@@ -117,19 +119,29 @@ mod tests {
     use goldsmith_cloud::fake::HOME;
 
     use crate::State;
-    use crate::testing::{AWAY, Task, check_state};
+    use crate::testing::{AWAY, Task, check_state, reach};
 
     #[tokio::test]
     async fn the_home_region_survives_every_fault() {
-        check_state(Task::item(State::DistributeRegion, HOME), &["SendTaskSuccess"]).await;
+        check_state(Task::item(State::DistributeRegion, HOME), &["ModifyImageAttribute", "SendTaskSuccess"]).await;
     }
 
     #[tokio::test]
     async fn a_copy_survives_every_fault() {
         check_state(
             Task::item(State::DistributeRegion, AWAY),
-            &["CopyImage", "ModifyImageAttribute", "SendTaskSuccess"],
+            &["CopyImage", "ModifyImageAttribute", "ModifyImageAttribute", "SendTaskSuccess"],
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn every_ami_is_marked_for_imdsv2() {
+        let stack = reach(&Task::new(State::Publish)).await;
+        for region in [HOME, AWAY] {
+            let images = stack.inventory().region(region).images;
+            assert!(images.keys().all(|id| stack.cloud.requires_imdsv2(region, id)), "{region}: {images:?}");
+            assert_eq!(images.len(), 1);
+        }
     }
 }

@@ -174,6 +174,14 @@ async fn shares_with_all_kinds_or_makes_no_call() {
 }
 
 #[tokio::test]
+async fn marks_an_image_for_imdsv2() {
+    let (ec2, replay) = ec2([Canned::ok("<ModifyImageAttributeResponse/>")]);
+    ec2.require_imdsv2("eu-west-1", "ami-1").await.unwrap();
+    let sent = form(&replay, 0);
+    assert_eq!((sent["Action"].as_str(), sent["ImdsSupport.Value"].as_str()), ("ModifyImageAttribute", "v2.0"));
+}
+
+#[tokio::test]
 async fn deregisters_with_snapshots() {
     let image = || page(&described("ami-1", "2026-01-01T00:00:00.000Z"), "");
     let done = || Canned::ok("<DeregisterImageResponse/>");

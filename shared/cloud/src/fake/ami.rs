@@ -12,6 +12,7 @@ const FIRST_CREATED: i64 = 1_767_225_600;
 pub(super) struct AmiRecord {
     pub(super) image: Image,
     pub(super) permission: LaunchPermission,
+    pub(super) imdsv2: bool,
     /// The copy that made it.
     copy: Option<ImageCopy>,
     hidden: Looks,
@@ -100,6 +101,7 @@ impl World {
         let mut record = AmiRecord {
             image,
             permission: LaunchPermission::default(),
+            imdsv2: false,
             copy: blueprint.copy,
             hidden: Looks(pace.hide_new),
             left: Looks(pace.until_image),

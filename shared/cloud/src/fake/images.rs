@@ -51,6 +51,15 @@ impl Images for FakeCloud {
         self.effect(call, detail, |world| world.copy_image(call, copy)).await
     }
 
+    async fn require_imdsv2(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("ModifyImageAttribute", region);
+        self.effect(call, id, |world| {
+            world.region(region).own_image(call, id)?.imdsv2 = true;
+            Ok(())
+        })
+        .await
+    }
+
     async fn share(&self, region: &str, id: &str, with: &LaunchPermission) -> Result<()> {
         if with.is_empty() {
             return Ok(()); // EC2 is not even asked
@@ -171,6 +180,12 @@ impl FakeCloud {
     pub fn launch_permission(&self, region: &str, id: &str) -> LaunchPermission {
         let mut world = self.world();
         world.region(region).images.get(id).map(|record| record.permission.clone()).unwrap_or_default()
+    }
+
+    /// Whether an image is marked for IMDSv2 only.
+    #[must_use]
+    pub fn requires_imdsv2(&self, region: &str, id: &str) -> bool {
+        self.world().region(region).images.get(id).is_some_and(|record| record.imdsv2)
     }
 
     fn look_at_images(&self, region: &str, wanted: impl Fn(&Image) -> bool) -> Vec<Image> {
