@@ -35,7 +35,10 @@ pub(crate) async fn launch(client: Client, image: &str) -> String {
     until("the instance to be online", || {
         let (_, answer) =
             client.ssm("DescribeInstanceInformation", &json!({"Filters": [{"Key": "InstanceIds", "Values": [id]}]}));
-        (answer["InstanceInformationList"][0]["PingStatus"] == "Online").then_some(())
+        let online = answer["InstanceInformationList"][0]["PingStatus"] == "Online";
+        let described = (!online).then(|| client.ec2("DescribeInstances", &[("InstanceId.1", &id)]).body);
+        assert!(!described.iter().any(|body| body.contains("<name>terminated</name>")), "{described:?}");
+        online.then_some(())
     })
     .await;
     id
