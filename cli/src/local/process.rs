@@ -45,12 +45,7 @@ impl Process {
 
     /// The process that has this id now.
     fn of(pid: i32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The program's name, in brackets, may hold anything; the third field follows it.
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ended = matches!(*fields.first()?, "Z" | "X");
-        let started = fields.get(19)?.parse().ok()?;
-        (!ended).then_some(Process { pid, started })
+        Stat::of(pid).map(|stat| Process { pid, started: stat.started })
     }
 
     /// Whether it runs, and is still the one that was started.
@@ -58,32 +53,72 @@ impl Process {
         Self::of(self.pid) == Some(self)
     }
 
-    /// Asks it to end and waits until it has. One that has ended already is no error.
+    /// Asks it to end and waits until it has, and with it all that it started: what stays is killed. One that has ended
+    /// already is no error.
     pub(crate) fn end(self, privilege: Privilege) -> Result<()> {
-        for signal in [Signal::TERM, Signal::KILL] {
-            if !self.is_alive() {
+        if !self.is_alive() {
+            return Ok(()); // Its session's number may be another one's by now.
+        }
+        signal(&[self.pid], Signal::TERM, privilege)?;
+        let asked = Instant::now();
+        while asked.elapsed() < ENDING && self.is_alive() {
+            sleep(LOOK);
+        }
+        let killed = Instant::now();
+        loop {
+            let left = self.session();
+            if left.is_empty() {
                 return Ok(());
             }
-            self.signal(signal, privilege)?;
-            let asked = Instant::now();
-            while asked.elapsed() < ENDING && self.is_alive() {
-                sleep(LOOK);
+            if killed.elapsed() > ENDING {
+                bail!("process {} does not end", self.pid);
             }
+            signal(&left, Signal::KILL, privilege)?;
+            sleep(LOOK);
         }
-        if self.is_alive() { bail!("process {} does not end", self.pid) } else { Ok(()) }
     }
 
-    fn signal(self, signal: Signal, privilege: Privilege) -> Result<()> {
-        let told = match (privilege, Pid::from_raw(self.pid)) {
+    /// Ids of all living processes of the session that it was started in.
+    fn session(self) -> Vec<i32> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| Stat::of(*pid).is_some_and(|stat| stat.session == self.pid)).collect()
+    }
+}
+
+/// What the system tells of a living process.
+struct Stat {
+    session: i32,
+    started: u64,
+}
+
+impl Stat {
+    fn of(pid: i32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The program's name, in brackets, may hold anything; the third field follows it.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ended = matches!(*fields.first()?, "Z" | "X");
+        let stat = Stat { session: fields.get(3)?.parse().ok()?, started: fields.get(19)?.parse().ok()? };
+        (!ended).then_some(stat)
+    }
+}
+
+/// Sends a signal to processes. Those that have ended meanwhile are no error.
+fn signal(pids: &[i32], signal: Signal, privilege: Privilege) -> Result<()> {
+    for pid in pids {
+        let told = match (privilege, Pid::from_raw(*pid)) {
             (Privilege::Own, Some(pid)) => kill_process(pid, signal).is_ok(),
             (Privilege::Sudo, Some(_)) => {
                 let mut kill = privilege.command(Path::new("kill"));
-                kill.arg(format!("-{}", signal.as_raw())).arg(self.pid.to_string()).status()?.success()
+                kill.arg(format!("-{}", signal.as_raw())).arg(pid.to_string()).status()?.success()
             }
             (_, None) => false,
         };
-        if told || !self.is_alive() { Ok(()) } else { bail!("process {} cannot be ended", self.pid) }
+        if !told && Stat::of(*pid).is_some() {
+            bail!("process {pid} cannot be ended");
+        }
     }
+    Ok(())
 }
 
 /// The end of a log, in one line.
@@ -115,6 +150,21 @@ mod tests {
         assert!(process.is_alive() && !other.is_alive());
         process.end(Privilege::Own).unwrap();
         assert!(!process.is_alive());
+    }
+
+    #[test]
+    fn what_a_process_has_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sleep 60 & echo started; wait"]);
+        let log = folder.path().join("log");
+        let process = Process::start(&shell, &log).unwrap();
+        while std::fs::read_to_string(&log).unwrap().is_empty() {
+            std::thread::sleep(super::LOOK);
+        }
+        assert_eq!(process.session().len(), 2);
+        process.end(Privilege::Own).unwrap();
+        assert_eq!(process.session(), [0; 0]);
     }
 
     #[test]
