@@ -1,16 +1,15 @@
 //! Client of the emulator: events and logs of ours, and calls of others that are handed on. The only outgoing traffic.
 
 use bytes::Bytes;
+use goldsmith_sigv4::{Keys, Signable, sha256, sign};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
-use hyper::header::HOST;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::api::{DEFAULT_ACCOUNT, Scope};
-use crate::sign::{Signing, authorization};
 
 /// The emulator's root credentials.
 const ROOT_KEY: &str = "test";
@@ -97,26 +96,19 @@ impl Emulator {
         target: &str,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
-        let access_key = if scope.account == DEFAULT_ACCOUNT { ROOT_KEY } else { &scope.account };
-        let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let signing = Signing {
-            access_key,
-            secret: ROOT_SECRET,
-            region: &scope.region,
-            service,
-            time: &time,
-            host: &self.host,
-            target,
-        };
-        let authorization = authorization(&signing, &body);
-        Request::post("/")
-            .header(HOST, &self.host)
-            .header("content-type", "application/x-amz-json-1.1")
-            .header("x-amz-target", target)
-            .header("x-amz-date", &time)
-            .header("authorization", authorization)
+        let account = if scope.account == DEFAULT_ACCOUNT { ROOT_KEY } else { &scope.account };
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = vec![
+            header("content-type", "application/x-amz-json-1.1"),
+            header("host", &self.host),
+            header("x-amz-target", target),
             // Lets the launcher tell our calls from anybody else's: events of AWS's own sources, calls handed on.
-            .header("x-goldsmith-local", "1")
-            .body(Full::new(body))
+            header("x-goldsmith-local", "1"),
+        ];
+        let signable = Signable { method: "POST", path: "/", query: "", headers, payload: &sha256(&body) };
+        let keys = Keys { id: account, secret: ROOT_SECRET, session_token: None };
+        let signed = sign(signable, keys, (&scope.region, service), Timestamp::now());
+        let request = signed.iter().fold(Request::post("/"), |request, (name, value)| request.header(name, value));
+        request.body(Full::new(body))
     }
 }

@@ -27,7 +27,6 @@ mod postman;
 mod resume;
 mod server;
 mod settings;
-mod sign;
 mod source_image;
 mod ssm;
 mod world;

@@ -4,7 +4,6 @@
 mod credentials;
 mod imds;
 mod s3;
-mod sigv4;
 mod ssm;
 mod xml;
 
@@ -14,13 +13,13 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use goldsmith_sigv4::{Signable, encode, sha256, sign};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::http::{self, Answer, Content, HttpError, Request};
 use credentials::{Credentials, variable};
 pub(crate) use s3::Access;
-use sigv4::{Signable, sha256};
 
 /// How long credentials are used before they are asked for anew: those of a role last at least some minutes longer.
 const CREDENTIALS_LAST: Duration = Duration::from_secs(240);
@@ -131,7 +130,7 @@ impl Aws {
     fn call(&self, call: Call<'_>, deadline: Option<Instant>) -> Result<Answer, AwsError> {
         let credentials = self.credentials(deadline)?;
         let mut query: Vec<String> = (call.query.iter())
-            .map(|(name, value)| format!("{}={}", sigv4::encode(name, false), sigv4::encode(value, false)))
+            .map(|(name, value)| format!("{}={}", encode(name, false), encode(value, false)))
             .collect();
         query.sort();
         let query = query.join("&");
@@ -144,7 +143,7 @@ impl Aws {
         let mut headers = call.headers;
         headers.push(("host".to_owned(), host.to_owned()));
         let signable = Signable { method: call.method, path: call.path, query: &query, headers, payload: &payload };
-        let headers = sigv4::sign(signable, &credentials, (call.region, call.service), Timestamp::now());
+        let headers = sign(signable, credentials.keys(), (call.region, call.service), Timestamp::now());
         let mark = if query.is_empty() { "" } else { "?" };
         let url = format!("{}{}{mark}{query}", call.origin, call.path);
         let (method, content) = (call.method, call.content);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use goldsmith_sigv4::Keys;
 use serde::Deserialize;
 
 use super::{AwsError, imds};
@@ -24,6 +25,11 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
+    /// For signing.
+    pub(super) fn keys(&self) -> Keys<'_> {
+        Keys { id: &self.access_key_id, secret: &self.secret_access_key, session_token: self.session_token.as_deref() }
+    }
+
     /// The first that are there.
     pub(super) fn find(deadline: Option<Instant>) -> Result<Self, AwsError> {
         if let Some(found) = Self::of_environment() {

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use goldsmith_document::{Algorithm, S3Uri};
+use goldsmith_sigv4::encode;
 
-use super::sigv4::encode;
 use super::{Aws, AwsError, Call, origin, xml};
 use crate::checksum::of_file;
 use crate::http::{Answer, Content};

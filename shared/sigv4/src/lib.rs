@@ -1,4 +1,5 @@
-//! AWS Signature Version 4: which headers make a request one of ours.
+//! AWS Signature Version 4: which headers make a request one of ours. For programs that carry no AWS SDK: the agent on an
+//! instance, and the local EC2.
 
 use std::fmt::Write;
 
@@ -6,27 +7,38 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::credentials::Credentials;
-
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
+/// Whose request it is.
+#[derive(Clone, Copy)]
+pub struct Keys<'k> {
+    /// Access key id.
+    pub id: &'k str,
+    /// Secret access key.
+    pub secret: &'k str,
+    /// Of temporary keys.
+    pub session_token: Option<&'k str>,
+}
+
 /// A request as far as the signature covers it.
-pub(super) struct Signable<'s> {
-    pub(super) method: &'s str,
+pub struct Signable<'s> {
+    /// `GET`, `POST`, …
+    pub method: &'s str,
     /// The URL's path, already encoded.
-    pub(super) path: &'s str,
+    pub path: &'s str,
     /// The URL's query, encoded and sorted.
-    pub(super) query: &'s str,
+    pub query: &'s str,
     /// Names in lower case, `host` among them.
-    pub(super) headers: Vec<(String, String)>,
+    pub headers: Vec<(String, String)>,
     /// SHA-256 of the body in hex.
-    pub(super) payload: &'s str,
+    pub payload: &'s str,
 }
 
 /// The headers of a request with those that sign it.
-pub(super) fn sign(
+#[must_use]
+pub fn sign(
     mut request: Signable<'_>,
-    credentials: &Credentials,
+    keys: Keys<'_>,
     (region, service): (&str, &str),
     now: Timestamp,
 ) -> Vec<(String, String)> {
@@ -34,20 +46,20 @@ pub(super) fn sign(
     let date = &time[..8];
     request.headers.push(("x-amz-date".to_owned(), time.clone()));
     request.headers.push(("x-amz-content-sha256".to_owned(), request.payload.to_owned()));
-    if let Some(token) = &credentials.session_token {
-        request.headers.push(("x-amz-security-token".to_owned(), token.clone()));
+    if let Some(token) = keys.session_token {
+        request.headers.push(("x-amz-security-token".to_owned(), token.to_owned()));
     }
     request.headers.sort();
     let names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
     let names = names.join(";");
     let scope = format!("{date}/{region}/{service}/aws4_request");
     let text = format!("{ALGORITHM}\n{time}\n{scope}\n{}", sha256(canonical(&request, &names).as_bytes()));
-    let secret = format!("AWS4{}", credentials.secret_access_key);
+    let secret = format!("AWS4{}", keys.secret);
     let key = [date, region, service, "aws4_request"]
         .iter()
         .fold(secret.into_bytes(), |key, part| mac(&key, part.as_bytes()));
     let signature = hex(&mac(&key, text.as_bytes()));
-    let id = &credentials.access_key_id;
+    let id = keys.id;
     let authorization = format!("{ALGORITHM} Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
     request.headers.push(("authorization".to_owned(), authorization));
     request.headers
@@ -59,7 +71,8 @@ fn canonical(request: &Signable<'_>, names: &str) -> String {
 }
 
 /// A text as it stands in a signed path or query: all but unreserved characters in percent form.
-pub(super) fn encode(text: &str, keep_slashes: bool) -> String {
+#[must_use]
+pub fn encode(text: &str, keep_slashes: bool) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || (keep_slashes && byte == b'/') {
             encoded.push(char::from(byte));
@@ -71,7 +84,8 @@ pub(super) fn encode(text: &str, keep_slashes: bool) -> String {
 }
 
 /// SHA-256 in lower-case hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
@@ -88,8 +102,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Signable, encode, sha256, sign};
-    use crate::aws::credentials::Credentials;
+    use super::{Keys, Signable, encode, sha256, sign};
 
     /// The published example of a signed GET of an S3 object.
     #[test]
@@ -103,12 +116,12 @@ mod tests {
             headers: vec![header("host", "examplebucket.s3.amazonaws.com"), header("range", "bytes=0-9")],
             payload: &empty,
         };
-        let credentials = Credentials {
-            access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
-            secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".into(),
+        let keys = Keys {
+            id: "AKIAIOSFODNN7EXAMPLE",
+            secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             session_token: None,
         };
-        let headers = sign(request, &credentials, ("us-east-1", "s3"), "2013-05-24T00:00:00Z".parse().unwrap());
+        let headers = sign(request, keys, ("us-east-1", "s3"), "2013-05-24T00:00:00Z".parse().unwrap());
         let expected = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, \
                         SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, \
                         Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41";
