@@ -2,7 +2,7 @@
 //! lost: two runs of `reap` later nothing is left. A stop after Publish leaves the published images.
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_cloud::{Parameter, Parameters as _};
@@ -41,6 +41,8 @@ const POINTS: [Point; 9] = [
 const YOUNG: Duration = Duration::from_secs(62);
 /// What a call that was let go needs to have its effect, at most.
 const MOMENT: Duration = Duration::from_millis(500);
+/// How long a function that was refused goes on trying the same call.
+const LAST_CALL: Duration = Duration::from_secs(6);
 
 fn at_every_effect(stack: &Stack, delivered: bool) {
     stack.deliver_status_events(delivered);
@@ -68,7 +70,7 @@ fn parameters(stack: &Stack, build: &str) -> [Option<Parameter>; 2] {
 
 /// Builds until an effect is in the journal and the call is made or kept from being made, and stops there.
 fn stop_at(stack: &Stack, name: &str, point: &Point, is_made: bool) -> String {
-    let (state, kind, action, nth) = *point;
+    let (state, _, action, nth) = *point;
     let steps = [("build", "Nothing", "true"), ("test", "Nothing", "true")];
     stack.apply(Pipeline { parameters: true, ..Pipeline::new(name, &steps) }.write().path());
     stack.arm(&match is_made {
@@ -77,15 +79,27 @@ fn stop_at(stack: &Stack, name: &str, point: &Point, is_made: bool) -> String {
     });
     let build = format!("e2e-{name}");
     let arn = stack.start(&build, &json!({"pipeline": name}).to_string());
-    stack.wait_for("the effect", || {
-        let effects = stack.block_on(stack.store().all_effects(&build)).unwrap();
-        let is_meant = |scope: &str| scope == state || scope.starts_with(&format!("{state}#"));
-        effects.iter().any(|one| one.kind == kind && one.id.is_none() && is_meant(&one.scope)).then_some(())
-    });
+    stack.wait_for("the effect", || is_open(stack, &build, point).then_some(()));
     sleep(MOMENT);
     stack.stop(&arn);
+    if state == "Publish" {
+        // It would go on, and publish before anybody has closed the build: then the image rightly stays.
+        kill(STACK, "publish");
+    }
     stack.disarm();
+    // The function goes on; what it still calls must not count for the next case.
+    let stopped = Instant::now();
+    while is_open(stack, &build, point) && stopped.elapsed() < LAST_CALL {
+        sleep(MOMENT);
+    }
     build
+}
+
+/// Whether the effect is in the journal without its answer.
+fn is_open(stack: &Stack, build: &str, (state, kind, ..): &Point) -> bool {
+    let effects = stack.block_on(stack.store().all_effects(build)).unwrap();
+    let is_meant = |scope: &str| scope == *state || scope.starts_with(&format!("{state}#"));
+    effects.iter().any(|one| one.kind == *kind && one.id.is_none() && is_meant(&one.scope))
 }
 
 /// Two runs of the reaper, once the builds are closed or as old as it wants them.
