@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use goldsmith_document::Diagnostics;
-use goldsmith_model::definitions::{Definitions, Draft};
-use goldsmith_store::{ApplyError, Change, Outcome};
+use goldsmith_model::definitions::{Definitions, Draft, VersionPlace};
+use goldsmith_store::{ApplyError, Change, Outcome, Taken};
 
 use crate::args::{Format, Globals};
 use crate::command::schedules;
@@ -43,6 +43,7 @@ pub(crate) async fn apply(globals: &Globals, path: &Path) -> Result<(Connection,
         let what = "a component's document is stored through the Component whose uri names it";
         return Err(invalid(format!("there is no definition in {}: {what}", path.display())));
     }
+    let versions = draft.version_places();
     let connection = Connection::open(globals).await?;
     let stored = connection.store.stored_for(&draft).await?;
     let definitions = draft.check(&stored).map_err(|found| refused(path, &found))?;
@@ -51,11 +52,24 @@ pub(crate) async fn apply(globals: &Globals, path: &Path) -> Result<(Connection,
     }
     schedules::check(&connection, &definitions)?;
     let changes = connection.store.apply(&definitions).await.map_err(|error| match error {
-        ApplyError::Taken(_) => invalid(error.to_string()),
+        ApplyError::Taken(taken) => refused(path, &taken_versions(&versions, &taken)),
         ApplyError::Store(error) => error.into(),
     })?;
     schedules::keep(&connection, &definitions).await?;
     Ok((connection, definitions, changes))
+}
+
+/// Versions that are stored with other content, each where the files declare it.
+fn taken_versions(versions: &[VersionPlace<'_>], taken: &[Taken]) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    for one in taken {
+        let same =
+            |place: &&VersionPlace<'_>| (place.kind, &place.name, place.version) == (one.kind, &one.name, one.version);
+        if let Some(place) = versions.iter().find(same) {
+            found.push(place.error("version-taken", one.to_string()));
+        }
+    }
+    found
 }
 
 fn refused(path: &Path, found: &Diagnostics) -> anyhow::Error {
@@ -77,4 +91,27 @@ pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
 /// How many definitions were written.
 pub(crate) fn written(changes: &[Change]) -> usize {
     changes.iter().filter(|change| change.outcome != Outcome::Unchanged).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_model::definitions::{Draft, Kind, SourceFile};
+    use goldsmith_store::Taken;
+
+    use super::taken_versions;
+
+    #[test]
+    fn a_version_that_is_taken_is_told_with_its_place() {
+        let text = "kind: Component\nname: nginx\nsemanticVersion: 1.0.0\nplatform: Linux\n\
+                    data: '{schemaVersion: 1.0, phases: [{name: build, steps: []}]}'\n";
+        let files = [SourceFile { path: "web/nginx.yml".to_owned(), text: text.to_owned() }];
+        let draft = Draft::read(&files, &|_| Ok(String::new()));
+        let version = "1.0.0".parse().unwrap();
+        let next = Some("1.0.1".parse().unwrap());
+        let taken = [Taken { kind: Kind::Component, name: "nginx".parse().unwrap(), version, next }];
+        let said = taken_versions(&draft.version_places(), &taken).to_string();
+        let expected = "web/nginx.yml:3:18: error: component `nginx` 1.0.0 is stored with other content, and versions never \
+                        change: the next free one is 1.0.1\n";
+        assert!(said.starts_with(expected), "{said}");
+    }
 }

@@ -89,18 +89,23 @@ fn show(globals: &Globals, stack: &Stack) -> Result<()> {
     Ok(())
 }
 
+/// A stack that does not run is an answer, not a mistake: exit code 1, as of what was to be checked.
 fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
-    match Stack::load(folders)? {
-        Some(stack) if stack.is_running() => {
-            show(globals, &stack)?;
-            Ok(Exit::Success)
-        }
-        found => {
+    let found = Stack::load(folders)?;
+    if let Some(stack) = found.as_ref().filter(|stack| stack.is_running()) {
+        show(globals, stack)?;
+        return Ok(Exit::Success);
+    }
+    let status = if found.is_some() { "ended" } else { "down" };
+    match globals.output {
+        Format::Json => output::json(&serde_json::json!({"name": globals.stack, "status": status}))?,
+        Format::Text => {
             let how = if found.is_some() { "has ended unasked" } else { "is down" };
             let up = call(globals, "up");
-            Err(invalid(format!("the local stack `{}` {how}: start it by `{up}`", globals.stack)))
+            output::line(&format!("The local stack `{}` {how}: `{up}` starts it, empty.", globals.stack))?;
         }
     }
+    Ok(Exit::Failed)
 }
 
 fn down(globals: &Globals, folders: &Folders) -> Result<()> {

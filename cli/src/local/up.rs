@@ -34,7 +34,8 @@ pub(crate) fn ensure_up(name: &str, package: Option<&Path>, say: Say<'_>) -> Res
     let mut stack = match Stack::load(&folders)? {
         Some(stack) if stack.programs == programs && stack.is_running() => stack,
         Some(old) => {
-            say("Starting the local AWS anew, empty: it has ended, or this program has changed.");
+            let why = if old.programs == programs { "it has ended" } else { "this program has changed" };
+            say(&format!("Starting the local AWS anew, empty: {why}."));
             end(&old, &folders, privilege)?;
             Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?
         }

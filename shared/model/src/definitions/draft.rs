@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use goldsmith_document::yaml::{Node, Span};
-use goldsmith_document::{Diagnostics, MapReader, Reader, Source, Spanned};
+use goldsmith_document::{Diagnostic, Diagnostics, MapReader, Reader, Source, Spanned};
 
 use super::{Definitions, Kind, component, distribution, fields, infrastructure, pipeline, recipe};
 use crate::{Name, Version, VersionPattern};
@@ -41,19 +41,41 @@ pub(super) struct Placed<'t> {
 }
 
 /// A definition's identity and where it stands; it is noted even if the rest of the definition is wrong.
-pub(super) struct Declared {
+pub(super) struct Declared<'t> {
     pub(super) kind: Kind,
     pub(super) name: Name,
     pub(super) version: Option<Version>,
-    file: String,
-    line: usize,
+    source: Source<'t>,
+    span: Span,
+    version_span: Option<Span>,
+}
+
+/// Where a version of a definition is written.
+#[derive(Debug, Clone)]
+pub struct VersionPlace<'t> {
+    /// Component or recipe.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Name,
+    /// The version.
+    pub version: Version,
+    source: Source<'t>,
+    span: Span,
+}
+
+impl VersionPlace<'_> {
+    /// An error at this place.
+    #[must_use]
+    pub fn error(&self, code: &'static str, message: String) -> Diagnostic {
+        self.source.error(self.span, code, message)
+    }
 }
 
 /// Definitions that were read, and what remains to be checked.
 #[derive(Default)]
 pub struct Draft<'t> {
     pub(super) definitions: Definitions,
-    pub(super) declared: Vec<Declared>,
+    pub(super) declared: Vec<Declared<'t>>,
     pub(super) references: Vec<Placed<'t>>,
     pub(super) diagnostics: Diagnostics,
     /// Something could not be read as far as its name, so that nobody knows what it declares.
@@ -93,6 +115,16 @@ impl<'t> Draft<'t> {
         self.declared.is_empty() && !self.incomplete
     }
 
+    /// Where each version is written that the files declare.
+    #[must_use]
+    pub fn version_places(&self) -> Vec<VersionPlace<'t>> {
+        let place = |one: &Declared<'t>| {
+            let (kind, name, source) = (one.kind, one.name.clone(), one.source);
+            Some(VersionPlace { kind, name, version: one.version?, source, span: one.version_span? })
+        };
+        self.declared.iter().filter_map(place).collect()
+    }
+
     /// All that the definitions refer to, in the folder or outside of it.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.references.iter().map(|placed| &placed.reference)
@@ -129,11 +161,12 @@ impl<'t> Context<'_, 't> {
         let name = map.required(&mut self.reader, "name");
         let name = name.and_then(|node| Some((fields::parse::<Name>(&mut self.reader, node, "`name`")?, node.span)));
         let version = map.required(&mut self.reader, "semanticVersion");
-        let version = version.and_then(|node| fields::parse::<Version>(&mut self.reader, node, "`semanticVersion`"));
+        let version = version
+            .and_then(|node| Some((fields::parse::<Version>(&mut self.reader, node, "`semanticVersion`")?, node.span)));
         self.draft.incomplete |= name.is_none();
         let (name, span) = name?;
         self.declare(kind, &name, version, span);
-        Some((name, version?))
+        Some((name, version?.0))
     }
 
     /// Reads a name and notes that it is taken.
@@ -146,16 +179,17 @@ impl<'t> Context<'_, 't> {
         Some(name)
     }
 
-    fn declare(&mut self, kind: Kind, name: &Name, version: Option<Version>, span: Span) {
+    fn declare(&mut self, kind: Kind, name: &Name, version: Option<(Version, Span)>, span: Span) {
+        let (version, version_span) = version.unzip();
         let unversioned = matches!(kind, Kind::Component | Kind::ImageRecipe) && version.is_none();
         let same = |other: &&Declared| other.kind == kind && other.name == *name && other.version == version;
         if let Some(first) = self.draft.declared.iter().find(same).filter(|_| !unversioned) {
             let version = version.map(|version| format!(" {version}")).unwrap_or_default();
-            let help = Some(format!("the first one is in {}:{}", first.file, first.line));
+            let help = Some(format!("the first one is in {}:{}", first.source.file, first.span.line));
             self.reader.error_with_help(span, "duplicate", format!("{kind} `{name}`{version} is defined twice"), help);
         }
-        let file = self.reader.source.file.to_owned();
-        self.draft.declared.push(Declared { kind, name: name.clone(), version, file, line: span.line });
+        let (name, source) = (name.clone(), self.reader.source);
+        self.draft.declared.push(Declared { kind, name, version, source, span, version_span });
     }
 
     /// Notes a reference, to be checked once everything is read.

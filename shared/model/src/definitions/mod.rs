@@ -22,7 +22,7 @@ use goldsmith_document::Diagnostics;
 use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, InfrastructureConfiguration};
 
 pub use check::Stored;
-pub use draft::{Draft, Load, Reference, SourceFile};
+pub use draft::{Draft, Load, Reference, SourceFile, VersionPlace};
 pub use kind::Kind;
 
 /// The definitions of a folder, without mistakes, in the order of the files.
