@@ -235,7 +235,16 @@ impl Inside {
     /// The start of a command line that runs the rest of it inside.
     pub(super) fn enter(&self, guest: &Guest) -> Command {
         let isolation = guest.way.isolation;
-        let entering = isolation.nsenter(&self.init.as_raw_nonzero().to_string());
-        Command::from(groups::within(isolation, &self.groups, entering))
+        Command::from(groups::within(
+            isolation,
+            &self.groups,
+            isolation.nsenter(&self.init.as_raw_nonzero().to_string()),
+        ))
+    }
+
+    /// The same for what only looks, often and for a moment: to move a process into groups, the kernel stops every fork of
+    /// this machine.
+    pub(super) fn peek(&self, guest: &Guest) -> Command {
+        Command::from(guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string()))
     }
 }

@@ -47,7 +47,7 @@ pub(super) async fn is_up(guest: &Guest, inside: &Inside) -> bool {
 }
 
 async fn state(guest: &Guest, inside: &Inside) -> String {
-    let mut systemctl = inside.enter(guest);
+    let mut systemctl = inside.peek(guest);
     systemctl.args(["systemctl", "is-system-running"]).stdin(Stdio::null()).stderr(Stdio::null());
     let output = systemctl.output().await;
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
