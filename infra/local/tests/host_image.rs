@@ -16,6 +16,10 @@ use serde_json::Value;
 /// What stands for this machine's own files.
 const HOST: &str = "/";
 
+/// Goes before all that writes: ends at once where that would reach the machine's own files.
+const GUARD: &str = "for place in / \"$1\"; do
+    [ \"$(stat -f -c %T \"$place\")\" = overlayfs ] || { echo \"$place is no overlay\" >&2; exit 9; }
+done";
 /// Changes files of all kinds: one is written over, one removed, one gets another mode and owner, a folder goes with all
 /// that is in it, and one is new.
 const CHANGES: &str = "set -e
@@ -26,16 +30,13 @@ chown 12:34 \"$1/mode\"
 rm -r \"$1/folder\"
 mkdir \"$1/folder\"
 echo new > \"$1/folder/new\"
-touch /etc/goldsmith-host-test
-rm /etc/passwd
 echo done";
 /// What is seen of them.
-const LOOK: &str =
-    "cd \"$1\" && cat text && ls && ls folder && stat -c '%a %u' mode && ls /etc/passwd /etc/goldsmith-host-test";
+const LOOK: &str = "cd \"$1\" && cat text && ls && ls folder && stat -c '%a %u' mode";
 
-/// A folder with files to change, in a place that an instance does not have for itself.
+/// A folder of this test's with files to change, among the machine's own; it goes at the end.
 fn victim() -> tempfile::TempDir {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let folder = tempfile::Builder::new().prefix("goldsmith-host-test-").tempdir_in("/etc").unwrap();
     std::fs::create_dir(folder.path().join("folder")).unwrap();
     for name in ["text", "gone", "mode", "folder/old"] {
         std::fs::write(folder.path().join(name), "as it was\n").unwrap();
@@ -43,20 +44,20 @@ fn victim() -> tempfile::TempDir {
     folder
 }
 
-/// Everything that could have changed, on the host.
-fn state_of(folder: &Path) -> Vec<(String, u32, u32, i64, String)> {
+/// Everything that could have changed, on the host. A new file would change its folder's time.
+fn state_of(folder: &Path) -> Vec<(String, u32, u32, (i64, i64), String)> {
     let mut seen = Vec::new();
-    for name in ["text", "gone", "mode", "folder", "folder/old"] {
+    for name in ["", "text", "gone", "mode", "folder", "folder/old"] {
         let path = folder.join(name);
         let facts = path.metadata().unwrap();
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        seen.push((name.to_owned(), facts.mode(), facts.uid(), facts.ctime(), text));
+        seen.push((name.to_owned(), facts.mode(), facts.uid(), (facts.ctime(), facts.ctime_nsec()), text));
     }
     seen
 }
 
 fn script(text: &str, folder: &Path) -> String {
-    format!("set -- {}\n{text}", folder.display())
+    format!("set -- {}\n{GUARD}\n{text}", folder.display())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,41 +67,40 @@ async fn the_hosts_files_are_there_and_never_change() {
     }
     let endpoint = TestEndpoint::start(HOST.as_ref(), None).await;
     let client = endpoint.client;
-    assert_eq!(client.admin("GET", "inventory", &Value::Null)["isolation"], "namespaces");
+    let inventory = client.admin("GET", "inventory", &Value::Null);
+    assert_eq!((&inventory["isolation"], &inventory["disk"]), (&"namespaces".into(), &"host".into()));
     let folder = victim();
-    let (victim, before) = (folder.path().canonicalize().unwrap(), state_of(folder.path()));
-    let passwd = std::fs::read("/etc/passwd").unwrap();
+    let (victim, before) = (folder.path(), state_of(folder.path()));
     let builder = launch(client, &source(client)).await;
-    let release = std::fs::read_to_string("/etc/os-release").unwrap();
-    assert_eq!(run(client, &builder, "cat /etc/os-release").await["StandardOutputContent"], release);
+    for file in ["/etc/os-release", "/etc/passwd"] {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert_eq!(run(client, &builder, &format!("cat {file}")).await["StandardOutputContent"], text);
+    }
     assert_eq!(run(client, &builder, "stat -c %a /tmp /run").await["StandardOutputContent"], "1777\n755\n");
-    let done = run(client, &builder, &script(CHANGES, &victim)).await;
+    let done = run(client, &builder, &script(CHANGES, victim)).await;
     assert_eq!(done["StandardOutputContent"], "done\n", "{done}");
-    let reboot = "[ -e /var/goldsmith-host-test ] || { touch /var/goldsmith-host-test; exit 194; }";
-    assert_eq!(run(client, &builder, reboot).await["Status"], "Success");
+    let reboot = "[ -e \"$1/again\" ] || { touch \"$1/again\"; exit 194; }";
+    assert_eq!(run(client, &builder, &script(reboot, victim)).await["Status"], "Success");
     client.ec2("StopInstances", &[("InstanceId.1", &builder)]);
     wait_for_state(client, &builder, "stopped").await;
     let image = client.ec2_value("CreateImage", &[("InstanceId", &builder), ("Name", "one")], "imageId");
     wait_for_image(client, &image).await;
     let offspring = launch(client, &image).await;
-    let expected = "changed\nfolder\nmode\ntext\nnew\n600 12\n/etc/goldsmith-host-test\n";
-    let seen = run(client, &offspring, &script(LOOK, &victim)).await;
+    let expected = "changed\nagain\nfolder\nmode\ntext\nnew\n600 12\n";
+    let seen = run(client, &offspring, &script(LOOK, victim)).await;
     assert_eq!(seen["StandardOutputContent"], expected, "{seen}");
-    run(client, &offspring, "echo second > /etc/second").await;
+    run(client, &offspring, &script("echo second > \"$1/folder/new\"", victim)).await;
     let again = client.ec2_value("CreateImage", &[("InstanceId", &offspring), ("Name", "two")], "imageId");
     wait_for_image(client, &again).await;
     let third = launch(client, &again).await;
-    let seen = run(client, &third, &script(&format!("cat /etc/second; {LOOK}"), &victim)).await;
+    let seen = run(client, &third, &script(&format!("cat \"$1/folder/new\"; {LOOK}"), victim)).await;
     assert_eq!(seen["StandardOutputContent"], format!("second\n{expected}"), "{seen}");
     let sibling = launch(client, &source(client)).await;
-    let seen = run(client, &sibling, &script("cat \"$1/text\"", &victim)).await;
+    let seen = run(client, &sibling, &script("cat \"$1/text\"", victim)).await;
     assert_eq!(seen["StandardOutputContent"], "as it was\n", "{seen}");
     client.admin("POST", "reset", &Value::Null);
     assert_eq!(traces_of(&endpoint.state_dir().join("state/instances")), [""; 0]);
-    assert_eq!((state_of(&victim), std::fs::read("/etc/passwd").unwrap()), (before, passwd));
-    for name in ["/etc/goldsmith-host-test", "/var/goldsmith-host-test", "/etc/second"] {
-        assert!(!Path::new(name).exists(), "{name}");
-    }
+    assert_eq!(state_of(victim), before);
     endpoint.end().await;
 }
 
