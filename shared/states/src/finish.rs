@@ -6,15 +6,13 @@
 //! run any number of times: how a build ends is decided once, when it is closed.
 
 mod ending;
+pub mod late;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_model::{Cause, ExecutionInput};
-use goldsmith_store::{
-    BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, Keep, Scope, StateStatus, stamp,
-};
-use jiff::SignedDuration;
+use goldsmith_store::{BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, Keep, Scope, StateStatus, stamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,9 +21,6 @@ use ending::{Trigger, ending, execution};
 use crate::errors::ErrorName;
 use crate::undo::{Kept, tag_expiry, undo_build};
 use crate::{Context, Error, Result, Start, State};
-
-/// After this time no function runs any more that ran when its build was closed: their time-out, and a little.
-const LATE: SignedDuration = SignedDuration::from_secs(150);
 
 /// Detail of `Step Functions Execution Status Change`.
 #[derive(Debug, Deserialize)]
@@ -125,7 +120,9 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     let scope = Scope { state: State::Finish.name().to_owned(), item: None };
     context.store.note_running(&record.build, &scope, context.clock.now()).await?;
     let kept = kept(context, &record, &ending, &image).await?;
-    undo_build(context, &record, &kept).await?;
+    // Asked before anybody looks at the parameters: what is put from here on may be missed.
+    let is_putting = !kept.parameters && late::is_putting(context, &record).await?;
+    let are_back = undo_build(context, &record, &kept).await?;
     tag_expiry(context, &record, &ending.keep, &kept).await?;
     if matches!(ending.keep, Keep::Images { .. }) {
         image.amis = kept_amis(context, &record).await?;
@@ -137,18 +134,10 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     end_open_states(context, &record, &ending).await?;
     emit(context, &image).await?;
     note_served(context, &record).await?;
-    let look_again = is_putting(context, &record, &kept).await?.then(|| context.clock.now() + LATE);
+    let look_again = (is_putting || !are_back).then(|| context.clock.now() + late::LATE);
     context.store.finish_build(&record, &image, look_again).await?;
     go_on(context, &record, &ending).await?;
     Ok(image)
-}
-
-/// Whether a function may still be putting a parameter that does not stay: unlike all else that is made, one that comes too
-/// late carries no tag by which the sweep would find it.
-async fn is_putting(context: &Context, record: &BuildRecord, kept: &Kept) -> Result<bool> {
-    let effects = context.store.all_effects(&record.build).await?;
-    let open = |effect: &Effect| effect.kind == EffectKind::Parameter && effect.id.is_none() && effect.may_exist();
-    Ok(!kept.parameters && effects.iter().any(open))
 }
 
 /// The cause has its build, and the source's watcher learns which AMI that build started from.

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::start::start_pending;
-use crate::undo::{has_expired, remove_tagged, undo_parameters};
+use crate::undo::{has_expired, remove_tagged};
 use crate::{Context, Result, TAG_BUILD, TAG_STACK, finish};
 
 /// How old a build is before its execution is looked at: DescribeExecution lets 15 a second through, and a build that
@@ -24,7 +24,7 @@ const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 /// # Errors
 /// What table and cloud say; the next tick tries again.
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
-    let finished = finish_lost_builds(context).await;
+    let finished = look_after_open_builds(context).await;
     let started = start_kept_causes(context).await;
     let swept = match event.get("sweep").and_then(Value::as_bool) {
         Some(true) => sweep(context).await,
@@ -41,26 +41,18 @@ fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
 }
 
 /// Ends every build whose execution runs no more, and looks again at those that were closed under a running function.
-async fn finish_lost_builds(context: &Context) -> Result<u32> {
+/// Answers how many it has ended.
+async fn look_after_open_builds(context: &Context) -> Result<u32> {
     let mut finished = 0;
     for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
         let build = record.build.clone();
         let ended = match record.status {
-            BuildStatus::Closed => look_again(context, &record).await.map(|()| false),
+            BuildStatus::Closed => finish::late::look_again(context, &record).await.map(|()| false),
             _ => finish_if_lost(context, record).await,
         };
         finished += u32::from(noted(ended, &build) == Some(true));
     }
     Ok(finished)
-}
-
-/// Puts back the parameters that were put after `finish` had looked.
-async fn look_again(context: &Context, record: &BuildRecord) -> Result<()> {
-    let (kept, _) = finish::kept_now(context, record).await?;
-    if !kept.parameters {
-        undo_parameters(context, &context.store.all_effects(&record.build).await?).await?;
-    }
-    Ok(context.store.look_no_more(record).await?)
 }
 
 async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> {
@@ -152,13 +144,13 @@ async fn tagged(context: &Context, region: &str) -> Result<Vec<Resource>> {
 
 #[cfg(test)]
 mod tests {
+    use goldsmith_cloud::ExecutionStatus;
     use goldsmith_cloud::fake::{Fault, HOME};
-    use goldsmith_cloud::{ExecutionStatus, Parameter};
-    use goldsmith_store::{BuildStatus, EffectKind, ImageStatus};
+    use goldsmith_store::{BuildStatus, ImageStatus};
     use jiff::SignedDuration;
     use serde_json::json;
 
-    use crate::testing::{AWAY, BUILD, Stack, Task, good, reach, whole_build};
+    use crate::testing::{AWAY, BUILD, Stack, Task, reach, whole_build};
     use crate::{Outcome, State, reap};
 
     async fn reap(stack: &Stack) {
@@ -236,24 +228,6 @@ mod tests {
         reap(&stack).await;
         assert_eq!(stack.inventory(), published);
         assert_eq!(stack.image().await.status, ImageStatus::Available);
-    }
-
-    #[tokio::test]
-    async fn a_parameter_that_is_put_after_the_end_is_put_back() {
-        let stack = reach(&Task::new(State::Publish)).await;
-        stack.start_execution().await;
-        stack.cloud.fail_next("PutParameter", Fault::KillBefore);
-        stack.run_until_killed(&[good(State::Publish)]).await;
-        let effects = stack.store().all_effects(BUILD).await.unwrap();
-        let late = effects.iter().find(|effect| effect.kind == EffectKind::Parameter).unwrap();
-        stop_quietly(&stack);
-        reap(&stack).await;
-        assert!(stack.inventory().is_empty());
-        let value = Parameter { value: late.candidate.clone().unwrap(), data_type: "text".to_owned() };
-        stack.context().cloud.parameters.put(&late.region, &late.name, &value).await.unwrap();
-        reap(&stack).await;
-        assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
-        assert!(stack.store().open_builds(jiff::Timestamp::MAX).await.unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -47,14 +47,15 @@ async fn undo_parameter(context: &Context, effect: &Effect) -> Result<()> {
 }
 
 /// One thing that cannot be removed must not keep the rest from being removed, nor the pipeline from building again:
-/// it is noted, and the reaper's sweep comes back to it. What may work later is an error, so that it is tried again.
-fn tolerate(result: Result<()>, what: &str) -> Result<()> {
+/// it is noted, and the reaper comes back to it. What may work later is an error, so that it is tried again. Answers
+/// whether it is removed.
+fn tolerate(result: Result<()>, what: &str) -> Result<bool> {
     match result {
         Err(error) if !error.is_transient() => {
             tracing::warn!(%error, what, "left behind for now");
-            Ok(())
+            Ok(false)
         }
-        other => other,
+        other => other.map(|()| true),
     }
 }
 
@@ -69,12 +70,11 @@ pub(crate) struct Kept {
     pub(crate) parameters: bool,
 }
 
-/// Removes everything that the build made, but for what is kept. Safe to repeat.
-pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<()> {
+/// Removes everything that the build made, but for what is kept. Answers whether every parameter is back: the sweep finds
+/// all else by its tags. Safe to repeat.
+pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<bool> {
     let effects = context.store.all_effects(&record.build).await?;
-    if !keep.parameters {
-        undo_parameters(context, &effects).await?;
-    }
+    let are_back = keep.parameters || undo_parameters(context, &effects).await?;
     for effect in &effects {
         let kept = effect.id.as_ref().is_some_and(|id| keep.images.contains(id) || keep.instances.contains(id));
         // Commands end with their instance; only one on a kept instance would run on.
@@ -96,15 +96,16 @@ pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &K
         }
         remove_tagged(context, record, keep).await?;
     }
-    Ok(())
+    Ok(are_back)
 }
 
-/// Puts back what the build's parameters were, the last one first.
-pub(crate) async fn undo_parameters(context: &Context, effects: &[Effect]) -> Result<()> {
+/// Puts back what the build's parameters were, the last one first. Answers whether all are.
+pub(crate) async fn undo_parameters(context: &Context, effects: &[Effect]) -> Result<bool> {
+    let mut are_back = true;
     for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
-        tolerate(undo(context, effect).await, &effect.name)?;
+        are_back &= tolerate(undo(context, effect).await, &effect.name)?;
     }
-    Ok(())
+    Ok(are_back)
 }
 
 /// Removes what carries the build's tag and is not kept, or kept no longer, in every Region of its plan. Answers

@@ -16,7 +16,7 @@ use crate::{
 /// How often a lost race for lease or number is run again before it is reported as busy.
 const RACES: u32 = 10;
 
-/// Partition of running builds in the index `open`.
+/// Partition in the index `open` of builds that are to be looked at: those that are not closed, and few others.
 pub const OPEN_BUILDS: &str = "BUILD";
 
 /// `PIPELINE#n / LEASE`
@@ -136,6 +136,17 @@ impl Store {
                 Some(now) if now.status == BuildStatus::Closed => Ok(()),
                 _ => Err(StoreError::Conflict { failed }),
             },
+            other => other,
+        }
+    }
+
+    /// A closed build is looked at again at this time, if it was to be looked at. Safe to repeat.
+    pub async fn look_at(&self, record: &BuildRecord, time: Timestamp) -> Result<()> {
+        let key = keys::build(&record.build);
+        let set = Item::from_iter([("nextLook".to_owned(), json!(stamp(time)))]);
+        let checks = vec![Check::equals("open", OPEN_BUILDS)];
+        match self.write(vec![Write::Update { key, set, remove: vec![], checks }]).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
             other => other,
         }
     }
