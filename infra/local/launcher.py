@@ -289,12 +289,14 @@ def tell_of_inner_states():
         "_add_event": ["execution", "event_type", "details"],
     })
 
-    latest, add_event = ContextVar("latest", default=("", 0)), engine._add_event
+    latest, add_event, one_by_one = ContextVar("latest", default=("", 0)), engine._add_event, threading.Lock()
 
     def linked(execution, event_type, details=None):
         """Each event names the one before it in its own branch, so that those of a Map's items can be told apart."""
-        event, (arn, before) = add_event(execution, event_type, details), latest.get()
-        event["previousEventId"] = before if arn == execution["executionArn"] else 0
+        arn, before = latest.get()
+        before = before if arn == execution["executionArn"] else 0
+        with one_by_one:  # the emulator counts the events to number them, and a Map's items have threads of their own
+            event = add_event(execution, event_type, {**(details or {}), "previousEventId": before})
         latest.set((execution["executionArn"], event["id"]))
         return event
 

@@ -75,9 +75,7 @@ impl Reader {
             }
             tell(&mut self.run.steps[step], event);
         }
-        if let Some(failed) = event.execution_failed_event_details() {
-            self.run.error = failed.error().map(str::to_owned);
-        }
+        self.run.error = self.run.error.take().or_else(|| ending(event));
     }
 
     fn enter(&mut self, event: &HistoryEvent, name: &str) {
@@ -106,10 +104,17 @@ impl Reader {
     }
 }
 
+/// The error that an execution ends with.
+fn ending(event: &HistoryEvent) -> Option<String> {
+    let failed = event.execution_failed_event_details().and_then(|details| details.error());
+    let timed_out = event.execution_timed_out_event_details().and_then(|details| details.error());
+    let aborted = event.execution_aborted_event_details().and_then(|details| details.error());
+    failed.or(timed_out).or(aborted).map(str::to_owned)
+}
+
 /// What an event says of the Task that it belongs to.
 fn tell(step: &mut Step, event: &HistoryEvent) {
-    if let Some(failed) = event.task_failed_event_details() {
-        let error = failed.error().unwrap_or_default().to_owned();
+    if let Some(error) = failure(event) {
         step.errors.insert(error.clone());
         step.outcome = Some(error);
     } else if *event.r#type() == HistoryEventType::TaskScheduled {
@@ -118,4 +123,14 @@ fn tell(step: &mut Step, event: &HistoryEvent) {
     } else if *event.r#type() == HistoryEventType::TaskSucceeded {
         step.outcome = Some("ok".to_owned());
     }
+}
+
+/// The error of an attempt, in any of the ways in which one fails.
+fn failure(event: &HistoryEvent) -> Option<String> {
+    let failed = event.task_failed_event_details().map(|details| details.error());
+    let timed_out = event.task_timed_out_event_details().map(|details| details.error());
+    let not_submitted = event.task_submit_failed_event_details().map(|details| details.error());
+    let not_started = event.task_start_failed_event_details().map(|details| details.error());
+    let error = failed.or(timed_out).or(not_submitted).or(not_started)?;
+    Some(error.unwrap_or_default().to_owned())
 }

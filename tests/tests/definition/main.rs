@@ -8,6 +8,7 @@ mod template;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_states::State;
+use goldsmith_states::finish::late::LATE;
 use goldsmith_tests::graph::levels;
 use serde_json::{Value, json};
 
@@ -75,6 +76,13 @@ fn the_template_has_exactly_the_functions() {
         assert_eq!(function.name, function.handler, "{id} is found by its name");
     }
     assert_eq!(template.environment, ENVIRONMENT);
+}
+
+#[test]
+fn no_function_runs_longer_than_a_late_parameter_is_waited_for() {
+    let seconds = TEMPLATE.lines().filter_map(|line| line.trim().strip_prefix("Timeout: ")?.parse::<i64>().ok());
+    let all: Vec<i64> = seconds.collect();
+    assert!(!all.is_empty() && all.iter().all(|seconds| *seconds < LATE.as_secs()), "{all:?}");
 }
 
 #[test]

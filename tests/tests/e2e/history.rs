@@ -35,39 +35,14 @@ impl Stack {
             }
             executions
         });
-        record::keep(Path::new(RECORD.1), RECORD.0, &executions).unwrap();
+        record::keep(Path::new(RECORD.1), RECORD.0, DEFINITION, executions).unwrap();
     }
 
-    /// Transitions of an execution: states entered at the top, inner states times the items of each Map, and attempts
-    /// beyond the first, which the journal of the history shows as repeated schedulings of one Task.
+    /// Transitions of an execution: every state that was entered, and every attempt beyond the first.
     pub(crate) fn transitions(&self, arn: &str) -> usize {
-        let client = Client::new(self.sdk());
-        let mut events = Vec::new();
-        self.block_on(async {
-            let mut pages = client.get_execution_history().execution_arn(arn).into_paginator().send();
-            while let Some(page) = pages.next().await {
-                events.extend(page.unwrap().events);
-            }
-        });
-        let name = |event: &aws_sdk_sfn::types::HistoryEvent| event.r#type().as_str().to_owned();
-        let entered = events.iter().filter(|event| name(event).ends_with("StateEntered")).count();
-        let scheduled = events.iter().filter(|event| name(event) == "TaskScheduled").count();
-        let tasks = events.iter().filter(|event| name(event) == "TaskStateEntered").count();
-        assert!(entered > 0, "the history of {arn} is empty");
-        // Some emulators leave the states inside a Map out of the history: count them from the definition.
-        let inside = events
-            .iter()
-            .any(|event| event.state_entered_event_details().is_some_and(|details| details.name() == "LaunchTest"));
-        let map_states = if inside { 0 } else { inner_states(&self.output(arn)) };
-        entered + map_states + scheduled.saturating_sub(tasks)
+        let run = self.block_on(run_of(&Client::new(self.sdk()), arn)).unwrap();
+        assert!(!run.steps.is_empty(), "the history of {arn} is empty");
+        let attempts: u32 = run.steps.iter().map(|step| step.attempts.saturating_sub(1)).sum();
+        run.steps.len() + usize::try_from(attempts).unwrap()
     }
-
-    fn output(&self, arn: &str) -> Value {
-        serde_json::from_str(&self.ended(arn).output.unwrap_or_default()).unwrap_or_default()
-    }
-}
-
-/// Inner states of the two Maps: three for each test instance (one in these builds), one for each Region.
-fn inner_states(output: &Value) -> usize {
-    3 + output["amis"].as_object().map_or(0, serde_json::Map::len)
 }

@@ -2,7 +2,7 @@
 //! instances that really run commands.
 //!
 //! One stack serves all cases, one after the other, since faults are armed by count. The suite needs what
-//! `make package` builds, and root (or `sudo -n`) for the instances: without, it says so and passes, unless
+//! `make package` builds, and root or user namespaces for the instances: without, it says so and passes, unless
 //! `GOLDSMITH_REQUIRE_E2E=1`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test may fail the test")]
 
@@ -16,6 +16,7 @@ mod inventory;
 mod process;
 mod stack;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use goldsmith_tests::suite::run;
@@ -37,10 +38,9 @@ fn main() -> ExitCode {
         Stack::up(STACK)
     };
     let down = |stack: &Stack| {
-        if is_whole {
-            stack.keep_outcomes();
-        }
+        let kept = catch_unwind(AssertUnwindSafe(|| is_whole.then(|| stack.keep_outcomes())));
         stack.down();
+        kept.unwrap();
     };
     run("end-to-end", cases::all(), up, down)
 }

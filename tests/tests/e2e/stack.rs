@@ -112,10 +112,16 @@ impl Stack {
         self.ended(&self.start(name, input))
     }
 
-    /// Starts an execution by the AWS CLI, which names it as the console does; its ARN.
+    /// Starts an execution by the AWS CLI, which names it as the console does; its ARN. Where the CLI is not to be had
+    /// from PyPI, by the SDK, unless `GOLDSMITH_REQUIRE_E2E=1`.
     pub(crate) fn start_by_aws_cli(&self, input: &str) -> String {
         let text = |key: &str| self.0.description[key].as_str().unwrap();
-        let python = crate::aws_cli::python().expect("the AWS CLI comes from PyPI");
+        let Some(python) = crate::aws_cli::python() else {
+            assert!(std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_none(), "the AWS CLI does not come from PyPI");
+            eprintln!("SKIPPED (the AWS CLI does not come from PyPI): the start is the SDK's");
+            let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+            return self.start(&format!("by-the-sdk-{now}"), input);
+        };
         let mut aws = Command::new(python.with_file_name("aws"));
         aws.args(["stepfunctions", "start-execution", "--state-machine-arn", &self.state_machine(), "--input", input]);
         aws.args(["--query", "executionArn", "--output", "text"]);

@@ -1,4 +1,4 @@
-//! Coverage of the definition: every state of it is brought to every outcome that it can have, on the emulator, and its
+//! The outcomes of the definition: every state of it is brought to every outcome that it can have, on the emulator, and its
 //! history is held against a model of Step Functions' rules. The cases are made of the definition: what is new in it is
 //! run too, or missed. The histories of the end-to-end suite's builds are counted beside them.
 #![expect(clippy::expect_used, reason = "what helps a test may fail the test")]
@@ -50,7 +50,8 @@ async fn run(client: Client, machine: String, name: String, answer: Value) -> Ru
 
 /// What the builds of the end-to-end suite showed, when it ran before this one.
 fn of_builds() -> Executions {
-    let builds = record::kept(Path::new(env!("CARGO_TARGET_TMPDIR")), "e2e").expect("the record can be read");
+    let builds =
+        record::kept(Path::new(env!("CARGO_TARGET_TMPDIR")), "e2e", DEFINITION).expect("the record can be read");
     let required = std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_some_and(|value| value == "1");
     assert!(builds.is_some() || !required, "the end-to-end suite has left no histories");
     builds.unwrap_or_default()
@@ -79,10 +80,11 @@ async fn every_state_has_every_outcome_that_it_can_have() {
     assert!(wrong.is_empty(), "{} runs went another way:\n{}", wrong.len(), wrong.join("\n"));
     let (required, builds) = (required(&definition), of_builds());
     println!("{}", table::of(&required, &made, &builds));
-    let seen: BTreeSet<_> = made.values().chain(builds.values()).flatten().cloned().collect();
-    let missing: Vec<_> = required.difference(&seen).collect();
+    let all_of = |executions: &Executions| executions.values().flatten().cloned().collect::<BTreeSet<_>>();
+    let (of_made, of_builds) = (all_of(&made), all_of(&builds));
+    let missing: Vec<_> = required.difference(&of_made).collect();
     assert!(missing.is_empty(), "never seen: {missing:?}");
-    let strange: Vec<_> = seen.difference(&required).collect();
+    let strange: Vec<_> = of_builds.difference(&required).collect();
     assert!(strange.is_empty(), "the definition does not tell of: {strange:?}");
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
 use tempfile::TempDir;
 
-const STACK: &str = "coverage";
+const STACK: &str = "outcomes";
 const REGION: &str = "eu-west-1";
 /// Pauses between retries, as a part of what the definition says.
 const PACE: f64 = 0.001;
