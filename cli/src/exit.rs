@@ -1,6 +1,7 @@
 //! Exit codes, and how an error comes to one.
 
 use std::error::Error;
+use std::io;
 use std::process::ExitCode;
 
 use goldsmith_cloud::CloudError;
@@ -62,7 +63,8 @@ pub(crate) fn invalid(message: impl Into<String>) -> anyhow::Error {
 
 /// Tells an error on standard error, with its causes, and gives its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> Exit {
-    if error.chain().any(is_broken_pipe) {
+    // Only our own output: a pipe that breaks below a call is a failed call.
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Success; // whoever read the output has seen enough
     }
     eprintln!("goldsmith: error: {error}");
@@ -99,10 +101,6 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     });
     // What is left are files and texts that the user named.
     known.unwrap_or(Exit::Invalid)
-}
-
-fn is_broken_pipe(cause: &(dyn Error + 'static)) -> bool {
-    cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! `goldsmith show PIPELINE`: when it starts next, and why it was built last.
 
+use std::fmt;
+
 use anyhow::Result;
 use goldsmith_model::{ImagePipeline, RebuildOn, ScheduleExpression, Status, schedule_name};
 use goldsmith_store::ImageRecord;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
 use serde::Serialize;
 
 use crate::connection::Connection;
@@ -21,12 +22,29 @@ const BUILDS: usize = 5;
 pub(crate) struct Shown {
     pipeline: ImagePipeline,
     /// The next times at which its schedule fires, in its time zone.
-    next_times: Vec<String>,
+    next_times: Vec<NextTime>,
     /// Why there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_times: Option<&'static str>,
     /// Its last builds, newest first.
     builds: Vec<ImageRecord>,
+}
+
+/// A time at which a schedule fires, in the pipeline's time zone: for programs as RFC 3339 has it, for people with the day of
+/// the week.
+#[derive(Debug, Clone)]
+pub(super) struct NextTime(ZonedDateTime);
+
+impl Serialize for NextTime {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.strftime("%Y-%m-%dT%H:%M:%S%:z"))
+    }
+}
+
+impl fmt::Display for NextTime {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.strftime("%a %Y-%m-%d %H:%M:%S %:z").fmt(out)
+    }
 }
 
 /// What there is to tell of a pipeline at this time.
@@ -45,7 +63,7 @@ pub(super) async fn next_times(
     pipeline: &ImagePipeline,
     now: Timestamp,
     number: usize,
-) -> Result<Result<Vec<String>, &'static str>> {
+) -> Result<Result<Vec<NextTime>, &'static str>> {
     let Some(schedule) = &pipeline.schedule else { return Ok(Err("it has no schedule")) };
     if pipeline.status == Status::Disabled {
         return Ok(Err("the pipeline is disabled"));
@@ -59,7 +77,7 @@ pub(super) async fn next_times(
     };
     let times = schedule.next(now, began, number).filter(|(times, _)| !times.is_empty());
     Ok(times
-        .map(|(times, zone)| times.into_iter().map(|time| local(time, &zone)).collect())
+        .map(|(times, zone)| times.into_iter().map(|time| NextTime(time.to_zoned_datetime(zone.clone()))).collect())
         .ok_or("it never fires again"))
 }
 
@@ -68,10 +86,6 @@ async fn made(connection: &Connection, pipeline: &ImagePipeline) -> Result<Optio
     let Some(scheduling) = &connection.scheduling else { return Ok(None) };
     let found = connection.schedules.get(&scheduling.group, &schedule_name(&pipeline.name)).await?;
     Ok(found.map(|(_, made)| made))
-}
-
-fn local(time: Timestamp, zone: &TimeZone) -> String {
-    time.to_zoned_datetime(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
 /// The last builds of the pipeline, newest first.
@@ -100,7 +114,7 @@ impl Shown {
             rows.push(("condition", word(schedule.pipeline_execution_start_condition)));
         }
         rows.push(("rebuilt on", rebuilt_on(pipeline)));
-        rows.extend(self.next_times.iter().map(|time| ("next", time.clone())));
+        rows.extend(self.next_times.iter().map(|time| ("next", time.to_string())));
         rows.extend(self.no_times.map(|why| ("next", format!("never: {why}"))));
         let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
         let mut lines = columns(&rows);

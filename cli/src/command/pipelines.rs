@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::{Format, Globals};
-use crate::command::pipeline;
+use crate::command::pipeline::{self, NextTime};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output;
@@ -27,7 +27,10 @@ struct Listed {
     #[serde(flatten)]
     pipeline: ImagePipeline,
     /// When its schedule fires next, in its time zone.
-    next_time: Option<String>,
+    next_time: Option<NextTime>,
+    /// Why it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_time: Option<&'static str>,
 }
 
 pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
@@ -54,13 +57,17 @@ async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
 async fn look(connection: &Connection, name: Name, now: Timestamp) -> Result<Option<Listed>> {
     let Some(pipeline) = connection.store.pipeline(&name).await? else { return Ok(None) };
     let times = pipeline::next_times(connection, &pipeline, now, 1).await?;
-    Ok(Some(Listed { pipeline, next_time: times.ok().and_then(|times| times.into_iter().next()) }))
+    Ok(Some(match times {
+        Ok(times) => Listed { pipeline, next_time: times.into_iter().next(), no_time: None },
+        Err(why) => Listed { pipeline, next_time: None, no_time: Some(why) },
+    }))
 }
 
 fn table(pipelines: &[Listed]) -> Vec<String> {
     let mut rows = vec![["PIPELINE", "STATUS", "RECIPE", "REBUILT ON", "NEXT"].map(str::to_owned).to_vec()];
-    for Listed { pipeline, next_time } in pipelines {
-        let next = next_time.clone().unwrap_or_else(|| "-".to_owned());
+    for Listed { pipeline, next_time, no_time } in pipelines {
+        let never = || format!("never: {}", no_time.unwrap_or("it never fires again"));
+        let next = next_time.as_ref().map_or_else(never, ToString::to_string);
         let recipe = pipeline.image_recipe.to_string();
         let cells = [pipeline.name.to_string(), word(pipeline.status), recipe, pipeline::rebuilt_on(pipeline), next];
         rows.push(cells.to_vec());
@@ -96,10 +103,10 @@ mod tests {
         let listed = list(&stack.connection, now).await.unwrap();
         let expected = [
             "PIPELINE  STATUS    RECIPE     REBUILT ON     NEXT",
-            "base      DISABLED  web/1.x.x  nothing        -",
+            "base      DISABLED  web/1.x.x  nothing        never: it has no schedule",
             "web       ENABLED   web/1.x.x  source-update  Sat 2026-03-28 03:00:00 +01:00",
         ];
         assert_eq!(table(&listed), expected);
-        assert_eq!(serde_json::to_value(&listed).unwrap()[1]["nextTime"], "Sat 2026-03-28 03:00:00 +01:00");
+        assert_eq!(serde_json::to_value(&listed).unwrap()[1]["nextTime"], "2026-03-28T03:00:00+01:00");
     }
 }
