@@ -81,9 +81,11 @@ def main():
     parser.add_argument("--built", type=Path, metavar="TARGET", help="target directory of an earlier run: compile nothing")
     target = parser.parse_args().built or compile_all()
     agent = target / TRIPLE / "agent" / AGENT
-    check_glibc(agent)
     archive = target / "lambda" / "functions.zip"
     files = {"bootstrap": target / "debug" / "bootstrap", f"agent-{platform.machine()}": agent}
+    if missing := [str(file) for file in files.values() if not file.is_file()]:
+        raise SystemExit(f"{' and '.join(missing)} not found: `make package` builds into Cargo's target folder")
+    check_glibc(agent)
     if not is_current(archive, files):
         pack(archive, files)
     print(archive)

@@ -60,7 +60,7 @@ impl Rights {
         if self != Rights::User && !geteuid().is_root() {
             return Err("needs root".to_owned());
         }
-        // Nobody else may be able to reach the programs.
+        // Where the kernel refuses them to others than root, a stranger has no isolation at all.
         if self.stranger().is_some() && !self.makes_user_namespaces() {
             return Err("an ordinary user may not make user namespaces here".to_owned());
         }
