@@ -65,8 +65,8 @@ pub(super) fn chroot(said: &str) -> Obstacle {
 
 /// What is missing for certain before anything is tried: programs, and ids that were never given.
 pub(super) fn before(isolation: Isolation) -> Option<Obstacle> {
-    if !has_program("unshare") {
-        return Some(obstacle("`unshare` is missing", "install util-linux"));
+    if let Some(missing) = ["unshare", "nsenter", "setpriv"].into_iter().find(|program| !has_program(program)) {
+        return Some(obstacle(format!("`{missing}` is missing"), "install util-linux"));
     }
     if isolation != Isolation::UserNamespace {
         return None;

@@ -26,6 +26,12 @@ else
 fi
 mkdir -p "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/tmp"
 mount -n -t proc proc "$tree/proc"
+for path in acpi asound bus fs irq scsi sys sysrq-trigger; do # settings of the machine, which has one kernel
+    if [ -e "$tree/proc/$path" ]; then
+        mount -n --bind "$tree/proc/$path" "$tree/proc/$path"
+        mount -n -o remount,bind,ro "$tree/proc/$path"
+    fi
+done
 # A user namespace that shares the host's network may only show the host's /sys.
 mount -n -t sysfs -o ro sysfs "$tree/sys" 2> /dev/null || {
     mount -n --rbind /sys "$tree/sys"

@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::fake_ids;
 
+/// What root in an instance keeps of root's capabilities where it is the machine's own root: systemd-nspawn's choice for a
+/// container in the host's network, and `ipc_lock`. Neither the clock nor modules, ports of devices and networks are among
+/// them, since these are the machine's. `sys_boot` ends the instance's own process namespace; without `mknod` neither
+/// debootstrap nor packages with a chroot of their own could be used.
+const KEPT: &str = "--bounding-set=-all,+chown,+dac_override,+dac_read_search,+fowner,+fsetid,+ipc_lock,+ipc_owner,+kill,\
+                    +lease,+linux_immutable,+net_bind_service,+net_broadcast,+net_raw,+setgid,+setfcap,+setpcap,+setuid,\
+                    +sys_admin,+sys_chroot,+sys_nice,+sys_ptrace,+sys_tty_config,+sys_resource,+sys_boot,\
+                    +audit_write,+audit_control,+mknod";
+
 /// How an instance's file system is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -122,7 +131,9 @@ impl Isolation {
 
     /// `unshare` with all namespaces of an instance; it ends what it started when it ends itself.
     pub(crate) fn unshare(self) -> Command {
-        let mut command = self.pretending("unshare");
+        // systemd-nspawn confines the container itself.
+        let confined = self == Isolation::Namespaces;
+        let mut command = if confined { confine("unshare") } else { self.pretending("unshare") };
         command.args(self.user_flags()).args([
             "--mount",
             "--pid",
@@ -137,9 +148,9 @@ impl Isolation {
         command
     }
 
-    /// `nsenter` into the namespaces of an instance's process.
+    /// `nsenter` into the namespaces of an instance's process, with no more rights than that has.
     pub(super) fn nsenter(self, target: &str) -> Command {
-        let mut command = self.pretending("nsenter");
+        let mut command = if self.needs_root() { confine("nsenter") } else { self.pretending("nsenter") };
         command.args(["--target", target]);
         if !self.needs_root() {
             command.arg("--user");
@@ -169,6 +180,13 @@ impl Isolation {
         }
         command
     }
+}
+
+/// A program that root runs with [`KEPT`] only, for good: all that it starts has no more.
+fn confine(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--inh-caps=-all", KEPT, "--", program]);
+    command
 }
 
 #[cfg(test)]

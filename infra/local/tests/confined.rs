@@ -1,0 +1,46 @@
+//! What root in an instance of root's cannot do to the machine. Everything that is tried would change nothing if it worked.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::guests::{base_image, launch, run, source};
+use common::rights::{Rights, again};
+use common::{TestEndpoint, require_or_skip};
+
+/// Says what was not refused. Opening without a word written is enough to be refused.
+const TRY: &str = "value=$(cat /proc/sys/vm/swappiness)
+( echo \"$value\" > /proc/sys/vm/swappiness ) 2> /dev/null && echo sysctl
+( : > /proc/sysrq-trigger ) 2> /dev/null && echo sysrq
+date -s \"@$(date +%s)\" > /dev/null 2>&1 && echo clock
+touch /sys/kernel 2> /dev/null && echo sys
+echo \"tried $value\"
+grep CapBnd /proc/self/status";
+/// Capabilities that no process of an instance has, by number: net_admin, sys_module, sys_rawio, sys_time.
+const LOST: [u32; 4] = [12, 16, 17, 25];
+/// And some that it has: sys_admin, sys_boot, mknod.
+const KEPT: [u32; 3] = [21, 22, 27];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_machine_cannot_be_set_from_inside() {
+    let Some(base) = base_image().await else { return };
+    if !require_or_skip(rustix::process::geteuid().is_root(), "root") {
+        return;
+    }
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    let swappiness = std::fs::read_to_string("/proc/sys/vm/swappiness").unwrap();
+    let said = run(client, &instance, TRY).await;
+    let said = said["StandardOutputContent"].as_str().unwrap();
+    let (tried, capabilities) = said.split_once("CapBnd:").unwrap();
+    assert_eq!(tried, format!("tried {swappiness}"));
+    let capabilities = u64::from_str_radix(capabilities.trim(), 16).unwrap();
+    assert!(LOST.iter().all(|lost| capabilities & (1 << lost) == 0), "{capabilities:x}");
+    assert!(KEPT.iter().all(|kept| capabilities & (1 << kept) != 0), "{capabilities:x}");
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_without_systemd_nspawn() {
+    again(Rights::RootWithoutNspawn, "namespaces", &["the_machine_cannot"]).await;
+}
