@@ -45,15 +45,15 @@ fn victim() -> tempfile::TempDir {
 }
 
 /// Everything that could have changed, on the host. A new file would change its folder's time.
-fn state_of(folder: &Path) -> Vec<(String, u32, u32, (i64, i64), String)> {
-    let mut seen = Vec::new();
-    for name in ["", "text", "gone", "mode", "folder", "folder/old"] {
+fn state_of(folder: &Path) -> Vec<String> {
+    let state = |name: &&str| {
         let path = folder.join(name);
         let facts = path.metadata().unwrap();
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        seen.push((name.to_owned(), facts.mode(), facts.uid(), (facts.ctime(), facts.ctime_nsec()), text));
-    }
-    seen
+        let changed = (facts.ctime(), facts.ctime_nsec());
+        format!("{name}: mode {:o}, owner {}, changed {changed:?}, {text:?}", facts.mode(), facts.uid())
+    };
+    ["", "text", "gone", "mode", "folder", "folder/old"].iter().map(state).collect()
 }
 
 fn script(text: &str, folder: &Path) -> String {
