@@ -46,14 +46,14 @@ fn victim() -> tempfile::TempDir {
 
 /// Everything that could have changed, on the host. A new file would change its folder's time.
 fn state_of(folder: &Path) -> Vec<String> {
-    let state = |name: &&str| {
+    let look = |name: &str| {
         let path = folder.join(name);
         let facts = path.metadata().unwrap();
+        let times = (facts.ctime(), facts.ctime_nsec());
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let changed = (facts.ctime(), facts.ctime_nsec());
-        format!("{name}: mode {:o}, owner {}, changed {changed:?}, {text:?}", facts.mode(), facts.uid())
+        format!("{name} {:o} {} {times:?} {text}", facts.mode(), facts.uid())
     };
-    ["", "text", "gone", "mode", "folder", "folder/old"].iter().map(state).collect()
+    ["", "text", "gone", "mode", "folder", "folder/old"].map(look).into()
 }
 
 fn script(text: &str, folder: &Path) -> String {
