@@ -12,8 +12,22 @@ use common::{TestEndpoint, until};
 use serde_json::{Value, json};
 
 /// The tests that run again without root.
-const LIFE: [&str; 6] =
-    ["an_image_keeps", "a_reboot_in", "nothing_stays", "output_comes", "a_command_ends", "a_running_instance"];
+const LIFE: [&str; 7] = [
+    "an_image_keeps",
+    "a_reboot_in",
+    "nothing_stays",
+    "output_comes",
+    "a_command_ends",
+    "what_forks",
+    "a_running_instance",
+];
+/// Starts processes that write a line, start a successor and end, and so on, each of them hard to catch.
+const FORKS: &str = "echo 'echo >> /tmp/lines; sh /tmp/next &' > /tmp/next
+for number in 1 2 3 4 5 6 7 8 9; do sh /tmp/next; done
+sleep 1000";
+/// Says whether it still goes on.
+const GOES_ON: &str = "before=$(stat -c %s /tmp/lines); sleep 1
+[ \"$before\" = \"$(stat -c %s /tmp/lines)\" ] && echo ended";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_keeps_what_its_instance_wrote_and_nothing_else_does() {
@@ -160,6 +174,21 @@ async fn a_command_ends_by_its_time_or_when_cancelled() {
     let lost = ended(client, &orphan, &instance).await;
     assert_eq!((lost["Status"].as_str(), lost["ResponseCode"].as_i64()), (Some("TimedOut"), Some(-1)));
     drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_forks_all_the_time_ends_with_its_command() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    let command = send(client, &instance, FORKS, 600);
+    let begun = "until [ -s /tmp/lines ]; do sleep 0.05; done";
+    assert_eq!(run(client, &instance, begun).await["Status"], "Success");
+    client.ssm("CancelCommand", &json!({"CommandId": command}));
+    assert_eq!(ended(client, &command, &instance).await["Status"], "Cancelled");
+    assert_eq!(run(client, &instance, GOES_ON).await["StandardOutputContent"], "ended\n");
+    endpoint.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,7 +32,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 use tokio::task::JoinError;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 pub(crate) use error::GuestError;
 use error::run;
@@ -180,16 +180,19 @@ impl Guest {
     /// an instance with a dead process could never end.
     pub(crate) async fn end_command(&self, group: Pid, command: &mut Child) {
         let began = Instant::now();
-        while self.way.isolation != Isolation::Chroot && began.elapsed() < ENDING {
+        while self.way.isolation != Isolation::Chroot && !processes::is_over(group) && began.elapsed() < ENDING {
             for pid in processes::others_in_group(group) {
                 kill_process(pid, Signal::KILL).ok();
             }
-            if timeout(LOOK, command.wait()).await.is_ok() {
-                return;
-            }
+            sleep(LOOK).await;
         }
+        // What was forked between a look and its signals. The kernel signals a group as a whole, so that no fork escapes;
+        // the first process, which is not buried yet, keeps its number from anybody else.
         kill_process_group(group, Signal::KILL).ok();
         command.wait().await.ok();
+        while processes::others_in_group(group).next().is_some() && began.elapsed() < 2 * ENDING {
+            sleep(LOOK).await;
+        }
     }
 
     /// Opens a file inside for reading and appending; a link in it cannot lead outside.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::boot::SCRIPTS;
 use super::disk::REFLINK;
@@ -83,10 +83,17 @@ pub(super) fn end_left(state: &Path) {
     }
 }
 
-/// The processes of a process group but its first.
+/// The processes of a process group but its first, dead ones not counted.
 pub(super) fn others_in_group(first: Pid) -> impl Iterator<Item = Pid> {
     let group = first.as_raw_nonzero().to_string();
-    all().filter(move |pid| *pid != first && stat(*pid).get(2) == Some(&group))
+    let lives_in = move |stat: &[String]| stat.get(2) == Some(&group) && stat.first().is_none_or(|state| state != "Z");
+    all().filter(move |pid| *pid != first && lives_in(&stat(*pid)))
+}
+
+/// Whether a child of this process has ended. It is not buried.
+pub(super) fn is_over(child: Pid) -> bool {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(child), look), Ok(None))
 }
 
 /// Whether a process starts an instance in this state folder or waits for the end of one: no other works there with one of
