@@ -8,7 +8,7 @@ use common::guests::{
     base_image, ended, invocation, launch, run, send, source, traces_of, wait_for_image, wait_for_state,
 };
 use common::rights::{Rights, again};
-use common::{TestEndpoint, until};
+use common::{TestEndpoint, require_or_skip, until};
 use serde_json::{Value, json};
 
 /// The tests that run again without root.
@@ -255,6 +255,27 @@ async fn an_instance_without_an_agent_runs_and_takes_no_commands() {
     let command =
         json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [silent], "Parameters": {"commands": ["id"]}});
     assert_eq!(client.ssm("SendCommand", &command).1["__type"], "InvalidInstanceId");
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_tells_why_its_systemd_is_not_up() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let isolation = client.admin("GET", "inventory", &Value::Null)["isolation"].clone();
+    if require_or_skip(isolation == "nspawn", "root and systemd-nspawn") {
+        let instance = launch(client, &source(client)).await;
+        let broken = run(client, &instance, "ln -sf /bin/false /lib/systemd/systemd").await;
+        assert_eq!(broken["Status"], "Success");
+        client.ec2("StopInstances", &[("InstanceId.1", &instance)]);
+        wait_for_state(client, &instance, "stopped").await;
+        client.ec2("StartInstances", &[("InstanceId.1", &instance)]);
+        wait_for_state(client, &instance, "terminated").await;
+        let told = client.ec2("DescribeInstances", &[("InstanceId.1", &instance)]).body;
+        let said = |words: &str| assert!(told.contains(words), "{told}");
+        ["does not boot: after ", "systemd", "; its console"].map(said);
+    }
     endpoint.end().await;
 }
 

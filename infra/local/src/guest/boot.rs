@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::Instant;
 
 use super::disk::empty;
 use super::error::GuestError;
@@ -55,20 +56,29 @@ pub(super) async fn start(guest: &Guest) -> Result<Running, GuestError> {
     std::fs::write(&boot_id, format!("{}\n", ids::uuid())).map_err(GuestError::prepare(&boot_id))?;
     match guest.way.isolation {
         Isolation::Chroot => start_chroot(guest, &boot_id).map_err(GuestError::prepare(guest.tree())),
-        Isolation::Nspawn => {
-            let mut inside = start_script(guest, "nspawn.sh").await?;
-            let first = nspawn::first_process(inside.supervisor).await;
-            inside.init = first.unwrap_or(inside.init);
-            if first.is_some() && nspawn::wait_until_up(guest, &inside).await {
-                return Ok(Running::Inside(inside));
-            }
-            stop(guest, &mut Running::Inside(inside), false).await;
-            Err(GuestError::Boot { id: guest.id.clone(), stderr: console(guest) })
-        }
+        Isolation::Nspawn => start_nspawn(guest).await,
         Isolation::Namespaces | Isolation::UserNamespace | Isolation::SingleUid => {
             Ok(Running::Inside(start_script(guest, "init.sh").await?))
         }
     }
+}
+
+async fn start_nspawn(guest: &Guest) -> Result<Running, GuestError> {
+    let (began, mut inside) = (Instant::now(), start_script(guest, "nspawn.sh").await?);
+    let up = match nspawn::first_process(inside.supervisor, began).await {
+        Some(first) => {
+            inside.init = first;
+            nspawn::wait_until_up(guest, &inside, began)
+                .await
+                .map_err(|state| format!("its systemd is not up ({state})"))
+        }
+        None => Err("systemd-nspawn has not started its first process".to_owned()),
+    };
+    let Err(missing) = up else { return Ok(Running::Inside(inside)) };
+    let seconds = began.elapsed().as_secs();
+    stop(guest, &mut Running::Inside(inside), false).await;
+    let stderr = format!("after {seconds} s {missing}; {}", console(guest));
+    Err(GuestError::Boot { id: guest.id.clone(), stderr })
 }
 
 async fn start_script(guest: &Guest, script: &str) -> Result<Box<Inside>, GuestError> {
@@ -102,10 +112,12 @@ async fn start_script(guest: &Guest, script: &str) -> Result<Box<Inside>, GuestE
     }
 }
 
-/// The last line of the console.
+/// What the console shows: its last line.
 fn console(guest: &Guest) -> String {
     let text = std::fs::read(guest.dir().join("console.log")).unwrap_or_default();
-    String::from_utf8_lossy(&text).trim().lines().next_back().unwrap_or("its console shows nothing").to_owned()
+    let text = String::from_utf8_lossy(&text);
+    let last = text.trim().lines().next_back();
+    last.map_or_else(|| "its console shows nothing".to_owned(), |line| format!("its console's last line: {line}"))
 }
 
 fn start_chroot(guest: &Guest, boot_id: &std::path::Path) -> std::io::Result<Running> {
@@ -153,11 +165,11 @@ async fn remove_groups(guest: &Guest) {
 }
 
 async fn end_gently(guest: &Guest, running: &Running) {
-    let deadline = tokio::time::Instant::now() + GRACE;
+    let deadline = Instant::now() + GRACE;
     for pid in running.others(guest) {
         kill_process(pid, Signal::TERM).ok();
     }
-    while !running.others(guest).is_empty() && tokio::time::Instant::now() < deadline {
+    while !running.others(guest).is_empty() && Instant::now() < deadline {
         tokio::time::sleep(LOOK).await;
     }
     if let (Running::Inside(inside), Isolation::Nspawn) = (running, guest.way.isolation) {

@@ -9,17 +9,18 @@ use tokio::time::Instant;
 use super::boot::Inside;
 use super::{Guest, processes};
 
-/// How long systemd may take to start all units.
-const BOOT: Duration = Duration::from_secs(60);
+/// How long the container and its systemd with all units may take to start: a moment, but on a very busy machine more
+/// than a minute.
+const BOOT: Duration = Duration::from_secs(180);
 /// How long it may take to stop them.
 const POWER_OFF: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(20);
 /// Exit code of systemd-nspawn when the container asked for a reboot.
 pub(super) const REBOOT: i32 = 133;
 
-/// The container's first process, once it is there: a child of systemd-nspawn, which is a child of `supervisor`.
-pub(super) async fn first_process(supervisor: Pid) -> Option<Pid> {
-    let began = Instant::now();
+/// The container's first process, once it is there: a child of systemd-nspawn, which is a child of `supervisor`. `began` is
+/// when the boot did.
+pub(super) async fn first_process(supervisor: Pid, began: Instant) -> Option<Pid> {
     while began.elapsed() < BOOT && !processes::is_ending(supervisor) {
         if let Some(found) = processes::first_in_grandchild(supervisor) {
             return Some(found);
@@ -29,16 +30,17 @@ pub(super) async fn first_process(supervisor: Pid) -> Option<Pid> {
     None
 }
 
-/// Waits until all units have started, or failed to.
-pub(super) async fn wait_until_up(guest: &Guest, inside: &Inside) -> bool {
-    let began = Instant::now();
+/// Waits until all units have started, or failed to. The error is the last state that was seen.
+pub(super) async fn wait_until_up(guest: &Guest, inside: &Inside, began: Instant) -> Result<(), String> {
+    let mut seen = String::new();
     while began.elapsed() < BOOT && !processes::is_ending(inside.supervisor) {
-        if matches!(state(guest, inside).await.as_str(), "running" | "degraded") {
-            return true;
+        seen = state(guest, inside).await;
+        if matches!(seen.as_str(), "running" | "degraded") {
+            return Ok(());
         }
         tokio::time::sleep(LOOK).await;
     }
-    false
+    Err(if seen.is_empty() { "unknown".to_owned() } else { seen })
 }
 
 /// Whether it is up and not on its way down.

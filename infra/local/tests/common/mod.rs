@@ -16,8 +16,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take before a test gives up: more than an instance has to boot.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An endpoint in this process with a state folder of its own.
 pub(crate) struct TestEndpoint {
