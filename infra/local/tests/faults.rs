@@ -91,6 +91,63 @@ async fn a_copy_fails_for_its_key() {
     endpoint.stop().await;
 }
 
+/// Sends the two calls that are the emulator's: status and body of their answers; none when there is no answer.
+fn hand_on(client: Client) -> [Option<(u16, Value)>; 2] {
+    ["PutParameter", "DeleteParameter"].map(|action| {
+        let target = format!("x-amz-target: AmazonSSM.{action}\r\n");
+        let answer = client.send("POST", "/", "ssm", &target, &json!({"Name": action}).to_string())?;
+        Some((answer.status, serde_json::from_str(&answer.body).unwrap()))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_reach_the_two_calls_that_are_the_emulators() {
+    let emulator = FakeEmulator::start();
+    let endpoint = TestEndpoint::start("/nonexistent/base.tar".as_ref(), Some(emulator.url.clone())).await;
+    let client = endpoint.client.account("111122223333").region("us-east-1");
+    let calls = || ["AmazonSSM.PutParameter", "AmazonSSM.DeleteParameter"].map(|target| emulator.calls(target));
+    let arm_both = |act: &str| {
+        let when = |action: &str| json!({"when": {"action": action}, "do": act, "code": "Mine"});
+        arm(client, &json!([when("PutParameter"), when("DeleteParameter")]));
+    };
+    arm_both("cut");
+    assert_eq!(hand_on(client), [None, None]);
+    arm_both("fail");
+    for answer in hand_on(client) {
+        let (status, body) = answer.unwrap();
+        assert_eq!((status, &body["__type"]), (400, &"Mine".into()));
+    }
+    assert!(calls().iter().all(Vec::is_empty), "{:?}", calls());
+    arm_both("drop-answer");
+    assert_eq!(hand_on(client), [None, None]);
+    assert_eq!(calls().map(|calls| calls.len()), [1, 1]);
+    let unharmed = [(200, json!({"FailedEntryCount": 0})), (400, json!({"__type": "ParameterNotFound"}))];
+    assert_eq!(hand_on(client), unharmed.map(Some));
+    for (calls, name) in calls().iter().zip(["PutParameter", "DeleteParameter"]) {
+        assert_eq!(calls.len(), 2);
+        for call in calls {
+            assert_eq!(
+                (&*call.account, &*call.region, &call.body),
+                ("111122223333", "us-east-1", &json!({"Name": name}))
+            );
+        }
+    }
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emulator_that_is_gone_is_told_with_its_cause() {
+    let nobody = "127.0.0.1:1"; // no port that is given to anybody
+    let endpoint = TestEndpoint::start("/nonexistent/base.tar".as_ref(), Some(format!("http://{nobody}"))).await;
+    for answer in hand_on(endpoint.client) {
+        let (status, body) = answer.unwrap();
+        assert_eq!((status, &body["__type"]), (500, &"InternalServerError".into()));
+        let message = body["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("cannot reach the emulator at {nobody}: ")), "{message}");
+    }
+    endpoint.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn agents_stay_away_and_commands_get_lost() {
     let Some(base) = base_image().await else { return };

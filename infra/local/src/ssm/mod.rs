@@ -20,6 +20,7 @@ use crate::api::{ApiError, Scope};
 use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
 use crate::faults::CallFault;
+use crate::lifecycle::chain;
 use crate::world::Command;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
@@ -61,7 +62,7 @@ pub(crate) async fn hand_on(endpoint: &Endpoint, scope: &Scope, action: &str, bo
     };
     match emulator.hand_on(scope, "ssm", &format!("AmazonSSM.{action}"), body.clone()).await {
         Ok((status, body)) => Answer { status, content_type: CONTENT_TYPE, body },
-        Err(error) => answer(Err(ApiError::new("InternalServerError", error.to_string()))),
+        Err(error) => answer(Err(ApiError::new("InternalServerError", chain(&error)))),
     }
 }
 

@@ -48,6 +48,12 @@ impl FakeEmulator {
         events.collect()
     }
 
+    /// All calls of a target so far.
+    pub(crate) fn calls(&self, target: &str) -> Vec<Received> {
+        let received = self.received.lock().unwrap();
+        received.iter().filter(|call| call.target == target).cloned().collect()
+    }
+
     /// Account and Region of every event so far.
     pub(crate) fn scopes(&self) -> Vec<String> {
         let received = self.received.lock().unwrap();
@@ -101,10 +107,11 @@ fn answer(mut stream: TcpStream, log: &Mutex<Vec<Received>>, groups: &mut BTreeS
             groups.insert(group.to_owned());
             ("200 OK", json!({}))
         }
+        ("AmazonSSM.DeleteParameter", _) => ("400 Bad", json!({"__type": "ParameterNotFound"})),
         (_, Some(group)) if !groups.contains(group) => ("400 Bad", json!({"__type": "ResourceNotFoundException"})),
         _ => ("200 OK", json!({"FailedEntryCount": 0})),
     };
-    if status == "200 OK" {
+    if status == "200 OK" || target.starts_with("AmazonSSM") {
         log.lock().unwrap().push(Received { target, region, account, body });
     }
     let text = answer.to_string();
