@@ -101,17 +101,28 @@ fn another_execution_or_another_document_starts_from_the_beginning() {
     assert_eq!(machine.read("ran"), "x\nx\nx\n");
 }
 
-#[test]
-fn a_second_start_waits_for_the_first_and_prints_its_result() {
-    let machine = Machine::with_steps(
-        "      - {name: Waits, action: ExecuteBash, timeoutSeconds: 60, inputs: {commands: [touch started, 'until test -e go; do sleep 0.05; done', echo x >> ran]}}\n",
-    );
+/// A machine whose one step waits until it may go on, and then does this.
+fn waits(then: &str) -> Machine {
+    Machine::with_steps(&format!(
+        "      - {{name: Waits, action: ExecuteBash, timeoutSeconds: 60, inputs: {{commands: [echo x >> ran, touch started, \
+         'until test -e go; do sleep 0.05; done', {then}]}}}}\n"
+    ))
+}
+
+/// Starts the same order twice at once, and lets the step go on when the second waits for the first.
+fn run_twice(machine: &Machine) -> (Run, Run) {
     let first = machine.start();
     wait_for(&machine.path("started"));
     let second = machine.start();
     wait_until_locked_out(&second);
     fs::write(machine.path("go"), "").unwrap();
-    let (first, second) = (Run::of(first.wait_with_output().unwrap()), Run::of(second.wait_with_output().unwrap()));
+    (Run::of(first.wait_with_output().unwrap()), Run::of(second.wait_with_output().unwrap()))
+}
+
+#[test]
+fn a_second_start_waits_for_the_first_and_prints_its_result() {
+    let machine = waits("'true'");
+    let (first, second) = run_twice(&machine);
     assert_eq!((first.status, second.status), (Some(0), Some(0)));
     assert_eq!((second.stdout.as_str(), &second.stderr), ("", &first.stderr));
     assert_eq!(machine.read("ran"), "x\n");
@@ -119,15 +130,8 @@ fn a_second_start_waits_for_the_first_and_prints_its_result() {
 
 #[test]
 fn a_second_start_does_not_run_ahead_of_the_reboot_that_the_first_asked_for() {
-    let machine = Machine::with_steps(
-        "      - {name: Waits, action: ExecuteBash, timeoutSeconds: 60, inputs: {commands: [echo x >> ran, touch started, 'until test -e go; do sleep 0.05; done', exit 194]}}\n",
-    );
-    let first = machine.start();
-    wait_for(&machine.path("started"));
-    let second = machine.start();
-    wait_until_locked_out(&second);
-    fs::write(machine.path("go"), "").unwrap();
-    let (first, second) = (Run::of(first.wait_with_output().unwrap()), Run::of(second.wait_with_output().unwrap()));
+    let machine = waits("exit 194");
+    let (first, second) = run_twice(&machine);
     assert_eq!((first.status, second.status, second.stderr.as_str()), (Some(194), Some(194), ""));
     assert_eq!(machine.read("ran"), "x\n");
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::Client;
 use goldsmith_cloud::Cloud;
-use goldsmith_cloud::aws::{Regional, SdkConfig, Services};
+use goldsmith_cloud::aws::{Regional, SdkConfig, with_ec2};
 
 /// EC2 in every Region: instances, images and snapshots.
 #[derive(Debug)]
@@ -26,6 +26,5 @@ impl Ec2 {
 /// Everything that the states use of AWS, with this configuration and the stack's bucket; no call is made.
 #[must_use]
 pub fn cloud(config: &SdkConfig, bucket: &str) -> Cloud {
-    let ec2 = Arc::new(Ec2::new(config));
-    Services::new(config, bucket).with_ec2(ec2.clone(), ec2)
+    with_ec2(config, bucket, Arc::new(Ec2::new(config)))
 }

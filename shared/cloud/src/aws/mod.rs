@@ -31,7 +31,7 @@ pub use objects::S3Objects;
 pub use parameters::SsmParameters;
 pub use regional::{Regional, home_region};
 pub use schedules::EventBridgeScheduler;
-pub use services::Services;
+pub use services::with_ec2;
 
 #[cfg(test)]
 mod tests;
