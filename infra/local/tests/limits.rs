@@ -9,8 +9,9 @@ use common::guests::{base_image, launch, run, source, traces};
 use common::rights::{Rights, again, unified};
 use common::{TestEndpoint, require_or_skip};
 
-/// Bounds by file.
-const BOUNDS: [(&str, &str); 3] = [("cpu.weight", "50"), ("cpu.shares", "512"), ("pids.max", "4096")];
+/// Bounds: controller, version 1 or 2 or both, file, value.
+const BOUNDS: [(&str, &[u8], &str, &str); 3] =
+    [("cpu", &[2], "cpu.weight", "50"), ("cpu", &[1], "cpu.shares", "512"), ("pids", &[1, 2], "pids.max", "4096")];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_process_of_an_instance_is_in_its_groups() {
@@ -42,13 +43,26 @@ async fn every_process_of_an_instance_is_in_its_groups() {
     endpoint.end().await;
 }
 
-/// Makes sure that a group has every bound whose controller it has.
+/// Makes sure that a group has every bound of the controllers that the group around it has.
 fn bounded(group: &Path) {
-    for (file, bound) in BOUNDS {
-        if let Ok(value) = std::fs::read_to_string(group.join(file)) {
-            assert_eq!(value.trim(), bound, "{file} of {}", group.display());
-        }
+    let (version, controllers) = around(group);
+    let due = |(controller, versions, _, _): &&(&str, &[u8], &str, &str)| {
+        versions.contains(&version) && controllers.iter().any(|name| name == controller)
+    };
+    for (_, _, file, bound) in BOUNDS.iter().filter(due) {
+        let value = std::fs::read_to_string(group.join(file)).unwrap();
+        assert_eq!(value.trim(), *bound, "{file} of {}", group.display());
     }
+}
+
+/// The version of the hierarchy that a group is in, and the controllers of the group around it: version 2 lists them,
+/// after those of version 1 their hierarchy is named.
+fn around(group: &Path) -> (u8, Vec<String>) {
+    if let Ok(names) = std::fs::read_to_string(group.parent().unwrap().join("cgroup.controllers")) {
+        return (2, names.split_whitespace().map(str::to_owned).collect());
+    }
+    let hierarchy = group.strip_prefix("/sys/fs/cgroup").unwrap().iter().next().unwrap();
+    (1, hierarchy.to_str().unwrap().split(',').map(str::to_owned).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
