@@ -6,9 +6,8 @@
 //! run any number of times: how a build ends is decided once, when it is closed.
 
 mod ending;
+mod kept;
 pub mod late;
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_model::{Cause, ExecutionInput};
@@ -17,9 +16,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use ending::{Trigger, ending, execution};
+pub(crate) use kept::kept_now;
+use kept::{kept, kept_amis, what_stays};
 
 use crate::errors::ErrorName;
-use crate::undo::{Kept, tag_expiry, undo_build};
+use crate::undo::{tag_expiry, undo_build};
 use crate::{Context, Error, Result, Start, State};
 
 /// Detail of `Step Functions Execution Status Change`.
@@ -86,17 +87,6 @@ pub(crate) async fn finish_lost(context: &Context, record: BuildRecord, status: 
     };
     finish(context, record, &Trigger::Ended(status.to_owned())).await?;
     Ok(())
-}
-
-/// What a closed build keeps, and the snapshots of what it published.
-pub(crate) async fn kept_now(context: &Context, record: &BuildRecord) -> Result<(Kept, BTreeSet<String>)> {
-    match (&record.ending, context.store.image(&record.image).await?) {
-        (Some(ending), Some(image)) => {
-            let snapshots = image.snapshots.values().flatten().cloned().collect();
-            Ok((kept(context, record, ending, &image).await?, snapshots))
-        }
-        _ => Ok(Default::default()),
-    }
 }
 
 /// An execution that ended before Plan opened a build, because its cause was refused or somebody stopped it: it is not
@@ -185,37 +175,6 @@ async fn image(context: &Context, record: &BuildRecord, ending: &Ending) -> Resu
     Ok(image)
 }
 
-/// The resources that this ending keeps.
-async fn kept(context: &Context, record: &BuildRecord, ending: &Ending, image: &ImageRecord) -> Result<Kept> {
-    let mut kept = Kept::default();
-    match &ending.keep {
-        Keep::Nothing => {}
-        Keep::Published => {
-            kept.parameters = true;
-            kept.images = image.amis.values().cloned().collect();
-        }
-        Keep::Images { .. } => kept.images = kept_amis(context, record).await?.into_values().collect(),
-        Keep::Instance { .. } => {
-            let launch = Scope { state: State::Launch.name().to_owned(), item: None };
-            let effects = context.store.effects(&record.build, &launch).await?;
-            kept.instances = effects.into_iter().filter_map(|effect| effect.id).collect();
-        }
-    }
-    Ok(kept)
-}
-
-/// The home AMI and the copies whose Region succeeded.
-async fn kept_amis(context: &Context, record: &BuildRecord) -> Result<BTreeMap<String, String>> {
-    let states = context.store.states(&record.build).await?;
-    let mut good: Vec<String> = states
-        .into_iter()
-        .filter(|state| state.state == State::DistributeRegion.name() && state.status == StateStatus::Succeeded)
-        .filter_map(|state| state.item)
-        .collect();
-    good.push(record.plan.home_region.clone());
-    crate::publish::amis(context, record, &good).await
-}
-
 /// No state stays RUNNING on the screen when its build has ended.
 async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
     let now = context.clock.now();
@@ -228,16 +187,6 @@ async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Endin
         }
     }
     Ok(())
-}
-
-/// For people.
-fn what_stays(keep: &Keep) -> &'static str {
-    match keep {
-        Keep::Nothing => "nothing of the build is left",
-        Keep::Instance { .. } => "the build instance is kept for a while",
-        Keep::Images { .. } => "the AMIs are kept for a while, unpublished",
-        Keep::Published => "the image is published",
-    }
 }
 
 async fn emit(context: &Context, image: &ImageRecord) -> Result<()> {

@@ -1,0 +1,65 @@
+//! What an ending keeps of its build.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use goldsmith_store::{BuildRecord, Ending, ImageRecord, Keep, Scope, StateStatus};
+
+use crate::undo::Kept;
+use crate::{Context, Result, State};
+
+/// What a closed build keeps, and the snapshots of what it published.
+pub(crate) async fn kept_now(context: &Context, record: &BuildRecord) -> Result<(Kept, BTreeSet<String>)> {
+    match (&record.ending, context.store.image(&record.image).await?) {
+        (Some(ending), Some(image)) => {
+            let snapshots = image.snapshots.values().flatten().cloned().collect();
+            Ok((kept(context, record, ending, &image).await?, snapshots))
+        }
+        _ => Ok(Default::default()),
+    }
+}
+
+/// The resources that this ending keeps.
+pub(super) async fn kept(
+    context: &Context,
+    record: &BuildRecord,
+    ending: &Ending,
+    image: &ImageRecord,
+) -> Result<Kept> {
+    let mut kept = Kept::default();
+    match &ending.keep {
+        Keep::Nothing => {}
+        Keep::Published => {
+            kept.parameters = true;
+            kept.images = image.amis.values().cloned().collect();
+        }
+        Keep::Images { .. } => kept.images = kept_amis(context, record).await?.into_values().collect(),
+        Keep::Instance { .. } => {
+            let launch = Scope { state: State::Launch.name().to_owned(), item: None };
+            let effects = context.store.effects(&record.build, &launch).await?;
+            kept.instances = effects.into_iter().filter_map(|effect| effect.id).collect();
+        }
+    }
+    Ok(kept)
+}
+
+/// The home AMI and the copies whose Region succeeded.
+pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result<BTreeMap<String, String>> {
+    let states = context.store.states(&record.build).await?;
+    let mut good: Vec<String> = states
+        .into_iter()
+        .filter(|state| state.state == State::DistributeRegion.name() && state.status == StateStatus::Succeeded)
+        .filter_map(|state| state.item)
+        .collect();
+    good.push(record.plan.home_region.clone());
+    crate::publish::amis(context, record, &good).await
+}
+
+/// For people.
+pub(super) fn what_stays(keep: &Keep) -> &'static str {
+    match keep {
+        Keep::Nothing => "nothing of the build is left",
+        Keep::Instance { .. } => "the build instance is kept for a while",
+        Keep::Images { .. } => "the AMIs are kept for a while, unpublished",
+        Keep::Published => "the image is published",
+    }
+}
