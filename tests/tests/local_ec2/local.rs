@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_ec2::config::retry::RetryConfig;
@@ -26,7 +26,7 @@ pub(crate) const REGION: &str = "eu-west-1";
 pub(crate) struct Local(Arc<Inner>);
 
 struct Inner {
-    process: Mutex<Child>,
+    process: Mutex<Process>,
     /// Kept open, so that the endpoint may go on printing.
     _output: BufReader<ChildStdout>,
     /// What it printed when it was ready, by the words before each colon.
@@ -43,20 +43,21 @@ impl Local {
         let mut command = Command::new(goldsmith());
         command.args(["local", "ec2", "--listen", "127.0.0.1:0", "--delays", "instant", "--describe-lag", "0"]);
         command.arg("--state").arg(state.path()).env("AWS_REGION", REGION);
-        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("goldsmith is built");
-        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = Process(command.spawn().expect("goldsmith is built"));
+        let mut output = BufReader::new(process.0.stdout.take().unwrap());
         let greeting = greeting(&mut output);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let sdk = runtime.block_on(sdk_config(None, Some(REGION), Some(&greeting["URL"])));
         let sdk = sdk.to_builder().retry_config(RetryConfig::standard()).timeout_config(TimeoutConfig::disabled());
         let sdk = sdk.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         let sdk = sdk.sleep_impl(SharedAsyncSleep::new(Hasty)).build();
-        Self(Arc::new(Inner { process: process.into(), _output: output, greeting, runtime, sdk, _state: state }))
+        Self(Arc::new(Inner { process: Mutex::new(process), _output: output, greeting, runtime, sdk, _state: state }))
     }
 
     /// Ends it as a person does, and waits until it has tidied up.
     pub(crate) fn down(&self) {
-        let ended = end(&mut self.0.process.lock().unwrap());
+        let ended = self.0.process.lock().unwrap().end();
         assert!(ended.success(), "goldsmith local ec2 ended with {ended}");
     }
 
@@ -80,13 +81,19 @@ impl Local {
         for fault in faults.as_array_mut().unwrap() {
             fault["when"]["account"] = account.into();
         }
-        self.admin("faults", &faults);
+        self.post("faults", &faults).unwrap();
+    }
+
+    /// Changes settings, until the value goes; `before` is what they were.
+    pub(crate) fn set(&self, change: &Value, before: Value) -> Changed<'_> {
+        self.post("settings", change).unwrap();
+        Changed { local: self, before }
     }
 
     /// Posts to an admin route.
-    pub(crate) fn admin(&self, route: &str, body: &Value) {
+    pub(crate) fn post(&self, route: &str, body: &Value) -> Result<(), ureq::Error> {
         let url = format!("{}/_local/{route}", self.0.greeting["URL"]);
-        ureq::post(&url).send(&body.to_string()).unwrap();
+        ureq::post(&url).send(&body.to_string()).map(drop)
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
@@ -94,19 +101,37 @@ impl Local {
     }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        end(self.process.get_mut().unwrap());
+/// The endpoint's process. It ends with its value: also when what it prints cannot be read, or a case has panicked.
+struct Process(Child);
+
+impl Process {
+    /// Tells it to end. It ends its instances first.
+    fn end(&mut self) -> ExitStatus {
+        if self.0.try_wait().unwrap().is_none() {
+            let id = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).unwrap();
+            kill_process(id, Signal::TERM).unwrap();
+        }
+        self.0.wait().unwrap()
     }
 }
 
-/// Tells it to end. It ends its instances first.
-fn end(process: &mut Child) -> std::process::ExitStatus {
-    if process.try_wait().unwrap().is_none() {
-        let id = i32::try_from(process.id()).ok().and_then(Pid::from_raw).unwrap();
-        kill_process(id, Signal::TERM).unwrap();
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
     }
-    process.wait().unwrap()
+}
+
+/// Settings that are put back at the end of a case, however it ends.
+pub(crate) struct Changed<'a> {
+    local: &'a Local,
+    before: Value,
+}
+
+impl Drop for Changed<'_> {
+    fn drop(&mut self) {
+        // An endpoint that is gone has none.
+        self.local.post("settings", &self.before).ok();
+    }
 }
 
 /// What it prints when it is ready, to the last of its lines.

@@ -61,7 +61,7 @@ async fn no_subnet(met: &mut Met, local: &Local) {
     let found = aws.ec2.describe_subnets().send().await.unwrap();
     let subnet = found.subnets()[0].subnet_id().unwrap();
     let handed = json!({"account": aws.account, "region": REGION, "subnets": [{"id": subnet}]});
-    local.admin("resources", &handed);
+    local.post("resources", &handed).unwrap();
     met.refused("MissingInput", aws.launching(local.source()).send().await);
 }
 
