@@ -173,15 +173,17 @@ async fn describes_lag_when_told_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn times_are_changed_while_it_runs() {
-    let endpoint = endpoint().await;
+    let hour = std::time::Duration::from_secs(3600);
+    let endpoint = TestEndpoint::start_with("/nonexistent/base.tar".as_ref(), None, hour).await;
     let client = endpoint.client;
     let refused = client.send("POST", "/_local/settings", "ec2", "", r#"{"describeLag": 6}"#).unwrap();
     assert_eq!(refused.status, 400);
-    let hour = json!({"delays": {"profile": "realistic", "speedUp": 0.01}, "describeLag": 5});
-    assert_eq!(client.admin("POST", "settings", &hour)["describeLag"], 5.0);
+    let slow = json!({"delays": {"profile": "realistic", "speedUp": 0.01}});
+    assert_eq!(client.admin("POST", "settings", &slow)["describeLag"], 3600.0);
     let copy = [("SourceRegion", "eu-west-1"), ("SourceImageId", &*source(client)), ("Name", "slow")];
     let id = client.ec2_value("CopyImage", &copy, "imageId");
     assert_eq!(client.ec2_error("DescribeImages", &[("ImageId.1", &id)]), "InvalidAMIID.NotFound");
+    assert_eq!(client.admin("POST", "settings", &json!({"describeLag": 5}))["describeLag"], 5.0);
     client.admin("POST", "settings", &json!({"delays": {"profile": "instant"}, "describeLag": 0}));
     let run = [("ImageId", &*source(client)), ("InstanceType", "t3.small")];
     let instance = client.ec2_value("RunInstances", &run, "instanceId");
