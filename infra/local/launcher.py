@@ -214,8 +214,10 @@ def patch_step_functions():
         "_find_matching_retrier": ["retriers", "error", "retry_counts"],
         "_stop_execution": ["data"],
         "_fail_execution": ["execution", "error", "cause"],
+        "_add_event": ["execution", "event_type", "details"],
     })
     execute_task, stop_execution, fail_execution = engine._execute_task, engine._stop_execution, engine._fail_execution
+    add_event = engine._add_event
     invoke_with_callback, find_retrier = engine._invoke_with_callback, engine._find_matching_retrier
     current = ContextVar("current")
     stopped = SystemExit()  # ends the thread quietly, and is nothing that a Catch of the definition could see
@@ -225,6 +227,11 @@ def patch_step_functions():
             raise stopped
         current.set(execution)
         return execute_task(state_def, raw_input, execution, ctx)
+
+    def event(execution, event_type, details=None):
+        if event_type == "TaskScheduled" and execution["status"] != "RUNNING":
+            raise stopped  # it was stopped in the pause before a retry
+        return add_event(execution, event_type, details)
 
     def retrier(retriers, error, retry_counts):
         if current.get()["status"] != "RUNNING":
@@ -276,7 +283,7 @@ def patch_step_functions():
             fail_execution(execution, error, cause)
 
     engine._execute_task, engine._invoke_with_callback, engine._find_matching_retrier = task, callback, retrier
-    engine._stop_execution, engine._fail_execution = stop, fail
+    engine._stop_execution, engine._fail_execution, engine._add_event = stop, fail, event
 
 
 def tell_of_inner_states():
