@@ -110,8 +110,6 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     let scope = Scope { state: State::Finish.name().to_owned(), item: None };
     context.store.note_running(&record.build, &scope, context.clock.now()).await?;
     let kept = kept(context, &record, &ending, &image).await?;
-    // Asked before anybody looks at the parameters: what is put from here on may be missed.
-    let is_putting = !kept.parameters && late::is_putting(context, &record).await?;
     let are_back = undo_build(context, &record, &kept).await?;
     tag_expiry(context, &record, &ending.keep, &kept).await?;
     if matches!(ending.keep, Keep::Images { .. }) {
@@ -124,7 +122,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     end_open_states(context, &record, &ending).await?;
     emit(context, &image).await?;
     note_served(context, &record).await?;
-    let look_again = (is_putting || !are_back).then(|| context.clock.now() + late::LATE);
+    let look_again = (!are_back).then(|| context.clock.now() + late::LATE);
     context.store.finish_build(&record, &image, look_again).await?;
     go_on(context, &record, &ending).await?;
     Ok(image)

@@ -70,11 +70,14 @@ pub(crate) struct Kept {
     pub(crate) parameters: bool,
 }
 
-/// Removes everything that the build made, but for what is kept. Answers whether every parameter is back: the sweep finds
-/// all else by its tags. Safe to repeat.
+/// Removes everything that the build made, but for what is kept. Answers whether every parameter is back for good, which one
+/// is not that a function may still be putting: the sweep finds all else by its tags. Safe to repeat.
 pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<bool> {
     let effects = context.store.all_effects(&record.build).await?;
-    let are_back = keep.parameters || undo_parameters(context, &effects).await?;
+    // Read before anybody looks at the parameters: what is put from here on may be missed.
+    let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
+    let is_putting = |effect: &Effect| effect.kind == EffectKind::Parameter && is_open(effect);
+    let are_back = keep.parameters || (undo_parameters(context, &effects).await? && !effects.iter().any(is_putting));
     for effect in &effects {
         let kept = effect.id.as_ref().is_some_and(|id| keep.images.contains(id) || keep.instances.contains(id));
         // Commands end with their instance; only one on a kept instance would run on.
@@ -87,9 +90,8 @@ pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &K
             tolerate(undo(context, effect).await, &effect.name)?;
         }
     }
-    let unknown = effects.iter().any(|effect| {
-        effect.id.is_none() && effect.may_exist() && matches!(effect.kind, EffectKind::Instance | EffectKind::Image)
-    });
+    let unknown =
+        effects.iter().any(|effect| is_open(effect) && matches!(effect.kind, EffectKind::Instance | EffectKind::Image));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;

@@ -1,7 +1,7 @@
 //! Parameters that a function puts after `finish` has looked: unlike all else that is made, they carry no tag by which the
 //! sweep would find them. So the build is looked at once more when no function of it can run any longer.
 
-use goldsmith_store::{BuildRecord, Effect, EffectKind};
+use goldsmith_store::BuildRecord;
 use jiff::{SignedDuration, Timestamp};
 
 use super::kept_now;
@@ -15,13 +15,6 @@ pub const LATE: SignedDuration = SignedDuration::from_secs(150);
 const AGAIN: SignedDuration = SignedDuration::from_mins(15);
 /// How long after the build's end it is tried.
 const GIVE_UP: SignedDuration = SignedDuration::from_hours(24);
-
-/// Whether a function may be putting a parameter now.
-pub(super) async fn is_putting(context: &Context, record: &BuildRecord) -> Result<bool> {
-    let effects = context.store.all_effects(&record.build).await?;
-    let is_open = |effect: &Effect| effect.kind == EffectKind::Parameter && effect.id.is_none() && effect.may_exist();
-    Ok(effects.iter().any(is_open))
-}
 
 /// Looks at the parameters of a closed build again. Safe to repeat.
 pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<()> {
