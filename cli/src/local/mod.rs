@@ -96,11 +96,10 @@ fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
         show(globals, stack)?;
         return Ok(Exit::Success);
     }
-    let status = if found.is_some() { "ended" } else { "down" };
+    let (status, how) = if found.is_some() { ("ended", "has ended unasked") } else { ("down", "is down") };
     match globals.output {
         Format::Json => output::json(&serde_json::json!({"name": globals.stack, "status": status}))?,
         Format::Text => {
-            let how = if found.is_some() { "has ended unasked" } else { "is down" };
             let up = call(globals, "up");
             output::line(&format!("The local stack `{}` {how}: `{up}` starts it, empty.", globals.stack))?;
         }

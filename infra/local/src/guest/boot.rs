@@ -246,17 +246,16 @@ fn wish_of(status: ExitStatus) -> Wish {
 impl Inside {
     /// The start of a command line that runs the rest of it inside.
     pub(super) fn enter(&self, guest: &Guest) -> Command {
-        let isolation = guest.way.isolation;
-        Command::from(groups::within(
-            isolation,
-            &self.groups,
-            isolation.nsenter(&self.init.as_raw_nonzero().to_string()),
-        ))
+        Command::from(groups::within(guest.way.isolation, &self.groups, self.nsenter(guest)))
     }
 
     /// The same for what only looks, often and for a moment: to move a process into groups, the kernel stops every fork of
     /// this machine.
     pub(super) fn peek(&self, guest: &Guest) -> Command {
-        Command::from(guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string()))
+        Command::from(self.nsenter(guest))
+    }
+
+    fn nsenter(&self, guest: &Guest) -> std::process::Command {
+        guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string())
     }
 }
