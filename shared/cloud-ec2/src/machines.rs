@@ -8,8 +8,11 @@ use aws_sdk_ec2::types::{
     HttpTokensState, IamInstanceProfileSpecification, Instance as SdkInstance, InstanceMetadataEndpointState,
     InstanceMetadataOptionsRequest, InstanceStateName, InstanceType, ResourceType,
 };
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use goldsmith_cloud::aws::{failure, incomplete, known};
 use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, MetadataOptions, Result};
+use jiff::Timestamp;
 
 use crate::Ec2;
 use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications};
@@ -37,6 +40,7 @@ impl Machines for Ec2 {
             .set_security_group_ids(groups)
             .set_iam_instance_profile(profile)
             .metadata_options(metadata_options(&launch.metadata))
+            .set_user_data(launch.user_data.as_ref().map(|text| BASE64_STANDARD.encode(text)))
             .set_block_device_mappings(block_device_mappings(&launch.block_devices))
             .set_tag_specifications(tag_specifications(&[ResourceType::Instance, ResourceType::Volume], &launch.tags));
         let answer = request.send().await.map_err(failure(OPERATION, region))?;
@@ -61,6 +65,15 @@ impl Machines for Ec2 {
             instances.extend(found.filter_map(to_instance));
         }
         Ok(instances)
+    }
+
+    async fn console(&self, region: &str, id: &str) -> Result<String> {
+        let answer = self.0.client(region).get_console_output().instance_id(id).send().await;
+        let answer = known(answer.map_err(failure("GetConsoleOutput", region)))?;
+        let encoded = answer.and_then(|answer| answer.output).unwrap_or_default();
+        // Whatever EC2 could not encode well is no reason to fail: people only read it.
+        let bytes = BASE64_STANDARD.decode(encoded).unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     async fn stop(&self, region: &str, id: &str) -> Result<()> {
@@ -102,6 +115,8 @@ fn to_instance(instance: &SdkInstance) -> Option<Instance> {
         state,
         state_reason: reason.unwrap_or_default().to_owned(),
         image: instance.image_id().unwrap_or_default().to_owned(),
+        instance_type: instance.instance_type().map(InstanceType::as_str).unwrap_or_default().to_owned(),
         tags: from_sdk_tags(instance.tags()),
+        launched: instance.launch_time().and_then(|time| Timestamp::from_second(time.secs()).ok()),
     })
 }

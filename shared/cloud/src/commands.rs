@@ -1,6 +1,7 @@
 //! SSM Run Command with the document `AWS-RunShellScript`.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::Result;
 
@@ -51,11 +52,24 @@ pub struct Invocation {
     pub stderr: String,
 }
 
+/// What SSM knows of an instance's agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ping {
+    /// `Online`
+    Online,
+    /// `ConnectionLost` or `Inactive`, and when the agent was heard of for the last time.
+    Lost(Option<Timestamp>),
+    /// It has never registered.
+    Unknown,
+}
+
 /// SSM Run Command.
 #[async_trait]
 pub trait Commands: Send + Sync {
-    /// Whether SSM reports the instance as online.
-    async fn online(&self, region: &str, instance: &str) -> Result<bool>;
+    /// What SSM knows of the instance's agent.
+    async fn ping(&self, region: &str, instance: &str) -> Result<Ping>;
+    /// What the SSM agent itself says of a command where it has no output (`CommandPlugins`); empty where it says nothing.
+    async fn said(&self, region: &str, command: &str, instance: &str) -> Result<String>;
     /// `SendCommand`; answers the command id. *Effect*, has no token: look with [`Commands::find`] first; SDK retries are off.
     async fn send(&self, region: &str, command: &Command) -> Result<String>;
     /// The id of the command that was sent to this instance with this comment.

@@ -51,4 +51,19 @@ impl CloudError {
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::Throttled | Kind::Unanswered)
     }
+
+    /// Whether the call may be refused only because what it names was made a moment ago: EC2 and Systems Manager are
+    /// eventually consistent, so that one call knows a resource and the next does not, for seconds and at times for
+    /// minutes (EC2 API reference, "Eventual consistency").
+    #[must_use]
+    pub fn may_settle(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "InvalidInstanceId"
+                | "InvalidInstanceID.NotFound"
+                | "InvalidAMIID.NotFound"
+                | "InvalidAMIID.Unavailable"
+                | "InvalidSnapshot.NotFound"
+        )
+    }
 }

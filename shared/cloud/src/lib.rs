@@ -23,7 +23,7 @@ mod schedules;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use commands::{Command, CommandStatus, Commands, Invocation};
+pub use commands::{Command, CommandStatus, Commands, Invocation, Ping};
 pub use error::{CloudError, Kind, Result};
 pub use events::Events;
 pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};

@@ -1,6 +1,7 @@
 //! EC2 instances as the builds use them.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::{Result, Tags};
 
@@ -55,6 +56,8 @@ pub struct Launch {
     pub tags: Tags,
     /// Block devices; empty: the image's own.
     pub block_devices: Vec<BlockDevice>,
+    /// What cloud-init runs at the first boot, at most 16 KiB.
+    pub user_data: Option<String>,
 }
 
 /// EC2's instance states.
@@ -93,8 +96,12 @@ pub struct Instance {
     pub state_reason: String,
     /// The AMI that it was launched from.
     pub image: String,
+    /// Such as `t3.small`.
+    pub instance_type: String,
     /// Its tags.
     pub tags: Tags,
+    /// When it was launched, or started the last time.
+    pub launched: Option<Timestamp>,
 }
 
 /// EC2 instances.
@@ -106,6 +113,9 @@ pub trait Machines: Send + Sync {
     async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>>;
     /// All instances with this tag that are not terminated.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>>;
+    /// `GetConsoleOutput`: what the instance has written to its console, at most 64 KiB; empty where there is nothing yet,
+    /// which on AWS may take minutes.
+    async fn console(&self, region: &str, id: &str) -> Result<String>;
     /// `StopInstances`. *Effect*, no error when it is stopped or stopping.
     async fn stop(&self, region: &str, id: &str) -> Result<()>;
     /// `TerminateInstances`. *Effect*, no error when the instance is gone or unknown.

@@ -5,11 +5,14 @@
 //! leases of other DHCP clients). `/etc/locale.conf` stays: a component may have set it. Package caches stay too.
 //! Nothing on another file system is touched, and no symbolic link is followed out of the root.
 
+mod last;
 mod remove;
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use crate::{EXIT_FAILED, EXIT_SUCCESS, RunResult};
+pub(crate) use last::last_pass;
 use remove::Remover;
 
 /// Removed with all that is in them. `*` stands for any part of one name.
@@ -58,14 +61,28 @@ const EMPTIED: &[&str] = &["etc/machine-id", "var/lib/dbus/machine-id"];
 /// What the SSM agent and this program need until their work is reported.
 const LAST: &[&str] = &["var/log/amazon/ssm/*", "var/lib/amazon/ssm/*", "var/lib/goldsmith"];
 
-/// Through these the SSM agent's processes talk about the command that is running now. Without them it would never
-/// hear of its end; they are bound to the instance's id and mean nothing to another instance.
-const KEPT: &[&str] = &["channels", "ipc"];
+/// Through these the SSM agent's processes talk. Without them it would never hear of the command's end; they are bound
+/// to the instance's id and mean nothing to another instance.
+const CHANNELS: &str = "channels";
+const SOCKETS: &str = "ipc";
+
+/// From these the SSM agent reads the command's output when the command is over, by their paths.
+const OUTPUTS: [&str; 4] = ["stdout", "stderr", "stdoutConsole", "stderrConsole"];
+
+/// Left by what installed the SSM agent for this build: whether as a `deb` or an `rpm`.
+const INSTALLED: &str = "var/lib/goldsmith/ssm-agent-installed";
 
 /// Cleans the machine whose files are below `root` and returns the exit status. The result is reported before the SSM
 /// agent's files and the agent's own folder go. That last part may meet files that vanish or come back meanwhile, since
-/// the SSM agent is at work: it never fails.
-pub(crate) fn clean(root: &Path, execution: &str, report: &mut dyn FnMut(&RunResult)) -> u8 {
+/// the SSM agent is at work: it never fails. What the SSM agent needs until it has told the result of `command`, the
+/// command that this is a part of, stays until `last_pass`, which is told how the SSM agent was installed for this build.
+pub(crate) fn clean(
+    root: &Path,
+    execution: &str,
+    command: Option<&str>,
+    report: &mut dyn FnMut(&RunResult),
+    last_pass: &mut dyn FnMut(Option<&str>),
+) -> u8 {
     let mut remover = Remover::new(root);
     REMOVED.iter().for_each(|pattern| remover.remove(pattern));
     EMPTIED.iter().for_each(|path| remover.empty(path));
@@ -78,11 +95,29 @@ pub(crate) fn clean(root: &Path, execution: &str, report: &mut dyn FnMut(&RunRes
         report(&result);
         return EXIT_FAILED;
     }
+    let installed = std::fs::read_to_string(root.join(INSTALLED)).ok();
     report(&RunResult { executed_step_count: 1, ..RunResult::new(execution) });
-    remover.keep(KEPT);
+    let command = command.map(str::to_owned);
+    remover.keep(move |path| is_needed(path, command.as_deref()));
     LAST.iter().for_each(|pattern| remover.remove(pattern));
+    last_pass(installed.as_deref().map(str::trim));
     rustix::fs::sync();
     EXIT_SUCCESS
+}
+
+/// Whether the SSM agent needs a file of its folder until it has told the command's result. Where the command is not
+/// known, what any command may need stays.
+fn is_needed(path: &Path, command: Option<&str>) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let parents = || path.parent().into_iter().flat_map(Path::components);
+    let is_in = |folder: &str| parents().any(|part| part.as_os_str() == folder);
+    if name == SOCKETS || OUTPUTS.contains(&name) && is_in("orchestration") {
+        return name == SOCKETS || command.is_none_or(is_in);
+    }
+    match command {
+        Some(command) => name == command && is_in(CHANNELS),
+        None => name == CHANNELS,
+    }
 }
 
 #[cfg(test)]
@@ -91,8 +126,8 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::{Path, PathBuf};
 
-    use super::clean;
-    use crate::RunStatus;
+    use super::{INSTALLED, clean, is_needed};
+    use crate::{RunResult, RunStatus};
 
     fn write(root: &Path, paths: &[&str]) {
         for path in paths {
@@ -123,7 +158,11 @@ mod tests {
         "tmp/left/over",
         "tmp/ipc/socket",
         "var/tmp/.hidden",
-        "var/lib/amazon/ssm/i-1/document/orchestration/c-1/stdout",
+        "var/lib/amazon/ssm/i-0/document/orchestration/c-0/awsrunShellScript/0.awsrunShellScript/stdout",
+        "var/lib/amazon/ssm/i-1/document/orchestration/c-0/awsrunShellScript/0.awsrunShellScript/stderrConsole",
+        "var/lib/amazon/ssm/i-1/document/orchestration/c-1/awsrunShellScript/0.awsrunShellScript/_script.sh",
+        "var/lib/amazon/ssm/i-1/document/state/current/c-1",
+        "var/lib/amazon/ssm/i-1/channels/c-0/worker",
         "var/log/amazon/ssm/amazon-ssm-agent.log",
         "var/lib/goldsmith/state/x/state.json",
     ];
@@ -133,6 +172,11 @@ mod tests {
         "home/admin/.ssh/config",
         "var/cache/apt/pkgcache.bin",
         "var/lib/amazon/ssm/i-1/channels/c-1/worker",
+        "var/lib/amazon/ssm/i-1/document/orchestration/c-1/awsrunShellScript/0.awsrunShellScript/stderr",
+        "var/lib/amazon/ssm/i-1/document/orchestration/c-1/awsrunShellScript/0.awsrunShellScript/stderrConsole",
+        "var/lib/amazon/ssm/i-1/document/orchestration/c-1/awsrunShellScript/0.awsrunShellScript/stdout",
+        "var/lib/amazon/ssm/i-1/document/orchestration/c-1/awsrunShellScript/0.awsrunShellScript/stdoutConsole",
+        "var/lib/amazon/ssm/ipc/health",
         "etc/machine-id",
         "var/lib/dbus/machine-id",
     ];
@@ -150,7 +194,10 @@ mod tests {
         write(outside.path(), &["x.lease"]);
         for _ in 0..2 {
             let mut results = Vec::new();
-            assert_eq!(clean(root, "b/Snapshot", &mut |result| results.push(result.clone())), 0);
+            let mut passes = 0;
+            let report = &mut |result: &RunResult| results.push(result.clone());
+            assert_eq!(clean(root, "b/Snapshot", Some("c-1"), report, &mut |_| passes += 1), 0);
+            assert_eq!(passes, 1);
             assert_eq!(results.len(), 1);
             assert_eq!(results[0].status, RunStatus::Success);
             let mut expected: Vec<PathBuf> = STAYS.iter().map(|path| root.join(path)).collect();
@@ -172,7 +219,11 @@ mod tests {
         write(directory.path(), GOES);
         let ssm = directory.path().join("var/log/amazon/ssm/amazon-ssm-agent.log");
         let mut there = false;
-        clean(directory.path(), "b/Snapshot", &mut |_| there = ssm.exists());
+        write(directory.path(), &[INSTALLED]);
+        let mut installed = String::new();
+        let last_pass = &mut |how: Option<&str>| installed = how.unwrap_or_default().to_owned();
+        clean(directory.path(), "b/Snapshot", Some("c-1"), &mut |_| there = ssm.exists(), last_pass);
+        assert_eq!(installed, "secret");
         assert!(there && !ssm.exists());
     }
 
@@ -192,7 +243,7 @@ mod tests {
             }
         });
         for _ in 0..20 {
-            assert_eq!(clean(&root, "b/Snapshot", &mut |_| ()), 0);
+            assert_eq!(clean(&root, "b/Snapshot", Some("c-1"), &mut |_| (), &mut |_| ()), 0);
         }
         drop(stop);
         writer.join().unwrap();
@@ -205,7 +256,19 @@ mod tests {
         // A folder where the id's file should be: it cannot be emptied, whoever runs this.
         fs::create_dir_all(directory.path().join("etc/machine-id")).unwrap();
         let mut results = Vec::new();
-        assert_eq!(clean(directory.path(), "b/Snapshot", &mut |result| results.push(result.clone())), 1);
+        let report = &mut |result: &RunResult| results.push(result.clone());
+        assert_eq!(clean(directory.path(), "b/Snapshot", None, report, &mut |_| panic!("it goes on")), 1);
         assert!(results[0].failure_context.as_ref().unwrap().last_lines[0].contains("etc/machine-id"));
+    }
+
+    #[test]
+    fn what_any_command_may_need_stays_where_the_command_is_not_known() {
+        let folder = Path::new("/var/lib/amazon/ssm/i-1");
+        for path in ["channels", "document/orchestration/c-0/awsrunShellScript/0.awsrunShellScript/stdout", "ipc"] {
+            assert!(is_needed(&folder.join(path), None), "{path}");
+        }
+        for path in ["document/state", "document/orchestration/c-0/_script.sh", "stdout"] {
+            assert!(!is_needed(&folder.join(path), None), "{path}");
+        }
     }
 }

@@ -41,7 +41,9 @@ enum ExecuteError {
 /// thread: the processes of a step are ended with the thread that runs it.
 pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut(&RunResult)) -> u8 {
     if order.version == ORDER_VERSION && order.builtin == Some(Builtin::Clean) {
-        return clean::clean(Path::new("/"), &order.execution, report);
+        let command = std::env::var("SSM_COMMAND_ID").ok();
+        let mut last_pass = |installed: Option<&str>| clean::last_pass(command.as_deref(), installed);
+        return clean::clean(Path::new("/"), &order.execution, command.as_deref(), report, &mut last_pass);
     }
     match order.absolute().map_err(ExecuteError::Path).and_then(|order| run(&order, stdout)) {
         Ok(None) => EXIT_REBOOT,

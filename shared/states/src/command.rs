@@ -1,11 +1,17 @@
 //! Runs a work order on an instance by SSM Run Command and reads its result.
 
+mod ended;
+pub(crate) mod lines;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::time::Duration;
 
-use goldsmith_cloud::{Command, CommandStatus, InstanceState, Invocation};
-use goldsmith_executor::{EXIT_REBOOT, FailureKind, RunResult, RunStatus, WorkOrder};
+use goldsmith_cloud::{Command, CommandStatus, InstanceState, Ping};
+use goldsmith_executor::{RunResult, WorkOrder};
 use goldsmith_store::{Effect, EffectKind, FailureCause, LogPlace};
+use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
 use crate::drive::{Pending, Scene};
@@ -20,10 +26,14 @@ const URL_VALID: Duration = Duration::from_secs(600);
 /// Longest `executionTimeout` that SSM takes.
 const LONGEST_COMMAND: i64 = 172_800;
 
-/// Lines, and characters of a line, that are kept where the agent said nothing: together they fit, escaped, into the
-/// 32,768 characters of a task's cause.
-const LAST_LINES: usize = 20;
-const LINE_LENGTH: usize = 200;
+/// How often an order is sent again whose command was lost with its machine. The agent goes on where it was, or says
+/// which step went down with the machine.
+const SENT_AGAIN: u32 = 2;
+/// Journal number of the first of these commands, far above those of what a state makes else.
+const AGAIN: u32 = 100;
+/// How long Systems Manager may hear nothing of an instance's agent while a command runs there. A reboot of a large
+/// machine takes some minutes.
+const LOST: SignedDuration = SignedDuration::from_mins(15);
 
 /// Where a command stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +44,13 @@ pub enum CommandProgress {
     Ended(Box<RunResult>),
 }
 
+/// What a look at a command came to.
+enum Look {
+    Progress(CommandProgress),
+    /// Its machine, or the SSM agent's part that ran it, went down, in these words.
+    Lost(String),
+}
+
 /// Sends the order once, as the state's effect `n`, or looks at it. `order` is made only when it is to be sent.
 ///
 /// # Errors
@@ -42,10 +59,19 @@ pub async fn run<F>(scene: &Scene<'_>, n: u32, instance: &str, order: F) -> Resu
 where
     F: AsyncFnOnce() -> Result<WorkOrder>,
 {
-    let sent = scene.effects().await?.into_iter().find(|effect| effect.n == n).and_then(|effect| effect.id);
-    match sent {
-        Some(command) => look(scene, &command, instance).await,
-        None => send(scene, n, instance, order().await?).await,
+    let effects = scene.effects().await?;
+    let begun = |number: &u32| effects.iter().find(|effect| effect.n == *number);
+    let mut numbers: Vec<u32> = [n].into_iter().chain(AGAIN..AGAIN + SENT_AGAIN).rev().collect();
+    // The last one that was begun, and before it those that are still to come.
+    let next = numbers.split_off(numbers.iter().position(|number| begun(number).is_some()).unwrap_or(numbers.len() - 1));
+    let current = next.first().copied().unwrap_or(n);
+    let Some(command) = begun(&current).and_then(|effect| effect.id.clone()) else {
+        return send(scene, current, instance, order().await?).await;
+    };
+    match (look(scene, &command, instance).await?, numbers.last()) {
+        (Look::Progress(progress), _) => Ok(progress),
+        (Look::Lost(_), Some(&again)) => send(scene, again, instance, order().await?).await,
+        (Look::Lost(words), None) => Err(because(scene, ErrorName::CommandFailed, &command, words)),
     }
 }
 
@@ -92,76 +118,34 @@ async fn note_log(scene: &Scene<'_>, command: &str, instance: &str) -> Result<()
     Ok(())
 }
 
-async fn look(scene: &Scene<'_>, command: &str, instance: &str) -> Result<CommandProgress> {
+async fn look(scene: &Scene<'_>, command: &str, instance: &str) -> Result<Look> {
     note_log(scene, command, instance).await?;
     let cloud = &scene.context.cloud;
+    let still_runs = || Ok(Look::Progress(running(scene, command, instance)));
     let Some(invocation) = cloud.commands.invocation(scene.home(), command, instance).await? else {
-        return Ok(running(scene, command, instance));
+        return still_runs();
     };
     if invocation.status != CommandStatus::Running {
-        return ended(scene, command, instance, &invocation).await;
+        return ended::ended(scene, command, instance, &invocation).await;
     }
     match cloud.machines.instance(scene.home(), instance).await? {
         Some(found) if found.state.is_gone() || stopped(found.state) => {
-            Err(because(scene, ErrorName::CommandFailed, instance, gone(&found)))
+            return Err(because(scene, ErrorName::CommandFailed, instance, gone(&found)));
         }
-        _ => Ok(running(scene, command, instance)),
+        _ => {}
     }
-}
-
-async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invocation: &Invocation) -> Result<CommandProgress> {
-    let result = invocation.stderr.lines().next().and_then(|line| serde_json::from_str::<RunResult>(line).ok());
-    let limit = i32::from(EXIT_REBOOT);
-    match (invocation.status, result) {
-        (CommandStatus::Success, Some(result)) => Ok(CommandProgress::Ended(Box::new(result))),
-        (_, _) if invocation.exit_code == Some(limit) => {
-            Err(because(scene, ErrorName::RebootLimit, command, "SSM gave the command up after 15 reboots".to_owned()))
+    let now = scene.context.clock.now();
+    match cloud.commands.ping(scene.home(), instance).await? {
+        // Systems Manager itself goes on waiting, for as long as the command may run.
+        Ping::Lost(Some(since)) if now >= since + LOST => {
+            let message = format!(
+                "the connection to {instance} is lost: Systems Manager has heard of its SSM agent for the last time at \
+                 {since:.0}, so that the agent has ended, or the instance hangs or has no network"
+            );
+            Err(because(scene, ErrorName::CommandFailed, instance, message))
         }
-        (_, Some(result)) => Err(failed(scene, &result)),
-        (CommandStatus::TimedOut, None) => {
-            Err(because(scene, ErrorName::Timeout, command, format!("the command timed out ({})", invocation.detail)))
-        }
-        (_, None) => {
-            let found = scene.context.cloud.machines.instance(scene.home(), instance).await?;
-            let why = match found {
-                Some(found) if found.state.is_gone() || stopped(found.state) => gone(&found),
-                _ => format!("the command ended as {} and its agent left no result", invocation.detail),
-            };
-            let mut cause = because(scene, ErrorName::CommandFailed, command, why).cause(&scene.scope);
-            cause.last_lines = last_lines(invocation);
-            Err(Error::because(ErrorName::CommandFailed, cause))
-        }
+        _ => still_runs(),
     }
-}
-
-/// A failed step, or a failed start of the agent, as the recorded cause.
-fn failed(scene: &Scene<'_>, result: &RunResult) -> Error {
-    let context = result.failure_context.clone().unwrap_or_default();
-    let place = match (&context.phase, &context.step) {
-        (Some(phase), Some(step)) => format!("{} / {phase} / {step}: ", context.document),
-        _ => String::new(),
-    };
-    let message = match (result.status, context.message.as_str()) {
-        (RunStatus::BootstrapFailed, _) | (_, "") => result.failure_message.clone(),
-        (_, message) => format!("{place}{message}"),
-    };
-    let cause = FailureCause {
-        state: scene.scope.state.clone(),
-        item: scene.scope.item.clone(),
-        message,
-        document: Some(context.document).filter(|name| !name.is_empty()),
-        phase: context.phase,
-        step: context.step,
-        action: context.action,
-        exit_code: context.exit_code,
-        last_lines: context.last_lines,
-        ..FailureCause::default()
-    };
-    let name = match context.kind {
-        FailureKind::RebootLimit => ErrorName::RebootLimit,
-        _ => ErrorName::CommandFailed,
-    };
-    Error::because(name, cause)
 }
 
 /// The agent for the image's architecture, in the bucket under its digest.
@@ -228,11 +212,4 @@ fn because(scene: &Scene<'_>, name: ErrorName, resource: &str, message: String) 
         ..FailureCause::default()
     };
     Error::because(name, cause)
-}
-
-/// What SSM kept of the output, where the agent itself said nothing.
-fn last_lines(invocation: &Invocation) -> Vec<String> {
-    let lines: Vec<&str> = invocation.stdout.lines().chain(invocation.stderr.lines()).collect();
-    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-    last.iter().map(|line| line.chars().take(LINE_LENGTH).collect()).collect()
 }

@@ -27,6 +27,9 @@ const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(1);
 /// A wait ends this long before the state's `TimeoutSeconds`, so that the owner still can say why.
 const MARGIN: SignedDuration = SignedDuration::from_secs(300);
 
+/// How long AWS may not know, in one call, what it has shown in another: usually seconds, at times minutes.
+const SETTLES: SignedDuration = SignedDuration::from_mins(5);
+
 /// What a look came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
@@ -224,13 +227,16 @@ async fn look(
             if parked.resource != wait.resource || pending.detail != state.detail {
                 context.store.park(wait, scope, &parked, &pending.detail).await?;
             }
+            if state.unsettled_since.is_some() {
+                context.store.note_unsettled(&wait.build, scope, None).await?;
+            }
             return Ok(true);
         }
         Ok(Progress::Done(detail)) => {
             context.store.end_state(&wait.build, scope, StateStatus::Succeeded, &detail, None, now).await?;
         }
         Err(Error::Closed) => return give_up(context, wait, scope).await,
-        Err(error) if error.is_transient() => {
+        Err(error) if error.is_transient() || settles(context, wait, scope, state, &error, now).await? => {
             tracing::warn!(build = wait.build, state = %scope, %error, "will look again");
             let parked = Wait { next_look: stamp(now + NEXT_LOOK), ..wait.clone() };
             context.store.park(wait, scope, &parked, &format!("will look again: {error}")).await?;
@@ -245,6 +251,26 @@ async fn look(
         Some(ended) => answer(context, &ended, wait, scope).await,
         None => Ok(false),
     }
+}
+
+/// Whether the error may go away because AWS comes to know what this build has made. It has some minutes from the first
+/// such error on: what never was is not waited for until the state's end.
+async fn settles(
+    context: &Context,
+    wait: &Wait,
+    scope: &Scope,
+    state: &StateRecord,
+    error: &Error,
+    now: Timestamp,
+) -> Result<bool> {
+    if !error.may_settle() {
+        return Ok(false);
+    }
+    if state.unsettled_since.is_none() {
+        context.store.note_unsettled(&wait.build, scope, Some(&stamp(now))).await?;
+    }
+    let since = state.unsettled_since.as_ref().and_then(|since| since.parse::<Timestamp>().ok()).unwrap_or(now);
+    Ok(now < since + SETTLES)
 }
 
 /// Answers the token as the state ended, then removes the wait. A late answer means that nobody waits any more. Answers

@@ -41,7 +41,7 @@ where
             entry.refused = None;
             None
         }
-        Err(Error::Cloud(error)) if !error.is_transient() => {
+        Err(Error::Cloud(error)) if !error.is_transient() && !error.may_settle() => {
             entry.refused = Some(error.code.clone());
             Some(error)
         }

@@ -52,6 +52,12 @@ impl Error {
         }
     }
 
+    /// Whether AWS may only not know yet what was made a moment ago.
+    #[must_use]
+    pub fn may_settle(&self) -> bool {
+        matches!(self, Self::Cloud(error) if error.may_settle())
+    }
+
     /// The published name.
     #[must_use]
     pub fn name(&self) -> ErrorName {

@@ -4,16 +4,23 @@
 //! Error: `Capacity` where no candidate could be had, `NotOnline` where the instance ended early, `Timeout`.
 
 use async_trait::async_trait;
-use goldsmith_cloud::{BlockDevice, Instance, InstanceState, Launch, MetadataOptions};
+use goldsmith_cloud::{BlockDevice, Instance, InstanceState, Launch, MetadataOptions, Ping};
 use goldsmith_model::BlockDeviceMapping;
 use goldsmith_store::{Effect, EffectKind};
+use jiff::SignedDuration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::command::lines::last_lines;
 use crate::drive::{self, Pending, Progress, Scene, Waiting};
 use crate::effect::effect;
 use crate::errors::ErrorName;
 use crate::{Context, Error, Invocation, Result, State};
+
+/// How long an instance may run without its agent being heard of. The agent registers some seconds after the network is up.
+const SILENT: SignedDuration = SignedDuration::from_mins(10);
+/// The same of bare metal, whose firmware alone takes up to a quarter of an hour.
+const SILENT_METAL: SignedDuration = SignedDuration::from_mins(35);
 
 /// The states of this function.
 pub struct LaunchInstance;
@@ -76,9 +83,10 @@ async fn watch(scene: &Scene<'_>, id: &str) -> Result<Progress> {
     };
     match instance.state {
         InstanceState::Pending => Ok(waiting(scene, id, format!("{id} is pending"))),
-        InstanceState::Running if scene.context.cloud.commands.online(scene.home(), id).await? => {
+        InstanceState::Running if scene.context.cloud.commands.ping(scene.home(), id).await? == Ping::Online => {
             Ok(Progress::Done(format!("{id} is online")))
         }
+        InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
         InstanceState::Running => Ok(waiting(scene, id, format!("{id} runs; its SSM agent is not online yet"))),
         _ => Err(ended(scene, &instance)),
     }
@@ -150,6 +158,7 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Launch {
             Some(_) => vec![],
             None => planned.block_devices.iter().map(block_device).collect(),
         },
+        user_data: None,
     }
 }
 
@@ -177,6 +186,37 @@ fn waiting(scene: &Scene<'_>, id: &str, detail: String) -> Progress {
     Progress::Waiting(Pending { resource: id.to_owned(), region: scene.home().to_owned(), detail })
 }
 
+/// Whether the instance has had the time to boot and its agent the time to register. Hardware takes longer to start.
+fn is_silent(scene: &Scene<'_>, instance: &Instance) -> bool {
+    let is_metal = instance.instance_type.rsplit(['.', '-']).any(|part| part == "metal");
+    let patience = if is_metal { SILENT_METAL } else { SILENT };
+    instance.launched.is_some_and(|launched| scene.context.clock.now() >= launched + patience)
+}
+
+/// The error for an instance whose agent does not register: what to check, and what its console says.
+async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
+    let planned = &scene.record.plan.launch;
+    let profile = planned.instance_profile.as_deref().unwrap_or(&scene.context.config.instance_profile);
+    let message = format!(
+        "{} runs, but Systems Manager has not heard of an SSM agent on it. Check that the image has an SSM agent, or lets \
+         cloud-init install one; that the subnet has a way to the endpoints ssm, ssmmessages and ec2messages of {}; and \
+         that the role of the instance profile {profile} may register with Systems Manager",
+        instance.id,
+        scene.home(),
+    );
+    let mut cause = Error::failed(ErrorName::NotOnline, message).cause(&scene.scope);
+    cause.region = Some(scene.home().to_owned());
+    cause.resource = Some(instance.id.clone());
+    // Only people need it: a role without the right must not hide the rest.
+    let console = scene.context.cloud.machines.console(scene.home(), &instance.id).await;
+    cause.last_lines = match console {
+        Ok(console) => last_lines(&console),
+        Err(error) if error.is_transient() => return Err(error.into()),
+        Err(error) => vec![format!("its console cannot be read: {error}")],
+    };
+    Ok(Error::because(ErrorName::NotOnline, cause))
+}
+
 /// The error for an instance that ended before it was online.
 fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     let mut cause = Error::failed(ErrorName::NotOnline, gone(instance)).cause(&scene.scope);
@@ -201,7 +241,7 @@ pub(crate) fn gone(instance: &Instance) -> String {
 mod tests {
     use goldsmith_cloud::fake::NEVER;
 
-    use crate::State;
+    use crate::{Clock as _, State};
     use crate::testing::{Task, check_state, reach};
 
     #[tokio::test]
@@ -248,5 +288,23 @@ mod tests {
         let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
         assert_eq!(error.error, "Goldsmith.Timeout");
         assert!(error.cause.contains("its SSM agent is not online yet"), "{}", error.cause);
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_stays_silent_ends_the_launch_with_what_to_check() {
+        for (console, said) in [("first\n\nno network\n", r#"["first","no network"]"#), ("", "no lines")] {
+            let stack = reach(&Task::new(State::Launch)).await;
+            stack.cloud.pace(|pace| pace.until_online = NEVER);
+            let began = stack.clock.now();
+            stack.cloud.consoles_say(console, began);
+            let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+            assert_eq!(error.error, "Goldsmith.NotOnline");
+            for words in ["has an SSM agent", "ssm, ssmmessages and ec2messages of eu-west-1", "the instance profile"] {
+                assert!(error.cause.contains(words), "{}", error.cause);
+            }
+            assert_eq!(error.cause.contains(said), !console.is_empty(), "{}", error.cause);
+            let waited = stack.clock.now().duration_since(began).as_mins();
+            assert!((10..12).contains(&waited), "{waited} minutes");
+        }
     }
 }

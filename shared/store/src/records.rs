@@ -275,6 +275,9 @@ pub struct StateRecord {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<FailureCause>,
+    /// Since when AWS has not known what this build made a moment before; none where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled_since: Option<String>,
     /// Resource of its open wait: the key of the wait's item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,

@@ -157,6 +157,16 @@ impl Store {
         held(self.write(writes).await)
     }
 
+    /// Notes since when AWS has not known what the build made, or that it knows it now.
+    pub async fn note_unsettled(&self, build: &str, scope: &Scope, since: Option<&str>) -> Result<()> {
+        let (set, remove) = match since {
+            Some(since) => (attributes([("unsettledSince", json!(since))]), vec![]),
+            None => (attributes([]), vec!["unsettledSince".to_owned()]),
+        };
+        let key = keys::state(build, &scope.to_string());
+        self.write(vec![Write::Update { key, set, remove, checks: vec![Check::Present] }]).await
+    }
+
     /// Removes a wait that was answered, or that nobody needs any more. Answers false where it has got another token
     /// meanwhile, which is still to be answered.
     pub async fn drop_wait(&self, wait: &Wait, scope: &Scope) -> Result<bool> {
@@ -217,6 +227,7 @@ fn fresh(scope: &Scope, now: Timestamp) -> StateRecord {
         detail: String::new(),
         log: None,
         cause: None,
+        unsettled_since: None,
         waits_for: None,
     }
 }

@@ -24,6 +24,7 @@ fn launch() -> Launch {
             delete_on_termination: true,
             ..BlockDevice::default()
         }],
+        user_data: Some("#!/bin/sh\n".to_owned()),
     }
 }
 
@@ -57,6 +58,7 @@ async fn launches_one_with_token_and_tags() {
         ("ImageId", "ami-1"),
         ("InstanceType", "t3.small"),
         ("SubnetId", "subnet-1"),
+        ("UserData", "IyEvYmluL3NoCg=="),
         ("SecurityGroupId.1", "sg-1"),
         ("IamInstanceProfile.Name", "profile"),
         ("MetadataOptions.HttpTokens", "required"),

@@ -9,9 +9,10 @@ use aws_sdk_ssm::operation::get_command_invocation::GetCommandInvocationOutput;
 use aws_sdk_ssm::types::{
     CloudWatchOutputConfig, CommandInvocationStatus, InstanceInformationStringFilter as Filter, PingStatus,
 };
+use jiff::Timestamp;
 
 use super::{Regional, failure, incomplete, known, malformed};
-use crate::{Command, CommandStatus, Commands, Invocation, Result};
+use crate::{Command, CommandStatus, Commands, Invocation, Ping, Result};
 
 /// Seconds in which a command must reach its instance: the instance is online when we send, so this is generous.
 const DELIVERY_SECONDS: i32 = 600;
@@ -30,14 +31,28 @@ impl SsmCommands {
 
 #[async_trait]
 impl Commands for SsmCommands {
-    async fn online(&self, region: &str, instance: &str) -> Result<bool> {
+    async fn ping(&self, region: &str, instance: &str) -> Result<Ping> {
         const OPERATION: &str = "DescribeInstanceInformation";
         let this_one = Filter::builder().key("InstanceIds").values(instance).build();
         let request = self.0.client(region).describe_instance_information();
         let answer = request.filters(this_one.map_err(malformed(OPERATION, region))?).send().await;
         let information = known(answer.map_err(failure(OPERATION, region)))?;
-        let statuses = information.as_ref().map(|answer| answer.instance_information_list()).unwrap_or_default();
-        Ok(statuses.iter().any(|status| status.ping_status() == Some(&PingStatus::Online)))
+        let known = information.as_ref().and_then(|answer| answer.instance_information_list().first());
+        Ok(match known {
+            None => Ping::Unknown,
+            Some(agent) if agent.ping_status() == Some(&PingStatus::Online) => Ping::Online,
+            Some(agent) => {
+                Ping::Lost(agent.last_ping_date_time().and_then(|time| Timestamp::from_second(time.secs()).ok()))
+            }
+        })
+    }
+
+    async fn said(&self, region: &str, command: &str, instance: &str) -> Result<String> {
+        let request = self.0.client(region).list_command_invocations().command_id(command).instance_id(instance);
+        let answer = known(request.details(true).send().await.map_err(failure("ListCommandInvocations", region)))?;
+        let invocations = answer.as_ref().map(|answer| answer.command_invocations()).unwrap_or_default();
+        let plugins = invocations.iter().flat_map(|invocation| invocation.command_plugins());
+        Ok(plugins.filter_map(|plugin| plugin.output()).collect::<Vec<_>>().join("\n"))
     }
 
     async fn send(&self, region: &str, command: &Command) -> Result<String> {
@@ -207,15 +222,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn knows_what_is_online() {
-        let answer = |status| Canned::ok(format!(r#"{{"InstanceInformationList": [{{"PingStatus": "{status}"}}]}}"#));
+    async fn knows_what_is_online_and_since_when_it_is_not() {
+        let answer = |status| {
+            let agent = format!(r#"{{"PingStatus": "{status}", "LastPingDateTime": 1.7e9}}"#);
+            Canned::ok(format!(r#"{{"InstanceInformationList": [{agent}]}}"#))
+        };
         let unknown = Canned::json_error(400, "InvalidInstanceId");
         let (commands, replay) = commands([answer("Online"), answer("ConnectionLost"), Canned::ok("{}"), unknown]);
-        assert!(commands.online("eu-west-1", "i-1").await.unwrap());
-        for _ in 0..3 {
-            assert!(!commands.online("eu-west-1", "i-1").await.unwrap());
-        }
+        let ping = async || commands.ping("eu-west-1", "i-1").await.unwrap();
+        assert_eq!(ping().await, Ping::Online);
+        assert_eq!(ping().await, Ping::Lost(Timestamp::from_second(1_700_000_000).ok()));
+        assert_eq!((ping().await, ping().await), (Ping::Unknown, Ping::Unknown));
         assert_eq!(body(&replay, 0), json!({"Filters": [{"Key": "InstanceIds", "Values": ["i-1"]}]}));
+    }
+
+    #[tokio::test]
+    async fn reads_what_the_agent_says_of_a_command_without_output() {
+        let answer = r#"{"CommandInvocations": [{"CommandPlugins": [{"Output": "document process failed"}]}]}"#;
+        let (commands, replay) = commands([Canned::ok(answer), Canned::ok("{}")]);
+        assert_eq!(commands.said("eu-west-1", "c-1", "i-1").await.unwrap(), "document process failed");
+        assert_eq!(body(&replay, 0), json!({"CommandId": "c-1", "InstanceId": "i-1", "Details": true}));
+        assert_eq!(commands.said("eu-west-1", "c-1", "i-1").await.unwrap(), "");
     }
 
     #[tokio::test]

@@ -40,7 +40,12 @@ impl<'a> Call<'a> {
         let code = match kind {
             Kind::Throttled => "RequestLimitExceeded",
             Kind::Unanswered => "NoAnswer",
-            Kind::NotFound => "ResourceNotFoundException",
+            Kind::NotFound => match self.operation {
+                "SendCommand" => "InvalidInstanceId",
+                "RunInstances" | "CopyImage" | "ModifyImageAttribute" => "InvalidAMIID.NotFound",
+                "CreateImage" | "StopInstances" => "InvalidInstanceID.NotFound",
+                _ => "ResourceNotFoundException",
+            },
             Kind::Capacity => "InsufficientInstanceCapacity",
             Kind::Duplicate => "InvalidAMIName.Duplicate",
             Kind::WrongState => "IncorrectState",

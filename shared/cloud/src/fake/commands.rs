@@ -10,7 +10,7 @@ use super::machines::MachineRecord;
 use super::outcome::Outcome;
 use super::pace::Looks;
 use super::world::World;
-use crate::{Command, CommandStatus, Commands, InstanceState, Invocation, Kind, Result};
+use crate::{Command, CommandStatus, Commands, InstanceState, Invocation, Kind, Ping, Result};
 
 /// Run Command's longest `executionTimeout`: 48 hours.
 const LONGEST_SECONDS: u32 = 172_800;
@@ -115,8 +115,13 @@ fn send(world: &mut World, call: Call<'_>, command: &Command) -> Result<String> 
 
 #[async_trait]
 impl Commands for FakeCloud {
-    async fn online(&self, region: &str, instance: &str) -> Result<bool> {
-        Ok(self.world().region(region).machines.get_mut(instance).is_some_and(MachineRecord::look_online))
+    async fn ping(&self, region: &str, instance: &str) -> Result<Ping> {
+        Ok(self.world().region(region).machines.get_mut(instance).map_or(Ping::Unknown, MachineRecord::ping))
+    }
+
+    async fn said(&self, region: &str, command: &str, _instance: &str) -> Result<String> {
+        let mut world = self.world();
+        Ok(world.region(region).commands.get(command).map(|sent| sent.outcome.said.clone()).unwrap_or_default())
     }
 
     async fn send(&self, region: &str, command: &Command) -> Result<String> {

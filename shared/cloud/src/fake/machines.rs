@@ -1,12 +1,13 @@
 //! Instances: `pending` → `running` → `stopping` → `stopped`, and `terminated`, from which none comes back.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::FakeCloud;
 use super::call::Call;
 use super::pace::{Looks, Pace};
 use super::world::{Region, World};
-use crate::{Instance, InstanceState, Kind, Launch, Machines, Result};
+use crate::{Instance, InstanceState, Kind, Launch, Machines, Ping, Result};
 
 /// An instance and how it goes on.
 pub(super) struct MachineRecord {
@@ -16,6 +17,10 @@ pub(super) struct MachineRecord {
     /// Until the state that it is changing to.
     left: Looks,
     online_in: Looks,
+    /// What it has written to its console.
+    console: String,
+    /// When SSM has heard of its agent for the last time, once it has lost it.
+    lost: Option<Timestamp>,
     /// When it ends by itself, and why.
     doom: Option<(Looks, String)>,
 }
@@ -28,6 +33,8 @@ impl MachineRecord {
             state_reason: String::new(),
             image: launch.image.clone(),
             tags: launch.tags.clone(),
+            instance_type: launch.instance_type.clone(),
+            launched: None,
         };
         let mut record = Self {
             instance,
@@ -35,6 +42,8 @@ impl MachineRecord {
             hidden: Looks(pace.hide_new),
             left: Looks(0),
             online_in: Looks(pace.until_online),
+            console: String::new(),
+            lost: None,
             doom: doom.map(|(looks, reason)| (Looks(looks), reason)),
         };
         record.enter(InstanceState::Pending, pace.until_running);
@@ -85,13 +94,17 @@ impl MachineRecord {
         self.instance.state == InstanceState::Running && self.online_in.is_over()
     }
 
-    /// Whether SSM says so to one look at it.
-    pub(super) fn look_online(&mut self) -> bool {
-        let seen = self.is_online();
+    /// What SSM says of its agent to one look at it.
+    pub(super) fn ping(&mut self) -> Ping {
+        let seen = match self.lost {
+            None if self.is_online() => Ping::Online,
+            None => Ping::Unknown,
+            since => Ping::Lost(since),
+        };
         if self.instance.state == InstanceState::Running {
             self.online_in.spend();
         }
-        self.look().is_some() && seen
+        if self.look().is_some() { seen } else { Ping::Unknown }
     }
 
     fn end(&mut self, reason: &str) {
@@ -135,7 +148,11 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
         return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
     }
     let doom = world.doomed.pop_front();
-    let machine = MachineRecord::new(world.ec2_id("i"), request, world.pace, doom);
+    let mut machine = MachineRecord::new(world.ec2_id("i"), request, world.pace, doom);
+    if let Some((console, launched)) = &world.boots {
+        machine.console.clone_from(console);
+        machine.instance.launched = Some(*launched);
+    }
     let instance = machine.instance.clone();
     world.region(call.region).machines.insert(instance.id.clone(), machine);
     world.requests.launches.push((call.region.to_owned(), request.clone()));
@@ -169,6 +186,10 @@ impl Machines for FakeCloud {
         let alive = machines.filter(|machine| machine.instance.state != InstanceState::Terminated);
         let ours = alive.filter(|machine| machine.instance.tags.get(key).is_some_and(|found| found == value));
         Ok(ours.filter_map(MachineRecord::look).collect())
+    }
+
+    async fn console(&self, region: &str, id: &str) -> Result<String> {
+        Ok(self.world().region(region).machines.get(id).map(|machine| machine.console.clone()).unwrap_or_default())
     }
 
     async fn stop(&self, region: &str, id: &str) -> Result<()> {
@@ -221,6 +242,16 @@ impl FakeCloud {
         if let Some(machine) = self.world().region(region).machines.get_mut(id) {
             machine.end(reason);
         }
+    }
+
+    /// What instances write to their consoles from now on, and when they were launched.
+    pub fn consoles_say(&self, text: &str, launched: Timestamp) {
+        self.world().boots = Some((text.to_owned(), launched));
+    }
+
+    /// SSM has heard of no agent of a Region's instances since then.
+    pub fn lose_agents(&self, region: &str, since: Timestamp) {
+        self.world().region(region).machines.values_mut().for_each(|machine| machine.lost = Some(since));
     }
 
     /// The next instance that is launched ends by itself after this many looks at it.

@@ -17,6 +17,8 @@ pub struct Outcome {
     pub stdout: String,
     /// All of standard error: the agent's result in one line.
     pub stderr: String,
+    /// What the SSM agent itself says where there is no output.
+    pub said: String,
 }
 
 impl Outcome {
@@ -39,6 +41,19 @@ impl Outcome {
         Self::new(CommandStatus::TimedOut, "Execution Timed Out", None, "")
     }
 
+    /// Its machine went down and came up again: SSM's agent finds no worker of it.
+    #[must_use]
+    pub fn lost() -> Self {
+        let lost = Self::new(CommandStatus::Failed, "Failed", Some(1), "");
+        Self { said: "document process failed unexpectedly: no worker".to_owned(), ..lost }
+    }
+
+    /// Ends by SIGKILL, which SSM takes for a time-out.
+    #[must_use]
+    pub fn killed() -> Self {
+        Self::new(CommandStatus::TimedOut, "Execution Timed Out", Some(137), "")
+    }
+
     /// Never reaches the instance.
     #[must_use]
     pub fn undeliverable() -> Self {
@@ -58,7 +73,7 @@ impl Outcome {
     }
 
     fn new(status: CommandStatus, detail: &str, exit_code: Option<i32>, stderr: &str) -> Self {
-        Self { status, detail: detail.to_owned(), exit_code, stdout: String::new(), stderr: stderr.to_owned() }
+        Self { status, detail: detail.to_owned(), exit_code, stdout: String::new(), stderr: stderr.to_owned(), said: String::new() }
     }
 }
 

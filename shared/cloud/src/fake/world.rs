@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use jiff::Timestamp;
+
 use super::ami::{AmiRecord, SnapshotRecord};
 use super::commands::CommandRecord;
 use super::events::EmittedEvent;
@@ -30,6 +32,8 @@ pub(super) struct World {
     pub(super) no_capacity: BTreeSet<(String, Option<String>)>,
     /// Looks after which the next instances end, and why.
     pub(super) doomed: VecDeque<(u32, String)>,
+    /// What instances write to their consoles, and when they are launched.
+    pub(super) boots: Option<(String, Timestamp)>,
     pub(super) requests: Requests,
     counters: BTreeMap<&'static str, u64>,
 }

@@ -13,7 +13,7 @@ const PASSES: usize = 3;
 /// Removes files below a root and remembers what it could not remove.
 pub(super) struct Remover {
     root: PathBuf,
-    kept: &'static [&'static str],
+    kept: Box<dyn Fn(&Path) -> bool>,
     failures: Vec<String>,
 }
 
@@ -21,12 +21,12 @@ impl Remover {
     /// A remover that has removed nothing yet.
     pub(super) fn new(root: &Path) -> Self {
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-        Self { root, kept: &[], failures: Vec::new() }
+        Self { root, kept: Box::new(|_| false), failures: Vec::new() }
     }
 
-    /// From now on files and folders with these names stay, wherever they are.
-    pub(super) fn keep(&mut self, names: &'static [&'static str]) {
-        self.kept = names;
+    /// From now on the files and folders of which this holds stay, with all that is in them.
+    pub(super) fn keep(&mut self, kept: impl Fn(&Path) -> bool + 'static) {
+        self.kept = Box::new(kept);
     }
 
     /// Removes all that a pattern matches.
@@ -78,7 +78,7 @@ impl Remover {
             found => found?,
         };
         let parent = path.parent().and_then(|parent| fs::metadata(parent).ok());
-        if parent.is_some_and(|parent| parent.dev() != found.dev()) || self.is_kept(path) {
+        if parent.is_some_and(|parent| parent.dev() != found.dev()) || (self.kept)(path) {
             return Ok(()); // a mount point, or meant to stay
         }
         if !found.is_dir() {
@@ -93,18 +93,10 @@ impl Remover {
         if stays && self.holds_kept(path) { Ok(()) } else { gone(fs::remove_dir(path)) }
     }
 
-    fn is_kept(&self, path: &Path) -> bool {
-        path.file_name().is_some_and(|name| self.kept.iter().any(|kept| name == *kept))
-    }
-
     /// Whether something that stays is somewhere below.
     fn holds_kept(&self, path: &Path) -> bool {
-        self.is_kept(path)
-            || fs::read_dir(path)
-                .into_iter()
-                .flatten()
-                .filter_map(Result::ok)
-                .any(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()) && self.holds_kept(&entry.path()))
+        (self.kept)(path)
+            || fs::read_dir(path).into_iter().flatten().filter_map(Result::ok).any(|entry| self.holds_kept(&entry.path()))
     }
 }
 

@@ -11,6 +11,10 @@ use crate::{Outcome, State};
 /// Every way in which one effect can go wrong.
 const FAULTS: [Fault; 4] = [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter];
 
+/// Calls that name what the build has just made, which AWS may not know yet.
+const NAME_WHAT_IS_NEW: [&str; 6] =
+    ["RunInstances", "SendCommand", "StopInstances", "CreateImage", "CopyImage", "ModifyImageAttribute"];
+
 /// A good build's tasks in order.
 pub(crate) fn whole_build() -> Vec<Task> {
     let test = "t3.small";
@@ -56,8 +60,9 @@ pub(crate) async fn reach(task: &Task) -> Stack {
 /// 1. It succeeds, and the calls that it makes to change AWS are exactly `effects`, so that a new one is not added
 ///    without this test going over it.
 /// 2. Run again after its end, it answers the same and changes nothing.
-/// 3. For each of its effects, writes to the table among them, and each way in which that can go wrong: it ends as it
-///    would have, and leaves in AWS exactly what it would have left.
+/// 3. For each of its effects, writes to the table among them, and each way in which that can go wrong, AWS not knowing
+///    yet what was made a moment ago among them: it ends as it would have, and leaves in AWS exactly what it would have
+///    left.
 pub(crate) async fn check_state(task: Task, effects: &[&str]) {
     let stack = reach(&task).await;
     let before = stack.cloud.effects().len();
@@ -71,9 +76,12 @@ pub(crate) async fn check_state(task: Task, effects: &[&str]) {
     assert_eq!(stack.run(&task).await, ended, "{} run twice", task.scope());
     assert_eq!(stack.inventory(), inventory, "{} run twice", task.scope());
 
-    for n in 1..=made.len() {
+    for (n, effect) in (1..).zip(&made) {
         for fault in FAULTS {
             check_fault(&task, n, fault, &ended, &stack).await;
+        }
+        if NAME_WHAT_IS_NEW.contains(&effect.name) && task.state != State::Plan {
+            check_fault(&task, n, Fault::Refuse(Kind::NotFound), &ended, &stack).await;
         }
     }
 }

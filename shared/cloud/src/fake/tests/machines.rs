@@ -1,6 +1,7 @@
 //! EC2's rules for instances.
 
 use super::*;
+use crate::Ping;
 use crate::fake::NEVER;
 
 #[tokio::test]
@@ -11,17 +12,17 @@ async fn an_instance_runs_after_its_looks_and_is_online_after_some_more() {
     assert_eq!(state(&cloud, &id).await, InstanceState::Pending);
     assert_eq!(state(&cloud, &id).await, InstanceState::Pending);
     assert_eq!(state(&cloud, &id).await, InstanceState::Running);
-    assert!(!cloud.commands.online(HOME, &id).await.unwrap());
-    assert!(cloud.commands.online(HOME, &id).await.unwrap());
+    assert_ne!(cloud.commands.ping(HOME, &id).await.unwrap(), Ping::Online);
+    assert_eq!(cloud.commands.ping(HOME, &id).await.unwrap(), Ping::Online);
 }
 
 #[tokio::test]
 async fn looking_only_at_ssm_moves_an_instance_on_too() {
     let (_, cloud, source) = fake();
     let id = cloud.machines.launch(HOME, &launch("t", &source)).await.unwrap().id;
-    assert!(!cloud.commands.online(HOME, &id).await.unwrap(), "pending");
-    assert!(!cloud.commands.online(HOME, &id).await.unwrap(), "running, not registered");
-    assert!(cloud.commands.online(HOME, &id).await.unwrap());
+    assert_ne!(cloud.commands.ping(HOME, &id).await.unwrap(), Ping::Online, "pending");
+    assert_ne!(cloud.commands.ping(HOME, &id).await.unwrap(), Ping::Online, "running, not registered");
+    assert_eq!(cloud.commands.ping(HOME, &id).await.unwrap(), Ping::Online);
 }
 
 #[tokio::test]
@@ -31,7 +32,7 @@ async fn no_looks_at_all_is_at_once_and_never_is_never() {
     let id = cloud.machines.launch(HOME, &launch("t", &source)).await.unwrap().id;
     fake.settle();
     assert_eq!(state(&cloud, &id).await, InstanceState::Running);
-    assert!(!cloud.commands.online(HOME, &id).await.unwrap());
+    assert_ne!(cloud.commands.ping(HOME, &id).await.unwrap(), Ping::Online);
 }
 
 #[tokio::test]
@@ -91,7 +92,7 @@ async fn stopping_takes_its_looks_and_stands_being_repeated() {
     assert_eq!(state(&cloud, &id).await, InstanceState::Stopped);
     cloud.machines.stop(HOME, &id).await.unwrap();
     assert_eq!(state(&cloud, &id).await, InstanceState::Stopped);
-    assert!(!cloud.commands.online(HOME, &id).await.unwrap());
+    assert_ne!(cloud.commands.ping(HOME, &id).await.unwrap(), Ping::Online);
 }
 
 #[tokio::test]

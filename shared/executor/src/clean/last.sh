@@ -1,0 +1,25 @@
+#!/bin/sh
+# Goldsmith's last pass over an instance: removes what the SSM agent needed until it had told the result of the clean-up,
+# and the SSM agent itself where it was installed for this build. It may run any number of times.
+#
+# Arguments: `wait` or `now`; the command whose end is waited for; how the SSM agent was installed (deb, rpm or none).
+ssm=/var/lib/amazon/ssm
+if [ "$1" = wait ]; then
+    looks=0
+    while [ "$looks" -lt 120 ] && ls -d "$ssm"/*/channels/"$2" > /dev/null 2>&1; do
+        sleep 1
+        looks=$((looks + 1))
+    done
+fi
+case $3 in
+    deb) dpkg --purge amazon-ssm-agent ;;
+    rpm) rpm -e amazon-ssm-agent ;;
+esac
+if [ "$3" = none ]; then
+    rm -rf "$ssm"/i-* /var/log/amazon/ssm/*
+else
+    rm -rf /etc/amazon/ssm "$ssm" /var/log/amazon/ssm
+    rmdir /etc/amazon /var/lib/amazon /var/log/amazon 2> /dev/null
+fi
+rm -rf /var/lib/goldsmith
+sync

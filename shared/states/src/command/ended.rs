@@ -1,0 +1,124 @@
+//! How a command ended, by what Systems Manager tells of it.
+
+use goldsmith_cloud::{CommandStatus, Invocation};
+use goldsmith_executor::{EXIT_REBOOT, FailureKind, RunResult, RunStatus};
+use goldsmith_store::FailureCause;
+use jiff::SignedDuration;
+
+use super::lines::last_lines;
+use super::{CommandProgress, Look, because, stopped};
+use crate::drive::Scene;
+use crate::errors::ErrorName;
+use crate::launch::gone;
+use crate::{Error, Result, State};
+
+/// Exit code of a script, or of what it has exec'ed, that SIGKILL ended. The SSM agent tells it as `TimedOut`, as it does
+/// where it has sent the signal itself.
+const KILLED: i32 = 137;
+/// A command ends its time at the state's deadline. One that is told as timed out so long before was killed.
+const AT_THE_DEADLINE: SignedDuration = SignedDuration::from_mins(2);
+
+/// What the end of a command means.
+pub(super) async fn ended(
+    scene: &Scene<'_>,
+    command: &str,
+    instance: &str,
+    invocation: &Invocation,
+) -> Result<Look> {
+    let result = result(&invocation.stderr);
+    let limit = i32::from(EXIT_REBOOT);
+    match (invocation.status, result) {
+        (CommandStatus::Success, Some(result)) => Ok(Look::Progress(CommandProgress::Ended(Box::new(result)))),
+        // Of the clean-up the exit code says all: it removes the files that its answer is read from.
+        (CommandStatus::Success, None) if scene.scope.state == State::Snapshot.name() => {
+            Ok(Look::Progress(CommandProgress::Ended(Box::new(RunResult::new(&scene.scope.state)))))
+        }
+        (_, _) if invocation.exit_code == Some(limit) => {
+            Err(because(scene, ErrorName::RebootLimit, command, "SSM gave the command up after 15 reboots".to_owned()))
+        }
+        (_, Some(result)) => Err(failed(scene, &result)),
+        (CommandStatus::TimedOut, None) if was_killed(scene, invocation) => {
+            let why = format!("the agent on {instance} was killed (SIGKILL), as the kernel does where memory runs out");
+            Err(with_lines(because(scene, ErrorName::CommandFailed, command, why), scene, invocation))
+        }
+        (CommandStatus::TimedOut, None) => {
+            Err(because(scene, ErrorName::Timeout, command, format!("the command timed out ({})", invocation.detail)))
+        }
+        (_, None) => {
+            let found = scene.context.cloud.machines.instance(scene.home(), instance).await?;
+            if let Some(found) = found.filter(|found| found.state.is_gone() || stopped(found.state)) {
+                let cause = because(scene, ErrorName::CommandFailed, command, gone(&found));
+                return Err(with_lines(cause, scene, invocation));
+            }
+            if is_lost(invocation) {
+                return lost(scene, command, instance).await;
+            }
+            let why = format!("the command ended as {} and its agent left no result", invocation.detail);
+            Err(with_lines(because(scene, ErrorName::CommandFailed, command, why), scene, invocation))
+        }
+    }
+}
+
+/// The agent's result: a line of its own on standard error. Before it any program of the script may have said something,
+/// such as a loader that misses a library; after it the SSM agent puts its own words.
+fn result(stderr: &str) -> Option<RunResult> {
+    stderr.lines().rev().find_map(|line| serde_json::from_str(line).ok())
+}
+
+fn was_killed(scene: &Scene<'_>, invocation: &Invocation) -> bool {
+    invocation.exit_code == Some(KILLED) && scene.context.clock.now() + AT_THE_DEADLINE < scene.deadline
+}
+
+/// Whether it ended as those do whose machine, or whose part of the SSM agent, went down: exit code 1 and no output.
+fn is_lost(invocation: &Invocation) -> bool {
+    let is_silent = invocation.stdout.is_empty() && invocation.stderr.is_empty();
+    invocation.status == CommandStatus::Failed && invocation.exit_code == Some(1) && is_silent
+}
+
+async fn lost(scene: &Scene<'_>, command: &str, instance: &str) -> Result<Look> {
+    let said = scene.context.cloud.commands.said(scene.home(), command, instance).await?;
+    let said = match said.trim() {
+        "" => String::new(),
+        said => format!(" (its SSM agent says: {said})"),
+    };
+    Ok(Look::Lost(format!(
+        "{instance} went down while the command ran, and nobody had asked for it{said}; a reboot belongs into a Reboot \
+         step, or a step ends with exit code 194"
+    )))
+}
+
+fn with_lines(error: Error, scene: &Scene<'_>, invocation: &Invocation) -> Error {
+    let mut cause = error.cause(&scene.scope);
+    cause.last_lines = last_lines(&format!("{}\n{}", invocation.stdout, invocation.stderr));
+    Error::because(error.name(), cause)
+}
+
+/// A failed step, or a failed start of the agent, as the recorded cause.
+fn failed(scene: &Scene<'_>, result: &RunResult) -> Error {
+    let context = result.failure_context.clone().unwrap_or_default();
+    let place = match (&context.phase, &context.step) {
+        (Some(phase), Some(step)) => format!("{} / {phase} / {step}: ", context.document),
+        _ => String::new(),
+    };
+    let message = match (result.status, context.message.as_str()) {
+        (RunStatus::BootstrapFailed, _) | (_, "") => result.failure_message.clone(),
+        (_, message) => format!("{place}{message}"),
+    };
+    let cause = FailureCause {
+        state: scene.scope.state.clone(),
+        item: scene.scope.item.clone(),
+        message,
+        document: Some(context.document).filter(|name| !name.is_empty()),
+        phase: context.phase,
+        step: context.step,
+        action: context.action,
+        exit_code: context.exit_code,
+        last_lines: context.last_lines,
+        ..FailureCause::default()
+    };
+    let name = match context.kind {
+        FailureKind::RebootLimit => ErrorName::RebootLimit,
+        _ => ErrorName::CommandFailed,
+    };
+    Error::because(name, cause)
+}
