@@ -54,6 +54,22 @@ const COPY_RATE: f64 = 500.0;
 /// A spot instance has two minutes from its warning to its end (EC2's guide).
 const SPOT_WARNING: Duration = Duration::from_secs(120);
 
+/// From a script's exit 194 to the reboot: the agent runs `shutdown -r +1`.
+const REBOOT: Duration = Duration::from_secs(60);
+/// Demo: the same.
+const DEMO_REBOOT: Duration = Duration::from_millis(300);
+/// After its start the agent waits this long for the worker of a command that was running, before it calls it failed
+/// (amazon-ssm-agent 3.3: the time-out of its channel to the worker).
+const LOST_WORKER: Duration = Duration::from_secs(60);
+/// Demo: the same.
+const DEMO_LOST_WORKER: Duration = Duration::from_millis(300);
+/// How long the agent waits for the upload of a log that does not come to its end (amazon-ssm-agent 3.3, fileS3.go:
+/// 60 looks, one a second), of each of the two outputs.
+const LOG_UPLOAD: Duration = Duration::from_secs(60);
+/// Bytes a second that come through the agent's pipe, which it writes on byte by byte to two files (measured with
+/// amazon-ssm-agent 3.3.1142.0).
+const OUTPUT_RATE: f64 = 700_000.0;
+
 /// MiB a second that a gp3 volume has when nothing is asked for; more counts as raised.
 const USUAL_THROUGHPUT: u32 = 125;
 const MIB: f64 = 1024.0 * 1024.0;
@@ -71,6 +87,14 @@ pub(crate) struct Delays {
     pub(crate) terminate: Duration,
     /// From a spot instance's warning to its end.
     pub(crate) spot_warning: Duration,
+    /// From exit 194 to the reboot that it asks for.
+    pub(crate) reboot: Duration,
+    /// From the agent's start until it gives up a command that ran when its machine went down.
+    pub(crate) lost_worker: Duration,
+    /// How long the end of a log that cannot be read is waited for.
+    pub(crate) log_upload: Duration,
+    /// Bytes a second that a script's output gets through; none: as it comes.
+    pub(crate) output_rate: Option<f64>,
     image: Duration,
     /// Seconds per MiB over the usual and the raised path, and between Regions.
     rates: Option<[f64; 3]>,
@@ -99,18 +123,24 @@ impl Delays {
 
 impl From<DelayProfile> for Delays {
     fn from(profile: DelayProfile) -> Self {
-        let even = |state, online, image| Delays {
+        let even = |state, online, image, reboot, lost_worker| Delays {
             boot: state,
             online,
             stop: state,
             terminate: state,
             spot_warning: state,
+            reboot,
+            lost_worker,
+            log_upload: Duration::ZERO,
+            output_rate: None,
             image,
             rates: None,
         };
         match profile {
-            DelayProfile::Instant => even(Duration::ZERO, Duration::ZERO, Duration::ZERO),
-            DelayProfile::Demo => even(DEMO_STATE, DEMO_ONLINE, DEMO_IMAGE),
+            DelayProfile::Instant => {
+                even(Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO)
+            }
+            DelayProfile::Demo => even(DEMO_STATE, DEMO_ONLINE, DEMO_IMAGE, DEMO_REBOOT, DEMO_LOST_WORKER),
             DelayProfile::Realistic { speed_up } => realistic(if speed_up > 0.0 { speed_up } else { 1.0 }),
         }
     }
@@ -123,6 +153,10 @@ fn realistic(speed_up: f64) -> Delays {
         stop: STOP.div_f64(speed_up),
         terminate: TERMINATE.div_f64(speed_up),
         spot_warning: SPOT_WARNING.div_f64(speed_up),
+        reboot: REBOOT.div_f64(speed_up),
+        lost_worker: LOST_WORKER.div_f64(speed_up),
+        log_upload: LOG_UPLOAD.div_f64(speed_up),
+        output_rate: Some(OUTPUT_RATE * speed_up),
         image: SNAPSHOT_BASE.div_f64(speed_up),
         rates: Some([SNAPSHOT_RATE, FAST_SNAPSHOT_RATE, COPY_RATE].map(|rate| 1.0 / rate / speed_up)),
     }

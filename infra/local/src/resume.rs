@@ -1,8 +1,8 @@
 //! How an endpoint goes on where an earlier one ended, or was killed: instances that ran are booted again on their
 //! disks, what was on its way goes on, and what belongs to nothing any more is removed.
 //!
-//! To an instance it is a crash and a reboot of its host: what ran in it is gone, a command that had not ended starts
-//! again from its beginning.
+//! To an instance it is a crash and a reboot of its host: what ran in it is gone, a command that had not ended has
+//! failed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -26,6 +26,8 @@ pub(crate) struct Change {
     /// Seconds.
     describe_lag: Option<f64>,
     registration_events: Option<bool>,
+    /// Bytes a second that a script's output gets through; 0: as it comes.
+    output_rate: Option<u32>,
 }
 
 impl From<&Options> for Settings {
@@ -46,6 +48,9 @@ impl Settings {
             self.lag = lag.ok_or_else(|| ApiError::new("ValidationError", "describeLag is 0 to 5 seconds"))?;
         }
         self.delays = change.delays.map_or(self.delays, Delays::from);
+        if let Some(rate) = change.output_rate {
+            self.delays.output_rate = (rate > 0).then(|| f64::from(rate));
+        }
         self.registration_events = change.registration_events.unwrap_or(self.registration_events);
         Ok(())
     }

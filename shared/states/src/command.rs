@@ -63,7 +63,8 @@ where
     let begun = |number: &u32| effects.iter().find(|effect| effect.n == *number);
     let mut numbers: Vec<u32> = [n].into_iter().chain(AGAIN..AGAIN + SENT_AGAIN).rev().collect();
     // The last one that was begun, and before it those that are still to come.
-    let next = numbers.split_off(numbers.iter().position(|number| begun(number).is_some()).unwrap_or(numbers.len() - 1));
+    let next =
+        numbers.split_off(numbers.iter().position(|number| begun(number).is_some()).unwrap_or(numbers.len() - 1));
     let current = next.first().copied().unwrap_or(n);
     let Some(command) = begun(&current).and_then(|effect| effect.id.clone()) else {
         return send(scene, current, instance, order().await?).await;

@@ -241,8 +241,8 @@ pub(crate) fn gone(instance: &Instance) -> String {
 mod tests {
     use goldsmith_cloud::fake::NEVER;
 
-    use crate::{Clock as _, State};
     use crate::testing::{Task, check_state, reach};
+    use crate::{Clock as _, State};
 
     #[tokio::test]
     async fn launch_survives_every_fault() {

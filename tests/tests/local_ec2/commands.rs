@@ -55,7 +55,7 @@ pub(crate) async fn a_script_that_asks_for_a_reboot_runs_again(local: &Local) {
 pub(crate) async fn a_command_ends_when_its_time_is_over_or_it_is_cancelled(local: &Local) {
     let aws = local.aws("100000000009");
     let id = aws.launch(local.source()).await;
-    let sent = aws.sending(&id, "echo began; sleep 1000", 1).send().await.unwrap().command.unwrap();
+    let sent = aws.sending(&id, "echo began; sleep 1000", 5).send().await.unwrap().command.unwrap();
     let late = sent.command_id().unwrap();
     let wait = aws.ssm.wait_until_command_executed().command_id(late).instance_id(&id);
     assert!(wait.wait(PATIENCE).await.is_err(), "the waiter takes a time-out for success");
@@ -70,7 +70,7 @@ pub(crate) async fn a_command_ends_when_its_time_is_over_or_it_is_cancelled(loca
     assert_eq!(aws.run(&id, "pgrep -x sleep || true").await, "");
 
     // Systems Manager does not notice that an instance ends under a command.
-    let sent = aws.sending(&id, "touch /var/last; sleep 1000", 3).send().await.unwrap().command.unwrap();
+    let sent = aws.sending(&id, "touch /var/last; sleep 1000", 5).send().await.unwrap().command.unwrap();
     made(&aws, &id, "/var/last").await;
     aws.terminate(&id).await;
     let ended = aws.ended(sent.command_id().unwrap(), &id).await;

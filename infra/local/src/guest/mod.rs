@@ -22,6 +22,7 @@ mod runtime;
 
 use std::fs::File;
 use std::future::Future;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -195,17 +196,30 @@ impl Guest {
         }
     }
 
-    /// Opens a file inside for reading and appending; a link in it cannot lead outside.
+    /// Opens a file inside for reading and appending, made where it is missing; a link in it cannot lead outside.
     pub(crate) async fn open(&self, path: &str) -> Result<File, GuestError> {
+        self.open_as(path, OFlags::RDWR | OFlags::APPEND | OFlags::CREATE).await
+    }
+
+    /// What a file inside holds from `offset` on, `limit` bytes at most; none where there is no such file.
+    pub(crate) async fn read(&self, path: &str, offset: u64, limit: u64) -> Option<Vec<u8>> {
+        let mut file = self.open_as(path, OFlags::RDONLY | OFlags::NONBLOCK).await.ok()?;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(offset)).ok()?;
+        file.take(limit).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    async fn open_as(&self, path: &str, flags: OFlags) -> Result<File, GuestError> {
         let root = match self.power.lock().await.running() {
             Some(running) => running.root(self),
             None => return Err(GuestError::NotRunning { id: self.id.clone() }),
         };
         let failed = |source: rustix::io::Errno| GuestError::Open { path: path.to_owned(), source: source.into() };
         let root = File::open(&root).map_err(|source| GuestError::Open { path: path.to_owned(), source })?;
-        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
         let relative = path.trim_start_matches('/');
-        rustix::fs::openat2(&root, relative, flags, Mode::from_raw_mode(0o600), ResolveFlags::IN_ROOT)
+        let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o600) } else { Mode::empty() };
+        rustix::fs::openat2(&root, relative, flags | OFlags::CLOEXEC, mode, ResolveFlags::IN_ROOT)
             .map(File::from)
             .map_err(failed)
     }

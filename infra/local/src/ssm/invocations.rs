@@ -11,6 +11,9 @@ use crate::world::{Command, Invocation, iso};
 /// The document's only step.
 const PLUGIN: &str = "aws:runShellScript";
 
+/// Characters of a plugin's output that are kept (Systems Manager API reference, CommandPlugin).
+const PLUGIN_OUTPUT: usize = 2500;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct GetInput {
@@ -130,7 +133,7 @@ fn invocation_json(command: &Command, instance: &str, invocation: &Invocation, d
         "ResponseCode": invocation.response_code,
         "ResponseStartDateTime": invocation.started_at.map(epoch),
         "ResponseFinishDateTime": invocation.ended_at.map(epoch),
-        "Output": invocation.stdout.chars().take(2500).collect::<String>(),
+        "Output": plugin_output(invocation),
     });
     json!({
         "CommandId": command.id,
@@ -147,6 +150,15 @@ fn invocation_json(command: &Command, instance: &str, invocation: &Invocation, d
         "CommandPlugins": if details { vec![plugin] } else { Vec::new() },
         "CloudWatchOutputConfig": output_config(command),
     })
+}
+
+/// What the plugin said: both outputs, or the agent's own words where there are none.
+fn plugin_output(invocation: &Invocation) -> String {
+    let text = match (invocation.stderr.as_str(), invocation.said.as_str()) {
+        ("", said) => format!("{}{said}", invocation.stdout),
+        (stderr, _) => format!("{}\n----------ERROR-------\n{stderr}", invocation.stdout),
+    };
+    text.chars().take(PLUGIN_OUTPUT).collect()
 }
 
 /// Commands by id, instance and filters.

@@ -7,10 +7,11 @@ use crate::api::Scope;
 use crate::emulator::{Emulator, EmulatorError};
 use crate::lifecycle::chain;
 
-/// Most events of one PutLogEvents, well below its limits of 10,000 events and 1 MiB.
-const BATCH: usize = 1000;
-/// Bytes at which a batch is sent, counting 26 for each event as CloudWatch does.
-const BATCH_BYTES: usize = 900_000;
+/// Most bytes of one event. The agent puts as many lines into an event as fit, and cuts a line that is longer, also in
+/// the middle of a character (amazon-ssm-agent 3.3.1142.0).
+pub(super) const EVENT_BYTES: usize = 200_000;
+/// Most events of one PutLogEvents of the agent's.
+const EVENTS: usize = 4;
 
 /// One stream of one command: `COMMAND/INSTANCE/aws-runShellScript/stdout`. Made when there is something to say.
 #[derive(Debug)]
@@ -27,20 +28,15 @@ impl LogStream {
         LogStream { emulator: emulator.clone(), scope: scope.clone(), group: group.to_owned(), name, exists: false }
     }
 
-    /// Sends lines. Output must not fail a command: what cannot be sent is lost, and said in the endpoint's own log.
-    pub(super) async fn send(&mut self, lines: Vec<String>) {
+    /// Sends text. Output must not fail a command: what cannot be sent is lost, and said in the endpoint's own log.
+    pub(super) async fn send(&mut self, text: &[u8]) {
         let now = Timestamp::now().as_millisecond();
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for line in lines {
-            if batch.len() == BATCH || bytes + line.len() + 26 > BATCH_BYTES {
-                self.put(std::mem::take(&mut batch)).await;
-                bytes = 0;
-            }
-            bytes += line.len() + 26;
-            batch.push(json!({"timestamp": now, "message": line}));
+        let messages: Vec<String> = events(text).iter().map(|event| message(event)).collect();
+        for batch in messages.chunks(EVENTS) {
+            // CloudWatch refuses empty events.
+            let full = batch.iter().filter(|message| !message.is_empty());
+            self.put(full.map(|message| json!({"timestamp": now, "message": message})).collect()).await;
         }
-        self.put(batch).await;
     }
 
     async fn put(&mut self, events: Vec<Value>) {
@@ -70,5 +66,40 @@ impl LogStream {
 
     async fn call(&self, action: &str, body: &Value) -> Result<(), EmulatorError> {
         self.emulator.call(&self.scope, "logs", &format!("Logs_20140328.{action}"), body).await
+    }
+}
+
+/// Cuts text into events: after the last line that fits, or within a line that fits in none.
+fn events(mut text: &[u8]) -> Vec<&[u8]> {
+    let mut events = Vec::new();
+    while !text.is_empty() {
+        let most = text.len().min(EVENT_BYTES);
+        let line = text[..most].iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
+        let (event, rest) = text.split_at(if most == text.len() { most } else { line.unwrap_or(most) });
+        events.push(event);
+        text = rest;
+    }
+    events
+}
+
+/// An event's text: the last line end goes, and of `\r\n` the first.
+fn message(event: &[u8]) -> String {
+    let text = String::from_utf8_lossy(event).replace("\r\n", "\n");
+    text.strip_suffix('\n').unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EVENT_BYTES, events, message};
+
+    #[test]
+    fn an_event_has_many_lines_and_a_longer_line_is_cut() {
+        assert_eq!(events(b"one\r\ntwo\nthr").iter().map(|one| message(one)).collect::<Vec<_>>(), ["one\ntwo\nthr"]);
+        let line = [b'x'; 150_000];
+        let lines = [&line[..], b"\n", &line, b"\n"].concat();
+        assert_eq!(events(&lines).iter().map(|one| one.len()).collect::<Vec<_>>(), [150_001, 150_001]);
+        let long = vec![b'x'; EVENT_BYTES + 1];
+        assert_eq!(events(&long).iter().map(|one| one.len()).collect::<Vec<_>>(), [EVENT_BYTES, 1]);
+        assert!(events(b"").is_empty());
     }
 }

@@ -1,12 +1,13 @@
 //! Running a script on an instance, as the SSM agent does.
 //!
-//! The script and its outputs are files where the agent keeps them, and stay there. A script that exits with 194, or
-//! whose instance reboots under it, is started again from its beginning once the instance is back, 15 times at most;
-//! after that the agent gives up without a word, and the command stays `InProgress` until its time is over. The same
-//! happens when the instance ends during a command: Systems Manager does not notice, the invocation stays `InProgress`
-//! until `executionTimeout`, and becomes `TimedOut` (`ExecutionTimedOut`) then.
+//! The script and its outputs are files where the agent keeps them, and stay there. A script that exits with 194 has its
+//! instance rebooted and is started again from its beginning, 15 times at most; after that the agent gives up without a
+//! word, and the command stays `InProgress` until its time is over. When the instance goes down in any other way, the
+//! agent finds no worker of the command after its next start, and calls it failed, without output. When the instance
+//! ends during a command, Systems Manager does not notice: the invocation stays `InProgress` until `executionTimeout`,
+//! and becomes `TimedOut` (`ExecutionTimedOut`) then. (All but the last as amazon-ssm-agent 3.3.1142.0 does it.)
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use rustix::process::Pid;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::logs::LogStream;
@@ -26,24 +28,44 @@ use crate::world::{Command, InstanceState, InvocationStatus};
 
 /// Exit code with which a script asks for a reboot and another start.
 const REBOOT: i32 = 194;
-/// Exit code that the agent reports for a script that it ended (time-out, cancel).
+/// Exit code that the agent reports for a script that it ended (time-out, cancel), and takes for one.
 const ENDED_BY_AGENT: i32 = 137;
+/// Exit code that the agent takes for a success whose standard error nobody wants.
+const SUCCESS_WITHOUT_ERRORS: i32 = 168;
 /// How often a script is started again.
 const MOST_RERUNS: u32 = 15;
 /// How often output is sent on and the time looked at.
 const LOOK: Duration = Duration::from_millis(300);
-/// Characters of standard output that an answer keeps.
-const STDOUT_LIMIT: usize = 24_000;
-/// Characters of standard error that an answer keeps.
+/// Characters of standard error that the service answers with.
 const STDERR_LIMIT: usize = 8_000;
+/// What the agent says of a command whose worker is gone after its start.
+const LOST_WORKER: &str = "document process failed unexpectedly: ipc messaging received timeout signal: document worker is not there any more";
 
 /// How one start of the script ended.
 enum End {
     Exit(i32),
+    /// It could not be started: what the agent says of it.
+    NotStarted(String),
     /// The instance went away under it, for a reboot or for good.
     Interrupted,
     TimedOut,
     Cancelled,
+}
+
+/// What is told of the invocation at its end.
+struct Told {
+    status: InvocationStatus,
+    code: i32,
+    stdout: String,
+    stderr: String,
+    /// The agent's own words, where it has no output.
+    said: String,
+}
+
+impl Told {
+    fn of(status: InvocationStatus, code: i32) -> Self {
+        Told { status, code, stdout: String::new(), stderr: String::new(), said: String::new() }
+    }
 }
 
 /// A command on one instance.
@@ -54,27 +76,43 @@ struct Run {
     deadline: Instant,
     stdout: Output,
     stderr: Output,
-    logs: Option<(LogStream, LogStream)>,
+}
+
+/// A started script.
+struct Script {
+    child: Child,
+    /// They end when nobody holds the outputs any more.
+    copies: [JoinHandle<()>; 2],
 }
 
 /// Runs a command on an instance to its end.
 pub(super) async fn run(endpoint: Arc<Endpoint>, command: Command, instance: String) {
-    let stream = |name: &str| {
-        let path = format!("{}/{instance}/aws-runShellScript/{name}", command.id);
-        let (emulator, group) = (endpoint.emulator.as_ref()?, command.log_group.as_ref()?);
-        Some(LogStream::new(emulator, &command.scope, group, path))
+    let output = |name: &str| {
+        let stream = || {
+            let path = format!("{}/{instance}/aws-runShellScript/{name}", command.id);
+            let (emulator, group) = (endpoint.emulator.as_ref()?, command.log_group.as_ref()?);
+            Some(LogStream::new(emulator, &command.scope, group, path))
+        };
+        Output::new(format!("{}/{name}", folder(&command, &instance)), stream())
     };
     let mut run = Run {
         deadline: deadline(&command, &instance),
-        stdout: Output::new(STDOUT_LIMIT),
-        stderr: Output::new(STDERR_LIMIT),
-        logs: stream("stdout").zip(stream("stderr")),
+        stdout: output("stdout"),
+        stderr: output("stderr"),
         endpoint,
         command,
         instance,
     };
-    let (status, code) = run.until_it_ends().await;
-    run.finish(status, code);
+    let told = run.until_it_ends().await;
+    run.finish(told);
+}
+
+/// Where the agent keeps the script and its outputs.
+fn folder(command: &Command, instance: &str) -> String {
+    format!(
+        "/var/lib/amazon/ssm/{instance}/document/orchestration/{}/awsrunShellScript/0.awsrunShellScript",
+        command.id
+    )
 }
 
 /// When its time is over: counted from its start, also when that was under an earlier endpoint.
@@ -86,46 +124,84 @@ fn deadline(command: &Command, instance: &str) -> Instant {
 }
 
 impl Run {
-    async fn until_it_ends(&mut self) -> (InvocationStatus, i32) {
+    async fn until_it_ends(&mut self) -> Told {
+        if !self.is_new() {
+            // It ran under an earlier endpoint: to the instance its host has crashed.
+            return self.interrupted().await;
+        }
         for start in 0..=MOST_RERUNS {
             let Some(guest) = self.booted_guest().await else { break };
-            if start == 0 && self.is_new() {
+            if start == 0 {
                 self.report(InvocationStatus::InProgress);
             }
-            let end = self.start_once(&guest).await;
-            self.stdout.release();
-            self.stderr.release();
-            match end {
-                End::Exit(REBOOT) => self.endpoint.reboot(&self.instance).await,
-                End::Exit(0) => return (InvocationStatus::Success, 0),
-                End::Exit(code) => return (InvocationStatus::Failed, code),
-                End::TimedOut => return (InvocationStatus::TimedOut, ENDED_BY_AGENT),
-                End::Cancelled => return (InvocationStatus::Cancelled, ENDED_BY_AGENT),
-                End::Interrupted => {}
+            match self.start_once(&guest).await {
+                End::Exit(REBOOT) => {
+                    tokio::time::sleep(self.endpoint.settings().delays.reboot).await;
+                    self.endpoint.reboot(&self.instance).await;
+                }
+                End::Interrupted => return self.interrupted().await,
+                end => return self.told(&guest, end).await,
             }
         }
         self.wait_for_the_deadline().await
     }
 
-    /// The inside of the instance once it is booted; none when it is gone.
+    /// What the agent tells of a script that has ended on a running instance.
+    async fn told(&mut self, guest: &Guest, end: End) -> Told {
+        let (status, code, words) = match &end {
+            End::NotStarted(words) => (InvocationStatus::Failed, 1, words.clone()),
+            End::Exit(0 | SUCCESS_WITHOUT_ERRORS) => (InvocationStatus::Success, 0, String::new()),
+            End::Exit(ENDED_BY_AGENT) | End::TimedOut => (InvocationStatus::TimedOut, ENDED_BY_AGENT, String::new()),
+            End::Exit(code) => (InvocationStatus::Failed, *code, format!("failed to run commands: exit status {code}")),
+            End::Cancelled | End::Interrupted => (InvocationStatus::Cancelled, ENDED_BY_AGENT, String::new()),
+        };
+        let wait = self.endpoint.settings().delays.log_upload;
+        self.stdout.finish_upload(guest, wait).await;
+        self.stderr.finish_upload(guest, wait).await;
+        let mut told = Told::of(status, code);
+        told.stdout = self.stdout.answer(guest, "").await;
+        if !matches!(end, End::Exit(SUCCESS_WITHOUT_ERRORS)) {
+            told.stderr = self.stderr.answer(guest, &words).await.chars().take(STDERR_LIMIT).collect();
+        }
+        told
+    }
+
+    /// The instance went down under the command. If it comes up again, its agent says so after a while.
+    async fn interrupted(&self) -> Told {
+        if self.booted_guest().await.is_none() {
+            return self.wait_for_the_deadline().await;
+        }
+        tokio::time::sleep(self.endpoint.settings().delays.lost_worker).await;
+        let said = LOST_WORKER.to_owned();
+        Told { said, ..Told::of(InvocationStatus::Failed, 1) }
+    }
+
+    /// The inside of the instance once it is booted; none when it is gone for good, or the command's time is over.
     async fn booted_guest(&self) -> Option<Arc<Guest>> {
-        while self.endpoint.state_of(&self.instance) == Some(InstanceState::Running) && Instant::now() < self.deadline {
+        let gone = |state| matches!(state, None | Some(InstanceState::ShuttingDown | InstanceState::Terminated));
+        while !gone(self.endpoint.state_of(&self.instance)) && Instant::now() < self.deadline {
             match self.endpoint.guest(&self.instance) {
-                Some(guest) if guest.is_running().await => return Some(guest),
+                Some(guest)
+                    if self.endpoint.state_of(&self.instance) == Some(InstanceState::Running)
+                        && guest.is_running().await =>
+                {
+                    return Some(guest);
+                }
+                _ if self.is_cancelled() => return None,
                 _ => tokio::time::sleep(LOOK).await,
             }
         }
         None
     }
 
-    async fn wait_for_the_deadline(&self) -> (InvocationStatus, i32) {
+    async fn wait_for_the_deadline(&self) -> Told {
         while Instant::now() < self.deadline {
             if self.is_cancelled() {
-                return (InvocationStatus::Cancelled, -1);
+                return Told::of(InvocationStatus::Cancelled, -1);
             }
             tokio::time::sleep(LOOK).await;
         }
-        (InvocationStatus::TimedOut, -1)
+        Told::of(InvocationStatus::TimedOut, -1)
     }
 
     fn is_new(&self) -> bool {
@@ -143,98 +219,112 @@ impl Run {
     async fn start_once(&mut self, guest: &Guest) -> End {
         let boots = guest.boots();
         let end = match self.spawn(guest).await {
-            Ok(child) => self.follow(guest, child).await,
-            Err(error) => {
-                tracing::warn!(command = self.command.id, error = %chain(error.as_ref()), "the script does not start");
-                End::Exit(-1)
+            Ok(script) => self.follow(guest, script).await,
+            Err(words) => {
+                tracing::warn!(command = self.command.id, error = words, "the script does not start");
+                End::NotStarted(words)
             }
         };
         if guest.is_running().await && guest.boots() == boots { end } else { End::Interrupted }
     }
 
-    /// Puts the script where the agent puts it and starts it.
-    async fn spawn(&mut self, guest: &Guest) -> Result<Child, Box<dyn std::error::Error + Send + Sync>> {
-        let folder = format!(
-            "/var/lib/amazon/ssm/{}/document/orchestration/{}/awsrunShellScript/0.awsrunShellScript",
-            self.instance, self.command.id
-        );
-        let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
+    /// Puts the script where the agent puts it and starts it; else the agent's words.
+    async fn spawn(&mut self, guest: &Guest) -> Result<Script, String> {
+        let folder = folder(&self.command, &self.instance);
+        let gone = || "the instance is not there any more".to_owned();
+        let failed = |error: std::io::Error| chain(&error);
         let mut put = guest.command("/bin/sh").await.ok_or_else(gone)?;
-        put.args([
-            "-c",
-            "umask 077 && mkdir -p \"$1\" && cat > \"$1/_script.sh\" && chmod 700 \"$1/_script.sh\"",
-            "sh",
-            &folder,
-        ]);
-        let mut put = put.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        put.args(["-c", PUT, "sh", &folder, &self.channel(), &self.command.working_directory]);
+        let mut put = put.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
         if let Some(mut input) = put.stdin.take() {
-            input.write_all((self.command.commands.join("\n") + "\n").as_bytes()).await?;
+            // Where the folder cannot be made nobody reads it: the exit status says so.
+            input.write_all((self.command.commands.join("\n") + "\n").as_bytes()).await.ok();
         }
-        if !put.wait().await?.success() {
-            return Err("the script cannot be stored on the instance".into());
+        match put.wait().await.map_err(failed)?.code() {
+            Some(0) => {}
+            Some(NO_DIRECTORY) => {
+                return Err("failed to run commands: fork/exec /bin/sh: no such file or directory".to_owned());
+            }
+            _ => return Err("failed to run commands: the script cannot be stored".to_owned()),
         }
-        let (stdout, stderr) =
-            (guest.open(&format!("{folder}/stdout")).await?, guest.open(&format!("{folder}/stderr")).await?);
         let mut script = guest.command("/bin/sh").await.ok_or_else(gone)?;
-        script.args(["-c", "umask 022 && cd \"$1\" && exec sh -c \"$2\"", "sh", &self.command.working_directory]);
-        script.arg(format!("{folder}/_script.sh")).process_group(0);
+        script.args(["-c", START, "sh", &self.command.working_directory]);
+        script.arg(format!("{folder}/_script.sh")).process_group(0).env_remove("HOME");
         script.env("AWS_SSM_INSTANCE_ID", &self.instance).env("AWS_SSM_REGION_NAME", &self.command.scope.region);
-        script.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
-        let child = script.spawn()?;
-        self.stdout.follow(stdout)?;
-        self.stderr.follow(stderr)?;
-        Ok(child)
+        script.env("SSM_COMMAND_ID", &self.command.id);
+        script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = script.spawn().map_err(failed)?;
+        let rate = self.endpoint.settings().delays.output_rate;
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else { return Err(gone()) };
+        let copies = [
+            self.stdout.copy(guest, stdout, rate).await.map_err(failed)?,
+            self.stderr.copy(guest, stderr, rate).await.map_err(failed)?,
+        ];
+        Ok(Script { child, copies })
     }
 
-    /// Waits for the script's end, its time, or a cancel.
-    async fn follow(&mut self, guest: &Guest, mut child: Child) -> End {
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    /// Where the agent and its worker talk about the command as long as it is not reported.
+    fn channel(&self) -> String {
+        format!("/var/lib/amazon/ssm/{}/channels/{}", self.instance, self.command.id)
+    }
+
+    /// Waits for the script's end, its time, or a cancel. It ends when nobody holds its outputs any more.
+    async fn follow(&mut self, guest: &Guest, mut script: Script) -> End {
+        let group = script.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let mut exit = None;
         let end = loop {
             tokio::select! {
-                // A script that a signal ended has no exit code: the agent says -1 too.
-                status = child.wait() => break End::Exit(status.ok().and_then(|status| status.code()).unwrap_or(-1)),
-                () = tokio::time::sleep(LOOK) => self.send_output().await,
+                status = script.child.wait(), if exit.is_none() => exit = Some(code(status)),
+                () = tokio::time::sleep(LOOK) => self.upload(guest).await,
+                () = ended(&mut script.copies), if exit.is_some() => break End::Exit(exit.unwrap_or(-1)),
             }
             if self.is_cancelled() {
                 break End::Cancelled;
             }
             if Instant::now() >= self.deadline {
-                break End::TimedOut;
+                // The script itself has ended, but what it left holds its outputs.
+                break if exit.is_some() { End::Exit(1) } else { End::TimedOut };
             }
         };
         if let (End::Cancelled | End::TimedOut, Some(group)) = (&end, group) {
-            guest.end_command(group, &mut child).await;
+            guest.end_command(group, &mut script.child).await;
         }
-        self.send_output().await;
+        // Whoever still writes gets a SIGPIPE.
+        script.copies.iter().for_each(JoinHandle::abort);
+        self.upload(guest).await;
         end
     }
 
-    async fn send_output(&mut self) {
-        for output in [&mut self.stdout, &mut self.stderr] {
-            if let Err(error) = output.read() {
-                tracing::warn!(command = self.command.id, %error, "output cannot be read");
-            }
-        }
-        if let Some((stdout, stderr)) = &mut self.logs {
-            stdout.send(self.stdout.take_lines()).await;
-            stderr.send(self.stderr.take_lines()).await;
-        }
+    async fn upload(&mut self, guest: &Guest) {
+        self.stdout.upload(guest).await;
+        self.stderr.upload(guest).await;
     }
 
     /// Records the end of the invocation, then tells it.
-    fn finish(&self, status: InvocationStatus, code: i32) {
-        let words = match status {
-            InvocationStatus::Failed => format!("failed to run commands: exit status {code}"),
-            _ => String::new(),
-        };
+    fn finish(&self, told: Told) {
         if let Some(command) = self.endpoint.world().commands.get_mut(&self.command.id)
             && let Some(invocation) = command.invocations.get_mut(&self.instance)
         {
-            invocation.response_code = code;
-            invocation.stdout = self.stdout.kept("");
-            invocation.stderr = self.stderr.kept(&words);
+            invocation.response_code = told.code;
+            invocation.stdout = told.stdout;
+            invocation.stderr = told.stderr;
+            invocation.said = told.said;
         }
-        self.report(status);
+        self.report(told.status);
+        self.close_channel();
+    }
+
+    /// The agent removes the command's channel once it has reported.
+    fn close_channel(&self) {
+        let (endpoint, instance, channel) = (self.endpoint.clone(), self.instance.clone(), self.channel());
+        self.endpoint.spawn(async move {
+            let Some(guest) = endpoint.guest(&instance) else { return };
+            let Some(mut remove) = guest.command("/bin/rm").await else { return };
+            remove.args(["-rf", &channel]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            if let Err(error) = remove.status().await {
+                tracing::warn!(instance, %error, "a command's channel stays");
+            }
+        });
     }
 
     fn report(&self, status: InvocationStatus) {
@@ -248,5 +338,31 @@ impl Run {
             invocation.started_at = Some(Timestamp::now());
         }
         self.endpoint.emit(Event::of_invocation(command, &self.instance, status));
+    }
+}
+
+/// Exit code of the script that stores the other one when there is no working directory.
+const NO_DIRECTORY: i32 = 3;
+/// Stores the script; its arguments are the command's folder, its channel, and the working directory.
+const PUT: &str = "[ -d \"$3\" ] || missing=3
+umask 077 && mkdir -p \"$1\" \"$2\" && : >> \"$1/stdout\" && : >> \"$1/stderr\" &&
+    : >> \"$1/stdoutConsole\" && : >> \"$1/stderrConsole\" &&
+    cat > \"$1/_script.sh\" && chmod 700 \"$1/_script.sh\" && exit ${missing:-0}";
+/// Runs it as the agent does; its arguments are the working directory and the script.
+const START: &str = "umask 022 && cd \"$1\"
+AWS_SSM_PLATFORM_NAME=$(. /etc/os-release 2> /dev/null; echo \"${NAME:-Linux}\")
+AWS_SSM_PLATFORM_VERSION=$(. /etc/os-release 2> /dev/null; echo \"${VERSION_ID:-}\")
+export AWS_SSM_PLATFORM_NAME AWS_SSM_PLATFORM_VERSION
+exec sh -c \"$2\"";
+
+/// A script that a signal ended has no exit code: the agent says -1.
+fn code(status: std::io::Result<ExitStatus>) -> i32 {
+    status.ok().and_then(|status| status.code()).unwrap_or(-1)
+}
+
+/// Waits until both outputs have ended.
+async fn ended(copies: &mut [JoinHandle<()>; 2]) {
+    for copy in copies.iter_mut().filter(|copy| !copy.is_finished()) {
+        copy.await.ok();
     }
 }

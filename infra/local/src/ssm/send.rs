@@ -20,6 +20,8 @@ const DEFAULT_EXECUTION_TIMEOUT: u64 = 3600;
 const DEFAULT_DELIVERY_TIMEOUT: u64 = 3600;
 /// The document's limit of `executionTimeout`: 48 hours.
 const LONGEST_EXECUTION: u64 = 172_800;
+/// Below this the agent takes the default (amazon-ssm-agent 3.3, pluginutil.go).
+const SHORTEST_EXECUTION: u64 = 5;
 /// Characters of a comment.
 const COMMENT_LIMIT: usize = 100;
 /// Where the agent runs scripts when the caller does not say: the folder of its own program.
@@ -150,5 +152,7 @@ fn execution_timeout(text: &str) -> Result<u64, ApiError> {
             format!("Parameter executionTimeout: {text} is not 1 to {LONGEST_EXECUTION}."),
         )
     };
-    text.parse().ok().filter(|seconds| (1..=LONGEST_EXECUTION).contains(seconds)).ok_or_else(wrong)
+    let seconds: u64 =
+        text.parse().ok().filter(|seconds| (1..=LONGEST_EXECUTION).contains(seconds)).ok_or_else(wrong)?;
+    Ok(if seconds < SHORTEST_EXECUTION { DEFAULT_EXECUTION_TIMEOUT } else { seconds })
 }

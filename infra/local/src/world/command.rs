@@ -80,6 +80,9 @@ pub(crate) struct Invocation {
     pub(crate) stdout: String,
     /// First 8,000 characters, filled in at the end.
     pub(crate) stderr: String,
+    /// What the agent itself says of it where there is no output: only `CommandPlugins` show it.
+    #[serde(default)]
+    pub(crate) said: String,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
     /// Whether its end was asked for.
@@ -93,6 +96,7 @@ impl Invocation {
             response_code: -1,
             stdout: String::new(),
             stderr: String::new(),
+            said: String::new(),
             started_at: None,
             ended_at: None,
             cancel: false,

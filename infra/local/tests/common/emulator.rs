@@ -38,8 +38,13 @@ impl FakeEmulator {
         FakeEmulator { url, received }
     }
 
-    /// All messages of a log stream so far.
+    /// All lines of a log stream so far.
     pub(crate) fn lines(&self, stream: &str) -> Vec<String> {
+        self.events_of(stream).iter().flat_map(|event| event.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    /// All messages of a log stream so far.
+    pub(crate) fn events_of(&self, stream: &str) -> Vec<String> {
         let received = self.received.lock().unwrap();
         let puts = received.iter().filter(|call| call.target == "Logs_20140328.PutLogEvents");
         let events = puts.filter(|call| call.body["logStreamName"] == stream).flat_map(|call| {

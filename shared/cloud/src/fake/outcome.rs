@@ -73,7 +73,14 @@ impl Outcome {
     }
 
     fn new(status: CommandStatus, detail: &str, exit_code: Option<i32>, stderr: &str) -> Self {
-        Self { status, detail: detail.to_owned(), exit_code, stdout: String::new(), stderr: stderr.to_owned(), said: String::new() }
+        Self {
+            status,
+            detail: detail.to_owned(),
+            exit_code,
+            stdout: String::new(),
+            stderr: stderr.to_owned(),
+            said: String::new(),
+        }
     }
 }
 

@@ -96,7 +96,11 @@ impl Remover {
     /// Whether something that stays is somewhere below.
     fn holds_kept(&self, path: &Path) -> bool {
         (self.kept)(path)
-            || fs::read_dir(path).into_iter().flatten().filter_map(Result::ok).any(|entry| self.holds_kept(&entry.path()))
+            || fs::read_dir(path)
+                .into_iter()
+                .flatten()
+                .filter_map(Result::ok)
+                .any(|entry| self.holds_kept(&entry.path()))
     }
 }
 

@@ -19,12 +19,7 @@ const KILLED: i32 = 137;
 const AT_THE_DEADLINE: SignedDuration = SignedDuration::from_mins(2);
 
 /// What the end of a command means.
-pub(super) async fn ended(
-    scene: &Scene<'_>,
-    command: &str,
-    instance: &str,
-    invocation: &Invocation,
-) -> Result<Look> {
+pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invocation: &Invocation) -> Result<Look> {
     let result = result(&invocation.stderr);
     let limit = i32::from(EXIT_REBOOT);
     match (invocation.status, result) {

@@ -4,8 +4,8 @@ use goldsmith_cloud::fake::{HOME, NEVER, Outcome};
 use goldsmith_store::FailureCause;
 use jiff::SignedDuration;
 
-use crate::{Clock as _, State};
 use crate::testing::{Task, reach};
+use crate::{Clock as _, State};
 
 const RESULT: &str = r#"{"status":"success"}"#;
 
@@ -21,7 +21,8 @@ async fn build(outcomes: Vec<Outcome>) -> (Result<(), FailureCause>, usize) {
 #[tokio::test]
 async fn the_result_is_found_among_other_lines_of_standard_error() {
     let noise = "ERROR: ld.so: object '/opt/none.so' from /etc/ld.so.preload cannot be preloaded";
-    for stderr in [format!("{noise}\n{RESULT}\n"), format!("{RESULT}\n{noise}"), format!("{noise}\n{RESULT}\n{noise}\n")]
+    for stderr in
+        [format!("{noise}\n{RESULT}\n"), format!("{RESULT}\n{noise}"), format!("{noise}\n{RESULT}\n{noise}\n")]
     {
         assert_eq!(build(vec![Outcome::success(&stderr)]).await, (Ok(()), 1), "{stderr}");
     }
