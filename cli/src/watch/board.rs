@@ -127,6 +127,7 @@ mod tests {
 
     fn state(status: StateStatus, detail: &str) -> StateRecord {
         StateRecord {
+            unsettled_since: None,
             state: "Build".to_owned(),
             item: None,
             status,

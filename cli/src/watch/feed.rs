@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::connection::Connection;
 use crate::render;
+use crate::watch::repeats::{Line, Repeats};
 
 /// One thing that happened; `label` is the state's name with its item.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +44,8 @@ struct Stream {
     time: Timestamp,
     /// What was read and not told yet.
     unread: Vec<Timed>,
+    /// After a reboot the log begins again.
+    repeats: Repeats,
 }
 
 type Timed = (Timestamp, Happening);
@@ -119,6 +122,7 @@ impl Feed {
                     cursor: None,
                     time,
                     unread: vec![],
+                    repeats: Repeats::default(),
                 });
             }
         }
@@ -132,8 +136,13 @@ impl Stream {
         loop {
             let page = connection.logs.page(&connection.region, group, stream, self.cursor.as_deref()).await?;
             for line in page.lines.iter().flat_map(|message| message.lines()) {
-                let label = self.label.clone();
-                let happening = match Event::parse(line) {
+                let (label, event) = (self.label.clone(), Event::parse(line));
+                if let Line::Known { before } = self.repeats.next(line, event.is_some()) {
+                    // They come with it in one event of the log, so that none of them is told yet.
+                    self.unread.truncate(self.unread.len().saturating_sub(before));
+                    continue;
+                }
+                let happening = match event {
                     Some(event) => {
                         self.time = self.time.max(event.t);
                         Happening::Step { label, event }

@@ -6,6 +6,7 @@ mod display;
 mod feed;
 mod patience;
 mod plain;
+mod repeats;
 #[cfg(test)]
 mod tests;
 

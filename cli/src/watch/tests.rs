@@ -3,7 +3,7 @@
 use goldsmith_cloud::fake::HOME;
 use serde_json::json;
 
-use super::{Feed, plain};
+use super::{Feed, Happening, plain};
 use crate::testing::Stack;
 
 const STARTED: &str = "\u{1e}goldsmith {\"t\":\"2026-01-01T00:00:02Z\",\"kind\":\"step-started\",\"document\":\"nginx\",\
@@ -36,6 +36,21 @@ async fn everything_is_told_once() {
     let expected = ["Build: nginx › build › Install: success in 1.5s", "Build: failed in 2.0s: a step failed"];
     assert_eq!(lines(&mut feed, &stack).await, expected);
     assert!(lines(&mut feed, &stack).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_log_that_begins_again_after_a_reboot_is_told_once() {
+    let stack = Stack::new();
+    let mut feed = Feed::new("b");
+    stack.state("Build", "RUNNING", "").await;
+    let first = ["cloud-init has ended", STARTED, "Reading package lists..."];
+    stack.cloud.append_log(HOME, "g", "Build", &first);
+    assert_eq!(feed.poll(&stack.connection).await.unwrap().len(), 4);
+    let again = [&first[..], &["Building dependency tree...", ENDED]].concat().join("\n");
+    stack.cloud.append_log(HOME, "g", "Build", &[&again]);
+    let told = feed.poll(&stack.connection).await.unwrap();
+    let said = |one: &Happening| matches!(one, Happening::Said { line, .. } if line == "Building dependency tree...");
+    assert_eq!((told.len(), told.iter().filter(|one| said(one)).count()), (2, 1), "{told:?}");
 }
 
 #[tokio::test]
