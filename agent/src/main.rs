@@ -4,12 +4,15 @@
 //! 0 success, 1 failure, 2 wrong call, 194 when the machine is to be rebooted and the same call repeated (then nothing
 //! is on standard error).
 
+mod paced;
+
 use std::env;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use goldsmith_executor::{EXIT_FAILED, EXIT_USAGE, RunResult, WorkOrder, execute};
+use paced::Paced;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
@@ -20,7 +23,10 @@ fn main() -> ExitCode {
     // A reader that is gone must not stop a step in its middle, so a failure to write is not an error.
     let mut report = |result: &RunResult| drop(writeln!(io::stderr(), "{}", result.to_line()));
     let status = match WorkOrder::read(Path::new(path)) {
-        Ok(order) => execute(&order, &mut io::stdout(), &mut report),
+        Ok(order) => {
+            let mut stdout = Paced::new(io::stdout());
+            execute(&order, &mut stdout, &mut report)
+        }
         Err(error) => {
             report(&error.result());
             EXIT_FAILED

@@ -228,6 +228,16 @@ fn metadata_and_context_tell_where_a_step_runs() {
 }
 
 #[test]
+fn a_role_that_appears_some_seconds_after_the_boot_is_waited_for() {
+    let cloud = Cloud::start();
+    cloud.parameter("/app/version", "String", "1.2");
+    cloud.content.lock().unwrap().no_role = 2;
+    let machine = Machine::with_steps(&SAY.replace("REF", "{{ aws:ssm:/app/version }}"));
+    assert_eq!(run_with(&machine, |command| cloud.serve_metadata(command)).said(), ["1.2"]);
+    assert_eq!(cloud.content.lock().unwrap().no_role, 0);
+}
+
+#[test]
 fn credentials_come_from_the_instance_or_the_container_too() {
     let cloud = Cloud::start();
     cloud.parameter("/app/version", "String", "1.2");

@@ -22,6 +22,8 @@ pub(crate) struct Content {
     pub(crate) parameters: BTreeMap<String, (&'static str, &'static str)>,
     /// Statuses with which the next requests are refused.
     pub(crate) refusals: Vec<u16>,
+    /// How often the instance's role is said not to be there.
+    pub(crate) no_role: u32,
     /// `METHOD path?query` of each signed request.
     pub(crate) requests: Vec<String>,
 }
@@ -88,7 +90,12 @@ fn answer(stream: &TcpStream, content: &Mutex<Content>) {
     let request = read(stream);
     let content = &mut *content.lock().unwrap();
     let (status, body) = if request.path.starts_with("/latest/") || request.path == "/role" {
-        metadata(&request)
+        if request.path.contains("security-credentials") && content.no_role > 0 {
+            content.no_role -= 1;
+            (404, Vec::new())
+        } else {
+            metadata(&request)
+        }
     } else if request.path.starts_with("/far/") && !request.headers["authorization"].contains("/us-west-2/s3/") {
         (301, Vec::new())
     } else {

@@ -108,3 +108,27 @@ fn after_a_restart_that_nobody_asked_for_the_next_step_is_not_trusted() {
     assert_eq!((context.step.as_deref(), context.kind), (Some("Second"), FailureKind::AgentStopped));
     assert!(context.message.starts_with("the machine was restarted meanwhile"), "{}", context.message);
 }
+
+#[test]
+fn a_step_during_which_the_machine_went_down_is_named() {
+    let machine = Machine::with_steps(
+        "      - {name: Reboots, action: ExecuteBash, inputs: {commands: [touch started, exec sleep 60]}}\n",
+    );
+    let mut first = machine.start();
+    wait_for(&machine.path("started"));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let folder =
+        fs::read_dir(machine.path("../state")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
+    let journal = folder.unwrap().join("state.jsonl");
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let text = fs::read_to_string(&journal).unwrap().replace(boot.trim(), "another-boot");
+    fs::write(&journal, text).unwrap();
+    let context = machine.run().result().failure_context.unwrap();
+    assert_eq!((context.step.as_deref(), context.kind), (Some("Reboots"), FailureKind::AgentStopped));
+    assert_eq!(
+        context.message,
+        "the machine was restarted while this step ran, and nobody had asked for it; a reboot belongs into a Reboot \
+         step, or the step ends with exit code 194"
+    );
+}

@@ -38,8 +38,8 @@ fn calls(programs: &[&str], inputs: &str) -> Vec<String> {
 
 #[test]
 fn the_first_manager_that_is_there_is_asked() {
-    assert_eq!(calls(&["yum", "dnf", "apt-get", "zypper"], ""), ["dnf -y --refresh upgrade"]);
-    assert_eq!(calls(&["apt-get", "yum"], ""), ["yum -y update"]);
+    assert_eq!(calls(&["yum", "dnf", "zypper"], ""), [format!("{DNF} upgrade")]);
+    assert_eq!(calls(&["yum", "zypper"], ""), ["yum -y update"]);
     assert_eq!(
         calls(&["zypper"], ""),
         ["zypper --non-interactive refresh", "zypper --non-interactive update --auto-agree-with-licenses"]
@@ -51,18 +51,22 @@ fn the_first_manager_that_is_there_is_asked() {
 #[test]
 fn packages_are_included_and_excluded() {
     let both = "include: [curl, vim, kernel-core], exclude: ['kernel*']";
-    assert_eq!(calls(&["dnf"], both), ["dnf -y --refresh --exclude=kernel* upgrade curl vim"]);
+    assert_eq!(calls(&["dnf"], both), [format!("{DNF} --exclude=kernel* upgrade curl vim")]);
     assert_eq!(calls(&["yum"], both), ["yum -y --exclude=kernel* update curl vim"]);
     assert_eq!(calls(&["zypper"], both)[1..], ["zypper --non-interactive update --auto-agree-with-licenses curl vim"]);
     assert!(calls(&["dnf"], "include: [kernel], exclude: [kernel]").is_empty(), "nothing is left to update");
 }
 
+const DNF: &str = "dnf -y --refresh --setopt=skip_if_unavailable=0";
 const APT: &str =
     "apt-get -q -y -oDpkg::Options::=--force-confdef -oDpkg::Options::=--force-confold -oDPkg::Lock::Timeout=300";
 
 #[test]
 fn apt_is_refreshed_first_and_excludes_by_preferences() {
-    assert_eq!(calls(&["apt-get"], ""), ["apt-get -q update", &format!("{APT} upgrade --with-new-pkgs")]);
+    assert_eq!(
+        calls(&["apt-get"], ""),
+        ["apt-get -q -oAPT::Update::Error-Mode=any update", &format!("{APT} upgrade --with-new-pkgs")]
+    );
     assert_eq!(calls(&["apt-get"], "include: [curl]")[1], format!("{APT} install --only-upgrade curl"));
     let does =
         "for word; do case $word in -oDir::Etc::Preferences=*) cat ${word#*=};; esac; done; echo \"$DEBIAN_FRONTEND\"";
@@ -94,8 +98,25 @@ fn a_managers_failure_is_the_steps_and_its_hints_are_not() {
     assert_eq!((run.message().as_str(), calls.len()), ("exit status 100", 1));
     assert_eq!(run.result().failure_context.unwrap().last_lines, ["E: broken"]);
     assert_eq!(update(&[("dnf", "exit 194")], "").0.message(), "exit status 194");
-    assert_eq!(update(&[("zypper", "case $* in *update*) exit 102;; esac")], "").0.status, Some(0));
-    let again = "case $* in *update*) test -e again || { > again; exit 103; };; esac";
-    let (run, calls) = update(&[("zypper", again)], "");
-    assert_eq!((run.status, calls.len()), (Some(0), 3));
+    let scriptlet = "case $* in *update*) exit 107;; esac";
+    let (run, _) = update(&[("zypper", scriptlet)], "");
+    assert_eq!(run.status, Some(0));
+    let warning = "warning: a script of an updated package failed; the package is installed";
+    assert!(run.said().contains(&warning), "{:?}", run.said());
+    let (run, _) = update(&[("dnf", "echo 'warning: %post(vim-9) scriptlet failed, exit status 1'")], "");
+    assert!(run.said().contains(&warning), "{:?}", run.said());
+    assert_eq!(update(&[("zypper", "case $* in *update*) exit 106;; esac")], "").0.message(), "exit status 106");
+}
+
+#[test]
+fn a_lock_or_a_mirror_that_comes_free_fails_no_update() {
+    let once = |words: &str, code: u32| format!("test -e again || {{ > again; echo '{words}' >&2; exit {code}; }}");
+    let lock = once("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (python3)", 100);
+    let (run, calls) = update(&[("apt-get", &lock)], "");
+    assert_eq!((run.status, calls.len()), (Some(0), 3), "{}", run.stderr);
+    let waits = "apt-get: another program holds its lock; it is called again in 3 s";
+    assert!(run.said().contains(&waits), "{:?}", run.said());
+    let mirror = once("Error: Failed to download metadata for repo: Cannot download repomd.xml", 1);
+    let (run, calls) = update(&[("dnf", &mirror)], "");
+    assert_eq!((run.status, calls.len()), (Some(0), 2), "{}", run.stderr);
 }

@@ -9,13 +9,14 @@ use crate::aws::Aws;
 use crate::documents::{DocumentError, copy_documents, read_documents};
 use crate::explain::explain;
 use crate::output::Output;
+use crate::reserve::Reserve;
 use crate::run::{Around, Flow, Run};
 use crate::secrets::Secrets;
 use crate::state::State;
 use crate::store::{Store, StoreError};
 use crate::{
     Builtin, EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, FailureContext, ORDER_VERSION, RunResult, RunStatus, WorkOrder,
-    clean, report,
+    clean, first_boot, report,
 };
 
 /// Why an order is not run at all, or why a run breaks off.
@@ -41,6 +42,7 @@ enum ExecuteError {
 /// thread: the processes of a step are ended with the thread that runs it.
 pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut(&RunResult)) -> u8 {
     if order.version == ORDER_VERSION && order.builtin == Some(Builtin::Clean) {
+        first_boot::let_snaps_go(&order.state_directory);
         let command = std::env::var("SSM_COMMAND_ID").ok();
         let mut last_pass = |installed: Option<&str>| clean::last_pass(command.as_deref(), installed);
         return clean::clean(Path::new("/"), &order.execution, command.as_deref(), report, &mut last_pass);
@@ -75,6 +77,10 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     let failed = |source| ExecuteError::Logs { path: state.log_folder.clone(), source };
     let mut output = Output::open(stdout, &state.log_folder, Secrets::new(&state.secrets)).map_err(failed)?;
     copy_documents(order, &state.log_folder).map_err(failed)?;
+    let _reserve = order.on_instance.then(|| Reserve::keep(&order.state_directory));
+    if order.on_instance {
+        first_boot::settle(&order.state_directory, &mut output);
+    }
     let aws = Aws::default();
     let mark = store.name();
     let around = Around { output: &mut output, aws: &aws, ancestors: Vec::new(), muted: false, mark };

@@ -41,6 +41,10 @@ pub struct WorkOrder {
     /// Bounds of the run.
     #[serde(default)]
     pub limits: Limits,
+    /// Whether the machine is an instance that was launched for this: then its first boot is waited for, nothing may replace
+    /// the SSM agent meanwhile, and space is kept for the report.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_instance: bool,
     /// Actions by name that no document may use, also none that a document runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_action_modules: Vec<String>,
@@ -106,6 +110,7 @@ impl WorkOrder {
             log_directory: default_log_directory(),
             working_directory: None,
             limits: Limits::default(),
+            on_instance: false,
             blocked_action_modules: Vec::new(),
         }
     }
@@ -147,14 +152,14 @@ pub struct OrderDocument {
 pub struct Limits {
     /// Reboots that one phase of one document may ask for.
     pub reboots_per_phase: u32,
-    /// Reboots of the whole execution. The SSM agent silently gives a command up after 15, so stop one earlier, with a
-    /// cause.
+    /// Reboots of the whole execution. The SSM agent silently gives a command up after 15 starts of its own, each of which
+    /// counts, also those of an update of it: so stop some earlier, with a cause.
     pub reboots: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { reboots_per_phase: 10, reboots: 14 }
+        Self { reboots_per_phase: 10, reboots: 12 }
     }
 }
 

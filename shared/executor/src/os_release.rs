@@ -7,6 +7,8 @@ use std::fs;
 pub(crate) struct OsRelease {
     /// `amzn`, `debian`.
     pub(crate) id: String,
+    /// What it descends from, the nearest first: `rhel centos fedora`.
+    pub(crate) id_like: String,
     /// `Amazon Linux`.
     pub(crate) name: String,
     /// `2023`, `12`.
@@ -25,7 +27,7 @@ impl OsRelease {
             let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
             value.unwrap_or_default().trim().trim_matches(['"', '\'']).to_owned()
         };
-        Self { id: field("ID"), name: field("NAME"), version: field("VERSION_ID") }
+        Self { id: field("ID"), id_like: field("ID_LIKE"), name: field("NAME"), version: field("VERSION_ID") }
     }
 }
 
@@ -35,8 +37,13 @@ mod tests {
 
     #[test]
     fn quotes_are_left_out() {
-        let text = "PRETTY_NAME=\"x\"\nNAME=\"Amazon Linux\"\nVERSION_ID='2023'\nID=amzn\n";
-        let expected = OsRelease { id: "amzn".into(), name: "Amazon Linux".into(), version: "2023".into() };
+        let text = "PRETTY_NAME=\"x\"\nNAME=\"Amazon Linux\"\nVERSION_ID='2023'\nID=amzn\nID_LIKE=\"fedora\"\n";
+        let expected = OsRelease {
+            id: "amzn".into(),
+            id_like: "fedora".into(),
+            name: "Amazon Linux".into(),
+            version: "2023".into(),
+        };
         assert_eq!(OsRelease::parse(text), expected);
         assert_eq!(OsRelease::parse(""), OsRelease::default());
     }

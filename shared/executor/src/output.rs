@@ -52,10 +52,16 @@ impl<'o> Output<'o> {
 
     /// A start or an end.
     pub(crate) fn event(&mut self, event: &Event) {
-        let _ = writeln!(self.stdout, "{}", event.to_line()).and_then(|()| self.stdout.flush());
+        let line = format!("{}\n", event.to_line()); // in one piece, as the lines of steps
+        let _ = self.stdout.write_all(line.as_bytes()).and_then(|()| self.stdout.flush());
         let step = event.step.as_ref().map(|step| format!(" step {step}")).unwrap_or_default();
         let status = event.status.map(|status| format!(": {status:?}")).unwrap_or_default();
         self.log(&format!("{:?} document {} phase {}{step}{status}", event.kind, event.document, event.phase));
+    }
+
+    /// A line of the agent's own among the steps' lines, for whoever watches.
+    pub(crate) fn remark(&mut self, text: &str) {
+        self.line("Goldsmith", text.as_bytes());
     }
 
     /// A line for whoever looks for a fault.

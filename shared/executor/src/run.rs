@@ -30,6 +30,8 @@ pub(crate) struct Run<'r, 'o> {
     /// The machine was started anew without having been asked to, and nothing was running as far as is known: the
     /// next step may have begun all the same.
     restarted: bool,
+    /// The machine was started anew since the agent was started the last time.
+    rebooted: bool,
 }
 
 /// What a run has in common with the run that it is a part of.
@@ -73,10 +75,11 @@ impl<'r, 'o> Run<'r, 'o> {
         // Without such a file (another kernel) it is the same boot for ever.
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
         let is_new = state.documents.is_empty();
-        let restarted = !is_new && state.boot != boot && !state.reboot_pending && !state.has_running_step();
+        let rebooted = !is_new && state.boot != boot;
+        let restarted = rebooted && !state.reboot_pending && !state.has_running_step();
         let state = State { boot, reboot_pending: false, ..state };
         store.begin(&state)?;
-        Ok(Self { order, documents, store, state, around, restarted })
+        Ok(Self { order, documents, store, state, around, restarted, rebooted })
     }
 
     /// Runs what is left. The state has the result afterwards, unless a reboot is due.

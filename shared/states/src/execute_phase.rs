@@ -52,6 +52,7 @@ async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
         None => format!("{}/{}", scene.record.build, scene.scope.state),
     };
     let mut order = WorkOrder::documents(execution, phases.iter().map(|&phase| phase.to_owned()).collect(), documents);
+    order.on_instance = true;
     order.working_directory = scene.record.plan.working_directory.clone().map(Into::into);
     Ok(order)
 }

@@ -69,6 +69,18 @@ mkdir -p "$dir" 2>/dev/null && chmod 0700 "$dir" 2>/dev/null || failed "$dir can
 fetch '@AGENT_URL@' '@AGENT_SHA@' "$dir/agent" agent
 fetch '@ORDER_URL@' '@ORDER_SHA@' "$dir/order-@ORDER_SHA@.json" "work order"
 chmod 0700 "$dir/agent" 2>/dev/null || failed "the agent cannot be made executable"
+# Called without an order it says how it is called, and ends with 2.
+"$dir/agent" >/dev/null 2>&1
+code=$?
+if [ "$code" != 2 ]; then
+  case $(findmnt -n -o OPTIONS --target "$dir" 2>/dev/null) in
+    *noexec*) failed "the agent cannot be executed: the file system of $dir is mounted noexec" ;;
+  esac
+  if [ "$code" = 126 ] && pgrep -x fapolicyd >/dev/null 2>&1; then
+    failed "the agent may not be executed (exit 126): fapolicyd runs, and its rules have to allow $dir/agent"
+  fi
+  failed "the agent cannot be executed on this $(uname -m) machine (exit $code): it is for another one, or its loader is missing"
+fi
 umask 022 # the one that a command of SSM starts with: documents expect it of what they make
 exec "$dir/agent" "$dir/order-@ORDER_SHA@.json"
 "#;

@@ -1,7 +1,7 @@
 //! Whose requests these are: credentials of the environment, of the container, or of the instance's role, in this order.
 
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use goldsmith_sigv4::Keys;
 use serde::Deserialize;
@@ -12,6 +12,9 @@ use crate::http::Request;
 /// Container services answer on the machine itself.
 const CONNECT: Duration = Duration::from_secs(2);
 const CONTAINER_HOST: &str = "http://169.254.170.2";
+/// How long a role may not be there yet, and the longest pause between two looks.
+const ROLE_APPEARS: Duration = Duration::from_secs(120);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
 /// Keys for signing.
@@ -70,10 +73,26 @@ impl Credentials {
     }
 
     fn of_role(deadline: Option<Instant>) -> Result<Self, AwsError> {
-        let roles = imds::get(ROLES, deadline)?;
+        let roles = wait_for(ROLES, deadline)?;
         let role = roles.lines().next().unwrap_or_default();
         let path = format!("{ROLES}{role}");
-        read(&path, &imds::get(&path, deadline)?)
+        read(&path, &wait_for(&path, deadline)?)
+    }
+}
+
+/// The text at a path of the metadata. After a launch or a reboot the service may say for a while that the instance has no
+/// role, or that the role has no credentials (404).
+fn wait_for(path: &str, deadline: Option<Instant>) -> Result<String, AwsError> {
+    let until = deadline.unwrap_or(Instant::now() + ROLE_APPEARS).min(Instant::now() + ROLE_APPEARS);
+    let mut pause = Duration::from_secs(1);
+    loop {
+        match imds::get(path, deadline) {
+            Err(AwsError::MetadataStatus { status: 404, .. }) if Instant::now() + pause < until => {
+                thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            answer => return answer,
+        }
     }
 }
 

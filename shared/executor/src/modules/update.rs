@@ -1,13 +1,19 @@
-//! `UpdateOS` with the package manager that the machine has. It never reboots: a `Reboot` step says when.
+//! `UpdateOS` with the package manager of the distribution. It never reboots: a `Reboot` step says when.
 //!
-//! Amazon Linux 2023 keeps to the release that it was made with, so there the newest release is asked for.
+//! It updates or fails: no manager may leave out what it cannot reach. What passes by itself, another program that holds
+//! the manager's locks or a mirror that does not answer, is waited for. Amazon Linux 2023 keeps to the release that it was
+//! made with, so there the newest release is asked for.
+
+mod patience;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use goldsmith_document::UpdateOs;
+use patience::Patience;
 
 use super::command::{command, find, outcome};
 use super::{End, Fields, Outcome, Perform, Place, Task, TaskError};
@@ -17,10 +23,14 @@ use crate::process;
 use crate::resolve::Resolver;
 use crate::wildcard::matches;
 
-/// Exit status of zypper when all is done and a reboot is advised.
-const ZYPPER_REBOOT: i32 = 102;
-/// Exit status of zypper when it has updated itself only and is to be called again.
-const ZYPPER_RESTART: i32 = 103;
+/// Exit status of zypper when all is installed and a script of a package failed. (Those that advise a reboot or another
+/// call, 102 and 103, are of `patch` only: zypper 1.14, zypper(8), "Exit codes".)
+const ZYPPER_SCRIPTLET: i32 = 107;
+/// What dnf and yum say of it, ending with 0.
+const RPM_SCRIPTLET: &str = "scriptlet failed";
+
+/// The packages are installed all the same, so that the managers of RPM do not call it a failure.
+const SCRIPTLET_WARNING: &str = "warning: a script of an updated package failed; the package is installed";
 
 /// Which packages to update.
 pub(super) struct Update {
@@ -39,7 +49,7 @@ enum UpdateError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// A package manager, in the order in which they are looked for: where `dnf` is, `yum` is only another name of it.
+/// A package manager, in the order in which they are looked for where the distribution does not say which is its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manager {
     Dnf,
@@ -63,10 +73,11 @@ impl Update {
             output.log("every package to update is excluded");
             return Ok(Outcome::default());
         }
-        let found = Manager::ALL.into_iter().find(|manager| find(manager.program()).is_some());
+        let os = OsRelease::read();
+        let found = Manager::of(&os, |manager| find(manager.program()).is_some());
         let run = Calls { place, output, include, exclude: &self.exclude };
         match found.ok_or(UpdateError::NoManager)? {
-            Manager::Dnf => run.dnf(&OsRelease::read()),
+            Manager::Dnf => run.dnf(&os),
             Manager::Yum => run.yum(),
             Manager::Apt => run.apt(),
             Manager::Zypper => run.zypper(),
@@ -83,6 +94,18 @@ impl Perform for Update {
 
 impl Manager {
     const ALL: [Manager; 4] = [Manager::Dnf, Manager::Yum, Manager::Apt, Manager::Zypper];
+
+    /// The distribution's own manager: others may be installed beside it, and know none of its packages. Where that one is
+    /// not there, or the distribution is not known, the first that is.
+    fn of(os: &OsRelease, is_there: impl Fn(Manager) -> bool) -> Option<Manager> {
+        let own = [os.id.as_str()].into_iter().chain(os.id_like.split_whitespace()).find_map(|id| match id {
+            "debian" | "ubuntu" => Some(&[Manager::Apt][..]),
+            "amzn" | "rhel" | "centos" | "fedora" => Some(&[Manager::Dnf, Manager::Yum][..]),
+            "suse" | "sles" | "opensuse" => Some(&[Manager::Zypper][..]),
+            _ => None,
+        });
+        own.unwrap_or_default().iter().chain(&Self::ALL).copied().find(|manager| is_there(*manager))
+    }
 
     fn program(self) -> &'static str {
         match self {
@@ -104,7 +127,8 @@ struct Calls<'c, 'o> {
 
 impl Calls<'_, '_> {
     fn dnf(mut self, os: &OsRelease) -> Result<Outcome, UpdateError> {
-        let mut arguments = vec!["-y".to_owned(), "--refresh".to_owned()];
+        // Where a distribution lets dnf pass over what it cannot reach, it would end with success.
+        let mut arguments = texts(&["-y", "--refresh", "--setopt=skip_if_unavailable=0"]);
         if os.id == "amzn" && os.version.starts_with("2023") {
             arguments.push("--releasever=latest".to_owned());
         }
@@ -120,9 +144,10 @@ impl Calls<'_, '_> {
         self.call("yum", &arguments, true)
     }
 
-    /// New packages may come with an update (kernels do), none is removed; changed configuration files stay.
+    /// New packages may come with an update (kernels do), none is removed; changed configuration files stay. Without the
+    /// error mode apt ends with success where no mirror answers.
     fn apt(mut self) -> Result<Outcome, UpdateError> {
-        let update = self.call("apt-get", &texts(&["-q", "update"]), false)?;
+        let update = self.call("apt-get", &texts(&["-q", "-oAPT::Update::Error-Mode=any", "update"]), false)?;
         if update.end != End::Success {
             return Ok(update);
         }
@@ -167,16 +192,36 @@ impl Calls<'_, '_> {
             }
             arguments.extend(names);
         }
-        let first = self.call("zypper", &arguments, true)?;
-        let last = if first.exit_code == Some(ZYPPER_RESTART) { self.call("zypper", &arguments, true)? } else { first };
-        match last.exit_code {
-            Some(ZYPPER_REBOOT) => Ok(Outcome { end: End::Success, ..last }),
-            _ => Ok(last),
+        let done = self.call("zypper", &arguments, true)?;
+        match done.exit_code {
+            Some(ZYPPER_SCRIPTLET) => {
+                self.output.remark(SCRIPTLET_WARNING);
+                Ok(Outcome { end: End::Success, ..done })
+            }
+            _ => Ok(done),
+        }
+    }
+
+    /// Runs the manager until it does not fail for what passes by itself.
+    fn call(&mut self, program: &'static str, arguments: &[String], named: bool) -> Result<Outcome, UpdateError> {
+        let mut patience = Patience::new(self.place.deadline);
+        loop {
+            let outcome = self.call_once(program, arguments, named)?;
+            if outcome.end == End::Success {
+                let said = outcome.outputs.get("stdout").map_or("", String::as_str);
+                if said.contains(RPM_SCRIPTLET) {
+                    self.output.remark(SCRIPTLET_WARNING);
+                }
+                return Ok(outcome);
+            }
+            let Some((pause, why)) = patience.pause(&outcome.last_lines) else { return Ok(outcome) };
+            self.output.remark(&format!("{program}: {why}; it is called again in {} s", pause.as_secs()));
+            thread::sleep(pause);
         }
     }
 
     /// Runs the manager, with the packages to update at the end where `named` says so.
-    fn call(&mut self, program: &'static str, arguments: &[String], named: bool) -> Result<Outcome, UpdateError> {
+    fn call_once(&mut self, program: &'static str, arguments: &[String], named: bool) -> Result<Outcome, UpdateError> {
         let mut command: Command = command(Path::new(program), self.place);
         command.args(arguments).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
         command.env("NEEDRESTART_MODE", "a").env("ZYPP_LOCK_TIMEOUT", "300");
@@ -207,7 +252,25 @@ fn update_names(xml: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::update_names;
+    use super::{Manager, update_names};
+    use crate::os_release::OsRelease;
+
+    #[test]
+    fn the_distributions_own_manager_is_taken() {
+        let of = |id: &str, id_like: &str, there: &[Manager]| {
+            let os = OsRelease { id: id.to_owned(), id_like: id_like.to_owned(), ..OsRelease::default() };
+            Manager::of(&os, |manager| there.contains(&manager))
+        };
+        let all = Manager::ALL;
+        assert_eq!(of("debian", "", &all), Some(Manager::Apt));
+        assert_eq!(of("linuxmint", "ubuntu debian", &all), Some(Manager::Apt));
+        assert_eq!(of("rocky", "rhel centos fedora", &all), Some(Manager::Dnf));
+        assert_eq!(of("amzn", "centos rhel fedora", &[Manager::Yum, Manager::Zypper]), Some(Manager::Yum));
+        assert_eq!(of("opensuse-leap", "suse opensuse", &all), Some(Manager::Zypper));
+        assert_eq!(of("sles", "", &all), Some(Manager::Zypper));
+        assert_eq!(of("debian", "", &[Manager::Dnf]), Some(Manager::Dnf), "its own is not there");
+        assert_eq!((of("", "", &all), of("", "", &[])), (Some(Manager::Dnf), None));
+    }
 
     #[test]
     fn names_of_updates_are_found() {

@@ -17,6 +17,9 @@ use crate::{EventKind, FailureKind, Status, condition};
 
 /// Cause of a step that has a start and no end.
 const STOPPED: &str = "the agent was stopped while this step ran; the step is not run again";
+/// The same where it was the machine that went down.
+const WENT_DOWN: &str = "the machine was restarted while this step ran, and nobody had asked for it; a reboot belongs into a \
+                         Reboot step, or the step ends with exit code 194";
 /// Cause of a step that has no start, but may have begun.
 const RESTARTED: &str = "the machine was restarted meanwhile and nobody had asked for it; whether this step had begun is \
                          not known, so it is not run";
@@ -28,7 +31,8 @@ impl Run<'_, '_> {
             None => self.open_step(at, scope)?,
             Some(Status::Running) => {
                 end_marked(&self.mark(at));
-                self.finish_step(at, scope, Outcome { end: End::Unknown(STOPPED), ..Outcome::default() }, None)?;
+                let why = if self.rebooted { WENT_DOWN } else { STOPPED };
+                self.finish_step(at, scope, Outcome { end: End::Unknown(why), ..Outcome::default() }, None)?;
             }
             Some(_) => {}
         }

@@ -1,0 +1,98 @@
+//! What has to be over, or held, before the first step runs on an instance that has just been launched.
+//!
+//! The SSM agent is online as soon as the network is, while cloud-init still works: it writes package sources, adds users,
+//! and runs package managers. And where the SSM agent is a snap, as on Ubuntu, a refresh in the middle of a build would
+//! replace it, and lose the command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::modules::find_program as find;
+use crate::output::Output;
+
+/// How long cloud-init is waited for.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// After this time it is told that it is waited for.
+const SILENCE: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(200);
+/// Left in the state folder's parent while snap refreshes are held for the build.
+const HELD: &str = "snap-refresh-held";
+
+/// Waits for the first boot's end and holds what would disturb the steps. Nothing here fails a run: what goes wrong is
+/// told. Doing it again does no harm.
+pub(crate) fn settle(state_directory: &Path, output: &mut Output<'_>) {
+    if let Some(program) = find("cloud-init") {
+        wait_for_cloud_init(&program, output);
+    }
+    if let Some(program) = find("snap") {
+        hold_snaps(&program, state_directory, output);
+    }
+}
+
+/// `cloud-init status --wait` ends with 1 where cloud-init has failed, and with 2 (from 23.4 on) where it has warnings.
+fn wait_for_cloud_init(program: &Path, output: &mut Output<'_>) {
+    let began = Instant::now();
+    let mut child = match quiet(Command::new(program).args(["status", "--wait"])).spawn() {
+        Ok(child) => child,
+        Err(error) => return output.remark(&format!("cloud-init is not waited for: {error}")),
+    };
+    let mut told = false;
+    let status = loop {
+        match child.try_wait() {
+            Ok(None) if began.elapsed() < PATIENCE => {}
+            ended => break ended.ok().flatten(),
+        }
+        if !told && began.elapsed() >= SILENCE {
+            told = true;
+            output.remark("cloud-init is still at work; it is waited for, 10 minutes at most");
+        }
+        thread::sleep(LOOK);
+    };
+    let took = began.elapsed().as_secs();
+    match status.map(|status| status.code()) {
+        None => {
+            let _ = child.kill().and_then(|()| child.wait());
+            output.remark("cloud-init has not ended within 10 minutes; the steps begin all the same");
+        }
+        Some(Some(0)) if told => output.remark(&format!("cloud-init has ended after {took} s")),
+        Some(Some(0)) => {}
+        Some(Some(2)) => output.remark("cloud-init has ended with warnings; see /var/log/cloud-init.log"),
+        Some(_) => output.remark("cloud-init has failed; the steps begin all the same; see /var/log/cloud-init.log"),
+    }
+}
+
+/// Holds refreshes, unless somebody already does: then it is not ours to let them go again.
+fn hold_snaps(program: &Path, state_directory: &Path, output: &mut Output<'_>) {
+    let is_held = quiet(Command::new(program).args(["get", "system", "refresh.hold"])).status();
+    if is_held.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let held = fs::write(mark(state_directory), "")
+        .and_then(|()| quiet(Command::new(program).args(["refresh", "--hold"])).status());
+    if !held.is_ok_and(|status| status.success()) {
+        let _ = fs::remove_file(mark(state_directory));
+        output.remark("snap refreshes cannot be held (snapd before 2.58); one during the build may lose it");
+    }
+}
+
+/// Lets refreshes go on that were held for the build.
+pub(crate) fn let_snaps_go(state_directory: &Path) {
+    if mark(state_directory).exists()
+        && let Some(program) = find("snap")
+    {
+        let _ = quiet(Command::new(program).args(["refresh", "--unhold"])).status();
+        let _ = fs::remove_file(mark(state_directory));
+    }
+}
+
+fn mark(state_directory: &Path) -> PathBuf {
+    state_directory.with_file_name(HELD)
+}
+
+/// It says nothing of its own: cloud-init prints dots.
+fn quiet(command: &mut Command) -> &mut Command {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
+}
