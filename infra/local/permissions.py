@@ -84,6 +84,7 @@ TOUCHED = {
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
     "ec2:CopyImage": lambda call: call.new("image", "snapshot"),
     "ec2:StopInstances": lambda call: call.existing("InstanceId"),
+    "ec2:GetConsoleOutput": lambda call: call.existing("InstanceId"),
     "ec2:TerminateInstances": lambda call: call.existing("InstanceId"),
     "ec2:DeregisterImage": lambda call: call.existing("ImageId"),
     "ec2:ModifyImageAttribute": lambda call: call.existing("ImageId"),

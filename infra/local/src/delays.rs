@@ -63,6 +63,12 @@ const DEMO_REBOOT: Duration = Duration::from_millis(300);
 const LOST_WORKER: Duration = Duration::from_secs(60);
 /// Demo: the same.
 const DEMO_LOST_WORKER: Duration = Duration::from_millis(300);
+/// The agent's unit is started again after this time (`RestartSec=90` in amazon-ssm-agent 3.3's unit).
+const AGENT_RESTART: Duration = Duration::from_secs(90);
+/// Agents are heard of every five minutes at least (Systems Manager's guide, "Heartbeats"), and are lost when one is missing.
+const HEARTBEATS: Duration = Duration::from_secs(300);
+/// Instant and demo: longer than a reboot, during which an agent stays online, takes on a busy machine.
+const CONNECTION_LOST: Duration = Duration::from_secs(5);
 /// How long the agent waits for the upload of a log that does not come to its end (amazon-ssm-agent 3.3, fileS3.go:
 /// 60 looks, one a second), of each of the two outputs.
 const LOG_UPLOAD: Duration = Duration::from_secs(60);
@@ -91,6 +97,10 @@ pub(crate) struct Delays {
     pub(crate) reboot: Duration,
     /// From the agent's start until it gives up a command that ran when its machine went down.
     pub(crate) lost_worker: Duration,
+    /// After how long an agent that ended by itself is started again.
+    pub(crate) agent_restart: Duration,
+    /// After how long without a word of it Systems Manager calls an agent's connection lost.
+    pub(crate) connection_lost: Duration,
     /// How long the end of a log that cannot be read is waited for.
     pub(crate) log_upload: Duration,
     /// Bytes a second that a script's output gets through; none: as it comes.
@@ -132,6 +142,8 @@ impl From<DelayProfile> for Delays {
             reboot,
             lost_worker,
             log_upload: Duration::ZERO,
+            agent_restart: lost_worker,
+            connection_lost: CONNECTION_LOST,
             output_rate: None,
             image,
             rates: None,
@@ -156,6 +168,8 @@ fn realistic(speed_up: f64) -> Delays {
         reboot: REBOOT.div_f64(speed_up),
         lost_worker: LOST_WORKER.div_f64(speed_up),
         log_upload: LOG_UPLOAD.div_f64(speed_up),
+        agent_restart: AGENT_RESTART.div_f64(speed_up),
+        connection_lost: HEARTBEATS.div_f64(speed_up),
         output_rate: Some(OUTPUT_RATE * speed_up),
         image: SNAPSHOT_BASE.div_f64(speed_up),
         rates: Some([SNAPSHOT_RATE, FAST_SNAPSHOT_RATE, COPY_RATE].map(|rate| 1.0 / rate / speed_up)),

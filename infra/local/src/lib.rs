@@ -7,6 +7,7 @@
 //! network, and where the endpoint runs as root, so does what an instance runs.
 
 mod admin;
+mod agent;
 mod api;
 mod base;
 mod delays;

@@ -58,19 +58,8 @@ impl Endpoint {
     async fn stay_up(self: &Arc<Self>, id: &str) {
         self.set_up(id);
         tokio::time::sleep(self.settings().delays.online).await;
-        self.register(id);
+        self.tend_agent(id);
         self.watch(id).await;
-    }
-
-    /// The first contact of the agent, if there is one.
-    fn register(&self, id: &str) {
-        let mut world = self.world();
-        let Some(instance) = world.instances.get_mut(id).filter(|one| one.has_agent) else { return };
-        let runs = instance.state() == InstanceState::Running;
-        let was_online = std::mem::replace(&mut instance.online, runs);
-        if instance.online && !was_online && self.settings().registration_events {
-            self.emit(Event::of_registration(instance));
-        }
     }
 
     async fn bring_up(&self, id: &str) -> Result<(), GuestError> {

@@ -158,6 +158,7 @@ mod tests {
                 metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
                 tags: tags(stack, build),
                 block_devices: vec![],
+                user_data: None,
             };
             ids.push(cloud.launch(region, &launch).await.unwrap().id);
         }

@@ -12,6 +12,8 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
         processes += guest.processes().await;
     }
     let world = endpoint.world();
+    // An instance's agent stands for what the endpoint does itself.
+    let agents = world.instances.values().filter(|one| one.online && one.last_heard.is_none()).count();
     let live = world.instances.values().filter(|instance| instance.state() != InstanceState::Terminated);
     let images = world.images.values().filter(|image| image.exists());
     let source_snapshots: Vec<&String> = world
@@ -24,7 +26,7 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
     json!({
         "disk": endpoint.host.disk(),
         "isolation": endpoint.host.isolation(),
-        "processes": processes,
+        "processes": processes.saturating_sub(agents),
         "instances": live.map(instance).collect::<Vec<_>>(),
         "images": images.map(image).collect::<Vec<_>>(),
         "snapshots": world

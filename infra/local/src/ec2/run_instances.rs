@@ -27,7 +27,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     let params = launch_templates::resolve(call, &world)?;
     let call = &Call { params: &params, ..*call };
     let mut model = launch_plan::plan(call, &mut world)?;
-    model.has_agent &= call.fault != Some(&CallFault::NoAgent);
+    model.silent = call.fault == Some(&CallFault::NoAgent);
     call.check_dry_run()?;
     let mut made = Vec::new();
     for _ in 0..count {

@@ -210,6 +210,14 @@ impl Guest {
         Some(bytes)
     }
 
+    /// Whether a path inside is a link to the null device.
+    pub(crate) async fn is_null(&self, path: &str) -> bool {
+        let link = self.open_as(path, OFlags::PATH | OFlags::NOFOLLOW).await;
+        link.is_ok_and(|link| {
+            rustix::fs::readlinkat(&link, "", Vec::new()).is_ok_and(|to| to.as_bytes() == b"/dev/null")
+        })
+    }
+
     async fn open_as(&self, path: &str, flags: OFlags) -> Result<File, GuestError> {
         let root = match self.power.lock().await.running() {
             Some(running) => running.root(self),

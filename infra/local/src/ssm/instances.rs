@@ -1,11 +1,15 @@
 //! DescribeInstanceInformation.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::page::{OF_INSTANCES, page};
 use super::{Call, epoch};
 use crate::api::ApiError;
+use crate::settings::Settings;
 use crate::world::{Instance, InstanceState};
 
 #[derive(Default, Deserialize)]
@@ -42,26 +46,31 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, ApiError> {
     }
     let world = call.endpoint.world();
     let own = world.instances.values().filter(|instance| instance.scope == *call.scope);
-    let known = own.filter(|one| one.has_agent && (one.online || one.state() == InstanceState::Stopped));
+    let known = own.filter(|one| one.online || one.last_heard.is_some() && one.state() == InstanceState::Stopped);
+    let settings = call.endpoint.settings();
     let pass = |instance: &&Instance| {
         filters.iter().all(|filter| match filter.key.as_str() {
             "InstanceIds" => filter.values.contains(&instance.id),
-            _ => filter.values.iter().any(|status| status == ping(instance)),
+            _ => filter.values.iter().any(|status| status == ping(instance, &settings)),
         })
     };
-    let found = known.filter(pass).map(item).collect();
+    let found = known.filter(pass).map(|one| item(one, &settings)).collect();
     page("InstanceInformationList", found, OF_INSTANCES, input.max_results, input.next_token.as_deref())
 }
 
-fn ping(instance: &Instance) -> &'static str {
-    if instance.online { "Online" } else { "ConnectionLost" }
+/// Systems Manager notices only after a while that it hears nothing.
+fn ping(instance: &Instance, settings: &Settings) -> &'static str {
+    let silence = instance.last_heard.and_then(|last| Duration::try_from(Timestamp::now().duration_since(last)).ok());
+    let is_lost = !instance.online || silence.is_some_and(|silence| silence >= settings.delays.connection_lost);
+    if is_lost { "ConnectionLost" } else { "Online" }
 }
 
-fn item(instance: &Instance) -> Value {
+fn item(instance: &Instance, settings: &Settings) -> Value {
+    let heard = instance.last_heard.map_or_else(Timestamp::now, |last| settings.aged(last));
     json!({
         "InstanceId": instance.id,
-        "PingStatus": ping(instance),
-        "LastPingDateTime": epoch(jiff::Timestamp::now()),
+        "PingStatus": ping(instance, settings),
+        "LastPingDateTime": epoch(heard),
         "AgentVersion": "3.3.0.0",
         "IsLatestVersion": true,
         "PlatformType": "Linux",

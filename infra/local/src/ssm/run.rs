@@ -129,6 +129,9 @@ impl Run {
             // It ran under an earlier endpoint: to the instance its host has crashed.
             return self.interrupted().await;
         }
+        if !self.is_delivered().await {
+            return Told::of(InvocationStatus::DeliveryTimedOut, -1);
+        }
         for start in 0..=MOST_RERUNS {
             let Some(guest) = self.booted_guest().await else { break };
             if start == 0 {
@@ -140,13 +143,38 @@ impl Run {
                     self.endpoint.reboot(&self.instance).await;
                 }
                 End::Interrupted => return self.interrupted().await,
-                end => return self.told(&guest, end).await,
+                end => return self.reported(&guest, end).await,
             }
         }
         self.wait_for_the_deadline().await
     }
 
-    /// What the agent tells of a script that has ended on a running instance.
+    /// Waits for an agent that takes the command; false where none does within `TimeoutSeconds`.
+    async fn is_delivered(&self) -> bool {
+        let until = Instant::now() + Duration::from_secs(self.command.delivery_timeout);
+        while !self.endpoint.is_heard(&self.instance) {
+            if Instant::now() >= until || self.is_cancelled() {
+                return false;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        true
+    }
+
+    /// What the agent tells of a script that has ended on a running instance. A script runs on without its agent; what
+    /// became of it is told when there is one again.
+    async fn reported(&mut self, guest: &Guest, end: End) -> Told {
+        let told = self.told(guest, end).await;
+        while !self.endpoint.is_heard(&self.instance) {
+            if Instant::now() >= self.deadline || self.is_cancelled() {
+                return self.wait_for_the_deadline().await;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        told
+    }
+
+    /// What the agent finds of it.
     async fn told(&mut self, guest: &Guest, end: End) -> Told {
         let (status, code, words) = match &end {
             End::NotStarted(words) => (InvocationStatus::Failed, 1, words.clone()),

@@ -81,8 +81,14 @@ pub(crate) struct Instance {
     pub(crate) volume_tags: Tags,
     pub(crate) launched_at: Timestamp,
     pub(crate) states: Timeline<InstanceState>,
-    /// Whether Systems Manager takes commands for it. Stays true over a reboot, as on AWS.
+    /// Whether its agent has registered since it was started. Stays true over a reboot, as on AWS.
     pub(crate) online: bool,
+    /// When its agent was heard of for the last time, once it has ended; none while it runs.
+    #[serde(default)]
+    pub(crate) last_heard: Option<Timestamp>,
+    /// Whether a fault keeps Systems Manager from ever hearing of an agent.
+    #[serde(default)]
+    pub(crate) silent: bool,
     pub(crate) reason: Option<Reason>,
     pub(crate) architecture: String,
     pub(crate) root_device: String,
@@ -95,7 +101,7 @@ pub(crate) struct Instance {
     pub(crate) user_data: Option<String>,
     /// Whether a spot request launched it (`InstanceMarketOptions`).
     pub(crate) spot: bool,
-    /// Whether a Systems Manager agent runs in it.
+    /// Whether its image brings a Systems Manager agent.
     pub(crate) has_agent: bool,
     /// Whether TerminateInstances is refused (`DisableApiTermination`).
     pub(crate) keep_from_terminate: bool,

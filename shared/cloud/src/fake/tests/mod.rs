@@ -36,6 +36,7 @@ fn launch(token: &str, image: &str) -> Launch {
         metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
         tags: tags(),
         block_devices: Vec::new(),
+        user_data: None,
     }
 }
 
