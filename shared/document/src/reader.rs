@@ -2,6 +2,7 @@
 //! mistake is collected.
 
 use crate::diagnostic::shown;
+use crate::setting::has_leading_zero;
 use crate::yaml::{self, Node, Span, Value};
 use crate::{Diagnostic, Diagnostics, Literal, Severity, Source, did_you_mean};
 
@@ -117,8 +118,9 @@ impl<'s> Reader<'s> {
 
     /// The node as a whole number.
     pub fn integer(&mut self, node: &Node, what: &str) -> Option<i64> {
-        match node.text().and_then(|text| text.parse().ok()) {
-            Some(number) => Some(number),
+        match node.text().and_then(|text| Some((text.parse().ok()?, has_leading_zero(text)))) {
+            Some((_, true)) => self.wrong_shape(node, what, "a whole number without a leading zero"),
+            Some((number, false)) => Some(number),
             None => self.wrong_shape(node, what, "a whole number"),
         }
     }

@@ -37,6 +37,12 @@ impl Literal for u64 {
     const EXPECTED: &'static str = "a whole number from 0 on";
 
     fn read(text: &str) -> Option<Self> {
-        text.parse().ok()
+        text.parse().ok().filter(|_| !has_leading_zero(text))
     }
+}
+
+/// Whether a number is written with a zero in front, which readers of YAML take for octal (1.1) or decimal (1.2).
+pub(crate) fn has_leading_zero(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+']);
+    digits.len() > 1 && digits.starts_with('0')
 }

@@ -177,3 +177,34 @@ fn a_diagnostic_is_json_for_programs() {
     });
     assert_eq!(json[1], expected);
 }
+
+#[test]
+fn a_leading_zero_is_no_part_of_a_number() {
+    for text in ["012", "08", "'012'"] {
+        let found = found(&with_steps(&format!(
+            "      - {{name: One, action: ExecuteBash, timeoutSeconds: {text}, inputs: {{commands: [x]}}}}\n"
+        )));
+        let text = text.trim_matches('\'');
+        let expected = format!(
+            "f.yml:5:58: error: `timeoutSeconds` must be a whole number without a leading zero, not `{text}`\n"
+        );
+        assert!(found.starts_with(&expected), "{found}");
+    }
+    let delay = found(&with_steps("      - {name: One, action: Reboot, inputs: {delaySeconds: 05}}\n"));
+    assert!(delay.contains("`delaySeconds` must be a whole number from 0 on, not `05`"), "{delay}");
+}
+
+#[test]
+fn commands_that_succeed_without_effect_are_warned_of() {
+    let warned = |command: &str, name: &str| {
+        let text =
+            with_steps(&format!("      - {{name: One, action: ExecuteBash, inputs: {{commands: ['{command}']}}}}\n"));
+        let document = Document::parse("f.yml", &text).unwrap();
+        document.warnings.to_string().contains(name)
+    };
+    assert!(warned("zypper --non-interactive patch", "zypper patch"));
+    assert!(!warned("zypper patch --non-interactive-include-reboot-patches", "zypper patch"));
+    assert!(!warned("zypper update", "zypper patch"));
+    assert!(warned("curl -s http://169.254.169.254/latest/meta-data/instance-id", "token"));
+    assert!(!warned("curl -H \"X-aws-ec2-metadata-token: $t\" http://169.254.169.254/latest/meta-data/", "token"));
+}

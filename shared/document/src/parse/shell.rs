@@ -37,6 +37,24 @@ pub(super) fn stops_at_errors(script: &str) -> bool {
     })
 }
 
+/// Whether a script calls `zypper patch` so that it leaves out patches that need a reboot.
+pub(super) fn skips_patches(script: &str) -> bool {
+    let lines = script.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let mut commands = lines.flat_map(|line| line.split([';', '&', '|']));
+    commands.any(|command| {
+        let mut words = command.split_whitespace().skip_while(|word| *word != "zypper");
+        let patches = words.any(|word| word == "patch");
+        patches && !command.contains("interactive-include-reboot-patches")
+    })
+}
+
+/// Whether a script asks the instance's metadata for something and nowhere speaks of a token.
+pub(super) fn asks_metadata_without_token(script: &str) -> bool {
+    let mut lines = script.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let asks = |line: &str| line.contains("169.254.169.254") && (line.contains("curl") || line.contains("wget"));
+    lines.any(asks) && !script.to_lowercase().contains("x-aws-ec2-metadata-token")
+}
+
 /// Whether a command is `set` with `-e` among its flags, or `-o errexit`.
 fn sets_errexit(command: &str) -> bool {
     let mut words = command.split_whitespace();

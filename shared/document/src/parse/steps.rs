@@ -78,6 +78,7 @@ impl Parse<'_> {
         map.finish(&mut self.reader);
         let action = module.and_then(|module| self.inputs(module, inputs, inputs_key))?;
         self.warn_of_script(&action, inputs_key);
+        self.warn_of_commands(&action);
         let (condition, repeat) = (condition.flatten(), repeat.flatten());
         Some(Step {
             name: name?,

@@ -1,7 +1,7 @@
 //! What is legal and hurts people: warnings, never errors.
 
 use super::Parse;
-use super::shell::{commands, stops_at_errors};
+use super::shell::{asks_metadata_without_token, commands, skips_patches, stops_at_errors};
 use crate::action::Module;
 use crate::reference::Chain;
 use crate::yaml::Span;
@@ -48,6 +48,23 @@ impl Parse<'_> {
             let help = "begin with `set -e`, else only the last command decides whether the step fails";
             let message = "this script goes on after a command that fails";
             self.reader.warning_with_help(span, "no-set-e", message, Some(help.to_owned()));
+        }
+    }
+
+    /// Commands that succeed without having done what they are there for.
+    pub(super) fn warn_of_commands(&mut self, action: &Action) {
+        let Action::ExecuteBash(bash) = action else { return };
+        for command in &bash.commands {
+            if skips_patches(&command.raw) {
+                let message = "`zypper patch` leaves out what needs a reboot and still ends with 0";
+                let help = "add `--non-interactive-include-reboot-patches`, else security patches may be missing";
+                self.reader.warning_with_help(command.span, "skipped-patches", message, Some(help.to_owned()));
+            }
+            if asks_metadata_without_token(&command.raw) {
+                let message = "the instance's metadata answers only to requests with a token";
+                let help = "take a token by PUT of `/latest/api/token`, or write `{{ aws:imds:instance-id }}`";
+                self.reader.warning_with_help(command.span, "metadata-token", message, Some(help.to_owned()));
+            }
         }
     }
 
