@@ -28,6 +28,22 @@ fn after_the_reboot_action_the_next_step_runs() {
 }
 
 #[test]
+fn a_start_by_ssm_before_the_pending_reboot_runs_nothing_and_asks_again() {
+    let machine = Machine::with_steps(
+        "      - {name: Restart, action: Reboot}\n      - {name: After, action: ExecuteBash, inputs: {commands: [echo after]}}\n",
+    );
+    let start = || Run::of(machine.command().env("AWS_SSM_INSTANCE_ID", "i-1").output().unwrap());
+    assert_eq!(start().status, Some(194));
+    for _ in 0..2 {
+        let early = start();
+        assert_eq!((early.status, early.stdout.as_str(), early.stderr.as_str()), (Some(194), "", ""));
+    }
+    let last = start();
+    assert_eq!((last.status, last.stdout.as_str()), (Some(1), ""));
+    assert!(last.message().starts_with("the machine was to be rebooted"), "{}", last.message());
+}
+
+#[test]
 fn after_exit_194_the_same_step_runs_again() {
     let machine = Machine::with_steps(
         "      - {name: Once, action: ExecuteBash, inputs: {commands: [echo once]}}\n      - name: Again\n        action: ExecuteBash\n        \

@@ -1,5 +1,6 @@
 //! From a work order to an exit status.
 
+use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use crate::documents::{DocumentError, copy_documents, read_documents};
 use crate::explain::explain;
 use crate::output::Output;
 use crate::reserve::Reserve;
-use crate::run::{Around, Flow, Run};
+use crate::run::{Around, Flow, Run, boot};
 use crate::secrets::Secrets;
 use crate::state::State;
 use crate::store::{Store, StoreError};
@@ -30,9 +31,14 @@ enum ExecuteError {
     Logs { path: PathBuf, source: io::Error },
     #[error("a folder of the work order has no absolute path")]
     Path(#[source] io::Error),
+    #[error("the machine was to be rebooted, and the agent was started {starts} times without that having happened")]
+    NotRebooted { starts: u32 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// How often a start before the pending reboot asks for it again. Each counts for the SSM agent as a reboot does.
+const EARLY_STARTS: u32 = 2;
 
 /// Carries an order out and returns the exit status: 0 success, 1 failure, 194 when the machine is to be rebooted and
 /// the same order to be started again.
@@ -71,6 +77,7 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
         Some(State { result: Some(result), .. }) => return Ok(Some(result)),
         // The run that was waited for is about to have the machine rebooted: nothing may start before that.
         Some(state) if store.waited && state.reboot_pending => return Ok(None),
+        Some(state) if is_early(&state) => return ask_again(&mut store, state).map(|()| None),
         Some(state) => state,
         None => State::new(&order.execution, Timestamp::now(), log_folder(order)),
     };
@@ -97,6 +104,21 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     }
 }
 
+/// Whether the SSM agent started the command again before the reboot that it was asked for. It reboots a minute after it
+/// was asked, and a restart of its own (an update of its package) meanwhile runs the command anew. Whoever starts this
+/// program by hand decides for himself that the machine is ready.
+fn is_early(state: &State) -> bool {
+    let by_ssm = env::var_os("AWS_SSM_INSTANCE_ID").is_some();
+    by_ssm && state.reboot_pending && !state.boot.is_empty() && state.boot == boot()
+}
+
+/// Asks for the pending reboot once more, and gives up where it never comes.
+fn ask_again(store: &mut Store, state: State) -> Result<(), ExecuteError> {
+    let starts = state.early_starts + 1;
+    store.begin(&State { early_starts: starts, ..state })?;
+    if starts > EARLY_STARTS { Err(ExecuteError::NotRebooted { starts }) } else { Ok(()) }
+}
+
 /// The result of a run whose state can no longer be saved: what was known, and why it ended.
 fn broken_off(known: RunResult, error: &StoreError) -> RunResult {
     let failed = RunResult::failed(&known.execution_id, explain(error));
@@ -117,7 +139,9 @@ impl ExecuteError {
     fn result(&self, order: &WorkOrder) -> RunResult {
         let document = match self {
             Self::Document(error) => error.document().to_owned(),
-            Self::Version { .. } | Self::Logs { .. } | Self::Path(_) | Self::Store(_) => String::new(),
+            Self::Version { .. } | Self::Logs { .. } | Self::Path(_) | Self::NotRebooted { .. } | Self::Store(_) => {
+                String::new()
+            }
         };
         let result = RunResult::failed(&order.execution, explain(self));
         let context = result.failure_context.map(|context| FailureContext { document, ..context });

@@ -63,6 +63,11 @@ struct Scope<'s> {
     muted: bool,
 }
 
+/// Which boot of the machine this is. Without such a file (another kernel) it is the same boot for ever.
+pub(crate) fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
 impl<'r, 'o> Run<'r, 'o> {
     /// Goes on from a state, which may be a new one, and begins its journal.
     pub(crate) fn new(
@@ -72,12 +77,11 @@ impl<'r, 'o> Run<'r, 'o> {
         state: State,
         around: Around<'r, 'o>,
     ) -> Result<Self, StoreError> {
-        // Without such a file (another kernel) it is the same boot for ever.
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+        let boot = boot();
         let is_new = state.documents.is_empty();
         let rebooted = !is_new && state.boot != boot;
         let restarted = rebooted && !state.reboot_pending && !state.has_running_step();
-        let state = State { boot, reboot_pending: false, ..state };
+        let state = State { boot, reboot_pending: false, early_starts: 0, ..state };
         store.begin(&state)?;
         Ok(Self { order, documents, store, state, around, restarted, rebooted })
     }

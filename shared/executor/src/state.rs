@@ -22,6 +22,9 @@ pub(crate) struct State {
     pub(crate) documents: Vec<DocumentRecord>,
     /// The last start ended with the wish for a reboot.
     pub(crate) reboot_pending: bool,
+    /// How often the agent was started again before the reboot that is pending.
+    #[serde(default)]
+    pub(crate) early_starts: u32,
     /// Which boot of the machine it was written in.
     pub(crate) boot: String,
     /// What must not be shown, also after a reboot.
@@ -39,6 +42,7 @@ impl State {
             log_folder,
             documents: Vec::new(),
             reboot_pending: false,
+            early_starts: 0,
             boot: String::new(),
             secrets: Vec::new(),
             result: None,
