@@ -8,7 +8,10 @@ fn updates_are_followed_by_a_reboot_where_they_need_one() {
     machine.program("dnf", "");
     machine.program("needs-restarting", "");
     machine.run("update-linux", "").ends_with(0);
-    assert_eq!(machine.calls(), "dnf -y --refresh upgrade\nneeds-restarting -r\n");
+    assert_eq!(
+        machine.calls(),
+        "dnf -y --refresh --setopt=skip_if_unavailable=0 upgrade\nneeds-restarting -r\n"
+    );
     machine.program("needs-restarting", "exit 1");
     machine.run("update-linux", "").ends_with(194);
     machine.write("run/reboot-required", "");
@@ -21,7 +24,8 @@ fn python_comes_from_the_systems_packages() {
     machine.program("apt-get", "");
     machine.program("python3", "");
     machine.run("python-3-linux", "-p build,validate").ends_with(0);
-    let calls = "apt-get -q update\napt-get -q -y install --no-install-recommends python3 python3-pip python3-venv\n\
+    let calls = "apt-get -q -oDPkg::Lock::Timeout=300 -oAPT::Update::Error-Mode=any update\n\
+                 apt-get -q -oDPkg::Lock::Timeout=300 -y install --no-install-recommends python3 python3-pip python3-venv\n\
                  python3 -c import sys; print(sys.version); assert sys.version_info >= (3,)\n";
     assert_eq!(machine.calls(), calls);
 }
@@ -73,12 +77,12 @@ fn docker_comes_from_the_repository_of_the_distribution() {
         "deb [arch=amd64 signed-by=/etc/apt/keyrings/docker.asc] https://download.docker.com/linux/debian one stable\n";
     assert_eq!(machine.read("etc/apt/sources.list.d/docker.list"), list);
     let calls = "\
-apt-get -q update
-apt-get -q -y install ca-certificates curl
+apt-get -q -oDPkg::Lock::Timeout=300 -oAPT::Update::Error-Mode=any update
+apt-get -q -oDPkg::Lock::Timeout=300 -y install ca-certificates curl
 curl -fsSL https://download.docker.com/linux/debian/gpg -o /etc/apt/keyrings/docker.asc
 dpkg --print-architecture
-apt-get -q update
-apt-get -q -y install docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin
+apt-get -q -oDPkg::Lock::Timeout=300 -oAPT::Update::Error-Mode=any update
+apt-get -q -oDPkg::Lock::Timeout=300 -y install docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin
 systemctl enable docker
 docker --version
 ";
