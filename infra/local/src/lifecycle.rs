@@ -94,14 +94,12 @@ impl Endpoint {
 
     fn power_off(self: &Arc<Self>, id: &str) {
         let terminate = self.world().instances.get(id).is_some_and(|instance| instance.terminate_on_shutdown);
+        let (code, message) =
+            ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown");
         if terminate {
-            self.clone().end(
-                id,
-                "Client.InstanceInitiatedShutdown",
-                "Client.InstanceInitiatedShutdown: Instance initiated shutdown",
-            );
+            self.clone().end(id, code, message);
         } else {
-            self.clone().stop(id);
+            self.clone().stop(id, code, message);
         }
     }
 
@@ -124,13 +122,19 @@ impl Endpoint {
     /// Starts a stopped instance.
     pub(crate) fn start(self: Arc<Self>, id: &str) {
         if self.advance(id, InstanceState::Stopped, InstanceState::Pending) {
+            if let Some(instance) = self.world().instances.get_mut(id) {
+                instance.reason = None;
+            }
             self.come_up(id);
         }
     }
 
     /// Stops an instance: `stopping`, then `stopped`; its disk stays.
-    pub(crate) fn stop(self: Arc<Self>, id: &str) {
+    pub(crate) fn stop(self: Arc<Self>, id: &str, code: &str, message: &str) {
         if self.advance(id, InstanceState::Running, InstanceState::Stopping) {
+            if let Some(instance) = self.world().instances.get_mut(id) {
+                instance.reason = Some(Reason::now(code, message));
+            }
             self.finish_stop(id);
         }
     }
@@ -153,7 +157,7 @@ impl Endpoint {
             Some(state) => state,
         };
         if let Some(instance) = self.world().instances.get_mut(id) {
-            instance.reason = Some(Reason { code: code.to_owned(), message: message.to_owned() });
+            instance.reason = Some(Reason::now(code, message));
         }
         self.advance(id, from, InstanceState::ShuttingDown);
         self.finish_end(id);

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::params::Params;
 use super::xml::Xml;
 use super::{Call, block_devices};
 use crate::api::{ApiError, Scope};
@@ -14,6 +15,7 @@ use crate::world::{
 /// Makes an image of a stopped or running instance. A running one is rebooted unless `NoReboot` is set.
 pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("Name")?;
+    check_tagged(call.params)?;
     let mut world = call.endpoint.world();
     let instance = imageable(&world, call.scope, call.params.require("InstanceId")?)?.clone();
     check_name(&world, call.scope, name)?;
@@ -31,6 +33,20 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut xml = Xml::new();
     xml.text("imageId", id);
     Ok(xml)
+}
+
+/// A new image and its snapshots can be tagged, nothing else: "If you specify other values for ResourceType, the request
+/// fails" (CreateImage in the API reference).
+fn check_tagged(params: &Params) -> Result<(), ApiError> {
+    let specifications = params.structures("TagSpecification");
+    let kinds = specifications.iter().filter_map(|one| one.get("ResourceType"));
+    match kinds.into_iter().find(|kind| !["image", "snapshot"].contains(kind)) {
+        None => Ok(()),
+        Some(kind) => {
+            let message = format!("'{kind}' is not a valid taggable resource type for this operation.");
+            Err(ApiError::new("InvalidParameterValue", message))
+        }
+    }
 }
 
 fn imageable<'w>(world: &'w World, scope: &Scope, id: &str) -> Result<&'w Instance, ApiError> {

@@ -1,7 +1,8 @@
 //! DescribeImages.
 
 use super::Call;
-use super::filters::{Filters, page};
+use super::filters::{self, Filters};
+use super::known_filters::IMAGES;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{BlockDevice, Image, ImageState, Snapshot, World, check_id, iso};
@@ -9,28 +10,12 @@ use crate::world::{BlockDevice, Image, ImageState, Snapshot, World, check_id, is
 /// Owner alias of the source image.
 const AMAZON: &str = "amazon";
 
-const FILTERS: [&str; 13] = [
-    "name",
-    "state",
-    "architecture",
-    "image-id",
-    "image-type",
-    "is-public",
-    "owner-id",
-    "owner-alias",
-    "root-device-name",
-    "root-device-type",
-    "virtualization-type",
-    "block-device-mapping.snapshot-id",
-    "description",
-];
-
 /// An image and the state it is shown in.
 type Seen<'w> = (&'w Image, ImageState);
 
 /// Describes images that the account may see, as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &FILTERS)?;
+    let filters = Filters::read(call.params, &IMAGES)?;
     let owners = call.params.list("Owner");
     let mut world = call.endpoint.world();
     world.newest_source(&call.scope.region);
@@ -45,12 +30,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let users = call.params.list("ExecutableBy");
     seen.retain(|(image, _)| users.is_empty() || users.iter().any(|user| may_launch(call, image, user)));
     seen.retain(|(image, _)| owners.is_empty() || owners.iter().any(|owner| is_owner(call, image, owner)));
-    seen.retain(|(image, state)| filters.pass(&image.tags, |name| field(image, *state, name)));
-    let (seen, next) = page(call, seen)?;
-    let mut xml = Xml::new();
-    xml.items("imagesSet", seen, |xml, (image, state)| item(xml, &world, image, state));
-    xml.maybe("nextToken", next);
-    Ok(xml)
+    filters::answer(call, "imagesSet", filters.keep(seen, |xml, (image, state)| item(xml, &world, image, state)))
 }
 
 fn chosen<'w>(call: &Call<'_>, world: &'w World) -> Result<Vec<Seen<'w>>, ApiError> {
@@ -90,29 +70,6 @@ fn may_launch(call: &Call<'_>, image: &Image, user: &str) -> bool {
         "self" => image.grants.accounts.contains(&call.scope.account),
         account => image.grants.accounts.contains(account),
     }
-}
-
-fn field(image: &Image, state: ImageState, name: &str) -> Vec<String> {
-    if name == "block-device-mapping.snapshot-id" {
-        return image.snapshots();
-    }
-    let value = match name {
-        "name" => image.name.as_str(),
-        "state" => state.name(),
-        "architecture" => &image.architecture,
-        "image-id" => &image.id,
-        "owner-id" => &image.scope.account,
-        "owner-alias" if image.source => AMAZON,
-        "root-device-name" => &image.root_device,
-        "root-device-type" => "ebs",
-        "image-type" => "machine",
-        "is-public" if image.grants.public => "true",
-        "is-public" => "false",
-        "description" => &image.description,
-        "virtualization-type" => "hvm",
-        _ => return Vec::new(),
-    };
-    vec![value.to_owned()]
 }
 
 fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {

@@ -1,52 +1,90 @@
 //! DescribeLaunchTemplates and DescribeLaunchTemplateVersions.
 
 use super::Call;
-use super::filters::{Filters, page};
-use super::launch_templates::find;
+use super::filters::{self, Filters};
+use super::known_filters;
+use super::launch_templates::{by_name, find, one_of};
 use super::params::Params;
 use super::xml::Xml;
 use crate::api::ApiError;
-use crate::world::{LaunchTemplate, iso};
+use crate::world::{LaunchTemplate, World, iso};
+
+/// EC2's words where a call without a template asks for more than the newest or default version of each.
+const NO_TEMPLATE: &str = "To describe the launch template data for all your launch templates, for ‘--versions’ specify \
+    ‘$Latest’, ‘$Default’, or both, and omit ‘--launch-template-id’, ‘--launch-template-name’, and version numbers. To \
+    describe the launch template data for a specific launch template, specify ‘--launch-template-id’ or \
+    ‘--launch-template-name’, and for ‘--versions’ specify one or more of the following values: ‘$Latest’, ‘$Default’, or \
+    one or more version numbers.";
 
 /// Describes templates by id, by name or all.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &["launch-template-name"])?;
+    let filters = Filters::read(call.params, &known_filters::TEMPLATES)?;
     let world = call.endpoint.world();
-    let named = |name: &str, field: &str| -> Result<Vec<&LaunchTemplate>, ApiError> {
-        let one = |value: &String| Params::kept(&[(field.to_owned(), value.clone())].into());
-        call.params.list(name).iter().map(|value| find(&world, call.scope, &one(value))).collect()
-    };
-    let mut found =
-        [named("LaunchTemplateId", "LaunchTemplateId")?, named("LaunchTemplateName", "LaunchTemplateName")?].concat();
-    if found.is_empty() {
+    let (ids, names) = (call.params.list("LaunchTemplateId"), call.params.list("LaunchTemplateName"));
+    let mut found: Vec<&LaunchTemplate> = Vec::new();
+    for id in &ids {
+        let named = Params::kept(&[("LaunchTemplateId".to_owned(), id.clone())].into());
+        found.push(find(&world, call.scope, &named)?);
+    }
+    for name in &names {
+        // Another message than where a call is about one template.
+        let missing = || {
+            let message = "At least one of the launch templates specified in the request does not exist.";
+            ApiError::new("InvalidLaunchTemplateName.NotFoundException", message)
+        };
+        found.push(by_name(&world, call.scope, name).ok_or_else(missing)?);
+    }
+    if ids.is_empty() && names.is_empty() {
         found = world.launch_templates.values().filter(|template| template.scope == *call.scope).collect();
     }
-    found.retain(|template| filters.pass(&template.tags, |_| vec![template.name.clone()]));
-    let (found, next) = page(call, found)?;
-    let mut xml = Xml::new();
-    xml.items("launchTemplates", found, template_item);
-    xml.maybe("nextToken", next);
-    Ok(xml)
+    filters::answer(call, "launchTemplates", filters.keep(found, template_item))
 }
 
 /// Describes the versions of one template.
 pub(super) fn describe_versions(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let filters = Filters::read(call.params, &known_filters::VERSIONS)?;
     let world = call.endpoint.world();
-    let template = find(&world, call.scope, call.params)?;
     let asked = call.params.list("LaunchTemplateVersion");
+    if one_of(call.params)?.is_none() {
+        return across(call, &filters, &world, &asked);
+    }
+    let template = find(&world, call.scope, call.params)?;
     let mut numbers: Vec<u64> = if asked.is_empty() {
         template.versions.keys().rev().copied().collect()
     } else {
-        asked.iter().map(|asked| template.number(Some(asked))).collect::<Result<_, _>>()?
+        asked.iter().map(|asked| number(template, asked)).collect::<Result<_, _>>()?
     };
     let least: u64 = call.params.number("MinVersion")?.unwrap_or(0);
     let most: u64 = call.params.number("MaxVersion")?.unwrap_or(u64::MAX);
     numbers.retain(|number| (least..=most).contains(number));
-    let (numbers, next) = page(call, numbers)?;
-    let mut xml = Xml::new();
-    xml.items("launchTemplateVersionSet", numbers, |xml, number| version_item(xml, template, number));
-    xml.maybe("nextToken", next);
-    Ok(xml)
+    let kept = filters.keep(numbers, |xml, number| version_item(xml, template, number));
+    filters::answer(call, "launchTemplateVersionSet", kept)
+}
+
+/// The default or newest version of every template: what a call without a template may ask for.
+fn across(call: &Call<'_>, filters: &Filters, world: &World, asked: &[String]) -> Result<Xml, ApiError> {
+    if asked.is_empty() || !asked.iter().all(|version| ["$Latest", "$Default"].contains(&version.as_str())) {
+        let code = if asked.is_empty() { "MissingParameter" } else { "InvalidParameterValue" };
+        return Err(ApiError::new(code, NO_TEMPLATE));
+    }
+    let own = world.launch_templates.values().filter(|template| template.scope == *call.scope);
+    let mut shown: Vec<(&LaunchTemplate, u64)> = Vec::new();
+    for template in own {
+        for version in asked {
+            shown.push((template, template.number(Some(version))?));
+        }
+    }
+    shown.dedup_by_key(|(template, number)| (template.id.clone(), *number));
+    let kept = filters.keep(shown, |xml, (template, number)| version_item(xml, template, number));
+    filters::answer(call, "launchTemplateVersionSet", kept)
+}
+
+fn number(template: &LaunchTemplate, asked: &str) -> Result<u64, ApiError> {
+    template.number(Some(asked)).map_err(|error| {
+        let message =
+            format!("Could not find the specified version {asked} for the launch template with ID {}.", template.id);
+        ApiError { message, ..error }
+    })
 }
 
 /// The content of a template.
@@ -79,7 +117,9 @@ pub(super) fn version_item(xml: &mut Xml, template: &LaunchTemplate, number: u64
 }
 
 /// Members that are plain text, as a request and as an answer writes them.
-const TEXTS: [(&str, &str); 8] = [
+const TEXTS: [(&str, &str); 10] = [
+    ("KernelId", "kernelId"),
+    ("RamDiskId", "ramDiskId"),
     ("ImageId", "imageId"),
     ("InstanceType", "instanceType"),
     ("KeyName", "keyName"),

@@ -1,49 +1,126 @@
-//! Filters and pages of describe calls.
+//! Filters and pages of describe calls: one mechanism for all of them.
+//!
+//! A filter looks at what the answer shows: the table of a call says for each filter's name where in an item of the answer
+//! its values are. So a filter can never tell another thing than the answer does.
 
 use super::Call;
 use super::params::Params;
+use super::xml::Xml;
 use crate::api::ApiError;
-use crate::world::Tags;
+
+/// The filters of one call.
+pub(super) struct Known {
+    /// Names, each with the path of its values in an item of the answer. One that leads nowhere is of something that no
+    /// item here has (a public address): nothing matches, as on AWS.
+    pub(super) fields: &'static [(&'static str, &'static str)],
+    /// Documented names of what the endpoint does not know.
+    pub(super) unanswered: &'static [&'static str],
+    /// Whether `tag:KEY` and `tag-key` are among them.
+    pub(super) tags: bool,
+}
 
 /// `Filter.N`: all must match; a filter matches when one of its values does.
-pub(super) struct Filters(Vec<(String, Vec<String>)>);
+pub(super) struct Filters(Vec<(Source, Vec<String>)>);
 
-impl Filters {
-    /// Reads them and refuses names that are not in `known` (tag filters always are).
-    pub(super) fn read(params: &Params, known: &[&str]) -> Result<Self, ApiError> {
-        let read = |filter: &Params| Some((filter.get("Name")?.to_owned(), filter.list("Value")));
-        let filters: Vec<_> = params.structures("Filter").iter().filter_map(read).collect();
-        let is_known = |name: &str| known.contains(&name) || name.starts_with("tag:") || name == "tag-key";
-        match filters.iter().find(|(name, _)| !is_known(name)) {
-            None => Ok(Filters(filters)),
-            Some((name, _)) => Err(ApiError::new("InvalidParameterValue", format!("The filter '{name}' is invalid"))),
+/// Where a filter's values are.
+enum Source {
+    Field(&'static str),
+    Tag(String),
+    TagKey,
+    TagValue,
+}
+
+impl Known {
+    fn source(&self, name: &str) -> Result<Source, ApiError> {
+        match name.strip_prefix("tag:") {
+            Some(key) if self.tags => return Ok(Source::Tag(key.to_owned())),
+            None if self.tags && name == "tag-key" => return Ok(Source::TagKey),
+            // EC2 still takes it, from times when it was documented.
+            None if self.tags && name == "tag-value" => return Ok(Source::TagValue),
+            _ => {}
         }
-    }
-
-    /// Whether a resource passes. `field` gives the values that it has under a filter's name.
-    pub(super) fn pass(&self, tags: &Tags, field: impl Fn(&str) -> Vec<String>) -> bool {
-        self.0.iter().all(|(name, wanted)| {
-            let have = match name.strip_prefix("tag:") {
-                Some(key) => tags.get(key).cloned().into_iter().collect(),
-                None if name == "tag-key" => tags.keys().cloned().collect(),
-                None => field(name),
-            };
-            wanted.iter().any(|pattern| have.iter().any(|value| matches(pattern, value)))
-        })
+        if let Some((_, path)) = self.fields.iter().find(|(known, _)| *known == name) {
+            return Ok(Source::Field(path));
+        }
+        if self.unanswered.contains(&name) {
+            let message = format!("The filter '{name}' is EC2's, but cannot be answered by this local endpoint");
+            return Err(ApiError::new("InvalidParameterValue", message));
+        }
+        Err(ApiError::new("InvalidParameterValue", format!("The filter '{name}' is invalid")))
     }
 }
 
-/// EC2's wildcards: `*` for any text, `?` for one letter.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.chars().next() {
-        None => text.is_empty(),
-        Some('*') => {
-            let rest = &pattern[1..];
-            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..]))
+impl Source {
+    fn values(&self, item: &Xml) -> Vec<String> {
+        let texts = |item: &Xml, path: &str| item.at(path).into_iter().map(Xml::own_text).collect::<Vec<_>>();
+        match self {
+            Source::Field(path) => texts(item, path),
+            Source::TagKey => texts(item, "tagSet/item/key"),
+            Source::TagValue => texts(item, "tagSet/item/value"),
+            Source::Tag(key) => {
+                let tags = item.at("tagSet/item").into_iter();
+                tags.filter(|tag| texts(tag, "key") == [key.as_str()]).flat_map(|tag| texts(tag, "value")).collect()
+            }
         }
-        Some(first) => text.chars().next().is_some_and(|letter| {
-            (first == '?' || first == letter) && matches(&pattern[first.len_utf8()..], &text[letter.len_utf8()..])
-        }),
+    }
+}
+
+impl Filters {
+    /// Reads them and refuses names that the call does not know.
+    pub(super) fn read(params: &Params, known: &Known) -> Result<Self, ApiError> {
+        let read = |filter: &Params| {
+            let source = known.source(filter.get("Name")?);
+            Some(source.map(|source| (source, filter.raw_list("Value"))))
+        };
+        params.structures("Filter").iter().filter_map(read).collect::<Result<_, _>>().map(Filters)
+    }
+
+    /// Whether an item of the answer passes.
+    pub(super) fn pass(&self, item: &Xml) -> bool {
+        self.0.iter().all(|(source, wanted)| {
+            let have = source.values(item);
+            wanted.iter().any(|pattern| have.iter().any(|value| matches(pattern, value)))
+        })
+    }
+
+    /// Writes values, and keeps those that pass.
+    pub(super) fn keep<T>(&self, values: impl IntoIterator<Item = T>, mut item: impl FnMut(&mut Xml, T)) -> Vec<Xml> {
+        let written = values.into_iter().map(|value| {
+            let mut xml = Xml::new();
+            item(&mut xml, value);
+            xml
+        });
+        written.filter(|item| self.pass(item)).collect()
+    }
+}
+
+/// The answer of a describe call: the page of its items under their name, and the token of the next.
+pub(super) fn answer(call: &Call<'_>, name: &str, items: Vec<Xml>) -> Result<Xml, ApiError> {
+    let (items, next) = page(call, items)?;
+    let mut xml = Xml::new();
+    xml.node(name, |xml| {
+        for item in items {
+            xml.push("item", item);
+        }
+    });
+    xml.maybe("nextToken", next);
+    Ok(xml)
+}
+
+/// EC2's wildcards: `*` for any text, `?` for one letter; behind a backslash each stands for itself.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let mut letters = pattern.chars();
+    let (first, rest) = (letters.next(), letters.as_str());
+    let literal = |letter: char, rest: &str| text.strip_prefix(letter).is_some_and(|text| matches(rest, text));
+    match first {
+        None => text.is_empty(),
+        Some('*') => text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..])),
+        Some('?') => text.chars().next().is_some_and(|letter| matches(rest, &text[letter.len_utf8()..])),
+        Some('\\') => match letters.next() {
+            Some(next) if "*?\\".contains(next) => literal(next, letters.as_str()),
+            _ => literal('\\', rest),
+        },
+        Some(letter) => literal(letter, rest),
     }
 }
 
@@ -85,7 +162,7 @@ fn check_size(action: &str, asked: usize) -> Result<usize, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::*;
 
     #[test]
     fn knows_the_wildcards() {
@@ -93,5 +170,43 @@ mod tests {
         assert!(matches("*12*0?", "debian-12-01"));
         assert!(!matches("debian", "debian-12"));
         assert!(!matches("a?", "a"));
+    }
+
+    #[test]
+    fn a_wildcard_behind_a_backslash_is_a_letter() {
+        assert!(matches(r"*value\*", "other value*"));
+        assert!(!matches(r"*value\*", "other values"));
+        assert!(matches(r"what\?", "what?"));
+        assert!(!matches(r"what\?", "whats"));
+        assert!(matches(r"C:\\?", r"C:\x"));
+        assert!(matches(r"C:\x", r"C:\x"));
+        assert!(matches(r"end\", r"end\"));
+    }
+
+    #[test]
+    fn looks_at_what_the_answer_shows() {
+        let known = Known { fields: &[("zone", "placement/zone")], unanswered: &["host-id"], tags: true };
+        let pass = |name: &str, value: &str| {
+            let form = form_urlencoded::Serializer::new(String::new())
+                .append_pair("Filter.1.Name", name)
+                .append_pair("Filter.1.Value.1", value)
+                .finish();
+            let filters = Filters::read(&Params::parse(None, form.as_bytes()), &known)?;
+            Ok::<_, ApiError>(
+                filters
+                    .keep([("a", "blue"), ("b", "")], |xml, (zone, color)| {
+                        xml.nested("placement", "zone", zone);
+                        xml.tags(&[("color".to_owned(), color.to_owned())].into());
+                    })
+                    .len(),
+            )
+        };
+        assert_eq!(pass("zone", "b"), Ok(1));
+        assert_eq!(pass("tag:color", "blue"), Ok(1));
+        assert_eq!(pass("tag:color", ""), Ok(1));
+        assert_eq!(pass("tag-key", "c*"), Ok(2));
+        assert_eq!(pass("tag-value", "blue"), Ok(1));
+        assert!(pass("host-id", "h").unwrap_err().message.contains("cannot be answered"));
+        assert_eq!(pass("nonsense", "x").unwrap_err().message, "The filter 'nonsense' is invalid");
     }
 }

@@ -1,7 +1,7 @@
 //! ModifyInstanceAttribute, DescribeInstanceAttribute and ModifyInstanceMetadataOptions.
 
 use super::Call;
-use super::describe_instances::metadata;
+use super::instance_item::{devices, metadata};
 use super::instance_types;
 use super::xml::Xml;
 use crate::api::ApiError;
@@ -32,6 +32,7 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     changed.keep_from_terminate = flag("disableApiTermination", instance.keep_from_terminate);
     changed.keep_from_stop = flag("disableApiStop", instance.keep_from_stop);
     changed.ebs_optimized = flag("ebsOptimized", instance.ebs_optimized);
+    changed.source_dest_check = flag("sourceDestCheck", instance.source_dest_check);
     if let Some(behavior) = value("instanceInitiatedShutdownBehavior") {
         changed.terminate_on_shutdown = behavior == "terminate";
     }
@@ -74,6 +75,22 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
         "disableApiTermination" => Some(instance.keep_from_terminate.to_string()),
         "disableApiStop" => Some(instance.keep_from_stop.to_string()),
         "ebsOptimized" => Some(instance.ebs_optimized.to_string()),
+        "sourceDestCheck" => Some(instance.source_dest_check.to_string()),
+        "enaSupport" => Some("true".to_owned()),
+        // Of paravirtual instances and Marketplace images, which are not here; of the adapters before ENA.
+        "kernel" | "ramdisk" | "sriovNetSupport" => None,
+        "enclaveOptions" => {
+            xml.nested(name, "enabled", false);
+            return Ok(xml);
+        }
+        "productCodes" => {
+            xml.items(name, None::<()>, |_, ()| {});
+            return Ok(xml);
+        }
+        "blockDeviceMapping" => {
+            devices(&mut xml, instance, instance.state());
+            return Ok(xml);
+        }
         "instanceInitiatedShutdownBehavior" => {
             Some(if instance.terminate_on_shutdown { "terminate" } else { "stop" }.to_owned())
         }

@@ -1,10 +1,15 @@
 //! StartInstances, StopInstances, RebootInstances and TerminateInstances.
 
 use super::Call;
-use super::describe_instances::state;
+use super::describe_instances::all_named;
+use super::instance_item::state;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
+
+/// EC2's reason for a state that a call asked for.
+const BY_USER: &str = "Client.UserInitiatedShutdown";
+const BY_USER_MESSAGE: &str = "Client.UserInitiatedShutdown: User initiated shutdown";
 
 /// An instance and the state it was in before the call.
 type Before = Vec<(String, InstanceState)>;
@@ -21,7 +26,7 @@ pub(super) fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
 pub(super) fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
     let stoppable = |state| matches!(state, InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped);
     let before = allowed(call, "stopped", |one| stoppable(one.state()), |one| may(one, "stopped", one.keep_from_stop))?;
-    before.iter().for_each(|(id, _)| call.endpoint.clone().stop(id));
+    before.iter().for_each(|(id, _)| call.endpoint.clone().stop(id, BY_USER, BY_USER_MESSAGE));
     changes(call, &before)
 }
 
@@ -38,10 +43,7 @@ pub(super) fn reboot(call: &Call<'_>) -> Result<Xml, ApiError> {
 /// Terminates instances in any state; terminating a terminated one changes nothing.
 pub(super) fn terminate(call: &Call<'_>) -> Result<Xml, ApiError> {
     let before = allowed(call, "terminated", |_| true, |one| may(one, "terminated", one.keep_from_terminate))?;
-    let code = "Client.UserInitiatedShutdown";
-    for (id, _) in &before {
-        call.endpoint.clone().end(id, code, "Client.UserInitiatedShutdown: User initiated shutdown");
-    }
+    before.iter().for_each(|(id, _)| call.endpoint.clone().end(id, BY_USER, BY_USER_MESSAGE));
     changes(call, &before)
 }
 
@@ -65,18 +67,21 @@ fn allowed(
     in_state: impl Fn(&Instance) -> bool,
     protection: impl Fn(&Instance) -> Result<(), ApiError>,
 ) -> Result<Before, ApiError> {
-    call.params.require("InstanceId.1")?;
+    let ids = call.params.list("InstanceId");
+    if ids.is_empty() {
+        return Err(ApiError::new("InvalidParameterCombination", "No instances specified"));
+    }
     let world = call.endpoint.world();
     let mut before = Before::new();
-    for id in call.params.list("InstanceId") {
-        let instance = world.instance(call.scope, &id)?;
+    for instance in all_named(call, &world, &ids)? {
+        let id = &instance.id;
         if !in_state(instance) {
             let state = instance.state().name();
             let message = format!("The instance '{id}' is not in a state from which it can be {done}: {state}");
             return Err(ApiError::new("IncorrectInstanceState", message));
         }
         protection(instance)?;
-        before.push((id, instance.state()));
+        before.push((id.clone(), instance.state()));
     }
     call.check_dry_run()?;
     Ok(before)

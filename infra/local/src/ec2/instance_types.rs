@@ -1,106 +1,239 @@
-//! A small table of instance types: DescribeInstanceTypes and DescribeInstanceTypeOfferings.
+//! Instance types: DescribeInstanceTypes and DescribeInstanceTypeOfferings, and which a launch may name.
+//!
+//! A launch takes any name that AWS's naming allows (`family generation attributes.size`), as other emulators do: a type
+//! that AWS has, but not in this Region or not for this image, is no error here. What is listed is a small table.
 
 use super::Call;
-use super::filters::{Filters, page};
+use super::filters::{self, Filters};
+use super::known_filters::{OFFERINGS, TYPES as TYPE_FILTERS};
 use super::xml::Xml;
 use crate::api::ApiError;
 
-/// Name, architecture, vCPUs, MiB of memory.
-const TYPES: [(&str, &str, u32, u32); 16] = [
-    ("t2.micro", "x86_64", 1, 1024),
-    ("t3.micro", "x86_64", 2, 1024),
-    ("t3.small", "x86_64", 2, 2048),
-    ("t3.medium", "x86_64", 2, 4096),
-    ("t3.large", "x86_64", 2, 8192),
-    ("t3a.micro", "x86_64", 2, 1024),
-    ("t3a.small", "x86_64", 2, 2048),
-    ("t3a.medium", "x86_64", 2, 4096),
-    ("m5.large", "x86_64", 2, 8192),
-    ("c5.large", "x86_64", 2, 4096),
-    ("m6i.large", "x86_64", 2, 8192),
-    ("t4g.micro", "arm64", 2, 1024),
-    ("t4g.small", "arm64", 2, 2048),
-    ("t4g.medium", "arm64", 2, 4096),
-    ("m6g.large", "arm64", 2, 8192),
-    ("c6g.large", "arm64", 2, 4096),
+/// The types that are listed.
+const LISTED: [&str; 17] = [
+    "m1.small",
+    "t2.micro",
+    "t3.micro",
+    "t3.small",
+    "t3.medium",
+    "t3.large",
+    "t3a.micro",
+    "t3a.small",
+    "t3a.medium",
+    "m5.large",
+    "c5.large",
+    "m6i.large",
+    "t4g.micro",
+    "t4g.small",
+    "t4g.medium",
+    "m6g.large",
+    "c6g.large",
 ];
 
-/// Refuses a type that is not in the table, or that does not go with the image's architecture.
+/// Letters of AWS's families, and MiB of memory for each vCPU of one.
+const FAMILIES: [(&str, u32); 25] = [
+    ("a", 2048),
+    ("c", 2048),
+    ("d", 8192),
+    ("dl", 8192),
+    ("f", 15360),
+    ("g", 4096),
+    ("gr", 8192),
+    ("h", 4096),
+    ("hpc", 4096),
+    ("i", 8192),
+    ("im", 4096),
+    ("inf", 2048),
+    ("is", 6144),
+    ("m", 4096),
+    ("mac", 2730),
+    ("p", 8192),
+    ("r", 8192),
+    ("t", 4096),
+    ("trn", 4096),
+    ("u-", 28672),
+    ("u7i-", 18432),
+    ("vt", 2048),
+    ("x", 16384),
+    ("x1e", 31232),
+    ("z", 8192),
+];
+
+/// An instance type, as far as its name tells it.
+struct Type<'n> {
+    name: &'n str,
+    architecture: &'static str,
+    cpus: u32,
+    /// MiB.
+    memory: u32,
+    /// Of the generations before Nitro.
+    old: bool,
+    burstable: bool,
+    bare_metal: bool,
+}
+
+impl<'n> Type<'n> {
+    fn read(name: &'n str) -> Option<Self> {
+        let (family, size) = name.split_once('.')?;
+        let digit = family.find(|letter: char| letter.is_ascii_digit())?;
+        let (letters, rest) = family.split_at(digit);
+        let per_cpu = FAMILIES.iter().find(|(known, _)| *known == letters)?.1;
+        let attributes = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let generation: u32 =
+            rest[..rest.len() - attributes.len()].parse().ok().filter(|number| (1..=8).contains(number))?;
+        let valid = attributes.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
+        let cpus = cpus(letters, generation, size).filter(|_| valid)?;
+        // AWS marks its own processor by a `g` among the attributes; `a1` was the first with it.
+        let arm = attributes.starts_with('g') && letters != "g" || family == "a1" || family.starts_with("g5g");
+        let memory = match (letters, size) {
+            ("m", "small") if generation == 1 => 1740,
+            ("t", "nano") => 512,
+            ("t", "micro") => 1024,
+            ("t", "small") => 2048,
+            ("t", "medium") => 4096,
+            _ => per_cpu * cpus,
+        };
+        Some(Type {
+            name,
+            architecture: if arm { "arm64" } else { "x86_64" },
+            cpus,
+            memory,
+            old: generation <= 3 && letters != "t" || generation == 1 || family == "t2",
+            burstable: letters == "t",
+            bare_metal: size.starts_with("metal"),
+        })
+    }
+}
+
+/// vCPUs of a size: an `xlarge` has four, the smaller ones fewer, and `24xlarge` 24 times as many.
+fn cpus(letters: &str, generation: u32, size: &str) -> Option<u32> {
+    match size {
+        "nano" | "micro" | "small" | "medium" if letters == "t" && generation > 2 => Some(2),
+        "nano" | "micro" | "small" | "medium" => Some(1),
+        "large" => Some(2),
+        "xlarge" => Some(4),
+        "metal" => Some(96),
+        _ => {
+            let metal = size.strip_prefix("metal-").and_then(|rest| rest.strip_suffix("xl"));
+            let times = metal.or(size.strip_suffix("xlarge"))?.parse::<u32>().ok()?;
+            (2..=224).contains(&times).then_some(4 * times)
+        }
+    }
+}
+
+/// The type of a launch that names none: EC2's own default, and on arm64, which that is not for, the smallest Graviton.
+pub(super) fn default_for(architecture: &str) -> &'static str {
+    if architecture == "arm64" { "t4g.micro" } else { "m1.small" }
+}
+
+/// Refuses a name that no type can have, or a type that does not go with the image's architecture.
 pub(super) fn check(name: &str, architecture: &str) -> Result<(), ApiError> {
-    let Some(found) = TYPES.iter().find(|found| found.0 == name) else {
+    let Some(found) = Type::read(name) else {
         return Err(ApiError::new("InvalidParameterValue", format!("Invalid value '{name}' for InstanceType.")));
     };
-    if found.1 == architecture {
+    if found.architecture == architecture {
         return Ok(());
     }
     let message = format!(
         "The architecture '{}' of the specified instance type does not match the architecture '{architecture}' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again. You can use 'describe-instance-types' or 'describe-images' to discover the architecture of the instance type or AMI.",
-        found.1
+        found.architecture
     );
     Err(ApiError::new("InvalidParameterValue", message))
 }
 
-fn unknown(name: &str) -> ApiError {
-    ApiError::new("InvalidInstanceType", format!("The following supplied instance types do not exist: [{name}]"))
+/// vCPUs of a type.
+pub(super) fn cpus_of(name: &str) -> u32 {
+    Type::read(name).map_or(1, |found| found.cpus)
 }
 
-/// Describes the table.
+/// Describes the types that the call names, or those that are listed.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &["instance-type", "processor-info.supported-architecture"])?;
+    let filters = Filters::read(call.params, &TYPE_FILTERS)?;
     let names = call.params.list("InstanceType");
-    if let Some(name) = names.iter().find(|name| !TYPES.iter().any(|found| found.0 == **name)) {
-        return Err(unknown(name));
+    let asked: Vec<&str> = if names.is_empty() { LISTED.to_vec() } else { names.iter().map(String::as_str).collect() };
+    let unknown: Vec<&str> = asked.iter().copied().filter(|name| Type::read(name).is_none()).collect();
+    if !unknown.is_empty() {
+        let message = format!("The following supplied instance types do not exist: [{}]", unknown.join(", "));
+        return Err(ApiError::new("InvalidInstanceType", message));
     }
-    let mut types: Vec<_> =
-        TYPES.iter().filter(|found| names.is_empty() || names.iter().any(|name| found.0 == name)).collect();
-    types.retain(|found| {
-        filters.pass(&Default::default(), |name| match name {
-            "instance-type" => vec![found.0.to_owned()],
-            _ => vec![found.1.to_owned()],
-        })
-    });
-    let (types, next) = page(call, types)?;
-    let mut xml = Xml::new();
-    xml.items("instanceTypeSet", types, |xml, (name, architecture, cpus, memory)| {
-        xml.text("instanceType", name).text("currentGeneration", true).text("hypervisor", "nitro");
-        xml.node("processorInfo", |xml| {
-            xml.items("supportedArchitectures", [architecture], |xml, one| xml.push_text(one));
-        });
-        xml.node("vCpuInfo", |xml| {
-            xml.text("defaultVCpus", cpus);
-        });
-        xml.node("memoryInfo", |xml| {
-            xml.text("sizeInMiB", memory);
-        });
-    });
-    xml.maybe("nextToken", next);
-    Ok(xml)
+    let types = asked.into_iter().filter_map(Type::read);
+    filters::answer(call, "instanceTypeSet", filters.keep(types, item))
 }
 
-/// Every type is offered in every Region and in every zone.
+fn item(xml: &mut Xml, found: Type<'_>) {
+    xml.text("instanceType", found.name)
+        .text("currentGeneration", !found.old || found.name.starts_with("t2."))
+        .text("bareMetal", found.bare_metal)
+        .text("burstablePerformanceSupported", found.burstable);
+    if !found.bare_metal {
+        xml.text("hypervisor", if found.old { "xen" } else { "nitro" });
+    }
+    let lists = [
+        ("supportedUsageClasses", vec!["on-demand", "spot"]),
+        ("supportedRootDeviceTypes", vec!["ebs"]),
+        ("supportedVirtualizationTypes", vec!["hvm"]),
+    ];
+    for (name, words) in lists {
+        xml.items(name, words, |xml, word| xml.push_text(word));
+    }
+    xml.node("processorInfo", |xml| {
+        xml.items("supportedArchitectures", [found.architecture], |xml, one| xml.push_text(one));
+    });
+    xml.node("vCpuInfo", |xml| {
+        xml.text("defaultVCpus", found.cpus);
+    });
+    xml.node("memoryInfo", |xml| {
+        xml.text("sizeInMiB", found.memory);
+    });
+}
+
+/// Every listed type is offered in every Region and in every zone.
 pub(super) fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &["instance-type", "location"])?;
+    let filters = Filters::read(call.params, &OFFERINGS)?;
     let kind = call.params.get("LocationType").unwrap_or("region");
     let region = &call.scope.region;
+    let zones = ["a", "b", "c"].map(|letter| format!("{region}{letter}"));
     let locations = match kind {
         "region" => vec![region.clone()],
-        "availability-zone" => ["a", "b", "c"].iter().map(|letter| format!("{region}{letter}")).collect(),
+        "availability-zone" => zones.to_vec(),
+        "availability-zone-id" => zones.iter().map(|zone| super::network::zone_id(zone)).collect(),
         other => {
             let message = format!("Value ({other}) for parameter locationType is invalid.");
             return Err(ApiError::new("InvalidParameterValue", message));
         }
     };
-    let all = locations.iter().flat_map(|location| TYPES.iter().map(move |found| (found.0, location)));
-    let passed = all.filter(|(name, location)| {
-        filters.pass(&Default::default(), |field| {
-            vec![if field == "location" { (*location).clone() } else { (*name).to_owned() }]
-        })
-    });
-    let (found, next) = page(call, passed.collect())?;
-    let mut xml = Xml::new();
-    xml.items("instanceTypeOfferingSet", found, |xml, (name, location)| {
+    let all = locations.iter().flat_map(|location| LISTED.iter().map(move |name| (name, location)));
+    let kept = filters.keep(all, |xml, (name, location)| {
         xml.text("instanceType", name).text("locationType", kind).text("location", location);
     });
-    xml.maybe("nextToken", next);
-    Ok(xml)
+    filters::answer(call, "instanceTypeOfferingSet", kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_type_from_its_name() {
+        let facts = |name| Type::read(name).map(|found| (found.architecture, found.cpus, found.memory));
+        assert_eq!(facts("t3.micro"), Some(("x86_64", 2, 1024)));
+        assert_eq!(facts("t3.large"), Some(("x86_64", 2, 8192)));
+        assert_eq!(facts("t2.micro"), Some(("x86_64", 1, 1024)));
+        assert_eq!(facts("m1.small"), Some(("x86_64", 1, 1740)));
+        assert_eq!(facts("c5.large"), Some(("x86_64", 2, 4096)));
+        assert_eq!(facts("m6g.large"), Some(("arm64", 2, 8192)));
+        assert_eq!(facts("c7gn.24xlarge"), Some(("arm64", 96, 196_608)));
+        assert_eq!(facts("g4dn.xlarge").map(|found| found.0), Some("x86_64"));
+        assert_eq!(facts("m7i-flex.large").map(|found| found.0), Some("x86_64"));
+        for wrong in ["x9.huge", "t3", "micro", "t3.giga", "q5.large", "t3.micro.large", "m5.0xlarge", "m5!.large"] {
+            assert_eq!(facts(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_image_of_any_architecture_has_a_default() {
+        for architecture in ["x86_64", "arm64"] {
+            assert_eq!(check(default_for(architecture), architecture), Ok(()));
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::filters::Filters;
+use super::filters::{self, Filters};
+use super::known_filters::KEYS;
 use super::xml::Xml;
-use super::{Call, keygen};
+use super::{Call, fingerprint, keygen};
 use crate::api::ApiError;
 use crate::ids;
 use crate::world::{KeyPair, World, iso};
@@ -31,7 +32,7 @@ pub(super) fn import(call: &Call<'_>) -> Result<Xml, ApiError> {
     let public = keygen::read_public(call.params.require("PublicKeyMaterial")?)?;
     check_new(&call.endpoint.world(), call, name)?;
     let kind = if public.starts_with("ssh-ed25519") { "ed25519" } else { "rsa" };
-    let fingerprint = keygen::fingerprint_of_public(&public)?;
+    let fingerprint = fingerprint::of_public(&public)?;
     let pair = keep(call, name, kind, public, fingerprint)?;
     let mut xml = Xml::new();
     xml.text("keyName", name).text("keyFingerprint", &pair.fingerprint).text("keyPairId", &pair.id).tags(&pair.tags);
@@ -66,7 +67,7 @@ fn keep(call: &Call<'_>, name: &str, kind: &str, public_key: String, fingerprint
 
 /// Describes key pairs by name, by id or all.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &["key-name", "key-pair-id", "fingerprint"])?;
+    let filters = Filters::read(call.params, &KEYS)?;
     let world = call.endpoint.world();
     let (names, ids) = (call.params.list("KeyName"), call.params.list("KeyPairId"));
     let own: Vec<&KeyPair> = world.key_pairs.values().filter(|pair| pair.scope == *call.scope).collect();
@@ -78,18 +79,8 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
     let asked =
         |pair: &&KeyPair| (names.is_empty() && ids.is_empty()) || names.contains(&pair.name) || ids.contains(&pair.id);
-    let pass = |pair: &&KeyPair| {
-        filters.pass(&pair.tags, |name| {
-            vec![match name {
-                "key-name" => pair.name.clone(),
-                "key-pair-id" => pair.id.clone(),
-                _ => pair.fingerprint.clone(),
-            }]
-        })
-    };
     let public = call.params.flag("IncludePublicKey");
-    let mut xml = Xml::new();
-    xml.items("keySet", own.into_iter().filter(asked).filter(pass), |xml, pair| {
+    let kept = filters.keep(own.into_iter().filter(asked), |xml, pair| {
         xml.text("keyPairId", &pair.id)
             .text("keyName", &pair.name)
             .text("keyType", &pair.kind)
@@ -98,7 +89,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
             .text("createTime", iso(pair.created_at))
             .tags(&pair.tags);
     });
-    Ok(xml)
+    filters::answer(call, "keySet", kept)
 }
 
 fn missing(name: &str) -> ApiError {

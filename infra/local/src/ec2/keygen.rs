@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::fingerprint;
 use crate::api::ApiError;
 use crate::ids;
 
@@ -36,25 +37,40 @@ pub(super) fn generate(kind: &str) -> Result<Key, ApiError> {
     run(&mut command)?;
     let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| failed(&error.to_string()));
     let public = read(&file.with_extension("pub"))?.trim().to_owned();
-    Ok(Key { private: read(&file)?, fingerprint: fingerprint_of_public(&public)?, public })
+    let private = read(&file)?;
+    let fingerprint =
+        if kind == "rsa" { fingerprint::of_private_rsa(&private)? } else { fingerprint::of_public(&public)? };
+    Ok(Key { private, fingerprint, public })
 }
 
-/// A public key out of the Base64 of a request.
+/// A public key out of the Base64 of a request: OpenSSH's one line, or the block of RFC 4716.
 pub(super) fn read_public(base64: &str) -> Result<String, ApiError> {
     let wrong = || ApiError::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format");
     let text = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
-    let line = text.trim().to_owned();
+    let line = if text.starts_with(RFC_4716) { one_line(&text).ok_or_else(wrong)? } else { text.trim().to_owned() };
     let known = ["ssh-rsa ", "ssh-ed25519 "].iter().any(|kind| line.starts_with(kind));
     if known && line.lines().count() == 1 { Ok(line) } else { Err(wrong()) }
 }
 
-/// OpenSSH's fingerprint: SHA-256 of the public half. (EC2 shows this one for ed25519; for RSA keys another digest.)
-pub(super) fn fingerprint_of_public(line: &str) -> Result<String, ApiError> {
-    use sha2::{Digest, Sha256};
-    let blob = line.split(' ').nth(1).and_then(|text| STANDARD.decode(text).ok());
-    let blob =
-        blob.ok_or_else(|| ApiError::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format"))?;
-    Ok(STANDARD.encode(Sha256::digest(blob)))
+/// How a key in the format of RFC 4716 begins.
+const RFC_4716: &str = "---- BEGIN SSH2 PUBLIC KEY ----";
+
+/// The line of a key in the format of RFC 4716: headers (`Comment: …`, which a backslash continues), then Base64, which
+/// begins with the key's kind.
+fn one_line(text: &str) -> Option<String> {
+    let mut base64 = String::new();
+    let mut in_header = false;
+    for line in text.lines().skip(1).map(str::trim).take_while(|line| !line.starts_with("---- END")) {
+        if in_header || line.contains(':') {
+            in_header = line.ends_with('\\');
+        } else {
+            base64.push_str(line);
+        }
+    }
+    let blob = STANDARD.decode(&base64).ok()?;
+    let (length, rest) = blob.split_first_chunk::<4>()?;
+    let kind = std::str::from_utf8(rest.get(..u32::from_be_bytes(*length) as usize)?).ok()?;
+    Some(format!("{kind} {base64}"))
 }
 
 /// A folder of our own that is removed with what is in it.

@@ -6,6 +6,7 @@ use super::params::Params;
 use super::{Call, block_devices, instance_types};
 use crate::api::{ApiError, Scope};
 use crate::ids;
+use crate::ssm::parameters;
 use crate::world::{Image, ImageState, Instance, InstanceState, MetadataOptions, Network, Subnet, Timeline, World};
 
 /// Bytes of user data in Base64: EC2's limit is 16 KiB before the encoding.
@@ -15,8 +16,9 @@ const MOST_USER_DATA: usize = 16 * 1024 * 4 / 3 + 4;
 pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiError> {
     world.newest_source(&call.scope.region);
     let params = call.params;
-    let image = launchable(world, call.scope, params.require("ImageId")?)?;
-    let instance_type = params.get("InstanceType").unwrap_or("m1.small");
+    let image = image_id(world, call.scope, params.require("ImageId")?)?;
+    let image = launchable(world, call.scope, &image)?;
+    let instance_type = params.get("InstanceType").unwrap_or(instance_types::default_for(&image.architecture));
     instance_types::check(instance_type, &image.architecture)?;
     let network = world.network(call.scope);
     let interface = params.structures("NetworkInterface").into_iter().next().unwrap_or_default();
@@ -59,8 +61,21 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         keep_from_terminate: params.flag("DisableApiTermination"),
         keep_from_stop: params.flag("DisableApiStop"),
         ebs_optimized: params.flag("EbsOptimized"),
+        launch_index: 0,
+        source_dest_check: true,
         console: String::new(),
         initialized: false,
+    })
+}
+
+/// The id of an image, or the one that a public parameter names: `resolve:ssm:NAME`, `resolve:ssm:NAME:VERSION`.
+fn image_id(world: &mut World, scope: &Scope, asked: &str) -> Result<String, ApiError> {
+    let Some(name) = asked.strip_prefix("resolve:ssm:") else { return Ok(asked.to_owned()) };
+    parameters::image_of(world, scope, name).ok_or_else(|| {
+        ApiError::new(
+            "InvalidParameterValue",
+            format!("The SSM parameter '{name}' that the request names was not found."),
+        )
     })
 }
 

@@ -11,7 +11,7 @@ use super::params::Params;
 use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::ids;
-use crate::world::{LaunchTemplate, TemplateVersion, World};
+use crate::world::{LaunchTemplate, Tags, TemplateVersion, World};
 
 /// Makes a template with its first version.
 pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -26,7 +26,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
         return Ok(answer("launchTemplate", template));
     }
     if by_name(&world, call.scope, name).is_some() {
-        let message = format!("Launch template name already in use: {name}");
+        let message = "Launch template name already in use.";
         return Err(ApiError::new("InvalidLaunchTemplateName.AlreadyExistsException", message));
     }
     let version = version(call, BTreeMap::new())?;
@@ -95,9 +95,18 @@ pub(super) fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
 /// Makes another version the default.
 pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
+    if call.params.get("LaunchTemplateId").is_some() && call.params.get("LaunchTemplateName").is_some() {
+        let message = "Either provide launch template ID or launch template name to modify the template.";
+        return Err(ApiError::new("InvalidParameterCombination", message));
+    }
     let template = find(&world, call.scope, call.params)?;
     let asked = call.params.get("SetDefaultVersion").or(call.params.get("DefaultVersion"));
-    let (id, number) = (template.id.clone(), template.number(asked)?);
+    let number = template.number(asked).map_err(|error| {
+        let asked = asked.unwrap_or_default();
+        let message = format!("The launch template version {asked} is not found for the specified launch template.");
+        ApiError { message, ..error }
+    })?;
+    let id = template.id.clone();
     call.check_dry_run()?;
     let mut xml = Xml::new();
     if let Some(template) = world.launch_templates.get_mut(&id) {
@@ -158,7 +167,8 @@ fn answer(name: &str, template: &LaunchTemplate) -> Xml {
     xml
 }
 
-fn by_name<'w>(world: &'w World, scope: &Scope, name: &str) -> Option<&'w LaunchTemplate> {
+/// The template of this name.
+pub(super) fn by_name<'w>(world: &'w World, scope: &Scope, name: &str) -> Option<&'w LaunchTemplate> {
     world.launch_templates.values().find(|template| template.scope == *scope && template.name == name)
 }
 
@@ -178,13 +188,33 @@ pub(super) fn find<'w>(world: &'w World, scope: &Scope, params: &Params) -> Resu
     })
 }
 
+/// Which of the two names a template, if one does.
+pub(super) fn one_of(params: &Params) -> Result<Option<&str>, ApiError> {
+    match (params.get("LaunchTemplateId"), params.get("LaunchTemplateName")) {
+        (Some(_), Some(_)) => {
+            let message = "Either the launch template ID or launch template name must be specified, but not both.";
+            Err(ApiError::new("InvalidParameterCombination", message))
+        }
+        (id, name) => Ok(id.or(name)),
+    }
+}
+
+/// A launch: its parameters, and the tags that tell which template and version they are from.
+pub(super) struct Launch {
+    pub(super) params: Params,
+    pub(super) tags: Tags,
+}
+
 /// The parameters of a launch over those of the template that it names.
-pub(super) fn resolve(call: &Call<'_>, world: &World) -> Result<Params, ApiError> {
+pub(super) fn resolve(call: &Call<'_>, world: &World) -> Result<Launch, ApiError> {
     let named = Params::kept(&call.params.structure("LaunchTemplate"));
     if named.is_empty() {
-        return Ok(call.params.clone());
+        return Ok(Launch { params: call.params.clone(), tags: Tags::new() });
     }
+    one_of(&named)?;
     let template = find(world, call.scope, &named)?;
     let number = template.number(named.get("Version"))?;
-    Ok(call.params.over(&template.versions[&number].data))
+    let tag = |name: &str, value: String| (format!("aws:ec2launchtemplate:{name}"), value);
+    let tags = Tags::from([tag("id", template.id.clone()), tag("version", number.to_string())]);
+    Ok(Launch { params: call.params.over(&template.versions[&number].data), tags })
 }

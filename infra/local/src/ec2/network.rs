@@ -1,10 +1,14 @@
 //! DescribeSubnets, DescribeVpcs, DescribeRegions and DescribeAvailabilityZones.
 
 use super::Call;
-use super::filters::{Filters, page};
+use super::filters::{self, Filters};
+use super::known_filters::{REGIONS as REGION_FILTERS, SUBNETS, VPCS, ZONES};
 use super::xml::Xml;
 use crate::api::ApiError;
-use crate::world::Tags;
+use crate::ids;
+
+/// Addresses of the default VPC, as AWS gives it.
+const VPC_BLOCK: &str = "172.31.0.0/16";
 
 /// Regions that the endpoint answers for. Others work too: these are what is listed.
 const REGIONS: [&str; 9] = [
@@ -20,102 +24,116 @@ const REGIONS: [&str; 9] = [
 ];
 
 pub(super) fn describe_regions(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let filters = Filters::read(call.params, &REGION_FILTERS)?;
     let asked = call.params.list("RegionName");
     if let Some(name) = asked.iter().find(|name| !REGIONS.contains(&name.as_str())) {
         return Err(ApiError::new("InvalidParameterValue", format!("Invalid region names: [{name}]")));
     }
-    let mut xml = Xml::new();
     let shown = REGIONS.iter().filter(|name| asked.is_empty() || asked.iter().any(|one| one == *name));
-    xml.items("regionInfo", shown, |xml, name| {
+    let kept = filters.keep(shown, |xml, name| {
         xml.text("regionName", name)
             .text("regionEndpoint", format!("ec2.{name}.amazonaws.com"))
             .text("optInStatus", "opt-in-not-required");
     });
-    Ok(xml)
+    filters::answer(call, "regionInfo", kept)
 }
 
 pub(super) fn describe_subnets(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let known = ["default-for-az", "vpc-id", "subnet-id", "availability-zone", "state"];
-    let filters = Filters::read(call.params, &known)?;
+    let filters = Filters::read(call.params, &SUBNETS)?;
     let network = call.endpoint.world().network(call.scope);
     let ids = call.params.list("SubnetId");
     ids.iter().try_for_each(|id| network.subnet(Some(id)).map(drop))?;
     let mut subnets = network.subnets;
     subnets.retain(|subnet| ids.is_empty() || ids.contains(&subnet.id));
-    subnets.retain(|subnet| {
-        filters.pass(&subnet.tags, |name| {
-            vec![match name {
-                "default-for-az" => subnet.default.to_string(),
-                "vpc-id" => subnet.vpc_id.clone(),
-                "subnet-id" => subnet.id.clone(),
-                "availability-zone" => subnet.zone.clone(),
-                _ => "available".to_owned(),
-            }]
-        })
-    });
-    let (subnets, next) = page(call, subnets)?;
-    let mut xml = Xml::new();
-    xml.items("subnetSet", subnets, |xml, subnet| {
+    let account = &call.scope.account;
+    let kept = filters.keep(subnets, |xml, subnet| {
+        let arn = format!("arn:aws:ec2:{}:{account}:subnet/{}", call.scope.region, subnet.id);
         xml.text("subnetId", &subnet.id)
+            .text("subnetArn", arn)
             .text("state", "available")
             .text("vpcId", &subnet.vpc_id)
             .text("cidrBlock", &subnet.cidr)
-            .text("availableIpAddressCount", 4091)
+            .text("availableIpAddressCount", free_addresses(&subnet.cidr))
             .text("availabilityZone", &subnet.zone)
+            .text("availabilityZoneId", zone_id(&subnet.zone))
             .text("defaultForAz", subnet.default)
             .text("mapPublicIpOnLaunch", subnet.default)
-            .text("ownerId", &call.scope.account)
-            .tags(&subnet.tags);
+            .text("mapCustomerOwnedIpOnLaunch", false)
+            .text("assignIpv6AddressOnCreation", false)
+            .text("enableDns64", false)
+            .text("ipv6Native", false)
+            .text("ownerId", account);
+        xml.node("privateDnsNameOptionsOnLaunch", |xml| {
+            xml.text("hostnameType", "ip-name")
+                .text("enableResourceNameDnsARecord", false)
+                .text("enableResourceNameDnsAAAARecord", false);
+        });
+        xml.items("ipv6CidrBlockAssociationSet", None::<()>, |_, ()| {}).tags(&subnet.tags);
     });
-    xml.maybe("nextToken", next);
-    Ok(xml)
+    filters::answer(call, "subnetSet", kept)
+}
+
+/// Addresses of a block that instances may have: AWS keeps the first four and the last one.
+fn free_addresses(cidr: &str) -> u64 {
+    let bits = cidr.rsplit('/').next().and_then(|bits| bits.parse::<u32>().ok()).unwrap_or(32).min(32);
+    (1_u64 << (32 - bits)).saturating_sub(5)
+}
+
+/// The id of a zone (`eu-west-1-az1`), which means the same place in every account.
+pub(super) fn zone_id(zone: &str) -> String {
+    let letter = zone.bytes().last().unwrap_or(b'a');
+    let number = letter.saturating_sub(b'a') + 1;
+    format!("{}-az{number}", &zone[..zone.len().saturating_sub(1)])
 }
 
 pub(super) fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &["is-default", "isDefault", "vpc-id", "state"])?;
+    let filters = Filters::read(call.params, &VPCS)?;
     let vpc = call.endpoint.world().network(call.scope).vpc_id;
     let ids = call.params.list("VpcId");
     if let Some(id) = ids.iter().find(|id| **id != vpc) {
         return Err(ApiError::new("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")));
     }
-    let pass = filters.pass(&Tags::new(), |name| {
-        vec![match name {
-            "vpc-id" => vpc.clone(),
-            "state" => "available".to_owned(),
-            _ => "true".to_owned(),
-        }]
-    });
-    let mut xml = Xml::new();
-    xml.items("vpcSet", pass.then_some(vpc), |xml, vpc| {
+    let kept = filters.keep([vpc], |xml, vpc| {
+        let association = ids::derived("vpc-cidr-assoc", &vpc);
         xml.text("vpcId", vpc)
             .text("ownerId", &call.scope.account)
             .text("state", "available")
-            .text("cidrBlock", "172.31.0.0/16")
-            .text("isDefault", true)
-            .tags(&Tags::new());
+            .text("cidrBlock", VPC_BLOCK)
+            .text("instanceTenancy", "default")
+            .text("isDefault", true);
+        xml.items("cidrBlockAssociationSet", [association], |xml, id| {
+            xml.text("associationId", id).text("cidrBlock", VPC_BLOCK);
+            xml.nested("cidrBlockState", "state", "associated");
+        });
     });
-    Ok(xml)
+    filters::answer(call, "vpcSet", kept)
 }
 
 /// The zone of every subnet, and one more: launches know only those with a subnet.
 pub(super) fn describe_availability_zones(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let filters = Filters::read(call.params, &ZONES)?;
     let region = &call.scope.region;
     let zones = ["a", "b", "c"].map(|letter| format!("{region}{letter}"));
-    let asked = call.params.list("ZoneName");
+    let (asked, asked_ids) = (call.params.list("ZoneName"), call.params.list("ZoneId"));
     if let Some(name) = asked.iter().find(|name| !zones.contains(name)) {
         return Err(ApiError::new("InvalidParameterValue", format!("Invalid availability zone: [{name}]")));
     }
-    let mut xml = Xml::new();
-    let shown = zones.iter().zip(1..).filter(|(zone, _)| asked.is_empty() || asked.contains(zone));
-    xml.items("availabilityZoneInfo", shown, |xml, (zone, number)| {
+    let ids = zones.each_ref().map(|zone| zone_id(zone));
+    if let Some(id) = asked_ids.iter().find(|id| !ids.contains(id)) {
+        return Err(ApiError::new("InvalidParameterValue", format!("Invalid availability zone-id: [{id}]")));
+    }
+    let is_asked = |(zone, id): &(&String, &String)| {
+        (asked.is_empty() && asked_ids.is_empty()) || asked.contains(zone) || asked_ids.contains(id)
+    };
+    let kept = filters.keep(zones.iter().zip(&ids).filter(is_asked), |xml, (zone, id)| {
         xml.text("zoneName", zone)
             .text("zoneState", "available")
             .text("regionName", region)
-            .text("zoneId", format!("{region}-az{number}"))
+            .text("zoneId", id)
             .text("optInStatus", "opt-in-not-required")
             .text("zoneType", "availability-zone")
             .text("groupName", region)
             .text("networkBorderGroup", region);
     });
-    Ok(xml)
+    filters::answer(call, "availabilityZoneInfo", kept)
 }

@@ -49,6 +49,11 @@ impl Params {
         self.structures(name).iter().filter_map(|item| item.get("").map(str::to_owned)).collect()
     }
 
+    /// The same with empty values, which a filter may have.
+    pub(super) fn raw_list(&self, name: &str) -> Vec<String> {
+        self.structures(name).into_iter().filter_map(|mut item| item.0.remove("")).collect()
+    }
+
     /// The structures of `NAME.1.…`, `NAME.2.…`, in order.
     pub(super) fn structures(&self, name: &str) -> Vec<Params> {
         let mut found: BTreeMap<u32, Params> = BTreeMap::new();

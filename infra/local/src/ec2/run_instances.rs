@@ -1,6 +1,6 @@
 //! RunInstances: the call. What it launches is worked out in `launch_plan`.
 
-use super::describe_instances;
+use super::instance_item::{self, Shown};
 use super::launch_plan;
 use super::params::Params;
 use super::xml::Xml;
@@ -24,14 +24,15 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
         return Ok(reservation(call, &world, &made));
     }
     let count = count(call.params)?;
-    let params = launch_templates::resolve(call, &world)?;
-    let call = &Call { params: &params, ..*call };
+    let launch = launch_templates::resolve(call, &world)?;
+    let call = &Call { params: &launch.params, ..*call };
     let mut model = launch_plan::plan(call, &mut world)?;
+    model.tags.extend(launch.tags);
     model.silent = call.fault == Some(&CallFault::NoAgent);
     call.check_dry_run()?;
     let mut made = Vec::new();
-    for _ in 0..count {
-        let instance = with_ids(&model);
+    for launch_index in 0..count {
+        let instance = Instance { launch_index, ..with_ids(&model) };
         call.endpoint.emit(Event::of_instance(&instance));
         made.push(instance.id.clone());
         world.instances.insert(instance.id.clone(), instance);
@@ -67,8 +68,9 @@ fn count(params: &Params) -> Result<usize, ApiError> {
 fn reservation(call: &Call<'_>, world: &World, made: &[String]) -> Xml {
     let instances: Vec<_> =
         made.iter().filter_map(|id| world.instances.get(id)).map(|instance| (instance, instance.state())).collect();
+    let shown = Shown { scope: call.scope, network: &world.network(call.scope) };
     let mut xml = Xml::new();
-    describe_instances::reservation(&mut xml, call.scope, &instances);
+    instance_item::reservation(&mut xml, &shown, &instances);
     xml
 }
 

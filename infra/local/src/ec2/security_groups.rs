@@ -1,7 +1,8 @@
 //! CreateSecurityGroup, DeleteSecurityGroup and DescribeSecurityGroups.
 
 use super::Call;
-use super::filters::{Filters, page};
+use super::filters::{self, Filters};
+use super::known_filters::GROUPS;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::ids;
@@ -27,7 +28,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     description.clone_into(&mut group.description);
     group.tags = tags;
     let mut xml = Xml::done();
-    xml.text("groupId", &group.id).tags(&group.tags);
+    xml.text("groupId", &group.id).text("securityGroupArn", arn(call, &group.id)).tags(&group.tags);
     world.change_network(call.scope).security_groups.push(group);
     Ok(xml)
 }
@@ -61,7 +62,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
 
 /// Describes groups by id, by name or all.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &["group-name", "group-id", "vpc-id", "description"])?;
+    let filters = Filters::read(call.params, &GROUPS)?;
     let network = call.endpoint.world().network(call.scope);
     let (ids, names) = (call.params.list("GroupId"), call.params.list("GroupName"));
     ids.iter().try_for_each(|id| network.group(id).map(drop))?;
@@ -69,27 +70,19 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut groups = network.security_groups;
     groups
         .retain(|group| (ids.is_empty() && names.is_empty()) || ids.contains(&group.id) || names.contains(&group.name));
-    groups.retain(|group| {
-        filters.pass(&group.tags, |name| {
-            vec![match name {
-                "group-name" => group.name.clone(),
-                "group-id" => group.id.clone(),
-                "description" => group.description.clone(),
-                _ => group.vpc_id.clone(),
-            }]
-        })
-    });
-    let (groups, next) = page(call, groups)?;
-    let mut xml = Xml::new();
-    xml.items("securityGroupInfo", groups, |xml, group| item(xml, call, &group));
-    xml.maybe("nextToken", next);
-    Ok(xml)
+    filters::answer(call, "securityGroupInfo", filters.keep(groups, |xml, group| item(xml, call, &group)))
+}
+
+/// ARN of a group.
+fn arn(call: &Call<'_>, id: &str) -> String {
+    format!("arn:aws:ec2:{}:{}:security-group/{id}", call.scope.region, call.scope.account)
 }
 
 fn item(xml: &mut Xml, call: &Call<'_>, group: &SecurityGroup) {
     let account = &call.scope.account;
     xml.text("ownerId", account)
         .text("groupId", &group.id)
+        .text("securityGroupArn", arn(call, &group.id))
         .text("groupName", &group.name)
         .text("groupDescription", &group.description)
         .text("vpcId", &group.vpc_id)

@@ -1,13 +1,11 @@
 //! DescribeSnapshots and DeleteSnapshot.
 
 use super::Call;
-use super::filters::{Filters, page};
+use super::filters::{self, Filters};
+use super::known_filters::SNAPSHOTS;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Snapshot, World, check_id, iso};
-
-const FILTERS: [&str; 7] =
-    ["snapshot-id", "status", "description", "volume-id", "owner-id", "encrypted", "volume-size"];
 
 /// Deletes a snapshot that no image uses.
 pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -38,7 +36,7 @@ fn missing(id: &str) -> ApiError {
 
 /// Describes snapshots that the account may use, as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &FILTERS)?;
+    let filters = Filters::read(call.params, &SNAPSHOTS)?;
     let owners = call.params.list("Owner");
     let world = call.endpoint.world();
     let seen_at = call.endpoint.seen_at();
@@ -58,24 +56,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
                 .iter()
                 .any(|owner| *owner == one.scope.account || (owner == "self" && one.scope.account == *account))
     });
-    found.retain(|snapshot| filters.pass(&snapshot.tags, |name| vec![field(snapshot, name)]));
-    let (found, next) = page(call, found)?;
-    let mut xml = Xml::new();
-    xml.items("snapshotSet", found, item);
-    xml.maybe("nextToken", next);
-    Ok(xml)
-}
-
-fn field(snapshot: &Snapshot, name: &str) -> String {
-    match name {
-        "snapshot-id" => snapshot.id.clone(),
-        "status" => status(snapshot).to_owned(),
-        "volume-id" => snapshot.volume_id.clone(),
-        "owner-id" => snapshot.scope.account.clone(),
-        "encrypted" => snapshot.encrypted.to_string(),
-        "volume-size" => snapshot.size.to_string(),
-        _ => snapshot.description.clone(),
-    }
+    filters::answer(call, "snapshotSet", filters.keep(found, item))
 }
 
 fn status(snapshot: &Snapshot) -> &'static str {

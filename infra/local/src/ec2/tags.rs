@@ -26,8 +26,11 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
 
 fn change(call: &Call<'_>, change: impl Fn(&mut crate::world::Tags)) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
-    call.params.require("ResourceId.1")?;
     let ids = call.params.list("ResourceId");
+    if ids.is_empty() {
+        let message = "The request must contain the parameter resourceIdSet";
+        return Err(ApiError::new("MissingParameter", message));
+    }
     if let Some(id) = ids.iter().find(|id| world.tags_mut(call.scope, id).is_none()) {
         return Err(missing(id));
     }
@@ -43,6 +46,11 @@ fn apply(world: &mut World, call: &Call<'_>, id: &str, change: &impl Fn(&mut cra
 }
 
 fn missing(id: &str) -> ApiError {
+    // An id that is none of its kind's is told as such, whatever its first letters are.
+    let hex = id.split_once('-').map(|(_, hex)| hex).unwrap_or_default();
+    if ![8, 17].contains(&hex.len()) || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return ApiError::new("InvalidID", format!("The ID '{id}' is not valid"));
+    }
     let code = match id.split('-').next().unwrap_or_default() {
         "i" => "InvalidInstanceID.NotFound",
         "ami" => "InvalidAMIID.NotFound",

@@ -1,16 +1,16 @@
 //! DescribeVolumes: the volumes of instances.
 
 use super::Call;
-use super::filters::{Filters, page};
+use super::filters::{self, Filters};
+use super::known_filters::VOLUMES;
+use super::network::zone_id;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{BlockDevice, Instance, InstanceState, check_id, iso};
 
-const FILTERS: [&str; 5] = ["volume-id", "attachment.instance-id", "status", "snapshot-id", "attachment.device"];
-
 /// Describes volumes by id or all. Each belongs to an instance and goes with it.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
-    let filters = Filters::read(call.params, &FILTERS)?;
+    let filters = Filters::read(call.params, &VOLUMES)?;
     let world = call.endpoint.world();
     let live = world.instances.values().filter(|one| one.scope == *call.scope);
     let live = live.filter(|one| one.state() != InstanceState::Terminated);
@@ -25,20 +25,8 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
         }
     }
     found.retain(|(_, _, volume)| ids.is_empty() || ids.iter().any(|id| id == volume));
-    found.retain(|(instance, device, volume)| {
-        filters.pass(&instance.volume_tags, |name| match name {
-            "volume-id" => vec![(*volume).to_owned()],
-            "attachment.instance-id" => vec![instance.id.clone()],
-            "attachment.device" => vec![device.name.clone()],
-            "snapshot-id" => device.snapshot_id.iter().cloned().collect(),
-            _ => vec!["in-use".to_owned()],
-        })
-    });
-    let (found, next) = page(call, found)?;
-    let mut xml = Xml::new();
-    xml.items("volumeSet", found, |xml, (instance, device, volume)| item(xml, instance, device, volume));
-    xml.maybe("nextToken", next);
-    Ok(xml)
+    let kept = filters.keep(found, |xml, (instance, device, volume)| item(xml, instance, device, volume));
+    filters::answer(call, "volumeSet", kept)
 }
 
 fn item(xml: &mut Xml, instance: &Instance, device: &BlockDevice, volume: &str) {
@@ -46,12 +34,15 @@ fn item(xml: &mut Xml, instance: &Instance, device: &BlockDevice, volume: &str) 
         .text("size", device.size)
         .maybe("snapshotId", device.snapshot_id.as_ref())
         .text("availabilityZone", &instance.zone)
+        .text("availabilityZoneId", zone_id(&instance.zone))
         .text("status", "in-use")
         .text("createTime", iso(instance.launched_at))
         .text("volumeType", &device.volume_type)
         .maybe("iops", device.iops.or((device.volume_type == "gp3").then_some(3000)))
         .maybe("throughput", device.throughput.or((device.volume_type == "gp3").then_some(125)))
         .text("encrypted", device.encrypted)
+        .text("fastRestored", false)
+        .nested("operator", "managed", false)
         .text("multiAttachEnabled", false);
     xml.items("attachmentSet", [instance], |xml, instance| {
         xml.text("volumeId", volume)

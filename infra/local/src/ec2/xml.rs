@@ -1,10 +1,16 @@
-//! A writer for the XML of answers.
+//! The XML of answers: written element by element, and looked into by filters.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Display};
 
 /// Elements, one after the other.
 #[derive(Debug, Default)]
-pub(crate) struct Xml(String);
+pub(crate) struct Xml(Vec<Node>);
+
+#[derive(Debug)]
+enum Node {
+    Element(String, Xml),
+    Text(String),
+}
 
 impl Xml {
     pub(super) fn new() -> Self {
@@ -20,10 +26,7 @@ impl Xml {
 
     /// An element with text.
     pub(super) fn text(&mut self, name: &str, value: impl Display) -> &mut Self {
-        let escaped = escape(&value.to_string());
-        // Writing to a String does not fail.
-        write!(self.0, "<{name}>{escaped}</{name}>").ok();
-        self
+        self.node(name, |xml| xml.push_text(value))
     }
 
     /// An element with text, when there is one.
@@ -36,15 +39,49 @@ impl Xml {
 
     /// Text of its own, for the items of a list of words.
     pub(super) fn push_text(&mut self, value: impl Display) {
-        self.0.push_str(&escape(&value.to_string()));
+        self.0.push(Node::Text(value.to_string()));
     }
 
     /// An element with elements.
     pub(super) fn node(&mut self, name: &str, content: impl FnOnce(&mut Xml)) -> &mut Self {
-        write!(self.0, "<{name}>").ok();
-        content(self);
-        write!(self.0, "</{name}>").ok();
+        let mut inside = Xml::new();
+        content(&mut inside);
+        self.push(name, inside)
+    }
+
+    /// An element with one element of text in it.
+    pub(super) fn nested(&mut self, name: &str, inner: &str, value: impl Display) -> &mut Self {
+        self.node(name, |xml| {
+            xml.text(inner, value);
+        })
+    }
+
+    /// An element that is there already.
+    pub(super) fn push(&mut self, name: &str, content: Xml) -> &mut Self {
+        self.0.push(Node::Element(name.to_owned(), content));
         self
+    }
+
+    /// The elements that a path of names (`placement/availabilityZone`) leads to.
+    pub(super) fn at(&self, path: &str) -> Vec<&Xml> {
+        let (name, rest) = path.split_once('/').map_or((path, None), |(name, rest)| (name, Some(rest)));
+        let found = self.0.iter().filter_map(|node| match node {
+            Node::Element(own, content) if own == name => Some(content),
+            _ => None,
+        });
+        match rest {
+            None => found.collect(),
+            Some(rest) => found.flat_map(|content| content.at(rest)).collect(),
+        }
+    }
+
+    /// The text right in it.
+    pub(super) fn own_text(&self) -> String {
+        let text = |node: &Node| match node {
+            Node::Text(text) => Some(text.clone()),
+            Node::Element(..) => None,
+        };
+        self.0.iter().filter_map(text).collect()
     }
 
     /// An element with an `item` for each value.
@@ -61,8 +98,11 @@ impl Xml {
         })
     }
 
-    /// The `tagSet` of a resource.
+    /// The `tagSet` of a resource; none where there are no tags, as EC2 leaves it out.
     pub(super) fn tags(&mut self, tags: &crate::world::Tags) -> &mut Self {
+        if tags.is_empty() {
+            return self;
+        }
         self.items("tagSet", tags, |xml, (key, value)| {
             xml.text("key", key).text("value", value);
         })
@@ -71,7 +111,10 @@ impl Xml {
 
 impl Display for Xml {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.iter().try_for_each(|node| match node {
+            Node::Element(name, content) => write!(f, "<{name}>{content}</{name}>"),
+            Node::Text(text) => f.write_str(&escape(text)),
+        })
     }
 }
 
@@ -89,4 +132,23 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leads_to_what_it_writes() {
+        let mut xml = Xml::new();
+        xml.nested("placement", "zone", "a<b");
+        xml.items("groupSet", ["one", "two"], |xml, id| {
+            xml.text("groupId", id);
+        });
+        let at = |path| xml.at(path).into_iter().map(Xml::own_text).collect::<Vec<_>>();
+        assert_eq!(at("placement/zone"), ["a<b"]);
+        assert_eq!(at("groupSet/item/groupId"), ["one", "two"]);
+        assert_eq!(at("groupSet/groupId"), [""; 0]);
+        assert!(xml.to_string().starts_with("<placement><zone>a&lt;b</zone></placement><groupSet><item>"));
+    }
 }

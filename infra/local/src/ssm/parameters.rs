@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::page::{OF_PARAMETERS, page};
 use super::{Call, epoch};
-use crate::api::ApiError;
+use crate::api::{ApiError, Scope};
+use crate::world::World;
 use crate::world::source::Variant;
 
 /// The account's own parameter of the source image: its changes are told, unlike those of public parameters.
@@ -66,6 +67,21 @@ pub(super) fn get_by_path(call: &Call<'_>) -> Result<Value, ApiError> {
     let found: Vec<Value> =
         NAMES.iter().map(|(name, _)| *name).filter(below).filter_map(|name| find(call, name)).collect();
     page("Parameters", found, OF_PARAMETERS, input.max_results, input.next_token.as_deref())
+}
+
+/// The image that a parameter names, of a version (`NAME:VERSION`) where one is asked for. Each release of the source
+/// images is a version.
+pub(crate) fn image_of(world: &mut World, scope: &Scope, asked: &str) -> Option<String> {
+    let (name, version) = match asked.rsplit_once(':') {
+        Some((name, version)) => (name, Some(version.parse::<usize>().ok()?)),
+        None => (asked, None),
+    };
+    let (_, variant) = NAMES.iter().find(|(known, _)| *known == name)?;
+    let newest = world.newest_variant(&scope.region, *variant);
+    match version {
+        Some(version) => world.variant_release(&scope.region, *variant, version.checked_sub(1)?),
+        None => Some(newest),
+    }
 }
 
 fn find(call: &Call<'_>, name: &str) -> Option<Value> {

@@ -57,6 +57,16 @@ pub(crate) struct MetadataOptions {
 pub(crate) struct Reason {
     pub(crate) code: String,
     pub(crate) message: String,
+    /// When; none of a journal that was written before this was kept.
+    #[serde(default)]
+    pub(crate) at: Option<Timestamp>,
+}
+
+impl Reason {
+    /// One of this moment.
+    pub(crate) fn now(code: &str, message: &str) -> Self {
+        Reason { code: code.to_owned(), message: message.to_owned(), at: Some(Timestamp::now()) }
+    }
 }
 
 /// An instance. Its processes and disk are in `guest`.
@@ -108,13 +118,32 @@ pub(crate) struct Instance {
     /// Whether StopInstances is refused (`DisableApiStop`).
     pub(crate) keep_from_stop: bool,
     pub(crate) ebs_optimized: bool,
+    /// Its place among those of one launch.
+    #[serde(default)]
+    pub(crate) launch_index: usize,
+    /// Kept and shown; nothing routes here.
+    #[serde(default = "yes")]
+    pub(crate) source_dest_check: bool,
     /// What its console shows.
     pub(crate) console: String,
     /// Whether its first boot is over: key and user data are for that one only.
     pub(crate) initialized: bool,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Instance {
+    /// Its name inside the VPC, as EC2 makes it from the address: us-east-1 has a domain of its own.
+    pub(crate) fn private_dns_name(&self) -> String {
+        let host = self.address.replace('.', "-");
+        match self.scope.region.as_str() {
+            "us-east-1" => format!("ip-{host}.ec2.internal"),
+            region => format!("ip-{host}.{region}.compute.internal"),
+        }
+    }
+
     pub(crate) fn state(&self) -> InstanceState {
         self.states.now()
     }

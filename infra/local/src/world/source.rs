@@ -49,8 +49,14 @@ impl World {
         made.last().unwrap_or(newest)
     }
 
+    /// The image of one release of a variant (0 is the first), when it is out.
+    pub(crate) fn variant_release(&self, region: &str, variant: Variant, release: usize) -> Option<String> {
+        let id = source_id(region, variant, release);
+        self.images.contains_key(&id).then_some(id)
+    }
+
     fn make_source(&mut self, region: &str, variant: Variant, release: usize, time: Timestamp) -> String {
-        let id = ids::derived("ami", &format!("{} {region} {release}", variant.mark()));
+        let id = source_id(region, variant, release);
         if self.images.contains_key(&id) {
             return id;
         }
@@ -60,6 +66,10 @@ impl World {
         self.snapshots.insert(snapshot.id.clone(), snapshot);
         id
     }
+}
+
+fn source_id(region: &str, variant: Variant, release: usize) -> String {
+    ids::derived("ami", &format!("{} {region} {release}", variant.mark()))
 }
 
 fn source_snapshot(image: &str, scope: &Scope, time: Timestamp) -> Snapshot {

@@ -1,0 +1,12 @@
+//! Which filters each describe call takes: tables of EC2's documented names and where an item of the answer has their
+//! values. `tests/aws_cli/filters.py` holds them against botocore's model.
+
+mod instances;
+mod kinds;
+mod network;
+mod storage;
+
+pub(super) use instances::{INSTANCES, STATUS};
+pub(super) use kinds::{OFFERINGS, TYPES};
+pub(super) use network::{GROUPS, REGIONS, SUBNETS, VPCS, ZONES};
+pub(super) use storage::{IMAGES, KEYS, SNAPSHOTS, TAGS, TEMPLATES, VERSIONS, VOLUMES};
