@@ -1,7 +1,5 @@
 //! DescribeInstances.
 
-use std::collections::BTreeMap;
-
 use super::Call;
 use super::filters::{Filters, page};
 use super::instance_item::{Seen, Shown, reservation};
@@ -34,15 +32,14 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
             None => {}
         }
     }
+    // In the order of their launches. EC2 promises none, but callers are used to it.
+    seen.sort_by_key(|(one, _)| (one.launched_at, one.reservation.clone(), one.launch_index));
     let shown = Shown { scope: call.scope, network: &network };
     seen.retain(|one| filters.pass(&shown.probe(*one)));
     let (seen, next) = page(call, seen)?;
     let mut xml = Xml::new();
-    let mut launches: BTreeMap<&str, Vec<Seen<'_>>> = BTreeMap::new();
-    for one in seen {
-        launches.entry(&one.0.reservation).or_default().push(one);
-    }
-    xml.items("reservationSet", launches.into_values(), |xml, launch| reservation(xml, &shown, &launch));
+    let launches = seen.chunk_by(|one, next| one.0.reservation == next.0.reservation);
+    xml.items("reservationSet", launches, |xml, launch| reservation(xml, &shown, launch));
     xml.maybe("nextToken", next);
     Ok(xml)
 }

@@ -69,10 +69,11 @@ impl Filters {
     /// Reads them and refuses names that the call does not know.
     pub(super) fn read(params: &Params, known: &Known) -> Result<Self, ApiError> {
         let read = |filter: &Params| {
-            let source = known.source(filter.get("Name")?);
-            Some(source.map(|source| (source, filter.raw_list("Value"))))
+            // EC2's word for a filter without a name.
+            let source = known.source(filter.get("Name").unwrap_or("null"))?;
+            Ok((source, filter.raw_list("Value")))
         };
-        params.structures("Filter").iter().filter_map(read).collect::<Result<_, _>>().map(Filters)
+        params.structures("Filter").iter().map(read).collect::<Result<_, _>>().map(Filters)
     }
 
     /// Whether an item of the answer passes.

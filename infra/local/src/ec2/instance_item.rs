@@ -45,7 +45,7 @@ impl Shown<'_> {
                 .text("tenancy", "default")
                 .text("groupName", "");
         });
-        xml.nested("monitoring", "state", "disabled");
+        xml.nested("monitoring", "state", if instance.monitored { "enabled" } else { "disabled" });
         if !gone {
             xml.text("vpcId", &instance.vpc_id)
                 .text("subnetId", &instance.subnet_id)

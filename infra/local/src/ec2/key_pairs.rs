@@ -87,7 +87,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
             .text("keyFingerprint", &pair.fingerprint)
             .maybe("publicKey", public.then_some(&pair.public_key))
             .text("createTime", iso(pair.created_at))
-            .tags(&pair.tags);
+            .all_tags(&pair.tags);
     });
     filters::answer(call, "keySet", kept)
 }

@@ -52,7 +52,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         architecture: image.architecture.clone(),
         root_device: image.root_device.clone(),
         client_token: params.get("ClientToken").map(str::to_owned),
-        address: String::new(),
+        address: own_address(params, &interface, subnet)?,
         terminate_on_shutdown: params.get("InstanceInitiatedShutdownBehavior") == Some("terminate"),
         key_name: key_name.map(str::to_owned),
         user_data: user_data(params)?,
@@ -61,6 +61,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         keep_from_terminate: params.flag("DisableApiTermination"),
         keep_from_stop: params.flag("DisableApiStop"),
         ebs_optimized: params.flag("EbsOptimized"),
+        monitored: params.flag("Monitoring.Enabled"),
         launch_index: 0,
         source_dest_check: true,
         console: String::new(),
@@ -88,9 +89,25 @@ fn launchable<'w>(world: &'w World, scope: &Scope, id: &str) -> Result<&'w Image
     Err(ApiError::new("InvalidAMIID.Unavailable", message))
 }
 
+/// The address that the call wants, which must be in its subnet; empty when it wants none.
+fn own_address(params: &Params, interface: &Params, subnet: &Subnet) -> Result<String, ApiError> {
+    let Some(asked) = params.get("PrivateIpAddress").or(interface.get("PrivateIpAddress")) else {
+        return Ok(String::new());
+    };
+    if subnet.has(asked) {
+        return Ok(asked.to_owned());
+    }
+    let message = format!("Address {asked} does not fall within the subnet's address range");
+    Err(ApiError::new("InvalidParameterValue", message))
+}
+
 fn subnet<'n>(network: &'n Network, params: &Params, interface: &Params) -> Result<&'n Subnet, ApiError> {
-    let subnet = network.subnet(params.get("SubnetId").or(interface.get("SubnetId")))?;
-    match params.get("Placement.AvailabilityZone") {
+    let zone = params.get("Placement.AvailabilityZone");
+    let subnet = match params.get("SubnetId").or(interface.get("SubnetId")) {
+        Some(id) => network.subnet(Some(id))?,
+        None => zone.and_then(|zone| network.default_subnet_in(zone)).map_or_else(|| network.subnet(None), Ok)?,
+    };
+    match zone {
         Some(zone) if zone != subnet.zone => {
             let message =
                 format!("Value ({zone}) for parameter availabilityZone is invalid. The subnet is in {}.", subnet.zone);

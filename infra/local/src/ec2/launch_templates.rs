@@ -181,7 +181,10 @@ pub(super) fn find<'w>(world: &'w World, scope: &Scope, params: &Params) -> Resu
             ApiError::new("InvalidLaunchTemplateId.NotFound", message)
         });
     }
-    let name = params.require("LaunchTemplateName")?;
+    let Some(name) = params.get("LaunchTemplateName") else {
+        let message = "The request must contain the parameter launch template ID or launch template name";
+        return Err(ApiError::new("MissingParameter", message));
+    };
     by_name(world, scope, name).ok_or_else(|| {
         let message = format!("The specified launch template, with template name {name}, does not exist.");
         ApiError::new("InvalidLaunchTemplateName.NotFoundException", message)

@@ -79,11 +79,25 @@ fn free_addresses(cidr: &str) -> u64 {
     (1_u64 << (32 - bits)).saturating_sub(5)
 }
 
-/// The id of a zone (`eu-west-1-az1`), which means the same place in every account.
+/// The id of a zone in AWS's form (`euw1-az1` for eu-west-1a). On AWS, which letter stands for which id differs from
+/// account to account; here it is the same for all.
 pub(super) fn zone_id(zone: &str) -> String {
     let letter = zone.bytes().last().unwrap_or(b'a');
     let number = letter.saturating_sub(b'a') + 1;
-    format!("{}-az{number}", &zone[..zone.len().saturating_sub(1)])
+    let region = zone.trim_end_matches(|last: char| last.is_ascii_lowercase());
+    let mut parts = region.split('-');
+    let mut short: String = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        short += match part {
+            "gov" => "g",
+            "northeast" => "ne",
+            "northwest" => "nw",
+            "southeast" => "se",
+            "southwest" => "sw",
+            other => &other[..other.len().min(1)],
+        };
+    }
+    format!("{short}-az{number}")
 }
 
 pub(super) fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -136,4 +150,20 @@ pub(super) fn describe_availability_zones(call: &Call<'_>) -> Result<Xml, ApiErr
             .text("networkBorderGroup", region);
     });
     filters::answer(call, "availabilityZoneInfo", kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_have_ids_in_awss_form() {
+        let ids = ["us-east-1a", "ap-southeast-5b", "eu-central-1c", "us-gov-west-1a", "cn-northwest-1a"].map(zone_id);
+        assert_eq!(ids, ["use1-az1", "apse5-az2", "euc1-az3", "usgw1-az1", "cnnw1-az1"]);
+    }
+
+    #[test]
+    fn aws_keeps_five_addresses_of_a_block() {
+        assert_eq!(["172.31.0.0/20", "10.0.0.0/24", "10.0.0.0/32"].map(free_addresses), [4091, 251, 0]);
+    }
 }

@@ -76,9 +76,10 @@ fn reservation(call: &Call<'_>, world: &World, made: &[String]) -> Xml {
 
 fn with_ids(model: &Instance) -> Instance {
     let id = ids::resource("i");
-    // An address in the default subnet that follows from the id: nothing listens on it.
+    // An address that follows from the id, unless the call wants one: nothing listens on it.
     let last = u8::from_str_radix(&id[17..19], 16).unwrap_or_default();
-    let mut instance = Instance { address: format!("172.31.0.{last}"), id, ..model.clone() };
+    let address = if model.address.is_empty() { format!("172.31.0.{last}") } else { model.address.clone() };
+    let mut instance = Instance { address, id, ..model.clone() };
     for device in &mut instance.devices {
         device.volume_id = Some(ids::resource("vol"));
     }

@@ -5,7 +5,10 @@ use super::params::Params;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::ids;
-use crate::world::{Peer, Rule, SecurityGroup};
+use crate::world::{Network, Peer, Rule, SecurityGroup};
+
+/// AWS's quota of rules of one direction in a group.
+const MOST_RULES: usize = 60;
 
 /// Which rules of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,15 +25,20 @@ impl Direction {
 
 /// Adds rules, all or none; one that is there already is refused.
 pub(super) fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiError> {
-    let new = rules(call.params)?;
     let mut world = call.endpoint.world();
-    let id = group_id(call, &world.network(call.scope))?;
+    let before = world.network(call.scope);
+    let id = group_id(call, &before)?;
+    let new = rules(call.params, &before)?;
     let network = world.change_network(call.scope);
     let group = network.group_mut(&id)?;
     let have = direction.rules(group);
     if let Some(rule) = new.iter().find(|rule| have.iter().any(|one| one.allows_as(rule))) {
         let message = format!("the specified rule \"peer: {:?}, {}\" already exists", rule.peer, rule.protocol);
         return Err(ApiError::new("InvalidPermission.Duplicate", message));
+    }
+    if have.len() + new.len() > MOST_RULES {
+        let message = "The maximum number of rules per security group has been reached.";
+        return Err(ApiError::new("RulesPerSecurityGroupLimitExceeded", message));
     }
     call.check_dry_run()?;
     have.extend(new.iter().cloned());
@@ -42,9 +50,10 @@ pub(super) fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, Ap
 /// Takes rules away, by their id or by what they say; one that is not there is refused.
 pub(super) fn revoke(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiError> {
     let ids = call.params.list("SecurityGroupRuleId");
-    let wanted = if ids.is_empty() { rules(call.params)? } else { Vec::new() };
     let mut world = call.endpoint.world();
-    let id = group_id(call, &world.network(call.scope))?;
+    let before = world.network(call.scope);
+    let id = group_id(call, &before)?;
+    let wanted = if ids.is_empty() { rules(call.params, &before)? } else { Vec::new() };
     let group = world.change_network(call.scope).group_mut(&id)?;
     let have = direction.rules(group);
     let there = wanted.iter().all(|rule| have.iter().any(|one| one.allows_as(rule)))
@@ -58,15 +67,16 @@ pub(super) fn revoke(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiEr
     Ok(Xml::done())
 }
 
-fn group_id(call: &Call<'_>, network: &crate::world::Network) -> Result<String, ApiError> {
-    match call.params.get("GroupName") {
-        Some(name) if call.params.get("GroupId").is_none() => Ok(network.group_named(name)?.id.clone()),
-        _ => Ok(call.params.require("GroupId")?.to_owned()),
-    }
+fn group_id(call: &Call<'_>, network: &Network) -> Result<String, ApiError> {
+    let found = match call.params.get("GroupName") {
+        Some(name) if call.params.get("GroupId").is_none() => network.group_named(name)?,
+        _ => network.group(call.params.require("GroupId")?)?,
+    };
+    Ok(found.id.clone())
 }
 
 /// Both forms: `IpPermissions.N`, and the fields of one rule in the call itself.
-fn rules(params: &Params) -> Result<Vec<Rule>, ApiError> {
+fn rules(params: &Params, network: &Network) -> Result<Vec<Rule>, ApiError> {
     let mut permissions = params.structures("IpPermissions");
     if permissions.is_empty() {
         permissions.push(params.clone());
@@ -74,7 +84,7 @@ fn rules(params: &Params) -> Result<Vec<Rule>, ApiError> {
     let mut rules = Vec::new();
     for permission in &permissions {
         let protocol = permission.require("IpProtocol")?;
-        for (peer, description) in peers(permission)? {
+        for (peer, description) in peers(permission, network)? {
             rules.push(Rule {
                 id: ids::resource("sgr"),
                 protocol: protocol.to_owned(),
@@ -88,15 +98,21 @@ fn rules(params: &Params) -> Result<Vec<Rule>, ApiError> {
     Ok(rules)
 }
 
-fn peers(permission: &Params) -> Result<Vec<(Peer, Option<String>)>, ApiError> {
+fn peers(permission: &Params, network: &Network) -> Result<Vec<(Peer, Option<String>)>, ApiError> {
     let mut peers = Vec::new();
     type Make = fn(String) -> Peer;
-    let lists: [(&str, &str, Make); 3] =
-        [("IpRanges", "CidrIp", Peer::V4), ("Ipv6Ranges", "CidrIpv6", Peer::V6), ("Groups", "GroupId", Peer::Group)];
+    let lists: [(&str, &str, Make); 2] = [("IpRanges", "CidrIp", Peer::V4), ("Ipv6Ranges", "CidrIpv6", Peer::V6)];
     for (list, field, make) in lists {
         for one in permission.structures(list) {
             peers.push((make(one.require(field)?.to_owned()), one.get("Description").map(str::to_owned)));
         }
+    }
+    for one in permission.structures("Groups") {
+        let group = match (one.get("GroupId"), one.get("GroupName")) {
+            (None, Some(name)) => network.group_named(name)?,
+            _ => network.group(one.require("GroupId")?)?,
+        };
+        peers.push((Peer::Group(group.id.clone()), one.get("Description").map(str::to_owned)));
     }
     peers.extend(permission.get("CidrIp").map(|cidr| (Peer::V4(cidr.to_owned()), None)));
     match peers.iter().find(|(peer, _)| matches!(peer, Peer::V4(cidr) | Peer::V6(cidr) if !cidr.contains('/'))) {

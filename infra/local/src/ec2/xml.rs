@@ -103,6 +103,11 @@ impl Xml {
         if tags.is_empty() {
             return self;
         }
+        self.all_tags(tags)
+    }
+
+    /// The same, also where it is empty: so EC2 shows key pairs.
+    pub(super) fn all_tags(&mut self, tags: &crate::world::Tags) -> &mut Self {
         self.items("tagSet", tags, |xml, (key, value)| {
             xml.text("key", key).text("value", value);
         })

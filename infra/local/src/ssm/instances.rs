@@ -12,6 +12,9 @@ use crate::api::ApiError;
 use crate::settings::Settings;
 use crate::world::{Instance, InstanceState};
 
+/// The version that every agent here tells.
+const AGENT_VERSION: &str = "3.3.0.0";
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Input {
@@ -41,21 +44,63 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: Input = call.input()?;
     let old = input.instance_information_filter_list.into_iter().map(|old| Filter { key: old.key, values: old.values });
     let filters: Vec<Filter> = input.filters.into_iter().chain(old).collect();
-    if let Some(filter) = filters.iter().find(|filter| !matches!(filter.key.as_str(), "InstanceIds" | "PingStatus")) {
-        return Err(ApiError::new("InvalidFilterKey", format!("Invalid filter key: {}", filter.key)));
-    }
+    check(&filters)?;
     let world = call.endpoint.world();
     let own = world.instances.values().filter(|instance| instance.scope == *call.scope);
     let known = own.filter(|one| one.online || one.last_heard.is_some() && one.state() == InstanceState::Stopped);
     let settings = call.endpoint.settings();
     let pass = |instance: &&Instance| {
-        filters.iter().all(|filter| match filter.key.as_str() {
-            "InstanceIds" => filter.values.contains(&instance.id),
-            _ => filter.values.iter().any(|status| status == ping(instance, &settings)),
-        })
+        let passes = |filter: &Filter| values(instance, &filter.key, &settings).iter().any(|have| filter.values.contains(have));
+        filters.iter().all(passes)
     };
     let found = known.filter(pass).map(|one| item(one, &settings)).collect();
     page("InstanceInformationList", found, OF_INSTANCES, input.max_results, input.next_token.as_deref())
+}
+
+/// Keys of filters, as `InstanceInformationStringFilter` documents them.
+const KEYS: [&str; 11] = [
+    "ActivationIds",
+    "AgentVersion",
+    "AssociationStatus",
+    "IamRole",
+    "InstanceIds",
+    "PingStatus",
+    "PlatformTypes",
+    "ResourceType",
+    "SourceIds",
+    "SourceTypes",
+    "tag-key",
+];
+
+fn check(filters: &[Filter]) -> Result<(), ApiError> {
+    let is_tag = |filter: &Filter| filter.key == "tag-key" || filter.key.starts_with("tag:");
+    let unknown = filters.iter().find(|filter| !is_tag(filter) && !KEYS.contains(&filter.key.as_str()));
+    if let Some(filter) = unknown {
+        return Err(ApiError::new("InvalidFilterKey", format!("Invalid filter key: {}", filter.key)));
+    }
+    if filters.iter().any(is_tag) && !filters.iter().all(is_tag) {
+        let message = "Tag filters can't be combined with other filter types.";
+        return Err(ApiError::new("InvalidInstanceInformationFilterValue", message));
+    }
+    Ok(())
+}
+
+/// The values that an instance has under a key. There are no activations, associations or roles of hybrid machines here.
+fn values(instance: &Instance, key: &str, settings: &Settings) -> Vec<String> {
+    let value = match key {
+        "InstanceIds" | "SourceIds" => instance.id.as_str(),
+        "PingStatus" => ping(instance, settings),
+        "AgentVersion" => AGENT_VERSION,
+        "PlatformTypes" => "Linux",
+        "ResourceType" => "EC2Instance",
+        "SourceTypes" => "AWS::EC2::Instance",
+        "tag-key" => return instance.tags.keys().cloned().collect(),
+        other => {
+            let tag = other.strip_prefix("tag:").and_then(|name| instance.tags.get(name));
+            return tag.into_iter().cloned().collect();
+        }
+    };
+    vec![value.to_owned()]
 }
 
 /// Systems Manager notices only after a while that it hears nothing.
@@ -71,7 +116,7 @@ fn item(instance: &Instance, settings: &Settings) -> Value {
         "InstanceId": instance.id,
         "PingStatus": ping(instance, settings),
         "LastPingDateTime": epoch(heard),
-        "AgentVersion": "3.3.0.0",
+        "AgentVersion": AGENT_VERSION,
         "IsLatestVersion": true,
         "PlatformType": "Linux",
         "PlatformName": "Debian GNU/Linux",

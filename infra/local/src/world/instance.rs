@@ -118,6 +118,9 @@ pub(crate) struct Instance {
     /// Whether StopInstances is refused (`DisableApiStop`).
     pub(crate) keep_from_stop: bool,
     pub(crate) ebs_optimized: bool,
+    /// Whether detailed monitoring was asked for. Nothing measures here.
+    #[serde(default)]
+    pub(crate) monitored: bool,
     /// Its place among those of one launch.
     #[serde(default)]
     pub(crate) launch_index: usize,

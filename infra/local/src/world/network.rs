@@ -1,5 +1,7 @@
 //! VPC, subnets, security groups and instance profiles that launches may name.
 
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize};
 
 use super::Tags;
@@ -15,6 +17,18 @@ pub(crate) struct Subnet {
     pub(crate) cidr: String,
     pub(crate) default: bool,
     pub(crate) tags: Tags,
+}
+
+impl Subnet {
+    /// Whether an address is in its block.
+    pub(crate) fn has(&self, address: &str) -> bool {
+        let number = |text: &str| text.parse::<Ipv4Addr>().ok().map(u32::from);
+        let Some((first, bits)) = self.cidr.split_once('/') else { return false };
+        match (number(first), number(address), bits.parse::<u32>()) {
+            (Some(first), Some(asked), Ok(bits @ 1..=32)) => (first ^ asked) >> (32 - bits) == 0,
+            _ => false,
+        }
+    }
 }
 
 /// A security group.
@@ -90,19 +104,21 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// What every account has: a default VPC with one subnet and its default security group.
+    /// What every account has: a default VPC with a subnet in each zone, and its default security group.
     pub(crate) fn default_of(scope: &Scope) -> Self {
         let vpc_id = ids::derived("vpc", &format!("{scope}"));
-        let subnet = Subnet {
-            id: ids::derived("subnet", &format!("{scope}")),
+        let subnet = |(letter, third): (&str, u8)| Subnet {
+            // The first one had no letter in its id when it was the only one.
+            id: ids::derived("subnet", &format!("{scope}{}", if letter == "a" { "" } else { letter })),
             vpc_id: vpc_id.clone(),
-            zone: format!("{}a", scope.region),
-            cidr: "172.31.0.0/20".to_owned(),
+            zone: format!("{}{letter}", scope.region),
+            cidr: format!("172.31.{third}.0/20"),
             default: true,
             tags: Tags::new(),
         };
+        let subnets = [("a", 0), ("b", 16), ("c", 32)].map(subnet).to_vec();
         let group = SecurityGroup::new(ids::derived("sg", &format!("{scope}")), "default", &vpc_id);
-        Network { vpc_id, subnets: vec![subnet], security_groups: vec![group], instance_profiles: Vec::new() }
+        Network { vpc_id, subnets, security_groups: vec![group], instance_profiles: Vec::new() }
     }
 
     /// The named subnet, or the default one.
@@ -112,6 +128,11 @@ impl Network {
             Some(id) => ApiError::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist")),
             None => ApiError::new("MissingInput", "No subnets found for the default VPC."),
         })
+    }
+
+    /// The default subnet of a zone.
+    pub(crate) fn default_subnet_in(&self, zone: &str) -> Option<&Subnet> {
+        self.subnets.iter().find(|subnet| subnet.default && subnet.zone == zone)
     }
 
     /// The group with this id.
