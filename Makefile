@@ -7,7 +7,7 @@ TARGET = $(or $(BUILT),$(shell cargo metadata --locked --no-deps --format-versio
 GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/bin/cfn-lint
 
-.PHONY: demo test check lint package build clean
+.PHONY: demo test moto check lint package build clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -22,6 +22,12 @@ test:
 	@infra/local/preflight.sh compiler
 	@$(MAKE) --no-print-directory package
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast
+
+# moto's own tests of EC2, as they come from PyPI, against the local EC2. Outside of `test`: others publish them.
+moto:
+	@infra/local/preflight.sh $(if $(BUILT),,compiler) instances
+	@$(if $(BUILT),,$(MAKE) --no-print-directory build)
+	@python3 infra/local/tests/moto/suite.py $(GOLDSMITH) $(TARGET)/moto
 
 # All lints.
 check: lint

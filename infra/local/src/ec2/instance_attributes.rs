@@ -13,6 +13,8 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let id = params.require("InstanceId")?;
     let mut world = call.endpoint.world();
     let instance = world.instance(call.scope, id)?;
+    // A dry run asks for rights only, so the instance's state is not looked at.
+    call.check_dry_run()?;
     let named = params.get("Attribute");
     let value = |name: &str| {
         let upper = format!("{}{}.Value", name[..1].to_uppercase(), &name[1..]);
@@ -47,7 +49,6 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
         })?;
         device.delete_on_termination = asked.flag("Ebs.DeleteOnTermination");
     }
-    call.check_dry_run()?;
     world.instances.insert(changed.id.clone(), changed);
     Ok(Xml::done())
 }

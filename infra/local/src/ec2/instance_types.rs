@@ -9,10 +9,13 @@ use super::known_filters::{OFFERINGS, TYPES as TYPE_FILTERS};
 use super::xml::Xml;
 use crate::api::ApiError;
 
-/// The types that are listed.
-const LISTED: [&str; 17] = [
+/// The types that are listed, by architecture, the older ones first.
+const LISTED: [&str; 26] = [
+    "t1.micro",
     "m1.small",
+    "t2.nano",
     "t2.micro",
+    "t3.nano",
     "t3.micro",
     "t3.small",
     "t3.medium",
@@ -21,13 +24,19 @@ const LISTED: [&str; 17] = [
     "t3a.small",
     "t3a.medium",
     "m5.large",
+    "m5.metal",
     "c5.large",
+    "r5.large",
     "m6i.large",
+    "a1.2xlarge",
+    "a1.metal",
+    "t4g.nano",
     "t4g.micro",
     "t4g.small",
     "t4g.medium",
     "m6g.large",
     "c6g.large",
+    "r6g.large",
 ];
 
 /// Letters of AWS's families, and MiB of memory for each vCPU of one.
@@ -87,6 +96,7 @@ impl<'n> Type<'n> {
         let arm = attributes.starts_with('g') && letters != "g" || family == "a1" || family.starts_with("g5g");
         let memory = match (letters, size) {
             ("m", "small") if generation == 1 => 1740,
+            ("t", "micro") if generation == 1 => 627,
             ("t", "nano") => 512,
             ("t", "micro") => 1024,
             ("t", "small") => 2048,
@@ -99,7 +109,7 @@ impl<'n> Type<'n> {
             cpus,
             memory,
             old: generation <= 3 && letters != "t" || generation == 1 || family == "t2",
-            burstable: letters == "t",
+            burstable: letters == "t" && generation > 1,
             bare_metal: size.starts_with("metal"),
         })
     }
@@ -112,6 +122,7 @@ fn cpus(letters: &str, generation: u32, size: &str) -> Option<u32> {
         "nano" | "micro" | "small" | "medium" => Some(1),
         "large" => Some(2),
         "xlarge" => Some(4),
+        "metal" if letters == "a" => Some(16),
         "metal" => Some(96),
         _ => {
             let metal = size.strip_prefix("metal-").and_then(|rest| rest.strip_suffix("xl"));

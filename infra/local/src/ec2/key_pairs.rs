@@ -70,7 +70,8 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &KEYS)?;
     let world = call.endpoint.world();
     let (names, ids) = (call.params.list("KeyName"), call.params.list("KeyPairId"));
-    let own: Vec<&KeyPair> = world.key_pairs.values().filter(|pair| pair.scope == *call.scope).collect();
+    let mut own: Vec<&KeyPair> = world.key_pairs.values().filter(|pair| pair.scope == *call.scope).collect();
+    own.sort_by_key(|pair| pair.created_at);
     if let Some(name) = names.iter().find(|name| !own.iter().any(|pair| pair.name == **name)) {
         return Err(missing(name));
     }

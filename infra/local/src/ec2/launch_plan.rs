@@ -1,5 +1,7 @@
 //! The instance that RunInstances asks for, held against the rules.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use super::params::Params;
@@ -103,6 +105,9 @@ fn own_address(params: &Params, interface: &Params, subnet: &Subnet) -> Result<S
 
 fn subnet<'n>(network: &'n Network, params: &Params, interface: &Params) -> Result<&'n Subnet, ApiError> {
     let zone = params.get("Placement.AvailabilityZone");
+    if let Some(zone) = zone.filter(|zone| !network.has_zone(zone)) {
+        return Err(ApiError::new("InvalidParameterValue", format!("Invalid Availability Zone ({zone})")));
+    }
     let subnet = match params.get("SubnetId").or(interface.get("SubnetId")) {
         Some(id) => network.subnet(Some(id))?,
         None => zone.and_then(|zone| network.default_subnet_in(zone)).map_or_else(|| network.subnet(None), Ok)?,
@@ -139,6 +144,9 @@ fn user_data(params: &Params) -> Result<Option<String>, ApiError> {
     match params.get("UserData") {
         Some(data) if data.len() > MOST_USER_DATA => {
             Err(ApiError::new("InvalidParameterValue", "User data is limited to 16384 bytes"))
+        }
+        Some(data) if STANDARD.decode(data).is_err() => {
+            Err(ApiError::new("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data."))
         }
         data => Ok(data.map(str::to_owned)),
     }

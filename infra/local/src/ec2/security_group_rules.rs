@@ -32,13 +32,13 @@ pub(super) fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, Ap
     let network = world.change_network(call.scope);
     let group = network.group_mut(&id)?;
     let have = direction.rules(group);
-    if let Some(rule) = new.iter().find(|rule| have.iter().any(|one| one.allows_as(rule))) {
-        let message = format!("the specified rule \"peer: {:?}, {}\" already exists", rule.peer, rule.protocol);
-        return Err(ApiError::new("InvalidPermission.Duplicate", message));
-    }
     if have.len() + new.len() > MOST_RULES {
         let message = "The maximum number of rules per security group has been reached.";
         return Err(ApiError::new("RulesPerSecurityGroupLimitExceeded", message));
+    }
+    if let Some(rule) = new.iter().find(|rule| have.iter().any(|one| one.allows_as(rule))) {
+        let message = format!("the specified rule \"peer: {:?}, {}\" already exists", rule.peer, rule.protocol);
+        return Err(ApiError::new("InvalidPermission.Duplicate", message));
     }
     call.check_dry_run()?;
     have.extend(new.iter().cloned());

@@ -130,6 +130,11 @@ impl Network {
         })
     }
 
+    /// Whether there is a subnet in a zone.
+    pub(crate) fn has_zone(&self, zone: &str) -> bool {
+        self.subnets.iter().any(|subnet| subnet.zone == zone)
+    }
+
     /// The default subnet of a zone.
     pub(crate) fn default_subnet_in(&self, zone: &str) -> Option<&Subnet> {
         self.subnets.iter().find(|subnet| subnet.default && subnet.zone == zone)

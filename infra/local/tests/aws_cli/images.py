@@ -10,7 +10,9 @@ def test_an_image_keeps_what_its_instance_wrote(aws):
     aws("ec2 stop-instances --instance-ids", builder)
     in_state(aws, builder, "stopped")
     image = aws("ec2 create-image --name golden --instance-id", builder, tag_specifications=[
-        {"ResourceType": "image", "Tags": [{"Key": "role", "Value": "web"}]}])["ImageId"]
+        {"ResourceType": kind, "Tags": [{"Key": "role", "Value": "web"}]} for kind in ("image", "snapshot")])["ImageId"]
+    same(aws.error("ec2 create-image --name other --instance-id", builder, tag_specifications=[
+        {"ResourceType": "instance", "Tags": [{"Key": "role", "Value": "web"}]}]), "InvalidParameterValue")
     same(aws.error("ec2 create-image --name golden --instance-id", builder), "InvalidAMIName.Duplicate")
     available(aws, image)
     aws("ec2 terminate-instances --instance-ids", builder)

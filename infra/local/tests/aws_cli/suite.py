@@ -9,6 +9,7 @@ import time
 import traceback
 
 import answers
+import filters
 import images
 import machines
 import members
@@ -19,7 +20,7 @@ from cli import Caller
 def main(url, *calls):
     answers.install()
     wrong = []
-    for module in (the_rest, images, machines):
+    for module in (the_rest, filters, images, machines):
         for name, test in vars(module).items():
             if not name.startswith("test_"):
                 continue

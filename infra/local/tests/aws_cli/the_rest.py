@@ -12,7 +12,9 @@ def test_launch_templates(aws):
             "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 16, "VolumeType": "gp3"}}],
             "SecurityGroupIds": [aws("ec2 describe-security-groups")["SecurityGroups"][0]["GroupId"]],
             "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "from", "Value": "template"}]}]}
-    made = aws("ec2 create-launch-template --launch-template-name web", launch_template_data=data)["LaunchTemplate"]
+    tagged = [{"ResourceType": "launch-template", "Tags": [{"Key": "role", "Value": "web"}]}]
+    made = aws("ec2 create-launch-template --launch-template-name web", launch_template_data=data,
+               tag_specifications=tagged)["LaunchTemplate"]
     template = made["LaunchTemplateId"]
     same(aws.error("ec2 create-launch-template --launch-template-name web", launch_template_data=data),
          "InvalidLaunchTemplateName.AlreadyExistsException")
@@ -30,12 +32,14 @@ def test_launch_templates(aws):
         named = f"LaunchTemplateName=web,Version={version}"
         one = aws("ec2 run-instances --launch-template", named, *more)["Instances"][0]
         aws("ec2 terminate-instances --instance-ids", one["InstanceId"])
-        return one["InstanceType"], one["Tags"]
+        return one["InstanceType"], {tag["Key"]: tag["Value"] for tag in one["Tags"]}
 
-    tags = [{"Key": "from", "Value": "template"}]
-    same(launched("$Default"), ("t3.large", tags))
-    same(launched("1"), ("t3.small", tags))
-    same(launched("1", "--instance-type", "t3.micro"), ("t3.micro", tags))
+    def tags(version):
+        return {"from": "template", "aws:ec2launchtemplate:id": template, "aws:ec2launchtemplate:version": version}
+
+    same(launched("$Default"), ("t3.large", tags("2")))
+    same(launched("1"), ("t3.small", tags("1")))
+    same(launched("1", "--instance-type", "t3.micro"), ("t3.micro", tags("1")))
     same(aws.error("ec2 run-instances --launch-template LaunchTemplateName=web,Version=9"),
          "InvalidLaunchTemplateId.VersionNotFound")
     gone = aws("ec2 delete-launch-template-versions --versions 1 2 --launch-template-id", template)
