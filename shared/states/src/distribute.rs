@@ -117,6 +117,8 @@ fn failed(planned: &PlannedRegion, id: &str, reason: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::fake::HOME;
+    use jiff::SignedDuration;
+    use serde_json::json;
 
     use crate::State;
     use crate::testing::{AWAY, Task, check_state, reach};
@@ -133,6 +135,34 @@ mod tests {
             &["CopyImage", "ModifyImageAttribute", "ModifyImageAttribute", "SendTaskSuccess"],
         )
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_copy_waits_for_a_free_slot_and_is_made_once() {
+        let task = Task::item(State::DistributeRegion, AWAY);
+        let stack = reach(&task).await;
+        stack.cloud.pace(|pace| pace.copies_at_once = 0);
+        let token = stack.start(&task).await;
+        for _ in 0..30 {
+            stack.tick_after(SignedDuration::from_mins(20)).await;
+            assert_eq!(stack.answer(&token), None, "ten hours, of twenty-four");
+        }
+        stack.cloud.pace(|pace| pace.copies_at_once = 20);
+        stack.tick_after(SignedDuration::from_mins(1)).await;
+        assert_eq!(stack.answer(&token), Some(Ok(json!({}))));
+        assert_eq!(stack.inventory().region(AWAY).images.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_never_gets_a_slot_fails_by_its_deadline_with_the_reason() {
+        let task = Task::item(State::DistributeRegion, AWAY);
+        let stack = reach(&task).await;
+        stack.cloud.pace(|pace| pace.copies_at_once = 0);
+        let token = stack.start(&task).await;
+        stack.tick_after(SignedDuration::from_hours(24)).await;
+        let error = stack.answer(&token).unwrap().unwrap_err();
+        assert_eq!(error.error, "Goldsmith.Timeout");
+        assert!(error.cause.contains("CopyImage in us-east-1 failed: ResourceLimitExceeded"), "{}", error.cause);
     }
 
     #[tokio::test]

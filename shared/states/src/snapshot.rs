@@ -171,8 +171,24 @@ fn failed(scene: &Scene<'_>, resource: &str, message: String) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{Fault, HOME};
+
     use crate::State;
-    use crate::testing::{Task, check_state};
+    use crate::testing::{Task, check_state, reach};
+
+    #[tokio::test]
+    async fn an_image_waits_until_its_snapshots_may_be_made_and_is_made_once() {
+        let task = Task::new(State::Snapshot);
+        let stack = reach(&task).await;
+        // More than one function looks for.
+        for _ in 0..100 {
+            stack.cloud.fail_next("CreateImage", Fault::Refuse(Kind::Throttled));
+        }
+        stack.run(&task).await.unwrap();
+        let tried = stack.cloud.effects().iter().filter(|effect| effect.name == "CreateImage").count();
+        assert_eq!((tried, stack.inventory().region(HOME).images.len()), (101, 1));
+    }
 
     #[tokio::test]
     async fn snapshot_survives_every_fault() {

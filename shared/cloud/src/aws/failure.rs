@@ -227,6 +227,9 @@ mod tests {
         let cases = [
             ("Throttling", 400, Kind::Throttled),
             ("RequestLimitExceeded", 503, Kind::Throttled),
+            ("ResourceLimitExceeded", 400, Kind::Throttled),
+            ("ConcurrentSnapshotLimitExceeded", 400, Kind::Throttled),
+            ("SnapshotCreationPerVolumeRateExceeded", 400, Kind::Throttled),
             ("HTTP 429", 429, Kind::Throttled),
             ("InsufficientInstanceCapacity", 500, Kind::Capacity),
             ("Unsupported", 400, Kind::Capacity),

@@ -117,12 +117,17 @@ impl Stack {
             if let Some(ended) = self.answer(token) {
                 return ended;
             }
-            self.clock.advance(SignedDuration::from_mins(1));
-            let context = self.context();
-            let _ = self.until_killed(signal::handle(&context, json!({}))).await;
-            self.deliver_wakes().await;
+            self.tick_after(SignedDuration::from_mins(1)).await;
         }
         panic!("nobody answered {token}")
+    }
+
+    /// The tick, after some time.
+    pub(crate) async fn tick_after(&self, time: SignedDuration) {
+        self.clock.advance(time);
+        let context = self.context();
+        let _ = self.until_killed(signal::handle(&context, json!({}))).await;
+        self.deliver_wakes().await;
     }
 
     /// Invokes the functions that `signal` asked Lambda to.
