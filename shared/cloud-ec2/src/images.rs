@@ -17,7 +17,9 @@ use goldsmith_cloud::{
 };
 
 use crate::Ec2;
-use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications, to_sdk_tags};
+use crate::requests::{
+    block_device_mappings, filter, from_sdk_block_devices, from_sdk_tags, tag_filter, tag_specifications, to_sdk_tags,
+};
 
 /// What an image's tags go on.
 const TAGGED: [ResourceType; 2] = [ResourceType::Image, ResourceType::Snapshot];
@@ -200,6 +202,7 @@ fn to_image(image: &SdkImage) -> Option<Image> {
         created: text(image.creation_date()),
         architecture: text(image.architecture().map(|architecture| architecture.as_str())),
         root_device: text(image.root_device_name()),
+        block_devices: from_sdk_block_devices(image.block_device_mappings()),
         snapshots: ebs.filter_map(|ebs| ebs.snapshot_id().map(str::to_owned)).collect(),
         tags: from_sdk_tags(image.tags()),
     })

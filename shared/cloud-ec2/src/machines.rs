@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_sdk_ec2::types::{
     HttpTokensState, IamInstanceProfileSpecification, Instance as SdkInstance, InstanceMetadataEndpointState,
@@ -65,6 +67,23 @@ impl Machines for Ec2 {
             instances.extend(found.filter_map(to_instance));
         }
         Ok(instances)
+    }
+
+    /// By filter: EC2 refuses a list that names an unknown type, and a filter just does not find it.
+    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
+        let wanted: Vec<&str> = types.iter().map(String::as_str).collect();
+        let request = self.0.client(region).describe_instance_types().filters(filter("instance-type", &wanted));
+        let mut pages = request.into_paginator().send();
+        let mut found = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeInstanceTypes", region))?;
+            found.extend(page.instance_types().iter().filter_map(|described| {
+                let runs = described.processor_info()?.supported_architectures().iter();
+                let runs = runs.map(|architecture| architecture.as_str().to_owned()).collect();
+                Some((described.instance_type()?.as_str().to_owned(), runs))
+            }));
+        }
+        Ok(found)
     }
 
     async fn console(&self, region: &str, id: &str) -> Result<String> {

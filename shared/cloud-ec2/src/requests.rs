@@ -47,6 +47,27 @@ fn block_device_mapping(device: &BlockDevice) -> BlockDeviceMapping {
     BlockDeviceMapping::builder().device_name(&device.device_name).ebs(ebs).build()
 }
 
+/// The mappings that have an EBS volume: not those of instance stores, and not those that take a device away.
+pub(crate) fn from_sdk_block_devices(mappings: &[BlockDeviceMapping]) -> Vec<BlockDevice> {
+    mappings.iter().filter_map(from_sdk_block_device).collect()
+}
+
+fn from_sdk_block_device(mapping: &BlockDeviceMapping) -> Option<BlockDevice> {
+    let ebs = mapping.ebs()?;
+    let number = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
+    Some(BlockDevice {
+        device_name: mapping.device_name()?.to_owned(),
+        volume_size: number(ebs.volume_size()),
+        volume_type: ebs.volume_type().map(|kind| kind.as_str().to_owned()),
+        iops: number(ebs.iops()),
+        throughput: number(ebs.throughput()),
+        encrypted: ebs.encrypted(),
+        kms_key_id: ebs.kms_key_id().map(str::to_owned),
+        // EC2 always says it; were it silent, the volume might stay.
+        delete_on_termination: ebs.delete_on_termination().unwrap_or_default(),
+    })
+}
+
 /// EC2's numbers are signed; one beyond them is beyond every limit of EC2, which then says so.
 fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)

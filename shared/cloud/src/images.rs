@@ -34,6 +34,8 @@ pub struct Image {
     pub architecture: String,
     /// Such as `/dev/xvda`.
     pub root_device: String,
+    /// The EBS volumes that an instance of it gets, in EC2's order.
+    pub block_devices: Vec<BlockDevice>,
     /// Ids of its EBS snapshots.
     pub snapshots: Vec<String>,
     /// Its tags.
@@ -51,7 +53,8 @@ pub struct NewImage {
     pub instance: String,
     /// Tags of the AMI and its snapshots, set in the creating call.
     pub tags: Tags,
-    /// Changed block devices; empty: the instance's own.
+    /// Changed block devices; empty: the instance's own. Of a volume that is there EC2 changes only whether it goes with
+    /// its instance.
     pub block_devices: Vec<BlockDevice>,
 }
 

@@ -1,5 +1,7 @@
 //! EC2 instances as the builds use them.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -54,7 +56,7 @@ pub struct Launch {
     pub metadata: MetadataOptions,
     /// Tags of the instance and its volumes, set in the creating call.
     pub tags: Tags,
-    /// Block devices; empty: the image's own.
+    /// Changed block devices; empty: the image's own. What one of the image's devices does not say stays as it is there.
     pub block_devices: Vec<BlockDevice>,
     /// What cloud-init runs at the first boot, at most 16 KiB.
     pub user_data: Option<String>,
@@ -113,6 +115,9 @@ pub trait Machines: Send + Sync {
     async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>>;
     /// All instances with this tag that are not terminated.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>>;
+    /// `DescribeInstanceTypes`: the architectures, as EC2 names those of images, that each of these types runs. A type that
+    /// the Region does not know is not in the answer.
+    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>>;
     /// `GetConsoleOutput`: what the instance has written to its console, at most 64 KiB; empty where there is nothing yet,
     /// which on AWS may take minutes.
     async fn console(&self, region: &str, id: &str) -> Result<String>;

@@ -3,9 +3,10 @@
 //! Input: the plan's instance types and subnets, the source image or the build's own AMI. Output: an `Instance` effect.
 //! Error: `Capacity` where no candidate could be had, `NotOnline` where the instance ended early, `Timeout`.
 
+pub(crate) mod devices;
+
 use async_trait::async_trait;
-use goldsmith_cloud::{BlockDevice, Instance, InstanceState, Launch, MetadataOptions, Ping};
-use goldsmith_model::BlockDeviceMapping;
+use goldsmith_cloud::{Instance, InstanceState, Launch, MetadataOptions, Ping};
 use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -153,26 +154,8 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Launch {
         instance_profile: Some(planned.instance_profile.clone().unwrap_or_else(|| config.instance_profile.clone())),
         metadata: MetadataOptions { tokens_required: true, hop_limit: planned.metadata_hop_limit },
         tags,
-        block_devices: match scene.scope.item {
-            // A test instance takes the volumes that its AMI has.
-            Some(_) => vec![],
-            None => planned.block_devices.iter().map(block_device).collect(),
-        },
+        block_devices: devices::of_launch(planned, scene.scope.item.is_some()),
         user_data: None,
-    }
-}
-
-/// A block device of the recipe as EC2 takes it. Volumes go with their instance: the AMI has them.
-fn block_device(mapping: &BlockDeviceMapping) -> BlockDevice {
-    BlockDevice {
-        device_name: mapping.device_name.clone(),
-        volume_size: mapping.ebs.volume_size,
-        volume_type: mapping.ebs.volume_type.clone(),
-        iops: mapping.ebs.iops,
-        throughput: mapping.ebs.throughput,
-        encrypted: mapping.ebs.encrypted,
-        kms_key_id: mapping.ebs.kms_key_id.clone(),
-        delete_on_termination: true,
     }
 }
 

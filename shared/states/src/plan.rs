@@ -5,6 +5,7 @@
 
 mod freeze;
 mod resolve;
+mod types;
 
 use goldsmith_model::{Cause, ExecutionInput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
 use goldsmith_store::{BuildRecord, BuildStatus, ImageStatus, Opened, Scope, StateStatus, stamp};

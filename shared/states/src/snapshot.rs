@@ -14,7 +14,7 @@ use crate::command::{self, CommandProgress};
 use crate::drive::{self, Pending, Progress, Scene, Waiting};
 use crate::effect::{Attempt, effect, made_id};
 use crate::errors::ErrorName;
-use crate::launch::gone;
+use crate::launch::{devices, gone};
 use crate::{Context, Error, Invocation, Result, State, TAG_BUILD};
 
 /// Journal number of the clean-up command.
@@ -155,7 +155,7 @@ fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
         instance: instance.to_owned(),
         tags,
         // The stopped instance's own volumes are the truth; CreateImage takes no key, and no other encryption than theirs.
-        block_devices: vec![],
+        block_devices: devices::of_image(&plan.launch),
     })
 }
 

@@ -67,7 +67,7 @@ pub struct PlannedDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedLaunch {
-    /// Tried in order.
+    /// Tried in order; all run the source's architecture.
     pub instance_types: Vec<String>,
     /// Tried in order for each type; empty: the default VPC's choice.
     pub subnets: Vec<String>,
@@ -81,6 +81,10 @@ pub struct PlannedLaunch {
     pub tags: BTreeMap<String, String>,
     /// Block devices of the recipe; empty: the source's own.
     pub block_devices: Vec<BlockDeviceMapping>,
+    /// Devices of the source whose volumes outlive an instance of it, and that the recipe does not map. During the build
+    /// they go with their instance; the image has them as the source does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outliving_devices: Vec<String>,
     /// How long a failed instance is kept, seconds; 0: not at all.
     pub keep_on_failure_seconds: u64,
 }

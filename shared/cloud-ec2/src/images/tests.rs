@@ -1,5 +1,6 @@
 //! Requests and answers about images.
 
+use goldsmith_cloud::BlockDevice;
 use goldsmith_cloud::aws::replay::{Canned, Replay};
 
 use super::*;
@@ -11,7 +12,8 @@ fn tags() -> Tags {
 
 fn described(id: &str, created: &str) -> String {
     let devices = "<blockDeviceMapping><item><deviceName>/dev/xvda</deviceName>\
-         <ebs><snapshotId>snap-1</snapshotId></ebs></item><item><deviceName>/dev/sdb</deviceName>\
+         <ebs><snapshotId>snap-1</snapshotId><volumeSize>8</volumeSize><volumeType>gp3</volumeType>\
+         <encrypted>false</encrypted><deleteOnTermination>true</deleteOnTermination></ebs></item><item><deviceName>/dev/sdb</deviceName>\
          <virtualName>ephemeral0</virtualName></item></blockDeviceMapping>";
     format!(
         "<item><imageId>{id}</imageId><name>web 1</name><imageState>available</imageState>\
@@ -53,6 +55,14 @@ async fn reads_an_image_or_none() {
         created: "2026-01-01T00:00:00.000Z".to_owned(),
         architecture: "x86_64".to_owned(),
         root_device: "/dev/xvda".to_owned(),
+        block_devices: vec![BlockDevice {
+            device_name: "/dev/xvda".to_owned(),
+            volume_size: Some(8),
+            volume_type: Some("gp3".to_owned()),
+            encrypted: Some(false),
+            delete_on_termination: true,
+            ..BlockDevice::default()
+        }],
         snapshots: vec!["snap-1".to_owned()],
         tags: tags(),
     };

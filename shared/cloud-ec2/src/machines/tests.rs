@@ -126,6 +126,30 @@ async fn lists_every_page_of_a_tag() {
 }
 
 #[tokio::test]
+async fn knows_what_types_run_and_leaves_out_those_that_are_not_there() {
+    let described = |name: &str, architectures: &[&str]| {
+        let items: String = architectures.iter().map(|item| format!("<item>{item}</item>")).collect();
+        format!(
+            "<item><instanceType>{name}</instanceType><processorInfo><supportedArchitectures>{items}\
+             </supportedArchitectures></processorInfo></item>"
+        )
+    };
+    let page = |types: String, next: &str| {
+        let answer = format!("<instanceTypeSet>{types}</instanceTypeSet>{next}");
+        Canned::ok(format!("<DescribeInstanceTypesResponse>{answer}</DescribeInstanceTypesResponse>"))
+    };
+    let first = page(described("t2.micro", &["i386", "x86_64"]), "<nextToken>more</nextToken>");
+    let (ec2, replay) = ec2([first, page(described("t4g.small", &["arm64"]), "")]);
+    let types = ["t2.micro", "t4g.small", "t9.huge"].map(str::to_owned);
+    let found = ec2.architectures("eu-west-1", &types).await.unwrap();
+    let found: Vec<(&str, String)> = found.iter().map(|(name, runs)| (name.as_str(), runs.join(" "))).collect();
+    assert_eq!(found, [("t2.micro", "i386 x86_64".to_owned()), ("t4g.small", "arm64".to_owned())]);
+    let sent = form(&replay, 0);
+    assert_eq!((sent["Filter.1.Name"].as_str(), sent["Filter.1.Value.3"].as_str()), ("instance-type", "t9.huge"));
+    assert!(!sent.contains_key("InstanceType.1"));
+}
+
+#[tokio::test]
 async fn ends_instances() {
     let stopped = Canned::ok("<StopInstancesResponse/>");
     let wrong = Canned::ec2_error(400, "IncorrectInstanceState");

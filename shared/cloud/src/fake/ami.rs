@@ -3,7 +3,9 @@
 use super::call::{ACCOUNT, Call};
 use super::pace::{Looks, Pace};
 use super::world::{Region, World};
-use crate::{Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags};
+use crate::{
+    BlockDevice, Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
+};
 
 /// 2026-01-01T00:00:00Z; each image is one second younger than the one before.
 const FIRST_CREATED: i64 = 1_767_225_600;
@@ -69,7 +71,8 @@ pub(super) struct Blueprint {
     pub(super) architecture: String,
     pub(super) root_device: String,
     pub(super) tags: Tags,
-    pub(super) snapshots: usize,
+    /// Each has a snapshot.
+    pub(super) block_devices: Vec<BlockDevice>,
     pub(super) copy: Option<ImageCopy>,
     /// Why it will fail, if it will.
     pub(super) failure: Option<String>,
@@ -79,7 +82,7 @@ impl World {
     /// Puts a new image and its snapshots into a Region.
     pub(super) fn add_image(&mut self, region: &str, blueprint: Blueprint, pace: Pace) -> String {
         let id = self.ec2_id("ami");
-        let snapshots: Vec<String> = (0..blueprint.snapshots).map(|_| self.ec2_id("snap")).collect();
+        let snapshots: Vec<String> = blueprint.block_devices.iter().map(|_| self.ec2_id("snap")).collect();
         let created = self.next_created();
         let region = self.region(region);
         for id in &snapshots {
@@ -95,6 +98,7 @@ impl World {
             created,
             architecture: blueprint.architecture,
             root_device: blueprint.root_device,
+            block_devices: blueprint.block_devices,
             snapshots,
             tags: blueprint.tags,
         };
@@ -127,6 +131,7 @@ impl World {
             return Err(call.error(Kind::WrongState, "IncorrectInstanceState", message));
         }
         let source = machine.instance.image.clone();
+        let block_devices = changed(&machine.devices, &request.block_devices);
         region.free_name(call, &request.name)?;
         // The source may have been deregistered since the launch; the instance is no worse for it.
         let origin = region.images.get(&source).map(|record| &record.image);
@@ -136,7 +141,7 @@ impl World {
             architecture: origin.map_or_else(|| "x86_64".to_owned(), |image| image.architecture.clone()),
             root_device: origin.map_or_else(|| "/dev/xvda".to_owned(), |image| image.root_device.clone()),
             tags: request.tags.clone(),
-            snapshots: request.block_devices.len().max(1),
+            block_devices,
             copy: None,
             failure: region.failing_images.pop_front(),
         };
@@ -167,13 +172,36 @@ impl World {
             architecture: source.architecture,
             root_device: source.root_device,
             tags: request.tags.clone(),
-            snapshots: source.snapshots.len(),
+            block_devices: source.block_devices,
             copy: Some(request.clone()),
             failure: region.failing_images.pop_front(),
         };
         self.requests.copies.push((call.region.to_owned(), request.clone()));
         Ok(self.add_image(call.region, blueprint, pace))
     }
+}
+
+/// Devices with the changes that a call asks for, by name: EC2 keeps what a change does not say, and adds what is new.
+pub(super) fn changed(devices: &[BlockDevice], changes: &[BlockDevice]) -> Vec<BlockDevice> {
+    let mut devices = devices.to_vec();
+    for change in changes {
+        match devices.iter_mut().find(|device| device.device_name == change.device_name) {
+            None => devices.push(change.clone()),
+            Some(device) => {
+                *device = BlockDevice {
+                    device_name: change.device_name.clone(),
+                    volume_size: change.volume_size.or(device.volume_size),
+                    volume_type: change.volume_type.clone().or_else(|| device.volume_type.clone()),
+                    iops: change.iops.or(device.iops),
+                    throughput: change.throughput.or(device.throughput),
+                    encrypted: change.encrypted.or(device.encrypted),
+                    kms_key_id: change.kms_key_id.clone().or_else(|| device.kms_key_id.clone()),
+                    delete_on_termination: change.delete_on_termination,
+                }
+            }
+        }
+    }
+    devices
 }
 
 impl Region {

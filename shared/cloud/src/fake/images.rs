@@ -6,7 +6,9 @@ use super::FakeCloud;
 use super::ami::{AmiRecord, Blueprint, SnapshotRecord};
 use super::call::{ACCOUNT, Call};
 use super::pace::{Looks, Pace};
-use crate::{Image, ImageCopy, ImageState, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags};
+use crate::{
+    BlockDevice, Image, ImageCopy, ImageState, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
+};
 
 /// The account behind the alias `amazon`.
 pub const AMAZON: &str = "137112412989";
@@ -140,13 +142,19 @@ impl FakeCloud {
     /// Puts an available image into a Region; `owner` is an account id, `self`, `amazon` or `aws-marketplace`. Answers
     /// its id. A later one is younger.
     pub fn add_image(&self, region: &str, owner: &str, name: &str) -> String {
+        let root = BlockDevice {
+            device_name: "/dev/xvda".to_owned(),
+            volume_size: Some(8),
+            delete_on_termination: true,
+            ..BlockDevice::default()
+        };
         let blueprint = Blueprint {
             name: name.to_owned(),
             owner: account_of(owner).to_owned(),
             architecture: "x86_64".to_owned(),
-            root_device: "/dev/xvda".to_owned(),
+            root_device: root.device_name.clone(),
             tags: Tags::new(),
-            snapshots: 1,
+            block_devices: vec![root],
             copy: None,
             failure: None,
         };

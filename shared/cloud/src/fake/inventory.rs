@@ -18,6 +18,8 @@ pub struct Inventory {
 pub struct RegionInventory {
     /// Instances that are not ending, by id.
     pub instances: BTreeMap<String, Tags>,
+    /// EBS volumes that their instances have left behind, by id.
+    pub volumes: BTreeMap<String, Tags>,
     /// Our own images, failed ones too, by id.
     pub images: BTreeMap<String, Tags>,
     /// Snapshots, but for those of other owners' images, by id.
@@ -68,6 +70,12 @@ impl Region {
             .collect();
         let theirs = |snapshot: &str| self.user_of(snapshot).is_some_and(|image| !self.images[image].is_ours());
         RegionInventory {
+            volumes: self
+                .volumes
+                .iter()
+                .filter(|(_, volume)| !volume.goes_with_it && !instances.contains_key(&volume.instance))
+                .map(|(id, volume)| (id.clone(), volume.tags.clone()))
+                .collect(),
             images: self
                 .images
                 .iter()

@@ -1,18 +1,23 @@
 //! Instances: `pending` → `running` → `stopping` → `stopped`, and `terminated`, from which none comes back.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::FakeCloud;
+use super::ami::changed;
 use super::call::Call;
 use super::pace::{Looks, Pace};
 use super::world::{Region, World};
-use crate::{Instance, InstanceState, Kind, Launch, Machines, Ping, Result};
+use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Ping, Result, Tags};
 
 /// An instance and how it goes on.
 pub(super) struct MachineRecord {
     pub(super) instance: Instance,
     launch: Launch,
+    /// The EBS volumes that it was launched with.
+    pub(super) devices: Vec<BlockDevice>,
     hidden: Looks,
     /// Until the state that it is changing to.
     left: Looks,
@@ -25,8 +30,16 @@ pub(super) struct MachineRecord {
     doom: Option<(Looks, String)>,
 }
 
+/// An EBS volume of an instance.
+pub(super) struct VolumeRecord {
+    pub(super) instance: String,
+    /// Whether it ends with the instance.
+    pub(super) goes_with_it: bool,
+    pub(super) tags: Tags,
+}
+
 impl MachineRecord {
-    fn new(id: String, launch: &Launch, pace: Pace, doom: Option<(u32, String)>) -> Self {
+    fn new(id: String, launch: &Launch, devices: Vec<BlockDevice>, pace: Pace, doom: Option<(u32, String)>) -> Self {
         let instance = Instance {
             id,
             state: InstanceState::Pending,
@@ -39,6 +52,7 @@ impl MachineRecord {
         let mut record = Self {
             instance,
             launch: launch.clone(),
+            devices,
             hidden: Looks(pace.hide_new),
             left: Looks(0),
             online_in: Looks(pace.until_online),
@@ -142,13 +156,25 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
         }
         return Ok(machine.instance.clone());
     }
-    world.region(call.region).usable_image(call, &request.image)?;
+    let image = world.region(call.region).usable_image(call, &request.image)?;
+    let devices = changed(&image.block_devices, &request.block_devices);
+    check_type(call, &request.instance_type, &image.architecture)?;
     if world.no_capacity.contains(&(request.instance_type.clone(), request.subnet.clone())) {
         let message = format!("no {} here now", request.instance_type);
         return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
     }
     let doom = world.doomed.pop_front();
-    let mut machine = MachineRecord::new(world.ec2_id("i"), request, world.pace, doom);
+    let id = world.ec2_id("i");
+    for device in &devices {
+        let volume = VolumeRecord {
+            instance: id.clone(),
+            goes_with_it: device.delete_on_termination,
+            tags: request.tags.clone(),
+        };
+        let volume_id = world.ec2_id("vol");
+        world.region(call.region).volumes.insert(volume_id, volume);
+    }
+    let mut machine = MachineRecord::new(id, request, devices, world.pace, doom);
     if let Some((console, launched)) = &world.boots {
         machine.console.clone_from(console);
         machine.instance.launched = Some(*launched);
@@ -157,6 +183,25 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     world.region(call.region).machines.insert(instance.id.clone(), machine);
     world.requests.launches.push((call.region.to_owned(), request.clone()));
     Ok(instance)
+}
+
+/// What a type runs: a letter `g` after the generation's number is Graviton. None where there is no such type.
+fn architecture_of(instance_type: &str) -> Option<&'static str> {
+    let (family, _) = instance_type.split_once('.')?;
+    let options = family.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+    Some(if options.contains('g') { "arm64" } else { "x86_64" })
+}
+
+fn check_type(call: Call<'_>, instance_type: &str, image: &str) -> Result<()> {
+    let message = match architecture_of(instance_type) {
+        Some(runs) if runs == image => return Ok(()),
+        Some(runs) => format!(
+            "The architecture '{runs}' of the specified instance type does not match the architecture '{image}' of the \
+             specified AMI."
+        ),
+        None => format!("Invalid value '{instance_type}' for InstanceType."),
+    };
+    Err(call.error(Kind::Invalid, "InvalidParameterValue", message))
 }
 
 impl Region {
@@ -186,6 +231,11 @@ impl Machines for FakeCloud {
         let alive = machines.filter(|machine| machine.instance.state != InstanceState::Terminated);
         let ours = alive.filter(|machine| machine.instance.tags.get(key).is_some_and(|found| found == value));
         Ok(ours.filter_map(MachineRecord::look).collect())
+    }
+
+    async fn architectures(&self, _region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
+        let runs = |name: &String| Some((name.clone(), vec![architecture_of(name)?.to_owned()]));
+        Ok(types.iter().filter_map(runs).collect())
     }
 
     async fn console(&self, region: &str, id: &str) -> Result<String> {

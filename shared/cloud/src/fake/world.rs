@@ -9,7 +9,7 @@ use super::commands::CommandRecord;
 use super::events::EmittedEvent;
 use super::executions::{ExecutionBook, TokenAnswer};
 use super::functions::Wakeup;
-use super::machines::MachineRecord;
+use super::machines::{MachineRecord, VolumeRecord};
 use super::outcome::CommandScript;
 use super::pace::Pace;
 use crate::{Command, ImageCopy, Launch, NewImage, Parameter, Schedule};
@@ -55,6 +55,8 @@ pub struct Requests {
 #[derive(Default)]
 pub(super) struct Region {
     pub(super) machines: BTreeMap<String, MachineRecord>,
+    /// All that instances were launched with, those that ended with them, too.
+    pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
     pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
     pub(super) commands: BTreeMap<String, CommandRecord>,

@@ -18,37 +18,35 @@ pub(super) fn freeze(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> P
         launch: launch(resolved),
         regions: regions(resolved, image, now),
         some_regions_suffice: resolved.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some),
-        tests: test_types(resolved),
+        tests: resolved.types.test.clone(),
         test_timeout_minutes: tests.timeout_minutes,
         input_digest: resolved.digest.clone(),
         overridden: resolved.overridden,
     }
 }
 
-/// Instance types of the test instances: none where no document has a test.
-fn test_types(resolved: &Resolved) -> Vec<String> {
-    let tests = &resolved.pipeline.image_tests_configuration;
-    if !tests.image_tests_enabled || !resolved.has_tests {
-        return Vec::new();
-    }
-    match tests.instance_types.as_slice() {
-        [] => resolved.infrastructure.instance_types.first().cloned().into_iter().collect(),
-        some => some.to_vec(),
-    }
-}
-
 fn launch(resolved: &Resolved) -> PlannedLaunch {
     let infrastructure = &resolved.infrastructure;
     PlannedLaunch {
-        instance_types: infrastructure.instance_types.clone(),
+        instance_types: resolved.types.build.clone(),
         subnets: infrastructure.subnet_ids.clone(),
         security_groups: infrastructure.security_group_ids.clone(),
         instance_profile: None,
         metadata_hop_limit: infrastructure.instance_metadata_options.http_put_response_hop_limit,
         tags: infrastructure.resource_tags.clone(),
         block_devices: resolved.recipe.block_device_mappings.clone(),
+        outliving_devices: outliving_devices(resolved),
         keep_on_failure_seconds: u64::try_from(infrastructure.keep_on_failure.as_secs()).unwrap_or(0),
     }
+}
+
+/// What the source maps so that its volume stays when its instance ends: a build would leave it behind, with all that it
+/// has written.
+fn outliving_devices(resolved: &Resolved) -> Vec<String> {
+    let mapped = &resolved.recipe.block_device_mappings;
+    let outliving = resolved.source.block_devices.iter().filter(|device| !device.delete_on_termination);
+    let names = outliving.map(|device| device.device_name.clone());
+    names.filter(|name| mapped.iter().all(|mapping| mapping.device_name != *name)).collect()
 }
 
 /// The home Region first, listed or not, then the others in the order of the configuration.

@@ -9,6 +9,7 @@ use goldsmith_store::{ImageRecord, ImageStatus, PlannedDocument};
 use serde_json::json;
 
 use super::refused;
+use super::types::{Types, runnable};
 use crate::launch::token;
 use crate::{Context, Result};
 
@@ -22,9 +23,8 @@ pub(super) struct Resolved {
     /// The source image as it was named.
     pub(super) wanted: SourceImage,
     pub(super) source: Image,
+    pub(super) types: Types,
     pub(super) documents: Vec<PlannedDocument>,
-    /// Whether any of the documents has a phase `test`.
-    pub(super) has_tests: bool,
     /// Whether the start changed something.
     pub(super) overridden: bool,
     /// Digest of all that goes in.
@@ -50,6 +50,7 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
     let wanted = input.source_image.clone().unwrap_or_else(|| recipe.parent_image.clone());
     let source = source(context, &wanted).await?;
     let (documents, has_tests) = documents(context, input, &recipe).await?;
+    let types = runnable(context, &infrastructure, &pipeline.image_tests_configuration, has_tests, &source).await?;
     let digest = digest(&recipe, &infrastructure, distribution.as_ref(), &source, &documents);
     Ok(Resolved {
         home_region: context.config.region.clone(),
@@ -59,8 +60,8 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
         pipeline: pipeline.clone(),
         wanted,
         source,
+        types,
         documents,
-        has_tests,
         overridden: input.overridden().is_some(),
         digest,
     })

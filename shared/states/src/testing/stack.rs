@@ -118,6 +118,11 @@ impl Stack {
         stack
     }
 
+    /// The source image that is published now.
+    pub(crate) async fn source(&self) -> String {
+        self.cloud.cloud().parameters.get(HOME, "/source").await.unwrap().unwrap().value
+    }
+
     /// Publishes another source image.
     pub(crate) async fn point_source_to(&self, image: &str) {
         let parameter = Parameter { value: image.to_owned(), data_type: "aws:ec2:image".to_owned() };

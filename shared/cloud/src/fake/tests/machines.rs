@@ -72,6 +72,37 @@ async fn only_an_available_image_of_the_region_and_a_fit_token_launch() {
 }
 
 #[tokio::test]
+async fn a_type_runs_images_of_its_own_architecture_only() {
+    let (fake, cloud, source) = fake();
+    let types = ["t3.small", "t4g.small", "g4dn.xlarge", "nothing"].map(str::to_owned);
+    let found = cloud.machines.architectures(HOME, &types).await.unwrap();
+    assert_eq!(found.values().flatten().collect::<Vec<_>>(), ["x86_64", "x86_64", "arm64"], "{found:?}");
+    for instance_type in ["t4g.small", "nothing"] {
+        let request = Launch { instance_type: instance_type.to_owned(), ..launch("t", &source) };
+        assert_eq!(kind(cloud.machines.launch(HOME, &request).await), Kind::Invalid);
+    }
+    fake.edit_image(HOME, &source, |image| image.architecture = "arm64".to_owned());
+    let request = Launch { instance_type: "t4g.small".to_owned(), ..launch("t", &source) };
+    cloud.machines.launch(HOME, &request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_volume_stays_where_neither_image_nor_launch_lets_it_go() {
+    let (fake, cloud, source) = fake();
+    fake.edit_image(HOME, &source, |image| image.block_devices[0].delete_on_termination = false);
+    let going =
+        BlockDevice { device_name: "/dev/xvda".to_owned(), delete_on_termination: true, ..BlockDevice::default() };
+    for (token, block_devices, left) in [("t", vec![going], 0), ("u", vec![], 1)] {
+        let request = Launch { block_devices, ..launch(token, &source) };
+        let id = cloud.machines.launch(HOME, &request).await.unwrap().id;
+        assert!(fake.inventory().region(HOME).volumes.is_empty(), "attached");
+        cloud.machines.terminate(HOME, &id).await.unwrap();
+        let volumes = fake.inventory().region(HOME).volumes;
+        assert_eq!(volumes.values().collect::<Vec<_>>(), vec![&tags(); left]);
+    }
+}
+
+#[tokio::test]
 async fn capacity_lacks_by_type_and_subnet_and_leaves_the_token_unused() {
     let (fake, cloud, source) = fake();
     fake.no_capacity("t3.small", Some("subnet-a"));

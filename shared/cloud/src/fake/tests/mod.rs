@@ -9,7 +9,8 @@ mod stores;
 
 use super::{FakeCloud, HOME};
 use crate::{
-    Cloud, Command, Image, ImageCopy, Instance, InstanceState, Kind, Launch, MetadataOptions, NewImage, Result, Tags,
+    BlockDevice, Cloud, Command, Image, ImageCopy, Instance, InstanceState, Kind, Launch, MetadataOptions, NewImage,
+    Result, Tags,
 };
 
 const OTHER: &str = "us-east-1";

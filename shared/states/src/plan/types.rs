@@ -1,0 +1,136 @@
+//! Instance types that run the source image. EC2 would refuse each other one, but only when it is launched, a test's after
+//! the whole build.
+
+use std::collections::BTreeMap;
+
+use goldsmith_cloud::Image;
+use goldsmith_model::{ImageTests, InfrastructureConfiguration};
+
+use super::refused;
+use crate::{Context, Result};
+
+/// The types of a build's instances.
+pub(super) struct Types {
+    /// Tried in order.
+    pub(super) build: Vec<String>,
+    /// The image is tested on each; none where there is nothing to test.
+    pub(super) test: Vec<String>,
+}
+
+/// The infrastructure's types that run the source, of which one suffices, and the test's, which all have to.
+pub(super) async fn runnable(
+    context: &Context,
+    infrastructure: &InfrastructureConfiguration,
+    tests: &ImageTests,
+    has_tests: bool,
+    source: &Image,
+) -> Result<Types> {
+    let is_tested = has_tests && tests.image_tests_enabled;
+    let test = if is_tested { tests.instance_types.as_slice() } else { &[] };
+    let named = [infrastructure.instance_types.as_slice(), test].concat();
+    let region = &context.config.region;
+    let known = context.cloud.machines.architectures(region, &named).await?;
+    let unfit = |name: &String| why_not(name, &known, source, region);
+    let build: Vec<String> =
+        infrastructure.instance_types.iter().filter(|name| unfit(name).is_none()).cloned().collect();
+    if build.is_empty() {
+        let reasons: Vec<String> = infrastructure.instance_types.iter().filter_map(unfit).collect();
+        return Err(refused(format!(
+            "the source image {} is for {}, and no instance type of infrastructure configuration `{}` runs it: {}",
+            source.id,
+            source.architecture,
+            infrastructure.name,
+            reasons.join("; "),
+        )));
+    }
+    if let Some(reason) = test.iter().find_map(unfit) {
+        return Err(refused(format!(
+            "the source image {} is for {}, but the pipeline tests on a type that does not run it: {reason}",
+            source.id, source.architecture,
+        )));
+    }
+    let test = match test {
+        [] if is_tested => build.iter().take(1).cloned().collect(),
+        some => some.to_vec(),
+    };
+    Ok(Types { build, test })
+}
+
+/// Why a type does not run the image; none where it does.
+fn why_not(name: &str, known: &BTreeMap<String, Vec<String>>, source: &Image, region: &str) -> Option<String> {
+    match known.get(name) {
+        Some(runs) if runs.contains(&source.architecture) => None,
+        Some(runs) => Some(format!("{name} is for {}", runs.join(" and "))),
+        None => Some(format!("{region} has no type {name}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::HOME;
+    use goldsmith_model::definitions::Definitions;
+
+    use crate::State;
+    use crate::testing::{Stack, Task};
+
+    /// A stack whose source and first pipeline are so.
+    async fn stack(architecture: &str, types: &[&str], test: &[&str]) -> Stack {
+        let stack = Stack::new().await;
+        stack.cloud.edit_image(HOME, &stack.source().await, |image| image.architecture = architecture.to_owned());
+        let store = stack.store();
+        let mut small = store.infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();
+        small.instance_types = to_owned(types);
+        let mut web = store.pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+        web.image_tests_configuration.instance_types = to_owned(test);
+        let (infrastructures, pipelines) = (vec![small], vec![web]);
+        store.apply(&Definitions { infrastructures, pipelines, ..Definitions::default() }).await.unwrap();
+        stack
+    }
+
+    #[tokio::test]
+    async fn only_types_that_run_the_source_are_tried_and_tested() {
+        for (architecture, types, tests, expected, tested) in [
+            ("arm64", ["t3.small", "t4g.small"], &[][..], &["t4g.small"][..], "t4g.small"),
+            ("x86_64", ["t3.small", "t4g.small"], &[], &["t3.small"], "t3.small"),
+            ("arm64", ["m7g.large", "t4g.small"], &["c7gn.large"], &["m7g.large", "t4g.small"], "c7gn.large"),
+            ("x86_64", ["nothing", "g4dn.xlarge"], &[], &["g4dn.xlarge"], "g4dn.xlarge"),
+        ] {
+            let stack = stack(architecture, &types, tests).await;
+            stack.run(&Task::new(State::Plan)).await.unwrap();
+            let plan = stack.record().await.plan;
+            assert_eq!(
+                (plan.launch.instance_types.as_slice(), &plan.tests),
+                (&to_owned(expected)[..], &to_owned(&[tested]))
+            );
+            stack.run(&Task::new(State::Launch)).await.unwrap();
+            assert_eq!(stack.cloud.requests().launches[0].1.instance_type, expected[0]);
+        }
+    }
+
+    fn to_owned(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn types_and_a_source_that_do_not_go_together_are_named() {
+        for (types, tests, said) in [
+            (
+                ["t3.small", "nothing"],
+                &[][..],
+                "is for arm64, and no instance type of infrastructure configuration `small` runs it: t3.small is for x86_64; \
+                 eu-west-1 has no type nothing",
+            ),
+            (
+                ["t3.small", "t4g.small"],
+                &["t4g.small", "t3.small"],
+                "is for arm64, but the pipeline tests on a type that does not run it: t3.small is for x86_64",
+            ),
+        ] {
+            let stack = stack("arm64", &types, tests).await;
+            let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
+            assert_eq!(error.error, "Goldsmith.Refused");
+            assert!(error.cause.contains(said), "{}", error.cause);
+            assert!(stack.inventory().is_empty());
+        }
+    }
+}
