@@ -8,10 +8,7 @@ fn updates_are_followed_by_a_reboot_where_they_need_one() {
     machine.program("dnf", "");
     machine.program("needs-restarting", "");
     machine.run("update-linux", "").ends_with(0);
-    assert_eq!(
-        machine.calls(),
-        "dnf -y --refresh --setopt=skip_if_unavailable=0 upgrade\nneeds-restarting -r\n"
-    );
+    assert_eq!(machine.calls(), "dnf -y --refresh --setopt=skip_if_unavailable=0 upgrade\nneeds-restarting -r\n");
     machine.program("needs-restarting", "exit 1");
     machine.run("update-linux", "").ends_with(194);
     machine.write("run/reboot-required", "");

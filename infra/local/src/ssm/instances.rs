@@ -50,7 +50,8 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, ApiError> {
     let known = own.filter(|one| one.online || one.last_heard.is_some() && one.state() == InstanceState::Stopped);
     let settings = call.endpoint.settings();
     let pass = |instance: &&Instance| {
-        let passes = |filter: &Filter| values(instance, &filter.key, &settings).iter().any(|have| filter.values.contains(have));
+        let passes =
+            |filter: &Filter| values(instance, &filter.key, &settings).iter().any(|have| filter.values.contains(have));
         filters.iter().all(passes)
     };
     let found = known.filter(pass).map(|one| item(one, &settings)).collect();
