@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use goldsmith_cloud::aws::sdk_config;
-use goldsmith_states::{Config, Context, SystemClock};
+use goldsmith_states::{Config, Context, SsmAgent, SystemClock};
 use goldsmith_store::{DynamoTable, Store};
 
 /// The process's environment.
@@ -38,6 +38,10 @@ impl Environment {
                 security_group: variable("GOLDSMITH_SECURITY_GROUP"),
                 state_machine: variable("GOLDSMITH_STATE_MACHINE"),
                 agents: PathBuf::from(variable("LAMBDA_TASK_ROOT")),
+                ssm_agent: SsmAgent {
+                    base_url: variable("GOLDSMITH_SSM_AGENT_URL"),
+                    key: variable("GOLDSMITH_SSM_AGENT_KEY"),
+                },
             },
         };
         match missing.as_slice() {

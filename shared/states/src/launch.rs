@@ -16,6 +16,7 @@ use crate::command::lines::last_lines;
 use crate::drive::{self, Pending, Progress, Scene, Waiting};
 use crate::effect::effect;
 use crate::errors::ErrorName;
+use crate::user_data::user_data;
 use crate::{Context, Error, Invocation, Result, State};
 
 /// How long an instance may run without its agent being heard of. The agent registers some seconds after the network is up.
@@ -52,7 +53,7 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
     let image = image(scene).await?;
     let candidates = candidates(scene);
     for (n, candidate) in (0u32..).zip(&candidates).skip(first as usize) {
-        let launch = request(scene, &image, candidate);
+        let launch = request(scene, &image, candidate)?;
         let intended = Effect {
             candidate: Some(candidate.to_string()),
             ..Effect::intended(&scene.scope, n, EffectKind::Instance, scene.home(), &launch.token)
@@ -136,7 +137,7 @@ async fn image(scene: &Scene<'_>) -> Result<String> {
     Ok(scene.record.plan.source_image.clone())
 }
 
-fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Launch {
+fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Launch> {
     let planned = &scene.record.plan.launch;
     let config = &scene.context.config;
     let security_groups = match planned.security_groups.as_slice() {
@@ -145,7 +146,7 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Launch {
     };
     let mut tags = scene.context.tags(&scene.record);
     tags.entry("Name".to_owned()).or_insert_with(|| format!("goldsmith {} {}", scene.record.image, scene.scope));
-    Launch {
+    Ok(Launch {
         token: token(&[&scene.record.execution, &scene.scope.to_string(), &candidate.to_string()]),
         image: image.to_owned(),
         instance_type: candidate.instance_type.clone(),
@@ -155,8 +156,8 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Launch {
         metadata: MetadataOptions { tokens_required: true, hop_limit: planned.metadata_hop_limit },
         tags,
         block_devices: devices::of_launch(planned, scene.scope.item.is_some()),
-        user_data: None,
-    }
+        user_data: Some(user_data(&config.ssm_agent)?),
+    })
 }
 
 /// A client token: 64 characters, EC2's limit.
@@ -181,8 +182,8 @@ async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
     let planned = &scene.record.plan.launch;
     let profile = planned.instance_profile.as_deref().unwrap_or(&scene.context.config.instance_profile);
     let message = format!(
-        "{} runs, but Systems Manager has not heard of an SSM agent on it. Check that the image has an SSM agent, or lets \
-         cloud-init install one; that the subnet has a way to the endpoints ssm, ssmmessages and ec2messages of {}; and \
+        "{} runs, but Systems Manager has not heard of an SSM agent on it. Check that the image has an SSM agent, or a cloud-init \
+         that could install one (its console says what was tried); that the subnet has a way to the endpoints ssm, ssmmessages and ec2messages of {}; and \
          that the role of the instance profile {profile} may register with Systems Manager",
         instance.id,
         scene.home(),
@@ -253,6 +254,16 @@ mod tests {
         assert_eq!(error.error, "Goldsmith.Capacity");
         assert!(error.cause.contains("t3.small: InsufficientInstanceCapacity; t3a.small"), "{}", error.cause);
         assert!(stack.inventory().is_empty());
+    }
+
+    #[tokio::test]
+    async fn build_and_test_instances_bring_the_agent_where_there_is_none() {
+        let stack = reach(&Task::item(State::LaunchTest, "t3.small")).await;
+        stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap();
+        let launches = stack.cloud.requests().launches;
+        let brings = |data: &str| data.starts_with("#!/bin/sh\n") && data.contains("/latest/debian_$machine/");
+        assert!(launches.len() >= 2, "{}", launches.len());
+        assert!(launches.iter().all(|(_, launch)| launch.user_data.as_deref().is_some_and(brings)));
     }
 
     #[tokio::test]

@@ -26,6 +26,7 @@ pub mod test;
 mod testing;
 pub mod trigger;
 mod undo;
+mod user_data;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,6 +69,17 @@ pub struct Config {
     pub state_machine: String,
     /// Folder with `agent-x86_64` and `agent-aarch64`.
     pub agents: PathBuf,
+    /// Where instances whose image has no SSM agent get one from.
+    pub ssm_agent: SsmAgent,
+}
+
+/// Where packages of the SSM agent are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SsmAgent {
+    /// Folder that has `debian_amd64/amazon-ssm-agent.deb`, its `.sig`, and so on, as AWS's buckets have.
+    pub base_url: String,
+    /// Public key that signs them, OpenPGP packets in Base64; empty for the keys of AWS.
+    pub key: String,
 }
 
 impl Config {

@@ -31,7 +31,7 @@ pub(crate) fn script(agent: &Fetched, order: &Fetched) -> Result<String> {
 }
 
 /// Whether a URL holds only characters that mean nothing to a shell between single quotes.
-fn is_plain_url(url: &str) -> bool {
+pub(crate) fn is_plain_url(url: &str) -> bool {
     (url.starts_with("https://") || url.starts_with("http://"))
         && url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?&=%+*,;@".contains(&byte))
 }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::faulty_table::FaultyTable;
-use crate::{Clock, Config, Context};
+use crate::{Clock, Config, Context, SsmAgent};
 
 /// The second Region.
 pub(crate) const AWAY: &str = "us-east-1";
@@ -144,6 +144,10 @@ impl Stack {
                 security_group: "sg-1".to_owned(),
                 state_machine: "arn:aws:states:eu-west-1:1:stateMachine:goldsmith-image-build".to_owned(),
                 agents: self.agents.path().to_owned(),
+                ssm_agent: SsmAgent {
+                    base_url: "https://s3.eu-west-1.amazonaws.com/amazon-ssm-eu-west-1/latest".to_owned(),
+                    key: String::new(),
+                },
             },
         }
     }
