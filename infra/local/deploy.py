@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import boto3
+import ssm_agent
 from botocore.exceptions import BotoCoreError, ClientError
 
 # What the template names instead of the places that are known only after the upload.
@@ -38,18 +39,34 @@ class Deployment:
     def client(self, service):
         return self.session.client(service, endpoint_url=self.options.endpoint_url)
 
-    def upload(self, path, suffix):
-        """Puts a file under its digest, so that a change in it is a change of the template; returns where it is."""
-        s3, bucket = self.client("s3"), f"{self.options.stack}-artifacts"
-        content = path.read_bytes()
-        key = hashlib.sha256(content).hexdigest() + suffix
+    def bucket(self, s3, bucket):
+        """Makes a bucket unless it is there."""
         try:
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": self.options.region})
         except ClientError as error:
             if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
                 raise
+
+    def upload(self, path, suffix):
+        """Puts a file under its digest, so that a change in it is a change of the template; returns where it is."""
+        s3, bucket = self.client("s3"), f"{self.options.stack}-artifacts"
+        content = path.read_bytes()
+        key = hashlib.sha256(content).hexdigest() + suffix
+        self.bucket(s3, bucket)
         s3.put_object(Bucket=bucket, Key=key, Body=content)
         return f"s3://{bucket}/{key}"
+
+    def publish_agent(self):
+        """The Region's bucket of the SSM agent, which anybody may read as AWS's; the template's parameters that name it."""
+        s3, bucket = self.client("s3"), f"amazon-ssm-{self.options.region}"
+        self.bucket(s3, bucket)
+        s3.delete_public_access_block(Bucket=bucket)
+        anybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [anybody]}))
+        signer = ssm_agent.Signer()
+        for key, content in ssm_agent.packages(signer).items():
+            s3.put_object(Bucket=bucket, Key=key, Body=content)
+        return {"SsmAgentUrl": f"{self.options.endpoint_url}/{bucket}/latest", "SsmAgentKey": signer.public_key()}
 
     def template(self):
         text = self.options.template.read_text()
@@ -70,11 +87,12 @@ class Deployment:
     def deploy(self):
         exists = self.status() not in (None, "REVIEW_IN_PROGRESS")
         name = f"deploy-{time.time_ns()}"
+        # The endpoint serves the examples' source image itself, as it does the public parameters.
+        parameters = {"Examples": "no", **self.publish_agent()}
         self.cloudformation.create_change_set(
             StackName=self.options.stack, ChangeSetName=name, ChangeSetType="UPDATE" if exists else "CREATE",
             TemplateBody=self.template(), Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-            # The endpoint serves the examples' source image itself, as it does the public parameters.
-            Parameters=[{"ParameterKey": "Examples", "ParameterValue": "no"}],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         )
         if self.change_set(name):
             self.cloudformation.execute_change_set(StackName=self.options.stack, ChangeSetName=name)

@@ -20,8 +20,9 @@ const LAUNCHER: [(&str, &str); 3] = [
     ("permissions.py", include_str!("../../../infra/local/permissions.py")),
     ("scheduler.py", include_str!("../../../infra/local/scheduler.py")),
 ];
-const DEPLOYMENT: [(&str, &str); 4] = [
+const DEPLOYMENT: [(&str, &str); 5] = [
     ("deploy.py", include_str!("../../../infra/local/deploy.py")),
+    ("ssm_agent.py", include_str!("../../../infra/local/ssm_agent.py")),
     ("requirements.txt", REQUIREMENTS),
     ("template.yaml", TEMPLATE),
     ("image-build.asl.json", DEFINITION),

@@ -95,10 +95,9 @@ done
 # The clean-up of the image takes away what this mark names.
 mkdir -p /var/lib/goldsmith && echo "$kind" >/var/lib/goldsmith/ssm-agent-installed ||
   say "/var/lib/goldsmith cannot be written: the image will keep the SSM agent"
-# The package starts its unit itself, but not on each distribution.
+# The package enables and starts its unit itself; a start that failed there is tried again, and told.
 if has systemctl && [ -d /run/systemd/system ]; then
-  systemctl enable amazon-ssm-agent.service >/dev/null 2>&1
-  systemctl restart amazon-ssm-agent.service >"$work/said" 2>&1 ||
+  systemctl start amazon-ssm-agent.service >"$work/said" 2>&1 ||
     say "the SSM agent is installed, but its unit does not start ($(tail -n 1 "$work/said"))"
 fi
 say "the SSM agent is installed"

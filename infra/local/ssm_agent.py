@@ -1,0 +1,162 @@
+"""Packages of the SSM agent, signed: what the bucket `amazon-ssm-REGION` has for instances that lack an agent.
+
+The package holds a stand-in, whose running is all that the endpoint asks of an agent. Everything is made here, since neither
+dpkg nor gpg need be on the machine. The key is made anew each time and nothing is kept of its private part.
+"""
+
+import base64
+import gzip
+import hashlib
+import io
+import secrets
+import struct
+import tarfile
+import time
+
+VERSION = "3.3.0.0-1"
+DEBIAN = {"amd64": "debian_amd64", "arm64": "debian_arm64"}
+UNIT = """[Unit]
+Description=amazon-ssm-agent
+After=network.target
+
+[Service]
+ExecStart=/usr/bin/amazon-ssm-agent
+Restart=always
+RestartSec=90
+
+[Install]
+WantedBy=multi-user.target
+"""
+AGENT = """#!/bin/sh
+# Stands for the SSM agent: while it runs, the endpoint that is Systems Manager reaches the instance.
+trap 'exit 0' TERM INT
+while :; do
+  sleep 3600 &
+  wait $!
+done
+"""
+# As AWS's package does, which leaves no link to its unit when it goes.
+INSTALLED = """#!/bin/sh
+[ ! -d /run/systemd/system ] || systemctl enable --now amazon-ssm-agent.service || :
+"""
+REMOVED = """#!/bin/sh
+[ ! -d /run/systemd/system ] || systemctl disable --now amazon-ssm-agent.service || :
+"""
+KEY_BITS = 2048
+SMALL_PRIMES = [n for n in range(3, 2000, 2) if all(n % d for d in range(3, int(n**0.5) + 1, 2))]
+SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2, note 1
+RSA, SHA256 = 1, 8  # RFC 9580, 9.1 and 9.5
+
+
+def tar(files):
+    """A compressed archive: path below the root → (mode, content)."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        folders = sorted({"/".join(path.split("/")[:depth]) for path in files for depth in range(1, path.count("/") + 1)})
+        for folder in folders:
+            entry = tarfile.TarInfo(f"./{folder}")
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(entry)
+        for path, (mode, content) in sorted(files.items()):
+            entry = tarfile.TarInfo(f"./{path}")
+            entry.mode, entry.size = mode, len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def deb(architecture):
+    """The package, as deb(5) describes it."""
+    control = (
+        f"Package: amazon-ssm-agent\nVersion: {VERSION}\nArchitecture: {architecture}\nMaintainer: nobody <nobody@localhost>\n"
+        "Description: Stand-in of the SSM agent on the local AWS\n"
+    )
+    members = {
+        "debian-binary": b"2.0\n",
+        "control.tar.gz": tar({
+            "control": (0o644, control.encode()),
+            "postinst": (0o755, INSTALLED.encode()),
+            "prerm": (0o755, REMOVED.encode()),
+        }),
+        "data.tar.gz": tar({
+            "usr/bin/amazon-ssm-agent": (0o755, AGENT.encode()),
+            "lib/systemd/system/amazon-ssm-agent.service": (0o644, UNIT.encode()),
+        }),
+    }
+    package = b"!<arch>\n"
+    for name, content in members.items():
+        package += f"{name:<16}{0:<12}{0:<6}{0:<6}{0o100644:<8o}{len(content):<10}`\n".encode() + content + b"\n" * (len(content) % 2)
+    return package
+
+
+class Signer:
+    """An RSA key that signs as OpenPGP does (RFC 9580, version 4)."""
+
+    def __init__(self):
+        self.exponent, self.made = 65537, int(time.time()) - 3600
+        p, q = self.prime(), self.prime()
+        self.modulus, self.private = p * q, pow(self.exponent, -1, (p - 1) * (q - 1))
+        self.body = struct.pack(">BIB", 4, self.made, RSA) + self.number(self.modulus) + self.number(self.exponent)
+        self.fingerprint = hashlib.sha1(self.hashed_key()).digest()
+
+    def prime(self):
+        while True:
+            n = secrets.randbits(KEY_BITS // 2) | 3 << KEY_BITS // 2 - 2 | 1
+            if all(n % small for small in SMALL_PRIMES) and n % self.exponent != 1 and self.is_prime(n):
+                return n
+
+    @staticmethod
+    def is_prime(n):
+        """Miller and Rabin's test."""
+        odd, twos = n - 1, 0
+        while odd % 2 == 0:
+            odd, twos = odd // 2, twos + 1
+        for _ in range(8):
+            x = pow(secrets.randbelow(n - 3) + 2, odd, n)
+            if x in (1, n - 1):
+                continue
+            for _ in range(twos - 1):
+                x = x * x % n
+                if x == n - 1:
+                    break
+            else:
+                return False
+        return True
+
+    @staticmethod
+    def number(n):
+        return struct.pack(">H", n.bit_length()) + n.to_bytes((n.bit_length() + 7) // 8, "big")
+
+    @staticmethod
+    def packet(kind, body):
+        return bytes([0xC0 | kind, 255]) + struct.pack(">I", len(body)) + body
+
+    def hashed_key(self):
+        return b"\x99" + struct.pack(">H", len(self.body)) + self.body
+
+    def signature(self, kind, signed, more=b""):
+        """A signature packet; `more` are further subpackets."""
+        subpackets = b"\x05\x02" + struct.pack(">I", int(time.time())) + b"\x16\x21\x04" + self.fingerprint + more
+        head = struct.pack(">BBBBH", 4, kind, RSA, SHA256, len(subpackets)) + subpackets
+        digest = hashlib.sha256(signed + head + b"\x04\xff" + struct.pack(">I", len(head))).digest()
+        size = KEY_BITS // 8
+        padded = b"\x00\x01" + b"\xff" * (size - 3 - len(SHA256_INFO) - len(digest)) + b"\x00" + SHA256_INFO + digest
+        number = self.number(pow(int.from_bytes(padded, "big"), self.private, self.modulus))
+        issuer = b"\x09\x10" + self.fingerprint[-8:]
+        return self.packet(2, head + struct.pack(">H", len(issuer)) + issuer + digest[:2] + number)
+
+    def sign(self, content):
+        """The detached signature of a file."""
+        return self.signature(0x00, content)
+
+    def public_key(self):
+        """The public key with its name, in Base64."""
+        name = b"Local AWS"
+        signed = self.hashed_key() + b"\xb4" + struct.pack(">I", len(name)) + name
+        certified = self.signature(0x13, signed, b"\x02\x1b\x03")
+        return base64.b64encode(self.packet(6, self.body) + self.packet(13, name) + certified).decode()
+
+
+def packages(signer):
+    """What the bucket has: key → content."""
+    files = {f"latest/{folder}/amazon-ssm-agent.deb": deb(architecture) for architecture, folder in DEBIAN.items()}
+    return {**files, **{f"{key}.sig": signer.sign(content) for key, content in files.items()}}
