@@ -5,6 +5,7 @@ mod failures;
 mod good;
 mod kills;
 mod refusals;
+mod sources;
 mod starts;
 mod stops;
 
@@ -15,6 +16,15 @@ pub(crate) type Case = fn(&Stack);
 
 /// Every case, by name.
 pub(crate) fn all() -> Vec<(&'static str, Case)> {
-    [good::CASES, documents::CASES, failures::CASES, refusals::CASES, kills::CASES, starts::CASES, stops::CASES]
-        .concat()
+    [
+        good::CASES,
+        documents::CASES,
+        failures::CASES,
+        refusals::CASES,
+        sources::CASES,
+        kills::CASES,
+        starts::CASES,
+        stops::CASES,
+    ]
+    .concat()
 }
