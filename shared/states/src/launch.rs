@@ -182,9 +182,10 @@ async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
     let planned = &scene.record.plan.launch;
     let profile = planned.instance_profile.as_deref().unwrap_or(&scene.context.config.instance_profile);
     let message = format!(
-        "{} runs, but Systems Manager has not heard of an SSM agent on it. Check that the image has an SSM agent, or a cloud-init \
-         that could install one (its console says what was tried); that the subnet has a way to the endpoints ssm, ssmmessages and ec2messages of {}; and \
-         that the role of the instance profile {profile} may register with Systems Manager",
+        "{} runs, but Systems Manager has not heard of an SSM agent on it. Check that the image has an SSM agent, or a \
+         cloud-init that could install one (its console says what was tried); that the subnet has a way to the endpoints \
+         ssm, ssmmessages and ec2messages of {}; and that the role of the instance profile {profile} may register with \
+         Systems Manager",
         instance.id,
         scene.home(),
     );

@@ -63,7 +63,7 @@ for key in @KEYS@; do
   printf -- '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n%s\n-----END PGP PUBLIC KEY BLOCK-----\n' "$(echo "$key" | fold -w 64)" \
     >"$work/key-$(ls "$work" | wc -l).asc"
 done
-# A key that has expired since it signed is as good as before; one that was revoked is not.
+# A key that has expired still shows who signed; one that was revoked does not.
 valid() { grep -q '^\[GNUPG:\] VALIDSIG ' "$1" && ! grep -Eq '^\[GNUPG:\] (BADSIG|ERRSIG|REVKEYSIG|EXPSIG) ' "$1"; }
 if has gpgv; then
   gpgv --status-fd 1 --keyring "$work/keys.gpg" "$package.sig" "$package" >"$work/status" 2>/dev/null
