@@ -63,6 +63,8 @@ const DEMO_REBOOT: Duration = Duration::from_millis(300);
 const LOST_WORKER: Duration = Duration::from_secs(60);
 /// Demo: the same.
 const DEMO_LOST_WORKER: Duration = Duration::from_millis(300);
+/// AWS says only that an AMI is validated after the answer, by an asynchronous call: a guess.
+const PARAMETER: Duration = Duration::from_secs(2);
 /// The agent's unit is started again after this time (`RestartSec=90` in amazon-ssm-agent 3.3's unit).
 const AGENT_RESTART: Duration = Duration::from_secs(90);
 /// Agents are heard of every five minutes at least (Systems Manager's guide, "Heartbeats"), and are lost when one is missing.
@@ -101,6 +103,8 @@ pub(crate) struct Delays {
     pub(crate) agent_restart: Duration,
     /// After how long without a word of it Systems Manager calls an agent's connection lost.
     pub(crate) connection_lost: Duration,
+    /// From PutParameter's answer until a value of `aws:ec2:image` is checked and there.
+    pub(crate) parameter: Duration,
     /// How long the end of a log that cannot be read is waited for.
     pub(crate) log_upload: Duration,
     /// Bytes a second that a script's output gets through; none: as it comes.
@@ -143,6 +147,7 @@ impl From<DelayProfile> for Delays {
             lost_worker,
             log_upload: Duration::ZERO,
             agent_restart: lost_worker,
+            parameter: state,
             connection_lost: CONNECTION_LOST,
             output_rate: None,
             image,
@@ -168,6 +173,7 @@ fn realistic(speed_up: f64) -> Delays {
         reboot: REBOOT.div_f64(speed_up),
         lost_worker: LOST_WORKER.div_f64(speed_up),
         log_upload: LOG_UPLOAD.div_f64(speed_up),
+        parameter: PARAMETER.div_f64(speed_up),
         agent_restart: AGENT_RESTART.div_f64(speed_up),
         connection_lost: HEARTBEATS.div_f64(speed_up),
         output_rate: Some(OUTPUT_RATE * speed_up),

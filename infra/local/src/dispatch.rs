@@ -94,7 +94,7 @@ impl Call {
                 ssm::answer(refusal.and_then(|()| ssm::perform(&call, action)))
             }
             Call::HandedOn { action, body } => match refusal {
-                Ok(()) => ssm::hand_on(endpoint, scope, action, body).await,
+                Ok(()) => ssm::perform_there(endpoint, scope, action, body).await,
                 Err(error) => ssm::answer(Err(error)),
             },
         }

@@ -63,7 +63,31 @@ async fn plan(context: &Context, start: &Start) -> Result<Answer> {
         context.store.serve_cause(&input.pipeline, &cause, context.clock.now()).await?;
         return Ok(without_build("skipped", reason, None));
     }
+    check_parameters(context, &resolved).await?;
     open(context, start, &input, cause, &resolved).await
+}
+
+/// A parameter's data type never changes (Systems Manager user guide, "Using native parameter support for Amazon Machine
+/// Image IDs"): one of another type would refuse the image only after the whole build.
+async fn check_parameters(context: &Context, resolved: &Resolved) -> Result<()> {
+    for distribution in resolved.distribution.iter().flat_map(|configuration| &configuration.distributions) {
+        for planned in &distribution.ssm_parameter_configurations {
+            let (region, name, wanted) = (&distribution.region, &planned.parameter_name, planned.data_type.as_str());
+            let found = match context.cloud.parameters.get(region, name).await {
+                Err(error) if error.is_transient() => return Err(error.into()),
+                // A Region or a name that is not ours to read is a matter of the state that writes there.
+                found => found.ok().flatten(),
+            };
+            if let Some(found) = found.filter(|found| found.data_type != wanted) {
+                return Err(refused(format!(
+                    "the parameter `{name}` in {region} has the data type {}, which never changes, and the distribution \
+                     configuration wants to write one of {wanted}: set `dataType: {}` there, or delete the parameter",
+                    found.data_type, found.data_type
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Takes lease and number, all or nothing.
@@ -151,8 +175,8 @@ fn refused(message: impl ToString) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_cloud::Kind;
     use goldsmith_cloud::fake::{AMAZON, Fault, HOME};
+    use goldsmith_cloud::{Kind, Parameter};
     use serde_json::{Value, json};
 
     use crate::State;
@@ -161,6 +185,17 @@ mod tests {
     #[tokio::test]
     async fn plan_survives_every_fault() {
         check_state(Task::new(State::Plan), &[]).await;
+    }
+
+    #[tokio::test]
+    async fn a_parameter_of_another_data_type_is_refused_before_anything_is_built() {
+        let stack = Stack::new().await;
+        let text = Parameter { value: "ami-1".to_owned(), data_type: "text".to_owned() };
+        stack.cloud.cloud().parameters.put(HOME, "/images/web", &text).await.unwrap();
+        let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.Refused");
+        let message = "the parameter `/images/web` in eu-west-1 has the data type text, which never changes";
+        assert!(error.cause.contains(message), "{}", error.cause);
     }
 
     fn plan(input: Value) -> Task {

@@ -4,17 +4,24 @@
 //! Once the record is written the image stays, whatever ends the execution.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use goldsmith_cloud::Parameter;
 use goldsmith_model::SsmParameter;
 use goldsmith_store::{
     BuildRecord, Effect, EffectKind, ImageRecord, ImageStatus, PreviousParameter, Scope, StateStatus, stamp,
 };
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::effect::effect;
 use crate::errors::ErrorName;
 use crate::{Context, Error, Outcome, Result, Start, State};
+
+/// How long a parameter may take to hold its value: usually a moment. The function itself has two minutes.
+const APPEARS: SignedDuration = SignedDuration::from_mins(1);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs one invocation.
 ///
@@ -142,19 +149,60 @@ async fn put_parameter(
     let value = Parameter { value: ami.to_owned(), data_type: parameter.data_type.as_str().to_owned() };
     effect(context, record, intended, |_| async {
         parameters.put(region, &parameter.parameter_name, &value).await?;
+        wait_for_value(context, region, &parameter.parameter_name, ami).await?;
         Ok(ami.to_owned())
     })
     .await?;
     Ok(())
 }
 
+/// Waits until a parameter holds what was put. Systems Manager checks a value of `aws:ec2:image` only after its answer,
+/// and drops it, without a word, where it does not find the AMI (its API reference, PutParameter).
+async fn wait_for_value(context: &Context, region: &str, name: &str, ami: &str) -> Result<()> {
+    let until = context.clock.now() + APPEARS;
+    loop {
+        let found = context.cloud.parameters.get(region, name).await?;
+        if found.is_some_and(|found| found.value == ami) {
+            return Ok(());
+        }
+        if context.clock.now() >= until {
+            let message = format!(
+                "Systems Manager has taken {ami} for the parameter {name} in {region}, but the parameter does not hold it a \
+                 minute later: it writes an `aws:ec2:image` only where it finds the AMI"
+            );
+            return Err(Error::failed(ErrorName::AwsRefused, message));
+        }
+        context.clock.sleep(LOOK).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use goldsmith_cloud::fake::{HOME, NEVER};
+
     use crate::State;
-    use crate::testing::{check_state, good};
+    use crate::testing::{check_state, good, reach};
 
     #[tokio::test]
     async fn publish_survives_every_fault() {
         check_state(good(State::Publish), &["PutParameter"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_takes_its_value_later_is_waited_for() {
+        let stack = reach(&good(State::Publish)).await;
+        stack.cloud.pace(|pace| pace.until_parameter = 5);
+        stack.run(&good(State::Publish)).await.unwrap();
+        assert_eq!(stack.inventory().region(HOME).parameters.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_never_takes_its_value_fails_the_build() {
+        let stack = reach(&good(State::Publish)).await;
+        stack.cloud.pace(|pace| pace.until_parameter = NEVER);
+        let error = stack.run(&good(State::Publish)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.AwsRefused");
+        assert!(error.cause.contains("the parameter does not hold it a minute later"), "{}", error.cause);
+        assert!(stack.inventory().region(HOME).parameters.is_empty());
     }
 }

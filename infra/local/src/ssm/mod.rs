@@ -7,6 +7,7 @@ mod logs;
 mod output;
 mod page;
 pub(crate) mod parameters;
+mod put_parameter;
 mod run;
 mod send;
 
@@ -55,8 +56,16 @@ pub(crate) fn perform(call: &Call<'_>, action: &str) -> Result<Value, ApiError> 
     }
 }
 
+/// Performs one of the actions that are handed on.
+pub(crate) async fn perform_there(endpoint: &Arc<Endpoint>, scope: &Scope, action: &str, body: &Bytes) -> Answer {
+    match action {
+        "PutParameter" => put_parameter::put(endpoint, scope, body).await,
+        other => hand_on(endpoint, scope, other, body).await,
+    }
+}
+
 /// Has the emulator perform an action; its answer.
-pub(crate) async fn hand_on(endpoint: &Endpoint, scope: &Scope, action: &str, body: &Bytes) -> Answer {
+async fn hand_on(endpoint: &Endpoint, scope: &Scope, action: &str, body: &Bytes) -> Answer {
     let Some(emulator) = &endpoint.emulator else {
         return answer(Err(ApiError::new("UnknownOperationException", format!("Unknown operation {action}"))));
     };

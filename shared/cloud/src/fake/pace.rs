@@ -19,6 +19,8 @@ pub struct Pace {
     /// How many looks do not find a new instance, image or snapshot at all, as EC2 is eventually consistent.
     /// Effects always find what is there.
     pub hide_new: u32,
+    /// Until a parameter of the type `aws:ec2:image` holds what was put.
+    pub until_parameter: u32,
     /// How many looks do not find a new command's invocation.
     pub hide_new_command: u32,
     /// Copies that may be pending in one Region; EC2's own limit is 20.
@@ -36,6 +38,7 @@ impl Default for Pace {
             until_image: 1,
             until_command: 1,
             hide_new: 0,
+            until_parameter: 0,
             hide_new_command: 0,
             copies_at_once: 20,
             refuse_repeated_start: false,

@@ -6,12 +6,22 @@ use async_trait::async_trait;
 
 use super::FakeCloud;
 use super::call::Call;
+use super::pace::Looks;
 use crate::{Kind, Parameter, Parameters, Result};
 
 #[async_trait]
 impl Parameters for FakeCloud {
     async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>> {
-        Ok(self.world().region(region).parameters.get(name).cloned())
+        let mut world = self.world();
+        let region = world.region(region);
+        let found = region.parameters.get(name).cloned();
+        let Some((mut looks, parameter)) = region.unchecked.remove(name) else { return Ok(found) };
+        if looks.spend() {
+            region.unchecked.insert(name.to_owned(), (looks, parameter));
+            return Ok(found);
+        }
+        region.parameters.insert(name.to_owned(), parameter.clone());
+        Ok(Some(parameter))
     }
 
     async fn get_all(&self, region: &str, names: &[String]) -> Result<BTreeMap<String, Parameter>> {
@@ -24,7 +34,13 @@ impl Parameters for FakeCloud {
         let call = Call::new("PutParameter", region);
         self.effect(call, format!("{name} = {}", parameter.value), |world| {
             check(call, name, parameter)?;
-            world.region(region).parameters.insert(name.to_owned(), parameter.clone());
+            let looks = Looks(world.pace.until_parameter);
+            let region = world.region(region);
+            if parameter.data_type == "aws:ec2:image" && !looks.is_over() {
+                region.unchecked.insert(name.to_owned(), (looks, parameter.clone()));
+            } else {
+                region.parameters.insert(name.to_owned(), parameter.clone());
+            }
             Ok(())
         })
         .await

@@ -11,7 +11,7 @@ use super::executions::{ExecutionBook, TokenAnswer};
 use super::functions::Wakeup;
 use super::machines::{MachineRecord, VolumeRecord};
 use super::outcome::CommandScript;
-use super::pace::Pace;
+use super::pace::{Looks, Pace};
 use crate::{Command, ImageCopy, Launch, NewImage, Parameter, Schedule};
 
 /// The whole account.
@@ -61,6 +61,8 @@ pub(super) struct Region {
     pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
     pub(super) commands: BTreeMap<String, CommandRecord>,
     pub(super) parameters: BTreeMap<String, Parameter>,
+    /// What was put and is still being checked.
+    pub(super) unchecked: BTreeMap<String, (Looks, Parameter)>,
     /// Lines by group and stream.
     pub(super) logs: BTreeMap<(String, String), Vec<String>>,
     /// Reasons for which the next images made here fail.

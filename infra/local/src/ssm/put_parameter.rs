@@ -1,0 +1,79 @@
+//! PutParameter, which the emulator carries out: what AWS checks before its answer, and what only after it.
+//!
+//! A value of the data type `aws:ec2:image` is taken with success and checked later: the new version appears a moment
+//! afterwards, or, where the AMI is not found, never, and nobody is told (Systems Manager API reference, PutParameter).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{answer, hand_on};
+use crate::api::{ApiError, Scope};
+use crate::dispatch::Answer;
+use crate::endpoint::Endpoint;
+use crate::world::ImageState;
+
+const ACTION: &str = "PutParameter";
+const OF_IMAGES: &str = "aws:ec2:image";
+const OF_TEXT: &str = "text";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Input {
+    name: String,
+    #[serde(default)]
+    value: String,
+    data_type: Option<String>,
+}
+
+/// The parameter as it is now.
+struct Present {
+    data_type: String,
+    version: u64,
+}
+
+/// Checks a PutParameter, and has the emulator carry it out, now or after the answer.
+pub(super) async fn put(endpoint: &Arc<Endpoint>, scope: &Scope, body: &Bytes) -> Answer {
+    // What cannot be read, the emulator refuses.
+    let Ok(input) = serde_json::from_slice::<Input>(body) else { return hand_on(endpoint, scope, ACTION, body).await };
+    let data_type = input.data_type.as_deref().unwrap_or(OF_TEXT);
+    if input.name.contains('/') && !input.name.starts_with('/') {
+        let message = "Parameter name must be a fully qualified name.";
+        return answer(Err(ApiError::new("ValidationException", message)));
+    }
+    let present = present(endpoint, scope, &input.name).await;
+    if let Some(present) = present.as_ref().filter(|present| present.data_type != data_type) {
+        let message = format!(
+            "You can't change a parameter from the data type {} to {data_type}. Delete it and create it again.",
+            present.data_type
+        );
+        return answer(Err(ApiError::new("ValidationException", message)));
+    }
+    if data_type != OF_IMAGES {
+        return hand_on(endpoint, scope, ACTION, body).await;
+    }
+    let version = present.map_or(1, |present| present.version + 1);
+    let (endpoint, scope, body, image) = (endpoint.clone(), scope.clone(), body.clone(), input.value);
+    let later = endpoint.clone();
+    endpoint.spawn(async move {
+        tokio::time::sleep(later.settings().delays.parameter).await;
+        if is_available(&later, &scope, &image) {
+            hand_on(&later, &scope, ACTION, &body).await;
+        }
+    });
+    answer(Ok(json!({"Tier": "Standard", "Version": version})))
+}
+
+async fn present(endpoint: &Endpoint, scope: &Scope, name: &str) -> Option<Present> {
+    let body = Bytes::from(json!({"Name": name}).to_string());
+    let found: Value = serde_json::from_str(&hand_on(endpoint, scope, "GetParameter", &body).await.body).ok()?;
+    let parameter = found.get("Parameter")?;
+    let data_type = parameter.get("DataType").and_then(Value::as_str).unwrap_or(OF_TEXT).to_owned();
+    Some(Present { data_type, version: parameter.get("Version")?.as_u64()? })
+}
+
+fn is_available(endpoint: &Endpoint, scope: &Scope, id: &str) -> bool {
+    endpoint.world().image(scope, id).is_ok_and(|image| image.state() == ImageState::Available)
+}
