@@ -38,7 +38,7 @@ fn noise(stack: &Stack) {
 }
 
 /// Why a pipeline failed that leaves nothing.
-fn failure(stack: &Stack, pipeline: &Pipeline) -> FailureCause {
+fn fail(stack: &Stack, pipeline: &Pipeline) -> FailureCause {
     let built = stack.build(pipeline.write().path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
     let left = stack.left_of(built.build());
@@ -47,7 +47,7 @@ fn failure(stack: &Stack, pipeline: &Pipeline) -> FailureCause {
 }
 
 fn own_reboot(stack: &Stack) {
-    let failure = failure(stack, &Pipeline::new("own-reboot", &[("build", "Reboots", "reboot\nsleep 600")]));
+    let failure = fail(stack, &Pipeline::new("own-reboot", &[("build", "Reboots", "reboot\nsleep 600")]));
     assert_eq!(
         failure.message,
         "own-reboot / build / Reboots: the machine was restarted while this step ran, and nobody had asked for it; a \
@@ -61,7 +61,7 @@ fn no_mirror(stack: &Stack) {
                    echo 'deb http://127.0.0.1:9/debian bookworm main' > /etc/apt/sources.list";
     let mut pipeline = Pipeline::new("no-mirror", &[("build", "Nowhere", nowhere)]);
     pipeline.phases += "        - name: Update\n          action: UpdateOS\n";
-    let failure = failure(stack, &pipeline);
+    let failure = fail(stack, &pipeline);
     let place = (failure.phase.as_deref(), failure.step.as_deref(), failure.action.as_deref());
     assert_eq!(place, (Some("build"), Some("Update"), Some("UpdateOS")));
     let said = failure.last_lines.join("\n");
