@@ -65,7 +65,10 @@ impl Endpoint {
     async fn follow_agent(&self, id: &str, guest: &Guest, mut agent: Child) {
         self.hear(id);
         let boots = guest.boots();
+        // It ends when its input does, which `wait` would close.
+        let input = agent.stdin.take();
         agent.wait().await.ok();
+        drop(input);
         if let Some(instance) = self.world().instances.get_mut(id) {
             instance.last_heard.get_or_insert_with(Timestamp::now);
         }

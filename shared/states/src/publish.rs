@@ -21,7 +21,7 @@ use crate::{Context, Error, Outcome, Result, Start, State};
 /// How long a parameter may take to hold its value: usually a moment. The function itself has two minutes.
 const APPEARS: SignedDuration = SignedDuration::from_mins(1);
 /// Between two looks at it.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(300);
 
 /// Runs one invocation.
 ///

@@ -62,6 +62,11 @@ impl Stack {
         ureq::post(self.admin("faults")).send(faults.to_string()).unwrap();
     }
 
+    /// Changes settings of the endpoint.
+    pub(crate) fn set(&self, settings: &Value) {
+        ureq::post(self.admin("settings")).send(settings.to_string()).unwrap();
+    }
+
     /// Disarms all faults and lets held answers go.
     pub(crate) fn disarm(&self) {
         ureq::delete(self.admin("faults")).call().unwrap();
