@@ -265,7 +265,8 @@ async fn an_agent_that_user_data_installs_registers_and_is_not_taken_for_the_ima
     let client = endpoint.client;
     let (_, answer) = client.ssm("GetParameter", &json!({"Name": "/aws/service/goldsmith-local/debian-12-no-agent"}));
     let image = answer["Parameter"]["Value"].as_str().unwrap();
-    let script = "#!/bin/sh\necho installing; install -m 755 /bin/true /usr/bin/amazon-ssm-agent\n";
+    let script = "#!/bin/sh\nprintf '#!/bin/sh\\nread -r _\\n' > /usr/bin/agent.new; chmod 755 /usr/bin/agent.new\n\
+                  mv /usr/bin/agent.new /usr/bin/amazon-ssm-agent\n";
     let data = BASE64_STANDARD.encode(script);
     let form = [
         ("ImageId", image),

@@ -15,7 +15,8 @@ use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
 use crate::world::ImageState;
 
-const ACTION: &str = "PutParameter";
+/// The call.
+pub(super) const ACTION: &str = "PutParameter";
 const OF_IMAGES: &str = "aws:ec2:image";
 const OF_TEXT: &str = "text";
 

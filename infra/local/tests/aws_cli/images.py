@@ -45,6 +45,7 @@ def test_an_image_keeps_what_its_instance_wrote(aws):
 
     snapshot = aws("ec2 describe-images --image-ids", image)["Images"][0]["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     same(aws.error("ec2 delete-snapshot --snapshot-id", snapshot), "InvalidSnapshot.InUse")
+    same(aws("ec2 describe-snapshots --snapshot-ids", snapshot)["Snapshots"][0]["Tags"], [{"Key": "role", "Value": "web"}])
     aws("ec2 deregister-image --image-id", image)
     same(aws.error("ec2 describe-images --image-ids", image), "InvalidAMIID.NotFound")
     again = aws("ec2 register-image --name again --architecture x86_64 --root-device-name /dev/xvda",
