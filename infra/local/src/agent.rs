@@ -57,7 +57,8 @@ impl Endpoint {
         let program = if brings_one { bring(&guest).await? } else { PROGRAM };
         guest.read(program, 0, 1).await?;
         let mut agent = guest.command(program).await?;
-        agent.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        // Never killed from outside: what waits for it there has to bury it, or the instance's namespaces could never end.
+        agent.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         Some((guest, agent.spawn().ok()?))
     }
 
