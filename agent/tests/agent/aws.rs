@@ -233,7 +233,11 @@ fn a_role_that_appears_some_seconds_after_the_boot_is_waited_for() {
     cloud.parameter("/app/version", "String", "1.2");
     cloud.content.lock().unwrap().no_role = 2;
     let machine = Machine::with_steps(&SAY.replace("REF", "{{ aws:ssm:/app/version }}"));
-    assert_eq!(run_with(&machine, |command| cloud.serve_metadata(command)).said(), ["1.2"]);
+    let by_run_command = |command: &mut Command| {
+        cloud.serve_metadata(command);
+        command.env("SSM_COMMAND_ID", "c-1");
+    };
+    assert_eq!(run_with(&machine, by_run_command).said(), ["1.2"]);
     assert_eq!(cloud.content.lock().unwrap().no_role, 0);
 }
 

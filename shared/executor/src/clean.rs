@@ -9,6 +9,7 @@ mod last;
 mod remove;
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::Path;
 
 use crate::{EXIT_FAILED, EXIT_SUCCESS, RunResult};
@@ -81,12 +82,18 @@ pub(crate) fn clean(
     execution: &str,
     command: Option<&str>,
     report: &mut dyn FnMut(&RunResult),
-    last_pass: &mut dyn FnMut(Option<&str>),
+    last_pass: &mut dyn FnMut(Option<&str>) -> io::Result<()>,
 ) -> u8 {
     let mut remover = Remover::new(root);
     REMOVED.iter().for_each(|pattern| remover.remove(pattern));
     EMPTIED.iter().for_each(|path| remover.empty(path));
-    let failures = remover.take_failures();
+    let mut failures = remover.take_failures();
+    let installed = std::fs::read_to_string(root.join(INSTALLED)).ok();
+    if failures.is_empty()
+        && let Err(error) = last_pass(installed.as_deref().map(str::trim))
+    {
+        failures.push(format!("the last pass over the SSM agent's files cannot be started: {error}"));
+    }
     if !failures.is_empty() {
         let mut result = RunResult::failed(execution, "files that must not be in an image could not be removed");
         if let Some(context) = &mut result.failure_context {
@@ -95,12 +102,10 @@ pub(crate) fn clean(
         report(&result);
         return EXIT_FAILED;
     }
-    let installed = std::fs::read_to_string(root.join(INSTALLED)).ok();
     report(&RunResult { executed_step_count: 1, ..RunResult::new(execution) });
     let command = command.map(str::to_owned);
     remover.keep(move |path| is_needed(path, command.as_deref()));
     LAST.iter().for_each(|pattern| remover.remove(pattern));
-    last_pass(installed.as_deref().map(str::trim));
     rustix::fs::sync();
     EXIT_SUCCESS
 }
@@ -111,6 +116,10 @@ fn is_needed(path: &Path, command: Option<&str>) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let parents = || path.parent().into_iter().flat_map(Path::components);
     let is_in = |folder: &str| parents().any(|part| part.as_os_str() == folder);
+    // A clean-up that is run again has to know it, too.
+    if path.ends_with(INSTALLED) {
+        return true;
+    }
     if name == SOCKETS || OUTPUTS.contains(&name) && is_in("orchestration") {
         return name == SOCKETS || command.is_none_or(is_in);
     }
@@ -196,7 +205,11 @@ mod tests {
             let mut results = Vec::new();
             let mut passes = 0;
             let report = &mut |result: &RunResult| results.push(result.clone());
-            assert_eq!(clean(root, "b/Snapshot", Some("c-1"), report, &mut |_| passes += 1), 0);
+            let mut last_pass = |_: Option<&str>| {
+                passes += 1;
+                Ok(())
+            };
+            assert_eq!(clean(root, "b/Snapshot", Some("c-1"), report, &mut last_pass), 0);
             assert_eq!(passes, 1);
             assert_eq!(results.len(), 1);
             assert_eq!(results[0].status, RunStatus::Success);
@@ -221,9 +234,13 @@ mod tests {
         let mut there = false;
         write(directory.path(), &[INSTALLED]);
         let mut installed = String::new();
-        let last_pass = &mut |how: Option<&str>| installed = how.unwrap_or_default().to_owned();
+        let last_pass = &mut |how: Option<&str>| {
+            installed = how.unwrap_or_default().to_owned();
+            Ok(())
+        };
         clean(directory.path(), "b/Snapshot", Some("c-1"), &mut |_| there = ssm.exists(), last_pass);
         assert_eq!(installed, "secret");
+        assert!(directory.path().join(INSTALLED).exists(), "a second clean-up has to know it");
         assert!(there && !ssm.exists());
     }
 
@@ -243,7 +260,7 @@ mod tests {
             }
         });
         for _ in 0..20 {
-            assert_eq!(clean(&root, "b/Snapshot", Some("c-1"), &mut |_| (), &mut |_| ()), 0);
+            assert_eq!(clean(&root, "b/Snapshot", Some("c-1"), &mut |_| (), &mut |_| Ok(())), 0);
         }
         drop(stop);
         writer.join().unwrap();
@@ -270,5 +287,16 @@ mod tests {
         for path in ["document/state", "document/orchestration/c-0/_script.sh", "stdout"] {
             assert!(!is_needed(&folder.join(path), None), "{path}");
         }
+    }
+
+    #[test]
+    fn a_last_pass_that_cannot_be_started_fails_the_clean_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut results = Vec::new();
+        let report = &mut |result: &RunResult| results.push(result.clone());
+        let none = &mut |_: Option<&str>| Err(std::io::Error::other("no systemctl"));
+        assert_eq!(clean(directory.path(), "b/Snapshot", None, report, none), 1);
+        let lines = &results[0].failure_context.as_ref().unwrap().last_lines;
+        assert_eq!(lines[..], ["the last pass over the SSM agent's files cannot be started: no systemctl"]);
     }
 }

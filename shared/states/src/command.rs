@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::drive::{Pending, Scene};
 use crate::effect::{Attempt, effect, made_id};
 use crate::errors::ErrorName;
-use crate::launch::gone;
+use crate::launch::{gone, is_metal};
 use crate::script::{Fetched, script};
 use crate::{Error, Result};
 
@@ -34,6 +34,8 @@ const AGAIN: u32 = 100;
 /// How long Systems Manager may hear nothing of an instance's agent while a command runs there. A reboot of a large
 /// machine takes some minutes.
 const LOST: SignedDuration = SignedDuration::from_mins(15);
+/// The same of bare metal, whose firmware alone takes up to a quarter of an hour.
+const LOST_METAL: SignedDuration = SignedDuration::from_mins(40);
 
 /// Where a command stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,16 +131,15 @@ async fn look(scene: &Scene<'_>, command: &str, instance: &str) -> Result<Look> 
     if invocation.status != CommandStatus::Running {
         return ended::ended(scene, command, instance, &invocation).await;
     }
-    match cloud.machines.instance(scene.home(), instance).await? {
-        Some(found) if found.state.is_gone() || stopped(found.state) => {
-            return Err(because(scene, ErrorName::CommandFailed, instance, gone(&found)));
-        }
-        _ => {}
+    let found = cloud.machines.instance(scene.home(), instance).await?;
+    let patience = if found.as_ref().is_some_and(is_metal) { LOST_METAL } else { LOST };
+    if let Some(found) = found.filter(|found| found.state.is_gone() || stopped(found.state)) {
+        return Err(because(scene, ErrorName::CommandFailed, instance, gone(&found)));
     }
     let now = scene.context.clock.now();
     match cloud.commands.ping(scene.home(), instance).await? {
         // Systems Manager itself goes on waiting, for as long as the command may run.
-        Ping::Lost(Some(since)) if now >= since + LOST => {
+        Ping::Lost(Some(since)) if now >= since + patience => {
             let message = format!(
                 "the connection to {instance} is lost: Systems Manager has heard of its SSM agent for the last time at \
                  {since:.0}, so that the agent has ended, or the instance hangs or has no network"

@@ -1,7 +1,8 @@
 //! Launch and LaunchTest: an instance that SSM reports online.
 //!
 //! Input: the plan's instance types and subnets, the source image or the build's own AMI. Output: an `Instance` effect.
-//! Error: `Capacity` where no candidate could be had, `NotOnline` where the instance ended early, `Timeout`.
+//! Error: `Capacity` where no candidate could be had, `NotOnline` where the instance ended early or its agent stays silent,
+//! `Timeout`.
 
 pub(crate) mod devices;
 
@@ -170,10 +171,14 @@ fn waiting(scene: &Scene<'_>, id: &str, detail: String) -> Progress {
     Progress::Waiting(Pending { resource: id.to_owned(), region: scene.home().to_owned(), detail })
 }
 
+/// Whether it is bare metal: `m5.metal`, `c7g.metal`, `u-6tb1.metal`, `i4i.metal-24xl`.
+pub(crate) fn is_metal(instance: &Instance) -> bool {
+    instance.instance_type.split(['.', '-']).any(|part| part == "metal")
+}
+
 /// Whether the instance has had the time to boot and its agent the time to register. Hardware takes longer to start.
 fn is_silent(scene: &Scene<'_>, instance: &Instance) -> bool {
-    let is_metal = instance.instance_type.rsplit(['.', '-']).any(|part| part == "metal");
-    let patience = if is_metal { SILENT_METAL } else { SILENT };
+    let patience = if is_metal(instance) { SILENT_METAL } else { SILENT };
     instance.launched.is_some_and(|launched| scene.context.clock.now() >= launched + patience)
 }
 

@@ -3,7 +3,9 @@
 set -u
 umask 022
 say() { echo "goldsmith: $1"; }
+mark=/var/lib/goldsmith/ssm-agent-installed
 failed() {
+  rm -f "$mark"
   say "the SSM agent is not installed: $1"
   exit 1
 }
@@ -83,6 +85,8 @@ else
   failed "none of gpgv, gpg and sqv is there to check its signature"
 fi || failed "the signature of $url is not of a key that is trusted"
 
+# The clean-up of the image takes away what this mark names. It is there before, since nobody runs this a second time.
+mkdir -p "${mark%/*}" && echo "$kind" >"$mark" || say "$mark cannot be written: the image will keep the SSM agent"
 # Another package manager may be at work in the first minutes.
 for pause in 5 10 20 30 60 60 60 0; do
   case "$kind" in
@@ -92,9 +96,6 @@ for pause in 5 10 20 30 60 60 60 0; do
   [ "$pause" != 0 ] && grep -Eqi 'lock' "$work/said" || failed "$(tail -n 1 "$work/said")"
   sleep "$pause"
 done
-# The clean-up of the image takes away what this mark names.
-mkdir -p /var/lib/goldsmith && echo "$kind" >/var/lib/goldsmith/ssm-agent-installed ||
-  say "/var/lib/goldsmith cannot be written: the image will keep the SSM agent"
 # The package enables and starts its unit itself; a start that failed there is tried again, and told.
 if has systemctl && [ -d /run/systemd/system ]; then
   systemctl start amazon-ssm-agent.service >"$work/said" 2>&1 ||

@@ -27,6 +27,8 @@ struct Input {
     #[serde(default)]
     value: String,
     data_type: Option<String>,
+    #[serde(default)]
+    overwrite: bool,
 }
 
 /// The parameter as it is now.
@@ -53,6 +55,10 @@ pub(super) async fn put(endpoint: &Arc<Endpoint>, scope: &Scope, body: &Bytes) -
         return answer(Err(ApiError::new("ValidationException", message)));
     }
     if data_type != OF_IMAGES {
+        return hand_on(endpoint, scope, ACTION, body).await;
+    }
+    if present.is_some() && !input.overwrite {
+        // As the emulator words it, at once.
         return hand_on(endpoint, scope, ACTION, body).await;
     }
     let version = present.map_or(1, |present| present.version + 1);

@@ -130,8 +130,11 @@ impl Run {
             return self.interrupted().await;
         }
         if !self.is_delivered().await {
-            return Told::of(InvocationStatus::DeliveryTimedOut, -1);
+            let cancelled = self.is_cancelled();
+            let status = if cancelled { InvocationStatus::Cancelled } else { InvocationStatus::DeliveryTimedOut };
+            return Told::of(status, -1);
         }
+        self.deadline = Instant::now() + Duration::from_secs(self.command.execution_timeout);
         for start in 0..=MOST_RERUNS {
             let Some(guest) = self.booted_guest().await else { break };
             if start == 0 {

@@ -16,14 +16,12 @@ const UNIT_FOLDER: &str = "/run/systemd/system";
 const UNIT: &str = "goldsmith-last-pass.service";
 
 /// Starts it. `command` is the Run Command that this is a part of; `installed` says how the SSM agent was installed for
-/// this build, if it was. What cannot be started is said on standard output: the clean-up itself has succeeded.
-pub(crate) fn last_pass(command: Option<&str>, installed: Option<&str>) {
-    if let Err(error) = start(command.unwrap_or_default(), installed) {
-        println!("the last pass over the SSM agent's files cannot be started: {error}");
-    }
-}
-
-fn start(command: &str, installed: Option<&str>) -> io::Result<()> {
+/// this build, if it was.
+///
+/// # Errors
+/// It cannot be started: then the image would keep what it is for.
+pub(crate) fn last_pass(command: Option<&str>, installed: Option<&str>) -> io::Result<()> {
+    let command = command.unwrap_or_default();
     let plain = command.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let command = if plain && !command.is_empty() { command } else { "none" };
     let installed = installed.filter(|how| ["deb", "rpm"].contains(how)).unwrap_or("none");

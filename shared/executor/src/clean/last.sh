@@ -6,10 +6,14 @@
 ssm=/var/lib/amazon/ssm
 if [ "$1" = wait ]; then
     looks=0
-    while [ "$looks" -lt 120 ] && ls -d "$ssm"/*/channels/"$2" > /dev/null 2>&1; do
+    # An SSM agent before 3.0.284.0 does not name the command: then all of the time is waited.
+    while [ "$looks" -lt 120 ] && { [ "$2" = none ] || ls -d "$ssm"/*/channels/"$2" > /dev/null 2>&1; }; do
         sleep 1
         looks=$((looks + 1))
     done
+    # The channel goes before the answer is sent. Where systemd is, this runs again when the instance goes down; elsewhere
+    # there is no such second time.
+    [ ! -d /run/systemd/system ] || sleep 15
 fi
 case $3 in
     deb) dpkg --purge amazon-ssm-agent ;;

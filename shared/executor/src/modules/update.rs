@@ -29,6 +29,8 @@ const ZYPPER_SCRIPTLET: i32 = 107;
 /// What dnf and yum say of it, ending with 0.
 const RPM_SCRIPTLET: &str = "scriptlet failed";
 
+/// With this an apt before 2.1, which does not know the error mode, ends with 0 where a mirror does not answer.
+const APT_WARNING: &str = "Some index files failed to download";
 /// The packages are installed all the same, so that the managers of RPM do not call it a failure.
 const SCRIPTLET_WARNING: &str = "warning: a script of an updated package failed; the package is installed";
 
@@ -206,7 +208,10 @@ impl Calls<'_, '_> {
     fn call(&mut self, program: &'static str, arguments: &[String], named: bool) -> Result<Outcome, UpdateError> {
         let mut patience = Patience::new(self.place.deadline);
         loop {
-            let outcome = self.call_once(program, arguments, named)?;
+            let mut outcome = self.call_once(program, arguments, named)?;
+            if outcome.end == End::Success && outcome.last_lines.iter().any(|line| line.contains(APT_WARNING)) {
+                outcome.end = End::Failed("not all package indexes could be fetched".to_owned());
+            }
             if outcome.end == End::Success {
                 let said = outcome.outputs.get("stdout").map_or("", String::as_str);
                 if said.contains(RPM_SCRIPTLET) {

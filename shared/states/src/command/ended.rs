@@ -77,7 +77,7 @@ async fn lost(scene: &Scene<'_>, command: &str, instance: &str) -> Result<Look> 
         said => format!(" (its SSM agent says: {said})"),
     };
     Ok(Look::Lost(format!(
-        "{instance} went down while the command ran, and nobody had asked for it{said}; a reboot belongs into a Reboot \
+        "{instance} or its SSM agent went down while the command ran, and nobody had asked for it{said}; a reboot belongs into a Reboot \
          step, or a step ends with exit code 194"
     )))
 }

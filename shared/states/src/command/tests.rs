@@ -50,7 +50,7 @@ async fn an_order_whose_machine_went_down_is_sent_again_so_that_the_agent_goes_o
     assert_eq!((failed.error.as_str(), commands), ("Goldsmith.CommandFailed", 3));
     assert!(
         failed.message.ends_with(
-            " went down while the command ran, and nobody had asked for it (its SSM agent says: document process failed \
+            " or its SSM agent went down while the command ran, and nobody had asked for it (its SSM agent says: document process failed \
              unexpectedly: no worker); a reboot belongs into a Reboot step, or a step ends with exit code 194"
         ),
         "{failed:?}"
