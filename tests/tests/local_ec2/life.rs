@@ -4,6 +4,7 @@ use aws_sdk_ec2::client::Waiters as _;
 use aws_sdk_ec2::types::{
     AttributeValue, InstanceStateName, InstanceType, ResourceType, SummaryStatus, Tag, TagSpecification,
 };
+use aws_sdk_ssm::types::CommandInvocationStatus;
 
 use crate::caller::{PATIENCE, until};
 use crate::local::{Local, REGION};
@@ -53,18 +54,19 @@ pub(crate) async fn an_instance_lives_its_whole_life(local: &Local) {
     assert_eq!(instance.state_reason().unwrap().code(), Some("Client.UserInitiatedShutdown"));
 }
 
-pub(crate) async fn a_reboot_in_the_middle_of_a_command_starts_it_again(local: &Local) {
+pub(crate) async fn a_reboot_in_the_middle_of_a_command_fails_it_without_output(local: &Local) {
     let aws = local.aws("100000000002");
     let id = aws.launch(local.source()).await;
     let boot = "cat /proc/sys/kernel/random/boot_id";
     let first = aws.run(&id, boot).await;
-    let script = "echo start\nif [ -e /var/half ]; then echo whole; exit 0; fi\ntouch /var/half\nsleep 1000";
+    let script = "echo start\ntouch /var/half\nsleep 1000";
     let command = aws.send(&id, script).await;
     until("half of the command", async || (aws.run(&id, "ls /var/half || true").await == "/var/half\n").then_some(()))
         .await;
     aws.ec2.reboot_instances().instance_ids(&id).send().await.unwrap();
     let ended = aws.ended(&command, &id).await;
-    assert_eq!(ended.standard_output_content(), Some("start\nstart\nwhole\n"));
+    assert_eq!((ended.status(), ended.response_code()), (Some(&CommandInvocationStatus::Failed), 1));
+    assert_eq!((ended.standard_output_content(), ended.standard_error_content()), (Some(""), Some("")));
     assert_ne!(aws.run(&id, boot).await, first);
     assert_eq!(aws.instance(&id).await.state().unwrap().name(), Some(&InstanceStateName::Running));
     aws.terminate(&id).await;

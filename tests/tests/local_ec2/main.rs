@@ -38,7 +38,7 @@ macro_rules! cases {
 fn main() -> ExitCode {
     let cases: Vec<Case<Local>> = cases![
         life::an_instance_lives_its_whole_life,
-        life::a_reboot_in_the_middle_of_a_command_starts_it_again,
+        life::a_reboot_in_the_middle_of_a_command_fails_it_without_output,
         lag::waiters_stand_what_describes_do_not_show_yet,
         images::an_image_keeps_what_its_instance_wrote_and_nothing_else_does,
         images::a_copy_in_another_region_stands_alone,

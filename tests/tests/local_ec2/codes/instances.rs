@@ -46,6 +46,7 @@ async fn launches(met: &mut Met, aws: &Aws, source: &str) {
     let group = launch.clone().security_group_ids("sg-0123456789abcdef0");
     met.refused("InvalidGroup.NotFound", group.send().await);
     met.refused("InvalidKeyPair.NotFound", launch.clone().key_name("none").send().await);
+    met.refused("InvalidUserData.Malformed", launch.clone().user_data("no Base64").send().await);
     met.refused("InstanceLimitExceeded", launch.clone().min_count(1001).max_count(1001).send().await);
     met.refused("DryRunOperation", launch.clone().dry_run(true).send().await);
     let mapped = |volume| BlockDeviceMapping::builder().device_name("/dev/xvda").ebs(volume).build();
@@ -55,12 +56,12 @@ async fn launches(met: &mut Met, aws: &Aws, source: &str) {
     met.refused("InvalidParameterDependency", launch.block_device_mappings(unencrypted).send().await);
 }
 
-/// An account whose only subnet is none that launches fall back on.
+/// An account whose subnets are none that launches fall back on.
 async fn no_subnet(met: &mut Met, local: &Local) {
     let aws = local.aws("200000000021");
     let found = aws.ec2.describe_subnets().send().await.unwrap();
-    let subnet = found.subnets()[0].subnet_id().unwrap();
-    let handed = json!({"account": aws.account, "region": REGION, "subnets": [{"id": subnet}]});
+    let subnets: Vec<_> = found.subnets().iter().map(|subnet| json!({"id": subnet.subnet_id().unwrap()})).collect();
+    let handed = json!({"account": aws.account, "region": REGION, "subnets": subnets});
     local.post("resources", &handed).unwrap();
     met.refused("MissingInput", aws.launching(local.source()).send().await);
 }

@@ -29,6 +29,10 @@ async fn groups(met: &mut Met, local: &Local, aws: &Aws) {
     let revoke = ec2.revoke_security_group_ingress().group_id(&group).ip_permissions(ssh);
     revoke.clone().send().await.unwrap();
     met.refused("InvalidPermission.NotFound", revoke.send().await);
+    let ranges = (0..61).map(|number| IpRange::builder().cidr_ip(format!("10.0.{number}.0/24")).build()).collect();
+    let many = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22).set_ip_ranges(Some(ranges)).build();
+    let authorize = ec2.authorize_security_group_ingress().group_id(&group).ip_permissions(many);
+    met.refused("RulesPerSecurityGroupLimitExceeded", authorize.send().await);
     let made = aws.launching(local.source()).security_group_ids(&group).send().await.unwrap();
     let delete = ec2.delete_security_group().group_id(&group);
     met.refused("DependencyViolation", delete.clone().send().await);

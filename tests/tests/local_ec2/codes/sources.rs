@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where answers are made: the calls of both services, and the rules of what there is. (What only faults answer with is met
 /// by the cases of faults.)
@@ -13,8 +13,14 @@ pub(super) fn codes() -> BTreeSet<String> {
     let example = "ApiError::new(\n  \"AuthFailure\", x); check(id, \"InvalidID.Malformed\")?; \"Invalid id: {id}\"";
     assert_eq!(codes_in(example), BTreeSet::from(["AuthFailure", "InvalidID.Malformed"].map(str::to_owned)));
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/local/src");
-    let files = FOLDERS.iter().flat_map(|folder| fs::read_dir(sources.join(folder)).unwrap());
-    files.flat_map(|file| codes_in(&fs::read_to_string(file.unwrap().path()).unwrap())).collect()
+    let files = FOLDERS.iter().flat_map(|folder| files(&sources.join(folder)));
+    files.flat_map(|file| codes_in(&fs::read_to_string(file).unwrap())).collect()
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 /// A code is the first argument of an error, or a word that begins with `Invalid`. Tests do not count.

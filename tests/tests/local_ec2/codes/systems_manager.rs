@@ -26,6 +26,9 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     met.refused("ParameterNotFound", ssm.get_parameter().name("/aws/service/none").send().await);
     let filter = InstanceInformationStringFilter::builder().key("Nonsense").values("x").build().unwrap();
     met.refused("InvalidFilterKey", ssm.describe_instance_information().filters(filter).send().await);
+    let filter = |key: &str| InstanceInformationStringFilter::builder().key(key).values("x").build().unwrap();
+    let both = ssm.describe_instance_information().filters(filter("tag:role")).filters(filter("InstanceIds"));
+    met.refused("InvalidInstanceInformationFilterValue", both.send().await);
     met.refused("ValidationException", ssm.describe_instance_information().max_results(4).send().await);
     met.refused("UnknownOperationException", ssm.list_documents().send().await);
     // Where the emulator behind it cannot be reached.
