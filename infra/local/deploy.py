@@ -133,7 +133,9 @@ class Deployment:
         groups = [r["PhysicalResourceId"] for r in made if r["ResourceType"] == "AWS::EC2::SecurityGroup"]
         groups = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"]
         subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [g["VpcId"] for g in groups]}])["Subnets"]
+        vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
         body = {
+            **{"defaultVpc": vpc["VpcId"] for vpc in vpcs},
             "securityGroups": [{"id": g["GroupId"], "name": g["GroupName"], "vpcId": g["VpcId"]} for g in groups],
             "subnets": [
                 {"id": s["SubnetId"], "vpcId": s["VpcId"], "availabilityZone": s["AvailabilityZone"], "cidr": s["CidrBlock"]}

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::api::{DEFAULT_ACCOUNT, Scope};
 use crate::endpoint::Endpoint;
+use crate::ids;
 use crate::world::{Network, SecurityGroup, Subnet, Tags};
 
 /// What is handed over for one account and Region, beside what is there already. Handing over twice changes nothing.
@@ -20,6 +21,15 @@ pub(super) struct Handed {
     /// Names or ARNs. From the first one on, a launch with another one is refused.
     #[serde(default)]
     instance_profiles: Vec<String>,
+    /// Id of the default VPC, where it is one that another endpoint shows too; `false`: there is none any more.
+    default_vpc: Option<DefaultVpc>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum DefaultVpc {
+    Id(String),
+    Exists(bool),
 }
 
 #[derive(Deserialize)]
@@ -45,6 +55,11 @@ pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Value {
     let scope = Scope { account, region: handed.region };
     let mut world = endpoint.world();
     let mut network = world.network(&scope);
+    match handed.default_vpc {
+        Some(DefaultVpc::Id(id)) => network.rename_default_vpc(&id),
+        Some(DefaultVpc::Exists(false)) => network.delete_default_vpc(),
+        Some(DefaultVpc::Exists(true)) | None => {}
+    }
     for subnet in handed.subnets {
         add_subnet(&mut network, &scope, subnet);
     }
@@ -67,8 +82,14 @@ pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Value {
 
 fn add_subnet(network: &mut Network, scope: &Scope, subnet: HandedSubnet) {
     network.subnets.retain(|one| one.id != subnet.id);
+    let vpc_id = subnet.vpc_id.unwrap_or_else(|| network.vpc_id.clone());
+    // Each VPC has a default group from the beginning.
+    if !network.security_groups.iter().any(|group| group.vpc_id == vpc_id && group.name == "default") {
+        let group = ids::derived("sg", &format!("{scope} {vpc_id}"));
+        network.security_groups.push(SecurityGroup::new(group, "default", &vpc_id));
+    }
     network.subnets.push(Subnet {
-        vpc_id: subnet.vpc_id.unwrap_or_else(|| network.vpc_id.clone()),
+        vpc_id,
         zone: subnet.availability_zone.unwrap_or_else(|| format!("{}a", scope.region)),
         cidr: subnet.cidr.unwrap_or_else(|| "10.0.0.0/24".to_owned()),
         default: false,

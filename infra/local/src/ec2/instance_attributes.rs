@@ -40,7 +40,11 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
     let groups = params.list("GroupId");
     if !groups.is_empty() {
-        changed.security_groups = world.network(call.scope).groups(&groups)?;
+        let network = world.network(call.scope);
+        // A subnet that the owner has taken away since leaves nothing to compare with.
+        if let Ok(subnet) = network.subnet(Some(&instance.subnet_id)) {
+            changed.security_groups = network.groups_for(subnet, &groups)?;
+        }
     }
     for asked in params.structures("BlockDeviceMapping") {
         let name = asked.require("DeviceName")?;

@@ -39,7 +39,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         subnet_id: subnet.id.clone(),
         vpc_id: subnet.vpc_id.clone(),
         zone: subnet.zone.clone(),
-        security_groups: groups(&network, params, &interface)?,
+        security_groups: groups(&network, subnet, params, &interface)?,
         profile: profile.map(str::to_owned),
         metadata: metadata(params, image)?,
         devices: block_devices::of_launch(params, image)?,
@@ -122,13 +122,13 @@ fn subnet<'n>(network: &'n Network, params: &Params, interface: &Params) -> Resu
     }
 }
 
-/// Groups by id, from the call or its first interface, or by name.
-fn groups(network: &Network, params: &Params, interface: &Params) -> Result<Vec<String>, ApiError> {
+/// Groups by id, from the call or its first interface, or by name, which is for the default VPC.
+fn groups(network: &Network, subnet: &Subnet, params: &Params, interface: &Params) -> Result<Vec<String>, ApiError> {
     let mut ids = [params.list("SecurityGroupId"), interface.list("SecurityGroupId")].concat();
     for name in params.list("SecurityGroup") {
         ids.push(network.group_named(&name)?.id.clone());
     }
-    network.groups(&ids)
+    network.groups_for(subnet, &ids)
 }
 
 fn check_key(world: &World, scope: &Scope, name: Option<&str>) -> Result<(), ApiError> {

@@ -102,12 +102,13 @@ pub(super) fn zone_id(zone: &str) -> String {
 
 pub(super) fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &VPCS)?;
-    let vpc = call.endpoint.world().network(call.scope).vpc_id;
+    let network = call.endpoint.world().network(call.scope);
+    let vpc = Some(network.vpc_id).filter(|_| !network.no_default_vpc);
     let ids = call.params.list("VpcId");
-    if let Some(id) = ids.iter().find(|id| **id != vpc) {
+    if let Some(id) = ids.iter().find(|id| Some(*id) != vpc.as_ref()) {
         return Err(ApiError::new("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist")));
     }
-    let kept = filters.keep([vpc], |xml, vpc| {
+    let kept = filters.keep(vpc, |xml, vpc| {
         let association = ids::derived("vpc-cidr-assoc", &vpc);
         xml.text("vpcId", vpc)
             .text("ownerId", &call.scope.account)

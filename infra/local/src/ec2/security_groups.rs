@@ -6,7 +6,7 @@ use super::known_filters::GROUPS;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::ids;
-use crate::world::{InstanceState, Peer, Rule, SecurityGroup};
+use crate::world::{InstanceState, Peer, Rule, SecurityGroup, no_default_vpc};
 
 /// Makes a group: everything out, nothing in.
 pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -15,7 +15,11 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let tags = call.params.tags_for("security-group")?;
     let mut world = call.endpoint.world();
     let network = world.network(call.scope);
-    let vpc = call.params.get("VpcId").unwrap_or(&network.vpc_id).to_owned();
+    let vpc = match call.params.get("VpcId") {
+        Some(vpc) => vpc.to_owned(),
+        None if network.no_default_vpc => return Err(no_default_vpc()),
+        None => network.vpc_id.clone(),
+    };
     if !network.has_vpc(&vpc) {
         return Err(ApiError::new("InvalidVpcID.NotFound", format!("The vpc ID '{vpc}' does not exist")));
     }

@@ -24,7 +24,7 @@ pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
 pub(crate) use journal::{Journal, JournalError};
 pub(crate) use key_pair::KeyPair;
 pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
-pub(crate) use network::{Network, Peer, Rule, SecurityGroup, Subnet};
+pub(crate) use network::{Network, Peer, Rule, SecurityGroup, Subnet, no_default_vpc};
 use table::Rows;
 pub(crate) use table::Table;
 pub(crate) use timeline::Timeline;

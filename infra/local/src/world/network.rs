@@ -101,6 +101,9 @@ pub(crate) struct Network {
     pub(crate) security_groups: Vec<SecurityGroup>,
     /// Names or ARNs of instance profiles that exist. None handed over: any name is taken.
     pub(crate) instance_profiles: Vec<String>,
+    /// Whether the default VPC is gone, as in accounts whose owner has deleted it.
+    #[serde(default)]
+    pub(crate) no_default_vpc: bool,
 }
 
 impl Network {
@@ -118,7 +121,7 @@ impl Network {
         };
         let subnets = [("a", 0), ("b", 16), ("c", 32)].map(subnet).to_vec();
         let group = SecurityGroup::new(ids::derived("sg", &format!("{scope}")), "default", &vpc_id);
-        Network { vpc_id, subnets, security_groups: vec![group], instance_profiles: Vec::new() }
+        Network { vpc_id, subnets, security_groups: vec![group], instance_profiles: Vec::new(), no_default_vpc: false }
     }
 
     /// The named subnet, or the default one.
@@ -126,8 +129,24 @@ impl Network {
         let found = self.subnets.iter().find(|subnet| id.map_or(subnet.default, |id| subnet.id == id));
         found.ok_or_else(|| match id {
             Some(id) => ApiError::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist")),
+            None if self.no_default_vpc => no_default_vpc(),
             None => ApiError::new("MissingInput", "No subnets found for the default VPC."),
         })
+    }
+
+    /// Gives the default VPC another id: where the emulator has one too, it is the same one.
+    pub(crate) fn rename_default_vpc(&mut self, id: &str) {
+        let old = std::mem::replace(&mut self.vpc_id, id.to_owned());
+        let subnets = self.subnets.iter_mut().map(|subnet| &mut subnet.vpc_id);
+        let groups = self.security_groups.iter_mut().map(|group| &mut group.vpc_id);
+        subnets.chain(groups).filter(|vpc| **vpc == old).for_each(|vpc| id.clone_into(vpc));
+    }
+
+    /// Takes the default VPC away, with its subnets and groups.
+    pub(crate) fn delete_default_vpc(&mut self) {
+        self.no_default_vpc = true;
+        self.subnets.retain(|subnet| subnet.vpc_id != self.vpc_id);
+        self.security_groups.retain(|group| group.vpc_id != self.vpc_id);
     }
 
     /// Whether there is a subnet in a zone.
@@ -158,8 +177,8 @@ impl Network {
     /// Whether this VPC is known: the default one, or one with a subnet or a group.
     pub(crate) fn has_vpc(&self, id: &str) -> bool {
         let groups = self.security_groups.iter().map(|group| &group.vpc_id);
-        let mut known = self.subnets.iter().map(|subnet| &subnet.vpc_id).chain(groups).chain([&self.vpc_id]);
-        known.any(|vpc| vpc == id)
+        let mut known = self.subnets.iter().map(|subnet| &subnet.vpc_id).chain(groups);
+        known.any(|vpc| vpc == id) || !self.no_default_vpc && self.vpc_id == id
     }
 
     /// The tags of a subnet or a security group.
@@ -168,12 +187,22 @@ impl Network {
         group.or(self.subnets.iter_mut().find(|subnet| subnet.id == id).map(|subnet| &mut subnet.tags))
     }
 
-    /// The named groups, or the default one.
-    pub(crate) fn groups(&self, ids: &[String]) -> Result<Vec<String>, ApiError> {
+    /// The named groups, or the default one of the subnet's VPC. All must be of that VPC.
+    pub(crate) fn groups_for(&self, subnet: &Subnet, ids: &[String]) -> Result<Vec<String>, ApiError> {
         if ids.is_empty() {
-            return Ok(self.security_groups.iter().take(1).map(|group| group.id.clone()).collect());
+            let own = self.security_groups.iter().filter(|group| group.vpc_id == subnet.vpc_id);
+            return Ok(own.filter(|group| group.name == "default").map(|group| group.id.clone()).collect());
         }
-        ids.iter().map(|id| self.group(id).map(|group| group.id.clone())).collect()
+        ids.iter()
+            .map(|id| match self.group(id)? {
+                group if group.vpc_id == subnet.vpc_id => Ok(group.id.clone()),
+                group => {
+                    let message =
+                        format!("Security group {} and subnet {} belong to different networks.", group.id, subnet.id);
+                    Err(ApiError::new("InvalidParameter", message))
+                }
+            })
+            .collect()
     }
 
     /// Checks an instance profile's name or ARN against those handed over.
@@ -190,6 +219,58 @@ impl Network {
     }
 }
 
+/// What a call is told that would be for the default VPC.
+pub(crate) fn no_default_vpc() -> ApiError {
+    ApiError::new("VPCIdNotSpecified", "No default VPC for this user")
+}
+
 fn no_group(id: &str) -> ApiError {
     ApiError::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network() -> Network {
+        let mut network = Network::default_of(&Scope { account: "000000000000".into(), region: "eu-west-1".into() });
+        network.security_groups.push(SecurityGroup::new("sg-other".into(), "default", "vpc-other"));
+        let other = Subnet {
+            id: "subnet-other".into(),
+            vpc_id: "vpc-other".into(),
+            default: false,
+            ..network.subnets[0].clone()
+        };
+        network.subnets.push(other);
+        network
+    }
+
+    #[test]
+    fn a_subnet_takes_the_groups_of_its_own_vpc() {
+        let network = network();
+        let (own, other) = (network.subnet(None).unwrap(), network.subnet(Some("subnet-other")).unwrap());
+        assert_eq!(network.groups_for(own, &[]).unwrap(), [network.security_groups[0].id.clone()]);
+        assert_eq!(network.groups_for(other, &[]).unwrap(), ["sg-other"]);
+        let refused = network.groups_for(own, &["sg-other".into()]).unwrap_err();
+        assert_eq!(refused.code, "InvalidParameter");
+    }
+
+    #[test]
+    fn the_default_vpc_is_renamed_with_all_that_is_in_it() {
+        let mut network = network();
+        network.rename_default_vpc("vpc-new");
+        let own = network.subnet(None).unwrap();
+        assert_eq!((own.vpc_id.as_str(), network.groups_for(own, &[]).unwrap().len()), ("vpc-new", 1));
+        assert_eq!(network.subnet(Some("subnet-other")).unwrap().vpc_id, "vpc-other");
+    }
+
+    #[test]
+    fn without_a_default_vpc_a_launch_names_its_subnet() {
+        let mut network = network();
+        let gone = network.vpc_id.clone();
+        network.delete_default_vpc();
+        assert_eq!(network.subnet(None).unwrap_err().code, "VPCIdNotSpecified");
+        assert!(network.subnet(Some("subnet-other")).is_ok());
+        assert!(!network.has_vpc(&gone) && network.has_vpc("vpc-other"));
+    }
 }

@@ -1,0 +1,28 @@
+//! EC2's own rules, which refuse what a looser endpoint would let through: no instance has to boot for them.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+#[path = "ec2_rules/networks.rs"]
+mod networks;
+
+use common::{Client, TestEndpoint};
+use serde_json::{Value, json};
+
+/// An endpoint whose instances do not boot: there is no base image.
+async fn endpoint() -> TestEndpoint {
+    TestEndpoint::start("/nonexistent/base.tar".as_ref(), None).await
+}
+
+/// The source image that a public parameter names.
+fn source(client: Client) -> String {
+    let (status, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
+    assert_eq!(status, 200, "{answer}");
+    answer["Parameter"]["Value"].as_str().unwrap().to_owned()
+}
+
+/// Hands over what exists elsewhere in the default account's eu-west-1.
+fn hand_over(client: Client, what: Value) {
+    let mut body = json!({"region": "eu-west-1"});
+    body.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+    client.admin("POST", "resources", &body);
+}
