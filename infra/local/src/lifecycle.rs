@@ -150,7 +150,7 @@ impl Endpoint {
         });
     }
 
-    /// Ends an instance: `shutting-down`, then `terminated`; nothing of it stays.
+    /// Ends an instance: `shutting-down`, then `terminated`; only volumes that are to outlive it stay.
     pub(crate) fn end(self: Arc<Self>, id: &str, code: &str, message: &str) {
         let from = match self.state_of(id) {
             None | Some(InstanceState::ShuttingDown | InstanceState::Terminated) => return,
@@ -168,6 +168,7 @@ impl Endpoint {
         self.clone().spawn(async move {
             tokio::time::sleep(self.settings().delays.terminate).await;
             self.remove_inside(&id).await;
+            self.world().leave_volumes(&id);
             self.advance(&id, InstanceState::ShuttingDown, InstanceState::Terminated);
             self.sweep_layers();
         });

@@ -4,6 +4,8 @@
 mod common;
 #[path = "ec2_rules/networks.rs"]
 mod networks;
+#[path = "ec2_rules/volumes.rs"]
+mod volumes;
 
 use common::{Client, TestEndpoint};
 use serde_json::{Value, json};

@@ -29,12 +29,14 @@ pub(crate) struct Inventory {
     pub(crate) instances: Vec<Resource>,
     pub(crate) images: Vec<Resource>,
     pub(crate) snapshots: Vec<Resource>,
+    /// Those that have outlived their instance.
+    pub(crate) volumes: Vec<Resource>,
 }
 
 impl Inventory {
-    /// Instances, images and snapshots.
+    /// Instances with the volumes that have outlived theirs, images, and snapshots.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
-        (self.instances.len(), self.images.len(), self.snapshots.len())
+        (self.instances.len() + self.volumes.len(), self.images.len(), self.snapshots.len())
     }
 }
 
@@ -45,6 +47,7 @@ impl Stack {
         all.instances.retain(|one| one.is_of(build) && one.state != "shutting-down");
         all.images.retain(|one| one.is_of(build));
         all.snapshots.retain(|one| one.is_of(build));
+        all.volumes.retain(|one| one.is_of(build));
         all
     }
 

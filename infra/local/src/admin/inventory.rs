@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
-use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, iso};
+use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
 
-/// Every instance that is not terminated, and every image, snapshot, launch template and key pair.
+/// Every instance that is not terminated, and every image, snapshot, launch template, key pair, and volume without an instance.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
     for guest in endpoint.guests() {
@@ -34,6 +34,7 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
             .values()
             .map(|one| snapshot(one, source_snapshots.contains(&&one.id)))
             .collect::<Vec<_>>(),
+        "volumes": world.volumes.values().map(volume).collect::<Vec<_>>(),
         "launchTemplates": world.launch_templates.values().map(template).collect::<Vec<_>>(),
         "keyPairs": world.key_pairs.values().map(key_pair).collect::<Vec<_>>(),
     })
@@ -80,6 +81,17 @@ fn snapshot(snapshot: &Snapshot, source: bool) -> Value {
         "tags": snapshot.tags,
         "madeBy": snapshot.made_by,
         "madeAt": iso(snapshot.started_at),
+    })
+}
+
+fn volume(volume: &Volume) -> Value {
+    json!({
+        "id": volume.id,
+        "account": volume.scope.account,
+        "region": volume.scope.region,
+        "tags": volume.tags,
+        "madeBy": "RunInstances",
+        "madeAt": iso(volume.created_at),
     })
 }
 

@@ -62,7 +62,8 @@ fn check_type(kind: &str) -> Result<String, ApiError> {
     Err(ApiError::new("InvalidParameterValue", format!("Invalid volume type: {kind}")))
 }
 
-/// A volume of its own, without a snapshot behind it.
+/// A volume of its own, without a snapshot behind it. It outlives its instance unless the call says otherwise: only of an
+/// image's own volumes the image says so (EC2 user guide, "Preserve data when an instance is terminated").
 pub(super) fn empty(name: &str) -> BlockDevice {
     BlockDevice {
         name: name.to_owned(),
@@ -71,7 +72,7 @@ pub(super) fn empty(name: &str) -> BlockDevice {
         iops: None,
         throughput: None,
         encrypted: false,
-        delete_on_termination: true,
+        delete_on_termination: false,
         snapshot_id: None,
         volume_id: None,
     }

@@ -86,6 +86,7 @@ fn perform_on_instances(call: &Call<'_>, action: &str) -> Result<Xml, ApiError> 
         "ModifyInstanceMetadataOptions" => instance_attributes::modify_metadata(call),
         "GetConsoleOutput" => console::output(call),
         "DescribeVolumes" => volumes::describe(call),
+        "DeleteVolume" => volumes::delete(call),
         action => perform_on_images(call, action),
     }
 }

@@ -72,7 +72,7 @@ fn answer(id: &str) -> Xml {
 fn devices(call: &Call<'_>, world: &World) -> Result<Vec<BlockDevice>, ApiError> {
     let mut devices = Vec::new();
     for asked in call.params.structures("BlockDeviceMapping") {
-        let mut device = empty(asked.require("DeviceName")?);
+        let mut device = BlockDevice { delete_on_termination: true, ..empty(asked.require("DeviceName")?) };
         if let Some(id) = asked.get("Ebs.SnapshotId") {
             let snapshot = own_snapshot(call, world, id)?;
             if !snapshot.completed {

@@ -12,6 +12,7 @@ mod network;
 pub(crate) mod source;
 mod table;
 mod timeline;
+mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,7 @@ pub(crate) use network::{Network, Peer, Rule, SecurityGroup, Subnet, no_default_
 use table::Rows;
 pub(crate) use table::Table;
 pub(crate) use timeline::Timeline;
+pub(crate) use volume::Volume;
 
 use crate::api::{ApiError, Scope};
 
@@ -40,6 +42,8 @@ pub(crate) struct World {
     pub(crate) instances: Table<Instance>,
     pub(crate) images: Table<Image>,
     pub(crate) snapshots: Table<Snapshot>,
+    /// Those that no instance has any more.
+    pub(crate) volumes: Table<Volume>,
     /// Bytes of each layer that was ever made and is not removed.
     pub(crate) layers: Table<u64>,
     pub(crate) commands: Table<Command>,
@@ -61,11 +65,12 @@ struct Token {
 
 impl World {
     /// All tables by the names that the journal knows them by.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 10] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 11] {
         [
             ("instances", &mut self.instances),
             ("images", &mut self.images),
             ("snapshots", &mut self.snapshots),
+            ("volumes", &mut self.volumes),
             ("layers", &mut self.layers),
             ("commands", &mut self.commands),
             ("keyPairs", &mut self.key_pairs),
@@ -167,9 +172,13 @@ impl World {
         let mut all: Vec<(&'static str, &str, &Tags)> = Vec::new();
         for one in self.instances.values().filter(|one| own(&one.scope)) {
             all.push(("instance", &one.id, &one.tags));
-            let volumes = one.devices.iter().filter_map(|device| device.volume_id.as_deref());
+            let has_volumes = one.state() != InstanceState::Terminated;
+            let devices = one.devices.iter().filter(|_| has_volumes);
+            let volumes = devices.filter_map(|device| device.volume_id.as_deref());
             all.extend(volumes.map(|id| ("volume", id, &one.volume_tags)));
         }
+        let volumes = self.volumes.values().filter(|one| own(&one.scope));
+        all.extend(volumes.map(|one| ("volume", one.id.as_str(), &one.tags)));
         let images = self.images.values().filter(|one| own(&one.scope) && one.exists());
         all.extend(images.map(|one| ("image", one.id.as_str(), &one.tags)));
         let snapshots = self.snapshots.values().filter(|one| own(&one.scope));
@@ -192,9 +201,10 @@ impl World {
     }
 
     fn volume_tags_mut(&mut self, scope: &Scope, id: &str) -> Option<&mut Tags> {
-        let has = |one: &&Instance| one.devices.iter().any(|device| device.volume_id.as_deref() == Some(id));
-        let owner = self.instances.values().filter(|one| one.scope == *scope).find(has)?.id.clone();
-        self.instances.get_mut(&owner).map(|one| &mut one.volume_tags)
+        match self.user_of_volume(scope, id) {
+            Some(instance) => self.instances.get_mut(&instance).map(|one| &mut one.volume_tags),
+            None => self.volumes.get_mut(id).filter(|one| one.scope == *scope).map(|one| &mut one.tags),
+        }
     }
 
     fn network_tags_mut(&mut self, scope: &Scope, id: &str) -> Option<&mut Tags> {
