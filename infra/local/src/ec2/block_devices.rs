@@ -21,6 +21,11 @@ pub(super) fn change(devices: &mut Vec<BlockDevice>, params: &Params) -> Result<
         }
         let at = devices.iter().position(|device| device.name == name).unwrap_or(devices.len());
         if at == devices.len() {
+            // EC2 does not guess how large a volume without content is to be.
+            if asked.get("Ebs.VolumeSize").or(asked.get("Ebs.SnapshotId")).is_none() {
+                let message = "The request must contain the parameter size or snapshotId";
+                return Err(ApiError::new("MissingParameter", message));
+            }
             devices.push(empty(name));
         }
         apply(&mut devices[at], &asked)?;

@@ -12,9 +12,10 @@ use crate::world::source::Variant;
 /// The account's own parameter of the source image: its changes are told, unlike those of public parameters.
 pub(crate) const OWN: &str = "/goldsmith/examples/source";
 /// Names under which the source images are published.
-const NAMES: [(&str, Variant); 3] = [
+const NAMES: [(&str, Variant); 4] = [
     ("/aws/service/goldsmith-local/debian-12", Variant::Agent),
     ("/aws/service/goldsmith-local/debian-12-no-agent", Variant::NoAgent),
+    ("/aws/service/goldsmith-local/debian-12-sda1", Variant::OtherRoot),
     (OWN, Variant::Agent),
 ];
 

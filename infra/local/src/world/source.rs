@@ -1,4 +1,5 @@
-//! The source images: what is there in every Region, public, in releases, with and without the SSM agent.
+//! The source images: what is there in every Region, public, in releases, with and without the SSM agent, and with another
+//! root device.
 
 use jiff::Timestamp;
 
@@ -12,8 +13,10 @@ const PUBLISHER: &str = "136693071363";
 const FIRST_RELEASE: Timestamp = Timestamp::constant(1_767_225_600, 0);
 /// GiB of its root volume.
 const ROOT_SIZE: u32 = 8;
-/// Its root device.
+/// Its root device, as in Amazon's and Debian's images.
 const ROOT_DEVICE: &str = "/dev/xvda";
+/// That of Ubuntu's, Red Hat's and SUSE's.
+const OTHER_ROOT_DEVICE: &str = "/dev/sda1";
 
 /// The source images: the same content, which Systems Manager reaches or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(crate) enum Variant {
     Agent,
     /// There is none, as in Debian's own images.
     NoAgent,
+    /// With the agent; its root device has another name, and its root volume outlives its instance.
+    OtherRoot,
 }
 
 impl Variant {
@@ -30,7 +35,12 @@ impl Variant {
         match self {
             Variant::Agent => "source",
             Variant::NoAgent => "no-agent",
+            Variant::OtherRoot => "sda1",
         }
+    }
+
+    fn root_device(self) -> &'static str {
+        if self == Variant::OtherRoot { OTHER_ROOT_DEVICE } else { ROOT_DEVICE }
     }
 }
 
@@ -38,6 +48,7 @@ impl World {
     /// Id of the newest release of the source image in a Region; makes the releases there when nobody asked before.
     pub(crate) fn newest_source(&mut self, region: &str) -> String {
         self.newest_variant(region, Variant::NoAgent);
+        self.newest_variant(region, Variant::OtherRoot);
         self.newest_variant(region, Variant::Agent)
     }
 
@@ -93,10 +104,11 @@ fn source_snapshot(image: &str, scope: &Scope, time: Timestamp) -> Snapshot {
 }
 
 fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, release: usize, time: Timestamp) -> Image {
-    // A name filter for the one must not find the other.
+    // A name filter for the one must not find the others.
     let (name, description) = match variant {
         Variant::Agent => ("debian-12", "Debian 12 (minimal)"),
         Variant::NoAgent => ("debian-no-agent-12", "Debian 12 (minimal) without the SSM agent"),
+        Variant::OtherRoot => ("debian-sda1-12", "Debian 12 (minimal) whose root device is /dev/sda1"),
     };
     Image {
         id: id.to_owned(),
@@ -108,25 +120,25 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, releas
         tags: Tags::new(),
         layers: Vec::new(),
         devices: vec![BlockDevice {
-            name: ROOT_DEVICE.to_owned(),
+            name: variant.root_device().to_owned(),
             size: ROOT_SIZE,
             volume_type: "gp3".to_owned(),
             iops: None,
             throughput: None,
             encrypted: false,
-            delete_on_termination: true,
+            delete_on_termination: variant != Variant::OtherRoot,
             snapshot_id: Some(snapshot.to_owned()),
             volume_id: None,
         }],
         grants: Grants { public: true, ..Grants::default() },
         source: true,
-        has_agent: variant == Variant::Agent,
+        has_agent: variant != Variant::NoAgent,
         content: 0,
         imds_v2: true,
         deprecated_at: None,
         protection: Protection::Off,
         architecture: architecture().to_owned(),
-        root_device: ROOT_DEVICE.to_owned(),
+        root_device: variant.root_device().to_owned(),
         from_instance: None,
         copied_from: None,
         failure: None,

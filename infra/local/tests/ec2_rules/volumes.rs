@@ -86,3 +86,30 @@ async fn only_the_volumes_of_the_image_go_when_nothing_is_said() {
     assert_eq!(answer.elements("size"), ["30"], "the root volume of 8 GiB at /dev/xvda went: {}", answer.body);
     endpoint.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_have_root_devices_of_other_names() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let (_, answer) = client.ssm("GetParameter", &json!({"Name": "/aws/service/goldsmith-local/debian-12-sda1"}));
+    let image = answer["Parameter"]["Value"].as_str().unwrap();
+    assert_eq!(client.ec2_value("DescribeImages", &[("ImageId.1", image)], "rootDeviceName"), "/dev/sda1");
+    assert_eq!(client.ec2_value("DescribeImages", &[("ImageId.1", &source(client))], "rootDeviceName"), "/dev/xvda");
+    let run = |size: &'static str| {
+        let mapped = [
+            ("ImageId", image),
+            ("InstanceType", "t3.small"),
+            ("BlockDeviceMapping.1.DeviceName", "/dev/xvda"),
+            ("BlockDeviceMapping.1.Ebs.VolumeSize", size),
+        ];
+        mapped.into_iter().filter(|(_, value)| !value.is_empty()).collect::<Vec<_>>()
+    };
+    let unsized_one = [run("").as_slice(), &[("BlockDeviceMapping.1.Ebs.VolumeType", "gp3")]].concat();
+    assert_eq!(client.ec2_error("RunInstances", &unsized_one), "MissingParameter");
+    client.ec2_value("RunInstances", &run("30"), "instanceId");
+    // The root volume is as large as it was: what was mapped is a second one.
+    let mut sizes = client.ec2("DescribeVolumes", &[]).elements("size");
+    sizes.sort();
+    assert_eq!(sizes, ["30", "8"]);
+    endpoint.stop().await;
+}
