@@ -23,7 +23,15 @@ pub(crate) fn derived(prefix: &str, seed: &str) -> String {
 
 /// A new id in the form of a UUID: command ids and request ids.
 pub(crate) fn uuid() -> String {
-    let hex = fresh();
+    in_form(&fresh())
+}
+
+/// An id in the form of a UUID that is always the same for the same seed: ids of keys.
+pub(crate) fn derived_uuid(seed: &str) -> String {
+    in_form(&digest(seed))
+}
+
+fn in_form(hex: &str) -> String {
     format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "ec2_rules/keys.rs"]
+mod keys;
 #[path = "ec2_rules/networks.rs"]
 mod networks;
 #[path = "ec2_rules/volumes.rs"]

@@ -46,7 +46,7 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
             let mut settings = endpoint.change_settings();
             settings.apply(&change).map(|()| json!({"describeLag": settings.lag.as_secs_f64()}))
         }),
-        ("POST", "resources") => read(body).map(|handed| resources::take_over(endpoint, handed)),
+        ("POST", "resources") => read(body).and_then(|handed| resources::take_over(endpoint, handed)),
         _ => Err(ApiError::new("NotFound", format!("no such route: {method} /_local/{route}"))),
     };
     let (status, body) = match outcome {

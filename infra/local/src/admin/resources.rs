@@ -1,12 +1,12 @@
-//! Networks and instance profiles that exist elsewhere (made by CloudFormation in the emulator) and are handed over.
+//! Networks, instance profiles and keys that exist elsewhere (made by CloudFormation in the emulator) and are handed over.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::{DEFAULT_ACCOUNT, Scope};
+use crate::api::{ApiError, DEFAULT_ACCOUNT, Scope};
 use crate::endpoint::Endpoint;
 use crate::ids;
-use crate::world::{Network, SecurityGroup, Subnet, Tags};
+use crate::world::{KmsKey, Network, SecurityGroup, Subnet, Tags, World, key_arn, split};
 
 /// What is handed over for one account and Region, beside what is there already. Handing over twice changes nothing.
 #[derive(Deserialize)]
@@ -23,6 +23,29 @@ pub(super) struct Handed {
     instance_profiles: Vec<String>,
     /// Id of the default VPC, where it is one that another endpoint shows too; `false`: there is none any more.
     default_vpc: Option<DefaultVpc>,
+    /// From the first one on, a key that is not known, or not let be used, fails what is encrypted with it.
+    #[serde(default)]
+    kms_keys: Vec<HandedKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct HandedKey {
+    id: Option<String>,
+    arn: Option<String>,
+    alias: Option<String>,
+    #[serde(default)]
+    manager: Manager,
+    /// Accounts, or ARNs of their roles: only the account is looked at. Nothing said: the key's own account.
+    grants: Option<Vec<String>>,
+}
+
+#[derive(Default, PartialEq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Manager {
+    Aws,
+    #[default]
+    Customer,
 }
 
 #[derive(Deserialize)]
@@ -50,10 +73,12 @@ struct HandedGroup {
 }
 
 /// Adds what is handed over.
-pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Value {
+pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Result<Value, ApiError> {
     let account = handed.account.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
     let scope = Scope { account, region: handed.region };
+    let keys = handed.kms_keys.into_iter().map(|key| read_key(&scope, key)).collect::<Result<Vec<_>, _>>()?;
     let mut world = endpoint.world();
+    keys.into_iter().for_each(|key| add_key(&mut world, &scope, key));
     let mut network = world.network(&scope);
     match handed.default_vpc {
         Some(DefaultVpc::Id(id)) => network.rename_default_vpc(&id),
@@ -72,12 +97,13 @@ pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Value {
         }
     }
     let counts = json!({
+        "kmsKeys": world.storage(&scope).keys.len(),
         "subnets": network.subnets.len(),
         "securityGroups": network.security_groups.len(),
         "instanceProfiles": network.instance_profiles.len(),
     });
     world.networks.insert(scope.to_string(), network);
-    counts
+    Ok(counts)
 }
 
 fn add_subnet(network: &mut Network, scope: &Scope, subnet: HandedSubnet) {
@@ -103,4 +129,27 @@ fn add_group(network: &mut Network, group: HandedGroup) {
     let vpc_id = group.vpc_id.unwrap_or_else(|| network.vpc_id.clone());
     let name = group.name.unwrap_or_else(|| group.id.clone());
     network.security_groups.push(SecurityGroup::new(group.id, &name, &vpc_id));
+}
+
+fn read_key(scope: &Scope, handed: HandedKey) -> Result<KmsKey, ApiError> {
+    let named = handed.arn.as_ref().or(handed.id.as_ref()).or(handed.alias.as_ref());
+    let named = named.ok_or_else(|| ApiError::new("ValidationError", "a key has an id, an arn or an alias"))?;
+    let (owner, name) = split(scope, named);
+    if owner != *scope {
+        return Err(ApiError::new("ValidationError", format!("{named} is not a key of {scope}")));
+    }
+    let account = |grant: String| grant.split(':').nth(4).map(str::to_owned).unwrap_or(grant);
+    let grants = handed.grants.unwrap_or_else(|| vec![scope.account.clone()]);
+    Ok(KmsKey {
+        arn: key_arn(scope, name),
+        alias: handed.alias,
+        managed: handed.manager == Manager::Aws,
+        accounts: grants.into_iter().map(account).collect(),
+    })
+}
+
+fn add_key(world: &mut World, scope: &Scope, key: KmsKey) {
+    let keys = &mut world.change_storage(scope).keys;
+    keys.retain(|one| one.arn != key.arn);
+    keys.push(key);
 }

@@ -1,8 +1,8 @@
 //! ModifyImageAttribute, DescribeImageAttribute and ResetImageAttribute.
 
-use super::Call;
 use super::params::Params;
 use super::xml::Xml;
+use super::{Call, public_access};
 use crate::api::{ApiError, is_account};
 use crate::world::Grants;
 
@@ -12,7 +12,10 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let changes = Changes::read(params, "LaunchPermission")?;
     let named = |name: &str| params.get("Value").filter(|_| params.get("Attribute") == Some(name));
     let mut world = call.endpoint.world();
-    let image = world.own_image(call.scope, params.require("ImageId")?)?;
+    let id = params.require("ImageId")?;
+    world.own_image(call.scope, id)?;
+    public_access::check_image(&world, call.scope, id, &changes)?;
+    let image = world.own_image(call.scope, id)?;
     let imds = params.get("ImdsSupport.Value").or(named("imdsSupport"));
     if let Some(other) = imds.filter(|value| *value != "v2.0") {
         return Err(ApiError::new(
@@ -134,6 +137,11 @@ impl Changes {
     /// Whether everyone is among those that get the permission.
     pub(super) fn make_public(&self) -> bool {
         self.add.iter().any(|grant| matches!(grant, Grant::Everyone))
+    }
+
+    /// Whether anybody gets it.
+    pub(super) fn let_in(&self) -> bool {
+        !self.add.is_empty()
     }
 
     pub(super) fn apply(&self, grants: &mut Grants) {

@@ -1,13 +1,22 @@
 //! Block devices: those of an image, changed and extended by what a call maps.
 
+use super::encryption;
 use super::params::Params;
-use crate::api::ApiError;
-use crate::world::{BlockDevice, Image};
+use crate::api::{ApiError, Scope};
+use crate::world::{BlockDevice, Image, World};
 
 /// The devices of a new instance.
-pub(super) fn of_launch(params: &Params, image: &Image) -> Result<Vec<BlockDevice>, ApiError> {
-    let mut devices = image.devices.clone();
+pub(super) fn of_launch(
+    params: &Params,
+    world: &World,
+    scope: &Scope,
+    image: &Image,
+) -> Result<Vec<BlockDevice>, ApiError> {
+    // Which key its volumes have, the launch decides, not the image.
+    let mut devices: Vec<BlockDevice> =
+        image.devices.iter().map(|device| BlockDevice { kms_key: None, ..device.clone() }).collect();
     change(&mut devices, params)?;
+    encryption::of_launch(world, scope, &mut devices);
     Ok(devices)
 }
 
@@ -45,6 +54,7 @@ fn apply(device: &mut BlockDevice, asked: &Params) -> Result<(), ApiError> {
         let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
         return Err(ApiError::new("InvalidParameterDependency", message));
     }
+    device.kms_key = asked.get("Ebs.KmsKeyId").map(str::to_owned).or(device.kms_key.take());
     if let Some(kind) = asked.get("Ebs.VolumeType") {
         device.volume_type = check_type(kind)?;
     }
@@ -77,6 +87,7 @@ pub(super) fn empty(name: &str) -> BlockDevice {
         iops: None,
         throughput: None,
         encrypted: false,
+        kms_key: None,
         delete_on_termination: false,
         snapshot_id: None,
         volume_id: None,

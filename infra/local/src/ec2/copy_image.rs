@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::Call;
 use super::create_image::{add_snapshot, check_name};
 use super::xml::Xml;
+use super::{Call, encryption};
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::ids;
@@ -31,9 +31,13 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
     check_name(&world, call.scope, call.params.require("Name")?)?;
     check_limit(&world, call)?;
-    let encrypted = check_encryption(call)?;
+    check_encryption(call)?;
     call.check_dry_run()?;
-    let image = copy_of(call, &source, encrypted)?;
+    let mut image = copy_of(call, &source)?;
+    encryption::of_copy(&world, call, &mut image.devices);
+    if !encryption::may_use(&world, call.scope, &image.devices, &source.devices) {
+        image.failure = Some(encryption::KEY_FAILURE.to_owned());
+    }
     let id = image.id.clone();
     for device in &image.devices {
         let text =
@@ -72,22 +76,20 @@ fn image_id(id: &str) -> Xml {
 }
 
 /// A KMS key goes with `Encrypted` only.
-fn check_encryption(call: &Call<'_>) -> Result<bool, ApiError> {
-    let encrypted = call.params.flag("Encrypted");
-    if call.params.get("KmsKeyId").is_some() && !encrypted {
+fn check_encryption(call: &Call<'_>) -> Result<(), ApiError> {
+    if call.params.get("KmsKeyId").is_some() && !call.params.flag("Encrypted") {
         let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";
         return Err(ApiError::new("InvalidParameterDependency", message));
     }
-    Ok(encrypted)
+    Ok(())
 }
 
-fn copy_of(call: &Call<'_>, source: &Image, encrypted: bool) -> Result<Image, ApiError> {
+fn copy_of(call: &Call<'_>, source: &Image) -> Result<Image, ApiError> {
     let own: Tags = call.params.tags_for("image")?;
     let copied = if call.params.flag("CopyImageTags") { source.tags.clone() } else { Tags::new() };
     let devices = source.devices.iter().map(|device| BlockDevice {
         snapshot_id: Some(ids::resource("snap")),
         volume_id: None,
-        encrypted: device.encrypted || encrypted,
         ..device.clone()
     });
     Ok(Image {

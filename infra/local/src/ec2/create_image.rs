@@ -124,7 +124,7 @@ pub(super) fn add_snapshot(
         size: device.size,
         volume_id: device.volume_id.clone().unwrap_or_else(|| "vol-ffffffff".to_owned()),
         encrypted: device.encrypted,
-        kms_key: call.params.get("KmsKeyId").map(str::to_owned),
+        kms_key: device.kms_key.clone(),
         tags: call.params.tags_for("snapshot")?,
         started_at: Timestamp::now(),
         layers: Vec::new(),

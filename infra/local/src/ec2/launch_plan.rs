@@ -42,7 +42,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         security_groups: groups(&network, subnet, params, &interface)?,
         profile: profile.map(str::to_owned),
         metadata: metadata(params, image)?,
-        devices: block_devices::of_launch(params, image)?,
+        devices: block_devices::of_launch(params, world, call.scope, image)?,
         tags: params.tags_for("instance")?,
         volume_tags: params.tags_for("volume")?,
         launched_at: call.endpoint.settings().aged(Timestamp::now()),

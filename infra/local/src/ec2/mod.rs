@@ -10,6 +10,7 @@ mod describe_images;
 mod describe_instances;
 mod describe_launch_templates;
 mod describe_tags;
+pub(crate) mod encryption;
 mod filters;
 mod fingerprint;
 mod image_switches;
@@ -25,6 +26,7 @@ mod launch_plan;
 mod launch_templates;
 mod network;
 mod params;
+mod public_access;
 mod register_image;
 mod run_instances;
 mod security_group_rules;
@@ -115,6 +117,24 @@ fn perform_on_images(call: &Call<'_>, action: &str) -> Result<Xml, ApiError> {
         "CreateTags" => tags::create(call),
         "DeleteTags" => tags::delete(call),
         "DescribeTags" => describe_tags::describe(call),
+        action => perform_on_storage(call, action),
+    }
+}
+
+fn perform_on_storage(call: &Call<'_>, action: &str) -> Result<Xml, ApiError> {
+    match action {
+        "GetEbsEncryptionByDefault" => encryption::get_default(call),
+        "EnableEbsEncryptionByDefault" => encryption::enable_default(call),
+        "DisableEbsEncryptionByDefault" => encryption::disable_default(call),
+        "GetEbsDefaultKmsKeyId" => encryption::get_default_key(call),
+        "ModifyEbsDefaultKmsKeyId" => encryption::modify_default_key(call),
+        "ResetEbsDefaultKmsKeyId" => encryption::reset_default_key(call),
+        "GetImageBlockPublicAccessState" => public_access::get_images(call),
+        "EnableImageBlockPublicAccess" => public_access::enable_images(call),
+        "DisableImageBlockPublicAccess" => public_access::disable_images(call),
+        "GetSnapshotBlockPublicAccessState" => public_access::get_snapshots(call),
+        "EnableSnapshotBlockPublicAccess" => public_access::enable_snapshots(call),
+        "DisableSnapshotBlockPublicAccess" => public_access::disable_snapshots(call),
         action => perform_on_the_rest(call, action),
     }
 }

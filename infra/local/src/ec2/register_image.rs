@@ -81,6 +81,7 @@ fn devices(call: &Call<'_>, world: &World) -> Result<Vec<BlockDevice>, ApiError>
             }
             device.size = snapshot.size;
             device.encrypted = snapshot.encrypted;
+            device.kms_key.clone_from(&snapshot.kms_key);
             device.snapshot_id = Some(id.to_owned());
         }
         devices.push(device);

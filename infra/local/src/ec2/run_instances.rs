@@ -4,7 +4,7 @@ use super::instance_item::{self, Shown};
 use super::launch_plan;
 use super::params::Params;
 use super::xml::Xml;
-use super::{Call, launch_templates};
+use super::{Call, encryption, launch_templates};
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::faults::CallFault;
@@ -13,6 +13,11 @@ use crate::world::{Instance, World};
 
 /// Most instances of one call: EC2's quota of vCPUs of a new account would stop it there.
 const MOST: usize = 1000;
+
+/// Why an instance ends whose volumes' keys cannot be used: the launch itself has succeeded (EC2 user guide, "Troubleshoot
+/// instance launch issues").
+const NO_KEY: &str = "Client.InternalError";
+const NO_KEY_MESSAGE: &str = "Client.InternalError: Client error on launch";
 
 /// Launches instances. A client token makes the call repeatable; the same token with another request is an error.
 pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -30,9 +35,13 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     model.tags.extend(launch.tags);
     model.silent = call.fault == Some(&CallFault::NoAgent);
     call.check_dry_run()?;
+    let has_keys = world
+        .images
+        .get(&model.image_id)
+        .is_some_and(|image| encryption::may_use(&world, call.scope, &model.devices, &image.devices));
     let mut made = Vec::new();
     for launch_index in 0..count {
-        let instance = Instance { launch_index, ..with_ids(&model) };
+        let instance = Instance { launch_index, ..with_ids(&model, has_keys) };
         call.endpoint.emit(Event::of_instance(&instance));
         made.push(instance.id.clone());
         world.instances.insert(instance.id.clone(), instance);
@@ -42,7 +51,13 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
     let answer = reservation(call, &world, &made);
     drop(world);
-    made.iter().for_each(|id| call.endpoint.clone().come_up(id));
+    for id in &made {
+        if has_keys {
+            call.endpoint.clone().come_up(id);
+        } else {
+            call.endpoint.clone().end(id, NO_KEY, NO_KEY_MESSAGE);
+        }
+    }
     Ok(answer)
 }
 
@@ -74,14 +89,15 @@ fn reservation(call: &Call<'_>, world: &World, made: &[String]) -> Xml {
     xml
 }
 
-fn with_ids(model: &Instance) -> Instance {
+/// Its id and those of its volumes, which are not made without their keys.
+fn with_ids(model: &Instance, has_keys: bool) -> Instance {
     let id = ids::resource("i");
     // An address that follows from the id, unless the call wants one: nothing listens on it.
     let last = u8::from_str_radix(&id[17..19], 16).unwrap_or_default();
     let address = if model.address.is_empty() { format!("172.31.0.{last}") } else { model.address.clone() };
     let mut instance = Instance { address, id, ..model.clone() };
     for device in &mut instance.devices {
-        device.volume_id = Some(ids::resource("vol"));
+        device.volume_id = has_keys.then(|| ids::resource("vol"));
     }
     instance
 }

@@ -1,9 +1,9 @@
 //! ModifySnapshotAttribute, DescribeSnapshotAttribute and ResetSnapshotAttribute: who may make volumes of a snapshot.
 
-use super::Call;
 use super::attributes::Changes;
 use super::snapshots::own_snapshot;
 use super::xml::Xml;
+use super::{Call, public_access};
 use crate::api::ApiError;
 
 /// Changes who may use a snapshot.
@@ -12,10 +12,7 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let id = call.params.require("SnapshotId")?;
     let mut world = call.endpoint.world();
     let snapshot = own_snapshot(call, &world, id)?;
-    if snapshot.encrypted && changes.make_public() {
-        let message = "Encrypted snapshots with EBS default key cannot be shared with everyone";
-        return Err(ApiError::new("OperationNotPermitted", message));
-    }
+    public_access::check_snapshot(&world, snapshot, &changes)?;
     call.check_dry_run()?;
     if let Some(snapshot) = world.snapshots.get_mut(id) {
         changes.apply(&mut snapshot.grants);

@@ -103,6 +103,7 @@ fn item(xml: &mut Xml, seen: &Seen<'_>) {
         .maybe("iops", device.iops.or(gp3.then_some(3000)))
         .maybe("throughput", device.throughput.or(gp3.then_some(125)))
         .text("encrypted", device.encrypted)
+        .maybe("kmsKeyId", device.kms_key.as_ref())
         .text("fastRestored", false)
         .nested("operator", "managed", false)
         .text("multiAttachEnabled", false);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::api::{ApiError, Scope};
+use crate::ec2::encryption::KEY_FAILURE;
 use crate::events::Event;
 pub(crate) use fault::Fault;
 use fault::{Act, Trigger};
@@ -141,7 +142,7 @@ fn call_fault(fault: &Fault, call: &CallFacts<'_>, scope: &Scope) -> CallFault {
         Act::FailImage => CallFault::FailImage(message(
             "Server.InternalError: An internal error occurred while creating the image".into(),
         )),
-        Act::FailImageKms => CallFault::FailImage(message(KMS.to_owned())),
+        Act::FailImageKms => CallFault::FailImage(message(KEY_FAILURE.to_owned())),
         Act::EndInstance => CallFault::EndInstance,
         Act::Interrupt => CallFault::Interrupt,
         Act::NoAgent => CallFault::NoAgent,
@@ -165,10 +166,6 @@ fn call_fault(fault: &Fault, call: &CallFacts<'_>, scope: &Scope) -> CallFault {
         }
     }
 }
-
-/// What a copy says when its key cannot be used, in EBS's words.
-const KMS: &str =
-    "Client.InvalidKMSKey: Given key ID is not accessible. You must have DescribeKey permissions on the default CMK.";
 
 /// Systems Manager throttles under another name than EC2.
 fn throttle_code(action: &str) -> String {

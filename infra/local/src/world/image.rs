@@ -43,6 +43,8 @@ pub(crate) struct BlockDevice {
     /// MiB a second; none: that of its type.
     pub(crate) throughput: Option<u32>,
     pub(crate) encrypted: bool,
+    /// ARN of the key that it is encrypted with.
+    pub(crate) kms_key: Option<String>,
     pub(crate) delete_on_termination: bool,
     pub(crate) snapshot_id: Option<String>,
     pub(crate) volume_id: Option<String>,

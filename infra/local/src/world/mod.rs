@@ -10,6 +10,7 @@ mod key_pair;
 mod launch_template;
 mod network;
 pub(crate) mod source;
+mod storage;
 mod table;
 mod timeline;
 mod volume;
@@ -26,6 +27,7 @@ pub(crate) use journal::{Journal, JournalError};
 pub(crate) use key_pair::KeyPair;
 pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
 pub(crate) use network::{Network, Peer, Rule, SecurityGroup, Subnet, no_default_vpc};
+pub(crate) use storage::{KmsKey, SnapshotAccess, Storage, key_arn, split};
 use table::Rows;
 pub(crate) use table::Table;
 pub(crate) use timeline::Timeline;
@@ -51,6 +53,8 @@ pub(crate) struct World {
     pub(crate) launch_templates: Table<LaunchTemplate>,
     /// What deploy handed over, by account and Region (`account/region`).
     pub(crate) networks: Table<Network>,
+    /// Keys, encryption by default and public access, by account and Region.
+    pub(crate) storage: Table<Storage>,
     /// When the releases of the source image after the first came out, by number (`00001`).
     pub(crate) releases: Table<Timestamp>,
     /// Client tokens: what they asked for and what they made.
@@ -65,7 +69,7 @@ struct Token {
 
 impl World {
     /// All tables by the names that the journal knows them by.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 11] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 12] {
         [
             ("instances", &mut self.instances),
             ("images", &mut self.images),
@@ -76,6 +80,7 @@ impl World {
             ("keyPairs", &mut self.key_pairs),
             ("launchTemplates", &mut self.launch_templates),
             ("networks", &mut self.networks),
+            ("storage", &mut self.storage),
             ("releases", &mut self.releases),
             ("tokens", &mut self.tokens),
         ]

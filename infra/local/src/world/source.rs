@@ -126,6 +126,7 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, releas
             iops: None,
             throughput: None,
             encrypted: false,
+            kms_key: None,
             delete_on_termination: variant != Variant::OtherRoot,
             snapshot_id: Some(snapshot.to_owned()),
             volume_id: None,

@@ -1,0 +1,107 @@
+//! Which key a volume or a snapshot is encrypted with, whether that can be used, and what an account does by default:
+//! Get-, Enable- and DisableEbsEncryptionByDefault, Get-, Modify- and ResetEbsDefaultKmsKeyId.
+
+use super::Call;
+use super::xml::Xml;
+use crate::api::{ApiError, Scope};
+use crate::world::{BlockDevice, World};
+
+/// What a copy says when its key cannot be used, in EBS's words.
+pub(crate) const KEY_FAILURE: &str =
+    "Client.InvalidKMSKey: Given key ID is not accessible. You must have DescribeKey permissions on the default CMK.";
+
+/// Encrypts the devices of a launch: as the call or the image says, or since the account always does. Without a key of its
+/// own, a volume has that of its snapshot when the account owns it, else the account's default (EBS user guide, "Amazon EBS
+/// encryption", "Encryption by default").
+pub(super) fn of_launch(world: &World, scope: &Scope, devices: &mut [BlockDevice]) {
+    let by_default = world.storage(scope).encrypts_by_default;
+    for device in devices {
+        device.encrypted |= by_default;
+        device.kms_key = match &device.kms_key {
+            _ if !device.encrypted => None,
+            Some(asked) => Some(world.key_named(scope, asked)),
+            None => own_key(world, scope, device).or_else(|| Some(world.default_key(scope))),
+        };
+    }
+}
+
+fn own_key(world: &World, scope: &Scope, device: &BlockDevice) -> Option<String> {
+    let snapshot = world.snapshots.get(device.snapshot_id.as_ref()?)?;
+    snapshot.kms_key.clone().filter(|_| snapshot.scope.account == scope.account)
+}
+
+/// Encrypts the devices of a copy. It never keeps the key of its source, which is in another Region or another account's: a
+/// call that names none gets the default (EC2 API reference, CopyImage, `KmsKeyId`).
+pub(super) fn of_copy(world: &World, call: &Call<'_>, devices: &mut [BlockDevice]) {
+    let storage = world.storage(call.scope);
+    let asked = call.params.get("KmsKeyId").map(|name| world.key_named(call.scope, name));
+    for device in devices {
+        device.encrypted |= call.params.flag("Encrypted") || storage.encrypts_by_default;
+        let key = asked.clone().unwrap_or_else(|| world.default_key(call.scope));
+        device.kms_key = Some(key).filter(|_| device.encrypted);
+    }
+}
+
+/// Whether the caller may use the keys of devices, and those of the snapshots that they are made from. EBS asks only when it
+/// makes the volume or the snapshot, so the call that wants it succeeds (EC2 API reference, CreateVolume, `KmsKeyId`).
+pub(super) fn may_use(world: &World, scope: &Scope, devices: &[BlockDevice], sources: &[BlockDevice]) -> bool {
+    let of_snapshot = |device: &BlockDevice| world.snapshots.get(device.snapshot_id.as_ref()?);
+    let from = sources.iter().filter_map(of_snapshot).filter_map(|snapshot| {
+        let there = scope.in_region(&snapshot.scope.region);
+        snapshot.kms_key.as_ref().map(|key| (there, key))
+    });
+    let to = devices.iter().filter_map(|device| device.kms_key.as_ref()).map(|key| (scope.clone(), key));
+    from.chain(to).all(|(scope, key)| world.may_use_key(&scope, key))
+}
+
+pub(super) fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
+    call.check_dry_run()?;
+    Ok(by_default(call.endpoint.world().storage(call.scope).encrypts_by_default))
+}
+
+pub(super) fn enable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
+    set_default(call, true)
+}
+
+pub(super) fn disable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
+    set_default(call, false)
+}
+
+fn set_default(call: &Call<'_>, on: bool) -> Result<Xml, ApiError> {
+    call.check_dry_run()?;
+    call.endpoint.world().change_storage(call.scope).encrypts_by_default = on;
+    Ok(by_default(on))
+}
+
+fn by_default(on: bool) -> Xml {
+    let mut xml = Xml::new();
+    xml.text("ebsEncryptionByDefault", on).text("sseType", if on { "sse-kms" } else { "none" });
+    xml
+}
+
+pub(super) fn get_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
+    call.check_dry_run()?;
+    Ok(key(&call.endpoint.world().default_key(call.scope)))
+}
+
+pub(super) fn modify_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let name = call.params.require("KmsKeyId")?;
+    call.check_dry_run()?;
+    let mut world = call.endpoint.world();
+    let named = world.key_named(call.scope, name);
+    world.change_storage(call.scope).default_key = Some(named.clone());
+    Ok(key(&named))
+}
+
+pub(super) fn reset_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
+    call.check_dry_run()?;
+    let mut world = call.endpoint.world();
+    world.change_storage(call.scope).default_key = None;
+    Ok(key(&world.default_key(call.scope)))
+}
+
+fn key(arn: &str) -> Xml {
+    let mut xml = Xml::new();
+    xml.text("kmsKeyId", arn);
+    xml
+}

@@ -1,0 +1,115 @@
+//! Who may not be let in: images and snapshots of which EC2 refuses the sharing, and an account's block of public access,
+//! Get-, Enable- and DisableImageBlockPublicAccess(State), and the same for snapshots.
+
+use super::Call;
+use super::attributes::Changes;
+use super::xml::Xml;
+use crate::api::{ApiError, Scope};
+use crate::world::{Snapshot, SnapshotAccess, World};
+
+/// Refuses to share an image whose snapshots nobody else could read, or with everybody where that is blocked.
+pub(super) fn check_image(world: &World, scope: &Scope, id: &str, changes: &Changes) -> Result<(), ApiError> {
+    let behind = world.images.get(id).map(|image| image.snapshots()).unwrap_or_default();
+    let encrypted: Vec<&Snapshot> =
+        behind.iter().filter_map(|id| world.snapshots.get(id)).filter(|one| one.encrypted).collect();
+    if changes.make_public() && world.storage(scope).blocks_images {
+        let message =
+            "You can't publicly share this image because block public access for AMIs is enabled for this account.";
+        return Err(ApiError::new("OperationNotPermitted", message));
+    }
+    if changes.make_public() && !encrypted.is_empty() {
+        let message = "Encrypted snapshots can't be shared publicly. Specify another snapshot.";
+        return Err(ApiError::new("UnsupportedOperation", message));
+    }
+    if changes.let_in() && encrypted.iter().any(|snapshot| is_managed(world, snapshot)) {
+        let message = "Snapshots encrypted with the AWS Managed CMK can't be shared. Specify another snapshot.";
+        return Err(ApiError::new("InvalidParameter", message));
+    }
+    Ok(())
+}
+
+/// The same of a snapshot.
+pub(super) fn check_snapshot(world: &World, snapshot: &Snapshot, changes: &Changes) -> Result<(), ApiError> {
+    let not_permitted = |message: &str| Err(ApiError::new("OperationNotPermitted", message));
+    if changes.make_public() && world.storage(&snapshot.scope).snapshots != SnapshotAccess::Unblocked {
+        return not_permitted("Block public access for snapshots is enabled for this account.");
+    }
+    if snapshot.encrypted && changes.let_in() && is_managed(world, snapshot) {
+        return not_permitted("Encrypted snapshots with EBS default key cannot be shared");
+    }
+    if snapshot.encrypted && changes.make_public() {
+        return not_permitted("Encrypted snapshots cannot be shared publicly");
+    }
+    Ok(())
+}
+
+/// Snapshots of before keys were kept have none: they count as encrypted with the key of AWS.
+fn is_managed(world: &World, snapshot: &Snapshot) -> bool {
+    snapshot.kms_key.as_ref().is_none_or(|key| world.is_managed_key(&snapshot.scope, key))
+}
+
+pub(super) fn get_images(call: &Call<'_>) -> Result<Xml, ApiError> {
+    call.check_dry_run()?;
+    let mut xml = images(call.endpoint.world().storage(call.scope).blocks_images);
+    xml.text("managedBy", "account");
+    Ok(xml)
+}
+
+pub(super) fn enable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let state = call.params.require("ImageBlockPublicAccessState")?;
+    if state != "block-new-sharing" {
+        return Err(wrong(state));
+    }
+    block_images(call, true)
+}
+
+pub(super) fn disable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
+    block_images(call, false)
+}
+
+fn block_images(call: &Call<'_>, block: bool) -> Result<Xml, ApiError> {
+    call.check_dry_run()?;
+    call.endpoint.world().change_storage(call.scope).blocks_images = block;
+    Ok(images(block))
+}
+
+fn images(blocked: bool) -> Xml {
+    let mut xml = Xml::new();
+    xml.text("imageBlockPublicAccessState", if blocked { "block-new-sharing" } else { "unblocked" });
+    xml
+}
+
+pub(super) fn get_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
+    call.check_dry_run()?;
+    let mut xml = snapshots(call.endpoint.world().storage(call.scope).snapshots);
+    xml.text("managedBy", "account");
+    Ok(xml)
+}
+
+pub(super) fn enable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
+    match call.params.require("State")? {
+        "block-new-sharing" => block_snapshots(call, SnapshotAccess::NoNewSharing),
+        "block-all-sharing" => block_snapshots(call, SnapshotAccess::NoSharing),
+        other => Err(wrong(other)),
+    }
+}
+
+pub(super) fn disable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
+    block_snapshots(call, SnapshotAccess::Unblocked)
+}
+
+fn block_snapshots(call: &Call<'_>, access: SnapshotAccess) -> Result<Xml, ApiError> {
+    call.check_dry_run()?;
+    call.endpoint.world().change_storage(call.scope).snapshots = access;
+    Ok(snapshots(access))
+}
+
+fn snapshots(access: SnapshotAccess) -> Xml {
+    let mut xml = Xml::new();
+    xml.text("state", access.name());
+    xml
+}
+
+fn wrong(state: &str) -> ApiError {
+    ApiError::new("InvalidParameterValue", format!("Value ({state}) for parameter state is invalid."))
+}

@@ -1,0 +1,173 @@
+//! What an account has decided about its storage in a Region: keys, encryption by default, public access.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::World;
+use crate::api::Scope;
+use crate::ids;
+
+/// Alias of the key that AWS manages for EBS.
+const MANAGED_ALIAS: &str = "alias/aws/ebs";
+
+/// A key of KMS, as far as EBS asks for it. Nothing is encrypted here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct KmsKey {
+    pub(crate) arn: String,
+    pub(crate) alias: Option<String>,
+    /// Whether AWS manages it: what is encrypted with it cannot be shared.
+    pub(crate) managed: bool,
+    /// Accounts that may use it.
+    pub(crate) accounts: BTreeSet<String>,
+}
+
+/// Whether snapshots may be made public.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SnapshotAccess {
+    #[default]
+    Unblocked,
+    NoNewSharing,
+    NoSharing,
+}
+
+impl SnapshotAccess {
+    /// EC2's word.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            SnapshotAccess::Unblocked => "unblocked",
+            SnapshotAccess::NoNewSharing => "block-new-sharing",
+            SnapshotAccess::NoSharing => "block-all-sharing",
+        }
+    }
+}
+
+/// The decisions of one account in one Region.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Storage {
+    /// Keys that were handed over. None: any name is a customer's key that everybody may use.
+    pub(crate) keys: Vec<KmsKey>,
+    pub(crate) encrypts_by_default: bool,
+    /// ARN; none: the key that AWS manages.
+    pub(crate) default_key: Option<String>,
+    /// Whether images may not be made public.
+    pub(crate) blocks_images: bool,
+    pub(crate) snapshots: SnapshotAccess,
+}
+
+impl World {
+    /// What an account has decided in a Region.
+    pub(crate) fn storage(&self, scope: &Scope) -> Storage {
+        self.storage.get(&scope.to_string()).cloned().unwrap_or_default()
+    }
+
+    /// The same, for a change.
+    pub(crate) fn change_storage(&mut self, scope: &Scope) -> &mut Storage {
+        self.storage.entry(scope.to_string(), Storage::default)
+    }
+
+    /// ARN of the key that EBS takes when a call names none.
+    pub(crate) fn default_key(&self, scope: &Scope) -> String {
+        self.storage(scope).default_key.unwrap_or_else(|| managed_key(scope))
+    }
+
+    /// ARN of the key that a call names by id, by alias or by the ARN of either. EBS looks for it only later.
+    pub(crate) fn key_named(&self, scope: &Scope, name: &str) -> String {
+        let (owner, name) = split(scope, name);
+        if name == MANAGED_ALIAS {
+            return managed_key(&owner);
+        }
+        let found = self
+            .storage(&owner)
+            .keys
+            .into_iter()
+            .find(|key| key.alias.as_deref() == Some(name) || key.arn.rsplit('/').next() == Some(name));
+        found.map_or_else(|| key_arn(&owner, name), |key| key.arn)
+    }
+
+    /// Whether an account may use a key in a Region. Of accounts whose keys were not handed over, everybody may use any.
+    pub(crate) fn may_use_key(&self, scope: &Scope, arn: &str) -> bool {
+        let (owner, _) = split(scope, arn);
+        if owner.region != scope.region {
+            return false;
+        }
+        if arn == managed_key(&owner) {
+            return owner.account == scope.account;
+        }
+        let keys = self.storage(&owner).keys;
+        keys.is_empty() || keys.iter().any(|key| key.arn == arn && key.accounts.contains(&scope.account))
+    }
+
+    /// Whether AWS manages a key.
+    pub(crate) fn is_managed_key(&self, scope: &Scope, arn: &str) -> bool {
+        let (owner, _) = split(scope, arn);
+        arn == managed_key(&owner) || self.storage(&owner).keys.iter().any(|key| key.arn == arn && key.managed)
+    }
+}
+
+/// ARN of the key that AWS manages for EBS in an account and Region.
+fn managed_key(scope: &Scope) -> String {
+    key_arn(scope, &ids::derived_uuid(&format!("{scope} {MANAGED_ALIAS}")))
+}
+
+/// ARN of a key by its id; one by an alias that nobody knows has an id that follows from it.
+pub(crate) fn key_arn(owner: &Scope, name: &str) -> String {
+    let id = if name.starts_with("alias/") { ids::derived_uuid(&format!("{owner} {name}")) } else { name.to_owned() };
+    format!("arn:aws:kms:{}:{}:key/{id}", owner.region, owner.account)
+}
+
+/// Whose a key is, and its id or alias: of an ARN what that says, else the caller's.
+pub(crate) fn split<'n>(scope: &Scope, name: &'n str) -> (Scope, &'n str) {
+    let parts: Vec<&str> = name.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "kms", region, account, rest] => {
+            let owner = Scope { account: (*account).to_owned(), region: (*region).to_owned() };
+            (owner, rest.strip_prefix("key/").unwrap_or(rest))
+        }
+        _ => (scope.clone(), name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/k1";
+
+    fn scope(account: &str, region: &str) -> Scope {
+        Scope { account: account.to_owned(), region: region.to_owned() }
+    }
+
+    fn world() -> (World, Scope) {
+        let (mut world, own) = (World::default(), scope("111122223333", "eu-west-1"));
+        let accounts = ["111122223333", "999999999999"].map(str::to_owned).into();
+        let key = KmsKey { arn: KEY.to_owned(), alias: Some("alias/golden".to_owned()), managed: false, accounts };
+        world.change_storage(&own).keys.push(key);
+        (world, own)
+    }
+
+    #[test]
+    fn a_key_is_named_in_four_ways() {
+        let (world, own) = world();
+        for name in ["k1", "alias/golden", KEY, "arn:aws:kms:eu-west-1:111122223333:alias/golden"] {
+            assert_eq!(world.key_named(&own, name), KEY, "{name}");
+        }
+        let managed = world.key_named(&own, "alias/aws/ebs");
+        assert_eq!(managed, world.default_key(&own));
+        assert!(world.is_managed_key(&own, &managed) && !world.is_managed_key(&own, KEY));
+    }
+
+    #[test]
+    fn who_may_use_a_key_is_the_accounts_that_it_lets() {
+        let (world, own) = world();
+        let may = |account: &str, region: &str, key: &str| world.may_use_key(&scope(account, region), key);
+        assert!(may("111122223333", "eu-west-1", KEY) && may("999999999999", "eu-west-1", KEY));
+        assert!(!may("123456789012", "eu-west-1", KEY), "another account");
+        assert!(!may("111122223333", "us-east-1", KEY), "another Region");
+        assert!(!may("111122223333", "eu-west-1", &world.key_named(&own, "unknown")));
+        let managed = world.default_key(&own);
+        assert!(may("111122223333", "eu-west-1", &managed) && !may("999999999999", "eu-west-1", &managed));
+        let elsewhere = scope("123456789012", "eu-west-1");
+        assert!(world.may_use_key(&elsewhere, &world.key_named(&elsewhere, "any")), "none was handed over");
+    }
+}
