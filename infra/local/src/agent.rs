@@ -90,6 +90,9 @@ impl Endpoint {
         let runs = instance.state() == InstanceState::Running;
         let was_online = std::mem::replace(&mut instance.online, runs);
         instance.last_heard = None;
+        if instance.online && !was_online {
+            instance.online_since = Some(Timestamp::now());
+        }
         if instance.online && !was_online && self.settings().registration_events {
             self.emit(Event::of_registration(instance));
         }

@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
-use crate::api::Scope;
+use crate::api::{ApiError, Scope};
 use crate::endpoint::Endpoint;
 use crate::faults::{CallFacts, CallFault};
 use crate::{admin, ec2, ids, ssm};
@@ -82,6 +82,7 @@ impl Call {
     async fn perform(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Answer {
         let refusal = match fault {
             Some(CallFault::Fail(error)) => Err(error.clone()),
+            _ if endpoint.settings().disabled_regions.contains(&scope.region) => Err(self.not_enabled()),
             _ => Ok(()),
         };
         match self {
@@ -97,6 +98,18 @@ impl Call {
                 Ok(()) => ssm::perform_there(endpoint, scope, action, body).await,
                 Err(error) => ssm::answer(Err(error)),
             },
+        }
+    }
+
+    /// What a Region answers that is not enabled: it does not know the account's credentials.
+    fn not_enabled(&self) -> ApiError {
+        match self {
+            Call::Ec2(_) => {
+                ApiError::new("AuthFailure", "AWS was not able to validate the provided access credentials")
+            }
+            Call::Ssm { .. } | Call::HandedOn { .. } => {
+                ApiError::new("UnrecognizedClientException", "The security token included in the request is invalid.")
+            }
         }
     }
 

@@ -108,7 +108,7 @@ impl Endpoint {
 
     /// The settings at this moment.
     pub(crate) fn settings(&self) -> Settings {
-        *lock(&self.settings)
+        lock(&self.settings).clone()
     }
 
     /// The settings, for a change.

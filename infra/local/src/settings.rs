@@ -1,16 +1,22 @@
-//! What of an endpoint can be changed while it runs: its times and which events it sends.
+//! What of an endpoint can be changed while it runs: its times, its limits and which events it sends.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::api::ApiError;
 use crate::delays::{DelayProfile, Delays};
 use crate::options::{LONGEST_LAG, Options};
 
+/// EBS copies so many snapshots at once into one Region; more are refused, not queued.
+const COPY_SLOTS: usize = 20;
+/// Longest time for which what is new may be unknown.
+const LONGEST_UNKNOWN: Duration = Duration::from_secs(300);
+
 /// The settings in force.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) delays: Delays,
     /// How old the answers of describe calls are.
@@ -19,6 +25,12 @@ pub(crate) struct Settings {
     pub(crate) registration_events: bool,
     /// How much longer ago launches, and the last words of lost agents, are told to be than they were.
     pub(crate) age: Duration,
+    /// For how long calls that name something new do not know it yet.
+    pub(crate) unknown_for: Duration,
+    /// Snapshots that may be copied into a Region at once.
+    pub(crate) copy_slots: usize,
+    /// Regions that are not enabled.
+    pub(crate) disabled_regions: BTreeSet<String>,
 }
 
 /// A change: what is not named stays.
@@ -33,6 +45,16 @@ pub(crate) struct Change {
     output_rate: Option<u32>,
     /// Seconds.
     age: Option<u32>,
+    /// Seconds.
+    unknown_for: Option<f64>,
+    copy_slots: Option<usize>,
+    regions: Option<Regions>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Regions {
+    disabled: BTreeSet<String>,
 }
 
 impl From<&Options> for Settings {
@@ -42,6 +64,9 @@ impl From<&Options> for Settings {
             lag: options.describe_lag,
             registration_events: options.registration_events,
             age: Duration::ZERO,
+            unknown_for: Duration::ZERO,
+            copy_slots: COPY_SLOTS,
+            disabled_regions: BTreeSet::new(),
         }
     }
 }
@@ -52,11 +77,21 @@ impl Settings {
         time.checked_sub(self.age).unwrap_or(time)
     }
 
+    /// The moment whose state of things calls know that act on something.
+    pub(crate) fn known_at(&self) -> Timestamp {
+        let ago = SignedDuration::try_from(self.unknown_for).ok();
+        ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok()).unwrap_or_default()
+    }
+
     /// Applies a change, all of it or nothing.
     pub(crate) fn apply(&mut self, change: &Change) -> Result<(), ApiError> {
-        if let Some(seconds) = change.describe_lag {
-            let lag = Duration::try_from_secs_f64(seconds).ok().filter(|lag| *lag <= LONGEST_LAG);
-            self.lag = lag.ok_or_else(|| ApiError::new("ValidationError", "describeLag is 0 to 5 seconds"))?;
+        let lag = within(change.describe_lag, LONGEST_LAG, "describeLag")?;
+        let unknown_for = within(change.unknown_for, LONGEST_UNKNOWN, "unknownFor")?;
+        self.lag = lag.unwrap_or(self.lag);
+        self.unknown_for = unknown_for.unwrap_or(self.unknown_for);
+        self.copy_slots = change.copy_slots.unwrap_or(self.copy_slots);
+        if let Some(regions) = &change.regions {
+            self.disabled_regions.clone_from(&regions.disabled);
         }
         self.delays = change.delays.map_or(self.delays, Delays::from);
         self.age = change.age.map_or(self.age, |seconds| Duration::from_secs(seconds.into()));
@@ -65,5 +100,14 @@ impl Settings {
         }
         self.registration_events = change.registration_events.unwrap_or(self.registration_events);
         Ok(())
+    }
+}
+
+/// A time in seconds, when it is given.
+fn within(seconds: Option<f64>, longest: Duration, name: &str) -> Result<Option<Duration>, ApiError> {
+    let Some(seconds) = seconds else { return Ok(None) };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if time <= longest => Ok(Some(time)),
+        _ => Err(ApiError::new("ValidationError", format!("{name} is 0 to {} seconds", longest.as_secs()))),
     }
 }

@@ -2,6 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "ec2_rules/copies.rs"]
+mod copies;
+#[path = "ec2_rules/freshness.rs"]
+mod freshness;
 #[path = "ec2_rules/keys.rs"]
 mod keys;
 #[path = "ec2_rules/networks.rs"]

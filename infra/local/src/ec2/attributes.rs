@@ -13,7 +13,11 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let named = |name: &str| params.get("Value").filter(|_| params.get("Attribute") == Some(name));
     let mut world = call.endpoint.world();
     let id = params.require("ImageId")?;
-    world.own_image(call.scope, id)?;
+    let image = world.own_image(call.scope, id)?;
+    // What has just become available is not so for every call yet.
+    if call.known_state(image)? != image.state() && changes.let_in() {
+        return Err(ApiError::new("InvalidAMIID.Unavailable", format!("The image ID '{id}' is not available")));
+    }
     public_access::check_image(&world, call.scope, id, &changes)?;
     let image = world.own_image(call.scope, id)?;
     let imds = params.get("ImdsSupport.Value").or(named("imdsSupport"));

@@ -5,13 +5,10 @@ use jiff::Timestamp;
 use super::create_image::{add_snapshot, check_name};
 use super::xml::Xml;
 use super::{Call, encryption};
-use crate::api::ApiError;
+use crate::api::{ApiError, Scope};
 use crate::events::Event;
 use crate::ids;
 use crate::world::{BlockDevice, Grants, Image, ImageState, Protection, Tags, Timeline, World};
-
-/// EC2 copies so many snapshots at once into one Region; more are refused, not queued.
-const MOST_COPIES: usize = 20;
 
 /// Copies an image into the call's Region. Both share their layers: they never change.
 pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -25,12 +22,14 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     let from = call.scope.in_region(call.params.require("SourceRegion")?);
     world.newest_source(&from.region);
     let source = world.image(&from, call.params.require("SourceImageId")?)?.clone();
-    if source.state() != ImageState::Available {
-        let message = format!("The image {} is not available: {}", source.id, source.state().name());
+    let state = call.known_state(&source)?;
+    if state != ImageState::Available {
+        let message = format!("The image {} is not available: {}", source.id, state.name());
         return Err(ApiError::new("InvalidAMIID.Unavailable", message));
     }
+    check_storage(&world, &from, &source)?;
     check_name(&world, call.scope, call.params.require("Name")?)?;
-    check_limit(&world, call)?;
+    check_limit(&world, call, source.snapshots().len())?;
     check_encryption(call)?;
     call.check_dry_run()?;
     let mut image = copy_of(call, &source)?;
@@ -58,14 +57,25 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(image_id(&id))
 }
 
-fn check_limit(world: &World, call: &Call<'_>) -> Result<(), ApiError> {
-    let is_open = |image: &&Image| image.scope == *call.scope && image.state() == ImageState::Pending;
-    let copies = world.images.values().filter(is_open).filter(|image| image.copied_from.is_some());
-    if copies.count() < MOST_COPIES {
+/// To launch an image of another account takes its launch permission, to copy it also that of its snapshots (EC2 user guide,
+/// "Copy an AMI", cross-account copying).
+fn check_storage(world: &World, from: &Scope, source: &Image) -> Result<(), ApiError> {
+    let may_read = |id: &String| world.snapshots.get(id).is_some_and(|snapshot| snapshot.is_visible_to(from));
+    if source.snapshots().iter().all(may_read) {
         return Ok(());
     }
-    let message =
-        format!("Too many snapshot copies in progress. The limit is {MOST_COPIES} for this destination region.");
+    Err(ApiError::new("InvalidRequest", "You do not have permission to access the storage of this ami"))
+}
+
+/// Each snapshot of an image takes a slot of the Region that it goes to, until it is copied.
+fn check_limit(world: &World, call: &Call<'_>, more: usize) -> Result<(), ApiError> {
+    let is_open = |image: &&Image| image.scope == *call.scope && image.state() == ImageState::Pending;
+    let copies = world.images.values().filter(is_open).filter(|image| image.copied_from.is_some());
+    let most = call.endpoint.settings().copy_slots;
+    if copies.map(|image| image.snapshots().len()).sum::<usize>() + more <= most {
+        return Ok(());
+    }
+    let message = format!("Too many snapshot copies in progress. The limit is {most} for this destination region.");
     Err(ApiError::new("ResourceLimitExceeded", message))
 }
 

@@ -19,7 +19,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     world.newest_source(&call.scope.region);
     let params = call.params;
     let image = image_id(world, call.scope, params.require("ImageId")?)?;
-    let image = launchable(world, call.scope, &image)?;
+    let image = launchable(world, call, &image)?;
     let instance_type = params.get("InstanceType").unwrap_or(instance_types::default_for(&image.architecture));
     instance_types::check(instance_type, &image.architecture)?;
     let network = world.network(call.scope);
@@ -48,6 +48,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         launched_at: call.endpoint.settings().aged(Timestamp::now()),
         states: Timeline::new(InstanceState::Pending),
         online: false,
+        online_since: None,
         last_heard: None,
         silent: false,
         reason: None,
@@ -82,12 +83,13 @@ fn image_id(world: &mut World, scope: &Scope, asked: &str) -> Result<String, Api
     })
 }
 
-fn launchable<'w>(world: &'w World, scope: &Scope, id: &str) -> Result<&'w Image, ApiError> {
-    let image = world.image(scope, id)?;
-    if image.state() == ImageState::Available {
+fn launchable<'w>(world: &'w World, call: &Call<'_>, id: &str) -> Result<&'w Image, ApiError> {
+    let image = world.image(call.scope, id)?;
+    let state = call.known_state(image)?;
+    if state == ImageState::Available {
         return Ok(image);
     }
-    let message = format!("The image '{id}' is not in a valid state: {}", image.state().name());
+    let message = format!("The image '{id}' is not in a valid state: {}", state.name());
     Err(ApiError::new("InvalidAMIID.Unavailable", message))
 }
 

@@ -48,6 +48,7 @@ use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
 use crate::faults::CallFault;
 use crate::ids;
+use crate::world::{Image, ImageState};
 
 /// Name space of all answers.
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
@@ -203,6 +204,14 @@ impl Call<'_> {
             return Ok(());
         }
         Err(ApiError::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set."))
+    }
+
+    /// The state of an image as this call knows it: an image that has just appeared is not found, also by a call that comes
+    /// after a describe has shown it (EC2 API reference, "Eventual consistency").
+    fn known_state(&self, image: &Image) -> Result<ImageState, ApiError> {
+        let missing =
+            || ApiError::new("InvalidAMIID.NotFound", format!("The image id '[{}]' does not exist", image.id));
+        image.states.at(self.endpoint.settings().known_at()).ok_or_else(missing)
     }
 
     /// Why a new image will fail; none when it will not.

@@ -1,5 +1,7 @@
 //! DescribeSubnets, DescribeVpcs, DescribeRegions and DescribeAvailabilityZones.
 
+use std::collections::BTreeSet;
+
 use super::Call;
 use super::filters::{self, Filters};
 use super::known_filters::{REGIONS as REGION_FILTERS, SUBNETS, VPCS, ZONES};
@@ -26,14 +28,22 @@ const REGIONS: [&str; 9] = [
 pub(super) fn describe_regions(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &REGION_FILTERS)?;
     let asked = call.params.list("RegionName");
-    if let Some(name) = asked.iter().find(|name| !REGIONS.contains(&name.as_str())) {
+    let disabled = call.endpoint.settings().disabled_regions;
+    let known: BTreeSet<&str> = REGIONS.into_iter().chain(disabled.iter().map(String::as_str)).collect();
+    if let Some(name) = asked.iter().find(|name| !known.contains(name.as_str())) {
         return Err(ApiError::new("InvalidParameterValue", format!("Invalid region names: [{name}]")));
     }
-    let shown = REGIONS.iter().filter(|name| asked.is_empty() || asked.iter().any(|one| one == *name));
+    // Those that are not enabled are shown when they are named, or all are asked for.
+    let all = call.params.flag("AllRegions");
+    let is_shown = |name: &&str| match asked.as_slice() {
+        [] => all || !disabled.contains(*name),
+        asked => asked.iter().any(|one| one == name),
+    };
+    let shown = known.into_iter().filter(is_shown);
     let kept = filters.keep(shown, |xml, name| {
         xml.text("regionName", name)
             .text("regionEndpoint", format!("ec2.{name}.amazonaws.com"))
-            .text("optInStatus", "opt-in-not-required");
+            .text("optInStatus", if disabled.contains(name) { "not-opted-in" } else { "opt-in-not-required" });
     });
     filters::answer(call, "regionInfo", kept)
 }

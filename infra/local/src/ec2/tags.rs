@@ -34,6 +34,7 @@ fn change(call: &Call<'_>, change: impl Fn(&mut crate::world::Tags)) -> Result<X
     if let Some(id) = ids.iter().find(|id| world.tags_mut(call.scope, id).is_none()) {
         return Err(missing(id));
     }
+    ids.iter().filter_map(|id| world.images.get(id)).try_for_each(|image| call.known_state(image).map(drop))?;
     call.check_dry_run()?;
     ids.iter().for_each(|id| apply(&mut world, call, id, &change));
     Ok(Xml::done())

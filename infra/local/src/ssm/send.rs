@@ -12,7 +12,7 @@ use crate::api::ApiError;
 use crate::events::Event;
 use crate::faults::CallFault;
 use crate::ids;
-use crate::world::{Command, Invocation, InvocationStatus, World};
+use crate::world::{Command, Instance, Invocation, InvocationStatus, World};
 
 /// Seconds that a script may run when the caller does not say: the document's default.
 const DEFAULT_EXECUTION_TIMEOUT: u64 = 3600;
@@ -90,14 +90,18 @@ fn not_delivered(call: &Call<'_>) -> Option<InvocationStatus> {
 }
 
 fn receivers(call: &Call<'_>, world: &World, input: &Input) -> Result<Vec<String>, ApiError> {
-    let online = |id: &&String| {
-        world.instances.get(*id).is_some_and(|instance| instance.scope == *call.scope && instance.online)
+    // Run Command may hear of a new instance later than DescribeInstanceInformation.
+    let known_at = call.endpoint.settings().known_at();
+    let takes = |instance: &Instance| {
+        let known = instance.online_since.is_none_or(|since| since <= known_at);
+        instance.scope == *call.scope && instance.online && known
     };
+    let online = |id: &&String| world.instances.get(*id).is_some_and(takes);
     if let Some(id) = input.instance_ids.iter().find(|id| !online(id)) {
         let message = format!("Instances [[{id}]] not in a valid state for account {}", call.scope.account);
         return Err(ApiError::new("InvalidInstanceId", message));
     }
-    let own = world.instances.values().filter(|instance| instance.scope == *call.scope && instance.online);
+    let own = world.instances.values().filter(|instance| takes(instance));
     let targeted = own.filter(|instance| {
         !input.targets.is_empty()
             && input.targets.iter().all(|target| match target.key.strip_prefix("tag:") {

@@ -93,6 +93,9 @@ pub(crate) struct Instance {
     pub(crate) states: Timeline<InstanceState>,
     /// Whether its agent has registered since it was started. Stays true over a reboot, as on AWS.
     pub(crate) online: bool,
+    /// When its agent has registered.
+    #[serde(default)]
+    pub(crate) online_since: Option<Timestamp>,
     /// When its agent was heard of for the last time, once it has ended; none while it runs.
     #[serde(default)]
     pub(crate) last_heard: Option<Timestamp>,
