@@ -5,6 +5,7 @@ mod failures;
 mod good;
 mod kills;
 mod refusals;
+mod rules;
 mod sources;
 mod starts;
 mod stops;
@@ -22,6 +23,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         failures::CASES,
         refusals::CASES,
         sources::CASES,
+        rules::CASES,
         kills::CASES,
         starts::CASES,
         stops::CASES,
