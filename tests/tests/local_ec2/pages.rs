@@ -129,7 +129,9 @@ pub(crate) async fn every_item_of_systems_manager_comes_once(local: &Local) {
     assert_eq!(found.len(), 6 + 6);
     let parameters = ssm.get_parameters_by_path().path("/aws/service").recursive(true);
     let found = paged!(parameters, 1, page => page.parameters().iter().map(|one| one.value().unwrap()));
-    assert_eq!(found, BTreeSet::from([local.source(), local.source_without_agent()].map(str::to_owned)));
+    let other = ssm.get_parameter().name("/aws/service/goldsmith-local/debian-12-sda1").send().await.unwrap();
+    let other = other.parameter.unwrap().value.unwrap();
+    assert_eq!(found, BTreeSet::from([local.source(), local.source_without_agent(), &other].map(str::to_owned)));
     for command in commands {
         for id in ssm.list_command_invocations().command_id(&command).send().await.unwrap().command_invocations() {
             aws.ended(&command, id.instance_id().unwrap()).await;

@@ -56,7 +56,10 @@ pub(super) fn may_use(world: &World, scope: &Scope, devices: &[BlockDevice], sou
 
 pub(super) fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
-    Ok(by_default(call.endpoint.world().storage(call.scope).encrypts_by_default))
+    let on = call.endpoint.world().storage(call.scope).encrypts_by_default;
+    let mut xml = by_default(on);
+    xml.text("sseType", if on { "sse-kms" } else { "none" });
+    Ok(xml)
 }
 
 pub(super) fn enable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -75,7 +78,7 @@ fn set_default(call: &Call<'_>, on: bool) -> Result<Xml, ApiError> {
 
 fn by_default(on: bool) -> Xml {
     let mut xml = Xml::new();
-    xml.text("ebsEncryptionByDefault", on).text("sseType", if on { "sse-kms" } else { "none" });
+    xml.text("ebsEncryptionByDefault", on);
     xml
 }
 

@@ -13,6 +13,7 @@ import filters
 import images
 import machines
 import members
+import storage
 import the_rest
 from cli import Caller
 
@@ -20,7 +21,7 @@ from cli import Caller
 def main(url, *calls):
     answers.install()
     wrong = []
-    for module in (the_rest, filters, images, machines):
+    for module in (the_rest, filters, storage, images, machines):
         for name, test in vars(module).items():
             if not name.startswith("test_"):
                 continue

@@ -4,6 +4,7 @@
 mod images;
 mod instances;
 mod networks;
+mod rules;
 mod sources;
 mod systems_manager;
 mod templates;
@@ -37,6 +38,7 @@ pub(crate) async fn every_code_has_a_case(local: &Local) {
     instances::meet(&mut met, local).await;
     images::meet(&mut met, local).await;
     networks::meet(&mut met, local).await;
+    rules::meet(&mut met, local).await;
     templates::meet(&mut met, local).await;
     systems_manager::meet(&mut met, local).await;
     let known = sources::codes();
