@@ -1,4 +1,4 @@
-//! EC2's own rules, which refuse what a looser endpoint would let through: no instance has to boot for them.
+//! EC2's own rules, which refuse what a looser endpoint would let through: hardly any needs an instance that boots.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::common::until;
+use crate::common::guests::{base_image, launch, run};
+use crate::common::{TestEndpoint, until};
 use crate::{endpoint, source};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,4 +33,21 @@ async fn calls_that_name_a_fresh_image_may_not_know_it() {
     let refused = client.send("POST", "/_local/settings", "ec2", "", r#"{"unknownFor": 301}"#).unwrap();
     assert!(refused.status == 400 && refused.body.contains("0 to 300"), "{}", refused.body);
     endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn run_command_may_hear_of_a_fresh_agent_late() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    client.admin("POST", "settings", &json!({"unknownFor": 300}));
+    // DescribeInstanceInformation shows it as online.
+    let instance = launch(client, &source(client)).await;
+    let command = json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": [instance],
+        "Parameters": {"commands": ["echo known"]}});
+    let (status, answer) = client.ssm("SendCommand", &command);
+    assert_eq!((status, answer["__type"].as_str()), (400, Some("InvalidInstanceId")));
+    client.admin("POST", "settings", &json!({"unknownFor": 0}));
+    assert_eq!(run(client, &instance, "echo known").await["StandardOutputContent"], "known\n");
+    endpoint.end().await;
 }
