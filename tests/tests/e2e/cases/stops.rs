@@ -124,8 +124,8 @@ fn after_publish(stack: &Stack, delivered: bool) {
     stack.deliver_status_events(delivered);
     let name = format!("stop-published-{delivered}");
     stack.apply(Pipeline::new(&name, &[("build", "Nothing", "true")]).write().path());
-    // The first look for what is left is finish's.
-    stack.arm(&json!([{"when": {"action": "DescribeSnapshots", "nth": 1}, "do": "hold"}]));
+    // Finish looks for what is left before it ends. A sweep of earlier builds may look first, so each look is held.
+    stack.arm(&json!([{"when": {"action": "DescribeSnapshots", "nth": 1, "times": 1000}, "do": "hold"}]));
     let build = format!("e2e-{name}");
     let arn = stack.start(&build, &json!({"pipeline": name}).to_string());
     stack.wait_for("the published record", || {
