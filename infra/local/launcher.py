@@ -108,7 +108,7 @@ class Endpoint:
         return await self.call(method, f"{path}?{query}" if query else path, headers, body)
 
 
-def route_ec2(app, endpoint, authorise):
+def route_ec2(app, endpoint, authorise, denied_keys):
     """EC2 goes to the endpoint. The emulator keeps what CloudFormation made; `x-goldsmith-local` asks for that."""
     emulators = app.SERVICE_HANDLERS["ec2"]
 
@@ -116,7 +116,10 @@ def route_ec2(app, endpoint, authorise):
         if headers.get("x-goldsmith-local") == "1":
             return await emulators(method, path, headers, body, query_params)
         denied = await authorise("ec2", headers, body, query_params)
-        return denied or await endpoint.handle(method, path, headers, body, query_params)
+        if denied:
+            return denied
+        headers = {**headers, "x-goldsmith-denied-keys": ",".join(await denied_keys(headers, body, query_params))}
+        return await endpoint.handle(method, path, headers, body, query_params)
 
     app.SERVICE_HANDLERS["ec2"] = ec2
 
@@ -350,8 +353,8 @@ def main():
     check_pin(app, {"pin_request_origin": ["source_ip", "secure_transport"]})
     trust_loopback(app)
     endpoint = Endpoint(options.ec2)
-    authorise = permissions.install(endpoint, check_pin)
-    route_ec2(app, endpoint, authorise)
+    authorise, denied_keys = permissions.install(endpoint, check_pin)
+    route_ec2(app, endpoint, authorise, denied_keys)
     route_ssm(app, endpoint, authorise)
     route_events(app)
     guard_tokens(app, authorise)

@@ -8,6 +8,9 @@ import json
 from urllib.parse import parse_qsl
 
 KINDS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group"}
+# What EBS does with a key in the name of who launches or copies (EBS user guide, "Requirements for Amazon EBS encryption").
+KEY_RIGHTS = ("DescribeKey", "Decrypt", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo", "CreateGrant")
+USES_KEYS = ("ec2:RunInstances", "ec2:CopyImage")
 WITHOUT_ACCOUNT = ("image", "snapshot")  # in the names of these, AWS leaves the account empty
 
 
@@ -120,7 +123,8 @@ def tags_in(inventory):
 
 
 def install(endpoint, check_pin):
-    """Takes these calls from the emulator's own check; what is returned checks one call and answers when it is denied."""
+    """Takes these calls from the emulator's own check. Returns what checks one call and answers when it is denied, and what
+    names the keys that a call's caller may not use: EC2 does not refuse such a call, but fails what comes of it."""
     from ministack.core import iam_actions, iam_evaluator, responses, router
 
     check_pin(iam_evaluator, {
@@ -136,7 +140,7 @@ def install(endpoint, check_pin):
         action = f"{service}:{operation}"
         if action not in TOUCHED:
             return None
-        tags = {} if service == "states" or operation == "GetParameters" else await known_tags()
+        tags = {} if service == "states" or operation == "GetParameters" else tags_in(await inventory())
         call = Call(action, parameters, responses.get_region(), responses.get_account_id(), tags)
         key = router.extract_access_key_id(headers, query_params)
         for action, resource, context in TOUCHED[action](call):
@@ -145,9 +149,23 @@ def install(endpoint, check_pin):
                 return refusal(service, action, resource, denied, headers)
         return None
 
-    async def known_tags():
-        _, _, inventory = await endpoint.call("GET", "/_local/inventory", {}, b"")
-        return tags_in(json.loads(inventory))
+    async def denied_keys(headers, body, query_params):
+        operation, _ = parameters_of("ec2", headers, body)
+        if f"ec2:{operation}" not in USES_KEYS:
+            return []
+        caller = router.extract_access_key_id(headers, query_params)
+        return [arn for arn in (await inventory())["kmsKeys"] if not may_use(caller, arn)]
+
+    def may_use(caller, arn):
+        region = arn.split(":")[3]
+        context = {"kms:viaservice": f"ec2.{region}.amazonaws.com", "kms:grantisforawsresource": "true"}
+        return not any(
+            enforce(caller, f"kms:{right}", "kms", region, resource_arn=arn, service_context=context)
+            for right in KEY_RIGHTS)
+
+    async def inventory():
+        _, _, found = await endpoint.call("GET", "/_local/inventory", {}, b"")
+        return json.loads(found)
 
     def refusal(service, action, resource, denied, headers):
         request = "goldsmith-local"
@@ -159,4 +177,4 @@ def install(endpoint, check_pin):
             explicit_deny=denied.decision == "Deny")
 
     iam_evaluator.enforce = emulators
-    return authorise
+    return authorise, denied_keys

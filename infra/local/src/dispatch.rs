@@ -40,13 +40,23 @@ pub(crate) async fn handle(
     let call = match header("x-amz-target").and_then(|target| target.strip_prefix("AmazonSSM.")) {
         Some(action) if ssm::HANDED_ON.contains(&action) => Call::HandedOn { action: action.to_owned(), body },
         Some(action) => Call::Ssm { action: action.to_owned(), body },
-        None => Call::Ec2(ec2::Params::parse(head.uri.query(), &body)),
+        None => {
+            let denied_keys = header(DENIED_KEYS).unwrap_or_default().to_owned();
+            Call::Ec2 { params: ec2::Params::parse(head.uri.query(), &body), denied_keys }
+        }
     };
     respond(answer(&endpoint, &scope, &call).await?)
 }
 
+/// Header with which the one who knows the caller's policies names the keys that these keep from it, by ARN.
+const DENIED_KEYS: &str = "x-goldsmith-denied-keys";
+
 enum Call {
-    Ec2(ec2::Params),
+    Ec2 {
+        params: ec2::Params,
+        /// ARNs with commas between them.
+        denied_keys: String,
+    },
     Ssm {
         action: String,
         body: Bytes,
@@ -61,7 +71,7 @@ enum Call {
 impl Call {
     fn action(&self) -> &str {
         match self {
-            Call::Ec2(params) => params.get("Action").unwrap_or_default(),
+            Call::Ec2 { params, .. } => params.get("Action").unwrap_or_default(),
             Call::Ssm { action, .. } | Call::HandedOn { action, .. } => action,
         }
     }
@@ -70,7 +80,7 @@ impl Call {
     fn facts(&self) -> CallFacts<'_> {
         let action = self.action();
         match self {
-            Call::Ec2(params) => CallFacts {
+            Call::Ec2 { params, .. } => CallFacts {
                 action,
                 instance_type: params.get("InstanceType"),
                 subnet: params.get("SubnetId").or(params.get("NetworkInterface.1.SubnetId")),
@@ -86,8 +96,8 @@ impl Call {
             _ => Ok(()),
         };
         match self {
-            Call::Ec2(params) => {
-                let call = ec2::Call { endpoint, scope, params, fault };
+            Call::Ec2 { params, denied_keys } => {
+                let call = ec2::Call { endpoint, scope, params, denied_keys, fault };
                 ec2::answer(params, refusal.and_then(|()| ec2::perform(&call)))
             }
             Call::Ssm { action, body } => {
@@ -104,7 +114,7 @@ impl Call {
     /// What a Region answers that is not enabled: it does not know the account's credentials.
     fn not_enabled(&self) -> ApiError {
         match self {
-            Call::Ec2(_) => {
+            Call::Ec2 { .. } => {
                 ApiError::new("AuthFailure", "AWS was not able to validate the provided access credentials")
             }
             Call::Ssm { .. } | Call::HandedOn { .. } => {
@@ -116,7 +126,7 @@ impl Call {
     /// The instance that a call or its answer is about.
     fn instance(&self, answer: &Answer) -> Option<String> {
         let request = match self {
-            Call::Ec2(params) => params.values().collect::<Vec<_>>().join(" "),
+            Call::Ec2 { params, .. } => params.values().collect::<Vec<_>>().join(" "),
             Call::Ssm { body, .. } | Call::HandedOn { body, .. } => String::from_utf8_lossy(body).into_owned(),
         };
         [request.as_str(), &answer.body].into_iter().find_map(instance_id_in)

@@ -12,7 +12,7 @@ use crate::drive::{self, Pending, Progress, Scene, Waiting};
 use crate::effect::{effect, made_id};
 use crate::errors::ErrorName;
 use crate::launch::token;
-use crate::{Context, Error, Invocation, Result, State};
+use crate::{Context, Error, Invocation, Result, State, keys};
 
 /// The state of this function.
 pub struct DistributeRegion;
@@ -105,8 +105,12 @@ fn pending(planned: &PlannedRegion, id: &str, detail: String) -> Progress {
 }
 
 fn failed(planned: &PlannedRegion, id: &str, reason: &str) -> Error {
+    let mut message = format!("the copy {id} failed: {reason}");
+    if reason.contains("key ID is not accessible") {
+        message = keys::advise(&message, &planned.kms_key_id.as_deref().into_iter().collect::<Vec<_>>());
+    }
     let cause = FailureCause {
-        message: format!("the copy {id} failed: {reason}"),
+        message,
         region: Some(planned.region.clone()),
         resource: Some(id.to_owned()),
         ..FailureCause::default()

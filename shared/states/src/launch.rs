@@ -18,7 +18,7 @@ use crate::drive::{self, Pending, Progress, Scene, Waiting};
 use crate::effect::effect;
 use crate::errors::ErrorName;
 use crate::user_data::user_data;
-use crate::{Context, Error, Invocation, Result, State};
+use crate::{Context, Error, Invocation, Result, State, keys};
 
 /// How long an instance may run without its agent being heard of. The agent registers some seconds after the network is up.
 const SILENT: SignedDuration = SignedDuration::from_mins(10);
@@ -209,7 +209,14 @@ async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
 
 /// The error for an instance that ended before it was online.
 fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
-    let mut cause = Error::failed(ErrorName::NotOnline, gone(instance)).cause(&scene.scope);
+    let mut message = gone(instance);
+    // EC2 user guide, "Troubleshoot instance launch issues": of all causes of this code it names the key.
+    if instance.state_reason.contains("Client.InternalError") {
+        let named: Vec<&str> =
+            scene.record.plan.launch.block_devices.iter().filter_map(|one| one.ebs.kms_key_id.as_deref()).collect();
+        message = keys::advise(&message, &named);
+    }
+    let mut cause = Error::failed(ErrorName::NotOnline, message).cause(&scene.scope);
     cause.region = Some(scene.home().to_owned());
     cause.resource = Some(instance.id.clone());
     Error::because(ErrorName::NotOnline, cause)

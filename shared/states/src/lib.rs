@@ -12,6 +12,7 @@ pub mod errors;
 pub mod execute_phase;
 pub mod finish;
 mod invocation;
+mod keys;
 pub mod launch;
 pub mod plan;
 pub mod publish;

@@ -49,7 +49,8 @@ impl Pipeline {
         folder
     }
 
-    fn text(&self) -> String {
+    /// Its file.
+    pub(crate) fn text(&self) -> String {
         let Self { name, source, phases, regions, parameters, more } = self;
         let parameters = match parameters {
             true => format!("    ssmParameterConfigurations: [{{parameterName: /images/{name}}}]\n"),

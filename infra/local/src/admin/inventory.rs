@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::endpoint::Endpoint;
 use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
 
-/// Every instance that is not terminated, and every image, snapshot, launch template, key pair, and volume without an instance.
+/// Every instance that is not terminated, and every image, snapshot, launch template, key pair, volume without an instance, and key of a
+/// customer's that was handed over.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
     for guest in endpoint.guests() {
@@ -36,6 +37,7 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
             .collect::<Vec<_>>(),
         "volumes": world.volumes.values().map(volume).collect::<Vec<_>>(),
         "launchTemplates": world.launch_templates.values().map(template).collect::<Vec<_>>(),
+        "kmsKeys": world.customer_keys().collect::<Vec<_>>(),
         "keyPairs": world.key_pairs.values().map(key_pair).collect::<Vec<_>>(),
     })
 }

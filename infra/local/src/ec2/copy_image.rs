@@ -34,7 +34,7 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let mut image = copy_of(call, &source)?;
     encryption::of_copy(&world, call, &mut image.devices);
-    if !encryption::may_use(&world, call.scope, &image.devices, &source.devices) {
+    if !encryption::may_use(&world, call, &image.devices, &source.devices) {
         image.failure = Some(encryption::KEY_FAILURE.to_owned());
     }
     let id = image.id.clone();

@@ -44,14 +44,15 @@ pub(super) fn of_copy(world: &World, call: &Call<'_>, devices: &mut [BlockDevice
 
 /// Whether the caller may use the keys of devices, and those of the snapshots that they are made from. EBS asks only when it
 /// makes the volume or the snapshot, so the call that wants it succeeds (EC2 API reference, CreateVolume, `KmsKeyId`).
-pub(super) fn may_use(world: &World, scope: &Scope, devices: &[BlockDevice], sources: &[BlockDevice]) -> bool {
+pub(super) fn may_use(world: &World, call: &Call<'_>, devices: &[BlockDevice], sources: &[BlockDevice]) -> bool {
+    let is_denied = |key: &str| call.denied_keys.split(',').any(|denied| denied == key);
     let of_snapshot = |device: &BlockDevice| world.snapshots.get(device.snapshot_id.as_ref()?);
     let from = sources.iter().filter_map(of_snapshot).filter_map(|snapshot| {
-        let there = scope.in_region(&snapshot.scope.region);
+        let there = call.scope.in_region(&snapshot.scope.region);
         snapshot.kms_key.as_ref().map(|key| (there, key))
     });
-    let to = devices.iter().filter_map(|device| device.kms_key.as_ref()).map(|key| (scope.clone(), key));
-    from.chain(to).all(|(scope, key)| world.may_use_key(&scope, key))
+    let to = devices.iter().filter_map(|device| device.kms_key.as_ref()).map(|key| (call.scope.clone(), key));
+    from.chain(to).all(|(scope, key)| !is_denied(key) && world.may_use_key(&scope, key))
 }
 
 pub(super) fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {

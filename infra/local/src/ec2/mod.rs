@@ -58,6 +58,8 @@ pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a Arc<Endpoint>,
     pub(crate) scope: &'a Scope,
     pub(crate) params: &'a Params,
+    /// ARNs of the keys that the caller's own policies keep from it, with commas between them.
+    pub(crate) denied_keys: &'a str,
     /// The fault that it set off.
     pub(crate) fault: Option<&'a CallFault>,
 }

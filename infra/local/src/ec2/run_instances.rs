@@ -38,7 +38,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     let has_keys = world
         .images
         .get(&model.image_id)
-        .is_some_and(|image| encryption::may_use(&world, call.scope, &model.devices, &image.devices));
+        .is_some_and(|image| encryption::may_use(&world, call, &model.devices, &image.devices));
     let mut made = Vec::new();
     for launch_index in 0..count {
         let instance = Instance { launch_index, ..with_ids(&model, has_keys) };

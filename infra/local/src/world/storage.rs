@@ -98,6 +98,12 @@ impl World {
         keys.is_empty() || keys.iter().any(|key| key.arn == arn && key.accounts.contains(&scope.account))
     }
 
+    /// ARNs of the keys that were handed over and that AWS does not manage, of all accounts.
+    pub(crate) fn customer_keys(&self) -> impl Iterator<Item = &str> {
+        let keys = self.storage.values().flat_map(|storage| &storage.keys);
+        keys.filter(|key| !key.managed).map(|key| key.arn.as_str())
+    }
+
     /// Whether AWS manages a key.
     pub(crate) fn is_managed_key(&self, scope: &Scope, arn: &str) -> bool {
         let (owner, _) = split(scope, arn);

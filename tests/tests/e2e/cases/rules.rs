@@ -4,13 +4,60 @@ use goldsmith_store::ImageStatus;
 use serde_json::json;
 
 use super::Case;
-use crate::definitions::Pipeline;
+use crate::definitions::{Pipeline, folder};
 use crate::stack::Stack;
+
+/// The account of the local AWS.
+const OWN: &str = "000000000000";
+/// Id of a key.
+const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
 pub(super) const CASES: &[(&str, Case)] = &[
     ("volumes_of_a_source_that_keeps_its_own_go_with_their_instances", keeping_source),
     ("what_is_new_and_unknown_for_a_while_is_asked_for_again", unknown_for_a_while),
+    ("an_image_is_encrypted_with_the_accounts_own_keys", own_keys),
+    ("a_key_of_another_account_is_refused_until_the_stack_names_it", foreign_key),
 ];
+
+/// Hands keys over; from then on their accounts have no others.
+fn hand_over(stack: &Stack, region: &str, account: &str, keys: &serde_json::Value) {
+    let resources = json!({"region": region, "account": account, "kmsKeys": keys});
+    ureq::post(stack.admin("resources")).send(resources.to_string()).unwrap();
+}
+
+/// A pipeline whose root volume is encrypted with one key, and its copy in us-east-1 with another.
+fn encrypted(name: &str, key: &str, copy: &str) -> tempfile::TempDir {
+    let text = Pipeline::new(name, &[("build", "Nothing", "true"), ("test", "Nothing", "true")]).text();
+    let device =
+        format!("blockDeviceMappings:\n  - {{deviceName: /dev/xvda, ebs: {{encrypted: true, kmsKeyId: \"{key}\"}}}}\n");
+    let text = text.replacen("components:\n", &format!("{device}components:\n"), 1);
+    let copied = format!("- region: us-east-1\n    amiDistributionConfiguration: {{kmsKeyId: \"{copy}\"}}\n");
+    folder(&text.replacen("- region: us-east-1\n", &copied, 1))
+}
+
+fn own_keys(stack: &Stack) {
+    hand_over(stack, "eu-west-1", OWN, &json!([{"alias": "alias/images", "id": KEY}]));
+    hand_over(stack, "us-east-1", OWN, &json!([{"id": KEY}]));
+    let built = stack.build(encrypted("own-keys", "alias/images", KEY).path());
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 2, 2));
+}
+
+fn foreign_key(stack: &Stack) {
+    // Its policy lets this account use it: what lacks is the stack's own right.
+    hand_over(stack, "eu-west-1", "111122223333", &json!([{"id": KEY, "grants": [OWN]}]));
+    let key = format!("arn:aws:kms:eu-west-1:111122223333:key/{KEY}");
+    let built = stack.build(encrypted("foreign-key", &key, "alias/aws/ebs-unused").path());
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
+    let failure = stack.image(built.image()).failure.unwrap();
+    let said = format!(
+        "was terminated: Client.InternalError: Client error on launch. EC2 says so where it may not use the KMS key {key}: \
+         check that the key exists and is enabled, that its policy lets this account use it, and that a key of another \
+         account is listed in the stack's parameter KmsKeyArns"
+    );
+    assert!(failure.message.ends_with(&said), "{}", failure.message);
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 0, 0));
+}
 
 fn keeping_source(stack: &Stack) {
     let steps = [("build", "Write", "echo built > /etc/e2e-root"), ("test", "IsThere", "grep -x built /etc/e2e-root")];
