@@ -13,7 +13,7 @@ use aws_sdk_ec2::types::{
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use goldsmith_cloud::aws::{failure, incomplete, known};
-use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, MetadataOptions, Result};
+use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, MetadataOptions, Result, Volume};
 use jiff::Timestamp;
 
 use crate::Ec2;
@@ -104,6 +104,25 @@ impl Machines for Ec2 {
     async fn terminate(&self, region: &str, id: &str) -> Result<()> {
         let answer = self.0.client(region).terminate_instances().instance_ids(id).send().await;
         known(answer.map_err(failure("TerminateInstances", region)))?;
+        Ok(())
+    }
+
+    async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>> {
+        let request = self.0.client(region).describe_volumes().filters(tag_filter(key, value));
+        let mut pages = request.filters(filter("status", &["available"])).into_paginator().send();
+        let mut volumes = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeVolumes", region))?;
+            volumes.extend(page.volumes().iter().filter_map(|volume| {
+                Some(Volume { id: volume.volume_id()?.to_owned(), tags: from_sdk_tags(volume.tags()) })
+            }));
+        }
+        Ok(volumes)
+    }
+
+    async fn delete_volume(&self, region: &str, id: &str) -> Result<()> {
+        let answer = self.0.client(region).delete_volume().volume_id(id).send().await;
+        known(answer.map_err(failure("DeleteVolume", region)))?;
         Ok(())
     }
 }

@@ -30,7 +30,7 @@ pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
 pub use functions::Functions;
 pub use images::{Image, ImageCopy, ImageState, Images, LaunchPermission, NewImage, Snapshot};
 pub use logs::{LogPage, Logs};
-pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions};
+pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};
 pub use schedules::{Schedule, Schedules};

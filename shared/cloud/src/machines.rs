@@ -106,7 +106,16 @@ pub struct Instance {
     pub launched: Option<Timestamp>,
 }
 
-/// EC2 instances.
+/// An EBS volume that no instance has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// `vol-…`
+    pub id: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// EC2 instances, and the volumes that they were launched with.
 #[async_trait]
 pub trait Machines: Send + Sync {
     /// `RunInstances` for one instance. *Effect*, safe to repeat with the same token; a capacity error has kind `Capacity`.
@@ -125,4 +134,8 @@ pub trait Machines: Send + Sync {
     async fn stop(&self, region: &str, id: &str) -> Result<()>;
     /// `TerminateInstances`. *Effect*, no error when the instance is gone or unknown.
     async fn terminate(&self, region: &str, id: &str) -> Result<()>;
+    /// All volumes with this tag that no instance has (`available`).
+    async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>>;
+    /// `DeleteVolume`. *Effect*, no error when the volume is gone; kind `WrongState` where an instance has it.
+    async fn delete_volume(&self, region: &str, id: &str) -> Result<()>;
 }

@@ -135,6 +135,8 @@ async fn tagged(context: &Context, region: &str) -> Result<Vec<Resource>> {
     let instances = cloud.machines.tagged(region, TAG_STACK, stack).await?.into_iter();
     let mut found: Vec<Resource> =
         instances.filter(|one| !one.state.is_gone()).map(|one| Resource { id: one.id, tags: one.tags }).collect();
+    let volumes = cloud.machines.volumes_left(region, TAG_STACK, stack).await?.into_iter();
+    found.extend(volumes.map(|one| Resource { id: one.id, tags: one.tags }));
     let images = cloud.images.tagged(region, TAG_STACK, stack).await?.into_iter();
     found.extend(images.map(|one| Resource { id: one.id, tags: one.tags }));
     let snapshots = cloud.images.snapshots_tagged(region, TAG_STACK, stack).await?.into_iter();
@@ -224,7 +226,9 @@ mod tests {
         let published = stack.inventory();
         let tags = stack.context().tags(&stack.record().await);
         stack.cloud.add_snapshot(AWAY, &tags);
-        assert_ne!(stack.inventory(), published);
+        stack.cloud.add_volume(HOME, &tags);
+        assert_eq!(stack.inventory().region(HOME).volumes.len(), 1);
+        assert_ne!(stack.inventory().region(AWAY), published.region(AWAY));
         reap(&stack).await;
         assert_eq!(stack.inventory(), published);
         assert_eq!(stack.image().await.status, ImageStatus::Available);

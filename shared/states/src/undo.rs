@@ -128,6 +128,14 @@ pub(crate) async fn remove_tagged(context: &Context, record: &BuildRecord, keep:
                 tolerate(ended.map_err(Into::into), &instance.id)?;
             }
         }
+        // Each goes with its instance, unless something on the instance or a person has changed that.
+        for volume in cloud.machines.volumes_left(region, TAG_BUILD, &record.build).await? {
+            if context.config.owns(&volume.tags) {
+                found = true;
+                let gone = cloud.machines.delete_volume(region, &volume.id).await;
+                tolerate(gone.map_err(Into::into), &volume.id)?;
+            }
+        }
         let mut kept_snapshots = BTreeSet::new();
         for image in cloud.images.tagged(region, TAG_BUILD, &record.build).await? {
             if !context.config.owns(&image.tags) {

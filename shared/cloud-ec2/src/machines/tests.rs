@@ -169,3 +169,33 @@ async fn puts_the_whole_cloud_together() {
     let cloud = crate::cloud(&replay.config(), "bucket");
     assert!(cloud.machines.tagged("eu-west-1", key, "b").await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn finds_and_deletes_the_volumes_that_no_instance_has() {
+    let volume = |id: &str, next: &str| {
+        let tags = "<tagSet><item><key>goldsmith:build</key><value>b</value></item></tagSet>";
+        let set = format!("<volumeSet><item><volumeId>{id}</volumeId>{tags}</item></volumeSet>");
+        Canned::ok(format!("<DescribeVolumesResponse>{set}{next}</DescribeVolumesResponse>"))
+    };
+    let (ec2, replay) = ec2([volume("vol-1", "<nextToken>more</nextToken>"), volume("vol-2", "")]);
+    let found = ec2.volumes_left("eu-west-1", "goldsmith:build", "b").await.unwrap();
+    assert_eq!(found.iter().map(|volume| volume.id.as_str()).collect::<Vec<_>>(), ["vol-1", "vol-2"]);
+    assert_eq!(found[0].tags, launch().tags);
+    let sent = form(&replay, 0);
+    for (name, value) in [
+        ("Filter.1.Name", "tag:goldsmith:build"),
+        ("Filter.1.Value.1", "b"),
+        ("Filter.2.Name", "status"),
+        ("Filter.2.Value.1", "available"),
+    ] {
+        assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_volume_that_is_gone_is_deleted() {
+    let (ec2, replay) = ec2(["InvalidVolume.NotFound", "VolumeInUse"].map(|code| Canned::ec2_error(400, code)));
+    ec2.delete_volume("eu-west-1", "vol-1").await.unwrap();
+    assert_eq!(form(&replay, 0)["VolumeId"], "vol-1");
+    assert_eq!(ec2.delete_volume("eu-west-1", "vol-1").await.unwrap_err().kind, Kind::WrongState);
+}

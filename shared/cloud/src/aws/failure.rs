@@ -122,7 +122,7 @@ pub(super) fn kind_of(code: &str, status: u16) -> Kind {
             Kind::Duplicate
         }
         code if code.ends_with(".Duplicate") => Kind::Duplicate,
-        "IncorrectInstanceState" | "IncorrectState" | "InvalidState" => Kind::WrongState,
+        "IncorrectInstanceState" | "IncorrectState" | "InvalidState" | "VolumeInUse" => Kind::WrongState,
         code if code.ends_with(".InUse") || code.ends_with(".Unavailable") => Kind::WrongState,
         code if is_unknown_resource(code) => Kind::NotFound,
         code if is_denial(code) => Kind::Denied,
@@ -238,6 +238,7 @@ mod tests {
             ("ConflictException", 409, Kind::Duplicate),
             ("IncorrectInstanceState", 400, Kind::WrongState),
             ("InvalidSnapshot.InUse", 400, Kind::WrongState),
+            ("VolumeInUse", 400, Kind::WrongState),
             ("InvalidInstanceID.NotFound", 400, Kind::NotFound),
             ("HTTP 404", 404, Kind::NotFound),
             ("UnauthorizedOperation", 403, Kind::Denied),

@@ -73,7 +73,7 @@ impl Region {
             volumes: self
                 .volumes
                 .iter()
-                .filter(|(_, volume)| !volume.goes_with_it && !instances.contains_key(&volume.instance))
+                .filter(|(_, volume)| self.has_left(volume))
                 .map(|(id, volume)| (id.clone(), volume.tags.clone()))
                 .collect(),
             images: self

@@ -10,7 +10,7 @@ use super::ami::changed;
 use super::call::Call;
 use super::pace::{Looks, Pace};
 use super::world::{Region, World};
-use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Ping, Result, Tags};
+use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Ping, Result, Tags, Volume};
 
 /// An instance and how it goes on.
 pub(super) struct MachineRecord {
@@ -274,9 +274,47 @@ impl Machines for FakeCloud {
         })
         .await
     }
+
+    async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>> {
+        let mut world = self.world();
+        let region = world.region(region);
+        let left = region.volumes.iter().filter(|(_, volume)| region.has_left(volume));
+        let ours = left.filter(|(_, volume)| volume.tags.get(key).is_some_and(|found| found == value));
+        Ok(ours.map(|(id, volume)| Volume { id: id.clone(), tags: volume.tags.clone() }).collect())
+    }
+
+    async fn delete_volume(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("DeleteVolume", region);
+        self.effect(call, id, |world| {
+            let region = world.region(region);
+            if region.volumes.get(id).is_some_and(|volume| !region.has_left(volume)) {
+                return Err(call.error(Kind::WrongState, "VolumeInUse", format!("the volume {id} is attached")));
+            }
+            region.volumes.remove(id);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Region {
+    /// Whether a volume has outlived its instance.
+    pub(super) fn has_left(&self, volume: &VolumeRecord) -> bool {
+        let lives = self.machines.get(&volume.instance).is_some_and(|machine| !machine.instance.state.is_gone());
+        !volume.goes_with_it && !lives
+    }
 }
 
 impl FakeCloud {
+    /// Puts a volume that no instance has into a Region; answers its id.
+    pub fn add_volume(&self, region: &str, tags: &Tags) -> String {
+        let mut world = self.world();
+        let id = world.ec2_id("vol");
+        let volume = VolumeRecord { instance: String::new(), goes_with_it: false, tags: tags.clone() };
+        world.region(region).volumes.insert(id.clone(), volume);
+        id
+    }
+
     /// There is no capacity for this type in this subnet (none: the default one), until [`FakeCloud::restore_capacity`].
     pub fn no_capacity(&self, instance_type: &str, subnet: Option<&str>) {
         self.world().no_capacity.insert((instance_type.to_owned(), subnet.map(str::to_owned)));

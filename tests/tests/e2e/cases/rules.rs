@@ -1,9 +1,11 @@
 //! Builds under rules of EC2's that the defaults of the local AWS do not show.
 
+use aws_sdk_ec2::types::{InstanceStateName, InstanceType, ResourceType, Tag, TagSpecification};
 use goldsmith_store::ImageStatus;
 use serde_json::json;
 
 use super::Case;
+use crate::STACK;
 use crate::definitions::{Pipeline, folder};
 use crate::stack::Stack;
 
@@ -13,7 +15,7 @@ const OWN: &str = "000000000000";
 const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
 pub(super) const CASES: &[(&str, Case)] = &[
-    ("volumes_of_a_source_that_keeps_its_own_go_with_their_instances", keeping_source),
+    ("volumes_of_a_source_that_keeps_its_own_go_with_their_instances_or_are_swept", keeping_source),
     ("what_is_new_and_unknown_for_a_while_is_asked_for_again", unknown_for_a_while),
     ("an_image_is_encrypted_with_the_accounts_own_keys", own_keys),
     ("a_key_of_another_account_is_refused_until_the_stack_names_it", foreign_key),
@@ -66,6 +68,33 @@ fn keeping_source(stack: &Stack) {
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
     // The first number counts volumes too: one would be the build's, one the test's.
     assert_eq!(stack.left_of(built.build()).counts(), (0, 2, 2));
+    leave_volume(stack, built.build());
+    assert_eq!(stack.left_of(built.build()).counts(), (1, 2, 2));
+    stack.invoke("reap", &json!({"sweep": true}));
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 2, 2));
+}
+
+/// Runs an instance whose volume outlives it and carries a build's tags.
+fn leave_volume(stack: &Stack, build: &str) {
+    let ec2 = aws_sdk_ec2::Client::new(stack.sdk());
+    let tags = [("goldsmith:build", build), ("goldsmith:stack", STACK), ("goldsmith:home", "eu-west-1")];
+    let tags = tags.map(|(key, value)| Tag::builder().key(key).value(value).build());
+    let of_volumes =
+        TagSpecification::builder().resource_type(ResourceType::Volume).set_tags(Some(tags.to_vec())).build();
+    let launch = ec2
+        .run_instances()
+        .image_id("resolve:ssm:/aws/service/goldsmith-local/debian-12-sda1")
+        .min_count(1)
+        .max_count(1);
+    let launch = launch.instance_type(InstanceType::T3Small).tag_specifications(of_volumes);
+    let id = stack.block_on(launch.send()).unwrap().instances()[0].instance_id().unwrap().to_owned();
+    let state = || {
+        let found = stack.block_on(ec2.describe_instances().instance_ids(&id).send()).ok()?;
+        found.reservations()[0].instances()[0].state()?.name().cloned()
+    };
+    stack.wait_for("the instance", || (state()? == InstanceStateName::Running).then_some(()));
+    stack.block_on(ec2.terminate_instances().instance_ids(&id).send()).unwrap();
+    stack.wait_for("its end", || (state()? == InstanceStateName::Terminated).then_some(()));
 }
 
 fn unknown_for_a_while(stack: &Stack) {
