@@ -141,10 +141,18 @@ class Deployment:
                 {"id": s["SubnetId"], "vpcId": s["VpcId"], "availabilityZone": s["AvailabilityZone"], "cidr": s["CidrBlock"]}
                 for s in subnets
             ],
-            "instanceProfiles": [r["PhysicalResourceId"] for r in made if r["ResourceType"] == "AWS::IAM::InstanceProfile"],
+            "instanceProfiles": [
+                self.profile(r["PhysicalResourceId"]) for r in made if r["ResourceType"] == "AWS::IAM::InstanceProfile"
+            ],
         }
         account = self.client("sts").get_caller_identity()["Account"]
         self.post("/_local/resources", {"region": self.options.region, "account": account, **body})
+
+    def profile(self, identity):
+        """An instance profile with its role, whose credentials its instances get. The emulator identifies it by its ARN."""
+        name = identity.rpartition("/")[2]
+        found = self.client("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+        return {"name": name, "role": found["Roles"][0]["Arn"]}
 
     def post(self, path, body):
         request = urllib.request.Request(

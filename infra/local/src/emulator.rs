@@ -49,6 +49,11 @@ impl Emulator {
         Emulator { host }
     }
 
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.host)
+    }
+
     /// One JSON call. `target` is the service's `X-Amz-Target`; `service` the name that it is signed for.
     pub(crate) async fn call(
         &self,

@@ -22,6 +22,7 @@ mod guest;
 mod ids;
 mod imaging;
 mod lifecycle;
+mod metadata;
 mod oci;
 mod options;
 mod postman;

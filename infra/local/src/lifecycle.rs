@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::guest::{Guest, GuestError, Wish};
+use crate::metadata;
 use crate::world::{InstanceState, Reason};
 
 /// How often the inside of a running instance is asked for a reboot or shutdown.
@@ -62,20 +63,21 @@ impl Endpoint {
         self.watch(id).await;
     }
 
-    async fn bring_up(&self, id: &str) -> Result<(), GuestError> {
+    async fn bring_up(self: &Arc<Self>, id: &str) -> Result<(), GuestError> {
         let Some(guest) = self.attach(id).await? else { return Ok(()) };
         guest.boot().await
     }
 
     /// The inside of an instance, made known when it is not yet.
-    pub(crate) async fn attach(&self, id: &str) -> Result<Option<Arc<Guest>>, GuestError> {
+    pub(crate) async fn attach(self: &Arc<Self>, id: &str) -> Result<Option<Arc<Guest>>, GuestError> {
         if let Some(guest) = self.guest(id) {
             return Ok(Some(guest));
         }
         let Some(layers) = self.world().instances.get(id).map(|instance| instance.layers.clone()) else {
             return Ok(None);
         };
-        let guest = Arc::new(self.host.guest(id, &layers).await?);
+        let metadata = metadata::open(self, id).await?;
+        let guest = Arc::new(self.host.guest(id, &layers, metadata).await?);
         self.keep_guest(id, guest.clone());
         Ok(Some(guest))
     }

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) age: Duration,
     /// For how long calls that name something new do not know it yet.
     pub(crate) unknown_for: Duration,
+    /// How long after a boot an instance's role has no credentials yet.
+    pub(crate) credentials_after: Duration,
     /// Snapshots that may be copied into a Region at once.
     pub(crate) copy_slots: usize,
     /// Regions that are not enabled.
@@ -47,6 +49,8 @@ pub(crate) struct Change {
     age: Option<u32>,
     /// Seconds.
     unknown_for: Option<f64>,
+    /// Seconds.
+    credentials_after: Option<f64>,
     copy_slots: Option<usize>,
     regions: Option<Regions>,
 }
@@ -65,6 +69,7 @@ impl From<&Options> for Settings {
             registration_events: options.registration_events,
             age: Duration::ZERO,
             unknown_for: Duration::ZERO,
+            credentials_after: Duration::ZERO,
             copy_slots: COPY_SLOTS,
             disabled_regions: BTreeSet::new(),
         }
@@ -87,8 +92,10 @@ impl Settings {
     pub(crate) fn apply(&mut self, change: &Change) -> Result<(), ApiError> {
         let lag = within(change.describe_lag, LONGEST_LAG, "describeLag")?;
         let unknown_for = within(change.unknown_for, LONGEST_UNKNOWN, "unknownFor")?;
+        let credentials_after = within(change.credentials_after, LONGEST_UNKNOWN, "credentialsAfter")?;
         self.lag = lag.unwrap_or(self.lag);
         self.unknown_for = unknown_for.unwrap_or(self.unknown_for);
+        self.credentials_after = credentials_after.unwrap_or(self.credentials_after);
         self.copy_slots = change.copy_slots.unwrap_or(self.copy_slots);
         if let Some(regions) = &change.regions {
             self.disabled_regions.clone_from(&regions.disabled);

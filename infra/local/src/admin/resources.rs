@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::api::{ApiError, DEFAULT_ACCOUNT, Scope};
 use crate::endpoint::Endpoint;
 use crate::ids;
-use crate::world::{KmsKey, Network, SecurityGroup, Subnet, Tags, World, key_arn, split};
+use crate::world::{KmsKey, Network, SecurityGroup, Subnet, Tags, World, key_arn, profile_name, split};
 
 /// What is handed over for one account and Region, beside what is there already. Handing over twice changes nothing.
 #[derive(Deserialize)]
@@ -18,9 +18,9 @@ pub(super) struct Handed {
     subnets: Vec<HandedSubnet>,
     #[serde(default)]
     security_groups: Vec<HandedGroup>,
-    /// Names or ARNs. From the first one on, a launch with another one is refused.
+    /// From the first one on, a launch with another one is refused.
     #[serde(default)]
-    instance_profiles: Vec<String>,
+    instance_profiles: Vec<HandedProfile>,
     /// Id of the default VPC, where it is one that another endpoint shows too; `false`: there is none any more.
     default_vpc: Option<DefaultVpc>,
     /// From the first one on, a key that is not known, or not let be used, fails what is encrypted with it.
@@ -46,6 +46,14 @@ enum Manager {
     Aws,
     #[default]
     Customer,
+}
+
+/// Its name or ARN; with the ARN of its role where instances are to have that role's credentials.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum HandedProfile {
+    Named(String),
+    WithRole { name: String, role: String },
 }
 
 #[derive(Deserialize)]
@@ -92,9 +100,7 @@ pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Result<Value, Ap
         add_group(&mut network, group);
     }
     for profile in handed.instance_profiles {
-        if !network.instance_profiles.contains(&profile) {
-            network.instance_profiles.push(profile);
-        }
+        add_profile(&mut network, profile);
     }
     let counts = json!({
         "kmsKeys": world.storage(&scope).keys.len(),
@@ -129,6 +135,19 @@ fn add_group(network: &mut Network, group: HandedGroup) {
     let vpc_id = group.vpc_id.unwrap_or_else(|| network.vpc_id.clone());
     let name = group.name.unwrap_or_else(|| group.id.clone());
     network.security_groups.push(SecurityGroup::new(group.id, &name, &vpc_id));
+}
+
+fn add_profile(network: &mut Network, profile: HandedProfile) {
+    let name = match profile {
+        HandedProfile::Named(name) => name,
+        HandedProfile::WithRole { name, role } => {
+            network.profile_roles.insert(profile_name(&name).to_owned(), role);
+            name
+        }
+    };
+    if !network.instance_profiles.contains(&name) {
+        network.instance_profiles.push(name);
+    }
 }
 
 fn read_key(scope: &Scope, handed: HandedKey) -> Result<KmsKey, ApiError> {

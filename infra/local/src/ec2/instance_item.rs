@@ -5,7 +5,7 @@ use super::network::zone_id;
 use super::xml::Xml;
 use crate::api::Scope;
 use crate::ids;
-use crate::world::{Instance, InstanceState, Network, Reason, iso};
+use crate::world::{Instance, InstanceState, Network, Reason, iso, profile_arn, profile_id};
 
 /// An instance and the state it is shown in.
 pub(super) type Seen<'w> = (&'w Instance, InstanceState);
@@ -63,8 +63,7 @@ impl Shown<'_> {
         xml.items("networkInterfaceSet", (!gone).then_some(()), |xml, ()| self.interface(xml, instance));
         devices(xml, instance, shown);
         if let Some(profile) = &instance.profile {
-            let name = profile.rsplit('/').next().unwrap_or_default();
-            let arn = format!("arn:aws:iam::{}:instance-profile/{name}", instance.scope.account);
+            let arn = profile_arn(&instance.scope.account, profile);
             xml.node("iamInstanceProfile", |xml| {
                 xml.text("id", profile_id(&arn)).text("arn", &arn);
             });
@@ -201,9 +200,4 @@ fn mac_address(id: &str) -> String {
     let hex = ids::digest(id);
     let pairs: Vec<&str> = (0..5).map(|at| &hex[2 * at..2 * at + 2]).collect();
     format!("02:{}", pairs.join(":"))
-}
-
-/// The id of an instance profile, in IAM's form, which follows from its ARN: profiles are the emulator's.
-fn profile_id(arn: &str) -> String {
-    format!("AIPA{}", ids::digest(arn)[..17].to_uppercase())
 }

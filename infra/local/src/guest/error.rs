@@ -27,6 +27,9 @@ pub(crate) enum GuestError {
     /// A file inside.
     #[error("cannot open {path} in the instance")]
     Open { path: String, source: io::Error },
+    /// Its metadata service cannot listen.
+    #[error("cannot listen for what instance {id} asks of its metadata")]
+    Metadata { id: String, source: io::Error },
     /// It is not booted.
     #[error("instance {id} is not running")]
     NotRunning { id: String },

@@ -12,6 +12,7 @@ use super::error::run_now;
 use super::isolation::{Disk, Isolation, Way};
 use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
 use super::{Guest, Power, boot, groups, processes, runtime};
+use crate::metadata::Service;
 use crate::{base, ids};
 
 /// This machine's own files as a base image.
@@ -67,7 +68,7 @@ impl Host {
 
     /// The inside of an instance: of a new one nothing is there yet, its first boot makes it; one from before a restart
     /// of the endpoint has its disk.
-    pub(crate) async fn guest(&self, id: &str, layers: &[String]) -> Result<Guest, GuestError> {
+    pub(crate) async fn guest(&self, id: &str, layers: &[String], metadata: Service) -> Result<Guest, GuestError> {
         let unable = || GuestError::Unable { missing: self.abilities.missing().unwrap_or_default() };
         let mut way = self.abilities.way().ok_or_else(unable)?;
         self.link_base(way).await?;
@@ -83,6 +84,8 @@ impl Host {
             way,
             power: Mutex::new(if has_disk { Power::Off } else { Power::New }),
             boots: AtomicU64::new(0),
+            booted_at: std::sync::Mutex::new(None),
+            metadata,
         })
     }
 

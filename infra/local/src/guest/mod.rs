@@ -24,8 +24,8 @@ use std::fs::File;
 use std::future::Future;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
@@ -41,6 +41,7 @@ pub use host::remove_state;
 pub(crate) use host::{HOST, Host};
 pub(crate) use runtime::host_mirror;
 
+use crate::metadata::Service;
 use boot::Running;
 use isolation::{Isolation, Way};
 
@@ -66,6 +67,9 @@ pub(crate) struct Guest {
     way: Way,
     power: Mutex<Power>,
     boots: AtomicU64,
+    booted_at: std::sync::Mutex<Option<Instant>>,
+    /// What answers for its metadata, as long as it is there.
+    metadata: Service,
 }
 
 /// What of an instance exists on the host.
@@ -97,6 +101,11 @@ impl Guest {
         self.boots.load(Ordering::SeqCst)
     }
 
+    /// How long ago it has booted, under this endpoint.
+    pub(crate) fn up_for(&self) -> Option<Duration> {
+        self.booted_at.lock().unwrap_or_else(PoisonError::into_inner).map(|booted| booted.elapsed())
+    }
+
     /// Starts it; makes its disk first when it has none yet.
     pub(crate) async fn boot(self: &Arc<Self>) -> Result<(), GuestError> {
         let guest = self.clone();
@@ -114,6 +123,7 @@ impl Guest {
         *power = Power::Off; // The disk is there, even when it does not start.
         *power = Power::On(boot::start(self).await?);
         self.boots.fetch_add(1, Ordering::SeqCst);
+        *self.booted_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(())
     }
 
@@ -168,11 +178,12 @@ impl Guest {
         self.power.lock().await.running().map_or(0, |running| running.others(self).len())
     }
 
-    /// A command that runs inside, with the environment of an SSM agent. None when it is not booted.
+    /// A command that runs inside, with the environment of an SSM agent, and where the metadata and the emulator are. None
+    /// when it is not booted.
     pub(crate) async fn command(&self, program: &str) -> Option<Command> {
         let power = self.power.lock().await;
         let mut command = power.running()?.enter(self);
-        command.arg(program).env_clear().envs(runtime::environment());
+        command.arg(program).env_clear().envs(runtime::environment()).envs(self.metadata.environment());
         Some(command)
     }
 

@@ -26,7 +26,9 @@ pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
 pub(crate) use journal::{Journal, JournalError};
 pub(crate) use key_pair::KeyPair;
 pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
-pub(crate) use network::{Network, Peer, Rule, SecurityGroup, Subnet, no_default_vpc};
+pub(crate) use network::{
+    Network, Peer, Rule, SecurityGroup, Subnet, no_default_vpc, profile_arn, profile_id, profile_name,
+};
 pub(crate) use storage::{KmsKey, SnapshotAccess, Storage, key_arn, split};
 use table::Rows;
 pub(crate) use table::Table;

@@ -1,5 +1,6 @@
 //! VPC, subnets, security groups and instance profiles that launches may name.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,9 @@ pub(crate) struct Network {
     pub(crate) security_groups: Vec<SecurityGroup>,
     /// Names or ARNs of instance profiles that exist. None handed over: any name is taken.
     pub(crate) instance_profiles: Vec<String>,
+    /// ARN of the role of an instance profile, by the profile's name, where it was handed over.
+    #[serde(default)]
+    pub(crate) profile_roles: BTreeMap<String, String>,
     /// Whether the default VPC is gone, as in accounts whose owner has deleted it.
     #[serde(default)]
     pub(crate) no_default_vpc: bool,
@@ -121,7 +125,14 @@ impl Network {
         };
         let subnets = [("a", 0), ("b", 16), ("c", 32)].map(subnet).to_vec();
         let group = SecurityGroup::new(ids::derived("sg", &format!("{scope}")), "default", &vpc_id);
-        Network { vpc_id, subnets, security_groups: vec![group], instance_profiles: Vec::new(), no_default_vpc: false }
+        Network {
+            vpc_id,
+            subnets,
+            security_groups: vec![group],
+            instance_profiles: Vec::new(),
+            profile_roles: BTreeMap::new(),
+            no_default_vpc: false,
+        }
     }
 
     /// The named subnet, or the default one.
@@ -207,8 +218,7 @@ impl Network {
 
     /// Checks an instance profile's name or ARN against those handed over.
     pub(crate) fn check_profile(&self, asked: &str) -> Result<(), ApiError> {
-        let name = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
-        let known = |profile: &String| name(profile) == name(asked);
+        let known = |profile: &String| profile_name(profile) == profile_name(asked);
         if self.instance_profiles.is_empty() || self.instance_profiles.iter().any(known) {
             return Ok(());
         }
@@ -217,6 +227,26 @@ impl Network {
         );
         Err(ApiError::new("InvalidParameterValue", message))
     }
+
+    /// ARN of the role of an instance profile, given by name or ARN, where that is known.
+    pub(crate) fn role_of(&self, profile: &str) -> Option<&str> {
+        self.profile_roles.get(profile_name(profile)).map(String::as_str)
+    }
+}
+
+/// The name of an instance profile or a role, which may be given by its ARN.
+pub(crate) fn profile_name(name_or_arn: &str) -> &str {
+    name_or_arn.rsplit('/').next().unwrap_or_default()
+}
+
+/// The ARN of an instance profile, given by its name or ARN.
+pub(crate) fn profile_arn(account: &str, profile: &str) -> String {
+    format!("arn:aws:iam::{account}:instance-profile/{}", profile_name(profile))
+}
+
+/// The id of an instance profile, in IAM's form, which follows from its ARN: profiles are the emulator's.
+pub(crate) fn profile_id(arn: &str) -> String {
+    format!("AIPA{}", ids::digest(arn)[..17].to_uppercase())
 }
 
 /// What a call is told that would be for the default VPC.

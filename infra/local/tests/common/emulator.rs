@@ -112,6 +112,7 @@ fn answer(mut stream: TcpStream, log: &Mutex<Vec<Received>>, groups: &mut BTreeS
             groups.insert(group.to_owned());
             ("200 OK", json!({}))
         }
+        ("AWSSecurityTokenServiceV20110615.AssumeRole", _) => session_of(&body),
         ("AmazonSSM.DeleteParameter", _) => ("400 Bad", json!({"__type": "ParameterNotFound"})),
         (_, Some(group)) if !groups.contains(group) => ("400 Bad", json!({"__type": "ResourceNotFoundException"})),
         _ => ("200 OK", json!({"FailedEntryCount": 0})),
@@ -121,4 +122,17 @@ fn answer(mut stream: TcpStream, log: &Mutex<Vec<Received>>, groups: &mut BTreeS
     }
     let text = answer.to_string();
     write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{text}", text.len()).unwrap();
+}
+
+/// A session of the role that is asked for; a role of this name trusts nobody.
+fn session_of(body: &Value) -> (&'static str, Value) {
+    if body["RoleArn"].as_str().unwrap().ends_with("/untrusting") {
+        return (
+            "403 Forbidden",
+            json!({"__type": "AccessDenied", "message": "not authorized to perform: sts:AssumeRole"}),
+        );
+    }
+    let keys = json!({"AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "secret", "SessionToken": "session",
+        "Expiration": 1_900_000_000});
+    ("200 OK", json!({"Credentials": keys}))
 }

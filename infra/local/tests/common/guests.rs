@@ -28,10 +28,15 @@ pub(crate) async fn base_image() -> Option<PathBuf> {
 
 /// Launches an instance and waits until it takes commands.
 pub(crate) async fn launch(client: Client, image: &str) -> String {
+    launch_with(client, &[("ImageId", image), ("InstanceType", "t3.small")]).await
+}
+
+/// The same of one that the form describes.
+pub(crate) async fn launch_with(client: Client, form: &[(&str, &str)]) -> String {
     if let Ok(expected) = std::env::var(EXPECTED_ISOLATION) {
         assert_eq!(client.admin("GET", "inventory", &Value::Null)["isolation"], expected);
     }
-    let id = client.ec2_value("RunInstances", &[("ImageId", image), ("InstanceType", "t3.small")], "instanceId");
+    let id = client.ec2_value("RunInstances", form, "instanceId");
     until("the instance to be online", || {
         let (_, answer) =
             client.ssm("DescribeInstanceInformation", &json!({"Filters": [{"Key": "InstanceIds", "Values": [id]}]}));

@@ -1,0 +1,210 @@
+//! The metadata service of instances: for each a listener of its own on the loopback.
+//!
+//! AWS serves it at 169.254.169.254. An instance here shares this machine's network, where that address may be somebody
+//! else's; what runs inside finds the listener by `AWS_EC2_METADATA_SERVICE_ENDPOINT` in its environment, as every SDK does.
+//! A port for each instance, not a path, since some SDKs take only the host and the port from that address.
+
+mod role;
+mod tokens;
+mod tree;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::http::request;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::endpoint::Endpoint;
+use crate::guest::GuestError;
+use crate::world::{Instance, profile_name};
+use role::Role;
+use tokens::Tokens;
+
+const TOKEN: &str = "x-aws-ec2-metadata-token";
+const TOKEN_SECONDS: &str = "x-aws-ec2-metadata-token-ttl-seconds";
+/// Longest life of a token: six hours.
+const LONGEST_TOKEN: u64 = 21_600;
+
+/// What answers for one instance, as long as this is there.
+#[derive(Debug)]
+pub(crate) struct Service {
+    address: SocketAddr,
+    emulator: Option<String>,
+    /// The listener ends with it.
+    _open: oneshot::Sender<()>,
+}
+
+impl Service {
+    /// Where programs in the instance find this, and AWS.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let metadata = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", self.address));
+        let aws = self.emulator.as_ref().map(|url| ("AWS_ENDPOINT_URL", url.clone()));
+        [metadata].into_iter().chain(aws)
+    }
+}
+
+/// The service's own knowledge of its instance; all else is in the world.
+struct State {
+    endpoint: Arc<Endpoint>,
+    instance: String,
+    tokens: Tokens,
+    role: Role,
+}
+
+/// An answer before it is put on the wire.
+struct Reply {
+    status: u16,
+    content_type: &'static str,
+    body: Vec<u8>,
+    /// For how long the token in it is good.
+    token_seconds: Option<u64>,
+}
+
+impl Reply {
+    fn text(body: impl Into<Vec<u8>>) -> Self {
+        Reply { status: 200, content_type: "text/plain", body: body.into(), token_seconds: None }
+    }
+
+    fn json(body: String) -> Self {
+        Reply { content_type: "application/json", ..Self::text(body) }
+    }
+
+    fn refusal(status: u16, words: &str) -> Self {
+        Reply { status, ..Self::text(format!("{status} - {words}")) }
+    }
+}
+
+/// Begins to answer for an instance.
+pub(crate) async fn open(endpoint: &Arc<Endpoint>, id: &str) -> Result<Service, GuestError> {
+    let failed = |source| GuestError::Metadata { id: id.to_owned(), source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let (_open, mut closed) = oneshot::channel();
+    let state = Arc::new(State {
+        endpoint: endpoint.clone(),
+        instance: id.to_owned(),
+        tokens: Tokens::default(),
+        role: Role::default(),
+    });
+    endpoint.spawn(async move {
+        loop {
+            tokio::select! {
+                _ = &mut closed => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => connect(&state, stream),
+                    Err(error) => tracing::warn!(%error, "a connection to the metadata is lost"),
+                },
+            }
+        }
+    });
+    Ok(Service { address, emulator: endpoint.emulator.as_ref().map(|emulator| emulator.url()), _open })
+}
+
+fn connect(state: &Arc<State>, stream: TcpStream) {
+    stream.set_nodelay(true).ok();
+    let answering = state.clone();
+    state.endpoint.spawn(async move {
+        let service = service_fn(|request: Request<Incoming>| respond(&answering, request));
+        // One answer a connection: none outlives its instance.
+        let mut http = hyper::server::conn::http1::Builder::new();
+        if let Err(error) = http.keep_alive(false).serve_connection(TokioIo::new(stream), service).await {
+            tracing::debug!(%error, "a connection to the metadata ended early");
+        }
+    });
+}
+
+async fn respond(state: &State, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::http::Error> {
+    let (head, _) = request.into_parts();
+    let reply = answer(state, &head).await;
+    tracing::debug!(instance = state.instance, path = head.uri.path(), status = reply.status, "metadata");
+    let mut response = Response::builder().status(reply.status).header(CONTENT_TYPE, reply.content_type);
+    if let Some(seconds) = reply.token_seconds {
+        response = response.header(TOKEN_SECONDS, seconds);
+    }
+    response.body(Full::new(Bytes::from(reply.body)))
+}
+
+async fn answer(state: &State, head: &request::Parts) -> Reply {
+    let Some(instance) = state.endpoint.world().instances.get(&state.instance).cloned() else {
+        return Reply::refusal(404, "Not Found");
+    };
+    if instance.metadata.http_endpoint != "enabled" {
+        return Reply::refusal(403, "Forbidden");
+    }
+    match head.method {
+        Method::PUT if head.uri.path() == "/latest/api/token" => token(state, head),
+        Method::PUT => Reply::refusal(403, "Forbidden"),
+        Method::GET | Method::HEAD => match refuse_token(state, &instance, head) {
+            Some(refusal) => refusal,
+            None => read(state, &instance, head.uri.path()).await,
+        },
+        _ => Reply::refusal(405, "Not Allowed"),
+    }
+}
+
+fn header<'h>(head: &'h request::Parts, name: &str) -> Option<&'h str> {
+    head.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// A new token. What comes by a proxy gets none.
+fn token(state: &State, head: &request::Parts) -> Reply {
+    if head.headers.contains_key("x-forwarded-for") {
+        return Reply::refusal(403, "Forbidden");
+    }
+    match header(head, TOKEN_SECONDS).and_then(|seconds| seconds.trim().parse().ok()) {
+        Some(seconds @ 1..=LONGEST_TOKEN) => {
+            let token = state.tokens.issue(Duration::from_secs(seconds));
+            Reply { token_seconds: Some(seconds), ..Reply::text(token) }
+        }
+        _ => Reply::refusal(400, "Bad Request"),
+    }
+}
+
+/// Refuses whoever shows a wrong token, or none where one is needed.
+fn refuse_token(state: &State, instance: &Instance, head: &request::Parts) -> Option<Reply> {
+    let is_good = match header(head, TOKEN) {
+        Some(token) => state.tokens.is_good(token),
+        None => instance.metadata.http_tokens != "required",
+    };
+    (!is_good).then(|| Reply::refusal(401, "Unauthorized"))
+}
+
+async fn read(state: &State, instance: &Instance, path: &str) -> Reply {
+    let Some(path) = path.strip_prefix("/latest").filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
+        return if path == "/" { Reply::text("latest") } else { Reply::refusal(404, "Not Found") };
+    };
+    let path = path.trim_start_matches('/');
+    if path == "user-data" {
+        let data = instance.user_data.as_ref().and_then(|data| STANDARD.decode(data).ok());
+        return data.map_or_else(|| Reply::refusal(404, "Not Found"), Reply::text);
+    }
+    let network = state.endpoint.world().network(&instance.scope);
+    let role = usable_role(&state.endpoint, instance).filter(|_| instance.profile.is_some());
+    let name = role.as_deref().map(profile_name);
+    if let (Some(role), Some(name)) = (&role, name)
+        && path.strip_prefix(tree::CREDENTIALS) == Some(name)
+    {
+        return state.role.credentials(&state.endpoint, instance, role).await;
+    }
+    tree::look(&tree::of(instance, &network, name), path).map_or_else(|| Reply::refusal(404, "Not Found"), Reply::text)
+}
+
+/// ARN of the instance's role, where it has credentials by now: some time after each boot, and when there is an emulator
+/// whose role it is.
+fn usable_role(endpoint: &Endpoint, instance: &Instance) -> Option<String> {
+    let network = endpoint.world().network(&instance.scope);
+    let up_for = endpoint.guest(&instance.id)?.up_for().unwrap_or_default();
+    let is_there = endpoint.emulator.is_some() && up_for >= endpoint.settings().credentials_after;
+    network.role_of(instance.profile.as_deref()?).filter(|_| is_there).map(str::to_owned)
+}
