@@ -115,22 +115,32 @@ impl Stack {
     /// Starts an execution by the AWS CLI, which names it as the console does; its ARN. Where the CLI is not to be had
     /// from PyPI, by the SDK, unless `GOLDSMITH_REQUIRE_E2E=1`.
     pub(crate) fn start_by_aws_cli(&self, input: &str) -> String {
-        let text = |key: &str| self.0.description[key].as_str().unwrap();
-        let Some(python) = crate::aws_cli::python() else {
-            assert!(std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_none(), "the AWS CLI does not come from PyPI");
-            eprintln!("SKIPPED (the AWS CLI does not come from PyPI): the start is the SDK's");
+        let machine = self.state_machine();
+        let start = ["stepfunctions", "start-execution", "--state-machine-arn", &machine, "--input", input];
+        let Some(started) = self.aws_cli(&start) else {
             let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
             return self.start(&format!("by-the-sdk-{now}"), input);
         };
+        started["executionArn"].as_str().unwrap().to_owned()
+    }
+
+    /// A call by the AWS CLI as the account's root; its answer, null when it has none. None where the CLI is not to be had
+    /// from PyPI, unless `GOLDSMITH_REQUIRE_E2E=1`.
+    pub(crate) fn aws_cli(&self, arguments: &[&str]) -> Option<Value> {
+        let text = |key: &str| self.0.description[key].as_str().unwrap();
+        let Some(python) = crate::aws_cli::python() else {
+            assert!(std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_none(), "the AWS CLI does not come from PyPI");
+            eprintln!("SKIPPED (the AWS CLI does not come from PyPI): {}", arguments[..2].join(" "));
+            return None;
+        };
         let mut aws = Command::new(python.with_file_name("aws"));
-        aws.args(["stepfunctions", "start-execution", "--state-machine-arn", &self.state_machine(), "--input", input]);
-        aws.args(["--query", "executionArn", "--output", "text"]);
+        aws.args(arguments).args(["--output", "json"]);
         aws.args(["--region", text("region"), "--endpoint-url", text("endpointUrl")]);
         aws.env("AWS_ACCESS_KEY_ID", text("accessKey")).env("AWS_SECRET_ACCESS_KEY", text("secretKey"));
         aws.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
         let output = aws.stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        Some(serde_json::from_slice(&output.stdout).unwrap_or_default())
     }
 
     /// Waits for the end of an execution.

@@ -5,6 +5,7 @@ mod failures;
 mod good;
 mod kills;
 mod refusals;
+mod role;
 mod rules;
 mod sources;
 mod starts;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         failures::CASES,
         refusals::CASES,
         sources::CASES,
+        role::CASES,
         rules::CASES,
         kills::CASES,
         starts::CASES,
