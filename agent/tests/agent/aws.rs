@@ -254,6 +254,16 @@ fn credentials_come_from_the_instance_or_the_container_too() {
         command.env("AWS_EC2_METADATA_DISABLED", "true");
     });
     assert_eq!(container.said(), ["1.2"]);
+    // Some SSM agents name their own credentials to the scripts that they run.
+    let profile = run_with(&machine(), |command| {
+        cloud.serve_metadata(command);
+        command.env("AWS_PROFILE", "default").env("AWS_SHARED_CREDENTIALS_FILE", "/var/lib/amazon/ssm/credentials");
+    });
+    assert_eq!(profile.said(), ["1.2"]);
+    cloud.content.lock().unwrap().untrusting = true;
+    let message = run_with(&machine(), |command| cloud.serve_metadata(command)).message();
+    let refused = "no session of its role, AssumeRoleUnauthorizedAccess: EC2 cannot assume the role";
+    assert!(message.ends_with(refused), "{message}");
     let none = run_with(&machine(), |command| {
         cloud.serve_metadata(command);
         command.env("AWS_EC2_METADATA_DISABLED", "true").env("AWS_REGION", "eu-west-1");

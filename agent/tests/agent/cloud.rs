@@ -24,6 +24,8 @@ pub(crate) struct Content {
     pub(crate) refusals: Vec<u16>,
     /// How often the instance's role is said not to be there.
     pub(crate) no_role: u32,
+    /// Whether the role does not let EC2 in.
+    pub(crate) untrusting: bool,
     /// `METHOD path?query` of each signed request.
     pub(crate) requests: Vec<String>,
 }
@@ -93,6 +95,8 @@ fn answer(stream: &TcpStream, content: &Mutex<Content>) {
         if request.path.contains("security-credentials") && content.no_role > 0 {
             content.no_role -= 1;
             (404, Vec::new())
+        } else if request.path.ends_with("/build-role") && content.untrusting {
+            (200, br#"{"Code": "AssumeRoleUnauthorizedAccess", "Message": "EC2 cannot assume the role"}"#.to_vec())
         } else {
             metadata(&request)
         }

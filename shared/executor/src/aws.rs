@@ -54,6 +54,8 @@ pub(crate) enum AwsError {
     Metadata(#[source] HttpError),
     #[error("{url} answers with status {status}")]
     MetadataStatus { url: String, status: u16 },
+    #[error("the instance has no session of its role, {code}: {message}")]
+    NoSession { code: String, message: String },
     #[error("the answer of {what} cannot be read")]
     Answer { what: String, source: serde_json::Error },
     #[error(transparent)]

@@ -98,7 +98,20 @@ fn wait_for(path: &str, deadline: Option<Instant>) -> Result<String, AwsError> {
     }
 }
 
+/// What the metadata say of a role that has no credentials, in place of them.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Refusal {
+    code: String,
+    message: String,
+}
+
 fn read(url: &str, json: &str) -> Result<Credentials, AwsError> {
+    let Refusal { code, message } = serde_json::from_str(json).unwrap_or_default();
+    // Containers' credentials have no code.
+    if !code.is_empty() && code != "Success" {
+        return Err(AwsError::NoSession { code, message });
+    }
     serde_json::from_str(json).map_err(|source| AwsError::Answer { what: url.to_owned(), source })
 }
 
