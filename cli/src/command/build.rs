@@ -21,6 +21,11 @@ use crate::watch::{self, Display};
 use ending::Ending;
 use start::Build;
 
+/// What helps who builds locally from an image that only AWS has.
+const LOCAL_SOURCES: &str = "help: the images of AWS and of Linux distributors are not here; of the public parameters the local \
+                             AWS has those below /aws/service/goldsmith-local/, such as \
+                             ssm:/aws/service/goldsmith-local/debian-12";
+
 /// Build a pipeline's image and watch it being built.
 ///
 /// Ctrl-C ends the watching, not the build.
@@ -82,6 +87,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         Format::Text if ending.exit() == Exit::Success => ending.lines().iter().try_for_each(|l| output::line(l))?,
         Format::Text => {
             ending.lines().iter().for_each(|line| output::say(line));
+            if globals.local && ending.lacks_public_parameter() {
+                output::say(LOCAL_SOURCES);
+            }
             if let Some(image) = ending.image() {
                 output::say(&format!("All that its steps said: {} logs {image}", globals.again()));
             }

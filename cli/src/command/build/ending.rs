@@ -97,6 +97,13 @@ impl Ending {
         self.image.is_none() && self.failure.as_ref().is_some_and(|cause| cause.error == "Goldsmith.Refused")
     }
 
+    /// Plan did not find a public parameter, such as AWS's own of a source image.
+    pub(crate) fn lacks_public_parameter(&self) -> bool {
+        let message = self.failure.as_ref().map(|cause| cause.message.as_str()).unwrap_or_default();
+        let names_one = message.starts_with("source image ssm:/aws/") && message.contains("there is no such parameter");
+        self.is_refused() && names_one
+    }
+
     /// The image, if Plan came as far as naming one.
     pub(crate) fn image(&self) -> Option<&str> {
         self.image.as_deref()

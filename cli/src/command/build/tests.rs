@@ -150,6 +150,18 @@ async fn what_ends_in_plan_has_no_image() {
             "goldsmith: error: b failed in Plan: the input lacks the field `pipeline`",
         ),
         (
+            execution(
+                ExecutionStatus::Failed,
+                None,
+                Some((
+                    "Goldsmith.Refused",
+                    "Plan: source image ssm:/aws/service/other: there is no such parameter in eu-west-1",
+                )),
+            ),
+            Exit::Invalid,
+            "goldsmith: error: b failed in Plan: source image ssm:/aws/service/other: there is no such parameter in eu-west-1",
+        ),
+        (
             execution(ExecutionStatus::TimedOut, None, None),
             Exit::Failed,
             "goldsmith: error: b failed in the execution: the execution ended without a cause",
@@ -157,5 +169,6 @@ async fn what_ends_in_plan_has_no_image() {
     ] {
         let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
         assert_eq!((ending.exit(), ending.lines()[0].as_str()), (exit, line));
+        assert_eq!(ending.lacks_public_parameter(), line.contains("ssm:/aws/service/other"), "{line}");
     }
 }

@@ -11,6 +11,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("a_missing_component_is_refused_with_file_and_line", missing_component),
     ("bad_yaml_is_refused_with_file_and_line", bad_yaml),
     ("an_unknown_pipeline_is_refused_by_plan", unknown_pipeline),
+    ("an_image_that_only_aws_has_is_refused_and_a_local_one_named", only_aws),
     ("a_mistyped_input_from_the_console_is_refused_by_plan", mistyped_input),
 ];
 
@@ -52,6 +53,16 @@ fn unknown_pipeline(stack: &Stack) {
     assert_eq!(execution.error.as_deref(), Some("Goldsmith.Refused"));
     let cause = "Plan: the field `pipeline` of the input names `nowhere`, which was never applied";
     assert_eq!(execution.cause.as_deref(), Some(cause));
+}
+
+fn only_aws(stack: &Stack) {
+    let source = "ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+    let folder = Pipeline { source, ..Pipeline::quick("only-aws", "") }.write();
+    let output = stack.goldsmith(&["build", &folder.path().display().to_string(), "--local"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("failed in Plan: source image {source}: there is no such parameter")), "{said}");
+    assert!(said.contains("such as ssm:/aws/service/goldsmith-local/debian-12\n"), "{said}");
 }
 
 fn mistyped_input(stack: &Stack) {
