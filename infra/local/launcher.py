@@ -26,6 +26,7 @@ RUN_COMMAND = {
     "DescribeInstanceInformation",
 }
 HANDED_ON = {"PutParameter", "DeleteParameter"}  # they come back from the endpoint, whose faults reach them so
+EC2 = "ec2.amazonaws.com"
 ENDPOINT_PARAMETERS = ("/aws/service/", "/goldsmith/examples/")
 HOP_HEADERS = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
 
@@ -207,6 +208,30 @@ def route_events(app):
     app.SERVICE_HANDLERS["events"] = events
 
 
+def assume_roles_as_ec2():
+    """The endpoint, which sends this header, takes an instance's role as EC2 does: one that trusts EC2's service."""
+    from ministack.core import iam_evaluator
+    from ministack.services import sts
+
+    check_pin(sts, {"_caller_identity": ["headers", "query_params"]})
+    check_pin(iam_evaluator, {"_principal_matches": ["principal", "caller_arn"]})
+    caller_identity, principal_matches = sts._caller_identity, iam_evaluator._principal_matches
+
+    def caller(headers, query_params=None):
+        found = caller_identity(headers, query_params)
+        if headers.get("x-goldsmith-local") == "1" and isinstance(found, dict) and found["principalType"] == "Root":
+            return {**found, "userArn": EC2, "principalType": "Service"}
+        return found
+
+    def matches(principal, caller_arn):
+        if caller_arn != EC2:
+            return principal_matches(principal, caller_arn)
+        services = principal.get("Service", []) if isinstance(principal, dict) else []
+        return principal == "*" or EC2 in ([services] if isinstance(services, str) else services)
+
+    sts._caller_identity, iam_evaluator._principal_matches = caller, matches
+
+
 def patch_step_functions():
     """A failed function fails its waiting task at once, and a stopped execution runs nothing more and keeps no token."""
     from ministack.services import stepfunctions as engine
@@ -358,6 +383,7 @@ def main():
     route_ssm(app, endpoint, authorise)
     route_events(app)
     guard_tokens(app, authorise)
+    assume_roles_as_ec2()
     patch_step_functions()
     tell_of_inner_states()
     scheduler.install(check_pin)

@@ -143,6 +143,18 @@ impl Stack {
         Some(serde_json::from_slice(&output.stdout).unwrap_or_default())
     }
 
+    /// Asks the emulator for a session of a role as the EC2 endpoint does; the status of its answer.
+    pub(crate) fn assume_as_the_endpoint_does(&self, role: &str) -> u16 {
+        let text = |key: &str| self.0.description[key].as_str().unwrap();
+        let scope = format!("AWS4-HMAC-SHA256 Credential={}/20261124/eu-west-1/sts/aws4_request", text("accessKey"));
+        let call = ureq::post(text("endpointUrl")).header("content-type", "application/x-amz-json-1.1");
+        let call = call.header("x-amz-target", "AWSSecurityTokenServiceV20110615.AssumeRole");
+        let call = call.header("authorization", scope).header("x-goldsmith-local", "1");
+        let call = call.config().http_status_as_error(false).build();
+        let body = serde_json::json!({"RoleArn": role, "RoleSessionName": "e2e"}).to_string();
+        call.send(body).unwrap().status().as_u16()
+    }
+
     /// Waits for the end of an execution.
     pub(crate) fn ended(&self, arn: &str) -> Execution {
         self.wait_for("the execution's end", || {

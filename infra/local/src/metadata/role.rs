@@ -77,8 +77,7 @@ enum Refusal {
     Emulator(String),
 }
 
-/// Opens a session as EC2 does: it is named after the instance. A trust policy that names EC2's service lets the emulator's
-/// root in.
+/// Opens a session as EC2 does: it is named after the instance. The launcher has the emulator take us for EC2's service.
 async fn assume(endpoint: &Endpoint, instance: &Instance, role: &str) -> Result<Credentials, Refusal> {
     let emulator = endpoint.emulator.as_ref().ok_or_else(|| Refusal::Emulator("there is no emulator".to_owned()))?;
     let target = "AWSSecurityTokenServiceV20110615.AssumeRole";

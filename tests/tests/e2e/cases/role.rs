@@ -12,6 +12,7 @@ use crate::stack::Stack;
 pub(super) const CASES: &[(&str, Case)] = &[
     ("a_bucket_is_refused_to_documents_until_the_stack_has_a_policy_for_it", bucket),
     ("documents_read_the_builds_own_parameters_and_no_others", parameters),
+    ("only_a_role_that_trusts_ec2_is_taken_for_an_instance", trust),
     ("credentials_that_come_late_are_waited_for_also_after_a_reboot", late),
 ];
 
@@ -117,6 +118,18 @@ fn parameters(stack: &Stack) {
     );
     let said = logs(stack, "reads-parameters/1.0.0/1");
     assert!(said.contains("of the build\n") && !said.contains("of the team"), "{said}");
+}
+
+fn trust(stack: &Stack) {
+    let name = ["cloudformation", "describe-stack-resources", "--stack-name", crate::STACK];
+    let Some(made) = stack.aws_cli(&name) else { return };
+    let made = made["StackResources"].as_array().unwrap();
+    let status_of = |logical: &str| {
+        let role = made.iter().find(|one| one["LogicalResourceId"] == logical).unwrap();
+        let role = format!("arn:aws:iam::000000000000:role/{}", role["PhysicalResourceId"].as_str().unwrap());
+        stack.assume_as_the_endpoint_does(&role)
+    };
+    assert_eq!((status_of("BuildRole"), status_of("LaunchRole")), (200, 403));
 }
 
 fn logs(stack: &Stack, image: &str) -> String {
