@@ -80,6 +80,7 @@ async fn an_instance_reads_who_and_where_it_is() {
         ("local-ipv4", "privateIpAddress"),
         ("local-hostname", "privateDnsName"),
         ("placement/availability-zone", "availabilityZone"),
+        ("placement/availability-zone/", "availabilityZone"),
         ("reservation-id", "reservationId"),
     ] {
         assert_eq!(Some(of(name)), described.element(element), "{name}");

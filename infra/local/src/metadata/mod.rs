@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::endpoint::Endpoint;
 use crate::guest::GuestError;
-use crate::world::{Instance, profile_name};
+use crate::world::{Instance, Network, profile_name};
 use role::Role;
 use tokens::Tokens;
 
@@ -184,16 +184,17 @@ async fn read(state: &State, instance: &Instance, path: &str) -> Reply {
     let Some(path) = path.strip_prefix("/latest").filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
         return if path == "/" { Reply::text("latest") } else { Reply::refusal(404, "Not Found") };
     };
-    let path = path.trim_start_matches('/');
+    // botocore asks for values with a slash at the end.
+    let path = path.trim_matches('/');
     if path == "user-data" {
         let data = instance.user_data.as_ref().and_then(|data| STANDARD.decode(data).ok());
         return data.map_or_else(|| Reply::refusal(404, "Not Found"), Reply::text);
     }
     let network = state.endpoint.world().network(&instance.scope);
-    let role = usable_role(&state.endpoint, instance).filter(|_| instance.profile.is_some());
-    let name = role.as_deref().map(profile_name);
-    if let (Some(role), Some(name)) = (&role, name)
-        && path.strip_prefix(tree::CREDENTIALS) == Some(name)
+    let role = usable_role(&state.endpoint, instance, &network);
+    let name = role.map(profile_name);
+    if let Some(role) = role
+        && path.strip_prefix(tree::CREDENTIALS) == name
     {
         return state.role.credentials(&state.endpoint, instance, role).await;
     }
@@ -202,9 +203,8 @@ async fn read(state: &State, instance: &Instance, path: &str) -> Reply {
 
 /// ARN of the instance's role, where it has credentials by now: some time after each boot, and when there is an emulator
 /// whose role it is.
-fn usable_role(endpoint: &Endpoint, instance: &Instance) -> Option<String> {
-    let network = endpoint.world().network(&instance.scope);
+fn usable_role<'n>(endpoint: &Endpoint, instance: &Instance, network: &'n Network) -> Option<&'n str> {
     let up_for = endpoint.guest(&instance.id)?.up_for().unwrap_or_default();
     let is_there = endpoint.emulator.is_some() && up_for >= endpoint.settings().credentials_after;
-    network.role_of(instance.profile.as_deref()?).filter(|_| is_there).map(str::to_owned)
+    network.role_of(instance.profile.as_deref()?).filter(|_| is_there)
 }

@@ -77,15 +77,12 @@ pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The value at a path, or the names in a folder, those of folders with a slash.
+/// The value at a path without slashes around it, or the names in a folder, those of folders with a slash.
 pub(super) fn look(tree: &BTreeMap<String, String>, path: &str) -> Option<String> {
     if let Some(value) = tree.get(path) {
         return Some(value.clone());
     }
-    let folder = match path.trim_end_matches('/') {
-        "" => String::new(),
-        path => format!("{path}/"),
-    };
+    let folder = if path.is_empty() { String::new() } else { format!("{path}/") };
     let inside = tree.keys().filter_map(|path| path.strip_prefix(&folder));
     let names: BTreeSet<&str> = inside.map(|rest| rest.split_inclusive('/').next().unwrap_or_default()).collect();
     (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join("\n"))
@@ -101,7 +98,7 @@ mod tests {
         let tree = tree.map(|path| (path.to_owned(), format!("value of {path}"))).into();
         let look = |path| look(&tree, path);
         assert_eq!(look("meta-data").as_deref(), Some("iam/\ninstance-id\nplacement/"));
-        assert_eq!(look("meta-data/placement/").as_deref(), Some("region"));
+        assert_eq!(look("meta-data/placement").as_deref(), Some("region"));
         assert_eq!(look("").as_deref(), Some("meta-data/"));
         assert_eq!(look("meta-data/instance-id").as_deref(), Some("value of meta-data/instance-id"));
         assert_eq!(look("meta-data/instance-id/x"), None);
