@@ -1,4 +1,4 @@
-//! One request: tells the three protocols apart, performs the call, and applies the fault that it sets off.
+//! One request: tells the four protocols apart, performs the call, and applies the fault that it sets off.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use hyper::{Request, Response};
 use crate::api::{ApiError, Scope};
 use crate::endpoint::Endpoint;
 use crate::faults::{CallFacts, CallFault};
-use crate::{admin, ec2, ids, ssm};
+use crate::{admin, ebs, ec2, ids, ssm};
 
 /// A connection that is closed without an answer, because a fault says so or the request broke off.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,21 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+/// An answer that may have headers of its own, and bytes that are no text.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        let Answer { status, content_type, body } = answer;
+        Reply { status, content_type, headers: Vec::new(), body: body.into() }
+    }
+}
+
 /// Answers one request.
 pub(crate) async fn handle(
     endpoint: Arc<Endpoint>,
@@ -34,16 +49,14 @@ pub(crate) async fn handle(
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(route) = head.uri.path().strip_prefix("/_local/") {
         let answer = admin::handle(&endpoint, &head.method, route, &body).await;
-        return respond(answer);
+        return respond(answer.into());
     }
     let scope = Scope::of_request(header("authorization"), header("x-goldsmith-account"));
-    let call = match header("x-amz-target").and_then(|target| target.strip_prefix("AmazonSSM.")) {
-        Some(action) if ssm::HANDED_ON.contains(&action) => Call::HandedOn { action: action.to_owned(), body },
-        Some(action) => Call::Ssm { action: action.to_owned(), body },
-        None => {
-            let denied_keys = header(DENIED_KEYS).unwrap_or_default().to_owned();
-            Call::Ec2 { params: ec2::Params::parse(head.uri.query(), &body), denied_keys }
-        }
+    let call = if ebs::is_path(head.uri.path()) {
+        Call::Ebs(ebs::Request::read(&head, body))
+    } else {
+        let denied_keys = header(DENIED_KEYS).unwrap_or_default();
+        query_or_json(header("x-amz-target"), head.uri.query(), body, denied_keys)
     };
     respond(answer(&endpoint, &scope, &call).await?)
 }
@@ -51,12 +64,22 @@ pub(crate) async fn handle(
 /// Header with which the one who knows the caller's policies names the keys that these keep from it, by ARN.
 const DENIED_KEYS: &str = "x-goldsmith-denied-keys";
 
+/// A call of EC2 or of Systems Manager.
+fn query_or_json(target: Option<&str>, query: Option<&str>, body: Bytes, denied_keys: &str) -> Call {
+    match target.and_then(|target| target.strip_prefix("AmazonSSM.")) {
+        Some(action) if ssm::HANDED_ON.contains(&action) => Call::HandedOn { action: action.to_owned(), body },
+        Some(action) => Call::Ssm { action: action.to_owned(), body },
+        None => Call::Ec2 { params: ec2::Params::parse(query, &body), denied_keys: denied_keys.to_owned() },
+    }
+}
+
 enum Call {
     Ec2 {
         params: ec2::Params,
         /// ARNs with commas between them.
         denied_keys: String,
     },
+    Ebs(ebs::Request),
     Ssm {
         action: String,
         body: Bytes,
@@ -72,6 +95,7 @@ impl Call {
     fn action(&self) -> &str {
         match self {
             Call::Ec2 { params, .. } => params.get("Action").unwrap_or_default(),
+            Call::Ebs(request) => request.action(),
             Call::Ssm { action, .. } | Call::HandedOn { action, .. } => action,
         }
     }
@@ -85,11 +109,11 @@ impl Call {
                 instance_type: params.get("InstanceType"),
                 subnet: params.get("SubnetId").or(params.get("NetworkInterface.1.SubnetId")),
             },
-            Call::Ssm { .. } | Call::HandedOn { .. } => CallFacts { action, ..CallFacts::default() },
+            _ => CallFacts { action, ..CallFacts::default() },
         }
     }
 
-    async fn perform(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Answer {
+    async fn perform(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Reply {
         let refusal = match fault {
             Some(CallFault::Fail(error)) => Err(error.clone()),
             _ if endpoint.settings().disabled_regions.contains(&scope.region) => Err(self.not_enabled()),
@@ -98,15 +122,19 @@ impl Call {
         match self {
             Call::Ec2 { params, denied_keys } => {
                 let call = ec2::Call { endpoint, scope, params, denied_keys, fault };
-                ec2::answer(params, refusal.and_then(|()| ec2::perform(&call)))
+                ec2::answer(params, refusal.and_then(|()| ec2::perform(&call))).into()
             }
+            Call::Ebs(request) => match refusal {
+                Ok(()) => ebs::perform(endpoint, scope, request).await,
+                Err(error) => ebs::refuse(error),
+            },
             Call::Ssm { action, body } => {
                 let call = ssm::Call { endpoint, scope, body, fault };
-                ssm::answer(refusal.and_then(|()| ssm::perform(&call, action)))
+                ssm::answer(refusal.and_then(|()| ssm::perform(&call, action))).into()
             }
             Call::HandedOn { action, body } => match refusal {
-                Ok(()) => ssm::perform_there(endpoint, scope, action, body).await,
-                Err(error) => ssm::answer(Err(error)),
+                Ok(()) => ssm::perform_there(endpoint, scope, action, body).await.into(),
+                Err(error) => ssm::answer(Err(error)).into(),
             },
         }
     }
@@ -117,19 +145,18 @@ impl Call {
             Call::Ec2 { .. } => {
                 ApiError::new("AuthFailure", "AWS was not able to validate the provided access credentials")
             }
-            Call::Ssm { .. } | Call::HandedOn { .. } => {
-                ApiError::new("UnrecognizedClientException", "The security token included in the request is invalid.")
-            }
+            _ => ApiError::new("UnrecognizedClientException", "The security token included in the request is invalid."),
         }
     }
 
     /// The instance that a call or its answer is about.
-    fn instance(&self, answer: &Answer) -> Option<String> {
+    fn instance(&self, reply: &Reply) -> Option<String> {
         let request = match self {
             Call::Ec2 { params, .. } => params.values().collect::<Vec<_>>().join(" "),
+            Call::Ebs(_) => return None,
             Call::Ssm { body, .. } | Call::HandedOn { body, .. } => String::from_utf8_lossy(body).into_owned(),
         };
-        [request.as_str(), &answer.body].into_iter().find_map(instance_id_in)
+        [request.as_str(), &String::from_utf8_lossy(&reply.body)].into_iter().find_map(instance_id_in)
     }
 }
 
@@ -138,7 +165,7 @@ fn instance_id_in(text: &str) -> Option<String> {
     words.find(|word| word.strip_prefix("i-").is_some_and(|hex| hex.len() == 17)).map(str::to_owned)
 }
 
-async fn answer(endpoint: &Arc<Endpoint>, scope: &Scope, call: &Call) -> Result<Answer, NoAnswer> {
+async fn answer(endpoint: &Arc<Endpoint>, scope: &Scope, call: &Call) -> Result<Reply, NoAnswer> {
     let fault = endpoint.faults.on_call(&call.facts(), scope);
     if fault == Some(CallFault::Cut) {
         return Err(NoAnswer);
@@ -159,11 +186,13 @@ async fn answer(endpoint: &Arc<Endpoint>, scope: &Scope, call: &Call) -> Result<
     Ok(answer)
 }
 
-fn respond(answer: Answer) -> Result<Response<Full<Bytes>>, NoAnswer> {
-    Response::builder()
-        .status(answer.status)
-        .header("content-type", answer.content_type)
-        .header("x-amzn-requestid", ids::uuid())
-        .body(Full::new(Bytes::from(answer.body)))
-        .map_err(|_| NoAnswer)
+fn respond(reply: Reply) -> Result<Response<Full<Bytes>>, NoAnswer> {
+    let mut response = Response::builder()
+        .status(reply.status)
+        .header("content-type", reply.content_type)
+        .header("x-amzn-requestid", ids::uuid());
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(Full::new(reply.body)).map_err(|_| NoAnswer)
 }

@@ -12,6 +12,7 @@ mod api;
 mod base;
 mod delays;
 mod dispatch;
+mod ebs;
 mod ec2;
 mod emulator;
 mod endpoint;

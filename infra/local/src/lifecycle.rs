@@ -216,6 +216,7 @@ impl Endpoint {
 
     /// Removes the content that nothing needs any more.
     pub(crate) fn sweep_layers(&self) {
+        self.sweep_blocks();
         let unused = self.world().take_unused_layers();
         for layer in unused {
             if let Err(error) = self.host.remove_layer(&layer) {

@@ -25,6 +25,7 @@ pub(crate) fn tidy(endpoint: &Endpoint) -> Result<(), GuestError> {
     let disks: BTreeSet<String> = world.instances.values().filter(has_disk).map(|one| one.id.clone()).collect();
     let layers = world.used_layers();
     drop(world);
+    endpoint.tidy_blocks();
     endpoint.host.keep_only(&disks, &layers)
 }
 
@@ -52,5 +53,6 @@ pub(crate) async fn resume(endpoint: &Arc<Endpoint>) {
         open.map(|image| image.id.clone()).collect()
     };
     pending.iter().for_each(|id| endpoint.resume_image(id));
+    endpoint.resume_blocks();
     ssm::resume_commands(endpoint);
 }

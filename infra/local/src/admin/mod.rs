@@ -68,6 +68,7 @@ async fn reset(endpoint: &Arc<Endpoint>) {
     for id in old.instances.keys() {
         endpoint.remove_inside(id).await;
     }
+    endpoint.tidy_blocks();
     if let Err(error) = endpoint.host.keep_only(&BTreeSet::new(), &BTreeSet::new()) {
         tracing::error!(error = %chain(&error), "content stays behind");
     }

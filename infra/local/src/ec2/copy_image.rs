@@ -47,6 +47,8 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
         snapshot.layers = image.layers.clone();
         snapshot.content = image.content;
     }
+    let pairs = world.copy_block_snapshots(&source.devices, &image.devices);
+    call.endpoint.share_blocks(&pairs).map_err(|error| ApiError::new("InternalError", error.to_string()))?;
     if let Some((key, request)) = token {
         world.remember(key, request, vec![id.clone()]);
     }

@@ -86,6 +86,14 @@ fn image_id(world: &mut World, scope: &Scope, asked: &str) -> Result<String, Api
 fn launchable<'w>(world: &'w World, call: &Call<'_>, id: &str) -> Result<&'w Image, ApiError> {
     let image = world.image(call.scope, id)?;
     let state = call.known_state(image)?;
+    if world.is_of_blocks(image) {
+        // Its empty list of layers would stand for the base image.
+        let message = format!(
+            "The image '{id}' is registered from a snapshot that was written by blocks. AWS launches it; instances here \
+             start from files, not from disks."
+        );
+        return Err(ApiError::new("UnsupportedOperation", message));
+    }
     if state == ImageState::Available {
         return Ok(image);
     }

@@ -59,18 +59,10 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     filters::answer(call, "snapshotSet", filters.keep(found, item))
 }
 
-fn status(snapshot: &Snapshot) -> &'static str {
-    match (&snapshot.failure, snapshot.completed) {
-        (Some(_), _) => "error",
-        (None, true) => "completed",
-        (None, false) => "pending",
-    }
-}
-
 fn item(xml: &mut Xml, snapshot: &Snapshot) {
     xml.text("snapshotId", &snapshot.id)
         .text("volumeId", &snapshot.volume_id)
-        .text("status", status(snapshot))
+        .text("status", snapshot.status())
         .maybe("statusMessage", snapshot.failure.as_ref())
         .text("startTime", iso(snapshot.started_at))
         .text("progress", if snapshot.completed { "100%" } else { "0%" })

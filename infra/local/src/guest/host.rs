@@ -12,6 +12,7 @@ use super::error::run_now;
 use super::isolation::{Disk, Isolation, Way};
 use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
 use super::{Guest, Power, boot, groups, processes, runtime};
+use crate::ebs::store::Store;
 use crate::metadata::Service;
 use crate::{base, ids};
 
@@ -100,6 +101,11 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// The blocks of snapshots that are written by blocks.
+    pub(crate) fn blocks(&self) -> Store {
+        Store::of(&self.dir)
     }
 
     /// Bytes of a layer's files: what an instance changed.

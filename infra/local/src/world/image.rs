@@ -187,6 +187,15 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// EC2's word for its state.
+    pub(crate) fn status(&self) -> &'static str {
+        match (&self.failure, self.completed) {
+            (Some(_), _) => "error",
+            (None, true) => "completed",
+            (None, false) => "pending",
+        }
+    }
+
     /// Whether this account sees it in this Region: its own, or one that the account may use.
     pub(crate) fn is_visible_to(&self, scope: &Scope) -> bool {
         let shared = self.grants.public || self.grants.accounts.contains(&scope.account);

@@ -2,6 +2,7 @@
 //!
 //! Plain data under one lock. Nothing here waits or touches a disk; `lifecycle` moves it along.
 
+mod block_snapshot;
 mod command;
 mod image;
 mod instance;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use block_snapshot::BlockSnapshot;
 pub(crate) use command::{Command, Invocation, InvocationStatus};
 pub(crate) use image::{BlockDevice, Grants, Image, ImageState, Protection, Snapshot};
 pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
@@ -46,6 +48,8 @@ pub(crate) struct World {
     pub(crate) instances: Table<Instance>,
     pub(crate) images: Table<Image>,
     pub(crate) snapshots: Table<Snapshot>,
+    /// What of them consists of blocks, by the same ids.
+    pub(crate) block_snapshots: Table<BlockSnapshot>,
     /// Those that no instance has any more.
     pub(crate) volumes: Table<Volume>,
     /// Bytes of each layer that was ever made and is not removed.
@@ -71,11 +75,12 @@ struct Token {
 
 impl World {
     /// All tables by the names that the journal knows them by.
-    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 12] {
+    fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 13] {
         [
             ("instances", &mut self.instances),
             ("images", &mut self.images),
             ("snapshots", &mut self.snapshots),
+            ("blockSnapshots", &mut self.block_snapshots),
             ("volumes", &mut self.volumes),
             ("layers", &mut self.layers),
             ("commands", &mut self.commands),

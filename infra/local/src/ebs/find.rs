@@ -1,0 +1,76 @@
+//! The snapshots that calls name, and what may be done with them.
+
+use super::Call;
+use super::refusal::Refusal;
+use super::store::{BLOCK, Store};
+use crate::world::{BlockSnapshot, Snapshot, World};
+
+/// GiB in blocks.
+const BLOCKS_OF_GIB: u64 = (1 << 30) / BLOCK as u64;
+
+impl Call<'_> {
+    pub(super) fn store(&self) -> Store {
+        self.endpoint.host.blocks()
+    }
+
+    /// A snapshot by blocks that the account sees.
+    pub(super) fn visible<'w>(&self, world: &'w World, id: &str) -> Result<(&'w Snapshot, &'w BlockSnapshot), Refusal> {
+        check_id(id)?;
+        let visible = |one: &&Snapshot| one.is_visible_to(self.scope);
+        let snapshot = world.snapshots.get(id).filter(visible).ok_or_else(|| Refusal::no_snapshot(id))?;
+        let Some(row) = world.block_snapshots.get(id) else {
+            let message = format!(
+                "The snapshot {id} has no blocks: here it consists of an instance's files. Only snapshots that \
+                 StartSnapshot began have blocks."
+            );
+            return Err(Refusal::invalid("INVALID_SNAPSHOT_ID", message));
+        };
+        // Whose key it is encrypted with, the caller must be allowed to use.
+        match &snapshot.kms_key {
+            Some(key) if !world.may_use_key(self.scope, key) => Err(Refusal::no_key(key)),
+            _ => Ok((snapshot, row)),
+        }
+    }
+
+    /// The same, complete.
+    pub(super) fn readable<'w>(
+        &self,
+        world: &'w World,
+        id: &str,
+    ) -> Result<(&'w Snapshot, &'w BlockSnapshot), Refusal> {
+        let found = self.visible(world, id)?;
+        if found.0.completed {
+            return Ok(found);
+        }
+        Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("The snapshot {id} is not 'completed'.")))
+    }
+
+    /// One of the account's own that takes blocks.
+    pub(super) fn writable<'w>(&self, world: &'w World, id: &str) -> Result<&'w Snapshot, Refusal> {
+        let (snapshot, row) = self.visible(world, id)?;
+        if snapshot.scope != *self.scope {
+            return Err(Refusal::not_yours(id));
+        }
+        if snapshot.is_pending() && !row.sealed {
+            return Ok(snapshot);
+        }
+        Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("The snapshot {id} is not 'pending': it takes no blocks.")))
+    }
+}
+
+fn check_id(id: &str) -> Result<(), Refusal> {
+    let hex = id.strip_prefix("snap-").unwrap_or_default();
+    let digits = hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if !hex.is_empty() && id.len() <= 64 && digits {
+        return Ok(());
+    }
+    Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("'{id}' is not the ID of a snapshot.")))
+}
+
+/// The index of a block of a volume of this size.
+pub(super) fn block_index(text: &str, snapshot: &Snapshot) -> Result<u32, Refusal> {
+    let blocks = u64::from(snapshot.size) * BLOCKS_OF_GIB;
+    let index = text.parse::<u32>().ok().filter(|index| u64::from(*index) < blocks);
+    let message = || format!("The block index '{text}' is not one of 0 to {}.", blocks - 1);
+    index.ok_or_else(|| Refusal::invalid("INVALID_BLOCK", message()))
+}

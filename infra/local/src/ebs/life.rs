@@ -1,0 +1,90 @@
+//! What happens by itself to snapshots by blocks: they become complete, are given up, and their blocks go with them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::endpoint::Endpoint;
+
+impl Endpoint {
+    /// Gives a snapshot up when for so long nothing is written to it and it is not completed.
+    pub(super) fn await_blocks(self: &Arc<Self>, id: &str) {
+        let (endpoint, id) = (self.clone(), id.to_owned());
+        self.spawn(async move {
+            while let Some(rest) = endpoint.time_left(&id) {
+                if rest.is_zero() {
+                    return endpoint.give_up(&id);
+                }
+                tokio::time::sleep(rest).await;
+            }
+        });
+    }
+
+    /// How long a snapshot still waits for a block; none when it waits for none.
+    fn time_left(&self, id: &str) -> Option<Duration> {
+        let world = self.world();
+        let row = world.block_snapshots.get(id).filter(|row| !row.sealed)?;
+        world.snapshots.get(id).filter(|snapshot| snapshot.is_pending())?;
+        let idle = self.host.blocks().last_write(id).ok()?.elapsed().unwrap_or_default();
+        Some(Duration::from_secs(u64::from(row.timeout) * 60).saturating_sub(idle))
+    }
+
+    fn give_up(&self, id: &str) {
+        if let Some(snapshot) = self.world().snapshots.get_mut(id) {
+            snapshot.failure = Some("No block was written in time, or the snapshot was not completed.".to_owned());
+        }
+    }
+
+    /// Makes a sealed snapshot complete when one of that size would be.
+    pub(super) fn finish_blocks(self: &Arc<Self>, id: &str) {
+        let (endpoint, id) = (self.clone(), id.to_owned());
+        self.spawn(async move {
+            let written = endpoint.world().snapshots.get(&id).map_or(0, |snapshot| snapshot.content);
+            tokio::time::sleep(endpoint.settings().delays.snapshot(written, None)).await;
+            if let Some(snapshot) = endpoint.world().snapshots.get_mut(&id) {
+                snapshot.completed = snapshot.failure.is_none();
+            }
+        });
+    }
+
+    /// Goes on with the snapshots that were `pending` when an earlier endpoint ended.
+    pub(crate) fn resume_blocks(self: &Arc<Self>) {
+        let pending: Vec<(String, bool)> = {
+            let world = self.world();
+            let is_pending = |id: &str| world.snapshots.get(id).is_some_and(|snapshot| snapshot.is_pending());
+            let rows = world.block_snapshots.iter().filter(|(id, _)| is_pending(id));
+            rows.map(|(id, row)| (id.clone(), row.sealed)).collect()
+        };
+        for (id, sealed) in pending {
+            if sealed {
+                self.finish_blocks(&id);
+            } else {
+                self.await_blocks(&id);
+            }
+        }
+    }
+
+    /// Gives copies of snapshots the blocks of their sources.
+    pub(crate) fn share_blocks(&self, pairs: &[(String, String)]) -> io::Result<()> {
+        pairs.iter().try_for_each(|(source, copy)| self.host.blocks().begin(copy, Some(source)))
+    }
+
+    /// Removes the blocks of snapshots that are gone.
+    pub(crate) fn sweep_blocks(&self) {
+        let unused = self.world().take_unused_block_snapshots();
+        for id in unused {
+            if let Err(error) = self.host.blocks().remove(&id) {
+                tracing::warn!(snapshot = id, %error, "blocks stay behind");
+            }
+        }
+    }
+
+    /// Removes the blocks that belong to no snapshot, as an endpoint that was killed may have left them.
+    pub(crate) fn tidy_blocks(&self) {
+        self.sweep_blocks();
+        let world = self.world();
+        if let Err(error) = self.host.blocks().keep_only(|id| world.block_snapshots.contains_key(id)) {
+            tracing::warn!(%error, "blocks stay behind");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! StartSnapshot.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+use super::store::BLOCK;
+use super::{Call, Content, Success};
+use crate::ids;
+use crate::world::{BlockSnapshot, Grants, Snapshot, Tags, World};
+
+/// GiB of the largest volume.
+const LARGEST: u32 = 65_536;
+/// Minutes that a snapshot waits when nothing is said.
+const TIMEOUT: u32 = 60;
+/// Snapshots that an account may have pending at once (EBS endpoints and quotas).
+const MOST_PENDING: usize = 100;
+/// The volume of snapshots that no volume of EC2 is behind.
+const NO_VOLUME: &str = "vol-ffffffff";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Input {
+    volume_size: Option<i64>,
+    parent_snapshot_id: Option<String>,
+    #[serde(default)]
+    tags: Vec<Tag>,
+    #[serde(default)]
+    description: String,
+    client_token: Option<String>,
+    encrypted: Option<bool>,
+    kms_key_arn: Option<String>,
+    timeout: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tag {
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+/// Starts a snapshot that blocks are written to. A client token makes the call repeatable.
+pub(super) fn start(call: &Call<'_>) -> Result<Success, Refusal> {
+    let unreadable = |error: serde_json::Error| Refusal::parameter("The body", &format!("is not readable: {error}"));
+    let request: Value = serde_json::from_slice(&call.request.body).map_err(unreadable)?;
+    let digest = ids::digest(&request.to_string());
+    let input: Input = serde_json::from_value(request).map_err(unreadable)?;
+    input.check()?;
+    let tags = tags(&input.tags)?;
+    let token = input.client_token.as_ref().map(|token| format!("{}/StartSnapshot/{token}", call.scope));
+    let mut world = call.endpoint.world();
+    if let Some(made) = token
+        .as_ref()
+        .map(|key| world.made_before(key, &digest))
+        .transpose()
+        .map_err(|_| Refusal::conflict())?
+        .flatten()
+    {
+        let id = made.first().map(String::as_str).unwrap_or_default();
+        return answer(&world, id);
+    }
+    let size = input.size()?;
+    let parent = input.parent_snapshot_id.as_deref().map(|id| call.readable(&world, id)).transpose()?;
+    if let Some((parent, _)) = parent.filter(|(parent, _)| parent.size > size) {
+        let message = format!("The volume is smaller than that of the parent snapshot, {} GiB.", parent.size);
+        return Err(Refusal::invalid("INVALID_VOLUME_SIZE", message));
+    }
+    let kms_key = key(call, &world, &input, parent.map(|(parent, _)| parent))?;
+    if world.pending_block_snapshots(call.scope) >= MOST_PENDING {
+        return Err(Refusal::too_many(MOST_PENDING));
+    }
+    let id = ids::resource("snap");
+    let row = BlockSnapshot {
+        parent: input.parent_snapshot_id.clone(),
+        line: parent.map_or_else(|| id.clone(), |(_, row)| row.line.clone()),
+        timeout: input.timeout.unwrap_or(TIMEOUT),
+        sealed: false,
+    };
+    call.store().begin(&id, input.parent_snapshot_id.as_deref())?;
+    world.snapshots.insert(
+        id.clone(),
+        Snapshot {
+            description: input.description,
+            size,
+            encrypted: kms_key.is_some(),
+            kms_key,
+            tags,
+            ..empty(call, &id)
+        },
+    );
+    world.block_snapshots.insert(id.clone(), row);
+    if let Some(key) = token {
+        world.remember(key, digest, vec![id.clone()]);
+    }
+    let answer = answer(&world, &id);
+    drop(world);
+    call.endpoint.await_blocks(&id);
+    answer
+}
+
+fn empty(call: &Call<'_>, id: &str) -> Snapshot {
+    Snapshot {
+        id: id.to_owned(),
+        scope: call.scope.clone(),
+        description: String::new(),
+        size: 0,
+        volume_id: NO_VOLUME.to_owned(),
+        encrypted: false,
+        kms_key: None,
+        tags: Tags::new(),
+        started_at: Timestamp::now(),
+        layers: Vec::new(),
+        content: 0,
+        completed: false,
+        failure: None,
+        grants: Grants::default(),
+        made_by: call.request.action().to_owned(),
+    }
+}
+
+impl Input {
+    fn size(&self) -> Result<u32, Refusal> {
+        let size = self.volume_size.and_then(|size| u32::try_from(size).ok());
+        let message = || format!("VolumeSize is 1 to {LARGEST} GiB.");
+        size.filter(|size| (1..=LARGEST).contains(size))
+            .ok_or_else(|| Refusal::invalid("INVALID_VOLUME_SIZE", message()))
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        if self.timeout.is_some_and(|minutes| !(10..=4320).contains(&minutes)) {
+            return Err(Refusal::parameter("Timeout", "is 10 to 4320 minutes."));
+        }
+        if self.description.chars().count() > 255 {
+            return Err(Refusal::parameter("Description", "has 255 characters at most."));
+        }
+        let is_token = |token: &str| (1..=255).contains(&token.len()) && !token.contains(char::is_whitespace);
+        if self.client_token.as_deref().is_some_and(|token| !is_token(token)) {
+            return Err(Refusal::parameter("ClientToken", "has 1 to 255 characters, none of them a space."));
+        }
+        self.size().map(drop)
+    }
+}
+
+/// As EC2's tags are: 50, keys of 127 characters, values of 255, no `aws:`.
+fn tags(asked: &[Tag]) -> Result<Tags, Refusal> {
+    let wrong = |tag: &&Tag| {
+        tag.key.is_empty()
+            || tag.key.starts_with("aws:")
+            || tag.key.chars().count() > 127
+            || tag.value.chars().count() > 255
+    };
+    if let Some(tag) = asked.iter().find(wrong) {
+        return Err(Refusal::invalid("INVALID_TAG", format!("The tag '{}' is not allowed.", tag.key)));
+    }
+    let tags: Tags = asked.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+    if asked.len() > 50 || tags.len() < asked.len() {
+        return Err(Refusal::invalid("INVALID_TAG", "A snapshot has 50 tags at most, each key once."));
+    }
+    Ok(tags)
+}
+
+/// The key of the new snapshot; none: it is not encrypted (EBS user guide, "Encryption outcomes for EBS direct APIs").
+fn key(call: &Call<'_>, world: &World, input: &Input, parent: Option<&Snapshot>) -> Result<Option<String>, Refusal> {
+    let by_default = world.storage(call.scope).encrypts_by_default;
+    let refused = |message: &str| Err(Refusal::invalid("INVALID_PARAMETER_VALUE", message));
+    if let Some(arn) = input.kms_key_arn.as_deref().filter(|arn| !is_key(arn)) {
+        return Err(Refusal::invalid("INVALID_CUSTOMER_KEY", format!("'{arn}' is not the ARN of a key.")));
+    }
+    if let Some(parent) = parent {
+        return match (&parent.kms_key, input.encrypted, &input.kms_key_arn) {
+            (_, Some(_), _) => refused("Encrypted and ParentSnapshotId do not go together."),
+            (_, _, Some(_)) => refused("KmsKeyArn and ParentSnapshotId do not go together."),
+            (None, ..) if by_default => refused("Encryption by default is on: the parent snapshot is not encrypted."),
+            (key, ..) => Ok(key.clone()),
+        };
+    }
+    let wanted = input.encrypted == Some(true) || by_default;
+    let key = match &input.kms_key_arn {
+        Some(_) if input.encrypted != Some(true) => return refused("KmsKeyArn requires Encrypted."),
+        Some(arn) => Some(arn.clone()),
+        None => wanted.then(|| world.default_key(call.scope)),
+    };
+    match key {
+        Some(key) if !world.may_use_key(call.scope, &key) => Err(Refusal::no_key(&key)),
+        key => Ok(key),
+    }
+}
+
+fn is_key(arn: &str) -> bool {
+    match arn.splitn(6, ':').collect::<Vec<_>>().as_slice() {
+        ["arn", partition, "kms", _, account, key] => {
+            partition.starts_with("aws") && crate::api::is_account(account) && key.starts_with("key/")
+        }
+        _ => false,
+    }
+}
+
+fn answer(world: &World, id: &str) -> Result<Success, Refusal> {
+    let gone = || Refusal::no_snapshot(id);
+    let snapshot = world.snapshots.get(id).ok_or_else(gone)?;
+    let row = world.block_snapshots.get(id).ok_or_else(gone)?;
+    let tags: Vec<Value> = snapshot.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    let mut body = json!({
+        "SnapshotId": id,
+        "OwnerId": snapshot.scope.account,
+        "Status": snapshot.status(),
+        "StartTime": snapshot.started_at.as_duration().as_secs_f64(),
+        "VolumeSize": snapshot.size,
+        "BlockSize": BLOCK,
+        "Description": snapshot.description,
+        "Tags": tags,
+    });
+    let more = [("ParentSnapshotId", &row.parent), ("KmsKeyArn", &snapshot.kms_key)];
+    for (name, value) in more {
+        if let Some(value) = value {
+            body[name] = value.as_str().into();
+        }
+    }
+    Ok(Success { status: 201, headers: Vec::new(), content: Content::Json(body) })
+}

@@ -1,0 +1,101 @@
+//! PutSnapshotBlock and CompleteSnapshot.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::find::block_index;
+use super::refusal::Refusal;
+use super::store::{BLOCK, BlockDigest, digest_of};
+use super::{Call, Content, Success};
+
+/// Header names.
+const CHECKSUM: &str = "x-amz-checksum";
+const ALGORITHM: &str = "x-amz-checksum-algorithm";
+const AGGREGATION: &str = "x-amz-checksum-aggregation-method";
+const LENGTH: &str = "x-amz-data-length";
+const PROGRESS: &str = "x-amz-progress";
+const COUNT: &str = "x-amz-changedblockscount";
+/// The one algorithm, and the one way to make one checksum of many.
+pub(super) const SHA256: &str = "SHA256";
+const LINEAR: &str = "LINEAR";
+
+/// Writes a block; one that is there is overwritten.
+pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Refusal> {
+    let data = &call.request.body;
+    let index = block_index(index, call.writable(&call.endpoint.world(), id)?)?;
+    if call.request.header(LENGTH) != Some(&BLOCK.to_string()) {
+        return Err(Refusal::parameter("x-amz-Data-Length", &format!("is {BLOCK}.")));
+    }
+    if data.len() != BLOCK {
+        return Err(Refusal::invalid("INVALID_BLOCK", format!("The block has {} bytes, not {BLOCK}.", data.len())));
+    }
+    if let Some(progress) = call.request.header(PROGRESS)
+        && !progress.parse::<u8>().is_ok_and(|percent| percent <= 100)
+    {
+        return Err(Refusal::parameter("x-amz-Progress", "is 0 to 100."));
+    }
+    only(call, ALGORITHM, SHA256)?;
+    let digest = digest_of(data);
+    if checksum(call)?.ok_or_else(|| Refusal::parameter("x-amz-Checksum", "is required."))? != digest {
+        return Err(Refusal::invalid("INVALID_BLOCK", "The checksum is not that of the block's data."));
+    }
+    let store = call.store();
+    let draft = store.draft(id, data, &digest)?;
+    // Looked at again, and put in its place before anybody else looks: the snapshot may have been completed meanwhile.
+    let world = call.endpoint.world();
+    if let Err(refusal) = call.writable(&world, id) {
+        store.discard(draft);
+        return Err(refusal);
+    }
+    store.put(id, index, draft)?;
+    let headers = vec![(CHECKSUM, STANDARD.encode(digest)), (ALGORITHM, SHA256.to_owned())];
+    Ok(Success { status: 201, headers, content: Content::Json(json!({})) })
+}
+
+/// Seals a snapshot whose blocks are all there. It is complete a while later.
+pub(super) fn complete(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
+    let mut world = call.endpoint.world();
+    call.writable(&world, id)?;
+    let count: usize = match call.request.header(COUNT).map(str::parse) {
+        Some(Ok(count)) => count,
+        _ => return Err(Refusal::parameter("x-amz-ChangedBlocksCount", "is a number of blocks, and required.")),
+    };
+    let written = call.store().written(id)?;
+    if written.len() != count {
+        let rule = format!("is {count}, but {} blocks were written to the snapshot.", written.len());
+        return Err(Refusal::parameter("x-amz-ChangedBlocksCount", &rule));
+    }
+    if let Some(checksum) = checksum(call)? {
+        only(call, ALGORITHM, SHA256)?;
+        only(call, AGGREGATION, LINEAR)?;
+        if checksum != digest_of(&written.concat()) {
+            return Err(Refusal::parameter("x-amz-Checksum", "is not that of the blocks' checksums in their order."));
+        }
+    }
+    if let Some(row) = world.block_snapshots.get_mut(id) {
+        row.sealed = true;
+    }
+    if let Some(snapshot) = world.snapshots.get_mut(id) {
+        snapshot.content = (count * BLOCK) as u64;
+    }
+    drop(world);
+    call.endpoint.finish_blocks(id);
+    let body = json!({"Status": "pending"});
+    Ok(Success { status: 202, headers: Vec::new(), content: Content::Json(body) })
+}
+
+/// The checksum of the request, when it has one.
+fn checksum(call: &Call<'_>) -> Result<Option<BlockDigest>, Refusal> {
+    let Some(text) = call.request.header(CHECKSUM) else { return Ok(None) };
+    let digest = STANDARD.decode(text).ok().and_then(|bytes| BlockDigest::try_from(bytes).ok());
+    digest.map(Some).ok_or_else(|| Refusal::parameter("x-amz-Checksum", "is not a SHA-256 digest in Base64."))
+}
+
+/// Checks a header that has one value only.
+fn only(call: &Call<'_>, name: &str, value: &str) -> Result<(), Refusal> {
+    if call.request.header(name) == Some(value) {
+        return Ok(());
+    }
+    Err(Refusal::parameter(name, &format!("is {value}, and required.")))
+}

@@ -1,0 +1,59 @@
+//! Snapshots that are written by blocks (EBS direct APIs). Their blocks are files beside the journal.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BlockDevice, Image, Snapshot, World};
+use crate::api::Scope;
+
+/// What a snapshot has beside its row in `snapshots` because it consists of blocks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BlockSnapshot {
+    pub(crate) parent: Option<String>,
+    /// Id of the first of its line: only snapshots of one line can be compared.
+    pub(crate) line: String,
+    /// Minutes without a block, or without the completion, after which it is given up.
+    pub(crate) timeout: u32,
+    /// Whether CompleteSnapshot was called: nothing is written any more.
+    pub(crate) sealed: bool,
+}
+
+impl Snapshot {
+    /// Whether it waits for blocks or for the end of its completion.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.completed && self.failure.is_none()
+    }
+}
+
+impl World {
+    /// How many snapshots of an account wait for blocks in a Region.
+    pub(crate) fn pending_block_snapshots(&self, scope: &Scope) -> usize {
+        let own = self.block_snapshots.keys().filter_map(|id| self.snapshots.get(id));
+        own.filter(|one| one.scope == *scope && one.is_pending()).count()
+    }
+
+    /// Whether the root file system of an image consists of blocks, which instances here cannot start from.
+    pub(crate) fn is_of_blocks(&self, image: &Image) -> bool {
+        image.root_snapshot().is_some_and(|id| self.block_snapshots.contains_key(id))
+    }
+
+    /// Makes the copies of devices' snapshots, whose rows there are, snapshots by blocks where their sources are such. Each
+    /// copy begins a line of its own. Tells which pairs (source, copy) have blocks to share.
+    pub(crate) fn copy_block_snapshots(&mut self, from: &[BlockDevice], to: &[BlockDevice]) -> Vec<(String, String)> {
+        let mut pairs = Vec::new();
+        for (source, copy) in from.iter().zip(to) {
+            let (Some(source), Some(copy)) = (&source.snapshot_id, &copy.snapshot_id) else { continue };
+            let Some(row) = self.block_snapshots.get(source).cloned() else { continue };
+            let row = BlockSnapshot { parent: None, line: copy.clone(), ..row };
+            self.block_snapshots.insert(copy.clone(), row);
+            pairs.push((source.clone(), copy.clone()));
+        }
+        pairs
+    }
+
+    /// Takes the rows of blocks whose snapshot is gone.
+    pub(crate) fn take_unused_block_snapshots(&mut self) -> Vec<String> {
+        let unused: Vec<String> =
+            self.block_snapshots.keys().filter(|id| !self.snapshots.contains_key(*id)).cloned().collect();
+        unused.into_iter().filter(|id| self.block_snapshots.remove(id).is_some()).collect()
+    }
+}

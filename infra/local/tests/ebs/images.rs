@@ -1,0 +1,65 @@
+//! Images of snapshots by blocks, and blocks of snapshots that have none.
+
+use serde_json::json;
+
+use crate::caller::{Ebs, block, endpoint, json, written};
+use crate::common::{Client, until};
+
+fn register(client: Client, snapshot: &str) -> String {
+    let form = [
+        ("Name", "disk"),
+        ("RootDeviceName", "/dev/xvda"),
+        ("BlockDeviceMapping.1.DeviceName", "/dev/xvda"),
+        ("BlockDeviceMapping.1.Ebs.SnapshotId", snapshot),
+    ];
+    client.ec2_value("RegisterImage", &form, "imageId")
+}
+
+fn launch_error(client: Client, image: &str) -> (Option<String>, Option<String>) {
+    let answer = client.ec2("RunInstances", &[("ImageId", image), ("InstanceType", "t3.small")]);
+    (answer.element("Code"), answer.element("Message"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_of_blocks_is_registered_and_copied_but_not_launched() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let snapshot = written(client, json!({}), &[(1, 'a')]).await;
+    let image = register(client, &snapshot);
+    let (code, message) = launch_error(client, &image);
+    assert_eq!(code.as_deref(), Some("UnsupportedOperation"));
+    assert!(message.unwrap().contains("written by blocks"));
+    assert_eq!(client.ec2_error("DeleteSnapshot", &[("SnapshotId", &snapshot)]), "InvalidSnapshot.InUse");
+
+    let there = client.region("us-east-1");
+    let form = [("SourceRegion", "eu-west-1"), ("SourceImageId", &*image), ("Name", "copy")];
+    let copy = there.ec2_value("CopyImage", &form, "imageId");
+    let by_id = [("ImageId.1", &*copy)];
+    until("available", || there.ec2("DescribeImages", &by_id).body.contains(">available<").then_some(())).await;
+    assert_eq!(launch_error(there, &copy).0.as_deref(), Some("UnsupportedOperation"));
+    let copied = there.ec2_value("DescribeImages", &by_id, "snapshotId");
+    client.ec2("DeregisterImage", &[("ImageId", &image), ("DeleteAssociatedSnapshots", "true")]);
+    assert_eq!(client.get(&format!("{snapshot}/blocks")).status, 404);
+    assert_eq!(there.data(&copied, 1), block('a'));
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_files_has_no_blocks() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let source = client.ssm("GetParameter", &json!({"Name": "/aws/service/goldsmith-local/debian-12"})).1;
+    let source = source["Parameter"]["Value"].as_str().unwrap();
+    let form = [("SourceRegion", "eu-west-1"), ("SourceImageId", source), ("Name", "files")];
+    let image = client.ec2_value("CopyImage", &form, "imageId");
+    let by_id = [("ImageId.1", &*image)];
+    until("available", || client.ec2("DescribeImages", &by_id).body.contains(">available<").then_some(())).await;
+    let snapshot = client.ec2_value("DescribeImages", &by_id, "snapshotId");
+    let start = client.start(&json!({"VolumeSize": 8, "ParentSnapshotId": snapshot}));
+    for answer in [client.get(&format!("{snapshot}/blocks")), start] {
+        let body = json(&answer);
+        assert_eq!((answer.status, body["Reason"].as_str()), (400, Some("INVALID_SNAPSHOT_ID")), "{body}");
+        assert!(body["Message"].as_str().unwrap().contains("files"), "{body}");
+    }
+    endpoint.end().await;
+}
