@@ -6,8 +6,6 @@
 //! `GOLDSMITH_REQUIRE_E2E=1`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test may fail the test")]
 
-#[path = "../../../infra/local/tests/common/aws_cli.rs"]
-mod aws_cli;
 mod cases;
 mod definitions;
 mod events;
@@ -15,6 +13,8 @@ mod history;
 mod inventory;
 mod process;
 mod stack;
+#[path = "../../../infra/local/tests/common/venv.rs"]
+mod venv;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

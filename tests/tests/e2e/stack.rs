@@ -15,6 +15,8 @@ use tokio::runtime::Runtime;
 
 /// How long anything may take before the suite gives up on it.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// The AWS CLI that cases call.
+const AWS_CLI: &str = include_str!("../../../infra/local/tests/aws_cli/requirements.txt");
 
 /// A running stack.
 #[derive(Clone)]
@@ -128,7 +130,7 @@ impl Stack {
     /// from PyPI, unless `GOLDSMITH_REQUIRE_E2E=1`.
     pub(crate) fn aws_cli(&self, arguments: &[&str]) -> Option<Value> {
         let text = |key: &str| self.0.description[key].as_str().unwrap();
-        let Some(python) = crate::aws_cli::python() else {
+        let Some(python) = crate::venv::python(AWS_CLI) else {
             assert!(std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_none(), "the AWS CLI does not come from PyPI");
             eprintln!("SKIPPED (the AWS CLI does not come from PyPI): {}", arguments[..2].join(" "));
             return None;

@@ -1,10 +1,11 @@
 //! A running endpoint and the smallest client that can talk to it.
 #![expect(dead_code, reason = "each suite uses its part")]
 
-pub(crate) mod aws_cli;
 pub(crate) mod emulator;
 pub(crate) mod guests;
+pub(crate) mod packages;
 pub(crate) mod rights;
+pub(crate) mod venv;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

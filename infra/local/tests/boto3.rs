@@ -1,0 +1,31 @@
+//! boto3, the AWS SDK for Python, as a client (`boto3/`): its resources, waiters, paginators and exceptions over a life of
+//! instances, images and snapshots. It comes from PyPI into a virtual environment of its own; skipped where that or root is
+//! missing, unless `GOLDSMITH_REQUIRE_E2E=1`.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::guests::base_image;
+use common::{TestEndpoint, packages, require_or_skip, venv};
+
+/// Where the suite is.
+const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/boto3");
+const REQUIREMENTS: &str = include_str!("boto3/requirements.txt");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn boto3_does_all_of_it() {
+    let Some(base) = base_image().await else { return };
+    let python = venv::python(REQUIREMENTS);
+    if !require_or_skip(python.is_some(), "boto3 from PyPI") {
+        return;
+    }
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let mut suite = Command::new(python.unwrap());
+    suite.arg("-B").arg(Path::new(SUITE).join("suite.py")).arg(endpoint.client.url());
+    suite.args(packages::calls());
+    packages::run(suite).await;
+    drop(endpoint.stop().await);
+}
