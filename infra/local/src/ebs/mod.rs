@@ -22,6 +22,15 @@ use crate::dispatch::Reply;
 use crate::endpoint::Endpoint;
 use refusal::Refusal;
 
+/// Its actions.
+pub(crate) const ACTIONS: [&str; 6] = [
+    "StartSnapshot",
+    "PutSnapshotBlock",
+    "CompleteSnapshot",
+    "ListSnapshotBlocks",
+    "ListChangedBlocks",
+    "GetSnapshotBlock",
+];
 /// Paths of this service begin with it.
 const ROOT: &str = "/snapshots";
 const CONTENT_TYPE: &str = "application/json";

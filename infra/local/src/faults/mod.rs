@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::api::{ApiError, Scope};
+use crate::ebs;
 use crate::ec2::encryption::KEY_FAILURE;
 use crate::events::Event;
 pub(crate) use fault::Fault;
@@ -167,10 +168,15 @@ fn call_fault(fault: &Fault, call: &CallFacts<'_>, scope: &Scope) -> CallFault {
     }
 }
 
-/// Systems Manager throttles under another name than EC2.
+/// Each service throttles under a name of its own.
 fn throttle_code(action: &str) -> String {
     let of_ssm = action.contains("Command") || action.contains("Parameter") || action == "DescribeInstanceInformation";
-    if of_ssm { "ThrottlingException" } else { "RequestLimitExceeded" }.to_owned()
+    let code = match action {
+        _ if ebs::ACTIONS.contains(&action) => "RequestThrottledException",
+        _ if of_ssm => "ThrottlingException",
+        _ => "RequestLimitExceeded",
+    };
+    code.to_owned()
 }
 
 #[cfg(test)]

@@ -108,6 +108,8 @@ pub(crate) struct Client {
 /// Status and body of an answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// Its head, as it came.
+    head: String,
     pub(crate) body: String,
 }
 
@@ -197,11 +199,17 @@ impl Client {
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
-        Some(Answer { status: head[9..12].parse().unwrap(), body: body.to_owned() })
+        Some(Answer { status: head[9..12].parse().unwrap(), head: head.to_owned(), body: body.to_owned() })
     }
 }
 
 impl Answer {
+    /// A header by its name in small letters.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
     /// Text of the first element of this name.
     pub(crate) fn element(&self, name: &str) -> Option<String> {
         self.elements(name).into_iter().next()

@@ -13,6 +13,13 @@ const KEY: &str = "arn:aws:kms:eu-west-1:000000000000:key/k1";
 fn refused(answer: &Answer, status: u16, reason: &str) {
     let body = json(answer);
     assert_eq!((answer.status, body["Reason"].as_str()), (status, Some(reason)), "{body}");
+    let exception = match status {
+        400 => "ValidationException",
+        402 => "ServiceQuotaExceededException",
+        403 => "AccessDeniedException",
+        _ => "ResourceNotFoundException",
+    };
+    assert_eq!(answer.header("x-amzn-errortype"), Some(exception));
     let message = body["Message"].as_str().unwrap();
     assert!(!message.is_empty() && message.len() <= 256, "{message}");
 }
@@ -61,7 +68,7 @@ async fn starts_that_are_refused() {
     let first = started(client, token.clone());
     assert_eq!(started(client, token.clone()), first);
     let other = start(token);
-    assert_eq!((other.status, json(&other).get("Reason")), (409, None));
+    assert_eq!((other.status, other.header("x-amzn-errortype")), (409, Some("ConflictException")));
     invalid(&start(json!({"ParentSnapshotId": first})), "INVALID_SNAPSHOT_ID");
     endpoint.end().await;
 }
@@ -192,18 +199,19 @@ fn others(client: Client, id: &str) {
     assert_eq!(friend.get(&list).status, 200);
     refused(&friend.put(id, 0, 'a'), 403, "UNAUTHORIZED_ACCOUNT");
     let unknown = client.call("DELETE", &format!("/snapshots/{id}"), "", "");
-    assert_eq!(unknown.status, 400, "{}", unknown.body);
+    assert_eq!((unknown.status, unknown.header("x-amzn-errortype")), (400, Some("UnknownOperationException")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn faults_and_disabled_regions_reach_them() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
-    let fault = json!([{"when": {"action": "StartSnapshot"}, "do": "fail", "code": "RequestThrottledException"}]);
-    client.admin("POST", "faults", &fault);
-    assert_eq!(client.start(&json!({"VolumeSize": 1})).status, 400);
+    client.admin("POST", "faults", &json!([{"when": {"action": "StartSnapshot"}, "do": "throttle"}]));
+    let throttled = client.start(&json!({"VolumeSize": 1}));
+    assert_eq!((throttled.status, throttled.header("x-amzn-errortype")), (400, Some("RequestThrottledException")));
     started(client, json!({}));
     client.admin("POST", "settings", &json!({"regions": {"disabled": ["ap-east-1"]}}));
-    assert_eq!(client.region("ap-east-1").start(&json!({"VolumeSize": 1})).status, 400);
+    let closed = client.region("ap-east-1").start(&json!({"VolumeSize": 1}));
+    assert_eq!(closed.header("x-amzn-errortype"), Some("UnrecognizedClientException"));
     endpoint.end().await;
 }
