@@ -239,3 +239,48 @@ async fn fingerprints_are_those_that_openssl_makes() {
     assert_eq!(STANDARD.decode(made).unwrap().len(), 32);
     endpoint.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_type_that_a_launch_takes_is_offered_by_name() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let offered = |kind: &str| {
+        let form = [("Filter.1.Name", "instance-type"), ("Filter.1.Value.1", kind)];
+        client.ec2("DescribeInstanceTypeOfferings", &form).body.matches("<instanceType>").count()
+    };
+    assert_eq!(["t3.micro", "c5.9xlarge", "q5.large", "c5.*"].map(offered), [1, 1, 0, 1]);
+    let adapter = |kind: &str| client.ec2_value("DescribeInstanceTypes", &[("InstanceType.1", kind)], "enaSupport");
+    assert_eq!(
+        ["t2.micro", "r4.large", "m5.large", "a1.metal"].map(adapter),
+        ["unsupported", "supported", "required", "required"]
+    );
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapping_without_a_size_is_refused_before_what_the_launch_names() {
+    let endpoint = endpoint().await;
+    let refused = |more: &[(&str, &str)]| {
+        let device = ("BlockDeviceMapping.1.DeviceName", "/dev/sdf");
+        let form = [&[("ImageId", NAMED), ("KeyName", "missing"), device], more].concat();
+        message(endpoint.client, "RunInstances", &form, "MissingParameter")
+    };
+    assert_eq!(refused(&[]), "The request must contain the parameter ebs");
+    let kind = ("BlockDeviceMapping.1.Ebs.VolumeType", "gp3");
+    assert_eq!(refused(&[kind]), "The request must contain the parameter size or snapshotId");
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_key_is_shown_as_it_came() {
+    let endpoint = endpoint().await;
+    let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g";
+    let block = format!("---- BEGIN SSH2 PUBLIC KEY ----\n{}\n---- END SSH2 PUBLIC KEY ----\n", &line[12..]);
+    for (name, material) in [("line", line), ("block", block.as_str())] {
+        let form = [("KeyName", name), ("PublicKeyMaterial", &STANDARD.encode(material))];
+        endpoint.client.ec2_value("ImportKeyPair", &form, "keyPairId");
+        let asked = [("KeyName.1", name), ("IncludePublicKey", "true")];
+        assert_eq!(endpoint.client.ec2_value("DescribeKeyPairs", &asked, "publicKey"), material);
+    }
+    endpoint.stop().await;
+}

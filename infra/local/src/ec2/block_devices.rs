@@ -32,7 +32,8 @@ pub(super) fn change(devices: &mut Vec<BlockDevice>, params: &Params) -> Result<
         if at == devices.len() {
             // EC2 does not guess how large a volume without content is to be.
             if asked.get("Ebs.VolumeSize").or(asked.get("Ebs.SnapshotId")).is_none() {
-                let message = "The request must contain the parameter size or snapshotId";
+                let missing = if asked.structure("Ebs").is_empty() { "ebs" } else { "size or snapshotId" };
+                let message = format!("The request must contain the parameter {missing}");
                 return Err(ApiError::new("MissingParameter", message));
             }
             devices.push(empty(name));

@@ -3,6 +3,8 @@
 //! A launch takes any name that AWS's naming allows (`family generation attributes.size`), as other emulators do: a type
 //! that AWS has, but not in this Region or not for this image, is no error here. What is listed is a small table.
 
+use std::collections::BTreeSet;
+
 use super::Call;
 use super::filters::{self, Filters};
 use super::known_filters::{OFFERINGS, TYPES as TYPE_FILTERS};
@@ -10,7 +12,7 @@ use super::xml::Xml;
 use crate::api::ApiError;
 
 /// The types that are listed, by architecture, the older ones first.
-const LISTED: [&str; 26] = [
+const LISTED: [&str; 27] = [
     "t1.micro",
     "m1.small",
     "t2.nano",
@@ -23,6 +25,7 @@ const LISTED: [&str; 26] = [
     "t3a.micro",
     "t3a.small",
     "t3a.medium",
+    "r4.large",
     "m5.large",
     "m5.metal",
     "c5.large",
@@ -68,6 +71,13 @@ const FAMILIES: [(&str, u32); 25] = [
     ("z", 8192),
 ];
 
+/// Families before Nitro, without the Elastic Network Adapter, and with it.
+const XEN: [&str; 16] =
+    ["c1", "c3", "c4", "cc2", "cr1", "d2", "g2", "hs1", "i2", "m1", "m2", "m3", "m4", "r3", "t1", "t2"];
+const XEN_WITH_ENA: [&str; 10] = ["f1", "g3", "g3s", "h1", "i3", "p2", "p3", "r4", "x1", "x1e"];
+/// Families that AWS lists as previous generations.
+const PREVIOUS: [&str; 10] = ["a1", "c1", "c3", "g2", "i2", "m1", "m2", "m3", "r3", "t1"];
+
 /// An instance type, as far as its name tells it.
 struct Type<'n> {
     name: &'n str,
@@ -75,8 +85,12 @@ struct Type<'n> {
     cpus: u32,
     /// MiB.
     memory: u32,
-    /// Of the generations before Nitro.
-    old: bool,
+    /// Of the families that AWS calls previous generations.
+    previous: bool,
+    /// Of the families before Nitro.
+    xen: bool,
+    /// Whether it has, may have or must have the Elastic Network Adapter, in EC2's words.
+    ena: &'static str,
     burstable: bool,
     bare_metal: bool,
 }
@@ -108,7 +122,13 @@ impl<'n> Type<'n> {
             architecture: if arm { "arm64" } else { "x86_64" },
             cpus,
             memory,
-            old: generation <= 3 && letters != "t" || generation == 1 || family == "t2",
+            previous: PREVIOUS.contains(&family),
+            xen: XEN.contains(&family) || XEN_WITH_ENA.contains(&family),
+            ena: match family {
+                xen if XEN.contains(&xen) => "unsupported",
+                xen if XEN_WITH_ENA.contains(&xen) => "supported",
+                _ => "required",
+            },
             burstable: letters == "t" && generation > 1,
             bare_metal: size.starts_with("metal"),
         })
@@ -173,11 +193,11 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
 
 fn item(xml: &mut Xml, found: Type<'_>) {
     xml.text("instanceType", found.name)
-        .text("currentGeneration", !found.old || found.name.starts_with("t2."))
+        .text("currentGeneration", !found.previous)
         .text("bareMetal", found.bare_metal)
         .text("burstablePerformanceSupported", found.burstable);
     if !found.bare_metal {
-        xml.text("hypervisor", if found.old { "xen" } else { "nitro" });
+        xml.text("hypervisor", if found.xen { "xen" } else { "nitro" });
     }
     let lists = [
         ("supportedUsageClasses", vec!["on-demand", "spot"]),
@@ -196,9 +216,13 @@ fn item(xml: &mut Xml, found: Type<'_>) {
     xml.node("memoryInfo", |xml| {
         xml.text("sizeInMiB", found.memory);
     });
+    xml.node("networkInfo", |xml| {
+        xml.text("enaSupport", found.ena);
+    });
 }
 
-/// Every listed type is offered in every Region and in every zone.
+/// Every listed type is offered in every Region and in every zone, and so is any other that a filter names: what a launch
+/// takes.
 pub(super) fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &OFFERINGS)?;
     let kind = call.params.get("LocationType").unwrap_or("region");
@@ -213,7 +237,16 @@ pub(super) fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
             return Err(ApiError::new("InvalidParameterValue", message));
         }
     };
-    let all = locations.iter().flat_map(|location| LISTED.iter().map(move |name| (name, location)));
+    let asked: Vec<String> = call
+        .params
+        .structures("Filter")
+        .iter()
+        .filter(|filter| filter.get("Name") == Some("instance-type"))
+        .flat_map(|filter| filter.raw_list("Value"))
+        .collect();
+    let named = asked.iter().map(String::as_str).filter(|name| Type::read(name).is_some());
+    let names: BTreeSet<&str> = LISTED.into_iter().chain(named).collect();
+    let all = locations.iter().flat_map(|location| names.iter().map(move |name| (name, location)));
     let kept = filters.keep(all, |xml, (name, location)| {
         xml.text("instanceType", name).text("locationType", kind).text("location", location);
     });

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::filters::{self, Filters};
+use super::keygen::Public;
 use super::known_filters::KEYS;
 use super::xml::Xml;
 use super::{Call, fingerprint, keygen};
@@ -16,7 +17,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let kind = call.params.get("KeyType").unwrap_or("rsa");
     check_new(&call.endpoint.world(), call, name)?;
     let made = keygen::generate(kind)?;
-    let pair = keep(call, name, kind, made.public, made.fingerprint)?;
+    let pair = keep(call, name, kind, Public { line: made.public, imported: None }, made.fingerprint)?;
     let mut xml = Xml::new();
     xml.text("keyName", name)
         .text("keyFingerprint", &pair.fingerprint)
@@ -31,8 +32,8 @@ pub(super) fn import(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("KeyName")?;
     let public = keygen::read_public(call.params.require("PublicKeyMaterial")?)?;
     check_new(&call.endpoint.world(), call, name)?;
-    let kind = if public.starts_with("ssh-ed25519") { "ed25519" } else { "rsa" };
-    let fingerprint = fingerprint::of_public(&public)?;
+    let kind = if public.line.starts_with("ssh-ed25519") { "ed25519" } else { "rsa" };
+    let fingerprint = fingerprint::of_public(&public.line)?;
     let pair = keep(call, name, kind, public, fingerprint)?;
     let mut xml = Xml::new();
     xml.text("keyName", name).text("keyFingerprint", &pair.fingerprint).text("keyPairId", &pair.id).tags(&pair.tags);
@@ -47,14 +48,15 @@ fn check_new(world: &World, call: &Call<'_>, name: &str) -> Result<(), ApiError>
     call.check_dry_run()
 }
 
-fn keep(call: &Call<'_>, name: &str, kind: &str, public_key: String, fingerprint: String) -> Result<KeyPair, ApiError> {
+fn keep(call: &Call<'_>, name: &str, kind: &str, public: Public, fingerprint: String) -> Result<KeyPair, ApiError> {
     let pair = KeyPair {
         id: ids::resource("key"),
         scope: call.scope.clone(),
         name: name.to_owned(),
         kind: kind.to_owned(),
         fingerprint,
-        public_key,
+        public_key: public.line,
+        imported: public.imported,
         created_at: Timestamp::now(),
         tags: call.params.tags_for("key-pair")?,
     };
@@ -86,7 +88,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
             .text("keyName", &pair.name)
             .text("keyType", &pair.kind)
             .text("keyFingerprint", &pair.fingerprint)
-            .maybe("publicKey", public.then_some(&pair.public_key))
+            .maybe("publicKey", public.then(|| pair.imported.as_ref().unwrap_or(&pair.public_key)))
             .text("createTime", iso(pair.created_at))
             .all_tags(&pair.tags);
     });

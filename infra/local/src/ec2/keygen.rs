@@ -43,13 +43,24 @@ pub(super) fn generate(kind: &str) -> Result<Key, ApiError> {
     Ok(Key { private, fingerprint, public })
 }
 
+/// A public key that was imported.
+pub(super) struct Public {
+    /// As in `authorized_keys`.
+    pub(super) line: String,
+    /// What came, when it is another text than the line: DescribeKeyPairs shows it.
+    pub(super) imported: Option<String>,
+}
+
 /// A public key out of the Base64 of a request: OpenSSH's one line, or the block of RFC 4716.
-pub(super) fn read_public(base64: &str) -> Result<String, ApiError> {
+pub(super) fn read_public(base64: &str) -> Result<Public, ApiError> {
     let wrong = || ApiError::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format");
     let text = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
     let line = if text.starts_with(RFC_4716) { one_line(&text).ok_or_else(wrong)? } else { text.trim().to_owned() };
     let known = ["ssh-rsa ", "ssh-ed25519 "].iter().any(|kind| line.starts_with(kind));
-    if known && line.lines().count() == 1 { Ok(line) } else { Err(wrong()) }
+    if !known || line.lines().count() != 1 {
+        return Err(wrong());
+    }
+    Ok(Public { imported: (line != text).then_some(text), line })
 }
 
 /// How a key in the format of RFC 4716 begins.

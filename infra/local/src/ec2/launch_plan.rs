@@ -22,6 +22,8 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     let image = launchable(world, call, &image)?;
     let instance_type = params.get("InstanceType").unwrap_or(instance_types::default_for(&image.architecture));
     instance_types::check(instance_type, &image.architecture)?;
+    // What the request alone shows to be wrong is refused before what it names is looked for.
+    let devices = block_devices::of_launch(params, world, call.scope, image)?;
     let network = world.network(call.scope);
     let interface = params.structures("NetworkInterface").into_iter().next().unwrap_or_default();
     let subnet = subnet(&network, params, &interface)?;
@@ -42,7 +44,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         security_groups: groups(&network, subnet, params, &interface)?,
         profile: profile.map(str::to_owned),
         metadata: metadata(params, image)?,
-        devices: block_devices::of_launch(params, world, call.scope, image)?,
+        devices,
         tags: params.tags_for("instance")?,
         volume_tags: params.tags_for("volume")?,
         launched_at: call.endpoint.settings().aged(Timestamp::now()),

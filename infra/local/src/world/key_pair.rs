@@ -17,6 +17,9 @@ pub(crate) struct KeyPair {
     pub(crate) fingerprint: String,
     /// One line, as in `authorized_keys`.
     pub(crate) public_key: String,
+    /// The text that was imported, when it is another than that line.
+    #[serde(default)]
+    pub(crate) imported: Option<String>,
     pub(crate) created_at: Timestamp,
     pub(crate) tags: Tags,
 }

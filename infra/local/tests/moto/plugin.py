@@ -43,7 +43,8 @@ def source_images(client):
     region = client.meta.region_name
     if region not in images:
         ssm = botocore.session.get_session().create_client("ssm", region, endpoint_url=ENDPOINT)
-        names = [PARAMETERS, f"{PARAMETERS}-no-agent"]
+        # moto's images have their root at /dev/sda1.
+        names = [f"{PARAMETERS}-sda1", f"{PARAMETERS}-no-agent"]
         found = {one["Name"]: one["Value"] for one in call(ssm, "GetParameters", {"Names": names})["Parameters"]}
         # The last of two that share an image is the one that answers name.
         images[region] = {tests.EXAMPLE_AMI_ID: found[names[0]], tests.EXAMPLE_AMI_PARAVIRTUAL: found[names[1]],
@@ -113,7 +114,13 @@ default_user_config["core"]["mock_credentials"] = False
 
 def reset():
     unknown.clear()
-    urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/_local/reset", b"", method="POST")).read()
+    post("reset", b"")
+    # As in an account that has not asked for more than the Regions that every account has.
+    post("settings", b'{"regions": {"disabled": ["ap-east-1"]}}')
+
+
+def post(route, body):
+    urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/_local/{route}", body, method="POST")).read()
 
 
 @pytest.hookimpl(wrapper=True)
