@@ -4,7 +4,7 @@ use std::env::temp_dir;
 use std::process::Command;
 
 use anyhow::Result;
-use goldsmith_local::{Abilities, Disk, Trial, survey};
+use goldsmith_local::{Abilities, Disk, Isolation, Trial, Watches, survey, watches};
 use serde_json::json;
 
 use super::machine::{self, succeeds};
@@ -23,14 +23,20 @@ const PROGRAMS: [(&str, &str, &str); 3] = [
 pub(crate) fn run(globals: &Globals) -> Result<Exit> {
     let abilities = survey(&temp_dir());
     let missing: Vec<_> = PROGRAMS.into_iter().filter(|(program, ..)| !is_here(program)).collect();
+    let watches = watches().filter(|_| abilities.way().is_some_and(|way| way.isolation == Isolation::Nspawn));
     if globals.output == Format::Json {
         let missing: Vec<_> = missing
             .iter()
             .map(|(program, package, purpose)| json!({"program": program, "package": package, "purpose": purpose}))
             .collect();
-        output::json(&json!({"chosen": abilities.way(), "trials": abilities.trials, "missingPrograms": missing}))?;
+        let most = watches.map(|watches| json!({"instances": watches.instances, "inotifyInstances": watches.limit}));
+        output::json(&json!({"chosen": abilities.way(), "trials": abilities.trials, "missingPrograms": missing,
+            "most": most}))?;
     } else {
         show(&abilities)?;
+        if let Some(watches) = watches {
+            output::line(&most(watches))?;
+        }
         for (program, package, purpose) in missing {
             output::line(&format!("\n{program} is missing: it {purpose}. Install {package}."))?;
         }
@@ -62,6 +68,16 @@ fn show(abilities: &Abilities) -> Result<()> {
     Ok(())
 }
 
+/// How many instances the kernel lets run at once.
+fn most(watches: Watches) -> String {
+    let Watches { limit, instances } = watches;
+    format!(
+        "\nAbout {instances} instances at once: fs.inotify.max_user_instances is {limit}. \
+         For more: sysctl fs.inotify.max_user_instances={}",
+        (4 * limit).max(1024)
+    )
+}
+
 fn verdict(trial: &Trial) -> &'static str {
     match trial.disk {
         Some(Disk::Overlay | Disk::Host) => "works",
@@ -72,9 +88,16 @@ fn verdict(trial: &Trial) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_local::{Disk, Isolation, Trial};
+    use goldsmith_local::{Disk, Isolation, Trial, Watches};
 
-    use super::verdict;
+    use super::{most, verdict};
+
+    #[test]
+    fn the_kernels_limit_is_told_with_what_helps() {
+        let told = most(Watches { limit: 128, instances: 25 });
+        assert!(told.contains("About 25 instances") && told.contains("is 128"), "{told}");
+        assert!(told.ends_with("sysctl fs.inotify.max_user_instances=1024"), "{told}");
+    }
 
     #[test]
     fn a_copied_disk_is_told() {

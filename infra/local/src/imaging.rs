@@ -104,8 +104,7 @@ async fn freeze(endpoint: &Arc<Endpoint>, instance: &str, reboot: bool) -> Resul
     }
     guest.halt(true).await;
     let layers = guest.freeze(&layer).await;
-    if endpoint.state_of(instance) == Some(InstanceState::Running) {
-        guest.boot().await?;
-    }
+    // The image does not depend on whether its instance comes up again.
+    endpoint.boot_again(instance, &guest).await;
     Ok((layer, layers?))
 }

@@ -35,6 +35,7 @@ mod ssm;
 mod world;
 
 pub use base::{BaseImageError, ensure_base_image};
+pub use guest::inotify::{Watches, watches};
 pub use guest::isolation::{Disk, Isolation, Way};
 pub use guest::probe::{Abilities, Obstacle, Trial, requirements, requirements_of, survey};
 pub use guest::remove_state;

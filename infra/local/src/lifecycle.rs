@@ -6,12 +6,16 @@ use std::sync::Arc;
 
 use crate::endpoint::Endpoint;
 use crate::events::Event;
-use crate::guest::{Guest, GuestError, Wish};
+use crate::guest::{Guest, GuestError, Wish, inotify};
 use crate::metadata;
-use crate::world::{InstanceState, Reason};
+use crate::world::{Instance, InstanceState, Reason, World};
 
 /// How often the inside of a running instance is asked for a reboot or shutdown.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// How often a reboot is tried, and what lies between.
+const BOOTS: usize = 3;
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Endpoint {
     /// Moves an instance to a state and tells it. Nothing happens unless it is in `from`.
@@ -33,7 +37,7 @@ impl Endpoint {
             tokio::time::sleep(self.settings().delays.boot).await;
             if let Err(error) = self.bring_up(&id).await {
                 tracing::error!(instance = id, error = %chain(&error), "does not boot");
-                return self.clone().end(&id, "Server.InternalError", &chain(&error));
+                return self.not_up(&id, &error);
             }
             if !self.advance(&id, InstanceState::Pending, InstanceState::Running) {
                 // It was ended before there was anything to remove.
@@ -49,10 +53,37 @@ impl Endpoint {
         self.clone().spawn(async move {
             if let Err(error) = self.bring_up(&id).await {
                 tracing::error!(instance = id, error = %chain(&error), "does not come back");
-                return self.clone().end(&id, "Server.InternalError", &chain(&error));
+                return self.not_up(&id, &error);
             }
             self.stay_up(&id).await;
         });
+    }
+
+    /// What becomes of an instance that does not boot. A new one ends, as on EC2; one that has run before, whose disk
+    /// somebody may still want, is only stopped.
+    fn not_up(self: Arc<Self>, id: &str, error: &GuestError) {
+        let full = self.host.room(0, 1) == 0;
+        let (code, message) = if full {
+            ("Server.InsufficientInstanceCapacity", inotify::shortage())
+        } else {
+            ("Server.InternalError", chain(error))
+        };
+        let has_run = self.world().instances.get(id).is_some_and(|instance| instance.initialized);
+        if !has_run {
+            return self.end(id, code, &message);
+        }
+        if let Some(instance) = self.world().instances.get_mut(id) {
+            instance.reason = Some(Reason::now(code, &message));
+        }
+        if !self.advance(id, InstanceState::Pending, InstanceState::Stopped) {
+            self.stop(id, code, &message);
+        }
+    }
+
+    /// How many more of `wanted` instances this machine has room for.
+    pub(crate) fn room(&self, world: &World, wanted: usize) -> usize {
+        let live = |one: &&Instance| matches!(one.state(), InstanceState::Pending | InstanceState::Running);
+        self.host.room(world.instances.values().filter(live).count(), wanted)
     }
 
     /// What follows a boot, until the instance does not run any more.
@@ -73,11 +104,12 @@ impl Endpoint {
         if let Some(guest) = self.guest(id) {
             return Ok(Some(guest));
         }
-        let Some(layers) = self.world().instances.get(id).map(|instance| instance.layers.clone()) else {
+        let known = |instance: &Instance| (instance.private_dns_name(), instance.layers.clone());
+        let Some((name, layers)) = self.world().instances.get(id).map(known) else {
             return Ok(None);
         };
         let metadata = metadata::open(self, id).await?;
-        let guest = Arc::new(self.host.guest(id, &layers, metadata).await?);
+        let guest = Arc::new(self.host.guest(id, &name, &layers, metadata).await?);
         self.keep_guest(id, guest.clone());
         Ok(Some(guest))
     }
@@ -106,14 +138,25 @@ impl Endpoint {
     }
 
     /// Restarts the inside on the same disk. EC2 shows no state change for it.
-    pub(crate) async fn reboot(&self, id: &str) {
+    pub(crate) async fn reboot(self: &Arc<Self>, id: &str) {
         let Some(guest) = self.guest(id) else { return };
         guest.halt(true).await;
-        if self.state_of(id) != Some(InstanceState::Running) {
-            return;
-        }
-        if let Err(error) = guest.boot().await {
+        self.boot_again(id, &guest).await;
+    }
+
+    /// Boots a running instance whose inside was halted. What keeps it from booting may pass; where it does not, the
+    /// instance is stopped.
+    pub(crate) async fn boot_again(self: &Arc<Self>, id: &str, guest: &Arc<Guest>) {
+        for left in (0..BOOTS).rev() {
+            if self.state_of(id) != Some(InstanceState::Running) {
+                return;
+            }
+            let Err(error) = guest.boot().await else { return };
             tracing::error!(instance = id, error = %chain(&error), "does not come back from a reboot");
+            if left == 0 {
+                return self.clone().not_up(id, &error);
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

@@ -9,11 +9,11 @@ use common::guests::{
     base_image, ended, invocation, launch, run, send, source, traces_of, wait_for_image, wait_for_state,
 };
 use common::rights::{Rights, again};
-use common::{TestEndpoint, require_or_skip, until};
+use common::{Client, TestEndpoint, require_or_skip, until};
 use serde_json::{Value, json};
 
 /// The tests that run again without root.
-const LIFE: [&str; 7] = [
+const LIFE: [&str; 8] = [
     "an_image_keeps",
     "a_reboot_in",
     "nothing_stays",
@@ -21,6 +21,7 @@ const LIFE: [&str; 7] = [
     "a_command_ends",
     "what_forks",
     "a_running_instance",
+    "an_instance_is_named",
 ];
 /// Starts processes that write a line, start a successor and end, and so on, each of them hard to catch.
 const FORKS: &str = "echo 'echo >> /tmp/lines; sh /tmp/next &' > /tmp/next
@@ -66,6 +67,48 @@ async fn an_image_keeps_what_its_instance_wrote_and_nothing_else_does() {
     let sibling = launch(there, &source(there)).await;
     assert_eq!(run(there, &sibling, look).await["StandardOutputContent"], "not removed\n");
     drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_is_named_as_ec2_names_it_and_so_is_its_offspring() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let builder = launch(client, &source(client)).await;
+    let name = named(client, &builder).await;
+    // As a build does that makes another machine known.
+    run(client, &builder, "echo '10.0.0.9 database' >> /etc/hosts").await;
+    let image = client.ec2_value("CreateImage", &[("InstanceId", &builder), ("Name", "golden")], "imageId");
+    wait_for_image(client, &image).await;
+    let offspring = launch(client, &image).await;
+    assert_ne!(named(client, &offspring).await, name);
+    let look = format!("getent hosts database; getent hosts {name}");
+    let found = run(client, &offspring, &look).await;
+    assert_eq!(found["StandardOutputContent"], "10.0.0.9        database\n", "{found}");
+    // A name that a build has chosen stays.
+    run(client, &offspring, "echo web1 > /etc/hostname").await;
+    let image = client.ec2_value("CreateImage", &[("InstanceId", &offspring), ("Name", "named")], "imageId");
+    wait_for_image(client, &image).await;
+    let last = launch(client, &image).await;
+    assert_eq!(run(client, &last, "cat /etc/hostname").await["StandardOutputContent"], "web1\n");
+    drop(endpoint.stop().await);
+}
+
+/// Its private DNS name, which it knows itself by and can resolve.
+async fn named(client: Client, instance: &str) -> String {
+    let name = client.ec2_value("DescribeInstances", &[("InstanceId.1", instance)], "privateDnsName");
+    let look =
+        "getent hosts localhost > /dev/null && cat /etc/hostname && getent hosts $(cat /etc/hostname) && hostname";
+    let said = run(client, instance, look).await;
+    let said = said["StandardOutputContent"].as_str().unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], name, "{said}");
+    assert!(lines[1].starts_with("127.0.1.1") && lines[1].contains(&name), "{said}");
+    // Without a namespace of its own it has the machine's name.
+    if client.admin("GET", "inventory", &Value::Null)["isolation"] != "chroot" {
+        assert_eq!(lines[2], name);
+    }
+    name
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -306,7 +349,8 @@ async fn an_instance_tells_why_its_systemd_is_not_up() {
         client.ec2("StopInstances", &[("InstanceId.1", &instance)]);
         wait_for_state(client, &instance, "stopped").await;
         client.ec2("StartInstances", &[("InstanceId.1", &instance)]);
-        wait_for_state(client, &instance, "terminated").await;
+        // It has run before: its disk stays.
+        wait_for_state(client, &instance, "stopped").await;
         let told = client.ec2("DescribeInstances", &[("InstanceId.1", &instance)]).body;
         let words = ["does not boot: after ", "systemd", "; its console"];
         assert!(words.iter().all(|said| told.contains(said)), "{told}");

@@ -3,6 +3,7 @@
 use super::Call;
 use super::describe_instances::all_named;
 use super::instance_item::state;
+use super::run_instances::no_room;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
@@ -18,6 +19,10 @@ type Before = Vec<(String, InstanceState)>;
 pub(super) fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
     let startable = |state| matches!(state, InstanceState::Stopped | InstanceState::Running | InstanceState::Pending);
     let before = allowed(call, "started", |one| startable(one.state()), |_| Ok(()))?;
+    let stopped = before.iter().filter(|(_, state)| *state == InstanceState::Stopped).count();
+    if call.endpoint.room(&call.endpoint.world(), stopped) < stopped {
+        return Err(no_room());
+    }
     before.iter().for_each(|(id, _)| call.endpoint.clone().start(id));
     changes(call, &before)
 }

@@ -1,5 +1,7 @@
 //! RunInstances: the call. What it launches is worked out in `launch_plan`.
 
+use std::collections::BTreeSet;
+
 use super::instance_item::{self, Shown};
 use super::launch_plan;
 use super::params::Params;
@@ -8,8 +10,9 @@ use super::{Call, encryption, launch_templates};
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::faults::CallFault;
+use crate::guest::inotify;
 use crate::ids;
-use crate::world::{Instance, World};
+use crate::world::{Instance, InstanceState, Subnet, World};
 
 /// Most instances of one call: EC2's quota of vCPUs of a new account would stop it there.
 const MOST: usize = 1000;
@@ -28,7 +31,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     {
         return Ok(reservation(call, &world, &made));
     }
-    let count = count(call.params)?;
+    let (least, most) = count(call.params)?;
     let launch = launch_templates::resolve(call, &world)?;
     let call = &Call { params: &launch.params, ..*call };
     let mut model = launch_plan::plan(call, &mut world)?;
@@ -39,9 +42,23 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
         .images
         .get(&model.image_id)
         .is_some_and(|image| encryption::may_use(&world, call, &model.devices, &image.devices));
-    let mut made = Vec::new();
+    let count = call.endpoint.room(&world, most);
+    if count < least {
+        return Err(no_room());
+    }
+    let network = world.network(call.scope);
+    let subnet = network.subnet(Some(&model.subnet_id))?;
+    let live = world.instances.values().filter(|one| one.scope == model.scope && one.vpc_id == model.vpc_id);
+    let live = live.filter(|one| one.state() != InstanceState::Terminated);
+    let mut used: BTreeSet<String> = live.map(|one| one.address.clone()).collect();
+    let mut planned = Vec::new();
     for launch_index in 0..count {
-        let instance = Instance { launch_index, ..with_ids(&model, has_keys) };
+        let instance = Instance { launch_index, ..with_ids(&model, has_keys, subnet, &used)? };
+        used.insert(instance.address.clone());
+        planned.push(instance);
+    }
+    let mut made = Vec::new();
+    for instance in planned {
         call.endpoint.emit(Event::of_instance(&instance));
         made.push(instance.id.clone());
         world.instances.insert(instance.id.clone(), instance);
@@ -61,8 +78,8 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(answer)
 }
 
-/// As many as there may be: capacity does not end here.
-fn count(params: &Params) -> Result<usize, ApiError> {
+/// How many at least and at most.
+fn count(params: &Params) -> Result<(usize, usize), ApiError> {
     let number = |name: &str| {
         let value = params.number(name)?;
         value.ok_or_else(|| ApiError::new("MissingParameter", format!("The request must contain the parameter {name}")))
@@ -76,7 +93,7 @@ fn count(params: &Params) -> Result<usize, ApiError> {
             "InstanceLimitExceeded",
             format!("You have requested more instances ({least}) than your current instance limit of {MOST} allows."),
         )),
-        _ => Ok(most.min(MOST)),
+        _ => Ok((least, most.min(MOST))),
     }
 }
 
@@ -89,15 +106,28 @@ fn reservation(call: &Call<'_>, world: &World, made: &[String]) -> Xml {
     xml
 }
 
-/// Its id and those of its volumes, which are not made without their keys.
-fn with_ids(model: &Instance, has_keys: bool) -> Instance {
+/// Its id and address, and the ids of its volumes, which are not made without their keys.
+fn with_ids(model: &Instance, has_keys: bool, subnet: &Subnet, used: &BTreeSet<String>) -> Result<Instance, ApiError> {
     let id = ids::resource("i");
     // An address that follows from the id, unless the call wants one: nothing listens on it.
-    let last = u8::from_str_radix(&id[17..19], 16).unwrap_or_default();
-    let address = if model.address.is_empty() { format!("172.31.0.{last}") } else { model.address.clone() };
+    let number = u32::from_str_radix(&ids::digest(&id)[..8], 16).unwrap_or_default();
+    let free = || subnet.free_address(number, used).ok_or_else(|| no_address(&subnet.id));
+    let address = if model.address.is_empty() { free()? } else { model.address.clone() };
     let mut instance = Instance { address, id, ..model.clone() };
     for device in &mut instance.devices {
         device.volume_id = has_keys.then(|| ids::resource("vol"));
     }
-    instance
+    Ok(instance)
+}
+
+/// What EC2 answers where no machine has room.
+pub(super) fn no_room() -> ApiError {
+    ApiError::new("InsufficientInstanceCapacity", inotify::shortage())
+}
+
+fn no_address(subnet: &str) -> ApiError {
+    let message = format!(
+        "There are not enough free addresses in subnet '{subnet}' to satisfy the requested number of instances."
+    );
+    ApiError::new("InsufficientFreeAddressesInSubnet", message)
 }

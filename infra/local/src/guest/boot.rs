@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::disk::empty;
 use super::error::GuestError;
-use super::isolation::Isolation;
+use super::isolation::{Disk, Isolation};
 use super::{Guest, Wish, groups, nspawn, processes};
 use crate::ids;
 
@@ -24,7 +24,7 @@ const BURIAL: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What sets up the mounts and becomes or starts the first process, by name in the state folder. Arguments: id, kind of
-/// disk, overlay options. Each says its process id as the host counts it, and ends when its standard input does.
+/// disk, overlay options, name. Each says its process id as the host counts it, and ends when its standard input does.
 pub(super) const SCRIPTS: [(&str, &str); 2] =
     [("init.sh", include_str!("init.sh")), ("nspawn.sh", include_str!("nspawn.sh"))];
 
@@ -54,17 +54,20 @@ pub(super) struct Inside {
 pub(super) async fn start(guest: &Guest) -> Result<Running, GuestError> {
     let boot_id = guest.dir().join("boot_id");
     std::fs::write(&boot_id, format!("{}\n", ids::uuid())).map_err(GuestError::prepare(&boot_id))?;
+    let copied = guest.way.disk == Disk::Copy;
+    let name = if copied { Ok(guest.name.clone()) } else { guest.write_names() };
+    let name = name.map_err(GuestError::prepare(guest.names_dir()))?;
     match guest.way.isolation {
         Isolation::Chroot => start_chroot(guest, &boot_id).map_err(GuestError::prepare(guest.tree())),
-        Isolation::Nspawn => start_nspawn(guest).await,
+        Isolation::Nspawn => start_nspawn(guest, &name).await,
         Isolation::Namespaces | Isolation::UserNamespace | Isolation::SingleUid => {
-            Ok(Running::Inside(start_script(guest, "init.sh").await?))
+            Ok(Running::Inside(start_script(guest, "init.sh", &name).await?))
         }
     }
 }
 
-async fn start_nspawn(guest: &Guest) -> Result<Running, GuestError> {
-    let (began, mut inside) = (Instant::now(), start_script(guest, "nspawn.sh").await?);
+async fn start_nspawn(guest: &Guest, name: &str) -> Result<Running, GuestError> {
+    let (began, mut inside) = (Instant::now(), start_script(guest, "nspawn.sh", name).await?);
     let up = match nspawn::first_process(inside.supervisor, began).await {
         Some(first) => {
             inside.init = first;
@@ -81,11 +84,11 @@ async fn start_nspawn(guest: &Guest) -> Result<Running, GuestError> {
     Err(GuestError::Boot { id: guest.id.clone(), stderr })
 }
 
-async fn start_script(guest: &Guest, script: &str) -> Result<Box<Inside>, GuestError> {
+async fn start_script(guest: &Guest, script: &str, name: &str) -> Result<Box<Inside>, GuestError> {
     let groups = groups::make(guest.way.isolation, &guest.id);
     let mut command = guest.way.isolation.unshare();
     command.args(["sh", script, &guest.id, &guest.way.disk.to_string()]);
-    command.arg(guest.overlay_options());
+    command.arg(guest.overlay_options()).arg(name);
     let mut command = Command::from(groups::within(guest.way.isolation, &groups, command));
     command.current_dir(&guest.state_dir).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

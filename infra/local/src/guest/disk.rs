@@ -24,6 +24,7 @@ impl Guest {
             let top = top.canonicalize().map_err(GuestError::prepare(&top))?;
             copy(self.way.isolation, &top, &self.tree()).await?;
             runtime::put_in(self.way.isolation, &self.runtime(), &self.tree(), &dir.join("hidden"))
+                .and_then(|()| self.put_names_in())
                 .map_err(GuestError::prepare(self.tree()))?;
         }
         if let (Disk::Host, Some(layer)) = (self.way.disk, self.layers.last()) {
@@ -44,7 +45,7 @@ impl Guest {
         let flags = self.way.isolation.overlay_flags();
         let lower = match self.way.disk {
             Disk::Host => format!("{own}/runtime:base"),
-            Disk::Overlay | Disk::Copy => format!("{runtime}:{}base", layers.concat()),
+            Disk::Overlay | Disk::Copy => format!("{own}/names:{runtime}:{}base", layers.concat()),
         };
         format!("lowerdir={lower},upperdir={own}/upper,workdir={own}/work,{flags}")
     }
@@ -65,7 +66,9 @@ impl Guest {
         copy(isolation, &self.tree(), &target).await?;
         let passing = ["proc", "run", "tmp"].map(|name| target.join(name));
         run("find", isolation.as_root("find").args(passing).args(["-mindepth", "1", "-delete"])).await?;
-        runtime::take_out(isolation, &target, &self.dir().join("hidden")).map_err(GuestError::prepare(&target))?;
+        runtime::take_out(isolation, &target, &self.dir().join("hidden"))
+            .and_then(|()| self.take_names_out(&target))
+            .map_err(GuestError::prepare(&target))?;
         Ok(vec![layer.to_owned()])
     }
 }

@@ -11,7 +11,7 @@ use super::error::GuestError;
 use super::error::run_now;
 use super::isolation::{Disk, Isolation, Way};
 use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
-use super::{Guest, Power, boot, groups, processes, runtime};
+use super::{Guest, Power, boot, groups, inotify, processes, runtime};
 use crate::ebs::store::Store;
 use crate::metadata::Service;
 use crate::{base, ids};
@@ -67,9 +67,20 @@ impl Host {
         self.abilities.way().map(|way| way.isolation)
     }
 
+    /// How many more of `wanted` instances can boot beside `live` ones.
+    pub(crate) fn room(&self, live: usize, wanted: usize) -> usize {
+        if self.isolation() == Some(Isolation::Nspawn) { inotify::room(live, wanted) } else { wanted }
+    }
+
     /// The inside of an instance: of a new one nothing is there yet, its first boot makes it; one from before a restart
     /// of the endpoint has its disk.
-    pub(crate) async fn guest(&self, id: &str, layers: &[String], metadata: Service) -> Result<Guest, GuestError> {
+    pub(crate) async fn guest(
+        &self,
+        id: &str,
+        name: &str,
+        layers: &[String],
+        metadata: Service,
+    ) -> Result<Guest, GuestError> {
         let unable = || GuestError::Unable { missing: self.abilities.missing().unwrap_or_default() };
         let mut way = self.abilities.way().ok_or_else(unable)?;
         self.link_base(way).await?;
@@ -80,6 +91,7 @@ impl Host {
         let has_disk = self.dir.join("instances").join(id).is_dir();
         Ok(Guest {
             id: id.to_owned(),
+            name: name.to_owned(),
             layers: layers.to_vec(),
             state_dir: self.dir.clone(),
             way,

@@ -1,10 +1,10 @@
-# First process of an instance, in its own namespaces, in the state folder. Arguments: id, kind of disk, overlay options.
+# First process of an instance, in its own namespaces, in the state folder. Arguments: id, kind of disk, overlay options, name.
 set -e
 read -r pid rest < /proc/self/stat # the host's /proc: the process id as the host counts it
 own=instances/$1
 tree=$own/tree
 # Only `hostname` may do it in a user namespace; a host without it has the file.
-hostname "ip-${1#i-}" 2> /dev/null || echo "ip-${1#i-}" > /proc/sys/kernel/hostname
+hostname "$4" 2> /dev/null || echo "$4" > /proc/sys/kernel/hostname
 if [ -e "$own/booted" ]; then
     # A volatile overlay leaves a mark in its work folder that forbids mounting it again.
     rm -rf "$own/work"
@@ -16,7 +16,7 @@ if [ "$2" = host ]; then
     # A file system of its own: a layer may not lie in another, and all else lies in the host's root directory.
     mkdir -p "$own/runtime"
     mount -n -t tmpfs -o mode=755 tmpfs "$own/runtime"
-    cp -a runtime/. "$own/runtime"
+    cp -a runtime/. "$own/names/." "$own/runtime"
     rm -f "$own/runtime/etc/apt/sources.list" # the host has its own
 fi
 if [ "$2" = copy ]; then

@@ -14,7 +14,9 @@ mod fake_ids;
 mod groups;
 mod hierarchies;
 mod host;
+pub(crate) mod inotify;
 pub(crate) mod isolation;
+mod names;
 mod nspawn;
 pub(crate) mod probe;
 mod processes;
@@ -61,6 +63,8 @@ pub(crate) enum Wish {
 #[derive(Debug)]
 pub(crate) struct Guest {
     id: String,
+    /// Its private DNS name.
+    name: String,
     /// Layers over the base, lowest first.
     layers: Vec<String>,
     state_dir: PathBuf,

@@ -1,4 +1,4 @@
-# Boots an instance's own systemd, in the state folder. Arguments: id, kind of disk, overlay options. In a mount and a process
+# Boots an instance's own systemd, in the state folder. Arguments: id, kind of disk, overlay options, and the name, which its systemd reads. In a mount and a process
 # namespace of its own, so that neither mounts nor processes outlive it. Ends as systemd-nspawn ends: 133 is a reboot.
 set -e
 read -r pid rest < /proc/self/stat # the host's /proc: the process id as the host counts it

@@ -66,3 +66,26 @@ async fn an_account_may_have_no_default_vpc() {
     there.ec2_value("RunInstances", &run, "vpcId");
     endpoint.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_instance_has_an_address_of_its_own_in_its_subnet() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    // So that none ends, since none can boot here.
+    client.admin("POST", "settings", &json!({"delays": {"profile": "realistic"}}));
+    hand_over(client, json!({"subnets": [{"id": SUBNET, "vpcId": VPC, "cidr": "10.1.2.16/28"}]}));
+    let image = source(client);
+    let run = |count| {
+        let form = [("ImageId", image.as_str()), ("SubnetId", SUBNET), ("MinCount", count), ("MaxCount", count)];
+        client.ec2("RunInstances", &form)
+    };
+    assert_eq!(run("12").element("Code").as_deref(), Some("InsufficientFreeAddressesInSubnet"));
+    let mut addresses = run("11").elements("privateIpAddress");
+    addresses.sort();
+    addresses.dedup();
+    let mut expected: Vec<String> = (20..31).map(|last| format!("10.1.2.{last}")).collect();
+    expected.sort();
+    assert_eq!(addresses, expected);
+    assert_eq!(run("1").element("Code").as_deref(), Some("InsufficientFreeAddressesInSubnet"));
+    endpoint.stop().await;
+}

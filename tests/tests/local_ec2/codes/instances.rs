@@ -14,6 +14,7 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     let aws = local.aws("100000000021");
     launches(met, &aws, local.source()).await;
     no_subnet(met, local).await;
+    full_subnet(met, local).await;
     let made = aws.launching(local.source()).client_token("one").send().await.unwrap();
     let id = first_id(made.instances());
     let other = aws.launching(local.source()).client_token("one").max_count(2);
@@ -64,6 +65,16 @@ async fn no_subnet(met: &mut Met, local: &Local) {
     let handed = json!({"account": aws.account, "region": REGION, "subnets": subnets});
     local.post("resources", &handed).unwrap();
     met.refused("MissingInput", aws.launching(local.source()).send().await);
+}
+
+/// A subnet with eleven addresses for instances.
+async fn full_subnet(met: &mut Met, local: &Local) {
+    let aws = local.aws("200000000022");
+    let subnet = "subnet-0fedcba9876543210";
+    let handed = json!({"account": aws.account, "region": REGION, "subnets": [{"id": subnet, "cidr": "10.1.2.16/28"}]});
+    local.post("resources", &handed).unwrap();
+    let launch = aws.launching(local.source()).subnet_id(subnet).min_count(12).max_count(12);
+    met.refused("InsufficientFreeAddressesInSubnet", launch.send().await);
 }
 
 async fn attributes(met: &mut Met, aws: &Aws, id: &str) {

@@ -1,0 +1,74 @@
+//! How many instances can boot their own systemd: the kernel gives each user so many inotify instances, and each systemd
+//! with its services takes some. Where none is left, a boot fails after a moment or hangs, and says nothing of why.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::inotify;
+
+/// Of the source image, running.
+const EACH: usize = 5;
+/// The limit, in the kernel's own folder.
+const LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
+/// The setting's name.
+pub(crate) const SETTING: &str = "fs.inotify.max_user_instances";
+
+/// What the kernel's limit lets run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watches {
+    /// The limit.
+    pub limit: usize,
+    /// Instances that it is enough for when nothing else needs any.
+    pub instances: usize,
+}
+
+/// Reads the limit; none where the kernel does not tell it.
+pub fn watches() -> Option<Watches> {
+    let limit = std::fs::read_to_string(LIMIT).ok()?.trim().parse().ok()?;
+    Some(Watches { limit, instances: limit / EACH })
+}
+
+/// How many more of `wanted` can boot beside `live` ones, of which some may not have taken theirs yet.
+pub(super) fn room(live: usize, wanted: usize) -> usize {
+    let by_limit = watches().map_or(wanted, |watches| watches.instances.saturating_sub(live));
+    let wanted = wanted.min(by_limit);
+    wanted.min(free(wanted * EACH) / EACH)
+}
+
+/// How many of so many there are, by taking them for a moment.
+fn free(wanted: usize) -> usize {
+    let mut taken: Vec<OwnedFd> = Vec::new();
+    while taken.len() < wanted {
+        match inotify::init(inotify::CreateFlags::CLOEXEC) {
+            Ok(one) => taken.push(one),
+            // The endpoint's own limit of open files says nothing about theirs.
+            Err(_) if File::open("/dev/null").is_err() => return wanted,
+            Err(_) => break,
+        }
+    }
+    taken.len()
+}
+
+/// Why there is no room, and what helps.
+pub(crate) fn shortage() -> String {
+    let limit = watches().map_or(0, |watches| watches.limit);
+    let enough = (4 * limit).max(1024);
+    format!(
+        "This machine has no room for another instance: {SETTING} is {limit}, and each instance takes {EACH}. \
+         For more: sysctl {SETTING}={enough}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_fit_than_the_limit_lets() {
+        let Some(all) = watches() else { return };
+        assert_eq!(room(all.instances, 1), 0);
+        assert_eq!(room(all.instances - 1, 0), 0);
+        assert!(room(0, usize::from(u16::MAX)) <= all.instances);
+        assert!(shortage().contains(&format!("{SETTING} is {}", all.limit)));
+    }
+}
