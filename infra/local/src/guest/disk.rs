@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::{GuestError, run};
 use super::isolation::{Disk, Isolation};
-use super::{Guest, fresh_dir, runtime};
+use super::{Guest, flags, fresh_dir, runtime};
 
 /// Copies share their blocks where the file system can.
 pub(super) const REFLINK: &str = "--reflink=auto";
@@ -26,6 +26,7 @@ impl Guest {
             runtime::put_in(self.way.isolation, &self.runtime(), &self.tree(), &dir.join("hidden"))
                 .and_then(|()| self.put_names_in())
                 .map_err(GuestError::prepare(self.tree()))?;
+            flags::carry(self.way.isolation, &top, &self.tree()).await.map_err(GuestError::prepare(self.tree()))?;
         }
         if let (Disk::Host, Some(layer)) = (self.way.disk, self.layers.last()) {
             // All else lies in the host's root directory, and one layer may not lie in another.
@@ -59,7 +60,9 @@ impl Guest {
         let isolation = self.way.isolation;
         let target = self.state_dir.join("layers").join(layer);
         if self.way.disk != Disk::Copy {
-            copy(isolation, &self.dir().join("upper"), &target).await?;
+            let upper = self.dir().join("upper");
+            copy(isolation, &upper, &target).await?;
+            flags::carry(isolation, &upper, &target).await.map_err(GuestError::prepare(&target))?;
             let below = self.layers.iter().filter(|_| self.way.disk == Disk::Overlay);
             return Ok(below.cloned().chain([layer.to_owned()]).collect());
         }
@@ -69,6 +72,7 @@ impl Guest {
         runtime::take_out(isolation, &target, &self.dir().join("hidden"))
             .and_then(|()| self.take_names_out(&target))
             .map_err(GuestError::prepare(&target))?;
+        flags::carry(isolation, &self.tree(), &target).await.map_err(GuestError::prepare(&target))?;
         Ok(vec![layer.to_owned()])
     }
 }

@@ -45,6 +45,11 @@ pub(crate) enum GuestError {
 }
 
 impl GuestError {
+    /// A thread that did not end as it should.
+    pub(super) fn ended(error: tokio::task::JoinError) -> Self {
+        GuestError::Start { program: "rm", source: io::Error::other(error) }
+    }
+
     pub(super) fn prepare(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> GuestError {
         let path = path.into();
         move |source| GuestError::Prepare { path, source }

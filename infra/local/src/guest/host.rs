@@ -8,10 +8,9 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::Mutex;
 
 use super::error::GuestError;
-use super::error::run_now;
 use super::isolation::{Disk, Isolation, Way};
 use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
-use super::{Guest, Power, boot, groups, inotify, processes, runtime};
+use super::{Guest, Power, boot, flags, groups, inotify, processes, runtime};
 use crate::ebs::store::Store;
 use crate::metadata::Service;
 use crate::{base, ids};
@@ -133,7 +132,7 @@ impl Host {
     /// Removes a folder, also what does not belong to the user that the endpoint runs as.
     fn remove(&self, folder: &Path) -> Result<(), GuestError> {
         let isolation = self.isolation().unwrap_or(Isolation::Chroot);
-        run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder))
+        flags::remove(isolation, folder)
     }
 
     /// Whether an image has an init system to boot.
@@ -219,7 +218,7 @@ pub fn remove_state(folder: &Path) -> std::io::Result<()> {
     let way: Option<Way> =
         std::fs::read(folder.join("way.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let isolation = way.map_or(Isolation::Chroot, |way| way.isolation);
-    run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder)).map_err(std::io::Error::other)
+    flags::remove(isolation, folder).map_err(std::io::Error::other)
 }
 
 /// Keeps a second endpoint out of the folder for as long as the file is open.

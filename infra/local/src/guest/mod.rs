@@ -11,6 +11,7 @@ mod causes;
 mod disk;
 mod error;
 mod fake_ids;
+mod flags;
 mod groups;
 mod hierarchies;
 mod host;
@@ -38,7 +39,6 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 pub(crate) use error::GuestError;
-use error::run;
 pub use host::remove_state;
 pub(crate) use host::{HOST, Host};
 pub(crate) use runtime::host_mirror;
@@ -164,7 +164,8 @@ impl Guest {
         wholly(async move {
             guest.retire_now(false).await;
             // Not all files belong to the user that the endpoint runs as.
-            run("rm", guest.way.isolation.as_root("rm").arg("-rf").arg(guest.dir())).await
+            let work = move || flags::remove(guest.way.isolation, &guest.dir());
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended(error)))
         })
         .await
     }

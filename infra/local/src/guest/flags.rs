@@ -1,0 +1,153 @@
+//! Flags of files (`chattr`) in layers: a volume's snapshot keeps them, a copy of its files does not.
+//!
+//! An overlay keeps "immutable" and "append only" of what was written in an attribute of its own (`protattr`), since the
+//! flags would forbid its own work; below it, only the flags themselves count. So a layer gets the flags.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{IFlags, Mode, OFlags, ResolveFlags, fgetxattr, ioctl_getflags, ioctl_setflags, openat2};
+use rustix::io::Errno;
+
+use super::isolation::Isolation;
+
+/// Overlay's attribute: the letters of `chattr`.
+const KEPT_BY_OVERLAY: &str = "trusted.overlay.protattr";
+/// What keeps even root from removing a file.
+const LOCKS: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
+/// What is carried: the rest is the file system's own, or decides how it stores a file.
+const CARRIED: IFlags = LOCKS.union(IFlags::NODUMP).union(IFlags::NOATIME).union(IFlags::SYNC);
+
+/// Gives the copy of a tree the flags that the tree has. Only the machine's own root may.
+pub(super) async fn carry(isolation: Isolation, from: &Path, to: &Path) -> io::Result<()> {
+    if !isolation.needs_root() {
+        return Ok(());
+    }
+    let (from, to) = (from.to_owned(), to.to_owned());
+    let work = move || {
+        let (from, to) = (File::open(from)?, File::open(to)?);
+        walk(&from, Path::new(""), &mut |path, file| {
+            let flags = flags_of(file);
+            // The instance may have written meanwhile, so that the copy has no such file.
+            let Some(copy) = open(&to, path).filter(|_| !flags.is_empty()) else { return };
+            let set = ioctl_getflags(&copy).and_then(|own| ioctl_setflags(&copy, own | flags));
+            if let Err(error) = set {
+                tracing::debug!(path = %path.display(), %error, "its flags are not kept");
+            }
+        })
+    };
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// Takes away what forbids to remove a tree.
+pub(super) fn unlock(tree: &Path) -> io::Result<()> {
+    walk(&File::open(tree)?, Path::new(""), &mut |_, file| {
+        if let Ok(flags) = ioctl_getflags(file)
+            && flags.intersects(LOCKS)
+        {
+            ioctl_setflags(file, flags - LOCKS).ok();
+        }
+    })
+}
+
+/// The flags to be carried, of the file system and of the overlay.
+fn flags_of(file: &OwnedFd) -> IFlags {
+    let own = ioctl_getflags(file).unwrap_or(IFlags::empty()) & CARRIED;
+    let mut letters = [0_u8; 8];
+    let length = fgetxattr(file, KEPT_BY_OVERLAY, &mut letters).unwrap_or_default();
+    letters[..length].iter().fold(own, |flags, letter| match letter {
+        b'i' => flags | IFlags::IMMUTABLE,
+        b'a' => flags | IFlags::APPEND,
+        _ => flags,
+    })
+}
+
+/// Visits a folder and all plain files and folders below it, by their paths in `root`.
+fn walk(root: &File, folder: &Path, visit: &mut impl FnMut(&Path, &OwnedFd)) -> io::Result<()> {
+    let Some(opened) = open(root, folder) else { return Ok(()) };
+    visit(folder, &opened);
+    for entry in rustix::fs::Dir::read_from(&opened)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if [c".", c".."].contains(&name) {
+            continue;
+        }
+        let path = folder.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name.to_bytes()));
+        match entry.file_type() {
+            rustix::fs::FileType::Directory => walk(root, &path, visit)?,
+            rustix::fs::FileType::RegularFile => {
+                if let Some(file) = open(root, &path) {
+                    visit(&path, &file);
+                }
+            }
+            // Others have no flags: to open them would reach a device.
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Opens what is below `root`; no link leads out of it, or anywhere.
+fn open(root: &File, path: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    match openat2(root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS) {
+        Ok(file) => Some(file),
+        Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => None,
+        Err(error) => {
+            tracing::debug!(path = %path.display(), %error, "its flags are not read");
+            None
+        }
+    }
+}
+
+/// Removes a folder, also what is locked in it.
+pub(super) fn remove(isolation: Isolation, folder: &Path) -> Result<(), super::GuestError> {
+    let rm = || super::error::run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder));
+    if rm().is_ok() {
+        return Ok(());
+    }
+    if folder.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
+        unlock(folder).map_err(super::GuestError::prepare(folder))?;
+    }
+    rm()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn root() -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
+    #[tokio::test]
+    async fn a_copy_gets_the_flags_and_can_be_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        for tree in [&from, &to] {
+            fs::create_dir_all(tree.join("etc")).unwrap();
+            fs::write(tree.join("etc/locked"), "").unwrap();
+        }
+        std::os::unix::fs::symlink("/etc/passwd", from.join("link")).unwrap();
+        let open = |path: &Path| File::open(path).unwrap();
+        let (locked, etc) = (open(&from.join("etc/locked")), open(&from.join("etc")));
+        let set = |file: &File, flags| ioctl_getflags(file).and_then(|own| ioctl_setflags(file, own | flags));
+        if !root() || set(&locked, IFlags::IMMUTABLE).is_err() || set(&etc, IFlags::APPEND).is_err() {
+            eprintln!("SKIPPED (missing: root, or a file system with flags)");
+            return;
+        }
+        carry(Isolation::Namespaces, &from, &to).await.unwrap();
+        assert!(ioctl_getflags(open(&to.join("etc/locked"))).unwrap().contains(IFlags::IMMUTABLE));
+        assert!(ioctl_getflags(open(&to.join("etc"))).unwrap().contains(IFlags::APPEND));
+        assert!(fs::remove_file(to.join("etc/locked")).is_err());
+        for tree in [&from, &to] {
+            remove(Isolation::Namespaces, tree).unwrap();
+            assert!(!tree.exists());
+        }
+    }
+}
