@@ -51,7 +51,11 @@ impl Guest {
         };
         let short = self.name.split('.').next().unwrap_or_default();
         let line = format!("{OWN}\t{} {short}\n", self.name);
-        if let Some(text) = hosts(self.image_file(HOSTS).as_deref(), &line) {
+        let own = self.image_file(HOSTS);
+        // Over the host's own files its hosts file goes on, with the instance's line.
+        let host = (self.way.disk == Disk::Host && own.is_none()).then(|| read_in(Path::new(HOST), HOSTS)).flatten();
+        let text = host.map(|text| format!("{}\n{line}", text.trim_end())).or_else(|| hosts(own.as_deref(), &line));
+        if let Some(text) = text {
             write(HOSTS, &text)?;
         }
         Ok(name)
@@ -93,11 +97,12 @@ impl Guest {
         self.dir().join("hidden").join(path.replace('/', "_"))
     }
 
-    /// A file as the image, or what was written since, has it: of the newest layer that has one.
+    /// A file as the image, or what was written since, has it: of the newest layer that has one. The host's own name is not
+    /// an image's.
     fn image_file(&self, path: &str) -> Option<String> {
         let layers = self.layers.iter().rev().map(|layer| self.state_dir.join("layers").join(layer));
-        let base = if self.way.disk == Disk::Host { PathBuf::from(HOST) } else { self.state_dir.join("base") };
-        [self.dir().join("upper")].into_iter().chain(layers).chain([base]).find_map(|tree| read_in(&tree, path))
+        let base = (self.way.disk != Disk::Host).then(|| self.state_dir.join("base"));
+        [self.dir().join("upper")].into_iter().chain(layers).chain(base).find_map(|tree| read_in(&tree, path))
     }
 }
 
