@@ -75,6 +75,10 @@ async fn full_subnet(met: &mut Met, local: &Local) {
     local.post("resources", &handed).unwrap();
     let launch = aws.launching(local.source()).subnet_id(subnet).min_count(12).max_count(12);
     met.refused("InsufficientFreeAddressesInSubnet", launch.send().await);
+    // Where the machine has no room, which only a suite of its own may bring about.
+    local.arm(&aws.account, json!([{"when": {"action": "RunInstances"}, "do": "capacity"}]));
+    let launch = aws.without_retries().launching(local.source());
+    met.refused("InsufficientInstanceCapacity", launch.send().await);
 }
 
 async fn attributes(met: &mut Met, aws: &Aws, id: &str) {
