@@ -7,7 +7,7 @@ TARGET = $(or $(BUILT),$(shell cargo metadata --locked --no-deps --format-versio
 GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/bin/cfn-lint
 
-.PHONY: demo test moto check lint package build clean
+.PHONY: demo test moto clients check lint package build clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -28,6 +28,12 @@ moto:
 	@infra/local/preflight.sh $(if $(BUILT),,compiler) instances
 	@$(if $(BUILT),,$(MAKE) --no-print-directory build)
 	@python3 infra/local/tests/moto/suite.py $(GOLDSMITH) $(TARGET)/moto
+
+# coldsnap, as it comes from crates.io, against the local EC2. Outside of `test`: it compiles an AWS SDK of its own, which
+# takes minutes.
+clients:
+	@infra/local/preflight.sh compiler
+	cargo test --locked --workspace --test ebs -- --ignored
 
 # All lints.
 check: lint

@@ -3,6 +3,8 @@
 
 #[path = "ebs/caller.rs"]
 mod caller;
+#[path = "ebs/coldsnap.rs"]
+mod coldsnap;
 mod common;
 #[path = "ebs/images.rs"]
 mod images;
