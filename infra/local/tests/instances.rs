@@ -95,7 +95,7 @@ async fn an_instance_is_named_as_ec2_names_it_and_so_is_its_offspring() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_keeps_the_flags_of_files_and_can_be_removed() {
+async fn flags_of_files_are_kept_and_do_not_lock_their_layer() {
     let Some(base) = base_image().await else { return };
     let endpoint = TestEndpoint::start(&base, None).await;
     let client = endpoint.client;
