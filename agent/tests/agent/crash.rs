@@ -83,6 +83,21 @@ fn check(machine: &Machine, result: &goldsmith_executor::RunResult) -> u32 {
     result.failed_step_count
 }
 
+/// Starts the agent, and leaves what a machine has that died once the file `started` was there: these lines of the journal,
+/// and another boot.
+fn go_down(machine: &Machine, is_on_disk: impl Fn(&str) -> bool) {
+    let mut agent = machine.start();
+    wait_for(&machine.path("started"));
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    let mut entries = fs::read_dir(machine.path("../state")).unwrap().map(|entry| entry.unwrap().path());
+    let journal = entries.find(|path| path.is_dir()).unwrap().join("state.jsonl");
+    let text = fs::read_to_string(&journal).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| is_on_disk(line)).collect();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    fs::write(&journal, lines.join("\n").replace(boot.trim(), "another-boot") + "\n").unwrap();
+}
+
 #[test]
 fn after_a_restart_that_nobody_asked_for_the_next_step_is_not_trusted() {
     let machine = Machine::with_steps(
@@ -90,18 +105,8 @@ fn after_a_restart_that_nobody_asked_for_the_next_step_is_not_trusted() {
          - {name: Second, action: ExecuteBash, onFailure: Continue, inputs: {commands: [echo second >> ran, touch started, exec sleep 60]}}\n      \
          - {name: Third, action: ExecuteBash, inputs: {commands: [echo third >> ran]}}\n",
     );
-    let mut first = machine.start();
-    wait_for(&machine.path("started"));
-    first.kill().unwrap();
-    first.wait().unwrap();
-    // As if the machine had died before the start of the second step reached the disk.
-    let folder =
-        fs::read_dir(machine.path("../state")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
-    let journal = folder.unwrap().join("state.jsonl");
-    let text = fs::read_to_string(&journal).unwrap();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.contains("\"Second\"")).collect();
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    fs::write(&journal, lines.join("\n").replace(boot.trim(), "another-boot") + "\n").unwrap();
+    // The start of the second step had not reached the disk.
+    go_down(&machine, |line| !line.contains("\"Second\""));
     let run = machine.run();
     assert_eq!(machine.read("ran"), "first\nsecond\nthird\n");
     let context = run.result().failure_context.unwrap();
@@ -114,16 +119,7 @@ fn a_step_during_which_the_machine_went_down_is_named() {
     let machine = Machine::with_steps(
         "      - {name: Reboots, action: ExecuteBash, inputs: {commands: [touch started, exec sleep 60]}}\n",
     );
-    let mut first = machine.start();
-    wait_for(&machine.path("started"));
-    first.kill().unwrap();
-    first.wait().unwrap();
-    let folder =
-        fs::read_dir(machine.path("../state")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
-    let journal = folder.unwrap().join("state.jsonl");
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let text = fs::read_to_string(&journal).unwrap().replace(boot.trim(), "another-boot");
-    fs::write(&journal, text).unwrap();
+    go_down(&machine, |_| true);
     let context = machine.run().result().failure_context.unwrap();
     assert_eq!((context.step.as_deref(), context.kind), (Some("Reboots"), FailureKind::AgentStopped));
     assert_eq!(

@@ -54,11 +54,8 @@ pub(super) async fn put(endpoint: &Arc<Endpoint>, scope: &Scope, body: &Bytes) -
         );
         return answer(Err(ApiError::new("ValidationException", message)));
     }
-    if data_type != OF_IMAGES {
-        return hand_on(endpoint, scope, ACTION, body).await;
-    }
-    if present.is_some() && !input.overwrite {
-        // As the emulator words it, at once.
+    let is_refused = present.is_some() && !input.overwrite;
+    if data_type != OF_IMAGES || is_refused {
         return hand_on(endpoint, scope, ACTION, body).await;
     }
     let version = present.map_or(1, |present| present.version + 1);

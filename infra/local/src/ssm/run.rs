@@ -129,7 +129,8 @@ impl Run {
             // It ran under an earlier endpoint: to the instance its host has crashed.
             return self.interrupted().await;
         }
-        if !self.is_delivered().await {
+        let delivery = Duration::from_secs(self.command.delivery_timeout);
+        if !self.hears_agent(Instant::now() + delivery).await {
             let cancelled = self.is_cancelled();
             let status = if cancelled { InvocationStatus::Cancelled } else { InvocationStatus::DeliveryTimedOut };
             return Told::of(status, -1);
@@ -152,9 +153,8 @@ impl Run {
         self.wait_for_the_deadline().await
     }
 
-    /// Waits for an agent that takes the command; false where none does within `TimeoutSeconds`.
-    async fn is_delivered(&self) -> bool {
-        let until = Instant::now() + Duration::from_secs(self.command.delivery_timeout);
+    /// Waits for the instance's agent; false where it is not heard of in time, or the command is cancelled.
+    async fn hears_agent(&self, until: Instant) -> bool {
         while !self.endpoint.is_heard(&self.instance) {
             if Instant::now() >= until || self.is_cancelled() {
                 return false;
@@ -168,13 +168,7 @@ impl Run {
     /// became of it is told when there is one again.
     async fn reported(&mut self, guest: &Guest, end: End) -> Told {
         let told = self.told(guest, end).await;
-        while !self.endpoint.is_heard(&self.instance) {
-            if Instant::now() >= self.deadline || self.is_cancelled() {
-                return self.wait_for_the_deadline().await;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        told
+        if self.hears_agent(self.deadline).await { told } else { self.wait_for_the_deadline().await }
     }
 
     /// What the agent finds of it.
