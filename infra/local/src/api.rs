@@ -45,6 +45,9 @@ pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// What EC2 says in a Region that does not know the account's credentials.
+pub(crate) const UNKNOWN_CREDENTIALS: &str = "AWS was not able to validate the provided access credentials";
+
 /// A refused call: AWS's error code and a message in AWS's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -68,6 +71,8 @@ impl ApiError {
             | "InsufficientInstanceCapacity"
             | "InsufficientCapacity"
             | "InsufficientHostCapacity" => 500,
+            // The code has other causes too, whose status is not known here.
+            "AuthFailure" if self.message.starts_with(UNKNOWN_CREDENTIALS) => 401,
             "UnauthorizedOperation" | "OptInRequired" => 403,
             "DryRunOperation" => 412,
             _ => 400,

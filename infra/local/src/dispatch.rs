@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
-use crate::api::{ApiError, Scope};
+use crate::api::{ApiError, Scope, UNKNOWN_CREDENTIALS};
 use crate::endpoint::Endpoint;
 use crate::faults::{CallFacts, CallFault};
 use crate::{admin, ebs, ec2, ids, ssm};
@@ -142,9 +142,7 @@ impl Call {
     /// What a Region answers that is not enabled: it does not know the account's credentials.
     fn not_enabled(&self) -> ApiError {
         match self {
-            Call::Ec2 { .. } => {
-                ApiError::new("AuthFailure", "AWS was not able to validate the provided access credentials")
-            }
+            Call::Ec2 { .. } => ApiError::new("AuthFailure", UNKNOWN_CREDENTIALS),
             _ => ApiError::new("UnrecognizedClientException", "The security token included in the request is invalid."),
         }
     }

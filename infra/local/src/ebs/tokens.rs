@@ -8,8 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::refusal::Refusal;
 use crate::ids;
 
-/// For how long a block can be asked for by its token (EBS user guide, "Read Amazon EBS snapshots with EBS direct APIs").
+/// For how long a block can be asked for by its token (EBS user guide, "Frequently asked questions for EBS direct APIs").
 const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The same of a page (there as well).
+const LIFE_OF_PAGE: SignedDuration = SignedDuration::from_mins(60);
 
 /// When the tokens of an answer expire.
 pub(super) fn expiry() -> Timestamp {
@@ -32,15 +35,25 @@ pub(super) fn check_block(token: &str, snapshot: &str, index: u32) -> Result<(),
     }
 }
 
-/// The token of the page that begins at an index; `list` says what it is a page of.
-pub(super) fn of_page(list: &str, start: u32) -> String {
-    sealed(&start.to_string(), &format!("page {list}"))
+/// The token of the page that begins at an index; `list` says what it is a page of, `now` when it was asked for.
+pub(super) fn of_page(list: &str, start: u32, now: Timestamp) -> String {
+    sealed(&format!("{start}@{}", now.as_second()), &format!("page {list}"))
 }
 
 /// The index that a page begins at.
 pub(super) fn page_start(token: &str, list: &str) -> Result<u32, Refusal> {
-    let start = opened(token, &format!("page {list}")).and_then(|start| start.parse().ok());
-    start.ok_or_else(|| Refusal::invalid("INVALID_PAGE_TOKEN", "The page token is not one of this list."))
+    let refused = |message| Refusal::invalid("INVALID_PAGE_TOKEN", message);
+    let value = opened(token, &format!("page {list}"));
+    let (start, second) = value
+        .as_deref()
+        .and_then(|value| value.split_once('@'))
+        .and_then(|(start, second)| Some((start.parse().ok()?, second.parse::<i64>().ok()?)))
+        .ok_or_else(|| refused("The page token is not one of this list."))?;
+    if Timestamp::now().as_second() - second < LIFE_OF_PAGE.as_secs() {
+        Ok(start)
+    } else {
+        Err(refused("The page token has expired."))
+    }
 }
 
 fn sealed(value: &str, purpose: &str) -> String {
@@ -69,8 +82,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_token_is_for_one_list() {
-        assert_eq!(page_start(&of_page("a", 100), "a"), Ok(100));
-        assert_eq!(page_start(&of_page("a", 100), "b").unwrap_err().reason, Some("INVALID_PAGE_TOKEN"));
+    fn a_page_token_is_for_one_list_and_an_hour() {
+        let now = Timestamp::now();
+        let reason = |token: &str, list: &str| page_start(token, list).map_err(|refusal| refusal.reason);
+        assert_eq!(reason(&of_page("a", 100, now), "a"), Ok(100));
+        assert_eq!(reason(&of_page("a", 100, now), "b"), Err(Some("INVALID_PAGE_TOKEN")));
+        assert_eq!(reason(&of_page("a", 100, now - LIFE_OF_PAGE), "a"), Err(Some("INVALID_PAGE_TOKEN")), "expired");
     }
 }

@@ -85,7 +85,7 @@ fn by_default(on: bool) -> Xml {
 
 pub(super) fn get_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
-    Ok(key(&call.endpoint.world().default_key(call.scope)))
+    Ok(key(&call.endpoint.world().default_key_name(call.scope)))
 }
 
 pub(super) fn modify_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {

@@ -30,6 +30,11 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
         only_stopped(instance, "userData")?;
         changed.user_data = Some(data).filter(|data| !data.is_empty());
     }
+    for name in ["kernel", "ramdisk"] {
+        if value(name).is_some() {
+            only_stopped(instance, name)?;
+        }
+    }
     let flag = |name: &str, old: bool| value(name).map_or(old, |value| value == "true");
     changed.keep_from_terminate = flag("disableApiTermination", instance.keep_from_terminate);
     changed.keep_from_stop = flag("disableApiStop", instance.keep_from_stop);

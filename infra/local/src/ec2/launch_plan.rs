@@ -9,7 +9,9 @@ use super::{Call, block_devices, instance_types};
 use crate::api::{ApiError, Scope};
 use crate::ids;
 use crate::ssm::parameters;
-use crate::world::{Image, ImageState, Instance, InstanceState, MetadataOptions, Network, Subnet, Timeline, World};
+use crate::world::{
+    BlockDevice, Image, ImageState, Instance, InstanceState, MetadataOptions, Network, Subnet, Timeline, World,
+};
 
 /// Bytes of user data in Base64: EC2's limit is 16 KiB before the encoding.
 const MOST_USER_DATA: usize = 16 * 1024 * 4 / 3 + 4;
@@ -24,6 +26,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     instance_types::check(instance_type, &image.architecture)?;
     // What the request alone shows to be wrong is refused before what it names is looked for.
     let devices = block_devices::of_launch(params, world, call.scope, image)?;
+    check_placement(params, &devices, &image.root_device)?;
     let network = world.network(call.scope);
     let interface = params.structures("NetworkInterface").into_iter().next().unwrap_or_default();
     let subnet = subnet(&network, params, &interface)?;
@@ -72,6 +75,20 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
         console: String::new(),
         initialized: false,
     })
+}
+
+/// Refuses what nothing here can do, and EC2 for other reasons neither: a host that is not there, and hibernation of a root
+/// volume in the clear (EC2 user guide, "Prerequisites for EC2 instance hibernation").
+fn check_placement(params: &Params, devices: &[BlockDevice], root: &str) -> Result<(), ApiError> {
+    if let Some(host) = params.get("Placement.HostId") {
+        return Err(ApiError::new("InvalidHostID.NotFound", format!("The host ID '{host}' does not exist")));
+    }
+    let is_encrypted = devices.iter().any(|device| device.name == root && device.encrypted);
+    if params.flag("HibernationOptions.Configured") && !is_encrypted {
+        let message = "Hibernation requires that the root volume is encrypted.";
+        return Err(ApiError::new("UnsupportedHibernationConfiguration", message));
+    }
+    Ok(())
 }
 
 /// The id of an image, or the one that a public parameter names: `resolve:ssm:NAME`, `resolve:ssm:NAME:VERSION`.

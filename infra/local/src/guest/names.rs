@@ -42,14 +42,15 @@ impl Guest {
             fs::write(folder.join(path), text)?;
             fs::set_permissions(folder.join(path), Permissions::from_mode(0o644))
         };
+        // Debian's cloud-init takes the first label, Amazon Linux's the whole name.
+        let short = self.name.split('.').next().unwrap_or_default();
         let name = match self.image_file(HOSTNAME).as_deref().map(str::trim).filter(|name| is_chosen(name)) {
             Some(name) => name.to_owned(),
             None => {
-                write(HOSTNAME, &format!("{}\n", self.name))?;
-                self.name.clone()
+                write(HOSTNAME, &format!("{short}\n"))?;
+                short.to_owned()
             }
         };
-        let short = self.name.split('.').next().unwrap_or_default();
         let line = format!("{OWN}\t{} {short}\n", self.name);
         let own = self.image_file(HOSTS);
         // Over the host's own files its hosts file goes on, with the instance's line.

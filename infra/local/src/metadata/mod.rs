@@ -67,17 +67,13 @@ struct Reply {
     status: u16,
     content_type: &'static str,
     body: Vec<u8>,
-    /// For how long the token in it is good.
+    /// For how long the token in it, or that of the question, is good.
     token_seconds: Option<u64>,
 }
 
 impl Reply {
     fn text(body: impl Into<Vec<u8>>) -> Self {
         Reply { status: 200, content_type: "text/plain", body: body.into(), token_seconds: None }
-    }
-
-    fn json(body: String) -> Self {
-        Reply { content_type: "application/json", ..Self::text(body) }
     }
 
     fn refusal(status: u16, words: &str) -> Self {
@@ -145,9 +141,9 @@ async fn answer(state: &State, head: &request::Parts) -> Reply {
     match head.method {
         Method::PUT if head.uri.path() == "/latest/api/token" => token(state, head),
         Method::PUT => Reply::refusal(403, "Forbidden"),
-        Method::GET | Method::HEAD => match refuse_token(state, &instance, head) {
-            Some(refusal) => refusal,
-            None => read(state, &instance, head.uri.path()).await,
+        Method::GET | Method::HEAD => match token_left(state, &instance, head) {
+            Some(token_seconds) => Reply { token_seconds, ..read(state, &instance, head.uri.path()).await },
+            None => Reply::refusal(401, "Unauthorized"),
         },
         _ => Reply::refusal(405, "Not Allowed"),
     }
@@ -171,13 +167,12 @@ fn token(state: &State, head: &request::Parts) -> Reply {
     }
 }
 
-/// Refuses whoever shows a wrong token, or none where one is needed.
-fn refuse_token(state: &State, instance: &Instance, head: &request::Parts) -> Option<Reply> {
-    let is_good = match header(head, TOKEN) {
-        Some(token) => state.tokens.is_good(token),
-        None => instance.metadata.http_tokens != "required",
-    };
-    (!is_good).then(|| Reply::refusal(401, "Unauthorized"))
+/// For how long the shown token is good, if one is shown; none for a wrong one, and where one is needed and not shown.
+fn token_left(state: &State, instance: &Instance, head: &request::Parts) -> Option<Option<u64>> {
+    match header(head, TOKEN) {
+        Some(token) => state.tokens.left(token).map(|left| Some(left.as_secs())),
+        None => (instance.metadata.http_tokens != "required").then_some(None),
+    }
 }
 
 async fn read(state: &State, instance: &Instance, path: &str) -> Reply {
@@ -188,7 +183,10 @@ async fn read(state: &State, instance: &Instance, path: &str) -> Reply {
     let path = path.trim_matches('/');
     if path == "user-data" {
         let data = instance.user_data.as_ref().and_then(|data| STANDARD.decode(data).ok());
-        return data.map_or_else(|| Reply::refusal(404, "Not Found"), Reply::text);
+        return data.map_or_else(
+            || Reply::refusal(404, "Not Found"),
+            |data| Reply { content_type: "application/octet-stream", ..Reply::text(data) },
+        );
     }
     let network = state.endpoint.world().network(&instance.scope);
     let role = usable_role(&state.endpoint, instance, &network);

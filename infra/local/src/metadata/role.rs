@@ -50,17 +50,17 @@ impl Role {
     pub(super) async fn credentials(&self, endpoint: &Endpoint, instance: &Instance, role: &str) -> Reply {
         let mut shown = self.0.lock().await;
         if let Some(shown) = shown.as_ref().filter(|one| one.role == role && one.since.elapsed() < SHOWN_FOR) {
-            return Reply::json(shown.document.clone());
+            return Reply::text(shown.document.clone());
         }
         match assume(endpoint, instance, role).await {
             Ok(found) => {
                 let document = document(&found).to_string();
                 *shown = Some(Shown { role: role.to_owned(), since: Instant::now(), document: document.clone() });
-                Reply::json(document)
+                Reply::text(document)
             }
             Err(Refusal::Role(said)) => {
                 tracing::warn!(instance = instance.id, role, said, "the role is not to be had");
-                Reply::json(refused(role).to_string())
+                Reply::text(refused(role).to_string())
             }
             Err(Refusal::Emulator(words)) => {
                 tracing::error!(instance = instance.id, role, words, "no credentials");

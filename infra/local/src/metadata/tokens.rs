@@ -20,10 +20,10 @@ impl Tokens {
         token
     }
 
-    /// Whether it is one of these, and not over.
-    pub(super) fn is_good(&self, token: &str) -> bool {
+    /// For how long it is good; none when it is over, or none of these.
+    pub(super) fn left(&self, token: &str) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(token).is_some_and(|end| *end > Instant::now())
+        all.get(token)?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 }
 
@@ -35,6 +35,7 @@ mod tests {
     fn a_token_is_good_until_its_end() {
         let tokens = Tokens::default();
         let (short, long) = (tokens.issue(Duration::ZERO), tokens.issue(Duration::from_secs(60)));
-        assert!(!tokens.is_good(&short) && tokens.is_good(&long) && !tokens.is_good("made up"));
+        assert_eq!([&short, "made up"].map(|token| tokens.left(token)), [None, None]);
+        assert!(tokens.left(&long).is_some_and(|left| left <= Duration::from_secs(60)));
     }
 }

@@ -71,6 +71,11 @@ impl World {
         self.storage(scope).default_key.unwrap_or_else(|| managed_key(scope))
     }
 
+    /// What EC2 answers for it: the alias of AWS's key until another is chosen.
+    pub(crate) fn default_key_name(&self, scope: &Scope) -> String {
+        self.storage(scope).default_key.unwrap_or_else(|| MANAGED_ALIAS.to_owned())
+    }
+
     /// ARN of the key that a call names by id, by alias or by the ARN of either. EBS looks for it only later.
     pub(crate) fn key_named(&self, scope: &Scope, name: &str) -> String {
         let (owner, name) = split(scope, name);

@@ -18,8 +18,8 @@ UNANSWERED = {
         network-interface.ipv6-native network-interface.requester-id network-interface.requester-managed
         network-interface.tag-key network-interface.tag-value spot-instance-request-id""",
     "DescribeInstanceTypes": """auto-recovery-supported dedicated-hosts-supported ebs-info.* free-tier-eligible
-        hibernation-supported instance-storage-info.* instance-storage-supported network-info.* nitro-enclaves-support
-        nitro-tpm-info.* nitro-tpm-support processor-info.supported-features
+        hibernation-supported instance-storage-info.* instance-storage-supported network-info.b* network-info.ef*
+        network-info.enc* network-info.f* network-info.i* network-info.m* network-info.n* nitro-enclaves-support nitro-tpm-info.* nitro-tpm-support processor-info.supported-features
         processor-info.sustained-clock-speed-in-ghz reboot-migration-support supported-boot-mode vcpu-info.default-cores
         vcpu-info.default-threads-per-core vcpu-info.valid-cores vcpu-info.valid-threads-per-core""",
     "DescribeImages": """free-tier-eligible image-allowed image-watermark.* instance-type-specification.*

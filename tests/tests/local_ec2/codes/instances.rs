@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, EbsInstanceBlockDeviceSpecification,
-    InstanceBlockDeviceMappingSpecification, InstanceType, Tag,
+    HibernationOptionsRequest, InstanceBlockDeviceMappingSpecification, InstanceType, Placement, Tag,
 };
 use serde_json::json;
 
@@ -38,6 +38,11 @@ async fn launches(met: &mut Met, aws: &Aws, source: &str) {
     let launch = aws.launching(source);
     met.refused("InvalidAMIID.NotFound", aws.launching(NO_IMAGE).send().await);
     met.refused("InvalidAMIID.Malformed", aws.launching("ami-x").send().await);
+    let host = Placement::builder().host_id("h-0123456789abcdef0").build();
+    met.refused("InvalidHostID.NotFound", launch.clone().placement(host).send().await);
+    let hibernation = HibernationOptionsRequest::builder().configured(true).build();
+    let hibernating = launch.clone().hibernation_options(hibernation);
+    met.refused("UnsupportedHibernationConfiguration", hibernating.send().await);
     met.refused("MissingParameter", aws.ec2.run_instances().image_id(source).send().await);
     let unknown = launch.clone().instance_type(InstanceType::from("x9.huge"));
     met.refused("InvalidParameterValue", unknown.send().await);
