@@ -24,9 +24,11 @@ def test_encryption_by_default(aws):
     same(aws("ec2 get-ebs-encryption-by-default"), {"EbsEncryptionByDefault": False, "SseType": "none"})
     same(aws("ec2 enable-ebs-encryption-by-default")["EbsEncryptionByDefault"], True)
     same(aws("ec2 get-ebs-encryption-by-default")["SseType"], "sse-kms")
-    managed = aws("ec2 get-ebs-default-kms-key-id")["KmsKeyId"]
-    same(aws("ec2 modify-ebs-default-kms-key-id --kms-key-id alias/golden")["KmsKeyId"] == managed, False)
-    same(aws("ec2 reset-ebs-default-kms-key-id")["KmsKeyId"], managed)
+    same(aws("ec2 get-ebs-default-kms-key-id")["KmsKeyId"], "alias/aws/ebs")
+    golden = aws("ec2 modify-ebs-default-kms-key-id --kms-key-id alias/golden")["KmsKeyId"]
+    same(aws("ec2 get-ebs-default-kms-key-id")["KmsKeyId"], golden)
+    same(aws("ec2 reset-ebs-default-kms-key-id")["KmsKeyId"] == golden, False)
+    same(aws("ec2 get-ebs-default-kms-key-id")["KmsKeyId"], "alias/aws/ebs")
     image = copy_of_source(aws, "encrypted by default")
     same(aws.error("ec2 modify-image-attribute --image-id", image, launch_permission={"Add": [{"UserId": "1" * 12}]}),
          "InvalidParameter")
