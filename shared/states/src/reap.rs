@@ -146,8 +146,8 @@ async fn tagged(context: &Context, region: &str) -> Result<Vec<Resource>> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_cloud::ExecutionStatus;
     use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_cloud::{ExecutionStatus, Kind};
     use goldsmith_store::{BuildStatus, ImageStatus};
     use jiff::SignedDuration;
     use serde_json::json;
@@ -232,6 +232,26 @@ mod tests {
         reap(&stack).await;
         assert_eq!(stack.inventory(), published);
         assert_eq!(stack.image().await.status, ImageStatus::Available);
+    }
+
+    #[tokio::test]
+    async fn a_volume_that_is_left_goes_whatever_goes_wrong_once_or_for_an_hour() {
+        let faults = [Fault::Refuse(Kind::Throttled), Fault::Refuse(Kind::Denied), Fault::LoseAnswer];
+        for (fault, times) in faults.into_iter().flat_map(|fault| [(fault, 1), (fault, 12)]) {
+            let stack = Stack::new().await;
+            for task in whole_build() {
+                stack.run(&task).await.unwrap();
+            }
+            let published = stack.inventory();
+            let volume = stack.cloud.add_volume(HOME, &stack.context().tags(&stack.record().await));
+            (0..times).for_each(|_| stack.cloud.fail_next("DeleteVolume", fault));
+            for _ in 0..=times {
+                reap(&stack).await;
+            }
+            assert_eq!(stack.inventory(), published, "{fault:?}, {times} times");
+            let asked = stack.cloud.effects().into_iter().filter(|effect| effect.name == "DeleteVolume");
+            assert!(asked.map(|effect| effect.detail).all(|id| id == volume));
+        }
     }
 
     #[tokio::test]

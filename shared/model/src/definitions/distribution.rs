@@ -140,11 +140,13 @@ fn parameter(context: &mut Context<'_, '_>, node: &Node) -> Option<SsmParameter>
     Some(SsmParameter { parameter_name: name?, data_type: data_type.unwrap_or_default() })
 }
 
-/// SSM's rule: at most 1011 characters of `A-Za-z0-9_.-/`; what begins with `aws` or `ssm` is reserved.
+/// SSM's rule: at most 1011 characters of `A-Za-z0-9_.-/`; what begins with `aws` or `ssm` is reserved, and a name with a
+/// slash begins with one (Systems Manager API reference, PutParameter).
 fn is_parameter_name(name: &str) -> bool {
     let first = name.trim_start_matches('/').to_lowercase();
     (1..=1011).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b))
+        && (name.starts_with('/') || !name.contains('/'))
         && !first.is_empty()
         && !first.starts_with("aws")
         && !first.starts_with("ssm")

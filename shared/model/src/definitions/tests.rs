@@ -231,6 +231,10 @@ fn configurations_are_checked() {
             distribution("    ssmParameterConfigurations: [{parameterName: /aws/x}]\n"),
             "web/all.yml:5:50: error: `/aws/x` is not a parameter name of one's own, such as /images/web-server",
         ),
+        (
+            distribution("    ssmParameterConfigurations: [{parameterName: images/x}]\n"),
+            "web/all.yml:5:50: error: `images/x` is not a parameter name of one's own, such as /images/web-server",
+        ),
         (SMALL.replace("t3.small", "t3"), "web/all.yml:3:17: error: `t3` is not an instance type such as `t3.small`"),
         (
             format!("{SMALL}subnetIds: [subnet-0123abcd]\n"),
