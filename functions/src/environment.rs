@@ -38,6 +38,7 @@ impl Environment {
                 security_group: variable("GOLDSMITH_SECURITY_GROUP"),
                 state_machine: variable("GOLDSMITH_STATE_MACHINE"),
                 agents: PathBuf::from(variable("LAMBDA_TASK_ROOT")),
+                image_parameter_path: variable("GOLDSMITH_IMAGE_PARAMETER_PATH"),
                 ssm_agent: SsmAgent {
                     base_url: variable("GOLDSMITH_SSM_AGENT_URL"),
                     key: variable("GOLDSMITH_SSM_AGENT_KEY"),

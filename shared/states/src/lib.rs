@@ -70,6 +70,8 @@ pub struct Config {
     pub state_machine: String,
     /// Folder with `agent-x86_64` and `agent-aarch64`.
     pub agents: PathBuf,
+    /// The stack may write SSM parameters below this path only; without slashes at its ends.
+    pub image_parameter_path: String,
     /// Where instances whose image has no SSM agent get one from.
     pub ssm_agent: SsmAgent,
 }

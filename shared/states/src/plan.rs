@@ -67,12 +67,22 @@ async fn plan(context: &Context, start: &Start) -> Result<Answer> {
     open(context, start, &input, cause, &resolved).await
 }
 
-/// A parameter's data type never changes (Systems Manager user guide, "Using native parameter support for Amazon Machine
-/// Image IDs"): one of another type would refuse the image only after the whole build.
+/// The parameters that the image is to be published by, as far as AWS would refuse to write them after the whole build.
+///
+/// The stack's role may write below one path. A parameter's data type never changes (Systems Manager user guide, "Using
+/// native parameter support for Amazon Machine Image IDs").
 async fn check_parameters(context: &Context, resolved: &Resolved) -> Result<()> {
     for distribution in resolved.distribution.iter().flat_map(|configuration| &configuration.distributions) {
         for planned in &distribution.ssm_parameter_configurations {
             let (region, name, wanted) = (&distribution.region, &planned.parameter_name, planned.data_type.as_str());
+            let below = format!("/{}/", context.config.image_parameter_path);
+            if !name.starts_with(&below) {
+                return Err(refused(format!(
+                    "the distribution configuration wants to write the parameter `{name}` in {region}, and this stack may \
+                     write parameters below `{below}` only: name one there, or deploy the stack with another \
+                     ImageParameterPath"
+                )));
+            }
             let found = match context.cloud.parameters.get(region, name).await {
                 Err(error) if error.is_transient() => return Err(error.into()),
                 // A Region or a name that is not ours to read is a matter of the state that writes there.
@@ -177,6 +187,7 @@ fn refused(message: impl ToString) -> Error {
 mod tests {
     use goldsmith_cloud::fake::{AMAZON, Fault, HOME};
     use goldsmith_cloud::{Kind, Parameter};
+    use goldsmith_model::definitions::Definitions;
     use serde_json::{Value, json};
 
     use crate::State;
@@ -185,6 +196,21 @@ mod tests {
     #[tokio::test]
     async fn plan_survives_every_fault() {
         check_state(Task::new(State::Plan), &[]).await;
+    }
+
+    #[tokio::test]
+    async fn a_parameter_outside_the_stacks_path_is_refused_before_anything_is_built() {
+        let stack = Stack::new().await;
+        let name = "two".parse().unwrap();
+        let mut distribution = stack.store().distribution(&name).await.unwrap().unwrap();
+        distribution.distributions[0].ssm_parameter_configurations[0].parameter_name = "/golden/web".to_owned();
+        let definitions = Definitions { distributions: vec![distribution], ..Definitions::default() };
+        stack.store().apply(&definitions).await.unwrap();
+        let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.Refused");
+        let message =
+            "the parameter `/golden/web` in eu-west-1, and this stack may write parameters below `/images/` only";
+        assert!(error.cause.contains(message), "{}", error.cause);
     }
 
     #[tokio::test]

@@ -144,6 +144,7 @@ impl Stack {
                 security_group: "sg-1".to_owned(),
                 state_machine: "arn:aws:states:eu-west-1:1:stateMachine:goldsmith-image-build".to_owned(),
                 agents: self.agents.path().to_owned(),
+                image_parameter_path: "images".to_owned(),
                 ssm_agent: SsmAgent {
                     base_url: "https://s3.eu-west-1.amazonaws.com/amazon-ssm-eu-west-1/latest".to_owned(),
                     key: String::new(),
