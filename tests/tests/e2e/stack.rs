@@ -135,8 +135,8 @@ impl Stack {
             eprintln!("SKIPPED (the AWS CLI does not come from PyPI): {}", arguments[..2].join(" "));
             return None;
         };
-        let mut aws = Command::new(python.with_file_name("aws"));
-        aws.args(arguments).args(["--output", "json"]);
+        let mut aws = Command::new(python);
+        aws.args(["-m", "awscli"]).args(arguments).args(["--output", "json"]);
         aws.args(["--region", text("region"), "--endpoint-url", text("endpointUrl")]);
         aws.env("AWS_ACCESS_KEY_ID", text("accessKey")).env("AWS_SECRET_ACCESS_KEY", text("secretKey"));
         aws.env("AWS_CONFIG_FILE", "/dev/null").env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
