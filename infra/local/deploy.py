@@ -88,11 +88,18 @@ class Deployment:
         exists = self.status() not in (None, "REVIEW_IN_PROGRESS")
         name = f"deploy-{time.time_ns()}"
         # The endpoint serves the examples' source image itself, as it does the public parameters.
-        parameters = {"Examples": "no", **self.publish_agent()}
+        own = {"Examples": "no", **self.publish_agent()}
+        parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in own.items()]
+        template = self.template()
+        if exists:
+            # What somebody has set on the stack stays, as long as the template has it.
+            known = {one["ParameterKey"] for one in self.cloudformation.get_template_summary(TemplateBody=template)["Parameters"]}
+            stack = self.cloudformation.describe_stacks(StackName=self.options.stack)["Stacks"][0]
+            kept = {one["ParameterKey"] for one in stack.get("Parameters", [])} & known - own.keys()
+            parameters += [{"ParameterKey": key, "UsePreviousValue": True} for key in sorted(kept)]
         self.cloudformation.create_change_set(
             StackName=self.options.stack, ChangeSetName=name, ChangeSetType="UPDATE" if exists else "CREATE",
-            TemplateBody=self.template(), Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            TemplateBody=template, Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"], Parameters=parameters,
         )
         if self.change_set(name):
             self.cloudformation.execute_change_set(StackName=self.options.stack, ChangeSetName=name)

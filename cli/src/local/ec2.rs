@@ -19,7 +19,8 @@ const DESCRIBE_LAG: &str = "0.1";
 /// Serve EC2 and Systems Manager alone, for other programs, until it is told to end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Address and port to listen on; port 0 takes a free one.
+    /// Address and port to listen on; port 0 takes a free one. Calls are not authenticated: whoever reaches another address
+    /// than the loopback's can run commands on this machine.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Folder for the disks of instances and images.
@@ -95,6 +96,12 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
 }
 
 fn serve_until_told(args: &Args, folders: &Folders) -> Result<()> {
+    if !args.listen.ip().is_loopback() {
+        output::say(&format!(
+            "warning: whoever reaches {} can run commands on this machine: calls are not authenticated",
+            args.listen
+        ));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let images = args.images.clone().unwrap_or_else(|| folders.base_images());

@@ -72,7 +72,9 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
     if !context.store.publish_build(record, &image).await? {
         return Err(Error::Closed);
     }
-    Ok(format!("{} Regions, {published} parameters", image.amis.len()))
+    let plural = |is_one: bool| if is_one { "" } else { "s" };
+    let regions = image.amis.len();
+    Ok(format!("{regions} Region{}, {published} parameter{}", plural(regions == 1), plural(published == 1)))
 }
 
 /// The Regions that have the image, if they are enough.
