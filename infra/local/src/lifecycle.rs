@@ -64,7 +64,8 @@ impl Endpoint {
     fn not_up(self: Arc<Self>, id: &str, error: &GuestError) {
         let full = self.host.room(0, 1) == 0;
         let (code, message) = if full {
-            ("Server.InsufficientInstanceCapacity", inotify::shortage())
+            let message = format!("{}. The boot ended with: {}", inotify::shortage(), chain(error));
+            ("Server.InsufficientInstanceCapacity", message)
         } else {
             ("Server.InternalError", chain(error))
         };

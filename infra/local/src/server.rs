@@ -148,7 +148,11 @@ impl Server {
                 () = &mut told => break,
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => serve_connection(self.endpoint.clone(), stream),
-                    Err(error) => tracing::warn!(%error, "a connection is lost"),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection is lost");
+                        // Too many open files, say: it would fail again at once.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
                 },
             }
         }

@@ -168,10 +168,12 @@ async fn an_instance_has_the_credentials_of_its_role() {
 
     client.admin("POST", "settings", &json!({"credentialsAfter": 300}));
     assert_eq!((read(service, ROLE).0, read(service, &path).0), (404, 404));
-    client.admin("POST", "settings", &json!({"credentialsAfter": 10}));
-    until("the role", || (read(service, ROLE).0 == 200).then_some(())).await;
+    client.admin("POST", "settings", &json!({"credentialsAfter": 0}));
+    assert_eq!(read(service, ROLE).0, 200);
+    client.admin("POST", "settings", &json!({"credentialsAfter": 300}));
     let again = run(client, &instance, "[ -e /var/once ] && exit 0\ntouch /var/once\nexit 194").await;
     assert_eq!((&again["Status"], read(service, ROLE).0), (&json!("Success"), 404), "not yet, after the reboot");
+    client.admin("POST", "settings", &json!({"credentialsAfter": 0}));
     until("the role after the reboot", || (read(service, &path).0 == 200).then_some(())).await;
 
     hand_over(client, "untrusting");

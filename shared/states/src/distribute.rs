@@ -107,7 +107,8 @@ fn pending(planned: &PlannedRegion, id: &str, detail: String) -> Progress {
 fn failed(planned: &PlannedRegion, id: &str, reason: &str) -> Error {
     let mut message = format!("the copy {id} failed: {reason}");
     if reason.contains("key ID is not accessible") {
-        message = keys::advise(&message, &planned.kms_key_id.as_deref().into_iter().collect::<Vec<_>>());
+        let named: Vec<&str> = planned.kms_key_id.as_deref().into_iter().collect();
+        message = keys::advise(&message, &named, "the account's default KMS key for EBS in this Region");
     }
     let cause = FailureCause {
         message,

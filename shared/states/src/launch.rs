@@ -214,7 +214,8 @@ fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     if instance.state_reason.contains("Client.InternalError") {
         let named: Vec<&str> =
             scene.record.plan.launch.block_devices.iter().filter_map(|one| one.ebs.kms_key_id.as_deref()).collect();
-        message = keys::advise(&message, &named);
+        let unnamed = "the KMS key of the image, or the account's default one for EBS";
+        message = keys::advise(&message, &named, unnamed);
     }
     let mut cause = Error::failed(ErrorName::NotOnline, message).cause(&scene.scope);
     cause.region = Some(scene.home().to_owned());

@@ -51,8 +51,8 @@ impl Endpoint {
     pub(crate) fn resume_blocks(self: &Arc<Self>) {
         let pending: Vec<(String, bool)> = {
             let world = self.world();
-            let is_pending = |id: &str| world.snapshots.get(id).is_some_and(|snapshot| snapshot.is_pending());
-            let rows = world.block_snapshots.iter().filter(|(id, _)| is_pending(id));
+            let awaits = |id: &str| world.snapshots.get(id).is_some_and(|snapshot| snapshot.awaits_blocks());
+            let rows = world.block_snapshots.iter().filter(|(id, _)| awaits(id));
             rows.map(|(id, row)| (id.clone(), row.sealed)).collect()
         };
         for (id, sealed) in pending {

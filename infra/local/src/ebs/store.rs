@@ -56,8 +56,16 @@ impl Store {
     /// Writes a block beside the snapshot.
     pub(super) fn draft(&self, id: &str, data: &[u8], digest: &BlockDigest) -> io::Result<Draft> {
         let path = self.0.join(id).join(ids::resource("draft"));
-        fs::write(&path, [digest, data].concat())?;
-        Ok(Draft(path))
+        let written = fs::write(&path, [digest, data].concat());
+        let draft = Draft(path);
+        match written {
+            Ok(()) => Ok(draft),
+            Err(error) => {
+                // A part of it, on a full disk.
+                self.discard(draft);
+                Err(error)
+            }
+        }
     }
 
     /// Makes a written block one of its snapshot.

@@ -65,6 +65,10 @@ impl Guest {
     /// Puts the files into a copied tree.
     pub(super) fn put_names_in(&self) -> io::Result<()> {
         self.write_names()?;
+        // Another kind of /etc, which an image may bring, could lead to this machine's own files.
+        if !self.tree().join("etc").symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
+            return Ok(());
+        }
         for path in [HOSTNAME, HOSTS] {
             let (own, inside, aside) = (self.names_dir().join(path), self.tree().join(path), self.aside(path));
             if !own.is_file() {

@@ -35,6 +35,8 @@ const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TOKEN_SECONDS: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 /// Longest life of a token: six hours.
 const LONGEST_TOKEN: u64 = 21_600;
+/// For how long one question may take, with its answer.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
 
 /// What answers for one instance, as long as this is there.
 #[derive(Debug)]
@@ -99,7 +101,11 @@ pub(crate) async fn open(endpoint: &Arc<Endpoint>, id: &str) -> Result<Service, 
                 _ = &mut closed => break,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => connect(&state, stream),
-                    Err(error) => tracing::warn!(%error, "a connection to the metadata is lost"),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection to the metadata is lost");
+                        // Too many open files, say: it would fail again at once.
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
                 },
             }
         }
@@ -114,8 +120,11 @@ fn connect(state: &Arc<State>, stream: TcpStream) {
         let service = service_fn(|request: Request<Incoming>| respond(&answering, request));
         // One answer a connection: none outlives its instance.
         let mut http = hyper::server::conn::http1::Builder::new();
-        if let Err(error) = http.keep_alive(false).serve_connection(TokioIo::new(stream), service).await {
-            tracing::debug!(%error, "a connection to the metadata ended early");
+        let served = http.keep_alive(false).serve_connection(TokioIo::new(stream), service);
+        match tokio::time::timeout(LONGEST_CALL, served).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "a connection to the metadata ended early"),
+            Err(_) => tracing::debug!("a connection to the metadata asked for nothing"),
         }
     });
 }

@@ -87,6 +87,7 @@ async fn assume(endpoint: &Endpoint, instance: &Instance, role: &str) -> Result<
         (200, text) => serde_json::from_str::<Assumed>(&text)
             .map(|assumed| assumed.credentials)
             .map_err(|error| Refusal::Emulator(chain(&error))),
+        (429 | 500.., text) => Err(Refusal::Emulator(text)),
         (_, text) => Err(Refusal::Role(text)),
     }
 }

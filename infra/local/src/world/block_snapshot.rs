@@ -18,9 +18,14 @@ pub(crate) struct BlockSnapshot {
 }
 
 impl Snapshot {
-    /// Whether it waits for blocks or for the end of its completion.
+    /// Whether it waits for blocks or for the end of its completion, or is still being copied.
     pub(crate) fn is_pending(&self) -> bool {
         !self.completed && self.failure.is_none()
+    }
+
+    /// The same of one that a caller writes: a copy ends with its image.
+    pub(crate) fn awaits_blocks(&self) -> bool {
+        self.is_pending() && self.made_by == "StartSnapshot"
     }
 }
 
@@ -28,7 +33,7 @@ impl World {
     /// How many snapshots of an account wait for blocks in a Region.
     pub(crate) fn pending_block_snapshots(&self, scope: &Scope) -> usize {
         let own = self.block_snapshots.keys().filter_map(|id| self.snapshots.get(id));
-        own.filter(|one| one.scope == *scope && one.is_pending()).count()
+        own.filter(|one| one.scope == *scope && one.awaits_blocks()).count()
     }
 
     /// Whether the root file system of an image consists of blocks, which instances here cannot start from.

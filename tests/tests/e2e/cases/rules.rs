@@ -53,7 +53,7 @@ fn foreign_key(stack: &Stack) {
     assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
     let failure = stack.image(built.image()).failure.unwrap();
     let said = format!(
-        "was terminated: Client.InternalError: Client error on launch. EC2 says so where it may not use the KMS key {key}: \
+        "was terminated: Client.InternalError: Client error on launch. One cause is that EC2 may not use the KMS key {key}: \
          check that the key exists and is enabled, that its policy lets this account use it, and that a key of another \
          account is listed in the stack's parameter KmsKeyArns"
     );
