@@ -8,6 +8,8 @@ use rustix::fs::inotify;
 
 /// Of the source image, running.
 const EACH: usize = 5;
+/// How many are taken to look, at most: meanwhile nobody else gets them, and each is an open file of the endpoint.
+const MOST_TAKEN: usize = 64;
 /// The limit, in the kernel's own folder.
 const LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
 /// The setting's name.
@@ -32,7 +34,9 @@ pub fn watches() -> Option<Watches> {
 pub(super) fn room(live: usize, wanted: usize) -> usize {
     let by_limit = watches().map_or(wanted, |watches| watches.instances.saturating_sub(live));
     let wanted = wanted.min(by_limit);
-    wanted.min(free(wanted * EACH) / EACH)
+    let looked_for = (wanted * EACH).min(MOST_TAKEN);
+    let found = free(looked_for);
+    if found < looked_for { found / EACH } else { wanted }
 }
 
 /// How many of so many there are, by taking them for a moment.
