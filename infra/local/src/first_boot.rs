@@ -1,7 +1,6 @@
 //! What cloud-init does in an instance when it boots for the first time: the key pair's public key may log in as root,
 //! and user data that is a script is run.
 
-use std::io::{Read, Seek, SeekFrom};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -74,12 +73,8 @@ async fn run(guest: &Guest, id: &str, key: &str, data: &str) -> std::io::Result<
     setup.wait().await.map(drop)
 }
 
-/// The end of what user data said.
-async fn console(guest: &Guest) -> std::io::Result<String> {
-    let mut log = guest.open(LOG).await.map_err(std::io::Error::other)?;
-    let start = log.metadata()?.len().saturating_sub(CONSOLE);
-    log.seek(SeekFrom::Start(start))?;
-    let mut text = Vec::new();
-    log.read_to_end(&mut text)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+/// The end of what user data said; none where it left no log.
+async fn console(guest: &Guest) -> Option<String> {
+    let text = guest.tail(LOG, CONSOLE).await?;
+    Some(String::from_utf8_lossy(&text).into_owned())
 }

@@ -6,17 +6,18 @@ mod common;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use common::emulator::FakeEmulator;
 use common::guests::{
-    base_image, ended, invocation, launch, run, send, source, traces_of, wait_for_image, wait_for_state,
+    base_image, ended, invocation, launch, launch_with, run, send, source, traces_of, wait_for_image, wait_for_state,
 };
 use common::rights::{Rights, again};
 use common::{Client, TestEndpoint, require_or_skip, until};
 use serde_json::{Value, json};
 
 /// The tests that run again without root.
-const LIFE: [&str; 8] = [
+const LIFE: [&str; 9] = [
     "an_image_keeps",
     "a_reboot_in",
     "nothing_stays",
+    "nothing_of_the_host",
     "output_comes",
     "a_command_ends",
     "what_forks",
@@ -67,6 +68,39 @@ async fn an_image_keeps_what_its_instance_wrote_and_nothing_else_does() {
     let sibling = launch(there, &source(there)).await;
     assert_eq!(run(there, &sibling, look).await["StandardOutputContent"], "not removed\n");
     drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_the_host_is_reached_by_what_an_instance_makes() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let host = tempfile::tempdir().unwrap();
+    std::fs::create_dir(host.path().join("sbin")).unwrap();
+    for file in ["sbin/reboot", "kept"] {
+        std::fs::write(host.path().join(file), "of the host").unwrap();
+    }
+    let data = BASE64_STANDARD.encode("#!/bin/sh\nln -sf /dev/zero /var/log/cloud-init-output.log\n");
+    let image = source(client);
+    let form = [("ImageId", image.as_str()), ("InstanceType", "t3.small"), ("UserData", data.as_str())];
+    let instance = launch_with(client, &form).await;
+    let make = format!(
+        "mv /usr/local /usr/local.old && ln -s {host} /usr/local && mkfifo /run/power-request &&
+         mkdir -p /deep/$(printf 'a/%.0s' $(seq 1500))
+         made=$?; ln -sf {host}/kept /proc/sys/kernel/random/boot_id 2> /dev/null
+         rm -rf /tmp/* && rmdir /tmp 2> /dev/null && ln -s {host} /tmp; exit $made",
+        host = host.path().display()
+    );
+    assert_eq!(run(client, &instance, &make).await["Status"], "Success");
+    let form = [("InstanceId", instance.as_str()), ("Name", "linked"), ("NoReboot", "true")];
+    let golden = client.ec2_value("CreateImage", &form, "imageId");
+    wait_for_image(client, &golden).await;
+    client.ec2_value("RebootInstances", &[("InstanceId.1", &instance)], "return");
+    assert_eq!(run(client, &instance, "test ! -p /run/power-request").await["Status"], "Success");
+    for file in ["sbin/reboot", "kept"] {
+        assert_eq!(std::fs::read_to_string(host.path().join(file)).unwrap(), "of the host", "{file}");
+    }
+    endpoint.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -391,7 +425,7 @@ async fn an_instance_tells_why_its_systemd_is_not_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn images_and_reboots_work_where_nothing_can_be_mounted() {
-    again(Rights::StrictContainer, "chroot", &LIFE[..3]).await;
+    again(Rights::StrictContainer, "chroot", &LIFE[..4]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::disk::empty;
 use super::error::GuestError;
+use super::inside::{copy_over, own_folder};
 use super::isolation::{Disk, Isolation};
 use super::{Guest, Wish, groups, nspawn, processes};
 use crate::ids;
@@ -126,12 +127,11 @@ fn console(guest: &Guest) -> String {
 fn start_chroot(guest: &Guest, boot_id: &std::path::Path) -> std::io::Result<Running> {
     let tree = guest.tree();
     for name in ["run", "tmp"] {
-        empty(&tree.join(name))?;
+        empty(&own_folder(&tree, name)?)?;
     }
     // Nothing can be mounted on /proc: the one file that programs read to notice a reboot is a plain file.
-    let random = tree.join("proc/sys/kernel/random");
-    std::fs::create_dir_all(&random)?;
-    std::fs::copy(boot_id, random.join("boot_id"))?;
+    let random = own_folder(&tree, "proc/sys/kernel/random")?;
+    copy_over(boot_id, &random.join("boot_id"))?;
     Ok(Running::Chroot)
 }
 

@@ -3,10 +3,12 @@
 //! An overlay keeps "immutable" and "append only" of what was written in an attribute of its own (`protattr`), since the
 //! flags would forbid its own work; below it, only the flags themselves count. So a layer gets the flags.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{IFlags, Mode, OFlags, ResolveFlags, fgetxattr, ioctl_getflags, ioctl_setflags, openat2};
 use rustix::io::Errno;
@@ -28,7 +30,7 @@ pub(super) async fn carry(isolation: Isolation, from: &Path, to: &Path) -> io::R
     let (from, to) = (from.to_owned(), to.to_owned());
     let work = move || {
         let (from, to) = (File::open(from)?, File::open(to)?);
-        walk(&from, Path::new(""), &mut |path, file| {
+        walk(&from, &mut |path, file| {
             let flags = flags_of(file);
             // The instance may have written meanwhile, so that the copy has no such file.
             let Some(copy) = open(&to, path).filter(|_| !flags.is_empty()) else { return };
@@ -43,7 +45,7 @@ pub(super) async fn carry(isolation: Isolation, from: &Path, to: &Path) -> io::R
 
 /// Takes away what forbids to remove a tree.
 pub(super) fn unlock(tree: &Path) -> io::Result<()> {
-    walk(&File::open(tree)?, Path::new(""), &mut |_, file| {
+    walk(&File::open(tree)?, &mut |_, file| {
         if let Ok(flags) = ioctl_getflags(file)
             && flags.intersects(LOCKS)
         {
@@ -64,26 +66,29 @@ fn flags_of(file: &OwnedFd) -> IFlags {
     })
 }
 
-/// Visits a folder and all plain files and folders below it, by their paths in `root`.
-fn walk(root: &File, folder: &Path, visit: &mut impl FnMut(&Path, &OwnedFd)) -> io::Result<()> {
-    let Some(opened) = open(root, folder) else { return Ok(()) };
-    visit(folder, &opened);
-    for entry in rustix::fs::Dir::read_from(&opened)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if [c".", c".."].contains(&name) {
-            continue;
-        }
-        let path = folder.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name.to_bytes()));
-        match entry.file_type() {
-            rustix::fs::FileType::Directory => walk(root, &path, visit)?,
-            rustix::fs::FileType::RegularFile => {
-                if let Some(file) = open(root, &path) {
-                    visit(&path, &file);
-                }
+/// Visits a tree's folders and plain files, by their paths in `root`: one after the other, however deep they lie.
+fn walk(root: &File, visit: &mut impl FnMut(&Path, &OwnedFd)) -> io::Result<()> {
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let Some(opened) = open(root, &folder) else { continue };
+        visit(&folder, &opened);
+        for entry in rustix::fs::Dir::read_from(&opened)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if [c".", c".."].contains(&name) {
+                continue;
             }
-            // Others have no flags: to open them would reach a device.
-            _ => {}
+            let path = folder.join(OsStr::from_bytes(name.to_bytes()));
+            match entry.file_type() {
+                rustix::fs::FileType::Directory => folders.push(path),
+                rustix::fs::FileType::RegularFile => {
+                    if let Some(file) = open(root, &path) {
+                        visit(&path, &file);
+                    }
+                }
+                // Others have no flags: to open them would reach a device.
+                _ => {}
+            }
         }
     }
     Ok(())
@@ -123,6 +128,16 @@ mod tests {
 
     fn root() -> bool {
         rustix::process::geteuid().is_root()
+    }
+
+    #[test]
+    fn a_deep_tree_is_walked_to_its_end() {
+        const DEPTH: usize = 1_500;
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/".repeat(DEPTH))).unwrap();
+        let mut seen = 0;
+        walk(&File::open(folder.path()).unwrap(), &mut |_, _| seen += 1).unwrap();
+        assert_eq!(seen, DEPTH + 1);
     }
 
     #[tokio::test]

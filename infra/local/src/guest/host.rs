@@ -195,13 +195,17 @@ fn find_way(dir: &Path, wanted: Option<Isolation>, over_host: bool) -> Result<Ab
 
 /// Bytes of the files in a folder; what cannot be read counts as empty.
 fn size_of(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(facts) if facts.is_dir() => size_of(&entry.path()),
-        Ok(facts) => facts.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
+    let (mut size, mut folders) = (0, vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(facts) if facts.is_dir() => folders.push(entry.path()),
+                Ok(facts) => size += facts.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    size
 }
 
 /// Removes what an endpoint that was killed left of its instances' control groups.

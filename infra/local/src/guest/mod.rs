@@ -16,6 +16,7 @@ mod groups;
 mod hierarchies;
 mod host;
 pub(crate) mod inotify;
+mod inside;
 pub(crate) mod isolation;
 mod names;
 mod nspawn;
@@ -226,6 +227,17 @@ impl Guest {
         Some(bytes)
     }
 
+    /// The last bytes of a plain file inside; none where there is no such file.
+    pub(crate) async fn tail(&self, path: &str, limit: u64) -> Option<Vec<u8>> {
+        let mut file = self.open_as(path, OFlags::RDONLY | OFlags::NONBLOCK).await.ok()?;
+        // A device would never end.
+        let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(length.saturating_sub(limit))).ok()?;
+        file.take(limit).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
     /// Whether a path inside is a link to the null device.
     pub(crate) async fn is_null(&self, path: &str) -> bool {
         let link = self.open_as(path, OFlags::PATH | OFlags::NOFOLLOW).await;
@@ -250,9 +262,9 @@ impl Guest {
 
     /// What was asked for from inside since the last look.
     pub(crate) async fn wish(&self) -> Option<Wish> {
-        let marker = self.run_dir().join(runtime::WISH_FILE);
-        if let Ok(text) = std::fs::read_to_string(&marker) {
-            std::fs::remove_file(&marker).ok()?;
+        let (tree, marker) = self.wish_file();
+        if let Some(text) = names::read_in(&tree, &marker) {
+            std::fs::remove_file(tree.join(marker)).ok()?;
             return if text.trim() == "reboot" { Some(Wish::Reboot) } else { Some(Wish::PowerOff) };
         }
         match &mut *self.power.lock().await {
@@ -261,9 +273,12 @@ impl Guest {
         }
     }
 
-    /// `/run` of the instance, as the host sees it.
-    fn run_dir(&self) -> PathBuf {
-        if self.way.isolation == Isolation::Chroot { self.tree().join("run") } else { self.dir().join("run") }
+    /// Where the inside asks for a reboot: a tree, and the file's path in it.
+    fn wish_file(&self) -> (PathBuf, String) {
+        match self.way.isolation {
+            Isolation::Chroot => (self.tree(), format!("run/{}", runtime::WISH_FILE)),
+            _ => (self.dir().join("run"), runtime::WISH_FILE.to_owned()),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
+use super::inside::put_back;
 use super::isolation::Disk;
 use super::{Guest, HOST, fresh_dir};
 
@@ -91,9 +92,7 @@ impl Guest {
                 continue;
             }
             fs::remove_file(&inside)?;
-            if aside.symlink_metadata().is_ok() {
-                fs::copy(&aside, &inside)?;
-            }
+            put_back(&aside, &inside)?;
         }
         Ok(())
     }
@@ -112,7 +111,7 @@ impl Guest {
 }
 
 /// The text of a plain file below a folder. Links are not followed: what an instance wrote could lead to the host's files.
-fn read_in(tree: &Path, path: &str) -> Option<String> {
+pub(super) fn read_in(tree: &Path, path: &str) -> Option<String> {
     let tree = File::open(tree).ok()?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;

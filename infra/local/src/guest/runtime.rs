@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::inside::{is_below_folders, put_back};
 use super::isolation::Isolation;
 
 /// File below `/run` in which the inside asks for a reboot or a shutdown.
@@ -148,7 +149,7 @@ fn mirror_in(text: &str) -> Option<String> {
 /// Puts the files into a copied tree; what they replace goes to `hidden`.
 pub(super) fn put_in(isolation: Isolation, runtime: &Path, tree: &Path, hidden: &Path) -> io::Result<()> {
     super::fresh_dir(hidden)?;
-    for (path, _, _) in files(isolation) {
+    for (path, _, _) in files(isolation).into_iter().filter(|(path, ..)| is_below_folders(tree, path)) {
         let (inside, aside) = (tree.join(path), hidden.join(path.replace('/', "_")));
         if inside.symlink_metadata().is_ok() {
             fs::rename(&inside, &aside)?;
@@ -162,15 +163,13 @@ pub(super) fn put_in(isolation: Isolation, runtime: &Path, tree: &Path, hidden: 
 
 /// Takes the files out of a copy of the tree and puts back what they had replaced.
 pub(super) fn take_out(isolation: Isolation, copy: &Path, hidden: &Path) -> io::Result<()> {
-    for (path, _, _) in files(isolation) {
+    for (path, _, _) in files(isolation).into_iter().filter(|(path, ..)| is_below_folders(copy, path)) {
         let (inside, aside) = (copy.join(path), hidden.join(path.replace('/', "_")));
         match fs::remove_file(&inside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        if aside.symlink_metadata().is_ok() {
-            fs::copy(&aside, &inside)?;
-        }
+        put_back(&aside, &inside)?;
     }
     Ok(())
 }
