@@ -92,7 +92,7 @@ async fn nothing_of_the_host_is_reached_by_what_an_instance_makes() {
         host = host.path().display()
     );
     assert_eq!(run(client, &instance, &make).await["Status"], "Success");
-    let form = [("InstanceId", instance.as_str()), ("Name", "linked"), ("NoReboot", "true")];
+    let form = [("InstanceId", instance.as_str()), ("Name", "linked")];
     let golden = client.ec2_value("CreateImage", &form, "imageId");
     wait_for_image(client, &golden).await;
     client.ec2_value("RebootInstances", &[("InstanceId.1", &instance)], "return");

@@ -157,10 +157,9 @@ async fn a_reboot_that_nobody_asked_for_fails_the_command_without_output() {
 async fn a_slow_agent_holds_the_script_up() {
     let Some((endpoint, client, instance)) = machine().await else { return };
     client.admin("POST", "settings", &json!({"outputRate": 100_000}));
-    let slow = send(client, &instance, "head -c 20000000 /dev/zero\ntouch /var/printed", 600);
-    until("it to run", || (invocation(client, &slow, &instance)["Status"] == "InProgress").then_some(())).await;
-    client.admin("POST", "settings", &json!({"outputRate": 0}));
-    assert_eq!(told(&run(client, &instance, "ls /var/printed 2> /dev/null").await).2, "");
+    let slow = send(client, &instance, "touch /var/begun\nhead -c 20000000 /dev/zero\ntouch /var/printed", 600);
+    let look = "until [ -e /var/begun ]; do sleep 0.1; done; sleep 1; ls /var/printed 2> /dev/null";
+    assert_eq!(told(&run(client, &instance, look).await).2, "");
     client.ssm("CancelCommand", &json!({"CommandId": slow}));
     assert_eq!(ended(client, &slow, &instance).await["Status"], "Cancelled");
     endpoint.end().await;

@@ -85,6 +85,7 @@ pub(crate) async fn wait_for_state(client: Client, instance: &str, state: &str) 
 pub(crate) async fn wait_for_image(client: Client, image: &str) {
     until("the image", || {
         let answer = client.ec2("DescribeImages", &[("ImageId.1", image)]);
+        assert!(!answer.body.contains("<imageState>failed</imageState>"), "{}", answer.body);
         answer.body.contains("<imageState>available</imageState>").then_some(())
     })
     .await;
