@@ -71,11 +71,7 @@ fn show(abilities: &Abilities) -> Result<()> {
 /// How many instances the kernel lets run at once.
 fn most(watches: Watches) -> String {
     let Watches { limit, instances } = watches;
-    format!(
-        "\nAbout {instances} instances at once: fs.inotify.max_user_instances is {limit}. \
-         For more: sysctl fs.inotify.max_user_instances={}",
-        (4 * limit).max(1024)
-    )
+    format!("\nAbout {instances} instances at once: fs.inotify.max_user_instances is {limit}. {}", watches.remedy())
 }
 
 fn verdict(trial: &Trial) -> &'static str {

@@ -5,11 +5,7 @@
 
 mod common;
 
-use std::path::Path;
-use std::process::Command;
-
-use common::guests::base_image;
-use common::{TestEndpoint, packages, require_or_skip, venv};
+use common::packages;
 
 /// Where the suite is.
 const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/aws_cli");
@@ -17,15 +13,5 @@ const REQUIREMENTS: &str = include_str!("aws_cli/requirements.txt");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_aws_cli_does_all_of_it_and_knows_every_answer() {
-    let Some(base) = base_image().await else { return };
-    let python = venv::python(REQUIREMENTS);
-    if !require_or_skip(python.is_some(), "the AWS CLI from PyPI") {
-        return;
-    }
-    let endpoint = TestEndpoint::start(&base, None).await;
-    let mut suite = Command::new(python.unwrap());
-    suite.arg("-B").arg(Path::new(SUITE).join("suite.py")).arg(endpoint.client.url());
-    suite.args(packages::calls());
-    packages::run(suite).await;
-    drop(endpoint.stop().await);
+    packages::run_python(SUITE, REQUIREMENTS, "the AWS CLI from PyPI").await;
 }

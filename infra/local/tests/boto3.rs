@@ -5,11 +5,7 @@
 
 mod common;
 
-use std::path::Path;
-use std::process::Command;
-
-use common::guests::base_image;
-use common::{TestEndpoint, packages, require_or_skip, venv};
+use common::packages;
 
 /// Where the suite is.
 const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/boto3");
@@ -17,15 +13,5 @@ const REQUIREMENTS: &str = include_str!("boto3/requirements.txt");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn boto3_does_all_of_it() {
-    let Some(base) = base_image().await else { return };
-    let python = venv::python(REQUIREMENTS);
-    if !require_or_skip(python.is_some(), "boto3 from PyPI") {
-        return;
-    }
-    let endpoint = TestEndpoint::start(&base, None).await;
-    let mut suite = Command::new(python.unwrap());
-    suite.arg("-B").arg(Path::new(SUITE).join("suite.py")).arg(endpoint.client.url());
-    suite.args(packages::calls());
-    packages::run(suite).await;
-    drop(endpoint.stop().await);
+    packages::run_python(SUITE, REQUIREMENTS, "boto3 from PyPI").await;
 }

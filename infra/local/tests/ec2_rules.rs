@@ -13,20 +13,9 @@ mod networks;
 #[path = "ec2_rules/volumes.rs"]
 mod volumes;
 
-use common::{Client, TestEndpoint};
+use common::guests::source;
+use common::{Client, endpoint};
 use serde_json::{Value, json};
-
-/// An endpoint whose instances do not boot: there is no base image.
-async fn endpoint() -> TestEndpoint {
-    TestEndpoint::start("/nonexistent/base.tar".as_ref(), None).await
-}
-
-/// The source image that a public parameter names.
-fn source(client: Client) -> String {
-    let (status, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
-    assert_eq!(status, 200, "{answer}");
-    answer["Parameter"]["Value"].as_str().unwrap().to_owned()
-}
 
 /// Hands over what exists elsewhere in the default account's eu-west-1.
 fn hand_over(client: Client, what: Value) {

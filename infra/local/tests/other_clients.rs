@@ -17,9 +17,9 @@ type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
 
 const NAMED: &str = "resolve:ssm:/aws/service/goldsmith-local/debian-12";
 
+/// An instance would take longer to boot than these tests do.
 async fn endpoint() -> TestEndpoint {
-    // No instance boots in these tests: there is no base image, and it would take longer than they do.
-    let endpoint = TestEndpoint::start("/nonexistent/base.tar".as_ref(), None).await;
+    let endpoint = common::endpoint().await;
     endpoint.client.admin("POST", "settings", &json!({"delays": {"profile": "realistic"}}));
     endpoint
 }

@@ -4,20 +4,10 @@
 mod common;
 
 use common::emulator::FakeEmulator;
-use common::{Client, TestEndpoint};
+use common::guests::source;
+use common::{TestEndpoint, endpoint};
 use goldsmith_local::requirements;
 use serde_json::json;
-
-async fn endpoint() -> TestEndpoint {
-    // No instance boots in these tests: there is no base image.
-    TestEndpoint::start("/nonexistent/base.tar".as_ref(), None).await
-}
-
-fn source(client: Client) -> String {
-    let (status, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
-    assert_eq!(status, 200, "{answer}");
-    answer["Parameter"]["Value"].as_str().unwrap().to_owned()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn source_image_is_public_in_every_region_and_released_anew() {

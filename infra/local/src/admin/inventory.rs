@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::endpoint::Endpoint;
 use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
 
-/// Every instance that is not terminated, and every image, snapshot, launch template, key pair, volume without an instance, and key of a
-/// customer's that was handed over.
+/// Every instance that is not terminated, and every image, snapshot, launch template, key pair, volume without an instance,
+/// and key of a customer's that was handed over.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
     for guest in endpoint.guests() {

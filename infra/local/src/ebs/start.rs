@@ -1,6 +1,5 @@
 //! StartSnapshot.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -8,7 +7,7 @@ use super::refusal::Refusal;
 use super::store::BLOCK;
 use super::{Call, Content, Success};
 use crate::ids;
-use crate::world::{BlockSnapshot, Grants, Snapshot, Tags, World};
+use crate::world::{BlockSnapshot, Snapshot, Tags, World};
 
 /// GiB of the largest volume.
 const LARGEST: u32 = 65_536;
@@ -16,8 +15,6 @@ const LARGEST: u32 = 65_536;
 const TIMEOUT: u32 = 60;
 /// Snapshots that an account may have pending at once (EBS endpoints and quotas).
 const MOST_PENDING: usize = 100;
-/// The volume of snapshots that no volume of EC2 is behind.
-const NO_VOLUME: &str = "vol-ffffffff";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -89,7 +86,7 @@ pub(super) fn start(call: &Call<'_>) -> Result<Success, Refusal> {
             encrypted: kms_key.is_some(),
             kms_key,
             tags,
-            ..empty(call, &id)
+            ..Snapshot::begun(&id, call.scope, call.request.action())
         },
     );
     world.block_snapshots.insert(id.clone(), row);
@@ -100,26 +97,6 @@ pub(super) fn start(call: &Call<'_>) -> Result<Success, Refusal> {
     drop(world);
     call.endpoint.await_blocks(&id);
     answer
-}
-
-fn empty(call: &Call<'_>, id: &str) -> Snapshot {
-    Snapshot {
-        id: id.to_owned(),
-        scope: call.scope.clone(),
-        description: String::new(),
-        size: 0,
-        volume_id: NO_VOLUME.to_owned(),
-        encrypted: false,
-        kms_key: None,
-        tags: Tags::new(),
-        started_at: Timestamp::now(),
-        layers: Vec::new(),
-        content: 0,
-        completed: false,
-        failure: None,
-        grants: Grants::default(),
-        made_by: call.request.action().to_owned(),
-    }
 }
 
 impl Input {

@@ -117,23 +117,18 @@ pub(super) fn add_snapshot(
     description: &str,
 ) -> Result<(), ApiError> {
     let Some(id) = &device.snapshot_id else { return Ok(()) };
-    let snapshot = Snapshot {
-        id: id.clone(),
-        scope: call.scope.clone(),
+    let action = call.params.get("Action").unwrap_or_default();
+    let mut snapshot = Snapshot {
         description: description.to_owned(),
         size: device.size,
-        volume_id: device.volume_id.clone().unwrap_or_else(|| "vol-ffffffff".to_owned()),
         encrypted: device.encrypted,
         kms_key: device.kms_key.clone(),
         tags: call.params.tags_for("snapshot")?,
-        started_at: Timestamp::now(),
-        layers: Vec::new(),
-        content: 0,
-        completed: false,
-        failure: None,
-        grants: Grants::default(),
-        made_by: call.params.get("Action").unwrap_or_default().to_owned(),
+        ..Snapshot::begun(id, call.scope, action)
     };
+    if let Some(volume) = &device.volume_id {
+        snapshot.volume_id.clone_from(volume);
+    }
     world.snapshots.insert(id.clone(), snapshot);
     Ok(())
 }

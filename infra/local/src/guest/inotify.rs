@@ -24,6 +24,13 @@ pub struct Watches {
     pub instances: usize,
 }
 
+impl Watches {
+    /// The end of a message about the setting: the command that makes it enough for more.
+    pub fn remedy(&self) -> String {
+        format!("For more: sysctl {SETTING}={}", (4 * self.limit).max(1024))
+    }
+}
+
 /// Reads the limit; none where the kernel does not tell it.
 pub fn watches() -> Option<Watches> {
     let limit = std::fs::read_to_string(LIMIT).ok()?.trim().parse().ok()?;
@@ -55,11 +62,11 @@ fn free(wanted: usize) -> usize {
 
 /// Why there is no room, and what helps.
 pub(crate) fn shortage() -> String {
-    let limit = watches().map_or(0, |watches| watches.limit);
-    let enough = (4 * limit).max(1024);
+    let watches = watches().unwrap_or(Watches { limit: 0, instances: 0 });
     format!(
-        "This machine has no room for another instance: {SETTING} is {limit}, and each instance takes {EACH}. \
-         For more: sysctl {SETTING}={enough}"
+        "This machine has no room for another instance: {SETTING} is {}, and each instance takes {EACH}. {}",
+        watches.limit,
+        watches.remedy()
     )
 }
 

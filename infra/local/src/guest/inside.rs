@@ -30,6 +30,16 @@ pub(super) fn is_below_folders(tree: &Path, path: &str) -> bool {
     })
 }
 
+/// Puts a file into a tree; what it replaces is set aside.
+pub(super) fn put(own: &Path, inside: &Path, aside: &Path) -> io::Result<()> {
+    if inside.symlink_metadata().is_ok() {
+        fs::rename(inside, aside)?;
+    } else if let Some(parent) = inside.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::copy(own, inside).map(drop)
+}
+
 /// Writes a file anew, whatever was there.
 pub(super) fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
     match to.symlink_metadata() {

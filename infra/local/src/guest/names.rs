@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use super::inside::put_back;
+use super::inside::{is_below_folders, put, put_back};
 use super::isolation::Disk;
 use super::{Guest, HOST, fresh_dir};
 
@@ -66,19 +66,11 @@ impl Guest {
     /// Puts the files into a copied tree.
     pub(super) fn put_names_in(&self) -> io::Result<()> {
         self.write_names()?;
-        // Another kind of /etc, which an image may bring, could lead to this machine's own files.
-        if !self.tree().join("etc").symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
-            return Ok(());
-        }
-        for path in [HOSTNAME, HOSTS] {
-            let (own, inside, aside) = (self.names_dir().join(path), self.tree().join(path), self.aside(path));
-            if !own.is_file() {
-                continue;
+        for path in [HOSTNAME, HOSTS].into_iter().filter(|path| is_below_folders(&self.tree(), path)) {
+            let own = self.names_dir().join(path);
+            if own.is_file() {
+                put(&own, &self.tree().join(path), &self.aside(path))?;
             }
-            if inside.symlink_metadata().is_ok() {
-                fs::rename(&inside, &aside)?;
-            }
-            fs::copy(&own, &inside)?;
         }
         Ok(())
     }

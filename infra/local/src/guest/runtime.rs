@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::inside::{is_below_folders, put_back};
+use super::inside::{is_below_folders, put, put_back};
 use super::isolation::Isolation;
 
 /// File below `/run` in which the inside asks for a reboot or a shutdown.
@@ -151,12 +151,7 @@ pub(super) fn put_in(isolation: Isolation, runtime: &Path, tree: &Path, hidden: 
     super::fresh_dir(hidden)?;
     for (path, _, _) in files(isolation).into_iter().filter(|(path, ..)| is_below_folders(tree, path)) {
         let (inside, aside) = (tree.join(path), hidden.join(path.replace('/', "_")));
-        if inside.symlink_metadata().is_ok() {
-            fs::rename(&inside, &aside)?;
-        } else if let Some(parent) = inside.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::copy(runtime.join(path), &inside)?;
+        put(&runtime.join(path), &inside, &aside)?;
     }
     Ok(())
 }

@@ -186,7 +186,31 @@ pub(crate) struct Snapshot {
     pub(crate) made_by: String,
 }
 
+/// What EC2 names as the volume of a snapshot that is of none.
+const NO_VOLUME: &str = "vol-ffffffff";
+
 impl Snapshot {
+    /// A snapshot that begins now, of no volume and with nothing in it.
+    pub(crate) fn begun(id: &str, scope: &Scope, made_by: &str) -> Self {
+        Snapshot {
+            id: id.to_owned(),
+            scope: scope.clone(),
+            description: String::new(),
+            size: 0,
+            volume_id: NO_VOLUME.to_owned(),
+            encrypted: false,
+            kms_key: None,
+            tags: Tags::new(),
+            started_at: Timestamp::now(),
+            layers: Vec::new(),
+            content: 0,
+            completed: false,
+            failure: None,
+            grants: Grants::default(),
+            made_by: made_by.to_owned(),
+        }
+    }
+
     /// EC2's word for its state.
     pub(crate) fn status(&self) -> &'static str {
         match (&self.failure, self.completed) {

@@ -85,21 +85,12 @@ fn source_id(region: &str, variant: Variant, release: usize) -> String {
 
 fn source_snapshot(image: &str, scope: &Scope, time: Timestamp) -> Snapshot {
     Snapshot {
-        id: ids::derived("snap", image),
-        scope: scope.clone(),
         description: "Debian 12".to_owned(),
         size: ROOT_SIZE,
-        volume_id: "vol-ffffffff".to_owned(),
-        encrypted: false,
-        kms_key: None,
-        tags: Tags::new(),
         started_at: time,
-        layers: Vec::new(),
-        content: 0,
         completed: true,
-        failure: None,
         grants: Grants { public: true, ..Grants::default() },
-        made_by: "goldsmith".to_owned(),
+        ..Snapshot::begun(&ids::derived("snap", image), scope, "goldsmith")
     }
 }
 

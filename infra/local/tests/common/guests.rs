@@ -91,8 +91,10 @@ pub(crate) async fn wait_for_image(client: Client, image: &str) {
     .await;
 }
 
+/// The source image that a public parameter names.
 pub(crate) fn source(client: Client) -> String {
-    let (_, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
+    let (status, answer) = client.ssm("GetParameter", &json!({"Name": "/goldsmith/examples/source"}));
+    assert_eq!(status, 200, "{answer}");
     answer["Parameter"]["Value"].as_str().unwrap().to_owned()
 }
 

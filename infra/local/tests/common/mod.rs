@@ -78,6 +78,11 @@ impl TestEndpoint {
     }
 }
 
+/// An endpoint whose instances do not boot: there is no base image.
+pub(crate) async fn endpoint() -> TestEndpoint {
+    TestEndpoint::start("/nonexistent/base.tar".as_ref(), None).await
+}
+
 /// Options of an endpoint that waits for nothing.
 pub(crate) fn options(state: &Path, base_image: &Path, events_url: Option<String>, describe_lag: Duration) -> Options {
     Options {

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::guests::base_image;
+use super::{TestEndpoint, require_or_skip, venv};
+
 /// The calls that the endpoint knows stand in these.
 const TABLES: [&str; 2] = [include_str!("../../src/ec2/mod.rs"), include_str!("../../src/ssm/mod.rs")];
 
@@ -31,6 +34,21 @@ pub(crate) fn node_modules(package: &str) -> Option<PathBuf> {
         fs::write(complete, package).ok()?;
     }
     Some(folder.join("node_modules"))
+}
+
+/// Runs the suite of a Python package (`NAME==VERSION`), which lies in this folder, against an endpoint of its own.
+pub(crate) async fn run_python(folder: &str, requirements: &str, what: &str) {
+    let Some(base) = base_image().await else { return };
+    let python = venv::python(requirements);
+    if !require_or_skip(python.is_some(), what) {
+        return;
+    }
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let mut suite = Command::new(python.unwrap());
+    suite.arg("-B").arg(Path::new(folder).join("suite.py")).arg(endpoint.client.url());
+    suite.args(calls());
+    run(suite).await;
+    drop(endpoint.stop().await);
 }
 
 /// Runs a suite against an endpoint to its end, and shows what it says; it must succeed.

@@ -5,14 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::common::{Answer, Client, TestEndpoint, until};
+use crate::common::{Answer, Client, until};
 
 /// Bytes of a block.
 pub(crate) const BLOCK: usize = 512 * 1024;
-
-pub(crate) async fn endpoint() -> TestEndpoint {
-    TestEndpoint::start("/nonexistent/base.tar".as_ref(), None).await
-}
 
 /// A block full of one letter.
 pub(crate) fn block(letter: char) -> String {

@@ -6,8 +6,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::caller::{BLOCK, Ebs, endpoint, in_state, json};
-use crate::common::{Client, require_or_skip};
+use crate::caller::{BLOCK, Ebs, in_state, json};
+use crate::common::{Client, endpoint, require_or_skip};
 
 const VERSION: &str = "0.12.0";
 

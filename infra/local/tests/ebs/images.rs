@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::caller::{Ebs, block, endpoint, json, written};
-use crate::common::{Client, until};
+use crate::caller::{Ebs, block, json, written};
+use crate::common::{Client, endpoint, until};
 
 fn register(client: Client, snapshot: &str) -> String {
     let form = [

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::caller::{Ebs, block, checksum, completed, endpoint, escaped, in_state, json, started, written};
-use crate::common::TestEndpoint;
+use crate::caller::{Ebs, block, checksum, completed, escaped, in_state, json, started, written};
+use crate::common::{TestEndpoint, endpoint};
 
 fn indexes(list: &Value) -> Vec<u64> {
     list.as_array().unwrap().iter().map(|block| block["BlockIndex"].as_u64().unwrap()).collect()

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::caller::{BLOCK, Ebs, block, checksum, endpoint, headers, json, started, written};
-use crate::common::{Answer, Client};
+use crate::caller::{BLOCK, Ebs, block, checksum, headers, json, started, written};
+use crate::common::{Answer, Client, endpoint};
 
 const FRIEND: &str = "111122223333";
 const NO_SNAPSHOT: &str = "snap-0123456789abcdef0";

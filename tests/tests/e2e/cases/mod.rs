@@ -11,6 +11,9 @@ mod sources;
 mod starts;
 mod stops;
 
+use goldsmith_store::FailureCause;
+
+use crate::definitions::Pipeline;
 use crate::stack::Stack;
 
 /// A case: asserts, or panics.
@@ -31,4 +34,13 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         stops::CASES,
     ]
     .concat()
+}
+
+/// Why a pipeline failed that leaves nothing.
+fn fail(stack: &Stack, pipeline: &Pipeline) -> FailureCause {
+    let built = stack.build(pipeline.write().path());
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
+    let left = stack.left_of(built.build());
+    assert_eq!(left.counts(), (0, 0, 0), "{left:?}");
+    stack.image(built.image()).failure.unwrap()
 }

@@ -5,7 +5,7 @@ use goldsmith_cloud::{Parameter, Parameters as _};
 use goldsmith_store::FailureCause;
 use serde_json::{Value, json};
 
-use super::Case;
+use super::{Case, fail};
 use crate::definitions::Pipeline;
 use crate::stack::Stack;
 
@@ -15,15 +15,6 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("only_a_role_that_trusts_ec2_is_taken_for_an_instance", trust),
     ("credentials_that_come_late_are_waited_for_also_after_a_reboot", late),
 ];
-
-/// Why a pipeline failed that leaves nothing.
-fn fail(stack: &Stack, pipeline: &Pipeline) -> FailureCause {
-    let built = stack.build(pipeline.write().path());
-    assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
-    let left = stack.left_of(built.build());
-    assert_eq!(left.counts(), (0, 0, 0), "{left:?}");
-    stack.image(built.image()).failure.unwrap()
-}
 
 /// Holds a message against one in which `*` stands for the role's session, whose name ends with the instance's id.
 fn assert_refusal(failure: &FailureCause, expected: &str) {

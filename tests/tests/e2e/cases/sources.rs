@@ -1,9 +1,9 @@
 //! Builds from source images that are not as the examples' is, and on instances that misbehave.
 
-use goldsmith_store::{FailureCause, ImageStatus};
+use goldsmith_store::ImageStatus;
 use serde_json::json;
 
-use super::Case;
+use super::{Case, fail};
 use crate::definitions::Pipeline;
 use crate::stack::Stack;
 
@@ -42,15 +42,6 @@ fn noise(stack: &Stack) {
     let steps = [("build", "Preload", preload), ("test", "IsThere", "test -s /etc/ld.so.preload")];
     let built = stack.build(Pipeline::new("noise", &steps).write().path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
-}
-
-/// Why a pipeline failed that leaves nothing.
-fn fail(stack: &Stack, pipeline: &Pipeline) -> FailureCause {
-    let built = stack.build(pipeline.write().path());
-    assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
-    let left = stack.left_of(built.build());
-    assert_eq!(left.counts(), (0, 0, 0), "{left:?}");
-    stack.image(built.image()).failure.unwrap()
 }
 
 fn own_reboot(stack: &Stack) {
