@@ -128,36 +128,6 @@ async fn an_instance_is_named_as_ec2_names_it_and_so_is_its_offspring() {
     drop(endpoint.stop().await);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn flags_of_files_are_kept_and_do_not_lock_their_layer() {
-    let Some(base) = base_image().await else { return };
-    let endpoint = TestEndpoint::start(&base, None).await;
-    let client = endpoint.client;
-    let builder = launch(client, &source(client)).await;
-    let make = "command -v chattr && cd /opt && touch locked log plain && mkdir folder && echo a > folder/file && \
-        chattr +i locked folder && chattr +a log && chattr +d plain";
-    let made = run(client, &builder, make).await;
-    let able = require_or_skip(made["Status"] == "Success", "root, e2fsprogs and a file system with flags");
-    if able {
-        let image = client.ec2_value("CreateImage", &[("InstanceId", &builder), ("Name", "golden")], "imageId");
-        wait_for_image(client, &image).await;
-        let offspring = launch(client, &image).await;
-        let look = "cd /opt; lsattr -d locked log plain folder | cut -c5-7; echo more >> log && echo appended; \
-            rm -f locked log folder/file; ls folder; chattr -i locked && rm locked && echo removed";
-        let said = run(client, &offspring, look).await;
-        assert_eq!(said["StandardOutputContent"], "i--\n-a-\n--d\ni--\nappended\nfile\nremoved\n", "{said}");
-        let gone = [("ImageId", image.as_str()), ("DeleteAssociatedSnapshots", "true")];
-        client.ec2_value("DeregisterImage", &gone, "return");
-        for instance in [&builder, &offspring] {
-            client.ec2("TerminateInstances", &[("InstanceId.1", instance)]);
-            wait_for_state(client, instance, "terminated").await;
-        }
-        let layers = endpoint.state_dir().join("state/layers");
-        until("no layer", || std::fs::read_dir(&layers).unwrap().next().is_none().then_some(())).await;
-    }
-    drop(endpoint.stop().await);
-}
-
 /// Its private DNS name, which it knows itself by and can resolve.
 async fn named(client: Client, instance: &str) -> String {
     let name = client.ec2_value("DescribeInstances", &[("InstanceId.1", instance)], "privateDnsName");

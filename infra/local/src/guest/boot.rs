@@ -1,7 +1,7 @@
 //! Starting, entering and stopping an instance.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -10,11 +10,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::Instant;
 
-use super::disk::empty;
 use super::error::GuestError;
 use super::inside::{copy_over, own_folder};
 use super::isolation::{Disk, Isolation};
-use super::{Guest, Wish, groups, nspawn, processes};
+use super::{Guest, Wish, flags, groups, nspawn, processes};
 use crate::ids;
 
 /// How long processes may take to end by themselves when an instance stops or reboots.
@@ -55,13 +54,15 @@ pub(super) struct Inside {
 pub(super) async fn start(guest: &Guest) -> Result<Running, GuestError> {
     let boot_id = guest.dir().join("boot_id");
     std::fs::write(&boot_id, format!("{}\n", ids::uuid())).map_err(GuestError::prepare(&boot_id))?;
-    let copied = guest.way.disk == Disk::Copy;
-    let name = if copied { Ok(guest.name.clone()) } else { guest.write_names() };
-    let name = name.map_err(GuestError::prepare(guest.names_dir()))?;
+    let name = guest.names().host;
+    if guest.way.disk != Disk::Copy {
+        guest.write_given().await?;
+    }
     match guest.way.isolation {
-        Isolation::Chroot => start_chroot(guest, &boot_id).map_err(GuestError::prepare(guest.tree())),
+        Isolation::Chroot => start_chroot(guest, &boot_id).await,
         Isolation::Nspawn => start_nspawn(guest, &name).await,
         Isolation::Namespaces | Isolation::UserNamespace | Isolation::SingleUid => {
+            flags::empty(guest.way.isolation, guest.dir().join("run")).await?;
             Ok(Running::Inside(start_script(guest, "init.sh", &name).await?))
         }
     }
@@ -124,14 +125,16 @@ fn console(guest: &Guest) -> String {
     last.map_or_else(|| "its console shows nothing".to_owned(), |line| format!("its console's last line: {line}"))
 }
 
-fn start_chroot(guest: &Guest, boot_id: &std::path::Path) -> std::io::Result<Running> {
+async fn start_chroot(guest: &Guest, boot_id: &Path) -> Result<Running, GuestError> {
     let tree = guest.tree();
     for name in ["run", "tmp"] {
-        empty(&own_folder(&tree, name)?)?;
+        let folder = own_folder(&tree, name).map_err(GuestError::prepare(tree.join(name)))?;
+        flags::empty(guest.way.isolation, folder).await?;
     }
     // Nothing can be mounted on /proc: the one file that programs read to notice a reboot is a plain file.
-    let random = own_folder(&tree, "proc/sys/kernel/random")?;
-    copy_over(boot_id, &random.join("boot_id"))?;
+    let random = own_folder(&tree, "proc/sys/kernel/random");
+    let written = random.and_then(|random| copy_over(boot_id, &random.join("boot_id")));
+    written.map_err(GuestError::prepare(&tree))?;
     Ok(Running::Chroot)
 }
 

@@ -1,11 +1,10 @@
 //! Disks of instances: made from an image's layers, frozen into a new layer, removed.
 
-use std::fs;
 use std::path::Path;
 
 use super::error::{GuestError, run};
 use super::isolation::{Disk, Isolation};
-use super::{Guest, flags, fresh_dir, runtime};
+use super::{Guest, flags, fresh_dir};
 
 /// Copies share their blocks where the file system can.
 pub(super) const REFLINK: &str = "--reflink=auto";
@@ -18,14 +17,14 @@ impl Guest {
         for name in names {
             fresh_dir(&dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
         }
-        if self.way.disk == Disk::Copy {
+        if self.way.disk != Disk::Copy {
+            self.make_root_alike().await?;
+        } else {
             let top = self.layers.last().map_or("base".to_owned(), |layer| format!("layers/{layer}"));
             let top = self.state_dir.join(top);
             let top = top.canonicalize().map_err(GuestError::prepare(&top))?;
             copy(self.way.isolation, &top, &self.tree()).await?;
-            runtime::put_in(self.way.isolation, &self.runtime(), &self.tree(), &dir.join("hidden"))
-                .and_then(|()| self.put_names_in())
-                .map_err(GuestError::prepare(self.tree()))?;
+            self.put_given_in().await?;
             flags::carry(self.way.isolation, &top, &self.tree()).await.map_err(GuestError::prepare(self.tree()))?;
         }
         if let (Disk::Host, Some(layer)) = (self.way.disk, self.layers.last()) {
@@ -35,24 +34,20 @@ impl Guest {
         Ok(())
     }
 
-    /// Mount options of the overlay, relative to the state folder: the upper directory, over it nothing; below it what is
-    /// put in at run time, then the layers from the newest to the base.
+    /// Mount options of the overlay, relative to the state folder: the upper directory, over it nothing; below it what it
+    /// is given, then the layers from the newest to the base.
     pub(super) fn overlay_options(&self) -> String {
         if self.way.disk == Disk::Copy {
             return String::new();
         }
         let layers: Vec<String> = self.layers.iter().rev().map(|layer| format!("layers/{layer}:")).collect();
-        let (own, runtime) = (format!("instances/{}", self.id), runtime::folder(self.way.isolation));
+        let own = format!("instances/{}", self.id);
         let flags = self.way.isolation.overlay_flags();
         let lower = match self.way.disk {
             Disk::Host => format!("{own}/runtime:base"),
-            Disk::Overlay | Disk::Copy => format!("{own}/names:{runtime}:{}base", layers.concat()),
+            Disk::Overlay | Disk::Copy => format!("{own}/given:{}base", layers.concat()),
         };
         format!("lowerdir={lower},upperdir={own}/upper,workdir={own}/work,{flags}")
-    }
-
-    fn runtime(&self) -> std::path::PathBuf {
-        self.state_dir.join(runtime::folder(self.way.isolation))
     }
 
     /// Saves what was written as a new layer and tells the layers of the image. What was put in at run time stays out.
@@ -61,32 +56,59 @@ impl Guest {
         let target = self.state_dir.join("layers").join(layer);
         if self.way.disk != Disk::Copy {
             let upper = self.dir().join("upper");
-            copy(isolation, &upper, &target).await?;
+            self.copy_written(&upper, &target).await?;
             flags::carry(isolation, &upper, &target).await.map_err(GuestError::prepare(&target))?;
             let below = self.layers.iter().filter(|_| self.way.disk == Disk::Overlay);
             return Ok(below.cloned().chain([layer.to_owned()]).collect());
         }
-        copy(isolation, &self.tree(), &target).await?;
-        let passing = ["proc", "run", "tmp"].map(|name| target.join(name));
-        run("find", isolation.as_root("find").args(passing).args(["-mindepth", "1", "-delete"])).await?;
-        runtime::take_out(isolation, &target, &self.dir().join("hidden"))
-            .and_then(|()| self.take_names_out(&target))
-            .map_err(GuestError::prepare(&target))?;
+        self.copy_written(&self.tree(), &target).await?;
+        for name in ["proc", "run", "tmp"].map(|name| target.join(name)) {
+            // What else may be there instead is the instance's own.
+            if name.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
+                flags::empty(isolation, name).await?;
+            }
+        }
+        self.take_given_out(&target).map_err(GuestError::prepare(&target))?;
         flags::carry(isolation, &self.tree(), &target).await.map_err(GuestError::prepare(&target))?;
         Ok(vec![layer.to_owned()])
+    }
+
+    /// Copies what the instance wrote. While it runs, files come and go under the copy's hands: as in a snapshot of a
+    /// volume, these are there or they are not.
+    async fn copy_written(&self, from: &Path, to: &Path) -> Result<(), GuestError> {
+        match copy(self.way.isolation, from, to).await {
+            Err(GuestError::Program { stderr, .. }) if self.is_running().await && have_gone(&stderr) => Ok(()),
+            copied => copied,
+        }
     }
 }
 
 /// Copies a tree with owners, modes, links, devices and extended attributes (an overlay's marks are such).
 async fn copy(isolation: Isolation, from: &Path, to: &Path) -> Result<(), GuestError> {
-    run("cp", isolation.as_root("cp").args(["-a", REFLINK, "-T"]).arg(from).arg(to)).await
+    let mut command = isolation.as_root("cp");
+    run("cp", command.env("LC_ALL", "C").args(["-a", REFLINK, "-T"]).arg(from).arg(to)).await
 }
 
-/// Removes what is in a folder but keeps the folder, its owner and its mode.
-pub(super) fn empty(folder: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+/// Whether `cp` only tells of files that went, or were replaced, after their folder was read.
+fn have_gone(said: &str) -> bool {
+    let has_gone = |line: &str| {
+        line.ends_with(": No such file or directory") || line.ends_with("as it was replaced while being copied")
+    };
+    !said.is_empty() && said.lines().all(has_gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::have_gone;
+
+    #[test]
+    fn only_files_that_went_are_left_out() {
+        let gone = "cp: cannot stat 'upper/a': No such file or directory\n\
+                    cp: skipping file 'upper/b', as it was replaced while being copied";
+        assert!(have_gone(gone));
+        let full = "cp: error writing 'layers/a': No space left on device";
+        assert!(!have_gone(full) && !have_gone(&format!("{gone}\n{full}")));
+        // It was killed.
+        assert!(!have_gone(""));
     }
-    Ok(())
 }

@@ -45,9 +45,9 @@ pub(crate) enum GuestError {
 }
 
 impl GuestError {
-    /// A thread that did not end as it should.
-    pub(super) fn ended(error: tokio::task::JoinError) -> Self {
-        GuestError::Start { program: "rm", source: io::Error::other(error) }
+    /// A thread that waited for a program and did not end as it should.
+    pub(super) fn ended(program: &'static str, error: tokio::task::JoinError) -> Self {
+        GuestError::Start { program, source: io::Error::other(error) }
     }
 
     pub(super) fn prepare(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> GuestError {

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{IFlags, Mode, OFlags, ResolveFlags, fgetxattr, ioctl_getflags, ioctl_setflags, openat2};
 use rustix::io::Errno;
 
+use super::error::{GuestError, run_now};
 use super::isolation::Isolation;
 
 /// Overlay's attribute: the letters of `chattr`.
@@ -33,14 +34,28 @@ pub(super) async fn carry(isolation: Isolation, from: &Path, to: &Path) -> io::R
         walk(&from, &mut |path, file| {
             let flags = flags_of(file);
             // The instance may have written meanwhile, so that the copy has no such file.
-            let Some(copy) = open(&to, path).filter(|_| !flags.is_empty()) else { return };
-            let set = ioctl_getflags(&copy).and_then(|own| ioctl_setflags(&copy, own | flags));
-            if let Err(error) = set {
-                tracing::debug!(path = %path.display(), %error, "its flags are not kept");
+            if let Some(copy) = open(&to, path).filter(|_| !flags.is_empty()) {
+                add(&copy, flags, path);
             }
         })
     };
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+/// Gives one folder the flags that another has.
+pub(super) fn carry_one(isolation: Isolation, from: &Path, to: &Path) {
+    if let (true, Ok(from), Ok(copy)) = (isolation.needs_root(), File::open(from), File::open(to)) {
+        add(&copy.into(), flags_of(&from.into()), to);
+    }
+}
+
+fn add(file: &OwnedFd, flags: IFlags, path: &Path) {
+    if flags.is_empty() {
+        return;
+    }
+    if let Err(error) = ioctl_getflags(file).and_then(|own| ioctl_setflags(file, own | flags)) {
+        tracing::debug!(path = %path.display(), %error, "its flags are not kept");
+    }
 }
 
 /// Takes away what forbids to remove a tree.
@@ -109,15 +124,28 @@ fn open(root: &File, path: &Path) -> Option<OwnedFd> {
 }
 
 /// Removes a folder, also what is locked in it.
-pub(super) fn remove(isolation: Isolation, folder: &Path) -> Result<(), super::GuestError> {
-    let rm = || super::error::run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder));
-    if rm().is_ok() {
+pub(super) fn remove(isolation: Isolation, folder: &Path) -> Result<(), GuestError> {
+    unlocking(folder, || run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder)))
+}
+
+/// Removes what is in a folder, also what is locked in it, but keeps the folder, its owner and its mode.
+pub(super) async fn empty(isolation: Isolation, folder: PathBuf) -> Result<(), GuestError> {
+    let work = move || {
+        let find = || isolation.as_root("find");
+        unlocking(&folder, || run_now("find", find().arg(&folder).args(["-mindepth", "1", "-delete"])))
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended("find", error)))
+}
+
+/// Does it, where locks forbid it without them.
+fn unlocking(folder: &Path, work: impl Fn() -> Result<(), GuestError>) -> Result<(), GuestError> {
+    if work().is_ok() {
         return Ok(());
     }
     if folder.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
-        unlock(folder).map_err(super::GuestError::prepare(folder))?;
+        unlock(folder).map_err(GuestError::prepare(folder))?;
     }
-    rm()
+    work()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::error::GuestError;
 use super::isolation::{Disk, Isolation, Way};
 use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
-use super::{Guest, Power, boot, flags, groups, inotify, processes, runtime};
+use super::{Guest, Power, boot, flags, groups, inotify, processes};
 use crate::ebs::store::Store;
 use crate::metadata::Service;
 use crate::{base, ids};
@@ -44,10 +44,6 @@ impl Host {
             std::fs::write(dir.join(name), script).map_err(GuestError::prepare(dir.join(name)))?;
         }
         let abilities = find_way(&dir, wanted, base_tar == Path::new(HOST))?;
-        for isolation in abilities.way().map(|way| way.isolation).into_iter().flat_map(with_fallback) {
-            let folder = dir.join(runtime::folder(isolation));
-            runtime::write_files(isolation, &folder).map_err(GuestError::prepare(folder))?;
-        }
         Ok(Host { abilities, base_tar: base_tar.to_owned(), dir, _lock: lock })
     }
 
@@ -159,11 +155,6 @@ impl Host {
         std::os::unix::fs::symlink(&tree, &new).map_err(GuestError::prepare(&new))?;
         std::fs::rename(&new, &link).map_err(GuestError::prepare(link))
     }
-}
-
-/// The isolation and those that stand in for it.
-fn with_fallback(isolation: Isolation) -> impl Iterator<Item = Isolation> {
-    [isolation].into_iter().chain((isolation == Isolation::Nspawn).then_some(Isolation::Namespaces))
 }
 
 /// Tries what this machine can do, with its own files if asked for. A folder that holds disks keeps to the way that they

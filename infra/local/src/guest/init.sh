@@ -9,22 +9,25 @@ if [ -e "$own/booted" ]; then
     # A volatile overlay leaves a mark in its work folder that forbids mounting it again.
     rm -rf "$own/work"
     mkdir "$own/work"
-    find "$own/run" -mindepth 1 -delete
 fi
 : > "$own/booted"
 if [ "$2" = host ]; then
     # A file system of its own: a layer may not lie in another, and all else lies in the host's root directory.
     mkdir -p "$own/runtime"
     mount -n -t tmpfs -o mode=755 tmpfs "$own/runtime"
-    cp -a runtime/. "$own/names/." "$own/runtime"
-    rm -f "$own/runtime/etc/apt/sources.list" # the host has its own
+    cp -a "$own/given/." "$own/runtime"
 fi
 if [ "$2" = copy ]; then
     mount -n --bind "$tree" "$tree"
 else
     mount -n -t overlay overlay -o "$3" "$tree"
 fi
-mkdir -p "$tree/proc" "$tree/sys" "$tree/dev" "$tree/run" "$tree/tmp"
+for folder in proc sys dev run; do # a link in its place would lead to the host's
+    if [ -L "$tree/$folder" ] || [ ! -d "$tree/$folder" ]; then
+        rm -f "$tree/$folder"
+        mkdir "$tree/$folder"
+    fi
+done
 mount -n -t proc proc "$tree/proc"
 for path in acpi asound bus fs irq scsi sys sysrq-trigger; do # settings of the machine, which has one kernel
     if [ -e "$tree/proc/$path" ]; then
@@ -39,7 +42,10 @@ mount -n -t sysfs -o ro sysfs "$tree/sys" 2> /dev/null || {
 }
 mount -n --bind "$own/boot_id" "$tree/proc/sys/kernel/random/boot_id"
 mount -n --bind "$own/run" "$tree/run"
-mount -n -t tmpfs -o mode=1777 tmpfs "$tree/tmp"
+[ -e "$tree/tmp" ] || [ -L "$tree/tmp" ] || mkdir "$tree/tmp"
+if [ -d "$tree/tmp" ] && [ ! -L "$tree/tmp" ]; then # elsewhere temporary files are the image's own affair, as with systemd
+    mount -n -t tmpfs -o mode=1777 tmpfs "$tree/tmp"
+fi
 mount -n -t tmpfs -o mode=755 tmpfs "$tree/dev"
 mkdir "$tree/dev/pts" "$tree/dev/shm"
 mount -n -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$tree/dev/pts"

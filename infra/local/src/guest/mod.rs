@@ -8,10 +8,12 @@
 
 mod boot;
 mod causes;
+mod contents;
 mod disk;
 mod error;
 mod fake_ids;
 mod flags;
+mod given;
 mod groups;
 mod hierarchies;
 mod host;
@@ -166,7 +168,7 @@ impl Guest {
             guest.retire_now(false).await;
             // Not all files belong to the user that the endpoint runs as.
             let work = move || flags::remove(guest.way.isolation, &guest.dir());
-            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended(error)))
+            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended("rm", error)))
         })
         .await
     }

@@ -5,13 +5,11 @@
 //! copied tree they are put in, the originals set aside, and taken out of the image again.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
-use super::inside::{is_below_folders, put, put_back};
-use super::isolation::Isolation;
+use super::given::File;
+use super::isolation::{Disk, Isolation, Way};
 
 /// File below `/run` in which the inside asks for a reboot or a shutdown.
 pub(super) const WISH_FILE: &str = "power-request";
@@ -85,27 +83,9 @@ fn host_variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The folder, in the state folder, that has the files for an isolation.
-pub(super) fn folder(isolation: Isolation) -> &'static str {
-    if isolation == Isolation::Nspawn { "runtime-booted" } else { "runtime" }
-}
-
-/// Writes the files into a folder of their own.
-pub(super) fn write_files(isolation: Isolation, folder: &Path) -> io::Result<()> {
-    super::fresh_dir(folder)?;
-    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-    for (path, content, mode) in files(isolation) {
-        let target = folder.join(path);
-        if let Some(parent) = target.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write(&target, content)?;
-        fs::set_permissions(&target, Permissions::from_mode(mode))?;
-    }
-    Ok(())
-}
-
-fn files(isolation: Isolation) -> Vec<(&'static str, String, u32)> {
+/// The files: a path, a text and a mode each.
+pub(super) fn files(way: Way) -> Vec<File> {
+    let isolation = way.isolation;
     let mut files = Vec::new();
     if isolation != Isolation::Nspawn {
         files.push(("usr/sbin/policy-rc.d", POLICY.to_owned(), 0o755));
@@ -121,7 +101,9 @@ fn files(isolation: Isolation) -> Vec<(&'static str, String, u32)> {
     if let Some(proxy) = host_variable("http_proxy").or_else(|| host_variable("HTTP_PROXY")) {
         files.push(("etc/apt/apt.conf.d/99proxy", format!("Acquire::http::Proxy \"{proxy}\";\n"), 0o644));
     }
-    if let Some(mirror) = host_mirror().filter(|mirror| !mirror.contains(DEFAULT_MIRROR)) {
+    let mirror = host_mirror().filter(|mirror| !mirror.contains(DEFAULT_MIRROR));
+    // The host has its own.
+    if let Some(mirror) = mirror.filter(|_| way.disk != Disk::Host) {
         let lines = format!("deb {mirror} bookworm main\ndeb {mirror} bookworm-updates main\n");
         files.push(("etc/apt/sources.list", lines, 0o644));
     }
@@ -144,29 +126,6 @@ fn mirror_in(text: &str) -> Option<String> {
         .map(|word| word.trim_end_matches('/'))
         .filter(|word| (word.starts_with("http://") || word.starts_with("https://")) && word.ends_with("/debian"));
     mirrors.next().map(str::to_owned)
-}
-
-/// Puts the files into a copied tree; what they replace goes to `hidden`.
-pub(super) fn put_in(isolation: Isolation, runtime: &Path, tree: &Path, hidden: &Path) -> io::Result<()> {
-    super::fresh_dir(hidden)?;
-    for (path, _, _) in files(isolation).into_iter().filter(|(path, ..)| is_below_folders(tree, path)) {
-        let (inside, aside) = (tree.join(path), hidden.join(path.replace('/', "_")));
-        put(&runtime.join(path), &inside, &aside)?;
-    }
-    Ok(())
-}
-
-/// Takes the files out of a copy of the tree and puts back what they had replaced.
-pub(super) fn take_out(isolation: Isolation, copy: &Path, hidden: &Path) -> io::Result<()> {
-    for (path, _, _) in files(isolation).into_iter().filter(|(path, ..)| is_below_folders(copy, path)) {
-        let (inside, aside) = (copy.join(path), hidden.join(path.replace('/', "_")));
-        match fs::remove_file(&inside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        put_back(&aside, &inside)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,0 +1,160 @@
+//! What an instance is given while it runs and its image does not have: the files of [`super::runtime`] and of
+//! [`super::names`].
+//!
+//! On an overlay they are the layer right below what the instance writes, so an image cannot catch them. What lies highest
+//! decides what a folder is like, so theirs are like the image's. In a copied tree they are put in, the originals set
+//! aside, and taken out of the image again.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{XattrFlags, lgetxattr, listxattr, lsetxattr};
+
+use super::contents::Found;
+use super::error::{GuestError, run};
+use super::inside::{is_below_folders, put, put_back};
+use super::{Guest, flags, fresh_dir, names, runtime};
+
+/// Attributes that an overlay keeps for itself.
+const OVERLAYS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+
+/// A file: its path, its text and its mode.
+pub(super) type File = (&'static str, String, u32);
+
+impl Guest {
+    /// The folder with the files, in the state folder.
+    pub(super) fn given_dir(&self) -> PathBuf {
+        self.dir().join("given")
+    }
+
+    /// Writes the files into a folder of their own.
+    pub(super) async fn write_given(&self) -> Result<(), GuestError> {
+        let given = self.given_dir();
+        let failed = || GuestError::prepare(&given);
+        if fresh_dir(&given).is_err() {
+            flags::remove(self.way.isolation, &given)?;
+            fs::create_dir_all(&given).map_err(failed())?;
+        }
+        let mut folders = BTreeSet::from([PathBuf::new()]);
+        for (path, text, mode) in self.given() {
+            let above: Vec<&Path> = Path::new(path).ancestors().skip(1).collect();
+            if above.iter().any(|folder| self.image_has_other(folder)) {
+                continue;
+            }
+            folders.extend(above.into_iter().map(Path::to_owned));
+            let target = given.join(path);
+            let written = fs::create_dir_all(target.parent().unwrap_or(&given)).and_then(|()| fs::write(&target, text));
+            written.and_then(|()| fs::set_permissions(&target, Permissions::from_mode(mode))).map_err(failed())?;
+        }
+        // The deepest first: one may forbid what is below it.
+        for folder in folders.iter().rev() {
+            match self.in_image(&folder.to_string_lossy()) {
+                Some(found) => {
+                    let (from, to) = (found.tree.join(folder), given.join(folder));
+                    self.make_alike(&found, &from, &to).await?;
+                    flags::carry_one(self.way.isolation, &from, &to);
+                }
+                // A narrow mask of the endpoint's must not decide.
+                None => fs::set_permissions(given.join(folder), Permissions::from_mode(0o755)).map_err(failed())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn given(&self) -> Vec<File> {
+        [runtime::files(self.way), self.names().files].concat()
+    }
+
+    /// Whether its image has something at a path that is no folder. A file below it would hide that.
+    fn image_has_other(&self, path: &Path) -> bool {
+        self.in_image(&path.to_string_lossy()).is_some_and(|found| !found.facts.is_dir())
+    }
+
+    /// Gives a folder the owner, the mode and the attributes of the image's folder.
+    async fn make_alike(&self, found: &Found, from: &Path, to: &Path) -> Result<(), GuestError> {
+        let copied = fs::set_permissions(to, Permissions::from_mode(found.facts.mode() & 0o7777))
+            .and_then(|()| copy_attributes(from, to));
+        let own = copied.and_then(|()| to.symlink_metadata()).map_err(GuestError::prepare(to))?;
+        let owners = |facts: &Metadata| (facts.uid(), facts.gid());
+        if owners(&own) != owners(&found.facts) {
+            run("chown", self.way.isolation.as_root("chown").arg("--reference").arg(from).arg(to)).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the root of what it writes, which lies over all, like its image's.
+    pub(super) async fn make_root_alike(&self) -> Result<(), GuestError> {
+        match self.in_image("") {
+            Some(found) => self.make_alike(&found, &found.tree, &self.dir().join("upper")).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the files into a copied tree; what they replace is set aside.
+    pub(super) async fn put_given_in(&self) -> Result<(), GuestError> {
+        self.write_given().await?;
+        let tree = self.tree();
+        let put_all = || {
+            fresh_dir(&self.aside())?;
+            for (path, ..) in self.given() {
+                let own = self.given_dir().join(path);
+                if own.is_file() && is_below_folders(&tree, path) {
+                    put(&own, &tree.join(path), &self.aside_of(path))?;
+                }
+            }
+            Ok(())
+        };
+        put_all().map_err(GuestError::prepare(&tree))
+    }
+
+    /// Takes the files out of a copy of the tree and puts back what they had replaced. A name that somebody has given the
+    /// machine since stays.
+    pub(super) fn take_given_out(&self, copy: &Path) -> io::Result<()> {
+        let given = runtime::files(self.way).into_iter().map(|(path, ..)| path).chain(names::PATHS);
+        for path in given.filter(|path| is_below_folders(copy, path)) {
+            let own = names::read_in(&self.given_dir(), path);
+            let is_name = names::PATHS.contains(&path);
+            if is_name && (own.is_none() || names::read_in(copy, path) != own) {
+                continue;
+            }
+            match fs::remove_file(copy.join(path)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => put_back(&self.aside_of(path), &copy.join(path))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn aside(&self) -> PathBuf {
+        self.dir().join("hidden")
+    }
+
+    fn aside_of(&self, path: &str) -> PathBuf {
+        self.aside().join(path.replace('/', "_"))
+    }
+}
+
+/// Copies extended attributes; those that this user may not set are left out.
+fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
+    let mut list = vec![0; listxattr(from, &mut [0_u8; 0])?];
+    let length = listxattr(from, &mut list)?;
+    for name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        if OVERLAYS.iter().any(|start| name.starts_with(start)) {
+            continue;
+        }
+        let name = std::ffi::OsStr::from_bytes(name);
+        let copied = lgetxattr(from, name, &mut [0_u8; 0]).and_then(|length| {
+            let mut value = vec![0; length];
+            let length = lgetxattr(from, name, &mut value)?;
+            lsetxattr(to, name, &value[..length], XattrFlags::empty())
+        });
+        if let Err(error) = copied {
+            tracing::debug!(path = %to.display(), name = %name.display(), %error, "an attribute is not kept");
+        }
+    }
+    Ok(())
+}

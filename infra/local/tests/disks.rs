@@ -1,0 +1,167 @@
+//! What images keep of their instances' disks, whatever these have made of them. Needs what instances need: without, it says
+//! so and passes, unless `GOLDSMITH_REQUIRE_E2E=1`.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::guests::{base_image, launch, run, source, wait_for_image, wait_for_state};
+use common::rights::{Rights, again};
+use common::{Client, TestEndpoint, require_or_skip, until};
+use serde_json::Value;
+
+/// The tests that run again without systemd and without root.
+const DISKS: [&str; 4] = ["folders_stay", "a_link_in_the_place", "nothing_in_run", "a_busy_instance"];
+/// What folders are like into which an instance is given files, and the root.
+const LOOK: &str = "stat -c '%n %a %u:%g' / /etc /usr/local /usr/local/sbin";
+
+/// Makes an image and launches an instance from it.
+async fn offspring(client: Client, instance: &str, name: &str) -> String {
+    let image = client.ec2_value("CreateImage", &[("InstanceId", instance), ("Name", name)], "imageId");
+    wait_for_image(client, &image).await;
+    launch(client, &image).await
+}
+
+async fn said(client: Client, instance: &str, script: &str) -> String {
+    let ended = run(client, instance, script).await;
+    assert_eq!(ended["Status"], "Success", "{ended}");
+    ended["StandardOutputContent"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_stay_as_their_images_have_them() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let builder = launch(client, &source(client)).await;
+    let of_source = said(client, &builder, LOOK).await;
+    assert_eq!(of_source, "/ 755 0:0\n/etc 755 0:0\n/usr/local 755 0:0\n/usr/local/sbin 755 0:0\n");
+    let change =
+        "chmod 711 / && chmod 750 /etc && chown 7:50 /usr/local && chmod 2775 /usr/local && chmod 700 /usr/local/sbin";
+    let changed = said(client, &builder, &format!("{change} && {LOOK}")).await;
+    assert_ne!(changed, of_source);
+    // Of the image, and of an image of that which does not touch them.
+    let first = offspring(client, &builder, "first").await;
+    assert_eq!(said(client, &first, LOOK).await, changed);
+    let second = offspring(client, &first, "second").await;
+    assert_eq!(said(client, &second, LOOK).await, changed);
+    client.ec2_value("RebootInstances", &[("InstanceId.1", &second)], "return");
+    assert_eq!(said(client, &second, LOOK).await, changed);
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_the_place_of_a_folder_stays_one() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let builder = launch(client, &source(client)).await;
+    said(client, &builder, "mv /usr/local /opt/local && ln -s /opt/local /usr/local && touch /opt/local/own").await;
+    let offspring = offspring(client, &builder, "linked").await;
+    assert_eq!(
+        said(client, &offspring, "readlink /usr/local && ls /usr/local/own").await,
+        "/opt/local\n/usr/local/own\n"
+    );
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_in_run_and_no_link_at_tmp_keeps_an_instance_from_rebooting() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    // Where /tmp is mounted, it cannot be another kind of file while it is.
+    let make = "mkdir -p /run/folder && touch /run/folder/locked
+        chattr +i /run/folder/locked /run/folder 2> /dev/null
+        cat /proc/sys/kernel/random/boot_id";
+    let before = said(client, &instance, make).await;
+    client.ec2_value("RebootInstances", &[("InstanceId.1", &instance)], "return");
+    let look = "cat /proc/sys/kernel/random/boot_id; ls /run/folder 2> /dev/null || true";
+    let after = said(client, &instance, look).await;
+    assert!(after != before && !after.contains("locked"), "{after}");
+    let image = client.ec2_value("CreateImage", &[("InstanceId", &instance), ("Name", "linked")], "imageId");
+    wait_for_image(client, &image).await;
+    let offspring = launch(client, &image).await;
+    // What is mounted there does not follow into another mount namespace.
+    let link = "mkdir -p /below && mount --bind / /below 2> /dev/null && cd /below || cd /
+        rm -rf tmp 2> /dev/null; ln -s /var/tmp tmp 2> /dev/null; readlink tmp || true";
+    let linked = said(client, &offspring, link).await == "/var/tmp\n";
+    client.ec2_value("RebootInstances", &[("InstanceId.1", &offspring)], "return");
+    let again = said(client, &offspring, "readlink /tmp; touch /tmp/file && ls /tmp/file").await;
+    let expected = if linked { "/var/tmp\n/tmp/file\n" } else { "/tmp/file\n" };
+    let chroot = client.admin("GET", "inventory", &Value::Null)["isolation"] == "chroot";
+    assert!(again == expected || chroot, "{again}");
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_instance_is_imaged_while_its_files_come_and_go() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    let busy = "echo kept > /opt/kept
+        for loop in 1 2; do
+            (while [ ! -e /opt/enough ]; do mkdir -p /opt/busy$loop/a/b && touch /opt/busy$loop/a/b/c && rm -rf /opt/busy$loop; done) \
+                > /dev/null 2>&1 < /dev/null &
+        done";
+    said(client, &instance, busy).await;
+    for number in 0..5 {
+        let name = format!("busy{number}");
+        let form = [("InstanceId", instance.as_str()), ("Name", &name), ("NoReboot", "true")];
+        let image = client.ec2_value("CreateImage", &form, "imageId");
+        wait_for_image(client, &image).await;
+    }
+    said(client, &instance, "touch /opt/enough").await;
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_of_files_are_kept_and_do_not_lock_their_layer() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let builder = launch(client, &source(client)).await;
+    let make = "command -v chattr && cd /opt && touch locked log plain && mkdir folder && echo a > folder/file && \
+        chattr +i locked folder && chattr +a log && chattr +d plain";
+    let made = run(client, &builder, make).await;
+    let able = require_or_skip(made["Status"] == "Success", "root, e2fsprogs and a file system with flags");
+    if able {
+        let image = client.ec2_value("CreateImage", &[("InstanceId", &builder), ("Name", "golden")], "imageId");
+        wait_for_image(client, &image).await;
+        let offspring = launch(client, &image).await;
+        let look = "cd /opt; lsattr -d locked log plain folder | cut -c5-7; echo more >> log && echo appended; \
+            rm -f locked log folder/file; ls folder; chattr -i locked && rm locked && echo removed";
+        let said = run(client, &offspring, look).await;
+        assert_eq!(said["StandardOutputContent"], "i--\n-a-\n--d\ni--\nappended\nfile\nremoved\n", "{said}");
+        let gone = [("ImageId", image.as_str()), ("DeleteAssociatedSnapshots", "true")];
+        client.ec2_value("DeregisterImage", &gone, "return");
+        for instance in [&builder, &offspring] {
+            client.ec2("TerminateInstances", &[("InstanceId.1", instance)]);
+            wait_for_state(client, instance, "terminated").await;
+        }
+        let layers = endpoint.state_dir().join("state/layers");
+        until("no layer", || std::fs::read_dir(&layers).unwrap().next().is_none().then_some(())).await;
+    }
+    drop(endpoint.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disks_are_the_same_where_nothing_can_be_mounted() {
+    again(Rights::StrictContainer, "chroot", &DISKS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disks_are_the_same_without_an_init_system() {
+    again(Rights::RootWithoutNspawn, "namespaces", &DISKS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disks_are_the_same_for_an_ordinary_user() {
+    again(Rights::User, "single-uid", &DISKS[1..]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disks_are_the_same_for_a_user_with_a_range_of_ids() {
+    again(Rights::UserWithRange, "user-namespace", &DISKS).await;
+}
