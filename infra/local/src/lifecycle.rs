@@ -35,15 +35,21 @@ impl Endpoint {
         let id = id.to_owned();
         self.clone().spawn(async move {
             tokio::time::sleep(self.settings().delays.boot).await;
-            if let Err(error) = self.bring_up(&id).await {
+            if !self.is_kept(&id) {
+                return;
+            }
+            let up = self.bring_up(&id).await;
+            if !self.is_kept(&id) {
+                // It was ended meanwhile, perhaps before there was anything to remove.
+                return self.remove_inside(&id).await;
+            }
+            if let Err(error) = up {
                 tracing::error!(instance = id, error = %chain(&error), "does not boot");
                 return self.not_up(&id, &error);
             }
-            if !self.advance(&id, InstanceState::Pending, InstanceState::Running) {
-                // It was ended before there was anything to remove.
-                return self.remove_inside(&id).await;
+            if self.advance(&id, InstanceState::Pending, InstanceState::Running) {
+                self.stay_up(&id).await;
             }
-            self.stay_up(&id).await;
         });
     }
 
@@ -51,7 +57,11 @@ impl Endpoint {
     pub(crate) fn come_back(self: Arc<Self>, id: &str) {
         let id = id.to_owned();
         self.clone().spawn(async move {
-            if let Err(error) = self.bring_up(&id).await {
+            let up = self.bring_up(&id).await;
+            if !self.is_kept(&id) {
+                return self.remove_inside(&id).await;
+            }
+            if let Err(error) = up {
                 tracing::error!(instance = id, error = %chain(&error), "does not come back");
                 return self.not_up(&id, &error);
             }
@@ -161,6 +171,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether an instance is there and not about to end for good.
+    fn is_kept(&self, id: &str) -> bool {
+        !matches!(self.state_of(id), None | Some(InstanceState::ShuttingDown | InstanceState::Terminated))
+    }
+
     pub(crate) fn state_of(&self, id: &str) -> Option<InstanceState> {
         self.world().instances.get(id).map(|instance| instance.state())
     }
@@ -198,10 +213,7 @@ impl Endpoint {
 
     /// Ends an instance: `shutting-down`, then `terminated`; only volumes that are to outlive it stay.
     pub(crate) fn end(self: Arc<Self>, id: &str, code: &str, message: &str) {
-        let from = match self.state_of(id) {
-            None | Some(InstanceState::ShuttingDown | InstanceState::Terminated) => return,
-            Some(state) => state,
-        };
+        let Some(from) = self.state_of(id).filter(|_| self.is_kept(id)) else { return };
         if let Some(instance) = self.world().instances.get_mut(id) {
             instance.reason = Some(Reason::now(code, message));
         }

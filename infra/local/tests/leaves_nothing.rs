@@ -6,6 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use common::guests::killable::{self, Killable};
 use common::guests::{base_image, invocation, launch, run, send, source, traces, traces_of, wait_for_state};
@@ -121,6 +122,36 @@ async fn a_cancelled_command_leaves_nothing_where_nobody_buries_orphans() {
     client.ec2("TerminateInstances", &[("InstanceId.1", &instance)]);
     wait_for_state(client, &instance, "terminated").await;
     assert_nothing_left(&state, &[instance].into(), None);
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_ended_before_it_boots_leaves_nothing() {
+    let Some(base) = base_image().await else { return };
+    let _alone = ALONE.lock().await;
+    let folder = tempfile::tempdir_in(base.parent().unwrap()).unwrap();
+    // Nothing in it could boot.
+    std::fs::create_dir(folder.path().join("etc")).unwrap();
+    let empty = folder.path().join("empty.tar");
+    let made = Command::new("tar").arg("-C").arg(folder.path()).arg("-cf").arg(&empty).arg("etc").status();
+    assert!(made.unwrap().success());
+    let endpoint = TestEndpoint::start(&empty, None).await;
+    let (client, state) = (endpoint.client, endpoint.state_dir().join("state"));
+    let launch = || {
+        let pace = |profile: Value| drop(client.admin("POST", "settings", &json!({"delays": profile})));
+        pace(json!({"profile": "realistic", "speedUp": 20}));
+        let form = [("ImageId", &*source(client)), ("InstanceType", "t3.small")];
+        let instance = client.ec2_value("RunInstances", &form, "instanceId");
+        pace(json!({"profile": "instant"}));
+        instance
+    };
+    let ended = launch();
+    client.ec2("TerminateInstances", &[("InstanceId.1", &ended)]);
+    wait_for_state(client, &ended, "terminated").await;
+    // Its turn comes after the other's.
+    let failed = launch();
+    wait_for_state(client, &failed, "terminated").await;
+    assert_nothing_left(&state, &[ended, failed].into(), None);
     endpoint.end().await;
 }
 

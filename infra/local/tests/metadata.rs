@@ -5,7 +5,7 @@
 mod common;
 
 use common::emulator::FakeEmulator;
-use common::guests::{base_image, launch, launch_with, run, source, wait_for_state};
+use common::guests::{base_image, launch, launch_with, run, send, source, wait_for_state};
 use common::{Answer, Client, TestEndpoint, until};
 use serde_json::{Value, json};
 
@@ -94,6 +94,8 @@ async fn an_instance_reads_who_and_where_it_is() {
     {
         assert_eq!(read(service, nothing).0, 404, "{nothing}");
     }
+    // A command that somebody still waits for keeps nothing open.
+    send(client, &instance, "trap '' TERM; sleep 1000", 600);
     client.ec2_value("TerminateInstances", &[("InstanceId.1", &instance)], "instanceId");
     wait_for_state(client, &instance, "terminated").await;
     let address = service.url().trim_start_matches("http://").to_owned();

@@ -166,6 +166,7 @@ impl Guest {
         let guest = self.clone();
         wholly(async move {
             guest.retire_now(false).await;
+            guest.metadata.close();
             // Not all files belong to the user that the endpoint runs as.
             let work = move || flags::remove(guest.way.isolation, &guest.dir());
             tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended("rm", error)))

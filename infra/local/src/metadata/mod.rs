@@ -9,7 +9,7 @@ mod tokens;
 mod tree;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::endpoint::Endpoint;
 use crate::guest::GuestError;
-use crate::world::{Instance, Network, profile_name};
+use crate::world::{Instance, InstanceState, Network, profile_name};
 use role::Role;
 use tokens::Tokens;
 
@@ -38,13 +38,13 @@ const LONGEST_TOKEN: u64 = 21_600;
 /// For how long one question may take, with its answer.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
 
-/// What answers for one instance, as long as this is there.
+/// What answers for one instance, as long as this is there and not closed.
 #[derive(Debug)]
 pub(crate) struct Service {
     address: SocketAddr,
     emulator: Option<String>,
     /// The listener ends with it.
-    _open: oneshot::Sender<()>,
+    open: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 impl Service {
@@ -53,6 +53,11 @@ impl Service {
         let metadata = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", self.address));
         let aws = self.emulator.as_ref().map(|url| ("AWS_ENDPOINT_URL", url.clone()));
         [metadata].into_iter().chain(aws)
+    }
+
+    /// Ends the listener, whoever still knows the instance.
+    pub(crate) fn close(&self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -88,7 +93,7 @@ pub(crate) async fn open(endpoint: &Arc<Endpoint>, id: &str) -> Result<Service, 
     let failed = |source| GuestError::Metadata { id: id.to_owned(), source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let (_open, mut closed) = oneshot::channel();
+    let (open, mut closed) = oneshot::channel();
     let state = Arc::new(State {
         endpoint: endpoint.clone(),
         instance: id.to_owned(),
@@ -110,7 +115,8 @@ pub(crate) async fn open(endpoint: &Arc<Endpoint>, id: &str) -> Result<Service, 
             }
         }
     });
-    Ok(Service { address, emulator: endpoint.emulator.as_ref().map(|emulator| emulator.url()), _open })
+    let emulator = endpoint.emulator.as_ref().map(|emulator| emulator.url());
+    Ok(Service { address, emulator, open: Mutex::new(Some(open)) })
 }
 
 fn connect(state: &Arc<State>, stream: TcpStream) {
@@ -141,7 +147,8 @@ async fn respond(state: &State, request: Request<Incoming>) -> Result<Response<F
 }
 
 async fn answer(state: &State, head: &request::Parts) -> Reply {
-    let Some(instance) = state.endpoint.world().instances.get(&state.instance).cloned() else {
+    let known = state.endpoint.world().instances.get(&state.instance).cloned();
+    let Some(instance) = known.filter(|instance| instance.state() != InstanceState::Terminated) else {
         return Reply::refusal(404, "Not Found");
     };
     if instance.metadata.http_endpoint != "enabled" {
