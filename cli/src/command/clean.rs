@@ -20,8 +20,9 @@ use leftovers::{Leftover, Leftovers};
 
 /// Remove what a stack that is gone has left in the account.
 ///
-/// Looks for what is tagged `goldsmith:stack` with the stack's name and belongs to no build that the stack knows, shows
-/// it, and asks before it removes anything. AMIs and their snapshots may be in use: they are only removed with --images.
+/// Looks for what is tagged `goldsmith:stack` with the stack's name, has no other home Region (`goldsmith:home`) than the
+/// stack's, which --region or the profile names, and belongs to no build that the stack knows; shows it, and asks before
+/// it removes anything. AMIs and their snapshots may be in use: they are only removed with --images.
 /// The Regions are those given with --region, which may be repeated; else those that the stack has used; else, where
 /// there is no such stack any more, all that are enabled in the account.
 #[derive(Debug, clap::Args)]
@@ -38,9 +39,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let config = connection::config(globals).await?;
     let stack = Connection::find(&config, &globals.stack).await?;
     let ec2 = Arc::new(Ec2::new(&config));
-    let regions = regions(globals, stack.as_ref(), &ec2, &goldsmith_cloud::aws::home_region(&config)).await?;
+    let home = goldsmith_cloud::aws::home_region(&config);
+    let regions = regions(globals, stack.as_ref(), &ec2, &home).await?;
     let store = stack.map(|stack| stack.store);
-    let leftovers = Leftovers { machines: ec2.clone(), images: ec2, store, stack: globals.stack.clone() };
+    let leftovers = Leftovers { machines: ec2.clone(), images: ec2, store, stack: globals.stack.clone(), home };
     output::say(&format!("Looking in {}", regions.iter().cloned().collect::<Vec<_>>().join(", ")));
     let mut found = leftovers.find(&regions).await?;
     if !args.images {

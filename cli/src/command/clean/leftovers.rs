@@ -10,6 +10,8 @@ use serde::Serialize;
 
 /// Tag with the stack's name, on everything that a build makes.
 const TAG_STACK: &str = "goldsmith:stack";
+/// Tag with the home Region of that stack: a stack of the same name may live in another Region.
+const TAG_HOME: &str = "goldsmith:home";
 /// Tag with the build's id.
 const TAG_BUILD: &str = "goldsmith:build";
 /// Tag with the image that is built.
@@ -64,6 +66,8 @@ pub(super) struct Leftovers {
     pub(super) store: Option<Store>,
     /// The stack's name.
     pub(super) stack: String,
+    /// Its home Region.
+    pub(super) home: String,
 }
 
 impl Leftovers {
@@ -99,22 +103,29 @@ impl Leftovers {
     async fn tagged(&self, region: &str) -> Result<Vec<Leftover>> {
         let mut found = Vec::new();
         for instance in self.machines.tagged(region, TAG_STACK, &self.stack).await? {
-            if !instance.state.is_gone() {
+            if !instance.state.is_gone() && self.owns(&instance.tags) {
                 found.push(Leftover::new(Kind::Instance, region, instance.id, instance.tags));
             }
         }
         let mut with_image = BTreeSet::new();
         for image in self.images.tagged(region, TAG_STACK, &self.stack).await? {
             with_image.extend(image.snapshots);
-            found.push(Leftover::new(Kind::Image, region, image.id, image.tags));
+            if self.owns(&image.tags) {
+                found.push(Leftover::new(Kind::Image, region, image.id, image.tags));
+            }
         }
         for snapshot in self.images.snapshots_tagged(region, TAG_STACK, &self.stack).await? {
             // Those of an image go with it.
-            if !with_image.contains(&snapshot.id) {
+            if !with_image.contains(&snapshot.id) && self.owns(&snapshot.tags) {
                 found.push(Leftover::new(Kind::Snapshot, region, snapshot.id, snapshot.tags));
             }
         }
         Ok(found)
+    }
+
+    /// Whether a resource of a stack of this name is of this very one. What carries no home was made before there was one.
+    fn owns(&self, tags: &Tags) -> bool {
+        tags.get(TAG_HOME).is_none_or(|home| *home == self.home)
     }
 
     /// Whether the stack lives and knows the build; each is asked for once.
@@ -138,8 +149,10 @@ mod tests {
     use super::*;
     use crate::testing::Stack;
 
+    /// A stack is its name, and its home after an `@` where that is not [`HOME`].
     fn tags(stack: &str, build: &str) -> Tags {
-        let tags = [(TAG_STACK, stack), (TAG_BUILD, build), (TAG_IMAGE, "web/1.0.0/1")];
+        let (stack, home) = stack.split_once('@').unwrap_or((stack, HOME));
+        let tags = [(TAG_STACK, stack), (TAG_HOME, home), (TAG_BUILD, build), (TAG_IMAGE, "web/1.0.0/1")];
         tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
@@ -180,7 +193,7 @@ mod tests {
 
     fn leftovers(cloud: &FakeCloud, store: Option<Store>) -> Leftovers {
         let cloud = Arc::new(cloud.clone());
-        Leftovers { machines: cloud.clone(), images: cloud, store, stack: "one".to_owned() }
+        Leftovers { machines: cloud.clone(), images: cloud, store, stack: "one".to_owned(), home: HOME.to_owned() }
     }
 
     fn regions() -> BTreeSet<String> {
@@ -213,6 +226,21 @@ mod tests {
         let home = cloud.inventory().region(HOME);
         assert_eq!((home.instances.len(), home.images.len(), home.snapshots.len()), (1, 1, 1), "stack two's");
         assert!(cloud.inventory().region("us-east-1").instances.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_stack_of_the_same_name_in_another_region_keeps_its_own() {
+        let cloud = FakeCloud::new();
+        leave(&cloud, HOME, "one", "a").await;
+        // At home, and what it has copied here.
+        leave(&cloud, "us-east-1", "one@us-east-1", "b").await;
+        leave(&cloud, HOME, "one@us-east-1", "c").await;
+        let found = leftovers(&cloud, None).find(&regions()).await.unwrap();
+        assert_eq!(told(&found), ["Instance eu-west-1 a", "Image eu-west-1 a"]);
+        let there = Leftovers { home: "us-east-1".to_owned(), ..leftovers(&cloud, None) };
+        let found = there.find(&regions()).await.unwrap();
+        let expected = ["Instance eu-west-1 c", "Instance us-east-1 b", "Image eu-west-1 c", "Image us-east-1 b"];
+        assert_eq!(told(&found), expected);
     }
 
     #[tokio::test]
