@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
-use goldsmith_cloud::CloudError;
+use goldsmith_cloud::{CloudError, Kind};
 use goldsmith_store::StoreError;
 
 /// The exit codes as the help shows them.
@@ -19,8 +19,8 @@ Exit codes:
   194  this machine is to be rebooted, and the same run to be started again";
 
 /// What helps where they are missing.
-const CREDENTIALS: &str = "give --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or build on this \
-                           machine with --local";
+const CREDENTIALS: &str = "give --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, sign in with \
+                           `aws sso login` or `aws login`, or build on this machine with --local";
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,16 +78,21 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
 }
 
 /// What caused an error. Of the chain below an error of AWS's only the last link says more than that a layer failed; where
-/// credentials are missing it lists every place where they are not, which helps nobody.
+/// no place has credentials it lists every one of them, which helps nobody.
 fn causes(error: &anyhow::Error) -> Vec<String> {
     let chain: Vec<_> = error.chain().collect();
     let ours = chain.iter().position(|cause| is_aws(*cause)).map_or(chain.len(), |at| at + 1);
-    let last = chain.last().filter(|_| ours < chain.len() && !lacks_credentials(chain[ours - 1]));
+    let last = chain.last().filter(|_| ours < chain.len() && !has_no_source(chain[ours - 1]));
     chain[..ours].iter().skip(1).chain(last).map(ToString::to_string).collect()
 }
 
 fn lacks_credentials(cause: &(dyn Error + 'static)) -> bool {
     cause.downcast_ref::<CloudError>().is_some_and(|error| error.code == "NoCredentials")
+}
+
+/// Whether no source of credentials was set up, so that none was asked.
+fn has_no_source(cause: &(dyn Error + 'static)) -> bool {
+    lacks_credentials(cause) && cause.downcast_ref::<CloudError>().is_some_and(|error| error.kind == Kind::Denied)
 }
 
 fn is_aws(cause: &(dyn Error + 'static)) -> bool {
@@ -134,6 +139,8 @@ mod tests {
         };
         let error = anyhow::Error::from(unanswered("NoAnswer")).context("the stack is not found");
         assert_eq!(causes(&error), ["GetParameter in eu-west-1 failed: NoAnswer: no", "connection refused"]);
-        assert_eq!(causes(&unanswered("NoCredentials").into()), [""; 0]);
+        assert_eq!(causes(&unanswered("NoCredentials").into()), ["connection refused"]);
+        let none = CloudError { kind: Kind::Denied, ..unanswered("NoCredentials") };
+        assert_eq!(causes(&none.into()), [""; 0]);
     }
 }

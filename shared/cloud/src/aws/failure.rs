@@ -30,7 +30,7 @@ where
             }
         }
         SdkError::ConstructionFailure(_) => without_answer(operation, region, Kind::Invalid, error),
-        _ if lacks_credentials(&error) => without_credentials(operation, region, error),
+        _ if credentials_errors(&error).next().is_some() => without_credentials(operation, region, error),
         _ => without_answer(operation, region, Kind::Unanswered, error),
     }
 }
@@ -56,24 +56,26 @@ where
     }
 }
 
-/// The SDK tells missing credentials like a broken connection, but trying again does not help.
+/// The SDK tells missing credentials like a broken connection. Trying again does not help where no source of them is set
+/// up; one that was asked and failed may answer later.
 fn without_credentials(operation: &'static str, region: &str, error: impl Error + Send + Sync + 'static) -> CloudError {
+    let none = credentials_errors(&error).any(|cause| {
+        matches!(cause, CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))
+    });
     CloudError {
         operation,
         region: region.to_owned(),
         code: "NoCredentials".to_owned(),
         message: "there are no usable AWS credentials".to_owned(),
-        kind: Kind::Denied,
+        kind: if none { Kind::Denied } else { Kind::Unanswered },
         source: Some(Box::new(error)),
     }
 }
 
-/// Not where a source of credentials was asked and failed: it may answer later.
-fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
+/// Why there are no credentials, where that is the cause.
+fn credentials_errors<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e CredentialsError> {
     let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
-    causes.filter_map(|cause| cause.downcast_ref::<CredentialsError>()).any(|cause| {
-        matches!(cause, CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))
-    })
+    causes.filter_map(|cause| cause.downcast_ref::<CredentialsError>())
 }
 
 /// For `map_err` where the SDK refuses to build a part of a request.
@@ -264,12 +266,18 @@ mod tests {
 
     #[tokio::test]
     async fn missing_credentials_are_not_transient() {
-        let config = Replay::new([]).config();
-        let none = provide_credentials_fn(|| async { Err(CredentialsError::not_loaded("nowhere")) });
-        let config = config.to_builder().credentials_provider(SharedCredentialsProvider::new(none)).build();
-        let error = Client::new(&config).get_parameter().name("n").send().await;
-        let error = error.map_err(failure("GetParameter", "eu-west-1")).unwrap_err();
+        let asked = async |fails: fn() -> CredentialsError| {
+            let provider = provide_credentials_fn(move || async move { Err(fails()) });
+            let config = Replay::new([]).config();
+            let config = config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
+            let error = Client::new(&config).get_parameter().name("n").send().await;
+            error.map_err(failure("GetParameter", "eu-west-1")).unwrap_err()
+        };
+        let error = asked(|| CredentialsError::not_loaded("nowhere")).await;
         assert_eq!((error.kind, error.code.as_str()), (Kind::Denied, "NoCredentials"));
+        // It was asked and may answer later.
+        let error = asked(|| CredentialsError::provider_error("the session is over")).await;
+        assert_eq!((error.kind, error.code.as_str(), error.is_transient()), (Kind::Unanswered, "NoCredentials", true));
     }
 
     #[tokio::test]
