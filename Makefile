@@ -43,7 +43,8 @@ check: lint
 lint: $(LINT)
 	cargo fmt --all --check
 	$(LINT) infra/template.yaml
-	@if command -v npx >/dev/null; then npx --yes asl-validator@4.0.0 --json-path statemachine/image-build.asl.json; \
+	@if command -v npx >/dev/null; then sed 's/$${Partition}/aws/' statemachine/image-build.asl.json > .venv/definition.json && \
+		npx --yes asl-validator@4.0.0 --json-path .venv/definition.json; \
 	else echo "SKIPPED (needs Node): asl-validator"; fi
 	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; \
 	else echo "SKIPPED (needs cargo-deny): licences, bans, sources"; fi

@@ -7,6 +7,11 @@ use goldsmith_cloud::aws::sdk_config;
 use goldsmith_states::{Config, Context, SsmAgent, SystemClock};
 use goldsmith_store::{DynamoTable, Store};
 
+/// The members of a list with commas between them.
+fn listed(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|member| !member.is_empty()).map(str::to_owned).collect()
+}
+
 /// The process's environment.
 pub(crate) struct Environment {
     /// Which function this is.
@@ -39,6 +44,7 @@ impl Environment {
                 state_machine: variable("GOLDSMITH_STATE_MACHINE"),
                 agents: PathBuf::from(variable("LAMBDA_TASK_ROOT")),
                 image_parameter_path: variable("GOLDSMITH_IMAGE_PARAMETER_PATH"),
+                subnets: listed(&variable("GOLDSMITH_SUBNETS")),
                 ssm_agent: SsmAgent {
                     base_url: variable("GOLDSMITH_SSM_AGENT_URL"),
                     key: variable("GOLDSMITH_SSM_AGENT_KEY"),
@@ -60,5 +66,16 @@ impl Environment {
             clock: Arc::new(SystemClock),
             config: self.config,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+
+    #[test]
+    fn an_empty_list_has_no_members() {
+        assert_eq!(listed(""), [""; 0]);
+        assert_eq!(listed("subnet-a,subnet-b"), ["subnet-a", "subnet-b"]);
     }
 }

@@ -6,6 +6,7 @@ mod tests;
 use async_trait::async_trait;
 use aws_sdk_ec2::config::Config;
 use aws_sdk_ec2::config::retry::RetryConfig;
+use aws_sdk_ec2::operation::deregister_image::DeregisterImageOutput;
 use aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder;
 use aws_sdk_ec2::types::{
     AttributeValue, Image as SdkImage, ImageState as SdkState, LaunchPermission as SdkPermission,
@@ -117,9 +118,16 @@ impl Images for Ec2 {
     async fn deregister(&self, region: &str, id: &str) -> Result<()> {
         let snapshots = self.image(region, id).await?.map(|image| image.snapshots).unwrap_or_default();
         let request = self.0.client(region).deregister_image().image_id(id).delete_associated_snapshots(true);
-        still_there(request.send().await.map_err(failure("DeregisterImage", region)))?;
-        // EC2 deletes only what it has associated by now, and not every endpoint knows the option.
-        for snapshot in snapshots {
+        let answer = still_there(request.send().await.map_err(failure("DeregisterImage", region)))?;
+        // EC2 deletes only what it has associated by now, and not every endpoint knows the option. What is gone has no tags
+        // any more, so that a role whose rights depend on them would be refused.
+        let gone = |id: &String| {
+            let outcomes = answer.iter().flat_map(DeregisterImageOutput::delete_snapshot_results);
+            outcomes
+                .filter(|one| one.snapshot_id() == Some(id))
+                .any(|one| one.return_code().is_some_and(|code| code.as_str() == "success"))
+        };
+        for snapshot in snapshots.into_iter().filter(|id| !gone(id)) {
             match self.delete_snapshot(region, &snapshot).await {
                 Err(error) if error.kind == Kind::WrongState => {}
                 result => result?,

@@ -22,6 +22,10 @@ use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, 
 /// Every state but `terminated`.
 const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
 
+/// What RunInstances makes.
+const MADE_BY_LAUNCH: [ResourceType; 3] =
+    [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface];
+
 #[async_trait]
 impl Machines for Ec2 {
     async fn launch(&self, region: &str, launch: &Launch) -> Result<Instance> {
@@ -44,7 +48,8 @@ impl Machines for Ec2 {
             .metadata_options(metadata_options(&launch.metadata))
             .set_user_data(launch.user_data.as_ref().map(|text| BASE64_STANDARD.encode(text)))
             .set_block_device_mappings(block_device_mappings(&launch.block_devices))
-            .set_tag_specifications(tag_specifications(&[ResourceType::Instance, ResourceType::Volume], &launch.tags));
+            // All that the call makes: a policy of the organisation's may refuse what is untagged.
+            .set_tag_specifications(tag_specifications(&MADE_BY_LAUNCH, &launch.tags));
         let answer = request.send().await.map_err(failure(OPERATION, region))?;
         let instance = answer.instances().first().and_then(to_instance);
         instance.ok_or_else(|| incomplete(OPERATION, region, "instance"))

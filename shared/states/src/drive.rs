@@ -16,6 +16,8 @@ use crate::{Context, Error, Invocation, Result, Start, State, Wake};
 
 /// Longest time that a state's first invocation looks before it leaves the wait to events and the tick: half of the functions' time-out.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(55);
+/// The same of an item of a Map: items run beside each other, and a new account has ten concurrent executions in all.
+const SHARED_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// First pause between two looks; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause between two looks.
@@ -163,6 +165,7 @@ fn limit(state: State, record: &BuildRecord) -> SignedDuration {
 async fn drive(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope, holder: Holder) -> Result<()> {
     let Some(lock) = context.store.lock(build, scope, holder, context.clock.now()).await? else { return Ok(()) };
     let patience = match holder {
+        Holder::Start if scope.item.is_some() => SHARED_PATIENCE,
         Holder::Start => PATIENCE,
         Holder::Wake => WAKE_PATIENCE,
     };

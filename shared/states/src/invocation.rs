@@ -19,9 +19,9 @@ pub enum Invocation {
     Start(Box<Start>),
 }
 
-/// The one shape of every Task's payload.
+/// The one shape of every Task's payload. What it does not know is left alone: in the middle of an update of the stack the
+/// definition may be newer than the function, and after a roll-back it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Start {
     /// Build id: the execution's name.
     pub build: String,
@@ -172,6 +172,9 @@ mod tests {
         assert!(matches!(serde_json::from_str(wake), Ok(Invocation::Wake { .. })));
         let start = r#"{"build":"b","state":"Launch","execution":"arn","token":"t"}"#;
         assert!(matches!(serde_json::from_str(start), Ok(Invocation::Start(_))));
+        let newer = r#"{"build":"b","state":"Launch","execution":"arn","token":"t","later":{"a":1}}"#;
+        let [newer, start] = [newer, start].map(|text| serde_json::from_str::<Invocation>(text).unwrap());
+        assert_eq!(newer, start, "what a newer definition sends along is left alone");
         let wrong = r#"{"build":"b","state":"Elsewhere","execution":"arn"}"#;
         assert!(serde_json::from_str::<Invocation>(wrong).is_err());
     }

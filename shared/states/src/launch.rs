@@ -118,7 +118,8 @@ fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
         Some(item) => std::slice::from_ref(item),
         None => launch.instance_types.as_slice(),
     };
-    let subnets: Vec<Option<String>> = match launch.subnets.as_slice() {
+    let named = if launch.subnets.is_empty() { &scene.context.config.subnets } else { &launch.subnets };
+    let subnets: Vec<Option<String>> = match named.as_slice() {
         [] => vec![None],
         some => some.iter().cloned().map(Some).collect(),
     };
@@ -268,6 +269,17 @@ mod tests {
         assert_eq!(error.error, "Goldsmith.Capacity");
         assert!(error.cause.contains("t3.small: InsufficientInstanceCapacity; t3a.small"), "{}", error.cause);
         assert!(stack.inventory().is_empty());
+    }
+
+    #[tokio::test]
+    async fn where_no_subnet_is_named_the_stacks_are_tried_in_order() {
+        let mut stack = reach(&Task::new(State::Launch)).await;
+        stack.subnets = vec!["subnet-a".to_owned(), "subnet-b".to_owned()];
+        stack.cloud.no_capacity("t3.small", Some("subnet-a"));
+        stack.run(&Task::new(State::Launch)).await.unwrap();
+        let launches = stack.cloud.requests().launches;
+        let tried: Vec<_> = launches.iter().map(|(_, launch)| launch.subnet.as_deref().unwrap()).collect();
+        assert_eq!(tried, ["subnet-a", "subnet-b"]);
     }
 
     #[tokio::test]

@@ -72,6 +72,8 @@ pub struct Config {
     pub agents: PathBuf,
     /// The stack may write SSM parameters below this path only; without slashes at its ends.
     pub image_parameter_path: String,
+    /// Subnets of instances whose infrastructure names none; none are those of the default VPC.
+    pub subnets: Vec<String>,
     /// Where instances whose image has no SSM agent get one from.
     pub ssm_agent: SsmAgent,
 }

@@ -29,7 +29,7 @@ enum Call {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Scheduled {
     pipeline: Name,
     scheduled_time: String,
@@ -42,7 +42,6 @@ enum Checked {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Published {
     pipeline: Name,
     image: ImageRef,

@@ -9,8 +9,8 @@ use goldsmith_states::State;
 use crate::contract::{self, EXPRESSION_FIELDS};
 use goldsmith_tests::graph::{Level, levels, list, targets};
 
-const PLAIN: &str = "arn:aws:states:::lambda:invoke";
-const WAITING: &str = "arn:aws:states:::lambda:invoke.waitForTaskToken";
+const PLAIN: &str = "arn:${Partition}:states:::lambda:invoke";
+const WAITING: &str = "arn:${Partition}:states:::lambda:invoke.waitForTaskToken";
 
 /// Everything that is wrong with the definition, each with the state's name.
 pub(crate) fn problems(definition: &Value) -> Vec<String> {

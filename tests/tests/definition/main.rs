@@ -19,6 +19,9 @@ use crate::template::Template;
 const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
 const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 
+/// Stands in the definition for the part of the world that the stack is in: `aws`, `aws-cn`, `aws-us-gov`.
+const PARTITION: &str = "Partition";
+
 fn definition() -> Value {
     serde_json::from_str(DEFINITION).expect("the definition is JSON")
 }
@@ -58,8 +61,9 @@ fn every_state_runs_the_function_that_is_agreed_on() {
         assert_eq!(template.functions[function].handler, state.handler(), "{state}");
     }
     let given: BTreeSet<_> = template.substitutions.keys().cloned().collect();
+    assert_eq!(template.substitutions[PARTITION], "!Ref AWS::Partition");
     assert_eq!(
-        used.into_values().collect::<BTreeSet<_>>(),
+        used.into_values().chain([PARTITION.to_owned()]).collect::<BTreeSet<_>>(),
         given,
         "substitutions of the definition and of the template"
     );
@@ -151,7 +155,7 @@ fn what_is_broken_is_found() {
         ("/States/Build/TimeoutSeconds", Value::Null, "Build: its TimeoutSeconds is null"),
         ("/States/Build/TimeoutSeconds", json!("{% 60 %}"), "Build: no expression may stand in TimeoutSeconds"),
         ("/States/Build/TimeoutSeconds", json!(60), "Build: its TimeoutSeconds is 60"),
-        ("/States/Build/Resource", json!("arn:aws:states:::lambda:invoke"), "Build: its resource is not"),
+        ("/States/Build/Resource", json!("arn:${Partition}:states:::lambda:invoke"), "Build: its resource is not"),
         ("/States/Build/Output", json!("x {% $states.input %}"), "Build: `x {% $states.input %}` is not one whole"),
         ("/States/Build/Output", json!("{% $eval('1') %}"), "Build: `{% $eval('1') %}` is not an expression"),
         ("/States/Build/Arguments/Payload/state", json!("Launch"), "Build: its payload's state is"),

@@ -218,6 +218,24 @@ async fn deregisters_with_snapshots() {
 }
 
 #[tokio::test]
+async fn what_went_with_its_image_is_not_deleted_again() {
+    let image = page(&described("ami-1", "2026-01-01T00:00:00.000Z"), "");
+    let outcome = |code: &str| {
+        Canned::ok(format!(
+            "<DeregisterImageResponse><return>true</return><deleteSnapshotResultSet><item><snapshotId>snap-1</snapshotId>\
+             <returnCode>{code}</returnCode></item></deleteSnapshotResultSet></DeregisterImageResponse>"
+        ))
+    };
+    let (ec2, replay) = ec2([image, outcome("success")]);
+    ec2.deregister("eu-west-1", "ami-1").await.unwrap();
+    assert_eq!(actions(&replay), ["DescribeImages", "DeregisterImage"]);
+    let image = page(&described("ami-1", "2026-01-01T00:00:00.000Z"), "");
+    let (ec2, replay) = self::ec2([image, outcome("internal-error"), Canned::ok("<DeleteSnapshotResponse/>")]);
+    ec2.deregister("eu-west-1", "ami-1").await.unwrap();
+    assert_eq!(actions(&replay), ["DescribeImages", "DeregisterImage", "DeleteSnapshot"]);
+}
+
+#[tokio::test]
 async fn deletes_a_snapshot_or_says_that_it_is_in_use() {
     let gone = Canned::ec2_error(400, "InvalidSnapshot.NotFound");
     let (ec2, _) = ec2([gone, Canned::ec2_error(400, "InvalidSnapshot.InUse")]);

@@ -67,6 +67,8 @@ async fn launches_one_with_token_and_tags() {
         ("TagSpecification.1.Tag.1.Key", "goldsmith:build"),
         ("TagSpecification.2.ResourceType", "volume"),
         ("TagSpecification.2.Tag.1.Value", "b"),
+        ("TagSpecification.3.ResourceType", "network-interface"),
+        ("TagSpecification.3.Tag.1.Value", "b"),
         ("BlockDeviceMapping.1.DeviceName", "/dev/xvda"),
         ("BlockDeviceMapping.1.Ebs.VolumeSize", "16"),
         ("BlockDeviceMapping.1.Ebs.VolumeType", "gp3"),

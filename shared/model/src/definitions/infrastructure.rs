@@ -24,11 +24,6 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let subnet_ids = fields::texts(reader, map, "subnetIds", |id| fields::is_id(id, "subnet"), "a subnet id");
     let security_group_ids =
         fields::texts(reader, map, "securityGroupIds", |id| fields::is_id(id, "sg"), "a security group id");
-    if !subnet_ids.is_empty() && security_group_ids.is_empty() {
-        let span = map.key_span("subnetIds").unwrap_or(map.span());
-        let message = "`subnetIds` without `securityGroupIds`: the stack's own group belongs to the default VPC";
-        reader.error(span, "missing-key", message);
-    }
     let options = map.optional("instanceMetadataOptions").and_then(|node| metadata_options(context, node));
     let resource_tags = fields::tags(&mut context.reader, map, "resourceTags");
     let keep_on_failure = map.optional("keepOnFailure").and_then(|node| keep(context, node)).unwrap_or_default();

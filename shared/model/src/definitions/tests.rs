@@ -45,7 +45,7 @@ fn everything_that_is_known_is_read() {
          volumeType: gp3, deleteOnTermination: true}}\ntags: {role: web}\n",
     );
     let infrastructure = format!(
-        "{SMALL}subnetIds: []\nsecurityGroupIds: [sg-0123456789abcdef0]\ninstanceMetadataOptions: {{httpTokens: \
+        "{SMALL}subnetIds: [subnet-0123abcd]\nsecurityGroupIds: [sg-0123456789abcdef0]\ninstanceMetadataOptions: {{httpTokens: \
          required, httpPutResponseHopLimit: 2}}\nresourceTags: {{team: platform}}\nkeepOnFailure: PT4H\n"
     );
     let distribution = "kind: DistributionConfiguration\nname: two\nmustSucceed: some\ndistributions:\n  - region: \
@@ -236,11 +236,7 @@ fn configurations_are_checked() {
             "web/all.yml:5:50: error: `images/x` is not a parameter name of one's own, such as /images/web-server",
         ),
         (SMALL.replace("t3.small", "t3"), "web/all.yml:3:17: error: `t3` is not an instance type such as `t3.small`"),
-        (
-            format!("{SMALL}subnetIds: [subnet-0123abcd]\n"),
-            "web/all.yml:4:1: error: `subnetIds` without `securityGroupIds`: the stack's own group belongs to the \
-             default VPC",
-        ),
+        (format!("{SMALL}subnetIds: [vpc-0123abcd]\n"), "web/all.yml:4:13: error: `vpc-0123abcd` is not a subnet id"),
         (
             format!("{SMALL}instanceMetadataOptions: {{httpTokens: optional}}\n"),
             "web/all.yml:4:39: error: `httpTokens` can only be `required`: instances without IMDSv2 are not launched",

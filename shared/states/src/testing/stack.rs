@@ -101,6 +101,8 @@ pub(crate) struct Stack {
     pub(crate) clock: FakeClock,
     /// How many of the asked wakes have been delivered.
     pub(super) delivered: Cell<usize>,
+    /// The stack's own subnets.
+    pub(crate) subnets: Vec<String>,
     agents: TempDir,
 }
 
@@ -111,7 +113,8 @@ impl Stack {
         std::fs::write(agents.path().join("agent-x86_64"), b"agent").unwrap();
         let clock = FakeClock(Arc::new(Mutex::new("2026-11-24T03:00:00Z".parse().unwrap())));
         let delivered = Cell::new(0);
-        let stack = Self { cloud: FakeCloud::new(), table: MemoryTable::new(), clock, delivered, agents };
+        let (cloud, table) = (FakeCloud::new(), MemoryTable::new());
+        let stack = Self { cloud, table, clock, delivered, subnets: Vec::new(), agents };
         let source = stack.cloud.add_image(HOME, AMAZON, "debian-12");
         stack.point_source_to(&source).await;
         stack.store().apply(&definitions()).await.unwrap();
@@ -145,6 +148,7 @@ impl Stack {
                 state_machine: "arn:aws:states:eu-west-1:1:stateMachine:goldsmith-image-build".to_owned(),
                 agents: self.agents.path().to_owned(),
                 image_parameter_path: "images".to_owned(),
+                subnets: self.subnets.clone(),
                 ssm_agent: SsmAgent {
                     base_url: "https://s3.eu-west-1.amazonaws.com/amazon-ssm-eu-west-1/latest".to_owned(),
                     key: String::new(),
