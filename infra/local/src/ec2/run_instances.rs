@@ -43,20 +43,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
         .images
         .get(&model.image_id)
         .is_some_and(|image| encryption::may_use(&world, call, &model.devices, &image.devices));
-    let count = call.endpoint.room(&world, most);
-    if count < least {
-        return Err(no_room());
-    }
-    let network = world.network(call.scope);
-    let subnet = network.subnet(Some(&model.subnet_id))?;
-    let mut used = world.used_addresses(call.scope, &model.vpc_id);
-    let mut planned = Vec::new();
-    for launch_index in 0..count {
-        let id = ids::resource("i");
-        let address = address(&model, &id, subnet, &used)?;
-        used.insert(address);
-        planned.push(Instance { launch_index, address: address.to_string(), ..with_ids(&model, id, has_keys) });
-    }
+    let planned = as_many_as_fit(call, &world, &model, (least, most), has_keys)?;
     let mut made = Vec::new();
     for instance in planned {
         call.endpoint.emit(Event::of_instance(&instance));
@@ -104,6 +91,35 @@ fn reservation(call: &Call<'_>, world: &World, made: &[String]) -> Xml {
     let mut xml = Xml::new();
     instance_item::reservation(&mut xml, &shown, &instances);
     xml
+}
+
+/// The instances, as many as there is place for, if they are enough (EC2 API reference, RunInstances, `MinCount`).
+fn as_many_as_fit(
+    call: &Call<'_>,
+    world: &World,
+    model: &Instance,
+    (least, most): (usize, usize),
+    has_keys: bool,
+) -> Result<Vec<Instance>, ApiError> {
+    let network = world.network(call.scope);
+    let subnet = network.subnet(Some(&model.subnet_id))?;
+    let mut used = world.used_addresses(call.scope, &model.vpc_id);
+    let room = call.endpoint.room(world, most);
+    let free = if model.address.is_empty() { subnet.free_addresses(&used) } else { 1 };
+    if room < least {
+        return Err(no_room());
+    }
+    if free < least {
+        return Err(no_address(&subnet.id));
+    }
+    (0..room.min(free))
+        .map(|launch_index| {
+            let id = ids::resource("i");
+            let address = address(model, &id, subnet, &used)?;
+            used.insert(address);
+            Ok(Instance { launch_index, address: address.to_string(), ..with_ids(model, id, has_keys) })
+        })
+        .collect()
 }
 
 /// Its id and the ids of its volumes, which are not made without their keys.

@@ -76,18 +76,21 @@ async fn each_instance_has_an_address_of_its_own_in_its_subnet() {
     client.admin("POST", "settings", &json!({"delays": {"profile": "realistic"}}));
     hand_over(client, json!({"subnets": [{"id": SUBNET, "vpcId": VPC, "cidr": "10.1.2.16/28"}]}));
     let image = source(client);
-    let run = |count| {
-        let form = [("ImageId", image.as_str()), ("SubnetId", SUBNET), ("MinCount", count), ("MaxCount", count)];
+    let run = |least, most| {
+        let form = [("ImageId", image.as_str()), ("SubnetId", SUBNET), ("MinCount", least), ("MaxCount", most)];
         client.ec2("RunInstances", &form)
     };
-    assert_eq!(run("12").element("Code").as_deref(), Some("InsufficientFreeAddressesInSubnet"));
-    let mut addresses = run("11").elements("privateIpAddress");
+    assert_eq!(run("12", "12").element("Code").as_deref(), Some("InsufficientFreeAddressesInSubnet"));
+    let mut addresses = run("4", "4").elements("privateIpAddress");
+    // Of more than there is place for, as many are launched as there is, when they are enough.
+    assert_eq!(run("8", "20").element("Code").as_deref(), Some("InsufficientFreeAddressesInSubnet"));
+    addresses.extend(run("7", "20").elements("privateIpAddress"));
     addresses.sort();
     addresses.dedup();
     let mut expected: Vec<String> = (20..31).map(|last| format!("10.1.2.{last}")).collect();
     expected.sort();
     assert_eq!(addresses, expected);
-    assert_eq!(run("1").element("Code").as_deref(), Some("InsufficientFreeAddressesInSubnet"));
+    assert_eq!(run("1", "1").element("Code").as_deref(), Some("InsufficientFreeAddressesInSubnet"));
     endpoint.stop().await;
 }
 
