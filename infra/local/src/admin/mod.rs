@@ -2,6 +2,7 @@
 
 mod inventory;
 mod resources;
+mod subnets;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -8,10 +8,7 @@ use super::known_filters::{REGIONS as REGION_FILTERS, SUBNETS, VPCS, ZONES};
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::ids;
-use crate::world::Subnet;
-
-/// Addresses of the default VPC, as AWS gives it.
-const VPC_BLOCK: &str = "172.31.0.0/16";
+use crate::world::{Block, Subnet};
 
 /// Regions that the endpoint answers for. Others work too: these are what is listed.
 const REGIONS: [&str; 9] = [
@@ -121,11 +118,11 @@ pub(super) fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
         xml.text("vpcId", vpc)
             .text("ownerId", &call.scope.account)
             .text("state", "available")
-            .text("cidrBlock", VPC_BLOCK)
+            .text("cidrBlock", Block::OF_DEFAULT_VPC)
             .text("instanceTenancy", "default")
             .text("isDefault", true);
         xml.items("cidrBlockAssociationSet", [association], |xml, id| {
-            xml.text("associationId", id).text("cidrBlock", VPC_BLOCK);
+            xml.text("associationId", id).text("cidrBlock", Block::OF_DEFAULT_VPC);
             xml.nested("cidrBlockState", "state", "associated");
         });
     });

@@ -31,7 +31,7 @@ pub(crate) use key_pair::KeyPair;
 pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
 pub(crate) use network::{Network, Peer, Rule, SecurityGroup, no_default_vpc, profile_arn, profile_id, profile_name};
 pub(crate) use storage::{KmsKey, SnapshotAccess, Storage, key_arn, split};
-pub(crate) use subnet::Subnet;
+pub(crate) use subnet::{Block, Subnet};
 use table::Rows;
 pub(crate) use table::Table;
 pub(crate) use timeline::Timeline;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Subnet, Tags};
+use super::{Block, Subnet, Tags};
 use crate::api::{ApiError, Scope};
 use crate::ids;
 
@@ -166,6 +166,11 @@ impl Network {
         let groups = self.security_groups.iter().map(|group| &group.vpc_id);
         let mut known = self.subnets.iter().map(|subnet| &subnet.vpc_id).chain(groups);
         known.any(|vpc| vpc == id) || !self.no_default_vpc && self.vpc_id == id
+    }
+
+    /// The addresses of a VPC, where they are known: nobody tells those of others than the default one.
+    pub(crate) fn block_of(&self, vpc: &str) -> Option<Block> {
+        (!self.no_default_vpc && self.vpc_id == vpc).then_some(Block::OF_DEFAULT_VPC)
     }
 
     /// The tags of a subnet or a security group.

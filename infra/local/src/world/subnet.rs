@@ -47,7 +47,7 @@ impl Subnet {
     }
 
     /// Its addresses; none of a journal that was written when any text was taken.
-    fn block(&self) -> Option<Block> {
+    pub(crate) fn block(&self) -> Option<Block> {
         self.cidr.parse().ok()
     }
 
@@ -68,6 +68,40 @@ pub(crate) struct Block {
 }
 
 impl Block {
+    /// That of every default VPC (VPC user guide, "Default VPC components").
+    pub(crate) const OF_DEFAULT_VPC: Block = Block::of([172, 31]);
+    /// Where subnets are whose VPC and block nobody has told.
+    pub(crate) const OF_OTHER_VPCS: Block = Block::of([10, 0]);
+
+    /// The /16 that begins so.
+    const fn of(start: [u8; 2]) -> Self {
+        let [a, b] = start;
+        Block { first: u32::from_be_bytes([a, b, 0, 0]), last: u32::from_be_bytes([a, b, 255, 255]), prefix: 16 }
+    }
+
+    /// How many bits all its addresses share.
+    pub(crate) fn prefix(self) -> u32 {
+        self.prefix
+    }
+
+    /// Whether another block is a part of it, or all.
+    pub(crate) fn contains(self, other: Block) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+
+    /// Whether both have an address.
+    pub(crate) fn overlaps(self, other: Block) -> bool {
+        self.contains(other) || other.contains(self)
+    }
+
+    /// The blocks with a longer prefix that it consists of.
+    pub(crate) fn parts(self, prefix: u32) -> impl Iterator<Item = Block> {
+        let hosts = u32::MAX.checked_shr(prefix).unwrap_or(0);
+        let size = usize::try_from(hosts).unwrap_or(usize::MAX).saturating_add(1);
+        let begins = (self.first..=self.last).step_by(size);
+        begins.map(move |first| Block { first, last: first | hosts, prefix })
+    }
+
     /// Whether an address is one of its.
     fn has(self, address: Ipv4Addr) -> bool {
         (self.first..=self.last).contains(&address.into())
@@ -148,6 +182,24 @@ mod tests {
         assert_eq!(small.free_address(8, &used), None);
         assert_eq!(used.len(), 12);
         assert_eq!(subnet("10.0.0.0/31").free_address(8, &used), None);
+    }
+
+    #[test]
+    fn blocks_have_parts_and_may_overlap() {
+        let block = |text: &str| text.parse::<Block>().unwrap();
+        assert_eq!(Block::OF_DEFAULT_VPC, block("172.31.0.0/16"));
+        let parts: Vec<String> = block("10.0.4.0/22").parts(24).map(|part| part.to_string()).collect();
+        assert_eq!(parts, ["10.0.4.0/24", "10.0.5.0/24", "10.0.6.0/24", "10.0.7.0/24"]);
+        assert!(
+            block("10.0.0.0/16").contains(block("10.0.0.0/16")) && block("10.0.0.0/16").contains(block("10.0.9.0/24"))
+        );
+        assert!(
+            !block("10.0.9.0/24").contains(block("10.0.0.0/16"))
+                && !block("10.0.0.0/16").contains(block("10.1.0.0/24"))
+        );
+        assert!(
+            block("10.0.9.0/24").overlaps(block("10.0.0.0/16")) && !block("10.0.9.0/24").overlaps(block("10.0.8.0/24"))
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, EbsInstanceBlockDeviceSpecification,
-    HibernationOptionsRequest, InstanceBlockDeviceMappingSpecification, InstanceType, Placement, Tag,
+    HibernationOptionsRequest, InstanceBlockDeviceMappingSpecification, InstanceType, Placement, Subnet, Tag,
 };
 use serde_json::json;
 
@@ -66,7 +66,8 @@ async fn launches(met: &mut Met, aws: &Aws, source: &str) {
 async fn no_subnet(met: &mut Met, local: &Local) {
     let aws = local.aws("200000000021");
     let found = aws.ec2.describe_subnets().send().await.unwrap();
-    let subnets: Vec<_> = found.subnets().iter().map(|subnet| json!({"id": subnet.subnet_id().unwrap()})).collect();
+    let moved = |subnet: &Subnet| json!({"id": subnet.subnet_id().unwrap(), "vpcId": "vpc-0123456789abcdef0"});
+    let subnets: Vec<_> = found.subnets().iter().map(moved).collect();
     let handed = json!({"account": aws.account, "region": REGION, "subnets": subnets});
     local.post("resources", &handed).unwrap();
     met.refused("MissingInput", aws.launching(local.source()).send().await);
