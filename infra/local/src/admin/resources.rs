@@ -50,14 +50,18 @@ enum Manager {
 
 /// Its name or ARN; with the ARN of its role where instances are to have that role's credentials.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected the name or ARN of an instance profile, or both its `name` and the ARN of its `role`"
+)]
 enum HandedProfile {
     Named(String),
     WithRole { name: String, role: String },
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected the id of the default VPC, or `false` where there is none")]
 enum DefaultVpc {
     Id(String),
     Exists(bool),

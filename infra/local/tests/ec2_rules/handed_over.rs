@@ -96,3 +96,24 @@ async fn a_default_subnet_has_the_id_that_is_handed_over() {
     assert_eq!(client.ec2_value("RunInstances", &run, "subnetId"), "subnet-0aaaaaaaaaaaaaaa0");
     endpoint.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_names_the_field_and_what_was_expected() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let profile = "expected the name or ARN of an instance profile, or both its `name` and the ARN of its `role`";
+    for (what, path, expected) in [
+        (json!({"instanceProfiles": ["builder", 5]}), "instanceProfiles[1]", profile),
+        (json!({"instanceProfiles": [{"name": "builder"}]}), "instanceProfiles[0]", profile),
+        (json!({"instanceProfiles": [{"name": "builder", "rol": "x", "role": "y"}]}), "instanceProfiles[0]", profile),
+        (json!({"defaultVpc": 5}), "defaultVpc", "expected the id of the default VPC, or `false` where there is none"),
+        (json!({"subnets": "one"}), "subnets", "expected a sequence"),
+        (json!({"subnets": [{"id": "subnet-1", "CIDR": "x"}]}), "subnets[0].CIDR", "expected one of `id`, `vpcId`"),
+        (json!({"securityGroups": [{"name": "x"}]}), "securityGroups[0]", "missing field `id`"),
+        (json!({"kmsKeys": [{"manager": "me"}]}), "kmsKeys[0].manager", "expected `AWS` or `CUSTOMER`"),
+    ] {
+        let refused = refusal(client, &what);
+        assert!(refused.starts_with(&format!("{path}: ")) && refused.contains(expected), "{what}: {refused}");
+    }
+    endpoint.stop().await;
+}
