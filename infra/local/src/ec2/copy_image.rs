@@ -71,7 +71,7 @@ fn no_blocks(error: &io::Error) -> ApiError {
 /// To launch an image of another account takes its launch permission, to copy it also that of its snapshots (EC2 user guide,
 /// "Copy an AMI", cross-account copying).
 fn check_storage(world: &World, from: &Scope, source: &Image) -> Result<(), ApiError> {
-    let may_read = |id: &String| world.snapshots.get(id).is_some_and(|snapshot| snapshot.is_visible_to(from));
+    let may_read = |id: &String| world.snapshots.get(id).is_some_and(|snapshot| world.shows_snapshot(from, snapshot));
     if source.snapshots().iter().all(may_read) {
         return Ok(());
     }
