@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -164,7 +165,10 @@ class Deployment:
     def post(self, path, body):
         request = urllib.request.Request(
             self.options.ec2 + path, data=json.dumps(body).encode(), headers={"content-type": "application/json"}, method="POST")
-        urllib.request.urlopen(request, timeout=30).close()
+        try:
+            urllib.request.urlopen(request, timeout=30).close()
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{path} was refused: {error.read().decode()}") from error
 
 
 def main():

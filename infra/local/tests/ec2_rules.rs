@@ -6,6 +6,8 @@ mod common;
 mod copies;
 #[path = "ec2_rules/freshness.rs"]
 mod freshness;
+#[path = "ec2_rules/handed_over.rs"]
+mod handed_over;
 #[path = "ec2_rules/keys.rs"]
 mod keys;
 #[path = "ec2_rules/networks.rs"]

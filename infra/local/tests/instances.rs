@@ -48,6 +48,10 @@ async fn an_image_keeps_what_its_instance_wrote_and_nothing_else_does() {
 
     client.ec2("StopInstances", &[("InstanceId.1", &builder)]);
     wait_for_state(client, &builder, "stopped").await;
+    // It keeps its address, as EC2 says of stopped instances.
+    let address = client.ec2_value("DescribeInstances", &[("InstanceId.1", &builder)], "privateIpAddress");
+    let same = [("ImageId", &*source(client)), ("InstanceType", "t3.small"), ("PrivateIpAddress", &*address)];
+    assert_eq!(client.ec2_error("RunInstances", &same), "InvalidIPAddress.InUse");
     let image = client.ec2_value("CreateImage", &[("InstanceId", &builder), ("Name", "golden")], "imageId");
     assert_eq!(
         client.ec2_error("CreateImage", &[("InstanceId", &builder), ("Name", "golden")]),

@@ -2,8 +2,10 @@
 
 mod inventory;
 mod resources;
+mod subnets;
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use hyper::Method;
@@ -57,8 +59,13 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
     Answer { status, content_type: "application/json", body: body.to_string() }
 }
 
+/// Reads a body. What is wrong with it is told with the path of the field.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::new("ValidationError", error.to_string()))
+    let wrong = |error: &dyn Display| ApiError::new("ValidationError", error.to_string());
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|error| wrong(&error))?;
+    json.end().map_err(|error| wrong(&error))?;
+    Ok(read)
 }
 
 /// Ends all instances and forgets everything. The source image starts again at its first release.

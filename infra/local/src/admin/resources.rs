@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::subnets::{self, HandedSubnet};
 use crate::api::{ApiError, DEFAULT_ACCOUNT, Scope};
 use crate::endpoint::Endpoint;
-use crate::ids;
-use crate::world::{KmsKey, Network, SecurityGroup, Subnet, Tags, World, key_arn, profile_name, split};
+use crate::world::{KmsKey, Network, SecurityGroup, World, key_arn, profile_name, split};
 
 /// What is handed over for one account and Region, beside what is there already. Handing over twice changes nothing.
 #[derive(Deserialize)]
@@ -50,26 +50,21 @@ enum Manager {
 
 /// Its name or ARN; with the ARN of its role where instances are to have that role's credentials.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "expected the name or ARN of an instance profile, or both its `name` and the ARN of its `role`"
+)]
 enum HandedProfile {
     Named(String),
     WithRole { name: String, role: String },
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected the id of the default VPC, or `false` where there is none")]
 enum DefaultVpc {
     Id(String),
     Exists(bool),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct HandedSubnet {
-    id: String,
-    vpc_id: Option<String>,
-    availability_zone: Option<String>,
-    cidr: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -80,21 +75,20 @@ struct HandedGroup {
     vpc_id: Option<String>,
 }
 
-/// Adds what is handed over.
+/// Adds what is handed over, all or nothing of it.
 pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Result<Value, ApiError> {
     let account = handed.account.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
     let scope = Scope { account, region: handed.region };
     let keys = handed.kms_keys.into_iter().map(|key| read_key(&scope, key)).collect::<Result<Vec<_>, _>>()?;
     let mut world = endpoint.world();
-    keys.into_iter().for_each(|key| add_key(&mut world, &scope, key));
     let mut network = world.network(&scope);
     match handed.default_vpc {
         Some(DefaultVpc::Id(id)) => network.rename_default_vpc(&id),
         Some(DefaultVpc::Exists(false)) => network.delete_default_vpc(),
         Some(DefaultVpc::Exists(true)) | None => {}
     }
-    for subnet in handed.subnets {
-        add_subnet(&mut network, &scope, subnet);
+    for (number, subnet) in handed.subnets.into_iter().enumerate() {
+        subnets::add(&mut network, &scope, number, subnet)?;
     }
     for group in handed.security_groups {
         add_group(&mut network, group);
@@ -102,6 +96,7 @@ pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Result<Value, Ap
     for profile in handed.instance_profiles {
         add_profile(&mut network, profile);
     }
+    keys.into_iter().for_each(|key| add_key(&mut world, &scope, key));
     let counts = json!({
         "kmsKeys": world.storage(&scope).keys.len(),
         "subnets": network.subnets.len(),
@@ -110,24 +105,6 @@ pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Result<Value, Ap
     });
     world.networks.insert(scope.to_string(), network);
     Ok(counts)
-}
-
-fn add_subnet(network: &mut Network, scope: &Scope, subnet: HandedSubnet) {
-    network.subnets.retain(|one| one.id != subnet.id);
-    let vpc_id = subnet.vpc_id.unwrap_or_else(|| network.vpc_id.clone());
-    // Each VPC has a default group from the beginning.
-    if !network.security_groups.iter().any(|group| group.vpc_id == vpc_id && group.name == "default") {
-        let group = ids::derived("sg", &format!("{scope} {vpc_id}"));
-        network.security_groups.push(SecurityGroup::new(group, "default", &vpc_id));
-    }
-    network.subnets.push(Subnet {
-        vpc_id,
-        zone: subnet.availability_zone.unwrap_or_else(|| format!("{}a", scope.region)),
-        cidr: subnet.cidr.unwrap_or_else(|| "10.0.0.0/24".to_owned()),
-        default: false,
-        tags: Tags::new(),
-        id: subnet.id,
-    });
 }
 
 fn add_group(network: &mut Network, group: HandedGroup) {

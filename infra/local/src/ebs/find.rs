@@ -16,7 +16,7 @@ impl Call<'_> {
     /// A snapshot by blocks that the account sees.
     pub(super) fn visible<'w>(&self, world: &'w World, id: &str) -> Result<(&'w Snapshot, &'w BlockSnapshot), Refusal> {
         check_id(id)?;
-        let visible = |one: &&Snapshot| one.is_visible_to(self.scope);
+        let visible = |one: &&Snapshot| world.shows_snapshot(self.scope, one);
         let snapshot = world.snapshots.get(id).filter(visible).ok_or_else(|| Refusal::no_snapshot(id))?;
         let Some(row) = world.block_snapshots.get(id) else {
             let message = format!(

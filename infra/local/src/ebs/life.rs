@@ -64,9 +64,15 @@ impl Endpoint {
         }
     }
 
-    /// Gives copies of snapshots the blocks of their sources.
+    /// Gives copies of snapshots the blocks of their sources, all copies or none.
     pub(crate) fn share_blocks(&self, pairs: &[(String, String)]) -> io::Result<()> {
-        pairs.iter().try_for_each(|(source, copy)| self.host.blocks().begin(copy, Some(source)))
+        let blocks = self.host.blocks();
+        let shared = pairs.iter().try_for_each(|(source, copy)| blocks.begin(copy, Some(source)));
+        if shared.is_err() {
+            // Those that were not begun have nothing to remove; what stays goes when the endpoint starts again.
+            pairs.iter().for_each(|(_, copy)| blocks.remove(copy).unwrap_or_default());
+        }
+        shared
     }
 
     /// Removes the blocks of snapshots that are gone.

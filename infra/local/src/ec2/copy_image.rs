@@ -1,8 +1,10 @@
 //! CopyImage.
 
+use std::io;
+
 use jiff::Timestamp;
 
-use super::create_image::{add_snapshot, check_name};
+use super::create_image::{check_name, snapshot_behind};
 use super::xml::Xml;
 use super::{Call, encryption};
 use crate::api::{ApiError, Scope};
@@ -38,17 +40,20 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
         image.failure = Some(encryption::KEY_FAILURE.to_owned());
     }
     let id = image.id.clone();
-    for device in &image.devices {
-        let text =
-            format!("Copied for DestinationAmi {id} from SourceAmi {} for SourceRegion {}", source.id, from.region);
-        add_snapshot(&mut world, call, device, &text)?;
+    let text = format!("Copied for DestinationAmi {id} from SourceAmi {} for SourceRegion {}", source.id, from.region);
+    let behind = image.devices.iter().filter_map(|device| snapshot_behind(call, device, &text).transpose());
+    let behind = behind.collect::<Result<Vec<_>, _>>()?;
+    // What may fail comes before anything is there.
+    let pairs = world.copies_of_blocks(&source.devices, &image.devices);
+    call.endpoint.share_blocks(&pairs).map_err(|error| no_blocks(&error))?;
+    for mut snapshot in behind {
+        if image.root_snapshot() == Some(&snapshot.id) {
+            snapshot.layers = image.layers.clone();
+            snapshot.content = image.content;
+        }
+        world.snapshots.insert(snapshot.id.clone(), snapshot);
     }
-    if let Some(snapshot) = image.root_snapshot().and_then(|root| world.snapshots.get_mut(root)) {
-        snapshot.layers = image.layers.clone();
-        snapshot.content = image.content;
-    }
-    let pairs = world.copy_block_snapshots(&source.devices, &image.devices);
-    call.endpoint.share_blocks(&pairs).map_err(|error| ApiError::new("InternalError", error.to_string()))?;
+    world.add_copies_of_blocks(pairs);
     if let Some((key, request)) = token {
         world.remember(key, request, vec![id.clone()]);
     }
@@ -59,10 +64,14 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(image_id(&id))
 }
 
+fn no_blocks(error: &io::Error) -> ApiError {
+    ApiError::new("InternalError", format!("The blocks of the snapshots cannot be copied: {error}"))
+}
+
 /// To launch an image of another account takes its launch permission, to copy it also that of its snapshots (EC2 user guide,
 /// "Copy an AMI", cross-account copying).
 fn check_storage(world: &World, from: &Scope, source: &Image) -> Result<(), ApiError> {
-    let may_read = |id: &String| world.snapshots.get(id).is_some_and(|snapshot| snapshot.is_visible_to(from));
+    let may_read = |id: &String| world.snapshots.get(id).is_some_and(|snapshot| world.shows_snapshot(from, snapshot));
     if source.snapshots().iter().all(may_read) {
         return Ok(());
     }

@@ -22,8 +22,10 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let image = image_of(call, &instance, name)?;
     let id = image.id.clone();
-    for device in &image.devices {
-        add_snapshot(&mut world, call, device, &format!("Created by CreateImage({}) for {id}", instance.id))?;
+    let text = format!("Created by CreateImage({}) for {id}", instance.id);
+    let behind = image.devices.iter().filter_map(|device| snapshot_behind(call, device, &text).transpose());
+    for snapshot in behind.collect::<Result<Vec<_>, _>>()? {
+        world.snapshots.insert(snapshot.id.clone(), snapshot);
     }
     call.endpoint.emit(Event::of_image(&image));
     world.images.insert(id.clone(), image);
@@ -109,14 +111,13 @@ fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Result<Image, A
     })
 }
 
-/// Records the snapshot behind one device of a new image.
-pub(super) fn add_snapshot(
-    world: &mut World,
+/// The snapshot behind one device of a new image; none behind one that has none.
+pub(super) fn snapshot_behind(
     call: &Call<'_>,
     device: &BlockDevice,
     description: &str,
-) -> Result<(), ApiError> {
-    let Some(id) = &device.snapshot_id else { return Ok(()) };
+) -> Result<Option<Snapshot>, ApiError> {
+    let Some(id) = &device.snapshot_id else { return Ok(None) };
     let action = call.params.get("Action").unwrap_or_default();
     let mut snapshot = Snapshot {
         description: description.to_owned(),
@@ -129,8 +130,7 @@ pub(super) fn add_snapshot(
     if let Some(volume) = &device.volume_id {
         snapshot.volume_id.clone_from(volume);
     }
-    world.snapshots.insert(id.clone(), snapshot);
-    Ok(())
+    Ok(Some(snapshot))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The instance that RunInstances asks for, held against the rules.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -120,16 +122,28 @@ fn launchable<'w>(world: &'w World, call: &Call<'_>, id: &str) -> Result<&'w Ima
     Err(ApiError::new("InvalidAMIID.Unavailable", message))
 }
 
-/// The address that the call wants, which must be in its subnet; empty when it wants none.
+/// The address that the call wants, which must be one that its subnet gives; empty when it wants none. Only one instance can
+/// have it (EC2 API reference, RunInstances, `PrivateIpAddress`).
 fn own_address(params: &Params, interface: &Params, subnet: &Subnet) -> Result<String, ApiError> {
-    let Some(asked) = params.get("PrivateIpAddress").or(interface.get("PrivateIpAddress")) else {
-        return Ok(String::new());
-    };
-    if subnet.has(asked) {
-        return Ok(asked.to_owned());
+    let of_interface = interface.structures("PrivateIpAddresses").into_iter().find(|one| one.flag("Primary"));
+    let of_interface = of_interface.as_ref().and_then(|one| one.get("PrivateIpAddress"));
+    let asked = params.get("PrivateIpAddress").or(interface.get("PrivateIpAddress")).or(of_interface);
+    let Some(asked) = asked else { return Ok(String::new()) };
+    if params.number("MaxCount")?.is_some_and(|most: usize| most > 1) {
+        let message = "A private IP address cannot be specified when more than one instance is launched.";
+        return Err(ApiError::new("InvalidParameterCombination", message));
     }
-    let message = format!("Address {asked} does not fall within the subnet's address range");
-    Err(ApiError::new("InvalidParameterValue", message))
+    let wrong = |message: String| Err(ApiError::new("InvalidParameterValue", message));
+    match asked.parse::<Ipv4Addr>() {
+        Err(_) => wrong(format!("invalid value for parameter address: {asked}")),
+        Ok(address) if !subnet.has(address) => {
+            wrong(format!("Address {asked} does not fall within the subnet's address range"))
+        }
+        Ok(address) if !subnet.gives(address) => {
+            wrong(format!("Address {asked} is in subnet's reserved address range"))
+        }
+        Ok(address) => Ok(address.to_string()),
+    }
 }
 
 fn subnet<'n>(network: &'n Network, params: &Params, interface: &Params) -> Result<&'n Subnet, ApiError> {

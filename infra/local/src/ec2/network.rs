@@ -8,9 +8,7 @@ use super::known_filters::{REGIONS as REGION_FILTERS, SUBNETS, VPCS, ZONES};
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::ids;
-
-/// Addresses of the default VPC, as AWS gives it.
-const VPC_BLOCK: &str = "172.31.0.0/16";
+use crate::world::{Block, Subnet};
 
 /// Regions that the endpoint answers for. Others work too: these are what is listed.
 const REGIONS: [&str; 9] = [
@@ -50,20 +48,23 @@ pub(super) fn describe_regions(call: &Call<'_>) -> Result<Xml, ApiError> {
 
 pub(super) fn describe_subnets(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &SUBNETS)?;
-    let network = call.endpoint.world().network(call.scope);
+    let world = call.endpoint.world();
+    let network = world.network(call.scope);
     let ids = call.params.list("SubnetId");
     ids.iter().try_for_each(|id| network.subnet(Some(id)).map(drop))?;
-    let mut subnets = network.subnets;
-    subnets.retain(|subnet| ids.is_empty() || ids.contains(&subnet.id));
+    let asked = network.subnets.iter().filter(|subnet| ids.is_empty() || ids.contains(&subnet.id));
+    let free = |subnet: &Subnet| subnet.free_addresses(&world.used_addresses(call.scope, &subnet.vpc_id));
+    let subnets: Vec<(&Subnet, usize)> = asked.map(|subnet| (subnet, free(subnet))).collect();
+    drop(world);
     let account = &call.scope.account;
-    let kept = filters.keep(subnets, |xml, subnet| {
+    let kept = filters.keep(subnets, |xml, (subnet, free)| {
         let arn = format!("arn:aws:ec2:{}:{account}:subnet/{}", call.scope.region, subnet.id);
         xml.text("subnetId", &subnet.id)
             .text("subnetArn", arn)
             .text("state", "available")
             .text("vpcId", &subnet.vpc_id)
             .text("cidrBlock", &subnet.cidr)
-            .text("availableIpAddressCount", free_addresses(&subnet.cidr))
+            .text("availableIpAddressCount", free)
             .text("availabilityZone", &subnet.zone)
             .text("availabilityZoneId", zone_id(&subnet.zone))
             .text("defaultForAz", subnet.default)
@@ -81,12 +82,6 @@ pub(super) fn describe_subnets(call: &Call<'_>) -> Result<Xml, ApiError> {
         xml.items("ipv6CidrBlockAssociationSet", None::<()>, |_, ()| {}).tags(&subnet.tags);
     });
     filters::answer(call, "subnetSet", kept)
-}
-
-/// Addresses of a block that instances may have: AWS keeps the first four and the last one.
-fn free_addresses(cidr: &str) -> u64 {
-    let bits = cidr.rsplit('/').next().and_then(|bits| bits.parse::<u32>().ok()).unwrap_or(32).min(32);
-    (1_u64 << (32 - bits)).saturating_sub(5)
 }
 
 /// The id of a zone in AWS's form (`euw1-az1` for eu-west-1a). On AWS, which letter stands for which id differs from
@@ -123,11 +118,11 @@ pub(super) fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
         xml.text("vpcId", vpc)
             .text("ownerId", &call.scope.account)
             .text("state", "available")
-            .text("cidrBlock", VPC_BLOCK)
+            .text("cidrBlock", Block::OF_DEFAULT_VPC)
             .text("instanceTenancy", "default")
             .text("isDefault", true);
         xml.items("cidrBlockAssociationSet", [association], |xml, id| {
-            xml.text("associationId", id).text("cidrBlock", VPC_BLOCK);
+            xml.text("associationId", id).text("cidrBlock", Block::OF_DEFAULT_VPC);
             xml.nested("cidrBlockState", "state", "associated");
         });
     });
@@ -171,10 +166,5 @@ mod tests {
     fn zones_have_ids_in_awss_form() {
         let ids = ["us-east-1a", "ap-southeast-5b", "eu-central-1c", "us-gov-west-1a", "cn-northwest-1a"].map(zone_id);
         assert_eq!(ids, ["use1-az1", "apse5-az2", "euc1-az3", "usgw1-az1", "cnnw1-az1"]);
-    }
-
-    #[test]
-    fn aws_keeps_five_addresses_of_a_block() {
-        assert_eq!(["172.31.0.0/20", "10.0.0.0/24", "10.0.0.0/32"].map(free_addresses), [4091, 251, 0]);
     }
 }

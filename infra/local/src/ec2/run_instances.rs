@@ -1,6 +1,7 @@
 //! RunInstances: the call. What it launches is worked out in `launch_plan`.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use super::instance_item::{self, Shown};
 use super::launch_plan;
@@ -12,7 +13,7 @@ use crate::events::Event;
 use crate::faults::CallFault;
 use crate::guest::inotify;
 use crate::ids;
-use crate::world::{Instance, InstanceState, Subnet, World};
+use crate::world::{Instance, Subnet, World};
 
 /// Most instances of one call: EC2's quota of vCPUs of a new account would stop it there.
 const MOST: usize = 1000;
@@ -42,21 +43,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
         .images
         .get(&model.image_id)
         .is_some_and(|image| encryption::may_use(&world, call, &model.devices, &image.devices));
-    let count = call.endpoint.room(&world, most);
-    if count < least {
-        return Err(no_room());
-    }
-    let network = world.network(call.scope);
-    let subnet = network.subnet(Some(&model.subnet_id))?;
-    let live = world.instances.values().filter(|one| one.scope == model.scope && one.vpc_id == model.vpc_id);
-    let live = live.filter(|one| one.state() != InstanceState::Terminated);
-    let mut used: BTreeSet<String> = live.map(|one| one.address.clone()).collect();
-    let mut planned = Vec::new();
-    for launch_index in 0..count {
-        let instance = Instance { launch_index, ..with_ids(&model, has_keys, subnet, &used)? };
-        used.insert(instance.address.clone());
-        planned.push(instance);
-    }
+    let planned = as_many_as_fit(call, &world, &model, (least, most), has_keys)?;
     let mut made = Vec::new();
     for instance in planned {
         call.endpoint.emit(Event::of_instance(&instance));
@@ -106,18 +93,56 @@ fn reservation(call: &Call<'_>, world: &World, made: &[String]) -> Xml {
     xml
 }
 
-/// Its id and address, and the ids of its volumes, which are not made without their keys.
-fn with_ids(model: &Instance, has_keys: bool, subnet: &Subnet, used: &BTreeSet<String>) -> Result<Instance, ApiError> {
-    let id = ids::resource("i");
-    // An address that follows from the id, unless the call wants one: nothing listens on it.
-    let number = u32::from_str_radix(&ids::digest(&id)[..8], 16).unwrap_or_default();
-    let free = || subnet.free_address(number, used).ok_or_else(|| no_address(&subnet.id));
-    let address = if model.address.is_empty() { free()? } else { model.address.clone() };
-    let mut instance = Instance { address, id, ..model.clone() };
+/// The instances, as many as there is place for, if they are enough (EC2 API reference, RunInstances, `MinCount`).
+fn as_many_as_fit(
+    call: &Call<'_>,
+    world: &World,
+    model: &Instance,
+    (least, most): (usize, usize),
+    has_keys: bool,
+) -> Result<Vec<Instance>, ApiError> {
+    let network = world.network(call.scope);
+    let subnet = network.subnet(Some(&model.subnet_id))?;
+    let mut used = world.used_addresses(call.scope, &model.vpc_id);
+    let room = call.endpoint.room(world, most);
+    let free = if model.address.is_empty() { subnet.free_addresses(&used) } else { 1 };
+    if room < least {
+        return Err(no_room());
+    }
+    if free < least {
+        return Err(no_address(&subnet.id));
+    }
+    (0..room.min(free))
+        .map(|launch_index| {
+            let id = ids::resource("i");
+            let address = address(model, &id, subnet, &used)?;
+            used.insert(address);
+            Ok(Instance { launch_index, address: address.to_string(), ..with_ids(model, id, has_keys) })
+        })
+        .collect()
+}
+
+/// Its id and the ids of its volumes, which are not made without their keys.
+fn with_ids(model: &Instance, id: String, has_keys: bool) -> Instance {
+    let mut instance = Instance { id, ..model.clone() };
     for device in &mut instance.devices {
         device.volume_id = has_keys.then(|| ids::resource("vol"));
     }
-    Ok(instance)
+    instance
+}
+
+/// The address that the call wants, or one that follows from the instance's id: nothing listens on it.
+fn address(model: &Instance, id: &str, subnet: &Subnet, used: &BTreeSet<Ipv4Addr>) -> Result<Ipv4Addr, ApiError> {
+    match model.address.parse() {
+        Ok(asked) if used.contains(&asked) => {
+            Err(ApiError::new("InvalidIPAddress.InUse", format!("Address {asked} is in use.")))
+        }
+        Ok(asked) => Ok(asked),
+        Err(_) => {
+            let number = u32::from_str_radix(&ids::digest(id)[..8], 16).unwrap_or_default();
+            subnet.free_address(number, used).ok_or_else(|| no_address(&subnet.id))
+        }
+    }
 }
 
 /// What EC2 answers where no machine has room.

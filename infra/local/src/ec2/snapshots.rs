@@ -40,7 +40,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let owners = call.params.list("Owner");
     let world = call.endpoint.world();
     let seen_at = call.endpoint.seen_at();
-    let visible = |one: &&Snapshot| one.is_visible_to(call.scope) && (one.started_at <= seen_at);
+    let visible = |one: &&Snapshot| world.shows_snapshot(call.scope, one) && (one.started_at <= seen_at);
     let ids = call.params.list("SnapshotId");
     ids.iter().try_for_each(|id| check_id("snap", id, "InvalidSnapshotID.Malformed"))?;
     let mut found: Vec<&Snapshot> = if ids.is_empty() {

@@ -41,18 +41,19 @@ impl World {
         image.root_snapshot().is_some_and(|id| self.block_snapshots.contains_key(id))
     }
 
-    /// Makes the copies of devices' snapshots, whose rows there are, snapshots by blocks where their sources are such. Each
-    /// copy begins a line of its own. Tells which pairs (source, copy) have blocks to share.
-    pub(crate) fn copy_block_snapshots(&mut self, from: &[BlockDevice], to: &[BlockDevice]) -> Vec<(String, String)> {
-        let mut pairs = Vec::new();
-        for (source, copy) in from.iter().zip(to) {
-            let (Some(source), Some(copy)) = (&source.snapshot_id, &copy.snapshot_id) else { continue };
-            let Some(row) = self.block_snapshots.get(source).cloned() else { continue };
+    /// Which of devices' snapshots consist of blocks, with the copies of theirs that are to.
+    pub(crate) fn copies_of_blocks(&self, from: &[BlockDevice], to: &[BlockDevice]) -> Vec<(String, String)> {
+        let both = from.iter().zip(to).filter_map(|(from, to)| from.snapshot_id.clone().zip(to.snapshot_id.clone()));
+        both.filter(|(source, _)| self.block_snapshots.contains_key(source)).collect()
+    }
+
+    /// Makes the copies of these pairs (source, copy) snapshots by blocks. Each begins a line of its own.
+    pub(crate) fn add_copies_of_blocks(&mut self, pairs: Vec<(String, String)>) {
+        for (source, copy) in pairs {
+            let Some(row) = self.block_snapshots.get(&source).cloned() else { continue };
             let row = BlockSnapshot { parent: None, line: copy.clone(), ..row };
-            self.block_snapshots.insert(copy.clone(), row);
-            pairs.push((source.clone(), copy.clone()));
+            self.block_snapshots.insert(copy, row);
         }
-        pairs
     }
 
     /// Takes the rows of blocks whose snapshot is gone.

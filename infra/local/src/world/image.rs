@@ -219,10 +219,4 @@ impl Snapshot {
             (None, false) => "pending",
         }
     }
-
-    /// Whether this account sees it in this Region: its own, or one that the account may use.
-    pub(crate) fn is_visible_to(&self, scope: &Scope) -> bool {
-        let shared = self.grants.public || self.grants.accounts.contains(&scope.account);
-        self.scope.region == scope.region && (self.scope.account == scope.account || shared)
-    }
 }

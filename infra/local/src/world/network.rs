@@ -1,52 +1,12 @@
 //! VPC, subnets, security groups and instance profiles that launches may name.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Tags;
+use super::{Block, Subnet, Tags};
 use crate::api::{ApiError, Scope};
 use crate::ids;
-
-/// A subnet.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Subnet {
-    pub(crate) id: String,
-    pub(crate) vpc_id: String,
-    pub(crate) zone: String,
-    pub(crate) cidr: String,
-    pub(crate) default: bool,
-    pub(crate) tags: Tags,
-}
-
-impl Subnet {
-    /// Whether an address is in its block.
-    pub(crate) fn has(&self, address: &str) -> bool {
-        match (self.block(), address.parse::<Ipv4Addr>().map(u32::from)) {
-            (Some((first, bits)), Ok(asked)) => (first ^ asked) >> (32 - bits) == 0,
-            _ => false,
-        }
-    }
-
-    /// One of its addresses that nobody uses, chosen by a number. AWS keeps the first four and the last. None when all are
-    /// in use.
-    pub(crate) fn free_address(&self, number: u32, used: &BTreeSet<String>) -> Option<String> {
-        let (first, bits) = self.block()?;
-        let count = 1_u32.checked_shl(32 - bits)?.checked_sub(5).filter(|count| *count > 0)?;
-        let lowest = (first >> (32 - bits) << (32 - bits)) + 4;
-        let start = number % count;
-        let order = (start..count).chain(0..start);
-        order.map(|at| Ipv4Addr::from(lowest + at).to_string()).find(|address| !used.contains(address))
-    }
-
-    /// Its first address, and the bits that all its addresses share.
-    fn block(&self) -> Option<(u32, u32)> {
-        let (first, bits) = self.cidr.split_once('/')?;
-        let bits = bits.parse().ok().filter(|bits| (1..=32).contains(bits))?;
-        Some((first.parse::<Ipv4Addr>().ok()?.into(), bits))
-    }
-}
 
 /// A security group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -206,6 +166,11 @@ impl Network {
         let groups = self.security_groups.iter().map(|group| &group.vpc_id);
         let mut known = self.subnets.iter().map(|subnet| &subnet.vpc_id).chain(groups);
         known.any(|vpc| vpc == id) || !self.no_default_vpc && self.vpc_id == id
+    }
+
+    /// The addresses of a VPC, where they are known: nobody tells those of others than the default one.
+    pub(crate) fn block_of(&self, vpc: &str) -> Option<Block> {
+        (!self.no_default_vpc && self.vpc_id == vpc).then_some(Block::OF_DEFAULT_VPC)
     }
 
     /// The tags of a subnet or a security group.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::World;
+use super::{Snapshot, World};
 use crate::api::Scope;
 use crate::ids;
 
@@ -22,7 +22,7 @@ pub(crate) struct KmsKey {
     pub(crate) accounts: BTreeSet<String>,
 }
 
-/// Whether snapshots may be made public.
+/// Whether snapshots may be made public, and whether those that were still are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SnapshotAccess {
     #[default]
@@ -64,6 +64,16 @@ impl World {
     /// The same, for a change.
     pub(crate) fn change_storage(&mut self, scope: &Scope) -> &mut Storage {
         self.storage.entry(scope.to_string(), Storage::default)
+    }
+
+    /// Whether an account sees a snapshot in a Region: its own, one that is shared with it, or a public one. Those of an account
+    /// that blocks all public sharing are private meanwhile, whatever their permissions say (EC2 API reference,
+    /// EnableSnapshotBlockPublicAccess).
+    pub(crate) fn shows_snapshot(&self, scope: &Scope, snapshot: &Snapshot) -> bool {
+        let is_public =
+            || snapshot.grants.public && self.storage(&snapshot.scope).snapshots != SnapshotAccess::NoSharing;
+        let shared = || snapshot.grants.accounts.contains(&scope.account) || is_public();
+        snapshot.scope.region == scope.region && (snapshot.scope.account == scope.account || shared())
     }
 
     /// ARN of the key that EBS takes when a call names none.

@@ -121,6 +121,8 @@ def test_error_codes(aws):
         f"ec2 run-instances --instance-type t4g.small --image-id {image}": "InvalidParameterValue",
         f"ec2 run-instances --subnet-id subnet-{unknown} --instance-type t3.small --image-id {image}":
             "InvalidSubnetID.NotFound",
+        f"ec2 run-instances --private-ip-address 172.31.0.3 --instance-type t3.small --image-id {image}":
+            "InvalidParameterValue",
         f"ec2 run-instances --security-group-ids sg-{unknown} --instance-type t3.small --image-id {image}":
             "InvalidGroup.NotFound",
         f"ec2 describe-instances --instance-ids i-{unknown}": "InvalidInstanceID.NotFound",

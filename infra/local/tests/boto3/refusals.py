@@ -16,6 +16,8 @@ def test_codes(aws):
         ("InvalidAMIID.Malformed", ec2.run_instances, {**launch, "ImageId": "ami-x"}),
         ("InvalidParameterValue", ec2.run_instances, {**launch, "InstanceType": "x9.huge"}),
         ("InvalidSubnetID.NotFound", ec2.run_instances, {**launch, "SubnetId": "subnet-0123456789abcdef0"}),
+        ("InvalidParameterValue", ec2.run_instances, {**launch, "PrivateIpAddress": "172.31.0.3"}),
+        ("InvalidParameterCombination", ec2.run_instances, {**launch, "MaxCount": 2, "PrivateIpAddress": "172.31.0.9"}),
         ("InvalidGroup.NotFound", ec2.run_instances, {**launch, "SecurityGroupIds": ["sg-0123456789abcdef0"]}),
         ("InvalidKeyPair.NotFound", ec2.run_instances, {**launch, "KeyName": "none"}),
         ("InvalidInstanceID.NotFound", ec2.describe_instances, {"InstanceIds": [NO_INSTANCE]}),

@@ -45,6 +45,40 @@ async fn an_image_of_blocks_is_registered_and_copied_but_not_launched() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_whose_blocks_cannot_be_shared_leaves_nothing() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let (root, data) = (written(client, json!({}), &[(1, 'a')]).await, written(client, json!({}), &[(1, 'b')]).await);
+    let form = [
+        ("Name", "disks"),
+        ("RootDeviceName", "/dev/xvda"),
+        ("BlockDeviceMapping.1.DeviceName", "/dev/xvda"),
+        ("BlockDeviceMapping.1.Ebs.SnapshotId", &*root),
+        ("BlockDeviceMapping.2.DeviceName", "/dev/xvdb"),
+        ("BlockDeviceMapping.2.Ebs.SnapshotId", &*data),
+    ];
+    let image = client.ec2_value("RegisterImage", &form, "imageId");
+    // The root volume's are shared before those of the other one cannot be read, as on a disk that becomes full.
+    let blocks = endpoint.state_dir().join("state/blocks");
+    let (there, away) = (blocks.join(&data).join("own"), blocks.join(&data).join("away"));
+    std::fs::rename(&there, &away).unwrap();
+    let copy = [("SourceRegion", "eu-west-1"), ("SourceImageId", &*image), ("Name", "copy")];
+    let folders = || std::fs::read_dir(&blocks).unwrap().count();
+    let snapshots = || client.ec2("DescribeSnapshots", &[("Owner.1", "self")]).elements("snapshotId").len();
+    assert_eq!(client.ec2_error("CopyImage", &copy), "InternalError");
+    assert_eq!((folders(), snapshots()), (2, 2));
+    assert_eq!(client.ec2("DescribeImages", &[("Owner.1", "self")]).elements("imageId"), [&*image]);
+    std::fs::rename(away, there).unwrap();
+    let copied = client.ec2_value("CopyImage", &copy, "imageId");
+    until("available", || {
+        client.ec2("DescribeImages", &[("ImageId.1", &copied)]).body.contains(">available<").then_some(())
+    })
+    .await;
+    assert_eq!((folders(), snapshots()), (4, 4));
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_of_files_has_no_blocks() {
     let endpoint = endpoint().await;
     let client = endpoint.client;

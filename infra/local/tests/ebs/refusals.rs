@@ -194,6 +194,12 @@ fn others(client: Client, id: &str) {
     for stranger in [friend, client.region("us-east-1")] {
         refused(&stranger.get(&list), 404, "SNAPSHOT_NOT_FOUND");
     }
+    // What is public, everybody sees, unless its owner's account blocks that.
+    let public = [("SnapshotId", id), ("CreateVolumePermission.Add.1.Group", "all")];
+    client.ec2_value("ModifySnapshotAttribute", &public, "return");
+    assert_eq!(friend.get(&list).status, 200);
+    client.ec2_value("EnableSnapshotBlockPublicAccess", &[("State", "block-all-sharing")], "state");
+    refused(&friend.get(&list), 404, "SNAPSHOT_NOT_FOUND");
     let share = [("SnapshotId", id), ("CreateVolumePermission.Add.1.UserId", FRIEND)];
     client.ec2_value("ModifySnapshotAttribute", &share, "return");
     assert_eq!(friend.get(&list).status, 200);

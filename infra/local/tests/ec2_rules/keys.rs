@@ -182,3 +182,44 @@ async fn public_access_is_blocked_when_the_account_says_so() {
     client.ec2_value("ModifySnapshotAttribute", &volume, "return");
     endpoint.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_public_already_is_private_while_all_public_sharing_is_blocked() {
+    let endpoint = endpoint().await;
+    let (client, friend) = (endpoint.client, endpoint.client.account(FRIEND));
+    let (id, _) = copy(client, &source(client), "public", &[]).await;
+    let snapshot = client.ec2_value("DescribeImages", &[("ImageId.1", &id)], "snapshotId");
+    client.ec2_value("ModifyImageAttribute", &[("ImageId", &id), ("LaunchPermission.Add.1.Group", "all")], "return");
+    let permission = |name| [("SnapshotId", snapshot.as_str()), (name, "all")];
+    client.ec2_value("ModifySnapshotAttribute", &permission("CreateVolumePermission.Add.1.Group"), "return");
+    let theirs = || friend.ec2("DescribeSnapshots", &[("Owner.1", "000000000000")]).elements("snapshotId");
+    let take = |name| friend.ec2("CopyImage", &[("SourceRegion", "eu-west-1"), ("SourceImageId", &id), ("Name", name)]);
+    let block = |state| client.ec2_value("EnableSnapshotBlockPublicAccess", &[("State", state)], "state");
+    block("block-new-sharing");
+    assert_eq!(theirs(), [snapshot.as_str()]);
+    block("block-all-sharing");
+    assert_eq!(theirs(), [""; 0]);
+    assert_eq!(friend.ec2_error("DescribeSnapshots", &[("SnapshotId.1", &snapshot)]), "InvalidSnapshot.NotFound");
+    assert_eq!(take("mine").element("Code").as_deref(), Some("InvalidRequest"));
+    // Its owner sees it, and its permission as it was.
+    assert_eq!(client.ec2("DescribeSnapshots", &[("Owner.1", "self")]).elements("snapshotId"), [snapshot.as_str()]);
+    let attribute = [("SnapshotId", snapshot.as_str()), ("Attribute", "createVolumePermission")];
+    assert_eq!(client.ec2_value("DescribeSnapshotAttribute", &attribute, "group"), "all");
+    // Public images stay public: they have no such block.
+    client.ec2_value(
+        "EnableImageBlockPublicAccess",
+        &[("ImageBlockPublicAccessState", "block-new-sharing")],
+        "imageBlockPublicAccessState",
+    );
+    assert_eq!(friend.ec2_value("DescribeImages", &[("ImageId.1", &id)], "imageId"), id);
+    // To share it with an account is no public sharing.
+    let share = [("SnapshotId", snapshot.as_str()), ("CreateVolumePermission.Add.1.UserId", FRIEND)];
+    client.ec2_value("ModifySnapshotAttribute", &share, "return");
+    assert_eq!(theirs(), [snapshot.as_str()]);
+    let take_back = [share[0], ("CreateVolumePermission.Remove.1.UserId", FRIEND)];
+    client.ec2_value("ModifySnapshotAttribute", &take_back, "return");
+    client.ec2_value("DisableSnapshotBlockPublicAccess", &[], "state");
+    assert_eq!(theirs(), [snapshot.as_str()]);
+    assert_eq!(take("mine").status, 200);
+    endpoint.stop().await;
+}

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{
     AttributeBooleanValue, BlockDeviceMapping, EbsBlockDevice, EbsInstanceBlockDeviceSpecification,
-    HibernationOptionsRequest, InstanceBlockDeviceMappingSpecification, InstanceType, Placement, Tag,
+    HibernationOptionsRequest, InstanceBlockDeviceMappingSpecification, InstanceType, Placement, Subnet, Tag,
 };
 use serde_json::json;
 
@@ -66,20 +66,28 @@ async fn launches(met: &mut Met, aws: &Aws, source: &str) {
 async fn no_subnet(met: &mut Met, local: &Local) {
     let aws = local.aws("200000000021");
     let found = aws.ec2.describe_subnets().send().await.unwrap();
-    let subnets: Vec<_> = found.subnets().iter().map(|subnet| json!({"id": subnet.subnet_id().unwrap()})).collect();
+    let moved = |subnet: &Subnet| json!({"id": subnet.subnet_id().unwrap(), "vpcId": "vpc-0123456789abcdef0"});
+    let subnets: Vec<_> = found.subnets().iter().map(moved).collect();
     let handed = json!({"account": aws.account, "region": REGION, "subnets": subnets});
     local.post("resources", &handed).unwrap();
     met.refused("MissingInput", aws.launching(local.source()).send().await);
 }
 
-/// A subnet with eleven addresses for instances.
+/// A subnet with eleven addresses for instances, one of which is had by name.
 async fn full_subnet(met: &mut Met, local: &Local) {
     let aws = local.aws("200000000022");
     let subnet = "subnet-0fedcba9876543210";
-    let handed = json!({"account": aws.account, "region": REGION, "subnets": [{"id": subnet, "cidr": "10.1.2.16/28"}]});
+    let handed =
+        json!({"account": aws.account, "region": REGION, "subnets": [{"id": subnet, "cidr": "172.31.64.16/28"}]});
     local.post("resources", &handed).unwrap();
     let launch = aws.launching(local.source()).subnet_id(subnet).min_count(12).max_count(12);
     met.refused("InsufficientFreeAddressesInSubnet", launch.send().await);
+    let launch = aws.launching(local.source()).subnet_id(subnet).private_ip_address("172.31.64.20");
+    let id = first_id(launch.clone().send().await.unwrap().instances());
+    met.refused("InvalidIPAddress.InUse", launch.clone().send().await);
+    met.refused("InvalidParameterValue", launch.clone().private_ip_address("172.31.64.19").send().await);
+    met.refused("InvalidParameterCombination", launch.max_count(2).send().await);
+    aws.terminate(&id).await;
     // Where the machine has no room, which only a suite of its own may bring about.
     local.arm(&aws.account, json!([{"when": {"action": "RunInstances"}, "do": "capacity"}]));
     let launch = aws.without_retries().launching(local.source());

@@ -1,0 +1,97 @@
+//! Subnets that are handed over, held against what a VPC takes.
+
+use std::ops::RangeInclusive;
+
+use serde::Deserialize;
+
+use crate::api::{ApiError, Scope};
+use crate::ids;
+use crate::world::{Block, Network, SecurityGroup, Subnet, Tags};
+
+/// Prefixes that a subnet may have (VPC user guide, "Subnet CIDR blocks").
+const PREFIXES: RangeInclusive<u32> = 16..=28;
+/// Prefix of a subnet whose block is not said.
+const USUAL_PREFIX: u32 = 24;
+
+/// A subnet that is handed over.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct HandedSubnet {
+    id: String,
+    vpc_id: Option<String>,
+    availability_zone: Option<String>,
+    /// Nothing said: the one that it has, or one that is free.
+    cidr: Option<String>,
+}
+
+/// Adds a subnet, the `number`th of the request. Where the default VPC has a default subnet of the same block, it is that one:
+/// the other endpoint's id for it counts.
+pub(super) fn add(network: &mut Network, scope: &Scope, number: usize, subnet: HandedSubnet) -> Result<(), ApiError> {
+    let vpc_id = subnet.vpc_id.unwrap_or_else(|| network.vpc_id.clone());
+    let known = network.subnets.iter().position(|one| one.id == subnet.id);
+    let block = match &subnet.cidr {
+        Some(cidr) => check(cidr, network.block_of(&vpc_id)),
+        None => known
+            .and_then(|at| network.subnets[at].block())
+            .or_else(|| free(network, &vpc_id))
+            .ok_or_else(|| format!("must be said, since no /{USUAL_PREFIX} of {vpc_id} is free")),
+    };
+    let block = block.map_err(|reason| wrong(number, &reason))?;
+    let is_same = |one: &Subnet| one.default && one.vpc_id == vpc_id && one.block() == Some(block);
+    let known = known.or_else(|| network.subnets.iter().position(is_same));
+    let others = network.subnets.iter().enumerate().filter(|(at, one)| Some(*at) != known && one.vpc_id == vpc_id);
+    if let Some(other) = others.map(|(_, one)| one).find(|one| one.block().is_some_and(|of| of.overlaps(block))) {
+        let (id, cidr) = (&other.id, &other.cidr);
+        return Err(wrong(number, &format!("{block} overlaps {cidr}, which is {id} of the same VPC, {vpc_id}")));
+    }
+    // Each VPC has a default group from the beginning.
+    if !network.security_groups.iter().any(|group| group.vpc_id == vpc_id && group.name == "default") {
+        let group = ids::derived("sg", &format!("{scope} {vpc_id}"));
+        network.security_groups.push(SecurityGroup::new(group, "default", &vpc_id));
+    }
+    let was_default = known.is_some_and(|at| network.subnets[at].default);
+    let new = Subnet {
+        zone: subnet.availability_zone.unwrap_or_else(|| format!("{}a", scope.region)),
+        cidr: block.to_string(),
+        default: was_default && vpc_id == network.vpc_id,
+        tags: Tags::new(),
+        vpc_id,
+        id: subnet.id,
+    };
+    // Where the old one was: the first default one is that of launches which name none.
+    match known {
+        Some(at) => network.subnets[at] = new,
+        None => network.subnets.push(new),
+    }
+    Ok(())
+}
+
+/// A block as a subnet of a VPC may have it, or why it may not.
+fn check(cidr: &str, of_vpc: Option<Block>) -> Result<Block, String> {
+    let Ok(block) = cidr.parse::<Block>() else {
+        return Err(format!("'{cidr}' is no block of IPv4 addresses, as 10.0.0.0/24 is"));
+    };
+    if block.to_string() != cidr {
+        return Err(format!("'{cidr}' is not the beginning of its block, which is {block}"));
+    }
+    if !PREFIXES.contains(&block.prefix()) {
+        let (most, least) = (PREFIXES.start(), PREFIXES.end());
+        return Err(format!("'{cidr}' is not of the size of a subnet, which is /{most} to /{least}"));
+    }
+    match of_vpc {
+        Some(vpc) if !vpc.contains(block) => Err(format!("'{cidr}' is outside of its VPC, which is {vpc}")),
+        _ => Ok(block),
+    }
+}
+
+/// A block that no subnet of a VPC has a part of.
+fn free(network: &Network, vpc: &str) -> Option<Block> {
+    let of_vpc = network.block_of(vpc).unwrap_or(Block::OF_OTHER_VPCS);
+    let taken = network.subnets.iter().filter(|one| one.vpc_id == vpc);
+    let taken: Vec<Block> = taken.filter_map(Subnet::block).collect();
+    of_vpc.parts(USUAL_PREFIX).find(|block| !taken.iter().any(|one| one.overlaps(*block)))
+}
+
+fn wrong(number: usize, reason: &str) -> ApiError {
+    ApiError::new("ValidationError", format!("subnets[{number}].cidr: {reason}"))
+}
