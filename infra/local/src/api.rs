@@ -68,6 +68,7 @@ impl ApiError {
             "InternalError"
             | "InternalFailure"
             | "InternalServerError"
+            | "InternalServerException"
             | "InsufficientInstanceCapacity"
             | "InsufficientCapacity"
             | "InsufficientHostCapacity" => 500,

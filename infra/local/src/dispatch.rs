@@ -115,28 +115,63 @@ impl Call {
 
     async fn perform(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Reply {
         let refusal = match fault {
-            Some(CallFault::Fail(error)) => Err(error.clone()),
-            _ if endpoint.settings().disabled_regions.contains(&scope.region) => Err(self.not_enabled()),
-            _ => Ok(()),
+            Some(CallFault::Fail(error)) => Some(error.clone()),
+            _ if endpoint.settings().disabled_regions.contains(&scope.region) => Some(self.not_enabled()),
+            _ => self.not_written(endpoint),
         };
+        let reply = match refusal {
+            Some(error) => return self.refuse(error),
+            None => self.carry_out(endpoint, scope, fault).await,
+        };
+        // What it did may last or not, as after any failure of a service's.
+        match self.not_written(endpoint) {
+            Some(error) if reply.status < 400 => self.refuse(error),
+            _ => reply,
+        }
+    }
+
+    async fn carry_out(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Reply {
         match self {
             Call::Ec2 { params, denied_keys } => {
                 let call = ec2::Call { endpoint, scope, params, denied_keys, fault };
-                ec2::answer(params, refusal.and_then(|()| ec2::perform(&call))).into()
+                ec2::answer(params, ec2::perform(&call)).into()
             }
-            Call::Ebs(request) => match refusal {
-                Ok(()) => ebs::perform(endpoint, scope, request).await,
-                Err(error) => ebs::refuse(error),
-            },
+            Call::Ebs(request) => ebs::perform(endpoint, scope, request).await,
             Call::Ssm { action, body } => {
                 let call = ssm::Call { endpoint, scope, body, fault };
-                ssm::answer(refusal.and_then(|()| ssm::perform(&call, action))).into()
+                ssm::answer(ssm::perform(&call, action)).into()
             }
-            Call::HandedOn { action, body } => match refusal {
-                Ok(()) => ssm::perform_there(endpoint, scope, action, body).await.into(),
-                Err(error) => ssm::answer(Err(error)).into(),
-            },
+            Call::HandedOn { action, body } => ssm::perform_there(endpoint, scope, action, body).await.into(),
         }
+    }
+
+    fn refuse(&self, error: ApiError) -> Reply {
+        match self {
+            Call::Ec2 { params, .. } => ec2::answer(params, Err(error)).into(),
+            Call::Ebs(_) => ebs::refuse(error),
+            Call::Ssm { .. } | Call::HandedOn { .. } => ssm::answer(Err(error)).into(),
+        }
+    }
+
+    /// Whether it leaves another world than it finds.
+    fn changes_world(&self) -> bool {
+        let reads = ["Describe", "Get", "List"].iter().any(|verb| self.action().starts_with(verb));
+        match self {
+            Call::Ec2 { params, .. } => !reads && !params.flag("DryRun"),
+            Call::Ebs(_) | Call::Ssm { .. } => !reads,
+            Call::HandedOn { .. } => false,
+        }
+    }
+
+    /// The error of a call that changes the world while that cannot be written down: a success would promise that it lasts.
+    fn not_written(&self, endpoint: &Endpoint) -> Option<ApiError> {
+        let reason = self.changes_world().then(|| endpoint.unwritten())??;
+        let code = match self {
+            Call::Ec2 { .. } => "InternalError",
+            Call::Ebs(_) => "InternalServerException",
+            Call::Ssm { .. } | Call::HandedOn { .. } => "InternalServerError",
+        };
+        Some(ApiError::new(code, reason))
     }
 
     /// What a Region answers that is not enabled: it does not know the account's credentials.

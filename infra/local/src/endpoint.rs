@@ -59,9 +59,7 @@ impl DerefMut for Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let Kept { world, journal } = &mut *self.0;
-        if let Err(error) = journal.record(world) {
-            tracing::error!(%error, "a change is not written down: a restart will not know it");
-        }
+        journal.record(world);
     }
 }
 
@@ -100,10 +98,15 @@ impl Endpoint {
     pub(crate) fn forget(&self) -> World {
         let Kept { world, journal } = &mut *lock(&self.kept);
         let old = std::mem::take(world);
-        if let Err(error) = journal.rewrite(world) {
-            tracing::error!(%error, "the reset is not written down: a restart will not know it");
-        }
+        journal.start_over(world);
         old
+    }
+
+    /// Why the world cannot be written down, also now; none when all of it is.
+    pub(crate) fn unwritten(&self) -> Option<String> {
+        let Kept { world, journal } = &mut *lock(&self.kept);
+        journal.record(world);
+        journal.failure().map(|reason| format!("The state of the local EC2 cannot be written: {reason}"))
     }
 
     /// The settings at this moment.
