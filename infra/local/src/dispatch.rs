@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::{Request, Response};
 
 use crate::api::{ApiError, Scope, UNKNOWN_CREDENTIALS};
 use crate::endpoint::Endpoint;
 use crate::faults::{CallFacts, CallFault};
+use crate::request_limits::RequestLimits;
 use crate::{admin, ebs, ec2, ids, ssm};
 
 /// A connection that is closed without an answer, because a fault says so or the request broke off.
@@ -42,10 +44,11 @@ impl From<Answer> for Reply {
 /// Answers one request.
 pub(crate) async fn handle(
     endpoint: Arc<Endpoint>,
+    limits: RequestLimits,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, NoAnswer> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
+    let Some(body) = limits.read(body).await? else { return respond(too_large(&head)) };
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(route) = head.uri.path().strip_prefix("/_local/") {
         let answer = admin::handle(&endpoint, &head.method, route, &body).await;
@@ -59,6 +62,19 @@ pub(crate) async fn handle(
         query_or_json(header("x-amz-target"), head.uri.query(), body, denied_keys)
     };
     respond(answer(&endpoint, &scope, &call).await?)
+}
+
+/// What a service answers to a body that is too large (EC2 in public reports of Karpenter; common errors of AWS's APIs).
+fn too_large(head: &Parts) -> Reply {
+    let error = ApiError::new("RequestEntityTooLargeException", "The request entity is too large.");
+    if ebs::is_path(head.uri.path()) {
+        return ebs::refuse(error);
+    }
+    if head.headers.contains_key("x-amz-target") {
+        return ssm::answer(Err(error)).into();
+    }
+    let message = "The request failed because the payload for the body of the request is too large.";
+    ec2::answer(&ec2::Params::parse(None, &[]), Err(ApiError::new("InvalidInput", message))).into()
 }
 
 /// Header with which the one who knows the caller's policies names the keys that these keep from it, by ARN.
