@@ -1,5 +1,7 @@
 //! The snapshots that calls name, and what may be done with them.
 
+use std::str::FromStr;
+
 use super::Call;
 use super::refusal::Refusal;
 use super::store::{BLOCK, Store};
@@ -67,10 +69,15 @@ fn check_id(id: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("'{id}' is not the ID of a snapshot.")))
 }
 
+/// A number in the one form in which the API writes it: neither `+1` nor `01`.
+pub(super) fn number<T: FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|number: &T| number.to_string() == text)
+}
+
 /// The index of a block of a volume of this size.
 pub(super) fn block_index(text: &str, snapshot: &Snapshot) -> Result<u32, Refusal> {
     let blocks = u64::from(snapshot.size) * BLOCKS_OF_GIB;
-    let index = text.parse::<u32>().ok().filter(|index| u64::from(*index) < blocks);
+    let index = number::<u32>(text).filter(|index| u64::from(*index) < blocks);
     let message = || format!("The block index '{text}' is not one of 0 to {}.", blocks - 1);
     index.ok_or_else(|| Refusal::invalid("INVALID_BLOCK", message()))
 }

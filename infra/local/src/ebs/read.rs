@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::find::block_index;
+use super::find::{block_index, number};
 use super::refusal::Refusal;
 use super::store::BLOCK;
 use super::write::SHA256;
@@ -85,16 +85,16 @@ struct Page {
 impl Page {
     /// `list` says what it is a page of. A token goes before the index to begin at.
     fn read(call: &Call<'_>, list: String) -> Result<Self, Refusal> {
-        let size = match call.request.asked("maxResults").map(str::parse) {
+        let size = match call.request.asked("maxResults").map(number::<usize>) {
             None => *PAGE.end(),
             // The API says 100 at least, and its questions and answers that fewer get 100.
-            Some(Ok(size)) if (1..=*PAGE.end()).contains(&size) => size.max(*PAGE.start()),
+            Some(Some(size)) if (1..=*PAGE.end()).contains(&size) => size.max(*PAGE.start()),
             Some(_) => return Err(Refusal::parameter("MaxResults", "is 100 to 10000.")),
         };
         let start = match (call.request.asked("pageToken"), call.request.asked("startingBlockIndex")) {
             (Some(token), _) => tokens::page_start(token, &list)?,
             (None, Some(index)) => {
-                index.parse().map_err(|_| Refusal::parameter("StartingBlockIndex", "is a block's index."))?
+                number(index).ok_or_else(|| Refusal::parameter("StartingBlockIndex", "is a block's index."))?
             }
             (None, None) => 0,
         };

@@ -43,7 +43,8 @@ struct Tag {
 /// Starts a snapshot that blocks are written to. A client token makes the call repeatable.
 pub(super) fn start(call: &Call<'_>) -> Result<Success, Refusal> {
     let unreadable = |error: serde_json::Error| Refusal::parameter("The body", &format!("is not readable: {error}"));
-    let request: Value = serde_json::from_slice(&call.request.body).map_err(unreadable)?;
+    let mut request: Value = serde_json::from_slice(&call.request.body).map_err(unreadable)?;
+    drop_nulls(&mut request);
     let digest = ids::digest(&request.to_string());
     let input: Input = serde_json::from_value(request).map_err(unreadable)?;
     input.check()?;
@@ -97,6 +98,18 @@ pub(super) fn start(call: &Call<'_>) -> Result<Success, Refusal> {
     drop(world);
     call.endpoint.await_blocks(&id);
     answer
+}
+
+/// Takes away the members that are `null`: to AWS's protocols they are not there.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 impl Input {

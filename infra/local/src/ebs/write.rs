@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::find::block_index;
+use super::find::{block_index, number};
 use super::refusal::Refusal;
 use super::store::{BLOCK, BlockDigest, digest_of};
 use super::{Call, Content, Success};
@@ -31,7 +31,7 @@ pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
         return Err(Refusal::invalid("INVALID_BLOCK", format!("The block has {} bytes, not {BLOCK}.", data.len())));
     }
     if let Some(progress) = call.request.header(PROGRESS)
-        && !progress.parse::<u8>().is_ok_and(|percent| percent <= 100)
+        && number::<u8>(progress).is_none_or(|percent| percent > 100)
     {
         return Err(Refusal::parameter("x-amz-Progress", "is 0 to 100."));
     }
@@ -57,10 +57,11 @@ pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
 pub(super) fn complete(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
     let mut world = call.endpoint.world();
     call.writable(&world, id)?;
-    let count: usize = match call.request.header(COUNT).map(str::parse) {
-        Some(Ok(count)) => count,
-        _ => return Err(Refusal::parameter("x-amz-ChangedBlocksCount", "is a number of blocks, and required.")),
-    };
+    let count: usize = call
+        .request
+        .header(COUNT)
+        .and_then(number)
+        .ok_or_else(|| Refusal::parameter("x-amz-ChangedBlocksCount", "is a number of blocks, and required."))?;
     let written = call.store().written(id)?;
     if written.len() != count {
         let rule = format!("is {count}, but {} blocks were written to the snapshot.", written.len());
