@@ -171,3 +171,31 @@ impl Endpoint {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+impl Endpoint {
+    /// One for a test, whose instances do not boot.
+    pub(crate) fn in_folder(folder: &std::path::Path) -> Self {
+        let base_image = folder.join("missing.tar");
+        let options = crate::Options {
+            listen: ([127, 0, 0, 1], 0).into(),
+            state_dir: folder.to_owned(),
+            delays: crate::DelayProfile::Instant,
+            base_image: base_image.clone(),
+            isolation: None,
+            events_url: None,
+            describe_lag: std::time::Duration::ZERO,
+            registration_events: false,
+        };
+        let (journal, world) = Journal::open(folder).expect("a folder");
+        Endpoint::new(Parts {
+            host: Host::open(folder, &base_image, None).expect("a folder"),
+            journal,
+            world,
+            base_size: 0,
+            settings: Settings::from(&options),
+            emulator: None,
+            events: tokio::sync::mpsc::unbounded_channel().0,
+        })
+    }
+}

@@ -47,6 +47,19 @@ impl Call<'_> {
         Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("The snapshot {id} is not 'completed'.")))
     }
 
+    /// Reads what files of complete snapshots hold. They may be deleted meanwhile: their files go after them, so what was read
+    /// of those that are still there is whole.
+    pub(super) fn read_files<T>(
+        &self,
+        ids: &[&str],
+        read: impl FnOnce(&Store) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let outcome = read(&self.store());
+        let world = self.endpoint.world();
+        ids.iter().try_for_each(|id| self.readable(&world, id).map(drop))?;
+        outcome
+    }
+
     /// One of the account's own that takes blocks.
     pub(super) fn writable<'w>(&self, world: &'w World, id: &str) -> Result<&'w Snapshot, Refusal> {
         let (snapshot, row) = self.visible(world, id)?;

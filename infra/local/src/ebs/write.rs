@@ -41,14 +41,15 @@ pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
         return Err(Refusal::invalid("INVALID_BLOCK", "The checksum is not that of the block's data."));
     }
     let store = call.store();
-    let draft = store.draft(id, data, &digest)?;
-    // Looked at again, and put in its place before anybody else looks: the snapshot may have been completed meanwhile.
+    let draft = store.draft(id, data, &digest);
+    // Looked at again, and put in its place before anybody else looks: the snapshot may have been completed meanwhile, or
+    // deleted with its folder.
     let world = call.endpoint.world();
     if let Err(refusal) = call.writable(&world, id) {
-        store.discard(draft);
+        draft.into_iter().for_each(|draft| store.discard(draft));
         return Err(refusal);
     }
-    store.put(id, index, draft)?;
+    store.put(id, index, draft?)?;
     let headers = vec![(CHECKSUM, STANDARD.encode(digest)), (ALGORITHM, SHA256.to_owned())];
     Ok(Success { status: 201, headers, content: Content::Json(json!({})) })
 }

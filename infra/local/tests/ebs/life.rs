@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::caller::{Ebs, block, checksum, completed, escaped, in_state, json, started, written};
+use crate::caller::{Ebs, block, checksum, completed, escaped, headers, in_state, json, started, written};
 use crate::common::{TestEndpoint, endpoint};
 
 fn indexes(list: &Value) -> Vec<u64> {
@@ -112,4 +112,25 @@ async fn they_survive_a_restart_and_are_given_up_when_nothing_is_written() {
     client.admin("POST", "reset", &json!({}));
     assert_eq!(std::fs::read_dir(&blocks).unwrap().count(), 0);
     second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_deleted_while_a_block_comes_does_not_exist_and_leaves_nothing() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let data = block('a');
+    let good = headers(&data);
+    // At another moment of the call each time.
+    for moment in 0..30 {
+        let id = started(client, json!({}));
+        let (path, good, data) = (format!("/snapshots/{id}/blocks/0"), good.clone(), data.clone());
+        let put = tokio::task::spawn_blocking(move || client.call("PUT", &path, &good, &data));
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        client.ec2_value("DeleteSnapshot", &[("SnapshotId", &id)], "return");
+        let answer = put.await.unwrap();
+        assert!([201, 404].contains(&answer.status), "{}: {}", answer.status, answer.body);
+    }
+    let left = std::fs::read_dir(endpoint.state_dir().join("state/blocks")).unwrap();
+    assert_eq!(left.count(), 0);
+    endpoint.end().await;
 }
