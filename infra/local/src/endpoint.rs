@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
@@ -29,6 +29,8 @@ pub(crate) struct Endpoint {
     settings: Mutex<Settings>,
     pub(crate) emulator: Option<Emulator>,
     pub(crate) faults: Faults,
+    /// Who puts a block of a snapshot in its place shares it; who counts blocks has it alone. Locked before the world.
+    pub(crate) placing: RwLock<()>,
     events: UnboundedSender<Event>,
 }
 
@@ -85,6 +87,7 @@ impl Endpoint {
             settings: Mutex::new(parts.settings),
             emulator: parts.emulator,
             faults: Faults::new(),
+            placing: RwLock::default(),
             events: parts.events,
         }
     }

@@ -1,5 +1,7 @@
 //! PutSnapshotBlock and CompleteSnapshot.
 
+use std::sync::PoisonError;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -44,6 +46,7 @@ pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
     let draft = store.draft(id, data, &digest);
     // Looked at again, and put in its place before anybody else looks: the snapshot may have been completed meanwhile, or
     // deleted with its folder.
+    let _placing = call.endpoint.placing.read().unwrap_or_else(PoisonError::into_inner);
     let world = call.endpoint.world();
     if let Err(refusal) = call.writable(&world, id) {
         draft.into_iter().for_each(|draft| store.discard(draft));
@@ -56,8 +59,27 @@ pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
 
 /// Seals a snapshot whose blocks are all there. It is complete a while later.
 pub(super) fn complete(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
+    // No block comes while they are counted, which takes a while for many; all other calls go on.
+    let counting = call.endpoint.placing.write().unwrap_or_else(PoisonError::into_inner);
+    call.writable(&call.endpoint.world(), id)?;
+    let counted = counted(call, id);
     let mut world = call.endpoint.world();
     call.writable(&world, id)?;
+    let count = counted?;
+    if let Some(row) = world.block_snapshots.get_mut(id) {
+        row.sealed = true;
+    }
+    if let Some(snapshot) = world.snapshots.get_mut(id) {
+        snapshot.content = (count * BLOCK) as u64;
+    }
+    drop((world, counting));
+    call.endpoint.finish_blocks(id);
+    let body = json!({"Status": "pending"});
+    Ok(Success { status: 202, headers: Vec::new(), content: Content::Json(body) })
+}
+
+/// How many blocks were written to a snapshot: those that the request tells of.
+fn counted(call: &Call<'_>, id: &str) -> Result<usize, Refusal> {
     let count: usize = call
         .request
         .header(COUNT)
@@ -75,16 +97,7 @@ pub(super) fn complete(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
             return Err(Refusal::parameter("x-amz-Checksum", "is not that of the blocks' checksums in their order."));
         }
     }
-    if let Some(row) = world.block_snapshots.get_mut(id) {
-        row.sealed = true;
-    }
-    if let Some(snapshot) = world.snapshots.get_mut(id) {
-        snapshot.content = (count * BLOCK) as u64;
-    }
-    drop(world);
-    call.endpoint.finish_blocks(id);
-    let body = json!({"Status": "pending"});
-    Ok(Success { status: 202, headers: Vec::new(), content: Content::Json(body) })
+    Ok(count)
 }
 
 /// The checksum of the request, when it has one.
