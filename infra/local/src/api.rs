@@ -68,6 +68,7 @@ impl ApiError {
             "InternalError"
             | "InternalFailure"
             | "InternalServerError"
+            | "InternalServerException"
             | "InsufficientInstanceCapacity"
             | "InsufficientCapacity"
             | "InsufficientHostCapacity" => 500,
@@ -75,6 +76,7 @@ impl ApiError {
             "AuthFailure" if self.message.starts_with(UNKNOWN_CREDENTIALS) => 401,
             "UnauthorizedOperation" | "OptInRequired" => 403,
             "DryRunOperation" => 412,
+            "RequestEntityTooLargeException" => 413,
             _ => 400,
         }
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::http::request::Parts;
 use hyper::{Request, Response};
 
 use crate::api::{ApiError, Scope, UNKNOWN_CREDENTIALS};
 use crate::endpoint::Endpoint;
 use crate::faults::{CallFacts, CallFault};
+use crate::request_limits::RequestLimits;
 use crate::{admin, ebs, ec2, ids, ssm};
 
 /// A connection that is closed without an answer, because a fault says so or the request broke off.
@@ -42,10 +44,11 @@ impl From<Answer> for Reply {
 /// Answers one request.
 pub(crate) async fn handle(
     endpoint: Arc<Endpoint>,
+    limits: RequestLimits,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, NoAnswer> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
+    let Some(body) = limits.read(body).await? else { return respond(too_large(&head)) };
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(route) = head.uri.path().strip_prefix("/_local/") {
         let answer = admin::handle(&endpoint, &head.method, route, &body).await;
@@ -59,6 +62,19 @@ pub(crate) async fn handle(
         query_or_json(header("x-amz-target"), head.uri.query(), body, denied_keys)
     };
     respond(answer(&endpoint, &scope, &call).await?)
+}
+
+/// What a service answers to a body that is too large (EC2 in public reports of Karpenter; common errors of AWS's APIs).
+fn too_large(head: &Parts) -> Reply {
+    let error = ApiError::new("RequestEntityTooLargeException", "The request entity is too large.");
+    if ebs::is_path(head.uri.path()) {
+        return ebs::refuse(error);
+    }
+    if head.headers.contains_key("x-amz-target") {
+        return ssm::answer(Err(error)).into();
+    }
+    let message = "The request failed because the payload for the body of the request is too large.";
+    ec2::answer(&ec2::Params::parse(None, &[]), Err(ApiError::new("InvalidInput", message))).into()
 }
 
 /// Header with which the one who knows the caller's policies names the keys that these keep from it, by ARN.
@@ -115,28 +131,63 @@ impl Call {
 
     async fn perform(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Reply {
         let refusal = match fault {
-            Some(CallFault::Fail(error)) => Err(error.clone()),
-            _ if endpoint.settings().disabled_regions.contains(&scope.region) => Err(self.not_enabled()),
-            _ => Ok(()),
+            Some(CallFault::Fail(error)) => Some(error.clone()),
+            _ if endpoint.settings().disabled_regions.contains(&scope.region) => Some(self.not_enabled()),
+            _ => self.not_written(endpoint),
         };
+        let reply = match refusal {
+            Some(error) => return self.refuse(error),
+            None => self.carry_out(endpoint, scope, fault).await,
+        };
+        // What it did may last or not, as after any failure of a service's.
+        match self.not_written(endpoint) {
+            Some(error) if reply.status < 400 => self.refuse(error),
+            _ => reply,
+        }
+    }
+
+    async fn carry_out(&self, endpoint: &Arc<Endpoint>, scope: &Scope, fault: Option<&CallFault>) -> Reply {
         match self {
             Call::Ec2 { params, denied_keys } => {
                 let call = ec2::Call { endpoint, scope, params, denied_keys, fault };
-                ec2::answer(params, refusal.and_then(|()| ec2::perform(&call))).into()
+                ec2::answer(params, ec2::perform(&call)).into()
             }
-            Call::Ebs(request) => match refusal {
-                Ok(()) => ebs::perform(endpoint, scope, request).await,
-                Err(error) => ebs::refuse(error),
-            },
+            Call::Ebs(request) => ebs::perform(endpoint, scope, request).await,
             Call::Ssm { action, body } => {
                 let call = ssm::Call { endpoint, scope, body, fault };
-                ssm::answer(refusal.and_then(|()| ssm::perform(&call, action))).into()
+                ssm::answer(ssm::perform(&call, action)).into()
             }
-            Call::HandedOn { action, body } => match refusal {
-                Ok(()) => ssm::perform_there(endpoint, scope, action, body).await.into(),
-                Err(error) => ssm::answer(Err(error)).into(),
-            },
+            Call::HandedOn { action, body } => ssm::perform_there(endpoint, scope, action, body).await.into(),
         }
+    }
+
+    fn refuse(&self, error: ApiError) -> Reply {
+        match self {
+            Call::Ec2 { params, .. } => ec2::answer(params, Err(error)).into(),
+            Call::Ebs(_) => ebs::refuse(error),
+            Call::Ssm { .. } | Call::HandedOn { .. } => ssm::answer(Err(error)).into(),
+        }
+    }
+
+    /// Whether it leaves another world than it finds.
+    fn changes_world(&self) -> bool {
+        let reads = ["Describe", "Get", "List"].iter().any(|verb| self.action().starts_with(verb));
+        match self {
+            Call::Ec2 { params, .. } => !reads && !params.flag("DryRun"),
+            Call::Ebs(_) | Call::Ssm { .. } => !reads,
+            Call::HandedOn { .. } => false,
+        }
+    }
+
+    /// The error of a call that changes the world while that cannot be written down: a success would promise that it lasts.
+    fn not_written(&self, endpoint: &Endpoint) -> Option<ApiError> {
+        let reason = self.changes_world().then(|| endpoint.unwritten())??;
+        let code = match self {
+            Call::Ec2 { .. } => "InternalError",
+            Call::Ebs(_) => "InternalServerException",
+            Call::Ssm { .. } | Call::HandedOn { .. } => "InternalServerError",
+        };
+        Some(ApiError::new(code, reason))
     }
 
     /// What a Region answers that is not enabled: it does not know the account's credentials.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::UnboundedSender;
@@ -29,6 +29,8 @@ pub(crate) struct Endpoint {
     settings: Mutex<Settings>,
     pub(crate) emulator: Option<Emulator>,
     pub(crate) faults: Faults,
+    /// Who puts a block of a snapshot in its place shares it; who counts blocks has it alone. Locked before the world.
+    pub(crate) placing: RwLock<()>,
     events: UnboundedSender<Event>,
 }
 
@@ -59,9 +61,7 @@ impl DerefMut for Locked<'_> {
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let Kept { world, journal } = &mut *self.0;
-        if let Err(error) = journal.record(world) {
-            tracing::error!(%error, "a change is not written down: a restart will not know it");
-        }
+        journal.record(world);
     }
 }
 
@@ -87,6 +87,7 @@ impl Endpoint {
             settings: Mutex::new(parts.settings),
             emulator: parts.emulator,
             faults: Faults::new(),
+            placing: RwLock::default(),
             events: parts.events,
         }
     }
@@ -100,10 +101,15 @@ impl Endpoint {
     pub(crate) fn forget(&self) -> World {
         let Kept { world, journal } = &mut *lock(&self.kept);
         let old = std::mem::take(world);
-        if let Err(error) = journal.rewrite(world) {
-            tracing::error!(%error, "the reset is not written down: a restart will not know it");
-        }
+        journal.start_over(world);
         old
+    }
+
+    /// Why the world cannot be written down, also now; none when all of it is.
+    pub(crate) fn unwritten(&self) -> Option<String> {
+        let Kept { world, journal } = &mut *lock(&self.kept);
+        journal.record(world);
+        journal.failure().map(|reason| format!("The state of the local EC2 cannot be written: {reason}"))
     }
 
     /// The settings at this moment.
@@ -167,4 +173,32 @@ impl Endpoint {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+impl Endpoint {
+    /// One for a test, whose instances do not boot.
+    pub(crate) fn in_folder(folder: &std::path::Path) -> Self {
+        let base_image = folder.join("missing.tar");
+        let options = crate::Options {
+            listen: ([127, 0, 0, 1], 0).into(),
+            state_dir: folder.to_owned(),
+            delays: crate::DelayProfile::Instant,
+            base_image: base_image.clone(),
+            isolation: None,
+            events_url: None,
+            describe_lag: std::time::Duration::ZERO,
+            registration_events: false,
+        };
+        let (journal, world) = Journal::open(folder).expect("a folder");
+        Endpoint::new(Parts {
+            host: Host::open(folder, &base_image, None).expect("a folder"),
+            journal,
+            world,
+            base_size: 0,
+            settings: Settings::from(&options),
+            emulator: None,
+            events: tokio::sync::mpsc::unbounded_channel().0,
+        })
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -18,6 +18,7 @@ use crate::api::DEFAULT_REGION;
 use crate::emulator::Emulator;
 use crate::endpoint::{Endpoint, Parts};
 use crate::guest::{GuestError, Host};
+use crate::request_limits::RequestLimits;
 use crate::settings::Settings;
 use crate::world::source::Variant;
 use crate::world::{Journal, JournalError};
@@ -75,6 +76,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     endpoint: Arc<Endpoint>,
+    limits: RequestLimits,
     /// Sends the events, until it is told to end.
     postman: (oneshot::Sender<()>, JoinHandle<()>),
 }
@@ -118,7 +120,12 @@ impl Server {
         let (tell, told) = oneshot::channel();
         let postman = (tell, tokio::spawn(postman::send_all(endpoint.clone(), queue, told)));
         resume::resume(&endpoint).await;
-        Ok(Server { listener, address, endpoint, postman })
+        Ok(Server { listener, address, endpoint, limits: RequestLimits::default(), postman })
+    }
+
+    /// The same with other limits of its requests.
+    pub fn with_limits(self, limits: RequestLimits) -> Self {
+        Server { limits, ..self }
     }
 
     /// What people need to use it.
@@ -147,7 +154,7 @@ impl Server {
             tokio::select! {
                 () = &mut told => break,
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => serve_connection(self.endpoint.clone(), stream),
+                    Ok((stream, _)) => serve_connection(self.endpoint.clone(), self.limits, stream),
                     Err(error) => {
                         tracing::warn!(%error, "a connection is lost");
                         // Too many open files, say: it would fail again at once.
@@ -168,13 +175,14 @@ impl Server {
     }
 }
 
-fn serve_connection(endpoint: Arc<Endpoint>, stream: tokio::net::TcpStream) {
+fn serve_connection(endpoint: Arc<Endpoint>, limits: RequestLimits, stream: tokio::net::TcpStream) {
     // Small answers on kept connections: waiting to fill a packet would cost 40 ms each.
     stream.set_nodelay(true).ok();
     tokio::spawn(async move {
-        let service = service_fn(|request| dispatch::handle(endpoint.clone(), request));
-        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = connection.await {
+        let service = service_fn(|request| dispatch::handle(endpoint.clone(), limits, request));
+        let mut http = hyper::server::conn::http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(limits.head);
+        if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
             tracing::debug!(%error, "a connection ended early");
         }
     });

@@ -51,8 +51,11 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
         ("POST", "resources") => read(body).and_then(|handed| resources::take_over(endpoint, handed)),
         _ => Err(ApiError::new("NotFound", format!("no such route: {method} /_local/{route}"))),
     };
-    let (status, body) = match outcome {
-        Ok(answer) => (200, answer),
+    let changes_world = ["reset", "release-image", "resources"].contains(&route);
+    let unwritten = || endpoint.unwritten().filter(|_| changes_world);
+    let (status, body) = match outcome.map(|answer| (answer, unwritten())) {
+        Ok((answer, None)) => (200, answer),
+        Ok((_, Some(reason))) => (500, json!({"error": reason})),
         Err(error) if error.code == "NotFound" => (404, json!({"error": error.message})),
         Err(error) => (400, json!({"error": error.message})),
     };

@@ -1,5 +1,7 @@
 //! The snapshots that calls name, and what may be done with them.
 
+use std::str::FromStr;
+
 use super::Call;
 use super::refusal::Refusal;
 use super::store::{BLOCK, Store};
@@ -45,6 +47,19 @@ impl Call<'_> {
         Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("The snapshot {id} is not 'completed'.")))
     }
 
+    /// Reads what files of complete snapshots hold. They may be deleted meanwhile: their files go after them, so what was read
+    /// of those that are still there is whole.
+    pub(super) fn read_files<T>(
+        &self,
+        ids: &[&str],
+        read: impl FnOnce(&Store) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let outcome = read(&self.store());
+        let world = self.endpoint.world();
+        ids.iter().try_for_each(|id| self.readable(&world, id).map(drop))?;
+        outcome
+    }
+
     /// One of the account's own that takes blocks.
     pub(super) fn writable<'w>(&self, world: &'w World, id: &str) -> Result<&'w Snapshot, Refusal> {
         let (snapshot, row) = self.visible(world, id)?;
@@ -67,10 +82,15 @@ fn check_id(id: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("'{id}' is not the ID of a snapshot.")))
 }
 
+/// A number in the one form in which the API writes it: neither `+1` nor `01`.
+pub(super) fn number<T: FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|number: &T| number.to_string() == text)
+}
+
 /// The index of a block of a volume of this size.
 pub(super) fn block_index(text: &str, snapshot: &Snapshot) -> Result<u32, Refusal> {
     let blocks = u64::from(snapshot.size) * BLOCKS_OF_GIB;
-    let index = text.parse::<u32>().ok().filter(|index| u64::from(*index) < blocks);
+    let index = number::<u32>(text).filter(|index| u64::from(*index) < blocks);
     let message = || format!("The block index '{text}' is not one of 0 to {}.", blocks - 1);
     index.ok_or_else(|| Refusal::invalid("INVALID_BLOCK", message()))
 }

@@ -11,28 +11,27 @@ impl Endpoint {
     pub(super) fn await_blocks(self: &Arc<Self>, id: &str) {
         let (endpoint, id) = (self.clone(), id.to_owned());
         self.spawn(async move {
-            while let Some(rest) = endpoint.time_left(&id) {
-                if rest.is_zero() {
-                    return endpoint.give_up(&id);
-                }
+            while let Some(rest) = endpoint.wait_or_give_up(&id) {
                 tokio::time::sleep(rest).await;
             }
         });
     }
 
-    /// How long a snapshot still waits for a block; none when it waits for none.
-    fn time_left(&self, id: &str) -> Option<Duration> {
-        let world = self.world();
+    /// How long a snapshot still waits for a block; none when it waits for none, or is given up now. It is one look: a block or
+    /// the completion may come at this moment, and then counts.
+    pub(super) fn wait_or_give_up(&self, id: &str) -> Option<Duration> {
+        let mut world = self.world();
         let row = world.block_snapshots.get(id).filter(|row| !row.sealed)?;
+        let wait = Duration::from_secs(u64::from(row.timeout) * 60);
         world.snapshots.get(id).filter(|snapshot| snapshot.is_pending())?;
         let idle = self.host.blocks().last_write(id).ok()?.elapsed().unwrap_or_default();
-        Some(Duration::from_secs(u64::from(row.timeout) * 60).saturating_sub(idle))
-    }
-
-    fn give_up(&self, id: &str) {
-        if let Some(snapshot) = self.world().snapshots.get_mut(id) {
-            snapshot.failure = Some("No block was written in time, or the snapshot was not completed.".to_owned());
+        let rest = wait.saturating_sub(idle);
+        if !rest.is_zero() {
+            return Some(rest);
         }
+        world.snapshots.get_mut(id)?.failure =
+            Some("No block was written in time, or the snapshot was not completed.".to_owned());
+        None
     }
 
     /// Makes a sealed snapshot complete when one of that size would be.

@@ -6,6 +6,8 @@ mod read;
 mod refusal;
 mod start;
 pub(crate) mod store;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod write;
 
@@ -174,20 +176,5 @@ fn answer(outcome: Result<Success, Refusal>) -> Reply {
             let headers = vec![("x-amzn-errortype", refusal.exception)];
             Reply { status: refusal.status, content_type: CONTENT_TYPE, headers, body: body.to_string().into() }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_told_apart_from_those_of_other_services() {
-        assert!(is_path("/snapshots") && is_path("/snapshots/snap-1/blocks"));
-        assert!(!is_path("/") && !is_path("/snapshotsx"));
-        assert_eq!(route(&Method::POST, "/snapshots"), Route::Start);
-        assert_eq!(route(&Method::GET, "/snapshots"), Route::Unknown);
-        let list = Route::List { snapshot: "snap-1".to_owned() };
-        assert_eq!(route(&Method::GET, "/snapshots/snap-1/blocks"), list);
     }
 }

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::find::block_index;
+use super::find::{block_index, number};
 use super::refusal::Refusal;
 use super::store::BLOCK;
 use super::write::SHA256;
@@ -21,7 +21,7 @@ pub(super) fn list(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
     let size = call.readable(&call.endpoint.world(), id)?.0.size;
     let page = Page::read(call, id.to_owned())?;
     let expiry = tokens::expiry();
-    let blocks = call.store().blocks(id)?.into_keys();
+    let blocks = call.read_files(&[id], |store| Ok(store.blocks(id)?))?.into_keys();
     let entry = |index| json!({"BlockIndex": index, "BlockToken": tokens::of_block(id, index, expiry)});
     Ok(page.answer("Blocks", blocks, entry, size, expiry))
 }
@@ -41,7 +41,7 @@ pub(super) fn list_changed(call: &Call<'_>, second: &str) -> Result<Success, Ref
     };
     let page = Page::read(call, format!("{first} {second}"))?;
     let expiry = tokens::expiry();
-    let (old, new) = (call.store().blocks(first)?, call.store().blocks(second)?);
+    let (old, new) = call.read_files(&[first, second], |store| Ok((store.blocks(first)?, store.blocks(second)?)))?;
     let shared = |index: &u32| match (old.get(index), new.get(index)) {
         (Some(old), Some(new)) => old.is_shared_with(new),
         _ => false,
@@ -64,9 +64,11 @@ pub(super) fn get(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
     let index = block_index(index, call.readable(&call.endpoint.world(), id)?.0)?;
     let token = call.request.asked("blockToken").ok_or_else(|| Refusal::parameter("blockToken", "is required."))?;
     tokens::check_block(token, id, index)?;
-    let store = call.store();
     let missing = || Refusal::invalid("INVALID_BLOCK", format!("The snapshot {id} has no block {index}."));
-    let (digest, data) = store.read(&store.block(id, index)?.ok_or_else(missing)?)?;
+    let (digest, data) = call.read_files(&[id], |store| {
+        let place = store.block(id, index)?.ok_or_else(missing)?;
+        Ok(store.read(&place)?)
+    })?;
     let headers = vec![
         ("x-amz-data-length", data.len().to_string()),
         ("x-amz-checksum", STANDARD.encode(digest)),
@@ -85,16 +87,16 @@ struct Page {
 impl Page {
     /// `list` says what it is a page of. A token goes before the index to begin at.
     fn read(call: &Call<'_>, list: String) -> Result<Self, Refusal> {
-        let size = match call.request.asked("maxResults").map(str::parse) {
+        let size = match call.request.asked("maxResults").map(number::<usize>) {
             None => *PAGE.end(),
             // The API says 100 at least, and its questions and answers that fewer get 100.
-            Some(Ok(size)) if (1..=*PAGE.end()).contains(&size) => size.max(*PAGE.start()),
+            Some(Some(size)) if (1..=*PAGE.end()).contains(&size) => size.max(*PAGE.start()),
             Some(_) => return Err(Refusal::parameter("MaxResults", "is 100 to 10000.")),
         };
         let start = match (call.request.asked("pageToken"), call.request.asked("startingBlockIndex")) {
             (Some(token), _) => tokens::page_start(token, &list)?,
             (None, Some(index)) => {
-                index.parse().map_err(|_| Refusal::parameter("StartingBlockIndex", "is a block's index."))?
+                number(index).ok_or_else(|| Refusal::parameter("StartingBlockIndex", "is a block's index."))?
             }
             (None, None) => 0,
         };

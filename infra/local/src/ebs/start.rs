@@ -40,63 +40,121 @@ struct Tag {
     value: String,
 }
 
+/// A request that is right in itself.
+struct Order {
+    input: Input,
+    tags: Tags,
+    /// Key of the client token, and the digest of what it goes with.
+    token: Option<(String, String)>,
+}
+
+/// What an order comes to in a world.
+enum Decision {
+    /// An earlier one made this.
+    Made(String),
+    New(Box<(Snapshot, BlockSnapshot)>),
+}
+
 /// Starts a snapshot that blocks are written to. A client token makes the call repeatable.
 pub(super) fn start(call: &Call<'_>) -> Result<Success, Refusal> {
-    let unreadable = |error: serde_json::Error| Refusal::parameter("The body", &format!("is not readable: {error}"));
-    let request: Value = serde_json::from_slice(&call.request.body).map_err(unreadable)?;
-    let digest = ids::digest(&request.to_string());
-    let input: Input = serde_json::from_value(request).map_err(unreadable)?;
-    input.check()?;
-    let tags = tags(&input.tags)?;
-    let token = input.client_token.as_ref().map(|token| format!("{}/StartSnapshot/{token}", call.scope));
-    let mut world = call.endpoint.world();
-    if let Some(made) = token
-        .as_ref()
-        .map(|key| world.made_before(key, &digest))
-        .transpose()
-        .map_err(|_| Refusal::conflict())?
-        .flatten()
-    {
-        let id = made.first().map(String::as_str).unwrap_or_default();
-        return answer(&world, id);
-    }
-    let size = input.size()?;
-    let parent = input.parent_snapshot_id.as_deref().map(|id| call.readable(&world, id)).transpose()?;
-    if let Some((parent, _)) = parent.filter(|(parent, _)| parent.size > size) {
-        let message = format!("The volume is smaller than that of the parent snapshot, {} GiB.", parent.size);
-        return Err(Refusal::invalid("INVALID_VOLUME_SIZE", message));
-    }
-    let kms_key = key(call, &world, &input, parent.map(|(parent, _)| parent))?;
-    if world.pending_block_snapshots(call.scope) >= MOST_PENDING {
-        return Err(Refusal::too_many(MOST_PENDING));
-    }
+    let order = Order::read(call)?;
     let id = ids::resource("snap");
-    let row = BlockSnapshot {
-        parent: input.parent_snapshot_id.clone(),
-        line: parent.map_or_else(|| id.clone(), |(_, row)| row.line.clone()),
-        timeout: input.timeout.unwrap_or(TIMEOUT),
-        sealed: false,
-    };
-    call.store().begin(&id, input.parent_snapshot_id.as_deref())?;
-    world.snapshots.insert(
-        id.clone(),
-        Snapshot {
-            description: input.description,
+    {
+        let world = call.endpoint.world();
+        if let Decision::Made(made) = order.decide(call, &world, &id)? {
+            return answer(&world, &made);
+        }
+    }
+    // A link for each block of the parent takes a while for many, in which all other calls go on.
+    let linked = order.input.parent_snapshot_id.as_deref().map(|parent| call.store().begin(&id, Some(parent)));
+    let mut world = call.endpoint.world();
+    // The parent may be deleted meanwhile, the same order may have come again.
+    let outcome = order.decide(call, &world, &id).and_then(|decision| match decision {
+        Decision::Made(made) => answer(&world, &made),
+        Decision::New(new) => {
+            linked.unwrap_or_else(|| call.store().begin(&id, None))?;
+            order.keep(&mut world, &id, *new);
+            answer(&world, &id)
+        }
+    });
+    let is_new = world.snapshots.contains_key(&id);
+    drop(world);
+    if is_new {
+        call.endpoint.await_blocks(&id);
+    } else {
+        // Nothing is there where it was not begun; what stays is removed at the next start.
+        call.store().remove(&id).unwrap_or_default();
+    }
+    outcome
+}
+
+impl Order {
+    fn read(call: &Call<'_>) -> Result<Self, Refusal> {
+        let unreadable =
+            |error: serde_json::Error| Refusal::parameter("The body", &format!("is not readable: {error}"));
+        let mut request: Value = serde_json::from_slice(&call.request.body).map_err(unreadable)?;
+        drop_nulls(&mut request);
+        let digest = ids::digest(&request.to_string());
+        let input: Input = serde_json::from_value(request).map_err(unreadable)?;
+        input.check()?;
+        let tags = tags(&input.tags)?;
+        let token = input.client_token.as_ref().map(|token| format!("{}/StartSnapshot/{token}", call.scope));
+        Ok(Order { input, tags, token: token.map(|key| (key, digest)) })
+    }
+
+    /// What it comes to; `id` is that of a new snapshot.
+    fn decide(&self, call: &Call<'_>, world: &World, id: &str) -> Result<Decision, Refusal> {
+        if let Some((key, digest)) = &self.token
+            && let Some(made) = world.made_before(key, digest).map_err(|_| Refusal::conflict())?
+        {
+            return Ok(Decision::Made(made.first().cloned().unwrap_or_default()));
+        }
+        let (input, size) = (&self.input, self.input.size()?);
+        let parent = input.parent_snapshot_id.as_deref().map(|id| call.readable(world, id)).transpose()?;
+        if let Some((parent, _)) = parent.filter(|(parent, _)| parent.size > size) {
+            let message = format!("The volume is smaller than that of the parent snapshot, {} GiB.", parent.size);
+            return Err(Refusal::invalid("INVALID_VOLUME_SIZE", message));
+        }
+        let kms_key = key(call, world, input, parent.map(|(parent, _)| parent))?;
+        if world.pending_block_snapshots(call.scope) >= MOST_PENDING {
+            return Err(Refusal::too_many(MOST_PENDING));
+        }
+        let snapshot = Snapshot {
+            description: input.description.clone(),
             size,
             encrypted: kms_key.is_some(),
             kms_key,
-            tags,
-            ..Snapshot::begun(&id, call.scope, call.request.action())
-        },
-    );
-    world.block_snapshots.insert(id.clone(), row);
-    if let Some(key) = token {
-        world.remember(key, digest, vec![id.clone()]);
+            tags: self.tags.clone(),
+            ..Snapshot::begun(id, call.scope, call.request.action())
+        };
+        let row = BlockSnapshot {
+            parent: input.parent_snapshot_id.clone(),
+            line: parent.map_or_else(|| id.to_owned(), |(_, row)| row.line.clone()),
+            timeout: input.timeout.unwrap_or(TIMEOUT),
+            sealed: false,
+        };
+        Ok(Decision::New(Box::new((snapshot, row))))
     }
-    let answer = answer(&world, &id);
-    drop(world);
-    call.endpoint.await_blocks(&id);
-    answer
+
+    fn keep(&self, world: &mut World, id: &str, (snapshot, row): (Snapshot, BlockSnapshot)) {
+        world.snapshots.insert(id.to_owned(), snapshot);
+        world.block_snapshots.insert(id.to_owned(), row);
+        if let Some((key, digest)) = &self.token {
+            world.remember(key.clone(), digest.clone(), vec![id.to_owned()]);
+        }
+    }
+}
+
+/// Takes away the members that are `null`: to AWS's protocols they are not there.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 impl Input {

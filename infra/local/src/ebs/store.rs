@@ -128,7 +128,10 @@ impl Store {
 
     /// Removes the blocks of a snapshot. Those that others share stay theirs.
     pub(super) fn remove(&self, id: &str) -> io::Result<()> {
-        fs::remove_dir_all(self.0.join(id))
+        // Under another name: a block that is written at this moment would keep its folder from being removed.
+        let gone = self.0.join(ids::resource("gone"));
+        fs::rename(self.0.join(id), &gone)?;
+        fs::remove_dir_all(gone)
     }
 
     /// Removes all but these snapshots' blocks.

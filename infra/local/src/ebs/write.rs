@@ -1,10 +1,12 @@
 //! PutSnapshotBlock and CompleteSnapshot.
 
+use std::sync::PoisonError;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::find::block_index;
+use super::find::{block_index, number};
 use super::refusal::Refusal;
 use super::store::{BLOCK, BlockDigest, digest_of};
 use super::{Call, Content, Success};
@@ -31,7 +33,7 @@ pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
         return Err(Refusal::invalid("INVALID_BLOCK", format!("The block has {} bytes, not {BLOCK}.", data.len())));
     }
     if let Some(progress) = call.request.header(PROGRESS)
-        && !progress.parse::<u8>().is_ok_and(|percent| percent <= 100)
+        && number::<u8>(progress).is_none_or(|percent| percent > 100)
     {
         return Err(Refusal::parameter("x-amz-Progress", "is 0 to 100."));
     }
@@ -41,26 +43,48 @@ pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
         return Err(Refusal::invalid("INVALID_BLOCK", "The checksum is not that of the block's data."));
     }
     let store = call.store();
-    let draft = store.draft(id, data, &digest)?;
-    // Looked at again, and put in its place before anybody else looks: the snapshot may have been completed meanwhile.
+    let draft = store.draft(id, data, &digest);
+    // Looked at again, and put in its place before anybody else looks: the snapshot may have been completed meanwhile, or
+    // deleted with its folder.
+    let _placing = call.endpoint.placing.read().unwrap_or_else(PoisonError::into_inner);
     let world = call.endpoint.world();
     if let Err(refusal) = call.writable(&world, id) {
-        store.discard(draft);
+        draft.into_iter().for_each(|draft| store.discard(draft));
         return Err(refusal);
     }
-    store.put(id, index, draft)?;
+    store.put(id, index, draft?)?;
     let headers = vec![(CHECKSUM, STANDARD.encode(digest)), (ALGORITHM, SHA256.to_owned())];
     Ok(Success { status: 201, headers, content: Content::Json(json!({})) })
 }
 
 /// Seals a snapshot whose blocks are all there. It is complete a while later.
 pub(super) fn complete(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
+    // No block comes while they are counted, which takes a while for many; all other calls go on.
+    let counting = call.endpoint.placing.write().unwrap_or_else(PoisonError::into_inner);
+    call.writable(&call.endpoint.world(), id)?;
+    let counted = counted(call, id);
     let mut world = call.endpoint.world();
     call.writable(&world, id)?;
-    let count: usize = match call.request.header(COUNT).map(str::parse) {
-        Some(Ok(count)) => count,
-        _ => return Err(Refusal::parameter("x-amz-ChangedBlocksCount", "is a number of blocks, and required.")),
-    };
+    let count = counted?;
+    if let Some(row) = world.block_snapshots.get_mut(id) {
+        row.sealed = true;
+    }
+    if let Some(snapshot) = world.snapshots.get_mut(id) {
+        snapshot.content = (count * BLOCK) as u64;
+    }
+    drop((world, counting));
+    call.endpoint.finish_blocks(id);
+    let body = json!({"Status": "pending"});
+    Ok(Success { status: 202, headers: Vec::new(), content: Content::Json(body) })
+}
+
+/// How many blocks were written to a snapshot: those that the request tells of.
+fn counted(call: &Call<'_>, id: &str) -> Result<usize, Refusal> {
+    let count: usize = call
+        .request
+        .header(COUNT)
+        .and_then(number)
+        .ok_or_else(|| Refusal::parameter("x-amz-ChangedBlocksCount", "is a number of blocks, and required."))?;
     let written = call.store().written(id)?;
     if written.len() != count {
         let rule = format!("is {count}, but {} blocks were written to the snapshot.", written.len());
@@ -73,16 +97,7 @@ pub(super) fn complete(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
             return Err(Refusal::parameter("x-amz-Checksum", "is not that of the blocks' checksums in their order."));
         }
     }
-    if let Some(row) = world.block_snapshots.get_mut(id) {
-        row.sealed = true;
-    }
-    if let Some(snapshot) = world.snapshots.get_mut(id) {
-        snapshot.content = (count * BLOCK) as u64;
-    }
-    drop(world);
-    call.endpoint.finish_blocks(id);
-    let body = json!({"Status": "pending"});
-    Ok(Success { status: 202, headers: Vec::new(), content: Content::Json(body) })
+    Ok(count)
 }
 
 /// The checksum of the request, when it has one.

@@ -32,7 +32,7 @@ impl Params {
         self.get(name).ok_or_else(message)
     }
 
-    pub(super) fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.get(name) == Some("true")
     }
 

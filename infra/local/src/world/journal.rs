@@ -3,15 +3,20 @@
 //! The file is a list of changes, one line for all that happened under one lock. A line is written before the lock is
 //! released, so before any answer tells about it; a line that is cut off at the end never happened. At the start the
 //! changes are played back and written anew as one state. A crash of the whole machine may lose the last seconds.
+//! Where the disk is full, the rows that changed are remembered and written once there is room.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::World;
+use super::lines::{Disk, Lines, Machine};
+use super::table::Rows;
 
+/// Name of the file.
+const FILE: &str = "world.jsonl";
 /// Version of the file's format: another one is refused.
 const VERSION: u64 = 1;
 /// Bytes of changes after which the file is written anew.
@@ -28,47 +33,99 @@ pub(crate) enum JournalError {
     Damaged { path: PathBuf, line: usize, source: serde_json::Error },
 }
 
-/// The open file.
+/// What the world is kept in.
 #[derive(Debug)]
-pub(crate) struct Journal {
-    path: PathBuf,
-    file: File,
-    /// Bytes since it was written anew.
-    written: u64,
+pub(crate) struct Journal<D = Machine> {
+    lines: Lines<D>,
+    /// The length at which the file is written anew.
+    longest: u64,
+    /// Whether the file is of a world that was given up.
+    is_of_another: bool,
+    /// Why the last change could not be written.
+    failure: Option<String>,
 }
 
 impl Journal {
     /// Reads the world that is kept in a folder; an empty one when there is none.
     pub(crate) fn open(folder: &Path) -> Result<(Self, World), JournalError> {
-        let path = folder.join("world.jsonl");
+        Self::open_on(Machine, folder)
+    }
+}
+
+impl<D: Disk> Journal<D> {
+    fn open_on(disk: D, folder: &Path) -> Result<(Self, World), JournalError> {
+        let path = folder.join(FILE);
+        let mut world = read(&path)?;
         let failed = |source| JournalError::File { path: path.clone(), source };
-        let mut world = World::default();
-        match File::open(&path) {
-            Ok(file) => play_back(&path, BufReader::new(file), &mut world)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
-        let file = write_anew(&path, &mut world).map_err(failed)?;
-        Ok((Journal { path, file, written: 0 }, world))
+        let text = state(&mut world).map_err(failed)?;
+        let lines = Lines::create(disk, &path, &text).map_err(failed)?;
+        let longest = lines.length() + LONGEST;
+        Ok((Journal { lines, longest, is_of_another: false, failure: None }, world))
     }
 
-    /// Writes what changed. Does nothing when nothing did.
-    pub(crate) fn record(&mut self, world: &mut World) -> io::Result<()> {
-        let Some(line) = changes(world)? else { return Ok(()) };
-        self.file.write_all(line.as_bytes())?;
-        self.written += line.len() as u64;
-        if self.written > LONGEST {
-            self.rewrite(world)?;
+    /// Writes what changed. Does nothing when nothing did. What cannot be written is tried again the next time, with what has
+    /// changed since.
+    pub(crate) fn record(&mut self, world: &mut World) {
+        match self.write(world) {
+            Ok(()) if self.failure.take().is_some() => tracing::info!("the state is written down again"),
+            Ok(()) => {}
+            Err(error) => {
+                if self.failure.replace(error.to_string()).is_none() {
+                    tracing::error!(%error, "a change is not written down: a restart would not know it");
+                }
+            }
+        }
+    }
+
+    /// Writes a world in place of that of which the file is.
+    pub(crate) fn start_over(&mut self, world: &mut World) {
+        self.is_of_another = true;
+        self.record(world);
+    }
+
+    /// Why there are changes that are not written; none when all are.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    fn write(&mut self, world: &mut World) -> io::Result<()> {
+        if self.is_of_another {
+            return self.rewrite(world);
+        }
+        let Some(line) = line(world, |rows| rows.changes())? else { return Ok(()) };
+        match self.lines.append(&line) {
+            Err(_) if self.lines.is_torn() => return self.rewrite(world),
+            appended => appended?,
+        }
+        settle(world);
+        // What fails here is written already.
+        if self.lines.length() > self.longest
+            && let Err(error) = self.rewrite(world)
+        {
+            tracing::warn!(%error, "the state stays longer than it need be");
+            self.longest = self.lines.length() + LONGEST;
         }
         Ok(())
     }
 
     /// Writes the whole world in place of all changes.
-    pub(crate) fn rewrite(&mut self, world: &mut World) -> io::Result<()> {
-        self.file = write_anew(&self.path, world)?;
-        self.written = 0;
+    fn rewrite(&mut self, world: &mut World) -> io::Result<()> {
+        self.lines.replace(&state(world)?)?;
+        settle(world);
+        self.is_of_another = false;
+        self.longest = self.lines.length() + LONGEST;
         Ok(())
     }
+}
+
+fn read(path: &Path) -> Result<World, JournalError> {
+    let mut world = World::default();
+    match File::open(path) {
+        Ok(file) => play_back(path, BufReader::new(file), &mut world)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(JournalError::File { path: path.to_owned(), source }),
+    }
+    Ok(world)
 }
 
 fn play_back(path: &Path, reader: impl BufRead, world: &mut World) -> Result<(), JournalError> {
@@ -104,54 +161,27 @@ fn put_back(world: &mut World, (table, id, row): (String, String, Value)) -> ser
     }
 }
 
-fn changes(world: &mut World) -> io::Result<Option<String>> {
+/// The line that tells of some rows; none when there are none.
+fn line(
+    world: &mut World,
+    rows: impl Fn(&dyn Rows) -> serde_json::Result<Vec<(String, Value)>>,
+) -> io::Result<Option<String>> {
     let mut all: Vec<(&str, String, Value)> = Vec::new();
-    for (name, rows) in world.tables() {
-        all.extend(rows.take_changes()?.into_iter().map(|(id, row)| (name, id, row)));
+    for (name, table) in world.tables() {
+        all.extend(rows(table)?.into_iter().map(|(id, row)| (name, id, row)));
     }
     let line = if all.is_empty() { None } else { Some(serde_json::to_string(&all)? + "\n") };
     Ok(line)
 }
 
-/// Writes all of it to a new file that then takes the place of the old one.
-fn write_anew(path: &Path, world: &mut World) -> io::Result<File> {
-    world.tables().into_iter().for_each(|(_, rows)| rows.touch());
-    let text = format!("{}\n{}", json!([version()]), changes(world)?.unwrap_or_default());
-    let new = path.with_extension("new");
-    let mut file = File::options().create(true).write(true).truncate(true).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    Ok(file)
+/// The file of a world that nothing has happened to.
+fn state(world: &mut World) -> io::Result<String> {
+    Ok(format!("{}\n{}", json!([version()]), line(world, |rows| rows.all())?.unwrap_or_default()))
+}
+
+fn settle(world: &mut World) {
+    world.tables().into_iter().for_each(|(_, rows)| rows.settle());
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::Scope;
-    use crate::world::Network;
-
-    #[test]
-    fn a_world_comes_back_without_the_line_that_was_cut_off() {
-        let folder = tempfile::tempdir().unwrap();
-        let scope = Scope { account: "000000000000".into(), region: "eu-west-1".into() };
-        let (mut journal, mut world) = Journal::open(folder.path()).unwrap();
-        for name in ["kept", "removed"] {
-            world.networks.insert(name.to_owned(), Network::default_of(&scope));
-        }
-        journal.record(&mut world).unwrap();
-        world.networks.remove("removed");
-        journal.record(&mut world).unwrap();
-        journal.file.write_all(br#"[["networks","kept",nu"#).unwrap();
-        drop(journal);
-        let (_, back) = Journal::open(folder.path()).unwrap();
-        assert_eq!(back.networks.keys().collect::<Vec<_>>(), ["kept"]);
-    }
-
-    #[test]
-    fn another_version_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("world.jsonl"), "[[\"format\",\"version\",99]]\n").unwrap();
-        assert!(matches!(Journal::open(folder.path()), Err(JournalError::Version { .. })));
-    }
-}
+mod tests;

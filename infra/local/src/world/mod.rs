@@ -9,6 +9,7 @@ mod instance;
 mod journal;
 mod key_pair;
 mod launch_template;
+mod lines;
 mod network;
 pub(crate) mod source;
 mod storage;

@@ -55,18 +55,27 @@ impl<T> Table<T> {
 
 /// What the journal does with every table, whatever its rows are.
 pub(crate) trait Rows {
-    /// Takes what changed since the last time: the row now, none when it is gone.
-    fn take_changes(&mut self) -> serde_json::Result<Vec<(String, Value)>>;
+    /// What changed since it was settled: the row now, none when it is gone.
+    fn changes(&self) -> serde_json::Result<Vec<(String, Value)>>;
+    /// All rows.
+    fn all(&self) -> serde_json::Result<Vec<(String, Value)>>;
+    /// Counts all rows as written down.
+    fn settle(&mut self);
     /// Puts back a row, or takes it away (`null`), as the journal says.
     fn put_back(&mut self, id: String, row: Value) -> serde_json::Result<()>;
-    /// Counts all rows as changed.
-    fn touch(&mut self);
 }
 
 impl<T: Serialize + DeserializeOwned> Rows for Table<T> {
-    fn take_changes(&mut self) -> serde_json::Result<Vec<(String, Value)>> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().map(|id| Ok((id.clone(), serde_json::to_value(self.rows.get(&id))?))).collect()
+    fn changes(&self) -> serde_json::Result<Vec<(String, Value)>> {
+        self.changed.iter().map(|id| Ok((id.clone(), serde_json::to_value(self.rows.get(id))?))).collect()
+    }
+
+    fn all(&self) -> serde_json::Result<Vec<(String, Value)>> {
+        self.rows.iter().map(|(id, row)| Ok((id.clone(), serde_json::to_value(row)?))).collect()
+    }
+
+    fn settle(&mut self) {
+        self.changed.clear();
     }
 
     fn put_back(&mut self, id: String, row: Value) -> serde_json::Result<()> {
@@ -75,9 +84,5 @@ impl<T: Serialize + DeserializeOwned> Rows for Table<T> {
             None => drop(self.rows.remove(&id)),
         }
         Ok(())
-    }
-
-    fn touch(&mut self) {
-        self.changed.extend(self.rows.keys().cloned());
     }
 }

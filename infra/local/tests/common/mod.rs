@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use goldsmith_local::{DelayProfile, Options, Server};
+use goldsmith_local::{DelayProfile, Options, RequestLimits, Server};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -54,6 +54,17 @@ impl TestEndpoint {
         lag: Duration,
     ) -> Self {
         let server = Server::bind(options(folder, base_image, events, lag)).await.unwrap();
+        Self::run(server, state)
+    }
+
+    /// Starts one without a base image, with limits of its requests.
+    pub(crate) async fn start_limited(limits: RequestLimits) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let server = bind(&state.path().join("state")).await.unwrap();
+        Self::run(server.with_limits(limits), state)
+    }
+
+    fn run(server: Server, state: tempfile::TempDir) -> Self {
         let (stop, told) = oneshot::channel();
         let client = Client::at(server.address());
         let done = tokio::spawn(server.run(async { drop(told.await) }));

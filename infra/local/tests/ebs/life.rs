@@ -1,12 +1,13 @@
 //! What snapshots by blocks keep: what was written, what their parents have, over a restart and not longer than they live.
 
 use std::fs::File;
+use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::caller::{Ebs, block, checksum, completed, escaped, in_state, json, started, written};
-use crate::common::{TestEndpoint, endpoint};
+use crate::caller::{Ebs, block, checksum, completed, escaped, headers, in_state, json, started, written};
+use crate::common::{TestEndpoint, endpoint, until};
 
 fn indexes(list: &Value) -> Vec<u64> {
     list.as_array().unwrap().iter().map(|block| block["BlockIndex"].as_u64().unwrap()).collect()
@@ -112,4 +113,72 @@ async fn they_survive_a_restart_and_are_given_up_when_nothing_is_written() {
     client.admin("POST", "reset", &json!({}));
     assert_eq!(std::fs::read_dir(&blocks).unwrap().count(), 0);
     second.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_is_deleted_while_a_block_comes_does_not_exist_and_leaves_nothing() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let data = block('a');
+    let good = headers(&data);
+    // At another moment of the call each time.
+    for moment in 0..30 {
+        let id = started(client, json!({}));
+        let (path, good, data) = (format!("/snapshots/{id}/blocks/0"), good.clone(), data.clone());
+        let put = tokio::task::spawn_blocking(move || client.call("PUT", &path, &good, &data));
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        client.ec2_value("DeleteSnapshot", &[("SnapshotId", &id)], "return");
+        let answer = put.await.unwrap();
+        assert!([201, 404].contains(&answer.status), "{}: {}", answer.status, answer.body);
+    }
+    let left = std::fs::read_dir(endpoint.state_dir().join("state/blocks")).unwrap();
+    assert_eq!(left.count(), 0);
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_calls_go_on_while_many_blocks_are_counted() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let id = started(client, json!({}));
+    assert_eq!(client.put(&id, 0, 'a').status, 201);
+    // A block whose digest can only be read when somebody gives it: as if there were no end of blocks.
+    let file = endpoint.state_dir().join("state/blocks").join(&id).join("own/0");
+    let digest = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let counted = id.clone();
+    let complete = tokio::task::spawn_blocking(move || client.complete(&counted, 1, "").status);
+    // It is open for writing once the endpoint reads it.
+    let mut pipe = tokio::task::spawn_blocking(move || File::options().write(true).open(file)).await.unwrap().unwrap();
+    let described = tokio::task::spawn_blocking(move || client.ec2("DescribeSnapshots", &[]).elements("status"));
+    until("another call's answer", || described.is_finished().then_some(())).await;
+    assert_eq!(described.await.unwrap(), ["pending"]);
+    assert!(!complete.is_finished());
+    pipe.write_all(&digest[..32]).unwrap();
+    assert_eq!(complete.await.unwrap(), 202);
+    in_state(client, &id, "completed").await;
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_order_that_comes_many_times_at_once_makes_one_child() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let parent = written(client, json!({}), &[(0, 'a'), (1, 'b')]).await;
+    let order = json!({"ParentSnapshotId": parent, "ClientToken": "once"});
+    let calls: Vec<_> = (0..8)
+        .map(|_| {
+            let order = order.clone();
+            tokio::task::spawn_blocking(move || started(client, order))
+        })
+        .collect();
+    let mut ids = std::collections::BTreeSet::new();
+    for call in calls {
+        ids.insert(call.await.unwrap());
+    }
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    let left = std::fs::read_dir(endpoint.state_dir().join("state/blocks")).unwrap();
+    assert_eq!(left.count(), 2);
+    endpoint.end().await;
 }

@@ -49,6 +49,7 @@ async fn starts_that_are_refused() {
         json!({"ClientToken": "a b"}),
         json!({"ClientToken": long}),
         json!({"Tags": "none"}),
+        json!({"Tags": [null]}),
         json!({"KmsKeyArn": KEY}),
         json!({"KmsKeyArn": KEY, "Encrypted": false}),
     ];
@@ -70,6 +71,19 @@ async fn starts_that_are_refused() {
     let other = start(token);
     assert_eq!((other.status, other.header("x-amzn-errortype")), (409, Some("ConflictException")));
     invalid(&start(json!({"ParentSnapshotId": first})), "INVALID_SNAPSHOT_ID");
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_are_null_are_not_there() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let nulls = json!({"ParentSnapshotId": null, "Tags": null, "Description": null, "ClientToken": "once",
+        "Encrypted": null, "KmsKeyArn": null, "Timeout": null});
+    let id = started(client, nulls);
+    assert_eq!(started(client, json!({"ClientToken": "once"})), id);
+    let tagged = json!({"VolumeSize": 1, "Tags": [{"Key": "role", "Value": null}]});
+    assert_eq!(json(&client.start(&tagged))["Tags"], json!([{"Key": "role", "Value": ""}]));
     endpoint.end().await;
 }
 
@@ -122,7 +136,7 @@ async fn writes_that_are_refused() {
     let data = block('a');
     let put = |path: &str, headers: &str, data: &str| client.call("PUT", &format!("/snapshots/{path}"), headers, data);
     let (good, first) = (headers(&data), format!("{id}/blocks/0"));
-    for index in ["2048", "-1", "x", "4294967296"] {
+    for index in ["2048", "-1", "x", "4294967296", "+1", "01", "1.0"] {
         invalid(&put(&format!("{id}/blocks/{index}"), &good, &data), "INVALID_BLOCK");
     }
     refused(&put(&format!("{NO_SNAPSHOT}/blocks/0"), &good, &data), 404, "SNAPSHOT_NOT_FOUND");
@@ -143,7 +157,11 @@ async fn writes_that_are_refused() {
     assert_eq!(put(&first, &format!("{good}x-amz-Progress: 100\r\n"), &data).status, 201);
     invalid(&client.get(&format!("{id}/blocks")), "INVALID_SNAPSHOT_ID");
 
-    invalid(&client.complete(&id, 2, ""), "INVALID_PARAMETER_VALUE");
+    for count in ["2", "01", "+1"] {
+        let count = format!("x-amz-ChangedBlocksCount: {count}\r\n");
+        let path = format!("/snapshots/completion/{id}");
+        invalid(&client.call("POST", &path, &count, ""), "INVALID_PARAMETER_VALUE");
+    }
     invalid(&client.call("POST", &format!("/snapshots/completion/{id}"), "", ""), "INVALID_PARAMETER_VALUE");
     let sum = |checksum: &str| format!("x-amz-Checksum: {checksum}\r\nx-amz-Checksum-Algorithm: SHA256\r\n");
     let linear = "x-amz-Checksum-Aggregation-Method: LINEAR\r\n";
@@ -166,10 +184,12 @@ async fn reads_that_are_refused() {
     let client = endpoint.client;
     let id = written(client, json!({}), &[(0, 'a'), (1, 'b')]).await;
     let unrelated = written(client, json!({}), &[(0, 'a')]).await;
-    for size in ["0", "10001", "x"] {
+    for size in ["0", "10001", "x", "%2B100", "0100"] {
         invalid(&client.get(&format!("{id}/blocks?maxResults={size}")), "INVALID_PARAMETER_VALUE");
     }
-    invalid(&client.get(&format!("{id}/blocks?startingBlockIndex=-1")), "INVALID_PARAMETER_VALUE");
+    for index in ["-1", "%2B1", "01"] {
+        invalid(&client.get(&format!("{id}/blocks?startingBlockIndex={index}")), "INVALID_PARAMETER_VALUE");
+    }
     invalid(&client.get(&format!("{id}/blocks?pageToken=AAAA")), "INVALID_PAGE_TOKEN");
     invalid(&client.get(&format!("{id}/changedblocks")), "INVALID_PARAMETER_VALUE");
     let compare = |first: &str| client.get(&format!("{id}/changedblocks?firstSnapshotId={first}"));

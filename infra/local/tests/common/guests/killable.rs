@@ -25,7 +25,17 @@ pub(crate) struct Killable {
 
 impl Killable {
     pub(crate) fn start(state: &Path, base: &Path) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        Self::start_by(Command::new(std::env::current_exe().unwrap()), state, base)
+    }
+
+    /// Starts one whose calls fail, and which lives on, where its files become larger than they may.
+    pub(crate) fn start_bounded(state: &Path, base: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-ec", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(std::env::current_exe().unwrap());
+        Self::start_by(command, state, base)
+    }
+
+    fn start_by(mut command: Command, state: &Path, base: &Path) -> Self {
         command.args(["--exact", "serving", "--nocapture"]).env(SERVE[0], state).env(SERVE[1], base);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
