@@ -30,7 +30,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     let devices = block_devices::of_launch(params, world, call.scope, image)?;
     check_placement(params, &devices, &image.root_device)?;
     let network = world.network(call.scope);
-    let interface = params.structures("NetworkInterface").into_iter().next().unwrap_or_default();
+    let interface = interface(params)?;
     let subnet = subnet(&network, params, &interface)?;
     let profile = params.get("IamInstanceProfile.Name").or(params.get("IamInstanceProfile.Arn"));
     profile.map_or(Ok(()), |profile| network.check_profile(profile))?;
@@ -120,6 +120,26 @@ fn launchable<'w>(world: &'w World, call: &Call<'_>, id: &str) -> Result<&'w Ima
     }
     let message = format!("The image '{id}' is not in a valid state: {}", state.name());
     Err(ApiError::new("InvalidAMIID.Unavailable", message))
+}
+
+/// The first interface that the call describes. What it has is said there only (EC2 API reference, RunInstances,
+/// `PrivateIpAddress`, `SubnetId` and `SecurityGroupId`).
+fn interface(params: &Params) -> Result<Params, ApiError> {
+    let Some(first) = params.structures("NetworkInterface").into_iter().next() else { return Ok(Params::default()) };
+    let has_groups = ["SecurityGroupId", "SecurityGroup"].iter().any(|name| !params.list(name).is_empty());
+    let outside = [
+        (params.get("SubnetId").is_some(), "subnet ID"),
+        (params.get("PrivateIpAddress").is_some(), "private IP address"),
+        (has_groups, "security groups"),
+    ];
+    match outside.into_iter().find(|(is_given, _)| *is_given) {
+        None => Ok(first),
+        Some((_, what)) => {
+            let message =
+                format!("Network interfaces and an instance-level {what} may not be specified on the same request");
+            Err(ApiError::new("InvalidParameterCombination", message))
+        }
+    }
 }
 
 /// The address that the call wants, which must be one that its subnet gives; empty when it wants none. Only one instance can

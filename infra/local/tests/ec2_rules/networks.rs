@@ -161,3 +161,36 @@ async fn an_address_that_is_asked_for_is_one_that_the_subnet_gives() {
     assert_eq!(client.ec2_value("RunInstances", &form, "privateIpAddress"), "10.1.2.25");
     endpoint.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_interface_has_is_said_of_the_interface_only() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    hand_over(
+        client,
+        json!({"subnets": [{"id": SUBNET, "vpcId": VPC}], "securityGroups": [{"id": GROUP, "vpcId": VPC}]}),
+    );
+    let image = source(client);
+    let interface = [
+        ("ImageId", image.as_str()),
+        ("NetworkInterface.1.DeviceIndex", "0"),
+        ("NetworkInterface.1.SubnetId", SUBNET),
+        ("NetworkInterface.1.SecurityGroupId.1", GROUP),
+    ];
+    for (name, value, what) in [
+        ("SubnetId", SUBNET, "subnet ID"),
+        ("PrivateIpAddress", "10.0.0.9", "private IP address"),
+        ("SecurityGroupId.1", GROUP, "security groups"),
+        ("SecurityGroup.1", "default", "security groups"),
+    ] {
+        let refused = client.ec2("RunInstances", &[&interface[..], &[(name, value)]].concat());
+        assert_eq!(refused.element("Code").as_deref(), Some("InvalidParameterCombination"), "{}", refused.body);
+        let message =
+            format!("Network interfaces and an instance-level {what} may not be specified on the same request");
+        assert_eq!(refused.element("Message"), Some(message));
+    }
+    let launched = client.ec2("RunInstances", &interface);
+    assert_eq!(launched.element("subnetId").as_deref(), Some(SUBNET));
+    assert_eq!(launched.element("groupId").as_deref(), Some(GROUP));
+    endpoint.stop().await;
+}
