@@ -278,8 +278,8 @@ mod tests {
         stack.cloud.no_capacity("t3.small", Some("subnet-a"));
         stack.run(&Task::new(State::Launch)).await.unwrap();
         let launches = stack.cloud.requests().launches;
-        let tried: Vec<_> = launches.iter().map(|(_, launch)| launch.subnet.as_deref().unwrap()).collect();
-        assert_eq!(tried, ["subnet-a", "subnet-b"]);
+        let launched: Vec<_> = launches.iter().map(|(_, launch)| launch.subnet.as_deref().unwrap()).collect();
+        assert_eq!(launched, ["subnet-b"], "the first has no capacity");
     }
 
     #[tokio::test]

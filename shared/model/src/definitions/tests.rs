@@ -64,7 +64,8 @@ fn everything_that_is_known_is_read() {
           "components": [{"name": "nginx", "version": "1.x.x", "parameters": {"port": "8080", "mode": "slow"}}],
           "blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": {"volumeSize": 16, "volumeType": "gp3"}}],
           "tags": {"role": "web"}}],
-        [{"name": "small", "instanceTypes": ["t3.small", "t3a.small"], "securityGroupIds": ["sg-0123456789abcdef0"],
+        [{"name": "small", "instanceTypes": ["t3.small", "t3a.small"], "subnetIds": ["subnet-0123abcd"],
+          "securityGroupIds": ["sg-0123456789abcdef0"],
           "instanceMetadataOptions": {"httpPutResponseHopLimit": 2}, "resourceTags": {"team": "platform"},
           "keepOnFailure": "PT4H"}],
         [{"name": "two", "mustSucceed": "some", "distributions": [
