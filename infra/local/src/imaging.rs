@@ -52,19 +52,26 @@ impl Endpoint {
         }
     }
 
-    /// Gives an image and its root snapshot their layers; tells the bytes of the new one.
+    /// Gives an image and its root snapshot their layers; tells the bytes of the new one. It is removed again where nothing
+    /// needs it any more: the image may have been deregistered, and its snapshots deleted, while it was made.
     fn store_content(&self, image: &str, layer: &str, layers: Vec<String>) -> u64 {
         let size = self.host.layer_size(layer);
         let mut world = self.world();
         world.layers.insert(layer.to_owned(), size);
         let content = self.base_size + layers.iter().filter_map(|layer| world.layers.get(layer)).sum::<u64>();
-        let Some(image) = world.images.get_mut(image) else { return size };
-        image.content = content;
-        image.layers = layers.clone();
-        let root = image.root_snapshot().map(str::to_owned);
+        let root = world.images.get_mut(image).and_then(|image| {
+            image.content = content;
+            image.layers.clone_from(&layers);
+            image.root_snapshot().map(str::to_owned)
+        });
         if let Some(snapshot) = root.and_then(|id| world.snapshots.get_mut(&id)) {
             snapshot.layers = layers;
             snapshot.content = content;
+        }
+        let is_gone = !world.images.get(image).is_some_and(|image| image.exists());
+        drop(world);
+        if is_gone {
+            self.sweep_layers();
         }
         size
     }
@@ -107,4 +114,28 @@ async fn freeze(endpoint: &Arc<Endpoint>, instance: &str, reboot: bool) -> Resul
     // The image does not depend on whether its instance comes up again.
     endpoint.boot_again(instance, &guest).await;
     Ok((layer, layers?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_stays_only_for_an_image_that_was_not_deregistered_meanwhile() {
+        for state in [ImageState::Pending, ImageState::Deregistered] {
+            let folder = tempfile::tempdir().unwrap();
+            let endpoint = Endpoint::in_folder(folder.path());
+            let id = endpoint.world().newest_source("eu-west-1");
+            let mut image = endpoint.world().images.get(&id).unwrap().clone();
+            image.devices.clear();
+            image.states.push(state);
+            endpoint.world().images.insert(id.clone(), image);
+            let layer = folder.path().join("layers/layer-1");
+            std::fs::create_dir(&layer).unwrap();
+            std::fs::write(layer.join("file"), "content").unwrap();
+            assert_eq!(endpoint.store_content(&id, "layer-1", vec!["layer-1".to_owned()]), 7);
+            let stays = state == ImageState::Pending;
+            assert_eq!((layer.exists(), endpoint.world().layers.contains_key("layer-1")), (stays, stays), "{state:?}");
+        }
+    }
 }

@@ -374,3 +374,22 @@ async fn long_lists_come_in_pages() {
     assert_eq!(found.len(), 6);
     endpoint.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_are_kept_from_the_caller_may_be_listed_with_spaces() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let (image, key) = (source(client), client.ec2_value("ResetEbsDefaultKmsKeyId", &[], "kmsKeyId"));
+    let lists = [(" , ,".to_owned(), "available"), (format!("arn:aws:kms:::key/other , {key} ,"), "failed")];
+    for (number, (denied, state)) in lists.into_iter().enumerate() {
+        let form =
+            format!("Action=CopyImage&SourceRegion=eu-west-1&SourceImageId={image}&Name=copy-{number}&Encrypted=true");
+        let header = format!("x-goldsmith-denied-keys: {denied}\r\n");
+        let copy = client.send("POST", "/", "ec2", &header, &form).unwrap().element("imageId").unwrap();
+        common::until(state, || {
+            (client.ec2_value("DescribeImages", &[("ImageId.1", &copy)], "imageState") == state).then_some(())
+        })
+        .await;
+    }
+    endpoint.stop().await;
+}

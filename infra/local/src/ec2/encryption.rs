@@ -45,7 +45,7 @@ pub(super) fn of_copy(world: &World, call: &Call<'_>, devices: &mut [BlockDevice
 /// Whether the caller may use the keys of devices, and those of the snapshots that they are made from. EBS asks only when it
 /// makes the volume or the snapshot, so the call that wants it succeeds (EC2 API reference, CreateVolume, `KmsKeyId`).
 pub(super) fn may_use(world: &World, call: &Call<'_>, devices: &[BlockDevice], sources: &[BlockDevice]) -> bool {
-    let is_denied = |key: &str| call.denied_keys.split(',').any(|denied| denied == key);
+    let is_denied = |key: &str| call.denied_keys.split(',').map(str::trim).any(|one| !one.is_empty() && one == key);
     let of_snapshot = |device: &BlockDevice| world.snapshots.get(device.snapshot_id.as_ref()?);
     let from = sources.iter().filter_map(of_snapshot).filter_map(|snapshot| {
         let there = call.scope.in_region(&snapshot.scope.region);
