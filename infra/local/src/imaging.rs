@@ -82,18 +82,23 @@ impl Endpoint {
         instance.devices.iter().find(|device| device.name == instance.root_device)?.throughput
     }
 
-    /// Ends the wait for an image: it is available, or failed for a reason.
+    /// Ends the wait for an image: it is available, or failed for a reason. Snapshots of one that was deregistered meanwhile go
+    /// on without it.
     pub(crate) fn settle_image(&self, id: &str, outcome: Result<(), String>) {
         let mut world = self.world();
-        let Some(image) = world.images.get_mut(id).filter(|image| image.state() == ImageState::Pending) else {
-            return;
-        };
-        image.failure = image.failure.take().or(outcome.err());
-        image.states.push(if image.failure.is_none() { ImageState::Available } else { ImageState::Failed });
-        self.emit(Event::of_image(image));
+        let Some(image) = world.images.get_mut(id) else { return };
+        match image.state() {
+            ImageState::Pending => {
+                image.failure = image.failure.take().or(outcome.err());
+                image.states.push(if image.failure.is_none() { ImageState::Available } else { ImageState::Failed });
+                self.emit(Event::of_image(image));
+            }
+            ImageState::Deregistered => image.failure = image.failure.take().or(outcome.err()),
+            ImageState::Available | ImageState::Failed | ImageState::Disabled => return,
+        }
         let (failure, snapshots) = (image.failure.clone(), image.snapshots());
         for snapshot in snapshots {
-            if let Some(snapshot) = world.snapshots.get_mut(&snapshot) {
+            if let Some(snapshot) = world.snapshots.get_mut(&snapshot).filter(|snapshot| snapshot.is_pending()) {
                 snapshot.completed = failure.is_none();
                 snapshot.failure.clone_from(&failure);
             }
@@ -119,6 +124,23 @@ async fn freeze(endpoint: &Arc<Endpoint>, instance: &str, reboot: bool) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn snapshots_of_an_image_that_was_deregistered_meanwhile_are_completed() {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = Endpoint::in_folder(folder.path());
+        let id = endpoint.world().newest_source("eu-west-1");
+        let mut image = endpoint.world().images.get(&id).unwrap().clone();
+        let snapshot = image.root_snapshot().unwrap().to_owned();
+        image.states.push(ImageState::Deregistered);
+        endpoint.world().images.insert(id.clone(), image);
+        endpoint.world().snapshots.get_mut(&snapshot).unwrap().completed = false;
+        assert_eq!(crate::resume::unsettled(&endpoint.world()), std::slice::from_ref(&id), "also after a restart");
+        endpoint.settle_image(&id, Ok(()));
+        assert!(endpoint.world().snapshots.get(&snapshot).unwrap().completed);
+        assert_eq!(endpoint.world().images.get(&id).unwrap().state(), ImageState::Deregistered);
+        assert_eq!(crate::resume::unsettled(&endpoint.world()), [""; 0]);
+    }
 
     #[test]
     fn a_layer_stays_only_for_an_image_that_was_not_deregistered_meanwhile() {

@@ -11,7 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::guest::GuestError;
 use crate::lifecycle::chain;
 use crate::ssm;
-use crate::world::{ImageState, InstanceState};
+use crate::world::{ImageState, InstanceState, Snapshot, World};
 
 /// Removes from the host what the world does not know.
 pub(crate) fn tidy(endpoint: &Endpoint) -> Result<(), GuestError> {
@@ -27,6 +27,17 @@ pub(crate) fn tidy(endpoint: &Endpoint) -> Result<(), GuestError> {
     drop(world);
     endpoint.tidy_blocks();
     endpoint.host.keep_only(&disks, &layers)
+}
+
+/// Images that are pending, or whose snapshots are though they are gone.
+pub(crate) fn unsettled(world: &World) -> Vec<String> {
+    let is_pending = |id: &String| world.snapshots.get(id).is_some_and(Snapshot::is_pending);
+    let open = world.images.values().filter(|image| match image.state() {
+        ImageState::Pending => true,
+        ImageState::Deregistered => image.snapshots().iter().any(is_pending),
+        ImageState::Available | ImageState::Failed | ImageState::Disabled => false,
+    });
+    open.map(|image| image.id.clone()).collect()
 }
 
 /// Sets everything going again.
@@ -47,11 +58,7 @@ pub(crate) async fn resume(endpoint: &Arc<Endpoint>) {
             InstanceState::Stopped | InstanceState::Terminated => {}
         }
     }
-    let pending: Vec<String> = {
-        let world = endpoint.world();
-        let open = world.images.values().filter(|image| image.state() == ImageState::Pending);
-        open.map(|image| image.id.clone()).collect()
-    };
+    let pending = unsettled(&endpoint.world());
     pending.iter().for_each(|id| endpoint.resume_image(id));
     endpoint.resume_blocks();
     ssm::resume_commands(endpoint);
