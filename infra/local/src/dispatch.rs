@@ -67,6 +67,9 @@ pub(crate) async fn handle(
 /// What a service answers to a body that is too large (EC2 in public reports of Karpenter; common errors of AWS's APIs).
 fn too_large(head: &Parts) -> Reply {
     let error = ApiError::new("RequestEntityTooLargeException", "The request entity is too large.");
+    if head.uri.path().starts_with("/_local/") {
+        return admin::refuse(&error).into();
+    }
     if ebs::is_path(head.uri.path()) {
         return ebs::refuse(error);
     }
@@ -133,6 +136,8 @@ impl Call {
         let refusal = match fault {
             Some(CallFault::Fail(error)) => Some(error.clone()),
             _ if endpoint.settings().disabled_regions.contains(&scope.region) => Some(self.not_enabled()),
+            // What takes away may make the room that is missing.
+            _ if self.takes_away() => None,
             _ => self.not_written(endpoint),
         };
         let reply = match refusal {
@@ -177,6 +182,10 @@ impl Call {
             Call::Ebs(_) | Call::Ssm { .. } => !reads,
             Call::HandedOn { .. } => false,
         }
+    }
+
+    fn takes_away(&self) -> bool {
+        ["Terminate", "Deregister", "Delete", "Cancel"].iter().any(|verb| self.action().starts_with(verb))
     }
 
     /// The error of a call that changes the world while that cannot be written down: a success would promise that it lasts.

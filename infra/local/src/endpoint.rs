@@ -29,7 +29,8 @@ pub(crate) struct Endpoint {
     settings: Mutex<Settings>,
     pub(crate) emulator: Option<Emulator>,
     pub(crate) faults: Faults,
-    /// Who puts a block of a snapshot in its place shares it; who counts blocks has it alone. Locked before the world.
+    /// Who puts a block of a snapshot in its place shares it; who counts blocks has it alone. One for all snapshots: counting
+    /// takes moments, also of many blocks. Locked before the world.
     pub(crate) placing: RwLock<()>,
     events: UnboundedSender<Event>,
 }

@@ -118,8 +118,7 @@ fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
         Some(item) => std::slice::from_ref(item),
         None => launch.instance_types.as_slice(),
     };
-    let named = if launch.subnets.is_empty() { &scene.context.config.subnets } else { &launch.subnets };
-    let subnets: Vec<Option<String>> = match named.as_slice() {
+    let subnets: Vec<Option<String>> = match launch.subnets.as_slice() {
         [] => vec![None],
         some => some.iter().cloned().map(Some).collect(),
     };
@@ -240,7 +239,7 @@ pub(crate) fn gone(instance: &Instance) -> String {
 mod tests {
     use goldsmith_cloud::fake::NEVER;
 
-    use crate::testing::{Task, check_state, reach};
+    use crate::testing::{Stack, Task, check_state, reach};
     use crate::{Clock as _, State};
 
     #[tokio::test]
@@ -273,8 +272,11 @@ mod tests {
 
     #[tokio::test]
     async fn where_no_subnet_is_named_the_stacks_are_tried_in_order() {
-        let mut stack = reach(&Task::new(State::Launch)).await;
+        let mut stack = Stack::new().await;
         stack.subnets = vec!["subnet-a".to_owned(), "subnet-b".to_owned()];
+        stack.run(&Task::new(State::Plan)).await.unwrap();
+        // The plan stays, whatever becomes of the stack meanwhile.
+        stack.subnets.clear();
         stack.cloud.no_capacity("t3.small", Some("subnet-a"));
         stack.run(&Task::new(State::Launch)).await.unwrap();
         let launches = stack.cloud.requests().launches;

@@ -116,7 +116,7 @@ async fn open(
             build: start.build.clone(),
             execution: start.execution.clone(),
             pipeline: input.pipeline.clone(),
-            plan: freeze(resolved, &image, now),
+            plan: freeze(resolved, &context.config.subnets, &image, now),
             image,
             cause: cause.clone(),
             reason: input.reason.clone(),

@@ -188,6 +188,24 @@ fn what_is_broken_is_found() {
 }
 
 #[test]
+fn every_role_has_the_boundary_and_a_busy_lambda_is_waited_for() {
+    let lines: Vec<&str> = TEMPLATE.lines().collect();
+    let roles = lines.iter().enumerate().filter(|(_, line)| line.trim() == "Type: AWS::IAM::Role");
+    for (at, _) in roles {
+        assert!(lines[at + 2].contains("PermissionsBoundary: !If [HasBoundary,"), "line {}", at + 1);
+    }
+    let definition = definition();
+    for level in levels(&definition) {
+        for (name, state) in level.states.iter().filter(|(_, state)| state["Type"] == "Task") {
+            let busy = state["Retry"].as_array().and_then(|retriers| {
+                retriers.iter().find(|retrier| retrier["ErrorEquals"] == json!(["Lambda.TooManyRequestsException"]))
+            });
+            assert_eq!(busy.map(|retrier| &retrier["MaxAttempts"]), Some(&json!(10)), "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_template_is_read_as_it_is_written() {
     let changed = TEMPLATE.replacen("Handler: execute-phase", "Handler: execute_phase", 1);
     assert_eq!(Template::parse(&changed).functions["ExecutePhaseFunction"].handler, "execute_phase");

@@ -56,10 +56,15 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
     let (status, body) = match outcome.map(|answer| (answer, unwritten())) {
         Ok((answer, None)) => (200, answer),
         Ok((_, Some(reason))) => (500, json!({"error": reason})),
-        Err(error) if error.code == "NotFound" => (404, json!({"error": error.message})),
-        Err(error) => (400, json!({"error": error.message})),
+        Err(error) => return refuse(&error),
     };
     Answer { status, content_type: "application/json", body: body.to_string() }
+}
+
+/// The answer to a request that is refused.
+pub(crate) fn refuse(error: &ApiError) -> Answer {
+    let status = if error.code == "NotFound" { 404 } else { error.status() };
+    Answer { status, content_type: "application/json", body: json!({"error": error.message}).to_string() }
 }
 
 /// Reads a body. What is wrong with it is told with the path of the field.

@@ -32,9 +32,10 @@ pub(super) fn add(network: &mut Network, scope: &Scope, number: usize, subnet: H
     let block = match &subnet.cidr {
         Some(cidr) => check(cidr, network.block_of(&vpc_id)),
         None => known
+            .filter(|at| network.subnets[*at].vpc_id == vpc_id)
             .and_then(|at| network.subnets[at].block())
             .or_else(|| free(network, &vpc_id))
-            .ok_or_else(|| format!("must be said, since no /{USUAL_PREFIX} of {vpc_id} is free")),
+            .ok_or_else(|| format!("is required: no /{USUAL_PREFIX} of {vpc_id} is free")),
     };
     let block = block.map_err(|reason| wrong(number, &reason))?;
     let is_same = |one: &Subnet| one.default && one.vpc_id == vpc_id && one.block() == Some(block);
@@ -49,12 +50,13 @@ pub(super) fn add(network: &mut Network, scope: &Scope, number: usize, subnet: H
         let group = ids::derived("sg", &format!("{scope} {vpc_id}"));
         network.security_groups.push(SecurityGroup::new(group, "default", &vpc_id));
     }
-    let was_default = known.is_some_and(|at| network.subnets[at].default);
+    let old = known.map(|at| network.subnets[at].clone());
+    let zone = subnet.availability_zone.or_else(|| old.as_ref().map(|old| old.zone.clone()));
     let new = Subnet {
-        zone: subnet.availability_zone.unwrap_or_else(|| format!("{}a", scope.region)),
+        zone: zone.unwrap_or_else(|| format!("{}a", scope.region)),
         cidr: block.to_string(),
-        default: was_default && vpc_id == network.vpc_id,
-        tags: Tags::new(),
+        default: old.as_ref().is_some_and(|old| old.default) && vpc_id == network.vpc_id,
+        tags: old.map_or_else(Tags::new, |old| old.tags),
         vpc_id,
         id: subnet.id,
     };
@@ -69,10 +71,10 @@ pub(super) fn add(network: &mut Network, scope: &Scope, number: usize, subnet: H
 /// A block as a subnet of a VPC may have it, or why it may not.
 fn check(cidr: &str, of_vpc: Option<Block>) -> Result<Block, String> {
     let Ok(block) = cidr.parse::<Block>() else {
-        return Err(format!("'{cidr}' is no block of IPv4 addresses, as 10.0.0.0/24 is"));
+        return Err(format!("'{cidr}' is not an IPv4 CIDR block such as 10.0.0.0/24"));
     };
     if block.to_string() != cidr {
-        return Err(format!("'{cidr}' is not the beginning of its block, which is {block}"));
+        return Err(format!("'{cidr}' has host bits set: its block is {block}"));
     }
     if !PREFIXES.contains(&block.prefix()) {
         let (most, least) = (PREFIXES.start(), PREFIXES.end());

@@ -24,7 +24,13 @@ impl Endpoint {
         let row = world.block_snapshots.get(id).filter(|row| !row.sealed)?;
         let wait = Duration::from_secs(u64::from(row.timeout) * 60);
         world.snapshots.get(id).filter(|snapshot| snapshot.is_pending())?;
-        let idle = self.host.blocks().last_write(id).ok()?.elapsed().unwrap_or_default();
+        let idle = match self.host.blocks().last_write(id) {
+            Ok(last) => last.elapsed().unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(snapshot = id, %error, "when its last block came is not known");
+                Duration::ZERO
+            }
+        };
         let rest = wait.saturating_sub(idle);
         if !rest.is_zero() {
             return Some(rest);

@@ -1,6 +1,7 @@
 //! What an image has at a path: the newest of its layers that says something decides, as in an overlay of them.
 
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,12 @@ fn find(trees: &[PathBuf], path: &Path) -> Option<Found> {
     for tree in trees {
         let (mut found, mut hides) = (tree.metadata().ok().filter(|_| parts.is_empty()), false);
         for part in &parts {
-            found = tree.join(part).symlink_metadata().ok();
+            found = match tree.join(part).symlink_metadata() {
+                Ok(facts) => Some(facts),
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
+                // Nobody can tell: an older layer must not decide.
+                Err(_) => return None,
+            };
             match &found {
                 Some(facts) if facts.is_dir() => hides |= is_opaque(&tree.join(part)),
                 Some(facts) if *part != path || is_removed(facts) => return None,

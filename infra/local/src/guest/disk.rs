@@ -73,7 +73,7 @@ impl Guest {
         Ok(vec![layer.to_owned()])
     }
 
-    /// Copies what the instance wrote. While it runs, files come and go under the copy's hands: as in a snapshot of a
+    /// Copies what the instance wrote. While it runs, files come and go during the copy: as in a snapshot of a
     /// volume, these are there or they are not.
     async fn copy_written(&self, from: &Path, to: &Path) -> Result<(), GuestError> {
         match copy(self.way.isolation, from, to).await {
@@ -91,8 +91,12 @@ async fn copy(isolation: Isolation, from: &Path, to: &Path) -> Result<(), GuestE
 
 /// Whether `cp` only tells of files that went, or were replaced, after their folder was read.
 fn have_gone(said: &str) -> bool {
+    const READING: [&str; 4] =
+        ["cp: cannot stat ", "cp: cannot open ", "cp: cannot access ", "cp: cannot read symbolic link "];
     let has_gone = |line: &str| {
-        line.ends_with(": No such file or directory") || line.ends_with("as it was replaced while being copied")
+        let of_source = READING.iter().any(|start| line.starts_with(start));
+        of_source && line.ends_with(": No such file or directory")
+            || line.ends_with("as it was replaced while being copied")
     };
     !said.is_empty() && said.lines().all(has_gone)
 }
@@ -107,7 +111,10 @@ mod tests {
                     cp: skipping file 'upper/b', as it was replaced while being copied";
         assert!(have_gone(gone));
         let full = "cp: error writing 'layers/a': No space left on device";
-        assert!(!have_gone(full) && !have_gone(&format!("{gone}\n{full}")));
+        let target = "cp: cannot create directory 'layers/a': No such file or directory";
+        for other in [full, target] {
+            assert!(!have_gone(other) && !have_gone(&format!("{gone}\n{other}")), "{other}");
+        }
         // It was killed.
         assert!(!have_gone(""));
     }

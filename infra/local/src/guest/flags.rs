@@ -128,6 +128,12 @@ pub(super) fn remove(isolation: Isolation, folder: &Path) -> Result<(), GuestErr
     unlocking(folder, || run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder)))
 }
 
+/// The same for callers that may not block.
+pub(super) async fn remove_folder(isolation: Isolation, folder: PathBuf) -> Result<(), GuestError> {
+    let work = move || remove(isolation, &folder);
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended("rm", error)))
+}
+
 /// Removes what is in a folder, also what is locked in it, but keeps the folder, its owner and its mode.
 pub(super) async fn empty(isolation: Isolation, folder: PathBuf) -> Result<(), GuestError> {
     let work = move || {
@@ -137,7 +143,7 @@ pub(super) async fn empty(isolation: Isolation, folder: PathBuf) -> Result<(), G
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended("find", error)))
 }
 
-/// Does it, where locks forbid it without them.
+/// Does the work; where flags forbid it, clears them and tries again.
 fn unlocking(folder: &Path, work: impl Fn() -> Result<(), GuestError>) -> Result<(), GuestError> {
     if work().is_ok() {
         return Ok(());

@@ -13,6 +13,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{XattrFlags, lgetxattr, listxattr, lsetxattr};
+use rustix::io::Errno;
 
 use super::contents::Found;
 use super::error::{GuestError, run};
@@ -23,7 +24,7 @@ use super::{Guest, flags, fresh_dir, names, runtime};
 const OVERLAYS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 /// A file: its path, its text and its mode.
-pub(super) type File = (&'static str, String, u32);
+pub(super) type GivenFile = (&'static str, String, u32);
 
 impl Guest {
     /// The folder with the files, in the state folder.
@@ -36,7 +37,7 @@ impl Guest {
         let given = self.given_dir();
         let failed = || GuestError::prepare(&given);
         if fresh_dir(&given).is_err() {
-            flags::remove(self.way.isolation, &given)?;
+            flags::remove_folder(self.way.isolation, given.clone()).await?;
             fs::create_dir_all(&given).map_err(failed())?;
         }
         let mut folders = BTreeSet::from([PathBuf::new()]);
@@ -65,7 +66,7 @@ impl Guest {
         Ok(())
     }
 
-    fn given(&self) -> Vec<File> {
+    fn given(&self) -> Vec<GivenFile> {
         [runtime::files(self.way), self.names().files].concat()
     }
 
@@ -111,19 +112,14 @@ impl Guest {
         put_all().map_err(GuestError::prepare(&tree))
     }
 
-    /// Takes the files out of a copy of the tree and puts back what they had replaced. A name that somebody has given the
-    /// machine since stays.
+    /// Takes the files out of a copy of the tree and puts back what they had replaced. One that somebody has changed since is
+    /// the image's. What was given counts, not what would be now: the host may have changed.
     pub(super) fn take_given_out(&self, copy: &Path) -> io::Result<()> {
-        let given = runtime::files(self.way).into_iter().map(|(path, ..)| path).chain(names::PATHS);
-        for path in given.filter(|path| is_below_folders(copy, path)) {
-            let own = names::read_in(&self.given_dir(), path);
-            let is_name = names::PATHS.contains(&path);
-            if is_name && (own.is_none() || names::read_in(copy, path) != own) {
-                continue;
-            }
-            match fs::remove_file(copy.join(path)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => put_back(&self.aside_of(path), &copy.join(path))?,
+        let given = self.given_dir();
+        for path in files_below(&given)?.iter().filter_map(|path| path.to_str()) {
+            if is_below_folders(copy, path) && names::read_in(copy, path) == names::read_in(&given, path) {
+                fs::remove_file(copy.join(path))?;
+                put_back(&self.aside_of(path), &copy.join(path))?;
             }
         }
         Ok(())
@@ -138,9 +134,26 @@ impl Guest {
     }
 }
 
-/// Copies extended attributes; those that this user may not set are left out.
+/// The files below a folder, by their paths in it.
+fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let (mut files, mut folders) = (Vec::new(), vec![PathBuf::new()]);
+    while let Some(inside) = folders.pop() {
+        for entry in fs::read_dir(folder.join(&inside))? {
+            let entry = entry?;
+            let path = inside.join(entry.file_name());
+            if entry.file_type()?.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    Ok(files)
+}
+
+/// Copies extended attributes, where the file system has them; those that this user may not set are left out.
 fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
-    let mut list = vec![0; listxattr(from, &mut [0_u8; 0])?];
+    let size = match listxattr(from, &mut [0_u8; 0]) {
+        Err(Errno::NOTSUP) => return Ok(()),
+        size => size?,
+    };
+    let mut list = vec![0; size];
     let length = listxattr(from, &mut list)?;
     for name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         if OVERLAYS.iter().any(|start| name.starts_with(start)) {

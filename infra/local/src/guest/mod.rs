@@ -168,8 +168,7 @@ impl Guest {
             guest.retire_now(false).await;
             guest.metadata.close();
             // Not all files belong to the user that the endpoint runs as.
-            let work = move || flags::remove(guest.way.isolation, &guest.dir());
-            tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended("rm", error)))
+            flags::remove_folder(guest.way.isolation, guest.dir()).await
         })
         .await
     }

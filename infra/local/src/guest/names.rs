@@ -1,14 +1,15 @@
 //! An instance's name: what `hostname` says and `/etc/hosts` resolves, as cloud-init and the VPC's resolver see to on EC2.
 //!
-//! An image has the two files only where a build changes them. A name that the image brings along stays; one that EC2 gave the machine that the image is of does not.
+//! An image has the two files only where a build changes them. A name that the image brings along stays; one that EC2 gave
+//! the machine that the image is of does not.
 
-use std::fs;
+use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
-use super::given::File;
+use super::given::GivenFile;
 use super::{Guest, HOST};
 
 /// Address of the line with the own name, as Debian writes it: a machine's own name leads to itself.
@@ -21,16 +22,13 @@ const HOSTS: &str = "etc/hosts";
 /// Longest name that the kernel takes.
 const LONGEST: usize = 64;
 
-/// All of them.
-pub(super) const PATHS: [&str; 2] = [HOSTNAME, HOSTS];
-
 /// How a machine is called.
 #[derive(Debug)]
 pub(super) struct Names {
     /// What `hostname` says.
     pub(super) host: String,
     /// Those of the files that its image does not have as they have to be.
-    pub(super) files: Vec<File>,
+    pub(super) files: Vec<GivenFile>,
 }
 
 impl Guest {
@@ -68,10 +66,10 @@ impl Guest {
 
 /// The text of a plain file below a folder. Links are not followed: what an instance wrote could lead to the host's files.
 pub(super) fn read_in(tree: &Path, path: &str) -> Option<String> {
-    let tree = fs::File::open(tree).ok()?;
+    let tree = File::open(tree).ok()?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let file = fs::File::from(rustix::fs::openat2(&tree, path, flags, Mode::empty(), resolve).ok()?);
+    let file = File::from(rustix::fs::openat2(&tree, path, flags, Mode::empty(), resolve).ok()?);
     let mut text = String::new();
     // A device would never end.
     file.metadata().ok().filter(std::fs::Metadata::is_file)?;

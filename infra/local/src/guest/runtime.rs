@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use super::given::File;
+use super::given::GivenFile;
 use super::isolation::{Disk, Isolation, Way};
 
 /// File below `/run` in which the inside asks for a reboot or a shutdown.
@@ -84,7 +84,7 @@ fn host_variable(name: &str) -> Option<String> {
 }
 
 /// The files: a path, a text and a mode each.
-pub(super) fn files(way: Way) -> Vec<File> {
+pub(super) fn files(way: Way) -> Vec<GivenFile> {
     let isolation = way.isolation;
     let mut files = Vec::new();
     if isolation != Isolation::Nspawn {

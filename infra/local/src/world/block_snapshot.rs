@@ -41,7 +41,7 @@ impl World {
         image.root_snapshot().is_some_and(|id| self.block_snapshots.contains_key(id))
     }
 
-    /// Which of devices' snapshots consist of blocks, with the copies of theirs that are to.
+    /// Pairs (source, copy) of the devices' snapshots whose source consists of blocks.
     pub(crate) fn copies_of_blocks(&self, from: &[BlockDevice], to: &[BlockDevice]) -> Vec<(String, String)> {
         let both = from.iter().zip(to).filter_map(|(from, to)| from.snapshot_id.clone().zip(to.snapshot_id.clone()));
         both.filter(|(source, _)| self.block_snapshots.contains_key(source)).collect()

@@ -48,7 +48,7 @@ impl<D: Disk> Lines<D> {
         self.length
     }
 
-    /// Adds a line: whole, or not at all. Where not even its part can be cut off, only [`Lines::replace`] helps.
+    /// Adds a line: whole, or not at all. Where not even its part can be cut off, the next try begins with that.
     pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
         if self.torn {
             self.disk.cut(&self.file, self.length)?;

@@ -35,10 +35,10 @@ async fn a_subnet_has_a_block_that_its_vpc_can_give_it() {
     let before = subnets(client);
     let default = client.ec2_value("DescribeVpcs", &[], "vpcId");
     for (vpc, cidr, reason) in [
-        (VPC, "ten", "'ten' is no block of IPv4 addresses, as 10.0.0.0/24 is"),
-        (VPC, "10.2.0.0", "'10.2.0.0' is no block of IPv4 addresses, as 10.0.0.0/24 is"),
-        (VPC, "10.2.0.0/33", "'10.2.0.0/33' is no block of IPv4 addresses, as 10.0.0.0/24 is"),
-        (VPC, "10.2.0.9/24", "'10.2.0.9/24' is not the beginning of its block, which is 10.2.0.0/24"),
+        (VPC, "ten", "'ten' is not an IPv4 CIDR block such as 10.0.0.0/24"),
+        (VPC, "10.2.0.0", "'10.2.0.0' is not an IPv4 CIDR block such as 10.0.0.0/24"),
+        (VPC, "10.2.0.0/33", "'10.2.0.0/33' is not an IPv4 CIDR block such as 10.0.0.0/24"),
+        (VPC, "10.2.0.9/24", "'10.2.0.9/24' has host bits set: its block is 10.2.0.0/24"),
         (VPC, "10.0.0.0/15", "'10.0.0.0/15' is not of the size of a subnet, which is /16 to /28"),
         (VPC, "10.2.0.0/29", "'10.2.0.0/29' is not of the size of a subnet, which is /16 to /28"),
         (&*default, "10.2.0.0/24", "'10.2.0.0/24' is outside of its VPC, which is 172.31.0.0/16"),
@@ -68,7 +68,7 @@ async fn subnets_whose_blocks_are_not_said_have_blocks_of_their_own() {
     let client = endpoint.client;
     let own = subnets(client);
     let body = json!({"subnets": [{"id": "subnet-0aaaaaaaaaaaaaaa1"}, {"id": "subnet-0aaaaaaaaaaaaaaa2", "vpcId": VPC},
-        {"id": "subnet-0aaaaaaaaaaaaaaa3", "vpcId": VPC}, {"id": own[0].0}]});
+        {"id": "subnet-0aaaaaaaaaaaaaaa3", "vpcId": VPC}, {"id": own[1].0}]});
     // Handing over twice changes nothing.
     for _ in 0..2 {
         hand_over(client, body.clone());

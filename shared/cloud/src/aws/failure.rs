@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn missing_credentials_are_not_transient() {
+    async fn credentials_that_are_nowhere_stay_missing_and_those_that_were_asked_for_may_come() {
         let asked = async |fails: fn() -> CredentialsError| {
             let provider = provide_credentials_fn(move || async move { Err(fails()) });
             let config = Replay::new([]).config();

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::resolve::Resolved;
 
-pub(super) fn freeze(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> Plan {
+/// `subnets` are the stack's own, for infrastructures that name none.
+pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, now: Timestamp) -> Plan {
     let tests = &resolved.pipeline.image_tests_configuration;
     Plan {
         home_region: resolved.home_region.clone(),
@@ -15,7 +16,7 @@ pub(super) fn freeze(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> P
         architecture: resolved.source.architecture.clone(),
         documents: resolved.documents.clone(),
         working_directory: resolved.recipe.working_directory.clone(),
-        launch: launch(resolved),
+        launch: launch(resolved, subnets),
         regions: regions(resolved, image, now),
         some_regions_suffice: resolved.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some),
         tests: resolved.types.test.clone(),
@@ -25,11 +26,12 @@ pub(super) fn freeze(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> P
     }
 }
 
-fn launch(resolved: &Resolved) -> PlannedLaunch {
+fn launch(resolved: &Resolved, subnets: &[String]) -> PlannedLaunch {
     let infrastructure = &resolved.infrastructure;
+    let named = infrastructure.subnet_ids.as_slice();
     PlannedLaunch {
         instance_types: resolved.types.build.clone(),
-        subnets: infrastructure.subnet_ids.clone(),
+        subnets: if named.is_empty() { subnets } else { named }.to_vec(),
         security_groups: infrastructure.security_group_ids.clone(),
         instance_profile: None,
         metadata_hop_limit: infrastructure.instance_metadata_options.http_put_response_hop_limit,
