@@ -2,7 +2,7 @@
 "use strict";
 
 const assert = require("node:assert");
-const { replay, unasked, uses } = require("./replay.js");
+const { refused, replay, unasked, uses } = require("./replay.js");
 
 const ACCOUNT = "000000000000";
 const image = "arn:aws:ec2:eu-west-1::image/ami-1";
@@ -37,6 +37,7 @@ async function main() {
     `OneRole ec2:CreateImage on ${instance} was allowed, and is refused`,
     `OneRole ec2:CopyImage on ${image} was refused, and is allowed`,
   ]);
+  assert.deepStrictEqual(refused({ calls }), [`OneRole called ec2:CopyImage on ${image}, which was refused to it`]);
   assert.deepStrictEqual(uses({ roles, calls }, unused).faults, [
     "OneRole has ec2:CopyImage, which nothing called",
     "OneRole has ec2:Describe*, which names no single action",

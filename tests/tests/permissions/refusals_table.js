@@ -138,6 +138,7 @@ function table({ account, stack, roleArn, bucket, table: records }) {
       "to a service that is not named": { context: {} },
     }),
     allow("LaunchRole", "ec2:GetConsoleOutput", ec2("instance"), ours, foreign),
+    ends("LaunchRole"),
     answers("LaunchRole"),
     keeps("LaunchRole"),
     writes("LaunchRole"),
@@ -149,6 +150,8 @@ function table({ account, stack, roleArn, bucket, table: records }) {
     ...commands("SnapshotRole"),
     ...encrypts("SnapshotRole"),
     ends("SnapshotRole"),
+    allow("SnapshotRole", "ec2:DeregisterImage", owned("image"), ours, foreign),
+    allow("SnapshotRole", "ec2:DeleteSnapshot", owned("snapshot"), ours, foreign),
     allow("SnapshotRole", "ec2:StopInstances", ec2("instance"), ours, {
       ...foreign,
       "an instance of another Region": { resource: ec2("instance", ELSEWHERE) },
@@ -174,8 +177,10 @@ function table({ account, stack, roleArn, bucket, table: records }) {
 
     allow("DistributeRole", "ec2:CopyImage", owned("image", ELSEWHERE), {}, {
       "it copies images, it makes none": { action: "ec2:RegisterImage" },
-      "it removes none": { action: "ec2:DeregisterImage" },
+      "the end of an image that nobody has tagged": { action: "ec2:DeregisterImage" },
     }),
+    allow("DistributeRole", "ec2:DeregisterImage", owned("image", ELSEWHERE), ours, foreign),
+    allow("DistributeRole", "ec2:DeleteSnapshot", owned("snapshot", ELSEWHERE), ours, foreign),
     allow("DistributeRole", "ec2:CreateTags", owned("image", ELSEWHERE), { ...marked, ...made("CopyImage") }, {
       "tags of what is there": { context: marked },
       "tags of an image that it did not copy": { context: { ...marked, ...made("CreateImage") } },

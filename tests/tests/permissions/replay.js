@@ -22,6 +22,13 @@ async function replay({ roles, calls }) {
   return faults;
 }
 
+// What a role was refused: the functions ask for nothing that they cannot get. The build instances' role is another matter,
+// since documents call what they like, and of keys it is asked which of all the account's may be used.
+function refused({ calls }) {
+  const wrong = calls.filter((call) => !call.allowed && call.role !== "BuildRole" && !call.action.startsWith("kms:"));
+  return wrong.map((call) => `${call.role} called ${call.action} on ${call.resource}, which was refused to it`);
+}
+
 // Faults of the second direction, and the figures of each role. What only some runs call, as chance or the clock has it, is
 // named as `sometimes`.
 function uses({ roles, calls }, unused) {
@@ -74,4 +81,4 @@ async function unasked({ calls }) {
 // The account that everything lies in: the Scheduler's and the state machine's calls have it in their function's name.
 const accountOf = (calls) => calls.map((call) => call.resource.split(":")[4]).find((account) => /^\d{12}$/.test(account));
 
-module.exports = { accountOf, replay, unasked, uses };
+module.exports = { accountOf, refused, replay, unasked, uses };

@@ -1,7 +1,7 @@
 // Run by main.rs: `suite.js CALLS STACK`. Prints the figures, and what is wrong; fails when anything is.
 "use strict";
 
-const { accountOf, replay, unasked, uses } = require("./replay.js");
+const { accountOf, refused, replay, unasked, uses } = require("./replay.js");
 const { read } = require("./record.js");
 const { refusals } = require("./refusals.js");
 const unused = require("./unused.json");
@@ -10,7 +10,7 @@ async function main(file, stack) {
   const record = read(file, stack);
   const denied = await refusals(record, accountOf(record.calls), stack);
   const { faults, figures } = uses(record, unused);
-  const all = [...(await replay(record)), ...(await unasked(record)), ...faults, ...denied.faults];
+  const all = [...(await replay(record)), ...refused(record), ...(await unasked(record)), ...faults, ...denied.faults];
   const columns = ["role", "calls", "refused", "actions", "unused"];
   for (const row of [columns, ...figures.map((one) => columns.map((column) => one[column]))]) {
     console.log(row.map((cell, at) => `${cell}`[at ? "padStart" : "padEnd"](at ? 9 : 22)).join(""));
