@@ -38,6 +38,7 @@ def arguments():
     parser.add_argument("--directory", type=Path, required=True, help="folder for the emulator's state")
     parser.add_argument("--region", default="eu-west-1")
     parser.add_argument("--parent", type=int, help="end when this process has gone")
+    parser.add_argument("--record-calls", action="store_true", help="keep each call of a role in the folder (recording.py)")
     return parser.parse_args()
 
 
@@ -373,8 +374,11 @@ def main():
     from ministack import app
 
     import permissions
+    import recording
     import scheduler
 
+    if options.record_calls:
+        recording.install(options.directory, check_pin)
     check_pin(app, {"pin_request_origin": ["source_ip", "secure_transport"]})
     trust_loopback(app)
     endpoint = Endpoint(options.ec2)

@@ -33,7 +33,7 @@ class Call:
         for identity in (value for field in fields for value in self.values(field)):
             kind = KINDS.get(identity.partition("-")[0], "unknown")
             if kind in ("subnet", "security-group") or identity in self.tags:
-                context = {f"aws:resourcetag/{key}".lower(): value for key, value in self.tags.get(identity, {}).items()}
+                context = {f"aws:ResourceTag/{key}": value for key, value in self.tags.get(identity, {}).items()}
                 yield self.action, self.name(kind, identity), context
 
     def new(self, *kinds):
@@ -42,7 +42,12 @@ class Call:
             asked = self.requested_tags(kind)
             yield self.action, self.name(kind, "*"), asked
             if asked:
-                yield "ec2:CreateTags", self.name(kind, "*"), {**asked, "ec2:createaction": self.action.partition(":")[2]}
+                yield "ec2:CreateTags", self.name(kind, "*"), {**asked, "ec2:CreateAction": self.action.partition(":")[2]}
+
+    def default_subnet(self):
+        """One of the default VPC, where none is named: also its use takes the right to it."""
+        if not self.values("SubnetId"):
+            yield self.action, self.name("subnet", "*"), {}
 
     def requested_tags(self, kind):
         found = {}
@@ -50,7 +55,7 @@ class Call:
             specification, _, field = key.partition(".Tag.")
             if field.endswith(".Key") and self.parameters.get(f"{specification}.ResourceType") == kind:
                 tag = self.parameters.get(f"{specification}.Tag.{field.removesuffix('.Key')}.Value", "")
-                found[f"aws:requesttag/{value}".lower()] = tag
+                found[f"aws:RequestTag/{value}"] = tag
         return found
 
     def passed_role(self):
@@ -59,7 +64,7 @@ class Call:
         for profile in self.values("IamInstanceProfile.Name") + self.values("IamInstanceProfile.Arn"):
             record = iam._instance_profiles.get(profile.rpartition("/")[2]) or {}
             for role in record.get("Roles", []):
-                yield "iam:PassRole", f"arn:aws:iam::{self.account}:role/{role}", {"iam:passedtoservice": "ec2.amazonaws.com"}
+                yield "iam:PassRole", f"arn:aws:iam::{self.account}:role/{role}", {"iam:PassedToService": "ec2.amazonaws.com"}
 
     def document(self):
         yield self.action, f"arn:aws:ssm:{self.region}::document/{self.parameters['DocumentName']}", {}
@@ -82,6 +87,7 @@ TOUCHED = {
     "ec2:RunInstances": lambda call: [
         *call.new("instance", "volume", "network-interface"),
         *call.existing("ImageId", "SubnetId", "SecurityGroupId"),
+        *call.default_subnet(),
         *call.passed_role(),
     ],
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
@@ -158,7 +164,7 @@ def install(endpoint, check_pin):
 
     def may_use(caller, arn):
         region = arn.split(":")[3]
-        context = {"kms:viaservice": f"ec2.{region}.amazonaws.com", "kms:grantisforawsresource": "true"}
+        context = {"kms:ViaService": f"ec2.{region}.amazonaws.com", "kms:GrantIsForAWSResource": "true"}
         return not any(
             enforce(caller, f"kms:{right}", "kms", region, resource_arn=arn, service_context=context)
             for right in KEY_RIGHTS)

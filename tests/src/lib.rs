@@ -1,5 +1,6 @@
 //! What the suites that go across crates share: the states of a definition, their outcomes, and what histories tell of them.
 
+pub mod calls;
 pub mod graph;
 pub mod history;
 pub mod outcomes;

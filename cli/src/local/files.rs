@@ -15,9 +15,10 @@ pub(crate) const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 pub(crate) const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
 
 /// Programs that the emulator runs with: when one changes, it starts anew.
-const LAUNCHER: [(&str, &str); 3] = [
+const LAUNCHER: [(&str, &str); 4] = [
     ("launcher.py", include_str!("../../../infra/local/launcher.py")),
     ("permissions.py", include_str!("../../../infra/local/permissions.py")),
+    ("recording.py", include_str!("../../../infra/local/recording.py")),
     ("scheduler.py", include_str!("../../../infra/local/scheduler.py")),
 ];
 const DEPLOYMENT: [(&str, &str); 5] = [

@@ -20,6 +20,8 @@ use super::{Say, deployment, environment, http};
 const EC2_START: Duration = Duration::from_secs(900);
 const EMULATOR_START: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
+/// When this is set, the emulator keeps each call of a role, with the role's policies, for a suite that judges them.
+const RECORD_CALLS: &str = "GOLDSMITH_RECORD_CALLS";
 
 /// The stack of this name, started and deployed. `say` is told in one sentence what takes time. `package` is the functions'
 /// zip, which is otherwise looked for beside this program.
@@ -131,6 +133,9 @@ impl Start<'_> {
         command.arg(self.python).arg(self.files.path("launcher.py"));
         command.args(["--port", &port.to_string(), "--ec2", &format!("http://127.0.0.1:{ec2_port}")]);
         command.args(["--region", REGION, "--directory"]).arg(&home);
+        if env::var_os(RECORD_CALLS).is_some() {
+            command.arg("--record-calls");
+        }
         Ok(command)
     }
 

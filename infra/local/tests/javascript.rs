@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use common::guests::base_image;
-use common::{TestEndpoint, packages, require_or_skip};
+use common::{TestEndpoint, npm, packages, require_or_skip};
 
 /// Where the suite is.
 const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/javascript");
@@ -18,7 +18,7 @@ const PACKAGE: &str = include_str!("javascript/package.json");
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdk_for_javascript_does_all_of_it() {
     let Some(base) = base_image().await else { return };
-    let modules = packages::node_modules(PACKAGE);
+    let modules = npm::node_modules("javascript", PACKAGE);
     if !require_or_skip(modules.is_some(), "Node, and the AWS SDK for JavaScript from npm") {
         return;
     }

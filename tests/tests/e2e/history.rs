@@ -1,8 +1,10 @@
-//! What the histories of executions tell: transitions, which Step Functions bills, and the outcomes of states.
+//! What the histories of executions tell: transitions, which Step Functions bills, and the outcomes of states; and what is
+//! kept of a run for the suites that come after this one.
 
 use std::path::Path;
 
 use aws_sdk_sfn::Client;
+use goldsmith_tests::calls;
 use goldsmith_tests::history::run_of;
 use goldsmith_tests::outcomes::seen;
 use goldsmith_tests::record::{self, Executions};
@@ -11,12 +13,14 @@ use serde_json::Value;
 use crate::stack::Stack;
 
 const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
+const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 /// Name and folder of the record of this suite.
 const RECORD: (&str, &str) = ("e2e", env!("CARGO_TARGET_TMPDIR"));
 
 /// What an earlier run of the suite saw counts no more.
 pub(crate) fn forget() {
-    record::forget(Path::new(RECORD.1), RECORD.0).unwrap();
+    let folder = Path::new(RECORD.1);
+    record::forget(folder, RECORD.0).and_then(|()| calls::forget(folder, RECORD.0)).unwrap();
 }
 
 impl Stack {
@@ -36,6 +40,11 @@ impl Stack {
             executions
         });
         record::keep(Path::new(RECORD.1), RECORD.0, DEFINITION, executions).unwrap();
+    }
+
+    /// Keeps the calls that the stack's roles have made, for the suite that asks another judge about them.
+    pub(crate) fn keep_calls(&self) {
+        calls::keep(Path::new(RECORD.1), RECORD.0, TEMPLATE, &self.calls()).unwrap();
     }
 
     /// Transitions of an execution: every state that was entered, and every attempt beyond the first.

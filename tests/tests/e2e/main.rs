@@ -38,7 +38,11 @@ fn main() -> ExitCode {
         Stack::up(STACK)
     };
     let down = |stack: &Stack| {
-        let kept = catch_unwind(AssertUnwindSafe(|| is_whole.then(|| stack.keep_outcomes())));
+        let keep = || {
+            stack.keep_outcomes();
+            stack.keep_calls();
+        };
+        let kept = catch_unwind(AssertUnwindSafe(|| is_whole.then(keep)));
         stack.down();
         kept.unwrap();
     };

@@ -69,6 +69,12 @@ impl Stack {
         Self(Arc::new(Inner { name: name.to_owned(), state, description, runtime, sdk, config }))
     }
 
+    /// Every call that a role has made so far, with the policies by which it was allowed.
+    pub(crate) fn calls(&self) -> String {
+        let folder = self.0.state.path().join("goldsmith/local").join(&self.0.name);
+        std::fs::read_to_string(folder.join("emulator/calls.jsonl")).unwrap()
+    }
+
     /// Ends the stack.
     pub(crate) fn down(&self) {
         let down = goldsmith(&self.0.name, self.0.state.path(), &["local", "down"], Stdio::inherit());
@@ -240,7 +246,7 @@ impl Stack {
 
 fn goldsmith(stack: &str, state: &Path, arguments: &[&str], stderr: Stdio) -> Output {
     let mut command = Command::new(suite::goldsmith());
-    command.args(arguments).args(["--stack", stack]).env("XDG_STATE_HOME", state);
+    command.args(arguments).args(["--stack", stack]).env("XDG_STATE_HOME", state).env("GOLDSMITH_RECORD_CALLS", "1");
     command.stdin(Stdio::null()).stderr(stderr).output().expect("the goldsmith binary is built before this suite")
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod emulator;
 pub(crate) mod guests;
+pub(crate) mod npm;
 pub(crate) mod packages;
 pub(crate) mod rights;
 pub(crate) mod venv;

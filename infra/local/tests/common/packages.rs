@@ -1,7 +1,6 @@
-//! What suites of other people's packages share: the packages of npm, the calls, and how a suite is run.
+//! What suites of other people's packages share: the calls, and how a suite is run.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::guests::base_image;
@@ -14,26 +13,6 @@ const TABLES: [&str; 2] = [include_str!("../../src/ec2/mod.rs"), include_str!(".
 pub(crate) fn calls() -> impl Iterator<Item = &'static str> {
     let lines = TABLES.iter().flat_map(|table| table.lines());
     lines.filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" => ")).map(|(name, _)| name)
-}
-
-/// A `node_modules` with the dependencies of a `package.json`; none when Node or npm is missing or fails. There is no lock
-/// file, since that would name the registry that somebody uses.
-pub(crate) fn node_modules(package: &str) -> Option<PathBuf> {
-    if !quiet(Command::new("node").arg("--version")) {
-        return None;
-    }
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
-    let complete = folder.join("complete");
-    if !fs::read_to_string(&complete).is_ok_and(|installed| installed == package) {
-        fs::create_dir_all(&folder).ok()?;
-        fs::write(folder.join("package.json"), package).ok()?;
-        let npm = ["install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-        if !quiet(Command::new("npm").args(npm).current_dir(&folder)) {
-            return None;
-        }
-        fs::write(complete, package).ok()?;
-    }
-    Some(folder.join("node_modules"))
 }
 
 /// Runs the suite of a Python package (`NAME==VERSION`), which lies in this folder, against an endpoint of its own.
@@ -58,8 +37,4 @@ pub(crate) async fn run(mut suite: Command) {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     eprintln!("{said}");
-}
-
-fn quiet(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }

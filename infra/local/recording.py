@@ -1,0 +1,152 @@
+"""Keeps every question that the emulator asks its policies about a role's call, for a judge that is not the emulator.
+
+One JSON line for each distinct call: role, action, resource, condition keys, whether it was allowed, and by which policies;
+and one line for the policies of each role, as often as they change. Calls that AWS makes by a role of the stack, and that the
+emulator does not check, are kept too: the state machine's and the Scheduler's.
+"""
+
+import hashlib
+import json
+import threading
+from contextvars import ContextVar
+
+FILE = "calls.jsonl"
+TAGS = {"aws:resourcetag/": "aws:ResourceTag/", "aws:requesttag/": "aws:RequestTag/"}
+
+
+class Record:
+    """The file, in which no line stands twice, also after a restart."""
+
+    def __init__(self, path):
+        self.path, self.lock = path, threading.Lock()
+        self.lines = set(path.read_text().splitlines()) if path.exists() else set()
+
+    def add(self, **fields):
+        """Whether this is a new line."""
+        line = json.dumps(fields, sort_keys=True, default=str)
+        with self.lock:
+            if line in self.lines:
+                return False
+            self.lines.add(line)
+            with self.path.open("a") as file:
+                file.write(line + "\n")
+            return True
+
+    def call(self, account, role, action, resource, context, allowed):
+        from ministack.services import iam
+
+        digest = digest_of(documents(iam._roles.get(role) or {}, account))
+        if self.add(role=role, action=action, resource=resource, context=context, allowed=allowed, policies=digest):
+            for name, one in iam._roles.items():  # also those of roles that make no call
+                found = documents(one, account)
+                self.add(role=name, policies=digest_of(found), documents=found)
+
+
+def documents(role, account):
+    """The policies of a role, as they have been deployed."""
+    from ministack.core import iam_evaluator
+
+    attached = (iam_evaluator._resolve_managed_policy_document(arn, account) for arn in role.get("AttachedPolicies", []))
+    found = [*(role.get("InlinePolicies") or {}).values(), *attached]
+    return [json.loads(one) if isinstance(one, str) else one for one in found if one]
+
+
+def digest_of(found):
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def spelled(key):
+    """A condition key as AWS spells it, where the emulator has folded the case of its first part."""
+    for folded, prefix in TAGS.items():
+        if key.startswith(folded):
+            return prefix + key.removeprefix(folded)
+    return key
+
+
+def install(directory, check_pin):
+    """Has to come before anything else takes the place of the emulator's check."""
+    from ministack.core import iam_evaluator
+
+    check_pin(iam_evaluator, {
+        "enforce": ["access_key_id", "iam_action", "service", "region", "resource_arn", "service_context"],
+        "evaluate": ["ctx", "policies", "limits"],
+        "_resolve_managed_policy_document": ["policy_arn", "account_id"],
+    })
+    record, enforce, evaluate = Record(directory / FILE), iam_evaluator.enforce, iam_evaluator.evaluate
+    asked = ContextVar("asked", default=None)
+
+    def enforced(access_key_id, iam_action, service, region, resource_arn="*", service_context=None):
+        questions = []
+        token = asked.set(questions)
+        try:
+            denied = enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
+        finally:
+            asked.reset(token)
+        # The first question is the one to the role's own policies. Whoever is no role may do everything.
+        if questions and questions[0].principal_type == "AssumedRole":
+            question = questions[0]
+            role = iam_evaluator._role_name_from_assumed_arn(question.principal_arn)
+            context = {key: value for key, value in question.service_context.items() if value is not None}
+            for key in service_context or {}:  # as whoever asks spells them
+                if key.lower() in context:
+                    context[key] = context.pop(key.lower())
+            context = {spelled(key): value for key, value in context.items()}
+            context["aws:RequestedRegion"] = region
+            record.call(question.principal_account, role, iam_action, resource_arn, context, denied is None)
+        return denied
+
+    def evaluated(ctx, policies, *limits):
+        if asked.get() is not None:
+            asked.get().append(ctx)
+        return evaluate(ctx, policies, *limits)
+
+    iam_evaluator.enforce, iam_evaluator.evaluate = enforced, evaluated
+    keep_state_machines(record, check_pin)
+    keep_schedules(record, check_pin)
+
+
+def keep_state_machines(record, check_pin):
+    """Functions that a state machine invokes, by its own role."""
+    from ministack.services import lambda_svc, stepfunctions as engine
+
+    check_pin(engine, {
+        "_execute_task": ["state_def", "raw_input", "execution", "ctx"],
+        "_call_lambda": ["func_ref", "event"],
+    })
+    check_pin(lambda_svc, {"_get_func_record_for_ref": ["function_ref"]})
+    execute_task, call_lambda, current = engine._execute_task, engine._call_lambda, ContextVar("current")
+
+    def task(state_def, raw_input, execution, ctx):
+        current.set(execution)
+        return execute_task(state_def, raw_input, execution, ctx)
+
+    def called(func_ref, event):
+        _, config, _ = lambda_svc._get_func_record_for_ref(func_ref)
+        machine = engine._state_machines[current.get()["stateMachineArn"]]
+        if config:
+            invoked(record, machine["roleArn"], config["FunctionArn"])
+        return call_lambda(func_ref, event)
+
+    engine._execute_task, engine._call_lambda = task, called
+
+
+def keep_schedules(record, check_pin):
+    """Functions that the Scheduler invokes, by the role that its schedule names."""
+    from ministack.services import eventbridge
+
+    check_pin(eventbridge, {"_invoke_target": ["target", "event", "rule", "view"]})
+    invoke_target = eventbridge._invoke_target
+
+    def target(target, event, rule, view=None):
+        if event.get("Source") == "aws.scheduler" and target.get("RoleArn"):
+            invoked(record, target["RoleArn"], target["Arn"])
+        return invoke_target(target, event, rule, view)
+
+    eventbridge._invoke_target = target
+
+
+def invoked(record, role, function):
+    """The emulator invokes whatever the role may do, so nothing has allowed this but the judge to come."""
+    _, _, _, region, account, *_ = function.split(":")
+    context = {"aws:RequestedRegion": region}
+    record.call(account, role.rpartition("/")[2], "lambda:InvokeFunction", function, context, True)

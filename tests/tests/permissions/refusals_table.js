@@ -1,0 +1,269 @@
+// The table: a role's call that is allowed, and what is changed in it for each call that must be refused, with the reason.
+"use strict";
+
+const [HOME, ELSEWHERE, STRANGER] = ["eu-west-1", "us-east-1", "111122223333"];
+
+function table({ account, stack, roleArn, bucket, table: records }) {
+  const arn = (service, resource, region = HOME, owner = account) => `arn:aws:${service}:${region}:${owner}:${resource}`;
+  const ec2 = (kind, region = HOME, owner = account) => arn("ec2", `${kind}/${kind}-0123456789abcdef0`, region, owner);
+  const owned = (kind, region = HOME) => ec2(kind, region, ""); // images and snapshots have no account in their names
+  const [tag, asked] = ["aws:ResourceTag/goldsmith:stack", "aws:RequestTag/goldsmith:stack"];
+  const [ours, theirs, untagged] = [{ [tag]: stack }, { [tag]: "another" }, {}];
+  const [marked, mismarked] = [{ [asked]: stack }, { [asked]: "another" }];
+  const made = (action) => ({ "ec2:CreateAction": action });
+  const parameter = (path, region = HOME, owner = account) => arn("ssm", `parameter/${path}`, region, owner);
+  const machine = (name, region = HOME, owner = account) => arn("states", `stateMachine:${name}`, region, owner);
+  const lambda = (name, region = HOME, owner = account) => arn("lambda", `function:${name}`, region, owner);
+  const logs = (group, region = HOME) => arn("logs", `log-group:/goldsmith/${group}:log-stream:one`, region);
+  const dynamodb = (name, region = HOME, owner = account) => arn("dynamodb", `table/${name}`, region, owner);
+  const key = (owner = account) => arn("kms", "key/0123abcd-0123-4567-89ab-0123456789ab", HOME, owner);
+  const via = (service) => ({ "kms:ViaService": `${service}.${HOME}.amazonaws.com` });
+  const grant = { "kms:GrantIsForAWSResource": "true" };
+  const allow = (role, action, resource, context, refused) => ({ role, allowed: { action, resource, context }, refused });
+
+  // What several roles have alike.
+  const foreign = {
+    "another stack's": { context: theirs },
+    "nobody's": { context: untagged },
+  };
+  const ends = (role) => allow(role, "ec2:TerminateInstances", ec2("instance"), ours, {
+    ...foreign,
+    "another account's": { resource: ec2("instance", HOME, STRANGER) },
+    "it ends instances, it starts none": { action: "ec2:StartInstances" },
+  });
+  const keeps = (role) => allow(role, "dynamodb:UpdateItem", dynamodb(records), {}, {
+    "another table": { resource: dynamodb("another-Table-1") },
+    "the table of another Region": { resource: dynamodb(records, ELSEWHERE) },
+    "it reads by key, never all": { action: "dynamodb:Scan" },
+    "the table itself is not its": { action: "dynamodb:DeleteTable" },
+  });
+  const removes = (role) => [
+    allow(role, "ec2:DeregisterImage", owned("image", ELSEWHERE), ours, foreign),
+    allow(role, "ec2:DeleteSnapshot", owned("snapshot", ELSEWHERE), ours, foreign),
+    allow(role, "ec2:DeleteVolume", ec2("volume"), ours, foreign),
+    allow(role, "ec2:CreateTags", owned("image", ELSEWHERE), ours, {
+      ...foreign,
+      "it marks what is kept, which no instance is": { resource: ec2("instance") },
+    }),
+    allow(role, "ssm:PutParameter", parameter("images/web"), {}, {
+      "a parameter beside the images": { resource: parameter("images-of-another/web") },
+      "what documents read": { resource: parameter("goldsmith/build/web") },
+    }),
+    allow(role, "events:PutEvents", arn("events", "event-bus/default"), {}, {
+      "another bus": { resource: arn("events", "event-bus/another") },
+      "another Region's bus": { resource: arn("events", "event-bus/default", ELSEWHERE) },
+    }),
+    allow(role, "states:DescribeExecution", arn("states", `execution:${stack}-image-build:one`), {}, {
+      "another stack's execution": { resource: arn("states", "execution:another-image-build:one") },
+      "it looks at builds, it stops none": { action: "states:StopExecution" },
+    }),
+    ends(role),
+    keeps(role),
+  ];
+  const starts = (role) => allow(role, "states:StartExecution", machine(`${stack}-image-build`), {}, {
+    "another stack's builds": { resource: machine("another-image-build") },
+    "builds of another Region's stack": { resource: machine(`${stack}-image-build`, ELSEWHERE) },
+  });
+  const answers = (role) => allow(role, "states:SendTaskSuccess", machine(`${stack}-image-build`), {}, {
+    "another stack's tokens": { resource: machine("another-image-build") },
+    "another account's tokens": { resource: machine(`${stack}-image-build`, HOME, STRANGER) },
+  });
+  const commands = (role) => [
+    allow(role, "ssm:SendCommand", ec2("instance"), ours, {
+      ...foreign,
+      "an instance of another Region": { resource: ec2("instance", ELSEWHERE) },
+      "another account's instance": { resource: ec2("instance", HOME, STRANGER) },
+    }),
+    allow(role, "ssm:SendCommand", parameterless("document/AWS-RunShellScript"), {}, {
+      "another document of AWS's": { resource: parameterless("document/AWS-RunRemoteScript") },
+      "a document of the account": { resource: arn("ssm", "document/AWS-RunShellScript") },
+      "another Region's": { resource: parameterless("document/AWS-RunShellScript", ELSEWHERE) },
+    }),
+    allow(role, "s3:PutObject", `arn:aws:s3:::${bucket}/orders/one`, {}, {
+      "another bucket": { resource: "arn:aws:s3:::another-bucket/orders/one" },
+      "it puts, it deletes none": { action: "s3:DeleteObject" },
+    }),
+    allow(role, "s3:ListBucket", `arn:aws:s3:::${bucket}`, {}, {
+      "another bucket's list": { resource: "arn:aws:s3:::another-bucket" },
+      "the bucket's policy": { action: "s3:PutBucketPolicy" },
+    }),
+    answers(role),
+    keeps(role),
+  ];
+  const parameterless = (name, region = HOME) => arn("ssm", name, region, ""); // AWS's own have no account
+  const encrypts = (role) => [
+    allow(role, "kms:Decrypt", key(), via("ec2"), {
+      "by itself, not by EC2": { context: {} },
+      "by another service": { context: via("s3") },
+      "another account's key": { resource: key(STRANGER) },
+    }),
+    allow(role, "kms:CreateGrant", key(), { ...via("ec2"), ...grant }, {
+      "a grant for somebody else than AWS": { context: { ...via("ec2"), "kms:GrantIsForAWSResource": "false" } },
+      "a grant by itself": { context: grant },
+      "the key's end": { action: "kms:ScheduleKeyDeletion" },
+    }),
+  ];
+  const writes = (role) => allow(role, "logs:PutLogEvents", logs(`${stack}/functions`), {}, {
+    "what builds said": { resource: logs(`${stack}/builds`) },
+    "another stack's log": { resource: logs("another/functions") },
+  });
+
+  return [
+    allow("LaunchRole", "ec2:RunInstances", ec2("instance"), marked, {
+      "an instance of nobody's": { context: {} },
+      "one that counts as another stack's": { context: mismarked },
+      "another tag of this value": { context: { "aws:RequestTag/stack": stack } },
+      "one in another Region": { resource: ec2("instance", ELSEWHERE) },
+    }),
+    allow("LaunchRole", "ec2:RunInstances", ec2("volume"), marked, {
+      "a volume of nobody's": { context: {} },
+      "a volume that counts as another stack's": { context: mismarked },
+    }),
+    allow("LaunchRole", "ec2:RunInstances", ec2("subnet"), {}, {
+      "a key pair, by which somebody could log in": { resource: arn("ec2", "key-pair/one") },
+      "a launch template, which could say anything": { resource: arn("ec2", "launch-template/lt-0123456789abcdef0") },
+      "a subnet of another Region": { resource: ec2("subnet", ELSEWHERE) },
+    }),
+    allow("LaunchRole", "ec2:CreateTags", ec2("instance"), { ...marked, ...made("RunInstances") }, {
+      "tags of what is there": { context: marked },
+      "tags of another call's": { context: { ...marked, ...made("StartInstances") } },
+      "an image's tags": { resource: owned("image") },
+      "a subnet's tags": { resource: ec2("subnet") },
+      "tags in another Region": { resource: ec2("instance", ELSEWHERE) },
+    }),
+    allow("LaunchRole", "iam:PassRole", roleArn("BuildRole"), { "iam:PassedToService": "ec2.amazonaws.com" }, {
+      "its own role": { resource: roleArn("LaunchRole") },
+      "a role that is not the stack's": { resource: `arn:aws:iam::${account}:role/administrator` },
+      "to another service": { context: { "iam:PassedToService": "lambda.amazonaws.com" } },
+      "to a service that is not named": { context: {} },
+    }),
+    allow("LaunchRole", "ec2:GetConsoleOutput", ec2("instance"), ours, foreign),
+    ends("LaunchRole"),
+    answers("LaunchRole"),
+    keeps("LaunchRole"),
+    writes("LaunchRole"),
+    ...encrypts("LaunchRole"),
+
+    ...commands("ExecutePhaseRole"),
+    writes("ExecutePhaseRole"),
+
+    ...commands("SnapshotRole"),
+    ...encrypts("SnapshotRole"),
+    ends("SnapshotRole"),
+    allow("SnapshotRole", "ec2:DeregisterImage", owned("image"), ours, foreign),
+    allow("SnapshotRole", "ec2:DeleteSnapshot", owned("snapshot"), ours, foreign),
+    allow("SnapshotRole", "ec2:StopInstances", ec2("instance"), ours, {
+      ...foreign,
+      "an instance of another Region": { resource: ec2("instance", ELSEWHERE) },
+    }),
+    allow("SnapshotRole", "ec2:CreateImage", ec2("instance"), ours, foreign),
+    allow("SnapshotRole", "ec2:CreateImage", owned("image"), marked, {
+      "an image of nobody's": { context: {} },
+      "an image that counts as another stack's": { context: mismarked },
+      "an image in another Region": { resource: owned("image", ELSEWHERE) },
+    }),
+    allow("SnapshotRole", "ec2:CreateImage", owned("snapshot"), marked, {
+      "a snapshot of nobody's": { context: {} },
+      "a snapshot that counts as another stack's": { context: mismarked },
+    }),
+    allow("SnapshotRole", "ec2:CreateTags", owned("snapshot"), { ...marked, ...made("CreateImage") }, {
+      "tags of what is there": { context: marked },
+      "tags of a copy": { context: { ...marked, ...made("CopyImage") } },
+      "an instance's tags": { resource: ec2("instance") },
+    }),
+
+    ends("TestRole"),
+    keeps("TestRole"),
+
+    allow("DistributeRole", "ec2:CopyImage", owned("image", ELSEWHERE), {}, {
+      "it copies images, it makes none": { action: "ec2:RegisterImage" },
+      "the end of an image that nobody has tagged": { action: "ec2:DeregisterImage" },
+    }),
+    allow("DistributeRole", "ec2:DeregisterImage", owned("image", ELSEWHERE), ours, foreign),
+    allow("DistributeRole", "ec2:DeleteSnapshot", owned("snapshot", ELSEWHERE), ours, foreign),
+    allow("DistributeRole", "ec2:CreateTags", owned("image", ELSEWHERE), { ...marked, ...made("CopyImage") }, {
+      "tags of what is there": { context: marked },
+      "tags of an image that it did not copy": { context: { ...marked, ...made("CreateImage") } },
+      "an instance's tags": { resource: ec2("instance", ELSEWHERE) },
+    }),
+    allow("DistributeRole", "ec2:ModifyImageAttribute", owned("image", ELSEWHERE), ours, {
+      ...foreign,
+      "who may use its snapshots": { action: "ec2:ModifySnapshotAttribute", resource: owned("snapshot", ELSEWHERE) },
+    }),
+    answers("DistributeRole"),
+    ...encrypts("DistributeRole"),
+
+    allow("PublishRole", "ssm:PutParameter", parameter("images/web", ELSEWHERE), {}, {
+      "a parameter beside the images": { resource: parameter("images-of-another/web", ELSEWHERE) },
+      "what documents read": { resource: parameter("goldsmith/build/web") },
+      "the stack's own configuration": { resource: parameter(`goldsmith/${stack}/config`) },
+      "another account's": { resource: parameter("images/web", ELSEWHERE, STRANGER) },
+    }),
+    allow("PublishRole", "ssm:DeleteParameter", parameter("images/web"), {}, {
+      "the end of another parameter": { resource: parameter("team/web") },
+    }),
+
+    ...removes("FinishRole"),
+    ...removes("ReapRole"),
+    starts("ReapRole"),
+
+    allow("SignalRole", "dynamodb:Query", dynamodb(`${records}/index/open`), {}, {
+      "it reads waits, it writes none": { action: "dynamodb:PutItem", resource: dynamodb(records) },
+      "another table": { resource: dynamodb("another-Table-1/index/open") },
+    }),
+    allow("SignalRole", "lambda:InvokeFunction", lambda(`${stack}-launch`), {}, {
+      "a function that owns no waits": { resource: lambda(`${stack}-publish`) },
+      "another stack's": { resource: lambda("another-launch") },
+      "it wakes functions, it changes none": { action: "lambda:UpdateFunctionCode" },
+    }),
+
+    starts("TriggerRole"),
+    allow("TriggerRole", "ssm:GetParameter", parameter("images/web"), {}, {
+      "what documents read": { resource: parameter("goldsmith/build/web") },
+      "another Region's, where no pipeline looks": { resource: parameter("images/web", ELSEWHERE) },
+      "it reads sources, it writes none": { action: "ssm:PutParameter" },
+    }),
+    allow("TriggerRole", "lambda:InvokeFunction", lambda(`${stack}-trigger`), {}, {
+      "another function of the stack": { resource: lambda(`${stack}-launch`) },
+      "another stack's": { resource: lambda("another-trigger") },
+    }),
+
+    allow("PlanRole", "ssm:GetParameter", parameter("images/web", ELSEWHERE), {}, {
+      "what documents read": { resource: parameter("goldsmith/build/web") },
+      "another account's": { resource: parameter("images/web", HOME, STRANGER) },
+    }),
+    allow("PlanRole", "ec2:DescribeImages", "*", {}, {
+      "it plans builds, it starts no instance": { action: "ec2:RunInstances", resource: ec2("instance"), context: marked },
+    }),
+    keeps("PlanRole"),
+
+    allow("BuildRole", "logs:PutLogEvents", logs(`${stack}/builds`), {}, {
+      "what functions say": { resource: logs(`${stack}/functions`) },
+      "another stack's log": { resource: logs("another/builds") },
+      "the log's end": { action: "logs:DeleteLogStream" },
+    }),
+    allow("BuildRole", "ssm:GetParameter", parameter("goldsmith/build/web"), {}, {
+      "the stack's own configuration": { resource: parameter(`goldsmith/${stack}/config`) },
+      "the images' parameters": { resource: parameter("images/web") },
+      "another Region's": { resource: parameter("goldsmith/build/web", ELSEWHERE) },
+      "writing what other builds read": { action: "ssm:PutParameter" },
+      "the stack's bucket": { action: "s3:GetObject", resource: `arn:aws:s3:::${bucket}/orders/one` },
+      "the stack's records": { action: "dynamodb:GetItem", resource: dynamodb(records) },
+      "its own end": { action: "ec2:TerminateInstances", resource: ec2("instance"), context: ours },
+      "a role with more rights": { action: "sts:AssumeRole", resource: roleArn("ReapRole") },
+      "a command on another instance": { action: "ssm:SendCommand", resource: ec2("instance"), context: ours },
+    }),
+
+    allow("ScheduleRole", "lambda:InvokeFunction", lambda(`${stack}-trigger`), {}, {
+      "another function of the stack": { resource: lambda(`${stack}-reap`) },
+      "another stack's": { resource: lambda("another-trigger") },
+    }),
+    allow("ImageBuildRole", "lambda:InvokeFunction", lambda(`${stack}-plan`), {}, {
+      "a function that is no state's": { resource: lambda(`${stack}-reap`) },
+      "another stack's": { resource: lambda("another-plan") },
+      "another account's": { resource: lambda(`${stack}-plan`, HOME, STRANGER) },
+    }),
+  ];
+}
+
+module.exports = { table };
