@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: demo test moto clients check lint package build lock clean
+.PHONY: demo test moto clients check lint package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -59,6 +59,12 @@ lint: .venv/lint/complete
 # The functions' zip, with the agent in it.
 package: $(if $(BUILT),,build .venv/build/complete)
 	@$(if $(BUILT),python3,$(TOOLS)/python) infra/package.py $(if $(BUILT),--built "$(BUILT)")
+
+# The archives for users in dist/, and their sums; `ARCHITECTURE=x86_64` or `arm64` makes the archive for this one only.
+release:
+	@infra/local/preflight.sh compiler
+	@$(MAKE) --no-print-directory .venv/build/complete
+	@$(TOOLS)/python infra/release.py $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
 # The locks of all that comes from PyPI, for what their .in files name.
 lock: .venv/lock/complete
