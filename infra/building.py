@@ -31,14 +31,28 @@ class Architecture:
 ARCHITECTURES = [Architecture("x86_64", "x86_64"), Architecture("aarch64", "arm64")]
 
 
-def cargo(*arguments, **options):
+def cargo(*arguments, environment=None, **options):
     """Runs cargo with the programs of this Python's environment in its path, zig's among them; what it printed."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = ["cargo", *arguments]
-    built = subprocess.run(command, cwd=ROOT, env=environment, check=False, text=True, **options)
+    everything = {**os.environ, "PATH": path, **(environment or {})}
+    built = subprocess.run(command, cwd=ROOT, env=everything, check=False, text=True, **options)
     if built.returncode != 0:
         raise SystemExit(f"`{' '.join(command)}` failed with exit code {built.returncode}")
     return built.stdout
+
+
+def cargo_home():
+    """Where cargo unpacks the crates' sources."""
+    return os.environ.get("CARGO_HOME") or str(Path.home() / ".cargo")
+
+
+def zigbuild(architecture, *arguments):
+    """Compiles programs for the oldest glibc. They tell the same places of their crates' sources wherever they are built."""
+    flags = [*os.environ.get("RUSTFLAGS", "").split(), f"--remap-path-prefix={cargo_home()}=/cargo"]
+    target = f"{architecture.triple}.{GLIBC}"
+    environment = {"CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags)}
+    cargo("zigbuild", "--quiet", "--locked", *arguments, "--target", target, environment=environment)
 
 
 def metadata(*arguments):
@@ -53,8 +67,7 @@ def target_directory():
 
 def build_agent(architecture, target):
     """Compiles the agent, which runs on any instance of the architecture; where it is."""
-    triple = architecture.triple
-    cargo("zigbuild", "--quiet", "--locked", "--profile", "agent", "--package", AGENT, "--target", f"{triple}.{GLIBC}")
+    zigbuild(architecture, "--profile", "agent", "--package", AGENT)
     return agent(architecture, target)
 
 

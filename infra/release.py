@@ -57,8 +57,7 @@ def build_programs(architecture, target):
     """Compiles CLI and functions in one pass, which compiles the AWS SDK once; where they are, by their names."""
     print(f"Building the release for {architecture.aws} (the first time this takes about 20 minutes).", flush=True)
     chosen = [f"--bin={program}" for program in PROGRAMS]
-    triple = f"{architecture.triple}.{building.GLIBC}"
-    building.cargo("zigbuild", "--quiet", "--locked", "--release", "--workspace", *chosen, "--target", triple)
+    building.zigbuild(architecture, "--release", "--workspace", *chosen)
     return {program: target / architecture.triple / "release" / program for program in PROGRAMS}
 
 
@@ -116,8 +115,16 @@ def check_programs(folder):
             if content.startswith(elf.MAGIC):
                 within = [*file.relative_to(folder.parent).parts, *name]
                 elf.check("/".join(within), content, named_architecture(within))
+                check_places("/".join(within), content)
                 checked += 1
     return checked
+
+
+def check_places(name, content):
+    """Ends the program with a sentence where another tells which folders of this machine it was compiled from."""
+    for place in (building.cargo_home(), str(building.ROOT)):
+        if os.fsencode(place) in content:
+            raise SystemExit(f"{name} tells where it was built, {place}")
 
 
 def contents(file):

@@ -25,7 +25,7 @@ class Compiler:
     def compile(self, target, source, *options):
         self.path("source.c").write_text(source)
         made = self.path("made")
-        call = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-o", made, self.path("source.c"), *options]
+        call = [sys.executable, "-m", "ziglang", "cc", "-s", "-target", target, "-o", made, self.path("source.c"), *options]
         subprocess.run(call, check=True, capture_output=True, text=True)
         return made.read_bytes()
 

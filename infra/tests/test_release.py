@@ -100,6 +100,14 @@ class Programs(Folder):
             release.check_programs(self.lay_out(X86_64))
 
 
+class Places(unittest.TestCase):
+    def test_a_program_that_tells_where_it_was_built_is_refused(self):
+        for place in (str(building.ROOT), building.cargo_home()):
+            with self.assertRaisesRegex(SystemExit, f"^dist/goldsmith tells where it was built, {place}$"):
+                release.check_places("dist/goldsmith", f"\0{place}/lib.rs\0".encode())
+        release.check_places("dist/goldsmith", b"\0/cargo/registry/src/lib.rs\0")
+
+
 class Sums(Folder):
     def sums(self):
         return subprocess.run(["sha256sum", "--check", "--quiet", release.SUMS], cwd=self.folder, capture_output=True, text=True)
