@@ -82,4 +82,4 @@ build:
 clean:
 	-$(GOLDSMITH) local down
 	cargo clean
-	rm -rf .venv
+	rm -rf .venv dist
