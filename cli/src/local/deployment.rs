@@ -11,22 +11,31 @@ use super::files::{self, Files};
 use super::machine::lacking;
 use super::stack::{Deployed, Stack};
 
-/// The functions' zip: the given one, else the one that `make package` puts beside this program's folder.
+/// The functions' zip: the given one, else the one beside this program, as an archive of a release has it, else the one that
+/// `make package` puts beside this program's folder.
 pub(crate) fn find_package(given: Option<&Path>) -> Result<PathBuf> {
-    let found = match given {
-        Some(path) => path.to_owned(),
-        None => beside(&env::current_exe().context("this program does not know where it is")?),
-    };
-    if found.is_file() {
-        return Ok(found);
+    if let Some(path) = given {
+        let missing = || lacking(format!("{} is not there: --package names no functions' zip", path.display()));
+        return path.is_file().then(|| path.to_owned()).ok_or_else(missing);
     }
-    Err(lacking(format!("{} is not there: make it by `make package`, or name another with --package", found.display())))
+    let places = places(&env::current_exe().context("this program does not know where it is")?);
+    places.iter().find(|place| place.is_file()).cloned().ok_or_else(|| {
+        let [released, packaged] = places.map(|place| place.display().to_string());
+        let how = "unpack an archive of a release, or run `make package` in a checkout, or name the functions' zip with --package";
+        lacking(format!("neither {released} nor {packaged} is there: {how}"))
+    })
 }
 
-/// `TARGET/lambda/functions.zip` of `TARGET/debug/goldsmith`.
-fn beside(program: &Path) -> PathBuf {
-    let target = program.ancestors().nth(2).unwrap_or(Path::new("/"));
-    target.join("lambda/functions.zip")
+/// Where the zip of `FOLDER/goldsmith` may be: of a release and of a checkout.
+fn places(program: &Path) -> [PathBuf; 2] {
+    let folder = program.parent().unwrap_or(Path::new("/"));
+    let target = folder.parent().unwrap_or(Path::new("/"));
+    [folder.join(format!("functions-{}.zip", architecture())), target.join("lambda/functions.zip")]
+}
+
+/// This program's architecture, as Lambda calls it.
+fn architecture() -> &'static str {
+    if env::consts::ARCH == "aarch64" { "arm64" } else { env::consts::ARCH }
 }
 
 /// Deploys what has changed since `stack` was last deployed.
@@ -59,12 +68,13 @@ pub(crate) fn ensure(stack: &mut Stack, python: &Path, files: &Files, package: &
 mod tests {
     use std::path::Path;
 
-    use super::{beside, find_package};
+    use super::{architecture, find_package, places};
 
     #[test]
-    fn the_zip_is_where_packaging_puts_it() {
-        let found = beside(Path::new("/build/target/debug/goldsmith"));
-        assert_eq!(found, Path::new("/build/target/lambda/functions.zip"));
+    fn the_zip_is_beside_a_released_program_or_where_packaging_puts_it() {
+        let [released, packaged] = places(Path::new("/build/target/debug/goldsmith"));
+        assert_eq!(released, Path::new("/build/target/debug").join(format!("functions-{}.zip", architecture())));
+        assert_eq!(packaged, Path::new("/build/target/lambda/functions.zip"));
     }
 
     #[test]
