@@ -57,18 +57,34 @@ pub(crate) fn ensure(stack: &mut Stack, python: &Path, files: &Files, package: &
     deploy.arg("--definition").arg(files.path("image-build.asl.json")).arg("--zip").arg(package);
     let output = deploy.output().context("cannot start the deployment")?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{}", said.trim().lines().last().unwrap_or("the deployment failed and said nothing"));
+        bail!("{}", failure(&String::from_utf8_lossy(&output.stderr)));
     }
     stack.deployed = Some(wanted);
     Ok(())
+}
+
+/// What the deployment says of its failure, all of it: the emulator's answers have several lines. Of a fault of its own only
+/// the last line is for people.
+fn failure(said: &str) -> &str {
+    let said = said.trim();
+    let own = said.starts_with("Traceback");
+    let told = if own { said.lines().last().unwrap_or_default() } else { said };
+    if told.is_empty() { "the deployment failed and said nothing" } else { told }
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{architecture, find_package, places};
+    use super::{architecture, failure, find_package, places};
+
+    #[test]
+    fn a_failure_is_told_whole_and_a_stack_trace_is_not() {
+        let answer = "the deployment failed: Template format error\n  line 1\n    ^";
+        assert_eq!(failure(&format!("{answer}\n")), answer);
+        assert_eq!(failure("Traceback (most recent call last):\n  File\nKeyError: 'a'\n"), "KeyError: 'a'");
+        assert_eq!(failure("\n"), "the deployment failed and said nothing");
+    }
 
     #[test]
     fn the_zip_is_beside_a_released_program_or_where_packaging_puts_it() {

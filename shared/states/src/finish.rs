@@ -117,7 +117,14 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     }
     context
         .store
-        .end_state(&record.build, &scope, StateStatus::Succeeded, what_stays(&ending.keep), None, context.clock.now())
+        .end_state(
+            &record.build,
+            &scope,
+            StateStatus::Succeeded,
+            what_stays(&ending.keep, record.plan.overridden),
+            None,
+            context.clock.now(),
+        )
         .await?;
     end_open_states(context, &record, &ending).await?;
     emit(context, &image).await?;

@@ -91,8 +91,9 @@ async fn copy(isolation: Isolation, from: &Path, to: &Path) -> Result<(), GuestE
 
 /// Whether `cp` only tells of files that went, or were replaced, after their folder was read.
 fn have_gone(said: &str) -> bool {
-    const READING: [&str; 4] =
-        ["cp: cannot stat ", "cp: cannot open ", "cp: cannot access ", "cp: cannot read symbolic link "];
+    // What it says of what it reads; a folder that goes while it is in it has nothing but its name.
+    const READING: [&str; 5] =
+        ["cp: '", "cp: cannot stat ", "cp: cannot open ", "cp: cannot access ", "cp: cannot read symbolic link "];
     let has_gone = |line: &str| {
         let of_source = READING.iter().any(|start| line.starts_with(start));
         of_source && line.ends_with(": No such file or directory")
@@ -108,6 +109,7 @@ mod tests {
     #[test]
     fn only_files_that_went_are_left_out() {
         let gone = "cp: cannot stat 'upper/a': No such file or directory\n\
+                    cp: 'upper/c/d': No such file or directory\n\
                     cp: skipping file 'upper/b', as it was replaced while being copied";
         assert!(have_gone(gone));
         let full = "cp: error writing 'layers/a': No space left on device";

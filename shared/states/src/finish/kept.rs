@@ -55,11 +55,23 @@ pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result
 }
 
 /// For people.
-pub(super) fn what_stays(keep: &Keep) -> &'static str {
+pub(super) fn what_stays(keep: &Keep, overridden: bool) -> &'static str {
     match keep {
         Keep::Nothing => "nothing of the build is left",
         Keep::Instance { .. } => "the build instance is kept for a while",
         Keep::Images { .. } => "the AMIs are kept for a while, unpublished",
+        Keep::Published if overridden => "the image stays, unpublished",
         Keep::Published => "the image is published",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Keep, what_stays};
+
+    #[test]
+    fn what_was_overridden_is_not_said_to_be_published() {
+        assert_eq!(what_stays(&Keep::Published, false), "the image is published");
+        assert_eq!(what_stays(&Keep::Published, true), "the image stays, unpublished");
     }
 }
