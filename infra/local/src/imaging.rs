@@ -11,15 +11,28 @@ use crate::ids;
 use crate::lifecycle::chain;
 use crate::world::{ImageState, InstanceState};
 
+/// Characters of a reason why an image failed.
+const LONGEST_REASON: usize = 500;
+
 impl Endpoint {
     /// Fills an image with what its instance wrote, and settles it when a snapshot of that size would be complete.
     pub(crate) fn fill_image(self: &Arc<Self>, image: &str, instance: &str, reboot: bool) {
         let (endpoint, image, instance) = (self.clone(), image.to_owned(), instance.to_owned());
+        // From now on: the instance may be ended right after the call, and its disk has to stay for so long.
+        let copying = self.guest(&instance).and_then(|guest| guest.keep_disk());
         self.spawn(async move {
             let start = tokio::time::Instant::now();
-            let changed = match freeze(&endpoint, &instance, reboot).await {
-                Ok((layer, layers)) => endpoint.store_content(&image, &layer, layers),
-                Err(error) => return endpoint.settle_image(&image, Err(chain(&error))),
+            let layer = ids::resource("layer");
+            let frozen = freeze(&endpoint, &instance, reboot, &layer).await;
+            drop(copying);
+            let changed = match frozen {
+                Ok(layers) => endpoint.store_content(&image, &layer, layers),
+                Err(error) => {
+                    if let Err(error) = endpoint.host.remove_layer(&layer) {
+                        tracing::warn!(layer, error = %chain(&error), "a part of an image stays behind");
+                    }
+                    return endpoint.settle_image(&image, Err(shortened(&chain(&error))));
+                }
             };
             let throughput = endpoint.root_throughput(&instance);
             tokio::time::sleep_until(start + endpoint.settings().delays.snapshot(changed, throughput)).await;
@@ -106,19 +119,29 @@ impl Endpoint {
     }
 }
 
-/// Saves what an instance wrote as a new layer: its id, and all layers of the image.
-async fn freeze(endpoint: &Arc<Endpoint>, instance: &str, reboot: bool) -> Result<(String, Vec<String>), GuestError> {
+/// Saves what an instance wrote as a new layer; all layers of the image.
+async fn freeze(
+    endpoint: &Arc<Endpoint>,
+    instance: &str,
+    reboot: bool,
+    layer: &str,
+) -> Result<Vec<String>, GuestError> {
     let guest = endpoint.guest(instance).ok_or_else(|| GuestError::NotRunning { id: instance.to_owned() })?;
-    let layer = ids::resource("layer");
     if !reboot {
-        let layers = guest.freeze(&layer).await?;
-        return Ok((layer, layers));
+        return guest.freeze(layer).await;
     }
     guest.halt(true).await;
-    let layers = guest.freeze(&layer).await;
+    let layers = guest.freeze(layer).await;
     // The image does not depend on whether its instance comes up again.
     endpoint.boot_again(instance, &guest).await;
-    Ok((layer, layers?))
+    layers
+}
+
+/// The beginning of a reason, as DescribeImages shows it: a program may say something of each of many files.
+fn shortened(reason: &str) -> String {
+    let first = reason.lines().next().unwrap_or_default();
+    let text: String = first.chars().take(LONGEST_REASON).collect();
+    if text.len() < reason.len() { format!("{text} …") } else { text }
 }
 
 #[cfg(test)]
@@ -140,6 +163,13 @@ mod tests {
         assert!(endpoint.world().snapshots.get(&snapshot).unwrap().completed);
         assert_eq!(endpoint.world().images.get(&id).unwrap().state(), ImageState::Deregistered);
         assert_eq!(crate::resume::unsettled(&endpoint.world()), [""; 0]);
+    }
+
+    #[test]
+    fn a_reason_is_its_first_line_and_not_endless() {
+        assert_eq!(shortened("cp failed: full"), "cp failed: full");
+        assert_eq!(shortened("cp failed: a\ncp: b"), "cp failed: a …");
+        assert_eq!(shortened(&"a".repeat(10_000)).len(), LONGEST_REASON + " …".len());
     }
 
     #[test]

@@ -173,7 +173,7 @@ impl Endpoint {
 
     /// Whether an instance is there and not about to end for good.
     fn is_kept(&self, id: &str) -> bool {
-        !matches!(self.state_of(id), None | Some(InstanceState::ShuttingDown | InstanceState::Terminated))
+        self.state_of(id).is_some_and(|state| !is_over(state))
     }
 
     pub(crate) fn state_of(&self, id: &str) -> Option<InstanceState> {
@@ -213,11 +213,14 @@ impl Endpoint {
 
     /// Ends an instance: `shutting-down`, then `terminated`; only volumes that are to outlive it stay.
     pub(crate) fn end(self: Arc<Self>, id: &str, code: &str, message: &str) {
-        let Some(from) = self.state_of(id).filter(|_| self.is_kept(id)) else { return };
-        if let Some(instance) = self.world().instances.get_mut(id) {
-            instance.reason = Some(Reason::now(code, message));
-        }
-        self.advance(id, from, InstanceState::ShuttingDown);
+        let mut world = self.world();
+        // Looked at and moved under one lock: a stop or a boot may end at this moment.
+        let Some(instance) = world.instances.get_mut(id).filter(|instance| !is_over(instance.state())) else { return };
+        instance.reason = Some(Reason::now(code, message));
+        instance.states.push(InstanceState::ShuttingDown);
+        instance.online = false;
+        self.emit(Event::of_instance(instance));
+        drop(world);
         self.finish_end(id);
     }
 
@@ -280,6 +283,11 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// Whether an instance has ended for good, or is about to.
+fn is_over(state: InstanceState) -> bool {
+    matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated)
 }
 
 /// An error and what caused it, in one line.

@@ -10,7 +10,14 @@ use common::{Client, TestEndpoint, require_or_skip, until};
 use serde_json::Value;
 
 /// The tests that run again without systemd and without root.
-const DISKS: [&str; 4] = ["folders_stay", "a_link_in_the_place", "nothing_in_run", "a_busy_instance"];
+const DISKS: [&str; 6] = [
+    "folders_stay",
+    "a_link_in_the_place",
+    "nothing_in_run",
+    "a_busy_instance",
+    "what_an_instance_is_given",
+    "an_image_is_whole",
+];
 /// What folders are like into which an instance is given files, and the root.
 const LOOK: &str = "stat -c '%n %a %u:%g' / /etc /usr/local /usr/local/sbin";
 
@@ -103,8 +110,10 @@ async fn a_busy_instance_is_imaged_while_its_files_come_and_go() {
     let instance = launch(client, &source(client)).await;
     let busy = "echo kept > /opt/kept
         for loop in 1 2; do
-            (while [ ! -e /opt/enough ]; do mkdir -p /opt/busy$loop/a/b && touch /opt/busy$loop/a/b/c && rm -rf /opt/busy$loop; done) \
-                > /dev/null 2>&1 < /dev/null &
+            (while [ ! -e /opt/enough ]; do
+                mkdir -p /opt/busy$loop/a/b && touch /opt/busy$loop/a/b/c && rm -rf /opt/busy$loop
+                touch /opt/swap$loop && rm /opt/swap$loop && mkdir -p /opt/swap$loop/e && rm -r /opt/swap$loop
+            done) > /dev/null 2>&1 < /dev/null &
         done";
     said(client, &instance, busy).await;
     let mut image = String::new();
@@ -117,6 +126,45 @@ async fn a_busy_instance_is_imaged_while_its_files_come_and_go() {
     let offspring = launch(client, &image).await;
     assert_eq!(said(client, &offspring, "cat /opt/kept").await, "kept\n");
     said(client, &instance, "touch /opt/enough").await;
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_instance_is_given_stays_out_of_its_images_whoever_owns_it() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    // An overlay copies a file whose owner or time changes.
+    let change = "touch /etc/own; find /etc/resolv.conf /usr/local/sbin -exec touch {} + && test -s /etc/resolv.conf";
+    said(client, &instance, change).await;
+    let image = client.ec2_value("CreateImage", &[("InstanceId", &instance), ("Name", "own")], "imageId");
+    wait_for_image(client, &image).await;
+    let layers = std::fs::read_dir(endpoint.state_dir().join("state/layers")).unwrap();
+    let layers: Vec<_> = layers.map(|layer| layer.unwrap().path()).collect();
+    let has = |path: &str| layers.iter().any(|layer| layer.join(path).symlink_metadata().is_ok());
+    assert!(has("etc/own"));
+    for given in ["etc/resolv.conf", "usr/local/sbin/reboot", "usr/local/sbin/systemctl"] {
+        assert!(!has(given), "{given}");
+    }
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_whole_though_its_instance_is_terminated_at_once() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    said(client, &instance, "mkdir /opt/many && cd /opt/many && touch $(seq 2000) && echo kept > last").await;
+    client.ec2("StopInstances", &[("InstanceId.1", &instance)]);
+    wait_for_state(client, &instance, "stopped").await;
+    let image = client.ec2_value("CreateImage", &[("InstanceId", &instance), ("Name", "whole")], "imageId");
+    client.ec2("TerminateInstances", &[("InstanceId.1", &instance)]);
+    wait_for_image(client, &image).await;
+    let offspring = launch(client, &image).await;
+    assert_eq!(said(client, &offspring, "ls /opt/many | wc -l; cat /opt/many/last").await, "2001\nkept\n");
+    wait_for_state(client, &instance, "terminated").await;
     endpoint.end().await;
 }
 

@@ -9,6 +9,9 @@ use super::{Guest, flags, fresh_dir};
 /// Copies share their blocks where the file system can.
 pub(super) const REFLINK: &str = "--reflink=auto";
 
+/// Layers of an image over the base: the kernel takes a page of mount options, in which each has its path.
+const MOST_LAYERS: usize = 120;
+
 impl Guest {
     /// Makes the disk.
     pub(super) async fn make_disk(&self) -> Result<(), GuestError> {
@@ -52,11 +55,15 @@ impl Guest {
 
     /// Saves what was written as a new layer and tells the layers of the image. What was put in at run time stays out.
     pub(crate) async fn freeze(&self, layer: &str) -> Result<Vec<String>, GuestError> {
+        if self.layers.len() >= MOST_LAYERS {
+            return Err(GuestError::TooManyLayers { most: MOST_LAYERS });
+        }
         let isolation = self.way.isolation;
         let target = self.state_dir.join("layers").join(layer);
         if self.way.disk != Disk::Copy {
             let upper = self.dir().join("upper");
             self.copy_written(&upper, &target).await?;
+            self.drop_given(&target).await?;
             flags::carry(isolation, &upper, &target).await.map_err(GuestError::prepare(&target))?;
             let below = self.layers.iter().filter(|_| self.way.disk == Disk::Overlay);
             return Ok(below.cloned().chain([layer.to_owned()]).collect());
@@ -94,9 +101,11 @@ fn have_gone(said: &str) -> bool {
     // What it says of what it reads; a folder that goes while it is in it has nothing but its name.
     const READING: [&str; 5] =
         ["cp: '", "cp: cannot stat ", "cp: cannot open ", "cp: cannot access ", "cp: cannot read symbolic link "];
+    // The last: a folder became an overlay's mark of what is removed, a device that nothing may open.
+    const GONE: [&str; 3] = [": No such file or directory", ": Not a directory", ": Permission denied"];
     let has_gone = |line: &str| {
         let of_source = READING.iter().any(|start| line.starts_with(start));
-        of_source && line.ends_with(": No such file or directory")
+        of_source && GONE.iter().any(|end| line.ends_with(end))
             || line.ends_with("as it was replaced while being copied")
     };
     !said.is_empty() && said.lines().all(has_gone)
@@ -110,6 +119,8 @@ mod tests {
     fn only_files_that_went_are_left_out() {
         let gone = "cp: cannot stat 'upper/a': No such file or directory\n\
                     cp: 'upper/c/d': No such file or directory\n\
+                    cp: cannot access 'upper/e': Not a directory\n\
+                    cp: 'upper/f': Permission denied\n\
                     cp: skipping file 'upper/b', as it was replaced while being copied";
         assert!(have_gone(gone));
         let full = "cp: error writing 'layers/a': No space left on device";

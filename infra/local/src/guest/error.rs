@@ -30,6 +30,9 @@ pub(crate) enum GuestError {
     /// Its metadata service cannot listen.
     #[error("cannot listen for what instance {id} asks of its metadata")]
     Metadata { id: String, source: io::Error },
+    /// An image of an image of an image, and so on.
+    #[error("an image here has at most {most} images below it: make one from a newer source")]
+    TooManyLayers { most: usize },
     /// It is not booted.
     #[error("instance {id} is not running")]
     NotRunning { id: String },

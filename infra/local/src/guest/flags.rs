@@ -87,8 +87,17 @@ fn walk(root: &File, visit: &mut impl FnMut(&Path, &OwnedFd)) -> io::Result<()> 
     while let Some(folder) = folders.pop() {
         let Some(opened) = open(root, &folder) else { continue };
         visit(&folder, &opened);
-        for entry in rustix::fs::Dir::read_from(&opened)? {
-            let entry = entry?;
+        let entries = match rustix::fs::Dir::read_from(&opened) {
+            // Another kind of file by now: the instance goes on.
+            Err(Errno::NOTDIR) => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = match entry {
+                // The folder has gone meanwhile.
+                Err(Errno::NOENT) => break,
+                entry => entry?,
+            };
             let name = entry.file_name();
             if [c".", c".."].contains(&name) {
                 continue;

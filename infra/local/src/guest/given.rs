@@ -125,6 +125,23 @@ impl Guest {
         Ok(())
     }
 
+    /// Takes the files out of a layer that they have come into as they were given, by a change of owner, say: what they tell is
+    /// of this machine, like the password of its proxy.
+    pub(super) async fn drop_given(&self, layer: &Path) -> Result<(), GuestError> {
+        let given = self.given_dir();
+        let files = files_below(&given).map_err(GuestError::prepare(&given))?;
+        let is_given = |path: &&str| {
+            let text = names::read_in(layer, path);
+            is_below_folders(layer, path) && text.is_some() && text == names::read_in(&given, path)
+        };
+        let found: Vec<PathBuf> =
+            files.iter().filter_map(|path| path.to_str()).filter(is_given).map(|path| layer.join(path)).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        run("rm", self.way.isolation.as_root("rm").arg("-f").args(found)).await
+    }
+
     fn aside(&self) -> PathBuf {
         self.dir().join("hidden")
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::sync::Mutex;
@@ -91,6 +92,7 @@ impl Host {
             state_dir: self.dir.clone(),
             way,
             power: Mutex::new(if has_disk { Power::Off } else { Power::New }),
+            copies: Arc::default(),
             boots: AtomicU64::new(0),
             booted_at: std::sync::Mutex::new(None),
             metadata,

@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock};
 use tokio::task::JoinError;
 use tokio::time::sleep;
 
@@ -73,6 +73,8 @@ pub(crate) struct Guest {
     state_dir: PathBuf,
     way: Way,
     power: Mutex<Power>,
+    /// Shared by whoever copies the disk; whoever removes it has it alone.
+    copies: Arc<RwLock<()>>,
     boots: AtomicU64,
     booted_at: std::sync::Mutex<Option<Instant>>,
     /// What answers for its metadata, as long as it is there.
@@ -167,10 +169,17 @@ impl Guest {
         wholly(async move {
             guest.retire_now(false).await;
             guest.metadata.close();
+            // An image may be on its way.
+            let _alone = guest.copies.write().await;
             // Not all files belong to the user that the endpoint runs as.
             flags::remove_folder(guest.way.isolation, guest.dir()).await
         })
         .await
+    }
+
+    /// Keeps the disk from being removed, until what this gives is dropped. None when it is being removed.
+    pub(crate) fn keep_disk(&self) -> Option<OwnedRwLockReadGuard<()>> {
+        self.copies.clone().try_read_owned().ok()
     }
 
     /// Whether it is booted and not on its way down.

@@ -39,7 +39,7 @@ pub(crate) struct Journal<D = Machine> {
     lines: Lines<D>,
     /// The length at which the file is written anew.
     longest: u64,
-    /// Whether the file is of a world that was given up.
+    /// Whether the file is of another world: one that was given up, or whose last line may have no end.
     is_of_another: bool,
     /// Why the last change could not be written.
     failure: Option<String>,
@@ -52,15 +52,24 @@ impl Journal {
     }
 }
 
-impl<D: Disk> Journal<D> {
+impl<D: Disk + Clone> Journal<D> {
     fn open_on(disk: D, folder: &Path) -> Result<(Self, World), JournalError> {
         let path = folder.join(FILE);
         let mut world = read(&path)?;
         let failed = |source| JournalError::File { path: path.clone(), source };
         let text = state(&mut world).map_err(failed)?;
-        let lines = Lines::create(disk, &path, &text).map_err(failed)?;
-        let longest = lines.length() + LONGEST;
-        Ok((Journal { lines, longest, is_of_another: false, failure: None }, world))
+        let mut journal = match Lines::create(disk.clone(), &path, &text) {
+            Ok(lines) => Journal { lines, longest: 0, is_of_another: false, failure: None },
+            // What is there has been read. What an earlier endpoint left may go before it has to be written anew.
+            Err(error) if path.exists() => {
+                let lines = Lines::open(disk, &path).map_err(failed)?;
+                tracing::error!(%error, "the state cannot be written anew");
+                Journal { lines, longest: 0, is_of_another: true, failure: Some(error.to_string()) }
+            }
+            Err(source) => return Err(failed(source)),
+        };
+        journal.longest = journal.lines.length() + LONGEST;
+        Ok((journal, world))
     }
 
     /// Writes what changed. Does nothing when nothing did. What cannot be written is tried again the next time, with what has

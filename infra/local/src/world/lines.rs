@@ -19,7 +19,7 @@ pub(crate) trait Disk {
 }
 
 /// The machine's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Machine;
 
 impl Disk for Machine {}
@@ -41,6 +41,13 @@ impl<D: Disk> Lines<D> {
     pub(super) fn create(disk: D, path: &Path, text: &str) -> io::Result<Self> {
         let file = write_anew(&disk, path, text)?;
         Ok(Lines { disk, path: path.to_owned(), file, length: text.len() as u64, torn: false })
+    }
+
+    /// The file as it is, for one that [`Lines::replace`] follows.
+    pub(super) fn open(disk: D, path: &Path) -> io::Result<Self> {
+        let file = File::options().write(true).open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Lines { disk, path: path.to_owned(), file, length, torn: false })
     }
 
     /// Bytes of the whole lines.

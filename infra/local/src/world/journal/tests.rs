@@ -59,6 +59,23 @@ fn a_world_comes_back_without_the_line_that_was_cut_off() {
 }
 
 #[test]
+fn a_start_on_a_full_disk_goes_on_with_what_is_there_and_is_written_once_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, journal, _) = kept(folder.path(), true, &["a", "b"]);
+    drop(journal);
+    disk.room.set(10);
+    let (mut journal, mut world) = Journal::open_on(disk.clone(), folder.path()).unwrap();
+    assert!(journal.failure().is_some());
+    assert_eq!(found(folder.path()), ["a", "b"]);
+    world.networks.remove("a");
+    journal.record(&mut world);
+    assert!(journal.failure().is_some());
+    disk.room.set(u64::from(u32::MAX));
+    journal.record(&mut world);
+    assert_eq!((journal.failure(), found(folder.path())), (None, vec!["b".to_owned()]));
+}
+
+#[test]
 fn a_full_disk_damages_nothing_and_loses_nothing_wherever_it_cuts_a_line_off() {
     let line = {
         let folder = tempfile::tempdir().unwrap();
