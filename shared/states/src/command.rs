@@ -152,11 +152,7 @@ async fn look(scene: &Scene<'_>, command: &str, instance: &str) -> Result<Look> 
 
 /// The agent for the image's architecture, in the bucket under its digest.
 async fn agent(scene: &Scene<'_>) -> Result<Fetched> {
-    let architecture = match scene.record.plan.architecture.as_str() {
-        "arm64" => "aarch64",
-        _ => "x86_64",
-    };
-    let path = scene.context.config.agents.join(format!("agent-{architecture}"));
+    let path = scene.context.config.agent_for(&scene.record.plan.architecture);
     upload(scene, "agent", read(&path)?).await
 }
 

@@ -119,6 +119,13 @@ impl Clock for SystemClock {
 }
 
 impl Config {
+    /// The agent for instances of an architecture, as EC2 names it (`arm64`).
+    #[must_use]
+    pub fn agent_for(&self, architecture: &str) -> PathBuf {
+        let machine = if architecture == "arm64" { "aarch64" } else { "x86_64" };
+        self.agents.join(format!("agent-{machine}"))
+    }
+
     /// Whether a resource with these tags was made by this very stack.
     #[must_use]
     pub fn owns(&self, tags: &Tags) -> bool {

@@ -1,5 +1,5 @@
-//! Instance types that run the source image. EC2 would refuse each other one, but only when it is launched, a test's after
-//! the whole build.
+//! Instance types that run the source image, and whether this stack has an agent for it. EC2 would refuse each other type, but only
+//! when it is launched, a test's after the whole build; the agent would be missed once an instance runs.
 
 use std::collections::BTreeMap;
 
@@ -41,6 +41,16 @@ pub(super) async fn runnable(
             source.architecture,
             infrastructure.name,
             reasons.join("; "),
+        )));
+    }
+    let agent = context.config.agent_for(&source.architecture);
+    if !agent.is_file() {
+        return Err(refused(format!(
+            "the source image {} is for {}, and the package of this stack's functions has no {}, which would run documents on it: \
+             deploy a release that was made with it",
+            source.id,
+            source.architecture,
+            agent.file_name().unwrap_or_default().to_string_lossy(),
         )));
     }
     if let Some(reason) = test.iter().find_map(unfit) {
@@ -85,6 +95,20 @@ mod tests {
         let (infrastructures, pipelines) = (vec![small], vec![web]);
         store.apply(&Definitions { infrastructures, pipelines, ..Definitions::default() }).await.unwrap();
         stack
+    }
+
+    #[tokio::test]
+    async fn a_source_that_this_stack_has_no_agent_for_is_refused_before_anything_is_launched() {
+        let stack = stack("arm64", &["t4g.small"], &[]).await;
+        stack.lose_agent("arm64");
+        let refused = stack.run(&Task::new(State::Plan)).await.unwrap_err();
+        let source = stack.source().await;
+        let expected = format!(
+            "the source image {source} is for arm64, and the package of this stack's functions has no agent-aarch64, which would run \
+             documents on it: deploy a release that was made with it"
+        );
+        assert!(refused.cause.contains(&expected), "{}", refused.cause);
+        assert!(stack.cloud.requests().launches.is_empty());
     }
 
     #[tokio::test]

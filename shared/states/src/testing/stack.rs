@@ -110,7 +110,9 @@ impl Stack {
     /// A stack with its definitions applied and its source image there.
     pub(crate) async fn new() -> Self {
         let agents = tempfile::tempdir().unwrap();
-        std::fs::write(agents.path().join("agent-x86_64"), b"agent").unwrap();
+        for machine in ["x86_64", "aarch64"] {
+            std::fs::write(agents.path().join(format!("agent-{machine}")), b"agent").unwrap();
+        }
         let clock = FakeClock(Arc::new(Mutex::new("2026-11-24T03:00:00Z".parse().unwrap())));
         let delivered = Cell::new(0);
         let (cloud, table) = (FakeCloud::new(), MemoryTable::new());
@@ -119,6 +121,11 @@ impl Stack {
         stack.point_source_to(&source).await;
         stack.store().apply(&definitions()).await.unwrap();
         stack
+    }
+
+    /// Takes the agent for an architecture out of the package.
+    pub(crate) fn lose_agent(&self, architecture: &str) {
+        std::fs::remove_file(self.context().config.agent_for(architecture)).unwrap();
     }
 
     /// The source image that is published now.
