@@ -87,6 +87,13 @@ exec "$dir/agent" "$dir/order-@ORDER_SHA@.json"
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
+    use std::process::Command;
+
+    use sha2::{Digest, Sha256};
+
     use super::{Fetched, script};
 
     fn file(url: &str) -> Fetched {
@@ -103,5 +110,41 @@ mod tests {
             assert!(script(&good, &file(bad)).is_err(), "{bad}");
         }
         assert!(script(&good, &Fetched { sha256: "ab".to_owned(), ..good.clone() }).is_err());
+    }
+
+    fn program(path: &Path, text: &str) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn why_the_agent_may_not_run_is_told() {
+        for (mount, running, exit, expected) in [
+            ("rw,noexec", "", 126, "is mounted noexec"),
+            ("rw", "fapolicyd", 126, "fapolicyd runs, and its rules have to allow"),
+            ("rw", "", 126, "it is for another one, or its loader is missing"),
+            ("rw", "fapolicyd", 1, "it is for another one, or its loader is missing"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let (own, bin) = (folder.path().join("goldsmith"), folder.path().join("bin"));
+            fs::create_dir(&bin).unwrap();
+            fs::create_dir(&own).unwrap();
+            program(&bin.join("findmnt"), &format!("#!/bin/sh\necho {mount}\n"));
+            program(&bin.join("pgrep"), &format!("#!/bin/sh\n[ \"$2\" = \"{running}\" ]\n"));
+            // They are there with the right digests, so that nothing is fetched.
+            let there = |name: &str, text: &str| {
+                let sha256: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+                program(&own.join(name.replace('@', &sha256)), text);
+                Fetched { sha256, ..file("https://bucket.example/file") }
+            };
+            let agent = there("agent", &format!("#!/bin/sh\nexit {exit}\n"));
+            let order = there("order-@.json", "{}");
+            let text = script(&agent, &order).unwrap().replace("/var/lib/goldsmith", own.to_str().unwrap());
+            let path = format!("{}:/usr/bin:/bin", bin.display());
+            let output = Command::new("sh").args(["-c", &text]).env("PATH", path).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            assert!(said.starts_with(r#"{"status":"bootstrap-failed""#) && said.contains(expected), "{said}");
+        }
     }
 }
