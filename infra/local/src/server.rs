@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::api::DEFAULT_REGION;
@@ -150,11 +150,15 @@ impl Server {
     /// Answers requests until `told` is ready, then ends all processes. What exists stays on disk for the next endpoint.
     pub async fn run(self, told: impl Future<Output = ()>) {
         tokio::pin!(told);
+        let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 () = &mut told => break,
+                Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => serve_connection(self.endpoint.clone(), self.limits, stream),
+                    Ok((stream, _)) => {
+                        connections.spawn(serve_connection(self.endpoint.clone(), self.limits, stream));
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "a connection is lost");
                         // Too many open files, say: it would fail again at once.
@@ -172,18 +176,18 @@ impl Server {
             // Aborted or not: it is over, and lets go of the state folder.
             postman.await.unwrap_or_default();
         }
+        // So does whoever still holds a connection open.
+        connections.shutdown().await;
     }
 }
 
-fn serve_connection(endpoint: Arc<Endpoint>, limits: RequestLimits, stream: tokio::net::TcpStream) {
+async fn serve_connection(endpoint: Arc<Endpoint>, limits: RequestLimits, stream: tokio::net::TcpStream) {
     // Small answers on kept connections: waiting to fill a packet would cost 40 ms each.
     stream.set_nodelay(true).ok();
-    tokio::spawn(async move {
-        let service = service_fn(|request| dispatch::handle(endpoint.clone(), limits, request));
-        let mut http = hyper::server::conn::http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(limits.head);
-        if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-            tracing::debug!(%error, "a connection ended early");
-        }
-    });
+    let service = service_fn(|request| dispatch::handle(endpoint.clone(), limits, request));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head);
+    if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
 }
