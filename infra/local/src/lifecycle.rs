@@ -38,16 +38,7 @@ impl Endpoint {
             if !self.is_kept(&id) {
                 return;
             }
-            let up = self.bring_up(&id).await;
-            if !self.is_kept(&id) {
-                // It was ended meanwhile, perhaps before there was anything to remove.
-                return self.remove_inside(&id).await;
-            }
-            if let Err(error) = up {
-                tracing::error!(instance = id, error = %chain(&error), "does not boot");
-                return self.not_up(&id, &error);
-            }
-            if self.advance(&id, InstanceState::Pending, InstanceState::Running) {
+            if self.is_brought_up(&id).await && self.advance(&id, InstanceState::Pending, InstanceState::Running) {
                 self.stay_up(&id).await;
             }
         });
@@ -57,15 +48,9 @@ impl Endpoint {
     pub(crate) fn come_back(self: Arc<Self>, id: &str) {
         let id = id.to_owned();
         self.clone().spawn(async move {
-            let up = self.bring_up(&id).await;
-            if !self.is_kept(&id) {
-                return self.remove_inside(&id).await;
+            if self.is_brought_up(&id).await {
+                self.stay_up(&id).await;
             }
-            if let Err(error) = up {
-                tracing::error!(instance = id, error = %chain(&error), "does not come back");
-                return self.not_up(&id, &error);
-            }
-            self.stay_up(&id).await;
         });
     }
 
@@ -103,6 +88,20 @@ impl Endpoint {
         tokio::time::sleep(self.settings().delays.online).await;
         self.tend_agent(id);
         self.watch(id).await;
+    }
+
+    /// Boots an instance; whether it has booted and is still wanted. What becomes of it otherwise is seen to.
+    async fn is_brought_up(self: &Arc<Self>, id: &str) -> bool {
+        let up = self.bring_up(id).await;
+        if !self.is_kept(id) {
+            // It was ended meanwhile, perhaps before there was anything to remove.
+            self.remove_inside(id).await;
+            return false;
+        }
+        let Err(error) = up else { return true };
+        tracing::error!(instance = id, error = %chain(&error), "does not boot");
+        self.clone().not_up(id, &error);
+        false
     }
 
     async fn bring_up(self: &Arc<Self>, id: &str) -> Result<(), GuestError> {

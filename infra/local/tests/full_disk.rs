@@ -28,6 +28,14 @@ impl Bounded {
         Bounded { endpoint, journal: state.join("world.jsonl") }
     }
 
+    /// One that has written a group down and has no room for another.
+    fn filled(state: &Path) -> Self {
+        let bounded = Bounded::start(state);
+        assert_eq!(create(bounded.endpoint.client, "before").status, 200);
+        bounded.room(Some(10));
+        bounded
+    }
+
     /// Lets the journal grow by so many bytes and no more, or without a bound.
     fn room(&self, bytes: Option<u64>) {
         let length = std::fs::metadata(&self.journal).unwrap().len();
@@ -49,10 +57,8 @@ fn groups(client: Client) -> Vec<String> {
 async fn calls_whose_effect_cannot_be_written_down_fail_until_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().canonicalize().unwrap().join("state");
-    let bounded = Bounded::start(&state);
+    let bounded = Bounded::filled(&state);
     let client = bounded.endpoint.client;
-    assert_eq!(create(client, "before").status, 200);
-    bounded.room(Some(10));
     for name in ["torn", "refused"] {
         let answer = create(client, name);
         assert_eq!((answer.status, answer.element("Code").as_deref()), (500, Some("InternalError")));
@@ -84,10 +90,8 @@ async fn calls_whose_effect_cannot_be_written_down_fail_until_there_is_room() {
 async fn a_state_whose_disk_was_full_to_the_end_is_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().canonicalize().unwrap().join("state");
-    let bounded = Bounded::start(&state);
+    let bounded = Bounded::filled(&state);
     let client = bounded.endpoint.client;
-    assert_eq!(create(client, "before").status, 200);
-    bounded.room(Some(10));
     assert_eq!(create(client, "torn").status, 500);
     assert_eq!(create(client, "refused").status, 500);
     bounded.endpoint.kill();

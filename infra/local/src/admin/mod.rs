@@ -29,9 +29,9 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
         ("POST", "reset") => {
             endpoint.faults.clear();
             reset(endpoint).await;
-            Ok(json!({"reset": true}))
+            lasting(endpoint, json!({"reset": true}))
         }
-        ("POST", "release-image") => Ok(release_image(endpoint)),
+        ("POST", "release-image") => lasting(endpoint, release_image(endpoint)),
         ("POST", "faults") => read::<Vec<Fault>>(body).and_then(|faults| {
             let count = faults.len();
             endpoint.faults.arm(faults).map(|()| json!({"armed": count}))
@@ -48,17 +48,23 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
             let mut settings = endpoint.change_settings();
             settings.apply(&change).map(|()| json!({"describeLag": settings.lag.as_secs_f64()}))
         }),
-        ("POST", "resources") => read(body).and_then(|handed| resources::take_over(endpoint, handed)),
+        ("POST", "resources") => read(body)
+            .and_then(|handed| resources::take_over(endpoint, handed))
+            .and_then(|answer| lasting(endpoint, answer)),
         _ => Err(ApiError::new("NotFound", format!("no such route: {method} /_local/{route}"))),
     };
-    let changes_world = ["reset", "release-image", "resources"].contains(&route);
-    let unwritten = || endpoint.unwritten().filter(|_| changes_world);
-    let (status, body) = match outcome.map(|answer| (answer, unwritten())) {
-        Ok((answer, None)) => (200, answer),
-        Ok((_, Some(reason))) => (500, json!({"error": reason})),
-        Err(error) => return refuse(&error),
-    };
-    Answer { status, content_type: "application/json", body: body.to_string() }
+    match outcome {
+        Ok(body) => Answer { status: 200, content_type: "application/json", body: body.to_string() },
+        Err(error) => refuse(&error),
+    }
+}
+
+/// The answer of a route that has changed the world, which must be written down.
+fn lasting(endpoint: &Endpoint, answer: Value) -> Result<Value, ApiError> {
+    match endpoint.unwritten() {
+        Some(reason) => Err(ApiError::new("InternalError", reason)),
+        None => Ok(answer),
+    }
 }
 
 /// The answer to a request that is refused.

@@ -139,17 +139,24 @@ pub(super) fn remove(isolation: Isolation, folder: &Path) -> Result<(), GuestErr
 
 /// The same for callers that may not block.
 pub(super) async fn remove_folder(isolation: Isolation, folder: PathBuf) -> Result<(), GuestError> {
-    let work = move || remove(isolation, &folder);
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended("rm", error)))
+    apart("rm", move || remove(isolation, &folder)).await
 }
 
 /// Removes what is in a folder, also what is locked in it, but keeps the folder, its owner and its mode.
 pub(super) async fn empty(isolation: Isolation, folder: PathBuf) -> Result<(), GuestError> {
-    let work = move || {
+    apart("find", move || {
         let find = || isolation.as_root("find");
         unlocking(&folder, || run_now("find", find().arg(&folder).args(["-mindepth", "1", "-delete"])))
-    };
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended("find", error)))
+    })
+    .await
+}
+
+/// Waits for a program on a thread that may block.
+async fn apart(
+    program: &'static str,
+    work: impl FnOnce() -> Result<(), GuestError> + Send + 'static,
+) -> Result<(), GuestError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended(program, error)))
 }
 
 /// Does the work; where flags forbid it, clears them and tries again.

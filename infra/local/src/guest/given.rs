@@ -101,11 +101,8 @@ impl Guest {
         let tree = self.tree();
         let put_all = || {
             fresh_dir(&self.aside())?;
-            for (path, ..) in self.given() {
-                let own = self.given_dir().join(path);
-                if own.is_file() && is_below_folders(&tree, path) {
-                    put(&own, &tree.join(path), &self.aside_of(path))?;
-                }
+            for path in self.given_paths()?.iter().filter(|path| is_below_folders(&tree, path)) {
+                put(&self.given_dir().join(path), &tree.join(path), &self.aside_of(path))?;
             }
             Ok(())
         };
@@ -115,12 +112,9 @@ impl Guest {
     /// Takes the files out of a copy of the tree and puts back what they had replaced. One that somebody has changed since is
     /// the image's. What was given counts, not what would be now: the host may have changed.
     pub(super) fn take_given_out(&self, copy: &Path) -> io::Result<()> {
-        let given = self.given_dir();
-        for path in files_below(&given)?.iter().filter_map(|path| path.to_str()) {
-            if is_below_folders(copy, path) && names::read_in(copy, path) == names::read_in(&given, path) {
-                fs::remove_file(copy.join(path))?;
-                put_back(&self.aside_of(path), &copy.join(path))?;
-            }
+        for path in self.still_given(copy)? {
+            fs::remove_file(copy.join(&path))?;
+            put_back(&self.aside_of(&path), &copy.join(&path))?;
         }
         Ok(())
     }
@@ -128,18 +122,29 @@ impl Guest {
     /// Takes the files out of a layer that they have come into as they were given, by a change of owner, say: what they tell is
     /// of this machine, like the password of its proxy.
     pub(super) async fn drop_given(&self, layer: &Path) -> Result<(), GuestError> {
-        let given = self.given_dir();
-        let files = files_below(&given).map_err(GuestError::prepare(&given))?;
-        let is_given = |path: &&str| {
-            let text = names::read_in(layer, path);
-            is_below_folders(layer, path) && text.is_some() && text == names::read_in(&given, path)
-        };
-        let found: Vec<PathBuf> =
-            files.iter().filter_map(|path| path.to_str()).filter(is_given).map(|path| layer.join(path)).collect();
+        let found = self.still_given(layer).map_err(GuestError::prepare(self.given_dir()))?;
         if found.is_empty() {
             return Ok(());
         }
+        let found = found.iter().map(|path| layer.join(path));
         run("rm", self.way.isolation.as_root("rm").arg("-f").args(found)).await
+    }
+
+    /// Paths of the files that a tree has as they were given.
+    fn still_given(&self, tree: &Path) -> io::Result<Vec<String>> {
+        let given = self.given_dir();
+        let mut paths = self.given_paths()?;
+        paths.retain(|path| {
+            let text = names::read_in(tree, path);
+            is_below_folders(tree, path) && text.is_some() && text == names::read_in(&given, path)
+        });
+        Ok(paths)
+    }
+
+    /// Paths of the files that were written.
+    fn given_paths(&self) -> io::Result<Vec<String>> {
+        let files = files_below(&self.given_dir())?;
+        Ok(files.iter().filter_map(|path| path.to_str()).map(str::to_owned).collect())
     }
 
     fn aside(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::common::until;
+use crate::common::{TestEndpoint, until};
 use crate::{endpoint, hand_over, source};
 
 const SUBNET: &str = "subnet-0aaaaaaaaaaaaaaa1";
@@ -68,13 +68,19 @@ async fn an_account_may_have_no_default_vpc() {
     endpoint.stop().await;
 }
 
+/// An endpoint with a subnet of eleven addresses.
+async fn with_small_subnet() -> TestEndpoint {
+    let endpoint = endpoint().await;
+    // So that no instance ends by itself, since none can boot here.
+    endpoint.client.admin("POST", "settings", &json!({"delays": {"profile": "realistic"}}));
+    hand_over(endpoint.client, json!({"subnets": [{"id": SUBNET, "vpcId": VPC, "cidr": "10.1.2.16/28"}]}));
+    endpoint
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_instance_has_an_address_of_its_own_in_its_subnet() {
-    let endpoint = endpoint().await;
+    let endpoint = with_small_subnet().await;
     let client = endpoint.client;
-    // So that none ends, since none can boot here.
-    client.admin("POST", "settings", &json!({"delays": {"profile": "realistic"}}));
-    hand_over(client, json!({"subnets": [{"id": SUBNET, "vpcId": VPC, "cidr": "10.1.2.16/28"}]}));
     let image = source(client);
     let run = |least, most| {
         let form = [("ImageId", image.as_str()), ("SubnetId", SUBNET), ("MinCount", least), ("MaxCount", most)];
@@ -96,11 +102,8 @@ async fn each_instance_has_an_address_of_its_own_in_its_subnet() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_is_had_by_one_instance_until_it_is_terminated() {
-    let endpoint = endpoint().await;
+    let endpoint = with_small_subnet().await;
     let client = endpoint.client;
-    // So that none ends by itself, since none can boot here.
-    client.admin("POST", "settings", &json!({"delays": {"profile": "realistic"}}));
-    hand_over(client, json!({"subnets": [{"id": SUBNET, "vpcId": VPC, "cidr": "10.1.2.16/28"}]}));
     let image = source(client);
     let form = |name, address| [("ImageId", image.as_str()), ("SubnetId", SUBNET), (name, address)];
     let run = |address| client.ec2("RunInstances", &form("PrivateIpAddress", address));
