@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::guests::{base_image, launch, run, source, wait_for_image, wait_for_state};
+use common::guests::{base_image, launch, reboot, run, source, wait_for_image, wait_for_state};
 use common::rights::{Rights, again};
 use common::{Client, TestEndpoint, require_or_skip, until};
 use serde_json::Value;
@@ -51,7 +51,7 @@ async fn folders_stay_as_their_images_have_them() {
     assert_eq!(said(client, &first, LOOK).await, changed);
     let second = offspring(client, &first, "second").await;
     assert_eq!(said(client, &second, LOOK).await, changed);
-    client.ec2_value("RebootInstances", &[("InstanceId.1", &second)], "return");
+    reboot(client, &second).await;
     assert_eq!(said(client, &second, LOOK).await, changed);
     endpoint.end().await;
 }
@@ -81,7 +81,7 @@ async fn nothing_in_run_and_no_link_at_tmp_keeps_an_instance_from_rebooting() {
         chattr +i /run/folder/locked /run/folder 2> /dev/null
         cat /proc/sys/kernel/random/boot_id";
     let before = said(client, &instance, make).await;
-    client.ec2_value("RebootInstances", &[("InstanceId.1", &instance)], "return");
+    reboot(client, &instance).await;
     let look = "cat /proc/sys/kernel/random/boot_id; ls /run/folder 2> /dev/null || true";
     let after = said(client, &instance, look).await;
     assert!(after != before && !after.contains("locked"), "{after}");
@@ -94,7 +94,7 @@ async fn nothing_in_run_and_no_link_at_tmp_keeps_an_instance_from_rebooting() {
         std::os::unix::fs::symlink("/var/tmp", tmp).unwrap();
     }
     let offspring = launch(client, &image).await;
-    client.ec2_value("RebootInstances", &[("InstanceId.1", &offspring)], "return");
+    reboot(client, &offspring).await;
     let seen = said(client, &offspring, "readlink /tmp; touch /tmp/file && ls /tmp/file").await;
     // Nothing is mounted in a chroot: there the folder is emptied at each boot, and made.
     let isolation = client.admin("GET", "inventory", &Value::Null)["isolation"].clone();

@@ -6,7 +6,8 @@ mod common;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use common::emulator::FakeEmulator;
 use common::guests::{
-    base_image, ended, invocation, launch, launch_with, run, send, source, traces_of, wait_for_image, wait_for_state,
+    base_image, ended, invocation, launch, launch_with, reboot, run, send, source, traces_of, wait_for_image,
+    wait_for_state,
 };
 use common::rights::{Rights, again};
 use common::{Client, TestEndpoint, require_or_skip, until};
@@ -99,7 +100,7 @@ async fn nothing_of_the_host_is_reached_by_what_an_instance_makes() {
     let form = [("InstanceId", instance.as_str()), ("Name", "linked")];
     let golden = client.ec2_value("CreateImage", &form, "imageId");
     wait_for_image(client, &golden).await;
-    client.ec2_value("RebootInstances", &[("InstanceId.1", &instance)], "return");
+    reboot(client, &instance).await;
     assert_eq!(run(client, &instance, "test ! -p /run/power-request").await["Status"], "Success");
     for file in ["sbin/reboot", "kept"] {
         assert_eq!(std::fs::read_to_string(host.path().join(file)).unwrap(), "of the host", "{file}");

@@ -76,6 +76,22 @@ pub(crate) async fn run(client: Client, instance: &str, script: &str) -> Value {
     ended(client, &send(client, instance, script, 600), instance).await
 }
 
+/// Reboots an instance and waits until its next boot takes commands: one that is sent at once may run in the boot before, and
+/// end with that.
+pub(crate) async fn reboot(client: Client, instance: &str) {
+    let boot_id = "cat /proc/sys/kernel/random/boot_id";
+    let before = run(client, instance, boot_id).await;
+    client.ec2_value("RebootInstances", &[("InstanceId.1", instance)], "return");
+    for _ in 0..100 {
+        let now = run(client, instance, boot_id).await;
+        if now["Status"] == "Success" && now["StandardOutputContent"] != before["StandardOutputContent"] {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{instance} does not reboot");
+}
+
 pub(crate) async fn wait_for_state(client: Client, instance: &str, state: &str) {
     let wanted = format!("<name>{state}</name>");
     let look = || client.ec2("DescribeInstances", &[("InstanceId.1", instance)]).body.contains(&wanted).then_some(());
