@@ -1,0 +1,1 @@
+//! What the account of a stack is asked by the command line alone, and by no function.
