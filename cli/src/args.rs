@@ -76,6 +76,10 @@ pub(crate) enum Command {
     Cancel(command::cancel::Args),
     /// Remove what a stack that is gone has left in the account.
     Clean(command::clean::Args),
+    /// Make a stack of a release, or bring one up to date.
+    Deploy(command::deploy::Args),
+    /// Remove a stack, and keep what it has made.
+    Retire(command::retire::Args),
     /// List pipelines: what starts them, and when they start next.
     Pipelines(command::pipelines::Args),
     /// List images.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::args::Globals;
 use crate::exit::invalid;
-use crate::{local, output};
+use crate::{local, output, version};
 
 /// A stack, and the clients to talk to it.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     pub(crate) stack: String,
     /// The stack's home Region.
     pub(crate) region: String,
+    /// Version of the release that it was deployed from; none: it is older than versions are.
+    pub(crate) version: Option<String>,
     /// ARN of its state machine.
     pub(crate) state_machine: String,
     /// Its table.
@@ -51,6 +53,7 @@ pub(crate) struct Scheduling {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StackConfig {
+    version: Option<String>,
     table: String,
     state_machine: String,
     schedule_group: Option<String>,
@@ -70,11 +73,17 @@ impl Connection {
     pub(crate) async fn open(globals: &Globals) -> Result<Self> {
         let config = config(globals).await?;
         let found = Self::find(&config, &globals.stack).await?;
-        found.ok_or_else(|| {
-            let (stack, region) = (&globals.stack, home_region(&config));
+        let found = found.ok_or_else(|| {
+            let (stack, region, again) = (&globals.stack, home_region(&config), globals.again());
             let name = config_name(stack);
-            invalid(format!("there is no stack `{stack}` in {region}: the parameter {name} does not exist"))
-        })
+            invalid(format!(
+                "there is no stack `{stack}` in {region}: the parameter {name} does not exist; `{again} deploy` makes one"
+            ))
+        })?;
+        if let Some(note) = version::differs(&found.stack, found.version.as_deref(), &globals.again()) {
+            output::say(&note);
+        }
+        Ok(found)
     }
 
     /// The stack of this name, if there is one.
@@ -93,6 +102,7 @@ impl Connection {
         Self {
             stack: name.to_owned(),
             region,
+            version: stack.version.clone(),
             scheduling: stack.scheduling(),
             schedules: Arc::new(EventBridgeScheduler::new(config)),
             state_machine: stack.state_machine,
@@ -119,7 +129,7 @@ async fn aws_config(globals: &Globals) -> SdkConfig {
 /// The stack on this machine, started where it is down.
 async fn local_config(stack: &str) -> Result<SdkConfig> {
     let package = std::env::var_os("GOLDSMITH_PACKAGE").map(PathBuf::from);
-    let stack = local::ensure_up(stack, package.as_deref(), &output::say)?;
+    let stack = local::ensure_up(stack, package.as_deref(), &output::say).await?;
     let config = sdk_config(None, Some(&stack.region), Some(&stack.endpoint_url)).await;
     Ok(with_keys(&config, &stack.access_key, &stack.secret_key))
 }

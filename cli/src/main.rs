@@ -1,6 +1,7 @@
 //! The `goldsmith` command: applies definitions, starts builds and watches them, on AWS and on the local AWS alike.
 
 mod args;
+mod ask;
 mod command;
 mod connection;
 mod exit;
@@ -12,6 +13,7 @@ mod parameters;
 mod render;
 #[cfg(test)]
 mod testing;
+mod version;
 mod watch;
 
 use std::process::ExitCode;

@@ -24,6 +24,7 @@ impl Stack {
         let connection = Connection {
             stack: "goldsmith".to_owned(),
             region: HOME.to_owned(),
+            version: Some(crate::version::OWN.to_owned()),
             state_machine: STATE_MACHINE.to_owned(),
             store: Store::new(table.clone()),
             executions: all.executions,

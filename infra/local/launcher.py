@@ -126,6 +126,86 @@ def route_ec2(app, endpoint, authorise, denied_keys):
     app.SERVICE_HANDLERS["ec2"] = ec2
 
 
+def hand_over_networks(endpoint):
+    """What CloudFormation makes of EC2's stays in the emulator; launches ask the endpoint, which is told of each at once."""
+    from ministack.core.responses import get_account_id, get_region
+    from ministack.services import ec2, iam
+    from ministack.services.cloudformation import provisioners
+
+    def tell(body):
+        handed = {"account": get_account_id(), "region": get_region(), **body}
+        headers = {"content-type": "application/json"}
+        status, _, answer = endpoint.send("POST", "/_local/resources", headers, json.dumps(handed))
+        if status != 200:
+            raise ValueError(f"the EC2 endpoint does not take it: {answer.decode()}")
+
+    def group(physical):
+        found = ec2._security_groups[physical]
+        inside = [subnet for subnet in ec2._subnets.values() if subnet["VpcId"] == found["VpcId"]]
+        return {
+            "defaultVpc": ec2._DEFAULT_VPC_ID,
+            "securityGroups": [{"id": physical, "name": found["GroupName"], "vpcId": found["VpcId"]}],
+            "subnets": [
+                {"id": s["SubnetId"], "vpcId": s["VpcId"], "availabilityZone": s["AvailabilityZone"], "cidr": s["CidrBlock"]}
+                for s in inside
+            ],
+        }
+
+    def profile(physical):
+        """With its role, whose credentials its instances get. The emulator identifies a profile by its ARN."""
+        name = physical.rpartition("/")[2]
+        roles = iam._instance_profiles[name]["Roles"]
+        return {"instanceProfiles": [{"name": name, "role": iam._roles[role]["Arn"]} for role in roles]}
+
+    def told(make, describe):
+        def making(*arguments, **named):
+            made = make(*arguments, **named)
+            tell(describe(made[0]))
+            return made
+
+        return making
+
+    for kind, describe in (("AWS::EC2::SecurityGroup", group), ("AWS::IAM::InstanceProfile", profile)):
+        handler = provisioners._RESOURCE_HANDLERS[kind]
+        for step in ("create", "update"):
+            handler[step] = told(handler[step], describe)
+
+
+def keep_what_is_in_use(endpoint):
+    """As on AWS, a group of an instance is not deleted, nor a state machine whose executions run: there it stays DELETING, and
+    the stack with it, until the last has ended."""
+    from ministack.core.responses import get_account_id, get_region
+    from ministack.services import stepfunctions
+    from ministack.services.cloudformation import provisioners
+
+    group = provisioners._RESOURCE_HANDLERS["AWS::EC2::SecurityGroup"]
+    machine = provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]
+    delete_group, delete_machine = group["delete"], machine["delete"]
+
+    def delete_unused_group(physical, props):
+        scope = f"AWS4-HMAC-SHA256 Credential=test/20260101/{get_region()}/ec2/aws4_request, SignedHeaders=host, Signature=0"
+        headers = {
+            "content-type": "application/x-www-form-urlencoded", "authorization": scope,
+            "x-goldsmith-account": get_account_id(),
+        }
+        body = urlencode({"Action": "DeleteSecurityGroup", "Version": "2016-11-15", "GroupId": physical})
+        status, _, answer = endpoint.send("POST", "/", headers, body)
+        if status != 200 and b"InvalidGroup.NotFound" not in answer:
+            raise ValueError(f"resource {physical} has a dependent object: {answer.decode()}")
+        delete_group(physical, props)
+
+    def delete_ended_machine(physical, props):
+        running = [
+            arn for arn, execution in stepfunctions._executions.items()
+            if execution["stateMachineArn"] == physical and execution["status"] == "RUNNING"
+        ]
+        if running:
+            raise ValueError(f"{physical} is DELETING until its executions have ended: {', '.join(running)}")
+        delete_machine(physical, props)
+
+    group["delete"], machine["delete"] = delete_unused_group, delete_ended_machine
+
+
 def route_ssm(app, endpoint, authorise):
     """Run Command and the public image parameters go to the endpoint; all other parameters stay."""
     emulators = app.SERVICE_HANDLERS["ssm"]
@@ -384,6 +464,8 @@ def main():
     endpoint = Endpoint(options.ec2)
     authorise, denied_keys = permissions.install(endpoint, check_pin)
     route_ec2(app, endpoint, authorise, denied_keys)
+    hand_over_networks(endpoint)
+    keep_what_is_in_use(endpoint)
     route_ssm(app, endpoint, authorise)
     route_events(app)
     guard_tokens(app, authorise)

@@ -2,12 +2,16 @@
 
 The package holds a stand-in, whose running is all that the endpoint asks of an agent. Everything is made here, since neither
 dpkg nor gpg need be on the machine. The key is made anew each time and nothing is kept of its private part.
+
+Run as a program, it publishes them in the local AWS, and says where they are and what they are signed with.
 """
 
+import argparse
 import base64
 import gzip
 import hashlib
 import io
+import json
 import secrets
 import struct
 import tarfile
@@ -160,3 +164,34 @@ def packages(signer):
     """What the bucket has: key → content."""
     files = {f"latest/{folder}/amazon-ssm-agent.deb": deb(architecture) for architecture, folder in DEBIAN.items()}
     return {**files, **{f"{key}.sig": signer.sign(content) for key, content in files.items()}}
+
+
+def publish(endpoint, region):
+    """Makes the Region's bucket, which anybody may read as AWS's, and puts the packages into it; their URL and their key."""
+    import boto3
+
+    s3 = boto3.client(
+        "s3", endpoint_url=endpoint, region_name=region, aws_access_key_id="test", aws_secret_access_key="test")
+    bucket, signer = f"amazon-ssm-{region}", Signer()
+    try:
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})
+    except s3.exceptions.BucketAlreadyOwnedByYou:
+        pass
+    s3.delete_public_access_block(Bucket=bucket)
+    anybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [anybody]}))
+    for key, content in packages(signer).items():
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
+    return {"url": f"{endpoint}/{bucket}/latest", "key": signer.public_key()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--endpoint-url", required=True)
+    parser.add_argument("--region", required=True)
+    options = parser.parse_args()
+    print(json.dumps(publish(options.endpoint_url, options.region)))
+
+
+if __name__ == "__main__":
+    main()

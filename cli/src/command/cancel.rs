@@ -95,7 +95,7 @@ async fn ended_before(connection: &Connection, record: &BuildRecord) -> Result<C
 
 /// Waits until the build is closed, which is when everything that it does not keep is gone. None where there is no
 /// build: the execution was stopped before Plan opened one.
-async fn closed(connection: &Connection, build: &str, again: &str) -> Result<Option<BuildRecord>> {
+pub(super) async fn closed(connection: &Connection, build: &str, again: &str) -> Result<Option<BuildRecord>> {
     let mut patience = Patience::default();
     let mut seen = false;
     for look in 0..LOOKS {

@@ -5,15 +5,15 @@
 mod leftovers;
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::Result;
 use goldsmith_cloud_ec2::Ec2;
 
 use crate::args::{Format, Globals};
+use crate::ask::consents;
 use crate::connection::{self, Connection};
-use crate::exit::{Exit, invalid};
+use crate::exit::Exit;
 use crate::output;
 use crate::render::columns;
 use leftovers::{Leftover, Leftovers};
@@ -79,36 +79,9 @@ async fn regions(globals: &Globals, stack: Option<&Connection>, ec2: &Ec2, home:
 fn consented(found: &[Leftover], yes: bool) -> Result<bool> {
     let rows: Vec<Vec<String>> = found.iter().map(Leftover::row).collect();
     columns(&rows).iter().for_each(|line| output::say(line));
-    if yes {
-        return Ok(true);
-    }
-    if !io::stdin().is_terminal() {
-        return Err(invalid("nothing was removed: there is no terminal to ask on, and --yes was not given"));
-    }
-    write!(io::stderr().lock(), "Remove {}? [y/N] ", counted(found.len()))?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(is_yes(&answer))
-}
-
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    consents(&format!("Remove {}?", counted(found.len())), "nothing was removed", yes)
 }
 
 fn counted(number: usize) -> String {
     if number == 1 { "one resource".to_owned() } else { format!("{number} resources") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_yes;
-
-    #[test]
-    fn only_a_clear_yes_removes() {
-        for (answer, yes) in
-            [("y\n", true), ("Yes\n", true), ("\n", false), ("", false), ("no\n", false), ("yep\n", false)]
-        {
-            assert_eq!(is_yes(answer), yes, "{answer:?}");
-        }
-    }
 }

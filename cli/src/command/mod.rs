@@ -4,10 +4,12 @@ pub(crate) mod apply;
 pub(crate) mod build;
 pub(crate) mod cancel;
 pub(crate) mod clean;
+pub(crate) mod deploy;
 pub(crate) mod images;
 pub(crate) mod logs;
 mod pipeline;
 pub(crate) mod pipelines;
+pub(crate) mod retire;
 pub(crate) mod run;
 mod schedules;
 pub(crate) mod schema;
@@ -38,6 +40,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Run(args) => run::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Validate(args) => validate::run(globals, args),
-        Command::Local(args) => crate::local::run(globals, args),
+        Command::Deploy(args) => deploy::run(globals, args).await,
+        Command::Retire(args) => retire::run(globals, args).await,
+        Command::Local(args) => crate::local::run(globals, args).await,
     }
 }

@@ -24,6 +24,26 @@ pub(crate) fn check(connection: &Connection, definitions: &Definitions) -> Resul
     }
 }
 
+/// Removes the schedule of every pipeline that is stored. Safe to repeat.
+pub(crate) async fn remove(connection: &Connection) -> Result<()> {
+    let Some(scheduling) = &connection.scheduling else { return Ok(()) };
+    for pipeline in connection.store.pipeline_names().await? {
+        connection.schedules.delete(&scheduling.group, &schedule_name(&pipeline)).await?;
+    }
+    Ok(())
+}
+
+/// Makes the schedule of every pipeline that is stored. Safe to repeat.
+pub(crate) async fn restore(connection: &Connection) -> Result<()> {
+    let Some(scheduling) = &connection.scheduling else { return Ok(()) };
+    for name in connection.store.pipeline_names().await? {
+        if let Some(schedule) = connection.store.pipeline(&name).await?.and_then(|one| wanted(scheduling, &one)) {
+            connection.schedules.put(&schedule).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes, changes, switches off or removes the schedule of every pipeline. Comes after the table, so that a schedule
 /// never starts a pipeline that is not stored. Safe to repeat.
 pub(crate) async fn keep(connection: &Connection, definitions: &Definitions) -> Result<()> {

@@ -1,19 +1,24 @@
 //! Puts zip, template and definition into a running stack, and only when one of them has changed.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use goldsmith_cloud::aws::{sdk_config, with_keys};
+use serde::Deserialize;
 
 use super::Say;
 use super::files::{self, Files};
 use super::machine::lacking;
 use super::stack::{Deployed, Stack};
+use crate::command::deploy::deployment::{Deployment, Wishes};
+use crate::command::deploy::release::{self, Release};
 
 /// The functions' zip: the given one, else the one beside this program, as an archive of a release has it, else the one that
 /// `make package` puts beside this program's folder.
-pub(crate) fn find_package(given: Option<&Path>) -> Result<PathBuf> {
+fn find_package(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = given {
         let missing = || lacking(format!("{} is not there: --package names no functions' zip", path.display()));
         return path.is_file().then(|| path.to_owned()).ok_or_else(missing);
@@ -30,66 +35,80 @@ pub(crate) fn find_package(given: Option<&Path>) -> Result<PathBuf> {
 fn places(program: &Path) -> [PathBuf; 2] {
     let folder = program.parent().unwrap_or(Path::new("/"));
     let target = folder.parent().unwrap_or(Path::new("/"));
-    [folder.join(format!("functions-{}.zip", architecture())), target.join("lambda/functions.zip")]
+    [release::place(folder, release::this_machines()), target.join("lambda/functions.zip")]
 }
 
-/// This program's architecture, as Lambda calls it.
-fn architecture() -> &'static str {
-    if env::consts::ARCH == "aarch64" { "arm64" } else { env::consts::ARCH }
+/// The release that a local stack is deployed from: this program's, with this zip, for this machine.
+pub(crate) fn release(package: Option<&Path>) -> Result<Release> {
+    Ok(Release::own(find_package(package)?, release::this_machines()))
 }
 
 /// Deploys what has changed since `stack` was last deployed.
-pub(crate) fn ensure(stack: &mut Stack, python: &Path, files: &Files, package: &Path, say: Say<'_>) -> Result<()> {
+pub(crate) async fn ensure(
+    stack: &mut Stack,
+    python: &Path,
+    files: &Files,
+    release: &Release,
+    say: Say<'_>,
+) -> Result<()> {
     let wanted = Deployed {
-        zip: files::digest_of_file(package)?,
-        definition: files::digest_of([files::DEFINITION].into_iter()),
-        template: files::digest_of([files::TEMPLATE].into_iter()),
+        zip: files::digest_of_file(&release.package)?,
+        definition: files::digest_of([release.definition.as_str()].into_iter()),
+        template: files::digest_of([release.template.as_str()].into_iter()),
     };
     if stack.deployed.as_ref() == Some(&wanted) {
         return Ok(());
     }
     say("Deploying the functions and the state machine to the local AWS.");
     stack.deployed = None;
-    let mut deploy = Command::new(python);
-    deploy.arg(files.path("deploy.py")).args(["--stack", &stack.name, "--region", &stack.region]);
-    deploy.args(["--endpoint-url", &stack.endpoint_url, "--ec2", &stack.ec2_url]);
-    deploy.arg("--template").arg(files.path("template.yaml"));
-    deploy.arg("--definition").arg(files.path("image-build.asl.json")).arg("--zip").arg(package);
-    let output = deploy.output().context("cannot start the deployment")?;
-    if !output.status.success() {
-        bail!("{}", failure(&String::from_utf8_lossy(&output.stderr)));
+    let wishes = Wishes { parameters: parameters(stack, python, files)?, ..Wishes::default() };
+    let config = sdk_config(None, Some(&stack.region), Some(&stack.endpoint_url)).await;
+    let config = with_keys(&config, &stack.access_key, &stack.secret_key);
+    // What is uploaded where, and how many resources are done, is of no interest on this machine.
+    let deployment = Deployment::new(&config, &stack.name, &|_| {});
+    if let Some(prepared) = deployment.prepare(release, &wishes).await? {
+        deployment.execute(&prepared).await?;
     }
     stack.deployed = Some(wanted);
     Ok(())
 }
 
-/// What the deployment says of its failure, all of it: the emulator's answers have several lines. Of a fault of its own only
-/// the last line is for people.
-fn failure(said: &str) -> &str {
-    let said = said.trim();
-    let own = said.starts_with("Traceback");
-    let told = if own { said.lines().last().unwrap_or_default() } else { said };
-    if told.is_empty() { "the deployment failed and said nothing" } else { told }
+/// The endpoint serves the examples' source image itself, as it does the public parameters; and the SSM agent for images
+/// that have none, as AWS's bucket of the Region does.
+fn parameters(stack: &Stack, python: &Path, files: &Files) -> Result<BTreeMap<String, String>> {
+    let mut publish = Command::new(python);
+    publish.arg(files.path("ssm_agent.py")).args(["--endpoint-url", &stack.endpoint_url, "--region", &stack.region]);
+    let output = publish.output().context("cannot start what publishes the SSM agent")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("the SSM agent is not published: {}", said.trim().lines().last().unwrap_or("nothing was said"));
+    }
+    let agent: Agent = serde_json::from_slice(&output.stdout).context("what publishes the SSM agent says no key")?;
+    let named = [("Examples", "no".to_owned()), ("SsmAgentUrl", agent.url), ("SsmAgentKey", agent.key)];
+    Ok(named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// Where the agent's packages are, and the key that they are signed with.
+#[derive(Deserialize)]
+struct Agent {
+    url: String,
+    key: String,
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{architecture, failure, find_package, places};
-
-    #[test]
-    fn a_failure_is_told_whole_and_a_stack_trace_is_not() {
-        let answer = "the deployment failed: Template format error\n  line 1\n    ^";
-        assert_eq!(failure(&format!("{answer}\n")), answer);
-        assert_eq!(failure("Traceback (most recent call last):\n  File\nKeyError: 'a'\n"), "KeyError: 'a'");
-        assert_eq!(failure("\n"), "the deployment failed and said nothing");
-    }
+    use super::{find_package, places};
 
     #[test]
     fn the_zip_is_beside_a_released_program_or_where_packaging_puts_it() {
         let [released, packaged] = places(Path::new("/build/target/debug/goldsmith"));
-        assert_eq!(released, Path::new("/build/target/debug").join(format!("functions-{}.zip", architecture())));
+        assert_eq!(
+            released,
+            Path::new("/build/target/debug")
+                .join(format!("functions-{}.zip", crate::command::deploy::release::this_machines()))
+        );
         assert_eq!(packaged, Path::new("/build/target/lambda/functions.zip"));
     }
 

@@ -1,4 +1,4 @@
-//! What travels inside the program: launcher, deployment, template and definition.
+//! What travels inside the program: what the local AWS is started from.
 
 use std::fmt::Write;
 use std::fs;
@@ -9,10 +9,6 @@ use sha2::{Digest, Sha256};
 
 /// The requirements of the Python environment.
 pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
-/// The production template.
-pub(crate) const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
-/// The state machine.
-pub(crate) const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
 
 /// Programs that the emulator runs with: when one changes, it starts anew.
 const LAUNCHER: [(&str, &str); 4] = [
@@ -21,13 +17,9 @@ const LAUNCHER: [(&str, &str); 4] = [
     ("recording.py", include_str!("../../../infra/local/recording.py")),
     ("scheduler.py", include_str!("../../../infra/local/scheduler.py")),
 ];
-const DEPLOYMENT: [(&str, &str); 5] = [
-    ("deploy.py", include_str!("../../../infra/local/deploy.py")),
-    ("ssm_agent.py", include_str!("../../../infra/local/ssm_agent.py")),
-    ("requirements.txt", REQUIREMENTS),
-    ("template.yaml", TEMPLATE),
-    ("image-build.asl.json", DEFINITION),
-];
+/// What is run beside it.
+const BESIDE: [(&str, &str); 2] =
+    [("ssm_agent.py", include_str!("../../../infra/local/ssm_agent.py")), ("requirements.txt", REQUIREMENTS)];
 
 /// The files on disk.
 pub(crate) struct Files {
@@ -37,7 +29,7 @@ pub(crate) struct Files {
 impl Files {
     /// Writes the files below `data`, in a folder of their digest, when they are not there yet.
     pub(crate) fn unpack(data: &Path) -> Result<Self> {
-        let all = || LAUNCHER.iter().chain(&DEPLOYMENT);
+        let all = || LAUNCHER.iter().chain(&BESIDE);
         let digest = digest_of(all().map(|(_, text)| *text));
         let folder = data.join(format!("local-{}", &digest[..16]));
         if !folder.is_dir() {
@@ -75,8 +67,12 @@ pub(crate) fn digest_of<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 
 /// SHA-256 of a file.
 pub(crate) fn digest_of_file(path: &Path) -> Result<String> {
-    let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(hexadecimal(&Sha256::digest(&content)))
+    Ok(digest_of_bytes(&fs::read(path).with_context(|| format!("cannot read {}", path.display()))?))
+}
+
+/// The same of bytes.
+pub(crate) fn digest_of_bytes(content: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(content))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -5,10 +5,10 @@ mod deployment;
 mod doctor;
 mod ec2;
 mod environment;
-mod files;
+pub(crate) mod files;
 mod folders;
 mod http;
-mod machine;
+pub(crate) mod machine;
 mod process;
 mod stack;
 mod up;
@@ -21,6 +21,7 @@ use clap::Subcommand;
 use crate::args::{Format, Globals};
 use crate::exit::{Exit, invalid};
 use crate::output;
+pub(crate) use deployment::release as release_of_local;
 use files::Files;
 use folders::Folders;
 pub(crate) use stack::Stack;
@@ -59,13 +60,13 @@ enum Action {
 }
 
 /// Runs `goldsmith local`.
-pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let folders = Folders::of(&globals.stack)?;
     match &args.action {
-        Action::Up { package } => show(globals, &ensure_up(&globals.stack, package.as_deref(), &output::say)?)?,
+        Action::Up { package } => show(globals, &ensure_up(&globals.stack, package.as_deref(), &output::say).await?)?,
         Action::Status => return status(globals, &folders),
         Action::Down => down(globals, &folders)?,
-        Action::Reset => reset(globals, &folders)?,
+        Action::Reset => reset(globals, &folders).await?,
         Action::Doctor => return doctor::run(globals),
         Action::Ec2(args) => ec2::run(args, &folders)?,
         Action::Python => {
@@ -117,7 +118,7 @@ fn down(globals: &Globals, folders: &Folders) -> Result<()> {
     up::end(&stack, folders, machine::check()?)
 }
 
-fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
+async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
     {
         let _lock = folders.lock()?;
         let stack = Stack::load(folders)?.filter(Stack::is_running);
@@ -128,7 +129,7 @@ fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
         http::request("POST", stack.port, "/_ministack/reset")?;
         http::request("POST", stack.ec2_port, "/_local/reset")?;
     }
-    ensure_up(&globals.stack, None, &output::say).map(drop)
+    ensure_up(&globals.stack, None, &output::say).await.map(drop)
 }
 
 fn call(globals: &Globals, action: &str) -> String {

@@ -25,10 +25,10 @@ const RECORD_CALLS: &str = "GOLDSMITH_RECORD_CALLS";
 
 /// The stack of this name, started and deployed. `say` is told in one sentence what takes time. `package` is the functions'
 /// zip, which is otherwise looked for beside this program.
-pub(crate) fn ensure_up(name: &str, package: Option<&Path>, say: Say<'_>) -> Result<Stack> {
+pub(crate) async fn ensure_up(name: &str, package: Option<&Path>, say: Say<'_>) -> Result<Stack> {
     let privilege = machine::check()?;
     let folders = Folders::of(name)?;
-    let package = deployment::find_package(package)?;
+    let release = deployment::release(package)?;
     let _lock = folders.lock()?;
     let files = Files::unpack(&folders.data)?;
     let python = environment::ensure(&folders, &files, say)?;
@@ -43,7 +43,7 @@ pub(crate) fn ensure_up(name: &str, package: Option<&Path>, say: Say<'_>) -> Res
         }
         None => Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?,
     };
-    let deployed = deployment::ensure(&mut stack, &python, &files, &package, say);
+    let deployed = deployment::ensure(&mut stack, &python, &files, &release, say).await;
     stack.save(&folders)?;
     deployed.map(|()| stack)
 }

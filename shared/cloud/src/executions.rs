@@ -63,6 +63,8 @@ pub trait Executions: Send + Sync {
     async fn start(&self, state_machine: &str, name: &str, input: &str) -> Result<Started>;
     /// The execution, or none.
     async fn execution(&self, arn: &str) -> Result<Option<Execution>>;
+    /// Names of the state machine's executions that run.
+    async fn running(&self, state_machine: &str) -> Result<Vec<String>>;
     /// `StopExecution`. *Effect*, no error when it has ended.
     async fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<()>;
     /// `SendTaskSuccess`. *Effect*; a second answer is `Late`.

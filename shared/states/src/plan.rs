@@ -134,6 +134,10 @@ async fn open(
             let reason = format!("a build of {} is running: {build}", input.pipeline);
             Ok(without_build("already-running", reason, image))
         }
+        Opened::Retired => Err(refused(format!(
+            "the stack {} is being retired and builds nothing any more: `goldsmith deploy` puts it into service again",
+            context.config.stack
+        ))),
     }
 }
 

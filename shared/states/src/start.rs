@@ -18,7 +18,7 @@ pub enum Start {
     Started,
     /// An execution for this cause runs already.
     Running,
-    /// Another build of the pipeline runs: the cause is kept until it ends.
+    /// Another build of the pipeline runs, or the stack is being retired: the cause is kept.
     Kept,
     /// A build took the cause in before.
     Served,
@@ -32,6 +32,10 @@ pub async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> Result<
     let record = context.store.keep_cause(pipeline, cause, context.clock.now()).await?;
     if record.status == CauseStatus::Served {
         return Ok(Start::Served);
+    }
+    // Whoever takes the table up builds what was kept.
+    if context.store.is_retired().await? {
+        return Ok(Start::Kept);
     }
     match context.store.running_build(pipeline).await? {
         Some(build) if build == record.execution_name() => Ok(Start::Running),
@@ -48,7 +52,7 @@ pub async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> Result<
 pub async fn start_pending(context: &Context, pipeline: &Name) -> Result<()> {
     let pending = context.store.pending_causes(pipeline).await?;
     let Some(first) = pending.first() else { return Ok(()) };
-    if context.store.running_build(pipeline).await?.is_some() {
+    if context.store.running_build(pipeline).await?.is_some() || context.store.is_retired().await? {
         return Ok(());
     }
     let same_kind: Vec<&CauseRecord> =

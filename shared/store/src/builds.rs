@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::retirement::verify_in_service;
 use crate::store::{decode, encode};
 use crate::{
     BuildRecord, BuildStatus, Check, Ending, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write, keys,
@@ -39,6 +40,8 @@ pub enum Opened {
         /// Its id.
         build: String,
     },
+    /// The stack is being retired.
+    Retired,
 }
 
 impl Store {
@@ -60,6 +63,9 @@ impl Store {
         for _ in 0..RACES {
             if let Some(record) = self.build(id).await? {
                 return Ok(Opened::Build(Box::new(record)));
+            }
+            if self.is_retired().await? {
+                return Ok(Opened::Retired);
             }
             let lease: Option<Lease> = self.read(&keys::lease(pipeline)).await?;
             if let Some(build) = lease.as_ref().and_then(|lease| lease.build.clone()) {
@@ -234,6 +240,7 @@ fn opening_writes(record: &BuildRecord, lease: Option<&Lease>, number: Write) ->
         Write::Put { item: build, checks: vec![Check::Absent] },
         Write::Put { item: encode(image_key(&record.image), &building(record))?, checks: vec![Check::Absent] },
         Write::Put { item: listed, checks: vec![] },
+        verify_in_service(),
     ])
 }
 

@@ -16,6 +16,7 @@ mod plan;
 mod records;
 mod references;
 mod regions;
+mod retirement;
 mod sources;
 mod store;
 mod table;

@@ -69,6 +69,11 @@ impl Stack {
         Self(Arc::new(Inner { name: name.to_owned(), state, description, runtime, sdk, config }))
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// Every call that a role has made so far, with the policies by which it was allowed.
     pub(crate) fn calls(&self) -> String {
         let folder = self.0.state.path().join("goldsmith/local").join(&self.0.name);
@@ -84,6 +89,16 @@ impl Stack {
     /// Runs the CLI.
     pub(crate) fn goldsmith(&self, arguments: &[&str]) -> Output {
         goldsmith(&self.0.name, self.0.state.path(), arguments, Stdio::piped())
+    }
+
+    /// Runs the CLI as for a stack on AWS: by endpoint, Region and keys, with nothing known of what runs here.
+    pub(crate) fn goldsmith_by_endpoint(&self, arguments: &[&str]) -> Output {
+        let text = |key: &str| self.0.description[key].as_str().unwrap();
+        let mut command = Command::new(suite::goldsmith());
+        command.args(arguments).args(["--stack", &self.0.name, "--region", text("region")]);
+        command.args(["--endpoint-url", text("endpointUrl")]);
+        command.env("AWS_ACCESS_KEY_ID", text("accessKey")).env("AWS_SECRET_ACCESS_KEY", text("secretKey"));
+        command.stdin(Stdio::null()).output().expect("the goldsmith binary is built before this suite")
     }
 
     /// `goldsmith build` of a folder, to its end.

@@ -10,6 +10,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
+use goldsmith_tests::suite;
 use tempfile::TempDir;
 
 const STACK: &str = "outcomes";
@@ -43,11 +44,10 @@ impl Stack {
         let stack = Self { emulator, endpoint: format!("http://127.0.0.1:{port}"), _folder: folder };
         stack.wait();
         let zip = stack.package(&python);
-        let mut deploy = Command::new(&python);
-        deploy.arg(infra.join("local/deploy.py")).env("PYTHONDONTWRITEBYTECODE", "1").arg("--zip").arg(zip);
-        deploy.args(["--stack", STACK, "--endpoint-url", &stack.endpoint, "--ec2", &ec2, "--region", REGION]);
-        deploy.arg("--template").arg(infra.join("template.yaml"));
-        deploy.arg("--definition").arg(infra.join("../statemachine/image-build.asl.json"));
+        let mut deploy = Command::new(suite::goldsmith());
+        deploy.args(["deploy", "--yes", "--stack", STACK, "--endpoint-url", &stack.endpoint, "--region", REGION]);
+        deploy.args(["--parameter", "Examples=no"]).arg("--package").arg(zip);
+        deploy.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
         assert!(deploy.status().expect("the deployment starts").success(), "the deployment failed");
         let pace = format!(r#"{{"stepfunctions._SFN_WAIT_SCALE": {PACE}}}"#);
         ureq::post(format!("{}/_ministack/config", stack.endpoint)).send(pace).expect("the pace is set");

@@ -46,11 +46,21 @@ impl Executions for StepFunctions {
         Ok(answer.map(to_execution))
     }
 
+    async fn running(&self, state_machine: &str) -> Result<Vec<String>> {
+        let request = self.client.list_executions().state_machine_arn(state_machine).status_filter(Status::Running);
+        let pages = request.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await;
+        let found = pages.map_err(failure("ListExecutions", &self.region))?;
+        Ok(found.into_iter().map(|execution| execution.name).collect())
+    }
+
     async fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<()> {
         let request = self.client.stop_execution().execution_arn(arn);
         let request = request.error(cut(error, MAX_ERROR)).cause(cut(cause, MAX_CAUSE));
-        known(request.send().await.map_err(failure("StopExecution", &self.region)))?;
-        Ok(())
+        match known(request.send().await.map_err(failure("StopExecution", &self.region))) {
+            // Between the look and the call it has ended.
+            Err(error) if error.code == "ValidationException" && error.message.contains("not running") => Ok(()),
+            stopped => stopped.map(drop),
+        }
     }
 
     async fn succeed(&self, token: &str, output: &str) -> Result<Answer> {
@@ -126,6 +136,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn lists_what_runs_on_every_page() {
+        let page = |name: &str, more: &str| {
+            let execution = format!(
+                r#"{{"executionArn": "arn:{name}", "stateMachineArn": "arn:m", "name": "{name}", "status": "RUNNING", "startDate": 1}}"#
+            );
+            Canned::ok(format!(r#"{{"executions": [{execution}]{more}}}"#))
+        };
+        let (executions, replay) = executions([page("a", r#", "nextToken": "2""#), page("b", "")]);
+        assert_eq!(executions.running("arn:m").await.unwrap(), ["a", "b"]);
+        assert_eq!(body(&replay, 0), json!({"stateMachineArn": "arn:m", "statusFilter": "RUNNING"}));
+        assert_eq!(body(&replay, 1)["nextToken"], "2");
+    }
+
+    #[tokio::test]
     async fn describes_or_knows_none() {
         let failed = r#"{"executionArn": "arn:e", "stateMachineArn": "arn:m", "name": "n", "status": "FAILED",
             "startDate": 1, "input": "{}", "error": "E", "cause": "c"}"#;
@@ -153,6 +177,15 @@ mod tests {
         }
         assert_eq!(executions.succeed("token", "{}").await.unwrap(), Answer::Taken);
         assert_eq!(executions.succeed("token", "{}").await.unwrap_err().kind, Kind::Invalid);
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_meanwhile_is_stopped() {
+        let refused =
+            |message: &str| Canned::Answer(400, format!(r#"{{"__type":"ValidationException","message":"{message}"}}"#));
+        let (executions, _) = executions([refused("Execution is not running"), refused("1 error")]);
+        executions.stop("arn:e", "e", "c").await.unwrap();
+        assert_eq!(executions.stop("arn:e", "e", "c").await.unwrap_err().kind, Kind::Invalid);
     }
 
     #[tokio::test]

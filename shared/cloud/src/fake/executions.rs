@@ -78,6 +78,13 @@ impl Executions for FakeCloud {
         Ok(self.world().executions.by_arn.get(arn).cloned())
     }
 
+    async fn running(&self, state_machine: &str) -> Result<Vec<String>> {
+        let of = format!("{}:", state_machine.replacen(":stateMachine:", ":execution:", 1));
+        let world = self.world();
+        let runs = world.executions.by_arn.values().filter(|one| one.status == ExecutionStatus::Running);
+        Ok(runs.filter(|one| one.arn.starts_with(&of)).map(|one| one.name.clone()).collect())
+    }
+
     async fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<()> {
         let call = Call::home("StopExecution");
         self.effect(call, arn, |world| {

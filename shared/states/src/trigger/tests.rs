@@ -133,6 +133,9 @@ impl Executions for Throttled {
     async fn execution(&self, arn: &str) -> Result<Option<Execution>> {
         self.cloud.execution(arn).await
     }
+    async fn running(&self, machine: &str) -> Result<Vec<String>> {
+        self.cloud.running(machine).await
+    }
     async fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<()> {
         Executions::stop(&self.cloud, arn, error, cause).await
     }

@@ -4,6 +4,7 @@ mod documents;
 mod failures;
 mod good;
 mod kills;
+mod lifecycle;
 mod refusals;
 mod role;
 mod rules;
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         kills::CASES,
         starts::CASES,
         stops::CASES,
+        lifecycle::CASES,
     ]
     .concat()
 }

@@ -1,0 +1,97 @@
+//! The changes of a stack, as a person reads them: what may lose something comes first, in red.
+
+use std::io::{self, IsTerminal};
+
+use goldsmith_cloud_account::{Change, Effect};
+use serde_json::{Value, json};
+
+use crate::render::{columns, count};
+
+const RED: &str = "\u{1b}[31m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// A line for each change, and one that counts them.
+pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
+    lines_in(changes, io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+}
+
+fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
+    let mut sorted: Vec<&Change> = changes.iter().collect();
+    sorted.sort_by_key(|change| (change.effect, &change.resource));
+    // A first deployment adds everything: nobody reads eighty lines of it.
+    let is_first = sorted.iter().all(|change| matches!(change.effect, Effect::Add | Effect::Import));
+    let (made, rest): (Vec<&Change>, Vec<&Change>) =
+        sorted.into_iter().partition(|change| is_first && change.effect == Effect::Add);
+    let (told, tagged): (Vec<&Change>, Vec<&Change>) = rest.into_iter().partition(|change| says_something(change));
+    let rows: Vec<Vec<String>> = told.iter().map(|change| row(change)).collect();
+    let painted = columns(&rows).into_iter().zip(&told).map(|(line, change)| match change.effect {
+        Effect::Remove | Effect::Replace if colours => format!("  {RED}{line}{PLAIN}"),
+        _ => format!("  {line}"),
+    });
+    let tagged =
+        (!tagged.is_empty()).then(|| format!("  {} with other tags only", count(tagged.len(), "more resource")));
+    let made = (!made.is_empty()).then(|| format!("  {} to be made", count(made.len(), "resource")));
+    painted.chain(tagged).chain(made).collect()
+}
+
+/// A change of tags alone names no property.
+fn says_something(change: &Change) -> bool {
+    change.effect != Effect::Change || !change.properties.is_empty()
+}
+
+fn row(change: &Change) -> Vec<String> {
+    let properties: Vec<&str> = change.properties.iter().map(String::as_str).collect();
+    vec![word(change.effect).to_owned(), change.resource.clone(), change.kind.clone(), properties.join(", ")]
+}
+
+fn word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Remove => "removed",
+        Effect::Replace => "replaced",
+        Effect::MayReplace => "may be replaced",
+        Effect::Change => "changed",
+        Effect::Add => "new",
+        Effect::Import => "taken over",
+    }
+}
+
+/// The same for programs.
+pub(crate) fn values(changes: &[Change]) -> Vec<Value> {
+    let value = |change: &Change| json!({"resource": change.resource, "type": change.kind, "change": word(change.effect), "properties": change.properties});
+    changes.iter().map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn change(resource: &str, effect: Effect) -> Change {
+        let properties = BTreeSet::from(["Code".to_owned()]);
+        Change { resource: resource.to_owned(), kind: "T".to_owned(), effect, properties }
+    }
+
+    #[test]
+    fn what_may_lose_something_comes_first_and_is_red() {
+        let changes = [change("A", Effect::Add), change("B", Effect::Change), change("C", Effect::Replace)];
+        let expected = ["  replaced  C  T  Code", "  changed   B  T  Code", "  new       A  T  Code"];
+        assert_eq!(lines_in(&changes, false), expected);
+        assert_eq!(lines_in(&changes, true)[0], "  \u{1b}[31mreplaced  C  T  Code\u{1b}[0m");
+        assert_eq!(lines_in(&changes, true)[1], expected[1]);
+    }
+
+    #[test]
+    fn what_gets_other_tags_is_counted() {
+        let tagged = |resource| Change { properties: BTreeSet::new(), ..change(resource, Effect::Change) };
+        let changes = [tagged("A"), tagged("B"), change("C", Effect::Add)];
+        assert_eq!(lines_in(&changes, false), ["  new  C  T  Code", "  2 more resources with other tags only"]);
+    }
+
+    #[test]
+    fn a_first_deployment_is_counted() {
+        assert_eq!(lines_in(&[change("A", Effect::Add)], true), ["  1 resource to be made"]);
+        let taken = [change("A", Effect::Add), change("Table", Effect::Import), change("B", Effect::Add)];
+        assert_eq!(lines_in(&taken, true), ["  taken over  Table  T  Code", "  2 resources to be made"]);
+    }
+}

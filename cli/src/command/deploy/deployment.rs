@@ -1,0 +1,285 @@
+//! The steps of a deployment. Each may be repeated: what is uploaded is named by its digest, and a change that runs already
+//! is waited for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{Context, Result, anyhow};
+use goldsmith_cloud::aws::SdkConfig;
+use goldsmith_cloud_account::{Artifacts, Change, ChangeSet, Proposal, Stack, Stacks, Value, caller};
+use goldsmith_document::did_you_mean;
+use tokio::time::sleep;
+
+use super::progress::{Pace, Progress};
+use super::release::{Release, Uploaded, table_of};
+use crate::exit::{Exit, Stop, invalid};
+use crate::local::files::{digest_of, digest_of_bytes};
+use crate::watch::Patience;
+
+/// Looks for a change set: CloudFormation takes seconds, and with many resources up to some minutes.
+const LOOKS: u32 = 600;
+
+/// What is wished for beside what the stack has.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wishes {
+    /// Values of the template's parameters.
+    pub(crate) parameters: BTreeMap<String, String>,
+    /// All tags of the stack; none: those that it has.
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+    /// Name of a table that a retired stack has left.
+    pub(crate) table: Option<String>,
+}
+
+/// A deployment of one stack.
+pub(crate) struct Deployment<'a> {
+    config: &'a SdkConfig,
+    stacks: Stacks,
+    stack: &'a str,
+    pace: Pace,
+    say: &'a dyn Fn(&str),
+}
+
+/// A change that can be made now.
+pub(crate) struct Prepared {
+    /// What changes.
+    pub(crate) changes: Vec<Change>,
+    change_set: String,
+    creates: bool,
+    id: String,
+}
+
+impl<'a> Deployment<'a> {
+    /// Of the stack of this name.
+    pub(crate) fn new(config: &'a SdkConfig, stack: &'a str, say: &'a dyn Fn(&str)) -> Self {
+        Self { config, stacks: Stacks::new(config), stack, pace: Pace::of(config), say }
+    }
+
+    /// The stack as it is, once nothing changes it any more.
+    pub(crate) async fn settled(&self) -> Result<Option<Stack>> {
+        let found = self.stacks.find(self.stack).await?;
+        let Some(stack) = found.filter(|stack| stack.is_busy()) else { return Ok(self.stacks.find(self.stack).await?) };
+        (self.say)(&format!("The stack is {}: waiting for the end of that.", stack.status));
+        Progress::new(&self.stacks, &stack.id, self.pace, self.say).follow(0).await?;
+        Ok(self.stacks.find(self.stack).await?)
+    }
+
+    /// Uploads the release and asks CloudFormation what would change. None: nothing would.
+    pub(crate) async fn prepare(&self, release: &Release, wishes: &Wishes) -> Result<Option<Prepared>> {
+        let stack = self.settled().await?.filter(|stack| !stack.is_proposed());
+        if let Some(stack) = &stack {
+            refuse_what_is_stuck(self.stack, stack)?;
+        }
+        let deployed = match &stack {
+            Some(_) => self.stacks.template(self.stack).await?,
+            None => String::new(),
+        };
+        let table = table(stack.is_some(), table_of(&deployed), wishes.table.as_deref())?;
+        let template_url = self.upload(release, table).await?;
+        let known = self.stacks.parameters_of(&template_url).await?;
+        let proposal = Proposal {
+            stack: self.stack.to_owned(),
+            change_set: format!("goldsmith-{}", UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos()),
+            creates: stack.is_none(),
+            template_url,
+            parameters: parameters(stack.as_ref(), &known, &wishes.parameters)?,
+            tags: tags(stack.as_ref(), wishes.tags.as_ref()),
+        };
+        self.stacks.propose(&proposal).await?;
+        let (change_set, creates) = (proposal.change_set, proposal.creates);
+        let id = self.stacks.find(self.stack).await?.map(|stack| stack.id);
+        let id = id.ok_or_else(|| anyhow!("the stack {} is gone", self.stack))?;
+        match self.changes(&change_set).await? {
+            ChangeSet::Ready(changes) => Ok(Some(Prepared { changes, change_set, creates, id })),
+            ChangeSet::Refused(reason) => {
+                self.discard(&change_set, creates).await?;
+                let message = format!("CloudFormation refuses the change of the stack {}: {reason}", self.stack);
+                Err(Stop { exit: Exit::Aws, message }.into())
+            }
+            _ => self.discard(&change_set, creates).await.map(|()| None),
+        }
+    }
+
+    async fn upload(&self, release: &Release, table: Option<&str>) -> Result<String> {
+        let caller = caller(self.config).await?;
+        let artifacts = Artifacts::new(self.config, &caller);
+        artifacts.prepare().await?;
+        let path = release.package.display();
+        let zip = std::fs::read(&release.package).with_context(|| format!("cannot read {path}"))?;
+        (self.say)(&format!("Uploading to the bucket {}.", artifacts.bucket()));
+        let code = artifacts.put(&format!("{}.zip", digest_of_bytes(&zip)), zip).await?;
+        let definition = release.definition.clone();
+        let definition =
+            artifacts.put(&format!("{}.json", digest_of([definition.as_str()].into_iter())), definition.into()).await?;
+        let template = release.template(&Uploaded { code, definition }, table)?;
+        let key = format!("{}.yaml", digest_of([template.as_str()].into_iter()));
+        artifacts.put(&key, template.into()).await?;
+        Ok(artifacts.url(&key))
+    }
+
+    async fn changes(&self, change_set: &str) -> Result<ChangeSet> {
+        let mut patience = Patience::default();
+        for _ in 0..LOOKS {
+            let look = self.stacks.change_set(self.stack, change_set).await.map_err(Into::into);
+            match patience.take(look)? {
+                Some(ChangeSet::Pending) | None => sleep(self.pace.pause).await,
+                Some(found) => return Ok(found),
+            }
+        }
+        let message = format!("CloudFormation has not said yet what would change in the stack {}", self.stack);
+        Err(Stop { exit: Exit::Aws, message }.into())
+    }
+
+    /// Leaves the stack as it is.
+    pub(crate) async fn forget(&self, prepared: &Prepared) -> Result<()> {
+        self.discard(&prepared.change_set, prepared.creates).await
+    }
+
+    async fn discard(&self, change_set: &str, creates: bool) -> Result<()> {
+        self.stacks.discard(self.stack, change_set).await?;
+        if creates {
+            // Of a stack that was only proposed the name would stay.
+            self.stacks.delete(self.stack).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the change and waits for its end.
+    pub(crate) async fn execute(&self, prepared: &Prepared) -> Result<()> {
+        let mut progress = Progress::new(&self.stacks, &prepared.id, self.pace, self.say);
+        progress.skip_what_was().await?;
+        self.stacks.execute(self.stack, &prepared.change_set).await?;
+        let ended = progress.follow(prepared.changes.len()).await?;
+        let wanted = ["CREATE_COMPLETE", "UPDATE_COMPLETE"];
+        if wanted.contains(&ended.status.as_str()) {
+            return Ok(());
+        }
+        let kept = if prepared.creates { "what it had made is removed" } else { "it is again what it was" };
+        let kept = if ended.status.ends_with("_FAILED") { "it needs a look in CloudFormation's console" } else { kept };
+        let failures =
+            if ended.failures.is_empty() { String::new() } else { format!(":\n  {}", ended.failures.join("\n  ")) };
+        let message = format!("the stack {} is {}, {kept}{failures}", self.stack, ended.status);
+        Err(Stop { exit: Exit::Aws, message }.into())
+    }
+}
+
+/// States from which CloudFormation takes no change, and the way out of each.
+fn refuse_what_is_stuck(name: &str, stack: &Stack) -> Result<()> {
+    let way = match stack.status.as_str() {
+        "UPDATE_ROLLBACK_FAILED" => {
+            format!("`aws cloudformation continue-update-rollback --stack-name {name}` takes it back to what it was")
+        }
+        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => format!(
+            "remove it with `aws cloudformation delete-stack --stack-name {name}`, and deploy again; its table and its bucket stay"
+        ),
+        _ => return Ok(()),
+    };
+    let why = stack.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    Err(Stop { exit: Exit::Aws, message: format!("the stack {name} is {}{why}: {way}", stack.status) }.into())
+}
+
+/// The name that the template gives its table.
+fn table<'t>(exists: bool, deployed: Option<&'t str>, wished: Option<&'t str>) -> Result<Option<&'t str>> {
+    match wished {
+        Some(wished) if exists && deployed != Some(wished) => {
+            Err(invalid("--table is for a new stack: this one has a table, and keeps it"))
+        }
+        Some(wished) => Ok(Some(wished)),
+        None => Ok(deployed),
+    }
+}
+
+/// What the stack has and the template still knows stays; what is given comes before it.
+fn parameters(
+    stack: Option<&Stack>,
+    known: &BTreeSet<String>,
+    given: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Value>> {
+    if let Some(unknown) = given.keys().find(|key| !known.contains(*key)) {
+        let meant =
+            did_you_mean(unknown, known.iter().map(String::as_str)).map(|name| format!(", did you mean `{name}`?"));
+        let all = || format!("; it has {}", known.iter().cloned().collect::<Vec<_>>().join(", "));
+        let help = meant.unwrap_or_else(all);
+        return Err(invalid(format!("the template has no parameter `{unknown}`{help}")));
+    }
+    let has = stack.into_iter().flat_map(|stack| stack.parameters.keys()).filter(|key| known.contains(*key));
+    let mut all: BTreeMap<String, Value> = has.map(|key| (key.clone(), Value::Previous)).collect();
+    all.extend(given.iter().map(|(key, value)| (key.clone(), Value::Given(value.clone()))));
+    Ok(all)
+}
+
+/// AWS's own tags cannot be given.
+fn tags(stack: Option<&Stack>, given: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
+    let has = || stack.map(|stack| stack.tags.clone()).unwrap_or_default();
+    let mut tags = given.cloned().unwrap_or_else(has);
+    tags.retain(|key, _| !key.starts_with("aws:"));
+    tags
+}
+
+impl Pace {
+    /// The local AWS answers at once; AWS's API counts calls.
+    pub(crate) fn of(config: &SdkConfig) -> Self {
+        let local = config.endpoint_url().is_some();
+        Pace { pause: Duration::from_millis(if local { 100 } else { 2000 }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(status: &str) -> Stack {
+        Stack {
+            id: "arn".to_owned(),
+            status: status.to_owned(),
+            reason: Some("why".to_owned()),
+            parameters: BTreeMap::from([("VpcId".to_owned(), "vpc-1".to_owned()), ("Old".to_owned(), "1".to_owned())]),
+            outputs: BTreeMap::new(),
+            tags: BTreeMap::from([("team".to_owned(), "a".to_owned()), ("aws:x".to_owned(), "b".to_owned())]),
+        }
+    }
+
+    #[test]
+    fn a_stack_keeps_its_values_unless_others_are_given() {
+        let known = BTreeSet::from(["VpcId".to_owned(), "Examples".to_owned()]);
+        let given = BTreeMap::from([("Examples".to_owned(), "no".to_owned())]);
+        let found = parameters(Some(&stack("UPDATE_COMPLETE")), &known, &given).unwrap();
+        let expected = [("Examples".to_owned(), Value::Given("no".to_owned())), ("VpcId".to_owned(), Value::Previous)];
+        assert_eq!(found, BTreeMap::from(expected));
+        let wrong = BTreeMap::from([("VpcID".to_owned(), "vpc-2".to_owned())]);
+        let error = parameters(None, &known, &wrong).unwrap_err().to_string();
+        assert_eq!(error, "the template has no parameter `VpcID`, did you mean `VpcId`?");
+    }
+
+    #[test]
+    fn a_stack_keeps_its_tags_and_aws_its_own() {
+        let own = tags(Some(&stack("UPDATE_COMPLETE")), None);
+        assert_eq!(own.keys().collect::<Vec<_>>(), ["team"]);
+        let given = BTreeMap::from([("cost".to_owned(), "b".to_owned())]);
+        assert_eq!(tags(Some(&stack("UPDATE_COMPLETE")), Some(&given)), given);
+    }
+
+    #[test]
+    fn a_table_is_taken_once_and_kept() {
+        assert_eq!(table(false, None, Some("a")).unwrap(), Some("a"));
+        assert_eq!(table(true, Some("a"), None).unwrap(), Some("a"));
+        assert_eq!(table(true, Some("a"), Some("a")).unwrap(), Some("a"));
+        assert_eq!(table(true, None, None).unwrap(), None);
+        for deployed in [None, Some("b")] {
+            assert!(table(true, deployed, Some("a")).is_err());
+        }
+    }
+
+    #[test]
+    fn a_stack_that_takes_no_change_names_the_way_out() {
+        for status in ["UPDATE_ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"] {
+            let error = refuse_what_is_stuck("s", &stack(status)).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("the stack s is {status} (why): ")) && error.contains("--stack-name s"),
+                "{error}"
+            );
+        }
+        for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"] {
+            refuse_what_is_stuck("s", &stack(status)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What is deployed: the template, the state machine and the functions' zip, of this program or of a folder.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::exit::invalid;
+use crate::local::machine::lacking;
+
+/// The template that this program was built with.
+const TEMPLATE: &str = include_str!("../../../../infra/template.yaml");
+/// Its state machine.
+const DEFINITION: &str = include_str!("../../../../statemachine/image-build.asl.json");
+/// What the template names instead of places that are known only after the upload, and where its functions run.
+const CODE: &str = "CodeUri: functions.zip";
+const DEFINITION_URI: &str = "DefinitionUri: ../statemachine/image-build.asl.json";
+/// The first property of the table, before which its name may stand.
+const TABLE: &str = "      BillingMode: PAY_PER_REQUEST\n";
+const TABLE_NAME: &str = "      TableName: ";
+/// The architectures of Lambda.
+const ARCHITECTURES: [&str; 2] = ["x86_64", "arm64"];
+
+/// A release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Release {
+    /// The template, as it is in the repository.
+    pub(crate) template: String,
+    /// The state machine.
+    pub(crate) definition: String,
+    /// The functions' zip.
+    pub(crate) package: PathBuf,
+    /// The architecture of the functions in it, as Lambda calls it.
+    pub(crate) architecture: String,
+}
+
+/// Where the parts of a release were uploaded to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Uploaded {
+    pub(crate) code: String,
+    pub(crate) definition: String,
+}
+
+impl Release {
+    /// The template and the state machine of this program with this zip, whose functions run on this architecture.
+    pub(crate) fn own(package: PathBuf, architecture: &str) -> Self {
+        Release {
+            template: TEMPLATE.to_owned(),
+            definition: DEFINITION.to_owned(),
+            package,
+            architecture: architecture.to_owned(),
+        }
+    }
+
+    /// The release in a folder: an unpacked archive, or a checkout in which `make release` has been. `package` is taken
+    /// instead of its zip.
+    pub(crate) fn of_folder(folder: &Path, package: Option<&Path>, architecture: Option<&str>) -> Result<Self> {
+        let read = |file: &str| {
+            let path = folder.join(file);
+            let why = || format!("{} cannot be read: --from names an unpacked release or a checkout", path.display());
+            fs::read_to_string(&path).map_err(|error| invalid(format!("{}: {error}", why())))
+        };
+        let (template, definition) = (read("infra/template.yaml")?, read("statemachine/image-build.asl.json")?);
+        let (package, architecture) = find(&[folder.to_owned(), folder.join("dist")], package, architecture)?;
+        Ok(Release { template, definition, package, architecture })
+    }
+
+    /// This program's release: its own template, and the zip beside it.
+    pub(crate) fn of_program(package: Option<&Path>, architecture: Option<&str>) -> Result<Self> {
+        let program = env::current_exe().context("this program does not know where it is")?;
+        let folder = program.parent().unwrap_or(Path::new("/"));
+        let (package, architecture) = find(&[folder.to_owned()], package, architecture)?;
+        Ok(Self::own(package, &architecture))
+    }
+
+    /// The version that the template has; none for one from before there were any.
+    pub(crate) fn version(&self) -> Option<&str> {
+        let (_, rest) = self.template.split_once(r#""version":""#)?;
+        rest.split_once('"').map(|(version, _)| version)
+    }
+
+    /// The template with the places of what was uploaded, and with the name of a table that exists already.
+    pub(crate) fn template(&self, uploaded: &Uploaded, table: Option<&str>) -> Result<String> {
+        let architectures = ARCHITECTURES.map(|one| format!("    Architectures: [{one}]\n"));
+        let written = architectures.iter().find(|line| self.template.contains(line.as_str()));
+        let written = written.map_or("    Architectures: [x86_64]\n", String::as_str);
+        let mut changes = vec![
+            (CODE, format!("CodeUri: {}", uploaded.code)),
+            (DEFINITION_URI, format!("DefinitionUri: {}", uploaded.definition)),
+            (written, format!("    Architectures: [{}]\n", self.architecture)),
+        ];
+        // CloudFormation takes over only what has its name in the template itself, not by a reference.
+        changes.extend(table.map(|table| (TABLE, format!("{TABLE_NAME}{table}\n{TABLE}"))));
+        changes.into_iter().try_fold(self.template.clone(), |text, (place, by)| {
+            let times = text.matches(place).count();
+            if times != 1 {
+                let place = place.trim();
+                return Err(invalid(format!("the template should have `{place}` once, and has it {times} times")));
+            }
+            Ok(text.replacen(place, &by, 1))
+        })
+    }
+}
+
+/// The name that a deployed template gives its table; none where CloudFormation has named it.
+pub(crate) fn table_of(template: &str) -> Option<&str> {
+    template.lines().find_map(|line| line.strip_prefix(TABLE_NAME))
+}
+
+/// The zip of a release, and its architecture: the wanted one, else the first that is there.
+fn find(folders: &[PathBuf], package: Option<&Path>, architecture: Option<&str>) -> Result<(PathBuf, String)> {
+    if let Some(package) = package {
+        if !package.is_file() {
+            return Err(lacking(format!("{} is not there: --package names no functions' zip", package.display())));
+        }
+        let name = package.file_name().unwrap_or_default().to_string_lossy();
+        let named = ARCHITECTURES.into_iter().find(|one| name.contains(one));
+        return Ok((package.to_owned(), architecture.or(named).unwrap_or(this_machines()).to_owned()));
+    }
+    let wanted: Vec<&str> = architecture.map_or_else(|| ARCHITECTURES.to_vec(), |one| vec![one]);
+    let places = wanted.iter().flat_map(|one| folders.iter().map(move |folder| (place(folder, one), *one)));
+    let found = places.clone().find(|(path, _)| path.is_file());
+    found.map(|(path, one)| (path, one.to_owned())).ok_or_else(|| {
+        let named: Vec<String> = places.map(|(path, _)| path.display().to_string()).collect();
+        let how = "use the program of an unpacked release, or name the release with --from; a checkout makes one with \
+                   `make release`";
+        lacking(format!("there is no functions' zip at {}: {how}", named.join(" or ")))
+    })
+}
+
+/// Where a release has the zip of an architecture.
+pub(crate) fn place(folder: &Path, architecture: &str) -> PathBuf {
+    folder.join(format!("functions-{architecture}.zip"))
+}
+
+/// This machine's architecture, as Lambda calls it.
+pub(crate) fn this_machines() -> &'static str {
+    if env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uploaded() -> Uploaded {
+        Uploaded { code: "s3://b/code.zip".to_owned(), definition: "s3://b/d.json".to_owned() }
+    }
+
+    #[test]
+    fn the_template_finds_what_was_uploaded_and_a_table_that_is_there() {
+        let release = Release::own(PathBuf::from("functions.zip"), "arm64");
+        let plain = release.template(&uploaded(), None).unwrap();
+        assert!(plain.contains("CodeUri: s3://b/code.zip\n") && plain.contains("DefinitionUri: s3://b/d.json\n"));
+        assert!(plain.contains("Architectures: [arm64]\n") && !plain.contains("Architectures: [x86_64]"));
+        assert_eq!(table_of(&plain), None);
+        let taken = release.template(&uploaded(), Some("old-Table-1")).unwrap();
+        assert_eq!(table_of(&taken), Some("old-Table-1"));
+        // A release for arm64 has its own word for it.
+        let arm = Release { template: TEMPLATE.replace("[x86_64]", "[arm64]"), ..release };
+        assert_eq!(arm.template(&uploaded(), None).unwrap(), plain);
+        let other = Release { template: "Resources: {}\n".to_owned(), ..arm };
+        let error = other.template(&uploaded(), None).unwrap_err().to_string();
+        assert_eq!(error, "the template should have `CodeUri: functions.zip` once, and has it 0 times");
+    }
+
+    #[test]
+    fn the_template_has_the_programs_version() {
+        assert_eq!(Release::own(PathBuf::new(), "x86_64").version(), Some(env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn a_release_is_found_in_an_archive_and_in_a_checkout() {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in [("infra/template.yaml", "t"), ("statemachine/image-build.asl.json", "d")] {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let none = Release::of_folder(folder.path(), None, None).unwrap_err().to_string();
+        assert!(none.contains("dist/functions-x86_64.zip") && none.contains("make release"), "{none}");
+        fs::create_dir(folder.path().join("dist")).unwrap();
+        let zip = place(&folder.path().join("dist"), "arm64");
+        fs::write(&zip, "").unwrap();
+        let found = Release::of_folder(folder.path(), None, None).unwrap();
+        assert_eq!((found.package, found.architecture.as_str()), (zip, "arm64"));
+        assert!(Release::of_folder(folder.path(), None, Some("x86_64")).is_err());
+        let nowhere = Release::of_folder(Path::new("/nowhere"), None, None).unwrap_err().to_string();
+        assert!(nowhere.starts_with("/nowhere/infra/template.yaml cannot be read"), "{nowhere}");
+    }
+
+    #[test]
+    fn a_given_zip_says_its_architecture_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let zip = place(folder.path(), "arm64");
+        fs::write(&zip, "").unwrap();
+        assert_eq!(Release::of_program(Some(&zip), None).unwrap().architecture, "arm64");
+        let error = Release::of_program(Some(Path::new("/nowhere.zip")), None).unwrap_err().to_string();
+        assert_eq!(error, "/nowhere.zip is not there: --package names no functions' zip");
+    }
+}

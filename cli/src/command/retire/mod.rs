@@ -1,0 +1,197 @@
+//! `goldsmith retire`: removes a stack in an order that leaves nothing behind, and keeps what people need.
+
+mod service;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Result;
+use goldsmith_cloud::aws::{SdkConfig, home_region};
+use goldsmith_cloud_account::{Stack, Stacks};
+use goldsmith_cloud_ec2::Ec2;
+use goldsmith_store::ImageStatus;
+use serde::Serialize;
+
+use crate::args::{Format, Globals};
+use crate::ask::consents;
+use crate::command::deploy::deployment::Deployment;
+use crate::command::deploy::progress::{Pace, Progress};
+use crate::connection::{self, Connection};
+use crate::exit::{Exit, Stop, invalid};
+use crate::output;
+use crate::render::count;
+use service::Service;
+
+/// Remove a stack, and keep what it has made.
+///
+/// Schedules are removed, running builds cancelled, kept instances ended; then CloudFormation deletes the stack. Its table,
+/// its bucket and its images stay, and the last lines say how each is removed. A new stack goes on with the table by
+/// `goldsmith deploy --table`. Safe to repeat.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Remove without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What stays, as `--output json` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Left {
+    stack: String,
+    region: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bucket: Option<String>,
+    /// Images with an AMI.
+    images: usize,
+}
+
+pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    let config = connection::config(globals).await?;
+    let stacks = Stacks::new(&config);
+    let Some(stack) = stacks.find(&globals.stack).await? else {
+        let region = home_region(&config);
+        return Err(invalid(format!(
+            "there is no stack {} in {region}: `clean` finds what it has left",
+            globals.stack
+        )));
+    };
+    let mut left = Left {
+        stack: globals.stack.clone(),
+        region: home_region(&config),
+        table: stack.outputs.get("Table").cloned(),
+        bucket: stack.outputs.get("Bucket").cloned(),
+        images: 0,
+    };
+    // Where a deletion has failed half-way, the parameter that names the parts may be gone, and then no build can run.
+    let connection = Connection::find(&config, &globals.stack).await?;
+    if let Some(connection) = &connection {
+        left.images = images(connection).await?;
+    }
+    tell(globals, connection.as_ref(), left.images).await?;
+    if !consents(&format!("Remove the stack {}?", globals.stack), "nothing was removed", args.yes)? {
+        output::say("Nothing was removed.");
+        return Ok(Exit::Success);
+    }
+    if let Some(connection) = &connection {
+        let ec2 = Arc::new(Ec2::new(&config));
+        Service { connection, machines: ec2, again: globals.again() }.end().await?;
+    }
+    delete(&config, &stacks, globals, &stack).await?;
+    match globals.output {
+        Format::Json => output::json(&left)?,
+        Format::Text => left.lines(globals).iter().try_for_each(|line| output::line(line))?,
+    }
+    Ok(Exit::Success)
+}
+
+/// How many images have AMIs.
+async fn images(connection: &Connection) -> Result<usize> {
+    let mut images = 0;
+    for name in connection.store.image_names().await? {
+        let all = connection.store.images(&name).await?;
+        images += all.iter().filter(|image| image.status == ImageStatus::Available && !image.amis.is_empty()).count();
+    }
+    Ok(images)
+}
+
+/// Says what is about to happen.
+async fn tell(globals: &Globals, connection: Option<&Connection>, images: usize) -> Result<()> {
+    let Some(connection) = connection else { return Ok(()) };
+    let running = connection.executions.running(&connection.state_machine).await?.len();
+    let pipelines = connection.store.pipeline_names().await?.len();
+    output::say(&format!(
+        "The stack {} in {} has {}, {} that run, and {}, which stay.",
+        globals.stack,
+        connection.region,
+        count(pipelines, "pipeline"),
+        count(running, "build"),
+        count(images, "image"),
+    ));
+    Ok(())
+}
+
+/// Has CloudFormation delete the stack, and waits until it is gone.
+async fn delete(config: &SdkConfig, stacks: &Stacks, globals: &Globals, stack: &Stack) -> Result<()> {
+    let say: &dyn Fn(&str) = &output::say;
+    // A deletion before this one, or a deployment, may run.
+    if Deployment::new(config, &globals.stack, say).settled().await?.is_none() {
+        return Ok(());
+    }
+    output::say(&format!("Deleting the stack {}.", globals.stack));
+    let mut progress = Progress::new(stacks, &stack.id, Pace::of(config), say);
+    progress.skip_what_was().await?;
+    stacks.delete(&globals.stack).await?;
+    let ended = progress.follow(0).await?;
+    if ended.is_gone() {
+        return Ok(());
+    }
+    let failures: BTreeSet<String> = ended.failures.into_iter().collect();
+    let failures = failures.into_iter().collect::<Vec<_>>().join("\n  ");
+    let message = format!(
+        "the stack {} is {}; mend what is named here, and retire it again:\n  {failures}",
+        globals.stack, ended.status
+    );
+    Err(Stop { exit: Exit::Aws, message }.into())
+}
+
+impl Left {
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        let (aws, again) = (aws(globals), globals.again());
+        let mut lines = vec![format!("The stack {} is gone. What stays in {}:", self.stack, self.region)];
+        if let Some(table) = &self.table {
+            lines.push(format!("  the table {table}, with pipelines and images"));
+            lines.push(format!("    a new stack goes on with it:  {again} deploy --table {table}"));
+            lines.push(format!("    remove it:                    {aws} dynamodb delete-table --table-name {table}"));
+        }
+        if let Some(bucket) = &self.bucket {
+            lines.push(format!("  the bucket {bucket}, with work orders"));
+            lines.push(format!("    remove it:                    {aws} s3 rb --force s3://{bucket}"));
+        }
+        lines.push(format!("  {}, with their AMIs and parameters in all Regions", count(self.images, "image")));
+        lines.push(format!("    remove all AMIs of the stack: {again} clean --images"));
+        lines.push(
+            "  the bucket goldsmith-artifacts-ACCOUNT-REGION, which other stacks may be deployed from".to_owned(),
+        );
+        lines
+    }
+}
+
+/// How the AWS CLI is called for the same account.
+fn aws(globals: &Globals) -> String {
+    let profile = globals.profile.as_ref().map(|profile| format!(" --profile {profile}")).unwrap_or_default();
+    let region = globals.region().map(|region| format!(" --region {region}")).unwrap_or_default();
+    format!("aws{profile}{region}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Left;
+    use crate::args::Cli;
+
+    #[test]
+    fn what_stays_is_told_with_the_way_to_remove_it() {
+        let left = Left {
+            stack: "s".to_owned(),
+            region: "eu-west-1".to_owned(),
+            table: Some("s-Table-1".to_owned()),
+            bucket: Some("s-bucket-1".to_owned()),
+            images: 1,
+        };
+        let globals = Cli::parse_from(["goldsmith", "--stack", "s", "--profile", "p", "images"]).globals;
+        let lines = left.lines(&globals).join("\n");
+        for expected in [
+            "goldsmith --stack s --profile p deploy --table s-Table-1\n",
+            "aws --profile p dynamodb delete-table --table-name s-Table-1\n",
+            "aws --profile p s3 rb --force s3://s-bucket-1\n",
+            "  1 image, with their AMIs",
+            "goldsmith --stack s --profile p clean --images\n",
+        ] {
+            assert!(lines.contains(expected), "{expected}: {lines}");
+        }
+    }
+}

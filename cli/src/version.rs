@@ -1,0 +1,65 @@
+//! Versions of the stack and of this program: which is older, and what to do about it.
+
+/// This program's version.
+pub(crate) const OWN: &str = env!("CARGO_PKG_VERSION");
+
+/// What to know where the stack and this program have different versions.
+pub(crate) fn differs(stack: &str, deployed: Option<&str>, again: &str) -> Option<String> {
+    let Some(deployed) = deployed else {
+        return Some(format!(
+            "note: the stack {stack} is older than this program ({OWN}): `{again} deploy` updates it"
+        ));
+    };
+    let (theirs, ours) = (parts(deployed)?, parts(OWN)?);
+    match theirs.cmp(&ours) {
+        std::cmp::Ordering::Equal => None,
+        std::cmp::Ordering::Less => Some(format!(
+            "note: the stack {stack} is of version {deployed}, older than this program ({OWN}): `{again} deploy` updates it"
+        )),
+        std::cmp::Ordering::Greater => Some(format!(
+            "note: the stack {stack} is of version {deployed}, newer than this program ({OWN}): install the release {deployed}"
+        )),
+    }
+}
+
+/// What to know where a deployment takes the stack back to an older version.
+pub(crate) fn back(deployed: Option<&str>, release: Option<&str>) -> Option<String> {
+    let (deployed, release) = (deployed?, release.unwrap_or("0.0.0"));
+    let older = parts(release)? < parts(deployed)?;
+    older.then(|| format!("note: this takes the stack back from version {deployed} to {release}"))
+}
+
+/// Major, minor and patch. What follows a hyphen does not count: nothing is released under it.
+fn parts(version: &str) -> Option<[u64; 3]> {
+    let mut numbers = version.split('-').next()?.split('.').map(|number| number.parse().ok());
+    Some([numbers.next()??, numbers.next()??, numbers.next()??])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_one_is_to_be_brought_up_to_date() {
+        assert_eq!(differs("s", Some(OWN), "goldsmith"), None);
+        let older = differs("s", Some("0.0.9"), "goldsmith --stack s").unwrap();
+        assert!(
+            older.contains("older than this program") && older.ends_with("`goldsmith --stack s deploy` updates it"),
+            "{older}"
+        );
+        assert!(differs("s", None, "goldsmith").unwrap().contains("is older than this program"));
+        assert!(differs("s", Some("99.10.0"), "goldsmith").unwrap().ends_with("install the release 99.10.0"));
+        // A version that this program cannot read tells nothing.
+        assert_eq!(differs("s", Some("next"), "goldsmith"), None);
+    }
+
+    #[test]
+    fn a_step_back_is_told() {
+        assert_eq!(
+            back(Some("0.10.0"), Some("0.9.1")).unwrap(),
+            "note: this takes the stack back from version 0.10.0 to 0.9.1"
+        );
+        assert_eq!(back(Some("0.9.0"), Some("0.10.0")), None);
+        assert_eq!(back(None, Some("0.1.0")), None);
+    }
+}

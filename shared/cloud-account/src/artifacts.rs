@@ -1,0 +1,194 @@
+//! The bucket of an account and Region that holds what stacks are deployed from. Every object's key is its digest.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, CreateBucketConfiguration, PublicAccessBlockConfiguration, ServerSideEncryption,
+};
+use goldsmith_cloud::aws::{SdkConfig, failure, home_region, known};
+use goldsmith_cloud::{CloudError, Kind, Result};
+
+use crate::Caller;
+
+/// The Region whose buckets have no location constraint (S3 API reference, CreateBucket).
+const WITHOUT_CONSTRAINT: &str = "us-east-1";
+
+/// A bucket for what is deployed.
+#[derive(Debug)]
+pub struct Artifacts {
+    client: Client,
+    region: String,
+    account: String,
+    partition: String,
+    bucket: String,
+    endpoint: String,
+}
+
+impl Artifacts {
+    /// The bucket of the caller's account in the configuration's Region; no call is made.
+    #[must_use]
+    pub fn new(config: &SdkConfig, caller: &Caller) -> Self {
+        let region = home_region(config);
+        Self {
+            client: Client::new(config),
+            bucket: format!("goldsmith-artifacts-{}-{region}", caller.account),
+            endpoint: endpoint_of(config, caller),
+            account: caller.account.clone(),
+            partition: caller.partition().to_owned(),
+            region,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// Makes the bucket unless it is there: nobody else can read it, and it takes only what comes over TLS. Safe to repeat.
+    ///
+    /// # Errors
+    /// Those of the calls; also where a bucket of this name belongs to another account.
+    pub async fn prepare(&self) -> Result<()> {
+        let there = self.client.head_bucket().bucket(&self.bucket).expected_bucket_owner(&self.account).send().await;
+        match known(there.map_err(failure("HeadBucket", &self.region))) {
+            Ok(Some(_)) => return Ok(()),
+            Ok(None) => {}
+            Err(error) if error.kind == Kind::Denied => return Err(self.not_ours(error)),
+            Err(error) => return Err(error),
+        }
+        let create = self.client.create_bucket().bucket(&self.bucket);
+        let create = if self.region == WITHOUT_CONSTRAINT {
+            create
+        } else {
+            let constraint = BucketLocationConstraint::from(self.region.as_str());
+            create.create_bucket_configuration(
+                CreateBucketConfiguration::builder().location_constraint(constraint).build(),
+            )
+        };
+        match create.send().await.map_err(failure("CreateBucket", &self.region)) {
+            // A call before this one has made it, and its answer was lost.
+            Err(error) if error.code == "BucketAlreadyOwnedByYou" => {}
+            made => drop(made?),
+        }
+        self.close().await
+    }
+
+    /// What keeps others out. S3 has each of these by default since 2023; an organisation may have changed that.
+    async fn close(&self) -> Result<()> {
+        let block = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(true)
+            .block_public_policy(true)
+            .ignore_public_acls(true)
+            .restrict_public_buckets(true)
+            .build();
+        let block = self.client.put_public_access_block().bucket(&self.bucket).public_access_block_configuration(block);
+        let block = block.expected_bucket_owner(&self.account).send().await;
+        block.map_err(failure("PutPublicAccessBlock", &self.region))?;
+        let policy = self.client.put_bucket_policy().bucket(&self.bucket).policy(self.tls_only());
+        let policy = policy.expected_bucket_owner(&self.account).send().await;
+        policy.map_err(failure("PutBucketPolicy", &self.region))?;
+        Ok(())
+    }
+
+    fn tls_only(&self) -> String {
+        let bucket = format!("arn:{}:s3:::{}", self.partition, self.bucket);
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"TlsOnly","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["{bucket}","{bucket}/*"],"Condition":{{"Bool":{{"aws:SecureTransport":"false"}}}}}}]}}"#
+        )
+    }
+
+    fn not_ours(&self, error: CloudError) -> CloudError {
+        let message = format!("{} (the bucket {} may belong to another account)", error.message, self.bucket);
+        CloudError { message, ..error }
+    }
+
+    /// Puts a file at its digest, unless it is there; where CloudFormation finds it: `s3://BUCKET/KEY`.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn put(&self, key: &str, content: Vec<u8>) -> Result<String> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key).expected_bucket_owner(&self.account);
+        if known(head.send().await.map_err(failure("HeadObject", &self.region)))?.is_none() {
+            let put = self.client.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(content));
+            let put = put.expected_bucket_owner(&self.account).server_side_encryption(ServerSideEncryption::Aes256);
+            put.send().await.map_err(failure("PutObject", &self.region))?;
+        }
+        Ok(format!("s3://{}/{key}", self.bucket))
+    }
+
+    /// The URL by which CloudFormation reads a template that was put at this key.
+    #[must_use]
+    pub fn url(&self, key: &str) -> String {
+        format!("{}/{}/{key}", self.endpoint, self.bucket)
+    }
+}
+
+/// Where S3 answers for this configuration.
+#[must_use]
+pub fn endpoint_of(config: &SdkConfig, caller: &Caller) -> String {
+    let suffix = if caller.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let own = || format!("https://s3.{}.{suffix}", home_region(config));
+    config.endpoint_url().map_or_else(own, |url| url.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::aws::replay::{Canned, Replay};
+
+    use super::*;
+
+    fn artifacts(answers: impl IntoIterator<Item = Canned>) -> (Artifacts, Replay) {
+        let replay = Replay::new(answers);
+        let caller = Caller { account: "123456789012".to_owned(), arn: "arn:aws:iam::123456789012:root".to_owned() };
+        (Artifacts::new(&replay.config(), &caller), replay)
+    }
+
+    fn status(status: u16) -> Canned {
+        Canned::Answer(status, String::new())
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_is_there_is_left_as_it_is() {
+        let (artifacts, replay) = artifacts([status(200)]);
+        artifacts.prepare().await.unwrap();
+        let sent = &replay.sent()[0];
+        assert_eq!(sent.header("x-amz-expected-bucket-owner"), Some("123456789012"));
+        assert!(sent.uri.contains("goldsmith-artifacts-123456789012-eu-west-1"), "{sent:?}");
+    }
+
+    #[tokio::test]
+    async fn a_new_bucket_is_closed_to_others_and_to_what_is_not_encrypted() {
+        let owned = "<Error><Code>BucketAlreadyOwnedByYou</Code><Message>yours</Message></Error>".to_owned();
+        for made in [status(200), Canned::Answer(409, owned)] {
+            let (artifacts, replay) = artifacts([status(404), made, status(200), status(204)]);
+            artifacts.prepare().await.unwrap();
+            let sent = replay.sent();
+            assert!(sent[1].body.contains("<LocationConstraint>eu-west-1</LocationConstraint>"), "{sent:?}");
+            assert!(sent[2].body.contains("<RestrictPublicBuckets>true</RestrictPublicBuckets>"), "{sent:?}");
+            assert!(sent[3].body.contains("aws:SecureTransport"), "{sent:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_of_somebody_else_is_told_of_and_gets_nothing() {
+        let (artifacts, replay) = artifacts([status(403)]);
+        let error = artifacts.prepare().await.unwrap_err().to_string();
+        assert!(error.ends_with("may belong to another account)"), "{error}");
+        assert_eq!(replay.sent().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_there_already_is_not_sent_again() {
+        let (artifacts, replay) = artifacts([status(404), status(200), status(200)]);
+        assert_eq!(
+            artifacts.put("a.zip", b"x".to_vec()).await.unwrap(),
+            "s3://goldsmith-artifacts-123456789012-eu-west-1/a.zip"
+        );
+        artifacts.put("a.zip", b"x".to_vec()).await.unwrap();
+        let methods: Vec<String> = replay.sent().into_iter().map(|sent| sent.method).collect();
+        assert_eq!(methods, ["HEAD", "PUT", "HEAD"]);
+        let url = "https://s3.eu-west-1.amazonaws.com/goldsmith-artifacts-123456789012-eu-west-1/t.yaml";
+        assert_eq!(artifacts.url("t.yaml"), url);
+    }
+}

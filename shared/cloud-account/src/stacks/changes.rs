@@ -1,0 +1,236 @@
+//! Change sets: what a stack would become, before it does.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeAction, ChangeSetStatus, ChangeSetType, OnStackFailure, Parameter, Replacement, ResourceChange,
+    Tag,
+};
+use goldsmith_cloud::Result;
+use goldsmith_cloud::aws::{failure, incomplete};
+
+use super::{Proposal, Stacks, Value};
+
+/// A change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeSet {
+    /// CloudFormation has not computed it yet.
+    Pending,
+    /// It can be executed; the changes, in CloudFormation's order.
+    Ready(Vec<Change>),
+    /// The stack is like this already.
+    Nothing,
+    /// It cannot be: why.
+    Refused(String),
+}
+
+/// What happens to one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its name in the template.
+    pub resource: String,
+    /// Its type, such as `AWS::S3::Bucket`.
+    pub kind: String,
+    /// What happens to it.
+    pub effect: Effect,
+    /// The properties that change, where CloudFormation tells.
+    pub properties: BTreeSet<String>,
+}
+
+/// What a change does to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// It is removed, or leaves the stack and stays.
+    Remove,
+    /// Another one is made in its place, and it is removed.
+    Replace,
+    /// Whether it is replaced is known only when the change is made.
+    MayReplace,
+    /// It is changed in place.
+    Change,
+    /// It is made.
+    Add,
+    /// It is there, and becomes part of the stack.
+    Import,
+}
+
+impl Stacks {
+    /// Asks for a change set. One of this name that is there already is taken for it: a call before this one has made it.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn propose(&self, proposal: &Proposal) -> Result<()> {
+        let kind = if proposal.creates { ChangeSetType::Create } else { ChangeSetType::Update };
+        let call = self.client.create_change_set().stack_name(&proposal.stack).change_set_name(&proposal.change_set);
+        let call = call.change_set_type(kind).template_url(&proposal.template_url);
+        let call = call.capabilities(Capability::CapabilityIam).capabilities(Capability::CapabilityAutoExpand);
+        // A retired stack's table, which the template then names, is taken over.
+        let call = call.import_existing_resources(true);
+        let call = call.set_parameters(Some(parameters_of(proposal))).set_tags(Some(tags_of(proposal)));
+        // What a first deployment has made when it fails is of no use to anybody.
+        let call = if proposal.creates { call.on_stack_failure(OnStackFailure::Delete) } else { call };
+        match call.send().await.map_err(failure("CreateChangeSet", &self.region)) {
+            Err(error) if error.code == "AlreadyExistsException" => Ok(()),
+            made => made.map(drop),
+        }
+    }
+
+    /// How far the change set is, and what it changes.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn change_set(&self, stack: &str, change_set: &str) -> Result<ChangeSet> {
+        const OPERATION: &str = "DescribeChangeSet";
+        let mut changes = Vec::new();
+        let mut next = None;
+        loop {
+            let call = self.client.describe_change_set().stack_name(stack).change_set_name(change_set);
+            let page = call.set_next_token(next).send().await.map_err(failure(OPERATION, &self.region))?;
+            let status = page.status.ok_or_else(|| incomplete(OPERATION, &self.region, "status"))?;
+            match status {
+                ChangeSetStatus::CreateComplete => {}
+                ChangeSetStatus::CreatePending | ChangeSetStatus::CreateInProgress => return Ok(ChangeSet::Pending),
+                _ => return Ok(refused(page.status_reason.unwrap_or_else(|| status.as_str().to_owned()))),
+            }
+            let found = page.changes.unwrap_or_default().into_iter();
+            changes.extend(found.filter_map(|change| change.resource_change).map(change_of));
+            next = page.next_token;
+            if next.is_none() {
+                return Ok(if changes.is_empty() { ChangeSet::Nothing } else { ChangeSet::Ready(changes) });
+            }
+        }
+    }
+
+    /// Begins to make the change.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn execute(&self, stack: &str, change_set: &str) -> Result<()> {
+        let call = self.client.execute_change_set().stack_name(stack).change_set_name(change_set);
+        call.send().await.map_err(failure("ExecuteChangeSet", &self.region)).map(drop)
+    }
+
+    /// Removes a change set that nobody is to execute.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn discard(&self, stack: &str, change_set: &str) -> Result<()> {
+        let call = self.client.delete_change_set().stack_name(stack).change_set_name(change_set);
+        call.send().await.map_err(failure("DeleteChangeSet", &self.region)).map(drop)
+    }
+}
+
+/// CloudFormation tells that there is nothing to do like a failure, and only in words.
+fn refused(reason: String) -> ChangeSet {
+    let nothing = ["didn't contain changes", "No updates are to be performed"];
+    if nothing.iter().any(|words| reason.contains(words)) { ChangeSet::Nothing } else { ChangeSet::Refused(reason) }
+}
+
+fn parameters_of(proposal: &Proposal) -> Vec<Parameter> {
+    let one = |(key, value): (&String, &Value)| match value {
+        Value::Given(value) => Parameter::builder().parameter_key(key).parameter_value(value).build(),
+        Value::Previous => Parameter::builder().parameter_key(key).use_previous_value(true).build(),
+    };
+    proposal.parameters.iter().map(one).collect()
+}
+
+fn tags_of(proposal: &Proposal) -> Vec<Tag> {
+    proposal.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+fn change_of(change: ResourceChange) -> Change {
+    let replacement = change.replacement;
+    let effect = match change.action {
+        Some(ChangeAction::Add) => Effect::Add,
+        Some(ChangeAction::Remove) => Effect::Remove,
+        Some(ChangeAction::Import) => Effect::Import,
+        _ => match replacement {
+            Some(Replacement::True) => Effect::Replace,
+            Some(Replacement::Conditional) => Effect::MayReplace,
+            _ => Effect::Change,
+        },
+    };
+    let details = change.details.unwrap_or_default().into_iter();
+    Change {
+        resource: change.logical_resource_id.unwrap_or_default(),
+        kind: change.resource_type.unwrap_or_default(),
+        effect,
+        properties: details.filter_map(|detail| detail.target?.name).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use goldsmith_cloud::aws::replay::{Canned, Replay};
+
+    use super::*;
+
+    fn answer(inner: &str) -> Canned {
+        let result = format!("<DescribeChangeSetResult>{inner}</DescribeChangeSetResult>");
+        Canned::ok(format!("<DescribeChangeSetResponse>{result}</DescribeChangeSetResponse>"))
+    }
+
+    fn change(action: &str, replacement: &str) -> String {
+        let detail = "<Details><member><Target><Name>Name</Name></Target></member></Details>";
+        format!(
+            "<Changes><member><ResourceChange><Action>{action}</Action><LogicalResourceId>Table</LogicalResourceId>\
+             <ResourceType>T</ResourceType>{replacement}{detail}</ResourceChange></member></Changes>"
+        )
+    }
+
+    const MADE: &str = "<CreateChangeSetResponse><CreateChangeSetResult><Id>arn</Id></CreateChangeSetResult></CreateChangeSetResponse>";
+
+    #[tokio::test]
+    async fn pages_are_put_together_and_replacements_told_from_changes() {
+        let replaced = change("Modify", "<Replacement>True</Replacement>");
+        let added = change("Add", "");
+        let replay = Replay::new([
+            answer(&format!("<Status>CREATE_COMPLETE</Status>{replaced}<NextToken>2</NextToken>")),
+            answer(&format!("<Status>CREATE_COMPLETE</Status>{added}")),
+        ]);
+        let ChangeSet::Ready(changes) = Stacks::new(&replay.config()).change_set("s", "c").await.unwrap() else {
+            panic!("it is ready");
+        };
+        assert_eq!(changes.iter().map(|change| change.effect).collect::<Vec<_>>(), [Effect::Replace, Effect::Add]);
+        assert_eq!(changes[0].properties.iter().collect::<Vec<_>>(), ["Name"]);
+    }
+
+    #[tokio::test]
+    async fn a_failure_for_want_of_changes_is_none() {
+        let failed = |reason: &str| answer(&format!("<Status>FAILED</Status><StatusReason>{reason}</StatusReason>"));
+        let answers = [
+            failed("The submitted information didn't contain changes."),
+            failed("Unresolved"),
+            answer("<Status>CREATE_PENDING</Status>"),
+        ];
+        let stacks = Stacks::new(&Replay::new(answers).config());
+        assert_eq!(stacks.change_set("s", "c").await.unwrap(), ChangeSet::Nothing);
+        assert_eq!(stacks.change_set("s", "c").await.unwrap(), ChangeSet::Refused("Unresolved".to_owned()));
+        assert_eq!(stacks.change_set("s", "c").await.unwrap(), ChangeSet::Pending);
+    }
+
+    #[tokio::test]
+    async fn a_first_deployment_that_fails_is_taken_back() {
+        let proposal = |creates| Proposal {
+            stack: "s".to_owned(),
+            change_set: "c".to_owned(),
+            creates,
+            template_url: "https://host/t".to_owned(),
+            parameters: BTreeMap::from([
+                ("A".to_owned(), Value::Given("1".to_owned())),
+                ("B".to_owned(), Value::Previous),
+            ]),
+            tags: BTreeMap::new(),
+        };
+        let exists = "<ErrorResponse><Error><Code>AlreadyExistsException</Code></Error></ErrorResponse>".to_owned();
+        let replay = Replay::new([Canned::ok(MADE), Canned::Answer(400, exists)]);
+        let stacks = Stacks::new(&replay.config());
+        stacks.propose(&proposal(true)).await.unwrap();
+        stacks.propose(&proposal(false)).await.unwrap();
+        let sent = replay.sent();
+        assert!(sent[0].body.contains("OnStackFailure=DELETE") && sent[0].body.contains("ChangeSetType=CREATE"));
+        assert!(!sent[1].body.contains("OnStackFailure") && sent[1].body.contains("UsePreviousValue=true"));
+    }
+}

@@ -1,0 +1,134 @@
+//! What CloudFormation says while it changes a stack.
+
+use aws_sdk_cloudformation::types::StackEvent;
+use goldsmith_cloud::Result;
+use goldsmith_cloud::aws::failure;
+
+use super::Stacks;
+
+/// One thing that happened to a resource of a stack, or to the stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Unique in the stack.
+    pub id: String,
+    /// The resource's name in the template; the stack's own name for the stack.
+    pub resource: String,
+    /// Its type.
+    pub kind: String,
+    /// Such as `CREATE_COMPLETE`.
+    pub status: String,
+    /// Why, where CloudFormation says.
+    pub reason: Option<String>,
+}
+
+/// What an event says of its resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is being changed.
+    Going,
+    /// It is done.
+    Done,
+    /// It has failed by itself.
+    Failed,
+    /// It was given up because another one has failed.
+    Cancelled,
+}
+
+impl Event {
+    /// What it says of its resource.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let cancelled = self.reason.as_deref().is_some_and(|reason| reason.contains("cancelled"));
+        match self.status.as_str() {
+            status if status.ends_with("_FAILED") && cancelled => Outcome::Cancelled,
+            status if status.ends_with("_FAILED") => Outcome::Failed,
+            status if status.ends_with("_COMPLETE") || status.ends_with("_SKIPPED") => Outcome::Done,
+            _ => Outcome::Going,
+        }
+    }
+}
+
+impl Stacks {
+    /// The stack's events after the one of this id, oldest first; all of them where there is none. `stack` is the stack's id
+    /// where it may be gone: the events of a deleted stack are kept for 90 days.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn events(&self, stack: &str, after: Option<&str>) -> Result<Vec<Event>> {
+        let mut found = Vec::new();
+        let mut next = None;
+        loop {
+            let call = self.client.describe_stack_events().stack_name(stack).set_next_token(next);
+            let page = call.send().await.map_err(failure("DescribeStackEvents", &self.region))?;
+            // The newest come first.
+            for event in page.stack_events.unwrap_or_default() {
+                if after.is_some() && event.event_id.as_deref() == after {
+                    found.reverse();
+                    return Ok(found);
+                }
+                found.push(event_of(event));
+            }
+            next = page.next_token;
+            if next.is_none() {
+                found.reverse();
+                return Ok(found);
+            }
+        }
+    }
+}
+
+fn event_of(event: StackEvent) -> Event {
+    Event {
+        id: event.event_id.unwrap_or_default(),
+        resource: event.logical_resource_id.unwrap_or_default(),
+        kind: event.resource_type.unwrap_or_default(),
+        status: event.resource_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        reason: event.resource_status_reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::aws::replay::{Canned, Replay};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_is_new_comes_oldest_first() {
+        let event = |id: &str, status: &str| {
+            format!("<member><EventId>{id}</EventId><ResourceStatus>{status}</ResourceStatus></member>")
+        };
+        let events = [event("3", "CREATE_COMPLETE"), event("2", "CREATE_IN_PROGRESS"), event("1", "CREATE_FAILED")];
+        let result = format!("<StackEvents>{}</StackEvents>", events.concat());
+        let result = format!("<DescribeStackEventsResult>{result}</DescribeStackEventsResult>");
+        let answer = Canned::ok(format!("<DescribeStackEventsResponse>{result}</DescribeStackEventsResponse>"));
+        let stacks = Stacks::new(&Replay::new([answer.clone(), answer]).config());
+        let ids = async |after| {
+            let events = stacks.events("s", after).await.unwrap();
+            events.into_iter().map(|event| event.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(None).await, ["1", "2", "3"]);
+        assert_eq!(ids(Some("1")).await, ["2", "3"]);
+    }
+
+    #[test]
+    fn what_was_given_up_has_not_failed_by_itself() {
+        let event = |status: &str, reason: Option<&str>| Event {
+            id: String::new(),
+            resource: String::new(),
+            kind: String::new(),
+            status: status.to_owned(),
+            reason: reason.map(str::to_owned),
+        };
+        let cases = [
+            ("CREATE_FAILED", Some("Resource creation cancelled"), Outcome::Cancelled),
+            ("UPDATE_FAILED", Some("no such role"), Outcome::Failed),
+            ("DELETE_SKIPPED", None, Outcome::Done),
+            ("UPDATE_COMPLETE", None, Outcome::Done),
+            ("DELETE_IN_PROGRESS", None, Outcome::Going),
+        ];
+        for (status, reason, outcome) in cases {
+            assert_eq!(event(status, reason).outcome(), outcome, "{status}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! CloudFormation: one stack, its change sets and its events.
+
+mod changes;
+mod events;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{Parameter, Tag};
+use goldsmith_cloud::aws::{SdkConfig, failure, home_region, incomplete};
+use goldsmith_cloud::{CloudError, Result};
+
+pub use changes::{Change, ChangeSet, Effect};
+pub use events::{Event, Outcome};
+
+/// The stacks of one account and Region.
+#[derive(Debug)]
+pub struct Stacks {
+    client: Client,
+    region: String,
+}
+
+/// A stack as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    /// Its ARN, by which it is found after its deletion too.
+    pub id: String,
+    /// Such as `UPDATE_COMPLETE`.
+    pub status: String,
+    /// Why it has this status, where CloudFormation says.
+    pub reason: Option<String>,
+    /// Values of its parameters; of a `NoEcho` one, asterisks.
+    pub parameters: BTreeMap<String, String>,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// Whether an operation on it has not ended. `REVIEW_IN_PROGRESS` is none: nobody has executed the first change set.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.status.ends_with("_IN_PROGRESS") && !self.is_proposed()
+    }
+
+    /// Whether nothing of it exists but its name and a first change set.
+    #[must_use]
+    pub fn is_proposed(&self) -> bool {
+        self.status == "REVIEW_IN_PROGRESS"
+    }
+}
+
+/// The value of a parameter in a change set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// This one.
+    Given(String),
+    /// The one that the stack has.
+    Previous,
+}
+
+/// What a stack is to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Name of the stack.
+    pub stack: String,
+    /// Name of the change set; unique for the stack.
+    pub change_set: String,
+    /// Whether there is no stack yet.
+    pub creates: bool,
+    /// Where the template is in S3.
+    pub template_url: String,
+    /// Values of parameters.
+    pub parameters: BTreeMap<String, Value>,
+    /// All tags of the stack.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Stacks {
+    /// With this configuration, in its Region.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config), region: home_region(config) }
+    }
+
+    /// The stack of this name or id, if there is one.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn find(&self, stack: &str) -> Result<Option<Stack>> {
+        const OPERATION: &str = "DescribeStacks";
+        let answer = self.client.describe_stacks().stack_name(stack).send().await;
+        let found = match answer.map_err(failure(OPERATION, &self.region)) {
+            Ok(answer) => answer.stacks.unwrap_or_default().into_iter().next(),
+            Err(error) if is_missing(&error) => None,
+            Err(error) => return Err(error),
+        };
+        let Some(found) = found else { return Ok(None) };
+        let id = found.stack_id.ok_or_else(|| incomplete(OPERATION, &self.region, "id of the stack"))?;
+        let status = found.stack_status.ok_or_else(|| incomplete(OPERATION, &self.region, "status of the stack"))?;
+        Ok(Some(Stack {
+            id,
+            status: status.as_str().to_owned(),
+            reason: found.stack_status_reason,
+            parameters: found.parameters.unwrap_or_default().into_iter().filter_map(pair_of).collect(),
+            outputs: found
+                .outputs
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|output| Some((output.output_key?, output.output_value?)))
+                .collect(),
+            tags: found.tags.unwrap_or_default().into_iter().filter_map(tag_of).collect(),
+        }))
+    }
+
+    /// The template that the stack was deployed with, as it was given.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn template(&self, stack: &str) -> Result<String> {
+        const OPERATION: &str = "GetTemplate";
+        let original = aws_sdk_cloudformation::types::TemplateStage::Original;
+        let answer = self.client.get_template().stack_name(stack).template_stage(original).send().await;
+        let answer = answer.map_err(failure(OPERATION, &self.region))?;
+        answer.template_body.ok_or_else(|| incomplete(OPERATION, &self.region, "template"))
+    }
+
+    /// Names of the parameters of a template in S3.
+    ///
+    /// # Errors
+    /// Those of the call; a template that CloudFormation cannot read is `Invalid`.
+    pub async fn parameters_of(&self, template_url: &str) -> Result<BTreeSet<String>> {
+        let answer = self.client.get_template_summary().template_url(template_url).send().await;
+        let answer = answer.map_err(failure("GetTemplateSummary", &self.region))?;
+        Ok(answer.parameters.unwrap_or_default().into_iter().filter_map(|one| one.parameter_key).collect())
+    }
+
+    /// Physical ids of the stack's resources of a type, by their names in the template.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn resources(&self, stack: &str, of: &str) -> Result<BTreeMap<String, String>> {
+        let pages = self.client.list_stack_resources().stack_name(stack).into_paginator().items().send();
+        let all = pages.collect::<std::result::Result<Vec<_>, _>>().await;
+        let all = all.map_err(failure("ListStackResources", &self.region))?;
+        let of_type = all.into_iter().filter(|one| one.resource_type.as_deref() == Some(of));
+        Ok(of_type.filter_map(|one| Some((one.logical_resource_id?, one.physical_resource_id?))).collect())
+    }
+
+    /// Begins the deletion of the stack; one that is gone is no error.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn delete(&self, stack: &str) -> Result<()> {
+        let deleted = self.client.delete_stack().stack_name(stack).send().await;
+        deleted.map_err(failure("DeleteStack", &self.region)).map(drop)
+    }
+}
+
+/// CloudFormation has no code of its own for this.
+fn is_missing(error: &CloudError) -> bool {
+    error.code == "ValidationError" && error.message.contains("does not exist")
+}
+
+fn pair_of(parameter: Parameter) -> Option<(String, String)> {
+    Some((parameter.parameter_key?, parameter.parameter_value?))
+}
+
+fn tag_of(tag: Tag) -> Option<(String, String)> {
+    Some((tag.key?, tag.value?))
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::aws::replay::{Canned, Replay};
+
+    use super::Stacks;
+
+    #[tokio::test]
+    async fn a_stack_that_is_not_there_is_no_error_and_a_refusal_is() {
+        let error = |code: &str, message: &str| {
+            let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+            Canned::Answer(400, format!("<ErrorResponse>{error}</ErrorResponse>"))
+        };
+        let answers = [error("ValidationError", "Stack with id a does not exist"), error("ValidationError", "1 error")];
+        let stacks = Stacks::new(&Replay::new(answers).config());
+        assert_eq!(stacks.find("a").await.unwrap(), None);
+        assert_eq!(stacks.find("a").await.unwrap_err().code, "ValidationError");
+    }
+
+    #[tokio::test]
+    async fn a_stack_is_busy_while_something_is_done_to_it() {
+        let stack = |status: &str| {
+            let member = format!("<member><StackId>arn</StackId><StackStatus>{status}</StackStatus></member>");
+            let stacks = format!("<DescribeStacksResult><Stacks>{member}</Stacks></DescribeStacksResult>");
+            Canned::ok(format!("<DescribeStacksResponse>{stacks}</DescribeStacksResponse>"))
+        };
+        let cases = [
+            ("UPDATE_IN_PROGRESS", true, false),
+            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", true, false),
+            ("REVIEW_IN_PROGRESS", false, true),
+            ("ROLLBACK_COMPLETE", false, false),
+        ];
+        for (status, busy, proposed) in cases {
+            let stacks = Stacks::new(&Replay::new([stack(status)]).config());
+            let found = stacks.find("a").await.unwrap().unwrap();
+            assert_eq!((found.is_busy(), found.is_proposed()), (busy, proposed), "{status}");
+        }
+    }
+}
