@@ -1,14 +1,18 @@
 //! Builds that end well.
 
+use std::fs;
+use std::path::Path;
+
 use goldsmith_store::ImageStatus;
 use serde_json::json;
 
 use super::Case;
-use crate::definitions::{Pipeline, example};
+use crate::definitions::{Pipeline, example, folder};
 use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] = &[
     ("the_example_is_built_tested_and_brought_to_two_regions", web_server),
+    ("the_pipeline_of_the_readme_is_built_as_it_stands", readme),
     ("what_the_build_wrote_is_in_its_image_and_nowhere_else", file_in_the_image),
     ("a_chain_goes_from_build_to_validate", chain),
     ("a_reboot_in_the_build_phase_goes_on_at_the_right_step", reboot),
@@ -25,6 +29,19 @@ fn web_server(stack: &Stack) {
     for state in ["Launch", "Build", "Snapshot", "Test", "Distribute", "Publish", "Finish"] {
         assert!(built.progress.contains(state), "{state} is not in the progress:\n{}", built.progress);
     }
+}
+
+fn readme(stack: &Stack) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (pipeline, _) = rest.split_once("```").unwrap();
+    let folder = folder(pipeline);
+    let components = folder.path().join("components");
+    fs::create_dir(&components).unwrap();
+    fs::copy(example("web-server/components/nginx.yml"), components.join("nginx.yml")).unwrap();
+    let built = stack.build(folder.path());
+    assert_eq!((built.exit, built.image()), (0, "gateway/1.0.0/1"), "{built:?}");
 }
 
 fn file_in_the_image(stack: &Stack) {
