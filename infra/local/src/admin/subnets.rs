@@ -56,6 +56,7 @@ pub(super) fn add(network: &mut Network, scope: &Scope, number: usize, subnet: H
         zone: zone.unwrap_or_else(|| format!("{}a", scope.region)),
         cidr: block.to_string(),
         default: old.as_ref().is_some_and(|old| old.default) && vpc_id == network.vpc_id,
+        public: old.as_ref().and_then(|old| old.public),
         tags: old.map_or_else(Tags::new, |old| old.tags),
         vpc_id,
         id: subnet.id,

@@ -28,6 +28,7 @@ mod network;
 mod params;
 mod public_access;
 mod register_image;
+mod routes;
 mod run_instances;
 mod security_group_rules;
 mod security_groups;
@@ -162,6 +163,11 @@ fn perform_on_the_rest(call: &Call<'_>, action: &str) -> Result<Xml, ApiError> {
         "AuthorizeSecurityGroupEgress" => security_group_rules::authorize(call, Direction::Out),
         "RevokeSecurityGroupIngress" => security_group_rules::revoke(call, Direction::In),
         "RevokeSecurityGroupEgress" => security_group_rules::revoke(call, Direction::Out),
+        "ModifySubnetAttribute" => network::modify_subnet_attribute(call),
+        "CreateRoute" => routes::create(call),
+        "DeleteRoute" => routes::delete(call),
+        "DescribeRouteTables" => routes::describe_tables(call),
+        "DescribeVpcEndpoints" => routes::describe_endpoints(call),
         "DescribeSubnets" => network::describe_subnets(call),
         "DescribeVpcs" => network::describe_vpcs(call),
         "DescribeRegions" => network::describe_regions(call),

@@ -68,7 +68,7 @@ pub(super) fn describe_subnets(call: &Call<'_>) -> Result<Xml, ApiError> {
             .text("availabilityZone", &subnet.zone)
             .text("availabilityZoneId", zone_id(&subnet.zone))
             .text("defaultForAz", subnet.default)
-            .text("mapPublicIpOnLaunch", subnet.default)
+            .text("mapPublicIpOnLaunch", subnet.gives_public_addresses())
             .text("mapCustomerOwnedIpOnLaunch", false)
             .text("assignIpv6AddressOnCreation", false)
             .text("enableDns64", false)
@@ -82,6 +82,27 @@ pub(super) fn describe_subnets(call: &Call<'_>) -> Result<Xml, ApiError> {
         xml.items("ipv6CidrBlockAssociationSet", None::<()>, |_, ()| {}).tags(&subnet.tags);
     });
     filters::answer(call, "subnetSet", kept)
+}
+
+/// Changes whether instances in a subnet get a public address. EC2 takes one attribute a call; the others of this call are none
+/// of an endpoint without IPv6 and Outposts.
+pub(super) fn modify_subnet_attribute(call: &Call<'_>) -> Result<Xml, ApiError> {
+    let id = call.params.require("SubnetId")?;
+    let mut world = call.endpoint.world();
+    world.network(call.scope).subnet(Some(id))?;
+    let public = match call.params.require("MapPublicIpOnLaunch.Value")? {
+        "true" => true,
+        "false" => false,
+        other => {
+            let message = format!("Invalid value '{other}' for boolean parameter MapPublicIpOnLaunch.Value");
+            return Err(ApiError::new("InvalidParameterValue", message));
+        }
+    };
+    let mut subnets = world.change_network(call.scope).subnets.iter_mut();
+    if let Some(subnet) = subnets.find(|subnet| subnet.id == id) {
+        subnet.public = Some(public);
+    }
+    Ok(Xml::done())
 }
 
 /// The id of a zone in AWS's form (`euw1-az1` for eu-west-1a). On AWS, which letter stands for which id differs from

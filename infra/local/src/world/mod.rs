@@ -30,7 +30,9 @@ pub(crate) use instance::{Instance, InstanceState, MetadataOptions, Reason};
 pub(crate) use journal::{Journal, JournalError};
 pub(crate) use key_pair::KeyPair;
 pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
-pub(crate) use network::{Network, Peer, Rule, SecurityGroup, no_default_vpc, profile_arn, profile_id, profile_name};
+pub(crate) use network::{
+    Network, Peer, Rule, SecurityGroup, gateway_of, no_default_vpc, profile_arn, profile_id, profile_name,
+};
 pub(crate) use storage::{KmsKey, SnapshotAccess, Storage, key_arn, split};
 pub(crate) use subnet::{Block, Subnet};
 use table::Rows;

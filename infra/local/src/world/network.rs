@@ -1,6 +1,6 @@
 //! VPC, subnets, security groups and instance profiles that launches may name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,9 @@ pub(crate) struct Network {
     /// Whether the default VPC is gone, as in accounts whose owner has deleted it.
     #[serde(default)]
     pub(crate) no_default_vpc: bool,
+    /// Routes beyond a VPC, of its one route table, by destination: the id of a gateway. None: as they were at its beginning.
+    #[serde(default)]
+    pub(crate) routes: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Network {
@@ -97,6 +100,7 @@ impl Network {
             zone: format!("{}{letter}", scope.region),
             cidr: format!("172.31.{third}.0/20"),
             default: true,
+            public: None,
             tags: Tags::new(),
         };
         let subnets = [("a", 0), ("b", 16), ("c", 32)].map(subnet).to_vec();
@@ -108,6 +112,7 @@ impl Network {
             instance_profiles: Vec::new(),
             profile_roles: BTreeMap::new(),
             no_default_vpc: false,
+            routes: BTreeMap::new(),
         }
     }
 
@@ -127,6 +132,10 @@ impl Network {
         let subnets = self.subnets.iter_mut().map(|subnet| &mut subnet.vpc_id);
         let groups = self.security_groups.iter_mut().map(|group| &mut group.vpc_id);
         subnets.chain(groups).filter(|vpc| **vpc == old).for_each(|vpc| id.clone_into(vpc));
+        // The gateway's id follows from its VPC's.
+        if self.routes.remove(&old).is_some_and(|routes| routes.is_empty()) {
+            self.routes.insert(id.to_owned(), BTreeMap::new());
+        }
     }
 
     /// Takes the default VPC away, with its subnets and groups.
@@ -171,6 +180,23 @@ impl Network {
     /// The addresses of a VPC, where they are known: nobody tells those of others than the default one.
     pub(crate) fn block_of(&self, vpc: &str) -> Option<Block> {
         (!self.no_default_vpc && self.vpc_id == vpc).then_some(Block::OF_DEFAULT_VPC)
+    }
+
+    /// Every VPC that is known, in order.
+    pub(crate) fn vpcs(&self) -> BTreeSet<String> {
+        let groups = self.security_groups.iter().map(|group| &group.vpc_id);
+        let own = Some(&self.vpc_id).filter(|_| !self.no_default_vpc);
+        self.subnets.iter().map(|subnet| &subnet.vpc_id).chain(groups).chain(own).cloned().collect()
+    }
+
+    /// The routes that leave a VPC: a default VPC has an internet gateway from the beginning, another one has none (VPC user
+    /// guide, "Default VPC components").
+    pub(crate) fn routes_of(&self, vpc: &str) -> BTreeMap<String, String> {
+        let at_first = || {
+            let gateway = (self.vpc_id == vpc).then(|| ("0.0.0.0/0".to_owned(), gateway_of(vpc)));
+            gateway.into_iter().collect()
+        };
+        self.routes.get(vpc).cloned().unwrap_or_else(at_first)
     }
 
     /// The tags of a subnet or a security group.
@@ -228,6 +254,11 @@ pub(crate) fn profile_arn(account: &str, profile: &str) -> String {
 /// The id of an instance profile, in IAM's form, which follows from its ARN: profiles are the emulator's.
 pub(crate) fn profile_id(arn: &str) -> String {
     format!("AIPA{}", ids::digest(arn)[..17].to_uppercase())
+}
+
+/// Id of a VPC's internet gateway.
+pub(crate) fn gateway_of(vpc: &str) -> String {
+    ids::derived("igw", vpc)
 }
 
 /// What a call is told that would be for the default VPC.

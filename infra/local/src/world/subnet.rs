@@ -19,10 +19,18 @@ pub(crate) struct Subnet {
     pub(crate) zone: String,
     pub(crate) cidr: String,
     pub(crate) default: bool,
+    /// Whether instances get a public address. None: as it was at the beginning.
+    #[serde(default)]
+    pub(crate) public: Option<bool>,
     pub(crate) tags: Tags,
 }
 
 impl Subnet {
+    /// Whether instances get a public address: at first, those of default subnets do.
+    pub(crate) fn gives_public_addresses(&self) -> bool {
+        self.public.unwrap_or(self.default)
+    }
+
     /// Whether an address is in its block.
     pub(crate) fn has(&self, address: Ipv4Addr) -> bool {
         self.block().is_some_and(|block| block.has(address))
@@ -152,6 +160,7 @@ mod tests {
             zone: "eu-west-1a".into(),
             cidr: cidr.into(),
             default: false,
+            public: None,
             tags: Tags::new(),
         }
     }

@@ -31,7 +31,7 @@ UNANSWERED = {
 OPERATIONS = """DescribeInstances DescribeInstanceStatus DescribeInstanceTypes DescribeInstanceTypeOfferings DescribeImages
     DescribeSnapshots DescribeVolumes DescribeTags DescribeKeyPairs DescribeLaunchTemplates
     DescribeLaunchTemplateVersions DescribeSecurityGroups DescribeSubnets DescribeVpcs DescribeRegions
-    DescribeAvailabilityZones""".split()
+    DescribeAvailabilityZones DescribeRouteTables DescribeVpcEndpoints""".split()
 
 
 def client(aws, service):

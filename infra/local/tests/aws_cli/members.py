@@ -98,6 +98,12 @@ READ = {
     "RevokeSecurityGroupEgress": "Return",
     "DescribeSubnets": below("Subnets", "SubnetId VpcId AvailabilityZone CidrBlock DefaultForAz State"),
     "DescribeVpcs": below("Vpcs", "VpcId IsDefault CidrBlock State"),
+    "ModifySubnetAttribute": "",
+    "CreateRoute": "Return",
+    "DeleteRoute": "",
+    "DescribeRouteTables": below("RouteTables", """RouteTableId VpcId OwnerId Routes.DestinationCidrBlock Routes.GatewayId
+        Routes.State Routes.Origin Associations.Main Associations.RouteTableId"""),
+    "DescribeVpcEndpoints": "",
     "DescribeRegions": below("Regions", "RegionName Endpoint OptInStatus"),
     "DescribeAvailabilityZones": below("AvailabilityZones", "ZoneName ZoneId State RegionName"),
     "SendCommand": below("Command", "CommandId Status StatusDetails InstanceIds RequestedDateTime Comment"),

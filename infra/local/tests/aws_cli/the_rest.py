@@ -64,12 +64,28 @@ def test_key_pairs(aws):
     aws("ec2 delete-key-pair --key-name two")
 
 
+def routes(aws, vpc, subnet):
+    """The default VPC's way out, taken away and given back."""
+    table = aws("ec2 describe-route-tables --filters Name=association.main,Values=true", f"Name=vpc-id,Values={vpc}")["RouteTables"][0]
+    out = [one for one in table["Routes"] if one["DestinationCidrBlock"] == "0.0.0.0/0"]
+    route = ["--route-table-id", table["RouteTableId"], "--destination-cidr-block", "0.0.0.0/0"]
+    aws("ec2 delete-route", *route)
+    same(aws.error("ec2 delete-route", *route), "InvalidRoute.NotFound")
+    same(len(aws("ec2 describe-route-tables", "--route-table-ids", table["RouteTableId"])["RouteTables"][0]["Routes"]), 1)
+    aws("ec2 create-route", *route, "--gateway-id", out[0]["GatewayId"])
+    same(aws("ec2 describe-vpc-endpoints")["VpcEndpoints"], [])
+    for said, expected in (("--no-map-public-ip-on-launch", False), ("--map-public-ip-on-launch", True)):
+        aws("ec2 modify-subnet-attribute", "--subnet-id", subnet, said)
+        same(aws("ec2 describe-subnets", "--subnet-ids", subnet)["Subnets"][0]["MapPublicIpOnLaunch"], expected)
+
+
 def test_networks(aws):
     subnet = aws("ec2 describe-subnets --filters Name=default-for-az,Values=true")["Subnets"][0]
     vpc = aws("ec2 describe-vpcs --filters Name=is-default,Values=true")["Vpcs"][0]["VpcId"]
     same(subnet["VpcId"], vpc)
     same(len(aws("ec2 describe-availability-zones")["AvailabilityZones"]), 3)
     same("us-east-1" in [one["RegionName"] for one in aws("ec2 describe-regions")["Regions"]], True)
+    routes(aws, vpc, subnet["SubnetId"])
     group = aws("ec2 create-security-group --group-name web --description w --vpc-id", vpc)["GroupId"]
     same(aws.error("ec2 create-security-group --group-name web --description w"), "InvalidGroup.Duplicate")
     rule = ["--protocol", "tcp", "--port", "22", "--cidr", "10.0.0.0/8", "--group-id", group]

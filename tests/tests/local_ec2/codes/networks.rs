@@ -12,7 +12,28 @@ pub(super) async fn meet(met: &mut Met, local: &Local) {
     let aws = local.aws("100000000023");
     groups(met, local, &aws).await;
     met.refused("InvalidVpcID.NotFound", aws.ec2.describe_vpcs().vpc_ids("vpc-0123456789abcdef0").send().await);
+    routes(met, &aws).await;
     keys(met, local, &aws).await;
+}
+
+async fn routes(met: &mut Met, aws: &Aws) {
+    let ec2 = &aws.ec2;
+    let tables = ec2.describe_route_tables().send().await.unwrap().route_tables.unwrap();
+    let [table] = tables.as_slice() else { panic!("{tables:?}") };
+    let out = table.routes().iter().find(|route| route.destination_cidr_block() == Some("0.0.0.0/0")).unwrap();
+    let (table, gateway) = (table.route_table_id().unwrap(), out.gateway_id().unwrap());
+    let create = ec2.create_route().route_table_id(table).destination_cidr_block("0.0.0.0/0").gateway_id(gateway);
+    met.refused("RouteAlreadyExists", create.clone().send().await);
+    let other = ec2.create_route().route_table_id(table).destination_cidr_block("10.0.0.0/8");
+    met.refused("InvalidGatewayID.NotFound", other.gateway_id("igw-0123456789abcdef0").send().await);
+    let delete = ec2.delete_route().route_table_id(table).destination_cidr_block("0.0.0.0/0");
+    delete.clone().send().await.unwrap();
+    met.refused("InvalidRoute.NotFound", delete.send().await);
+    create.send().await.unwrap();
+    let unknown = ec2.describe_route_tables().route_table_ids("rtb-0123456789abcdef0");
+    met.refused("InvalidRouteTableID.NotFound", unknown.send().await);
+    let endpoint = ec2.describe_vpc_endpoints().vpc_endpoint_ids("vpce-0123456789abcdef0");
+    met.refused("InvalidVpcEndpointId.NotFound", endpoint.send().await);
 }
 
 async fn groups(met: &mut Met, local: &Local, aws: &Aws) {

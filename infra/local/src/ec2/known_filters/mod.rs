@@ -8,5 +8,5 @@ mod storage;
 
 pub(super) use instances::{INSTANCES, STATUS};
 pub(super) use kinds::{OFFERINGS, TYPES};
-pub(super) use network::{GROUPS, REGIONS, SUBNETS, VPCS, ZONES};
+pub(super) use network::{GROUPS, REGIONS, ROUTE_TABLES, SUBNETS, VPC_ENDPOINTS, VPCS, ZONES};
 pub(super) use storage::{IMAGES, KEYS, SNAPSHOTS, TAGS, TEMPLATES, VERSIONS, VOLUMES};

@@ -120,3 +120,45 @@ pub(in super::super) const ZONES: Known = Known {
     unanswered: &[],
     tags: false,
 };
+
+/// Of DescribeRouteTables.
+pub(in super::super) const ROUTE_TABLES: Known = Known {
+    fields: &[
+        ("association.gateway-id", "associationSet/item/gatewayId"),
+        ("association.main", "associationSet/item/main"),
+        ("association.route-table-association-id", "associationSet/item/routeTableAssociationId"),
+        ("association.route-table-id", "associationSet/item/routeTableId"),
+        ("association.subnet-id", "associationSet/item/subnetId"),
+        ("owner-id", "ownerId"),
+        ("route-table-id", "routeTableId"),
+        ("route.destination-cidr-block", "routeSet/item/destinationCidrBlock"),
+        ("route.destination-ipv6-cidr-block", "routeSet/item/destinationIpv6CidrBlock"),
+        ("route.destination-prefix-list-id", "routeSet/item/destinationPrefixListId"),
+        ("route.egress-only-internet-gateway-id", "routeSet/item/egressOnlyInternetGatewayId"),
+        ("route.gateway-id", "routeSet/item/gatewayId"),
+        ("route.instance-id", "routeSet/item/instanceId"),
+        ("route.nat-gateway-id", "routeSet/item/natGatewayId"),
+        ("route.origin", "routeSet/item/origin"),
+        ("route.state", "routeSet/item/state"),
+        ("route.transit-gateway-id", "routeSet/item/transitGatewayId"),
+        ("route.vpc-peering-connection-id", "routeSet/item/vpcPeeringConnectionId"),
+        ("vpc-id", "vpcId"),
+    ],
+    unanswered: &[],
+    tags: true,
+};
+
+/// Of DescribeVpcEndpoints.
+pub(in super::super) const VPC_ENDPOINTS: Known = Known {
+    fields: &[
+        ("ip-address-type", "ipAddressType"),
+        ("service-name", "serviceName"),
+        ("service-region", "serviceRegion"),
+        ("vpc-endpoint-id", "vpcEndpointId"),
+        ("vpc-endpoint-state", "state"),
+        ("vpc-endpoint-type", "vpcEndpointType"),
+        ("vpc-id", "vpcId"),
+    ],
+    unanswered: &[],
+    tags: true,
+};
