@@ -263,6 +263,34 @@ def tell_of_parameter(operation, request, answer):
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
+def answer_quotas(app):
+    """Service Quotas, which the emulator lacks: the quotas of EC2 that a build meets, with the values of an account in use."""
+    from ministack.core import responses, router
+
+    names = {"L-1216C47A": ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 64.0)}
+    router.SERVICE_PATTERNS["servicequotas"] = {"target_prefixes": ["ServiceQuotasV20190624"]}
+
+    async def quotas(_method, _path, headers, body, _query_params):
+        operation, request = headers.get("x-amz-target", "").rpartition(".")[2], json.loads(body or b"{}")
+        if operation != "GetServiceQuota":
+            return responses.error_response_json("UnknownOperationException", f"{operation} is not known here", 400)
+        missing = [field for field in ("ServiceCode", "QuotaCode") if not request.get(field)]
+        if missing:
+            return responses.error_response_json("IllegalArgumentException", f"{missing[0]} is required", 400)
+        code = request["QuotaCode"]
+        if request["ServiceCode"] != "ec2" or code not in names:
+            return responses.error_response_json("NoSuchResourceException", f"there is no quota {code}", 400)
+        arn = f"arn:aws:servicequotas:{responses.get_region()}:{responses.get_account_id()}:ec2/{code}"
+        name, value = names[code]
+        quota = {
+            "ServiceCode": "ec2", "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)", "QuotaArn": arn, "QuotaCode": code,
+            "QuotaName": name, "Value": value, "Unit": "None", "Adjustable": True, "GlobalQuota": False,
+        }
+        return responses.json_response({"Quota": quota})
+
+    app.SERVICE_HANDLERS["servicequotas"] = quotas
+
+
 def guard_tokens(app, authorise):
     """Answers to task tokens are checked on the state machine that gave the token."""
     emulators = app.SERVICE_HANDLERS["states"]
@@ -469,6 +497,7 @@ def main():
     route_ssm(app, endpoint, authorise)
     route_events(app)
     guard_tokens(app, authorise)
+    answer_quotas(app)
     assume_roles_as_ec2()
     patch_step_functions()
     tell_of_inner_states()
