@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Deploy(command::deploy::Args),
     /// Remove a stack, and keep what it has made.
     Retire(command::retire::Args),
+    /// Check everything that a build needs in the account, and say what helps.
+    Doctor(command::doctor::Args),
     /// List pipelines: what starts them, and when they start next.
     Pipelines(command::pipelines::Args),
     /// List images.

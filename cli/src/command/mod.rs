@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod cancel;
 pub(crate) mod clean;
 pub(crate) mod deploy;
+pub(crate) mod doctor;
 pub(crate) mod images;
 pub(crate) mod logs;
 mod pipeline;
@@ -32,6 +33,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Apply(args) => apply::run(globals, args).await,
         Command::Cancel(args) => cancel::run(globals, args).await,
         Command::Clean(args) => clean::run(globals, args).await,
+        Command::Doctor(args) => doctor::run(globals, args).await,
         Command::Build(args) => build::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,
         Command::Pipelines(args) => pipelines::run(globals, args).await,

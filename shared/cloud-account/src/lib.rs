@@ -1,8 +1,14 @@
 //! What people's commands ask of the account that a stack is in, and no function does: CloudFormation, the bucket of what is
-//! deployed, and who calls. A crate of its own, since these SDKs would make every function larger.
+//! deployed, who calls, keys, quotas and settings. A crate of its own, since these SDKs would make every function larger.
 
 mod artifacts;
 mod caller;
+pub mod functions;
+pub mod iam;
+pub mod keys;
+pub mod quotas;
+pub mod settings;
+pub mod stack;
 mod stacks;
 
 pub use artifacts::{Artifacts, endpoint_of};

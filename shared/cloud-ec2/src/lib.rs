@@ -1,5 +1,6 @@
 //! EC2 behind Goldsmith's traits: a crate of its own, since its SDK alone is half of every cold build.
 
+pub mod account;
 mod images;
 mod machines;
 mod regions;

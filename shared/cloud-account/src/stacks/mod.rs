@@ -136,18 +136,6 @@ impl Stacks {
         Ok(answer.parameters.unwrap_or_default().into_iter().filter_map(|one| one.parameter_key).collect())
     }
 
-    /// Physical ids of the stack's resources of a type, by their names in the template.
-    ///
-    /// # Errors
-    /// Those of the calls.
-    pub async fn resources(&self, stack: &str, of: &str) -> Result<BTreeMap<String, String>> {
-        let pages = self.client.list_stack_resources().stack_name(stack).into_paginator().items().send();
-        let all = pages.collect::<std::result::Result<Vec<_>, _>>().await;
-        let all = all.map_err(failure("ListStackResources", &self.region))?;
-        let of_type = all.into_iter().filter(|one| one.resource_type.as_deref() == Some(of));
-        Ok(of_type.filter_map(|one| Some((one.logical_resource_id?, one.physical_resource_id?))).collect())
-    }
-
     /// Begins the deletion of the stack; one that is gone is no error.
     ///
     /// # Errors

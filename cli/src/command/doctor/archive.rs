@@ -1,0 +1,177 @@
+//! The functions' archive: which agents are in it. Only the end of it is read, where its list of files is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use goldsmith_cloud::aws::{SdkConfig, home_region};
+use goldsmith_cloud_account::Stacks;
+use goldsmith_cloud_account::stack::StackParts;
+use goldsmith_cloud_ec2::Ec2;
+use goldsmith_cloud_ec2::account::TypeFacts;
+
+use super::definitions::Definitions;
+use super::finding::Finding;
+use crate::args::Globals;
+use crate::connection::Connection;
+
+const NAME: &str = "agents";
+/// Architectures as EC2 names them, and the file of each one's agent.
+const AGENTS: [(&str, &str); 2] = [("x86_64", "agent-x86_64"), ("arm64", "agent-aarch64")];
+/// How the list of files says where each entry begins (APPNOTE.TXT, 4.3.12).
+const ENTRY: &[u8] = b"PK\x01\x02";
+/// Bytes of an entry before its name, and where in them the lengths of name, extra field and comment are.
+const BEFORE_NAME: usize = 46;
+const LENGTHS: [usize; 3] = [28, 30, 32];
+
+pub(super) async fn examine(
+    globals: &Globals,
+    config: &SdkConfig,
+    connection: Option<&Connection>,
+    definitions: &Definitions,
+) -> Vec<Finding> {
+    let Some(connection) = connection else { return Vec::new() };
+    let (services, home) = (StackParts::new(config), home_region(config));
+    let template = match Stacks::new(config).template(&connection.stack).await {
+        Ok(template) => template,
+        Err(error) => return vec![Finding::unseen(NAME, "cloudformation:GetTemplate", &error)],
+    };
+    let Some((bucket, key)) = place_of_code(&template) else {
+        let message = "The stack's template does not say where its functions' archive is.";
+        return vec![Finding::unseen_because(NAME, "cloudformation:GetTemplate", message)];
+    };
+    let end = match services.end_of_object(bucket, key).await {
+        Ok(Some(end)) => end,
+        Ok(None) => {
+            let message = format!("s3://{bucket}/{key}, from which the functions were deployed, is gone");
+            return vec![Finding::unseen_because(NAME, "s3:GetObject", &message)];
+        }
+        Err(error) => return vec![Finding::unseen(NAME, "s3:GetObject", &error)],
+    };
+    let types: Vec<&str> = definitions.types().into_keys().collect();
+    let known = match types.as_slice() {
+        [] => Ok(BTreeMap::new()),
+        types => Ec2::new(config).types(&home, types).await,
+    };
+    match known {
+        Ok(known) => vec![judge(&names(&end), &known, definitions, &globals.again())],
+        Err(error) => vec![Finding::unseen(NAME, "ec2:DescribeInstanceTypes", &error)],
+    }
+}
+
+/// Bucket and key of `CodeUri: s3://BUCKET/KEY`.
+fn place_of_code(template: &str) -> Option<(&str, &str)> {
+    let (_, rest) = template.split_once("CodeUri")?;
+    let (_, rest) = rest.split_once("s3://")?;
+    let end = rest.find(|one: char| one.is_whitespace() || matches!(one, '"' | '\'' | ',' | '}')).unwrap_or(rest.len());
+    rest.get(..end)?.split_once('/')
+}
+
+/// The names of the files in an archive of which this is the end.
+fn names(end: &[u8]) -> BTreeSet<String> {
+    let starts = end.windows(ENTRY.len()).enumerate().filter(|(_, window)| *window == ENTRY).map(|(at, _)| at);
+    let name = |at: usize| {
+        let length = |offset: usize| {
+            let bytes = end.get(at + offset..at + offset + 2)?;
+            Some(usize::from(u16::from_le_bytes([*bytes.first()?, *bytes.get(1)?])))
+        };
+        let [name, extra, comment] = LENGTHS.map(length);
+        let (name, extra, comment) = (name?, extra?, comment?);
+        let text = end.get(at + BEFORE_NAME..at + BEFORE_NAME + name)?;
+        // Content may hold the same four bytes: an entry is followed by another, or by the end record.
+        let next = end.get(at + BEFORE_NAME + name + extra + comment..)?;
+        let goes_on = [ENTRY, b"PK\x05\x06", b"PK\x06\x06"].iter().any(|mark| next.starts_with(mark));
+        goes_on.then(|| String::from_utf8_lossy(text).into_owned())
+    };
+    starts.filter_map(name).collect()
+}
+
+/// Agents that types of the definitions need, and that are missing, are a problem; others are only told.
+fn judge(
+    files: &BTreeSet<String>,
+    known: &BTreeMap<String, TypeFacts>,
+    definitions: &Definitions,
+    again: &str,
+) -> Finding {
+    let missing = AGENTS.into_iter().filter(|(_, agent)| !files.contains(*agent)).map(|(architecture, _)| architecture);
+    let missing: Vec<&str> = missing.collect();
+    if missing.is_empty() {
+        return Finding::good(NAME, "The functions' archive has the agents of x86_64 and arm64.");
+    }
+    let has = |architecture: &String| !missing.contains(&architecture.as_str());
+    let needing: Vec<String> = definitions
+        .infrastructures
+        .values()
+        .filter(|one| {
+            // Of several types, those that fit the source are taken: what one can do is enough.
+            let mut facts = one.instance_types.iter().filter_map(|name| known.get(name)).peekable();
+            facts.peek().is_some() && !facts.any(|facts| facts.architectures.iter().any(has))
+        })
+        .map(|one| one.name.to_string())
+        .collect();
+    let agents = missing.join(" and ");
+    let remedy = format!(
+        "`{again} deploy` with an archive that has the agent; in a checkout, `make package` says what it needs to build it."
+    );
+    if needing.is_empty() {
+        return Finding::note(
+            NAME,
+            format!("The functions' archive has no agent for {agents}: such images cannot be built."),
+            remedy,
+        );
+    }
+    let message = format!(
+        "The functions' archive has no agent for {agents}, which these infrastructure configurations launch: {}.",
+        needing.join(", ")
+    );
+    Finding::problem(NAME, message, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::super::testing::launching;
+    use super::*;
+
+    /// The end of an archive with these empty files.
+    fn archive(files: &[&str]) -> Vec<u8> {
+        let mut end = b"content PK\x01\x02 of a file".to_vec();
+        for name in files {
+            let mut entry = ENTRY.to_vec();
+            entry.resize(BEFORE_NAME, 0);
+            entry[LENGTHS[0]] = u8::try_from(name.len()).unwrap();
+            end.extend(entry);
+            end.extend(name.as_bytes());
+        }
+        end.extend(b"PK\x05\x06");
+        end.resize(end.len() + 18, 0);
+        end
+    }
+
+    #[test]
+    fn the_list_of_files_is_read_from_the_end() {
+        assert_eq!(
+            names(&archive(&["agent-x86_64", "bootstrap"])),
+            BTreeSet::from(["agent-x86_64", "bootstrap"].map(str::to_owned))
+        );
+        assert!(names(b"PK\x01\x02 cut off").is_empty());
+    }
+
+    #[test]
+    fn the_archive_is_where_the_template_says() {
+        assert_eq!(place_of_code("Globals:\n    CodeUri: s3://b/a/c.zip\n    X: y"), Some(("b", "a/c.zip")));
+        assert_eq!(place_of_code(r#"{"CodeUri":"s3://b/c.zip","X":1}"#), Some(("b", "c.zip")));
+        assert_eq!(place_of_code("CodeUri: functions.zip"), None);
+    }
+
+    #[test]
+    fn an_agent_that_is_missing_is_a_problem_only_where_it_is_needed() {
+        let facts = |architecture: &str| TypeFacts { architectures: vec![architecture.to_owned()], vcpus: 2 };
+        let known = [("t3.small".to_owned(), facts("x86_64")), ("t4g.small".to_owned(), facts("arm64"))].into();
+        let files = names(&archive(&["agent-x86_64", "bootstrap"]));
+        let verdict = |types: &[&str]| judge(&files, &known, &launching(types, &[]), "goldsmith").verdict;
+        assert_eq!(verdict(&["t3.small"]), Verdict::Note);
+        assert_eq!(verdict(&["t3.small", "t4g.small"]), Verdict::Note);
+        assert_eq!(verdict(&["t4g.small"]), Verdict::Problem);
+        let both = names(&archive(&["agent-aarch64", "agent-x86_64"]));
+        assert_eq!(judge(&both, &known, &launching(&["t4g.small"], &[]), "goldsmith").verdict, Verdict::Good);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a check found.
+
+use goldsmith_cloud::{CloudError, Kind};
+use serde::Serialize;
+
+/// How it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verdict {
+    /// As it has to be.
+    Good,
+    /// Builds work, but there is something to know.
+    Note,
+    /// Builds fail.
+    Problem,
+    /// Nobody knows, because a call was refused or not answered.
+    Unseen,
+}
+
+/// One thing that was looked at, under a name that programs may rely on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) name: &'static str,
+    pub(crate) verdict: Verdict,
+    pub(crate) message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remedy: Option<String>,
+}
+
+impl Finding {
+    pub(crate) fn good(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Good, message: message.into(), remedy: None }
+    }
+
+    pub(crate) fn note(name: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Note, message: message.into(), remedy: Some(remedy.into()) }
+    }
+
+    pub(crate) fn problem(name: &'static str, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, verdict: Verdict::Problem, message: message.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// A call failed for which this right is needed.
+    pub(crate) fn unseen(name: &'static str, right: &str, error: &CloudError) -> Self {
+        match error.kind {
+            Kind::Denied => Self::unseen_because(name, right, &error.to_string()),
+            _ => {
+                let message = format!("This could not be looked at: {error}");
+                let remedy = Some("Try again; if it stays, the message names the call that fails.".to_owned());
+                Self { name, verdict: Verdict::Unseen, message, remedy }
+            }
+        }
+    }
+
+    pub(crate) fn unseen_because(name: &'static str, right: &str, error: &str) -> Self {
+        let message = format!("This could not be looked at: {error}");
+        let remedy = Some(format!("To have it checked, let the caller do `{right}`."));
+        Self { name, verdict: Verdict::Unseen, message, remedy }
+    }
+
+    /// As people read it.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let word = match self.verdict {
+            Verdict::Good => "good",
+            Verdict::Note => "note",
+            Verdict::Problem => "PROBLEM",
+            Verdict::Unseen => "unseen",
+        };
+        let told = format!("{word:8} {:20} {}", self.name, self.message);
+        let remedy = self.remedy.as_ref().map(|remedy| format!("{:8} {:20} {remedy}", "", ""));
+        std::iter::once(told).chain(remedy).collect()
+    }
+}
+
+/// The last line: how many there are of what is not good.
+pub(crate) fn summary(findings: &[Finding]) -> String {
+    let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let said = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
+    let (problems, notes, unseen) = (count(Verdict::Problem), count(Verdict::Note), count(Verdict::Unseen));
+    let counts = [said(problems, "problem", "problems"), said(notes, "note", "notes")].join(", ");
+    match unseen {
+        0 => format!("\n{counts}."),
+        unseen => format!("\n{counts}, {unseen} not looked at."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: Kind, code: &str) -> CloudError {
+        CloudError {
+            operation: "GetServiceQuota",
+            region: "eu-west-1".to_owned(),
+            kind,
+            code: code.to_owned(),
+            message: "no".to_owned(),
+            source: None,
+        }
+    }
+
+    #[test]
+    fn a_refused_look_names_the_right_and_one_without_answer_does_not() {
+        let denied = Finding::unseen("vcpus", "servicequotas:GetServiceQuota", &error(Kind::Denied, "AccessDenied"));
+        assert_eq!(
+            denied.lines(),
+            [
+                "unseen   vcpus                This could not be looked at: GetServiceQuota in eu-west-1 failed: \
+                 AccessDenied: no",
+                "                              To have it checked, let the caller do `servicequotas:GetServiceQuota`.",
+            ]
+        );
+        let lost = Finding::unseen("vcpus", "servicequotas:GetServiceQuota", &error(Kind::Unanswered, "NoAnswer"));
+        assert!(lost.remedy.unwrap().starts_with("Try again"));
+    }
+
+    #[test]
+    fn the_last_line_counts() {
+        let all = [
+            Finding::good("a", "x"),
+            Finding::problem("b", "x", "y"),
+            Finding::note("c", "x", "y"),
+            Finding::note("d", "x", "y"),
+        ];
+        assert_eq!(summary(&all), "\n1 problem, 2 notes.");
+        let unseen = Finding::unseen("e", "r", &error(Kind::Denied, "AccessDenied"));
+        assert_eq!(summary(&[unseen]), "\n0 problems, 0 notes, 1 not looked at.");
+    }
+}

@@ -1,0 +1,273 @@
+//! Where instances start, and how they reach Systems Manager, the logs and the bucket from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use goldsmith_cloud::CloudError;
+use goldsmith_cloud::aws::{SdkConfig, home_region};
+use goldsmith_cloud_ec2::Ec2;
+use goldsmith_cloud_ec2::account::{Endpoint, Route, RouteTable, SecurityGroup, Subnet};
+
+use super::definitions::Definitions;
+use super::finding::Finding;
+use super::stack::Settings;
+
+const SUBNETS: &str = "subnets";
+const WAY_OUT: &str = "way-out";
+const GROUPS: &str = "security-groups";
+/// Interface endpoints that do without any other way out; older agents of Systems Manager want `ec2messages` too.
+const INTERFACES: [&str; 4] = ["ssm", "ssmmessages", "ec2messages", "logs"];
+
+/// A place in which instances start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Place {
+    /// Who names it, for people.
+    who: String,
+    /// None: those of the default VPC.
+    subnets: Vec<String>,
+    groups: Vec<String>,
+}
+
+/// What there is of it.
+#[derive(Debug, Default)]
+struct Facts {
+    region: String,
+    default_vpc: Option<String>,
+    subnets: Vec<Subnet>,
+    groups: Vec<SecurityGroup>,
+    /// By VPC.
+    tables: BTreeMap<String, Vec<RouteTable>>,
+    endpoints: BTreeMap<String, Vec<Endpoint>>,
+}
+
+pub(super) async fn examine(
+    config: &SdkConfig,
+    settings: Option<&Settings>,
+    definitions: &Definitions,
+) -> Vec<Finding> {
+    let places = places(settings, definitions);
+    match gather(&Ec2::new(config), &home_region(config), &places).await {
+        Ok(facts) => judge(&places, &facts),
+        Err((right, error)) => vec![Finding::unseen(WAY_OUT, right, &error)],
+    }
+}
+
+/// The stack's own place, and that of each infrastructure configuration which names another.
+fn places(settings: Option<&Settings>, definitions: &Definitions) -> Vec<Place> {
+    let settings = settings.cloned().unwrap_or_default();
+    let groups: Vec<String> = Some(settings.security_group).filter(|id| !id.is_empty()).into_iter().collect();
+    let mut places =
+        vec![Place { who: "the stack".to_owned(), subnets: settings.subnets.clone(), groups: groups.clone() }];
+    for one in definitions.infrastructures.values() {
+        if one.subnet_ids.is_empty() && one.security_group_ids.is_empty() {
+            continue;
+        }
+        let or = |own: &[String], stacks: &[String]| if own.is_empty() { stacks.to_vec() } else { own.to_vec() };
+        places.push(Place {
+            who: format!("the infrastructure configuration {}", one.name),
+            subnets: or(&one.subnet_ids, &settings.subnets),
+            groups: or(&one.security_group_ids, &groups),
+        });
+    }
+    places
+}
+
+async fn gather(ec2: &Ec2, region: &str, places: &[Place]) -> Result<Facts, (&'static str, CloudError)> {
+    let refused = |right: &'static str| move |error| (right, error);
+    let mut facts = Facts { region: region.to_owned(), ..Facts::default() };
+    facts.default_vpc = ec2.default_vpc(region).await.map_err(refused("ec2:DescribeVpcs"))?;
+    let named: BTreeSet<&str> = places.iter().flat_map(|place| place.subnets.iter().map(String::as_str)).collect();
+    if !named.is_empty() {
+        let named: Vec<&str> = named.into_iter().collect();
+        let found = ec2.subnets(region, "subnet-id", &named).await;
+        facts.subnets.extend(found.map_err(refused("ec2:DescribeSubnets"))?);
+    }
+    if let Some(vpc) = facts.default_vpc.clone().filter(|_| places.iter().any(|place| place.subnets.is_empty())) {
+        let found = ec2.subnets(region, "vpc-id", &[vpc.as_str()]).await.map_err(refused("ec2:DescribeSubnets"))?;
+        let is_new = |one: &Subnet| !facts.subnets.iter().any(|known| known.id == one.id);
+        let new: Vec<Subnet> = found.into_iter().filter(is_new).collect();
+        facts.subnets.extend(new);
+    }
+    let groups: BTreeSet<&str> = places.iter().flat_map(|place| place.groups.iter().map(String::as_str)).collect();
+    if !groups.is_empty() {
+        let groups: Vec<&str> = groups.into_iter().collect();
+        facts.groups = ec2.security_groups(region, &groups).await.map_err(refused("ec2:DescribeSecurityGroups"))?;
+    }
+    let vpcs: BTreeSet<String> = facts.subnets.iter().map(|subnet| subnet.vpc.clone()).collect();
+    for vpc in vpcs {
+        let tables = ec2.route_tables(region, &vpc).await.map_err(refused("ec2:DescribeRouteTables"))?;
+        let endpoints = ec2.vpc_endpoints(region, &vpc).await.map_err(refused("ec2:DescribeVpcEndpoints"))?;
+        facts.tables.insert(vpc.clone(), tables);
+        facts.endpoints.insert(vpc, endpoints);
+    }
+    Ok(facts)
+}
+
+fn judge(places: &[Place], facts: &Facts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for place in places {
+        findings.extend(judge_subnets(place, facts));
+        findings.extend(judge_groups(place, facts));
+    }
+    let used: BTreeSet<&str> = places.iter().flat_map(|place| used(place, facts)).map(|one| one.id.as_str()).collect();
+    for subnet in facts.subnets.iter().filter(|one| used.contains(one.id.as_str())) {
+        findings.extend(judge_way(subnet, facts));
+    }
+    let is_clear = |name: &str| !findings.iter().any(|finding| finding.name == name);
+    let good = [
+        (SUBNETS, "Instances have subnets with free addresses."),
+        (GROUPS, "The security groups let instances out."),
+        (WAY_OUT, "Instances have a way to Systems Manager, the logs and the bucket."),
+    ];
+    let good: Vec<Finding> = good
+        .into_iter()
+        .filter(|(name, _)| is_clear(name))
+        .map(|(name, message)| Finding::good(name, message))
+        .collect();
+    findings.extend(good);
+    findings
+}
+
+/// The subnets of a place that exist.
+fn used<'f>(place: &Place, facts: &'f Facts) -> Vec<&'f Subnet> {
+    let is_its = |subnet: &&Subnet| match place.subnets.as_slice() {
+        [] => Some(&subnet.vpc) == facts.default_vpc.as_ref(),
+        ids => ids.contains(&subnet.id),
+    };
+    facts.subnets.iter().filter(is_its).collect()
+}
+
+fn judge_subnets(place: &Place, facts: &Facts) -> Option<Finding> {
+    let who = &place.who;
+    if place.subnets.is_empty() && facts.default_vpc.is_none() {
+        let message = format!("There is no default VPC in {}, and {who} names no subnets.", facts.region);
+        let remedy = "`aws ec2 create-default-vpc` makes one, or deploy with the parameters VpcId and SubnetIds.";
+        return Some(Finding::problem(SUBNETS, message, remedy));
+    }
+    let subnets = used(place, facts);
+    let is_known = |id: &&String| !subnets.iter().any(|one| one.id == **id);
+    let missing: Vec<&str> = place.subnets.iter().filter(is_known).map(String::as_str).collect();
+    if !missing.is_empty() || subnets.is_empty() {
+        let message = match missing.as_slice() {
+            [] => format!("The default VPC, in which {who} starts instances, has no subnets."),
+            missing => format!("Subnets that {who} names do not exist in {}: {}.", facts.region, missing.join(", ")),
+        };
+        return Some(Finding::problem(
+            SUBNETS,
+            message,
+            "Name subnets that exist: `aws ec2 describe-subnets` lists them.",
+        ));
+    }
+    let full: Vec<&str> =
+        subnets.iter().filter(|one| !one.available || one.free_addresses == 0).map(|one| one.id.as_str()).collect();
+    if full.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "Subnets of {who} take no instance, for want of addresses or since they are not available: {}.",
+        full.join(", ")
+    );
+    let remedy = "Name others, or end what holds the addresses.";
+    // The next subnet is tried where one has no room.
+    Some(match full.len() == subnets.len() {
+        true => Finding::problem(SUBNETS, message, remedy),
+        false => Finding::note(SUBNETS, message, remedy),
+    })
+}
+
+fn judge_groups(place: &Place, facts: &Facts) -> Vec<Finding> {
+    let vpcs: BTreeSet<&str> = used(place, facts).into_iter().map(|subnet| subnet.vpc.as_str()).collect();
+    let judge = |id: &String| {
+        let who = &place.who;
+        let Some(group) = facts.groups.iter().find(|group| group.id == *id) else {
+            let message = format!("The security group {id} of {who} does not exist in {}.", facts.region);
+            return Some(Finding::problem(
+                GROUPS,
+                message,
+                "Name one that exists; the stack's own comes back by `goldsmith deploy`.",
+            ));
+        };
+        if vpcs.iter().any(|vpc| **vpc != group.vpc) {
+            let message = format!("The security group {id} of {who} is of {}, and its subnets are not.", group.vpc);
+            return Some(Finding::problem(
+                GROUPS,
+                message,
+                "Name subnets and security groups of one VPC: deploy with VpcId and SubnetIds, or name both in the infrastructure configuration.",
+            ));
+        }
+        if !group.lets_https_out {
+            let message =
+                format!("The security group {id} of {who} lets no HTTPS out: Systems Manager never sees an instance.");
+            let remedy = format!(
+                "`aws ec2 authorize-security-group-egress --group-id {id} --protocol tcp --port 443 --cidr 0.0.0.0/0`."
+            );
+            return Some(Finding::problem(GROUPS, message, remedy));
+        }
+        None
+    };
+    place.groups.iter().filter_map(judge).collect()
+}
+
+/// Whether instances of a subnet get out: over the table's default route, or else by endpoints.
+fn judge_way(subnet: &Subnet, facts: &Facts) -> Option<Finding> {
+    let tables = facts.tables.get(&subnet.vpc).map(Vec::as_slice).unwrap_or_default();
+    let table = tables.iter().find(|table| table.subnets.contains(&subnet.id));
+    let Some(table) = table.or_else(|| tables.iter().find(|table| table.main)) else {
+        let message = format!("The subnet {} has no route table.", subnet.id);
+        return Some(Finding::problem(
+            WAY_OUT,
+            message,
+            "Associate one that leads out: `aws ec2 associate-route-table`.",
+        ));
+    };
+    let out = table.routes.iter().find(|route| route.destination == "0.0.0.0/0");
+    let obstacle = match out {
+        Some(Route { target, blackhole: true, .. }) => format!("its route to {target} is a black hole"),
+        Some(Route { target, .. }) if target.starts_with("igw-") && !subnet.public_addresses => {
+            format!("its route leads to the internet gateway {target}, but instances get no public address")
+        }
+        Some(_) => return None,
+        None => "its route table leads nowhere but into the VPC".to_owned(),
+    };
+    let endpoints = facts.endpoints.get(&subnet.vpc).map(Vec::as_slice).unwrap_or_default();
+    let missing = missing_endpoints(table, endpoints);
+    let must: Vec<&str> = missing.iter().copied().filter(|service| *service != "ec2messages").collect();
+    if must.is_empty() {
+        if missing.is_empty() {
+            return None;
+        }
+        let message =
+            format!("The subnet {} has VPC endpoints, but none for ec2messages: older SSM agents need it.", subnet.id);
+        return Some(Finding::note(
+            WAY_OUT,
+            message,
+            "Add the interface endpoint ec2messages, or use images with a current agent.",
+        ));
+    }
+    let remedy = format!(
+        "Give the subnet's route table {} a route to a NAT gateway, or to an internet gateway with public addresses (`aws ec2 \
+         modify-subnet-attribute --subnet-id {} --map-public-ip-on-launch`), or add the VPC endpoints that are missing: {}.",
+        table.id,
+        subnet.id,
+        must.join(", ")
+    );
+    Some(Finding::problem(
+        WAY_OUT,
+        format!("Instances in the subnet {} do not get out: {obstacle}.", subnet.id),
+        remedy,
+    ))
+}
+
+/// Services without an endpoint that instances behind this table reach.
+fn missing_endpoints(table: &RouteTable, endpoints: &[Endpoint]) -> Vec<&'static str> {
+    // The names end with the service in every partition.
+    let of = |service: &str| {
+        let end = format!(".{service}");
+        endpoints.iter().filter(move |one| one.service.ends_with(&end)).collect::<Vec<_>>()
+    };
+    let interfaces = INTERFACES.into_iter().filter(|service| !of(service).iter().any(|one| one.private_dns));
+    let has_s3 = of("s3").iter().any(|one| one.private_dns || one.route_tables.contains(&table.id));
+    interfaces.chain((!has_s3).then_some("s3")).collect()
+}
+
+#[cfg(test)]
+mod tests;

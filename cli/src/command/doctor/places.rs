@@ -1,0 +1,111 @@
+//! The Regions that images go to, and who may use them there.
+
+use std::collections::BTreeMap;
+
+use goldsmith_cloud::aws::{SdkConfig, home_region};
+use goldsmith_cloud_ec2::Ec2;
+
+use super::definitions::Definitions;
+use super::finding::Finding;
+
+const REGIONS: &str = "regions";
+const PUBLIC: &str = "public-images";
+
+pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
+    let (ec2, home) = (Ec2::new(config), home_region(config));
+    let enabled = match ec2.all_regions(&home).await {
+        Ok(enabled) => enabled,
+        Err(error) => return vec![Finding::unseen(REGIONS, "ec2:DescribeRegions", &error)],
+    };
+    let mut findings = vec![judge_regions(definitions, &enabled)];
+    let mut blocked = Vec::new();
+    for region in public(definitions).into_iter().filter(|region| enabled.get(*region) == Some(&true)) {
+        match ec2.blocks_public_images(region).await {
+            Ok(true) => blocked.push(region),
+            Ok(false) => {}
+            Err(error) => findings.push(Finding::unseen(PUBLIC, "ec2:GetImageBlockPublicAccessState", &error)),
+        }
+    }
+    findings.extend(judge_public(definitions, &blocked));
+    findings
+}
+
+/// The Regions in which an image is to be made public.
+fn public(definitions: &Definitions) -> Vec<&str> {
+    let mut regions: Vec<&str> = definitions
+        .places()
+        .filter(|(_, place)| !place.ami_distribution_configuration.launch_permission.user_groups.is_empty())
+        .map(|(_, place)| place.region.as_str())
+        .collect();
+    regions.sort_unstable();
+    regions.dedup();
+    regions
+}
+
+fn judge_regions(definitions: &Definitions, enabled: &BTreeMap<String, bool>) -> Finding {
+    let wanted = definitions.regions();
+    let of_state = |state: Option<bool>| {
+        let there = wanted.iter().filter(|region| enabled.get(**region).copied() == state);
+        there.copied().collect::<Vec<&str>>().join(", ")
+    };
+    let (off, unknown) = (of_state(Some(false)), of_state(None));
+    let mut told = Vec::new();
+    let mut help = Vec::new();
+    if !off.is_empty() {
+        told.push(format!("Images go to Regions that are not enabled in the account: {off}."));
+        help.push("`aws account enable-region --region-name REGION` enables one, within hours.".to_owned());
+    }
+    if !unknown.is_empty() {
+        told.push(format!("Images go to Regions that EC2 does not know: {unknown}."));
+        help.push("Correct the distribution configuration.".to_owned());
+    }
+    if told.is_empty() {
+        return Finding::good(REGIONS, "Every Region that images go to is enabled.");
+    }
+    Finding::problem(REGIONS, told.join(" "), help.join(" "))
+}
+
+fn judge_public(definitions: &Definitions, blocked: &[&str]) -> Option<Finding> {
+    if public(definitions).is_empty() {
+        return None;
+    }
+    let Some(first) = blocked.first() else {
+        return Some(Finding::good(PUBLIC, "Images may be made public where they are to be."));
+    };
+    let message = format!("Images are to be public in {}, where the account blocks that.", blocked.join(", "));
+    let remedy = format!(
+        "`aws ec2 disable-image-block-public-access --region {first}` lets them, or take `userGroups` out of the \
+         distribution configuration."
+    );
+    Some(Finding::problem(PUBLIC, message, remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::finding::Verdict;
+    use super::super::testing::going_to;
+    use super::*;
+
+    #[test]
+    fn a_region_that_is_off_or_unknown_is_named() {
+        let here = going_to(&json!([{"region": "eu-west-1"}, {"region": "ap-east-1"}, {"region": "eu-nowhere-1"}]));
+        let enabled = |east| BTreeMap::from([("eu-west-1".to_owned(), true), ("ap-east-1".to_owned(), east)]);
+        let found = judge_regions(&here, &enabled(false));
+        assert!(found.message.contains("account: ap-east-1.") && found.message.contains("know: eu-nowhere-1."));
+        let home = going_to(&json!([{"region": "eu-west-1"}]));
+        assert_eq!(judge_regions(&home, &enabled(false)).verdict, Verdict::Good);
+    }
+
+    #[test]
+    fn public_images_are_looked_at_only_where_they_are_wanted() {
+        let private = going_to(&json!([{"region": "eu-west-1"}]));
+        assert_eq!(judge_public(&private, &[]), None);
+        let all = json!({"launchPermission": {"userGroups": ["all"]}});
+        let open = going_to(&json!([{"region": "eu-west-1", "amiDistributionConfiguration": all}]));
+        assert_eq!(public(&open), ["eu-west-1"]);
+        assert_eq!(judge_public(&open, &[]).unwrap().verdict, Verdict::Good);
+        assert_eq!(judge_public(&open, &["eu-west-1"]).unwrap().verdict, Verdict::Problem);
+    }
+}

@@ -1,0 +1,130 @@
+//! Quotas that a first build meets.
+
+use std::collections::BTreeMap;
+
+use goldsmith_cloud::aws::{SdkConfig, home_region};
+use goldsmith_cloud_account::functions::Lambda;
+use goldsmith_cloud_account::quotas::{Quotas, STANDARD_VCPUS};
+use goldsmith_cloud_ec2::Ec2;
+use goldsmith_cloud_ec2::account::TypeFacts;
+
+use super::definitions::Definitions;
+use super::finding::Finding;
+
+const VCPUS: &str = "vcpus";
+const CONCURRENCY: &str = "concurrency";
+/// Families that the quota of Standard instances counts (EC2 user guide, "Amazon EC2 instance type quotas").
+const STANDARD: [char; 9] = ['a', 'c', 'd', 'h', 'i', 'm', 'r', 't', 'z'];
+/// Families whose first letter is of those, but which have a quota of their own: High Memory (`u`) has none of these letters;
+/// the accelerated `dl`, the HPC `hpc`, the inference `inf` and the training `trn` have.
+const NOT_STANDARD: [&str; 4] = ["dl", "hpc", "inf", "trn"];
+/// What new accounts may have; below it, a few builds at once already wait for each other's functions.
+const FEW_FUNCTIONS: i32 = 50;
+/// A quota that leaves next to nothing for the many functions of one build and the tick.
+const TOO_FEW_FUNCTIONS: i32 = 10;
+
+pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
+    let (ec2, home) = (Ec2::new(config), home_region(config));
+    let types: Vec<&str> = definitions.types().into_keys().collect();
+    let known = match types.as_slice() {
+        [] => Ok(BTreeMap::new()),
+        types => ec2.types(&home, types).await,
+    };
+    let quota = Quotas::new(config).of_ec2(STANDARD_VCPUS).await;
+    let vcpus = match (known, quota) {
+        (Ok(known), Ok(quota)) => judge_vcpus(definitions, &known, quota),
+        (Err(error), _) => Finding::unseen(VCPUS, "ec2:DescribeInstanceTypes", &error),
+        (_, Err(error)) => Finding::unseen(VCPUS, "servicequotas:GetServiceQuota", &error),
+    };
+    let functions = match Lambda::new(config).concurrency().await {
+        Ok(limit) => judge_concurrency(limit),
+        Err(error) => Finding::unseen(CONCURRENCY, "lambda:GetAccountSettings", &error),
+    };
+    vec![vcpus, functions]
+}
+
+fn is_standard(name: &str) -> bool {
+    let family: String = name.chars().take_while(char::is_ascii_lowercase).collect();
+    family.starts_with(STANDARD) && !NOT_STANDARD.contains(&family.as_str())
+}
+
+fn judge_vcpus(definitions: &Definitions, known: &BTreeMap<String, TypeFacts>, quota: f64) -> Finding {
+    let types = definitions.types();
+    let missing: Vec<String> = types
+        .iter()
+        .filter(|(name, _)| !known.contains_key(**name))
+        .map(|(name, infrastructure)| format!("{name} of {infrastructure}"))
+        .collect();
+    if !missing.is_empty() {
+        let message = format!("EC2 has no such instance types in this Region: {}.", missing.join(", "));
+        return Finding::problem(VCPUS, message, "Name others: `aws ec2 describe-instance-type-offerings` lists them.");
+    }
+    let too_large: Vec<String> = types
+        .iter()
+        .filter(|(name, _)| is_standard(name))
+        .filter_map(|(name, infrastructure)| Some((name, infrastructure, known.get(*name)?.vcpus)))
+        .filter(|(_, _, vcpus)| f64::from(*vcpus) > quota)
+        .map(|(name, infrastructure, vcpus)| format!("{name} of {infrastructure}, which has {vcpus}"))
+        .collect();
+    if too_large.is_empty() {
+        return Finding::good(VCPUS, format!("{quota} vCPUs of Standard instances may run at once."));
+    }
+    let message =
+        format!("Only {quota} vCPUs of Standard instances may run at once, too few for {}.", too_large.join("; "));
+    let remedy = format!(
+        "`aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {STANDARD_VCPUS} \
+         --desired-value NUMBER` asks for more, or name smaller types."
+    );
+    Finding::problem(VCPUS, message, remedy)
+}
+
+fn judge_concurrency(limit: i32) -> Finding {
+    let ask = "`aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 \
+               --desired-value 1000` asks for more.";
+    if limit >= FEW_FUNCTIONS {
+        return Finding::good(CONCURRENCY, format!("{limit} Lambda functions may run at once."));
+    }
+    let message = format!("Only {limit} Lambda functions may run at once in this Region");
+    // The first call of each state that waits holds its function for a minute, and a build has a state for each Region.
+    if limit <= TOO_FEW_FUNCTIONS {
+        return Finding::problem(CONCURRENCY, format!("{message}: a build in several Regions needs more."), ask);
+    }
+    Finding::note(CONCURRENCY, format!("{message}: enough for few builds."), ask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::super::testing::launching;
+    use super::*;
+
+    #[test]
+    fn a_type_with_more_vcpus_than_the_quota_is_a_problem() {
+        let facts = |vcpus| TypeFacts { architectures: vec![], vcpus };
+        let known: BTreeMap<_, _> = [("m5.large", 2), ("m5.metal", 96), ("p3.16xlarge", 64)]
+            .map(|(name, vcpus)| (name.to_owned(), facts(vcpus)))
+            .into();
+        let judge = |types: &[&str]| judge_vcpus(&launching(types, &[]), &known, 5.0);
+        assert_eq!(judge(&["m5.large"]).verdict, Verdict::Good);
+        assert_eq!(judge(&["p3.16xlarge"]).verdict, Verdict::Good, "it has a quota of its own");
+        let found = judge(&["m5.large", "m5.metal"]);
+        assert!(found.message.ends_with("too few for m5.metal of small, which has 96."), "{found:?}");
+        assert!(judge(&["q9.huge"]).message.contains("q9.huge of small"));
+    }
+
+    #[test]
+    fn a_new_accounts_functions_are_told() {
+        assert_eq!(
+            [10, 20, 1000].map(|limit| judge_concurrency(limit).verdict),
+            [Verdict::Problem, Verdict::Note, Verdict::Good]
+        );
+    }
+
+    #[test]
+    fn other_families_are_not_standard() {
+        assert_eq!(
+            ["t3.micro", "c7g.large", "g5.large", "inf2.large", "hpc7a.large"].map(is_standard),
+            [true, true, false, false, false]
+        );
+    }
+}

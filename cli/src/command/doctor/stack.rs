@@ -1,0 +1,223 @@
+//! The stack itself: whether it is there, fits this program, and whether all its parts run.
+
+use futures_util::future::join_all;
+use goldsmith_cloud::aws::SdkConfig;
+use goldsmith_cloud_account::functions::{Function, Lambda};
+use goldsmith_cloud_account::stack::{Part, StackParts};
+
+use super::finding::Finding;
+use crate::args::Globals;
+use crate::connection::Connection;
+
+/// What the stack tells its functions of the account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) subnets: Vec<String>,
+    pub(super) security_group: String,
+    pub(super) instance_profile: String,
+    pub(super) log_group: String,
+}
+
+impl Settings {
+    fn of(function: &Function) -> Self {
+        let value = |name: &str| function.environment.get(name).cloned().unwrap_or_default();
+        let subnets = value("GOLDSMITH_SUBNETS");
+        // CloudFormation refers to a profile by its name, the local AWS by its ARN.
+        let profile = value("GOLDSMITH_INSTANCE_PROFILE");
+        Self {
+            subnets: subnets.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+            security_group: value("GOLDSMITH_SECURITY_GROUP"),
+            instance_profile: profile.rsplit('/').next().unwrap_or_default().to_owned(),
+            log_group: value("GOLDSMITH_LOG_GROUP"),
+        }
+    }
+}
+
+pub(super) async fn examine(
+    globals: &Globals,
+    config: &SdkConfig,
+    connection: Option<&Connection>,
+) -> (Vec<Finding>, Option<Settings>) {
+    let deploy = globals.again() + " deploy";
+    let Some(connection) = connection else {
+        let message = format!("There is no stack `{}` in this Region.", globals.stack);
+        return (vec![Finding::problem("stack", message, format!("`{deploy}` makes it."))], None);
+    };
+    let mut findings = vec![version(connection.version.as_deref(), env!("CARGO_PKG_VERSION"), &deploy)];
+    let services = StackParts::new(config);
+    findings.push(match services.machine_is_active(&connection.state_machine).await {
+        Ok(Some(true)) => Finding::good("state-machine", "The state machine can be started."),
+        Ok(_) => {
+            let message = format!("{} is gone.", connection.state_machine);
+            Finding::problem("state-machine", message, format!("`{deploy}` makes it again."))
+        }
+        Err(error) => Finding::unseen("state-machine", "states:DescribeStateMachine", &error),
+    });
+    let parts = match services.parts(&connection.stack).await {
+        Ok(parts) => parts,
+        Err(error) => {
+            findings.push(Finding::unseen("functions", "cloudformation:ListStackResources", &error));
+            Vec::new()
+        }
+    };
+    let (found, settings) = functions(config, &parts, &deploy).await;
+    findings.extend(found);
+    findings.extend(rules(&services, &parts, &deploy).await);
+    (findings, settings)
+}
+
+fn of_kind<'p>(parts: &'p [Part], kind: &str) -> Vec<&'p Part> {
+    parts.iter().filter(|part| part.kind == kind).collect()
+}
+
+async fn functions(config: &SdkConfig, parts: &[Part], deploy: &str) -> (Vec<Finding>, Option<Settings>) {
+    let lambda = Lambda::new(config);
+    let parts = of_kind(parts, "AWS::Lambda::Function");
+    let looks = join_all(parts.iter().map(|part| lambda.function(&part.physical))).await;
+    let mut found = Vec::new();
+    for (part, look) in parts.iter().zip(looks) {
+        match look {
+            Ok(function) => found.push((part.physical.clone(), function)),
+            Err(error) => return (vec![Finding::unseen("functions", "lambda:GetFunctionConfiguration", &error)], None),
+        }
+    }
+    let launch = found.iter().find(|(name, _)| name.ends_with("-launch")).and_then(|(_, function)| function.as_ref());
+    let settings = launch.map(Settings::of);
+    (judge_functions(&found, deploy).into_iter().collect(), settings)
+}
+
+/// One finding of all functions.
+fn judge_functions(found: &[(String, Option<Function>)], deploy: &str) -> Option<Finding> {
+    let obstacles: Vec<String> = found
+        .iter()
+        .filter_map(|(name, function)| match function {
+            None => Some(format!("{name} is gone")),
+            Some(Function { concurrency: Some(0), .. }) => Some(format!("{name} may not run: its concurrency is 0")),
+            Some(function) => function.obstacle.as_ref().map(|obstacle| format!("{name} does not run: {obstacle}")),
+        })
+        .collect();
+    if found.is_empty() {
+        return None;
+    }
+    if obstacles.is_empty() {
+        return Some(Finding::good("functions", format!("All {} functions are active.", found.len())));
+    }
+    let remedy = format!(
+        "`aws lambda delete-function-concurrency --function-name NAME` lets a function run again; for the others, `{deploy}`."
+    );
+    Some(Finding::problem("functions", format!("{}.", obstacles.join("; ")), remedy))
+}
+
+async fn rules(services: &StackParts, parts: &[Part], deploy: &str) -> Option<Finding> {
+    let parts = of_kind(parts, "AWS::Events::Rule");
+    let looks = join_all(parts.iter().map(|part| services.rule_is_enabled(name_of_rule(&part.physical)))).await;
+    let mut found = Vec::new();
+    for (part, look) in parts.iter().zip(looks) {
+        match look {
+            Ok(enabled) => found.push((name_of_rule(&part.physical), enabled)),
+            Err(error) => return Some(Finding::unseen("rules", "events:DescribeRule", &error)),
+        }
+    }
+    judge_rules(&found, deploy)
+}
+
+/// CloudFormation tells the name of a rule; of one on a bus of its own, `BUS|NAME`.
+fn name_of_rule(physical: &str) -> &str {
+    physical.rsplit(['|', '/']).next().unwrap_or(physical)
+}
+
+/// One finding of all rules.
+fn judge_rules(found: &[(&str, Option<bool>)], deploy: &str) -> Option<Finding> {
+    if found.is_empty() {
+        return None;
+    }
+    let off: Vec<&str> = found.iter().filter(|(_, enabled)| *enabled == Some(false)).map(|(name, _)| *name).collect();
+    let gone: Vec<&str> = found.iter().filter(|(_, enabled)| enabled.is_none()).map(|(name, _)| *name).collect();
+    if off.is_empty() && gone.is_empty() {
+        return Some(Finding::good("rules", format!("All {} EventBridge rules are enabled.", found.len())));
+    }
+    let mut told = Vec::new();
+    let mut help = Vec::new();
+    if let Some(first) = off.first() {
+        told.push(format!("These EventBridge rules are disabled, so that builds wait in vain: {}.", off.join(", ")));
+        help.push(format!("`aws events enable-rule --name {first}`, and so on."));
+    }
+    if !gone.is_empty() {
+        told.push(format!("These EventBridge rules are gone: {}.", gone.join(", ")));
+        help.push(format!("`{deploy}` makes them again."));
+    }
+    Some(Finding::problem("rules", told.join(" "), help.join(" ")))
+}
+
+/// Whether stack and program are of one version; without one, the stack is older than it tells.
+fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
+    let Some(stack) = stack else {
+        let message = format!("The stack does not tell its version: it is older than this program, which is {own}.");
+        return Finding::note("stack", message, format!("`{deploy}` brings it up to date."));
+    };
+    let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().ok()).collect::<Vec<_>>();
+    match numbers(stack).cmp(&numbers(own)) {
+        std::cmp::Ordering::Equal => Finding::good("stack", format!("The stack is there, in version {stack}.")),
+        std::cmp::Ordering::Less => {
+            let message = format!("The stack is of version {stack}, and this program of {own}.");
+            Finding::note("stack", message, format!("`{deploy}` brings the stack up to date."))
+        }
+        std::cmp::Ordering::Greater => {
+            let message = format!("The stack is of version {stack}, and this program of {own}, which is older.");
+            Finding::note("stack", message, format!("Use goldsmith {stack}: it knows all that the stack does."))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Verdict;
+    use super::*;
+
+    #[test]
+    fn an_older_stack_is_to_be_deployed_and_a_newer_one_wants_a_newer_program() {
+        let told = |stack| version(stack, "0.10.0", "goldsmith deploy");
+        let cases = [
+            (Some("0.10.0"), Verdict::Good, ""),
+            (Some("0.9.9"), Verdict::Note, "`goldsmith deploy` brings"),
+            (Some("0.11.0"), Verdict::Note, "Use goldsmith 0.11.0"),
+            (None, Verdict::Note, "`goldsmith deploy` brings"),
+        ];
+        for (stack, verdict, remedy) in cases {
+            let found = told(stack);
+            assert_eq!(found.verdict, verdict, "{stack:?}");
+            assert!(found.remedy.unwrap_or_default().starts_with(remedy), "{stack:?}");
+        }
+    }
+
+    #[test]
+    fn functions_that_do_not_run_are_named() {
+        let function = |obstacle: Option<&str>, concurrency| {
+            Some(Function { obstacle: obstacle.map(str::to_owned), concurrency, ..Function::default() })
+        };
+        let good = ("g-plan".to_owned(), function(None, Some(5)));
+        assert_eq!(judge_functions(std::slice::from_ref(&good), "d").unwrap().verdict, Verdict::Good);
+        let bad = [
+            good,
+            ("g-reap".to_owned(), function(None, Some(0))),
+            ("g-test".to_owned(), None),
+            ("g-signal".to_owned(), function(Some("its key is disabled"), None)),
+        ];
+        let found = judge_functions(&bad, "goldsmith deploy").unwrap();
+        assert_eq!(
+            found.message,
+            "g-reap may not run: its concurrency is 0; g-test is gone; g-signal does not run: its key is disabled."
+        );
+        assert_eq!(judge_functions(&[], "d"), None);
+    }
+
+    #[test]
+    fn rules_that_are_off_and_gone_are_named_apart() {
+        let found = judge_rules(&[("a", Some(true)), ("b", Some(false)), ("c", None)], "goldsmith deploy").unwrap();
+        assert!(found.message.contains("in vain: b.") && found.message.contains("gone: c."), "{found:?}");
+        let remedy = found.remedy.unwrap();
+        assert!(remedy.contains("enable-rule --name b") && remedy.contains("goldsmith deploy"), "{remedy}");
+        assert_eq!(judge_rules(&[("a", Some(true))], "d").unwrap().verdict, Verdict::Good);
+        assert_eq!(name_of_rule("bus|rule"), "rule");
+    }
+}

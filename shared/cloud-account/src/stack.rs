@@ -1,0 +1,99 @@
+//! What a stack consists of, and whether its parts work.
+
+use aws_sdk_cloudformation::Client as CloudFormation;
+use aws_sdk_eventbridge::Client as EventBridge;
+use aws_sdk_eventbridge::types::RuleState;
+use aws_sdk_s3::Client as S3;
+use aws_sdk_sfn::Client as StepFunctions;
+use aws_sdk_sfn::types::StateMachineStatus;
+use goldsmith_cloud::Result;
+use goldsmith_cloud::aws::{SdkConfig, failure, home_region, incomplete, known};
+
+/// Bytes at the end of an archive in which its list of files is looked for: an end record with the longest comment, and more
+/// for the list itself.
+const TAIL: &str = "bytes=-131072";
+
+/// The services of a stack's parts.
+#[derive(Debug)]
+pub struct StackParts {
+    cloudformation: CloudFormation,
+    events: EventBridge,
+    s3: S3,
+    states: StepFunctions,
+    region: String,
+}
+
+/// A resource of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its name in the template.
+    pub logical: String,
+    /// Its type, such as `AWS::Lambda::Function`.
+    pub kind: String,
+    /// Its name or ARN.
+    pub physical: String,
+}
+
+impl StackParts {
+    /// With this configuration.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            cloudformation: CloudFormation::new(config),
+            events: EventBridge::new(config),
+            s3: S3::new(config),
+            states: StepFunctions::new(config),
+            region: home_region(config),
+        }
+    }
+
+    /// The resources of a stack.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn parts(&self, stack: &str) -> Result<Vec<Part>> {
+        let mut pages = self.cloudformation.list_stack_resources().stack_name(stack).into_paginator().send();
+        let mut parts = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("ListStackResources", &self.region))?;
+            parts.extend(page.stack_resource_summaries.unwrap_or_default().into_iter().map(|one| Part {
+                logical: one.logical_resource_id.unwrap_or_default(),
+                kind: one.resource_type.unwrap_or_default(),
+                physical: one.physical_resource_id.unwrap_or_default(),
+            }));
+        }
+        Ok(parts)
+    }
+
+    /// The end of an object; none: it does not exist.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn end_of_object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>> {
+        const OPERATION: &str = "GetObject";
+        let answer = self.s3.get_object().bucket(bucket).key(key).range(TAIL).send().await;
+        let Some(answer) = known(answer.map_err(failure(OPERATION, &self.region)))? else { return Ok(None) };
+        let bytes = answer.body.collect().await.map_err(|_| incomplete(OPERATION, &self.region, "whole body"))?;
+        Ok(Some(bytes.into_bytes().to_vec()))
+    }
+
+    /// Whether a rule is enabled; none: it does not exist.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn rule_is_enabled(&self, name: &str) -> Result<Option<bool>> {
+        let answer = self.events.describe_rule().name(name).send().await;
+        let answer = known(answer.map_err(failure("DescribeRule", &self.region)))?;
+        Ok(answer.map(|answer| answer.state != Some(RuleState::Disabled)))
+    }
+
+    /// Whether a state machine can be started; none: it does not exist.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn machine_is_active(&self, arn: &str) -> Result<Option<bool>> {
+        let answer = self.states.describe_state_machine().state_machine_arn(arn).send().await;
+        let answer = known(answer.map_err(failure("DescribeStateMachine", &self.region)))?;
+        Ok(answer.map(|answer| answer.status != Some(StateMachineStatus::Deleting)))
+    }
+}

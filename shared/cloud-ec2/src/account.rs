@@ -1,0 +1,289 @@
+//! What an account has set up in a Region before anything is launched: networks, storage, public access, types, Regions.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ec2::types::{
+    RouteState, RouteTable as SdkTable, SecurityGroup as SdkGroup, State, SubnetState, VpcEndpoint,
+};
+use goldsmith_cloud::Result;
+use goldsmith_cloud::aws::{failure, known};
+
+use crate::Ec2;
+use crate::requests::filter;
+
+/// A subnet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its id.
+    pub id: String,
+    /// Its VPC.
+    pub vpc: String,
+    /// Whether it can be launched into.
+    pub available: bool,
+    /// Addresses that nobody has.
+    pub free_addresses: i32,
+    /// Whether its instances get a public address.
+    pub public_addresses: bool,
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The block; of a prefix list its id.
+    pub destination: String,
+    /// Id of the gateway, endpoint, interface or connection; `local` within the VPC.
+    pub target: String,
+    /// Whether the target is gone or cannot be reached.
+    pub blackhole: bool,
+}
+
+/// A route table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouteTable {
+    /// Its id.
+    pub id: String,
+    /// Whether it is that of each subnet of its VPC that names none.
+    pub main: bool,
+    /// Subnets that name it.
+    pub subnets: Vec<String>,
+    /// Its routes.
+    pub routes: Vec<Route>,
+}
+
+/// A VPC endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Such as `com.amazonaws.eu-west-1.ssm`.
+    pub service: String,
+    /// Route tables that lead to it, of a gateway endpoint.
+    pub route_tables: Vec<String>,
+    /// Whether the service's own name leads to it, of an interface endpoint.
+    pub private_dns: bool,
+}
+
+/// A security group, as far as it lets out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecurityGroup {
+    /// Its id.
+    pub id: String,
+    /// Its VPC.
+    pub vpc: String,
+    /// Whether it lets HTTPS out to anywhere or to some block, list or group; none of it is a group without a way out.
+    pub lets_https_out: bool,
+}
+
+/// What happens to new volumes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// Whether all are encrypted, whatever a call says.
+    pub encrypted_by_default: bool,
+    /// The key where a call names none: an id, an ARN or an alias such as `alias/aws/ebs`.
+    pub default_key: String,
+}
+
+/// An instance type.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TypeFacts {
+    /// As EC2 names them: `x86_64`, `arm64`.
+    pub architectures: Vec<String>,
+    /// Virtual CPUs, which quotas count.
+    pub vcpus: i32,
+}
+
+impl Ec2 {
+    /// The default VPC's id, if there is one.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn default_vpc(&self, region: &str) -> Result<Option<String>> {
+        let request = self.0.client(region).describe_vpcs().filters(filter("is-default", &["true"]));
+        let answer = request.send().await.map_err(failure("DescribeVpcs", region))?;
+        Ok(answer.vpcs.unwrap_or_default().into_iter().find_map(|vpc| vpc.vpc_id))
+    }
+
+    /// Subnets by a filter's values: `subnet-id`, which leaves out those that do not exist, or `vpc-id`.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn subnets(&self, region: &str, by: &str, values: &[&str]) -> Result<Vec<Subnet>> {
+        let mut pages = self.0.client(region).describe_subnets().filters(filter(by, values)).into_paginator().send();
+        let mut subnets = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeSubnets", region))?;
+            subnets.extend(page.subnets().iter().map(|subnet| Subnet {
+                id: subnet.subnet_id().unwrap_or_default().to_owned(),
+                vpc: subnet.vpc_id().unwrap_or_default().to_owned(),
+                available: subnet.state() == Some(&SubnetState::Available),
+                free_addresses: subnet.available_ip_address_count().unwrap_or_default(),
+                public_addresses: subnet.map_public_ip_on_launch().unwrap_or_default(),
+            }));
+        }
+        Ok(subnets)
+    }
+
+    /// The route tables of a VPC.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn route_tables(&self, region: &str, vpc: &str) -> Result<Vec<RouteTable>> {
+        let request = self.0.client(region).describe_route_tables().filters(filter("vpc-id", &[vpc]));
+        let mut pages = request.into_paginator().send();
+        let mut tables = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeRouteTables", region))?;
+            tables.extend(page.route_tables().iter().map(to_table));
+        }
+        Ok(tables)
+    }
+
+    /// The endpoints of a VPC that can be used.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn vpc_endpoints(&self, region: &str, vpc: &str) -> Result<Vec<Endpoint>> {
+        let request = self.0.client(region).describe_vpc_endpoints().filters(filter("vpc-id", &[vpc]));
+        let mut pages = request.into_paginator().send();
+        let mut endpoints = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeVpcEndpoints", region))?;
+            endpoints.extend(page.vpc_endpoints().iter().filter(|one| is_usable(one)).map(|one| Endpoint {
+                service: one.service_name().unwrap_or_default().to_owned(),
+                route_tables: one.route_table_ids().to_vec(),
+                private_dns: one.private_dns_enabled().unwrap_or_default(),
+            }));
+        }
+        Ok(endpoints)
+    }
+
+    /// Security groups; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn security_groups(&self, region: &str, ids: &[&str]) -> Result<Vec<SecurityGroup>> {
+        let request = self.0.client(region).describe_security_groups().filters(filter("group-id", ids));
+        let mut pages = request.into_paginator().send();
+        let mut groups = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeSecurityGroups", region))?;
+            groups.extend(page.security_groups().iter().map(to_group));
+        }
+        Ok(groups)
+    }
+
+    /// How new volumes are encrypted.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn storage(&self, region: &str) -> Result<Storage> {
+        let client = self.0.client(region);
+        let always = client.get_ebs_encryption_by_default().send().await;
+        let always = always.map_err(failure("GetEbsEncryptionByDefault", region))?;
+        let key = client.get_ebs_default_kms_key_id().send().await;
+        let key = key.map_err(failure("GetEbsDefaultKmsKeyId", region))?;
+        Ok(Storage {
+            encrypted_by_default: always.ebs_encryption_by_default.unwrap_or_default(),
+            default_key: key.kms_key_id.unwrap_or_default(),
+        })
+    }
+
+    /// Whether new public sharing of images is blocked.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn blocks_public_images(&self, region: &str) -> Result<bool> {
+        let answer = self.0.client(region).get_image_block_public_access_state().send().await;
+        let answer = answer.map_err(failure("GetImageBlockPublicAccessState", region))?;
+        Ok(answer.image_block_public_access_state() == Some("block-new-sharing"))
+    }
+
+    /// Every Region that there is, with whether it is enabled in the account.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn all_regions(&self, home: &str) -> Result<BTreeMap<String, bool>> {
+        let answer = self.0.client(home).describe_regions().all_regions(true).send().await;
+        let answer = answer.map_err(failure("DescribeRegions", home))?;
+        let regions = answer.regions.unwrap_or_default().into_iter();
+        Ok(regions
+            .filter_map(|one| Some((one.region_name?, one.opt_in_status.as_deref() != Some("not-opted-in"))))
+            .collect())
+    }
+
+    /// Instance types; those that the Region does not have are left out.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn types(&self, region: &str, names: &[&str]) -> Result<BTreeMap<String, TypeFacts>> {
+        let request = self.0.client(region).describe_instance_types().filters(filter("instance-type", names));
+        let mut pages = request.into_paginator().send();
+        let mut found = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeInstanceTypes", region))?;
+            found.extend(page.instance_types().iter().filter_map(|described| {
+                let runs = described.processor_info()?.supported_architectures().iter();
+                let architectures = runs.map(|architecture| architecture.as_str().to_owned()).collect();
+                let vcpus = described.v_cpu_info()?.default_v_cpus()?;
+                Some((described.instance_type()?.as_str().to_owned(), TypeFacts { architectures, vcpus }))
+            }));
+        }
+        Ok(found)
+    }
+
+    /// Whether an image exists; what it runs on.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn architecture_of(&self, region: &str, image: &str) -> Result<Option<String>> {
+        let answer = self.0.client(region).describe_images().image_ids(image).send().await;
+        let answer = known(answer.map_err(failure("DescribeImages", region)))?;
+        let images = answer.and_then(|answer| answer.images).unwrap_or_default();
+        Ok(images.into_iter().find_map(|image| image.architecture).map(|one| one.as_str().to_owned()))
+    }
+}
+
+fn to_table(table: &SdkTable) -> RouteTable {
+    let routes = table.routes().iter().map(|route| {
+        let destination = route.destination_cidr_block().or(route.destination_ipv6_cidr_block());
+        let targets = [
+            route.nat_gateway_id(),
+            route.transit_gateway_id(),
+            route.network_interface_id(),
+            route.vpc_peering_connection_id(),
+            route.egress_only_internet_gateway_id(),
+            route.gateway_id(),
+        ];
+        Route {
+            destination: destination.or(route.destination_prefix_list_id()).unwrap_or_default().to_owned(),
+            target: targets.into_iter().flatten().next().unwrap_or_default().to_owned(),
+            blackhole: route.state() == Some(&RouteState::Blackhole),
+        }
+    });
+    let associations = table.associations();
+    RouteTable {
+        id: table.route_table_id().unwrap_or_default().to_owned(),
+        main: associations.iter().any(|one| one.main() == Some(true)),
+        subnets: associations.iter().filter_map(|one| one.subnet_id().map(str::to_owned)).collect(),
+        routes: routes.collect(),
+    }
+}
+
+fn is_usable(endpoint: &VpcEndpoint) -> bool {
+    endpoint.state() == Some(&State::Available)
+}
+
+/// To whom is not looked at: which addresses a service has behind an endpoint or a list, only AWS knows.
+fn to_group(group: &SdkGroup) -> SecurityGroup {
+    let https = |protocol: &str, from: Option<i32>, to: Option<i32>| match protocol {
+        "-1" => true,
+        "tcp" | "6" => from.is_none_or(|from| from <= 443) && to.is_none_or(|to| to >= 443),
+        _ => false,
+    };
+    let lets = |one: &aws_sdk_ec2::types::IpPermission| {
+        https(one.ip_protocol().unwrap_or("-1"), one.from_port(), one.to_port())
+    };
+    SecurityGroup {
+        id: group.group_id().unwrap_or_default().to_owned(),
+        vpc: group.vpc_id().unwrap_or_default().to_owned(),
+        lets_https_out: group.ip_permissions_egress().iter().any(lets),
+    }
+}
