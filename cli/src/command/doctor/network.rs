@@ -103,15 +103,16 @@ async fn gather(ec2: &Ec2, region: &str, places: &[Place]) -> Result<Facts, (&'s
 }
 
 fn judge(places: &[Place], facts: &Facts) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
-    for place in places {
-        findings.extend(judge_subnets(place, facts));
-        findings.extend(judge_groups(place, facts));
-    }
+    let mut findings: Vec<Finding> = places.iter().filter_map(|place| judge_subnets(place, facts)).collect();
+    findings.extend(judge_groups(places, facts));
     let used: BTreeSet<&str> = places.iter().flat_map(|place| used(place, facts)).map(|one| one.id.as_str()).collect();
-    for subnet in facts.subnets.iter().filter(|one| used.contains(one.id.as_str())) {
-        findings.extend(judge_way(subnet, facts));
+    let used = facts.subnets.iter().filter(|one| used.contains(one.id.as_str()));
+    // Subnets of one table have one way out: they are told together.
+    let mut ways: BTreeMap<Way, Vec<&str>> = BTreeMap::new();
+    for subnet in used {
+        ways.entry(way(subnet, facts)).or_default().push(&subnet.id);
     }
+    findings.extend(ways.iter().filter_map(|(way, subnets)| judge_way(way, subnets)));
     let is_clear = |name: &str| !findings.iter().any(|finding| finding.name == name);
     let good = [
         (SUBNETS, "Instances have subnets with free addresses."),
@@ -174,87 +175,101 @@ fn judge_subnets(place: &Place, facts: &Facts) -> Option<Finding> {
     })
 }
 
-fn judge_groups(place: &Place, facts: &Facts) -> Vec<Finding> {
-    let vpcs: BTreeSet<&str> = used(place, facts).into_iter().map(|subnet| subnet.vpc.as_str()).collect();
-    let judge = |id: &String| {
-        let who = &place.who;
-        let Some(group) = facts.groups.iter().find(|group| group.id == *id) else {
-            let message = format!("The security group {id} of {who} does not exist in {}.", facts.region);
-            return Some(Finding::problem(
-                GROUPS,
-                message,
-                "Name one that exists; the stack's own comes back by `goldsmith deploy`.",
-            ));
-        };
-        if vpcs.iter().any(|vpc| **vpc != group.vpc) {
-            let message = format!("The security group {id} of {who} is of {}, and its subnets are not.", group.vpc);
-            return Some(Finding::problem(
-                GROUPS,
-                message,
-                "Name subnets and security groups of one VPC: deploy with VpcId and SubnetIds, or name both in the infrastructure configuration.",
-            ));
+/// Each group once, with the first who uses it.
+fn judge_groups(places: &[Place], facts: &Facts) -> Vec<Finding> {
+    let mut findings = BTreeMap::new();
+    for place in places {
+        let vpcs: BTreeSet<&str> = used(place, facts).into_iter().map(|subnet| subnet.vpc.as_str()).collect();
+        for id in &place.groups {
+            if let Some(finding) = judge_group(id, place, &vpcs, facts) {
+                findings.entry(id).or_insert(finding);
+            }
         }
-        if !group.lets_https_out {
-            let message =
-                format!("The security group {id} of {who} lets no HTTPS out: Systems Manager never sees an instance.");
-            let remedy = format!(
-                "`aws ec2 authorize-security-group-egress --group-id {id} --protocol tcp --port 443 --cidr 0.0.0.0/0`."
-            );
-            return Some(Finding::problem(GROUPS, message, remedy));
-        }
-        None
+    }
+    findings.into_values().collect()
+}
+
+fn judge_group(id: &str, place: &Place, vpcs: &BTreeSet<&str>, facts: &Facts) -> Option<Finding> {
+    let who = &place.who;
+    let Some(group) = facts.groups.iter().find(|group| group.id == id) else {
+        let message = format!("The security group {id} of {who} does not exist in {}.", facts.region);
+        let remedy = "Name one that exists; the stack's own comes back by `goldsmith deploy`.";
+        return Some(Finding::problem(GROUPS, message, remedy));
     };
-    place.groups.iter().filter_map(judge).collect()
+    if vpcs.iter().any(|vpc| **vpc != group.vpc) {
+        let message = format!("The security group {id} of {who} is of {}, and its subnets are not.", group.vpc);
+        let remedy = "Name subnets and security groups of one VPC: deploy with VpcId and SubnetIds, or name both in the \
+                      infrastructure configuration.";
+        return Some(Finding::problem(GROUPS, message, remedy));
+    }
+    if group.lets_https_out {
+        return None;
+    }
+    let message =
+        format!("The security group {id} of {who} lets no HTTPS out: Systems Manager never sees an instance.");
+    let remedy = format!(
+        "`aws ec2 authorize-security-group-egress --group-id {id} --protocol tcp --port 443 --cidr 0.0.0.0/0`."
+    );
+    Some(Finding::problem(GROUPS, message, remedy))
+}
+
+/// How instances of a subnet get out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    /// Over a route.
+    Open,
+    /// No table says how.
+    NoTable,
+    /// Not over the routes of this table, for this reason; services that have no endpoint either.
+    Closed { table: String, obstacle: String, missing: Vec<&'static str> },
 }
 
 /// Whether instances of a subnet get out: over the table's default route, or else by endpoints.
-fn judge_way(subnet: &Subnet, facts: &Facts) -> Option<Finding> {
+fn way(subnet: &Subnet, facts: &Facts) -> Way {
     let tables = facts.tables.get(&subnet.vpc).map(Vec::as_slice).unwrap_or_default();
     let table = tables.iter().find(|table| table.subnets.contains(&subnet.id));
-    let Some(table) = table.or_else(|| tables.iter().find(|table| table.main)) else {
-        let message = format!("The subnet {} has no route table.", subnet.id);
-        return Some(Finding::problem(
-            WAY_OUT,
-            message,
-            "Associate one that leads out: `aws ec2 associate-route-table`.",
-        ));
-    };
-    let out = table.routes.iter().find(|route| route.destination == "0.0.0.0/0");
-    let obstacle = match out {
-        Some(Route { target, blackhole: true, .. }) => format!("its route to {target} is a black hole"),
+    let Some(table) = table.or_else(|| tables.iter().find(|table| table.main)) else { return Way::NoTable };
+    let obstacle = match table.routes.iter().find(|route| route.destination == "0.0.0.0/0") {
+        Some(Route { target, blackhole: true, .. }) => format!("the route to {target} is a black hole"),
         Some(Route { target, .. }) if target.starts_with("igw-") && !subnet.public_addresses => {
-            format!("its route leads to the internet gateway {target}, but instances get no public address")
+            format!("the route leads to the internet gateway {target}, but instances get no public address")
         }
-        Some(_) => return None,
-        None => "its route table leads nowhere but into the VPC".to_owned(),
+        Some(_) => return Way::Open,
+        None => "the route table leads nowhere but into the VPC".to_owned(),
     };
     let endpoints = facts.endpoints.get(&subnet.vpc).map(Vec::as_slice).unwrap_or_default();
-    let missing = missing_endpoints(table, endpoints);
-    let must: Vec<&str> = missing.iter().copied().filter(|service| *service != "ec2messages").collect();
-    if must.is_empty() {
-        if missing.is_empty() {
-            return None;
+    Way::Closed { table: table.id.clone(), obstacle, missing: missing_endpoints(table, endpoints) }
+}
+
+fn judge_way(way: &Way, subnets: &[&str]) -> Option<Finding> {
+    let (first, all) = (subnets.first().copied().unwrap_or_default(), subnets.join(", "));
+    let (table, obstacle, missing) = match way {
+        Way::Open => return None,
+        Way::NoTable => {
+            let message = format!("These subnets have no route table: {all}.");
+            let remedy = "Associate one that leads out: `aws ec2 associate-route-table`.";
+            return Some(Finding::problem(WAY_OUT, message, remedy));
         }
-        let message =
-            format!("The subnet {} has VPC endpoints, but none for ec2messages: older SSM agents need it.", subnet.id);
-        return Some(Finding::note(
-            WAY_OUT,
-            message,
-            "Add the interface endpoint ec2messages, or use images with a current agent.",
-        ));
+        Way::Closed { table, obstacle, missing } => (table, obstacle, missing),
+    };
+    let needed: Vec<&str> = missing.iter().copied().filter(|service| *service != "ec2messages").collect();
+    if missing.is_empty() {
+        return None;
     }
+    if needed.is_empty() {
+        let message =
+            format!("Instances in {all} have VPC endpoints, but none for ec2messages: older SSM agents need it.");
+        let remedy = "Add the interface endpoint ec2messages, or use images with a current agent.";
+        return Some(Finding::note(WAY_OUT, message, remedy));
+    }
+    let message = format!("Instances in {all} do not get out: {obstacle}.");
     let remedy = format!(
-        "Give the subnet's route table {} a route to a NAT gateway, or to an internet gateway with public addresses (`aws ec2 \
-         modify-subnet-attribute --subnet-id {} --map-public-ip-on-launch`), or add the VPC endpoints that are missing: {}.",
-        table.id,
-        subnet.id,
-        must.join(", ")
+        "Give the route table {table} a route to a NAT gateway, or to an internet gateway with public addresses (`aws ec2 \
+         modify-subnet-attribute --subnet-id {first} --map-public-ip-on-launch`), or add the VPC endpoints that are missing: \
+         {}.",
+        needed.join(", ")
     );
-    Some(Finding::problem(
-        WAY_OUT,
-        format!("Instances in the subnet {} do not get out: {obstacle}.", subnet.id),
-        remedy,
-    ))
+    Some(Finding::problem(WAY_OUT, message, remedy))
 }
 
 /// Services without an endpoint that instances behind this table reach.

@@ -1,5 +1,6 @@
 //! The cases.
 
+mod doctor;
 mod documents;
 mod failures;
 mod good;
@@ -34,6 +35,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         starts::CASES,
         stops::CASES,
         lifecycle::CASES,
+        doctor::CASES,
     ]
     .concat()
 }
