@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
     /// Name of the stack that Goldsmith was deployed as.
-    #[arg(long, global = true, value_name = "NAME", env = "GOLDSMITH_STACK", default_value = "goldsmith")]
+    #[arg(long, global = true, value_name = "NAME", env = "GOLDSMITH_STACK", default_value = "goldsmith", value_parser = stack)]
     pub(crate) stack: String,
     /// Use the stack on this machine, and start it if it is down.
     #[arg(long, global = true, conflicts_with_all = ["profile", "regions", "endpoint_url"])]
@@ -37,6 +37,11 @@ pub(crate) struct Globals {
     /// Form of the result on standard output; progress and errors always go to standard error as text.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
+}
+
+/// No stack has a name that it cannot be deployed under.
+fn stack(text: &str) -> Result<String, String> {
+    command::stack_name::check(text).map(|()| text.to_owned())
 }
 
 /// A Region becomes part of a host's name.

@@ -64,7 +64,7 @@ class Call:
         for profile in self.values("IamInstanceProfile.Name") + self.values("IamInstanceProfile.Arn"):
             record = iam._instance_profiles.get(profile.rpartition("/")[2]) or {}
             for role in record.get("Roles", []):
-                yield "iam:PassRole", f"arn:aws:iam::{self.account}:role/{role}", {"iam:PassedToService": "ec2.amazonaws.com"}
+                yield "iam:PassRole", iam._roles[role]["Arn"], {"iam:PassedToService": "ec2.amazonaws.com"}
 
     def document(self):
         yield self.action, f"arn:aws:ssm:{self.region}::document/{self.parameters['DocumentName']}", {}

@@ -15,6 +15,7 @@ pub(crate) mod run;
 mod schedules;
 pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod stack_name;
 mod target;
 pub(crate) mod validate;
 

@@ -3,6 +3,7 @@
 
 mod check;
 mod contract;
+mod stack;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};

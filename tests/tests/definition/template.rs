@@ -13,6 +13,37 @@ pub(crate) struct Function {
     pub(crate) role: String,
 }
 
+/// A resource of any type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resource<'t> {
+    /// Its logical id.
+    pub(crate) id: &'t str,
+    /// Its type, such as `AWS::IAM::Role`.
+    pub(crate) kind: &'t str,
+    /// Its lines, the first of which is its type.
+    pub(crate) text: &'t str,
+}
+
+/// Every resource of a template, as it is written.
+pub(crate) fn resources(template: &str) -> Vec<Resource<'_>> {
+    let body = template.split_once("\nResources:\n").map_or("", |(_, body)| body);
+    let body = body.split_once("\nOutputs:\n").map_or(body, |(body, _)| body);
+    let mut starts: Vec<usize> = body
+        .match_indices("\n  ")
+        .map(|(at, _)| at + 1)
+        .chain([0])
+        .filter(|at| body[at + 2..].starts_with(|letter: char| letter.is_ascii_alphabetic()))
+        .collect();
+    starts.sort_unstable();
+    let ends = starts.iter().skip(1).copied().chain([body.len()]);
+    let read = starts.iter().zip(ends).filter_map(|(start, end)| {
+        let (head, text) = body[*start..end].split_once('\n')?;
+        let kind = text.lines().next()?.trim().strip_prefix("Type: ")?;
+        Some(Resource { id: head.trim().split(':').next()?, kind, text })
+    });
+    read.collect()
+}
+
 /// What the checks need of the template.
 #[derive(Debug, Default)]
 pub(crate) struct Template {

@@ -47,7 +47,7 @@ function table({ account, stack, roleArn, bucket, table: records }) {
     }),
     allow(role, "ssm:PutParameter", parameter("images/web"), {}, {
       "a parameter beside the images": { resource: parameter("images-of-another/web") },
-      "what documents read": { resource: parameter("goldsmith/build/web") },
+      "what documents read": { resource: parameter(`goldsmith/build/${stack}/web`) },
     }),
     allow(role, "events:PutEvents", arn("events", "event-bus/default"), {}, {
       "another bus": { resource: arn("events", "event-bus/another") },
@@ -195,7 +195,7 @@ function table({ account, stack, roleArn, bucket, table: records }) {
 
     allow("PublishRole", "ssm:PutParameter", parameter("images/web", ELSEWHERE), {}, {
       "a parameter beside the images": { resource: parameter("images-of-another/web", ELSEWHERE) },
-      "what documents read": { resource: parameter("goldsmith/build/web") },
+      "what documents read": { resource: parameter(`goldsmith/build/${stack}/web`) },
       "the stack's own configuration": { resource: parameter(`goldsmith/${stack}/config`) },
       "another account's": { resource: parameter("images/web", ELSEWHERE, STRANGER) },
     }),
@@ -219,7 +219,7 @@ function table({ account, stack, roleArn, bucket, table: records }) {
 
     starts("TriggerRole"),
     allow("TriggerRole", "ssm:GetParameter", parameter("images/web"), {}, {
-      "what documents read": { resource: parameter("goldsmith/build/web") },
+      "what documents read": { resource: parameter(`goldsmith/build/${stack}/web`) },
       "another Region's, where no pipeline looks": { resource: parameter("images/web", ELSEWHERE) },
       "it reads sources, it writes none": { action: "ssm:PutParameter" },
     }),
@@ -229,7 +229,7 @@ function table({ account, stack, roleArn, bucket, table: records }) {
     }),
 
     allow("PlanRole", "ssm:GetParameter", parameter("images/web", ELSEWHERE), {}, {
-      "what documents read": { resource: parameter("goldsmith/build/web") },
+      "what documents read": { resource: parameter(`goldsmith/build/${stack}/web`) },
       "another account's": { resource: parameter("images/web", HOME, STRANGER) },
     }),
     allow("PlanRole", "ec2:DescribeImages", "*", {}, {
@@ -242,10 +242,11 @@ function table({ account, stack, roleArn, bucket, table: records }) {
       "another stack's log": { resource: logs("another/builds") },
       "the log's end": { action: "logs:DeleteLogStream" },
     }),
-    allow("BuildRole", "ssm:GetParameter", parameter("goldsmith/build/web"), {}, {
+    allow("BuildRole", "ssm:GetParameter", parameter(`goldsmith/build/${stack}/web`), {}, {
+      "what another stack's builds read": { resource: parameter("goldsmith/build/another/web") },
       "the stack's own configuration": { resource: parameter(`goldsmith/${stack}/config`) },
       "the images' parameters": { resource: parameter("images/web") },
-      "another Region's": { resource: parameter("goldsmith/build/web", ELSEWHERE) },
+      "another Region's": { resource: parameter(`goldsmith/build/${stack}/web`, ELSEWHERE) },
       "writing what other builds read": { action: "ssm:PutParameter" },
       "the stack's bucket": { action: "s3:GetObject", resource: `arn:aws:s3:::${bucket}/orders/one` },
       "the stack's records": { action: "dynamodb:GetItem", resource: dynamodb(records) },

@@ -95,9 +95,9 @@ fn put_parameter(stack: &Stack, name: &str, value: &str) {
 }
 
 fn parameters(stack: &Stack) {
-    put_parameter(stack, "/goldsmith/build/e2e", "of the build");
+    put_parameter(stack, "/goldsmith/build/e2e/own", "of the build");
     put_parameter(stack, "/team/e2e", "of the team");
-    let own = "test -z \"$AWS_ACCESS_KEY_ID$AWS_SECRET_ACCESS_KEY\" && echo '{{ aws:ssm:/goldsmith/build/e2e }}'";
+    let own = "test -z \"$AWS_ACCESS_KEY_ID$AWS_SECRET_ACCESS_KEY\" && echo '{{ aws:ssm:/goldsmith/build/e2e/own }}'";
     let steps = [("build", "Own", own), ("build", "Foreign", "echo '{{ aws:ssm:/team/e2e }}'")];
     let failure = fail(stack, &Pipeline::new("reads-parameters", &steps));
     assert_refusal(
@@ -141,9 +141,9 @@ role() {
 "#;
 
 fn late(stack: &Stack) {
-    put_parameter(stack, "/goldsmith/build/e2e-late", "worth the wait");
+    put_parameter(stack, "/goldsmith/build/e2e/late", "worth the wait");
     let none = |word: &str| format!("{ROLE}test \"$(role)\" = 404 && echo {word}: none");
-    let value = |word: &str| format!("echo '{word}: {{{{ aws:ssm:/goldsmith/build/e2e-late }}}}'");
+    let value = |word: &str| format!("echo '{word}: {{{{ aws:ssm:/goldsmith/build/e2e/late }}}}'");
     let (boot, first) = (none("booted"), value("first"));
     // The case takes them away once it has seen the first value.
     let taken = format!("{ROLE}until [ \"$(role)\" = 404 ]; do sleep 0.2; done");

@@ -1,0 +1,66 @@
+//! What a stack may be named: its name becomes part of the names of functions, and of the paths of parameters.
+
+/// Longest name of a stack: a function's name has 64 characters, and `-execute-phase` takes 14 of them.
+const LONGEST: usize = 64 - "-execute-phase".len();
+
+/// A stack of such a name would keep its configuration below a path of `/goldsmith` that is meant for others to read.
+const TAKEN: [&str; 2] = ["build", "examples"];
+
+/// Whether Goldsmith can be deployed under this name; says what is wrong with it where it cannot.
+pub(crate) fn check(name: &str) -> Result<(), String> {
+    // CloudFormation's own rule is `[a-zA-Z][-a-zA-Z0-9]*`.
+    if !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+        return Err("the name of a stack begins with a letter".to_owned());
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err("the name of a stack is made of letters, digits and hyphens".to_owned());
+    }
+    if name.len() > LONGEST {
+        return Err(format!("the name of a stack has at most {LONGEST} characters, since those of functions have 64"));
+    }
+    if TAKEN.contains(&name) {
+        return Err(format!("a stack cannot be named {name}: others may read the parameters below /goldsmith/{name}/"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cloudformation_takes_and_functions_have_room_for_is_a_name() {
+        for name in ["goldsmith", "g", "Team-1", "builds", "example", "trailing-", &"a".repeat(50)] {
+            assert_eq!(check(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_the_rule_that_it_breaks() {
+        let long = "a".repeat(51);
+        for (name, rule) in [
+            ("", "begins with a letter"),
+            ("1st", "begins with a letter"),
+            ("-a", "begins with a letter"),
+            ("ärger", "begins with a letter"),
+            ("under_score", "letters, digits and hyphens"),
+            ("a/b", "letters, digits and hyphens"),
+            ("a\n", "letters, digits and hyphens"),
+            (&long, "at most 50 characters"),
+            ("build", "/goldsmith/build/"),
+            ("examples", "/goldsmith/examples/"),
+        ] {
+            let refusal = check(name).unwrap_err();
+            assert!(refusal.contains(rule), "{name}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn the_longest_function_of_the_template_fits_behind_the_longest_name() {
+        let template = include_str!("../../../infra/template.yaml");
+        let suffixes = template.lines().filter_map(|line| {
+            line.trim().strip_prefix("FunctionName: !Sub \"${AWS::StackName}")?.strip_suffix('"').map(str::len)
+        });
+        assert_eq!(suffixes.max().map(|suffix| LONGEST + suffix), Some(64));
+    }
+}
