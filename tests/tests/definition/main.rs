@@ -3,6 +3,7 @@
 
 mod check;
 mod contract;
+mod monitoring;
 mod stack;
 mod template;
 

@@ -12,7 +12,8 @@ function names({ roles }, account, stack) {
     .flatMap((one) => list(one.Resource));
   const find = (pattern) => resources.map((arn) => pattern.exec(arn)?.[1]).find(Boolean);
   const roleArn = (role) => `arn:aws:iam::${account}:role/${roles.get(role).name}`;
-  return { account, stack, roleArn, bucket: find(/^arn:aws:s3:::([^/]+)\/\*$/), table: find(/:table\/([^/]+)$/) };
+  return { account, stack, roleArn, bucket: find(/^arn:aws:s3:::([^/]+)\/\*$/), queue: find(/^(arn:aws:sqs:.+)$/),
+    table: find(/:table\/([^/]+)$/) };
 }
 
 // Figures, and the rows of the table that are decided in the wrong way.

@@ -3,7 +3,7 @@
 
 const [HOME, ELSEWHERE, STRANGER] = ["eu-west-1", "us-east-1", "111122223333"];
 
-function table({ account, stack, roleArn, bucket, table: records }) {
+function table({ account, stack, roleArn, bucket, queue, table: records }) {
   const arn = (service, resource, region = HOME, owner = account) => `arn:aws:${service}:${region}:${owner}:${resource}`;
   const ec2 = (kind, region = HOME, owner = account) => arn("ec2", `${kind}/${kind}-0123456789abcdef0`, region, owner);
   const owned = (kind, region = HOME) => ec2(kind, region, ""); // images and snapshots have no account in their names
@@ -30,6 +30,11 @@ function table({ account, stack, roleArn, bucket, table: records }) {
     ...foreign,
     "another account's": { resource: ec2("instance", HOME, STRANGER) },
     "it ends instances, it starts none": { action: "ec2:StartInstances" },
+  });
+  const reports = (role) => allow(role, "sqs:SendMessage", queue, {}, {
+    "another queue": { resource: `${queue}-of-another` },
+    "what was given up stays": { action: "sqs:PurgeQueue" },
+    "it reports, it reads none": { action: "sqs:ReceiveMessage" },
   });
   const keeps = (role) => allow(role, "dynamodb:UpdateItem", dynamodb(records), {}, {
     "another table": { resource: dynamodb("another-Table-1") },
@@ -205,6 +210,7 @@ function table({ account, stack, roleArn, bucket, table: records }) {
 
     ...removes("FinishRole"),
     ...removes("ReapRole"),
+    ...["FinishRole", "ReapRole", "SignalRole", "TriggerRole"].map(reports),
     starts("ReapRole"),
 
     allow("SignalRole", "dynamodb:Query", dynamodb(`${records}/index/open`), {}, {
