@@ -3,6 +3,7 @@
 mod doctor;
 mod documents;
 mod failures;
+mod given_up;
 mod good;
 mod kills;
 mod lifecycle;
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         refusals::CASES,
         sources::CASES,
         role::CASES,
+        given_up::CASES,
         rules::CASES,
         kills::CASES,
         starts::CASES,
