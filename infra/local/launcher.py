@@ -302,8 +302,8 @@ def guard_tokens(app, authorise):
     app.SERVICE_HANDLERS["states"] = states
 
 
-def route_events(app):
-    """Only the endpoint, which sends this header, may put events of AWS's own sources."""
+def route_events(app, authorise):
+    """Only the endpoint, which sends this header, may put events of AWS's own sources. Others may be bound to a source."""
     from ministack.services import eventbridge
 
     check_pin(eventbridge, {"_put_events": ["data", "allow_aws_source"]})
@@ -312,7 +312,8 @@ def route_events(app):
     async def events(method, path, headers, body, query_params):
         if headers.get("x-goldsmith-local") == "1" and headers.get("x-amz-target", "").endswith(".PutEvents"):
             return eventbridge._put_events(json.loads(body), allow_aws_source=True)
-        return await emulators(method, path, headers, body, query_params)
+        denied = await authorise("events", headers, body, query_params)
+        return denied or await emulators(method, path, headers, body, query_params)
 
     app.SERVICE_HANDLERS["events"] = events
 
@@ -495,7 +496,7 @@ def main():
     hand_over_networks(endpoint)
     keep_what_is_in_use(endpoint)
     route_ssm(app, endpoint, authorise)
-    route_events(app)
+    route_events(app, authorise)
     guard_tokens(app, authorise)
     answer_quotas(app)
     assume_roles_as_ec2()

@@ -1,4 +1,4 @@
-"""Permissions of the calls that the endpoint serves, and of answers to task tokens, checked as AWS checks them.
+"""Permissions of the calls that the endpoint serves, of events and of answers to task tokens, checked as AWS checks them.
 
 The emulator asks its policies about one resource of a call at most, and knows no tags of the endpoint's resources. Here a
 call is checked on every resource that it touches, each with the tags that it has or is to get.
@@ -40,9 +40,28 @@ class Call:
         """Resources with the tags that the call gives them, which takes the right to tag as well."""
         for kind in kinds:
             asked = self.requested_tags(kind)
-            yield self.action, self.name(kind, "*"), asked
+            yield self.action, self.name(kind, "*"), {**asked, **self.metadata(kind)}
             if asked:
                 yield "ec2:CreateTags", self.name(kind, "*"), {**asked, "ec2:CreateAction": self.action.partition(":")[2]}
+
+    def metadata(self, kind):
+        """Whether a new instance is to demand tokens of who asks for its metadata."""
+        tokens = self.parameters.get("MetadataOptions.HttpTokens")
+        return {"ec2:MetadataHttpTokens": tokens} if kind == "instance" and tokens else {}
+
+    def tagged(self):
+        """Resources that get further tags."""
+        keys = [value for field, value in self.parameters.items() if field.startswith("Tag.") and field.endswith(".Key")]
+        for action, resource, context in self.existing("ResourceId"):
+            yield action, resource, {**context, "aws:TagKeys": keys}
+
+    def events(self):
+        """The buses that events are put on, each with the sources of its events."""
+        sources = {}
+        for entry in self.values("Entries"):
+            sources.setdefault(entry.get("EventBusName", "default").rpartition("/")[2], []).append(entry.get("Source", ""))
+        for bus, named in sources.items():
+            yield self.action, f"arn:aws:events:{self.region}:{self.account}:event-bus/{bus}", {"events:source": named}
 
     def default_subnet(self):
         """One of the default VPC, where none is named: also its use takes the right to it."""
@@ -99,7 +118,8 @@ TOUCHED = {
     "ec2:ModifyImageAttribute": lambda call: call.existing("ImageId"),
     "ec2:DeleteVolume": lambda call: call.existing("VolumeId"),
     "ec2:DeleteSnapshot": lambda call: call.existing("SnapshotId"),
-    "ec2:CreateTags": lambda call: call.existing("ResourceId"),
+    "ec2:CreateTags": lambda call: call.tagged(),
+    "events:PutEvents": lambda call: call.events(),
     "ssm:GetParameters": lambda call: call.named_parameters(),
     "ssm:SendCommand": lambda call: [*call.existing("InstanceIds"), *call.document()],
     "states:SendTaskSuccess": lambda call: call.machine(),
@@ -146,7 +166,7 @@ def install(endpoint, check_pin):
         action = f"{service}:{operation}"
         if action not in TOUCHED:
             return None
-        tags = {} if service == "states" or operation == "GetParameters" else tags_in(await inventory())
+        tags = {} if service in ("events", "states") or operation == "GetParameters" else tags_in(await inventory())
         call = Call(action, parameters, responses.get_region(), responses.get_account_id(), tags)
         key = router.extract_access_key_id(headers, query_params)
         for action, resource, context in TOUCHED[action](call):

@@ -8,8 +8,11 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   const ec2 = (kind, region = HOME, owner = account) => arn("ec2", `${kind}/${kind}-0123456789abcdef0`, region, owner);
   const owned = (kind, region = HOME) => ec2(kind, region, ""); // images and snapshots have no account in their names
   const [tag, asked] = ["aws:ResourceTag/goldsmith:stack", "aws:RequestTag/goldsmith:stack"];
-  const [ours, theirs, untagged] = [{ [tag]: stack }, { [tag]: "another" }, {}];
-  const [marked, mismarked] = [{ [asked]: stack }, { [asked]: "another" }];
+  const [home, askedHome] = ["aws:ResourceTag/goldsmith:home", "aws:RequestTag/goldsmith:home"];
+  const [ours, theirs, untagged] = [{ [tag]: stack, [home]: HOME }, { [tag]: "another", [home]: HOME }, {}];
+  const namesake = { [tag]: stack, [home]: ELSEWHERE };
+  const [marked, mismarked] = [{ [asked]: stack, [askedHome]: HOME }, { [asked]: "another", [askedHome]: HOME }];
+  const tokens = { "ec2:MetadataHttpTokens": "required" };
   const made = (action) => ({ "ec2:CreateAction": action });
   const parameter = (path, region = HOME, owner = account) => arn("ssm", `parameter/${path}`, region, owner);
   const machine = (name, region = HOME, owner = account) => arn("states", `stateMachine:${name}`, region, owner);
@@ -24,6 +27,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   // What several roles have alike.
   const foreign = {
     "another stack's": { context: theirs },
+    "the stack's of the same name in another Region": { context: namesake },
     "nobody's": { context: untagged },
   };
   const ends = (role) => allow(role, "ec2:TerminateInstances", ec2("instance"), ours, {
@@ -36,25 +40,36 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     "what was given up stays": { action: "sqs:PurgeQueue" },
     "it reports, it reads none": { action: "sqs:ReceiveMessage" },
   });
-  const keeps = (role) => allow(role, "dynamodb:UpdateItem", dynamodb(records), {}, {
+  const partition = (key) => ({ "dynamodb:LeadingKeys": [key] });
+  const keeps = (role) => allow(role, "dynamodb:UpdateItem", dynamodb(records), partition("BUILD#one"), {
+    ...Object.fromEntries(["COMPONENT#c", "RECIPE#r", "INFRA#i", "DISTRIBUTION#d", "PIPELINES"].map((key) => (
+      [`what people have defined, at ${key}`, { context: partition(key) }]))),
+    "a component in place of another": { action: "dynamodb:PutItem", context: partition("COMPONENT#c") },
+    "a component that pipelines use": { action: "dynamodb:DeleteItem", context: partition("COMPONENT#c") },
     "another table": { resource: dynamodb("another-Table-1") },
     "the table of another Region": { resource: dynamodb(records, ELSEWHERE) },
     "it reads by key, never all": { action: "dynamodb:Scan" },
     "the table itself is not its": { action: "dynamodb:DeleteTable" },
   });
+  const keys = (...all) => ({ "aws:TagKeys": all });
+  const sources = (...all) => ({ "events:source": all });
   const removes = (role) => [
     allow(role, "ec2:DeregisterImage", owned("image", ELSEWHERE), ours, foreign),
     allow(role, "ec2:DeleteSnapshot", owned("snapshot", ELSEWHERE), ours, foreign),
     allow(role, "ec2:DeleteVolume", ec2("volume"), ours, foreign),
-    allow(role, "ec2:CreateTags", owned("image", ELSEWHERE), ours, {
+    allow(role, "ec2:CreateTags", owned("image", ELSEWHERE), { ...ours, ...keys("goldsmith:expires") }, {
       ...foreign,
+      "a tag that says whose it is": { context: { ...ours, ...keys("goldsmith:stack") } },
+      "its end and another tag": { context: { ...ours, ...keys("goldsmith:expires", "goldsmith:build") } },
       "it marks what is kept, which no instance is": { resource: ec2("instance") },
     }),
     allow(role, "ssm:PutParameter", parameter("images/web"), {}, {
       "a parameter beside the images": { resource: parameter("images-of-another/web") },
       "what documents read": { resource: parameter(`goldsmith/build/${stack}/web`) },
     }),
-    allow(role, "events:PutEvents", arn("events", "event-bus/default"), {}, {
+    allow(role, "events:PutEvents", arn("events", "event-bus/default"), sources("goldsmith"), {
+      "what somebody else would say": { context: sources("team.app") },
+      "something else among its own": { context: sources("goldsmith", "team.app") },
       "another bus": { resource: arn("events", "event-bus/another") },
       "another Region's bus": { resource: arn("events", "event-bus/default", ELSEWHERE) },
     }),
@@ -114,10 +129,13 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   });
 
   return [
-    allow("LaunchRole", "ec2:RunInstances", ec2("instance"), marked, {
-      "an instance of nobody's": { context: {} },
-      "one that counts as another stack's": { context: mismarked },
-      "another tag of this value": { context: { "aws:RequestTag/stack": stack } },
+    allow("LaunchRole", "ec2:RunInstances", ec2("instance"), { ...marked, ...tokens }, {
+      "an instance of nobody's": { context: tokens },
+      "one that counts as another stack's": { context: { ...mismarked, ...tokens } },
+      "one that would be the stack's of the same name in another Region": { context: { ...marked, ...tokens, [askedHome]: ELSEWHERE } },
+      "one whose metadata anybody may read": { context: { ...marked, "ec2:MetadataHttpTokens": "optional" } },
+      "one that leaves it to the account": { context: marked },
+      "another tag of this value": { context: { ...tokens, "aws:RequestTag/stack": stack, [askedHome]: HOME } },
       "one in another Region": { resource: ec2("instance", ELSEWHERE) },
     }),
     allow("LaunchRole", "ec2:RunInstances", ec2("volume"), marked, {
