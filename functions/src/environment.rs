@@ -40,6 +40,7 @@ impl Environment {
                 region: variable("AWS_REGION"),
                 log_group: variable("GOLDSMITH_LOG_GROUP"),
                 instance_profile: variable("GOLDSMITH_INSTANCE_PROFILE"),
+                test_instance_profile: variable("GOLDSMITH_TEST_INSTANCE_PROFILE"),
                 security_group: variable("GOLDSMITH_SECURITY_GROUP"),
                 state_machine: variable("GOLDSMITH_STATE_MACHINE"),
                 agents: PathBuf::from(variable("LAMBDA_TASK_ROOT")),

@@ -24,6 +24,9 @@ pub struct InfrastructureConfiguration {
     /// Empty: the stack's own group, which lets nothing in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub security_group_ids: Vec<String>,
+    /// Instance profile of build and test instances; none: the stack's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_profile_name: Option<String>,
     /// Instance metadata service.
     #[serde(default)]
     pub instance_metadata_options: InstanceMetadataOptions,

@@ -7,7 +7,7 @@
 pub(crate) mod devices;
 
 use async_trait::async_trait;
-use goldsmith_cloud::{Instance, InstanceState, Launch, MetadataOptions, Ping};
+use goldsmith_cloud::{CloudError, Instance, InstanceState, Kind, Launch, MetadataOptions, Ping};
 use goldsmith_store::{Effect, EffectKind};
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -61,7 +61,8 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
         };
         let machines = &scene.context.cloud.machines;
         let made = effect(scene.context, &scene.record, intended, |_| async {
-            Ok(machines.launch(scene.home(), &launch).await?.id)
+            let launched = machines.launch(scene.home(), &launch).await;
+            Ok(launched.map_err(|error| of_profile(scene, error))?.id)
         });
         let made = made.await?;
         if let Some(id) = made.id {
@@ -153,12 +154,32 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Laun
         instance_type: candidate.instance_type.clone(),
         subnet: candidate.subnet.clone(),
         security_groups,
-        instance_profile: Some(planned.instance_profile.clone().unwrap_or_else(|| config.instance_profile.clone())),
+        instance_profile: Some(instance_profile(scene).to_owned()),
         metadata: MetadataOptions { tokens_required: true, hop_limit: planned.metadata_hop_limit },
         tags,
         block_devices: devices::of_launch(planned, scene.scope.item.is_some()),
         user_data: Some(user_data(&config.ssm_agent)?),
     })
+}
+
+/// The infrastructure's instance profile, or the stack's own: a test instance runs what was built, and needs less.
+fn instance_profile<'s>(scene: &'s Scene<'_>) -> &'s str {
+    let config = &scene.context.config;
+    let own = if scene.scope.item.is_some() { &config.test_instance_profile } else { &config.instance_profile };
+    scene.record.plan.launch.instance_profile.as_deref().unwrap_or(own)
+}
+
+/// What a refused launch may be about: the profile is named by the infrastructure, while the right to pass its role comes
+/// from the stack's parameter.
+fn of_profile(scene: &Scene<'_>, mut error: CloudError) -> CloudError {
+    if let (Kind::Denied, Some(profile)) = (error.kind, &scene.record.plan.launch.instance_profile) {
+        error.message = format!(
+            "{}; the infrastructure names the instance profile {profile}, whose role's ARN has to stand in the stack's \
+             parameter InstanceRoleArns",
+            error.message
+        );
+    }
+    error
 }
 
 /// A client token: 64 characters, EC2's limit.
@@ -184,8 +205,7 @@ fn is_silent(scene: &Scene<'_>, instance: &Instance) -> bool {
 
 /// The error for an instance whose agent does not register: what to check, and what its console says.
 async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
-    let planned = &scene.record.plan.launch;
-    let profile = planned.instance_profile.as_deref().unwrap_or(&scene.context.config.instance_profile);
+    let profile = instance_profile(scene);
     let message = format!(
         "{} runs, but Systems Manager has not heard of an SSM agent on it. Check that the image has an SSM agent, or a \
          cloud-init that could install one (its console says what was tried); that the subnet has a way to the endpoints \
@@ -237,7 +257,8 @@ pub(crate) fn gone(instance: &Instance) -> String {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_cloud::fake::NEVER;
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{Fault, NEVER};
 
     use crate::testing::{Stack, Task, check_state, reach};
     use crate::{Clock as _, State};
@@ -268,6 +289,38 @@ mod tests {
         assert_eq!(error.error, "Goldsmith.Capacity");
         assert!(error.cause.contains("t3.small: InsufficientInstanceCapacity; t3a.small"), "{}", error.cause);
         assert!(stack.inventory().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_test_instance_has_a_profile_of_its_own_unless_the_infrastructure_names_one() {
+        for (named, of_build, of_test) in
+            [(None, "goldsmith-build", "goldsmith-test"), (Some("team-build"), "team-build", "team-build")]
+        {
+            let stack = Stack::new().await;
+            stack.name_instance_profile(named).await;
+            for state in [State::Plan, State::Launch, State::Build, State::Snapshot] {
+                stack.run(&Task::new(state)).await.unwrap();
+            }
+            stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap();
+            let launches = stack.cloud.requests().launches;
+            let profiles: Vec<_> = launches.iter().map(|(_, launch)| launch.instance_profile.as_deref()).collect();
+            assert_eq!(profiles, [Some(of_build), Some(of_test)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_a_named_profile_says_which_parameter_lists_its_role() {
+        for (named, says) in [(None, false), (Some("team-build"), true)] {
+            let stack = Stack::new().await;
+            stack.name_instance_profile(named).await;
+            stack.run(&Task::new(State::Plan)).await.unwrap();
+            stack.cloud.fail_next("RunInstances", Fault::Refuse(Kind::Denied));
+            let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+            assert_eq!(error.error, "Goldsmith.AwsRefused");
+            let advice = "names the instance profile team-build, whose role's ARN has to stand in the stack's parameter \
+                          InstanceRoleArns";
+            assert_eq!(error.cause.contains(advice), says, "{}", error.cause);
+        }
     }
 
     #[tokio::test]

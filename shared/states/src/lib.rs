@@ -62,8 +62,10 @@ pub struct Config {
     pub region: String,
     /// CloudWatch Logs group of the instances' output.
     pub log_group: String,
-    /// Instance profile of build and test instances.
+    /// Instance profile of build instances whose infrastructure names none.
     pub instance_profile: String,
+    /// Instance profile of test instances whose infrastructure names none: they may do less.
+    pub test_instance_profile: String,
     /// Security group of build and test instances.
     pub security_group: String,
     /// ARN of the stack's state machine.

@@ -73,7 +73,7 @@ pub struct PlannedLaunch {
     pub subnets: Vec<String>,
     /// Security groups; empty: the stack's own.
     pub security_groups: Vec<String>,
-    /// Instance profile; none: the stack's own.
+    /// Instance profile; none: the stack's own, which is another one for tests.
     pub instance_profile: Option<String>,
     /// IMDS hop limit. Tokens (IMDSv2) are always required.
     pub metadata_hop_limit: u8,

@@ -25,3 +25,65 @@ fn what_build_instances_read_lies_below_the_stack_s_own_name() {
         "{lines:?}"
     );
 }
+
+/// The resource of this logical id.
+fn text_of(id: &str) -> &'static str {
+    resources(TEMPLATE).into_iter().find(|one| one.id == id).map_or("", |one| one.text)
+}
+
+#[test]
+fn a_test_instance_may_do_less_than_a_build_instance() {
+    let test = text_of("TestInstanceRole");
+    assert!(test.contains("Service: ec2.amazonaws.com"), "{test}");
+    for more in ["Policies:", "ManagedPolicyArns:", "BuildPolicyArns"] {
+        assert!(!test.contains(more), "TestInstanceRole has {more}");
+    }
+    let shared = text_of("ServeCommands");
+    assert!(shared.contains("Roles: [!Ref BuildRole, !Ref TestInstanceRole]\n"), "{shared}");
+    for more in ["ssm:GetParameter", "s3:", "dynamodb:", "ec2:"] {
+        assert!(!shared.contains(more), "every instance has {more}");
+    }
+}
+
+#[test]
+fn roles_of_instances_are_passed_to_ec2_only_and_no_others_are() {
+    let passing: Vec<&str> = TEMPLATE.split("Action: iam:PassRole\n").skip(1).collect();
+    let resources: Vec<&str> = passing.iter().filter_map(|rest| Some(rest.lines().next()?.trim())).collect();
+    assert_eq!(
+        resources,
+        ["Resource: !Ref InstanceRoleArns", "Resource: [!GetAtt BuildRole.Arn, !GetAtt TestInstanceRole.Arn]"]
+    );
+    for rest in passing {
+        let condition = rest.lines().nth(1).unwrap_or_default();
+        assert!(condition.contains("\"iam:PassedToService\": [ec2.amazonaws.com, "), "{condition}");
+    }
+}
+
+#[test]
+fn every_instance_demands_tokens_and_every_resource_is_of_this_stack_of_this_region() {
+    let narrowed = |tag: &str| TEMPLATE.matches(&format!("\"aws:{tag}/goldsmith:stack\": !Ref AWS::StackName")).count();
+    let at_home = |tag: &str| {
+        let both = format!(
+            "\"aws:{tag}/goldsmith:stack\": !Ref AWS::StackName, \"aws:{tag}/goldsmith:home\": !Ref AWS::Region"
+        );
+        TEMPLATE.matches(&both).count()
+    };
+    for tag in ["ResourceTag", "RequestTag"] {
+        assert!(narrowed(tag) > 0, "{tag}");
+        assert_eq!(at_home(tag), narrowed(tag), "{tag}");
+    }
+    assert_eq!(TEMPLATE.matches("\"ec2:MetadataHttpTokens\": required").count(), 1);
+    assert!(text_of("EndBuilds").contains("\"ForAllValues:StringEquals\": {\"aws:TagKeys\": \"goldsmith:expires\"}"));
+    assert!(text_of("EndBuilds").contains("\"ForAllValues:StringEquals\": {\"events:source\": goldsmith}"));
+}
+
+#[test]
+fn no_function_writes_what_people_have_defined() {
+    let (_, denied) = text_of("KeepRecords").split_once("Effect: Deny\n").unwrap_or_default();
+    for part in ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"] {
+        assert!(denied.contains(part), "{part} is not denied");
+    }
+    for partition in ["COMPONENT#*", "RECIPE#*", "INFRA#*", "DISTRIBUTION#*", "PIPELINES"] {
+        assert!(denied.contains(partition), "{partition} may be written");
+    }
+}

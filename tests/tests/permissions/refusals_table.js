@@ -154,12 +154,12 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "a subnet's tags": { resource: ec2("subnet") },
       "tags in another Region": { resource: ec2("instance", ELSEWHERE) },
     }),
-    allow("LaunchRole", "iam:PassRole", roleArn("BuildRole"), { "iam:PassedToService": "ec2.amazonaws.com" }, {
+    ...["BuildRole", "TestInstanceRole"].map((role) => allow("LaunchRole", "iam:PassRole", roleArn(role), { "iam:PassedToService": "ec2.amazonaws.com" }, {
       "its own role": { resource: roleArn("LaunchRole") },
       "a role that is not the stack's": { resource: `arn:aws:iam::${account}:role/administrator` },
       "to another service": { context: { "iam:PassedToService": "lambda.amazonaws.com" } },
       "to a service that is not named": { context: {} },
-    }),
+    })),
     allow("LaunchRole", "ec2:GetConsoleOutput", ec2("instance"), ours, foreign),
     ends("LaunchRole"),
     answers("LaunchRole"),
@@ -261,10 +261,17 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     }),
     keeps("PlanRole"),
 
-    allow("BuildRole", "logs:PutLogEvents", logs(`${stack}/builds`), {}, {
+    ...["BuildRole", "TestInstanceRole"].map((role) => allow(role, "logs:PutLogEvents", logs(`${stack}/builds`), {}, {
       "what functions say": { resource: logs(`${stack}/functions`) },
       "another stack's log": { resource: logs("another/builds") },
       "the log's end": { action: "logs:DeleteLogStream" },
+      "the stack's records": { action: "dynamodb:GetItem", resource: dynamodb(records) },
+      "the images' parameters": { action: "ssm:GetParameter", resource: parameter("images/web") },
+      "a role with more rights": { action: "sts:AssumeRole", resource: roleArn("ReapRole") },
+    })),
+    allow("TestInstanceRole", "ssm:UpdateInstanceInformation", ec2("instance"), {}, {
+      "what builds read": { action: "ssm:GetParameter", resource: parameter(`goldsmith/build/${stack}/web`) },
+      "the stack's bucket": { action: "s3:GetObject", resource: `arn:aws:s3:::${bucket}/orders/one` },
     }),
     allow("BuildRole", "ssm:GetParameter", parameter(`goldsmith/build/${stack}/web`), {}, {
       "what another stack's builds read": { resource: parameter("goldsmith/build/another/web") },

@@ -82,6 +82,7 @@ fn infrastructure(kind: Value) -> Value {
         ("instanceTypes!", list(text(), 1)),
         ("subnetIds", list(text(), 0)),
         ("securityGroupIds", list(text(), 0)),
+        ("instanceProfileName", text()),
         ("instanceMetadataOptions", metadata),
         ("resourceTags", texts_by_name()),
         ("keepOnFailure", text()),

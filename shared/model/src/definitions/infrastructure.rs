@@ -24,6 +24,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let subnet_ids = fields::texts(reader, map, "subnetIds", |id| fields::is_id(id, "subnet"), "a subnet id");
     let security_group_ids =
         fields::texts(reader, map, "securityGroupIds", |id| fields::is_id(id, "sg"), "a security group id");
+    let profile = map.optional("instanceProfileName").and_then(|node| profile_name(context, node));
     let options = map.optional("instanceMetadataOptions").and_then(|node| metadata_options(context, node));
     let resource_tags = fields::tags(&mut context.reader, map, "resourceTags");
     let keep_on_failure = map.optional("keepOnFailure").and_then(|node| keep(context, node)).unwrap_or_default();
@@ -34,6 +35,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         instance_types,
         subnet_ids,
         security_group_ids,
+        instance_profile_name: profile,
         instance_metadata_options: options.unwrap_or_default(),
         resource_tags,
         keep_on_failure,
@@ -42,10 +44,22 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
 }
 
 fn refuse_others(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
-    let later = ["instanceProfileName", "keyPair", "logging", "placement", "snsTopicArn"];
+    let later = ["keyPair", "logging", "placement", "snsTopicArn"];
     for key in later.into_iter().chain(["terminateInstanceOnFailure"]) {
         map.unsupported(&mut context.reader, key);
     }
+}
+
+/// A name as IAM takes it, without its path: `[\w+=,.@-]+`, at most 128 characters.
+fn profile_name(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
+    let name = context.reader.text(node, "`instanceProfileName`")?.value;
+    let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"_+=,.@-".contains(&letter);
+    if (1..=128).contains(&name.len()) && name.bytes().all(fits) {
+        return Some(name);
+    }
+    let message = format!("`{name}` is not the name of an instance profile, which is given without ARN and path");
+    context.reader.error(node.span, "wrong-value", message);
+    None
 }
 
 fn metadata_options(context: &mut Context<'_, '_>, node: &Node) -> Option<InstanceMetadataOptions> {

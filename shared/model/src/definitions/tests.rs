@@ -45,7 +45,7 @@ fn everything_that_is_known_is_read() {
          volumeType: gp3, deleteOnTermination: true}}\ntags: {role: web}\n",
     );
     let infrastructure = format!(
-        "{SMALL}subnetIds: [subnet-0123abcd]\nsecurityGroupIds: [sg-0123456789abcdef0]\ninstanceMetadataOptions: {{httpTokens: \
+        "{SMALL}subnetIds: [subnet-0123abcd]\nsecurityGroupIds: [sg-0123456789abcdef0]\ninstanceProfileName: team+build\ninstanceMetadataOptions: {{httpTokens: \
          required, httpPutResponseHopLimit: 2}}\nresourceTags: {{team: platform}}\nkeepOnFailure: PT4H\n"
     );
     let distribution = "kind: DistributionConfiguration\nname: two\nmustSucceed: some\ndistributions:\n  - region: \
@@ -65,7 +65,7 @@ fn everything_that_is_known_is_read() {
           "blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": {"volumeSize": 16, "volumeType": "gp3"}}],
           "tags": {"role": "web"}}],
         [{"name": "small", "instanceTypes": ["t3.small", "t3a.small"], "subnetIds": ["subnet-0123abcd"],
-          "securityGroupIds": ["sg-0123456789abcdef0"],
+          "securityGroupIds": ["sg-0123456789abcdef0"], "instanceProfileName": "team+build",
           "instanceMetadataOptions": {"httpPutResponseHopLimit": 2}, "resourceTags": {"team": "platform"},
           "keepOnFailure": "PT4H"}],
         [{"name": "two", "mustSucceed": "some", "distributions": [
@@ -238,6 +238,11 @@ fn configurations_are_checked() {
         ),
         (SMALL.replace("t3.small", "t3"), "web/all.yml:3:17: error: `t3` is not an instance type such as `t3.small`"),
         (format!("{SMALL}subnetIds: [vpc-0123abcd]\n"), "web/all.yml:4:13: error: `vpc-0123abcd` is not a subnet id"),
+        (
+            format!("{SMALL}instanceProfileName: teams/build\n"),
+            "web/all.yml:4:22: error: `teams/build` is not the name of an instance profile, which is given without ARN and \
+             path",
+        ),
         (
             format!("{SMALL}instanceMetadataOptions: {{httpTokens: optional}}\n"),
             "web/all.yml:4:39: error: `httpTokens` can only be `required`: instances without IMDSv2 are not launched",

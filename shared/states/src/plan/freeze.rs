@@ -33,7 +33,7 @@ fn launch(resolved: &Resolved, subnets: &[String]) -> PlannedLaunch {
         instance_types: resolved.types.build.clone(),
         subnets: if named.is_empty() { subnets } else { named }.to_vec(),
         security_groups: infrastructure.security_group_ids.clone(),
-        instance_profile: None,
+        instance_profile: infrastructure.instance_profile_name.clone(),
         metadata_hop_limit: infrastructure.instance_metadata_options.http_put_response_hop_limit,
         tags: infrastructure.resource_tags.clone(),
         block_devices: resolved.recipe.block_device_mappings.clone(),

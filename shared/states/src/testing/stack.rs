@@ -151,6 +151,7 @@ impl Stack {
                 region: HOME.to_owned(),
                 log_group: "/goldsmith/goldsmith/builds".to_owned(),
                 instance_profile: "goldsmith-build".to_owned(),
+                test_instance_profile: "goldsmith-test".to_owned(),
                 security_group: "sg-1".to_owned(),
                 state_machine: "arn:aws:states:eu-west-1:1:stateMachine:goldsmith-image-build".to_owned(),
                 agents: self.agents.path().to_owned(),
@@ -168,6 +169,15 @@ impl Stack {
     pub(crate) async fn put_pipeline(&self, pipeline: ImagePipeline) {
         let pipelines = vec![pipeline];
         self.store().apply(&Definitions { pipelines, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// Lets the infrastructure name an instance profile, or none.
+    pub(crate) async fn name_instance_profile(&self, name: Option<&str>) {
+        let mut infrastructures = definitions().infrastructures;
+        for infrastructure in &mut infrastructures {
+            infrastructure.instance_profile_name = name.map(str::to_owned);
+        }
+        self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
     }
 
     /// The store without the counter.
