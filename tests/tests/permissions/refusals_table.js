@@ -42,7 +42,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   });
   const partition = (key) => ({ "dynamodb:LeadingKeys": [key] });
   const keeps = (role) => allow(role, "dynamodb:UpdateItem", dynamodb(records), partition("BUILD#one"), {
-    ...Object.fromEntries(["COMPONENT#c", "RECIPE#r", "INFRA#i", "DISTRIBUTION#d", "PIPELINES"].map((key) => (
+    ...Object.fromEntries(["COMPONENT#c", "RECIPE#r", "INFRA#i", "DISTRIBUTION#d", "PIPELINES", "STACK"].map((key) => (
       [`what people have defined, at ${key}`, { context: partition(key) }]))),
     "a component in place of another": { action: "dynamodb:PutItem", context: partition("COMPONENT#c") },
     "a component that pipelines use": { action: "dynamodb:DeleteItem", context: partition("COMPONENT#c") },
