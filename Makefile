@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: demo test moto clients check lint package build release lock clean
+.PHONY: demo test moto clients aws-smoke check lint package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -35,6 +35,13 @@ moto:
 clients:
 	@infra/local/preflight.sh compiler
 	cargo test --locked --workspace --test ebs -- --ignored
+
+# A release in a real account: `make aws-smoke PROFILE=NAME REGION=REGION`, after `make release`. Asks first, and removes all that
+# it has made.
+aws-smoke:
+	@$(if $(REGION),,echo "Name a Region: make aws-smoke PROFILE=NAME REGION=REGION" >&2; exit 1;) \
+	python3 infra/smoke.py --goldsmith "$(GOLDSMITH)" --package dist/functions-x86_64.zip --region "$(REGION)" \
+	$(if $(PROFILE),--profile "$(PROFILE)")
 
 # All lints.
 check: lint
