@@ -51,6 +51,9 @@ check: lint
 lint: .venv/lint/complete
 	cargo fmt --all --check
 	$(LINT)/cfn-lint infra/template.yaml
+	@if $(MAKE) --silent .venv/sam/complete >/dev/null 2>&1; then \
+		SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/sam/bin/sam validate --lint --template infra/template.yaml; \
+	else echo "SKIPPED (aws-sam-cli cannot be installed): sam validate"; fi
 	@if command -v npx >/dev/null; then sed 's/$${Partition}/aws/' statemachine/image-build.asl.json > .venv/definition.json && \
 		npx --yes asl-validator@4.0.0 --json-path .venv/definition.json; \
 	else echo "SKIPPED (needs Node): asl-validator"; fi
@@ -61,10 +64,11 @@ lint: .venv/lint/complete
 	else echo "SKIPPED (needs cargo-deny): licences, bans, sources"; fi
 	@if grep -q 'name = "aws-lc-sys"' Cargo.lock; then echo "Cargo.lock has aws-lc-sys, which needs cmake" >&2; exit 1; fi
 
-# Python's tools, each set in an environment of its own, of what its lock names only.
+# Python's tools, each set in an environment of its own, of what its lock names only. Nothing is resolved again: pip would
+# not find what the lock pins without its extras.
 .venv/%/complete: infra/tools/%.txt
 	@python3 -m venv --clear .venv/$*
-	@.venv/$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@.venv/$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
 	@touch $@
 
 # The functions' zip, with the agent in it.
@@ -79,7 +83,7 @@ release:
 
 # The locks of all that comes from PyPI, for what their .in files name.
 lock: .venv/lock/complete
-	@for set in infra/local/requirements infra/tools/build infra/tools/lint infra/tools/workflows infra/tools/lock; do \
+	@for set in infra/local/requirements infra/tools/build infra/tools/lint infra/tools/workflows infra/tools/sam infra/tools/lock; do \
 	.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
 	$(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt || exit 1; done
 
