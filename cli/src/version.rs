@@ -1,5 +1,7 @@
 //! Versions of the stack and of this program: which is older, and what to do about it.
 
+use std::cmp::Ordering;
+
 /// This program's version.
 pub(crate) const OWN: &str = env!("CARGO_PKG_VERSION");
 
@@ -10,13 +12,12 @@ pub(crate) fn differs(stack: &str, deployed: Option<&str>, again: &str) -> Optio
             "note: the stack {stack} is older than this program ({OWN}): `{again} deploy` updates it"
         ));
     };
-    let (theirs, ours) = (parts(deployed)?, parts(OWN)?);
-    match theirs.cmp(&ours) {
-        std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Less => Some(format!(
+    match compare(deployed, OWN) {
+        Ordering::Equal => None,
+        Ordering::Less => Some(format!(
             "note: the stack {stack} is of version {deployed}, older than this program ({OWN}): `{again} deploy` updates it"
         )),
-        std::cmp::Ordering::Greater => Some(format!(
+        Ordering::Greater => Some(format!(
             "note: the stack {stack} is of version {deployed}, newer than this program ({OWN}): install the release {deployed}"
         )),
     }
@@ -25,8 +26,13 @@ pub(crate) fn differs(stack: &str, deployed: Option<&str>, again: &str) -> Optio
 /// What to know where a deployment takes the stack back to an older version.
 pub(crate) fn back(deployed: Option<&str>, release: Option<&str>) -> Option<String> {
     let (deployed, release) = (deployed?, release.unwrap_or("0.0.0"));
-    let older = parts(release)? < parts(deployed)?;
-    older.then(|| format!("note: this takes the stack back from version {deployed} to {release}"))
+    let note = || format!("note: this takes the stack back from version {deployed} to {release}");
+    (compare(release, deployed) == Ordering::Less).then(note)
+}
+
+/// Which of two versions is older. One that this program cannot read tells nothing.
+pub(crate) fn compare(one: &str, other: &str) -> Ordering {
+    parts(one).zip(parts(other)).map_or(Ordering::Equal, |(one, other)| one.cmp(&other))
 }
 
 /// Major, minor and patch. What follows a hyphen does not count: nothing is released under it.

@@ -6,7 +6,7 @@ use aws_sdk_ec2::types::{
     RouteState, RouteTable as SdkTable, SecurityGroup as SdkGroup, State, SubnetState, VpcEndpoint,
 };
 use goldsmith_cloud::Result;
-use goldsmith_cloud::aws::{failure, known};
+use goldsmith_cloud::aws::failure;
 
 use crate::Ec2;
 use crate::requests::filter;
@@ -227,17 +227,6 @@ impl Ec2 {
             }));
         }
         Ok(found)
-    }
-
-    /// Whether an image exists; what it runs on.
-    ///
-    /// # Errors
-    /// What AWS says.
-    pub async fn architecture_of(&self, region: &str, image: &str) -> Result<Option<String>> {
-        let answer = self.0.client(region).describe_images().image_ids(image).send().await;
-        let answer = known(answer.map_err(failure("DescribeImages", region)))?;
-        let images = answer.and_then(|answer| answer.images).unwrap_or_default();
-        Ok(images.into_iter().find_map(|image| image.architecture).map(|one| one.as_str().to_owned()))
     }
 }
 

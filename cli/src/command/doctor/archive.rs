@@ -109,7 +109,7 @@ fn judge(
         .collect();
     let agents = missing.join(" and ");
     let remedy = format!(
-        "`{again} deploy` with an archive that has the agent; in a checkout, `make package` says what it needs to build it."
+        "`{again} deploy` with an archive that has the agent; in a checkout, `make release` says what it needs to make one."
     );
     if needing.is_empty() {
         return Finding::note(

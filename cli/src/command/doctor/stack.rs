@@ -8,6 +8,7 @@ use goldsmith_cloud_account::stack::{Part, StackParts};
 use super::finding::Finding;
 use crate::args::Globals;
 use crate::connection::Connection;
+use crate::version::compare;
 
 /// What the stack tells its functions of the account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -155,8 +156,7 @@ fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
         let message = format!("The stack does not tell its version: it is older than this program, which is {own}.");
         return Finding::note("stack", message, format!("`{deploy}` brings it up to date."));
     };
-    let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().ok()).collect::<Vec<_>>();
-    match numbers(stack).cmp(&numbers(own)) {
+    match compare(stack, own) {
         std::cmp::Ordering::Equal => Finding::good("stack", format!("The stack is there, in version {stack}.")),
         std::cmp::Ordering::Less => {
             let message = format!("The stack is of version {stack}, and this program of {own}.");
