@@ -52,7 +52,8 @@ impl Artifacts {
     pub async fn prepare(&self) -> Result<()> {
         let there = self.client.head_bucket().bucket(&self.bucket).expected_bucket_owner(&self.account).send().await;
         match known(there.map_err(failure("HeadBucket", &self.region))) {
-            Ok(Some(_)) => return Ok(()),
+            // What made it may have been interrupted before it was closed.
+            Ok(Some(_)) => return self.close().await,
             Ok(None) => {}
             Err(error) if error.kind == Kind::Denied => return Err(self.not_ours(error)),
             Err(error) => return Err(error),
@@ -99,7 +100,8 @@ impl Artifacts {
     }
 
     fn not_ours(&self, error: CloudError) -> CloudError {
-        let message = format!("{} (the bucket {} may belong to another account)", error.message, self.bucket);
+        let why = "it may belong to another account, or the caller lacks s3:ListBucket";
+        let message = format!("{} (the bucket {}: {why})", error.message, self.bucket);
         CloudError { message, ..error }
     }
 
@@ -149,9 +151,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bucket_that_is_there_is_left_as_it_is() {
-        let (artifacts, replay) = artifacts([status(200)]);
+    async fn a_bucket_that_is_there_is_closed_again() {
+        let (artifacts, replay) = artifacts([status(200), status(200), status(204)]);
         artifacts.prepare().await.unwrap();
+        assert_eq!(replay.sent().len(), 3);
         let sent = &replay.sent()[0];
         assert_eq!(sent.header("x-amz-expected-bucket-owner"), Some("123456789012"));
         assert!(sent.uri.contains("goldsmith-artifacts-123456789012-eu-west-1"), "{sent:?}");
@@ -174,7 +177,7 @@ mod tests {
     async fn a_bucket_of_somebody_else_is_told_of_and_gets_nothing() {
         let (artifacts, replay) = artifacts([status(403)]);
         let error = artifacts.prepare().await.unwrap_err().to_string();
-        assert!(error.ends_with("may belong to another account)"), "{error}");
+        assert!(error.ends_with("may belong to another account, or the caller lacks s3:ListBucket)"), "{error}");
         assert_eq!(replay.sent().len(), 1);
     }
 

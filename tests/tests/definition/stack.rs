@@ -83,7 +83,7 @@ fn no_function_writes_what_people_have_defined() {
     for part in ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"] {
         assert!(denied.contains(part), "{part} is not denied");
     }
-    for partition in ["COMPONENT#*", "RECIPE#*", "INFRA#*", "DISTRIBUTION#*", "PIPELINES", "STACK"] {
+    for partition in ["COMPONENT#*", "RECIPE#*", "INFRA#*", "DISTRIBUTION#*", "PIPELINES"] {
         assert!(denied.contains(partition), "{partition} may be written");
     }
 }

@@ -42,7 +42,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   });
   const partition = (key) => ({ "dynamodb:LeadingKeys": [key] });
   const keeps = (role) => allow(role, "dynamodb:UpdateItem", dynamodb(records), partition("BUILD#one"), {
-    ...Object.fromEntries(["COMPONENT#c", "RECIPE#r", "INFRA#i", "DISTRIBUTION#d", "PIPELINES", "STACK"].map((key) => (
+    ...Object.fromEntries(["COMPONENT#c", "RECIPE#r", "INFRA#i", "DISTRIBUTION#d", "PIPELINES"].map((key) => (
       [`what people have defined, at ${key}`, { context: partition(key) }]))),
     "a component in place of another": { action: "dynamodb:PutItem", context: partition("COMPONENT#c") },
     "a component that pipelines use": { action: "dynamodb:DeleteItem", context: partition("COMPONENT#c") },
@@ -61,7 +61,11 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       ...foreign,
       "a tag that says whose it is": { context: { ...ours, ...keys("goldsmith:stack") } },
       "its end and another tag": { context: { ...ours, ...keys("goldsmith:expires", "goldsmith:build") } },
-      "it marks what is kept, which no instance is": { resource: ec2("instance") },
+      "it marks what is kept, which no volume is": { resource: ec2("volume") },
+    }),
+    allow(role, "ec2:CreateTags", ec2("instance"), { ...ours, ...keys("goldsmith:expires") }, {
+      "an instance of another stack": { context: { ...theirs, ...keys("goldsmith:expires") } },
+      "a tag that says whose instance it is": { context: { ...ours, ...keys("goldsmith:stack") } },
     }),
     allow(role, "ssm:PutParameter", parameter("images/web"), {}, {
       "a parameter beside the images": { resource: parameter("images-of-another/web") },

@@ -16,6 +16,9 @@ pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
 }
 
 fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
+    if changes.is_empty() {
+        return vec!["  only what the stack says of itself".to_owned()];
+    }
     let mut sorted: Vec<&Change> = changes.iter().collect();
     sorted.sort_by_key(|change| (change.effect, &change.resource));
     // A first deployment adds everything: nobody reads eighty lines of it.

@@ -80,6 +80,7 @@ impl<'a> Deployment<'a> {
             stack: self.stack.to_owned(),
             change_set: format!("goldsmith-{}", UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos()),
             creates: stack.is_none(),
+            takes_over: stack.is_none() && table.is_some(),
             template_url,
             parameters: parameters(stack.as_ref(), &known, &wishes.parameters)?,
             tags: tags(stack.as_ref(), wishes.tags.as_ref()),
@@ -88,14 +89,16 @@ impl<'a> Deployment<'a> {
         let (change_set, creates) = (proposal.change_set, proposal.creates);
         let id = self.stacks.find(self.stack).await?.map(|stack| stack.id);
         let id = id.ok_or_else(|| anyhow!("the stack {} is gone", self.stack))?;
-        match self.changes(&change_set).await? {
-            ChangeSet::Ready(changes) => Ok(Some(Prepared { changes, change_set, creates, id })),
+        let found = self.changes(&change_set).await?;
+        let prepared = Prepared { changes: Vec::new(), change_set, creates, id };
+        match found {
+            ChangeSet::Ready(changes) => Ok(Some(Prepared { changes, ..prepared })),
             ChangeSet::Refused(reason) => {
-                self.discard(&change_set, creates).await?;
+                self.forget(&prepared).await?;
                 let message = format!("CloudFormation refuses the change of the stack {}: {reason}", self.stack);
                 Err(Stop { exit: Exit::Aws, message }.into())
             }
-            _ => self.discard(&change_set, creates).await.map(|()| None),
+            ChangeSet::Nothing | ChangeSet::Pending => self.forget(&prepared).await.map(|()| None),
         }
     }
 
@@ -131,14 +134,11 @@ impl<'a> Deployment<'a> {
 
     /// Leaves the stack as it is.
     pub(crate) async fn forget(&self, prepared: &Prepared) -> Result<()> {
-        self.discard(&prepared.change_set, prepared.creates).await
-    }
-
-    async fn discard(&self, change_set: &str, creates: bool) -> Result<()> {
-        self.stacks.discard(self.stack, change_set).await?;
-        if creates {
-            // Of a stack that was only proposed the name would stay.
-            self.stacks.delete(self.stack).await?;
+        self.stacks.discard(&prepared.id, &prepared.change_set).await?;
+        // Of a stack that was only proposed the name would stay. Somebody else may have proposed it too, or made it meanwhile.
+        let stack = self.stacks.find(&prepared.id).await?.filter(|stack| prepared.creates && stack.is_proposed());
+        if stack.is_some() && self.stacks.change_sets(&prepared.id).await? == 0 {
+            self.stacks.delete(&prepared.id).await?;
         }
         Ok(())
     }
@@ -168,9 +168,12 @@ fn refuse_what_is_stuck(name: &str, stack: &Stack) -> Result<()> {
         "UPDATE_ROLLBACK_FAILED" => {
             format!("`aws cloudformation continue-update-rollback --stack-name {name}` takes it back to what it was")
         }
-        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => format!(
-            "remove it with `aws cloudformation delete-stack --stack-name {name}`, and deploy again; its table and its bucket stay"
-        ),
+        "DELETE_FAILED" => "`goldsmith retire` goes on with its removal".to_owned(),
+        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => {
+            format!(
+                "nothing in it works: remove it with `aws cloudformation delete-stack --stack-name {name}`, and deploy again"
+            )
+        }
         _ => return Ok(()),
     };
     let why = stack.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
@@ -235,6 +238,7 @@ mod tests {
             parameters: BTreeMap::from([("VpcId".to_owned(), "vpc-1".to_owned()), ("Old".to_owned(), "1".to_owned())]),
             outputs: BTreeMap::new(),
             tags: BTreeMap::from([("team".to_owned(), "a".to_owned()), ("aws:x".to_owned(), "b".to_owned())]),
+            is_protected: false,
         }
     }
 
@@ -273,10 +277,8 @@ mod tests {
     fn a_stack_that_takes_no_change_names_the_way_out() {
         for status in ["UPDATE_ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"] {
             let error = refuse_what_is_stuck("s", &stack(status)).unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("the stack s is {status} (why): ")) && error.contains("--stack-name s"),
-                "{error}"
-            );
+            let way = if status == "DELETE_FAILED" { "goldsmith retire" } else { "--stack-name s" };
+            assert!(error.starts_with(&format!("the stack s is {status} (why): ")) && error.contains(way), "{error}");
         }
         for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"] {
             refuse_what_is_stuck("s", &stack(status)).unwrap();

@@ -117,7 +117,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         output::json(&stack)?;
         return Ok(Exit::Success);
     }
-    let how = if changed.is_empty() { "is up to date" } else { "is deployed" };
+    let how = if prepared.is_none() { "is up to date" } else { "is deployed" };
     output::line(&format!("The stack {} {how} in {}, version {version}.", stack.stack, stack.region))?;
     let again = globals.again();
     output::line(&format!("  See what a first build needs:  {again} doctor"))?;

@@ -11,6 +11,8 @@ use crate::watch::Patience;
 
 /// How often something is said while nothing fails.
 const EVERY: Duration = Duration::from_secs(10);
+/// The type of the stack itself.
+const STACK: &str = "AWS::CloudFormation::Stack";
 /// The status of a stack that is gone.
 const GONE: &str = "DELETE_COMPLETE";
 
@@ -29,6 +31,8 @@ pub(crate) struct Progress<'a> {
     pace: Pace,
     say: &'a dyn Fn(&str),
     latest: Option<String>,
+    /// Whether the stack itself has said something since the change began: what it says of its status before may be old.
+    is_fresh: bool,
     done: BTreeSet<String>,
     failures: Vec<String>,
 }
@@ -53,13 +57,20 @@ impl<'a> Progress<'a> {
     /// Of the stack with this id.
     pub(crate) fn new(stacks: &'a Stacks, id: &'a str, pace: Pace, say: &'a dyn Fn(&str)) -> Self {
         let (done, failures) = (BTreeSet::new(), Vec::new());
-        Self { stacks, id, pace, say, latest: None, done, failures }
+        Self { stacks, id, pace, say, latest: None, is_fresh: false, done, failures }
     }
 
     /// Takes what CloudFormation has said so far for known.
     pub(crate) async fn skip_what_was(&mut self) -> Result<()> {
-        self.latest = self.stacks.events(self.id, None).await?.pop().map(|event| event.id);
-        Ok(())
+        let mut patience = Patience::default();
+        loop {
+            let look = async { Ok(self.stacks.newest_event(self.id).await?) }.await;
+            if let Some(newest) = patience.take(look)? {
+                self.latest = newest;
+                return Ok(());
+            }
+            sleep(self.pace.pause).await;
+        }
     }
 
     /// Waits until nothing changes any more. `expected` resources change; none: it is not known.
@@ -81,7 +92,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// The stack's status once it has settled. The events come first, so that none of the last ones is missed.
+    /// The stack's status once it has settled. The events are read after it, so that none of the last ones is missed.
     async fn look(&mut self) -> goldsmith_cloud::Result<Option<String>> {
         let stack = self.stacks.find(self.id).await?;
         for event in self.stacks.events(self.id, self.latest.as_deref()).await? {
@@ -90,12 +101,13 @@ impl<'a> Progress<'a> {
         }
         Ok(match stack {
             None => Some(GONE.to_owned()),
-            Some(stack) if stack.is_busy() || stack.is_proposed() => None,
+            Some(stack) if stack.is_busy() || stack.is_proposed() || !self.is_fresh => None,
             Some(stack) => Some(stack.status),
         })
     }
 
     fn note(&mut self, event: &Event) {
+        self.is_fresh |= event.kind == STACK;
         match event.outcome() {
             Outcome::Done => drop(self.done.insert(event.resource.clone())),
             Outcome::Failed => {

@@ -18,6 +18,7 @@ const CODE: &str = "CodeUri: functions.zip";
 const DEFINITION_URI: &str = "DefinitionUri: ../statemachine/image-build.asl.json";
 /// The first property of the table, before which its name may stand.
 const TABLE: &str = "      BillingMode: PAY_PER_REQUEST\n";
+const TABLE_POLICY: &str = "    Type: AWS::DynamoDB::Table\n    DeletionPolicy: RetainExceptOnCreate";
 const TABLE_NAME: &str = "      TableName: ";
 /// The architectures of Lambda.
 const ARCHITECTURES: [&str; 2] = ["x86_64", "arm64"];
@@ -92,6 +93,8 @@ impl Release {
         ];
         // CloudFormation takes over only what has its name in the template itself, not by a reference.
         changes.extend(table.map(|table| (TABLE, format!("{TABLE_NAME}{table}\n{TABLE}"))));
+        // It is older than the stack: not even a first deployment that fails may remove it.
+        changes.extend(table.map(|_| (TABLE_POLICY, TABLE_POLICY.replace("RetainExceptOnCreate", "Retain"))));
         changes.into_iter().try_fold(self.template.clone(), |text, (place, by)| {
             let times = text.matches(place).count();
             if times != 1 {
@@ -156,6 +159,7 @@ mod tests {
         assert_eq!(table_of(&plain), None);
         let taken = release.template(&uploaded(), Some("old-Table-1")).unwrap();
         assert_eq!(table_of(&taken), Some("old-Table-1"));
+        assert!(taken.contains("Type: AWS::DynamoDB::Table\n    DeletionPolicy: Retain #"), "{taken}");
         // A release for arm64 has its own word for it.
         let arm = Release { template: TEMPLATE.replace("[x86_64]", "[arm64]"), ..release };
         assert_eq!(arm.template(&uploaded(), None).unwrap(), plain);

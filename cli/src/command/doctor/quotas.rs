@@ -20,8 +20,8 @@ const STANDARD: [char; 9] = ['a', 'c', 'd', 'h', 'i', 'm', 'r', 't', 'z'];
 const NOT_STANDARD: [&str; 4] = ["dl", "hpc", "inf", "trn"];
 /// What new accounts may have; below it, a few builds at once already wait for each other's functions.
 const FEW_FUNCTIONS: i32 = 50;
-/// A quota that leaves next to nothing for the many functions of one build and the tick.
-const TOO_FEW_FUNCTIONS: i32 = 10;
+/// What a new account has, and what one build needs with the ticks beside it.
+const ENOUGH_FOR_ONE_BUILD: i32 = 10;
 
 pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
     let (ec2, home) = (Ec2::new(config), home_region(config));
@@ -85,11 +85,10 @@ fn judge_concurrency(limit: i32) -> Finding {
         return Finding::good(CONCURRENCY, format!("{limit} Lambda functions may run at once."));
     }
     let message = format!("Only {limit} Lambda functions may run at once in this Region");
-    // The first call of each state that waits holds its function for a minute, and a build has a state for each Region.
-    if limit <= TOO_FEW_FUNCTIONS {
-        return Finding::problem(CONCURRENCY, format!("{message}: a build in several Regions needs more."), ask);
+    if limit < ENOUGH_FOR_ONE_BUILD {
+        return Finding::problem(CONCURRENCY, format!("{message}: a single build needs more."), ask);
     }
-    Finding::note(CONCURRENCY, format!("{message}: enough for few builds."), ask)
+    Finding::note(CONCURRENCY, format!("{message}: enough for few builds at a time."), ask)
 }
 
 #[cfg(test)]
@@ -115,8 +114,8 @@ mod tests {
     #[test]
     fn a_new_accounts_functions_are_told() {
         assert_eq!(
-            [10, 20, 1000].map(|limit| judge_concurrency(limit).verdict),
-            [Verdict::Problem, Verdict::Note, Verdict::Good]
+            [5, 10, 20, 1000].map(|limit| judge_concurrency(limit).verdict),
+            [Verdict::Problem, Verdict::Note, Verdict::Note, Verdict::Good]
         );
     }
 

@@ -29,23 +29,30 @@ const FIND_GROUP: &str = "logs:DescribeLogGroups";
 pub(super) async fn examine(config: &SdkConfig, settings: Option<&Settings>) -> Vec<Finding> {
     let Some(settings) = settings else { return Vec::new() };
     let iam = Iam::new(config);
-    let found = match iam.role_of(&settings.instance_profile).await {
-        Ok(Some(role)) => match refused(&iam, &role, &settings.log_group).await {
-            Ok(refused) => judge(&role, &refused),
-            Err(error) => Finding::unseen(NAME, "iam:SimulatePrincipalPolicy", &error),
-        },
-        Ok(None) => {
-            let message = format!("The instance profile {} does not exist, or has no role.", settings.instance_profile);
-            Finding::problem(NAME, message, "`goldsmith deploy` makes it again.")
-        }
-        Err(error) => Finding::unseen(NAME, "iam:GetInstanceProfile", &error),
-    };
-    let rights_lack = found.verdict == super::finding::Verdict::Problem;
+    let mut found = Vec::new();
+    for profile in &settings.instance_profiles {
+        found.push(profile_of(&iam, profile, &settings.log_group).await);
+    }
+    let rights_lack = found.iter().any(|one| one.verdict == super::finding::Verdict::Problem);
     let host = match ServiceSettings::new(config).default_host_role().await {
         Ok(role) => judge_host(role.as_deref(), rights_lack),
         Err(error) => Some(Finding::unseen("default-host-role", "ssm:GetServiceSetting", &error)),
     };
-    std::iter::once(found).chain(host).collect()
+    found.into_iter().chain(host).collect()
+}
+
+async fn profile_of(iam: &Iam, profile: &str, log_group: &str) -> Finding {
+    match iam.role_of(profile).await {
+        Ok(Some(role)) => match refused(iam, &role, log_group).await {
+            Ok(refused) => judge(&role, &refused),
+            Err(error) => Finding::unseen(NAME, "iam:SimulatePrincipalPolicy", &error),
+        },
+        Ok(None) => {
+            let message = format!("The instance profile {profile} does not exist, or has no role.");
+            Finding::problem(NAME, message, "`goldsmith deploy` makes it again.")
+        }
+        Err(error) => Finding::unseen(NAME, "iam:GetInstanceProfile", &error),
+    }
 }
 
 async fn refused(iam: &Iam, role: &str, group: &str) -> Result<Vec<String>, CloudError> {
@@ -68,7 +75,7 @@ fn judge(role: &str, refused: &[String]) -> Finding {
     if refused.is_empty() {
         return Finding::good(NAME, format!("The role {name} may do what instances need."));
     }
-    let message = format!("The role {name} of build instances may not do: {}.", refused.join(", "));
+    let message = format!("The role {name} of instances may not do: {}.", refused.join(", "));
     let remedy = "`goldsmith deploy` gives it the stack's own policy again; if they stay refused, look at the permissions \
                   boundary and at the policies of your organization.";
     Finding::problem(NAME, message, remedy)
@@ -98,7 +105,7 @@ mod tests {
         let role = "arn:aws:iam::000000000000:role/path/g-BuildRole-1";
         assert_eq!(judge(role, &[]).verdict, Verdict::Good);
         let found = judge(role, &["logs:PutLogEvents".to_owned()]);
-        assert_eq!(found.message, "The role g-BuildRole-1 of build instances may not do: logs:PutLogEvents.");
+        assert_eq!(found.message, "The role g-BuildRole-1 of instances may not do: logs:PutLogEvents.");
         assert_eq!(judge_host(None, true), None);
         assert!(judge_host(Some("r"), true).unwrap().message.contains("write no output"));
         assert!(judge_host(Some("r"), false).unwrap().message.contains("use their own"));

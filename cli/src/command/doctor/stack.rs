@@ -15,7 +15,8 @@ use crate::version::compare;
 pub(super) struct Settings {
     pub(super) subnets: Vec<String>,
     pub(super) security_group: String,
-    pub(super) instance_profile: String,
+    /// Names of the instance profiles of builds and, where the stack has one for them, of tests.
+    pub(super) instance_profiles: Vec<String>,
     pub(super) log_group: String,
 }
 
@@ -24,11 +25,12 @@ impl Settings {
         let value = |name: &str| function.environment.get(name).cloned().unwrap_or_default();
         let subnets = value("GOLDSMITH_SUBNETS");
         // CloudFormation refers to a profile by its name, the local AWS by its ARN.
-        let profile = value("GOLDSMITH_INSTANCE_PROFILE");
+        let profiles = ["GOLDSMITH_INSTANCE_PROFILE", "GOLDSMITH_TEST_INSTANCE_PROFILE"].map(value);
+        let names = profiles.iter().filter_map(|profile| profile.rsplit('/').next().filter(|name| !name.is_empty()));
         Self {
             subnets: subnets.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect(),
             security_group: value("GOLDSMITH_SECURITY_GROUP"),
-            instance_profile: profile.rsplit('/').next().unwrap_or_default().to_owned(),
+            instance_profiles: names.map(str::to_owned).collect(),
             log_group: value("GOLDSMITH_LOG_GROUP"),
         }
     }

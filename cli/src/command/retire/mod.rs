@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use goldsmith_cloud::aws::{SdkConfig, home_region};
-use goldsmith_cloud_account::{Stack, Stacks};
+use goldsmith_cloud_account::{Artifacts, Stack, Stacks, caller};
 use goldsmith_cloud_ec2::Ec2;
 use goldsmith_store::ImageStatus;
 use serde::Serialize;
@@ -46,6 +46,8 @@ struct Left {
     bucket: Option<String>,
     /// Images with an AMI.
     images: usize,
+    /// The bucket that it was deployed from, as other stacks of the account and Region are.
+    artifacts: String,
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
@@ -58,12 +60,21 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
             globals.stack
         )));
     };
+    if stack.is_protected {
+        let unprotect = "update-termination-protection --no-enable-termination-protection";
+        let (aws, name) = (aws(globals), &globals.stack);
+        return Err(invalid(format!(
+            "the stack {name} is protected from deletion, and nothing was removed: `{aws} cloudformation {unprotect} \
+             --stack-name {name}` takes the protection away"
+        )));
+    }
     let mut left = Left {
         stack: globals.stack.clone(),
         region: home_region(&config),
         table: stack.outputs.get("Table").cloned(),
         bucket: stack.outputs.get("Bucket").cloned(),
         images: 0,
+        artifacts: Artifacts::new(&config, &caller(&config).await?).bucket().to_owned(),
     };
     // Where a deletion has failed half-way, the parameter that names the parts may be gone, and then no build can run.
     let connection = Connection::find(&config, &globals.stack).await?;
@@ -103,11 +114,10 @@ async fn tell(globals: &Globals, connection: Option<&Connection>, images: usize)
     let running = connection.executions.running(&connection.state_machine).await?.len();
     let pipelines = connection.store.pipeline_names().await?.len();
     output::say(&format!(
-        "The stack {} in {} has {}, {} that run, and {}, which stay.",
+        "The stack {} in {} has {} and {}, which stay; {running} of its builds run. Logs, alarms and events that were given up go.",
         globals.stack,
         connection.region,
         count(pipelines, "pipeline"),
-        count(running, "build"),
         count(images, "image"),
     ));
     Ok(())
@@ -150,11 +160,9 @@ impl Left {
             lines.push(format!("  the bucket {bucket}, with work orders"));
             lines.push(format!("    remove it:                    {aws} s3 rb --force s3://{bucket}"));
         }
-        lines.push(format!("  {}, with their AMIs and parameters in all Regions", count(self.images, "image")));
+        lines.push(format!("  {}, with AMIs and parameters in all Regions", count(self.images, "image")));
         lines.push(format!("    remove all AMIs of the stack: {again} clean --images"));
-        lines.push(
-            "  the bucket goldsmith-artifacts-ACCOUNT-REGION, which other stacks may be deployed from".to_owned(),
-        );
+        lines.push(format!("  the bucket {}, which other stacks may be deployed from", self.artifacts));
         lines
     }
 }
@@ -181,6 +189,7 @@ mod tests {
             table: Some("s-Table-1".to_owned()),
             bucket: Some("s-bucket-1".to_owned()),
             images: 1,
+            artifacts: "goldsmith-artifacts-123456789012-eu-west-1".to_owned(),
         };
         let globals = Cli::parse_from(["goldsmith", "--stack", "s", "--profile", "p", "images"]).globals;
         let lines = left.lines(&globals).join("\n");
@@ -188,7 +197,7 @@ mod tests {
             "goldsmith --stack s --profile p deploy --table s-Table-1\n",
             "aws --profile p dynamodb delete-table --table-name s-Table-1\n",
             "aws --profile p s3 rb --force s3://s-bucket-1\n",
-            "  1 image, with their AMIs",
+            "  1 image, with AMIs",
             "goldsmith --stack s --profile p clean --images\n",
         ] {
             assert!(lines.contains(expected), "{expected}: {lines}");

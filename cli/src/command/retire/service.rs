@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use goldsmith_cloud::{Instance, Machines, Tags};
 use goldsmith_store::BuildStatus;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::sleep;
 
 use crate::command::{cancel, schedules};
 use crate::connection::Connection;
@@ -14,16 +16,19 @@ use crate::exit::{Exit, Stop};
 use crate::output;
 use crate::watch::{PAUSE, Patience};
 
-/// Error name of an execution that was stopped here.
-const ERROR: &str = "Goldsmith.Cancelled";
-/// Its cause, for people.
+/// Cause of an execution that was stopped here, for people.
 const CAUSE: &str = "stopped with `goldsmith retire`";
 /// Tag with the stack's name, on everything that a build makes.
 const TAG_STACK: &str = "goldsmith:stack";
 /// Tag with the home Region of that stack.
 const TAG_HOME: &str = "goldsmith:home";
-/// Rounds of stopping what runs: a build that began before the retirement may show only now.
-const ROUNDS: u32 = 5;
+/// Rounds of stopping what runs.
+const ROUNDS: u32 = 20;
+/// Looks in a row in which nothing runs: the list of executions is eventually consistent (Step Functions API reference,
+/// ListExecutions), as the table's index is, so that a build that began just before the retirement may show a little later.
+const QUIET_LOOKS: u32 = 3;
+/// Between two looks.
+const BETWEEN: Duration = Duration::from_secs(2);
 /// Looks for instances to be gone: EC2 takes up to some minutes.
 const LOOKS: u32 = 300;
 /// Builds are listed by the time at which they are to be looked at: all are, before this one.
@@ -42,14 +47,18 @@ impl Service<'_> {
     pub(super) async fn end(&self) -> Result<()> {
         self.connection.store.retire(Timestamp::now()).await?;
         schedules::remove(self.connection).await?;
+        let mut quiet = 0;
         for _ in 0..ROUNDS {
             let builds = self.builds().await?;
-            if builds.is_empty() {
+            quiet = if builds.is_empty() { quiet + 1 } else { 0 };
+            if quiet == QUIET_LOOKS {
                 return self.end_instances().await;
             }
             self.stop(&builds).await?;
+            sleep(BETWEEN).await;
         }
-        let message = format!("builds of the stack {} go on: look at {} images", self.connection.stack, self.again);
+        let message =
+            format!("builds of the stack {} go on: `{} images` lists them", self.connection.stack, self.again);
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 
@@ -67,7 +76,7 @@ impl Service<'_> {
             output::say(&format!("Stopping build {build}"));
             let recorded = self.connection.store.build(build).await?.map(|record| record.execution);
             let arn = recorded.unwrap_or_else(|| self.connection.execution_arn(build));
-            self.connection.executions.stop(&arn, ERROR, CAUSE).await?;
+            self.connection.executions.stop(&arn, cancel::ERROR, CAUSE).await?;
         }
         for build in builds {
             cancel::closed(self.connection, build, &self.again).await?;
@@ -92,7 +101,7 @@ impl Service<'_> {
                     let message = format!("instances of the stack {} in {region} do not end", self.connection.stack);
                     return Err(Stop { exit: Exit::Aws, message }.into());
                 }
-                tokio::time::sleep(PAUSE).await;
+                sleep(PAUSE).await;
             }
             let left = self.machines.volumes_left(&region, TAG_STACK, &self.connection.stack).await?;
             for volume in left.into_iter().filter(|volume| self.owns(&volume.tags)) {

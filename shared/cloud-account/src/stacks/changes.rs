@@ -16,7 +16,7 @@ use super::{Proposal, Stacks, Value};
 pub enum ChangeSet {
     /// CloudFormation has not computed it yet.
     Pending,
-    /// It can be executed; the changes, in CloudFormation's order.
+    /// It can be executed; the changes, in CloudFormation's order. None: only outputs change.
     Ready(Vec<Change>),
     /// The stack is like this already.
     Nothing,
@@ -64,11 +64,12 @@ impl Stacks {
         let call = self.client.create_change_set().stack_name(&proposal.stack).change_set_name(&proposal.change_set);
         let call = call.change_set_type(kind).template_url(&proposal.template_url);
         let call = call.capabilities(Capability::CapabilityIam).capabilities(Capability::CapabilityAutoExpand);
-        // A retired stack's table, which the template then names, is taken over.
-        let call = call.import_existing_resources(true);
+        // The table of a retired stack, which the template then names.
+        let call = call.import_existing_resources(proposal.takes_over);
         let call = call.set_parameters(Some(parameters_of(proposal))).set_tags(Some(tags_of(proposal)));
-        // What a first deployment has made when it fails is of no use to anybody.
-        let call = if proposal.creates { call.on_stack_failure(OnStackFailure::Delete) } else { call };
+        // What a first deployment has made when it fails is of no use to anybody; what it has taken over is.
+        let is_all_new = proposal.creates && !proposal.takes_over;
+        let call = if is_all_new { call.on_stack_failure(OnStackFailure::Delete) } else { call };
         match call.send().await.map_err(failure("CreateChangeSet", &self.region)) {
             Err(error) if error.code == "AlreadyExistsException" => Ok(()),
             made => made.map(drop),
@@ -96,9 +97,19 @@ impl Stacks {
             changes.extend(found.filter_map(|change| change.resource_change).map(change_of));
             next = page.next_token;
             if next.is_none() {
-                return Ok(if changes.is_empty() { ChangeSet::Nothing } else { ChangeSet::Ready(changes) });
+                return Ok(ChangeSet::Ready(changes));
             }
         }
+    }
+
+    /// How many change sets the stack has.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn change_sets(&self, stack: &str) -> Result<usize> {
+        let pages = self.client.list_change_sets().stack_name(stack).into_paginator().items().send();
+        let all = pages.collect::<std::result::Result<Vec<_>, _>>().await;
+        Ok(all.map_err(failure("ListChangeSets", &self.region))?.len())
     }
 
     /// Begins to make the change.
@@ -217,6 +228,7 @@ mod tests {
             stack: "s".to_owned(),
             change_set: "c".to_owned(),
             creates,
+            takes_over: false,
             template_url: "https://host/t".to_owned(),
             parameters: BTreeMap::from([
                 ("A".to_owned(), Value::Given("1".to_owned())),
@@ -232,5 +244,23 @@ mod tests {
         let sent = replay.sent();
         assert!(sent[0].body.contains("OnStackFailure=DELETE") && sent[0].body.contains("ChangeSetType=CREATE"));
         assert!(!sent[1].body.contains("OnStackFailure") && sent[1].body.contains("UsePreviousValue=true"));
+        assert!(sent[1].body.contains("ImportExistingResources=false"), "{}", sent[1].body);
+    }
+
+    #[tokio::test]
+    async fn a_deployment_that_takes_a_table_over_is_never_deleted_whole() {
+        let replay = Replay::new([Canned::ok(MADE)]);
+        let proposal = Proposal {
+            stack: "s".to_owned(),
+            change_set: "c".to_owned(),
+            creates: true,
+            takes_over: true,
+            template_url: "https://host/t".to_owned(),
+            parameters: BTreeMap::new(),
+            tags: BTreeMap::new(),
+        };
+        Stacks::new(&replay.config()).propose(&proposal).await.unwrap();
+        let body = &replay.sent()[0].body;
+        assert!(body.contains("ImportExistingResources=true") && !body.contains("OnStackFailure"), "{body}");
     }
 }

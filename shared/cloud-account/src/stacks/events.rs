@@ -49,6 +49,16 @@ impl Event {
 }
 
 impl Stacks {
+    /// Id of the stack's newest event; none where it has none.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn newest_event(&self, stack: &str) -> Result<Option<String>> {
+        let page = self.client.describe_stack_events().stack_name(stack).send().await;
+        let page = page.map_err(failure("DescribeStackEvents", &self.region))?;
+        Ok(page.stack_events.unwrap_or_default().into_iter().find_map(|event| event.event_id))
+    }
+
     /// The stack's events after the one of this id, oldest first; all of them where there is none. `stack` is the stack's id
     /// where it may be gone: the events of a deleted stack are kept for 90 days.
     ///

@@ -35,6 +35,8 @@ pub struct Stack {
     pub outputs: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Whether CloudFormation refuses to delete it.
+    pub is_protected: bool,
 }
 
 impl Stack {
@@ -69,6 +71,8 @@ pub struct Proposal {
     pub change_set: String,
     /// Whether there is no stack yet.
     pub creates: bool,
+    /// Whether the template names a resource that is there already, and is to become part of the stack.
+    pub takes_over: bool,
     /// Where the template is in S3.
     pub template_url: String,
     /// Values of parameters.
@@ -103,6 +107,7 @@ impl Stacks {
             id,
             status: status.as_str().to_owned(),
             reason: found.stack_status_reason,
+            is_protected: found.enable_termination_protection.unwrap_or(false),
             parameters: found.parameters.unwrap_or_default().into_iter().filter_map(pair_of).collect(),
             outputs: found
                 .outputs

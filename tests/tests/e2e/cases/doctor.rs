@@ -124,10 +124,8 @@ fn plant(stack: &Stack) -> Planted {
     aws(&["ec2", "revoke-security-group-egress", "--group-id", &group, "--ip-permissions", EVERYTHING]);
 
     // The stack's parts: the instances' rights, a function that may not run, a rule that is off.
-    let role = named("BuildRole");
-    let policy = aws(&["iam", "get-role-policy", "--role-name", &role, "--policy-name", "build"]);
-    let policy = policy["PolicyDocument"].to_string();
-    aws(&["iam", "delete-role-policy", "--role-name", &role, "--policy-name", "build"]);
+    let (role, policy) = (named("BuildRole"), named("ServeCommands"));
+    aws(&["iam", "detach-role-policy", "--role-name", &role, "--policy-arn", &policy]);
     aws(&["lambda", "put-function-concurrency", "--function-name", &reap(), "--reserved-concurrent-executions", "0"]);
     let rule = physical(&|one| one["ResourceType"] == "AWS::Events::Rule");
     aws(&["events", "disable-rule", "--name", &rule]);
@@ -150,8 +148,7 @@ fn take_back(stack: &Stack, planted: &Planted) {
     let to = ["--destination-cidr-block", "0.0.0.0/0", "--gateway-id", gateway];
     aws(&[&["ec2", "create-route", "--route-table-id", table], &to[..]].concat());
     aws(&["ec2", "authorize-security-group-egress", "--group-id", group, "--ip-permissions", EVERYTHING]);
-    let name = ["--role-name", role, "--policy-name", "build", "--policy-document", policy];
-    aws(&[&["iam", "put-role-policy"], &name[..]].concat());
+    aws(&["iam", "attach-role-policy", "--role-name", role, "--policy-arn", policy]);
     aws(&["lambda", "delete-function-concurrency", "--function-name", &reap()]);
     aws(&["events", "enable-rule", "--name", rule]);
     aws(&["kms", "enable-key", "--key-id", key]);
