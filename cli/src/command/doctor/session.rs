@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
-use goldsmith_cloud::CloudError;
 use goldsmith_cloud::aws::SdkConfig;
+use goldsmith_cloud::{CloudError, Kind};
 use goldsmith_cloud_account::caller;
 
 use super::finding::Finding;
@@ -40,7 +40,10 @@ fn judge(error: &CloudError, profile: Option<&str>) -> Finding {
             Finding::problem(NAME, "The session of these credentials is over.", sign_in)
         }
         "NoCredentials" => {
-            let said = causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
+            // Where no source of credentials is set up, the SDK lists all that it has looked for.
+            let asked = causes.last().filter(|_| error.kind != Kind::Denied);
+            let said =
+                asked.and_then(|cause| cause.lines().next()).map(|cause| format!(": {cause}")).unwrap_or_default();
             let remedy = format!(
                 "Give --profile, set AWS_PROFILE, or sign in: `aws sso login{flag}`, or `aws login{flag}`. A profile with \
                  `credential_process` needs its program to work: run it by hand."
@@ -61,8 +64,6 @@ fn is_over(cause: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_cloud::Kind;
-
     use super::*;
 
     fn error(code: &str, source: Option<&str>) -> CloudError {
@@ -90,6 +91,12 @@ mod tests {
             let found = judge(&error(code, source), Some("p"));
             assert!(found.remedy.as_ref().is_some_and(|told| told.contains(remedy)), "{code}: {found:?}");
         }
+        let nowhere =
+            judge(&error("NoCredentials", Some("no credentials found in chain. Attempted:\n  Environment")), None);
+        assert_eq!(nowhere.message, "There are no usable AWS credentials.");
+        let asked =
+            CloudError { kind: Kind::Unanswered, ..error("NoCredentials", Some("the program failed\nat once")) };
+        assert_eq!(judge(&asked, None).message, "There are no usable AWS credentials: the program failed.");
         let found = judge(&error("NoCredentials", Some("the SSO token has expired")), None);
         assert!(found.remedy.unwrap().contains("`aws sso login`"));
     }
