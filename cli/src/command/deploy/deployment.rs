@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow};
 use goldsmith_cloud::aws::SdkConfig;
-use goldsmith_cloud_account::{Artifacts, Change, ChangeSet, Proposal, Stack, Stacks, Value, caller};
+use goldsmith_cloud_account::{Artifacts, Change, ChangeSet, Effect, Proposal, Stack, Stacks, Value, caller};
 use goldsmith_document::did_you_mean;
 use tokio::time::sleep;
 
@@ -86,12 +86,22 @@ impl<'a> Deployment<'a> {
             tags: tags(stack.as_ref(), wishes.tags.as_ref()),
         };
         self.stacks.propose(&proposal).await?;
-        let (change_set, creates) = (proposal.change_set, proposal.creates);
+        let (change_set, creates) = (proposal.change_set.clone(), proposal.creates);
         let id = self.stacks.find(self.stack).await?.map(|stack| stack.id);
         let id = id.ok_or_else(|| anyhow!("the stack {} is gone", self.stack))?;
         let found = self.changes(&change_set).await?;
         let prepared = Prepared { changes: Vec::new(), change_set, creates, id };
         match found {
+            // A table that is not there would be made, empty, under this name.
+            ChangeSet::Ready(changes)
+                if proposal.takes_over && !changes.iter().any(|one| one.effect == Effect::Import) =>
+            {
+                self.forget(&prepared).await?;
+                let name = table.unwrap_or_default();
+                Err(invalid(format!(
+                    "there is no table {name} that a stack could take over: `goldsmith retire` names it"
+                )))
+            }
             ChangeSet::Ready(changes) => Ok(Some(Prepared { changes, ..prepared })),
             ChangeSet::Refused(reason) => {
                 self.forget(&prepared).await?;

@@ -118,6 +118,9 @@ fn taken_up(stack: &Stack) {
     let table = left["table"].as_str().unwrap();
     assert_eq!(left["images"], 1);
     let package = package();
+    let refused = deploy(stack, &["--table", "mistyped", "--parameter", "Examples=no"], &package);
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(said(&refused).contains("there is no table mistyped"), "{}", said(&refused));
     let deployed = deploy(stack, &["--table", table, "--parameter", "Examples=no"], &package);
     assert!(deployed.status.success(), "{}", said(&deployed));
     assert!(said(&deployed).contains("taken over  Table"), "{}", said(&deployed));
