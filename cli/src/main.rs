@@ -11,6 +11,7 @@ mod local;
 mod output;
 mod parameters;
 mod render;
+mod tags;
 #[cfg(test)]
 mod testing;
 mod version;

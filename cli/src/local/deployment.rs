@@ -53,8 +53,8 @@ pub(crate) async fn ensure(
 ) -> Result<()> {
     let wanted = Deployed {
         zip: files::digest_of_file(&release.package)?,
-        definition: files::digest_of([release.definition.as_str()].into_iter()),
-        template: files::digest_of([release.template.as_str()].into_iter()),
+        definition: files::digest_of_bytes(release.definition.as_bytes()),
+        template: files::digest_of_bytes(release.template.as_bytes()),
     };
     if stack.deployed.as_ref() == Some(&wanted) {
         return Ok(());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{
-    RouteState, RouteTable as SdkTable, SecurityGroup as SdkGroup, State, SubnetState, VpcEndpoint,
+    InstanceTypeInfo, RouteState, RouteTable as SdkTable, SecurityGroup as SdkGroup, State, SubnetState, VpcEndpoint,
 };
 use goldsmith_cloud::Result;
 use goldsmith_cloud::aws::failure;
@@ -214,20 +214,37 @@ impl Ec2 {
     /// # Errors
     /// What AWS says.
     pub async fn types(&self, region: &str, names: &[&str]) -> Result<BTreeMap<String, TypeFacts>> {
+        let facts = |described: &InstanceTypeInfo| {
+            let vcpus = described.v_cpu_info()?.default_v_cpus()?;
+            Some(TypeFacts { architectures: architectures_of(described)?, vcpus })
+        };
+        self.described_types(region, names, facts).await
+    }
+
+    /// What is taken of instance types. By filter: EC2 refuses a list that names an unknown type, and a filter just does not
+    /// find it.
+    pub(crate) async fn described_types<T>(
+        &self,
+        region: &str,
+        names: &[&str],
+        take: impl Fn(&InstanceTypeInfo) -> Option<T>,
+    ) -> Result<BTreeMap<String, T>> {
         let request = self.0.client(region).describe_instance_types().filters(filter("instance-type", names));
         let mut pages = request.into_paginator().send();
         let mut found = BTreeMap::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(failure("DescribeInstanceTypes", region))?;
-            found.extend(page.instance_types().iter().filter_map(|described| {
-                let runs = described.processor_info()?.supported_architectures().iter();
-                let architectures = runs.map(|architecture| architecture.as_str().to_owned()).collect();
-                let vcpus = described.v_cpu_info()?.default_v_cpus()?;
-                Some((described.instance_type()?.as_str().to_owned(), TypeFacts { architectures, vcpus }))
-            }));
+            let types = page.instance_types().iter();
+            found.extend(types.filter_map(|one| Some((one.instance_type()?.as_str().to_owned(), take(one)?))));
         }
         Ok(found)
     }
+}
+
+/// The architectures that instances of a type may have.
+pub(crate) fn architectures_of(described: &InstanceTypeInfo) -> Option<Vec<String>> {
+    let runs = described.processor_info()?.supported_architectures().iter();
+    Some(runs.map(|architecture| architecture.as_str().to_owned()).collect())
 }
 
 fn to_table(table: &SdkTable) -> RouteTable {

@@ -17,6 +17,7 @@ use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, MetadataOptions
 use jiff::Timestamp;
 
 use crate::Ec2;
+use crate::account::architectures_of;
 use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications};
 
 /// Every state but `terminated`.
@@ -74,21 +75,9 @@ impl Machines for Ec2 {
         Ok(instances)
     }
 
-    /// By filter: EC2 refuses a list that names an unknown type, and a filter just does not find it.
     async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
         let wanted: Vec<&str> = types.iter().map(String::as_str).collect();
-        let request = self.0.client(region).describe_instance_types().filters(filter("instance-type", &wanted));
-        let mut pages = request.into_paginator().send();
-        let mut found = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(failure("DescribeInstanceTypes", region))?;
-            found.extend(page.instance_types().iter().filter_map(|described| {
-                let runs = described.processor_info()?.supported_architectures().iter();
-                let runs = runs.map(|architecture| architecture.as_str().to_owned()).collect();
-                Some((described.instance_type()?.as_str().to_owned(), runs))
-            }));
-        }
-        Ok(found)
+        self.described_types(region, &wanted, architectures_of).await
     }
 
     async fn console(&self, region: &str, id: &str) -> Result<String> {

@@ -8,10 +8,8 @@ use goldsmith_cloud::{Images, Machines, Tags};
 use goldsmith_store::Store;
 use serde::Serialize;
 
-/// Tag with the stack's name, on everything that a build makes.
-const TAG_STACK: &str = "goldsmith:stack";
-/// Tag with the home Region of that stack: a stack of the same name may live in another Region.
-const TAG_HOME: &str = "goldsmith:home";
+use crate::tags::{TAG_STACK, has_home};
+
 /// Tag with the build's id.
 const TAG_BUILD: &str = "goldsmith:build";
 /// Tag with the image that is built.
@@ -123,9 +121,9 @@ impl Leftovers {
         Ok(found)
     }
 
-    /// Whether a resource of a stack of this name is of this very one. What carries no home was made before there was one.
+    /// Whether a resource of a stack of this name is of this very one.
     fn owns(&self, tags: &Tags) -> bool {
-        tags.get(TAG_HOME).is_none_or(|home| *home == self.home)
+        has_home(tags, &self.home)
     }
 
     /// Whether the stack lives and knows the build; each is asked for once.
@@ -147,6 +145,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tags::TAG_HOME;
     use crate::testing::Stack;
 
     /// A stack is its name, and its home after an `@` where that is not [`HOME`].

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::progress::{Pace, Progress};
 use super::release::{Release, Uploaded, table_of};
 use crate::exit::{Exit, Stop, invalid};
-use crate::local::files::{digest_of, digest_of_bytes};
+use crate::local::files::digest_of_bytes;
 use crate::watch::Patience;
 
 /// Looks for a change set: CloudFormation takes seconds, and with many resources up to some minutes.
@@ -57,7 +57,7 @@ impl<'a> Deployment<'a> {
     /// The stack as it is, once nothing changes it any more.
     pub(crate) async fn settled(&self) -> Result<Option<Stack>> {
         let found = self.stacks.find(self.stack).await?;
-        let Some(stack) = found.filter(|stack| stack.is_busy()) else { return Ok(self.stacks.find(self.stack).await?) };
+        let Some(stack) = found.as_ref().filter(|stack| stack.is_busy()) else { return Ok(found) };
         (self.say)(&format!("The stack is {}: waiting for the end of that.", stack.status));
         Progress::new(&self.stacks, &stack.id, self.pace, self.say).follow(0).await?;
         Ok(self.stacks.find(self.stack).await?)
@@ -120,11 +120,10 @@ impl<'a> Deployment<'a> {
         let zip = std::fs::read(&release.package).with_context(|| format!("cannot read {path}"))?;
         (self.say)(&format!("Uploading to the bucket {}.", artifacts.bucket()));
         let code = artifacts.put(&format!("{}.zip", digest_of_bytes(&zip)), zip).await?;
-        let definition = release.definition.clone();
-        let definition =
-            artifacts.put(&format!("{}.json", digest_of([definition.as_str()].into_iter())), definition.into()).await?;
+        let definition = release.definition.as_bytes();
+        let definition = artifacts.put(&format!("{}.json", digest_of_bytes(definition)), definition.to_vec()).await?;
         let template = release.template(&Uploaded { code, definition }, table)?;
-        let key = format!("{}.yaml", digest_of([template.as_str()].into_iter()));
+        let key = format!("{}.yaml", digest_of_bytes(template.as_bytes()));
         artifacts.put(&key, template.into()).await?;
         Ok(artifacts.url(&key))
     }

@@ -14,14 +14,11 @@ use crate::command::{cancel, schedules};
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
 use crate::output;
+use crate::tags::{TAG_STACK, has_home};
 use crate::watch::{PAUSE, Patience};
 
 /// Cause of an execution that was stopped here, for people.
 const CAUSE: &str = "stopped with `goldsmith retire`";
-/// Tag with the stack's name, on everything that a build makes.
-const TAG_STACK: &str = "goldsmith:stack";
-/// Tag with the home Region of that stack.
-const TAG_HOME: &str = "goldsmith:home";
 /// Rounds of stopping what runs.
 const ROUNDS: u32 = 20;
 /// Looks in a row in which nothing runs: the list of executions is eventually consistent (Step Functions API reference,
@@ -123,7 +120,7 @@ impl Service<'_> {
 
     /// A stack of the same name in another Region keeps its own.
     fn owns(&self, tags: &Tags) -> bool {
-        tags.get(TAG_HOME).is_none_or(|home| *home == self.connection.region)
+        has_home(tags, &self.connection.region)
     }
 }
 
@@ -134,6 +131,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tags::TAG_HOME;
     use crate::testing::{STATE_MACHINE, Stack};
 
     fn service(stack: &Stack) -> Service<'_> {
