@@ -491,7 +491,7 @@ def main():
     check_pin(app, {"pin_request_origin": ["source_ip", "secure_transport"]})
     trust_loopback(app)
     endpoint = Endpoint(options.ec2)
-    authorise, denied_keys = permissions.install(endpoint, check_pin)
+    authorise, denied_keys, guard_schedules = permissions.install(endpoint, check_pin)
     route_ec2(app, endpoint, authorise, denied_keys)
     hand_over_networks(endpoint)
     keep_what_is_in_use(endpoint)
@@ -503,6 +503,7 @@ def main():
     patch_step_functions()
     tell_of_inner_states()
     scheduler.install(check_pin)
+    guard_schedules(app)
     # The emulator's Runtime API writes header and body apart; with Nagle's algorithm a warm call costs 40 ms more.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     if options.parent:

@@ -5,7 +5,7 @@ call is checked on every resource that it touches, each with the tags that it ha
 """
 
 import json
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 KINDS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group"}
 # What EBS does with a key in the name of who launches or copies (EBS user guide, "Requirements for Amazon EBS encryption").
@@ -93,6 +93,11 @@ class Call:
             account = "" if name.startswith("/aws/") else self.account
             yield self.action, f"arn:aws:ssm:{self.region}:{account}:parameter/{name.removeprefix('/')}", {}
 
+    def schedule_role(self):
+        """The role that a schedule calls its target by."""
+        if "RoleArn" in self.parameters:
+            yield "iam:PassRole", self.parameters["RoleArn"], {"iam:PassedToService": "scheduler.amazonaws.com"}
+
     def machine(self):
         """The state machine whose token this is. An unknown token, Step Functions itself refuses."""
         from ministack.services import stepfunctions
@@ -138,6 +143,27 @@ def parameters_of(service, headers, body):
     return headers.get("x-amz-target", "").rpartition(".")[2], flat
 
 
+def more_exact(service, headers, path, body, query_params):
+    """What the emulator names otherwise than AWS: schedules by the default group, streams of logs as their group, rules of the
+    default bus with that bus, and instance profiles and whose rights are simulated not at all."""
+    if service == "iam":
+        asked = {key: value[0] for key, value in query_params.items() if key in ("InstanceProfileName", "PolicySourceArn")}
+        simulated = asked.get("PolicySourceArn", "").split(":", 5)[5:]
+        return f"instance-profile/{asked['InstanceProfileName']}" if "InstanceProfileName" in asked else "".join(simulated)
+    if service == "scheduler" and path.startswith("/schedules/"):
+        group = (query_params.get("groupName") or [""])[0] or json.loads(body or b"{}").get("GroupName", "default")
+        return f"schedule/{group}/{unquote(path.removeprefix('/schedules/'))}"
+    if service == "logs":
+        request = json.loads(body or b"{}")
+        if "logGroupName" in request and "logStreamName" in request:
+            return f"log-group:{request['logGroupName']}:log-stream:{request['logStreamName']}"
+    if service == "events" and headers.get("x-amz-target", "").endswith("Rule"):
+        request = json.loads(body or b"{}")
+        if request.get("EventBusName", "default") == "default":
+            return f"rule/{request['Name']}"
+    return None
+
+
 def tags_in(inventory):
     """Tags of every resource of the endpoint, by id."""
     found = {}
@@ -149,14 +175,24 @@ def tags_in(inventory):
 
 
 def install(endpoint, check_pin):
-    """Takes these calls from the emulator's own check. Returns what checks one call and answers when it is denied, and what
-    names the keys that a call's caller may not use: EC2 does not refuse such a call, but fails what comes of it."""
+    """Takes these calls from the emulator's own check. Returns what checks one call and answers when it is denied; what names
+    the keys that a call's caller may not use, since EC2 does not refuse such a call, but fails what comes of it; and what
+    guards schedules."""
     from ministack.core import iam_actions, iam_evaluator, responses, router
 
     check_pin(iam_evaluator, {
         "enforce": ["access_key_id", "iam_action", "service", "region", "resource_arn", "service_context"],
     })
-    enforce = iam_evaluator.enforce
+    check_pin(iam_actions, {
+        "extract_resource_arn": ["service", "method", "path", "headers", "body", "query_params", "region", "account_id"],
+    })
+    enforce, resource_of = iam_evaluator.enforce, iam_actions.extract_resource_arn
+
+    def resource_arn(service, method, path, headers, body, query_params, region, account_id):
+        found = more_exact(service, headers, path, body, query_params)
+        if found:
+            return f"arn:aws:{service}:{'' if service == 'iam' else region}:{account_id}:{found}"
+        return resource_of(service, method, path, headers, body, query_params, region, account_id)
 
     def emulators(access_key_id, iam_action, *rest, **named):
         return None if iam_action in TOUCHED else enforce(access_key_id, iam_action, *rest, **named)
@@ -202,5 +238,21 @@ def install(endpoint, check_pin):
             service, action, denied.principal_arn, request, headers=headers, resource_arn=resource,
             explicit_deny=denied.decision == "Deny")
 
-    iam_evaluator.enforce = emulators
-    return authorise, denied_keys
+    def guard_schedules(app):
+        """Whoever makes a schedule hands a role to the Scheduler, which takes the right to it."""
+        handler = app.SERVICE_HANDLERS["scheduler"]
+
+        async def scheduler(method, path, headers, body, query_params):
+            if method in ("POST", "PUT") and path.startswith("/schedules/"):
+                call = Call("", json.loads(body).get("Target", {}), responses.get_region(), responses.get_account_id(), {})
+                key = router.extract_access_key_id(headers, query_params)
+                for action, resource, context in call.schedule_role():
+                    denied = enforce(key, action, "iam", call.region, resource_arn=resource, service_context=context)
+                    if denied:
+                        return refusal("scheduler", action, resource, denied, headers)
+            return await handler(method, path, headers, body, query_params)
+
+        app.SERVICE_HANDLERS["scheduler"] = scheduler
+
+    iam_evaluator.enforce, iam_actions.extract_resource_arn = emulators, resource_arn
+    return authorise, denied_keys, guard_schedules

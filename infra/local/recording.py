@@ -1,8 +1,8 @@
-"""Keeps every question that the emulator asks its policies about a role's call, for a judge that is not the emulator.
+"""Keeps every question that the emulator asks its policies about a call, for a judge that is not the emulator.
 
-One JSON line for each distinct call: role, action, resource, condition keys, whether it was allowed, and by which policies;
-and one line for the policies of each role, as often as they change. Calls that AWS makes by a role of the stack, and that the
-emulator does not check, are kept too: the state machine's and the Scheduler's.
+One JSON line for each distinct call: who made it (`role/NAME` or `user/NAME`), action, resource, condition keys, whether it was
+allowed, and by which policies; and one line for the policies of each role and user, as often as they change. Calls that AWS
+makes by a role of the stack, and that the emulator does not check, are kept too: the state machine's and the Scheduler's.
 """
 
 import hashlib
@@ -32,22 +32,29 @@ class Record:
                 file.write(line + "\n")
             return True
 
-    def call(self, account, role, action, resource, context, allowed):
-        from ministack.services import iam
-
-        digest = digest_of(documents(iam._roles.get(role) or {}, account))
-        if self.add(role=role, action=action, resource=resource, context=context, allowed=allowed, policies=digest):
-            for name, one in iam._roles.items():  # also those of roles that make no call
+    def call(self, account, principal, action, resource, context, allowed):
+        everyone = principals()
+        digest = digest_of(documents(everyone.get(principal) or {}, account))
+        if self.add(principal=principal, action=action, resource=resource, context=context, allowed=allowed, policies=digest):
+            for name, one in everyone.items():  # also those who make no call
                 found = documents(one, account)
-                self.add(role=name, policies=digest_of(found), documents=found)
+                self.add(principal=name, policies=digest_of(found), documents=found)
 
 
-def documents(role, account):
-    """The policies of a role, as they have been deployed."""
+def principals():
+    """Everyone who may be given policies."""
+    from ministack.services import iam
+
+    users = {f"user/{name}": one for name, one in iam._users.items()}
+    return {**users, **{f"role/{name}": one for name, one in iam._roles.items()}}
+
+
+def documents(principal, account):
+    """The policies of a role or user, as they have been deployed. Nobody gives users policies of their own here."""
     from ministack.core import iam_evaluator
 
-    attached = (iam_evaluator._resolve_managed_policy_document(arn, account) for arn in role.get("AttachedPolicies", []))
-    found = [*(role.get("InlinePolicies") or {}).values(), *attached]
+    attached = (iam_evaluator._resolve_managed_policy_document(arn, account) for arn in principal.get("AttachedPolicies", []))
+    found = [*(principal.get("InlinePolicies") or {}).values(), *attached]
     return [json.loads(one) if isinstance(one, str) else one for one in found if one]
 
 
@@ -82,17 +89,20 @@ def install(directory, check_pin):
             denied = enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
         finally:
             asked.reset(token)
-        # The first question is the one to the role's own policies. Whoever is no role may do everything.
-        if questions and questions[0].principal_type == "AssumedRole":
+        # The first question is the one to the caller's own policies. Of the account's root nobody asks: it may do everything.
+        if questions and questions[0].principal_type in ("AssumedRole", "User"):
             question = questions[0]
-            role = iam_evaluator._role_name_from_assumed_arn(question.principal_arn)
+            if question.principal_type == "User":
+                principal = f"user/{question.principal_arn.rpartition('/')[2]}"
+            else:
+                principal = f"role/{iam_evaluator._role_name_from_assumed_arn(question.principal_arn)}"
             context = {key: value for key, value in question.service_context.items() if value is not None}
             for key in service_context or {}:  # as whoever asks spells them
                 if key.lower() in context:
                     context[key] = context.pop(key.lower())
             context = {spelled(key): value for key, value in context.items()}
             context["aws:RequestedRegion"] = region
-            record.call(question.principal_account, role, iam_action, resource_arn, context, denied is None)
+            record.call(question.principal_account, principal, iam_action, resource_arn, context, denied is None)
         return denied
 
     def evaluated(ctx, policies, *limits):
@@ -149,4 +159,4 @@ def invoked(record, role, function):
     """The emulator invokes whatever the role may do, so nothing has allowed this but the judge to come."""
     _, _, _, region, account, *_ = function.split(":")
     context = {"aws:RequestedRegion": region}
-    record.call(account, role.rpartition("/")[2], "lambda:InvokeFunction", function, context, True)
+    record.call(account, f"role/{role.rpartition('/')[2]}", "lambda:InvokeFunction", function, context, True)

@@ -2,13 +2,15 @@
 //! kept of a run for the suites that come after this one.
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use aws_sdk_sfn::Client;
+use goldsmith_cloud_account::stack::StackParts;
 use goldsmith_tests::calls;
 use goldsmith_tests::history::run_of;
 use goldsmith_tests::outcomes::seen;
 use goldsmith_tests::record::{self, Executions};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stack::Stack;
 
@@ -16,6 +18,9 @@ const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.jso
 const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 /// Name and folder of the record of this suite.
 const RECORD: (&str, &str) = ("e2e", env!("CARGO_TARGET_TMPDIR"));
+
+/// What the people of stacks of cases' own have called: theirs are the deployments and retirements.
+static OF_OTHERS: Mutex<String> = Mutex::new(String::new());
 
 /// What an earlier run of the suite saw counts no more.
 pub(crate) fn forget() {
@@ -42,9 +47,21 @@ impl Stack {
         record::keep(Path::new(RECORD.1), RECORD.0, DEFINITION, executions).unwrap();
     }
 
-    /// Keeps the calls that the stack's roles have made, for the suite that asks another judge about them.
+    /// Keeps the calls that the stack's roles and the people of all stacks have made, and what the stack consists of, for the
+    /// suite that asks another judge about them.
     pub(crate) fn keep_calls(&self) {
-        calls::keep(Path::new(RECORD.1), RECORD.0, TEMPLATE, &self.calls()).unwrap();
+        let parts = self.block_on(StackParts::new(self.sdk()).parts(self.name())).unwrap();
+        let parts =
+            parts.into_iter().map(|part| json!({"type": part.kind, "resource": part.physical}).to_string() + "\n");
+        let lines = self.calls() + &OF_OTHERS.lock().unwrap() + &parts.collect::<String>();
+        calls::keep(Path::new(RECORD.1), RECORD.0, TEMPLATE, &lines).unwrap();
+    }
+
+    /// Adds the calls of a case's own stack to those that are kept.
+    pub(crate) fn add_calls(&self) {
+        let calls = self.calls();
+        let of_people = calls.lines().filter(|line| line.contains("\"principal\": \"user/"));
+        OF_OTHERS.lock().unwrap().extend(of_people.flat_map(|line| [line, "\n"]));
     }
 
     /// Transitions of an execution: every state that was entered, and every attempt beyond the first.

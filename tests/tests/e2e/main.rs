@@ -11,6 +11,7 @@ mod definitions;
 mod events;
 mod history;
 mod inventory;
+mod people;
 mod process;
 mod stack;
 #[path = "../../../infra/local/tests/common/venv.rs"]

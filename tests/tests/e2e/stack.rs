@@ -13,6 +13,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::people::{Keys, People};
+
 /// How long anything may take before the suite gives up on it.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The AWS CLI that cases call.
@@ -27,8 +29,10 @@ struct Inner {
     state: TempDir,
     description: Value,
     runtime: Runtime,
+    /// As the account's root.
     sdk: SdkConfig,
     config: Value,
+    people: People,
 }
 
 /// What `goldsmith build --output json` printed, and how it ended.
@@ -57,7 +61,7 @@ impl Stack {
         let up = goldsmith(name, state.path(), &["local", "up"], Stdio::inherit());
         assert!(up.status.success(), "goldsmith local up failed");
         let path = state.path().join("goldsmith/local").join(name).join("stack.json");
-        let description: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let description: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let text = |key: &str| description[key].as_str().unwrap().to_owned();
         let sdk = runtime.block_on(sdk_config(None, Some(&text("region")), Some(&text("endpointUrl"))));
@@ -66,7 +70,9 @@ impl Stack {
         let parameter = format!("/goldsmith/{name}/config");
         let config = runtime.block_on(goldsmith_cloud::Parameters::get(&parameters, &text("region"), &parameter));
         let config = serde_json::from_str(&config.unwrap().unwrap().value).unwrap();
-        Self(Arc::new(Inner { name: name.to_owned(), state, description, runtime, sdk, config }))
+        let people = runtime.block_on(People::make(&sdk, name));
+        employ(&path, &description, &people.user);
+        Self(Arc::new(Inner { name: name.to_owned(), state, description, runtime, sdk, config, people }))
     }
 
     /// Its name.
@@ -74,14 +80,15 @@ impl Stack {
         &self.0.name
     }
 
-    /// Every call that a role has made so far, with the policies by which it was allowed.
+    /// Every call that a role or a user has made so far, with the policies by which it was allowed.
     pub(crate) fn calls(&self) -> String {
         let folder = self.0.state.path().join("goldsmith/local").join(&self.0.name);
-        std::fs::read_to_string(folder.join("emulator/calls.jsonl")).unwrap()
+        std::fs::read_to_string(folder.join("emulator/calls.jsonl")).unwrap_or_default() // none has been made
     }
 
-    /// Ends the stack.
+    /// Ends the stack; what its people called is kept.
     pub(crate) fn down(&self) {
+        self.add_calls();
         let down = goldsmith(&self.0.name, self.0.state.path(), &["local", "down"], Stdio::inherit());
         assert!(down.status.success(), "goldsmith local down failed");
     }
@@ -91,13 +98,14 @@ impl Stack {
         goldsmith(&self.0.name, self.0.state.path(), arguments, Stdio::piped())
     }
 
-    /// Runs the CLI as for a stack on AWS: by endpoint, Region and keys, with nothing known of what runs here.
+    /// Runs the CLI as for a stack on AWS: by endpoint, Region and the deployer's keys, with nothing known of what runs here.
     pub(crate) fn goldsmith_by_endpoint(&self, arguments: &[&str]) -> Output {
         let text = |key: &str| self.0.description[key].as_str().unwrap();
         let mut command = Command::new(suite::goldsmith());
         command.args(arguments).args(["--stack", &self.0.name, "--region", text("region")]);
         command.args(["--endpoint-url", text("endpointUrl")]);
-        command.env("AWS_ACCESS_KEY_ID", text("accessKey")).env("AWS_SECRET_ACCESS_KEY", text("secretKey"));
+        let Keys { id, secret } = &self.0.people.deployer;
+        command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret);
         command.stdin(Stdio::null()).output().expect("the goldsmith binary is built before this suite")
     }
 
@@ -257,6 +265,14 @@ impl Stack {
     pub(crate) fn state_machine(&self) -> String {
         self.0.config["stateMachine"].as_str().unwrap().to_owned()
     }
+}
+
+/// Has `--local` work with these keys instead of the account's root's.
+fn employ(description: &Path, stack: &Value, keys: &Keys) {
+    let mut stack = stack.clone();
+    stack["accessKey"] = keys.id.as_str().into();
+    stack["secretKey"] = keys.secret.as_str().into();
+    std::fs::write(description, stack.to_string()).unwrap();
 }
 
 fn goldsmith(stack: &str, state: &Path, arguments: &[&str], stderr: Stdio) -> Output {

@@ -2,6 +2,11 @@
 "use strict";
 
 const assert = require("node:assert");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+
+const { people } = require("./people.js");
 const { refused, replay, unasked, uses } = require("./replay.js");
 
 const ACCOUNT = "000000000000";
@@ -16,7 +21,7 @@ const policy = {
   ],
   Version: "2012-10-17",
 };
-const roles = new Map([["OneRole", { name: "stack-OneRole-1", deployed: [policy], policies: new Map([["p", [policy]]]) }]]);
+const roles = new Map([["OneRole", { principal: "role/stack-OneRole-1", deployed: [policy], policies: new Map([["p", [policy]]]) }]]);
 const call = (action, resource, context, allowed) => ({ role: "OneRole", policies: "p", action, resource, context, allowed });
 const ours = { "aws:ResourceTag/goldsmith:stack": "one" };
 const calls = [
@@ -48,6 +53,40 @@ async function main() {
   assert.deepStrictEqual(await unasked({ calls }), ["image", "snapshot"].map((kind) =>
     `OneRole ec2:CreateImage was never checked on a resource of the kind ${kind}, as EC2 does`).concat(
     "OneRole ec2:CopyImage was never checked on a resource of the kind snapshot, as EC2 does"));
+  await ofPeople();
+}
+
+// Policies of people that lack a right, have one too many, are too long; and a stack with a resource of an unknown type.
+async function ofPeople() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "policies-"));
+  const statement = (...actions) => ({ Version: "2012-10-17", Statement: [{ Effect: "Allow", Action: actions, Resource: "*" }] });
+  const written = {
+    "user.json": statement("states:StartExecution"),
+    "deployer.json": { ...statement(), Comment: "x".repeat(6144) },
+    "stack.json": statement("sqs:*", "sns:Subscribe"),
+  };
+  Object.entries(written).forEach(([file, policy]) => fs.writeFileSync(path.join(folder, file), JSON.stringify(policy)));
+  const record = {
+    roles: new Map([
+      ["deployer", { principal: "user/one-deployer", deployed: [statement("sqs:*", "sns:Subscribe")] }],
+      ["PlanRole", { principal: "role/one-PlanRole-1" }],
+    ]),
+    resources: [{ type: "AWS::SQS::Queue", resource: "one-DeadLetters-1" }, { type: "AWS::Made::Up", resource: "x" }],
+    calls: [],
+  };
+  const { faults } = await people(record, ACCOUNT, "one", folder);
+  fs.rmSync(folder, { recursive: true });
+  for (const expected of [
+    "the stack has a AWS::Made::Up, of which cloudformation.json says nothing",
+    "the stack has no AWS::IAM::Role, of which cloudformation.json speaks",
+    `CloudFormation may not sns:Unsubscribe on arn:aws:sns:us-east-1:${ACCOUNT}:announcements in the name of whoever deploys`,
+    "user.json has states:StartExecution, which neither the CLI nor CloudFormation calls",
+    "deployer.json is longer than a managed policy may be",
+    "stack.json has sqs:*, which allows more than to look",
+  ]) {
+    assert.ok(faults.includes(expected), `${expected}\n${faults.join("\n")}`);
+  }
+  assert.ok(!faults.some((fault) => fault.includes("sqs:CreateQueue") || fault.includes("sns:Subscribe on")), faults.join("\n"));
 }
 
 main();

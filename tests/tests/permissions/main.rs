@@ -1,6 +1,7 @@
-//! The roles before a judge that is not the local AWS: every call that the end-to-end suite's stack made is put to an IAM
-//! simulator from npm with the policies of the role that made it, and must be allowed; each action of a role must have been
-//! called, or stand in `unused.json` with a reason; and what no role may do must be refused (`refusals.js`).
+//! Roles and people before a judge that is not the local AWS: every call that the end-to-end suite's stack and its CLI made is
+//! put to an IAM simulator from npm with the policies of the role or user that made it, and must be allowed; each action of a
+//! role must have been called, or stand in `unused.json` with a reason, and each of the policies of people be of use
+//! (`people.js`); and what no role may do must be refused (`refusals.js`).
 //!
 //! The simulator (`@cloud-copilot/iam-simulate`, under the AGPL) is a program beside this one, with files between, and no
 //! part of what is built or packaged here. Skipped where Node, npm or the record of the end-to-end suite is missing, unless
@@ -22,6 +23,8 @@ const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 const PACKAGE: &str = include_str!("package.json");
 /// Where the programs are.
 const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/permissions");
+/// The policies of people.
+const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/policies");
 /// The suite whose calls are replayed, which is its stack's name too.
 const OF: &str = "e2e";
 /// The simulator, which only one test is to install.
@@ -52,7 +55,7 @@ fn run(program: &str, arguments: &[&OsStr]) -> Option<Vec<u8>> {
 fn each_call_is_allowed_each_right_is_used_and_the_rest_is_refused() {
     let calls = calls::kept(Path::new(env!("CARGO_TARGET_TMPDIR")), OF, TEMPLATE).expect("the record can be read");
     let Some(calls) = calls else { return skip("the calls of a whole run of the end-to-end suite with this template") };
-    if let Some(figures) = run("suite.js", &[calls.as_os_str(), OF.as_ref()]) {
+    if let Some(figures) = run("suite.js", &[calls.as_os_str(), OF.as_ref(), POLICIES.as_ref()]) {
         // Past the capture of a test's output: the figures are shown whenever the suite runs.
         stdout().write_all(&figures).expect("the figures are shown");
     }

@@ -1,20 +1,21 @@
-// What the end-to-end suite has left: calls, and what each role could do when it made them.
+// What the end-to-end suite has left: calls, what each role and user could do when it made them, and what the stack consists
+// of.
 "use strict";
 
 const fs = require("node:fs");
 
-// Calls, and roles by their name in the template. A role has its name in the account, its policies by their digest, and
-// the latest of them.
+// Calls, and roles by their name in the template, users by what they do. Each has an ARN in the account, its policies by
+// their digest, and those that it was given first.
 function read(file, stack) {
   const lines = fs.readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line));
-  const inTemplate = (name) => new RegExp(`^${stack}-([A-Za-z]+Role)-`).exec(name)?.[1];
-  const [roles, calls, strangers] = [new Map(), [], new Set()];
-  for (const line of lines) {
-    const role = inTemplate(line.role);
+  const [roles, calls, resources] = [new Map(), [], lines.filter((line) => line.type)];
+  for (const line of lines.filter((line) => line.principal)) {
+    const role = nameOf(line.principal, stack);
     if (!role) {
-      strangers.add(line.role);
-    } else if (line.documents) {
-      const known = roles.get(role) ?? { name: line.role, policies: new Map() };
+      continue; // a role of another stack
+    }
+    if (line.documents) {
+      const known = roles.get(role) ?? { principal: line.principal, policies: new Map() };
       known.policies.set(line.policies, line.documents);
       // The first is how the stack was deployed: what cases add to it and take away again stands in later ones.
       known.deployed ??= line.documents;
@@ -23,7 +24,12 @@ function read(file, stack) {
       calls.push({ ...line, role });
     }
   }
-  return { roles, calls, strangers };
+  return { roles, calls, resources };
+}
+
+// Users are of any stack: the one who deploys works with stacks that are retired again.
+function nameOf(principal, stack) {
+  return new RegExp(`^role/${stack}-([A-Za-z]+Role)-`).exec(principal)?.[1] ?? /^user\/.+-(deployer|user)$/.exec(principal)?.[1];
 }
 
 const list = (value) => (Array.isArray(value) ? value : [value]);
@@ -34,4 +40,10 @@ function actionsOf(documents) {
   return new Set(allowing.flatMap((one) => list(one.Action)));
 }
 
-module.exports = { actionsOf, list, read };
+// The roles of the functions and of the instances, without the people.
+function rolesOnly({ roles, calls }) {
+  const isRole = (name) => name.endsWith("Role");
+  return { roles: new Map([...roles].filter(([name]) => isRole(name))), calls: calls.filter(({ role }) => isRole(role)) };
+}
+
+module.exports = { actionsOf, list, read, rolesOnly };

@@ -3,7 +3,7 @@
 "use strict";
 
 const { allows } = require("./judge.js");
-const { list } = require("./record.js");
+const { list, rolesOnly } = require("./record.js");
 const { table } = require("./refusals_table.js");
 
 // What the table needs to know of the deployed stack.
@@ -11,7 +11,7 @@ function names({ roles }, account, stack) {
   const resources = [...roles.values()].flatMap(({ deployed }) => deployed.flatMap((one) => list(one.Statement)))
     .flatMap((one) => list(one.Resource));
   const find = (pattern) => resources.map((arn) => pattern.exec(arn)?.[1]).find(Boolean);
-  const roleArn = (role) => `arn:aws:iam::${account}:role/${roles.get(role).name}`;
+  const roleArn = (role) => `arn:aws:iam::${account}:${roles.get(role).principal}`;
   return { account, stack, roleArn, bucket: find(/^arn:aws:s3:::([^/]+)\/\*$/), queue: find(/^(arn:aws:sqs:.+)$/),
     table: find(/:table\/([^/]+)$/) };
 }
@@ -19,9 +19,9 @@ function names({ roles }, account, stack) {
 // Figures, and the rows of the table that are decided in the wrong way.
 async function refusals(record, account, stack) {
   const [faults, counted] = [[], { allowed: 0, refused: 0 }];
-  for (const { role, allowed, refused } of table(names(record, account, stack))) {
-    const { name, deployed } = record.roles.get(role);
-    const ask = (call) => allows(deployed, account, name, call);
+  for (const { role, allowed, refused } of table(names(rolesOnly(record), account, stack))) {
+    const { principal, deployed } = record.roles.get(role);
+    const ask = (call) => allows(deployed, account, principal, call);
     counted.allowed += 1;
     if (!(await ask(allowed))) {
       faults.push(`${role} is refused ${said(allowed)}, beside which others are to be refused`);

@@ -13,7 +13,7 @@ async function replay({ roles, calls }) {
   const faults = [];
   for (const call of calls) {
     const role = roles.get(call.role);
-    const allowed = await allows(role.policies.get(call.policies), accountOf(calls), role.name, call);
+    const allowed = await allows(role.policies.get(call.policies), accountOf(calls), role.principal, call);
     if (allowed !== call.allowed) {
       const [run, judge] = [call.allowed, allowed].map((one) => (one ? "allowed" : "refused"));
       faults.push(`${call.role} ${call.action} on ${call.resource} was ${run}, and is ${judge}: ${JSON.stringify(call.context)}`);

@@ -58,7 +58,7 @@ fn with_and_without_faults(stack: &Stack) {
         let has_remedy = finding["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty());
         assert!(finding["verdict"] == "good" || has_remedy, "{finding}");
     }
-    let text = stack.goldsmith(&["doctor", "--local"]);
+    let text = stack.goldsmith_by_endpoint(&["doctor"]);
     let text = String::from_utf8(text.stdout).unwrap();
     for name in FAULTS {
         assert!(text.contains(&format!("PROBLEM  {name} ")), "{name}: {text}");
@@ -72,7 +72,7 @@ fn with_and_without_faults(stack: &Stack) {
 
 /// What the doctor says, as JSON.
 fn findings(stack: &Stack, exit: i32) -> Value {
-    let output = stack.goldsmith(&["doctor", "--local", "--output", "json"]);
+    let output = stack.goldsmith_by_endpoint(&["doctor", "--output", "json"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(exit), "{said}");
     serde_json::from_slice(&output.stdout).unwrap()

@@ -25,6 +25,8 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("a_new_stack_takes_up_the_table_of_a_retired_one", |_| with_a_stack("life-again", taken_up)),
 ];
 
+/// The second Region of a distribution.
+const ELSEWHERE: &str = "us-east-1";
 /// Ends on the instance when the test says so.
 const UNTIL_TOLD: &str = "while [ ! -e /run/go-on ]; do sleep 0.1; done";
 /// What no stack may make: Systems Manager keeps these names for AWS.
@@ -85,6 +87,7 @@ fn retired(stack: &Stack) {
     // `finish` may mark the instance, and has ended the build.
     let record = stack.block_on(stack.store().build(kept.build())).unwrap().unwrap();
     assert_eq!(record.status, BuildStatus::Closed, "{kept:?}");
+    let stays = stack.build(Pipeline::new("stays", &[("build", "Nothing", "true")]).write().path());
     let running = ["one", "two"].map(|name| begin(stack, name).1);
     let retired = stack.goldsmith_by_endpoint(&["retire", "--yes"]);
     assert!(retired.status.success(), "{}", said(&retired));
@@ -105,6 +108,23 @@ fn retired(stack: &Stack) {
     let again = stack.goldsmith_by_endpoint(&["retire", "--yes"]);
     assert_eq!(again.status.code(), Some(2), "{}", said(&again));
     assert!(said(&again).contains("there is no stack life-end"), "{}", said(&again));
+    // Images stay, until they are removed as what a stack that is gone has left.
+    assert_eq!(stack.left_of(stays.build()).counts(), (0, 2, 2), "{stays:?}");
+    forget_image(stack, stays.build());
+    let cleaned =
+        stack.goldsmith_by_endpoint(&["clean", "--yes", "--images", "--region", "eu-west-1", "--region", ELSEWHERE]);
+    assert!(cleaned.status.success(), "{}", said(&cleaned));
+    assert_eq!(stack.left_of(stays.build()).counts(), (0, 0, 0), "{}", said(&cleaned));
+}
+
+/// Deregisters the image elsewhere as people do who do not think of its snapshot.
+fn forget_image(stack: &Stack, build: &str) {
+    let client = aws_sdk_ec2::config::Builder::from(stack.sdk()).region(aws_sdk_ec2::config::Region::new(ELSEWHERE));
+    let client = aws_sdk_ec2::Client::from_conf(client.build());
+    let images = stack.left_of(build).images;
+    let image = images.iter().find(|image| image.region == ELSEWHERE).unwrap();
+    stack.block_on(client.deregister_image().image_id(&image.id).send()).unwrap();
+    assert_eq!(stack.left_of(build).counts(), (0, 1, 2));
 }
 
 fn taken_up(stack: &Stack) {
