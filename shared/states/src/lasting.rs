@@ -112,10 +112,13 @@ async fn check((name, region): (&'static str, &str), fault: Fault, lasts: Lasts,
         pass(&stack, SignedDuration::from_hours(hours)).await;
     }
     let left = stack.inventory();
+    let is_recorded = record.is_some();
     match record {
         Some(record) if record.published => assert_eq!(&left, published, "{what}"),
         _ => assert!(left.is_empty(), "{what}: {left:?}"),
     }
     let owed = stack.store().build(BUILD).await.unwrap().map(|record| record.after).unwrap_or_default();
     assert!(owed.is_over(), "{what}: {owed:?}");
+    let told = stack.cloud.events().iter().filter(|event| event.detail_type == "Goldsmith Image State Change").count();
+    assert!(told >= usize::from(is_recorded), "{what}: nobody was told");
 }
