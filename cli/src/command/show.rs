@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use goldsmith_model::Name;
-use goldsmith_store::{ImageRecord, StateRecord};
+use goldsmith_store::{ImageRecord, LeftBehind, StateRecord};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -40,16 +40,17 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 
 async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result<Exit> {
     let image = target::image(&connection.store, what).await?;
+    let left = connection.store.build(&image.build).await?.map(|build| build.after.left).unwrap_or_default();
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
     match globals.output {
-        Format::Json => output::json(&json!({"image": image, "states": states}))?,
-        Format::Text => text(&image, &states).iter().try_for_each(|line| output::line(line))?,
+        Format::Json => output::json(&json!({"image": image, "states": states, "leftBehind": left}))?,
+        Format::Text => text(&image, &states, &left).iter().try_for_each(|line| output::line(line))?,
     }
     Ok(Exit::Success)
 }
 
-fn text(image: &ImageRecord, states: &[StateRecord]) -> Vec<String> {
+fn text(image: &ImageRecord, states: &[StateRecord], left: &[LeftBehind]) -> Vec<String> {
     let mut rows = vec![
         ("image", image.image.to_string()),
         ("status", word(image.status)),
@@ -63,6 +64,7 @@ fn text(image: &ImageRecord, states: &[StateRecord]) -> Vec<String> {
     rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
     rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
     rows.extend(image.failure.iter().map(|cause| ("failed", cause.to_string())));
+    rows.extend(left.iter().map(|left| ("left", format!("{} in {}: {}", left.what, left.region, left.reason))));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
     let mut lines = columns(&rows);
     lines.extend(image.failure.iter().flat_map(failure::facts));
@@ -110,12 +112,15 @@ build     b
 began     2026-01-01T00:00:00.000Z
 ended     2026-01-01T00:01:00.000Z
 failed    Build: step Install failed
+left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: UnauthorizedOperation: no
   step       Install
   exit code  1
   error      Goldsmith.CommandFailed
 
 Build  FAILED  2.0s  step Install failed";
-        assert_eq!(text(&image, &states).join("\n"), expected);
+        let reason = "TerminateInstances in us-east-1 failed: UnauthorizedOperation: no".to_owned();
+        let left = [LeftBehind { what: "i-1".to_owned(), region: "us-east-1".to_owned(), reason }];
+        assert_eq!(text(&image, &states, &left).join("\n"), expected);
     }
 
     #[tokio::test]

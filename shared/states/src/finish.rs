@@ -1,17 +1,18 @@
-//! Finish: ends every build, however it ended. Closes it for new effects, undoes what is not kept, releases the lease,
-//! writes the image's last status, tells the world.
+//! Finish: ends every build, however it ended. Closes it for new effects, undoes what is not kept as far as AWS lets it,
+//! writes the image's last status and releases the lease, tells the world. What is not done then, the reaper comes back to.
 //!
 //! Input: the definition's Finish or FinishFailed, or the execution's own status event (no Catch runs where an execution
 //! was stopped, timed out, or failed by `States.Runtime`). Output: `{outcome, image, amis}` or `{error, cause}`. It may
 //! run any number of times: how a build ends is decided once, when it is closed.
 
+pub mod after;
 mod ending;
 mod kept;
-pub mod late;
 
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_model::{Cause, ExecutionInput};
 use goldsmith_store::{BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, Keep, Scope, StateStatus, stamp};
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,8 +21,11 @@ pub(crate) use kept::kept_now;
 use kept::{kept, kept_amis, what_stays};
 
 use crate::errors::ErrorName;
-use crate::undo::{tag_expiry, undo_build};
+use crate::undo::{Patience, undo_build};
 use crate::{Context, Error, Result, Start, State};
+
+/// How long it is waited for what AWS does not answer before the pipeline may build again without it.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Detail of `Step Functions Execution Status Change`.
 #[derive(Debug, Deserialize)]
@@ -92,7 +96,14 @@ pub(crate) async fn finish_lost(context: &Context, record: BuildRecord, status: 
 /// An execution that ended before Plan opened a build, because its cause was refused or somebody stopped it: it is not
 /// built again. What failed for another reason stays pending, and the reaper starts it anew.
 async fn serve_without_record(context: &Context, execution: &str) -> Result<()> {
-    let Some(execution) = context.cloud.executions.execution(execution).await? else { return Ok(()) };
+    let found = match context.cloud.executions.execution(execution).await {
+        Err(error) if !error.is_transient() => {
+            tracing::warn!(%error, execution, "whether its cause is served is left to the reaper");
+            None
+        }
+        found => found?,
+    };
+    let Some(execution) = found else { return Ok(()) };
     let input: Option<ExecutionInput> = serde_json::from_str(&execution.input).ok();
     if let Some((pipeline, cause)) = input.and_then(|input| Some((input.pipeline, input.cause?))) {
         context.store.serve_cause(&pipeline, &cause, context.clock.now()).await?;
@@ -105,34 +116,35 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     let ending = record.ending.clone().ok_or(Error::Closed)?;
     let mut image = image(context, &record, &ending).await?;
     if record.status == BuildStatus::Closed {
+        if record.after.is_untold {
+            after::look_again(context, &record).await?;
+        }
         return Ok(image);
     }
     let scope = Scope { state: State::Finish.name().to_owned(), item: None };
     context.store.note_running(&record.build, &scope, context.clock.now()).await?;
     let kept = kept(context, &record, &ending, &image).await?;
-    let are_back = undo_build(context, &record, &kept).await?;
-    tag_expiry(context, &record, &ending.keep, &kept).await?;
+    let undone = undo_build(context, &record, &kept, patience(context, &ending)).await?;
     if matches!(ending.keep, Keep::Images { .. }) {
         image.amis = kept_amis(context, &record).await?;
     }
-    context
-        .store
-        .end_state(
-            &record.build,
-            &scope,
-            StateStatus::Succeeded,
-            what_stays(&ending.keep, record.plan.overridden),
-            None,
-            context.clock.now(),
-        )
-        .await?;
+    let (now, stays) = (context.clock.now(), what_stays(&ending.keep, record.plan.overridden));
+    context.store.end_state(&record.build, &scope, StateStatus::Succeeded, stays, None, now).await?;
     end_open_states(context, &record, &ending).await?;
-    emit(context, &image).await?;
     note_served(context, &record).await?;
-    let look_again = (!are_back).then(|| context.clock.now() + late::LATE);
-    context.store.finish_build(&record, &image, look_again).await?;
-    go_on(context, &record, &ending).await?;
+    let owed = after::owed(&ending.keep, &undone);
+    context.store.finish_build(&record, &image, &owed, now + after::LATE).await?;
+    after::settle(context, &record, &image, owed, undone.is_putting).await?;
     Ok(image)
+}
+
+/// How long a call that may work later holds the pipeline's lease: a Region that never answers must not hold it for ever.
+fn patience(context: &Context, ending: &Ending) -> Patience {
+    let decided = ending.at.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
+    match decided {
+        Some(at) if context.clock.now() < at + PATIENCE => Patience::Some,
+        _ => Patience::None,
+    }
 }
 
 /// The cause has its build, and the source's watcher learns which AMI that build started from.
@@ -143,20 +155,6 @@ async fn note_served(context: &Context, record: &BuildRecord) -> Result<()> {
     if !record.plan.overridden {
         let source = record.plan.source.hash();
         context.store.note_built(&source, &record.pipeline, &record.plan.source_image).await?;
-    }
-    Ok(())
-}
-
-/// Tells `trigger` what can be built now. What is lost here the reaper and the next check of sources find.
-async fn go_on(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
-    let trigger = format!("{}-trigger", context.config.stack);
-    if ending.keep == Keep::Published && !record.plan.overridden {
-        let published = json!({"published": {"pipeline": record.pipeline, "image": record.image}});
-        context.cloud.functions.wake(&trigger, &published.to_string()).await?;
-    }
-    if !context.store.pending_causes(&record.pipeline).await?.is_empty() {
-        let pending = json!({"pending": record.pipeline});
-        context.cloud.functions.wake(&trigger, &pending.to_string()).await?;
     }
     Ok(())
 }
@@ -192,19 +190,6 @@ async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Endin
         }
     }
     Ok(())
-}
-
-async fn emit(context: &Context, image: &ImageRecord) -> Result<()> {
-    let detail = json!({
-        "image": image.image.to_string(),
-        "pipeline": image.pipeline,
-        "status": image.status,
-        "cause": image.cause,
-        "amis": image.amis,
-        "failure": image.failure,
-    });
-    let resources = [image.image.to_string(), image.pipeline.to_string()];
-    Ok(context.cloud.events.emit("Goldsmith Image State Change", &resources, &detail.to_string()).await?)
 }
 
 /// What the definition gets: of a good build its image, of a failed one the texts of its Fail state.

@@ -13,6 +13,8 @@ pub mod execute_phase;
 pub mod finish;
 mod invocation;
 mod keys;
+#[cfg(test)]
+mod lasting;
 pub mod launch;
 pub mod plan;
 pub mod publish;

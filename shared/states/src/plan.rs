@@ -8,7 +8,7 @@ mod resolve;
 mod types;
 
 use goldsmith_model::{Cause, ExecutionInput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
-use goldsmith_store::{BuildRecord, BuildStatus, ImageStatus, Opened, Scope, StateStatus, stamp};
+use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, ImageStatus, Opened, Scope, StateStatus, stamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -125,6 +125,7 @@ async fn open(
             created_at: stamp(now),
             published: false,
             ending: None,
+            after: Aftermath::default(),
         }
     };
     match context.store.open_build(&start.build, &input.pipeline, name, *version, draft).await? {

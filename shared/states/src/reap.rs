@@ -47,7 +47,7 @@ async fn look_after_open_builds(context: &Context) -> Result<u32> {
     for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
         let build = record.build.clone();
         let ended = match record.status {
-            BuildStatus::Closed => finish::late::look_again(context, &record).await.map(|()| false),
+            BuildStatus::Closed => finish::after::look_again(context, &record).await.map(|()| false),
             _ => finish_if_lost(context, record).await,
         };
         finished += u32::from(noted(ended, &build) == Some(true));
@@ -252,6 +252,17 @@ mod tests {
             let asked = stack.cloud.effects().into_iter().filter(|effect| effect.name == "DeleteVolume");
             assert!(asked.map(|effect| effect.detail).all(|id| id == volume));
         }
+    }
+
+    #[tokio::test]
+    async fn a_build_that_cannot_be_read_keeps_no_other_from_being_finished() {
+        let stack = reach(&Task::new(State::Build)).await;
+        stack.start_execution().await;
+        stop_quietly(&stack);
+        let item = json!({"pk": "BUILD#a", "sk": "META", "open": "BUILD", "nextLook": "2026-01-01T00:00:00.000Z"});
+        stack.put_item(item).await;
+        reap(&stack).await;
+        assert_eq!(stack.record().await.status, BuildStatus::Closed);
     }
 
     #[tokio::test]

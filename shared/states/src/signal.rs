@@ -19,10 +19,19 @@ pub async fn handle(context: &Context, event: Value) -> Result<Value> {
         Called::Tick => context.store.due_waits(context.clock.now()).await?,
         Called::Unknown => vec![],
     };
+    // An owner that cannot be woken must not keep the others asleep.
+    let mut first = Ok(());
+    let mut woken = 0;
     for wait in &waits {
-        wake(context, wait).await?;
+        match wake(context, wait).await {
+            Ok(()) => woken += 1,
+            Err(error) => {
+                tracing::warn!(%error, owner = wait.owner, build = wait.build, "left to the next tick");
+                first = first.and(Err(error));
+            }
+        }
     }
-    Ok(json!({"woken": waits.len()}))
+    first.map(|()| json!({"woken": woken}))
 }
 
 enum Called {
@@ -68,7 +77,9 @@ async fn wake(context: &Context, wait: &Wait) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_cloud::fake::HOME;
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use jiff::SignedDuration;
     use serde_json::{Value, json};
 
     use crate::testing::{Stack, Task, reach};
@@ -105,6 +116,24 @@ mod tests {
         stack.deliver_wakes().await;
         assert!(stack.answer(&token).unwrap().is_ok());
         assert_eq!(woken(&stack, available).await, 0, "the wait is gone");
+    }
+
+    #[tokio::test]
+    async fn an_owner_that_cannot_be_woken_and_an_item_that_cannot_be_read_keep_no_other_asleep() {
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        let token = stack.start(&Task::new(State::Snapshot)).await;
+        stack.cloud.settle();
+        stack
+            .put_item(json!({"pk": "WAIT#i-0", "sk": "A", "open": "WAIT", "nextLook": "2026-01-01T00:00:00.000Z"}))
+            .await;
+        stack.copy_wait_to_the_front("i-1").await;
+        stack.cloud.fail_next("Invoke", Fault::Refuse(Kind::NotFound));
+        stack.clock.advance(SignedDuration::from_mins(1));
+        let error = signal::handle(&stack.context(), json!({})).await.unwrap_err();
+        assert!(error.to_string().contains("Invoke"), "{error}");
+        stack.deliver_wakes().await;
+        assert!(stack.answer(&token).unwrap().is_ok());
     }
 
     #[tokio::test]

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use goldsmith_cloud::{Parameter, Tags};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind};
 use jiff::Timestamp;
 
-use crate::{Context, Result, TAG_BUILD, TAG_EXPIRES};
+use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES};
 
 /// How often a describe by tag is repeated where the journal holds an effect whose answer is unknown: EC2 may show a
 /// resource only some seconds after it was made, so an empty answer proves nothing.
@@ -46,19 +46,6 @@ async fn undo_parameter(context: &Context, effect: &Effect) -> Result<()> {
     Ok(())
 }
 
-/// One thing that cannot be removed must not keep the rest from being removed, nor the pipeline from building again:
-/// it is noted, and the reaper comes back to it. What may work later is an error, so that it is tried again. Answers
-/// whether it is removed.
-fn tolerate(result: Result<()>, what: &str) -> Result<bool> {
-    match result {
-        Err(error) if !error.is_transient() => {
-            tracing::warn!(%error, what, "left behind for now");
-            Ok(false)
-        }
-        other => other.map(|()| true),
-    }
-}
-
 /// What of a build stays.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Kept {
@@ -70,94 +57,192 @@ pub(crate) struct Kept {
     pub(crate) parameters: bool,
 }
 
-/// Removes everything that the build made, but for what is kept. Answers whether every parameter is back for good, which one
-/// is not that a function may still be putting: the sweep finds all else by its tags. Safe to repeat.
-pub(crate) async fn undo_build(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<bool> {
+/// What becomes of a call that may work later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It is an error: all is tried again, soon.
+    Some,
+    /// It counts as one that AWS refuses: the rest goes on.
+    None,
+}
+
+/// What came of undoing a build.
+#[derive(Debug, Default)]
+pub(crate) struct Undone {
+    /// Whether a function may still be putting a parameter: the sweep finds all else by its tags.
+    pub(crate) is_putting: bool,
+    /// What could not be undone.
+    pub(crate) left: Vec<LeftBehind>,
+}
+
+/// One undoing of a build. What cannot be removed or looked at in one place must not keep the rest from being removed, nor
+/// the pipeline from building again: it is noted, and the reaper comes back to it.
+struct Undoing<'a> {
+    context: &'a Context,
+    record: &'a BuildRecord,
+    keep: &'a Kept,
+    patience: Patience,
+    left: Vec<LeftBehind>,
+    /// Whether anything was there to be removed.
+    found: bool,
+}
+
+/// Removes everything that the build made, but for what is kept. Safe to repeat.
+pub(crate) async fn undo_build(
+    context: &Context,
+    record: &BuildRecord,
+    keep: &Kept,
+    patience: Patience,
+) -> Result<Undone> {
     let effects = context.store.all_effects(&record.build).await?;
+    let mut undoing = Undoing::new(context, record, keep, patience);
     // Read before anybody looks at the parameters: what is put from here on may be missed.
     let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
     let is_putting = |effect: &Effect| effect.kind == EffectKind::Parameter && is_open(effect);
-    let are_back = keep.parameters || (undo_parameters(context, &effects).await? && !effects.iter().any(is_putting));
-    for effect in &effects {
-        let kept = effect.id.as_ref().is_some_and(|id| keep.images.contains(id) || keep.instances.contains(id));
-        // Commands end with their instance; only one on a kept instance would run on.
-        let needed = match effect.kind {
-            EffectKind::Instance | EffectKind::Image => !kept,
-            EffectKind::Command => !keep.instances.is_empty(),
-            EffectKind::Parameter => false,
-        };
-        if needed {
-            tolerate(undo(context, effect).await, &effect.name)?;
-        }
+    let is_putting = !keep.parameters && effects.iter().any(is_putting);
+    if !keep.parameters {
+        undoing.parameters(&effects).await?;
     }
+    undoing.made(&effects).await?;
     let unknown =
         effects.iter().any(|effect| is_open(effect) && matches!(effect.kind, EffectKind::Instance | EffectKind::Image));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;
         }
-        remove_tagged(context, record, keep).await?;
+        undoing.tagged().await?;
     }
-    Ok(are_back)
-}
-
-/// Puts back what the build's parameters were, the last one first. Answers whether all are.
-pub(crate) async fn undo_parameters(context: &Context, effects: &[Effect]) -> Result<bool> {
-    let mut are_back = true;
-    for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
-        are_back &= tolerate(undo(context, effect).await, &effect.name)?;
-    }
-    Ok(are_back)
+    Ok(Undone { is_putting, left: undoing.left })
 }
 
 /// Removes what carries the build's tag and is not kept, or kept no longer, in every Region of its plan. Answers
 /// whether there was anything.
 pub(crate) async fn remove_tagged(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<bool> {
-    let cloud = &context.cloud;
-    let now = context.clock.now();
-    let mut found = false;
-    for region in record.plan.regions.iter().map(|planned| planned.region.as_str()) {
-        for instance in cloud.machines.tagged(region, TAG_BUILD, &record.build).await? {
-            if !context.config.owns(&instance.tags) {
-                continue;
+    let mut undoing = Undoing::new(context, record, keep, Patience::None);
+    undoing.tagged().await?;
+    Ok(undoing.found)
+}
+
+impl<'a> Undoing<'a> {
+    fn new(context: &'a Context, record: &'a BuildRecord, keep: &'a Kept, patience: Patience) -> Self {
+        Self { context, record, keep, patience, left: Vec::new(), found: false }
+    }
+
+    /// What a call answered; none where it failed and that is noted.
+    fn tolerate<T>(&mut self, result: Result<T>, region: &str, what: &str) -> Result<Option<T>> {
+        match result {
+            Err(error) if self.patience == Patience::None || !error.is_transient() => {
+                tracing::warn!(%error, what, region, build = self.record.build, "left behind for now");
+                self.note(region, what, &error);
+                Ok(None)
             }
-            let kept = keep.instances.contains(&instance.id) && !has_expired(&instance.tags, now);
-            if !kept && !instance.state.is_gone() {
-                found = true;
-                let ended = cloud.machines.terminate(region, &instance.id).await;
-                tolerate(ended.map_err(Into::into), &instance.id)?;
-            }
-        }
-        // Each goes with its instance, unless something on the instance or a person has changed that.
-        for volume in cloud.machines.volumes_left(region, TAG_BUILD, &record.build).await? {
-            if context.config.owns(&volume.tags) {
-                found = true;
-                let gone = cloud.machines.delete_volume(region, &volume.id).await;
-                tolerate(gone.map_err(Into::into), &volume.id)?;
-            }
-        }
-        let mut kept_snapshots = BTreeSet::new();
-        for image in cloud.images.tagged(region, TAG_BUILD, &record.build).await? {
-            if !context.config.owns(&image.tags) {
-                continue;
-            }
-            if keep.images.contains(&image.id) && !has_expired(&image.tags, now) {
-                kept_snapshots.extend(image.snapshots);
-            } else {
-                found = true;
-                let gone = cloud.images.deregister(region, &image.id).await;
-                tolerate(gone.map_err(Into::into), &image.id)?;
-            }
-        }
-        for snapshot in cloud.images.snapshots_tagged(region, TAG_BUILD, &record.build).await? {
-            if !kept_snapshots.contains(&snapshot.id) && context.config.owns(&snapshot.tags) {
-                found = true;
-                let gone = cloud.images.delete_snapshot(region, &snapshot.id).await;
-                tolerate(gone.map_err(Into::into), &snapshot.id)?;
-            }
+            other => other.map(Some),
         }
     }
-    Ok(found)
+
+    fn note(&mut self, region: &str, what: &str, error: &Error) {
+        if !self.left.iter().any(|left| left.what == what && left.region == region) {
+            let reason = error.to_string();
+            self.left.push(LeftBehind { what: what.to_owned(), region: region.to_owned(), reason });
+        }
+    }
+
+    /// Puts back what the build's parameters were, the last one first.
+    async fn parameters(&mut self, effects: &[Effect]) -> Result<()> {
+        for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
+            let undone = undo(self.context, effect).await;
+            self.tolerate(undone, &effect.region, &effect.name)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what the journal names.
+    async fn made(&mut self, effects: &[Effect]) -> Result<()> {
+        for effect in effects {
+            let Some(id) = &effect.id else { continue };
+            // Commands end with their instance; only one on a kept instance would run on.
+            let needed = match effect.kind {
+                EffectKind::Instance | EffectKind::Image => {
+                    !self.keep.images.contains(id) && !self.keep.instances.contains(id)
+                }
+                EffectKind::Command => !self.keep.instances.is_empty(),
+                EffectKind::Parameter => false,
+            };
+            if needed {
+                let undone = undo(self.context, effect).await;
+                self.tolerate(undone, &effect.region, id)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tagged(&mut self) -> Result<()> {
+        for planned in &self.record.plan.regions {
+            self.instances(&planned.region).await?;
+            self.volumes(&planned.region).await?;
+            self.images(&planned.region).await?;
+        }
+        Ok(())
+    }
+
+    async fn instances(&mut self, region: &str) -> Result<()> {
+        let machines = &self.context.cloud.machines;
+        let tagged = machines.tagged(region, TAG_BUILD, &self.record.build).await;
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "instances")? else { return Ok(()) };
+        for instance in tagged.into_iter().filter(|instance| self.context.config.owns(&instance.tags)) {
+            let kept = self.keep.instances.contains(&instance.id) && !self.has_expired(&instance.tags);
+            if !kept && !instance.state.is_gone() {
+                self.found = true;
+                let ended = machines.terminate(region, &instance.id).await;
+                self.tolerate(ended.map_err(Error::from), region, &instance.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Each goes with its instance, unless something on the instance or a person has changed that.
+    async fn volumes(&mut self, region: &str) -> Result<()> {
+        let machines = &self.context.cloud.machines;
+        let left = machines.volumes_left(region, TAG_BUILD, &self.record.build).await;
+        let Some(left) = self.tolerate(left.map_err(Error::from), region, "volumes")? else { return Ok(()) };
+        for volume in left.into_iter().filter(|volume| self.context.config.owns(&volume.tags)) {
+            self.found = true;
+            let gone = machines.delete_volume(region, &volume.id).await;
+            self.tolerate(gone.map_err(Error::from), region, &volume.id)?;
+        }
+        Ok(())
+    }
+
+    async fn images(&mut self, region: &str) -> Result<()> {
+        let images = &self.context.cloud.images;
+        let mut kept_snapshots = BTreeSet::new();
+        let tagged = images.tagged(region, TAG_BUILD, &self.record.build).await;
+        // Without them it is unknown which snapshots are an image's.
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "images")? else { return Ok(()) };
+        for image in tagged.into_iter().filter(|image| self.context.config.owns(&image.tags)) {
+            if self.keep.images.contains(&image.id) && !self.has_expired(&image.tags) {
+                kept_snapshots.extend(image.snapshots);
+            } else {
+                self.found = true;
+                let gone = images.deregister(region, &image.id).await;
+                self.tolerate(gone.map_err(Error::from), region, &image.id)?;
+            }
+        }
+        let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "snapshots")? else { return Ok(()) };
+        for snapshot in tagged.into_iter().filter(|snapshot| self.context.config.owns(&snapshot.tags)) {
+            if !kept_snapshots.contains(&snapshot.id) {
+                self.found = true;
+                let gone = images.delete_snapshot(region, &snapshot.id).await;
+                self.tolerate(gone.map_err(Error::from), region, &snapshot.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_expired(&self, tags: &Tags) -> bool {
+        has_expired(tags, self.context.clock.now())
+    }
 }
 
 /// Whether a resource's time is past. Its tag counts, not the record: a person may have moved it.
@@ -170,15 +255,29 @@ pub(crate) async fn tag_expiry(context: &Context, record: &BuildRecord, keep: &K
     let (Keep::Instance { until } | Keep::Images { until }) = keep else { return Ok(()) };
     let tags = Tags::from([(TAG_EXPIRES.to_owned(), until.clone())]);
     let home = &record.plan.home_region;
+    // Each place is tried, and the first error told.
+    let mut tagged = Ok(());
     for id in &kept.instances {
-        context.cloud.images.tag(home, std::slice::from_ref(id), &tags).await?;
+        tagged = tagged.and(context.cloud.images.tag(home, std::slice::from_ref(id), &tags).await);
     }
     for planned in &record.plan.regions {
-        for image in context.cloud.images.tagged(&planned.region, TAG_BUILD, &record.build).await? {
-            if kept.images.contains(&image.id) {
-                let ids: Vec<String> = std::iter::once(image.id).chain(image.snapshots).collect();
-                context.cloud.images.tag(&planned.region, &ids, &tags).await?;
-            }
+        tagged = tagged.and(tag_images(context, record, &planned.region, &kept.images, &tags).await);
+    }
+    Ok(tagged?)
+}
+
+async fn tag_images(
+    context: &Context,
+    record: &BuildRecord,
+    region: &str,
+    kept: &BTreeSet<String>,
+    tags: &Tags,
+) -> goldsmith_cloud::Result<()> {
+    let images = &context.cloud.images;
+    for image in images.tagged(region, TAG_BUILD, &record.build).await? {
+        if kept.contains(&image.id) {
+            let ids: Vec<String> = std::iter::once(image.id).chain(image.snapshots).collect();
+            images.tag(region, &ids, tags).await?;
         }
     }
     Ok(())

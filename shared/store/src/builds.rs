@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::retirement::verify_in_service;
-use crate::store::{decode, encode};
+use crate::store::{encode, readable};
 use crate::{
-    BuildRecord, BuildStatus, Check, Ending, ImageRecord, ImageStatus, Item, Result, Store, StoreError, Write, keys,
-    stamp,
+    Aftermath, BuildRecord, BuildStatus, Check, Ending, ImageRecord, ImageStatus, Item, Result, Store, StoreError,
+    Write, keys, stamp,
 };
 
 /// How often a lost race for lease or number is run again before it is reported as busy.
@@ -108,26 +108,22 @@ impl Store {
         }
     }
 
-    /// Writes the final image, releases the lease and closes the build, which is found among the open ones once more
-    /// where it is to be looked at again. Safe to repeat.
+    /// Writes the final image, releases the lease and closes the build. It stays among the open ones until what is owed
+    /// after it is done, and is looked at again at this time. Safe to repeat.
     pub async fn finish_build(
         &self,
         record: &BuildRecord,
         image: &ImageRecord,
-        look_again: Option<Timestamp>,
+        after: &Aftermath,
+        look_again: Timestamp,
     ) -> Result<()> {
-        let mut set = Item::from_iter([("status".to_owned(), json!(BuildStatus::Closed))]);
-        let remove = match look_again {
-            Some(time) => {
-                set.insert("nextLook".to_owned(), json!(stamp(time)));
-                Vec::new()
-            }
-            None => no_look(),
-        };
+        let mut set = owed(record, after)?;
+        set.insert("status".to_owned(), json!(BuildStatus::Closed));
+        set.insert("nextLook".to_owned(), json!(stamp(look_again)));
         let closed = Write::Update {
             key: keys::build(&record.build),
             set,
-            remove,
+            remove: vec![],
             checks: vec![Check::equals("status", BuildStatus::Closing.as_str())],
         };
         let release = Write::Update {
@@ -146,21 +142,22 @@ impl Store {
         }
     }
 
-    /// A closed build is looked at again at this time, if it was to be looked at. Safe to repeat.
-    pub async fn look_at(&self, record: &BuildRecord, time: Timestamp) -> Result<()> {
-        let key = keys::build(&record.build);
-        let set = Item::from_iter([("nextLook".to_owned(), json!(stamp(time)))]);
+    /// Notes what a closed build still owes, if it was to be looked at, and when it is looked at again; none: it is not.
+    /// Safe to repeat.
+    pub async fn look_again(&self, record: &BuildRecord, after: &Aftermath, at: Option<Timestamp>) -> Result<()> {
+        let mut set = owed(record, after)?;
+        let remove = match at {
+            Some(time) => {
+                set.insert("nextLook".to_owned(), json!(stamp(time)));
+                vec![]
+            }
+            None => vec!["open".to_owned(), "nextLook".to_owned()],
+        };
         let checks = vec![Check::equals("open", OPEN_BUILDS)];
-        match self.write(vec![Write::Update { key, set, remove: vec![], checks }]).await {
+        match self.write(vec![Write::Update { key: keys::build(&record.build), set, remove, checks }]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
             other => other,
         }
-    }
-
-    /// A closed build need not be looked at again. Safe to repeat.
-    pub async fn look_no_more(&self, record: &BuildRecord) -> Result<()> {
-        let key = keys::build(&record.build);
-        self.write(vec![Write::Update { key, set: Item::new(), remove: no_look(), checks: vec![Check::Present] }]).await
     }
 
     /// Publishes the image: from here on it stays, whatever ends the execution. Answers false where the build is closed.
@@ -198,15 +195,19 @@ impl Store {
         Ok(items.iter().filter_map(|item| Some(item.get("sk")?.as_str()?.to_owned())).collect())
     }
 
-    /// Builds that are not closed, by their start, and closed ones that are to be looked at again.
+    /// Builds that are not closed, by their start, and closed ones that are to be looked at again; without those that cannot
+    /// be read.
     pub async fn open_builds(&self, now: Timestamp) -> Result<Vec<BuildRecord>> {
-        self.table().due(OPEN_BUILDS, &stamp(now)).await?.into_iter().map(decode).collect()
+        Ok(readable(self.table().due(OPEN_BUILDS, &stamp(now)).await?))
     }
 }
 
-/// What takes a build from the open ones.
-fn no_look() -> Vec<String> {
-    vec!["open".to_owned(), "nextLook".to_owned()]
+/// What a build owes, as a field of its item.
+fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
+    let key = keys::build(&record.build);
+    let after =
+        serde_json::to_value(after).map_err(|source| StoreError::Malformed { pk: key.pk, sk: key.sk, source })?;
+    Ok(Item::from_iter([("after".to_owned(), after)]))
 }
 
 /// The condition under which a build may make an effect.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::store::{decode, encode};
+use crate::store::{encode, readable};
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, keys, stamp};
 
 /// Partition of pending causes in the index `open`.
@@ -88,15 +88,16 @@ impl Store {
 
     /// What still asks for a build of this pipeline, oldest first.
     pub async fn pending_causes(&self, pipeline: &Name) -> Result<Vec<CauseRecord>> {
-        let all: Vec<CauseRecord> = self.read_all(&format!("PIPELINE#{pipeline}"), "CAUSE#").await?;
-        let mut pending: Vec<_> = all.into_iter().filter(|record| record.status == CauseStatus::Pending).collect();
+        let mut pending: Vec<CauseRecord> =
+            readable(self.table().query(&format!("PIPELINE#{pipeline}"), "CAUSE#").await?);
+        pending.retain(|record| record.status == CauseStatus::Pending);
         pending.sort_by(|a, b| a.arrived_at.cmp(&b.arrived_at).then_with(|| a.id.cmp(&b.id)));
         Ok(pending)
     }
 
     /// Pending causes that nobody has started for a while: what the reaper starts.
     pub async fn due_causes(&self, now: Timestamp) -> Result<Vec<CauseRecord>> {
-        self.table().due(OPEN_CAUSES, &stamp(now)).await?.into_iter().map(decode).collect()
+        Ok(readable(self.table().due(OPEN_CAUSES, &stamp(now)).await?))
     }
 
     /// Marks a cause served. Safe to repeat; a cause that was never kept is noted as served too.

@@ -34,8 +34,8 @@ pub use journal::Intent;
 pub use memory::MemoryTable;
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
 pub use records::{
-    BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LogPlace,
-    PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
+    Aftermath, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep,
+    LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
 };
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;

@@ -68,6 +68,9 @@ pub struct BuildRecord {
     /// How it ended, once it is closing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
+    /// What is still to be done for it, once it is closed.
+    #[serde(default, skip_serializing_if = "Aftermath::is_over")]
+    pub after: Aftermath,
     /// Everything that was resolved.
     pub plan: Plan,
 }
@@ -83,6 +86,44 @@ pub struct Ending {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCause>,
+    /// When that was decided (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// What a build still owes when it has ended and its pipeline may build again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Aftermath {
+    /// The event of its end is not on the bus.
+    pub is_untold: bool,
+    /// What is kept for a while does not say until when.
+    pub is_untagged: bool,
+    /// What could not be removed or put back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<LeftBehind>,
+    /// How often it was looked at again.
+    pub looks: u32,
+}
+
+impl Aftermath {
+    /// Whether nothing is owed.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        !self.is_untold && !self.is_untagged && self.left.is_empty()
+    }
+}
+
+/// Something that an ended build could not remove or put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftBehind {
+    /// Its id or name; of what could not even be searched for, its kind.
+    pub what: String,
+    /// Its Region.
+    pub region: String,
+    /// What AWS says.
+    pub reason: String,
 }
 
 /// What of a build survives its end.

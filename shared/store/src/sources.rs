@@ -7,7 +7,7 @@ use goldsmith_model::{Name, RebuildOn, SourceImage};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::store::encode;
+use crate::store::{encode, readable};
 use crate::{Check, Item, Key, Result, Store, StoreError, Write};
 
 /// Partition of the list of watched sources.
@@ -104,7 +104,7 @@ impl Store {
 
     /// Every watched source. One that lost its last subscriber in a call that died may still be among them.
     pub async fn sources(&self) -> Result<Vec<WatchedSource>> {
-        self.read_all(SOURCES, "").await
+        Ok(readable(self.table().query(SOURCES, "").await?))
     }
 
     /// The pipelines that watch a source, by its [`SourceImage::hash`].

@@ -42,6 +42,13 @@ impl Store {
     }
 }
 
+/// Records from items that have nothing to do with each other. One that cannot be read, as another version has written it
+/// or a hand has changed it, must not hide the others.
+pub(crate) fn readable<T: DeserializeOwned>(items: Vec<Item>) -> Vec<T> {
+    let note = |error: &StoreError| tracing::error!(%error, "an item is passed over");
+    items.into_iter().filter_map(|item| decode(item).inspect_err(note).ok()).collect()
+}
+
 /// A record as an item under its key.
 pub(crate) fn encode<T: Serialize>(key: Key, record: &T) -> Result<Item> {
     let mut item =

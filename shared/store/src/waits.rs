@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::builds::verify_open;
-use crate::store::{decode, encode};
+use crate::store::{encode, readable};
 use crate::{
     BuildRecord, Check, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store, StoreError, Wait,
     Write, keys, stamp,
@@ -61,12 +61,12 @@ impl Store {
 
     /// All waits on one resource: what an event about it wakes.
     pub async fn waits_on(&self, resource: &str) -> Result<Vec<Wait>> {
-        self.read_all(&format!("WAIT#{resource}"), "").await
+        Ok(readable(self.table().query(&format!("WAIT#{resource}"), "").await?))
     }
 
     /// Waits whose next look is due: what the tick wakes.
     pub async fn due_waits(&self, now: Timestamp) -> Result<Vec<Wait>> {
-        self.table().due(OPEN_WAITS, &stamp(now)).await?.into_iter().map(decode).collect()
+        Ok(readable(self.table().due(OPEN_WAITS, &stamp(now)).await?))
     }
 
     /// Begins a state, or begins it again with a new token: the wait is there before anything else happens, so that a

@@ -10,7 +10,7 @@ mod template;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_states::State;
-use goldsmith_states::finish::late::LATE;
+use goldsmith_states::finish::after::LATE;
 use goldsmith_tests::graph::levels;
 use serde_json::{Value, json};
 

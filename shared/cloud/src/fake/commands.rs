@@ -116,12 +116,18 @@ fn send(world: &mut World, call: Call<'_>, command: &Command) -> Result<String> 
 #[async_trait]
 impl Commands for FakeCloud {
     async fn ping(&self, region: &str, instance: &str) -> Result<Ping> {
-        Ok(self.world().region(region).machines.get_mut(instance).map_or(Ping::Unknown, MachineRecord::ping))
+        self.read(Call::new("DescribeInstanceInformation", region), |world| {
+            Ok(world.region(region).machines.get_mut(instance).map_or(Ping::Unknown, MachineRecord::ping))
+        })
+        .await
     }
 
     async fn said(&self, region: &str, command: &str, _instance: &str) -> Result<String> {
-        let mut world = self.world();
-        Ok(world.region(region).commands.get(command).map(|sent| sent.outcome.said.clone()).unwrap_or_default())
+        let said = |sent: &CommandRecord| sent.outcome.said.clone();
+        self.read(Call::new("GetCommandInvocation", region), |world| {
+            Ok(world.region(region).commands.get(command).map(said).unwrap_or_default())
+        })
+        .await
     }
 
     async fn send(&self, region: &str, command: &Command) -> Result<String> {
@@ -131,18 +137,22 @@ impl Commands for FakeCloud {
     }
 
     async fn find(&self, region: &str, instance: &str, comment: &str) -> Result<Option<String>> {
-        let mut world = self.world();
-        let sent = world.region(region).commands.iter();
-        let ours = sent.filter(|(_, sent)| sent.command.instance == instance && sent.command.comment == comment);
-        Ok(ours.max_by_key(|(_, sent)| sent.number).map(|(id, _)| id.clone()))
+        self.read(Call::new("ListCommands", region), |world| {
+            let sent = world.region(region).commands.iter();
+            let ours = sent.filter(|(_, sent)| sent.command.instance == instance && sent.command.comment == comment);
+            Ok(ours.max_by_key(|(_, sent)| sent.number).map(|(id, _)| id.clone()))
+        })
+        .await
     }
 
     async fn invocation(&self, region: &str, command: &str, instance: &str) -> Result<Option<Invocation>> {
-        let mut world = self.world();
-        let region = world.region(region);
-        let machines = &region.machines;
-        let sent = region.commands.get_mut(command).filter(|sent| sent.command.instance == instance);
-        Ok(sent.and_then(|sent| sent.look(sent.runs_on(machines))))
+        self.read(Call::new("GetCommandInvocation", region), |world| {
+            let region = world.region(region);
+            let machines = &region.machines;
+            let sent = region.commands.get_mut(command).filter(|sent| sent.command.instance == instance);
+            Ok(sent.and_then(|sent| sent.look(sent.runs_on(machines))))
+        })
+        .await
     }
 
     async fn cancel(&self, region: &str, command: &str) -> Result<()> {

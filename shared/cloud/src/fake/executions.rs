@@ -75,14 +75,16 @@ impl Executions for FakeCloud {
     }
 
     async fn execution(&self, arn: &str) -> Result<Option<Execution>> {
-        Ok(self.world().executions.by_arn.get(arn).cloned())
+        self.read(Call::home("DescribeExecution"), |world| Ok(world.executions.by_arn.get(arn).cloned())).await
     }
 
     async fn running(&self, state_machine: &str) -> Result<Vec<String>> {
         let of = format!("{}:", state_machine.replacen(":stateMachine:", ":execution:", 1));
-        let world = self.world();
-        let runs = world.executions.by_arn.values().filter(|one| one.status == ExecutionStatus::Running);
-        Ok(runs.filter(|one| one.arn.starts_with(&of)).map(|one| one.name.clone()).collect())
+        self.read(Call::home("ListExecutions"), |world| {
+            let runs = world.executions.by_arn.values().filter(|one| one.status == ExecutionStatus::Running);
+            Ok(runs.filter(|one| one.arn.starts_with(&of)).map(|one| one.name.clone()).collect())
+        })
+        .await
     }
 
     async fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<()> {

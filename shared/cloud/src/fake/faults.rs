@@ -1,9 +1,10 @@
-//! Counts the effects of a process and makes the chosen one go wrong.
+//! Counts the effects of a process and makes the chosen one go wrong; also reads, which are not counted.
 //!
 //! A sweep over every effect of a state goes: run it once, take `effects().len()`, then for each `n` run it in a fresh
 //! world with `fail_at(n, …)`. A test that wraps another client (a table, say) puts [`Faults::around`] around its
 //! mutating calls, so that they are counted in the same order as those to AWS.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -43,12 +44,39 @@ pub struct EffectRecord {
 enum When {
     Number(usize),
     Name(&'static str),
+    Always { name: &'static str, region: String },
 }
+
+impl When {
+    /// Whether it means this call; the number is an effect's.
+    fn means(&self, number: Option<usize>, name: &str, region: &str) -> bool {
+        match self {
+            Self::Number(wanted) => number == Some(*wanted),
+            Self::Name(wanted) => *wanted == name,
+            Self::Always { name: wanted, region: there } => *wanted == name && there == region,
+        }
+    }
+}
+
+/// A call that was made: its operation and its Region.
+pub type CallName = (&'static str, String);
 
 #[derive(Debug, Default)]
 struct Book {
     effects: Vec<EffectRecord>,
+    reads: BTreeSet<CallName>,
     armed: Vec<(When, Fault)>,
+}
+
+impl Book {
+    /// The fault that is due to a call. One that is for once goes.
+    fn due(&mut self, number: Option<usize>, name: &str, region: &str) -> Option<Fault> {
+        let index = self.armed.iter().position(|(when, _)| when.means(number, name, region))?;
+        match self.armed[index] {
+            (When::Always { .. }, fault) => Some(fault),
+            _ => Some(self.armed.remove(index).1),
+        }
+    }
 }
 
 /// The counter; clones share it.
@@ -69,6 +97,22 @@ impl Faults {
     /// Makes the next effect of this name go wrong, once; call it twice for the next two.
     pub fn fail_next(&self, name: &'static str, fault: Fault) {
         self.book().armed.push((When::Name(name), fault));
+    }
+
+    /// Makes every call of this name to this Region go wrong, reads too, until [`Faults::heal`].
+    pub fn fail_always(&self, name: &'static str, region: &str, fault: Fault) {
+        self.book().armed.push((When::Always { name, region: region.to_owned() }, fault));
+    }
+
+    /// Nothing that was armed goes wrong any more.
+    pub fn heal(&self) {
+        self.book().armed.clear();
+    }
+
+    /// What has been read so far: each operation of each Region.
+    #[must_use]
+    pub fn reads(&self) -> BTreeSet<CallName> {
+        self.book().reads.clone()
     }
 
     /// All effects so far, those that were refused among them.
@@ -112,15 +156,36 @@ impl Faults {
         }
     }
 
+    /// Runs `act`, which changes nothing.
+    ///
+    /// # Errors
+    /// Those of `act`, and `error(kind)` where a fault is due.
+    pub async fn read<T, E>(
+        &self,
+        name: &'static str,
+        region: &str,
+        act: impl Future<Output = Result<T, E>>,
+        error: impl FnOnce(Kind) -> E,
+    ) -> Result<T, E> {
+        let fault = {
+            let mut book = self.book();
+            book.reads.insert((name, region.to_owned()));
+            book.due(None, name, region)
+        };
+        match fault {
+            None => act.await,
+            Some(Fault::Refuse(kind)) => Err(error(kind)),
+            Some(Fault::LoseAnswer) => Err(error(Kind::Unanswered)),
+            Some(Fault::KillBefore | Fault::KillAfter) => match self.die().await {},
+        }
+    }
+
     fn begin(&self, name: &'static str, region: &str, detail: String) -> (usize, Option<Fault>) {
         let mut book = self.book();
         let n = book.effects.len() + 1;
         book.effects.push(EffectRecord { n, name, region: region.to_owned(), detail, happened: false });
-        let due = book.armed.iter().position(|(when, _)| match when {
-            When::Number(number) => *number == n,
-            When::Name(wanted) => *wanted == name,
-        });
-        (n, due.map(|index| book.armed.remove(index).1))
+        let due = book.due(Some(n), name, region);
+        (n, due)
     }
 
     async fn die(&self) -> Infallible {

@@ -6,6 +6,7 @@ use super::FakeCloud;
 use super::ami::{AmiRecord, Blueprint, SnapshotRecord};
 use super::call::{ACCOUNT, Call};
 use super::pace::{Looks, Pace};
+use super::world::Region;
 use crate::{
     BlockDevice, Image, ImageCopy, ImageState, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
 };
@@ -18,7 +19,8 @@ pub const MARKETPLACE: &str = "679593333241";
 #[async_trait]
 impl Images for FakeCloud {
     async fn image(&self, region: &str, id: &str) -> Result<Option<Image>> {
-        Ok(self.world().region(region).images.get_mut(id).and_then(AmiRecord::look))
+        let call = Call::new("DescribeImages", region);
+        self.read(call, |world| Ok(world.region(region).images.get_mut(id).and_then(AmiRecord::look))).await
     }
 
     async fn newest(&self, region: &str, owners: &[String], name: &str) -> Result<Option<Image>> {
@@ -30,15 +32,16 @@ impl Images for FakeCloud {
         let matching = self.look_at_images(region, |image| {
             image.state == ImageState::Available && owners.contains(&image.owner.as_str()) && matches(name, &image.name)
         });
+        let matching = matching.await?;
         Ok(matching.into_iter().max_by(|a, b| a.created.cmp(&b.created)))
     }
 
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>> {
-        Ok(self.look_at_images(region, |image| image.owner == ACCOUNT && image.name == name).pop())
+        Ok(self.look_at_images(region, |image| image.owner == ACCOUNT && image.name == name).await?.pop())
     }
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>> {
-        Ok(self.look_at_images(region, |image| image.owner == ACCOUNT && has_tag(&image.tags, key, value)))
+        self.look_at_images(region, |image| image.owner == ACCOUNT && has_tag(&image.tags, key, value)).await
     }
 
     async fn create(&self, region: &str, image: &NewImage) -> Result<String> {
@@ -86,16 +89,16 @@ impl Images for FakeCloud {
         let call = Call::new("CreateTags", region);
         self.effect(call, ids.join(" "), |world| {
             let region = world.region(region);
-            if let Some(id) =
-                ids.iter().find(|id| !region.images.contains_key(*id) && !region.snapshots.contains_key(*id))
-            {
-                let code = if id.starts_with("snap-") { "InvalidSnapshot.NotFound" } else { "InvalidAMIID.NotFound" };
+            if let Some(id) = ids.iter().find(|id| region.tags_of(id).is_none()) {
+                let code = match id.split_once('-') {
+                    Some(("snap", _)) => "InvalidSnapshot.NotFound",
+                    Some(("i", _)) => "InvalidInstanceID.NotFound",
+                    _ => "InvalidAMIID.NotFound",
+                };
                 return Err(call.error(Kind::NotFound, code, format!("there is no {id}")));
             }
             for id in ids {
-                let image = region.images.get_mut(id).map(|record| &mut record.image.tags);
-                let snapshot = region.snapshots.get_mut(id).map(|record| &mut record.snapshot.tags);
-                image.into_iter().chain(snapshot).for_each(|found| found.extend(tags.clone()));
+                region.tags_of(id).into_iter().for_each(|found| found.extend(tags.clone()));
             }
             Ok(())
         })
@@ -117,10 +120,12 @@ impl Images for FakeCloud {
     }
 
     async fn snapshots_tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Snapshot>> {
-        let mut world = self.world();
-        let snapshots = world.region(region).snapshots.values_mut();
-        let ours = snapshots.filter(|record| has_tag(&record.snapshot.tags, key, value));
-        Ok(ours.filter_map(SnapshotRecord::look).collect())
+        self.read(Call::new("DescribeSnapshots", region), |world| {
+            let snapshots = world.region(region).snapshots.values_mut();
+            let ours = snapshots.filter(|record| has_tag(&record.snapshot.tags, key, value));
+            Ok(ours.filter_map(SnapshotRecord::look).collect())
+        })
+        .await
     }
 
     async fn delete_snapshot(&self, region: &str, id: &str) -> Result<()> {
@@ -196,10 +201,22 @@ impl FakeCloud {
         self.world().region(region).images.get(id).is_some_and(|record| record.imdsv2)
     }
 
-    fn look_at_images(&self, region: &str, wanted: impl Fn(&Image) -> bool) -> Vec<Image> {
-        let mut world = self.world();
-        let images = world.region(region).images.values_mut();
-        images.filter(|record| wanted(&record.image)).filter_map(AmiRecord::look).collect()
+    async fn look_at_images(&self, region: &str, wanted: impl Fn(&Image) -> bool + Send) -> Result<Vec<Image>> {
+        self.read(Call::new("DescribeImages", region), |world| {
+            let images = world.region(region).images.values_mut();
+            Ok(images.filter(|record| wanted(&record.image)).filter_map(AmiRecord::look).collect())
+        })
+        .await
+    }
+}
+
+impl Region {
+    /// The tags of whatever has this id.
+    fn tags_of(&mut self, id: &str) -> Option<&mut Tags> {
+        let image = self.images.get_mut(id).map(|record| &mut record.image.tags);
+        let snapshot = self.snapshots.get_mut(id).map(|record| &mut record.snapshot.tags);
+        let machine = self.machines.get_mut(id).map(|record| &mut record.instance.tags);
+        image.or(snapshot).or(machine)
     }
 }
 

@@ -17,20 +17,24 @@ impl Logs for FakeCloud {
             let message = "the specified nextToken is invalid";
             Call::new("GetLogEvents", region).error(Kind::Invalid, "InvalidParameterException", message)
         })?;
-        let mut world = self.world();
-        let Some(lines) = world.region(region).logs.get(&(group.to_owned(), stream.to_owned())) else {
-            return Ok(LogPage::default());
-        };
-        let lines: Vec<String> = lines.iter().skip(from).take(PAGE_LINES).cloned().collect();
-        let cursor = Some((from + lines.len()).to_string());
-        Ok(LogPage { lines, cursor })
+        self.read(Call::new("GetLogEvents", region), |world| {
+            let Some(lines) = world.region(region).logs.get(&(group.to_owned(), stream.to_owned())) else {
+                return Ok(LogPage::default());
+            };
+            let lines: Vec<String> = lines.iter().skip(from).take(PAGE_LINES).cloned().collect();
+            let cursor = Some((from + lines.len()).to_string());
+            Ok(LogPage { lines, cursor })
+        })
+        .await
     }
 
     async fn tail(&self, region: &str, group: &str, stream: &str, limit: u16) -> Result<Vec<String>> {
-        let mut world = self.world();
-        let lines = world.region(region).logs.get(&(group.to_owned(), stream.to_owned()));
-        let lines = lines.map(Vec::as_slice).unwrap_or_default();
-        Ok(lines[lines.len().saturating_sub(usize::from(limit))..].to_vec())
+        self.read(Call::new("GetLogEvents", region), |world| {
+            let lines = world.region(region).logs.get(&(group.to_owned(), stream.to_owned()));
+            let lines = lines.map(Vec::as_slice).unwrap_or_default();
+            Ok(lines[lines.len().saturating_sub(usize::from(limit))..].to_vec())
+        })
+        .await
     }
 }
 

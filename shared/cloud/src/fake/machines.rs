@@ -222,24 +222,30 @@ impl Machines for FakeCloud {
     }
 
     async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>> {
-        Ok(self.world().region(region).machines.get_mut(id).and_then(MachineRecord::look))
+        let call = Call::new("DescribeInstances", region);
+        self.read(call, |world| Ok(world.region(region).machines.get_mut(id).and_then(MachineRecord::look))).await
     }
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>> {
-        let mut world = self.world();
-        let machines = world.region(region).machines.values_mut();
-        let alive = machines.filter(|machine| machine.instance.state != InstanceState::Terminated);
-        let ours = alive.filter(|machine| machine.instance.tags.get(key).is_some_and(|found| found == value));
-        Ok(ours.filter_map(MachineRecord::look).collect())
+        self.read(Call::new("DescribeInstances", region), |world| {
+            let machines = world.region(region).machines.values_mut();
+            let alive = machines.filter(|machine| machine.instance.state != InstanceState::Terminated);
+            let ours = alive.filter(|machine| machine.instance.tags.get(key).is_some_and(|found| found == value));
+            Ok(ours.filter_map(MachineRecord::look).collect())
+        })
+        .await
     }
 
-    async fn architectures(&self, _region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
+    async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>> {
         let runs = |name: &String| Some((name.clone(), vec![architecture_of(name)?.to_owned()]));
-        Ok(types.iter().filter_map(runs).collect())
+        let call = Call::new("DescribeInstanceTypes", region);
+        self.read(call, |_| Ok(types.iter().filter_map(runs).collect())).await
     }
 
     async fn console(&self, region: &str, id: &str) -> Result<String> {
-        Ok(self.world().region(region).machines.get(id).map(|machine| machine.console.clone()).unwrap_or_default())
+        let call = Call::new("GetConsoleOutput", region);
+        let console = |machine: &MachineRecord| machine.console.clone();
+        self.read(call, |world| Ok(world.region(region).machines.get(id).map(console).unwrap_or_default())).await
     }
 
     async fn stop(&self, region: &str, id: &str) -> Result<()> {
@@ -276,11 +282,13 @@ impl Machines for FakeCloud {
     }
 
     async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>> {
-        let mut world = self.world();
-        let region = world.region(region);
-        let left = region.volumes.iter().filter(|(_, volume)| region.has_left(volume));
-        let ours = left.filter(|(_, volume)| volume.tags.get(key).is_some_and(|found| found == value));
-        Ok(ours.map(|(id, volume)| Volume { id: id.clone(), tags: volume.tags.clone() }).collect())
+        self.read(Call::new("DescribeVolumes", region), |world| {
+            let region = world.region(region);
+            let left = region.volumes.iter().filter(|(_, volume)| region.has_left(volume));
+            let ours = left.filter(|(_, volume)| volume.tags.get(key).is_some_and(|found| found == value));
+            Ok(ours.map(|(id, volume)| Volume { id: id.clone(), tags: volume.tags.clone() }).collect())
+        })
+        .await
     }
 
     async fn delete_volume(&self, region: &str, id: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A behaving AWS in memory, for tests of what stands on [`Cloud`].
 //!
-//! It keeps AWS's rules and moves by looks, not by a clock ([`Pace`]). Every mutating call is counted and can be made
-//! to fail, to lose its answer or to kill the caller ([`Faults`]); a test writes down beforehand what commands, images
+//! It keeps AWS's rules and moves by looks, not by a clock ([`Pace`]). Every mutating call is counted, and every call can
+//! be made to fail, to lose its answer or to kill the caller ([`Faults`]); a test writes down beforehand what commands, images
 //! and instances come to, and compares [`Inventory`]s afterwards. It does not check rights.
 
 mod ami;
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use call::{ACCOUNT, HOME};
 pub use events::EmittedEvent;
 pub use executions::TokenAnswer;
-pub use faults::{EffectRecord, Fault, Faults};
+pub use faults::{CallName, EffectRecord, Fault, Faults};
 pub use functions::Wakeup;
 pub use images::{AMAZON, MARKETPLACE};
 pub use inventory::{Inventory, RegionInventory};
@@ -98,6 +98,16 @@ impl FakeCloud {
         self.faults.fail_next(name, fault);
     }
 
+    /// See [`Faults::fail_always`].
+    pub fn fail_always(&self, name: &'static str, region: &str, fault: Fault) {
+        self.faults.fail_always(name, region, fault);
+    }
+
+    /// See [`Faults::heal`].
+    pub fn heal(&self) {
+        self.faults.heal();
+    }
+
     /// See [`Faults::killed`].
     pub async fn killed(&self) {
         self.faults.killed().await;
@@ -124,6 +134,12 @@ impl FakeCloud {
     ) -> Result<T> {
         let act = async { act(&mut self.world()) };
         self.faults.around(call.operation, call.region, detail, act, |kind| call.fault(kind)).await
+    }
+
+    /// The one way in which anything is read through a trait.
+    async fn read<T>(&self, call: Call<'_>, look: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
+        let look = async { look(&mut self.world()) };
+        self.faults.read(call.operation, call.region, look, |kind| call.fault(kind)).await
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_secs(604_800);
 #[async_trait]
 impl Objects for FakeCloud {
     async fn exists(&self, key: &str) -> Result<bool> {
-        Ok(self.world().objects.contains_key(key))
+        self.read(Call::home("HeadObject"), |world| Ok(world.objects.contains_key(key))).await
     }
 
     async fn put(&self, key: &str, body: Vec<u8>) -> Result<()> {

@@ -12,22 +12,26 @@ use crate::{Kind, Parameter, Parameters, Result};
 #[async_trait]
 impl Parameters for FakeCloud {
     async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>> {
-        let mut world = self.world();
-        let region = world.region(region);
-        let found = region.parameters.get(name).cloned();
-        let Some((mut looks, parameter)) = region.unchecked.remove(name) else { return Ok(found) };
-        if looks.spend() {
-            region.unchecked.insert(name.to_owned(), (looks, parameter));
-            return Ok(found);
-        }
-        region.parameters.insert(name.to_owned(), parameter.clone());
-        Ok(Some(parameter))
+        self.read(Call::new("GetParameter", region), |world| {
+            let region = world.region(region);
+            let found = region.parameters.get(name).cloned();
+            let Some((mut looks, parameter)) = region.unchecked.remove(name) else { return Ok(found) };
+            if looks.spend() {
+                region.unchecked.insert(name.to_owned(), (looks, parameter));
+                return Ok(found);
+            }
+            region.parameters.insert(name.to_owned(), parameter.clone());
+            Ok(Some(parameter))
+        })
+        .await
     }
 
     async fn get_all(&self, region: &str, names: &[String]) -> Result<BTreeMap<String, Parameter>> {
-        let mut world = self.world();
-        let there = &world.region(region).parameters;
-        Ok(names.iter().filter_map(|name| Some((name.clone(), there.get(name)?.clone()))).collect())
+        self.read(Call::new("GetParameters", region), |world| {
+            let there = &world.region(region).parameters;
+            Ok(names.iter().filter_map(|name| Some((name.clone(), there.get(name)?.clone()))).collect())
+        })
+        .await
     }
 
     async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()> {

@@ -10,7 +10,8 @@ use crate::{Kind, Result, Schedule, Schedules};
 #[async_trait]
 impl Schedules for FakeCloud {
     async fn get(&self, group: &str, name: &str) -> Result<Option<(Schedule, Timestamp)>> {
-        let there = self.world().schedules.get(&(group.to_owned(), name.to_owned())).cloned();
+        let key = (group.to_owned(), name.to_owned());
+        let there = self.read(Call::home("GetSchedule"), |world| Ok(world.schedules.get(&key).cloned())).await?;
         Ok(there.map(|schedule| (schedule, Timestamp::UNIX_EPOCH)))
     }
 

@@ -22,8 +22,9 @@ pub(super) enum Trigger {
 
 /// Decides how a build ends.
 pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Ending {
+    let at = Some(stamp(context.clock.now()));
     if record.published {
-        return Ending { status: ImageStatus::Available, keep: Keep::Published, failure: None };
+        return Ending { status: ImageStatus::Available, keep: Keep::Published, failure: None, at };
     }
     let until = |time: SignedDuration| stamp(context.clock.now() + time);
     let (status, keep, failure) = match trigger {
@@ -58,7 +59,7 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
             (image, Keep::Nothing, cause)
         }
     };
-    Ending { status, keep, failure: Some(failure) }
+    Ending { status, keep, failure: Some(failure), at }
 }
 
 /// Stands for the execution itself, where no state is to blame.

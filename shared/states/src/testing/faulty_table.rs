@@ -1,4 +1,4 @@
-//! The table, its writes counted among the effects.
+//! The table, its writes counted among the effects; its reads can be made to fail as well.
 
 use async_trait::async_trait;
 use goldsmith_cloud::Kind;
@@ -11,18 +11,20 @@ pub(super) struct FaultyTable {
 }
 
 /// Name under which writes to the table are counted.
-pub(super) const TABLE_WRITE: &str = "WriteTable";
+pub(crate) const TABLE_WRITE: &str = "WriteTable";
+/// Name under which reads of the table go wrong.
+pub(crate) const TABLE_READ: &str = "ReadTable";
 
 #[async_trait]
 impl Table for FaultyTable {
     async fn get(&self, key: &Key) -> Result<Option<Item>> {
-        self.table.get(key).await
+        self.faults.read(TABLE_READ, HOME, self.table.get(key), store_error).await
     }
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
-        self.table.query(pk, prefix).await
+        self.faults.read(TABLE_READ, HOME, self.table.query(pk, prefix), store_error).await
     }
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
-        self.table.due(open, until).await
+        self.faults.read(TABLE_READ, HOME, self.table.due(open, until), store_error).await
     }
     async fn write(&self, writes: Vec<Write>) -> Result<()> {
         let detail = format!("{writes:?}");
@@ -32,7 +34,7 @@ impl Table for FaultyTable {
 
 fn store_error(kind: Kind) -> StoreError {
     match kind {
-        Kind::Unanswered => StoreError::Unanswered { operation: TABLE_WRITE, source: "no answer".into() },
+        Kind::Unanswered => StoreError::Unanswered { operation: "the table", source: "no answer".into() },
         _ => StoreError::Busy { code: "ThrottlingException".to_owned() },
     }
 }

@@ -9,7 +9,7 @@ use goldsmith_cloud::Parameter;
 use goldsmith_cloud::fake::{AMAZON, FakeCloud, HOME, Inventory};
 use goldsmith_model::ImagePipeline;
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
-use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store};
+use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
@@ -183,6 +183,20 @@ impl Stack {
     /// The store without the counter.
     pub(crate) fn store(&self) -> Store {
         Store::new(Arc::new(self.table.clone()))
+    }
+
+    /// Puts an item into the table as it is.
+    pub(crate) async fn put_item(&self, item: serde_json::Value) {
+        let serde_json::Value::Object(item) = item else { panic!("an item is an object") };
+        self.table.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
+    }
+
+    /// Puts a copy of the one wait that there is, on another resource, before it.
+    pub(crate) async fn copy_wait_to_the_front(&self, resource: &str) {
+        let mut wait = self.table.due("WAIT", "9999").await.unwrap().pop().unwrap();
+        wait.insert("pk".to_owned(), format!("WAIT#{resource}").into());
+        wait.insert("nextLook".to_owned(), "2026-01-01T00:00:00.000Z".into());
+        self.put_item(serde_json::Value::Object(wait)).await;
     }
 
     /// The build's record.

@@ -72,14 +72,53 @@ impl Stack {
                 Some(Err(error)) => return Err(info(&error, &task.scope())),
                 Some(Ok(value)) if task.state.timeout().is_none() => return Ok(value),
                 // The process died: Lambda says Runtime.ExitError, and the definition tries again.
-                None if attempt < ATTEMPTS && task.state.timeout().is_none() => {}
+                None if task.state.timeout().is_none() => {}
                 None if attempt == 1 => {}
                 _ => return self.answered(&token).await,
             }
             self.clock.advance(SignedDuration::from_secs(5));
             self.cloud.close_token(&token);
         }
-        panic!("{} was not done in {ATTEMPTS} attempts", task.scope())
+        Err(ErrorInfo { error: "Goldsmith.Throttled".to_owned(), cause: format!("{ATTEMPTS} attempts") })
+    }
+
+    /// Runs the whole execution as the definition does, to its end, whatever goes wrong: Maps gather what their items come
+    /// to, a Catch leads to FinishFailed, and a failure of that one leaves the execution failed without a record.
+    pub(crate) async fn execute(&self) -> Ended {
+        let ended = match self.until_publish().await {
+            Ok(()) => self.run(&Task::new(State::Finish)).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Err(error) => self.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await,
+            done => done,
+        }
+    }
+
+    async fn until_publish(&self) -> Result<(), ErrorInfo> {
+        let planned = self.run(&Task::new(State::Plan)).await?;
+        let items = |field: &str| -> Vec<String> { serde_json::from_value(planned[field].clone()).unwrap() };
+        for state in [State::Launch, State::Build, State::Snapshot] {
+            self.run(&Task::new(state)).await?;
+        }
+        let mut tests = Vec::new();
+        for item in items("tests") {
+            let mut tested = Ok(json!({}));
+            for state in [State::LaunchTest, State::ExecuteTest] {
+                if tested.is_ok() {
+                    tested = self.run(&Task::item(state, &item)).await;
+                }
+            }
+            let test_ended = self.run(&Task::item(State::EndTest, &item)).await;
+            tests.push(outcome(item, tested.and(test_ended)));
+        }
+        self.run(&Task { results: Some(tests), ..Task::new(State::JudgeTests) }).await?;
+        let mut copies = Vec::new();
+        for item in items("regions") {
+            let copied = self.run(&Task::item(State::DistributeRegion, &item)).await;
+            copies.push(outcome(item, copied));
+        }
+        self.run(&Task { results: Some(copies), ..Task::new(State::Publish) }).await.map(drop)
     }
 
     /// Runs tasks until a fault kills a function; then the execution is at an end, too.
@@ -119,7 +158,8 @@ impl Stack {
             }
             self.tick_after(SignedDuration::from_mins(1)).await;
         }
-        panic!("nobody answered {token}")
+        self.cloud.close_token(token);
+        Err(ErrorInfo { error: "States.Timeout".to_owned(), cause: String::new() })
     }
 
     /// The tick, after some time.
@@ -171,6 +211,13 @@ async fn dispatch(context: &Context, state: State, invocation: Invocation) -> Re
         (State::Finish | State::FinishFailed, Invocation::Start(start)) => finish::handle(context, &start).await,
         (state, Invocation::Wake { .. }) => panic!("{state} does not wait"),
     }
+}
+
+/// What an item of a Map hands on.
+fn outcome(item: String, ended: Ended) -> Outcome {
+    let cause = ended.err().map(|error| json!(error.cause));
+    let outcome = if cause.is_none() { "succeeded" } else { "failed" };
+    Outcome { item, outcome: outcome.to_owned(), cause }
 }
 
 /// An error as Lambda and Step Functions hand it to a Catch.

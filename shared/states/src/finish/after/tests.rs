@@ -63,7 +63,7 @@ async fn what_somebody_has_written_since_stays() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_put_back_is_tried_again_for_a_day() {
+async fn what_cannot_be_put_back_is_tried_again_for_a_month() {
     for kind in [Kind::Denied, Kind::Unanswered] {
         let (stack, entry) = closed_while_putting().await;
         put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;
@@ -76,6 +76,6 @@ async fn what_cannot_be_put_back_is_tried_again_for_a_day() {
     let (stack, entry) = closed_while_putting().await;
     put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;
     stack.cloud.fail_next("DeleteParameter", Fault::Refuse(Kind::Denied));
-    tick(&stack, SignedDuration::from_hours(25)).await;
+    tick(&stack, SignedDuration::from_hours(31 * 24)).await;
     assert!(!is_looked_after(&stack).await, "it is not asked for ever");
 }

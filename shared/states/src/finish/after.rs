@@ -1,0 +1,141 @@
+//! What remains when a build has ended and its pipeline may build again: to tell of it, and to remove or put back what
+//! could not be at first.
+//!
+//! Nothing of this may stand before the release of the lease, since AWS may refuse it for as long as somebody's policy
+//! does. So the closed build stays among those that the reaper looks at, with what it owes, until all of it is done.
+//!
+//! A parameter that a function puts after `finish` has looked is owed too: unlike all else that is made, it carries no tag by
+//! which the sweep would find it. So the build is looked at once more when no function of it can run any longer.
+
+use goldsmith_store::{Aftermath, BuildRecord, ImageRecord, Keep, LeftBehind};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::kept_now;
+use crate::undo::{Kept, Patience, Undone, tag_expiry, undo_build};
+use crate::{Context, Result};
+
+/// After this time no function runs any more that ran when its build was closed: their time-out (`infra/template.yaml`),
+/// and a little.
+pub const LATE: SignedDuration = SignedDuration::from_secs(150);
+/// Pauses between two looks; the last of them stays.
+const PAUSES: [SignedDuration; 4] = [
+    SignedDuration::from_mins(15),
+    SignedDuration::from_hours(1),
+    SignedDuration::from_hours(6),
+    SignedDuration::from_hours(24),
+];
+/// How long after the build's end it is looked at.
+const GIVE_UP: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What a build owes the moment that it is closed.
+pub(super) fn owed(keep: &Keep, undone: &Undone) -> Aftermath {
+    let is_untagged = matches!(keep, Keep::Instance { .. } | Keep::Images { .. });
+    Aftermath { is_untold: true, is_untagged, left: undone.left.clone(), looks: 0 }
+}
+
+/// Does what a build that has just been closed owes. What AWS refuses, the reaper comes back to.
+///
+/// # Errors
+/// The table's.
+pub(super) async fn settle(
+    context: &Context,
+    record: &BuildRecord,
+    image: &ImageRecord,
+    mut after: Aftermath,
+    is_putting: bool,
+) -> Result<()> {
+    let (kept, _) = kept_now(context, record).await?;
+    tag(context, record, &kept, &mut after).await;
+    tell(context, record, image, &mut after).await;
+    let at = (is_putting || !after.is_over()).then(|| context.clock.now() + LATE);
+    Ok(context.store.look_again(record, &after, at).await?)
+}
+
+/// Looks at a closed build again. Safe to repeat.
+///
+/// # Errors
+/// The table's.
+pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<()> {
+    let (kept, _) = kept_now(context, record).await?;
+    let mut after = record.after.clone();
+    // A Region that never answers must not keep the others from being looked at.
+    let undone = undo_build(context, record, &kept, Patience::None).await?;
+    after.left = undone.left;
+    tag(context, record, &kept, &mut after).await;
+    if let Some(image) = context.store.image(&record.image).await? {
+        tell(context, record, &image, &mut after).await;
+    }
+    let now = context.clock.now();
+    let pause = PAUSES[usize::try_from(after.looks).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
+    after.looks += 1;
+    let is_over = after.is_over();
+    let is_given_up = !is_over && now >= ended_at(context, record).await? + GIVE_UP;
+    if is_given_up {
+        for LeftBehind { what, region, reason } in &after.left {
+            tracing::error!(build = record.build, what, region, reason, "this is left behind for good");
+        }
+    }
+    Ok(context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?)
+}
+
+/// Marks what is kept for a while.
+async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut Aftermath) {
+    let Some(ending) = record.ending.as_ref().filter(|_| after.is_untagged) else { return };
+    match tag_expiry(context, record, &ending.keep, kept).await {
+        Ok(()) => after.is_untagged = false,
+        Err(error) => tracing::warn!(%error, build = record.build, "what is kept does not say until when"),
+    }
+}
+
+/// Puts the event of the build's end on the bus, and tells `trigger` what can be built now.
+async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, after: &mut Aftermath) {
+    if !after.is_untold {
+        return;
+    }
+    match emit(context, image, &after.left).await {
+        Ok(()) => after.is_untold = false,
+        Err(error) => tracing::warn!(%error, build = record.build, "the event of the build's end is not told yet"),
+    }
+    // What is lost here the reaper and the next check of sources find.
+    if let Err(error) = go_on(context, record).await {
+        tracing::warn!(%error, build = record.build, "what can be built now is left to the next tick");
+    }
+}
+
+async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Result<()> {
+    let detail = json!({
+        "image": image.image.to_string(),
+        "pipeline": image.pipeline,
+        "status": image.status,
+        "cause": image.cause,
+        "amis": image.amis,
+        "failure": image.failure,
+        "leftBehind": left,
+    });
+    let resources = [image.image.to_string(), image.pipeline.to_string()];
+    Ok(context.cloud.events.emit("Goldsmith Image State Change", &resources, &detail.to_string()).await?)
+}
+
+async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {
+    let trigger = format!("{}-trigger", context.config.stack);
+    let is_published = record.ending.as_ref().is_some_and(|ending| ending.keep == Keep::Published);
+    if is_published && !record.plan.overridden {
+        let published = json!({"published": {"pipeline": record.pipeline, "image": record.image}});
+        context.cloud.functions.wake(&trigger, &published.to_string()).await?;
+    }
+    if !context.store.pending_causes(&record.pipeline).await?.is_empty() {
+        let pending = json!({"pending": record.pipeline});
+        context.cloud.functions.wake(&trigger, &pending.to_string()).await?;
+    }
+    Ok(())
+}
+
+async fn ended_at(context: &Context, record: &BuildRecord) -> Result<Timestamp> {
+    let image = context.store.image(&record.image).await?;
+    let ended = image.and_then(|image| image.ended_at?.parse().ok());
+    Ok(ended.unwrap_or(Timestamp::MIN + GIVE_UP))
+}
+
+#[cfg(test)]
+mod tests;
