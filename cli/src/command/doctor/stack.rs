@@ -2,10 +2,11 @@
 
 use futures_util::future::join_all;
 use goldsmith_cloud::aws::SdkConfig;
+use goldsmith_cloud_account::Stacks;
 use goldsmith_cloud_account::functions::{Function, Lambda};
 use goldsmith_cloud_account::stack::{Part, StackParts};
 
-use super::finding::Finding;
+use super::finding::{Finding, anew};
 use crate::args::Globals;
 use crate::connection::Connection;
 use crate::version::compare;
@@ -18,6 +19,8 @@ pub(super) struct Settings {
     /// Names of the instance profiles of builds and, where the stack has one for them, of tests.
     pub(super) instance_profiles: Vec<String>,
     pub(super) log_group: String,
+    /// The stack's own.
+    pub(super) bucket: String,
 }
 
 impl Settings {
@@ -32,6 +35,7 @@ impl Settings {
             security_group: value("GOLDSMITH_SECURITY_GROUP"),
             instance_profiles: names.map(str::to_owned).collect(),
             log_group: value("GOLDSMITH_LOG_GROUP"),
+            bucket: value("GOLDSMITH_BUCKET"),
         }
     }
 }
@@ -47,12 +51,13 @@ pub(super) async fn examine(
         return (vec![Finding::problem("stack", message, format!("`{deploy}` makes it."))], None);
     };
     let mut findings = vec![version(connection.version.as_deref(), env!("CARGO_PKG_VERSION"), &deploy)];
+    findings.extend(operation(globals, config, &connection.stack).await);
     let services = StackParts::new(config);
     findings.push(match services.machine_is_active(&connection.state_machine).await {
         Ok(Some(true)) => Finding::good("state-machine", "The state machine can be started."),
         Ok(_) => {
             let message = format!("{} is gone.", connection.state_machine);
-            Finding::problem("state-machine", message, format!("`{deploy}` makes it again."))
+            Finding::problem("state-machine", message, anew(globals))
         }
         Err(error) => Finding::unseen("state-machine", "states:DescribeStateMachine", &error),
     });
@@ -66,7 +71,44 @@ pub(super) async fn examine(
     let (found, settings) = functions(globals, config, &parts).await;
     findings.extend(found);
     findings.extend(rules(globals, &services, &parts).await);
+    if let Some(settings) = &settings {
+        findings.extend(bucket(globals, &services, &settings.bucket).await);
+    }
     (findings, settings)
+}
+
+/// How CloudFormation's last operation on the stack has ended, where that is not well.
+async fn operation(globals: &Globals, config: &SdkConfig, stack: &str) -> Option<Finding> {
+    match Stacks::new(config).find(stack).await {
+        Ok(found) => found.and_then(|found| judge_operation(globals, &found.status, found.is_busy())),
+        Err(error) => Some(Finding::unseen("stack", "cloudformation:DescribeStacks", &error)),
+    }
+}
+
+fn judge_operation(globals: &Globals, status: &str, is_busy: bool) -> Option<Finding> {
+    let message = format!("CloudFormation says that the stack is {status}.");
+    let aws = globals.aws();
+    if is_busy {
+        return Some(Finding::note("stack", message, "Look again when it is done."));
+    }
+    let works =
+        matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_COMPLETE");
+    (!works).then(|| {
+        let events = format!("`{aws} cloudformation describe-stack-events --stack-name {}` says why.", globals.stack);
+        Finding::problem("stack", message, events)
+    })
+}
+
+/// The bucket through which work reaches instances.
+async fn bucket(globals: &Globals, services: &StackParts, bucket: &str) -> Option<Finding> {
+    match services.bucket_is_there(bucket).await {
+        Ok(true) => None,
+        Ok(false) => {
+            let message = format!("The stack's bucket {bucket} is gone: no instance gets its work.");
+            Some(Finding::problem("bucket", message, anew(globals)))
+        }
+        Err(error) => Some(Finding::unseen("bucket", "s3:ListBucket", &error)),
+    }
 }
 
 fn of_kind<'p>(parts: &'p [Part], kind: &str) -> Vec<&'p Part> {
@@ -106,9 +148,9 @@ fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> O
         return Some(Finding::good("functions", format!("All {} functions are active.", found.len())));
     }
     let remedy = format!(
-        "`{} lambda delete-function-concurrency --function-name NAME` lets a function run again; for the others, `{} deploy`.",
+        "`{} lambda delete-function-concurrency --function-name NAME` lets a function run again. {}",
         globals.aws(),
-        globals.again()
+        anew(globals)
     );
     Some(Finding::problem("functions", format!("{}.", obstacles.join("; ")), remedy))
 }
@@ -149,7 +191,7 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
     }
     if !gone.is_empty() {
         told.push(format!("These EventBridge rules are gone: {}.", gone.join(", ")));
-        help.push(format!("`{} deploy` makes them again.", globals.again()));
+        help.push(anew(globals));
     }
     Some(Finding::problem("rules", told.join(" "), help.join(" ")))
 }
@@ -192,6 +234,21 @@ mod tests {
             let found = told(stack);
             assert_eq!(found.verdict, verdict, "{stack:?}");
             assert!(found.remedy.unwrap_or_default().starts_with(remedy), "{stack:?}");
+        }
+    }
+
+    #[test]
+    fn a_stack_that_ended_badly_is_a_problem_and_one_that_was_rolled_back_works() {
+        let told = |status, is_busy| judge_operation(&globals("--region eu-west-1"), status, is_busy);
+        assert_eq!(told("UPDATE_ROLLBACK_COMPLETE", false), None);
+        assert_eq!(told("UPDATE_IN_PROGRESS", true).unwrap().verdict, Verdict::Note);
+        for status in ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "CREATE_FAILED"] {
+            let found = told(status, false).unwrap();
+            assert_eq!(found.verdict, Verdict::Problem, "{status}");
+            assert!(
+                found.remedy.unwrap().contains("--region eu-west-1 cloudformation describe-stack-events"),
+                "{status}"
+            );
         }
     }
 
