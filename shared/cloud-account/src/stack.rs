@@ -77,6 +77,15 @@ impl StackParts {
         Ok(Some(bytes.into_bytes().to_vec()))
     }
 
+    /// Whether a bucket exists.
+    ///
+    /// # Errors
+    /// What AWS says; the answer to HEAD has no words, so that a missing right is told as `Forbidden`.
+    pub async fn bucket_is_there(&self, bucket: &str) -> Result<bool> {
+        let answer = self.s3.head_bucket().bucket(bucket).send().await;
+        Ok(known(answer.map_err(failure("HeadBucket", &self.region)))?.is_some())
+    }
+
     /// Whether a rule is enabled; none: it does not exist.
     ///
     /// # Errors

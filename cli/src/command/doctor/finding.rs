@@ -3,6 +3,8 @@
 use goldsmith_cloud::{CloudError, Kind};
 use serde::Serialize;
 
+use crate::args::Globals;
+
 /// How it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -59,6 +61,15 @@ impl Finding {
         Self { name, verdict: Verdict::Unseen, message, remedy }
     }
 
+    /// Where it is good, and something that it rests on could not be looked at: nobody knows whether it is.
+    pub(crate) fn without(self, missing: &'static str) -> Self {
+        if self.verdict != Verdict::Good {
+            return self;
+        }
+        let message = format!("Not all of this could be looked at, for want of {missing}; the rest: {}", self.message);
+        Self { verdict: Verdict::Unseen, message, remedy: Some(format!("See what is said of {missing}.")), ..self }
+    }
+
     /// As people read it.
     pub(crate) fn lines(&self) -> Vec<String> {
         let word = match self.verdict {
@@ -71,6 +82,16 @@ impl Finding {
         let remedy = self.remedy.as_ref().map(|remedy| format!("{:8} {:20} {remedy}", "", ""));
         std::iter::once(told).chain(remedy).collect()
     }
+}
+
+/// What helps where a part of the stack is gone: CloudFormation does not look for it, so that a deployment without changes
+/// brings nothing back (CloudFormation user guide, "Detect unmanaged configuration changes with drift detection").
+pub(crate) fn anew(globals: &Globals) -> String {
+    let again = globals.again();
+    format!(
+        "A deployment does not bring back what is gone: `{again} retire` and then `{again} deploy --table TABLE` make the stack \
+         anew, with its pipelines and images; `retire` names the table."
+    )
 }
 
 /// The last line: how many there are of what is not good.
@@ -113,6 +134,17 @@ mod tests {
         );
         let lost = Finding::unseen("vcpus", "servicequotas:GetServiceQuota", &error(Kind::Unanswered, "NoAnswer"));
         assert!(lost.remedy.unwrap().starts_with("Try again"));
+    }
+
+    #[test]
+    fn what_rests_on_something_unseen_is_not_called_good() {
+        let good = Finding::good("subnets", "Instances have subnets.").without("the definitions");
+        assert_eq!(good.verdict, Verdict::Unseen);
+        let message =
+            "Not all of this could be looked at, for want of the definitions; the rest: Instances have subnets.";
+        assert_eq!(good.message, message);
+        let problem = Finding::problem("subnets", "There are none.", "Make some.");
+        assert_eq!(problem.clone().without("the definitions"), problem);
     }
 
     #[test]

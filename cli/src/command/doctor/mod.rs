@@ -19,6 +19,7 @@ mod testing;
 use anyhow::Result;
 use futures_util::join;
 use goldsmith_cloud::aws::home_region;
+use goldsmith_store::StoreError;
 
 use crate::args::{Format, Globals};
 use crate::connection::{self, Connection};
@@ -26,6 +27,22 @@ use crate::exit::Exit;
 use crate::output;
 use definitions::Definitions;
 use finding::{Finding, Verdict};
+
+/// What is said of these rests on the definitions of pipelines.
+const OF_DEFINITIONS: [&str; 10] = [
+    "agents",
+    "default-key",
+    "keys",
+    "public-images",
+    "regions",
+    "security-groups",
+    "sharing",
+    "subnets",
+    "vcpus",
+    "way-out",
+];
+/// What is said of these rests on what the functions are told of the account.
+const OF_SETTINGS: [&str; 3] = ["security-groups", "subnets", "way-out"];
 
 /// Check everything that a build needs in the account, and say what helps.
 #[derive(Debug, clap::Args)]
@@ -56,11 +73,13 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
             None
         }
     };
+    let mut are_seen = true;
     let definitions = match &connection {
         Some(connection) => match Definitions::read(&connection.store).await {
             Ok(definitions) => definitions,
             Err(error) => {
-                findings.push(Finding::unseen_because("definitions", "dynamodb:Query", &error.to_string()));
+                findings.push(unread(globals, &error));
+                are_seen = false;
                 Definitions::default()
             }
         },
@@ -70,14 +89,38 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
     findings.extend(stack);
     let (package, network, rights, encryption, quotas, places) = join!(
         archive::examine(globals, config, connection.as_ref(), &definitions),
-        network::examine(config, settings.as_ref(), &definitions),
-        rights::examine(config, settings.as_ref()),
-        encryption::examine(config, &definitions),
-        quotas::examine(config, &definitions),
-        places::examine(config, &definitions),
+        network::examine(globals, config, settings.as_ref(), &definitions),
+        rights::examine(globals, config, settings.as_ref()),
+        encryption::examine(globals, config, &definitions),
+        quotas::examine(globals, config, &definitions),
+        places::examine(globals, config, &definitions),
     );
-    findings.extend([package, network, rights, encryption, quotas, places].into_iter().flatten());
+    let is_known = |finding: Finding| match settings.is_some() {
+        true => finding,
+        false if connection.is_some() && OF_SETTINGS.contains(&finding.name) => finding.without("the functions"),
+        false => finding,
+    };
+    let all = [package, network, rights, encryption, quotas, places].into_iter().flatten().map(is_known);
+    findings.extend(all.map(|finding| match are_seen || !OF_DEFINITIONS.contains(&finding.name) {
+        true => finding,
+        false => finding.without("the definitions"),
+    }));
     findings
+}
+
+/// The definitions could not be read.
+fn unread(globals: &Globals, error: &StoreError) -> Finding {
+    match error {
+        StoreError::Refused { code, .. } if code == "ResourceNotFoundException" => {
+            let message = "The stack's table is gone, and with it all that was defined and built.";
+            let remedy = format!(
+                "Restore it from a backup under another name, then `{0} retire` and `{0} deploy --table NAME`.",
+                globals.again()
+            );
+            Finding::problem("table", message, remedy)
+        }
+        other => Finding::unseen_because("definitions", "dynamodb:Query", &other.to_string()),
+    }
 }
 
 fn show(globals: &Globals, findings: &[Finding]) -> Result<()> {

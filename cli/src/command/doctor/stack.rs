@@ -2,10 +2,11 @@
 
 use futures_util::future::join_all;
 use goldsmith_cloud::aws::SdkConfig;
+use goldsmith_cloud_account::Stacks;
 use goldsmith_cloud_account::functions::{Function, Lambda};
 use goldsmith_cloud_account::stack::{Part, StackParts};
 
-use super::finding::Finding;
+use super::finding::{Finding, anew};
 use crate::args::Globals;
 use crate::connection::Connection;
 use crate::version::compare;
@@ -18,6 +19,8 @@ pub(super) struct Settings {
     /// Names of the instance profiles of builds and, where the stack has one for them, of tests.
     pub(super) instance_profiles: Vec<String>,
     pub(super) log_group: String,
+    /// The stack's own.
+    pub(super) bucket: String,
 }
 
 impl Settings {
@@ -32,6 +35,7 @@ impl Settings {
             security_group: value("GOLDSMITH_SECURITY_GROUP"),
             instance_profiles: names.map(str::to_owned).collect(),
             log_group: value("GOLDSMITH_LOG_GROUP"),
+            bucket: value("GOLDSMITH_BUCKET"),
         }
     }
 }
@@ -47,12 +51,13 @@ pub(super) async fn examine(
         return (vec![Finding::problem("stack", message, format!("`{deploy}` makes it."))], None);
     };
     let mut findings = vec![version(connection.version.as_deref(), env!("CARGO_PKG_VERSION"), &deploy)];
+    findings.extend(operation(globals, config, &connection.stack).await);
     let services = StackParts::new(config);
     findings.push(match services.machine_is_active(&connection.state_machine).await {
         Ok(Some(true)) => Finding::good("state-machine", "The state machine can be started."),
         Ok(_) => {
             let message = format!("{} is gone.", connection.state_machine);
-            Finding::problem("state-machine", message, format!("`{deploy}` makes it again."))
+            Finding::problem("state-machine", message, anew(globals))
         }
         Err(error) => Finding::unseen("state-machine", "states:DescribeStateMachine", &error),
     });
@@ -63,17 +68,54 @@ pub(super) async fn examine(
             Vec::new()
         }
     };
-    let (found, settings) = functions(config, &parts, &deploy).await;
+    let (found, settings) = functions(globals, config, &parts).await;
     findings.extend(found);
-    findings.extend(rules(&services, &parts, &deploy).await);
+    findings.extend(rules(globals, &services, &parts).await);
+    if let Some(settings) = &settings {
+        findings.extend(bucket(globals, &services, &settings.bucket).await);
+    }
     (findings, settings)
+}
+
+/// How CloudFormation's last operation on the stack has ended, where that is not well.
+async fn operation(globals: &Globals, config: &SdkConfig, stack: &str) -> Option<Finding> {
+    match Stacks::new(config).find(stack).await {
+        Ok(found) => found.and_then(|found| judge_operation(globals, &found.status, found.is_busy())),
+        Err(error) => Some(Finding::unseen("stack", "cloudformation:DescribeStacks", &error)),
+    }
+}
+
+fn judge_operation(globals: &Globals, status: &str, is_busy: bool) -> Option<Finding> {
+    let message = format!("CloudFormation says that the stack is {status}.");
+    let aws = globals.aws();
+    if is_busy {
+        return Some(Finding::note("stack", message, "Look again when it is done."));
+    }
+    let works =
+        matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_COMPLETE");
+    (!works).then(|| {
+        let events = format!("`{aws} cloudformation describe-stack-events --stack-name {}` says why.", globals.stack);
+        Finding::problem("stack", message, events)
+    })
+}
+
+/// The bucket through which work reaches instances.
+async fn bucket(globals: &Globals, services: &StackParts, bucket: &str) -> Option<Finding> {
+    match services.bucket_is_there(bucket).await {
+        Ok(true) => None,
+        Ok(false) => {
+            let message = format!("The stack's bucket {bucket} is gone: no instance gets its work.");
+            Some(Finding::problem("bucket", message, anew(globals)))
+        }
+        Err(error) => Some(Finding::unseen("bucket", "s3:ListBucket", &error)),
+    }
 }
 
 fn of_kind<'p>(parts: &'p [Part], kind: &str) -> Vec<&'p Part> {
     parts.iter().filter(|part| part.kind == kind).collect()
 }
 
-async fn functions(config: &SdkConfig, parts: &[Part], deploy: &str) -> (Vec<Finding>, Option<Settings>) {
+async fn functions(globals: &Globals, config: &SdkConfig, parts: &[Part]) -> (Vec<Finding>, Option<Settings>) {
     let lambda = Lambda::new(config);
     let parts = of_kind(parts, "AWS::Lambda::Function");
     let looks = join_all(parts.iter().map(|part| lambda.function(&part.physical))).await;
@@ -86,11 +128,11 @@ async fn functions(config: &SdkConfig, parts: &[Part], deploy: &str) -> (Vec<Fin
     }
     let launch = found.iter().find(|(name, _)| name.ends_with("-launch")).and_then(|(_, function)| function.as_ref());
     let settings = launch.map(Settings::of);
-    (judge_functions(&found, deploy).into_iter().collect(), settings)
+    (judge_functions(globals, &found).into_iter().collect(), settings)
 }
 
 /// One finding of all functions.
-fn judge_functions(found: &[(String, Option<Function>)], deploy: &str) -> Option<Finding> {
+fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> Option<Finding> {
     let obstacles: Vec<String> = found
         .iter()
         .filter_map(|(name, function)| match function {
@@ -106,12 +148,14 @@ fn judge_functions(found: &[(String, Option<Function>)], deploy: &str) -> Option
         return Some(Finding::good("functions", format!("All {} functions are active.", found.len())));
     }
     let remedy = format!(
-        "`aws lambda delete-function-concurrency --function-name NAME` lets a function run again; for the others, `{deploy}`."
+        "`{} lambda delete-function-concurrency --function-name NAME` lets a function run again. {}",
+        globals.aws(),
+        anew(globals)
     );
     Some(Finding::problem("functions", format!("{}.", obstacles.join("; ")), remedy))
 }
 
-async fn rules(services: &StackParts, parts: &[Part], deploy: &str) -> Option<Finding> {
+async fn rules(globals: &Globals, services: &StackParts, parts: &[Part]) -> Option<Finding> {
     let parts = of_kind(parts, "AWS::Events::Rule");
     let looks = join_all(parts.iter().map(|part| services.rule_is_enabled(name_of_rule(&part.physical)))).await;
     let mut found = Vec::new();
@@ -121,7 +165,7 @@ async fn rules(services: &StackParts, parts: &[Part], deploy: &str) -> Option<Fi
             Err(error) => return Some(Finding::unseen("rules", "events:DescribeRule", &error)),
         }
     }
-    judge_rules(&found, deploy)
+    judge_rules(globals, &found)
 }
 
 /// CloudFormation tells the name of a rule; of one on a bus of its own, `BUS|NAME`.
@@ -130,7 +174,7 @@ fn name_of_rule(physical: &str) -> &str {
 }
 
 /// One finding of all rules.
-fn judge_rules(found: &[(&str, Option<bool>)], deploy: &str) -> Option<Finding> {
+fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Finding> {
     if found.is_empty() {
         return None;
     }
@@ -143,11 +187,11 @@ fn judge_rules(found: &[(&str, Option<bool>)], deploy: &str) -> Option<Finding> 
     let mut help = Vec::new();
     if let Some(first) = off.first() {
         told.push(format!("These EventBridge rules are disabled, so that builds wait in vain: {}.", off.join(", ")));
-        help.push(format!("`aws events enable-rule --name {first}`, and so on."));
+        help.push(format!("`{} events enable-rule --name {first}`, and so on.", globals.aws()));
     }
     if !gone.is_empty() {
         told.push(format!("These EventBridge rules are gone: {}.", gone.join(", ")));
-        help.push(format!("`{deploy}` makes them again."));
+        help.push(anew(globals));
     }
     Some(Finding::problem("rules", told.join(" "), help.join(" ")))
 }
@@ -174,6 +218,7 @@ fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::finding::Verdict;
+    use super::super::testing::globals;
     use super::*;
 
     #[test]
@@ -193,33 +238,48 @@ mod tests {
     }
 
     #[test]
+    fn a_stack_that_ended_badly_is_a_problem_and_one_that_was_rolled_back_works() {
+        let told = |status, is_busy| judge_operation(&globals("--region eu-west-1"), status, is_busy);
+        assert_eq!(told("UPDATE_ROLLBACK_COMPLETE", false), None);
+        assert_eq!(told("UPDATE_IN_PROGRESS", true).unwrap().verdict, Verdict::Note);
+        for status in ["UPDATE_ROLLBACK_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "CREATE_FAILED"] {
+            let found = told(status, false).unwrap();
+            assert_eq!(found.verdict, Verdict::Problem, "{status}");
+            assert!(
+                found.remedy.unwrap().contains("--region eu-west-1 cloudformation describe-stack-events"),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
     fn functions_that_do_not_run_are_named() {
         let function = |obstacle: Option<&str>, concurrency| {
             Some(Function { obstacle: obstacle.map(str::to_owned), concurrency, ..Function::default() })
         };
         let good = ("g-plan".to_owned(), function(None, Some(5)));
-        assert_eq!(judge_functions(std::slice::from_ref(&good), "d").unwrap().verdict, Verdict::Good);
+        assert_eq!(judge_functions(&globals(""), std::slice::from_ref(&good)).unwrap().verdict, Verdict::Good);
         let bad = [
             good,
             ("g-reap".to_owned(), function(None, Some(0))),
             ("g-test".to_owned(), None),
             ("g-signal".to_owned(), function(Some("its key is disabled"), None)),
         ];
-        let found = judge_functions(&bad, "goldsmith deploy").unwrap();
+        let found = judge_functions(&globals(""), &bad).unwrap();
         assert_eq!(
             found.message,
             "g-reap may not run: its concurrency is 0; g-test is gone; g-signal does not run: its key is disabled."
         );
-        assert_eq!(judge_functions(&[], "d"), None);
+        assert_eq!(judge_functions(&globals(""), &[]), None);
     }
 
     #[test]
     fn rules_that_are_off_and_gone_are_named_apart() {
-        let found = judge_rules(&[("a", Some(true)), ("b", Some(false)), ("c", None)], "goldsmith deploy").unwrap();
+        let found = judge_rules(&globals(""), &[("a", Some(true)), ("b", Some(false)), ("c", None)]).unwrap();
         assert!(found.message.contains("in vain: b.") && found.message.contains("gone: c."), "{found:?}");
         let remedy = found.remedy.unwrap();
         assert!(remedy.contains("enable-rule --name b") && remedy.contains("goldsmith deploy"), "{remedy}");
-        assert_eq!(judge_rules(&[("a", Some(true))], "d").unwrap().verdict, Verdict::Good);
+        assert_eq!(judge_rules(&globals(""), &[("a", Some(true))]).unwrap().verdict, Verdict::Good);
         assert_eq!(name_of_rule("bus|rule"), "rule");
     }
 }
