@@ -86,6 +86,7 @@ fn state(state: &StateRecord) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use goldsmith_store::LeftBehind;
     use serde_json::json;
 
     use super::{target, text};
