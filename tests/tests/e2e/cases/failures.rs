@@ -1,6 +1,6 @@
 //! Builds that fail: their recorded cause, and what they leave.
 
-use goldsmith_store::{ImageRecord, ImageStatus};
+use goldsmith_store::{BuildStatus, ImageRecord, ImageStatus};
 use serde_json::json;
 
 use super::Case;
@@ -12,6 +12,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("the_broken_example_says_why", broken_example),
     ("a_failing_test_leaves_nothing", failing_test),
     ("one_region_that_fails_leaves_the_home_image_with_its_expiry", failing_region),
+    ("a_region_that_refuses_everything_for_good_holds_no_pipeline_up", refusing_region),
     ("a_stop_from_outside_leaves_nothing", stopped),
     ("an_instance_that_dies_leaves_nothing", dying_instance),
 ];
@@ -71,6 +72,25 @@ fn failing_region(stack: &Stack) {
         assert_eq!(kept.region, "eu-west-1");
         assert!(kept.tags.contains_key("goldsmith:expires"), "{kept:?}");
     }
+}
+
+/// As a Region does that is not enabled in the account, or that a policy of the organisation denies.
+fn refusing_region(stack: &Stack) {
+    let everything = json!({"action": "*", "probability": 1.0, "region": "us-east-1"});
+    stack.arm(&json!([{"when": everything, "do": "fail", "code": "AuthFailure"}]));
+    let pipeline = Pipeline::new("refused-there", &[("build", "Fine", "true")]);
+    let images = [fail(stack, &pipeline), fail(stack, &pipeline)];
+    for image in &images {
+        let failure = image.failure.clone().unwrap();
+        assert_eq!((failure.region.as_deref(), failure.code.as_deref()), (Some("us-east-1"), Some("AuthFailure")));
+        let record = stack.block_on(stack.store().build(&image.build)).unwrap().unwrap();
+        assert_eq!(record.status, BuildStatus::Closed);
+        assert!(record.after.left.iter().all(|left| left.region == "us-east-1"), "{:?}", record.after);
+        let shown = stack.goldsmith(&["show", &image.build, "--local"]);
+        let shown = String::from_utf8_lossy(&shown.stdout);
+        assert!(shown.contains("\nleft ") && shown.contains(" in us-east-1: "), "{shown}");
+    }
+    stack.disarm();
 }
 
 fn stopped(stack: &Stack) {
