@@ -94,6 +94,10 @@ fn kept_to(stack: &Stack) {
         format!("SubnetIds={},{}", made("One"), made("Two")),
         format!("InstanceRoleArns={}", made("Listed")),
     ];
+    let unknown = "arn:aws:iam::000000000000:policy/mistyped";
+    let refused = deploy(stack, &["--permissions-boundary", unknown], &package());
+    assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
+    assert!(said(&refused).contains(&format!("Scope ARN: {unknown} does not exist")), "{}", said(&refused));
     let boundary = made("Boundary");
     let mut options = vec!["--permissions-boundary", &boundary];
     options.extend(given.iter().flat_map(|parameter| ["--parameter", parameter]));
