@@ -171,6 +171,32 @@ def hand_over_networks(endpoint):
             handler[step] = told(handler[step], describe)
 
 
+def bound_roles():
+    """The permissions boundary of a role, which the emulator knows and its CloudFormation leaves out."""
+    from ministack.services import iam
+    from ministack.services.cloudformation import provisioners
+
+    check_pin(iam, {"_policy_exists": ["arn"]})
+    check_pin(provisioners, {
+        "_iam_role_create": ["logical_id", "props", "stack_name"],
+        "_iam_role_update": ["physical_id", "old_props", "new_props", "stack_name", "logical_id"],
+    })
+    handler = provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"]
+
+    def bounded(make, properties):
+        def making(*arguments, **named):
+            boundary = arguments[properties].get("PermissionsBoundary")
+            if boundary and not iam._policy_exists(boundary):
+                raise ValueError(f"Scope ARN: {boundary} does not exist or is not attachable.")
+            made = make(*arguments, **named)
+            iam._roles[made[0]]["PermissionsBoundary"] = boundary
+            return made
+
+        return making
+
+    handler["create"], handler["update"] = bounded(handler["create"], 1), bounded(handler["update"], 2)
+
+
 def keep_what_is_in_use(endpoint):
     """As on AWS, a group of an instance is not deleted, nor a state machine whose executions run: there it stays DELETING, and
     the stack with it, until the last has ended."""
@@ -494,6 +520,7 @@ def main():
     authorise, denied_keys, guard_schedules = permissions.install(endpoint, check_pin)
     route_ec2(app, endpoint, authorise, denied_keys)
     hand_over_networks(endpoint)
+    bound_roles()
     keep_what_is_in_use(endpoint)
     route_ssm(app, endpoint, authorise)
     route_events(app, authorise)

@@ -38,7 +38,7 @@ const FAILING: &str = "  Failing:
 Outputs:
 ";
 
-fn with_a_stack(name: &str, case: fn(&Stack)) {
+pub(super) fn with_a_stack(name: &str, case: fn(&Stack)) {
     let stack = Stack::up(name);
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&stack)));
     stack.down();
@@ -167,7 +167,7 @@ fn taken_up(stack: &Stack) {
 }
 
 /// Starts a build whose first step waits, and waits until it does; the folder of its pipeline, and the build's id.
-fn begin(stack: &Stack, name: &str) -> (TempDir, String) {
+pub(super) fn begin(stack: &Stack, name: &str) -> (TempDir, String) {
     let pipeline = Pipeline { regions: &["eu-west-1"], ..Pipeline::new(name, &[("build", "Waits", UNTIL_TOLD)]) };
     let folder = pipeline.write();
     let started =
@@ -183,7 +183,7 @@ fn begin(stack: &Stack, name: &str) -> (TempDir, String) {
 }
 
 /// Lets a build that was begun go on, and waits for its end. It has not ended before: nothing else lets it go on.
-fn go_on_to(stack: &Stack, build: &str, expected: ImageStatus) {
+pub(super) fn go_on_to(stack: &Stack, build: &str, expected: ImageStatus) {
     let record = stack.block_on(stack.store().build(build)).unwrap().unwrap();
     assert_eq!(record.status, BuildStatus::Open);
     let [instance] = &stack.left_of(build).instances[..] else { panic!("one instance: {:?}", stack.left_of(build)) };
@@ -208,14 +208,14 @@ fn status(stack: &Stack, build: &str) -> ImageStatus {
     stack.block_on(stack.store().image(&record.image)).unwrap().unwrap().status
 }
 
-fn deploy(stack: &Stack, more: &[&str], package: &Path) -> Output {
+pub(super) fn deploy(stack: &Stack, more: &[&str], package: &Path) -> Output {
     let package = package.display().to_string();
     let arguments: Vec<&str> = ["deploy", "--yes", "--package", &package].iter().chain(more).copied().collect();
     stack.goldsmith_by_endpoint(&arguments)
 }
 
 /// The functions' zip that `make package` has made.
-fn package() -> PathBuf {
+pub(super) fn package() -> PathBuf {
     suite::goldsmith().parent().and_then(Path::parent).unwrap().join("lambda/functions.zip")
 }
 
@@ -230,6 +230,6 @@ fn another_package() -> TempPath {
     file
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -7,6 +7,7 @@ mod given_up;
 mod good;
 mod kills;
 mod lifecycle;
+mod organisation;
 mod refusals;
 mod role;
 mod rules;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         starts::CASES,
         stops::CASES,
         lifecycle::CASES,
+        organisation::CASES,
         doctor::CASES,
     ]
     .concat()

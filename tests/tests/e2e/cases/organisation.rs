@@ -1,0 +1,186 @@
+//! An account with rules of its own: builds run in the organisation's subnets, by roles that it bounds, and with instance profiles
+//! that it has made.
+
+use goldsmith_cloud::aws::SsmParameters;
+use goldsmith_cloud::{Parameter, Parameters as _};
+use goldsmith_cloud_account::stack::StackParts;
+use goldsmith_store::ImageStatus;
+use serde_json::Value;
+
+use super::lifecycle::{begin, deploy, go_on_to, package, said, with_a_stack};
+use super::{Case, fail};
+use crate::definitions::{Pipeline, folder};
+use crate::stack::{Built, Stack};
+
+pub(super) const CASES: &[(&str, Case)] =
+    &[("a_stack_keeps_to_the_subnets_boundary_and_profiles_of_an_organisation", |_| {
+        with_a_stack("life-bound", kept_to)
+    })];
+
+/// What the organisation has made. Its boundary allows all but the parameters of builds; the second of its profiles' roles is not
+/// for builds.
+const ORGANISATION: &str = r#"
+Resources:
+  Vpc: {Type: "AWS::EC2::VPC", Properties: {CidrBlock: 10.42.0.0/16}}
+  One: {Type: "AWS::EC2::Subnet", Properties: {VpcId: !Ref Vpc, CidrBlock: 10.42.1.0/24, AvailabilityZone: eu-west-1a}}
+  Two: {Type: "AWS::EC2::Subnet", Properties: {VpcId: !Ref Vpc, CidrBlock: 10.42.2.0/24, AvailabilityZone: eu-west-1b}}
+  Boundary:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      ManagedPolicyName: org-boundary
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - {Effect: Allow, NotAction: "ssm:GetParameter", Resource: "*"}
+          - {Effect: Allow, Action: "ssm:GetParameter", Resource: "arn:aws:ssm:*:*:parameter/goldsmith/examples/*"}
+  ListedRole:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: org-listed
+      Path: /org/
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: "sts:AssumeRole"}]
+      Policies:
+        - PolicyName: instance
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - Effect: Allow
+                Action: ["ssm:UpdateInstanceInformation", "ssmmessages:*", "ec2messages:*", "logs:*"]
+                Resource: "*"
+  ListedProfile: {Type: "AWS::IAM::InstanceProfile", Properties: {InstanceProfileName: org-listed, Roles: [!Ref ListedRole]}}
+  OtherRole:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: org-other
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: "sts:AssumeRole"}]
+  OtherProfile: {Type: "AWS::IAM::InstanceProfile", Properties: {InstanceProfileName: org-other, Roles: [!Ref OtherRole]}}
+Outputs:
+  Vpc: {Value: !Ref Vpc}
+  One: {Value: !Ref One}
+  Two: {Value: !Ref Two}
+  Boundary: {Value: !Ref Boundary}
+  Listed: {Value: !GetAtt ListedRole.Arn}
+"#;
+
+/// Fails unless the instance has the credentials of the profile that the organisation has listed.
+const IS_LISTED: &str = r#"ask() {
+  host=${AWS_EC2_METADATA_SERVICE_ENDPOINT#http://}
+  exec 3<> "/dev/tcp/${host%:*}/${host#*:}"
+  printf '%s HTTP/1.0\r\n%s\r\n\r\n' "$1" "$2" >&3
+  cat <&3
+}
+token=$(ask 'PUT /latest/api/token' 'x-aws-ec2-metadata-token-ttl-seconds: 60' | tail -n 1)
+role=$(ask 'GET /latest/meta-data/iam/security-credentials/' "x-aws-ec2-metadata-token: $token" | tail -n 1)
+echo "the role is $role"
+test "$role" = org-listed"#;
+
+fn kept_to(stack: &Stack) {
+    let Some(made) = organise(stack) else { return };
+    let own = format!("/goldsmith/build/{}/own", stack.name());
+    let value = Parameter { value: "of the build".to_owned(), data_type: "text".to_owned() };
+    stack.block_on(SsmParameters::new(stack.sdk()).put("eu-west-1", &own, &value)).unwrap();
+    let reads = Pipeline {
+        regions: &["eu-west-1"],
+        ..Pipeline::new("reads", &[("build", "Read", &format!("echo '{{{{ aws:ssm:{own} }}}}'"))])
+    };
+    assert_eq!(stack.build(reads.write().path()).exit, 0, "without a boundary it may be read");
+
+    let given = [
+        format!("VpcId={}", made("Vpc")),
+        format!("SubnetIds={},{}", made("One"), made("Two")),
+        format!("InstanceRoleArns={}", made("Listed")),
+    ];
+    let unknown = "arn:aws:iam::000000000000:policy/mistyped";
+    let refused = deploy(stack, &["--permissions-boundary", unknown], &package());
+    assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
+    assert!(said(&refused).contains(&format!("Scope ARN: {unknown} does not exist")), "{}", said(&refused));
+    let boundary = made("Boundary");
+    let mut options = vec!["--permissions-boundary", &boundary];
+    options.extend(given.iter().flat_map(|parameter| ["--parameter", parameter]));
+    let deployed = deploy(stack, &options, &package());
+    assert!(deployed.status.success(), "{}", said(&deployed));
+    assert_bounded(stack, &boundary);
+
+    let (_folder, build) = begin(stack, "placed");
+    assert_placed(stack, &build, &made("Vpc"), &[made("One"), made("Two")]);
+    go_on_to(stack, &build, ImageStatus::Available);
+
+    let failure = fail(stack, &reads);
+    assert!(failure.message.contains(&format!("GetParameter {own} was refused")), "{failure:?}");
+
+    let steps = [("build", "Listed", IS_LISTED), ("test", "ListedToo", IS_LISTED)];
+    let listed = with_profile(stack, "listed", &steps, "org-listed");
+    assert_eq!((listed.exit, listed.json["outcome"].as_str()), (0, Some("built")), "{listed:?}");
+
+    let other = with_profile(stack, "other", &[("build", "Never", "true")], "org-other");
+    assert_eq!((other.exit, other.json["outcome"].as_str()), (1, Some("failed")), "{other:?}");
+    let failure = stack.image(other.image()).failure.unwrap();
+    let advice = "the infrastructure names the instance profile org-other, whose role's ARN has to stand in the stack's \
+                  parameter InstanceRoleArns";
+    assert!(failure.message.contains(advice) && failure.message.contains("iam:PassRole"), "{failure:?}");
+    let said = other.progress.lines().any(|line| line.starts_with("Launch: failed in ") && line.ends_with(advice));
+    assert!(said, "{}", other.progress);
+    assert_eq!(stack.left_of(other.build()).counts(), (0, 0, 0));
+}
+
+/// Makes what the organisation has; names each by its output. None where the AWS CLI is not to be had.
+fn organise(stack: &Stack) -> Option<impl Fn(&str) -> String> {
+    let name = ["--stack-name", "organisation"];
+    let capabilities = ["--capabilities", "CAPABILITY_NAMED_IAM"];
+    let make =
+        [&["cloudformation", "create-stack", "--template-body", ORGANISATION][..], &name, &capabilities].concat();
+    stack.aws_cli(&make)?;
+    let outputs = stack.wait_for("the organisation's stack", || {
+        let described = stack.aws_cli(&[&["cloudformation", "describe-stacks"][..], &name].concat())?;
+        let found = &described["Stacks"][0];
+        assert!(["CREATE_IN_PROGRESS", "CREATE_COMPLETE"].iter().any(|one| found["StackStatus"] == *one), "{found}");
+        (found["StackStatus"] == "CREATE_COMPLETE").then(|| found["Outputs"].clone())
+    });
+    Some(move |key: &str| {
+        let output = outputs.as_array().unwrap().iter().find(|one| one["OutputKey"] == key);
+        output.and_then(|one: &Value| one["OutputValue"].as_str()).unwrap().to_owned()
+    })
+}
+
+/// Every role that the stack has made.
+fn assert_bounded(stack: &Stack, boundary: &str) {
+    let iam = aws_sdk_iam::Client::new(stack.sdk());
+    let parts = stack.block_on(StackParts::new(stack.sdk()).parts(stack.name())).unwrap();
+    let roles: Vec<_> = parts.into_iter().filter(|part| part.kind == "AWS::IAM::Role").collect();
+    // One for each of eleven functions, and those of instances, schedules and the state machine.
+    assert_eq!(roles.len(), 15, "{roles:?}");
+    for part in roles {
+        let role = stack.block_on(iam.get_role().role_name(&part.physical).send()).unwrap().role.unwrap();
+        let bound = role.permissions_boundary.and_then(|bound| bound.permissions_boundary_arn);
+        assert_eq!(bound.as_deref(), Some(boundary), "{}", part.logical);
+    }
+}
+
+/// The build's instance is in one of these subnets, with the stack's security group, which is of their VPC.
+fn assert_placed(stack: &Stack, build: &str, vpc: &str, subnets: &[String]) {
+    let [instance] = &stack.left_of(build).instances[..] else { panic!("one instance: {:?}", stack.left_of(build)) };
+    let ec2 = aws_sdk_ec2::Client::new(stack.sdk());
+    let described = stack.block_on(ec2.describe_instances().instance_ids(&instance.id).send()).unwrap();
+    let described = &described.reservations()[0].instances()[0];
+    let subnet = described.subnet_id().unwrap();
+    assert!(subnets.iter().any(|one| one == subnet), "{subnet} is none of {subnets:?}");
+    assert_eq!(described.vpc_id(), Some(vpc));
+    let parts = stack.block_on(StackParts::new(stack.sdk()).parts(stack.name())).unwrap();
+    let own = parts.into_iter().find(|part| part.logical == "BuildSecurityGroup").unwrap().physical;
+    let groups: Vec<_> = described.security_groups().iter().filter_map(|group| group.group_id()).collect();
+    assert_eq!(groups, [own.as_str()]);
+    let group = stack.block_on(ec2.describe_security_groups().group_ids(&own).send()).unwrap();
+    assert_eq!(group.security_groups()[0].vpc_id(), Some(vpc));
+}
+
+/// Builds with an instance profile of the organisation's own.
+fn with_profile(stack: &Stack, name: &str, steps: &[(&str, &str, &str)], profile: &str) -> Built {
+    let pipeline = Pipeline { regions: &["eu-west-1"], ..Pipeline::new(name, steps) };
+    let types = "instanceTypes: [t3.small]\n";
+    let text = pipeline.text().replace(types, &format!("{types}instanceProfileName: {profile}\n"));
+    stack.build(folder(&text).path())
+}
