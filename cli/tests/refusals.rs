@@ -1,7 +1,9 @@
 //! The real binary, where it refuses: exact words on standard error, the documented exit code, nothing on standard output.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 #[expect(clippy::unwrap_used, reason = "a test whose program cannot be started has failed")]
 fn goldsmith(folder: &Path, args: &[&str]) -> Output {
@@ -77,4 +79,54 @@ fn an_endpoint_that_does_not_answer_is_exit_code_4() {
     assert_eq!(output.status.code(), Some(4));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.starts_with("goldsmith: error: GetParameter in eu-west-1 failed: "), "{stderr}");
+}
+
+/// Ends a process with the test, however that ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        drop(self.0.kill().and_then(|()| self.0.wait()));
+    }
+}
+
+/// A port where every request is answered.
+fn answering() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut asked) = (stream.unwrap(), [0; 512]);
+            let _: usize = stream.read(&mut asked).unwrap();
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n{}").unwrap();
+        }
+    });
+    port
+}
+
+#[test]
+fn a_local_stack_of_another_version_is_not_ended_for_a_command_that_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut other = Command::new("sleep").arg("600").stdout(Stdio::null()).spawn().map(Ended).unwrap();
+    // The 22nd field, where the second, the program's name, is in parentheses.
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", other.0.id())).unwrap();
+    let started: u64 = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap().parse().unwrap();
+    let process = format!("{{\"pid\":{},\"started\":{started}}}", other.0.id());
+    let port = answering();
+    let stack = format!(
+        "{{\"name\":\"goldsmith\",\"endpointUrl\":\"u\",\"ec2Url\":\"u\",\"region\":\"eu-west-1\",\"accessKey\":\"test\",\
+         \"secretKey\":\"test\",\"port\":{port},\"ec2Port\":{port},\"emulator\":{process},\"ec2\":{process},\
+         \"programs\":\"of another version\",\"deployed\":null}}"
+    );
+    let place = folder.path().join(".local/state/goldsmith/local/goldsmith");
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::write(place.join("stack.json"), &stack).unwrap();
+    let expected = "goldsmith: error: the local stack `goldsmith` runs, and another version of this program has started it: \
+                    go on with that version, or start the stack anew, empty, without its definitions, builds, images and \
+                    instances: `goldsmith local up`\n";
+    for command in ["images", "doctor", "retire"] {
+        refused(&goldsmith(folder.path(), &[command, "--local"]), 2, expected);
+    }
+    assert!(other.0.try_wait().unwrap().is_none(), "its processes go on");
+    assert_eq!(std::fs::read_to_string(place.join("stack.json")).unwrap(), stack);
 }
