@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 pub(crate) mod deployment;
+mod package;
 pub(crate) mod progress;
 pub(crate) mod release;
 
@@ -67,11 +68,18 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl Args {
     fn release(&self, local: bool) -> Result<Release> {
         let (package, architecture) = (self.package.as_deref(), self.architecture.as_deref());
-        match &self.from {
-            Some(folder) => Release::of_folder(folder, package, architecture),
-            None if local => release_of_local(package),
-            None => Release::of_program(package, architecture),
+        let release = match &self.from {
+            Some(folder) => Release::of_folder(folder, package, architecture)?,
+            None if local => match architecture {
+                Some(architecture) => Release { architecture: architecture.to_owned(), ..release_of_local(package)? },
+                None => release_of_local(package)?,
+            },
+            None => Release::of_program(package, architecture)?,
+        };
+        if local {
+            release.check_local()?;
         }
+        release.check().map(|()| release)
     }
 
     fn wishes(&self) -> Wishes {
