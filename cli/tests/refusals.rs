@@ -91,6 +91,7 @@ impl Drop for Ended {
 }
 
 /// A port where every request is answered.
+#[expect(clippy::unwrap_used, reason = "a test whose server cannot be started has failed")]
 fn answering() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
