@@ -53,8 +53,9 @@ lint: .venv/lint/complete
 	cargo fmt --all --check
 	$(LINT)/cfn-lint infra/template.yaml
 	@if $(MAKE) --silent .venv/sam/complete >/dev/null 2>&1; then \
-		SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/sam/bin/sam validate --lint --template infra/template.yaml; \
-	else echo "SKIPPED (aws-sam-cli cannot be installed): sam validate"; fi
+		SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/sam/bin/sam validate --lint --template infra/template.yaml && \
+		.venv/sam/bin/python -B infra/tests/sam_build.py; \
+	else echo "SKIPPED (aws-sam-cli cannot be installed): sam validate, sam build"; fi
 	@if command -v npx >/dev/null; then sed 's/$${Partition}/aws/' statemachine/image-build.asl.json > .venv/definition.json && \
 		npx --yes asl-validator@4.0.0 --json-path .venv/definition.json; \
 	else echo "SKIPPED (needs Node): asl-validator"; fi

@@ -121,12 +121,25 @@ impl Globals {
             call.push_str(" --local");
         }
         let (profile, endpoint_url) = (self.profile.as_deref(), self.endpoint_url.as_deref());
-        let given = [("--profile", profile), ("--region", self.region()), ("--endpoint-url", endpoint_url)];
-        for (flag, value) in given.into_iter().filter_map(|(flag, value)| Some((flag, value?))) {
-            call = format!("{call} {flag} {value}");
-        }
-        call
+        with_given(call, &[("--profile", profile), ("--region", self.region()), ("--endpoint-url", endpoint_url)])
     }
+
+    /// How to call the AWS CLI for the same account and Region.
+    pub(crate) fn aws(&self) -> String {
+        self.aws_in(self.region())
+    }
+
+    /// The same for a Region; none is the one that is set up.
+    pub(crate) fn aws_in(&self, region: Option<&str>) -> String {
+        let (profile, endpoint_url) = (self.profile.as_deref(), self.endpoint_url.as_deref());
+        with_given("aws".to_owned(), &[("--profile", profile), ("--region", region), ("--endpoint-url", endpoint_url)])
+    }
+}
+
+/// A call with the flags that have a value.
+fn with_given(call: String, flags: &[(&str, Option<&str>)]) -> String {
+    let given = flags.iter().filter_map(|(flag, value)| Some((flag, (*value)?)));
+    given.fold(call, |call, (flag, value)| format!("{call} {flag} {value}"))
 }
 
 #[cfg(test)]
@@ -146,6 +159,16 @@ mod tests {
             let words = line.split(' ').chain(["images"]);
             assert_eq!(Cli::parse_from(words).globals.again(), line);
         }
+    }
+
+    #[test]
+    fn the_aws_cli_is_called_for_the_same_account_and_region() {
+        let globals =
+            Cli::parse_from(["goldsmith", "--stack", "s", "--profile", "p", "--region", "eu-west-1", "images"]);
+        assert_eq!(globals.globals.aws(), "aws --profile p --region eu-west-1");
+        assert_eq!(globals.globals.aws_in(Some("us-east-1")), "aws --profile p --region us-east-1");
+        let own = Cli::parse_from(["goldsmith", "images", "--endpoint-url", "http://127.0.0.1:4566"]).globals;
+        assert_eq!(own.aws(), "aws --endpoint-url http://127.0.0.1:4566");
     }
 
     #[test]

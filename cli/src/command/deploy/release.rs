@@ -16,6 +16,8 @@ const TEMPLATE: &str = include_str!("../../../../infra/template.yaml");
 const DEFINITION: &str = include_str!("../../../../statemachine/image-build.asl.json");
 /// What the template names instead of places that are known only after the upload, and where its functions run.
 const CODE: &str = "CodeUri: functions.zip";
+/// Each of these names the code.
+const FUNCTION: &str = "Type: AWS::Serverless::Function\n";
 const DEFINITION_URI: &str = "DefinitionUri: ../statemachine/image-build.asl.json";
 /// The first property of the table, before which its name may stand.
 const TABLE: &str = "      BillingMode: PAY_PER_REQUEST\n";
@@ -116,12 +118,13 @@ impl Release {
         // It is older than the stack: not even a first deployment that fails may remove it.
         changes.extend(table.map(|_| (TABLE_POLICY, TABLE_POLICY.replace("RetainExceptOnCreate", "Retain"))));
         changes.into_iter().try_fold(self.template.clone(), |text, (place, by)| {
-            let times = text.matches(place).count();
-            if times != 1 {
+            let wanted = if place == CODE { text.matches(FUNCTION).count().max(1) } else { 1 };
+            let found = text.matches(place).count();
+            if found != wanted {
                 let place = place.trim();
-                return Err(invalid(format!("the template should have `{place}` once, and has it {times} times")));
+                return Err(invalid(format!("the template should have `{place}` {wanted}x, and has it {found}x")));
             }
-            Ok(text.replacen(place, &by, 1))
+            Ok(text.replace(place, &by))
         })
     }
 }
@@ -186,7 +189,18 @@ mod tests {
         assert_eq!(arm.template(&uploaded(), None).unwrap(), plain);
         let other = Release { template: "Resources: {}\n".to_owned(), ..arm };
         let error = other.template(&uploaded(), None).unwrap_err().to_string();
-        assert_eq!(error, "the template should have `CodeUri: functions.zip` once, and has it 0 times");
+        assert_eq!(error, "the template should have `CodeUri: functions.zip` 1x, and has it 0x");
+    }
+
+    #[test]
+    fn every_function_has_the_code_that_was_uploaded() {
+        let release = Release::own(PathBuf::from("functions.zip"), "x86_64");
+        let template = release.template(&uploaded(), None).unwrap();
+        let functions = template.matches(FUNCTION).count();
+        assert_eq!((functions, template.matches("CodeUri: s3://b/code.zip\n").count()), (11, 11));
+        let lacking = Release { template: TEMPLATE.replacen(CODE, "", 1), ..release };
+        let error = lacking.template(&uploaded(), None).unwrap_err().to_string();
+        assert_eq!(error, "the template should have `CodeUri: functions.zip` 11x, and has it 10x");
     }
 
     #[test]

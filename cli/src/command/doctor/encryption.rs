@@ -9,6 +9,7 @@ use goldsmith_cloud_ec2::account::Storage;
 
 use super::definitions::Definitions;
 use super::finding::Finding;
+use crate::args::Globals;
 
 const DEFAULT: &str = "default-key";
 const SHARING: &str = "sharing";
@@ -17,7 +18,7 @@ const NAMED: &str = "keys";
 /// A key in a Region, and who names it.
 type Wanted = BTreeMap<(String, String), String>;
 
-pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
+pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
     let (ec2, kms, home) = (Ec2::new(config), Kms::new(config), home_region(config));
     let enabled = match ec2.regions(&home).await {
         Ok(enabled) => enabled,
@@ -52,8 +53,8 @@ pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Ve
         };
         defaults.insert(region.to_owned(), (storage, key));
     }
-    findings.extend(judge_defaults(&defaults));
-    findings.extend(judge_sharing(definitions, &defaults));
+    findings.extend(judge_defaults(globals, &defaults));
+    findings.extend(judge_sharing(globals, definitions, &defaults));
     let mut known = BTreeMap::new();
     for (region, name) in wanted(definitions, &home).into_keys() {
         if !enabled.contains(&region) {
@@ -64,7 +65,7 @@ pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Ve
             Err(error) => findings.push(Finding::unseen(NAMED, "kms:DescribeKey", &error)),
         }
     }
-    findings.extend(judge_named(&wanted(definitions, &home), &known));
+    findings.extend(judge_named(globals, &wanted(definitions, &home), &known));
     findings
 }
 
@@ -84,7 +85,7 @@ fn wanted(definitions: &Definitions, home: &str) -> Wanted {
     of_places.chain(of_recipes).collect()
 }
 
-fn judge_defaults(defaults: &BTreeMap<String, (Storage, Option<Key>)>) -> Vec<Finding> {
+fn judge_defaults(globals: &Globals, defaults: &BTreeMap<String, (Storage, Option<Key>)>) -> Vec<Finding> {
     let bad: Vec<Finding> = defaults
         .iter()
         .filter(|(_, (storage, _))| storage.encrypted_by_default && !is_managed(&storage.default_key))
@@ -98,8 +99,9 @@ fn judge_defaults(defaults: &BTreeMap<String, (Storage, Option<Key>)>) -> Vec<Fi
                 "In {region} every volume is encrypted with {}, which {state}: no instance starts.",
                 storage.default_key
             );
+            let aws = globals.aws_in(Some(region));
             let remedy = format!(
-                "`aws kms enable-key --region {region} --key-id {}`, or `aws ec2 reset-ebs-default-kms-key-id --region {region}`.",
+                "`{aws} kms enable-key --key-id {}`, or `{aws} ec2 reset-ebs-default-kms-key-id`.",
                 storage.default_key
             );
             Some(Finding::problem(DEFAULT, message, remedy))
@@ -122,7 +124,11 @@ fn judge_defaults(defaults: &BTreeMap<String, (Storage, Option<Key>)>) -> Vec<Fi
 
 /// An image whose snapshots AWS's own key encrypts cannot be shared (EBS user guide, "Share the KMS key used to encrypt a
 /// shared Amazon EBS snapshot").
-fn judge_sharing(definitions: &Definitions, defaults: &BTreeMap<String, (Storage, Option<Key>)>) -> Option<Finding> {
+fn judge_sharing(
+    globals: &Globals,
+    definitions: &Definitions,
+    defaults: &BTreeMap<String, (Storage, Option<Key>)>,
+) -> Option<Finding> {
     let shared =
         |place: &&goldsmith_model::Distribution| !place.ami_distribution_configuration.launch_permission.is_empty();
     let shared: Vec<_> = definitions.places().filter(|(_, place)| shared(place)).collect();
@@ -145,12 +151,15 @@ fn judge_sharing(definitions: &Definitions, defaults: &BTreeMap<String, (Storage
         "Images are to be shared by {}, but every volume there is encrypted with aws/ebs, which nobody else can use.",
         bad.join(", ")
     );
-    let remedy = "Name a key of your own in the distribution's `kmsKeyId`, or make it the default: `aws ec2 \
-                  modify-ebs-default-kms-key-id --region REGION --kms-key-id KEY`.";
+    let remedy = format!(
+        "Name a key of your own in the distribution's `kmsKeyId`, or make it the default: `{} ec2 \
+         modify-ebs-default-kms-key-id --kms-key-id KEY`.",
+        globals.aws_in(Some("REGION"))
+    );
     Some(Finding::problem(SHARING, message, remedy))
 }
 
-fn judge_named(wanted: &Wanted, known: &BTreeMap<(String, String), Option<Key>>) -> Option<Finding> {
+fn judge_named(globals: &Globals, wanted: &Wanted, known: &BTreeMap<(String, String), Option<Key>>) -> Option<Finding> {
     if known.is_empty() {
         return None;
     }
@@ -170,7 +179,8 @@ fn judge_named(wanted: &Wanted, known: &BTreeMap<(String, String), Option<Key>>)
     if bad.is_empty() {
         return Some(Finding::good(NAMED, "Every key that definitions name is enabled."));
     }
-    let remedy = "Name a key of that very Region that is enabled: `aws kms list-aliases --region REGION` lists them.";
+    let aws = globals.aws_in(Some("REGION"));
+    let remedy = format!("Name a key of that very Region that is enabled: `{aws} kms list-aliases` lists them.");
     Some(Finding::problem(NAMED, format!("Keys that definitions name cannot be used: {}.", bad.join("; ")), remedy))
 }
 
@@ -179,7 +189,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::finding::Verdict;
-    use super::super::testing::going_to;
+    use super::super::testing::{globals, going_to};
     use super::*;
 
     fn storage(always: bool, key: &str) -> Storage {
@@ -205,7 +215,7 @@ mod tests {
             (storage(false, "alias/mine"), None, Verdict::Good),
         ];
         for (storage, key, verdict) in verdicts {
-            let found = judge_defaults(&home(storage.clone(), key));
+            let found = judge_defaults(&globals(""), &home(storage.clone(), key));
             assert_eq!(found[0].verdict, verdict, "{storage:?}");
         }
     }
@@ -216,12 +226,12 @@ mod tests {
             let ami = json!({"launchPermission": {"userIds": ["111122223333"]}, "kmsKeyId": key});
             going_to(&json!([{"region": "eu-west-1", "amiDistributionConfiguration": ami}]))
         };
-        let judge = |key, storage| judge_sharing(&place(key), &home(storage, None)).unwrap().verdict;
+        let judge = |key, storage| judge_sharing(&globals(""), &place(key), &home(storage, None)).unwrap().verdict;
         assert_eq!(judge(None, storage(true, "alias/aws/ebs")), Verdict::Problem);
         assert_eq!(judge(Some("alias/mine"), storage(true, "alias/aws/ebs")), Verdict::Good);
         assert_eq!(judge(None, storage(false, "alias/aws/ebs")), Verdict::Good);
         let private = going_to(&json!([{"region": "eu-west-1"}]));
-        assert_eq!(judge_sharing(&private, &home(storage(true, "alias/aws/ebs"), None)), None);
+        assert_eq!(judge_sharing(&globals(""), &private, &home(storage(true, "alias/aws/ebs"), None)), None);
     }
 
     #[test]
@@ -230,7 +240,7 @@ mod tests {
         let definitions = going_to(&json!([{"region": "us-east-1", "amiDistributionConfiguration": ami}]));
         let wanted = wanted(&definitions, "eu-west-1");
         let of = ("us-east-1".to_owned(), "alias/images".to_owned());
-        let judge = |key| judge_named(&wanted, &[(of.clone(), key)].into()).unwrap();
+        let judge = |key| judge_named(&globals(""), &wanted, &[(of.clone(), key)].into()).unwrap();
         assert_eq!(judge(Some(key(true))).verdict, Verdict::Good);
         let missing = judge(None).message;
         assert!(
@@ -238,6 +248,6 @@ mod tests {
             "{missing}"
         );
         assert!(judge(Some(key(false))).message.contains("is Disabled"));
-        assert_eq!(judge_named(&wanted, &BTreeMap::new()), None);
+        assert_eq!(judge_named(&globals(""), &wanted, &BTreeMap::new()), None);
     }
 }

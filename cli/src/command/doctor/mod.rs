@@ -70,11 +70,11 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
     findings.extend(stack);
     let (package, network, rights, encryption, quotas, places) = join!(
         archive::examine(globals, config, connection.as_ref(), &definitions),
-        network::examine(config, settings.as_ref(), &definitions),
-        rights::examine(config, settings.as_ref()),
-        encryption::examine(config, &definitions),
-        quotas::examine(config, &definitions),
-        places::examine(config, &definitions),
+        network::examine(globals, config, settings.as_ref(), &definitions),
+        rights::examine(globals, config, settings.as_ref()),
+        encryption::examine(globals, config, &definitions),
+        quotas::examine(globals, config, &definitions),
+        places::examine(globals, config, &definitions),
     );
     findings.extend([package, network, rights, encryption, quotas, places].into_iter().flatten());
     findings

@@ -10,6 +10,7 @@ use goldsmith_cloud_ec2::account::{Endpoint, Route, RouteTable, SecurityGroup, S
 use super::definitions::Definitions;
 use super::finding::Finding;
 use super::stack::Settings;
+use crate::args::Globals;
 
 const SUBNETS: &str = "subnets";
 const WAY_OUT: &str = "way-out";
@@ -40,13 +41,14 @@ struct Facts {
 }
 
 pub(super) async fn examine(
+    globals: &Globals,
     config: &SdkConfig,
     settings: Option<&Settings>,
     definitions: &Definitions,
 ) -> Vec<Finding> {
     let places = places(settings, definitions);
     match gather(&Ec2::new(config), &home_region(config), &places).await {
-        Ok(facts) => judge(&places, &facts),
+        Ok(facts) => judge(globals, &places, &facts),
         Err((right, error)) => vec![Finding::unseen(WAY_OUT, right, &error)],
     }
 }
@@ -102,9 +104,9 @@ async fn gather(ec2: &Ec2, region: &str, places: &[Place]) -> Result<Facts, (&'s
     Ok(facts)
 }
 
-fn judge(places: &[Place], facts: &Facts) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = places.iter().filter_map(|place| judge_subnets(place, facts)).collect();
-    findings.extend(judge_groups(places, facts));
+fn judge(globals: &Globals, places: &[Place], facts: &Facts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = places.iter().filter_map(|place| judge_subnets(globals, place, facts)).collect();
+    findings.extend(judge_groups(globals, places, facts));
     let used: BTreeSet<&str> = places.iter().flat_map(|place| used(place, facts)).map(|one| one.id.as_str()).collect();
     let used = facts.subnets.iter().filter(|one| used.contains(one.id.as_str()));
     // Subnets of one table have one way out: they are told together.
@@ -112,7 +114,7 @@ fn judge(places: &[Place], facts: &Facts) -> Vec<Finding> {
     for subnet in used {
         ways.entry(way(subnet, facts)).or_default().push(&subnet.id);
     }
-    findings.extend(ways.iter().filter_map(|(way, subnets)| judge_way(way, subnets)));
+    findings.extend(ways.iter().filter_map(|(way, subnets)| judge_way(globals, way, subnets)));
     let is_clear = |name: &str| !findings.iter().any(|finding| finding.name == name);
     let good = [
         (SUBNETS, "Instances have subnets with free addresses."),
@@ -137,11 +139,16 @@ fn used<'f>(place: &Place, facts: &'f Facts) -> Vec<&'f Subnet> {
     facts.subnets.iter().filter(is_its).collect()
 }
 
-fn judge_subnets(place: &Place, facts: &Facts) -> Option<Finding> {
+fn judge_subnets(globals: &Globals, place: &Place, facts: &Facts) -> Option<Finding> {
     let who = &place.who;
     if place.subnets.is_empty() && facts.default_vpc.is_none() {
         let message = format!("There is no default VPC in {}, and {who} names no subnets.", facts.region);
-        let remedy = "`aws ec2 create-default-vpc` makes one, or deploy with the parameters VpcId and SubnetIds.";
+        let remedy = format!(
+            "`{} ec2 create-default-vpc` makes one, or give the stack another: `{} deploy --parameter VpcId=VPC --parameter \
+             SubnetIds=SUBNET,SUBNET`.",
+            globals.aws(),
+            globals.again()
+        );
         return Some(Finding::problem(SUBNETS, message, remedy));
     }
     let subnets = used(place, facts);
@@ -152,11 +159,8 @@ fn judge_subnets(place: &Place, facts: &Facts) -> Option<Finding> {
             [] => format!("The default VPC, in which {who} starts instances, has no subnets."),
             missing => format!("Subnets that {who} names do not exist in {}: {}.", facts.region, missing.join(", ")),
         };
-        return Some(Finding::problem(
-            SUBNETS,
-            message,
-            "Name subnets that exist: `aws ec2 describe-subnets` lists them.",
-        ));
+        let remedy = format!("Name subnets that exist: `{} ec2 describe-subnets` lists them.", globals.aws());
+        return Some(Finding::problem(SUBNETS, message, remedy));
     }
     let full: Vec<&str> =
         subnets.iter().filter(|one| !one.available || one.free_addresses == 0).map(|one| one.id.as_str()).collect();
@@ -176,12 +180,12 @@ fn judge_subnets(place: &Place, facts: &Facts) -> Option<Finding> {
 }
 
 /// Each group once, with the first who uses it.
-fn judge_groups(places: &[Place], facts: &Facts) -> Vec<Finding> {
+fn judge_groups(globals: &Globals, places: &[Place], facts: &Facts) -> Vec<Finding> {
     let mut findings = BTreeMap::new();
     for place in places {
         let vpcs: BTreeSet<&str> = used(place, facts).into_iter().map(|subnet| subnet.vpc.as_str()).collect();
         for id in &place.groups {
-            if let Some(finding) = judge_group(id, place, &vpcs, facts) {
+            if let Some(finding) = judge_group(globals, id, place, &vpcs, facts) {
                 findings.entry(id).or_insert(finding);
             }
         }
@@ -189,17 +193,20 @@ fn judge_groups(places: &[Place], facts: &Facts) -> Vec<Finding> {
     findings.into_values().collect()
 }
 
-fn judge_group(id: &str, place: &Place, vpcs: &BTreeSet<&str>, facts: &Facts) -> Option<Finding> {
+fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>, facts: &Facts) -> Option<Finding> {
     let who = &place.who;
     let Some(group) = facts.groups.iter().find(|group| group.id == id) else {
         let message = format!("The security group {id} of {who} does not exist in {}.", facts.region);
-        let remedy = "Name one that exists; the stack's own comes back by `goldsmith deploy`.";
+        let remedy = format!("Name one that exists; the stack's own comes back by `{} deploy`.", globals.again());
         return Some(Finding::problem(GROUPS, message, remedy));
     };
     if vpcs.iter().any(|vpc| **vpc != group.vpc) {
         let message = format!("The security group {id} of {who} is of {}, and its subnets are not.", group.vpc);
-        let remedy = "Name subnets and security groups of one VPC: deploy with VpcId and SubnetIds, or name both in the \
-                      infrastructure configuration.";
+        let remedy = format!(
+            "Name subnets and security groups of one VPC: `{} deploy --parameter VpcId=VPC --parameter \
+             SubnetIds=SUBNET,SUBNET`, or name both in the infrastructure configuration.",
+            globals.again()
+        );
         return Some(Finding::problem(GROUPS, message, remedy));
     }
     if group.lets_https_out {
@@ -208,7 +215,8 @@ fn judge_group(id: &str, place: &Place, vpcs: &BTreeSet<&str>, facts: &Facts) ->
     let message =
         format!("The security group {id} of {who} lets no HTTPS out: Systems Manager never sees an instance.");
     let remedy = format!(
-        "`aws ec2 authorize-security-group-egress --group-id {id} --protocol tcp --port 443 --cidr 0.0.0.0/0`."
+        "`{} ec2 authorize-security-group-egress --group-id {id} --protocol tcp --port 443 --cidr 0.0.0.0/0`.",
+        globals.aws()
     );
     Some(Finding::problem(GROUPS, message, remedy))
 }
@@ -241,13 +249,16 @@ fn way(subnet: &Subnet, facts: &Facts) -> Way {
     Way::Closed { table: table.id.clone(), obstacle, missing: missing_endpoints(table, endpoints) }
 }
 
-fn judge_way(way: &Way, subnets: &[&str]) -> Option<Finding> {
+fn judge_way(globals: &Globals, way: &Way, subnets: &[&str]) -> Option<Finding> {
     let (first, all) = (subnets.first().copied().unwrap_or_default(), subnets.join(", "));
     let (table, obstacle, missing) = match way {
         Way::Open => return None,
         Way::NoTable => {
             let message = format!("These subnets have no route table: {all}.");
-            let remedy = "Associate one that leads out: `aws ec2 associate-route-table`.";
+            let remedy = format!(
+                "Associate one that leads out: `{} ec2 associate-route-table --subnet-id {first} --route-table-id TABLE`.",
+                globals.aws()
+            );
             return Some(Finding::problem(WAY_OUT, message, remedy));
         }
         Way::Closed { table, obstacle, missing } => (table, obstacle, missing),
@@ -264,9 +275,10 @@ fn judge_way(way: &Way, subnets: &[&str]) -> Option<Finding> {
     }
     let message = format!("Instances in {all} do not get out: {obstacle}.");
     let remedy = format!(
-        "Give the route table {table} a route to a NAT gateway, or to an internet gateway with public addresses (`aws ec2 \
+        "Give the route table {table} a route to a NAT gateway, or to an internet gateway with public addresses (`{} ec2 \
          modify-subnet-attribute --subnet-id {first} --map-public-ip-on-launch`), or add the VPC endpoints that are missing: \
          {}.",
+        globals.aws(),
         needed.join(", ")
     );
     Some(Finding::problem(WAY_OUT, message, remedy))

@@ -7,17 +7,18 @@ use goldsmith_cloud_ec2::Ec2;
 
 use super::definitions::Definitions;
 use super::finding::Finding;
+use crate::args::Globals;
 
 const REGIONS: &str = "regions";
 const PUBLIC: &str = "public-images";
 
-pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
+pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
     let (ec2, home) = (Ec2::new(config), home_region(config));
     let enabled = match ec2.all_regions(&home).await {
         Ok(enabled) => enabled,
         Err(error) => return vec![Finding::unseen(REGIONS, "ec2:DescribeRegions", &error)],
     };
-    let mut findings = vec![judge_regions(definitions, &enabled)];
+    let mut findings = vec![judge_regions(&globals.aws(), definitions, &enabled)];
     let mut blocked = Vec::new();
     for region in public(definitions).into_iter().filter(|region| enabled.get(*region) == Some(&true)) {
         match ec2.blocks_public_images(region).await {
@@ -26,7 +27,7 @@ pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Ve
             Err(error) => findings.push(Finding::unseen(PUBLIC, "ec2:GetImageBlockPublicAccessState", &error)),
         }
     }
-    findings.extend(judge_public(definitions, &blocked));
+    findings.extend(judge_public(globals, definitions, &blocked));
     findings
 }
 
@@ -42,7 +43,7 @@ fn public(definitions: &Definitions) -> Vec<&str> {
     regions
 }
 
-fn judge_regions(definitions: &Definitions, enabled: &BTreeMap<String, bool>) -> Finding {
+fn judge_regions(aws: &str, definitions: &Definitions, enabled: &BTreeMap<String, bool>) -> Finding {
     let wanted = definitions.regions();
     let of_state = |state: Option<bool>| {
         let there = wanted.iter().filter(|region| enabled.get(**region).copied() == state);
@@ -53,7 +54,7 @@ fn judge_regions(definitions: &Definitions, enabled: &BTreeMap<String, bool>) ->
     let mut help = Vec::new();
     if !off.is_empty() {
         told.push(format!("Images go to Regions that are not enabled in the account: {off}."));
-        help.push("`aws account enable-region --region-name REGION` enables one, within hours.".to_owned());
+        help.push(format!("`{aws} account enable-region --region-name REGION` enables one, within hours."));
     }
     if !unknown.is_empty() {
         told.push(format!("Images go to Regions that EC2 does not know: {unknown}."));
@@ -65,7 +66,7 @@ fn judge_regions(definitions: &Definitions, enabled: &BTreeMap<String, bool>) ->
     Finding::problem(REGIONS, told.join(" "), help.join(" "))
 }
 
-fn judge_public(definitions: &Definitions, blocked: &[&str]) -> Option<Finding> {
+fn judge_public(globals: &Globals, definitions: &Definitions, blocked: &[&str]) -> Option<Finding> {
     if public(definitions).is_empty() {
         return None;
     }
@@ -74,8 +75,9 @@ fn judge_public(definitions: &Definitions, blocked: &[&str]) -> Option<Finding> 
     };
     let message = format!("Images are to be public in {}, where the account blocks that.", blocked.join(", "));
     let remedy = format!(
-        "`aws ec2 disable-image-block-public-access --region {first}` lets them, or take `userGroups` out of the \
-         distribution configuration."
+        "`{} ec2 disable-image-block-public-access` lets them, or take `userGroups` out of the \
+         distribution configuration.",
+        globals.aws_in(Some(first))
     );
     Some(Finding::problem(PUBLIC, message, remedy))
 }
@@ -85,27 +87,27 @@ mod tests {
     use serde_json::json;
 
     use super::super::finding::Verdict;
-    use super::super::testing::going_to;
+    use super::super::testing::{globals, going_to};
     use super::*;
 
     #[test]
     fn a_region_that_is_off_or_unknown_is_named() {
         let here = going_to(&json!([{"region": "eu-west-1"}, {"region": "ap-east-1"}, {"region": "eu-nowhere-1"}]));
         let enabled = |east| BTreeMap::from([("eu-west-1".to_owned(), true), ("ap-east-1".to_owned(), east)]);
-        let found = judge_regions(&here, &enabled(false));
+        let found = judge_regions("aws", &here, &enabled(false));
         assert!(found.message.contains("account: ap-east-1.") && found.message.contains("know: eu-nowhere-1."));
         let home = going_to(&json!([{"region": "eu-west-1"}]));
-        assert_eq!(judge_regions(&home, &enabled(false)).verdict, Verdict::Good);
+        assert_eq!(judge_regions("aws", &home, &enabled(false)).verdict, Verdict::Good);
     }
 
     #[test]
     fn public_images_are_looked_at_only_where_they_are_wanted() {
         let private = going_to(&json!([{"region": "eu-west-1"}]));
-        assert_eq!(judge_public(&private, &[]), None);
+        assert_eq!(judge_public(&globals(""), &private, &[]), None);
         let all = json!({"launchPermission": {"userGroups": ["all"]}});
         let open = going_to(&json!([{"region": "eu-west-1", "amiDistributionConfiguration": all}]));
         assert_eq!(public(&open), ["eu-west-1"]);
-        assert_eq!(judge_public(&open, &[]).unwrap().verdict, Verdict::Good);
-        assert_eq!(judge_public(&open, &["eu-west-1"]).unwrap().verdict, Verdict::Problem);
+        assert_eq!(judge_public(&globals(""), &open, &[]).unwrap().verdict, Verdict::Good);
+        assert_eq!(judge_public(&globals(""), &open, &["eu-west-1"]).unwrap().verdict, Verdict::Problem);
     }
 }

@@ -10,6 +10,7 @@ use goldsmith_cloud_ec2::account::TypeFacts;
 
 use super::definitions::Definitions;
 use super::finding::Finding;
+use crate::args::Globals;
 
 const VCPUS: &str = "vcpus";
 const CONCURRENCY: &str = "concurrency";
@@ -23,7 +24,7 @@ const FEW_FUNCTIONS: i32 = 50;
 /// What a new account has, and what one build needs with the ticks beside it.
 const ENOUGH_FOR_ONE_BUILD: i32 = 10;
 
-pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
+pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
     let (ec2, home) = (Ec2::new(config), home_region(config));
     let types: Vec<&str> = definitions.types().into_keys().collect();
     let known = match types.as_slice() {
@@ -32,12 +33,12 @@ pub(super) async fn examine(config: &SdkConfig, definitions: &Definitions) -> Ve
     };
     let quota = Quotas::new(config).of_ec2(STANDARD_VCPUS).await;
     let vcpus = match (known, quota) {
-        (Ok(known), Ok(quota)) => judge_vcpus(definitions, &known, quota),
+        (Ok(known), Ok(quota)) => judge_vcpus(&globals.aws(), definitions, &known, quota),
         (Err(error), _) => Finding::unseen(VCPUS, "ec2:DescribeInstanceTypes", &error),
         (_, Err(error)) => Finding::unseen(VCPUS, "servicequotas:GetServiceQuota", &error),
     };
     let functions = match Lambda::new(config).concurrency().await {
-        Ok(limit) => judge_concurrency(limit),
+        Ok(limit) => judge_concurrency(&globals.aws(), limit),
         Err(error) => Finding::unseen(CONCURRENCY, "lambda:GetAccountSettings", &error),
     };
     vec![vcpus, functions]
@@ -48,7 +49,7 @@ fn is_standard(name: &str) -> bool {
     family.starts_with(STANDARD) && !NOT_STANDARD.contains(&family.as_str())
 }
 
-fn judge_vcpus(definitions: &Definitions, known: &BTreeMap<String, TypeFacts>, quota: f64) -> Finding {
+fn judge_vcpus(aws: &str, definitions: &Definitions, known: &BTreeMap<String, TypeFacts>, quota: f64) -> Finding {
     let types = definitions.types();
     let missing: Vec<String> = types
         .iter()
@@ -57,7 +58,8 @@ fn judge_vcpus(definitions: &Definitions, known: &BTreeMap<String, TypeFacts>, q
         .collect();
     if !missing.is_empty() {
         let message = format!("EC2 has no such instance types in this Region: {}.", missing.join(", "));
-        return Finding::problem(VCPUS, message, "Name others: `aws ec2 describe-instance-type-offerings` lists them.");
+        let remedy = format!("Name others: `{aws} ec2 describe-instance-type-offerings` lists them.");
+        return Finding::problem(VCPUS, message, remedy);
     }
     let too_large: Vec<String> = types
         .iter()
@@ -72,15 +74,17 @@ fn judge_vcpus(definitions: &Definitions, known: &BTreeMap<String, TypeFacts>, q
     let message =
         format!("Only {quota} vCPUs of Standard instances may run at once, too few for {}.", too_large.join("; "));
     let remedy = format!(
-        "`aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {STANDARD_VCPUS} \
+        "`{aws} service-quotas request-service-quota-increase --service-code ec2 --quota-code {STANDARD_VCPUS} \
          --desired-value NUMBER` asks for more, or name smaller types."
     );
     Finding::problem(VCPUS, message, remedy)
 }
 
-fn judge_concurrency(limit: i32) -> Finding {
-    let ask = "`aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 \
-               --desired-value 1000` asks for more.";
+fn judge_concurrency(aws: &str, limit: i32) -> Finding {
+    let ask = format!(
+        "`{aws} service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value \
+         1000` asks for more."
+    );
     if limit >= FEW_FUNCTIONS {
         return Finding::good(CONCURRENCY, format!("{limit} Lambda functions may run at once."));
     }
@@ -103,7 +107,7 @@ mod tests {
         let known: BTreeMap<_, _> = [("m5.large", 2), ("m5.metal", 96), ("p3.16xlarge", 64)]
             .map(|(name, vcpus)| (name.to_owned(), facts(vcpus)))
             .into();
-        let judge = |types: &[&str]| judge_vcpus(&launching(types, &[]), &known, 5.0);
+        let judge = |types: &[&str]| judge_vcpus("aws", &launching(types, &[]), &known, 5.0);
         assert_eq!(judge(&["m5.large"]).verdict, Verdict::Good);
         assert_eq!(judge(&["p3.16xlarge"]).verdict, Verdict::Good, "it has a quota of its own");
         let found = judge(&["m5.large", "m5.metal"]);
@@ -114,7 +118,7 @@ mod tests {
     #[test]
     fn a_new_accounts_functions_are_told() {
         assert_eq!(
-            [5, 10, 20, 1000].map(|limit| judge_concurrency(limit).verdict),
+            [5, 10, 20, 1000].map(|limit| judge_concurrency("aws", limit).verdict),
             [Verdict::Problem, Verdict::Note, Verdict::Note, Verdict::Good]
         );
     }

@@ -7,6 +7,7 @@ use goldsmith_cloud_account::settings::ServiceSettings;
 
 use super::finding::Finding;
 use super::stack::Settings;
+use crate::args::Globals;
 
 const NAME: &str = "instance-rights";
 /// Without these, Systems Manager never sees an instance.
@@ -26,12 +27,12 @@ const SYSTEMS_MANAGER: [&str; 11] = [
 /// The agent looks for the group of a command's output before it writes.
 const FIND_GROUP: &str = "logs:DescribeLogGroups";
 
-pub(super) async fn examine(config: &SdkConfig, settings: Option<&Settings>) -> Vec<Finding> {
+pub(super) async fn examine(globals: &Globals, config: &SdkConfig, settings: Option<&Settings>) -> Vec<Finding> {
     let Some(settings) = settings else { return Vec::new() };
     let iam = Iam::new(config);
     let mut found = Vec::new();
     for profile in &settings.instance_profiles {
-        found.push(profile_of(&iam, profile, &settings.log_group).await);
+        found.push(profile_of(globals, &iam, profile, &settings.log_group).await);
     }
     let rights_lack = found.iter().any(|one| one.verdict == super::finding::Verdict::Problem);
     let host = match ServiceSettings::new(config).default_host_role().await {
@@ -41,15 +42,15 @@ pub(super) async fn examine(config: &SdkConfig, settings: Option<&Settings>) -> 
     found.into_iter().chain(host).collect()
 }
 
-async fn profile_of(iam: &Iam, profile: &str, log_group: &str) -> Finding {
+async fn profile_of(globals: &Globals, iam: &Iam, profile: &str, log_group: &str) -> Finding {
     match iam.role_of(profile).await {
         Ok(Some(role)) => match refused(iam, &role, log_group).await {
-            Ok(refused) => judge(&role, &refused),
+            Ok(refused) => judge(&globals.again(), &role, &refused),
             Err(error) => Finding::unseen(NAME, "iam:SimulatePrincipalPolicy", &error),
         },
         Ok(None) => {
             let message = format!("The instance profile {profile} does not exist, or has no role.");
-            Finding::problem(NAME, message, "`goldsmith deploy` makes it again.")
+            Finding::problem(NAME, message, format!("`{} deploy` makes it again.", globals.again()))
         }
         Err(error) => Finding::unseen(NAME, "iam:GetInstanceProfile", &error),
     }
@@ -70,14 +71,16 @@ async fn refused(iam: &Iam, role: &str, group: &str) -> Result<Vec<String>, Clou
     Ok(refused)
 }
 
-fn judge(role: &str, refused: &[String]) -> Finding {
+fn judge(again: &str, role: &str, refused: &[String]) -> Finding {
     let name = role.rsplit('/').next().unwrap_or(role);
     if refused.is_empty() {
         return Finding::good(NAME, format!("The role {name} may do what instances need."));
     }
     let message = format!("The role {name} of instances may not do: {}.", refused.join(", "));
-    let remedy = "`goldsmith deploy` gives it the stack's own policy again; if they stay refused, look at the permissions \
-                  boundary and at the policies of your organization.";
+    let remedy = format!(
+        "`{again} deploy` gives it the stack's own policy again; if they stay refused, look at the permissions boundary and at \
+         the policies of your organization."
+    );
     Finding::problem(NAME, message, remedy)
 }
 
@@ -103,9 +106,10 @@ mod tests {
     #[test]
     fn refused_actions_are_named_and_default_host_management_is_explained() {
         let role = "arn:aws:iam::000000000000:role/path/g-BuildRole-1";
-        assert_eq!(judge(role, &[]).verdict, Verdict::Good);
-        let found = judge(role, &["logs:PutLogEvents".to_owned()]);
+        assert_eq!(judge("goldsmith", role, &[]).verdict, Verdict::Good);
+        let found = judge("goldsmith --stack g", role, &["logs:PutLogEvents".to_owned()]);
         assert_eq!(found.message, "The role g-BuildRole-1 of instances may not do: logs:PutLogEvents.");
+        assert!(found.remedy.unwrap().starts_with("`goldsmith --stack g deploy` gives it"));
         assert_eq!(judge_host(None, true), None);
         assert!(judge_host(Some("r"), true).unwrap().message.contains("write no output"));
         assert!(judge_host(Some("r"), false).unwrap().message.contains("use their own"));

@@ -63,9 +63,9 @@ pub(super) async fn examine(
             Vec::new()
         }
     };
-    let (found, settings) = functions(config, &parts, &deploy).await;
+    let (found, settings) = functions(globals, config, &parts).await;
     findings.extend(found);
-    findings.extend(rules(&services, &parts, &deploy).await);
+    findings.extend(rules(globals, &services, &parts).await);
     (findings, settings)
 }
 
@@ -73,7 +73,7 @@ fn of_kind<'p>(parts: &'p [Part], kind: &str) -> Vec<&'p Part> {
     parts.iter().filter(|part| part.kind == kind).collect()
 }
 
-async fn functions(config: &SdkConfig, parts: &[Part], deploy: &str) -> (Vec<Finding>, Option<Settings>) {
+async fn functions(globals: &Globals, config: &SdkConfig, parts: &[Part]) -> (Vec<Finding>, Option<Settings>) {
     let lambda = Lambda::new(config);
     let parts = of_kind(parts, "AWS::Lambda::Function");
     let looks = join_all(parts.iter().map(|part| lambda.function(&part.physical))).await;
@@ -86,11 +86,11 @@ async fn functions(config: &SdkConfig, parts: &[Part], deploy: &str) -> (Vec<Fin
     }
     let launch = found.iter().find(|(name, _)| name.ends_with("-launch")).and_then(|(_, function)| function.as_ref());
     let settings = launch.map(Settings::of);
-    (judge_functions(&found, deploy).into_iter().collect(), settings)
+    (judge_functions(globals, &found).into_iter().collect(), settings)
 }
 
 /// One finding of all functions.
-fn judge_functions(found: &[(String, Option<Function>)], deploy: &str) -> Option<Finding> {
+fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> Option<Finding> {
     let obstacles: Vec<String> = found
         .iter()
         .filter_map(|(name, function)| match function {
@@ -106,12 +106,14 @@ fn judge_functions(found: &[(String, Option<Function>)], deploy: &str) -> Option
         return Some(Finding::good("functions", format!("All {} functions are active.", found.len())));
     }
     let remedy = format!(
-        "`aws lambda delete-function-concurrency --function-name NAME` lets a function run again; for the others, `{deploy}`."
+        "`{} lambda delete-function-concurrency --function-name NAME` lets a function run again; for the others, `{} deploy`.",
+        globals.aws(),
+        globals.again()
     );
     Some(Finding::problem("functions", format!("{}.", obstacles.join("; ")), remedy))
 }
 
-async fn rules(services: &StackParts, parts: &[Part], deploy: &str) -> Option<Finding> {
+async fn rules(globals: &Globals, services: &StackParts, parts: &[Part]) -> Option<Finding> {
     let parts = of_kind(parts, "AWS::Events::Rule");
     let looks = join_all(parts.iter().map(|part| services.rule_is_enabled(name_of_rule(&part.physical)))).await;
     let mut found = Vec::new();
@@ -121,7 +123,7 @@ async fn rules(services: &StackParts, parts: &[Part], deploy: &str) -> Option<Fi
             Err(error) => return Some(Finding::unseen("rules", "events:DescribeRule", &error)),
         }
     }
-    judge_rules(&found, deploy)
+    judge_rules(globals, &found)
 }
 
 /// CloudFormation tells the name of a rule; of one on a bus of its own, `BUS|NAME`.
@@ -130,7 +132,7 @@ fn name_of_rule(physical: &str) -> &str {
 }
 
 /// One finding of all rules.
-fn judge_rules(found: &[(&str, Option<bool>)], deploy: &str) -> Option<Finding> {
+fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Finding> {
     if found.is_empty() {
         return None;
     }
@@ -143,11 +145,11 @@ fn judge_rules(found: &[(&str, Option<bool>)], deploy: &str) -> Option<Finding> 
     let mut help = Vec::new();
     if let Some(first) = off.first() {
         told.push(format!("These EventBridge rules are disabled, so that builds wait in vain: {}.", off.join(", ")));
-        help.push(format!("`aws events enable-rule --name {first}`, and so on."));
+        help.push(format!("`{} events enable-rule --name {first}`, and so on.", globals.aws()));
     }
     if !gone.is_empty() {
         told.push(format!("These EventBridge rules are gone: {}.", gone.join(", ")));
-        help.push(format!("`{deploy}` makes them again."));
+        help.push(format!("`{} deploy` makes them again.", globals.again()));
     }
     Some(Finding::problem("rules", told.join(" "), help.join(" ")))
 }
@@ -174,6 +176,7 @@ fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::finding::Verdict;
+    use super::super::testing::globals;
     use super::*;
 
     #[test]
@@ -198,28 +201,28 @@ mod tests {
             Some(Function { obstacle: obstacle.map(str::to_owned), concurrency, ..Function::default() })
         };
         let good = ("g-plan".to_owned(), function(None, Some(5)));
-        assert_eq!(judge_functions(std::slice::from_ref(&good), "d").unwrap().verdict, Verdict::Good);
+        assert_eq!(judge_functions(&globals(""), std::slice::from_ref(&good)).unwrap().verdict, Verdict::Good);
         let bad = [
             good,
             ("g-reap".to_owned(), function(None, Some(0))),
             ("g-test".to_owned(), None),
             ("g-signal".to_owned(), function(Some("its key is disabled"), None)),
         ];
-        let found = judge_functions(&bad, "goldsmith deploy").unwrap();
+        let found = judge_functions(&globals(""), &bad).unwrap();
         assert_eq!(
             found.message,
             "g-reap may not run: its concurrency is 0; g-test is gone; g-signal does not run: its key is disabled."
         );
-        assert_eq!(judge_functions(&[], "d"), None);
+        assert_eq!(judge_functions(&globals(""), &[]), None);
     }
 
     #[test]
     fn rules_that_are_off_and_gone_are_named_apart() {
-        let found = judge_rules(&[("a", Some(true)), ("b", Some(false)), ("c", None)], "goldsmith deploy").unwrap();
+        let found = judge_rules(&globals(""), &[("a", Some(true)), ("b", Some(false)), ("c", None)]).unwrap();
         assert!(found.message.contains("in vain: b.") && found.message.contains("gone: c."), "{found:?}");
         let remedy = found.remedy.unwrap();
         assert!(remedy.contains("enable-rule --name b") && remedy.contains("goldsmith deploy"), "{remedy}");
-        assert_eq!(judge_rules(&[("a", Some(true))], "d").unwrap().verdict, Verdict::Good);
+        assert_eq!(judge_rules(&globals(""), &[("a", Some(true))]).unwrap().verdict, Verdict::Good);
         assert_eq!(name_of_rule("bus|rule"), "rule");
     }
 }

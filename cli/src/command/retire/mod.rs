@@ -66,7 +66,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     };
     if stack.is_protected {
         let unprotect = "update-termination-protection --no-enable-termination-protection";
-        let (aws, name) = (aws(globals), &globals.stack);
+        let (aws, name) = (globals.aws(), &globals.stack);
         return Err(invalid(format!(
             "the stack {name} is protected from deletion, and nothing was removed: `{aws} cloudformation {unprotect} \
              --stack-name {name}` takes the protection away"
@@ -156,7 +156,7 @@ async fn delete(config: &SdkConfig, stacks: &Stacks, globals: &Globals, stack: &
 
 impl Left {
     fn lines(&self, globals: &Globals) -> Vec<String> {
-        let (aws, again) = (aws(globals), globals.again());
+        let (aws, again) = (globals.aws(), globals.again());
         let mut lines = vec![format!("The stack {} is gone. What stays in {}:", self.stack, self.region)];
         if let Some(table) = &self.table {
             lines.push(format!("  the table {table}, with pipelines and images"));
@@ -173,13 +173,6 @@ impl Left {
         lines.push(format!("  the bucket {}, which other stacks may be deployed from", self.artifacts));
         lines
     }
-}
-
-/// How the AWS CLI is called for the same account.
-fn aws(globals: &Globals) -> String {
-    let profile = globals.profile.as_ref().map(|profile| format!(" --profile {profile}")).unwrap_or_default();
-    let region = globals.region().map(|region| format!(" --region {region}")).unwrap_or_default();
-    format!("aws{profile}{region}")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Networks as accounts have them.
 
 use super::super::finding::Verdict;
-use super::super::testing::launching;
+use super::super::testing::{globals, launching};
 use super::*;
 
 fn subnet(id: &str, public: bool) -> Subnet {
@@ -32,7 +32,7 @@ fn place(subnets: &[&str]) -> Place {
 
 /// The findings that are not good, as `NAME VERDICT`.
 fn told(places: &[Place], facts: &Facts) -> Vec<(&'static str, Verdict)> {
-    let found = judge(places, facts).into_iter().filter(|one| one.verdict != Verdict::Good);
+    let found = judge(&globals(""), places, facts).into_iter().filter(|one| one.verdict != Verdict::Good);
     found.map(|one| (one.name, one.verdict)).collect()
 }
 
@@ -47,7 +47,7 @@ fn ways_out() {
         (true, vec![], Some("nowhere but into the VPC")),
     ];
     for (public, routes, obstacle) in cases {
-        let found = judge(&[place(&[])], &facts(public, routes.clone()));
+        let found = judge(&globals(""), &[place(&[])], &facts(public, routes.clone()));
         let way = found.iter().find(|one| one.name == WAY_OUT).unwrap();
         match obstacle {
             None => assert_eq!(way.verdict, Verdict::Good, "{routes:?}"),
@@ -71,7 +71,7 @@ fn endpoints_take_the_place_of_a_way_out() {
     let with = |endpoints: Vec<Endpoint>| {
         let mut facts = facts(false, vec![]);
         facts.endpoints.insert("vpc-1".to_owned(), endpoints);
-        judge(&[place(&[])], &facts).into_iter().find(|one| one.name == WAY_OUT).unwrap()
+        judge(&globals(""), &[place(&[])], &facts).into_iter().find(|one| one.name == WAY_OUT).unwrap()
     };
     let all = || INTERFACES.map(|service| interface(service, true)).to_vec();
     assert_eq!(with([all(), vec![s3("rtb-1")]].concat()).verdict, Verdict::Good);
@@ -128,4 +128,25 @@ fn infrastructure_configurations_have_places_of_their_own() {
         (own.len(), own[1].subnets.as_slice(), own[1].groups.as_slice()),
         (2, &["subnet-9".to_owned()][..], &["sg-1".to_owned()][..])
     );
+}
+
+#[test]
+fn what_helps_can_be_called_as_it_stands() {
+    let globals = globals("--stack images --region eu-central-1 --profile p");
+    let mut closed = facts(false, vec![]);
+    closed.groups[0].lets_https_out = false;
+    let remedy = |name: &str, facts: &Facts| {
+        let found = judge(&globals, &[place(&[])], facts).into_iter().find(|one| one.name == name).unwrap();
+        found.remedy.unwrap()
+    };
+    let aws = "`aws --profile p --region eu-central-1 ec2 ";
+    assert!(remedy(GROUPS, &closed).starts_with(&format!("{aws}authorize-security-group-egress --group-id sg-1 ")));
+    assert!(remedy(WAY_OUT, &closed).contains(&format!("{aws}modify-subnet-attribute --subnet-id subnet-1 ")));
+    let without = Facts { default_vpc: None, ..facts(true, vec![]) };
+    let told = remedy(SUBNETS, &without);
+    assert!(told.starts_with(&format!("{aws}create-default-vpc` ")), "{told}");
+    let deploy = "`goldsmith --stack images --profile p --region eu-central-1 deploy";
+    assert!(told.contains(&format!("{deploy} --parameter VpcId=VPC ")), "{told}");
+    closed.groups.clear();
+    assert!(remedy(GROUPS, &closed).ends_with(&format!("{deploy}`.")));
 }
