@@ -28,7 +28,7 @@ impl KeptInstance {
         let is_its = |scope: &str| scope == "Launch";
         let effects = store.all_effects(&build.build).await?.into_iter();
         let made = effects.filter(|one| one.kind == EffectKind::Instance && is_its(&one.scope));
-        let last = made.filter_map(|one| Some((one.id?, one.region))).last();
+        let last = made.filter_map(|one| Some((one.id?, one.region))).next_back();
         Ok(last.map(|(id, region)| Self { id, region, until: until.clone() }))
     }
 
