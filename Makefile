@@ -14,6 +14,7 @@ TOOLS = .venv/build/bin
 demo:
 	@infra/local/preflight.sh $(if $(BUILT),,compiler) instances
 	@$(MAKE) --no-print-directory package
+	@$(GOLDSMITH) local up >/dev/null # a stack of the programs before these is started anew
 	@$(GOLDSMITH) build examples/web-server --local
 	@echo "The local AWS stays up. Look around: $(GOLDSMITH) images --local"
 	@echo "End it: $(GOLDSMITH) local down"

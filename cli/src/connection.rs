@@ -126,10 +126,11 @@ async fn aws_config(globals: &Globals) -> SdkConfig {
     sdk_config(globals.profile.as_deref(), globals.region(), globals.endpoint_url.as_deref()).await
 }
 
-/// The stack on this machine, started where it is down.
+/// The stack on this machine, started where it is down. One of another version of this program is not ended for a command
+/// that may only read.
 async fn local_config(stack: &str) -> Result<SdkConfig> {
     let package = std::env::var_os("GOLDSMITH_PACKAGE").map(PathBuf::from);
-    let stack = local::ensure_up(stack, package.as_deref(), &output::say).await?;
+    let stack = local::ensure_up(stack, package.as_deref(), local::OfAnother::Keep, &output::say).await?;
     let config = sdk_config(None, Some(&stack.region), Some(&stack.endpoint_url)).await;
     Ok(with_keys(&config, &stack.access_key, &stack.secret_key))
 }

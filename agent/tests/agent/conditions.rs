@@ -11,7 +11,7 @@ fn holds(expression: &str) -> bool {
     fs::write(machine.path("f"), "abc").unwrap();
     let run = machine.run();
     if run.status == Some(1) {
-        assert_eq!(run.message(), "the assertion is false", "{expression}");
+        assert!(run.message().starts_with("the assertion is false: "), "{expression}: {}", run.message());
     }
     run.status == Some(0)
 }
@@ -20,6 +20,30 @@ fn holds(expression: &str) -> bool {
 fn every_operator_decides() {
     true_expressions().iter().for_each(|expression| assert!(holds(expression), "{expression}"));
     false_expressions().iter().for_each(|expression| assert!(!holds(expression), "{expression}"));
+}
+
+/// What an assertion that does not hold says.
+fn said(expression: &str) -> String {
+    let machine = Machine::with_steps(&format!("      - {{name: Check, action: Assert, inputs: {{{expression}}}}}\n"));
+    machine.run().message().strip_prefix("the assertion is false: ").unwrap().to_owned()
+}
+
+#[test]
+fn a_false_assertion_says_what_was_compared() {
+    for (expression, expected) in [
+        ("stringEquals: debian, value: Debian GNU/Linux", "`Debian GNU/Linux` is not equal to `debian`"),
+        ("numberLessThan: 12, value: 13", "`13` is not less than `12`"),
+        ("not: {stringEquals: a, value: A}", "`A` is equal to `a`"),
+        ("patternMatches: ^b, value: abc", "`abc` does not match `^b`"),
+        (
+            "and: [{stringIsEmpty: ''}, {numberGreaterThanEquals: 2, value: 1}, {binaryExists: none}]",
+            "`1` is not at least `2`",
+        ),
+        ("or: [{binaryExists: none}, {folderExists: d}]", "there is no program `none`, and there is no folder `d`"),
+        ("fileExists: none", "there is no file `none`"),
+    ] {
+        assert_eq!(said(expression), expected, "{expression}");
+    }
 }
 
 const MD5: &str = "900150983cd24fb0d6963f7d28e17f72";

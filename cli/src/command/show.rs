@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::args::{Format, Globals};
+use crate::command::kept::KeptInstance;
 use crate::command::{pipeline, target};
 use crate::connection::Connection;
 use crate::exit::Exit;
@@ -40,17 +41,38 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 
 async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result<Exit> {
     let image = target::image(&connection.store, what).await?;
-    let left = connection.store.build(&image.build).await?.map(|build| build.after.left).unwrap_or_default();
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+    let build = connection.store.build(&image.build).await?;
+    let kept = match &build {
+        Some(build) => KeptInstance::of(&connection.store, build, Timestamp::now()).await?,
+        None => None,
+    };
+    let left = build.map(|build| build.after.left).unwrap_or_default();
     match globals.output {
-        Format::Json => output::json(&json!({"image": image, "states": states, "leftBehind": left}))?,
-        Format::Text => text(&image, &states, &left).iter().try_for_each(|line| output::line(line))?,
+        Format::Json => {
+            let mut shown = json!({"image": image, "states": states, "leftBehind": left});
+            if let (Some(shown), Some(kept)) = (shown.as_object_mut(), &kept) {
+                shown.insert("kept".to_owned(), json!(kept));
+            }
+            output::json(&shown)?;
+        }
+        Format::Text => {
+            let kept = kept.map(|kept| kept.facts(globals));
+            text(&image, &states, kept.as_slice().as_flattened(), &left)
+                .iter()
+                .try_for_each(|line| output::line(line))?;
+        }
     }
     Ok(Exit::Success)
 }
 
-fn text(image: &ImageRecord, states: &[StateRecord], left: &[LeftBehind]) -> Vec<String> {
+fn text(
+    image: &ImageRecord,
+    states: &[StateRecord],
+    kept: &[(&'static str, String)],
+    left: &[LeftBehind],
+) -> Vec<String> {
     let mut rows = vec![
         ("image", image.image.to_string()),
         ("status", word(image.status)),
@@ -63,6 +85,7 @@ fn text(image: &ImageRecord, states: &[StateRecord], left: &[LeftBehind]) -> Vec
     rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
     rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
     rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
+    rows.extend(kept.iter().cloned());
     rows.extend(image.failure.iter().map(|cause| ("failed", cause.to_string())));
     rows.extend(left.iter().map(|left| ("left", format!("{} in {}: {}", left.what, left.region, left.reason))));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
@@ -121,7 +144,10 @@ left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: Unauthorized
 Build  FAILED  2.0s  step Install failed";
         let reason = "TerminateInstances in us-east-1 failed: UnauthorizedOperation: no".to_owned();
         let left = [LeftBehind { what: "i-1".to_owned(), region: "us-east-1".to_owned(), reason }];
-        assert_eq!(text(&image, &states, &left).join("\n"), expected);
+        assert_eq!(text(&image, &states, &[], &left).join("\n"), expected);
+        let kept = [("kept", "i-1 in eu-west-1".to_owned()), ("get in", "aws".to_owned())];
+        let expected = expected.replace("failed  ", "kept      i-1 in eu-west-1\nget in    aws\nfailed  ");
+        assert_eq!(text(&image, &states, &kept, &left).join("\n"), expected);
     }
 
     #[tokio::test]

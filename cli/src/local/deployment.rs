@@ -59,6 +59,7 @@ pub(crate) async fn ensure(
     if stack.deployed.as_ref() == Some(&wanted) {
         return Ok(());
     }
+    release.check()?;
     say("Deploying the functions and the state machine to the local AWS.");
     stack.deployed = None;
     let wishes = Wishes { parameters: parameters(stack, python, files)?, ..Wishes::default() };

@@ -13,7 +13,7 @@ mod process;
 mod stack;
 mod up;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -25,7 +25,7 @@ pub(crate) use deployment::release as release_of_local;
 use files::Files;
 use folders::Folders;
 pub(crate) use stack::Stack;
-pub(crate) use up::ensure_up;
+pub(crate) use up::{OfAnother, ensure_up};
 
 /// Tells in one sentence what takes time.
 pub(crate) type Say<'a> = &'a dyn Fn(&str);
@@ -39,7 +39,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Start the stack, or bring it up to date.
+    /// Start the stack, or bring it up to date: one that another version of this program has started is started anew, empty.
     Up {
         /// The functions' zip, when it is not where `make package` puts it.
         #[arg(long, value_name = "FILE", env = "GOLDSMITH_PACKAGE")]
@@ -63,7 +63,7 @@ enum Action {
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let folders = Folders::of(&globals.stack)?;
     match &args.action {
-        Action::Up { package } => show(globals, &ensure_up(&globals.stack, package.as_deref(), &output::say).await?)?,
+        Action::Up { package } => show(globals, &anew(globals, package.as_deref()).await?)?,
         Action::Status => return status(globals, &folders),
         Action::Down => down(globals, &folders)?,
         Action::Reset => reset(globals, &folders).await?,
@@ -82,9 +82,9 @@ fn show(globals: &Globals, stack: &Stack) -> Result<()> {
     if globals.output == Format::Json {
         return Ok(output::json(stack)?);
     }
-    output::line(&format!("The local stack `{}` runs at {}.", stack.name, stack.endpoint_url))?;
-    let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
-    output::line(&format!("  AWS CLI:   {key} aws --region {} --endpoint-url {} …", stack.region, stack.endpoint_url))?;
+    // A full stop at its end would be copied with the address.
+    output::line(&format!("The local stack `{}` runs at {}", stack.name, stack.endpoint_url))?;
+    output::line(&format!("  AWS CLI:   {} …", stack.aws(None)))?;
     output::line(&format!("  Instances: {}", stack.instances()?))?;
     output::line(&format!("  End it:    {}", call(globals, "down")))?;
     Ok(())
@@ -129,7 +129,18 @@ async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
         http::request("POST", stack.port, "/_ministack/reset")?;
         http::request("POST", stack.ec2_port, "/_local/reset")?;
     }
-    ensure_up(&globals.stack, None, &output::say).await.map(drop)
+    anew(globals, None).await.map(drop)
+}
+
+/// How the AWS CLI is called for the local stack of this name, where there is one.
+pub(crate) fn aws(name: &str, region: Option<&str>) -> Option<String> {
+    let stack = Folders::of(name).and_then(|folders| Stack::load(&folders)).ok()??;
+    Some(stack.aws(region))
+}
+
+/// The stack as this version of the program starts it.
+async fn anew(globals: &Globals, package: Option<&Path>) -> Result<Stack> {
+    ensure_up(&globals.stack, package, OfAnother::Replace, &output::say).await
 }
 
 fn call(globals: &Globals, action: &str) -> String {

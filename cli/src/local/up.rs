@@ -15,6 +15,7 @@ use super::machine::{self, Privilege};
 use super::process::{Process, last_lines};
 use super::stack::{REGION, Stack};
 use super::{Say, deployment, environment, http};
+use crate::exit::invalid;
 
 /// The endpoint makes the base image first, which fetches a Debian.
 const EC2_START: Duration = Duration::from_secs(900);
@@ -23,20 +24,44 @@ const LOOK: Duration = Duration::from_millis(50);
 /// When this is set, the emulator keeps each call of a role, with the role's policies, for a suite that judges them.
 const RECORD_CALLS: &str = "GOLDSMITH_RECORD_CALLS";
 
+/// What becomes of a stack that runs, and that another version of this program has started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfAnother {
+    /// It is ended, with all that is in it, and started anew.
+    Replace,
+    /// It stays, and the call is refused.
+    Keep,
+}
+
 /// The stack of this name, started and deployed. `say` is told in one sentence what takes time. `package` is the functions'
 /// zip, which is otherwise looked for beside this program.
-pub(crate) async fn ensure_up(name: &str, package: Option<&Path>, say: Say<'_>) -> Result<Stack> {
-    let privilege = machine::check()?;
+pub(crate) async fn ensure_up(
+    name: &str,
+    package: Option<&Path>,
+    of_another: OfAnother,
+    say: Say<'_>,
+) -> Result<Stack> {
     let folders = Folders::of(name)?;
-    let release = deployment::release(package)?;
     let _lock = folders.lock()?;
+    let programs = programs_digest()?;
+    let old = Stack::load(&folders)?;
+    let is_running = old.as_ref().is_some_and(Stack::is_running);
+    let is_ours = old.as_ref().is_some_and(|stack| stack.programs == programs);
+    if is_running && !is_ours && of_another == OfAnother::Keep {
+        return Err(started_by_another(name));
+    }
+    let privilege = machine::check()?;
+    let release = deployment::release(package)?;
     let files = Files::unpack(&folders.data)?;
     let python = environment::ensure(&folders, &files, say)?;
-    let programs = programs_digest()?;
-    let mut stack = match Stack::load(&folders)? {
-        Some(stack) if stack.programs == programs && stack.is_running() => stack,
+    let mut stack = match old {
+        Some(stack) if is_ours && is_running => stack,
         Some(old) => {
-            let why = if old.programs == programs { "it has ended" } else { "this program has changed" };
+            let why = if is_running {
+                "another version of this program has started it. Its definitions, builds, images and instances go"
+            } else {
+                "it has ended"
+            };
             say(&format!("Starting the local AWS anew, empty: {why}."));
             end(&old, &folders, privilege)?;
             Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?
@@ -46,6 +71,15 @@ pub(crate) async fn ensure_up(name: &str, package: Option<&Path>, say: Say<'_>) 
     let deployed = deployment::ensure(&mut stack, &python, &files, &release, say).await;
     stack.save(&folders)?;
     deployed.map(|()| stack)
+}
+
+/// Nobody loses images by looking at them: what is in the stack goes only where somebody starts it anew.
+fn started_by_another(name: &str) -> anyhow::Error {
+    let call = if name == "goldsmith" { "goldsmith".to_owned() } else { format!("goldsmith --stack {name}") };
+    invalid(format!(
+        "the local stack `{name}` runs, and another version of this program has started it: go on with that version, or \
+         start the stack anew, empty, without its definitions, builds, images and instances: `{call} local up`"
+    ))
 }
 
 /// Ends the processes of a stack and removes what it kept.

@@ -105,18 +105,24 @@ impl Artifacts {
         CloudError { message, ..error }
     }
 
-    /// Puts a file at its digest, unless it is there; where CloudFormation finds it: `s3://BUCKET/KEY`.
+    /// Where a template finds what is put at this key: `s3://BUCKET/KEY`.
+    #[must_use]
+    pub fn place(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
+    /// Puts a file at its digest, unless it is there.
     ///
     /// # Errors
     /// Those of the calls.
-    pub async fn put(&self, key: &str, content: Vec<u8>) -> Result<String> {
+    pub async fn put(&self, key: &str, content: Vec<u8>) -> Result<()> {
         let head = self.client.head_object().bucket(&self.bucket).key(key).expected_bucket_owner(&self.account);
         if known(head.send().await.map_err(failure("HeadObject", &self.region)))?.is_none() {
             let put = self.client.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(content));
             let put = put.expected_bucket_owner(&self.account).server_side_encryption(ServerSideEncryption::Aes256);
             put.send().await.map_err(failure("PutObject", &self.region))?;
         }
-        Ok(format!("s3://{}/{key}", self.bucket))
+        Ok(())
     }
 
     /// The URL by which CloudFormation reads a template that was put at this key.
@@ -184,10 +190,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_there_already_is_not_sent_again() {
         let (artifacts, replay) = artifacts([status(404), status(200), status(200)]);
-        assert_eq!(
-            artifacts.put("a.zip", b"x".to_vec()).await.unwrap(),
-            "s3://goldsmith-artifacts-123456789012-eu-west-1/a.zip"
-        );
+        assert_eq!(artifacts.place("a.zip"), "s3://goldsmith-artifacts-123456789012-eu-west-1/a.zip");
+        artifacts.put("a.zip", b"x".to_vec()).await.unwrap();
         artifacts.put("a.zip", b"x".to_vec()).await.unwrap();
         let methods: Vec<String> = replay.sent().into_iter().map(|sent| sent.method).collect();
         assert_eq!(methods, ["HEAD", "PUT", "HEAD"]);

@@ -4,11 +4,15 @@
 //! operator false; one that cannot be read is an error. A baseline that is no number is an error, a value that is none
 //! makes the operator false.
 
+mod fact;
+
 use std::cmp::Ordering;
 use std::io;
 use std::path::PathBuf;
 
 use goldsmith_document::{Expression, Pattern, Relation, Template, is_number};
+
+pub(crate) use fact::fact;
 
 use crate::checksum::of_file;
 use crate::modules::find_program;

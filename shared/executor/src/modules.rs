@@ -186,7 +186,10 @@ impl Perform for Settled {
 fn assert(inputs: &Assert, resolver: &Resolver<'_>) -> Result<Task, TaskError> {
     let end = match condition::holds(&inputs.expression, resolver)? {
         true => End::Success,
-        false => End::Failed("the assertion is false".to_owned()),
+        false => {
+            let fact = condition::fact(&inputs.expression, false, resolver)?;
+            End::Failed(format!("the assertion is false: {fact}"))
+        }
     };
     Ok(Task::here(Vec::new(), Settled(end)))
 }

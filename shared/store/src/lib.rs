@@ -37,6 +37,7 @@ pub use records::{
     Aftermath, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep,
     LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
 };
+pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;
 pub use table::{Check, Item, Key, Table, Write};

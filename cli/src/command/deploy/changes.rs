@@ -1,5 +1,6 @@
 //! The changes of a stack, as a person reads them: what may lose something comes first, in red.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 
 use goldsmith_cloud_account::{Change, Effect};
@@ -9,6 +10,8 @@ use crate::render::{columns, count};
 
 const RED: &str = "\u{1b}[31m";
 const PLAIN: &str = "\u{1b}[0m";
+/// Types of what gives rights: roles, policies, instance profiles.
+const RIGHTS: &str = "AWS::IAM::";
 
 /// A line for each change, and one that counts them.
 pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
@@ -21,7 +24,7 @@ fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
     }
     let mut sorted: Vec<&Change> = changes.iter().collect();
     sorted.sort_by_key(|change| (change.effect, &change.resource));
-    // A first deployment adds everything: nobody reads eighty lines of it.
+    // A first deployment adds everything: nobody reads eighty lines of it, and somebody has to read who gets rights.
     let is_first = sorted.iter().all(|change| matches!(change.effect, Effect::Add | Effect::Import));
     let (made, rest): (Vec<&Change>, Vec<&Change>) =
         sorted.into_iter().partition(|change| is_first && change.effect == Effect::Add);
@@ -33,8 +36,24 @@ fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
     });
     let tagged =
         (!tagged.is_empty()).then(|| format!("  {} with other tags only", count(tagged.len(), "more resource")));
-    let made = (!made.is_empty()).then(|| format!("  {} to be made", count(made.len(), "resource")));
-    painted.chain(tagged).chain(made).collect()
+    painted.chain(tagged).chain(made_lines(&made)).collect()
+}
+
+/// What is made: who may do what by name, the rest by type.
+fn made_lines(made: &[&Change]) -> Vec<String> {
+    if made.is_empty() {
+        return Vec::new();
+    }
+    let (rights, rest): (Vec<&Change>, Vec<&Change>) = made.iter().partition(|change| change.kind.starts_with(RIGHTS));
+    let rows: Vec<Vec<String>> = rights.into_iter().map(row).collect();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for change in rest {
+        *kinds.entry(&change.kind).or_default() += 1;
+    }
+    let counts: Vec<Vec<String>> =
+        kinds.into_iter().map(|(kind, number)| vec![format!("{number:>3}"), kind.to_owned()]).collect();
+    let told = columns(&rows).into_iter().chain(columns(&counts)).map(|line| format!("  {line}"));
+    told.chain([format!("  {} to be made", count(made.len(), "resource"))]).collect()
 }
 
 /// A change of tags alone names no property.
@@ -92,9 +111,22 @@ mod tests {
     }
 
     #[test]
-    fn a_first_deployment_is_counted() {
-        assert_eq!(lines_in(&[change("A", Effect::Add)], true), ["  1 resource to be made"]);
+    fn of_a_first_deployment_rights_are_named_and_the_rest_is_counted_by_type() {
+        let made = |resource, kind: &str| Change {
+            kind: kind.to_owned(),
+            properties: BTreeSet::new(),
+            ..change(resource, Effect::Add)
+        };
+        let rule = "AWS::Events::Rule";
+        let all = [made("A", rule), made("Role", "AWS::IAM::Role"), made("B", rule), made("C", "AWS::S3::Bucket")];
+        let expected = [
+            "  new  Role  AWS::IAM::Role",
+            "    2  AWS::Events::Rule",
+            "    1  AWS::S3::Bucket",
+            "  4 resources to be made",
+        ];
+        assert_eq!(lines_in(&all, true).iter().map(|line| line.trim_end()).collect::<Vec<_>>(), expected);
         let taken = [change("A", Effect::Add), change("Table", Effect::Import), change("B", Effect::Add)];
-        assert_eq!(lines_in(&taken, true), ["  taken over  Table  T  Code", "  2 resources to be made"]);
+        assert_eq!(lines_in(&taken, true), ["  taken over  Table  T  Code", "    2  T", "  2 resources to be made"]);
     }
 }

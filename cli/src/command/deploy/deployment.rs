@@ -4,16 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context, Result, anyhow};
-use goldsmith_cloud::aws::SdkConfig;
-use goldsmith_cloud_account::{Artifacts, Change, ChangeSet, Effect, Proposal, Stack, Stacks, Value, caller};
+use anyhow::{Result, anyhow};
+use goldsmith_cloud::aws::{SdkConfig, SsmParameters, home_region};
+use goldsmith_cloud_account::{Change, ChangeSet, Effect, Proposal, Stack, Stacks, Value};
 use goldsmith_document::did_you_mean;
 use tokio::time::sleep;
 
+use super::examples;
 use super::progress::{Pace, Progress};
-use super::release::{Release, Uploaded, table_of};
+use super::release::{Release, table_of};
+use super::upload::Upload;
 use crate::exit::{Exit, Stop, invalid};
-use crate::local::files::digest_of_bytes;
 use crate::watch::Patience;
 
 /// Looks for a change set: CloudFormation takes seconds, and with many resources up to some minutes.
@@ -46,6 +47,7 @@ pub(crate) struct Prepared {
     change_set: String,
     creates: bool,
     id: String,
+    upload: Upload,
 }
 
 impl<'a> Deployment<'a> {
@@ -63,7 +65,7 @@ impl<'a> Deployment<'a> {
         Ok(self.stacks.find(self.stack).await?)
     }
 
-    /// Uploads the release and asks CloudFormation what would change. None: nothing would.
+    /// Asks CloudFormation what would change, and uploads no more than it needs for that. None: nothing would.
     pub(crate) async fn prepare(&self, release: &Release, wishes: &Wishes) -> Result<Option<Prepared>> {
         let stack = self.settled().await?.filter(|stack| !stack.is_proposed());
         if let Some(stack) = &stack {
@@ -74,15 +76,26 @@ impl<'a> Deployment<'a> {
             None => String::new(),
         };
         let table = table(stack.is_some(), table_of(&deployed), wishes.table.as_deref())?;
-        let template_url = self.upload(release, table).await?;
+        let upload = Upload::of(self.config, release, table).await?;
+        (self.say)(&format!("Uploading the template to the bucket {}.", upload.bucket()));
+        let template_url = upload.template().await?;
         let known = self.stacks.parameters_of(&template_url).await?;
+        let mut wished = wishes.parameters.clone();
+        let has_no_say =
+            stack.is_none() && known.contains(examples::PARAMETER) && !wished.contains_key(examples::PARAMETER);
+        if has_no_say
+            && examples::belong_to_another(&SsmParameters::new(self.config), &home_region(self.config)).await?
+        {
+            (self.say)(examples::NOTE);
+            wished.insert(examples::PARAMETER.to_owned(), examples::NO.to_owned());
+        }
         let proposal = Proposal {
             stack: self.stack.to_owned(),
             change_set: format!("goldsmith-{}", UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos()),
             creates: stack.is_none(),
             takes_over: stack.is_none() && table.is_some(),
             template_url,
-            parameters: parameters(stack.as_ref(), &known, &wishes.parameters)?,
+            parameters: parameters(stack.as_ref(), &known, &wished)?,
             tags: tags(stack.as_ref(), wishes.tags.as_ref()),
         };
         self.stacks.propose(&proposal).await?;
@@ -90,7 +103,7 @@ impl<'a> Deployment<'a> {
         let id = self.stacks.find(self.stack).await?.map(|stack| stack.id);
         let id = id.ok_or_else(|| anyhow!("the stack {} is gone", self.stack))?;
         let found = self.changes(&change_set).await?;
-        let prepared = Prepared { changes: Vec::new(), change_set, creates, id };
+        let prepared = Prepared { changes: Vec::new(), change_set, creates, id, upload };
         match found {
             // A table that is not there would be made, empty, under this name.
             ChangeSet::Ready(changes)
@@ -110,22 +123,6 @@ impl<'a> Deployment<'a> {
             }
             ChangeSet::Nothing | ChangeSet::Pending => self.forget(&prepared).await.map(|()| None),
         }
-    }
-
-    async fn upload(&self, release: &Release, table: Option<&str>) -> Result<String> {
-        let caller = caller(self.config).await?;
-        let artifacts = Artifacts::new(self.config, &caller);
-        artifacts.prepare().await?;
-        let path = release.package.display();
-        let zip = std::fs::read(&release.package).with_context(|| format!("cannot read {path}"))?;
-        (self.say)(&format!("Uploading to the bucket {}.", artifacts.bucket()));
-        let code = artifacts.put(&format!("{}.zip", digest_of_bytes(&zip)), zip).await?;
-        let definition = release.definition.as_bytes();
-        let definition = artifacts.put(&format!("{}.json", digest_of_bytes(definition)), definition.to_vec()).await?;
-        let template = release.template(&Uploaded { code, definition }, table)?;
-        let key = format!("{}.yaml", digest_of_bytes(template.as_bytes()));
-        artifacts.put(&key, template.into()).await?;
-        Ok(artifacts.url(&key))
     }
 
     async fn changes(&self, change_set: &str) -> Result<ChangeSet> {
@@ -152,8 +149,13 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    /// Makes the change and waits for its end.
+    /// Uploads what the functions and the state machine are, makes the change and waits for its end.
     pub(crate) async fn execute(&self, prepared: &Prepared) -> Result<()> {
+        (self.say)(&format!(
+            "Uploading the functions and the state machine to the bucket {}.",
+            prepared.upload.bucket()
+        ));
+        prepared.upload.rest().await?;
         let mut progress = Progress::new(&self.stacks, &prepared.id, self.pace, self.say);
         progress.skip_what_was().await?;
         self.stacks.execute(self.stack, &prepared.change_set).await?;

@@ -2,8 +2,11 @@
 
 pub(crate) mod changes;
 pub(crate) mod deployment;
+mod examples;
+mod package;
 pub(crate) mod progress;
 pub(crate) mod release;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_parser = ["x86_64", "arm64"])]
     architecture: Option<String>,
     /// Value of a parameter of the template; may be repeated.
-    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
     /// Managed policy that bounds every role of the stack.
     #[arg(long, value_name = "ARN")]
@@ -47,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH")]
     role_path: Option<String>,
     /// Tag of the stack and of all that it makes; may be repeated, and replaces the tags that the stack has.
-    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
     /// Table that a retired stack has left: the new stack goes on with its pipelines, images and numbers.
     #[arg(long, value_name = "NAME")]
@@ -57,21 +60,34 @@ pub(crate) struct Args {
     yes: bool,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE".to_owned()),
-    }
+fn parameter(text: &str) -> Result<(String, String), String> {
+    pair(text).ok_or_else(|| "write NAME=VALUE".to_owned())
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    pair(text).ok_or_else(|| "write KEY=VALUE".to_owned())
+}
+
+fn pair(text: &str) -> Option<(String, String)> {
+    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty())?;
+    Some((key.to_owned(), value.to_owned()))
 }
 
 impl Args {
     fn release(&self, local: bool) -> Result<Release> {
         let (package, architecture) = (self.package.as_deref(), self.architecture.as_deref());
-        match &self.from {
-            Some(folder) => Release::of_folder(folder, package, architecture),
-            None if local => release_of_local(package),
-            None => Release::of_program(package, architecture),
+        let release = match &self.from {
+            Some(folder) => Release::of_folder(folder, package, architecture)?,
+            None if local => match architecture {
+                Some(architecture) => Release { architecture: architecture.to_owned(), ..release_of_local(package)? },
+                None => release_of_local(package)?,
+            },
+            None => Release::of_program(package, architecture)?,
+        };
+        if local {
+            release.check_local()?;
         }
+        release.check().map(|()| release)
     }
 
     fn wishes(&self) -> Wishes {
@@ -137,12 +153,15 @@ async fn take_up(stack: &Connection) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::pair;
+    use super::{parameter, tag};
 
     #[test]
     fn a_value_may_be_empty_and_a_name_not() {
-        assert_eq!(pair("VpcId="), Ok(("VpcId".to_owned(), String::new())));
-        assert_eq!(pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
-        assert!(pair("=b").is_err() && pair("a").is_err());
+        assert_eq!(parameter("VpcId="), Ok(("VpcId".to_owned(), String::new())));
+        assert_eq!(tag("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        for text in ["=b", "a"] {
+            assert_eq!(parameter(text), Err("write NAME=VALUE".to_owned()));
+            assert_eq!(tag(text), Err("write KEY=VALUE".to_owned()));
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::package;
 use crate::exit::invalid;
 use crate::local::machine::lacking;
 
@@ -77,6 +78,24 @@ impl Release {
         Ok(Self::own(package, &architecture))
     }
 
+    /// Refuses a zip that holds no functions of its architecture. Nothing is uploaded before that.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(found) = package::architecture(&self.package)?.filter(|found| *found != self.architecture) else {
+            return Ok(());
+        };
+        let (path, wanted) = (self.package.display(), &self.architecture);
+        Err(invalid(format!("{path} has functions for {found}, and is to be deployed for {wanted}")))
+    }
+
+    /// Refuses what the local AWS cannot run: its functions are this machine's processes.
+    pub(crate) fn check_local(&self) -> Result<()> {
+        let (own, wanted) = (this_machines(), &self.architecture);
+        if wanted == own {
+            return Ok(());
+        }
+        Err(invalid(format!("the local AWS runs functions as this machine does, which is {own}, not {wanted}")))
+    }
+
     /// The version that the template has; none for one from before there were any.
     pub(crate) fn version(&self) -> Option<&str> {
         let (_, rest) = self.template.split_once(r#""version":""#)?;
@@ -122,7 +141,11 @@ fn find(folders: &[PathBuf], package: Option<&Path>, architecture: Option<&str>)
         }
         let name = package.file_name().unwrap_or_default().to_string_lossy();
         let named = ARCHITECTURES.into_iter().find(|one| name.contains(one));
-        return Ok((package.to_owned(), architecture.or(named).unwrap_or(this_machines()).to_owned()));
+        let said = match architecture.or(named) {
+            Some(said) => said,
+            None => package::architecture(package)?.unwrap_or(this_machines()),
+        };
+        return Ok((package.to_owned(), said.to_owned()));
     }
     let wanted: Vec<&str> = architecture.map_or_else(|| ARCHITECTURES.to_vec(), |one| vec![one]);
     let places = wanted.iter().flat_map(|one| folders.iter().map(move |folder| (place(folder, one), *one)));
@@ -208,11 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn the_local_aws_takes_functions_for_this_machine_only() {
+        let [own, other] = if this_machines() == "arm64" { ["arm64", "x86_64"] } else { ["x86_64", "arm64"] };
+        Release::own(PathBuf::new(), own).check_local().unwrap();
+        let error = Release::own(PathBuf::new(), other).check_local().unwrap_err().to_string();
+        assert_eq!(error, format!("the local AWS runs functions as this machine does, which is {own}, not {other}"));
+    }
+
+    #[test]
     fn a_given_zip_says_its_architecture_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let zip = place(folder.path(), "arm64");
         fs::write(&zip, "").unwrap();
         assert_eq!(Release::of_program(Some(&zip), None).unwrap().architecture, "arm64");
+        let error = Release::of_program(Some(&zip), None).unwrap().check().unwrap_err().to_string();
+        assert!(error.ends_with("functions-arm64.zip is no functions' zip: it is not a zip, or cut off"), "{error}");
         let error = Release::of_program(Some(Path::new("/nowhere.zip")), None).unwrap_err().to_string();
         assert_eq!(error, "/nowhere.zip is not there: --package names no functions' zip");
     }

@@ -66,14 +66,17 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
         return findings; // every other call would be refused for the same reason
     }
     findings.push(Finding::good("region", format!("The Region is {}.", home_region(config))));
+    let mut may_be_missing = true;
     let connection = match Connection::find(config, &globals.stack).await {
         Ok(found) => found,
         Err(error) => {
             findings.push(Finding::unseen_because("stack", "ssm:GetParameter", &error.to_string()));
+            may_be_missing = false;
             None
         }
     };
-    let mut are_seen = true;
+    let is_absent = connection.is_none() && may_be_missing;
+    let mut are_seen = connection.is_some() || is_absent;
     let definitions = match &connection {
         Some(connection) => match Definitions::read(&connection.store).await {
             Ok(definitions) => definitions,
@@ -85,26 +88,36 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
         },
         None => Definitions::default(),
     };
-    let (stack, settings) = stack::examine(globals, config, connection.as_ref()).await;
+    // Nobody knows whether there is a stack that could not be looked for.
+    let (stack, settings) = match may_be_missing {
+        true => stack::examine(globals, config, connection.as_ref()).await,
+        false => (Vec::new(), None),
+    };
     findings.extend(stack);
     let (package, network, rights, encryption, quotas, places) = join!(
         archive::examine(globals, config, connection.as_ref(), &definitions),
         network::examine(globals, config, settings.as_ref(), &definitions),
-        rights::examine(globals, config, settings.as_ref()),
+        async {
+            match is_absent {
+                true => Vec::new(),
+                false => rights::examine(globals, config, settings.as_ref(), &definitions).await,
+            }
+        },
         encryption::examine(globals, config, &definitions),
         quotas::examine(globals, config, &definitions),
         places::examine(globals, config, &definitions),
     );
-    let is_known = |finding: Finding| match settings.is_some() {
-        true => finding,
-        false if connection.is_some() && OF_SETTINGS.contains(&finding.name) => finding.without("the functions"),
-        false => finding,
-    };
-    let all = [package, network, rights, encryption, quotas, places].into_iter().flatten().map(is_known);
-    findings.extend(all.map(|finding| match are_seen || !OF_DEFINITIONS.contains(&finding.name) {
-        true => finding,
-        false => finding.without("the definitions"),
-    }));
+    // Where there is no stack, there is nothing of it that could have been seen.
+    let are_settings_seen = settings.is_some() || is_absent;
+    for mut finding in [package, network, rights, encryption, quotas, places].into_iter().flatten() {
+        if !are_settings_seen && OF_SETTINGS.contains(&finding.name) {
+            finding = finding.without("the functions");
+        }
+        if !are_seen && OF_DEFINITIONS.contains(&finding.name) {
+            finding = finding.without("the definitions");
+        }
+        findings.push(finding);
+    }
     findings
 }
 

@@ -8,7 +8,7 @@ use goldsmith_cloud_ec2::Ec2;
 use goldsmith_cloud_ec2::account::{Endpoint, Route, RouteTable, SecurityGroup, Subnet};
 
 use super::definitions::Definitions;
-use super::finding::Finding;
+use super::finding::{Finding, anew};
 use super::stack::Settings;
 use crate::args::Globals;
 
@@ -197,7 +197,7 @@ fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>
     let who = &place.who;
     let Some(group) = facts.groups.iter().find(|group| group.id == id) else {
         let message = format!("The security group {id} of {who} does not exist in {}.", facts.region);
-        let remedy = format!("Name one that exists; the stack's own comes back by `{} deploy`.", globals.again());
+        let remedy = format!("Name one that exists. Where it was the stack's own: {}", anew(globals));
         return Some(Finding::problem(GROUPS, message, remedy));
     };
     if vpcs.iter().any(|vpc| **vpc != group.vpc) {

@@ -1,8 +1,9 @@
 //! `goldsmith retire`: removes a stack in an order that leaves nothing behind, and keeps what people need.
 
+mod come_back;
 mod service;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -44,6 +45,9 @@ struct Left {
     table: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bucket: Option<String>,
+    /// Values of parameters that were not the template's defaults.
+    parameters: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
     /// Images with an AMI.
     images: usize,
     /// The bucket that it was deployed from, as other stacks of the account and Region are.
@@ -54,10 +58,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let config = connection::config(globals).await?;
     let stacks = Stacks::new(&config);
     let Some(stack) = stacks.find(&globals.stack).await? else {
-        let region = home_region(&config);
+        let left = come_back::left_by(globals, &config).await;
+        let (name, region, again) = (&globals.stack, home_region(&config), globals.again());
         return Err(invalid(format!(
-            "there is no stack {} in {region}: `clean` finds what it has left",
-            globals.stack
+            "there is no stack {name} in {region}: `{again} clean` finds what it has left{left}"
         )));
     };
     if stack.is_protected {
@@ -68,8 +72,11 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
              --stack-name {name}` takes the protection away"
         )));
     }
+    let retirement = come_back::as_deployed(&stacks, &globals.stack, &stack).await?;
     let mut left = Left {
         stack: globals.stack.clone(),
+        parameters: retirement.parameters.clone(),
+        tags: retirement.tags.clone(),
         region: home_region(&config),
         table: stack.outputs.get("Table").cloned(),
         bucket: stack.outputs.get("Bucket").cloned(),
@@ -88,7 +95,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     if let Some(connection) = &connection {
         let ec2 = Arc::new(Ec2::new(&config));
-        Service { connection, machines: ec2, again: globals.again() }.end().await?;
+        Service { connection, machines: ec2, again: globals.again(), retirement }.end().await?;
     }
     delete(&config, &stacks, globals, &stack).await?;
     match globals.output {
@@ -153,7 +160,8 @@ impl Left {
         let mut lines = vec![format!("The stack {} is gone. What stays in {}:", self.stack, self.region)];
         if let Some(table) = &self.table {
             lines.push(format!("  the table {table}, with pipelines and images"));
-            lines.push(format!("    a new stack goes on with it:  {again} deploy --table {table}"));
+            let call = come_back::call(globals, table, &self.parameters, &self.tags);
+            lines.push(format!("    a new stack goes on with it:  {call}"));
             lines.push(format!("    remove it:                    {aws} dynamodb delete-table --table-name {table}"));
         }
         if let Some(bucket) = &self.bucket {
@@ -181,13 +189,15 @@ mod tests {
             region: "eu-west-1".to_owned(),
             table: Some("s-Table-1".to_owned()),
             bucket: Some("s-bucket-1".to_owned()),
+            parameters: [("VpcId".to_owned(), "vpc-1".to_owned())].into(),
+            tags: [("team".to_owned(), "golden images".to_owned())].into(),
             images: 1,
             artifacts: "goldsmith-artifacts-123456789012-eu-west-1".to_owned(),
         };
         let globals = Cli::parse_from(["goldsmith", "--stack", "s", "--profile", "p", "images"]).globals;
         let lines = left.lines(&globals).join("\n");
         for expected in [
-            "goldsmith --stack s --profile p deploy --table s-Table-1\n",
+            "goldsmith --stack s --profile p deploy --table s-Table-1 --parameter VpcId=vpc-1 --tag 'team=golden images'\n",
             "aws --profile p dynamodb delete-table --table-name s-Table-1\n",
             "aws --profile p s3 rb --force s3://s-bucket-1\n",
             "  1 image, with AMIs",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use goldsmith_cloud::{Instance, Machines, Tags};
-use goldsmith_store::BuildStatus;
+use goldsmith_store::{BuildStatus, Retirement};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
@@ -37,12 +37,14 @@ pub(super) struct Service<'a> {
     pub(super) machines: Arc<dyn Machines>,
     /// How to call Goldsmith again for the same stack.
     pub(super) again: String,
+    /// How it was deployed.
+    pub(super) retirement: Retirement,
 }
 
 impl Service<'_> {
     /// Ends it: nothing starts a build any more, none runs, and no instance of one is left. Safe to repeat.
     pub(super) async fn end(&self) -> Result<()> {
-        self.connection.store.retire(Timestamp::now()).await?;
+        self.connection.store.retire(Timestamp::now(), &self.retirement).await?;
         schedules::remove(self.connection).await?;
         let mut quiet = 0;
         for _ in 0..ROUNDS {
@@ -139,6 +141,7 @@ mod tests {
             connection: &stack.connection,
             machines: Arc::new(stack.cloud.clone()),
             again: "goldsmith".to_owned(),
+            retirement: Retirement { stack: "goldsmith".to_owned(), ..Retirement::default() },
         }
     }
 

@@ -141,6 +141,17 @@ impl Stacks {
         Ok(answer.parameters.unwrap_or_default().into_iter().filter_map(|one| one.parameter_key).collect())
     }
 
+    /// The defaults of the parameters of the template that the stack was deployed with; nothing for one without.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn defaults(&self, stack: &str) -> Result<BTreeMap<String, String>> {
+        let answer = self.client.get_template_summary().stack_name(stack).send().await;
+        let answer = answer.map_err(failure("GetTemplateSummary", &self.region))?;
+        let all = answer.parameters.unwrap_or_default().into_iter();
+        Ok(all.filter_map(|one| Some((one.parameter_key?, one.default_value.unwrap_or_default()))).collect())
+    }
+
     /// Begins the deletion of the stack; one that is gone is no error.
     ///
     /// # Errors

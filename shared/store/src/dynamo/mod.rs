@@ -40,6 +40,20 @@ impl DynamoTable {
         Self::new(Client::new(config), name)
     }
 
+    /// Names of the account's tables in this Region that begin with `prefix`.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn names(config: &SdkConfig, prefix: &str) -> Result<Vec<String>> {
+        let mut found = Client::new(config).list_tables().into_paginator().items().send();
+        let mut names = Vec::new();
+        while let Some(name) = found.next().await {
+            names.push(name.map_err(failure("ListTables"))?);
+        }
+        names.retain(|name| name.starts_with(prefix));
+        Ok(names)
+    }
+
     async fn every_page(&self, query: QueryFluentBuilder) -> Result<Vec<Item>> {
         let mut found = query.table_name(&self.name).into_paginator().items().send();
         let mut items = Vec::new();

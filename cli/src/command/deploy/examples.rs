@@ -1,0 +1,39 @@
+//! The examples' source image: one parameter of an account and Region, which one stack of them owns.
+
+use anyhow::Result;
+use goldsmith_cloud::{Kind, Parameters};
+
+/// The template's parameter that says whether a stack owns it, and its word for that it does not.
+pub(super) const PARAMETER: &str = "Examples";
+pub(super) const NO: &str = "no";
+/// The parameter of Systems Manager.
+const SOURCE: &str = "/goldsmith/examples/source";
+pub(super) const NOTE: &str = "/goldsmith/examples/source is there already, as of another stack in this Region: this stack is deployed with \
+                               Examples=no, and its examples build from the same image.";
+
+/// Whether it is there, before this stack is: CloudFormation would take back all of a first deployment that makes it again.
+/// Where that cannot be looked at, CloudFormation says it.
+pub(super) async fn belong_to_another(parameters: &dyn Parameters, region: &str) -> Result<bool> {
+    match parameters.get(region, SOURCE).await {
+        Ok(found) => Ok(found.is_some()),
+        Err(error) if error.kind == Kind::Denied => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::Parameter;
+    use goldsmith_cloud::fake::{FakeCloud, HOME};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_stack_of_a_region_owns_the_examples_source_and_the_second_does_not() {
+        let cloud = FakeCloud::new();
+        assert!(!belong_to_another(&cloud, HOME).await.unwrap());
+        let source = Parameter { value: "ami-1".to_owned(), data_type: "text".to_owned() };
+        Parameters::put(&cloud, HOME, SOURCE, &source).await.unwrap();
+        assert!(belong_to_another(&cloud, HOME).await.unwrap());
+    }
+}

@@ -1,0 +1,62 @@
+//! What is uploaded for a deployment, each part at its digest. CloudFormation reads the template alone when it computes the
+//! changes; Lambda and Step Functions read the rest when these are made. So that is uploaded once somebody has agreed.
+
+use anyhow::{Context, Result};
+use goldsmith_cloud::aws::SdkConfig;
+use goldsmith_cloud_account::{Artifacts, caller};
+
+use super::release::{Release, Uploaded};
+use crate::local::files::digest_of_bytes;
+
+/// The parts of a release, and the bucket for them.
+pub(crate) struct Upload {
+    artifacts: Artifacts,
+    template: Part,
+    rest: [Part; 2],
+}
+
+/// A file and its key.
+struct Part {
+    key: String,
+    content: Vec<u8>,
+}
+
+impl Part {
+    fn new(content: Vec<u8>, extension: &str) -> Self {
+        Part { key: format!("{}.{extension}", digest_of_bytes(&content)), content }
+    }
+}
+
+impl Upload {
+    /// Of this release; the template has the places of the others, and the name of a table that exists already.
+    pub(super) async fn of(config: &SdkConfig, release: &Release, table: Option<&str>) -> Result<Self> {
+        let artifacts = Artifacts::new(config, &caller(config).await?);
+        let path = release.package.display();
+        let zip = std::fs::read(&release.package).with_context(|| format!("cannot read {path}"))?;
+        let code = Part::new(zip, "zip");
+        let definition = Part::new(release.definition.clone().into_bytes(), "json");
+        let uploaded = Uploaded { code: artifacts.place(&code.key), definition: artifacts.place(&definition.key) };
+        let template = Part::new(release.template(&uploaded, table)?.into_bytes(), "yaml");
+        Ok(Upload { artifacts, template, rest: [code, definition] })
+    }
+
+    /// Name of the bucket.
+    pub(super) fn bucket(&self) -> &str {
+        self.artifacts.bucket()
+    }
+
+    /// Makes the bucket where it is missing, and uploads the template; its URL.
+    pub(super) async fn template(&self) -> Result<String> {
+        self.artifacts.prepare().await?;
+        self.artifacts.put(&self.template.key, self.template.content.clone()).await?;
+        Ok(self.artifacts.url(&self.template.key))
+    }
+
+    /// Uploads what the template names.
+    pub(super) async fn rest(&self) -> Result<()> {
+        for part in &self.rest {
+            self.artifacts.put(&part.key, part.content.clone()).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! The way back from a retirement: how the stack was deployed, and the call that deploys one like it on its table.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use goldsmith_cloud::aws::SdkConfig;
+use goldsmith_cloud_account::{Stack, Stacks};
+use goldsmith_store::{DynamoTable, Retirement, Store};
+
+use crate::args::Globals;
+
+/// What the shell takes as it stands, beside letters and digits.
+const PLAIN: &str = "_-./:=,@%+";
+
+/// How a stack was deployed: what is not the template's default, and its tags but AWS's own, which cannot be given.
+pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> Result<Retirement> {
+    let defaults = stacks.defaults(name).await?;
+    let mut tags = stack.tags.clone();
+    tags.retain(|key, _| !key.starts_with("aws:"));
+    Ok(Retirement { stack: name.to_owned(), parameters: other_than(&defaults, &stack.parameters), tags })
+}
+
+fn other_than(defaults: &BTreeMap<String, String>, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    // The local AWS tells of a parameter that names one of Systems Manager what that holds, and takes only the name.
+    let is_resolved = |default: &str, value: &str| default.starts_with('/') && !value.starts_with('/');
+    let other = values.iter().filter(|(key, value)| {
+        defaults.get(*key).is_some_and(|default| default != *value && !is_resolved(default, value))
+    });
+    other.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// The call that deploys a stack like it, which goes on with its table.
+pub(super) fn call(
+    globals: &Globals,
+    table: &str,
+    parameters: &BTreeMap<String, String>,
+    tags: &BTreeMap<String, String>,
+) -> String {
+    let pair = |flag: &str, (key, value): (&String, &String)| format!(" {flag} {}", quoted(&format!("{key}={value}")));
+    let parameters: String = parameters.iter().map(|one| pair("--parameter", one)).collect();
+    let tags: String = tags.iter().map(|one| pair("--tag", one)).collect();
+    format!("{} deploy --table {table}{parameters}{tags}", globals.again())
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    if word.chars().all(|one| one.is_ascii_alphanumeric() || PLAIN.contains(one)) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// What is told of the tables that a stack of this name has left when it was retired. CloudFormation names a table after its
+/// stack. Where they cannot be looked at, nothing is told: that there is no stack is the answer.
+pub(super) async fn left_by(globals: &Globals, config: &SdkConfig) -> String {
+    let names = DynamoTable::names(config, &format!("{}-Table-", globals.stack)).await.unwrap_or_default();
+    let mut told = String::new();
+    for name in names {
+        let store = Store::new(Arc::new(DynamoTable::with_config(config, name.clone())));
+        if let Ok(Some(retirement)) = store.retirement().await {
+            let call = call(globals, &name, &retirement.parameters, &retirement.tags);
+            told.push_str(&format!("\n  its table {name} is there, and a new stack goes on with it: {call}"));
+        }
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Cli;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_is_not_a_default_is_said_again_as_a_shell_takes_it() {
+        let defaults = map(&[("VpcId", ""), ("Examples", "yes"), ("RolePath", "/"), ("Source", "/aws/service/a")]);
+        let values = map(&[("VpcId", "vpc-1"), ("Examples", "yes"), ("RolePath", "/teams/a b/"), ("Source", "ami-1")]);
+        let parameters = other_than(&defaults, &values);
+        let globals = Cli::parse_from(["goldsmith", "--stack", "s", "retire"]).globals;
+        assert_eq!(
+            call(&globals, "s-Table-1", &parameters, &map(&[("owner", "it's us")])),
+            "goldsmith --stack s deploy --table s-Table-1 --parameter 'RolePath=/teams/a b/' --parameter VpcId=vpc-1 \
+             --tag 'owner=it'\\''s us'"
+        );
+    }
+}
