@@ -8,6 +8,7 @@ pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod images;
 pub(crate) mod logs;
+pub(crate) mod ours;
 mod pipeline;
 pub(crate) mod pipelines;
 pub(crate) mod retire;

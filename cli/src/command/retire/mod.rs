@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::args::{Format, Globals};
 use crate::ask::consents;
 use crate::command::deploy::deployment::Deployment;
+use crate::command::ours;
 use crate::command::deploy::progress::{Pace, Progress};
 use crate::connection::{self, Connection};
 use crate::exit::{Exit, Stop, invalid};
@@ -64,6 +65,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
             "there is no stack {name} in {region}: `{again} clean` finds what it has left{left}"
         )));
     };
+    ours::refuse_a_strangers(&stacks, &globals.stack, &stack, "nothing was removed").await?;
     if stack.is_protected {
         let unprotect = "update-termination-protection --no-enable-termination-protection";
         let (aws, name) = (globals.aws(), &globals.stack);
@@ -140,8 +142,9 @@ async fn delete(config: &SdkConfig, stacks: &Stacks, globals: &Globals, stack: &
     output::say(&format!("Deleting the stack {}.", globals.stack));
     let mut progress = Progress::new(stacks, &stack.id, Pace::of(config), say);
     progress.skip_what_was().await?;
-    stacks.delete(&globals.stack).await?;
-    let ended = progress.follow(0).await?;
+    // By its id: another one may have got the name meanwhile.
+    stacks.delete(&stack.id).await?;
+    let ended = progress.follow(&BTreeSet::new()).await?;
     if ended.is_gone() {
         return Ok(());
     }

@@ -112,12 +112,13 @@ impl Stacks {
         Ok(all.map_err(failure("ListChangeSets", &self.region))?.len())
     }
 
-    /// Begins to make the change.
+    /// Begins to make the change. Sent again because an answer was lost, it is one and the same for CloudFormation.
     ///
     /// # Errors
     /// Those of the call.
     pub async fn execute(&self, stack: &str, change_set: &str) -> Result<()> {
         let call = self.client.execute_change_set().stack_name(stack).change_set_name(change_set);
+        let call = call.client_request_token(change_set);
         call.send().await.map_err(failure("ExecuteChangeSet", &self.region)).map(drop)
     }
 
