@@ -17,11 +17,8 @@ pub(crate) async fn refuse_a_strangers(stacks: &Stacks, name: &str, stack: &Stac
 }
 
 /// What the stack has kept, or keeps when it is deleted: as CloudFormation lists it, else as its outputs say.
-pub(crate) async fn kept(stacks: &Stacks, stack: &Stack) -> Result<Kept> {
-    let listed = stacks.kept(&stack.id).await?;
-    if listed != Kept::default() {
-        return Ok(listed);
-    }
+pub(crate) async fn kept(stacks: &Stacks, stack: &Stack) -> Kept {
+    let listed = stacks.kept(&stack.id).await.unwrap_or_default();
     let output = |key: &str| stack.outputs.get(key).cloned();
-    Ok(Kept { table: output("Table"), bucket: output("Bucket") })
+    Kept { table: listed.table.or_else(|| output("Table")), bucket: listed.bucket.or_else(|| output("Bucket")) }
 }

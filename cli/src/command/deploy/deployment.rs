@@ -74,7 +74,7 @@ impl<'a> Deployment<'a> {
         ours::refuse_a_strangers(&self.stacks, self.stack, &before, "nothing was changed").await?;
         let stack = self.settled().await?;
         if stack.is_none() && !before.is_proposed() {
-            let kept = ours::kept(&self.stacks, &before).await?;
+            let kept = ours::kept(&self.stacks, &before).await;
             refuse_to_forget(self.stack, kept.table.as_deref(), wishes.table.as_deref())?;
         }
         Ok(stack)

@@ -112,9 +112,8 @@ mod tests {
     }
 
     fn proposals(names: &[&str]) -> Canned {
-        let one = |name| {
-            format!("<member><ChangeSetName>{name}</ChangeSetName><ChangeSetId>{name}</ChangeSetId></member>")
-        };
+        let one =
+            |name| format!("<member><ChangeSetName>{name}</ChangeSetName><ChangeSetId>{name}</ChangeSetId></member>");
         let all: String = names.iter().map(one).collect();
         let result = format!("<ListChangeSetsResult><Summaries>{all}</Summaries></ListChangeSetsResult>");
         Canned::ok(format!("<ListChangeSetsResponse>{result}</ListChangeSetsResponse>"))
