@@ -16,6 +16,9 @@ const PLAIN: &str = "_-./:=,@%+";
 
 /// How a stack was deployed: what is not the template's default, and its tags but AWS's own, which cannot be given.
 pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> Result<Retirement> {
+    if stack.is_proposed() {
+        return Ok(Retirement::default());
+    }
     let defaults = stacks.defaults(name).await?;
     let mut tags = stack.tags.clone();
     tags.retain(|key, _| !key.starts_with("aws:"));

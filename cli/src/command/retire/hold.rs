@@ -10,7 +10,7 @@ use anyhow::Result;
 use goldsmith_store::{Retirement, Store};
 use tokio::time::sleep;
 
-use crate::exit::{Exit, Stop};
+use crate::exit::{Exit, Stop, invalid};
 use crate::watch::Patience;
 
 /// Between two signs of life.
@@ -64,7 +64,7 @@ pub(crate) async fn given_up(store: &Store, stack: &str) -> Result<Option<Retire
                 "the stack {stack} is being retired just now, and nothing was changed: wait for the end of `goldsmith retire`, \
                  or end that call, and deploy again"
             );
-            Err(Stop { exit: Exit::Aws, message }.into())
+            Err(invalid(message))
         }
         same => Ok(same),
     }

@@ -102,6 +102,11 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     let removal = Removal { config: &config, stacks: &stacks, globals, stack: &stack };
+    let connection = match connection {
+        // A first deployment may run, whose last steps make the parameter.
+        None if removal.settled().await? => remains::connection(&config, &globals.stack).await?,
+        found => found,
+    };
     match &connection {
         Some(connection) => removal.of_service(connection, retirement).await?,
         None => removal.of_remains().await?,
