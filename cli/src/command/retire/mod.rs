@@ -104,7 +104,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let removal = Removal { config: &config, stacks: &stacks, globals, stack: &stack };
     let connection = match connection {
         // A first deployment may run, whose last steps make the parameter.
-        None if removal.settled().await? => remains::connection(&config, &globals.stack).await?,
+        None if stack.is_busy() && removal.settled().await? => remains::connection(&config, &globals.stack).await?,
         found => found,
     };
     match &connection {

@@ -224,6 +224,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_execution_that_is_sent_again_is_the_same_one() {
+        let executed = "<ExecuteChangeSetResponse><ExecuteChangeSetResult/></ExecuteChangeSetResponse>";
+        let replay = Replay::new([Canned::ok(executed), Canned::ok(executed)]);
+        let stacks = Stacks::new(&replay.config());
+        for change_set in ["goldsmith-1", "goldsmith-2"] {
+            stacks.execute("s", change_set).await.unwrap();
+        }
+        let sent = replay.sent();
+        assert!(sent[0].body.contains("ClientRequestToken=goldsmith-1"), "{}", sent[0].body);
+        assert!(sent[1].body.contains("ClientRequestToken=goldsmith-2"), "{}", sent[1].body);
+    }
+
+    #[tokio::test]
     async fn a_first_deployment_that_fails_is_taken_back() {
         let proposal = |creates| Proposal {
             stack: "s".to_owned(),
