@@ -129,8 +129,14 @@ impl Globals {
         self.aws_in(self.region())
     }
 
-    /// The same for a Region; none is the one that is set up.
+    /// The same for a Region; none is the one that is set up. Of the local AWS it has the address and the keys: without them
+    /// the call would be made in the account that is set up.
     pub(crate) fn aws_in(&self, region: Option<&str>) -> String {
+        if self.local
+            && let Some(call) = crate::local::aws(&self.stack, region)
+        {
+            return call;
+        }
         let (profile, endpoint_url) = (self.profile.as_deref(), self.endpoint_url.as_deref());
         with_given("aws".to_owned(), &[("--profile", profile), ("--region", region), ("--endpoint-url", endpoint_url)])
     }

@@ -68,6 +68,11 @@ impl Stack {
         self.build(json!({"status": "closed"}), image).await;
     }
 
+    /// Build `b` of image `web/1.0.0/1`, which has failed and ended so.
+    pub(crate) async fn kept_build(&self, ending: Value) {
+        self.build(json!({"status": "closed", "ending": ending}), json!({"status": "FAILED"})).await;
+    }
+
     /// Build `b` of image `web/1.0.0/1`, with these attributes of both.
     async fn build(&self, attributes: Value, image: Value) {
         let plan = json!({"homeRegion": HOME, "source": "ssm:/source", "sourceImage": "ami-0", "architecture": "x86_64", "documents": [], "launch": {"instanceTypes": [],

@@ -1,6 +1,6 @@
 //! The real binary, where it refuses: exact words on standard error, the documented exit code, nothing on standard output.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -90,16 +90,23 @@ impl Drop for Ended {
     }
 }
 
-/// A port where every request is answered.
+/// A port where every request is answered: with what `answer` makes of the request.
 #[expect(clippy::unwrap_used, reason = "a test whose server cannot be started has failed")]
-fn answering() -> u16 {
+fn answering(answer: fn(&str) -> String) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (mut stream, mut asked) = (stream.unwrap(), [0; 512]);
-            let _: usize = stream.read(&mut asked).unwrap();
-            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n{}").unwrap();
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {
+                let line = head.lines().last().unwrap_or_default().to_ascii_lowercase();
+                length = line.strip_prefix("content-length: ").map_or(length, |digits| digits.parse().unwrap());
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).unwrap();
+            head.push_str(&String::from_utf8_lossy(&body));
+            stream.get_mut().write_all(answer(&head).as_bytes()).unwrap();
         }
     });
     port
@@ -113,7 +120,7 @@ fn a_local_stack_of_another_version_is_not_ended_for_a_command_that_reads() {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", other.0.id())).unwrap();
     let started: u64 = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap().parse().unwrap();
     let process = format!("{{\"pid\":{},\"started\":{started}}}", other.0.id());
-    let port = answering();
+    let port = answering(|_| "HTTP/1.0 200 OK\r\n\r\n{}".to_owned());
     let stack = format!(
         "{{\"name\":\"goldsmith\",\"endpointUrl\":\"u\",\"ec2Url\":\"u\",\"region\":\"eu-west-1\",\"accessKey\":\"test\",\
          \"secretKey\":\"test\",\"port\":{port},\"ec2Port\":{port},\"emulator\":{process},\"ec2\":{process},\
@@ -130,4 +137,28 @@ fn a_local_stack_of_another_version_is_not_ended_for_a_command_that_reads() {
     }
     assert!(other.0.try_wait().unwrap().is_none(), "its processes go on");
     assert_eq!(std::fs::read_to_string(place.join("stack.json")).unwrap(), stack);
+}
+
+/// STS knows the caller; nobody lets it do anything else.
+fn knowing_the_caller_only(request: &str) -> String {
+    let (status, body) = match request.contains("GetCallerIdentity") {
+        true => (
+            "200 OK",
+            "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>\
+             <Arn>arn:aws:iam::123456789012:user/u</Arn><UserId>U</UserId></GetCallerIdentityResult>\
+             </GetCallerIdentityResponse>",
+        ),
+        false => ("400 Bad Request", "{\"__type\":\"AccessDeniedException\",\"message\":\"not allowed\"}"),
+    };
+    format!("HTTP/1.0 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+#[test]
+fn doctor_does_not_miss_a_stack_that_it_may_not_look_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}", answering(knowing_the_caller_only));
+    let output = goldsmith(folder.path(), &["doctor", "--region", "eu-west-1", "--endpoint-url", &url]);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("let the caller do `ssm:GetParameter`"), "{told}");
+    assert!(!told.contains("There is no stack"), "{told}");
 }

@@ -90,6 +90,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
             if globals.local && ending.lacks_public_parameter() {
                 output::say(LOCAL_SOURCES);
             }
+            for (label, fact) in ending.kept().iter().flat_map(|kept| kept.facts(globals)) {
+                output::say(&format!("  {label:9}  {fact}"));
+            }
             if let Some(image) = ending.image() {
                 output::say(&format!("All that its steps said: {} logs {image}", globals.again()));
             }

@@ -7,6 +7,7 @@ pub(crate) mod clean;
 pub(crate) mod deploy;
 pub(crate) mod doctor;
 pub(crate) mod images;
+mod kept;
 pub(crate) mod logs;
 pub(crate) mod ours;
 mod pipeline;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::args::{Format, Globals};
+use crate::command::kept::KeptInstance;
 use crate::command::{pipeline, target};
 use crate::connection::Connection;
 use crate::exit::Exit;
@@ -42,14 +43,27 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
     let image = target::image(&connection.store, what).await?;
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+    let kept = match connection.store.build(&image.build).await? {
+        Some(build) => KeptInstance::of(&connection.store, &build, Timestamp::now()).await?,
+        None => None,
+    };
     match globals.output {
-        Format::Json => output::json(&json!({"image": image, "states": states}))?,
-        Format::Text => text(&image, &states).iter().try_for_each(|line| output::line(line))?,
+        Format::Json => {
+            let mut shown = json!({"image": image, "states": states});
+            if let (Some(shown), Some(kept)) = (shown.as_object_mut(), &kept) {
+                shown.insert("kept".to_owned(), json!(kept));
+            }
+            output::json(&shown)?;
+        }
+        Format::Text => {
+            let kept = kept.map(|kept| kept.facts(globals));
+            text(&image, &states, kept.as_slice().as_flattened()).iter().try_for_each(|line| output::line(line))?;
+        }
     }
     Ok(Exit::Success)
 }
 
-fn text(image: &ImageRecord, states: &[StateRecord]) -> Vec<String> {
+fn text(image: &ImageRecord, states: &[StateRecord], kept: &[(&'static str, String)]) -> Vec<String> {
     let mut rows = vec![
         ("image", image.image.to_string()),
         ("status", word(image.status)),
@@ -62,6 +76,7 @@ fn text(image: &ImageRecord, states: &[StateRecord]) -> Vec<String> {
     rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
     rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
     rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
+    rows.extend(kept.iter().cloned());
     rows.extend(image.failure.iter().map(|cause| ("failed", cause.to_string())));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
     let mut lines = columns(&rows);
@@ -115,7 +130,10 @@ failed    Build: step Install failed
   error      Goldsmith.CommandFailed
 
 Build  FAILED  2.0s  step Install failed";
-        assert_eq!(text(&image, &states).join("\n"), expected);
+        assert_eq!(text(&image, &states, &[]).join("\n"), expected);
+        let kept = [("kept", "i-1 in eu-west-1".to_owned()), ("get in", "aws".to_owned())];
+        let expected = expected.replace("failed  ", "kept      i-1 in eu-west-1\nget in    aws\nfailed  ");
+        assert_eq!(text(&image, &states, &kept).join("\n"), expected);
     }
 
     #[tokio::test]

@@ -84,8 +84,7 @@ fn show(globals: &Globals, stack: &Stack) -> Result<()> {
     }
     // A full stop at its end would be copied with the address.
     output::line(&format!("The local stack `{}` runs at {}", stack.name, stack.endpoint_url))?;
-    let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
-    output::line(&format!("  AWS CLI:   {key} aws --region {} --endpoint-url {} …", stack.region, stack.endpoint_url))?;
+    output::line(&format!("  AWS CLI:   {} …", stack.aws(None)))?;
     output::line(&format!("  Instances: {}", stack.instances()?))?;
     output::line(&format!("  End it:    {}", call(globals, "down")))?;
     Ok(())
@@ -131,6 +130,12 @@ async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
         http::request("POST", stack.ec2_port, "/_local/reset")?;
     }
     anew(globals, None).await.map(drop)
+}
+
+/// How the AWS CLI is called for the local stack of this name, where there is one.
+pub(crate) fn aws(name: &str, region: Option<&str>) -> Option<String> {
+    let stack = Folders::of(name).and_then(|folders| Stack::load(&folders)).ok()??;
+    Some(stack.aws(region))
 }
 
 /// The stack as this version of the program starts it.

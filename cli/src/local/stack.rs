@@ -126,6 +126,13 @@ impl Stack {
         Ok(format!("{} with {} disks", way.isolation, way.disk))
     }
 
+    /// How the AWS CLI is called for it; without a Region for its home.
+    pub(crate) fn aws(&self, region: Option<&str>) -> String {
+        let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", self.access_key, self.secret_key);
+        let region = region.unwrap_or(&self.region);
+        format!("{key} aws --region {region} --endpoint-url {}", self.endpoint_url)
+    }
+
     /// Whether the EC2 endpoint answers.
     pub(crate) fn ec2_answers(&self) -> bool {
         http::request("GET", self.ec2_port, "/_local/inventory").is_ok()
@@ -137,6 +144,15 @@ mod tests {
     use super::{Deployed, Stack};
     use crate::local::folders::Folders;
     use crate::local::process::Process;
+
+    #[test]
+    fn the_aws_cli_is_called_with_the_address_and_the_keys() {
+        let process = Process { pid: 1, started: 2 };
+        let stack = Stack::started("goldsmith", [4566, 2], [process; 2], "digest".to_owned());
+        let call = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws --region us-east-1 --endpoint-url http://127.0.0.1:4566";
+        assert_eq!(stack.aws(Some("us-east-1")), call);
+        assert_eq!(stack.aws(None), call.replace("us-east-1", "eu-west-1"));
+    }
 
     #[test]
     fn a_stack_is_read_as_it_was_written() {

@@ -19,6 +19,8 @@ pub struct Lambda {
 pub struct Function {
     /// Why it does not run, in AWS's words: none when it does.
     pub obstacle: Option<String>,
+    /// Whether it is only being made: it runs by itself in a moment.
+    pub is_pending: bool,
     /// Calls of it that may run at once, where that is set; zero: none at all.
     pub concurrency: Option<i32>,
     /// Its environment.
@@ -42,12 +44,13 @@ impl Lambda {
         let Some(found) = found else { return Ok(None) };
         let concurrency = self.client.get_function_concurrency().function_name(name).send().await;
         let concurrency = known(concurrency.map_err(failure("GetFunctionConcurrency", &self.region)))?;
-        let failed = matches!(found.state(), Some(State::Failed | State::Pending))
+        let failed = (found.state() == Some(&State::Failed))
             .then(|| found.state_reason().unwrap_or("it is not active").to_owned());
         let not_updated = (found.last_update_status() == Some(&LastUpdateStatus::Failed))
             .then(|| found.last_update_status_reason().unwrap_or("its last update failed").to_owned());
         Ok(Some(Function {
             obstacle: failed.or(not_updated),
+            is_pending: found.state() == Some(&State::Pending),
             concurrency: concurrency.and_then(|answer| answer.reserved_concurrent_executions),
             environment: found.environment.and_then(|environment| environment.variables).unwrap_or_default(),
         }))

@@ -26,6 +26,18 @@ fn what_build_instances_read_lies_below_the_stack_s_own_name() {
     );
 }
 
+#[test]
+fn neither_a_vpc_nor_subnets_are_given_alone() {
+    let has_vpc = "!Not [!Equals [!Ref VpcId, \"\"]]";
+    let has_subnets = "!Not [{\"Fn::EachMemberEquals\": [!Ref SubnetIds, \"\"]}]";
+    for (given, needed) in [(has_vpc, has_subnets), (has_subnets, has_vpc)] {
+        let (_, rest) =
+            TEMPLATE.split_once(&format!("RuleCondition: {given}\n")).unwrap_or_else(|| panic!("no rule for {given}"));
+        let rule = rest.split("RuleCondition").next().unwrap_or_default();
+        assert!(rule.contains(&format!("{{Assert: {needed}, AssertDescription: ")), "{rule}");
+    }
+}
+
 /// The resource of this logical id.
 fn text_of(id: &str) -> &'static str {
     resources(TEMPLATE).into_iter().find(|one| one.id == id).map_or("", |one| one.text)

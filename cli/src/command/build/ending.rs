@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use goldsmith_cloud::{Execution, ExecutionStatus};
 use goldsmith_store::{FailureCause, ImageRecord, ImageStatus, Store};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::command::kept::KeptInstance;
 use crate::exit::Exit;
 use crate::failure;
 
@@ -38,6 +40,8 @@ pub(crate) struct Ending {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<FailureCause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<KeptInstance>,
 }
 
 /// The answer of a build that made nothing.
@@ -50,14 +54,10 @@ struct Answer {
 impl Ending {
     /// Reads the records of an execution that has ended.
     pub(crate) async fn of(store: &Store, execution: &Execution) -> Result<Self> {
-        let image = match store.build(&execution.name).await? {
-            Some(build) => store.image(&build.image).await?,
-            None => None,
-        };
-        Ok(match image {
-            Some(image) => Self::of_image(image, execution),
-            None => Self::without_image(execution),
-        })
+        let Some(build) = store.build(&execution.name).await? else { return Ok(Self::without_image(execution)) };
+        let Some(image) = store.image(&build.image).await? else { return Ok(Self::without_image(execution)) };
+        let kept = KeptInstance::of(store, &build, Timestamp::now()).await?;
+        Ok(Self { kept, ..Self::of_image(image, execution) })
     }
 
     fn of_image(image: ImageRecord, execution: &Execution) -> Self {
@@ -70,6 +70,7 @@ impl Ending {
             amis: image.amis,
             reason: None,
             failure,
+            kept: None,
         }
     }
 
@@ -80,7 +81,7 @@ impl Ending {
         let failure = answer.is_none().then(|| failure_of(execution));
         let outcome = answer.as_ref().map_or(Outcome::Failed, |answer| answer.outcome);
         let reason = answer.and_then(|answer| answer.reason);
-        Self { outcome, build: execution.name.clone(), image: None, amis: BTreeMap::new(), reason, failure }
+        Self { outcome, build: execution.name.clone(), image: None, amis: BTreeMap::new(), reason, failure, kept: None }
     }
 
     /// The exit code that follows.
@@ -111,6 +112,11 @@ impl Ending {
 
     fn image_or_build(&self) -> &str {
         self.image.as_deref().unwrap_or(&self.build)
+    }
+
+    /// The instance that stays for a look around.
+    pub(crate) fn kept(&self) -> Option<&KeptInstance> {
+        self.kept.as_ref()
     }
 
     /// The end for people.

@@ -23,26 +23,31 @@ const END_SIZE: usize = 22;
 /// Methods of compression (4.4.5).
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
+/// How a script begins.
+const SCRIPT: &[u8] = b"#!";
 /// The header of a program up to its machine (System V ABI, "ELF header"), and who is meant by which.
 const ELF: &[u8] = b"\x7fELF";
 const MACHINE_AT: usize = 18;
 const HEADER: usize = 20;
 const MACHINES: [(u16, &str); 2] = [(62, "x86_64"), (183, "arm64")];
 
-/// The architecture of the functions in this zip, as Lambda calls it.
-pub(crate) fn architecture(package: &Path) -> Result<&'static str> {
+/// The architecture of the functions in this zip, as Lambda calls it; none: a script, which runs on either.
+pub(crate) fn architecture(package: &Path) -> Result<Option<&'static str>> {
     let zip = fs::read(package).with_context(|| format!("cannot read {}", package.display()))?;
     architecture_in(&zip).map_err(|why| invalid(format!("{} is no functions' zip: {why}", package.display())))
 }
 
-fn architecture_in(zip: &[u8]) -> Result<&'static str, &'static str> {
+fn architecture_in(zip: &[u8]) -> Result<Option<&'static str>, &'static str> {
     let program = start_of_program(zip)?;
+    if program.starts_with(SCRIPT) {
+        return Ok(None);
+    }
     if !program.starts_with(ELF) {
         return Err("its `bootstrap` is no program for Linux");
     }
     let machine = number(&program, MACHINE_AT).ok_or("its `bootstrap` is cut off")?;
     let known = MACHINES.into_iter().find(|(number, _)| *number == machine);
-    known.map(|(_, name)| name).ok_or("its `bootstrap` is neither for x86_64 nor for arm64")
+    known.map(|(_, name)| Some(name)).ok_or("its `bootstrap` is neither for x86_64 nor for arm64")
 }
 
 /// The first bytes of the program, by the list of files at the end of the zip.
@@ -137,8 +142,10 @@ mod tests {
         for method in [STORED, DEFLATED] {
             for (machine, name) in MACHINES {
                 let zip = zip(&[("agent-x86_64", &program(62), DEFLATED), ("bootstrap", &program(machine), method)]);
-                assert_eq!(architecture_in(&zip), Ok(name));
+                assert_eq!(architecture_in(&zip), Ok(Some(name)));
             }
+            let script = zip(&[("bootstrap", b"#!/bin/sh\necho\n", method)]);
+            assert_eq!(architecture_in(&script), Ok(None));
         }
     }
 
@@ -151,7 +158,7 @@ mod tests {
             (&whole[..whole.len() - END_SIZE], "it is not a zip, or cut off"),
             (&whole[60..], "it is not a zip, or cut off"),
             (&zip(&[("agent", &program(62), STORED)]), "there is no file `bootstrap` in it"),
-            (&zip(&[("bootstrap", b"#!/bin/sh", STORED)]), "its `bootstrap` is no program for Linux"),
+            (&zip(&[("bootstrap", b"MZ", STORED)]), "its `bootstrap` is no program for Linux"),
             (&zip(&[("bootstrap", &program(8), STORED)]), "its `bootstrap` is neither for x86_64 nor for arm64"),
             (&zip(&[("bootstrap", &program(62)[..9], DEFLATED)]), "its `bootstrap` is cut off"),
         ];

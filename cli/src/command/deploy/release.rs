@@ -80,10 +80,9 @@ impl Release {
 
     /// Refuses a zip that holds no functions of its architecture. Nothing is uploaded before that.
     pub(crate) fn check(&self) -> Result<()> {
-        let found = package::architecture(&self.package)?;
-        if found == self.architecture {
+        let Some(found) = package::architecture(&self.package)?.filter(|found| *found != self.architecture) else {
             return Ok(());
-        }
+        };
         let (path, wanted) = (self.package.display(), &self.architecture);
         Err(invalid(format!("{path} has functions for {found}, and is to be deployed for {wanted}")))
     }
@@ -142,7 +141,10 @@ fn find(folders: &[PathBuf], package: Option<&Path>, architecture: Option<&str>)
         }
         let name = package.file_name().unwrap_or_default().to_string_lossy();
         let named = ARCHITECTURES.into_iter().find(|one| name.contains(one));
-        let said = architecture.or(named).map_or_else(|| package::architecture(package), Ok)?;
+        let said = match architecture.or(named) {
+            Some(said) => said,
+            None => package::architecture(package)?.unwrap_or(this_machines()),
+        };
         return Ok((package.to_owned(), said.to_owned()));
     }
     let wanted: Vec<&str> = architecture.map_or_else(|| ARCHITECTURES.to_vec(), |one| vec![one]);

@@ -49,10 +49,12 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
         return findings; // every other call would be refused for the same reason
     }
     findings.push(Finding::good("region", format!("The Region is {}.", home_region(config))));
+    let mut may_be_missing = true;
     let connection = match Connection::find(config, &globals.stack).await {
         Ok(found) => found,
         Err(error) => {
             findings.push(Finding::unseen_because("stack", "ssm:GetParameter", &error.to_string()));
+            may_be_missing = false;
             None
         }
     };
@@ -66,12 +68,16 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
         },
         None => Definitions::default(),
     };
-    let (stack, settings) = stack::examine(globals, config, connection.as_ref()).await;
+    // Nobody knows whether there is a stack that could not be looked for.
+    let (stack, settings) = match connection.is_some() || may_be_missing {
+        true => stack::examine(globals, config, connection.as_ref()).await,
+        false => (Vec::new(), None),
+    };
     findings.extend(stack);
     let (package, network, rights, encryption, quotas, places) = join!(
         archive::examine(globals, config, connection.as_ref(), &definitions),
         network::examine(globals, config, settings.as_ref(), &definitions),
-        rights::examine(globals, config, settings.as_ref()),
+        rights::examine(globals, config, settings.as_ref(), &definitions),
         encryption::examine(globals, config, &definitions),
         quotas::examine(globals, config, &definitions),
         places::examine(globals, config, &definitions),

@@ -1,15 +1,20 @@
 //! What build instances may do with their role.
 
+use std::collections::BTreeMap;
+
 use goldsmith_cloud::CloudError;
 use goldsmith_cloud::aws::SdkConfig;
 use goldsmith_cloud_account::iam::Iam;
 use goldsmith_cloud_account::settings::ServiceSettings;
 
+use super::definitions::Definitions;
 use super::finding::Finding;
 use super::stack::Settings;
 use crate::args::Globals;
 
 const NAME: &str = "instance-rights";
+/// The same of profiles that infrastructure configurations name.
+const NAMED: &str = "instance-profiles";
 /// Without these, Systems Manager never sees an instance.
 const SYSTEMS_MANAGER: [&str; 11] = [
     "ssm:UpdateInstanceInformation",
@@ -27,12 +32,20 @@ const SYSTEMS_MANAGER: [&str; 11] = [
 /// The agent looks for the group of a command's output before it writes.
 const FIND_GROUP: &str = "logs:DescribeLogGroups";
 
-pub(super) async fn examine(globals: &Globals, config: &SdkConfig, settings: Option<&Settings>) -> Vec<Finding> {
+pub(super) async fn examine(
+    globals: &Globals,
+    config: &SdkConfig,
+    settings: Option<&Settings>,
+    definitions: &Definitions,
+) -> Vec<Finding> {
     let Some(settings) = settings else { return Vec::new() };
     let iam = Iam::new(config);
     let mut found = Vec::new();
     for profile in &settings.instance_profiles {
         found.push(profile_of(globals, &iam, profile, &settings.log_group).await);
+    }
+    for (profile, who) in named(definitions) {
+        found.push(named_profile(&iam, profile, &who, &settings.log_group).await);
     }
     let rights_lack = found.iter().any(|one| one.verdict == super::finding::Verdict::Problem);
     let host = match ServiceSettings::new(config).default_host_role().await {
@@ -54,6 +67,48 @@ async fn profile_of(globals: &Globals, iam: &Iam, profile: &str, log_group: &str
         }
         Err(error) => Finding::unseen(NAME, "iam:GetInstanceProfile", &error),
     }
+}
+
+/// The instance profiles that infrastructure configurations name, and which those are.
+fn named(definitions: &Definitions) -> BTreeMap<&str, String> {
+    let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for one in definitions.infrastructures.values() {
+        if let Some(profile) = &one.instance_profile_name {
+            named.entry(profile).or_default().push(one.name.as_str());
+        }
+    }
+    named.into_iter().map(|(profile, users)| (profile, users.join(", "))).collect()
+}
+
+/// A profile that is not the stack's: who made it has to mend it.
+async fn named_profile(iam: &Iam, profile: &str, who: &str, log_group: &str) -> Finding {
+    match iam.role_of(profile).await {
+        Ok(Some(role)) => match refused(iam, &role, log_group).await {
+            Ok(refused) => judge_named(profile, who, Some((&role, &refused))),
+            Err(error) => Finding::unseen(NAMED, "iam:SimulatePrincipalPolicy", &error),
+        },
+        Ok(None) => judge_named(profile, who, None),
+        Err(error) => Finding::unseen(NAMED, "iam:GetInstanceProfile", &error),
+    }
+}
+
+fn judge_named(profile: &str, who: &str, role: Option<(&str, &[String])>) -> Finding {
+    let Some((role, refused)) = role else {
+        let message =
+            format!("The instance profile {profile} of {who} does not exist, or has no role: no instance starts.");
+        let remedy =
+            "Make it, with a role in it, or take `instanceProfileName` out of the infrastructure configuration.";
+        return Finding::problem(NAMED, message, remedy);
+    };
+    let name = role.rsplit('/').next().unwrap_or(role);
+    if refused.is_empty() {
+        return Finding::good(NAMED, format!("The role {name} of {profile} may do what instances need."));
+    }
+    let message =
+        format!("The role {name} of the instance profile {profile} of {who} may not do: {}.", refused.join(", "));
+    let remedy = "Give it what the stack's policy `ServeCommands` allows; if they stay refused, look at the permissions \
+                  boundary and at the policies of your organization.";
+    Finding::problem(NAMED, message, remedy)
 }
 
 async fn refused(iam: &Iam, role: &str, group: &str) -> Result<Vec<String>, CloudError> {
@@ -101,7 +156,32 @@ fn judge_host(role: Option<&str>, rights_lack: bool) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::finding::Verdict;
+    use super::super::testing::launching;
     use super::*;
+
+    #[test]
+    fn a_profile_that_is_named_has_to_be_there_with_the_rights_of_instances() {
+        let of = |profile: Option<&str>, name: &str| {
+            let mut all = launching(&["t3.small"], &[]);
+            let mut one = all.infrastructures.pop_first().unwrap().1;
+            one.instance_profile_name = profile.map(str::to_owned);
+            one.name = name.parse().unwrap();
+            (one.name.clone(), one)
+        };
+        let infrastructures = [of(Some("mine"), "first"), of(None, "second"), of(Some("mine"), "third")].into();
+        let definitions = Definitions { infrastructures, ..Definitions::default() };
+        assert_eq!(named(&definitions), BTreeMap::from([("mine", "first, third".to_owned())]));
+        let missing = judge_named("mine", "first, third", None);
+        assert_eq!((missing.verdict, missing.name), (Verdict::Problem, "instance-profiles"));
+        assert!(missing.message.starts_with("The instance profile mine of first, third does not exist"), "{missing:?}");
+        let role = "arn:aws:iam::000000000000:role/path/mine-role";
+        assert_eq!(judge_named("mine", "a", Some((role, &[]))).verdict, Verdict::Good);
+        let lacking = judge_named("mine", "a", Some((role, &["ssm:UpdateInstanceInformation".to_owned()])));
+        assert_eq!(
+            lacking.message,
+            "The role mine-role of the instance profile mine of a may not do: ssm:UpdateInstanceInformation."
+        );
+    }
 
     #[test]
     fn refused_actions_are_named_and_default_host_management_is_explained() {

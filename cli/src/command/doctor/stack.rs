@@ -91,26 +91,43 @@ async fn functions(globals: &Globals, config: &SdkConfig, parts: &[Part]) -> (Ve
 
 /// One finding of all functions.
 fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> Option<Finding> {
-    let obstacles: Vec<String> = found
-        .iter()
-        .filter_map(|(name, function)| match function {
-            None => Some(format!("{name} is gone")),
-            Some(Function { concurrency: Some(0), .. }) => Some(format!("{name} may not run: its concurrency is 0")),
-            Some(function) => function.obstacle.as_ref().map(|obstacle| format!("{name} does not run: {obstacle}")),
-        })
-        .collect();
     if found.is_empty() {
         return None;
     }
-    if obstacles.is_empty() {
-        return Some(Finding::good("functions", format!("All {} functions are active.", found.len())));
+    let (mut told, mut help) = (Vec::new(), Vec::new());
+    let (aws, again) = (globals.aws(), globals.again());
+    let of = |which: fn(&Function) -> bool| {
+        let names = found.iter().filter(|(_, function)| function.as_ref().is_some_and(which));
+        names.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+    };
+    let halted = of(|function| function.concurrency == Some(0));
+    if let Some(first) = halted.first() {
+        told.push(format!("These functions may not run, since their concurrency is 0: {}.", halted.join(", ")));
+        help.push(format!("`{aws} lambda delete-function-concurrency --function-name {first}`, and so on."));
     }
-    let remedy = format!(
-        "`{} lambda delete-function-concurrency --function-name NAME` lets a function run again; for the others, `{} deploy`.",
-        globals.aws(),
-        globals.again()
-    );
-    Some(Finding::problem("functions", format!("{}.", obstacles.join("; ")), remedy))
+    let gone = found.iter().filter(|(_, function)| function.is_none());
+    let gone: Vec<&str> = gone.map(|(name, _)| name.as_str()).collect();
+    if !gone.is_empty() {
+        told.push(format!("These functions are gone: {}.", gone.join(", ")));
+    }
+    let failed: Vec<String> = found
+        .iter()
+        .filter_map(|(name, function)| Some((name, function.as_ref()?.obstacle.as_ref()?)))
+        .map(|(name, obstacle)| format!("{name} does not run: {}.", obstacle.trim_end_matches('.')))
+        .collect();
+    if !gone.is_empty() || !failed.is_empty() {
+        told.extend(failed);
+        help.push(format!("`{again} deploy` makes again what is gone or failed."));
+    }
+    if !told.is_empty() {
+        return Some(Finding::problem("functions", told.join(" "), help.join(" ")));
+    }
+    let pending = of(|function| function.is_pending);
+    if !pending.is_empty() {
+        let message = format!("Lambda is still making these functions ready: {}.", pending.join(", "));
+        return Some(Finding::note("functions", message, "Nothing is to be done; look again in a minute."));
+    }
+    Some(Finding::good("functions", format!("All {} functions are active.", found.len())))
 }
 
 async fn rules(globals: &Globals, services: &StackParts, parts: &[Part]) -> Option<Finding> {
@@ -206,13 +223,21 @@ mod tests {
             good,
             ("g-reap".to_owned(), function(None, Some(0))),
             ("g-test".to_owned(), None),
-            ("g-signal".to_owned(), function(Some("its key is disabled"), None)),
+            ("g-signal".to_owned(), function(Some("Its key is disabled."), None)),
         ];
         let found = judge_functions(&globals(""), &bad).unwrap();
         assert_eq!(
             found.message,
-            "g-reap may not run: its concurrency is 0; g-test is gone; g-signal does not run: its key is disabled."
+            "These functions may not run, since their concurrency is 0: g-reap. These functions are gone: g-test. g-signal does \
+             not run: Its key is disabled."
         );
+        let remedy = found.remedy.unwrap();
+        assert!(remedy.contains("--function-name g-reap") && remedy.contains("goldsmith deploy"), "{remedy}");
+        let remedy = judge_functions(&globals(""), &bad[2..3]).unwrap().remedy.unwrap();
+        assert!(!remedy.contains("concurrency"), "{remedy}");
+        let pending = Function { is_pending: true, ..Function::default() };
+        let found = judge_functions(&globals(""), &[("g-plan".to_owned(), Some(pending))]).unwrap();
+        assert_eq!(found.verdict, Verdict::Note, "{found:?}");
         assert_eq!(judge_functions(&globals(""), &[]), None);
     }
 

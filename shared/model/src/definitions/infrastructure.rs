@@ -1,7 +1,7 @@
 //! `kind: InfrastructureConfiguration`
 
 use goldsmith_document::MapReader;
-use goldsmith_document::yaml::Node;
+use goldsmith_document::yaml::{Node, Value};
 use jiff::SignedDuration;
 
 use super::draft::Context;
@@ -15,7 +15,9 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let name = context.named(Kind::InfrastructureConfiguration, map);
     let reader = &mut context.reader;
     let description = fields::text(reader, map, "description");
-    if map.required(reader, "instanceTypes").and_then(|node| reader.list(node, "`instanceTypes`")) == Some(&[]) {
+    // What is no list at all is told below.
+    let given = map.required(reader, "instanceTypes").map(|node| &node.value);
+    if given.is_some_and(|value| matches!(value, Value::List(types) if types.is_empty())) {
         let span = map.key_span("instanceTypes").unwrap_or(map.span());
         reader.error(span, "empty", "`instanceTypes` needs at least one type");
     }

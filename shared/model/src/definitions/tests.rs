@@ -239,6 +239,14 @@ fn configurations_are_checked() {
         (SMALL.replace("t3.small", "t3"), "web/all.yml:3:17: error: `t3` is not an instance type such as `t3.small`"),
         (format!("{SMALL}subnetIds: [vpc-0123abcd]\n"), "web/all.yml:4:13: error: `vpc-0123abcd` is not a subnet id"),
         (
+            "kind: InfrastructureConfiguration\nname: small\ninstanceTypes: t3.small\n".to_owned(),
+            "web/all.yml:3:16: error: `instanceTypes` must be a list, not `t3.small`",
+        ),
+        (
+            "kind: InfrastructureConfiguration\nname: small\ninstanceTypes: []\n".to_owned(),
+            "web/all.yml:3:1: error: `instanceTypes` needs at least one type",
+        ),
+        (
             format!("{SMALL}instanceProfileName: teams/build\n"),
             "web/all.yml:4:22: error: `teams/build` is not the name of an instance profile, which is given without ARN and \
              path",
@@ -260,6 +268,7 @@ fn configurations_are_checked() {
     ] {
         let found = refused(&[&definition]);
         assert_eq!(found.lines().next(), Some(message), "{definition}");
+        assert_eq!(found.matches(message).count(), 1, "{found}");
     }
 }
 

@@ -83,7 +83,11 @@ fn retired(stack: &Stack) {
     let types = "instanceTypes: [t3.small]\n";
     let failing = Pipeline::new("kept", &[("build", "Fails", "false")]).text();
     let kept = stack.build(folder(&failing.replace(types, &format!("{types}keepOnFailure: PT4H\n"))).path());
-    assert_eq!(stack.left_of(kept.build()).instances.len(), 1, "{kept:?}");
+    let instances = stack.left_of(kept.build()).instances;
+    assert_eq!(instances.len(), 1, "{kept:?}");
+    let shown = stack.goldsmith_by_endpoint(&["show", kept.build()]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains(&format!("ssm start-session --target {}", instances[0].id)), "{shown}");
     // `finish` may mark the instance, and has ended the build.
     let record = stack.block_on(stack.store().build(kept.build())).unwrap().unwrap();
     assert_eq!(record.status, BuildStatus::Closed, "{kept:?}");
@@ -107,6 +111,7 @@ fn retired(stack: &Stack) {
     let again = stack.goldsmith_by_endpoint(&["retire", "--yes"]);
     assert_eq!(again.status.code(), Some(2), "{}", said(&again));
     assert!(said(&again).contains("there is no stack life-end"), "{}", said(&again));
+    assert!(said(&again).contains("deploy --table life-end-Table-"), "{}", said(&again));
 }
 
 /// What somebody else may have under the name that a command is given.
@@ -173,8 +178,15 @@ fn taken_up(stack: &Stack) {
     let refused = deploy(stack, &["--table", "mistyped", "--parameter", "Examples=no"], &package);
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
     assert!(said(&refused).contains("there is no table mistyped"), "{}", said(&refused));
-    let deployed = deploy(stack, &["--table", table, "--parameter", "Examples=no"], &package);
+    // What `retire` has said of the way back: the parameters of the local AWS, which a stack on AWS does not have.
+    let agent = left["parameters"]["SsmAgentUrl"].as_str().unwrap();
+    let (agent, before) = (format!("SsmAgentUrl={agent}"), stack.goldsmith_by_endpoint(&["retire"]));
+    assert!(said(&before).contains(&format!("deploy --table {table} --parameter Examples=no ")), "{}", said(&before));
+    assert!(said(&before).contains(&agent), "{}", said(&before));
+    // The examples' source is there already: the endpoint serves it.
+    let deployed = deploy(stack, &["--table", table, "--parameter", &agent], &package);
     assert!(deployed.status.success(), "{}", said(&deployed));
+    assert!(said(&deployed).contains("this stack is deployed with Examples=no"), "{}", said(&deployed));
     assert!(said(&deployed).contains("taken over  Table"), "{}", said(&deployed));
     // What has no name of its own gets another one than before, as on AWS: what was kept is not taken for it.
     let stacks = aws_sdk_cloudformation::Client::new(stack.sdk());

@@ -1,0 +1,79 @@
+//! The instance that a failed build keeps for a while, by its pipeline's `keepOnFailure`.
+
+use anyhow::Result;
+use goldsmith_store::{BuildRecord, EffectKind, Keep, Store};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::args::Globals;
+
+/// Where it is, and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeptInstance {
+    pub(crate) id: String,
+    pub(crate) region: String,
+    /// From when on it may be ended.
+    pub(crate) until: String,
+}
+
+impl KeptInstance {
+    /// That of a build; none: it keeps none, or its time is past.
+    pub(crate) async fn of(store: &Store, build: &BuildRecord, now: Timestamp) -> Result<Option<Self>> {
+        let Some(Keep::Instance { until }) = build.ending.as_ref().map(|ending| &ending.keep) else { return Ok(None) };
+        if until.parse::<Timestamp>().is_ok_and(|until| until <= now) {
+            return Ok(None);
+        }
+        // Of tests' instances none is kept.
+        let is_its = |scope: &str| scope == "Launch";
+        let effects = store.all_effects(&build.build).await?.into_iter();
+        let made = effects.filter(|one| one.kind == EffectKind::Instance && is_its(&one.scope));
+        let last = made.filter_map(|one| Some((one.id?, one.region))).next_back();
+        Ok(last.map(|(id, region)| Self { id, region, until: until.clone() }))
+    }
+
+    /// Which it is, and how to get in: labels and texts.
+    pub(crate) fn facts(&self, globals: &Globals) -> [(&'static str, String); 2] {
+        let Self { id, region, until } = self;
+        let aws = globals.aws_in(Some(region));
+        let way = match globals.local {
+            false => format!("{aws} ssm start-session --target {id}"),
+            // It has no sessions.
+            true => format!(
+                "{aws} ssm send-command --document-name AWS-RunShellScript --instance-ids {id} --parameters commands=COMMAND"
+            ),
+        };
+        [("kept", format!("{id} in {region} until {until}")), ("get in", way)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+    use crate::args::Cli;
+    use crate::testing::Stack;
+
+    #[tokio::test]
+    async fn the_instance_that_is_kept_is_told_with_the_way_in_while_it_is_there() {
+        let stack = Stack::new();
+        let ending = json!({"status": "FAILED", "keep": {"kind": "instance", "until": "2026-01-01T04:00:00.000Z"}});
+        stack.kept_build(ending).await;
+        let effect = |scope: &str, kind: &str, id: Option<&str>| json!({"scope": scope, "n": 1, "kind": kind, "region": "eu-west-1", "name": "n", "id": id});
+        let effects = [("Launch", "i-1", 1), ("Launch", "i-2", 2), ("LaunchTest#t3.small", "i-3", 1)];
+        for (scope, id, n) in effects {
+            stack.put("BUILD#b", &format!("EFFECT#{scope}#{n}"), effect(scope, "instance", Some(id))).await;
+        }
+        let store = &stack.connection.store;
+        let build = store.build("b").await.unwrap().unwrap();
+        let at = |time: &str| time.parse::<Timestamp>().unwrap();
+        assert_eq!(KeptInstance::of(store, &build, at("2026-01-01T04:00:00Z")).await.unwrap(), None);
+        let kept = KeptInstance::of(store, &build, at("2026-01-01T03:00:00Z")).await.unwrap().unwrap();
+        let globals = Cli::parse_from(["goldsmith", "--profile", "p", "images"]).globals;
+        let [(_, which), (_, way)] = kept.facts(&globals);
+        assert_eq!(which, "i-2 in eu-west-1 until 2026-01-01T04:00:00.000Z");
+        assert_eq!(way, "aws --profile p --region eu-west-1 ssm start-session --target i-2");
+    }
+}
