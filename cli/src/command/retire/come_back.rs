@@ -27,7 +27,11 @@ pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> R
 }
 
 fn other_than(defaults: &BTreeMap<String, String>, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let other = values.iter().filter(|(key, value)| defaults.get(*key).is_some_and(|default| default != *value));
+    // The local AWS tells of a parameter that names one of Systems Manager what that holds, and takes only the name.
+    let is_resolved = |default: &str, value: &str| default.starts_with('/') && !value.starts_with('/');
+    let other = values.iter().filter(|(key, value)| {
+        defaults.get(*key).is_some_and(|default| default != *value && !is_resolved(default, value))
+    });
     other.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
@@ -80,8 +84,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_default_is_said_again_as_a_shell_takes_it() {
-        let defaults = map(&[("VpcId", ""), ("Examples", "yes"), ("RolePath", "/")]);
-        let values = map(&[("VpcId", "vpc-1"), ("Examples", "yes"), ("RolePath", "/teams/a b/")]);
+        let defaults = map(&[("VpcId", ""), ("Examples", "yes"), ("RolePath", "/"), ("Source", "/aws/service/a")]);
+        let values = map(&[("VpcId", "vpc-1"), ("Examples", "yes"), ("RolePath", "/teams/a b/"), ("Source", "ami-1")]);
         let parameters = other_than(&defaults, &values);
         let globals = Cli::parse_from(["goldsmith", "--stack", "s", "retire"]).globals;
         assert_eq!(
