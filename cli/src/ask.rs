@@ -3,6 +3,9 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::Result;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::exit::invalid;
 
@@ -12,13 +15,52 @@ pub(crate) fn consents(question: &str, nothing: &str, yes: bool) -> Result<bool>
     if yes {
         return Ok(true);
     }
+    ask(question, nothing)?;
+    Ok(is_yes(&answer()?))
+}
+
+/// The same where something is to be taken back when the person ends the program instead of answering; none: that.
+pub(crate) async fn consents_or_ends(question: &str, nothing: &str, yes: bool) -> Result<Option<bool>> {
+    if yes {
+        return Ok(Some(true));
+    }
+    ask(question, nothing)?;
+    let (mut terminated, mut hung_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let ended = async {
+        tokio::select! {
+            _ = ctrl_c() => {}
+            _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
+        }
+    };
+    unless(ended, answer).await
+}
+
+/// Whether what is read is a yes; none: this came first. The reading goes on, in a thread that the program's end ends.
+async fn unless(
+    ended: impl Future<Output = ()>,
+    read: impl FnOnce() -> io::Result<String> + Send + 'static,
+) -> Result<Option<bool>> {
+    let (tell, told) = oneshot::channel();
+    std::thread::spawn(move || tell.send(read()));
+    tokio::select! {
+        () = ended => Ok(None),
+        read = told => Ok(Some(is_yes(&read??))),
+    }
+}
+
+fn ask(question: &str, nothing: &str) -> Result<()> {
     if !io::stdin().is_terminal() {
         return Err(invalid(format!("{nothing}: there is no terminal to ask on, and --yes was not given")));
     }
     write!(io::stderr().lock(), "{question} [y/N] ")?;
+    Ok(())
+}
+
+fn answer() -> io::Result<String> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
-    Ok(is_yes(&answer))
+    Ok(answer)
 }
 
 fn is_yes(answer: &str) -> bool {
@@ -27,7 +69,18 @@ fn is_yes(answer: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_yes;
+    use std::future::{pending, ready};
+
+    use super::{is_yes, unless};
+
+    #[tokio::test]
+    async fn who_ends_the_program_has_not_answered() {
+        let (_answer, waits) = std::sync::mpsc::channel::<()>();
+        let never = move || waits.recv().map(|()| String::new()).map_err(std::io::Error::other);
+        assert_eq!(unless(ready(()), never).await.unwrap(), None);
+        assert_eq!(unless(pending(), || Ok("y\n".to_owned())).await.unwrap(), Some(true));
+        assert_eq!(unless(pending(), || Ok(String::new())).await.unwrap(), Some(false));
+    }
 
     #[test]
     fn only_a_clear_yes_is_one() {

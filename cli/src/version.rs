@@ -23,6 +23,11 @@ pub(crate) fn differs(stack: &str, deployed: Option<&str>, again: &str) -> Optio
     }
 }
 
+/// The version of a stack, at the end of a sentence about it.
+pub(crate) fn told(deployed: Option<&str>) -> String {
+    deployed.map_or_else(|| ", from before versions were told".to_owned(), |version| format!(", version {version}"))
+}
+
 /// What to know where a deployment takes the stack back to an older version.
 pub(crate) fn back(deployed: Option<&str>, release: Option<&str>) -> Option<String> {
     let (deployed, release) = (deployed?, release.unwrap_or("0.0.0"));
@@ -57,6 +62,12 @@ mod tests {
         assert!(differs("s", Some("99.10.0"), "goldsmith").unwrap().ends_with("install the release 99.10.0"));
         // A version that this program cannot read tells nothing.
         assert_eq!(differs("s", Some("next"), "goldsmith"), None);
+    }
+
+    #[test]
+    fn a_stack_without_a_version_has_none() {
+        assert_eq!(told(Some("0.1.0")), ", version 0.1.0");
+        assert_eq!(told(None), ", from before versions were told");
     }
 
     #[test]

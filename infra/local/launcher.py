@@ -232,6 +232,28 @@ def keep_what_is_in_use(endpoint):
     group["delete"], machine["delete"] = delete_unused_group, delete_ended_machine
 
 
+def name_anew():
+    """As on AWS, a stack that is made again gives other names than the one before it had: what that one has kept stays as it
+    is. The emulator's names follow from stack and resource alone, so that a new table would empty the kept one."""
+    from ministack.services import cloudformation
+    from ministack.services.cloudformation import provisioners
+
+    names = ["stack_name", "logical_id", "lowercase", "max_len", "seeded"]
+    check_pin(provisioners, {"_physical_name": names})
+    physical_name, seed = provisioners._physical_name, provisioners._NAME_SEED
+
+    def name(stack_name, logical_id, *, seeded=True, **limits):
+        stack = cloudformation._stacks.get(stack_name) or {}
+        # The id has a part of its own for each stack that is made, and stays while it is changed.
+        kept = seed.set(f"{stack.get('StackId', '')}{seed.get() if seeded else ''}")
+        try:
+            return physical_name(stack_name, logical_id, **limits)
+        finally:
+            seed.reset(kept)
+
+    provisioners._physical_name = name
+
+
 def route_ssm(app, endpoint, authorise):
     """Run Command and the public image parameters go to the endpoint; all other parameters stay."""
     emulators = app.SERVICE_HANDLERS["ssm"]
@@ -522,6 +544,7 @@ def main():
     hand_over_networks(endpoint)
     bound_roles()
     keep_what_is_in_use(endpoint)
+    name_anew()
     route_ssm(app, endpoint, authorise)
     route_events(app, authorise)
     guard_tokens(app, authorise)

@@ -13,7 +13,7 @@ use crate::output;
 use crate::watch::{PAUSE, Patience};
 
 /// Error name of an execution that was cancelled here.
-pub(super) const ERROR: &str = "Goldsmith.Cancelled";
+pub(crate) const ERROR: &str = "Goldsmith.Cancelled";
 /// Its cause, for people.
 const CAUSE: &str = "cancelled with `goldsmith cancel`";
 /// Looks for a stopped build to be closed: by the event within seconds, or by the reaper where the event is lost.

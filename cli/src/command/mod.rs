@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod images;
 mod kept;
 pub(crate) mod logs;
+pub(crate) mod ours;
 mod pipeline;
 pub(crate) mod pipelines;
 pub(crate) mod retire;

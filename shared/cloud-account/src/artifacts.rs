@@ -5,13 +5,16 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     BucketLocationConstraint, CreateBucketConfiguration, PublicAccessBlockConfiguration, ServerSideEncryption,
 };
-use goldsmith_cloud::aws::{SdkConfig, failure, home_region, known};
+use goldsmith_cloud::aws::{SdkConfig, failure, home_region, incomplete, known};
 use goldsmith_cloud::{CloudError, Kind, Result};
+use serde_json::{Value, json};
 
 use crate::Caller;
 
 /// The Region whose buckets have no location constraint (S3 API reference, CreateBucket).
 const WITHOUT_CONSTRAINT: &str = "us-east-1";
+/// Name of our statement in the bucket's policy.
+const SID: &str = "TlsOnly";
 
 /// A bucket for what is deployed.
 #[derive(Debug)]
@@ -86,17 +89,29 @@ impl Artifacts {
         let block = self.client.put_public_access_block().bucket(&self.bucket).public_access_block_configuration(block);
         let block = block.expected_bucket_owner(&self.account).send().await;
         block.map_err(failure("PutPublicAccessBlock", &self.region))?;
-        let policy = self.client.put_bucket_policy().bucket(&self.bucket).policy(self.tls_only());
-        let policy = policy.expected_bucket_owner(&self.account).send().await;
-        policy.map_err(failure("PutBucketPolicy", &self.region))?;
+        let Some(policy) = with(self.tls_only(), self.policy().await?) else { return Ok(()) };
+        let put = self.client.put_bucket_policy().bucket(&self.bucket).policy(policy.to_string());
+        let put = put.expected_bucket_owner(&self.account).send().await;
+        put.map_err(failure("PutBucketPolicy", &self.region))?;
         Ok(())
     }
 
-    fn tls_only(&self) -> String {
+    /// The bucket's policy, which its owners may have added to.
+    async fn policy(&self) -> Result<Option<Value>> {
+        const OPERATION: &str = "GetBucketPolicy";
+        let answer = self.client.get_bucket_policy().bucket(&self.bucket).expected_bucket_owner(&self.account);
+        let found = known(answer.send().await.map_err(failure(OPERATION, &self.region)))?;
+        let Some(text) = found.and_then(|answer| answer.policy) else { return Ok(None) };
+        let policy = serde_json::from_str(&text).map_err(|_| incomplete(OPERATION, &self.region, "policy"))?;
+        Ok(Some(policy))
+    }
+
+    fn tls_only(&self) -> Value {
         let bucket = format!("arn:{}:s3:::{}", self.partition, self.bucket);
-        format!(
-            r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"TlsOnly","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["{bucket}","{bucket}/*"],"Condition":{{"Bool":{{"aws:SecureTransport":"false"}}}}}}]}}"#
-        )
+        json!({
+            "Sid": SID, "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [bucket, format!("{bucket}/*")],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        })
     }
 
     fn not_ours(&self, error: CloudError) -> CloudError {
@@ -132,6 +147,24 @@ impl Artifacts {
     }
 }
 
+/// The policy with our statement and all others that it has; none: it has ours.
+fn with(own: Value, policy: Option<Value>) -> Option<Value> {
+    let mut policy = policy.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
+    // One statement may stand without a list.
+    let mut statements = match policy.get("Statement") {
+        Some(Value::Array(statements)) => statements.clone(),
+        Some(one) => vec![one.clone()],
+        None => vec![],
+    };
+    if statements.iter().any(|one| one["Sid"] == own["Sid"] && one["Condition"] == own["Condition"]) {
+        return None;
+    }
+    statements.retain(|one| one["Sid"] != own["Sid"]);
+    statements.push(own);
+    policy["Statement"] = Value::Array(statements);
+    Some(policy)
+}
+
 /// Where S3 answers for this configuration.
 #[must_use]
 pub fn endpoint_of(config: &SdkConfig, caller: &Caller) -> String {
@@ -156,11 +189,28 @@ mod tests {
         Canned::Answer(status, String::new())
     }
 
+    fn no_policy() -> Canned {
+        Canned::Answer(404, "<Error><Code>NoSuchBucketPolicy</Code><Message>none</Message></Error>".to_owned())
+    }
+
+    #[tokio::test]
+    async fn what_others_have_put_into_the_policy_stays() {
+        let theirs = r#"{"Version":"2012-10-17","Statement":{"Sid":"Audit","Effect":"Deny"}}"#;
+        let (first, replay) = artifacts([status(200), status(200), Canned::ok(theirs), status(204)]);
+        first.prepare().await.unwrap();
+        let put = replay.sent()[3].body.clone();
+        assert!(put.contains("\"Audit\"") && put.contains("aws:SecureTransport"), "{put}");
+        // What has our statement is not written again.
+        let (second, replay) = artifacts([status(200), status(200), Canned::ok(put)]);
+        second.prepare().await.unwrap();
+        assert_eq!(replay.sent().len(), 3);
+    }
+
     #[tokio::test]
     async fn a_bucket_that_is_there_is_closed_again() {
-        let (artifacts, replay) = artifacts([status(200), status(200), status(204)]);
+        let (artifacts, replay) = artifacts([status(200), status(200), no_policy(), status(204)]);
         artifacts.prepare().await.unwrap();
-        assert_eq!(replay.sent().len(), 3);
+        assert_eq!(replay.sent().len(), 4);
         let sent = &replay.sent()[0];
         assert_eq!(sent.header("x-amz-expected-bucket-owner"), Some("123456789012"));
         assert!(sent.uri.contains("goldsmith-artifacts-123456789012-eu-west-1"), "{sent:?}");
@@ -170,12 +220,12 @@ mod tests {
     async fn a_new_bucket_is_closed_to_others_and_to_what_is_not_encrypted() {
         let owned = "<Error><Code>BucketAlreadyOwnedByYou</Code><Message>yours</Message></Error>".to_owned();
         for made in [status(200), Canned::Answer(409, owned)] {
-            let (artifacts, replay) = artifacts([status(404), made, status(200), status(204)]);
+            let (artifacts, replay) = artifacts([status(404), made, status(200), no_policy(), status(204)]);
             artifacts.prepare().await.unwrap();
             let sent = replay.sent();
             assert!(sent[1].body.contains("<LocationConstraint>eu-west-1</LocationConstraint>"), "{sent:?}");
             assert!(sent[2].body.contains("<RestrictPublicBuckets>true</RestrictPublicBuckets>"), "{sent:?}");
-            assert!(sent[3].body.contains("aws:SecureTransport"), "{sent:?}");
+            assert!(sent[4].body.contains("aws:SecureTransport"), "{sent:?}");
         }
     }
 

@@ -13,4 +13,4 @@ mod stacks;
 
 pub use artifacts::{Artifacts, endpoint_of};
 pub use caller::{Caller, caller};
-pub use stacks::{Change, ChangeSet, Effect, Event, Outcome, Proposal, Stack, Stacks, Value};
+pub use stacks::{CHANGE_SETS, Change, ChangeSet, Effect, Event, Kept, Outcome, Proposal, Stack, Stacks, Value};

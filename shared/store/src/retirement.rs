@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::store::encode;
-use crate::{Check, Key, Result, Store, Write, stamp};
+use crate::{Check, Item, Key, Result, Store, Write, stamp};
 
 /// How a stack was deployed that is being retired: what the one that takes its table up is to be told again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,10 @@ pub struct Retirement {
     pub parameters: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Of which call it is: unique, and nothing in a mark of a release before this was kept.
+    pub holder: String,
+    /// Signs of life that the call has given: it goes on while they grow.
+    pub beat: u64,
 }
 
 /// The mark as it stands in the table.
@@ -45,6 +50,16 @@ impl Store {
         self.write(vec![Write::Put { item, checks: vec![] }]).await
     }
 
+    /// Gives a sign of life; whether the retirement is still this holder's.
+    pub async fn hold(&self, holder: &str, beat: u64) -> Result<bool> {
+        let set = Item::from_iter([("beat".to_owned(), json!(beat))]);
+        let write = Write::Update { key: key(), set, remove: vec![], checks: vec![Check::equals("holder", holder)] };
+        match self.write(vec![write]).await {
+            Err(error) if error.is_conflict() => Ok(false),
+            held => held.map(|()| true),
+        }
+    }
+
     /// How the stack was deployed whose retirement has begun; none: it is in service.
     pub async fn retirement(&self) -> Result<Option<Retirement>> {
         self.read(&key()).await
@@ -55,8 +70,44 @@ impl Store {
         Ok(self.table().get(&key()).await?.is_some())
     }
 
-    /// Takes the table up again: builds are opened as before. Safe to repeat.
-    pub async fn take_up(&self) -> Result<()> {
-        self.write(vec![Write::Delete { key: key(), checks: vec![] }]).await
+    /// Takes the table up again after the retirement of this holder: builds are opened as before. Whether it is in service:
+    /// not when another retirement has begun meanwhile. Safe to repeat.
+    pub async fn take_up(&self, holder: &str) -> Result<bool> {
+        let own = if holder.is_empty() { Check::missing("holder") } else { Check::equals("holder", holder) };
+        match self.write(vec![Write::Delete { key: key(), checks: vec![own] }]).await {
+            Err(error) if error.is_conflict() => Ok(!self.is_retired().await?),
+            taken => taken.map(|()| true),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::MemoryTable;
+
+    #[tokio::test]
+    async fn a_retirement_is_held_and_taken_up_only_as_ones_own() {
+        let store = Store::new(Arc::new(MemoryTable::new()));
+        let of = |holder: &str| Retirement { holder: holder.to_owned(), ..Retirement::default() };
+        assert!(!store.hold("one", 1).await.unwrap(), "nothing makes the mark but `retire`");
+        store.retire(Timestamp::UNIX_EPOCH, &of("one")).await.unwrap();
+        assert!(store.hold("one", 1).await.unwrap() && !store.hold("two", 1).await.unwrap());
+        assert_eq!(store.retirement().await.unwrap(), Some(Retirement { beat: 1, ..of("one") }));
+        assert!(!store.take_up("two").await.unwrap() && store.is_retired().await.unwrap());
+        for _ in 0..2 {
+            assert!(store.take_up("one").await.unwrap() && !store.is_retired().await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mark_of_before_holders_is_taken_up_too() {
+        let store = Store::new(Arc::new(MemoryTable::new()));
+        let item = encode(key(), &json!({"since": "2026-01-01T00:00:00.000Z"})).unwrap();
+        store.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
+        let mark = store.retirement().await.unwrap().unwrap();
+        assert!(store.take_up(&mark.holder).await.unwrap() && !store.is_retired().await.unwrap());
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Result, anyhow};
 use goldsmith_cloud::aws::{SdkConfig, SsmParameters, home_region};
-use goldsmith_cloud_account::{Change, ChangeSet, Effect, Proposal, Stack, Stacks, Value};
+use goldsmith_cloud_account::{CHANGE_SETS, Change, ChangeSet, Effect, Proposal, Stack, Stacks, Value};
 use goldsmith_document::did_you_mean;
 use tokio::time::sleep;
 
@@ -14,6 +14,7 @@ use super::examples;
 use super::progress::{Pace, Progress};
 use super::release::{Release, table_of};
 use super::upload::Upload;
+use crate::command::ours;
 use crate::exit::{Exit, Stop, invalid};
 use crate::watch::Patience;
 
@@ -61,13 +62,27 @@ impl<'a> Deployment<'a> {
         let found = self.stacks.find(self.stack).await?;
         let Some(stack) = found.as_ref().filter(|stack| stack.is_busy()) else { return Ok(found) };
         (self.say)(&format!("The stack is {}: waiting for the end of that.", stack.status));
-        Progress::new(&self.stacks, &stack.id, self.pace, self.say).follow(0).await?;
+        let mut progress = Progress::new(&self.stacks, &stack.id, self.pace, self.say);
+        progress.skip_what_had_ended().await?;
+        progress.follow(&BTreeSet::new()).await?;
         Ok(self.stacks.find(self.stack).await?)
+    }
+
+    /// The stack that a deployment may change, once nothing else changes it.
+    async fn to_be_changed(&self, wishes: &Wishes) -> Result<Option<Stack>> {
+        let Some(before) = self.stacks.find(self.stack).await? else { return Ok(None) };
+        ours::refuse_a_strangers(&self.stacks, self.stack, &before, "nothing was changed").await?;
+        let stack = self.settled().await?;
+        if stack.is_none() && !before.is_proposed() {
+            let kept = ours::kept(&self.stacks, &before).await;
+            refuse_to_forget(self.stack, kept.table.as_deref(), wishes.table.as_deref())?;
+        }
+        Ok(stack)
     }
 
     /// Asks CloudFormation what would change, and uploads no more than it needs for that. None: nothing would.
     pub(crate) async fn prepare(&self, release: &Release, wishes: &Wishes) -> Result<Option<Prepared>> {
-        let stack = self.settled().await?.filter(|stack| !stack.is_proposed());
+        let stack = self.to_be_changed(wishes).await?.filter(|stack| !stack.is_proposed());
         if let Some(stack) = &stack {
             refuse_what_is_stuck(self.stack, stack)?;
         }
@@ -91,7 +106,7 @@ impl<'a> Deployment<'a> {
         }
         let proposal = Proposal {
             stack: self.stack.to_owned(),
-            change_set: format!("goldsmith-{}", UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos()),
+            change_set: format!("{CHANGE_SETS}{}", UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos()),
             creates: stack.is_none(),
             takes_over: stack.is_none() && table.is_some(),
             template_url,
@@ -159,7 +174,8 @@ impl<'a> Deployment<'a> {
         let mut progress = Progress::new(&self.stacks, &prepared.id, self.pace, self.say);
         progress.skip_what_was().await?;
         self.stacks.execute(self.stack, &prepared.change_set).await?;
-        let ended = progress.follow(prepared.changes.len()).await?;
+        let expected = prepared.changes.iter().map(|change| change.resource.clone()).collect();
+        let ended = progress.follow(&expected).await?;
         let wanted = ["CREATE_COMPLETE", "UPDATE_COMPLETE"];
         if wanted.contains(&ended.status.as_str()) {
             return Ok(());
@@ -171,6 +187,15 @@ impl<'a> Deployment<'a> {
         let message = format!("the stack {} is {}, {kept}{failures}", self.stack, ended.status);
         Err(Stop { exit: Exit::Aws, message }.into())
     }
+}
+
+/// A stack that was deleted while it was waited for has left its table: a new one would begin with an empty one.
+fn refuse_to_forget(name: &str, left: Option<&str>, wished: Option<&str>) -> Result<()> {
+    let Some(left) = left.filter(|left| wished != Some(left)) else { return Ok(()) };
+    Err(invalid(format!(
+        "the stack {name} was deleted meanwhile, and its table {left} stays: deploy again with --table {left}, and the new \
+         stack goes on with its pipelines, images and numbers; deployed again without, it begins anew"
+    )))
 }
 
 /// States from which CloudFormation takes no change, and the way out of each.
@@ -282,6 +307,15 @@ mod tests {
         for deployed in [None, Some("b")] {
             assert!(table(true, deployed, Some("a")).is_err());
         }
+    }
+
+    #[test]
+    fn a_table_that_was_left_meanwhile_is_named_and_not_forgotten() {
+        let error = refuse_to_forget("s", Some("s-Table-1"), None).unwrap_err().to_string();
+        assert!(error.contains("deploy again with --table s-Table-1"), "{error}");
+        assert!(refuse_to_forget("s", Some("s-Table-1"), Some("s-Table-2")).is_err());
+        refuse_to_forget("s", Some("s-Table-1"), Some("s-Table-1")).unwrap();
+        refuse_to_forget("s", None, None).unwrap();
     }
 
     #[test]

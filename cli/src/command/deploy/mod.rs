@@ -6,6 +6,7 @@ mod examples;
 mod package;
 pub(crate) mod progress;
 pub(crate) mod release;
+mod service;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -15,13 +16,12 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::args::{Format, Globals};
-use crate::ask::consents;
-use crate::command::schedules;
+use crate::ask::consents_or_ends;
 use crate::connection::{self, Connection};
-use crate::exit::Exit;
+use crate::exit::{Exit, invalid};
 use crate::local::release_of_local;
 use crate::output;
-use crate::version::{self, OWN};
+use crate::version;
 use deployment::{Deployment, Wishes};
 use release::Release;
 
@@ -65,7 +65,22 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 }
 
 fn tag(text: &str) -> Result<(String, String), String> {
-    pair(text).ok_or_else(|| "write KEY=VALUE".to_owned())
+    let (key, value) = pair(text).ok_or_else(|| "write KEY=VALUE".to_owned())?;
+    if key.to_ascii_lowercase().starts_with("aws:") {
+        return Err("keys that begin with aws: are AWS's own".to_owned());
+    }
+    Ok((key, value))
+}
+
+/// Each key with its one value.
+fn once(flag: &str, pairs: &[(String, String)]) -> Result<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    for (key, value) in pairs {
+        if let Some(before) = all.insert(key.clone(), value.clone()).filter(|before| before != value) {
+            return Err(invalid(format!("{flag} gives {key} twice, as `{before}` and as `{value}`")));
+        }
+    }
+    Ok(all)
 }
 
 fn pair(text: &str) -> Option<(String, String)> {
@@ -90,35 +105,54 @@ impl Args {
         release.check().map(|()| release)
     }
 
-    fn wishes(&self) -> Wishes {
-        let mut parameters: BTreeMap<String, String> = self.parameters.iter().cloned().collect();
-        let named = [("PermissionsBoundary", &self.permissions_boundary), ("RolePath", &self.role_path)];
-        parameters.extend(named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))));
-        let tags = (!self.tags.is_empty()).then(|| self.tags.iter().cloned().collect());
-        Wishes { parameters, tags, table: self.table.clone() }
+    fn wishes(&self) -> Result<Wishes> {
+        let mut parameters = once("--parameter", &self.parameters)?;
+        let named = [
+            ("--permissions-boundary", "PermissionsBoundary", &self.permissions_boundary),
+            ("--role-path", "RolePath", &self.role_path),
+        ];
+        for (flag, name, value) in named {
+            let Some(value) = value else { continue };
+            if parameters.insert(name.to_owned(), value.clone()).is_some_and(|before| before != *value) {
+                return Err(invalid(format!("{flag} and --parameter {name} give two values: give one of them")));
+            }
+        }
+        let tags = once("--tag", &self.tags)?;
+        Ok(Wishes { parameters, tags: (!tags.is_empty()).then_some(tags), table: self.table.clone() })
     }
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    let wishes = args.wishes()?;
     let release = args.release(globals.local)?;
     let config = connection::config(globals).await?;
-    let before = Connection::find(&config, &globals.stack).await?.and_then(|stack| stack.version);
-    if let Some(note) = version::back(before.as_deref(), release.version()) {
+    let before = Connection::find(&config, &globals.stack).await?;
+    let deployed = before.as_ref().and_then(|stack| stack.version.as_deref());
+    if let Some(note) = version::back(deployed, release.version()) {
         output::say(&note);
     }
+    let retirement = async || service::look(&config, &globals.stack, before.as_ref(), args.table.as_deref()).await;
+    let mut found = retirement().await?;
     let deployment = Deployment::new(&config, &globals.stack, &output::say);
-    let prepared = deployment.prepare(&release, &args.wishes()).await?;
+    let prepared = deployment.prepare(&release, &wishes).await?;
     let (changed, status) = match &prepared {
         None => (Vec::new(), "unchanged"),
         Some(prepared) => {
             changes::lines(&prepared.changes).iter().for_each(|line| output::say(line));
             let question = format!("Change the stack {}?", globals.stack);
-            match consents(&question, "nothing was changed", args.yes) {
-                Ok(true) => deployment.execute(prepared).await?,
-                Ok(false) => {
+            match consents_or_ends(&question, "nothing was changed", args.yes).await {
+                Ok(Some(true)) => {
+                    // Somebody may have begun one while this one was being asked.
+                    found = match retirement().await {
+                        Ok(found) => found,
+                        Err(error) => return deployment.forget(prepared).await.and(Err(error)),
+                    };
+                    deployment.execute(prepared).await?;
+                }
+                Ok(answer) => {
                     deployment.forget(prepared).await?;
                     output::say("Nothing was changed.");
-                    return Ok(Exit::Success);
+                    return Ok(answer.map_or(Exit::Interrupted, |_| Exit::Success));
                 }
                 Err(error) => return deployment.forget(prepared).await.and(Err(error)),
             }
@@ -126,34 +160,58 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         }
     };
     let stack = Connection::open(globals).await?;
-    take_up(&stack).await?;
-    let version = stack.version.as_deref().unwrap_or(OWN);
+    service::take_up(&stack, &found).await?;
+    let version = stack.version.as_deref();
     if globals.output == Format::Json {
         let stack = json!({"stack": stack.stack, "region": stack.region, "version": version, "status": status, "changes": changed});
         output::json(&stack)?;
         return Ok(Exit::Success);
     }
     let how = if prepared.is_none() { "is up to date" } else { "is deployed" };
-    output::line(&format!("The stack {} {how} in {}, version {version}.", stack.stack, stack.region))?;
+    output::line(&format!("The stack {} {how} in {}{}.", stack.stack, stack.region, version::told(version)))?;
     let again = globals.again();
     output::line(&format!("  See what a first build needs:  {again} doctor"))?;
     output::line(&format!("  Build an image:                {again} build examples/web-server"))?;
     Ok(Exit::Success)
 }
 
-/// Puts the table of a stack that was retired, or whose retirement was given up, into service again.
-async fn take_up(stack: &Connection) -> Result<()> {
-    if stack.store.is_retired().await? {
-        schedules::restore(stack).await?;
-        stack.store.take_up().await?;
-        output::say("The table is in service again: schedules are set, and what was kept to be built is built.");
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::{parameter, tag};
+    use crate::args::{Cli, Command};
+
+    #[test]
+    fn two_values_for_one_thing_are_refused_and_one_given_twice_is_not() {
+        let wishes = |more: &[&str]| {
+            let cli = Cli::parse_from(["goldsmith", "deploy"].iter().chain(more));
+            let Command::Deploy(args) = cli.command else { panic!("it is a deployment") };
+            args.wishes()
+        };
+        let cases: [(&[&str], &str); 3] = [
+            (&["--tag", "a=1", "--tag", "a=2"], "--tag gives a twice, as `1` and as `2`"),
+            (&["--parameter", "A=1", "--parameter", "A="], "--parameter gives A twice, as `1` and as ``"),
+            (
+                &["--role-path", "/a/", "--parameter", "RolePath=/b/"],
+                "--role-path and --parameter RolePath give two values: give one of them",
+            ),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(wishes(given).unwrap_err().to_string(), expected);
+        }
+        let same =
+            wishes(&["--tag", "a=1", "--tag", "a=1", "--role-path", "/a/", "--parameter", "RolePath=/a/"]).unwrap();
+        assert_eq!((same.parameters.len(), same.tags.unwrap().len()), (1, 1));
+    }
+
+    #[test]
+    fn aws_keeps_its_tags_for_itself() {
+        for text in ["aws:x=y", "AWS:x=y"] {
+            assert_eq!(tag(text), Err("keys that begin with aws: are AWS's own".to_owned()));
+        }
+        assert!(tag("awsome=y").is_ok() && Cli::try_parse_from(["goldsmith", "deploy", "--tag", "aws:x=y"]).is_err());
+    }
 
     #[test]
     fn a_value_may_be_empty_and_a_name_not() {

@@ -73,8 +73,22 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Waits until nothing changes any more. `expected` resources change; none: it is not known.
-    pub(crate) async fn follow(mut self, expected: usize) -> Result<Ended> {
+    /// Takes what CloudFormation has said of earlier operations for known: the one that runs began after the last that ended.
+    pub(crate) async fn skip_what_had_ended(&mut self) -> Result<()> {
+        let mut patience = Patience::default();
+        loop {
+            let look = async { Ok(self.stacks.events(self.id, None).await?) }.await;
+            if let Some(events) = patience.take(look)? {
+                let ended = |event: &&Event| event.kind == STACK && has_ended(&event.status);
+                self.latest = events.iter().rev().find(ended).map(|event| event.id.clone());
+                return Ok(());
+            }
+            sleep(self.pace.pause).await;
+        }
+    }
+
+    /// Waits until nothing changes any more. These resources change; none: it is not known which.
+    pub(crate) async fn follow(mut self, expected: &BTreeSet<String>) -> Result<Ended> {
         let (mut patience, mut said) = (Patience::default(), Instant::now());
         loop {
             let look = async { Ok(self.look().await?) }.await;
@@ -83,7 +97,7 @@ impl<'a> Progress<'a> {
                     Some(status) => return Ok(Ended { status, failures: self.failures }),
                     None if said.elapsed() >= EVERY => {
                         said = Instant::now();
-                        (self.say)(&counted(self.done.len(), expected));
+                        (self.say)(&counted(&self.done, expected));
                     }
                     None => {}
                 }
@@ -109,6 +123,7 @@ impl<'a> Progress<'a> {
     fn note(&mut self, event: &Event) {
         self.is_fresh |= event.kind == STACK;
         match event.outcome() {
+            Outcome::Done if event.kind == STACK => {}
             Outcome::Done => drop(self.done.insert(event.resource.clone())),
             Outcome::Failed => {
                 let reason = event.reason.as_deref().unwrap_or("CloudFormation does not say why");
@@ -121,10 +136,76 @@ impl<'a> Progress<'a> {
     }
 }
 
-fn counted(done: usize, expected: usize) -> String {
-    if expected == 0 {
-        format!("{done} resources are done.")
+/// What CloudFormation does beside the change, such as taking it back, does not count for it.
+fn counted(done: &BTreeSet<String>, expected: &BTreeSet<String>) -> String {
+    if expected.is_empty() {
+        format!("{} resources are done.", done.len())
     } else {
-        format!("{done} of {expected} resources are done.")
+        format!("{} of {} resources are done.", done.intersection(expected).count(), expected.len())
+    }
+}
+
+/// Whether an operation on a stack has ended with this status. A creation or an update that has failed goes on: it is taken
+/// back.
+fn has_ended(status: &str) -> bool {
+    status.ends_with("_COMPLETE") || status.ends_with("ROLLBACK_FAILED") || status == "DELETE_FAILED"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use goldsmith_cloud::aws::replay::{Canned, Replay};
+
+    use super::*;
+
+    fn event((id, kind, name, status): &(&str, &str, &str, &str)) -> String {
+        format!(
+            "<member><EventId>{id}</EventId><ResourceType>{kind}</ResourceType><LogicalResourceId>{name}</LogicalResourceId>\
+             <ResourceStatus>{status}</ResourceStatus><ResourceStatusReason>why {id}</ResourceStatusReason></member>"
+        )
+    }
+
+    fn events(newest_first: &[(&str, &str, &str, &str)]) -> Canned {
+        let all: String = newest_first.iter().map(event).collect();
+        let result = format!("<DescribeStackEventsResult><StackEvents>{all}</StackEvents></DescribeStackEventsResult>");
+        Canned::ok(format!("<DescribeStackEventsResponse>{result}</DescribeStackEventsResponse>"))
+    }
+
+    fn stack(status: &str) -> Canned {
+        let member = format!("<member><StackId>arn</StackId><StackStatus>{status}</StackStatus></member>");
+        let stacks = format!("<DescribeStacksResult><Stacks>{member}</Stacks></DescribeStacksResult>");
+        Canned::ok(format!("<DescribeStacksResponse>{stacks}</DescribeStacksResponse>"))
+    }
+
+    #[tokio::test]
+    async fn what_failed_before_is_not_told_as_new() {
+        let all = [
+            ("7", STACK, "s", "UPDATE_ROLLBACK_COMPLETE"),
+            ("6", "T", "New", "CREATE_FAILED"),
+            ("5", STACK, "s", "UPDATE_FAILED"),
+            ("4", STACK, "s", "UPDATE_IN_PROGRESS"),
+            ("3", STACK, "s", "UPDATE_ROLLBACK_COMPLETE"),
+            ("2", "T", "Old", "UPDATE_FAILED"),
+            ("1", STACK, "s", "UPDATE_IN_PROGRESS"),
+        ];
+        let answers = [events(&all[2..]), stack("UPDATE_ROLLBACK_COMPLETE"), events(&all)];
+        let stacks = Stacks::new(&Replay::new(answers).config());
+        let said = RefCell::new(Vec::new());
+        let say = |line: &str| said.borrow_mut().push(line.to_owned());
+        let mut progress = Progress::new(&stacks, "arn", Pace { pause: Duration::ZERO }, &say);
+        progress.skip_what_had_ended().await.unwrap();
+        let ended = progress.follow(&BTreeSet::new()).await.unwrap();
+        assert_eq!(ended.status, "UPDATE_ROLLBACK_COMPLETE");
+        assert!(ended.failures.iter().any(|failure| failure == "New (T): why 6"), "{:?}", ended.failures);
+        assert!(said.borrow().iter().all(|line| !line.contains("Old")), "{said:?}");
+    }
+
+    #[test]
+    fn no_more_is_done_than_was_to_be() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let done = names(&["A", "B", "C", "D"]);
+        assert_eq!(counted(&done, &names(&["A", "B", "E"])), "2 of 3 resources are done.");
+        assert_eq!(counted(&done, &names(&[])), "4 resources are done.");
     }
 }

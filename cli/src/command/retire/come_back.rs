@@ -8,6 +8,7 @@ use goldsmith_cloud::aws::SdkConfig;
 use goldsmith_cloud_account::{Stack, Stacks};
 use goldsmith_store::{DynamoTable, Retirement, Store};
 
+use super::hold;
 use crate::args::Globals;
 
 /// What the shell takes as it stands, beside letters and digits.
@@ -15,10 +16,14 @@ const PLAIN: &str = "_-./:=,@%+";
 
 /// How a stack was deployed: what is not the template's default, and its tags but AWS's own, which cannot be given.
 pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> Result<Retirement> {
+    if stack.is_proposed() {
+        return Ok(Retirement::default());
+    }
     let defaults = stacks.defaults(name).await?;
     let mut tags = stack.tags.clone();
     tags.retain(|key, _| !key.starts_with("aws:"));
-    Ok(Retirement { stack: name.to_owned(), parameters: other_than(&defaults, &stack.parameters), tags })
+    let parameters = other_than(&defaults, &stack.parameters);
+    Ok(Retirement { stack: name.to_owned(), parameters, tags, holder: hold::holder(), beat: 0 })
 }
 
 fn other_than(defaults: &BTreeMap<String, String>, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {

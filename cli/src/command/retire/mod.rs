@@ -1,6 +1,9 @@
 //! `goldsmith retire`: removes a stack in an order that leaves nothing behind, and keeps what people need.
 
 mod come_back;
+pub(super) mod hold;
+mod instances;
+mod remains;
 mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,17 +13,20 @@ use anyhow::Result;
 use goldsmith_cloud::aws::{SdkConfig, home_region};
 use goldsmith_cloud_account::{Artifacts, Stack, Stacks, caller};
 use goldsmith_cloud_ec2::Ec2;
-use goldsmith_store::ImageStatus;
+use goldsmith_store::{ImageStatus, Retirement};
 use serde::Serialize;
 
 use crate::args::{Format, Globals};
 use crate::ask::consents;
 use crate::command::deploy::deployment::Deployment;
 use crate::command::deploy::progress::{Pace, Progress};
+use crate::command::ours;
 use crate::connection::{self, Connection};
 use crate::exit::{Exit, Stop, invalid};
 use crate::output;
 use crate::render::count;
+use crate::version;
+use instances::Instances;
 use service::Service;
 
 /// Remove a stack, and keep what it has made.
@@ -48,8 +54,9 @@ struct Left {
     /// Values of parameters that were not the template's defaults.
     parameters: BTreeMap<String, String>,
     tags: BTreeMap<String, String>,
-    /// Images with an AMI.
-    images: usize,
+    /// Images with an AMI; none: nobody can say any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<usize>,
     /// The bucket that it was deployed from, as other stacks of the account and Region are.
     artifacts: String,
 }
@@ -64,6 +71,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
             "there is no stack {name} in {region}: `{again} clean` finds what it has left{left}"
         )));
     };
+    ours::refuse_a_strangers(&stacks, &globals.stack, &stack, "nothing was removed").await?;
     if stack.is_protected {
         let unprotect = "update-termination-protection --no-enable-termination-protection";
         let (aws, name) = (globals.aws(), &globals.stack);
@@ -78,26 +86,34 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         parameters: retirement.parameters.clone(),
         tags: retirement.tags.clone(),
         region: home_region(&config),
-        table: stack.outputs.get("Table").cloned(),
-        bucket: stack.outputs.get("Bucket").cloned(),
-        images: 0,
+        table: None,
+        bucket: None,
+        images: None,
         artifacts: Artifacts::new(&config, &caller(&config).await?).bucket().to_owned(),
     };
-    // Where a deletion has failed half-way, the parameter that names the parts may be gone, and then no build can run.
-    let connection = Connection::find(&config, &globals.stack).await?;
+    let connection = remains::connection(&config, &globals.stack).await?;
     if let Some(connection) = &connection {
-        left.images = images(connection).await?;
+        let images = images(connection).await?;
+        left.images = Some(images);
+        tell(globals, connection, images).await?;
     }
-    tell(globals, connection.as_ref(), left.images).await?;
     if !consents(&format!("Remove the stack {}?", globals.stack), "nothing was removed", args.yes)? {
         output::say("Nothing was removed.");
         return Ok(Exit::Success);
     }
-    if let Some(connection) = &connection {
-        let ec2 = Arc::new(Ec2::new(&config));
-        Service { connection, machines: ec2, again: globals.again(), retirement }.end().await?;
+    let removal = Removal { config: &config, stacks: &stacks, globals, stack: &stack };
+    let connection = match connection {
+        // A first deployment may run, whose last steps make the parameter.
+        None if stack.is_busy() && removal.settled().await? => remains::connection(&config, &globals.stack).await?,
+        found => found,
+    };
+    match &connection {
+        Some(connection) => removal.of_service(connection, retirement).await?,
+        None => removal.of_remains().await?,
     }
-    delete(&config, &stacks, globals, &stack).await?;
+    // Now, since what was waited for may have been a first deployment or another removal.
+    let kept = ours::kept(&stacks, &stack).await;
+    (left.table, left.bucket) = (kept.table, kept.bucket);
     match globals.output {
         Format::Json => output::json(&left)?,
         Format::Text => left.lines(globals).iter().try_for_each(|line| output::line(line))?,
@@ -116,8 +132,10 @@ async fn images(connection: &Connection) -> Result<usize> {
 }
 
 /// Says what is about to happen.
-async fn tell(globals: &Globals, connection: Option<&Connection>, images: usize) -> Result<()> {
-    let Some(connection) = connection else { return Ok(()) };
+async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Result<()> {
+    if let Some(note) = version::differs(&connection.stack, connection.version.as_deref(), &globals.again()) {
+        output::say(&note);
+    }
     let running = connection.executions.running(&connection.state_machine).await?.len();
     let pipelines = connection.store.pipeline_names().await?.len();
     output::say(&format!(
@@ -130,28 +148,87 @@ async fn tell(globals: &Globals, connection: Option<&Connection>, images: usize)
     Ok(())
 }
 
-/// Has CloudFormation delete the stack, and waits until it is gone.
-async fn delete(config: &SdkConfig, stacks: &Stacks, globals: &Globals, stack: &Stack) -> Result<()> {
-    let say: &dyn Fn(&str) = &output::say;
-    // A deletion before this one, or a deployment, may run.
-    if Deployment::new(config, &globals.stack, say).settled().await?.is_none() {
-        return Ok(());
+/// The removal of one stack.
+struct Removal<'a> {
+    config: &'a SdkConfig,
+    stacks: &'a Stacks,
+    globals: &'a Globals,
+    stack: &'a Stack,
+}
+
+impl Removal<'_> {
+    /// Of a stack that can be in service. The mark comes first: a deployment that has begun before it is waited for, and one
+    /// that would begin after it refuses.
+    async fn of_service(&self, connection: &Connection, retirement: Retirement) -> Result<()> {
+        let (store, holder) = (&connection.store, retirement.holder.clone());
+        let service = Service { connection, instances: self.instances(), again: self.globals.again(), retirement };
+        service.begin().await?;
+        let end = async {
+            let is_there = self.settled().await?;
+            if is_there {
+                service.end().await?;
+            }
+            Ok(is_there)
+        };
+        if hold::held(store, &holder, end).await? {
+            hold::still_held(store, &holder).await?;
+            self.delete().await?;
+        }
+        self.sweep(&service, &holder).await
     }
-    output::say(&format!("Deleting the stack {}.", globals.stack));
-    let mut progress = Progress::new(stacks, &stack.id, Pace::of(config), say);
-    progress.skip_what_was().await?;
-    stacks.delete(&globals.stack).await?;
-    let ended = progress.follow(0).await?;
-    if ended.is_gone() {
-        return Ok(());
+
+    /// Ends what a deployment of an older program has let begin during the deletion: after it nothing else would.
+    async fn sweep(&self, service: &Service<'_>, holder: &str) -> Result<()> {
+        let is_new = self.stacks.find(&self.globals.stack).await?.is_some();
+        // A new stack may have taken the table up already, and its instances have the same tags.
+        if is_new || hold::still_held(&service.connection.store, holder).await.is_err() {
+            return Ok(());
+        }
+        service.end_instances().await
     }
-    let failures: BTreeSet<String> = ended.failures.into_iter().collect();
-    let failures = failures.into_iter().collect::<Vec<_>>().join("\n  ");
-    let message = format!(
-        "the stack {} is {}; mend what is named here, and retire it again:\n  {failures}",
-        globals.stack, ended.status
-    );
-    Err(Stop { exit: Exit::Aws, message }.into())
+
+    /// Of a stack whose parameter or table is gone.
+    async fn of_remains(&self) -> Result<()> {
+        if !self.settled().await? {
+            return Ok(());
+        }
+        if !self.stack.is_proposed() {
+            let regions = Ec2::new(self.config).regions(&home_region(self.config)).await?;
+            remains::end(self.config, self.stack, &self.instances(), &regions).await?;
+        }
+        self.delete().await
+    }
+
+    fn instances(&self) -> Instances {
+        let machines = Arc::new(Ec2::new(self.config));
+        Instances { machines, stack: self.globals.stack.clone(), home: home_region(self.config) }
+    }
+
+    /// Whether the stack is there once nothing changes it any more: a deletion before this one, or a deployment, may run.
+    async fn settled(&self) -> Result<bool> {
+        let found = Deployment::new(self.config, &self.globals.stack, &output::say).settled().await?;
+        Ok(found.is_some_and(|found| found.id == self.stack.id))
+    }
+
+    /// Has CloudFormation delete the stack, and waits until it is gone.
+    async fn delete(&self) -> Result<()> {
+        let (say, name, id): (&dyn Fn(&str), _, _) = (&output::say, &self.globals.stack, &self.stack.id);
+        output::say(&format!("Deleting the stack {name}."));
+        let mut progress = Progress::new(self.stacks, id, Pace::of(self.config), say);
+        progress.skip_what_was().await?;
+        // By its id: another one may have got the name meanwhile.
+        self.stacks.delete(id).await?;
+        let ended = progress.follow(&BTreeSet::new()).await?;
+        if ended.is_gone() {
+            return Ok(());
+        }
+        let failures: BTreeSet<String> = ended.failures.into_iter().collect();
+        let failures = failures.into_iter().collect::<Vec<_>>().join("\n  ");
+        let status = ended.status;
+        let message =
+            format!("the stack {name} is {status}; mend what is named here, and retire it again:\n  {failures}");
+        Err(Stop { exit: Exit::Aws, message }.into())
+    }
 }
 
 impl Left {
@@ -168,7 +245,8 @@ impl Left {
             lines.push(format!("  the bucket {bucket}, with work orders"));
             lines.push(format!("    remove it:                    {aws} s3 rb --force s3://{bucket}"));
         }
-        lines.push(format!("  {}, with AMIs and parameters in all Regions", count(self.images, "image")));
+        let images = self.images.map_or_else(|| "its images".to_owned(), |images| count(images, "image"));
+        lines.push(format!("  {images}, with AMIs and parameters in all Regions"));
         lines.push(format!("    remove all AMIs of the stack: {again} clean --images"));
         lines.push(format!("  the bucket {}, which other stacks may be deployed from", self.artifacts));
         lines
@@ -191,7 +269,7 @@ mod tests {
             bucket: Some("s-bucket-1".to_owned()),
             parameters: [("VpcId".to_owned(), "vpc-1".to_owned())].into(),
             tags: [("team".to_owned(), "golden images".to_owned())].into(),
-            images: 1,
+            images: Some(1),
             artifacts: "goldsmith-artifacts-123456789012-eu-west-1".to_owned(),
         };
         let globals = Cli::parse_from(["goldsmith", "--stack", "s", "--profile", "p", "images"]).globals;

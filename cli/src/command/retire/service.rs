@@ -1,24 +1,21 @@
 //! Takes a stack out of service while its functions still run, so that each build cleans up after itself.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use goldsmith_cloud::{Instance, Machines, Tags};
 use goldsmith_store::{BuildStatus, Retirement};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
+use super::instances::Instances;
 use crate::command::{cancel, schedules};
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
 use crate::output;
-use crate::tags::{TAG_STACK, has_home};
-use crate::watch::{PAUSE, Patience};
 
 /// Cause of an execution that was stopped here, for people.
-const CAUSE: &str = "stopped with `goldsmith retire`";
+pub(super) const CAUSE: &str = "stopped with `goldsmith retire`";
 /// Rounds of stopping what runs.
 const ROUNDS: u32 = 20;
 /// Looks in a row in which nothing runs: the list of executions is eventually consistent (Step Functions API reference,
@@ -26,15 +23,13 @@ const ROUNDS: u32 = 20;
 const QUIET_LOOKS: u32 = 3;
 /// Between two looks.
 const BETWEEN: Duration = Duration::from_secs(2);
-/// Looks for instances to be gone: EC2 takes up to some minutes.
-const LOOKS: u32 = 300;
 /// Builds are listed by the time at which they are to be looked at: all are, before this one.
 const ALWAYS: SignedDuration = SignedDuration::from_hours(24 * 365 * 10);
 
 /// A stack in service.
 pub(super) struct Service<'a> {
     pub(super) connection: &'a Connection,
-    pub(super) machines: Arc<dyn Machines>,
+    pub(super) instances: Instances,
     /// How to call Goldsmith again for the same stack.
     pub(super) again: String,
     /// How it was deployed.
@@ -42,9 +37,13 @@ pub(super) struct Service<'a> {
 }
 
 impl Service<'_> {
-    /// Ends it: nothing starts a build any more, none runs, and no instance of one is left. Safe to repeat.
+    /// Begins to end it: nothing starts a build any more. A retirement that had begun is this one's from here on.
+    pub(super) async fn begin(&self) -> Result<()> {
+        Ok(self.connection.store.retire(Timestamp::now(), &self.retirement).await?)
+    }
+
+    /// Ends it once that has begun: no build runs, and no instance of one is left. Safe to repeat.
     pub(super) async fn end(&self) -> Result<()> {
-        self.connection.store.retire(Timestamp::now(), &self.retirement).await?;
         schedules::remove(self.connection).await?;
         let mut quiet = 0;
         for _ in 0..ROUNDS {
@@ -83,66 +82,47 @@ impl Service<'_> {
         Ok(())
     }
 
-    /// Ends what failed builds keep for a while, and removes the volumes that they leave.
-    async fn end_instances(&self) -> Result<()> {
-        for region in self.regions().await? {
-            for instance in self.instances(&region).await? {
-                output::say(&format!("Ending instance {} in {region}", instance.id));
-                self.machines.terminate(&region, &instance.id).await?;
-            }
-            let mut patience = Patience::default();
-            for look in 0.. {
-                let left = patience.take(self.instances(&region).await)?;
-                if left.is_some_and(|left| left.is_empty()) {
-                    break;
-                }
-                if look == LOOKS {
-                    let message = format!("instances of the stack {} in {region} do not end", self.connection.stack);
-                    return Err(Stop { exit: Exit::Aws, message }.into());
-                }
-                sleep(PAUSE).await;
-            }
-            let left = self.machines.volumes_left(&region, TAG_STACK, &self.connection.stack).await?;
-            for volume in left.into_iter().filter(|volume| self.owns(&volume.tags)) {
-                self.machines.delete_volume(&region, &volume.id).await?;
-            }
-        }
-        Ok(())
+    /// Ends what failed builds keep for a while, and whatever else still runs.
+    pub(super) async fn end_instances(&self) -> Result<()> {
+        self.instances.end(&self.regions().await?).await
     }
 
     async fn regions(&self) -> Result<BTreeSet<String>> {
         let used = self.connection.store.regions().await?.into_iter();
         Ok(used.chain([self.connection.region.clone()]).collect())
     }
-
-    async fn instances(&self, region: &str) -> Result<Vec<Instance>> {
-        let found = self.machines.tagged(region, TAG_STACK, &self.connection.stack).await?.into_iter();
-        Ok(found.filter(|one| !one.state.is_gone() && self.owns(&one.tags)).collect())
-    }
-
-    /// A stack of the same name in another Region keeps its own.
-    fn owns(&self, tags: &Tags) -> bool {
-        has_home(tags, &self.connection.region)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::fake::{Fault, HOME};
-    use goldsmith_cloud::{ExecutionStatus, Executions, Kind, Launch, MetadataOptions};
+    use goldsmith_cloud::{ExecutionStatus, Executions, Kind, Launch, Machines, MetadataOptions};
     use serde_json::json;
 
+    use std::sync::Arc;
+
     use super::*;
-    use crate::tags::TAG_HOME;
+    use crate::tags::{TAG_HOME, TAG_STACK};
     use crate::testing::{STATE_MACHINE, Stack};
+    use crate::watch::PAUSE;
 
     fn service(stack: &Stack) -> Service<'_> {
         Service {
             connection: &stack.connection,
-            machines: Arc::new(stack.cloud.clone()),
+            instances: Instances {
+                machines: Arc::new(stack.cloud.clone()),
+                stack: "goldsmith".to_owned(),
+                home: HOME.to_owned(),
+            },
             again: "goldsmith".to_owned(),
             retirement: Retirement { stack: "goldsmith".to_owned(), ..Retirement::default() },
         }
+    }
+
+    async fn retire(stack: &Stack) -> Result<()> {
+        let service = service(stack);
+        service.begin().await?;
+        service.end().await
     }
 
     /// An instance as a failed build of the stack with this home keeps it; its id.
@@ -172,7 +152,7 @@ mod tests {
         let stack = Stack::new();
         let (ours, theirs) = (kept(&stack, HOME).await, kept(&stack, "us-east-1").await);
         for _ in 0..2 {
-            service(&stack).end().await.unwrap();
+            retire(&stack).await.unwrap();
         }
         assert!(stack.connection.store.is_retired().await.unwrap());
         let state = async |id: &str| stack.cloud.instance(HOME, id).await.unwrap().map(|one| one.state);
@@ -193,8 +173,7 @@ mod tests {
             }
             closing.closed_build(json!({"status": "CANCELLED"})).await;
         };
-        let ended = service(&stack);
-        let (ended, ()) = tokio::join!(ended.end(), close);
+        let (ended, ()) = tokio::join!(retire(&stack), close);
         ended.unwrap();
     }
 
@@ -205,10 +184,10 @@ mod tests {
             kept(&stack, HOME).await;
             Executions::start(&stack.cloud, STATE_MACHINE, "early", "{}").await.unwrap();
             stack.cloud.fail_next(operation, Fault::Refuse(Kind::Denied));
-            let error = service(&stack).end().await.unwrap_err().to_string();
+            let error = retire(&stack).await.unwrap_err().to_string();
             assert!(error.contains(operation), "{operation}: {error}");
             assert!(stack.connection.store.is_retired().await.unwrap());
-            service(&stack).end().await.unwrap();
+            retire(&stack).await.unwrap();
         }
     }
 }

@@ -112,12 +112,13 @@ impl Stacks {
         Ok(all.map_err(failure("ListChangeSets", &self.region))?.len())
     }
 
-    /// Begins to make the change.
+    /// Begins to make the change. Sent again because an answer was lost, it is one and the same for CloudFormation.
     ///
     /// # Errors
     /// Those of the call.
     pub async fn execute(&self, stack: &str, change_set: &str) -> Result<()> {
         let call = self.client.execute_change_set().stack_name(stack).change_set_name(change_set);
+        let call = call.client_request_token(change_set);
         call.send().await.map_err(failure("ExecuteChangeSet", &self.region)).map(drop)
     }
 
@@ -220,6 +221,19 @@ mod tests {
         assert_eq!(stacks.change_set("s", "c").await.unwrap(), ChangeSet::Nothing);
         assert_eq!(stacks.change_set("s", "c").await.unwrap(), ChangeSet::Refused("Unresolved".to_owned()));
         assert_eq!(stacks.change_set("s", "c").await.unwrap(), ChangeSet::Pending);
+    }
+
+    #[tokio::test]
+    async fn an_execution_that_is_sent_again_is_the_same_one() {
+        let executed = "<ExecuteChangeSetResponse><ExecuteChangeSetResult/></ExecuteChangeSetResponse>";
+        let replay = Replay::new([Canned::ok(executed), Canned::ok(executed)]);
+        let stacks = Stacks::new(&replay.config());
+        for change_set in ["goldsmith-1", "goldsmith-2"] {
+            stacks.execute("s", change_set).await.unwrap();
+        }
+        let sent = replay.sent();
+        assert!(sent[0].body.contains("ClientRequestToken=goldsmith-1"), "{}", sent[0].body);
+        assert!(sent[1].body.contains("ClientRequestToken=goldsmith-2"), "{}", sent[1].body);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod changes;
 mod events;
+mod whose;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ use goldsmith_cloud::{CloudError, Result};
 
 pub use changes::{Change, ChangeSet, Effect};
 pub use events::{Event, Outcome};
+pub use whose::{CHANGE_SETS, Kept};
 
 /// The stacks of one account and Region.
 #[derive(Debug)]

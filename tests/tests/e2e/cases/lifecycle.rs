@@ -22,6 +22,8 @@ pub(super) const CASES: &[(&str, Case)] = &[
         with_a_stack("life-back", rolled_back)
     }),
     ("a_stack_is_retired_with_running_builds_and_leaves_nothing", |_| with_a_stack("life-end", retired)),
+    ("a_stack_of_somebody_else_is_neither_changed_nor_removed", |_| with_a_stack("life-own", somebody_elses)),
+    ("a_stack_that_has_lost_its_parameter_is_retired_by_its_tags", |_| with_a_stack("life-part", half_there)),
     ("a_new_stack_takes_up_the_table_of_a_retired_one", |_| with_a_stack("life-again", taken_up)),
 ];
 
@@ -132,6 +134,56 @@ fn forget_image(stack: &Stack, build: &str) {
     assert_eq!(stack.left_of(build).counts(), (0, 1, 2));
 }
 
+/// What somebody else may have under the name that a command is given.
+const THEIRS: &str = "Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+Outputs:
+  Orders: {Value: !Ref Orders}
+";
+
+fn somebody_elses(stack: &Stack) {
+    let retired = stack.goldsmith_by_endpoint(&["retire", "--yes"]);
+    assert!(retired.status.success(), "{}", said(&retired));
+    let stacks = aws_sdk_cloudformation::Client::new(stack.sdk());
+    stack.block_on(stacks.create_stack().stack_name(stack.name()).template_body(THEIRS).send()).unwrap();
+    let described = || {
+        let answer = stack.block_on(stacks.describe_stacks().stack_name(stack.name()).send()).unwrap();
+        answer.stacks.unwrap_or_default().pop().unwrap()
+    };
+    let made = stack.wait_for("the stack", || {
+        let found = described();
+        (found.stack_status.as_ref().unwrap().as_str() == "CREATE_COMPLETE").then_some(found)
+    });
+    let package = package();
+    for refused in [stack.goldsmith_by_endpoint(&["retire", "--yes"]), deploy(stack, &[], &package)] {
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        assert!(said(&refused).contains("the stack life-own is none of Goldsmith's"), "{}", said(&refused));
+    }
+    assert_eq!(described(), made);
+}
+
+fn half_there(stack: &Stack) {
+    let types = "instanceTypes: [t3.small]\n";
+    let failing = Pipeline::new("kept", &[("build", "Fails", "false")]).text();
+    let kept = stack.build(folder(&failing.replace(types, &format!("{types}keepOnFailure: PT4H\n"))).path());
+    assert_eq!(stack.left_of(kept.build()).instances.len(), 1, "{kept:?}");
+    let parameters = aws_sdk_ssm::Client::new(stack.sdk());
+    let name = format!("/goldsmith/{}/config", stack.name());
+    stack.block_on(parameters.delete_parameter().name(name).send()).unwrap();
+    let retired = stack.goldsmith_by_endpoint(&["retire", "--yes", "--output", "json"]);
+    assert!(retired.status.success(), "{}", said(&retired));
+    let left: serde_json::Value = serde_json::from_slice(&retired.stdout).unwrap();
+    assert!(left["table"].as_str().is_some_and(|table| table.starts_with("life-part-Table-")), "{left}");
+    assert!(left["bucket"].is_string(), "{left}");
+    let left = stack.left_of(kept.build());
+    assert!(left.instances.is_empty() && left.volumes.is_empty(), "{left:?}");
+}
+
 fn taken_up(stack: &Stack) {
     let schedule = "schedule: {scheduleExpression: \"cron(0 3 * * ? *)\"}\n";
     let pipeline = Pipeline::quick("kept-on", schedule).write();
@@ -156,6 +208,12 @@ fn taken_up(stack: &Stack) {
     assert!(deployed.status.success(), "{}", said(&deployed));
     assert!(said(&deployed).contains("this stack is deployed with Examples=no"), "{}", said(&deployed));
     assert!(said(&deployed).contains("taken over  Table"), "{}", said(&deployed));
+    // What has no name of its own gets another one than before, as on AWS: what was kept is not taken for it.
+    let stacks = aws_sdk_cloudformation::Client::new(stack.sdk());
+    let described = stack.block_on(stacks.describe_stacks().stack_name(stack.name()).send()).unwrap();
+    let outputs = described.stacks.unwrap_or_default().pop().unwrap().outputs.unwrap_or_default();
+    let bucket = outputs.iter().find(|output| output.output_key() == Some("Bucket")).unwrap().output_value();
+    assert!(bucket.is_some() && bucket != left["bucket"].as_str(), "{bucket:?}");
     assert_eq!(status(stack, &stopped), ImageStatus::Cancelled);
     let pipelines = stack.goldsmith_by_endpoint(&["pipelines"]);
     let listed = String::from_utf8_lossy(&pipelines.stdout).into_owned();

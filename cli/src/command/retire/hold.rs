@@ -1,0 +1,119 @@
+//! One retirement at a time, and none beside a deployment: what retires a stack gives signs of life in its mark, and stops
+//! when the mark is no longer its own.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::process;
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::Result;
+use goldsmith_store::{Retirement, Store};
+use tokio::time::sleep;
+
+use crate::exit::{Exit, Stop, invalid};
+use crate::watch::Patience;
+
+/// Between two signs of life.
+const BEAT: Duration = Duration::from_secs(3);
+/// Between two looks of somebody else, who takes a mark without a sign of life in it for one that was given up. Long enough
+/// for some that are late.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// A name that no other call has.
+pub(crate) fn holder() -> String {
+    format!("{}-{}", UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos(), process::id())
+}
+
+/// Does the work while the mark is this holder's, and ends it when it is not.
+pub(super) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        lost = hold_on(store, holder) => lost.map(|never| match never {}),
+    }
+}
+
+async fn hold_on(store: &Store, holder: &str) -> Result<Infallible> {
+    let mut patience = Patience::default();
+    for beat in 1.. {
+        sleep(BEAT).await;
+        if patience.take(store.hold(holder, beat).await.map_err(Into::into))? == Some(false) {
+            break;
+        }
+    }
+    Err(lost())
+}
+
+/// That the mark is still this holder's, before what cannot be taken back.
+pub(super) async fn still_held(store: &Store, holder: &str) -> Result<()> {
+    if store.hold(holder, 0).await? { Ok(()) } else { Err(lost()) }
+}
+
+fn lost() -> anyhow::Error {
+    let message = "the stack was put into service again, or another `goldsmith retire` has begun: nothing more is removed \
+                   here; retire it again to go on";
+    Stop { exit: Exit::Aws, message: message.to_owned() }.into()
+}
+
+/// The retirement that has begun and is given up, if there is one. One that goes on is refused.
+pub(crate) async fn given_up(store: &Store, stack: &str) -> Result<Option<Retirement>> {
+    let Some(first) = store.retirement().await? else { return Ok(None) };
+    sleep(LOOK).await;
+    match store.retirement().await? {
+        Some(second) if second != first => {
+            let message = format!(
+                "the stack {stack} is being retired just now, and nothing was changed: wait for the end of `goldsmith retire`, \
+                 or end that call, and deploy again"
+            );
+            Err(invalid(message))
+        }
+        same => Ok(same),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::testing::Stack;
+
+    async fn begin(stack: &Stack, holder: &str) {
+        let mark = Retirement { holder: holder.to_owned(), ..Retirement::default() };
+        stack.connection.store.retire(Timestamp::now(), &mark).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retirement_that_goes_on_is_left_alone_and_one_that_was_given_up_is_not() {
+        let stack = Stack::new();
+        let store = &stack.connection.store;
+        assert_eq!(given_up(store, "s").await.unwrap(), None);
+        begin(&stack, "one").await;
+        let refused = tokio::select! {
+            found = given_up(store, "s") => found.unwrap_err().to_string(),
+            ended = held(store, "one", pending::<Result<()>>()) => panic!("{ended:?}"),
+        };
+        assert!(refused.starts_with("the stack s is being retired just now, and nothing was changed"), "{refused}");
+        assert_eq!(given_up(store, "s").await.unwrap().unwrap().holder, "one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retirement_ends_when_its_mark_is_taken() {
+        let stack = Stack::new();
+        let store = &stack.connection.store;
+        begin(&stack, "one").await;
+        still_held(store, "one").await.unwrap();
+        assert_eq!(held(store, "one", async { Ok(1) }).await.unwrap(), 1);
+        for taken_by_another in [true, false] {
+            if taken_by_another {
+                begin(&stack, "two").await;
+            } else {
+                assert!(store.take_up("two").await.unwrap());
+            }
+            let error = held(store, "one", pending::<Result<()>>()).await.unwrap_err().to_string();
+            assert!(error.contains("nothing more is removed here"), "{error}");
+            assert!(still_held(store, "one").await.is_err());
+        }
+    }
+}

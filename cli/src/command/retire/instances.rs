@@ -1,0 +1,65 @@
+//! The instances that a stack's builds have launched, by their tags: they are found when nothing else of the stack is left.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Result;
+use goldsmith_cloud::{Instance, Machines, Tags};
+use tokio::time::sleep;
+
+use crate::exit::{Exit, Stop};
+use crate::output;
+use crate::tags::{TAG_STACK, has_home};
+use crate::watch::{PAUSE, Patience};
+
+/// Looks for instances to be gone: EC2 takes up to some minutes.
+const LOOKS: u32 = 300;
+
+/// The instances of one stack.
+pub(super) struct Instances {
+    pub(super) machines: Arc<dyn Machines>,
+    /// The stack's name.
+    pub(super) stack: String,
+    /// Its home Region.
+    pub(super) home: String,
+}
+
+impl Instances {
+    /// Ends those in these Regions, and removes the volumes that they leave. Safe to repeat.
+    pub(super) async fn end(&self, regions: &BTreeSet<String>) -> Result<()> {
+        for region in regions {
+            for instance in self.running(region).await? {
+                output::say(&format!("Ending instance {} in {region}", instance.id));
+                self.machines.terminate(region, &instance.id).await?;
+            }
+            self.wait_for_the_end(region).await?;
+            let left = self.machines.volumes_left(region, TAG_STACK, &self.stack).await?;
+            for volume in left.into_iter().filter(|volume| self.owns(&volume.tags)) {
+                self.machines.delete_volume(region, &volume.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_for_the_end(&self, region: &str) -> Result<()> {
+        let mut patience = Patience::default();
+        for _ in 0..=LOOKS {
+            if patience.take(self.running(region).await)?.is_some_and(|left| left.is_empty()) {
+                return Ok(());
+            }
+            sleep(PAUSE).await;
+        }
+        let message = format!("instances of the stack {} in {region} do not end", self.stack);
+        Err(Stop { exit: Exit::Aws, message }.into())
+    }
+
+    async fn running(&self, region: &str) -> Result<Vec<Instance>> {
+        let found = self.machines.tagged(region, TAG_STACK, &self.stack).await?.into_iter();
+        Ok(found.filter(|one| !one.state.is_gone() && self.owns(&one.tags)).collect())
+    }
+
+    /// A stack of the same name in another Region keeps its own.
+    fn owns(&self, tags: &Tags) -> bool {
+        has_home(tags, &self.home)
+    }
+}
