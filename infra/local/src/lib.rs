@@ -12,6 +12,7 @@ mod api;
 mod base;
 mod delays;
 mod dispatch;
+mod door;
 mod ebs;
 mod ec2;
 mod emulator;

@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::api::DEFAULT_REGION;
+use crate::door::Door;
 use crate::emulator::Emulator;
 use crate::endpoint::{Endpoint, Parts};
 use crate::guest::{GuestError, Host};
@@ -150,6 +151,7 @@ impl Server {
     /// Answers requests until `told` is ready, then ends all processes. What exists stays on disk for the next endpoint.
     pub async fn run(self, told: impl Future<Output = ()>) {
         tokio::pin!(told);
+        let door = Door::at(self.address);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -157,7 +159,7 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(serve_connection(self.endpoint.clone(), self.limits, stream));
+                        connections.spawn(serve_connection(self.endpoint.clone(), door, self.limits, stream));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "a connection is lost");
@@ -181,10 +183,10 @@ impl Server {
     }
 }
 
-async fn serve_connection(endpoint: Arc<Endpoint>, limits: RequestLimits, stream: tokio::net::TcpStream) {
+async fn serve_connection(endpoint: Arc<Endpoint>, door: Door, limits: RequestLimits, stream: tokio::net::TcpStream) {
     // Small answers on kept connections: waiting to fill a packet would cost 40 ms each.
     stream.set_nodelay(true).ok();
-    let service = service_fn(|request| dispatch::handle(endpoint.clone(), limits, request));
+    let service = service_fn(|request| dispatch::handle(endpoint.clone(), door, limits, request));
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
     if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {

@@ -340,6 +340,42 @@ async fn one_endpoint_at_a_time_uses_a_state_folder() {
     endpoint.stop().await;
 }
 
+/// What a page in a browser of this machine's user can send, or has sent for it: heads of requests, by POST.
+const OF_PAGES: [&str; 5] = [
+    "origin: https://page.example\r\n",
+    "origin: null\r\n",
+    "sec-fetch-site: cross-site\r\n",
+    "sec-fetch-site: same-site\r\n",
+    "host: page.example\r\n",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_in_a_browser_drives_or_reads_it() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let form = format!("Action=RunInstances&ImageId={}&InstanceType=t3.small&MinCount=1&MaxCount=1", source(client));
+    let before = client.admin("GET", "inventory", &json!(null));
+    let by_get = client.send("GET", &format!("/?{form}"), "ec2", "", "").unwrap();
+    assert_eq!(by_get.status, 405);
+    for head in OF_PAGES {
+        for (method, path, target, body) in [
+            ("POST", "/", "", form.as_str()),
+            ("POST", "/", "x-amz-target: AmazonSSM.PutParameter\r\n", "{}"),
+            ("GET", "/snapshots/snap-0123456789abcdef0/blocks", "", ""),
+            ("GET", "/_local/inventory", "", ""),
+            ("POST", "/_local/reset", "", ""),
+            ("OPTIONS", "/", "access-control-request-method: POST\r\n", ""),
+        ] {
+            let answer = client.send(method, path, "ec2", &format!("{head}{target}"), body).unwrap();
+            assert_eq!(answer.status, 403, "{method} {path} {head}: {}", answer.body);
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+    }
+    assert_eq!(client.admin("GET", "inventory", &json!(null)), before);
+    assert_eq!(client.send("POST", "/", "ec2", "", &form).unwrap().status, 200);
+    endpoint.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_can_be_made_to_fail() {
     let endpoint = endpoint().await;

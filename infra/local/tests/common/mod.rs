@@ -210,8 +210,10 @@ impl Client {
         let mut stream = TcpStream::connect(self.address).unwrap();
         let (account, region) = (self.account, self.region);
         let scope = format!("AWS4-HMAC-SHA256 Credential={account}/20261124/{region}/{service}/aws4_request");
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nhost: local\r\nconnection: close\r\nauthorization: {scope}\r\n");
+        let host = format!("host: {}\r\n", self.address);
+        // A test may name another host.
+        let host = if more.starts_with("host:") { "" } else { host.as_str() };
+        let head = format!("{method} {path} HTTP/1.1\r\n{host}connection: close\r\nauthorization: {scope}\r\n");
         write!(stream, "{head}{more}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
