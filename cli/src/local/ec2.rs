@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use goldsmith_local::{
-    DelayProfile, Isolation, LONGEST_LAG, Options, SourceImage, requirements, requirements_of, serve,
+    DelayProfile, Isolation, LONGEST_LAG, Options, SourceImage, own_folder, requirements, requirements_of, serve,
 };
 
 use super::folders::Folders;
@@ -82,7 +82,7 @@ fn lag(text: &str) -> Result<Duration, String> {
 
 /// Makes the base image when it is missing, and serves.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
-    std::fs::create_dir_all(&args.state).with_context(|| format!("cannot make {}", args.state.display()))?;
+    own_folder(&args.state)?;
     let abilities = match args.isolation {
         Some(isolation) => requirements_of(isolation, &args.state),
         None => requirements(&args.state),

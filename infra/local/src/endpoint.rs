@@ -191,9 +191,10 @@ impl Endpoint {
             describe_lag: std::time::Duration::ZERO,
             registration_events: false,
         };
+        let host = Host::open(folder, &base_image, None).expect("a folder");
         let (journal, world) = Journal::open(folder).expect("a folder");
         Endpoint::new(Parts {
-            host: Host::open(folder, &base_image, None).expect("a folder"),
+            host,
             journal,
             world,
             base_size: 0,

@@ -377,6 +377,20 @@ async fn no_page_in_a_browser_drives_or_reads_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_with_somebody_elses_files_is_refused_and_nothing_in_it_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let precious = folder.path().join("layers/precious");
+    std::fs::create_dir_all(precious.parent().unwrap()).unwrap();
+    std::fs::write(&precious, "model").unwrap();
+    let refused = common::bind(folder.path()).await.unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("is not empty and no folder of the local EC2"), "{why}");
+    assert!(goldsmith_local::remove_state(folder.path()).is_err());
+    assert_eq!(std::fs::read_to_string(precious).unwrap(), "model");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_image_can_be_made_to_fail() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
