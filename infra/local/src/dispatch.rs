@@ -13,6 +13,7 @@ use crate::door::Door;
 use crate::endpoint::Endpoint;
 use crate::faults::{CallFacts, CallFault};
 use crate::request_limits::RequestLimits;
+use crate::secret::SHOWN;
 use crate::{admin, ebs, ec2, ids, ssm};
 
 /// A connection that is closed without an answer, because a fault says so or the request broke off.
@@ -55,6 +56,9 @@ pub(crate) async fn handle(
         return respond(Reply { status: 403, ..refuse(&head, &ApiError::new("AccessDenied", reason)) });
     }
     let Some(body) = limits.read(body).await? else { return respond(too_large(&head)) };
+    if !knows_secret(&endpoint, &head, &body) {
+        return respond(unknown(&head));
+    }
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(route) = head.uri.path().strip_prefix("/_local/") {
         let answer = admin::handle(&endpoint, &head.method, route, &body).await;
@@ -72,6 +76,31 @@ pub(crate) async fn handle(
         query_or_json(header("x-amz-target"), head.uri.query(), body, denied_keys)
     };
     respond(answer(&endpoint, &scope, &call).await?)
+}
+
+/// Whether it comes from somebody who knows the secret. Calls of AWS's are signed; what is not AWS's shows it, as the emulator
+/// does for calls that it hands on, whose own signatures it has verified.
+fn knows_secret(endpoint: &Endpoint, head: &Parts, body: &[u8]) -> bool {
+    let is_signed = || !matches!(Service::of(head), Service::Admin) && endpoint.secret.has_signed(head, body);
+    endpoint.secret.is_shown(head) || is_signed()
+}
+
+/// What a service answers to credentials that it does not know (common errors of AWS's APIs).
+fn unknown(head: &Parts) -> Reply {
+    let what = "sign with the secret access key that the endpoint has printed";
+    let error = match Service::of(head) {
+        Service::Ec2 => ApiError::new("AuthFailure", format!("{UNKNOWN_CREDENTIALS}: {what}")),
+        Service::Admin => {
+            ApiError::new("AccessDenied", format!("the header {SHOWN} has to show the endpoint's secret"))
+        }
+        Service::Ebs | Service::Ssm => {
+            let message = format!("The security token included in the request is invalid: {what}.");
+            ApiError::new("UnrecognizedClientException", message)
+        }
+    };
+    let reply = refuse(head, &error);
+    let status = if reply.status == 400 { 403 } else { reply.status };
+    Reply { status, ..reply }
 }
 
 /// What a service answers to a body that is too large (EC2 in public reports of Karpenter; common errors of AWS's APIs).

@@ -82,9 +82,8 @@ pub struct Server {
     postman: (oneshot::Sender<()>, JoinHandle<()>),
 }
 
-/// Runs an endpoint until SIGTERM or SIGINT. Once it answers, prints on standard output `listening on ADDRESS`, its URL, how
-/// instances run, and the source images. When
-/// this returns, every process of every instance has ended and no mount is left; disks and images stay.
+/// Runs an endpoint until SIGTERM or SIGINT. Once it answers, prints on standard output `listening on ADDRESS`, its URL, the
+/// secret key, how instances run, and the source images. When this returns, every process of every instance has ended and no mount is left; disks and images stay.
 pub async fn serve(options: Options) -> Result<(), Error> {
     let listen = |source| Error::Signal { source };
     let mut terminate = signal(SignalKind::terminate()).map_err(listen)?;
@@ -114,7 +113,8 @@ impl Server {
             world,
             base_size: std::fs::metadata(&options.base_image).map_or(0, |facts| facts.len()),
             settings: Settings::from(&options),
-            emulator: options.events_url.as_deref().map(Emulator::new),
+            emulator: options.events_url.as_deref().map(|url| Emulator::new(url, &options.secret)),
+            secret: options.secret,
             events,
         }));
         resume::tidy(&endpoint)?;
@@ -134,8 +134,9 @@ impl Server {
         let region = std::env::var("AWS_REGION").unwrap_or_else(|_| DEFAULT_REGION.to_owned());
         let mut world = self.endpoint.world();
         format!(
-            "listening on {address}\nURL: http://{address}\nInstances: {}\nSource image in {region}: {}\nThe same without the SSM \
+            "listening on {address}\nURL: http://{address}\nSecret access key: {}\nInstances: {}\nSource image in {region}: {}\nThe same without the SSM \
              agent: {}",
+            self.endpoint.secret.reveal(),
             self.endpoint.host.abilities(),
             world.newest_variant(&region, Variant::Agent),
             world.newest_variant(&region, Variant::NoAgent),

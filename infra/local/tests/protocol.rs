@@ -377,6 +377,30 @@ async fn no_page_in_a_browser_drives_or_reads_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_know_the_secret_neither_drives_nor_reads_it() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let form = format!("Action=RunInstances&ImageId={}&InstanceType=t3.small&MinCount=1&MaxCount=1", source(client));
+    let before = client.admin("GET", "inventory", &json!(null));
+    // The test client's own signature is none.
+    for head in ["x-goldsmith-local: \r\n", "x-goldsmith-local: 1\r\n", "x-goldsmith-local: tes\r\n"] {
+        for (method, path, target, body, status, code) in [
+            ("POST", "/", "", form.as_str(), 401, "AuthFailure"),
+            ("POST", "/", "x-amz-target: AmazonSSM.SendCommand\r\n", "{}", 403, "UnrecognizedClientException"),
+            ("GET", "/snapshots/snap-0123456789abcdef0/blocks", "", "", 403, ""),
+            ("GET", "/_local/inventory", "", "", 403, "x-goldsmith-local"),
+            ("POST", "/_local/reset", "", "", 403, "x-goldsmith-local"),
+        ] {
+            let answer = client.send(method, path, "ec2", &format!("{head}{target}"), body).unwrap();
+            assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+            assert!(answer.body.contains(code), "{}", answer.body);
+        }
+    }
+    assert_eq!(client.admin("GET", "inventory", &json!(null)), before);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_with_somebody_elses_files_is_refused_and_nothing_in_it_removed() {
     let folder = tempfile::tempdir().unwrap();
     let precious = folder.path().join("layers/precious");
