@@ -128,8 +128,8 @@ async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
         output::say(&format!("Emptying the local stack `{}`.", globals.stack));
         stack.deployed = None;
         stack.save(folders)?;
-        http::request("POST", stack.port, "/_ministack/reset", &stack.secret_key)?;
-        http::request("POST", stack.ec2_port, "/_local/reset", &stack.secret_key)?;
+        http::request("POST", stack.port, "/_ministack/reset", &stack.secret)?;
+        http::request("POST", stack.ec2_port, "/_local/reset", &stack.secret)?;
     }
     ensure_up(&globals.stack, None, &output::say).await.map(drop)
 }

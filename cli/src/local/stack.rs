@@ -32,8 +32,11 @@ pub(crate) struct Stack {
     pub(crate) region: String,
     /// Access key with all rights.
     pub(crate) access_key: String,
-    /// Its secret.
+    /// Its secret: the stack's own, unless somebody has put the keys of another here, for the CLI to act as them.
     pub(crate) secret_key: String,
+    /// The stack's secret, which routes that are not AWS's ask for. None in a description of a version before it.
+    #[serde(default)]
+    pub(crate) secret: String,
     /// Port of `endpoint_url`.
     pub(crate) port: u16,
     /// Port of `ec2_url`.
@@ -82,6 +85,7 @@ impl Stack {
             region: REGION.to_owned(),
             access_key: ROOT_KEY.to_owned(),
             secret_key: secret.reveal().to_owned(),
+            secret: secret.reveal().to_owned(),
             port,
             ec2_port,
             emulator,
@@ -120,7 +124,7 @@ impl Stack {
 
     /// Whether the emulator answers.
     pub(crate) fn emulator_answers(&self) -> bool {
-        http::request("GET", self.port, "/_ministack/health", &self.secret_key).is_ok()
+        http::request("GET", self.port, "/_ministack/health", &self.secret).is_ok()
     }
 
     /// How its instances run: isolation and disk by name.
@@ -136,7 +140,7 @@ impl Stack {
     }
 
     fn inventory(&self) -> Result<String> {
-        http::request("GET", self.ec2_port, "/_local/inventory", &self.secret_key)
+        http::request("GET", self.ec2_port, "/_local/inventory", &self.secret)
     }
 }
 

@@ -125,7 +125,7 @@ impl Account {
         let stack = fs::read_to_string(self.home().join(STACK).join("stack.json")).unwrap();
         let stack: Value = serde_json::from_str(&stack).unwrap();
         let url = format!("{}/_local/inventory", stack["ec2Url"].as_str().unwrap());
-        let inventory = ureq::get(url).header("x-goldsmith-local", stack["secretKey"].as_str().unwrap());
+        let inventory = ureq::get(url).header("x-goldsmith-local", stack["secret"].as_str().unwrap());
         serde_json::from_str(&inventory.call().unwrap().body_mut().read_to_string().unwrap()).unwrap()
     }
 

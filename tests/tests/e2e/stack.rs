@@ -270,7 +270,7 @@ impl Stack {
 
     /// What the admin routes' callers show in the header [`SHOWN`].
     pub(crate) fn secret(&self) -> &str {
-        self.0.description["secretKey"].as_str().unwrap()
+        self.0.description["secret"].as_str().unwrap()
     }
 
     fn executions(&self) -> StepFunctions {
