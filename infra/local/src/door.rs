@@ -17,9 +17,14 @@ impl Door {
 
     /// Why a request is refused; none when it may come in.
     pub(crate) fn refusal(self, headers: &HeaderMap) -> Option<String> {
-        let mut hosts = headers.get_all(HOST).iter();
-        let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|_| hosts.next().is_none());
-        if !host.is_some_and(|host| self.is_own(host)) {
+        let hosts: Vec<_> = headers.get_all(HOST).iter().collect();
+        let is_own = match hosts[..] {
+            // A browser always names one. Small programs that speak HTTP/1.0 to the metadata do not.
+            [] => true,
+            [host] => host.to_str().is_ok_and(|host| self.is_own(host)),
+            _ => false,
+        };
+        if !is_own {
             let port = self.0.port();
             return Some(format!("The request must name 127.0.0.1:{port} or localhost:{port} as its host."));
         }
@@ -63,7 +68,7 @@ mod tests {
         {
             assert!(refused("127.0.0.1:4580", &[("host", host)]), "{host}");
         }
-        assert!(refused("127.0.0.1:4580", &[]));
+        assert!(!refused("127.0.0.1:4580", &[]), "no browser sends this");
         assert!(refused("127.0.0.1:4580", &[("host", "localhost:4580"), ("host", "evil.example:4580")]));
     }
 
