@@ -1,6 +1,7 @@
 """Starts the emulator with what it lacks: EC2 and Run Command by the local endpoint, and Step Functions closer to AWS.
 
-All gaps of the emulator are closed here (permissions in permissions.py, schedules in scheduler.py), never in the product.
+All gaps of the emulator are closed here (who is let in, in door.py, permissions in permissions.py, schedules in scheduler.py),
+never in the product.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+import door
+
 EMULATOR_VERSION = "1.5.33"
 RUN_COMMAND = {
     "SendCommand", "GetCommandInvocation", "ListCommands", "ListCommandInvocations", "CancelCommand",
@@ -36,14 +39,16 @@ def arguments():
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
     parser.add_argument("--ec2", required=True, help="URL of the EC2 and SSM endpoint")
     parser.add_argument("--directory", type=Path, required=True, help="folder for the emulator's state")
+    parser.add_argument("--secret-file", type=Path, required=True, help="file with the secret key that callers must know")
     parser.add_argument("--region", default="eu-west-1")
     parser.add_argument("--parent", type=int, help="end when this process has gone")
     parser.add_argument("--record-calls", action="store_true", help="keep each call of a role in the folder (recording.py)")
     return parser.parse_args()
 
 
-def configure(options):
-    """The emulator reads its environment when it is imported, and its functions inherit all of it."""
+def configure(options, secret):
+    """The emulator reads its environment when it is imported, and its functions inherit all of it but the key, in whose place
+    they have those of their roles."""
     address = f"http://127.0.0.1:{options.port}"
     options.directory.mkdir(parents=True, exist_ok=True)
     os.environ.update(
@@ -54,6 +59,7 @@ def configure(options):
         SFTP_ENABLED="0",
         IOT_MTLS_ENABLED="0",
         AUTH="true",
+        AWS_SECRET_ACCESS_KEY=secret,  # of the account's root
         LOG_LEVEL=os.environ.get("LOG_LEVEL", "WARNING"),
         SFN_WAIT_SCALE="0.1",  # pauses between retries only: time-outs of tasks stay what they are
         TMPDIR=str(options.directory),
@@ -80,10 +86,11 @@ def trust_loopback(app):
 
 
 class Endpoint:
-    """Forwards calls to the endpoint that is EC2 and Run Command."""
+    """Forwards calls to the endpoint that is EC2 and Run Command. It is shown the secret that both know: callers have signed for
+    another address, and so that here their signatures are verified."""
 
-    def __init__(self, url):
-        self.target = urlsplit(url)
+    def __init__(self, url, secret):
+        self.target, self.secret = urlsplit(url), secret
         # A call may be held open for long: not the loop's own small pool.
         self.pool = concurrent.futures.ThreadPoolExecutor(max_workers=64)
 
@@ -91,6 +98,7 @@ class Endpoint:
         connection = http.client.HTTPConnection(self.target.hostname, self.target.port, timeout=300)
         try:
             kept = {key: value for key, value in headers.items() if key.lower() not in HOP_HEADERS}
+            kept[door.SHOWN] = self.secret
             connection.request(method, path, body=body.encode() if isinstance(body, str) else body, headers=kept)
             answer = connection.getresponse()
             answered = {"content-type", "x-amzn-requestid", "x-amzn-errortype"}
@@ -111,7 +119,7 @@ class Endpoint:
 
 
 def route_ec2(app, endpoint, authorise, denied_keys):
-    """EC2 goes to the endpoint. The emulator keeps what CloudFormation made; `x-goldsmith-local` asks for that."""
+    """EC2 goes to the endpoint. The emulator keeps what CloudFormation made; who shows the secret asks for that."""
     emulators = app.SERVICE_HANDLERS["ec2"]
 
     async def ec2(method, path, headers, body, query_params):
@@ -527,7 +535,8 @@ def follow(parent):
 
 def main():
     options = arguments()
-    configure(options)
+    secret = options.secret_file.read_text().strip()
+    configure(options, secret)
     from ministack import app
 
     import permissions
@@ -538,7 +547,7 @@ def main():
         recording.install(options.directory, check_pin)
     check_pin(app, {"pin_request_origin": ["source_ip", "secure_transport"]})
     trust_loopback(app)
-    endpoint = Endpoint(options.ec2)
+    endpoint = Endpoint(options.ec2, secret)
     authorise, denied_keys, guard_schedules = permissions.install(endpoint, check_pin)
     route_ec2(app, endpoint, authorise, denied_keys)
     hand_over_networks(endpoint)
@@ -556,6 +565,7 @@ def main():
     guard_schedules(app)
     # The emulator's Runtime API writes header and body apart; with Nagle's algorithm a warm call costs 40 ms more.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+    door.close(app, check_pin, options.port, secret)
     if options.parent:
         follow(options.parent)
     sys.argv[1:] = []  # the emulator reads arguments as well

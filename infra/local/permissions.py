@@ -182,6 +182,7 @@ def install(endpoint, check_pin):
 
     check_pin(iam_evaluator, {
         "enforce": ["access_key_id", "iam_action", "service", "region", "resource_arn", "service_context"],
+        "check_credentials": ["access_key_id", "service"],
     })
     check_pin(iam_actions, {
         "extract_resource_arn": ["service", "method", "path", "headers", "body", "query_params", "region", "account_id"],
@@ -194,8 +195,10 @@ def install(endpoint, check_pin):
             return f"arn:aws:{service}:{'' if service == 'iam' else region}:{account_id}:{found}"
         return resource_of(service, method, path, headers, body, query_params, region, account_id)
 
-    def emulators(access_key_id, iam_action, *rest, **named):
-        return None if iam_action in TOUCHED else enforce(access_key_id, iam_action, *rest, **named)
+    def emulators(access_key_id, iam_action, service, *rest, **named):
+        if iam_action in TOUCHED:  # also what touches nothing is signed
+            return iam_evaluator.check_credentials(access_key_id, service)
+        return enforce(access_key_id, iam_action, service, *rest, **named)
 
     async def authorise(service, headers, body, query_params):
         operation, parameters = parameters_of(service, headers, body)

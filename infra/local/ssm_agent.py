@@ -3,7 +3,7 @@
 The package holds a stand-in, whose running is all that the endpoint asks of an agent. Everything is made here, since neither
 dpkg nor gpg need be on the machine. The key is made anew each time and nothing is kept of its private part.
 
-Run as a program, it publishes them in the local AWS, and says where they are and what they are signed with.
+Run as a program, it publishes them in the local AWS, whose keys are in its environment, and says where they are and what they are signed with.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import secrets
 import struct
 import tarfile
@@ -171,7 +172,8 @@ def publish(endpoint, region):
     import boto3
 
     s3 = boto3.client(
-        "s3", endpoint_url=endpoint, region_name=region, aws_access_key_id="test", aws_secret_access_key="test")
+        "s3", endpoint_url=endpoint, region_name=region, aws_access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"])
     bucket, signer = f"amazon-ssm-{region}", Signer()
     try:
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})

@@ -79,6 +79,7 @@ pub(crate) async fn ensure(
 fn parameters(stack: &Stack, python: &Path, files: &Files) -> Result<BTreeMap<String, String>> {
     let mut publish = Command::new(python);
     publish.arg(files.path("ssm_agent.py")).args(["--endpoint-url", &stack.endpoint_url, "--region", &stack.region]);
+    publish.env("AWS_ACCESS_KEY_ID", &stack.access_key).env("AWS_SECRET_ACCESS_KEY", &stack.secret_key);
     let output = publish.output().context("cannot start what publishes the SSM agent")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);

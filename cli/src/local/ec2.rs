@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use goldsmith_local::{
-    DelayProfile, Isolation, LONGEST_LAG, Options, SourceImage, requirements, requirements_of, serve,
+    DelayProfile, Isolation, LONGEST_LAG, Options, Secret, SourceImage, own_folder, requirements, requirements_of,
+    serve,
 };
 
 use super::folders::Folders;
@@ -19,11 +20,18 @@ const DESCRIBE_LAG: &str = "0.1";
 /// Serve EC2 and Systems Manager alone, for other programs, until it is told to end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Address and port to listen on; port 0 takes a free one. Calls are not authenticated: whoever reaches another address
-    /// than the loopback's can run commands on this machine.
+    /// Address and port to listen on; port 0 takes a free one. Nothing is encrypted: on another address than the loopback's,
+    /// whoever sees the traffic reads all of it.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Folder for the disks of instances and images.
+    /// What callers sign with, under any access key id: who knows it can run commands on this machine [default: a new one,
+    /// which is kept in the state folder].
+    #[arg(long, value_name = "SECRET", env = "GOLDSMITH_LOCAL_SECRET_KEY", hide_env_values = true)]
+    secret_key: Option<Secret>,
+    /// File that it is in.
+    #[arg(long, value_name = "FILE", conflicts_with = "secret_key")]
+    secret_file: Option<PathBuf>,
+    /// Folder for the disks of instances and images. It is made, or empty, or of an endpoint before.
     #[arg(long, value_name = "FOLDER")]
     state: PathBuf,
     /// Folder where the file systems that instances start from are kept [default: the stacks' own].
@@ -82,7 +90,7 @@ fn lag(text: &str) -> Result<Duration, String> {
 
 /// Makes the base image when it is missing, and serves.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
-    std::fs::create_dir_all(&args.state).with_context(|| format!("cannot make {}", args.state.display()))?;
+    own_folder(&args.state)?;
     let abilities = match args.isolation {
         Some(isolation) => requirements_of(isolation, &args.state),
         None => requirements(&args.state),
@@ -98,7 +106,7 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
 fn serve_until_told(args: &Args, folders: &Folders) -> Result<()> {
     if !args.listen.ip().is_loopback() {
         output::say(&format!(
-            "warning: whoever reaches {} can run commands on this machine: calls are not authenticated",
+            "warning: whoever knows the secret access key and reaches {} can run commands on this machine; nothing is encrypted",
             args.listen
         ));
     }
@@ -106,7 +114,13 @@ fn serve_until_told(args: &Args, folders: &Folders) -> Result<()> {
     runtime.block_on(async {
         let images = args.images.clone().unwrap_or_else(|| folders.base_images());
         let base_image = args.image.ensure(&images, output::say).await?;
+        let secret = match (&args.secret_key, &args.secret_file) {
+            (Some(secret), _) => secret.clone(),
+            (None, Some(file)) => Secret::read(file)?,
+            (None, None) => Secret::kept_in(&args.state)?,
+        };
         let options = Options {
+            secret,
             listen: args.listen,
             state_dir: args.state.clone(),
             delays: args.delays.profile(args.speed_up),

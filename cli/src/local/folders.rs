@@ -46,6 +46,11 @@ impl Folders {
         self.state.join("stack.json")
     }
 
+    /// Where the secret is that callers of a running stack must know.
+    pub(crate) fn secret(&self) -> PathBuf {
+        self.state.join("secret")
+    }
+
     /// Where the endpoint keeps its disks.
     pub(crate) fn ec2(&self) -> PathBuf {
         self.state.join("ec2")

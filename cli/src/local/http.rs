@@ -8,14 +8,16 @@ use anyhow::{Context, Result, bail};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sends a request without a body to a port of the loopback and gives the body of its answer. An answer other than 2xx is
-/// an error.
-pub(crate) fn request(method: &str, port: u16, path: &str) -> Result<String> {
+/// Sends a request without a body to a port of the loopback, shows the stack's secret, and gives the body of its answer. An
+/// answer other than 2xx is an error.
+pub(crate) fn request(method: &str, port: u16, path: &str, secret: &str) -> Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream =
         TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("nothing listens on {address}"))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let head = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: 0\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\nhost: {address}\r\nx-goldsmith-local: {secret}\r\ncontent-length: 0\r\n\r\n"
+    );
     stream.write_all(head.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).with_context(|| format!("{address} does not answer"))?;
@@ -53,7 +55,8 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             let mut asked = [0; 512];
             let length = stream.read(&mut asked).unwrap();
-            assert!(asked[..length].starts_with(b"POST /reset HTTP/1.0\r\n"));
+            let asked = String::from_utf8_lossy(&asked[..length]);
+            assert!(asked.starts_with("POST /reset HTTP/1.0\r\n") && asked.contains("x-goldsmith-local: secret\r\n"));
             stream.write_all(answer.as_bytes()).unwrap();
         });
         port
@@ -62,13 +65,13 @@ mod tests {
     #[test]
     fn the_body_of_a_good_answer_is_given() {
         let port = answering("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone");
-        assert_eq!(request("POST", port, "/reset").unwrap(), "done");
+        assert_eq!(request("POST", port, "/reset", "secret").unwrap(), "done");
     }
 
     #[test]
     fn a_refusal_is_an_error_with_its_words() {
         let port = answering("HTTP/1.1 404 Not Found\r\n\r\nno such route");
-        assert!(request("POST", port, "/reset").unwrap_err().to_string().ends_with("404: no such route"));
+        assert!(request("POST", port, "/reset", "secret").unwrap_err().to_string().ends_with("404: no such route"));
     }
 
     #[test]

@@ -85,6 +85,9 @@ fn show(globals: &Globals, stack: &Stack) -> Result<()> {
     // A full stop at its end would be copied with the address.
     output::line(&format!("The local stack `{}` runs at {}", stack.name, stack.endpoint_url))?;
     output::line(&format!("  AWS CLI:   {} …", stack.aws(None)))?;
+    let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
+    let place = format!("AWS_REGION={} AWS_ENDPOINT_URL={}", stack.region, stack.endpoint_url);
+    output::line(&format!("  SDKs:      export {key} {place} (Packer: custom_endpoint_ec2)"))?;
     output::line(&format!("  Instances: {}", stack.instances()?))?;
     output::line(&format!("  End it:    {}", call(globals, "down")))?;
     Ok(())
@@ -126,8 +129,8 @@ async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
         output::say(&format!("Emptying the local stack `{}`.", globals.stack));
         stack.deployed = None;
         stack.save(folders)?;
-        http::request("POST", stack.port, "/_ministack/reset")?;
-        http::request("POST", stack.ec2_port, "/_local/reset")?;
+        http::request("POST", stack.port, "/_ministack/reset", &stack.secret)?;
+        http::request("POST", stack.ec2_port, "/_local/reset", &stack.secret)?;
     }
     anew(globals, None).await.map(drop)
 }

@@ -1,9 +1,12 @@
 //! A running local stack, as `stack.json` describes it.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use anyhow::{Context, Result};
+use goldsmith_local::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::folders::Folders;
@@ -12,7 +15,7 @@ use super::process::Process;
 
 /// Region of every local stack; other Regions are there to be copied to.
 pub(crate) const REGION: &str = "eu-west-1";
-/// The emulator's key that may do everything.
+/// Id of the emulator's key that may do everything. Its secret is the stack's own.
 const ROOT_KEY: &str = "test";
 
 /// A local stack: how to reach it, and what it consists of.
@@ -29,8 +32,11 @@ pub(crate) struct Stack {
     pub(crate) region: String,
     /// Access key with all rights.
     pub(crate) access_key: String,
-    /// Its secret.
+    /// Its secret: the stack's own, unless somebody has put the keys of another here, for the CLI to act as them.
     pub(crate) secret_key: String,
+    /// The stack's secret, which routes that are not AWS's ask for. None in a description of a version before it.
+    #[serde(default)]
+    pub(crate) secret: String,
     /// Port of `endpoint_url`.
     pub(crate) port: u16,
     /// Port of `ec2_url`.
@@ -70,6 +76,7 @@ impl Stack {
         [port, ec2_port]: [u16; 2],
         [emulator, ec2]: [Process; 2],
         programs: String,
+        secret: &Secret,
     ) -> Self {
         Stack {
             name: name.to_owned(),
@@ -77,7 +84,8 @@ impl Stack {
             ec2_url: format!("http://127.0.0.1:{ec2_port}"),
             region: REGION.to_owned(),
             access_key: ROOT_KEY.to_owned(),
-            secret_key: ROOT_KEY.to_owned(),
+            secret_key: secret.reveal().to_owned(),
+            secret: secret.reveal().to_owned(),
             port,
             ec2_port,
             emulator,
@@ -105,7 +113,7 @@ impl Stack {
         let path = folders.description();
         let part = path.with_extension("part");
         let text = serde_json::to_vec_pretty(self)?;
-        fs::write(&part, text).with_context(|| format!("cannot write {}", part.display()))?;
+        write_secretly(&part, &text)?;
         fs::rename(&part, &path).with_context(|| format!("cannot write {}", path.display()))
     }
 
@@ -116,13 +124,13 @@ impl Stack {
 
     /// Whether the emulator answers.
     pub(crate) fn emulator_answers(&self) -> bool {
-        http::request("GET", self.port, "/_ministack/health").is_ok()
+        http::request("GET", self.port, "/_ministack/health", &self.secret).is_ok()
     }
 
     /// How its instances run: isolation and disk by name.
     pub(crate) fn instances(&self) -> Result<String> {
-        let way: Way = serde_json::from_str(&http::request("GET", self.ec2_port, "/_local/inventory")?)
-            .context("the EC2 endpoint does not say how its instances run")?;
+        let way: Way =
+            serde_json::from_str(&self.inventory()?).context("the EC2 endpoint does not say how its instances run")?;
         Ok(format!("{} with {} disks", way.isolation, way.disk))
     }
 
@@ -135,12 +143,32 @@ impl Stack {
 
     /// Whether the EC2 endpoint answers.
     pub(crate) fn ec2_answers(&self) -> bool {
-        http::request("GET", self.ec2_port, "/_local/inventory").is_ok()
+        self.inventory().is_ok()
     }
+
+    fn inventory(&self) -> Result<String> {
+        http::request("GET", self.ec2_port, "/_local/inventory", &self.secret)
+    }
+}
+
+/// Writes a file that nobody else can read.
+pub(crate) fn write_secretly(path: &Path, text: &[u8]) -> Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    // One that is there keeps its mode.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(failed),
+        _ => {}
+    }
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text)).with_context(failed)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use goldsmith_local::Secret;
+
     use super::{Deployed, Stack};
     use crate::local::folders::Folders;
     use crate::local::process::Process;
@@ -160,9 +188,12 @@ mod tests {
         let folders = Folders { data: folder.path().to_owned(), state: folder.path().to_owned() };
         assert_eq!(Stack::load(&folders).unwrap(), None);
         let process = Process { pid: 1, started: 2 };
-        let mut stack = Stack::started("goldsmith", [1, 2], [process; 2], "digest".to_owned());
+        let secret: Secret = "secret".parse().unwrap();
+        let mut stack = Stack::started("goldsmith", [1, 2], [process; 2], "digest".to_owned(), &secret);
         stack.deployed = Some(Deployed { zip: "a".to_owned(), definition: "b".to_owned(), template: "c".to_owned() });
         stack.save(&folders).unwrap();
+        let mode = std::fs::metadata(folders.description()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         assert_eq!(Stack::load(&folders).unwrap(), Some(stack));
         std::fs::write(folders.description(), "{}").unwrap();
         assert!(Stack::load(&folders).is_err());

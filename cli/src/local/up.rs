@@ -1,19 +1,21 @@
 //! Starts a local stack, or takes the one that runs.
 
 use std::env;
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use goldsmith_local::Secret;
 
 use super::files::{self, Files};
 use super::folders::Folders;
 use super::machine::{self, Privilege};
 use super::process::{Process, last_lines};
-use super::stack::{REGION, Stack};
+use super::stack::{REGION, Stack, write_secretly};
 use super::{Say, deployment, environment, http};
 use crate::exit::invalid;
 
@@ -124,7 +126,10 @@ impl Start<'_> {
     fn run(&self, programs: String, say: Say<'_>) -> Result<Stack> {
         let state = &self.folders.state;
         remove(self.folders, self.privilege)?;
-        fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(state);
+        made.with_context(|| format!("cannot make {}", state.display()))?;
+        let secret = Secret::random().context("there are no random bytes")?;
+        write_secretly(&self.folders.secret(), secret.reveal().as_bytes())?;
         let ports = http::free_ports()?;
         let [port, ec2_port] = ports;
         let known = has_base_image(&self.folders.base_images());
@@ -134,7 +139,7 @@ impl Start<'_> {
         let ec2 = Process::start(&self.ec2(ec2_port, port)?, &self.log("ec2"))?;
         let emulator = Process::start(&self.emulator(port, ec2_port)?, &self.log("emulator"));
         let emulator = emulator.or_else(|error| ec2.end(self.privilege).and(Err(error)))?;
-        let stack = Stack::started(self.name, ports, [emulator, ec2], programs);
+        let stack = Stack::started(self.name, ports, [emulator, ec2], programs, &secret);
         // From here on `down` can end it, whatever happens to this process.
         stack.save(self.folders)?;
         match self.wait(&stack).and_then(|()| stack.instances()) {
@@ -152,6 +157,8 @@ impl Start<'_> {
         let mut command = self.privilege.command(&program);
         command.args(["local", "ec2", "--listen", &format!("127.0.0.1:{port}")]);
         command.args(["--events", &format!("http://127.0.0.1:{events}")]);
+        // In a file, since all users see the arguments of all programs.
+        command.arg("--secret-file").arg(self.folders.secret());
         command.arg("--state").arg(self.folders.ec2());
         command.arg("--images").arg(self.folders.base_images());
         Ok(command)
@@ -167,6 +174,7 @@ impl Start<'_> {
         command.arg(self.python).arg(self.files.path("launcher.py"));
         command.args(["--port", &port.to_string(), "--ec2", &format!("http://127.0.0.1:{ec2_port}")]);
         command.args(["--region", REGION, "--directory"]).arg(&home);
+        command.arg("--secret-file").arg(self.folders.secret());
         if env::var_os(RECORD_CALLS).is_some() {
             command.arg("--record-calls");
         }
@@ -199,6 +207,10 @@ fn await_answer(what: &str, process: Process, answers: impl Fn() -> bool, limit:
             bail!("{what} does not answer after {} seconds: {}", limit.as_secs(), last_lines(log));
         }
         sleep(LOOK);
+    }
+    // Somebody else may have taken the port, and answers in its place.
+    if !process.is_alive() {
+        return Err(machine::lacking(format!("{what} has ended: {}", last_lines(log))));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::guest::host_mirror;
 use crate::guest::isolation::Isolation;
 use crate::guest::probe::requirements;
 use crate::oci;
+use crate::own::{FolderError, own_folder};
 
 /// Debian release of the source image.
 const SUITE: &str = "bookworm";
@@ -41,6 +42,9 @@ pub enum BaseImageError {
         /// What the system says.
         source: io::Error,
     },
+    /// The folder for the unpacked files is somebody else's.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// There is no `mmdebstrap` and it cannot be installed.
     #[error("mmdebstrap is missing ({why}): install it, for example by `apt-get install mmdebstrap`")]
     NoTool {
@@ -109,30 +113,39 @@ pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Res
     Ok(path)
 }
 
-/// The base image unpacked beside its tar file, for all endpoints that use it: nothing ever writes there. Done once for
-/// each version of the file and each kind of owners.
+/// The base image unpacked beside its tar file, in a folder of ours, for all endpoints that use it: nothing ever writes there.
+/// Done once for each version of the file and each kind of owners.
 pub(crate) async fn unpacked(tar: &Path, isolation: Isolation) -> Result<PathBuf, BaseImageError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| BaseImageError::Cache { path, source }
     };
     let facts = std::fs::metadata(tar).map_err(failed(tar))?;
-    let tree = tar.with_extension(format!("{}-{}-{}", facts.size(), facts.mtime(), isolation.owners()));
-    let _lock = lock(tar.with_extension("lock")).await?;
+    let folder = tar.with_extension(format!("{}-{}-{}.base", facts.size(), facts.mtime(), isolation.owners()));
+    own_folder(&folder)?;
+    let folder = folder.canonicalize().map_err(failed(&folder))?;
+    let _lock = lock(folder.join("lock")).await?;
+    let tree = folder.join("tree");
     if tree.is_dir() {
-        return tree.canonicalize().map_err(failed(&tree));
+        return Ok(tree);
     }
-    let partial = tar.with_extension("partial");
+    // Where versions before this folder had it.
+    let former = folder.with_extension("");
+    if former.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
+        std::fs::rename(&former, &tree).map_err(failed(&former))?;
+        return Ok(tree);
+    }
+    let partial = folder.join("partial");
     run("rm", isolation.as_root("rm").arg("-rf").arg(&partial)).await?;
     std::fs::create_dir(&partial).map_err(failed(&partial))?;
-    unpack(isolation, tar, &partial).await?;
+    unpack(isolation, tar, &partial, &folder).await?;
     std::fs::rename(&partial, &tree).map_err(failed(&tree))?;
-    tree.canonicalize().map_err(failed(&tree))
+    Ok(tree)
 }
 
-/// Unpacks a root file system, or lays the layers of an image archive over each other.
-async fn unpack(isolation: Isolation, tar: &Path, tree: &Path) -> Result<(), BaseImageError> {
-    let archive = tar.with_extension("layers");
+/// Unpacks a root file system, or lays the layers of an image archive over each other. `folder` is ours.
+async fn unpack(isolation: Isolation, tar: &Path, tree: &Path, folder: &Path) -> Result<(), BaseImageError> {
+    let archive = folder.join("layers");
     std::fs::create_dir_all(&archive).map_err(|source| BaseImageError::Cache { path: archive.clone(), source })?;
     // Of a root file system this unpacks nothing.
     let names = ["index.json", "manifest.json", "blobs", "*/layer.tar"];
@@ -141,7 +154,7 @@ async fn unpack(isolation: Isolation, tar: &Path, tree: &Path) -> Result<(), Bas
     let layers = oci::layers(&archive);
     let mut laid = Ok(());
     for layer in layers.iter().flatten() {
-        laid = oci::lay(isolation, layer, tree).await;
+        laid = oci::lay(isolation, layer, tree, &folder.join("layer")).await;
         if laid.is_err() {
             break;
         }

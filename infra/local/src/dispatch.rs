@@ -6,12 +6,14 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 
 use crate::api::{ApiError, Scope, UNKNOWN_CREDENTIALS};
+use crate::door::Door;
 use crate::endpoint::Endpoint;
 use crate::faults::{CallFacts, CallFault};
 use crate::request_limits::RequestLimits;
+use crate::secret::SHOWN;
 use crate::{admin, ebs, ec2, ids, ssm};
 
 /// A connection that is closed without an answer, because a fault says so or the request broke off.
@@ -44,11 +46,19 @@ impl From<Answer> for Reply {
 /// Answers one request.
 pub(crate) async fn handle(
     endpoint: Arc<Endpoint>,
+    door: Door,
     limits: RequestLimits,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, NoAnswer> {
     let (head, body) = request.into_parts();
+    if let Some(reason) = door.refusal(&head.headers) {
+        tracing::warn!(reason, "a request is refused");
+        return respond(Reply { status: 403, ..refuse(&head, &ApiError::new("AccessDenied", reason)) });
+    }
     let Some(body) = limits.read(body).await? else { return respond(too_large(&head)) };
+    if !knows_secret(&endpoint, &head, &body) {
+        return respond(unknown(&head));
+    }
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(route) = head.uri.path().strip_prefix("/_local/") {
         let answer = admin::handle(&endpoint, &head.method, route, &body).await;
@@ -57,6 +67,10 @@ pub(crate) async fn handle(
     let scope = Scope::of_request(header("authorization"), header("x-goldsmith-account"));
     let call = if ebs::is_path(head.uri.path()) {
         Call::Ebs(ebs::Request::read(&head, body))
+    } else if head.method != Method::POST {
+        // EC2 takes GET too, but no client of its own sends it, and a page's pictures and links do.
+        let error = ApiError::new("InvalidAction", "Calls are made by POST.");
+        return respond(Reply { status: 405, ..refuse(&head, &error) });
     } else {
         let denied_keys = header(DENIED_KEYS).unwrap_or_default();
         query_or_json(header("x-amz-target"), head.uri.query(), body, denied_keys)
@@ -64,20 +78,73 @@ pub(crate) async fn handle(
     respond(answer(&endpoint, &scope, &call).await?)
 }
 
+/// Whether it comes from somebody who knows the secret. Calls of AWS's are signed; what is not AWS's shows it, as the emulator
+/// does for calls that it hands on, whose own signatures it has verified.
+fn knows_secret(endpoint: &Endpoint, head: &Parts, body: &[u8]) -> bool {
+    let is_signed = || !matches!(Service::of(head), Service::Admin) && endpoint.secret.has_signed(head, body);
+    endpoint.secret.is_shown(head) || is_signed()
+}
+
+/// What a service answers to credentials that it does not know (common errors of AWS's APIs).
+fn unknown(head: &Parts) -> Reply {
+    let what = "sign with the secret access key that the endpoint has printed";
+    let error = match Service::of(head) {
+        Service::Ec2 => ApiError::new("AuthFailure", format!("{UNKNOWN_CREDENTIALS}: {what}")),
+        Service::Admin => {
+            ApiError::new("AccessDenied", format!("the header {SHOWN} has to show the endpoint's secret"))
+        }
+        Service::Ebs | Service::Ssm => {
+            let message = format!("The security token included in the request is invalid: {what}.");
+            ApiError::new("UnrecognizedClientException", message)
+        }
+    };
+    let reply = refuse(head, &error);
+    let status = if reply.status == 400 { 403 } else { reply.status };
+    Reply { status, ..reply }
+}
+
 /// What a service answers to a body that is too large (EC2 in public reports of Karpenter; common errors of AWS's APIs).
 fn too_large(head: &Parts) -> Reply {
-    let error = ApiError::new("RequestEntityTooLargeException", "The request entity is too large.");
-    if head.uri.path().starts_with("/_local/") {
-        return admin::refuse(&error).into();
+    let of_ec2 = "The request failed because the payload for the body of the request is too large.";
+    refuse(
+        head,
+        &match Service::of(head) {
+            Service::Ec2 => ApiError::new("InvalidInput", of_ec2),
+            _ => ApiError::new("RequestEntityTooLargeException", "The request entity is too large."),
+        },
+    )
+}
+
+/// Whose request it is, by its head.
+enum Service {
+    Admin,
+    Ebs,
+    Ssm,
+    Ec2,
+}
+
+impl Service {
+    fn of(head: &Parts) -> Self {
+        if head.uri.path().starts_with("/_local/") {
+            Service::Admin
+        } else if ebs::is_path(head.uri.path()) {
+            Service::Ebs
+        } else if head.headers.contains_key("x-amz-target") {
+            Service::Ssm
+        } else {
+            Service::Ec2
+        }
     }
-    if ebs::is_path(head.uri.path()) {
-        return ebs::refuse(error);
+}
+
+/// The answer to a request that is not carried out, as its service puts errors.
+fn refuse(head: &Parts, error: &ApiError) -> Reply {
+    match Service::of(head) {
+        Service::Admin => admin::refuse(error).into(),
+        Service::Ebs => ebs::refuse(error.clone()),
+        Service::Ssm => ssm::answer(Err(error.clone())).into(),
+        Service::Ec2 => ec2::answer(&ec2::Params::parse(None, &[]), Err(error.clone())).into(),
     }
-    if head.headers.contains_key("x-amz-target") {
-        return ssm::answer(Err(error)).into();
-    }
-    let message = "The request failed because the payload for the body of the request is too large.";
-    ec2::answer(&ec2::Params::parse(None, &[]), Err(ApiError::new("InvalidInput", message))).into()
 }
 
 /// Header with which the one who knows the caller's policies names the keys that these keep from it, by ARN.

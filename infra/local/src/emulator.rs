@@ -10,16 +10,16 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::api::{DEFAULT_ACCOUNT, Scope};
+use crate::secret::{self, Secret};
 
-/// The emulator's root credentials.
+/// Access key id of the emulator's root; an account's is the account's id. The secret of all is the endpoint's own.
 const ROOT_KEY: &str = "test";
-/// Secret of the root credentials, and of an account's (its key is the account id).
-const ROOT_SECRET: &str = "test";
 
-/// The emulator's address.
+/// The emulator's address, and what it knows us by.
 #[derive(Debug, Clone)]
 pub(crate) struct Emulator {
     host: String,
+    secret: Secret,
 }
 
 /// A call that got no answer, or a refusal.
@@ -44,9 +44,9 @@ impl EmulatorError {
 
 impl Emulator {
     /// From an address such as `http://127.0.0.1:4566`.
-    pub(crate) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str, secret: &Secret) -> Self {
         let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Emulator { host }
+        Emulator { host, secret: secret.clone() }
     }
 
     /// Its address.
@@ -107,13 +107,13 @@ impl Emulator {
             header("content-type", "application/x-amz-json-1.1"),
             header("host", &self.host),
             header("x-amz-target", target),
-            // Lets the launcher tell our calls from anybody else's: events of AWS's own sources, calls handed on.
-            header("x-goldsmith-local", "1"),
         ];
         let signable = Signable { method: "POST", path: "/", query: "", headers, payload: &sha256(&body) };
-        let keys = Keys { id: account, secret: ROOT_SECRET, session_token: None };
+        let keys = Keys { id: account, secret: self.secret.reveal(), session_token: None };
         let signed = sign(signable, keys, (&scope.region, service), Timestamp::now());
-        let request = signed.iter().fold(Request::post("/"), |request, (name, value)| request.header(name, value));
+        // Lets the launcher tell our calls from anybody else's: events of AWS's own sources, calls handed on.
+        let request = Request::post("/").header(secret::SHOWN, self.secret.reveal());
+        let request = signed.iter().fold(request, |request, (name, value)| request.header(name, value));
         request.body(Full::new(body))
     }
 }

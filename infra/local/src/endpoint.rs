@@ -13,6 +13,7 @@ use crate::emulator::Emulator;
 use crate::events::Event;
 use crate::faults::Faults;
 use crate::guest::{Guest, Host};
+use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::world::{Journal, World};
 
@@ -28,6 +29,8 @@ pub(crate) struct Endpoint {
     pub(crate) base_size: u64,
     settings: Mutex<Settings>,
     pub(crate) emulator: Option<Emulator>,
+    /// What callers must know.
+    pub(crate) secret: Secret,
     pub(crate) faults: Faults,
     /// Who puts a block of a snapshot in its place shares it; who counts blocks has it alone. One for all snapshots: counting
     /// takes moments, also of many blocks. Locked before the world.
@@ -74,6 +77,7 @@ pub(crate) struct Parts {
     pub(crate) base_size: u64,
     pub(crate) settings: Settings,
     pub(crate) emulator: Option<Emulator>,
+    pub(crate) secret: Secret,
     pub(crate) events: UnboundedSender<Event>,
 }
 
@@ -87,6 +91,7 @@ impl Endpoint {
             base_size: parts.base_size,
             settings: Mutex::new(parts.settings),
             emulator: parts.emulator,
+            secret: parts.secret,
             faults: Faults::new(),
             placing: RwLock::default(),
             events: parts.events,
@@ -182,6 +187,7 @@ impl Endpoint {
     pub(crate) fn in_folder(folder: &std::path::Path) -> Self {
         let base_image = folder.join("missing.tar");
         let options = crate::Options {
+            secret: Secret::random().expect("random bytes"),
             listen: ([127, 0, 0, 1], 0).into(),
             state_dir: folder.to_owned(),
             delays: crate::DelayProfile::Instant,
@@ -191,14 +197,16 @@ impl Endpoint {
             describe_lag: std::time::Duration::ZERO,
             registration_events: false,
         };
+        let host = Host::open(folder, &base_image, None).expect("a folder");
         let (journal, world) = Journal::open(folder).expect("a folder");
         Endpoint::new(Parts {
-            host: Host::open(folder, &base_image, None).expect("a folder"),
+            host,
             journal,
             world,
             base_size: 0,
             settings: Settings::from(&options),
             emulator: None,
+            secret: options.secret,
             events: tokio::sync::mpsc::unbounded_channel().0,
         })
     }

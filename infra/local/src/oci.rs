@@ -1,5 +1,6 @@
 //! OCI image archives (and those of `docker save`): which layers they have, and laying one over the other.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
@@ -7,6 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::base::{BaseImageError, run};
+use crate::guest::inside::is_below_folders;
 use crate::guest::isolation::Isolation;
 
 /// Start of a file name that says that a lower layer's file is gone.
@@ -33,17 +35,52 @@ pub(crate) fn layers(archive: &Path) -> Option<Vec<PathBuf>> {
     names.iter().all(inside).then(|| names.iter().map(|name| archive.join(name)).collect())
 }
 
-/// Lays a layer over a tree: first what it takes away, then what it brings.
-pub(crate) async fn lay(isolation: Isolation, layer: &Path, tree: &Path) -> Result<(), BaseImageError> {
+/// Puts what lies in one folder over what lies in another. Each folder comes before what is in it, and takes the place of a
+/// link, as in an overlay: none that a lower layer has left is followed.
+const OVER: &str = "from=$1 to=$2; set -- --xattrs '--xattrs-include=*' --numeric-owner
+read=$({ { tar -C \"$from\" \"$@\" -cf - .; echo $? >&3; } | tar -C \"$to\" \"$@\" -xpf - >&2; } 3>&1) && [ \"$read\" = 0 ]";
+
+/// Lays a layer over a tree: first what it takes away, then what it brings. `apart` is a folder that is not there. A layer is
+/// unpacked there first: unpacked over the tree, it would be written through the links of the layers below, which may lead
+/// anywhere on this machine. By those of its own archive tar lets nothing leave the folder.
+pub(crate) async fn lay(isolation: Isolation, layer: &Path, tree: &Path, apart: &Path) -> Result<(), BaseImageError> {
     let listed = Command::new("tar").arg("-tf").arg(layer).output();
     let listed = listed.map_err(|source| BaseImageError::Start { program: "tar", source })?;
-    for line in String::from_utf8_lossy(&listed.stdout).lines() {
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    for line in listed.lines() {
         for path in hidden_by(line, tree) {
             run("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(path)).await?;
         }
     }
-    let mut command = isolation.as_root("tar");
-    run("tar", command.arg("-C").arg(tree).args(flags(isolation)).arg("--exclude=.wh.*").arg("-xpf").arg(layer)).await
+    run("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(apart)).await?;
+    fs::create_dir(apart).map_err(|source| BaseImageError::Cache { path: apart.to_owned(), source })?;
+    let mut unpack = isolation.as_root("tar");
+    run("tar", unpack.arg("-C").arg(apart).args(flags(isolation)).arg("--exclude=.wh.*").arg("-xpf").arg(layer))
+        .await?;
+    for folder in implied_by(&listed) {
+        // The layer says nothing of it: it stays as it is.
+        let (below, above) = (tree.join(&folder), apart.join(&folder));
+        let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|facts| facts.is_dir());
+        if is_below_folders(tree, &folder.to_string_lossy()) && is_folder(&below) && is_folder(&above) {
+            for program in ["chown", "chmod"] {
+                run(program, isolation.as_root(program).arg("--reference").arg(&below).arg("--").arg(&above)).await?;
+            }
+        }
+    }
+    run("tar", isolation.as_root("sh").args(["-c", OVER, "sh"]).arg(apart).arg(tree)).await?;
+    run("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(apart)).await
+}
+
+/// Folders that the names in a layer need, and that it does not bring itself.
+fn implied_by(listed: &str) -> BTreeSet<PathBuf> {
+    let path =
+        |name: &str| -> PathBuf { Path::new(name).components().filter(|part| *part != Component::CurDir).collect() };
+    let brought: BTreeSet<PathBuf> = listed.lines().filter(|name| name.ends_with('/')).map(path).collect();
+    let needed: BTreeSet<PathBuf> = listed
+        .lines()
+        .flat_map(|name| path(name).ancestors().skip(1).map(Path::to_owned).collect::<Vec<_>>())
+        .collect();
+    needed.difference(&brought).cloned().collect()
 }
 
 /// What of the tree a name in a layer hides. A link in the tree leads nowhere outside.
@@ -75,6 +112,8 @@ pub(crate) fn flags(isolation: Isolation) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::{Path, PathBuf};
     use std::process::Command;
 
     use super::{lay, layers};
@@ -114,11 +153,78 @@ mod tests {
         let tree = folder.path().canonicalize().unwrap().join("tree");
         fs::create_dir(&tree).unwrap();
         for layer in layers(folder.path()).unwrap() {
-            lay(Isolation::Chroot, &layer, &tree).await.unwrap();
+            lay(Isolation::Chroot, &layer, &tree, &folder.path().join("layer")).await.unwrap();
         }
         let there = |name: &str| tree.join(name).exists();
         assert!(there("etc/kept") && there("opt/old/b"));
         assert!(!there("etc/gone") && !there("opt/old/a") && !there("etc/.wh.gone"));
+    }
+
+    /// A layer, as a tool writes one: an archive of these files, made of their own names alone.
+    fn layer(folder: &Path, name: &str, make: impl FnOnce(&Path), members: &[&str]) -> PathBuf {
+        let (root, layer) = (folder.join(format!("{name}-root")), folder.join(name));
+        fs::create_dir(&root).unwrap();
+        make(&root);
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(&root).arg("--no-recursion").arg("-cf").arg(&layer).args(members);
+        assert!(tar.status().unwrap().success());
+        layer
+    }
+
+    fn file_in(root: &Path, path: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "layer").unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_layer_is_written_through_the_links_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().canonicalize().unwrap();
+        let (outside, tree) = (at.join("outside"), at.join("tree"));
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("file"), "host").unwrap();
+        fs::create_dir(&tree).unwrap();
+        let links = |root: &Path| {
+            symlink(&outside, root.join("absolute")).unwrap();
+            symlink("../outside", root.join("up")).unwrap();
+            symlink(outside.join("file"), root.join("file")).unwrap();
+        };
+        let lower = layer(&at, "lower", links, &["absolute", "up", "file"]);
+        let files = |root: &Path| {
+            for path in ["absolute/file", "absolute/new", "up/new", "file"] {
+                file_in(root, path);
+            }
+            symlink("absolute", root.join("by")).unwrap();
+        };
+        let members = ["absolute/file", "absolute/new", "up/new", "file", "by"];
+        let upper = layer(&at, "upper", files, &members);
+        // What goes through a link of its own archive to one of the layer below.
+        let through = layer(&at, "through", |root| file_in(root, "by/new"), &["by/new"]);
+        for layer in [lower, upper, through] {
+            lay(Isolation::Chroot, &layer, &tree, &at.join("layer")).await.unwrap();
+        }
+        assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "host");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        for path in ["absolute/file", "absolute/new", "up/new", "file", "by/new"] {
+            assert_eq!(fs::read_to_string(tree.join(path)).unwrap(), "layer", "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_a_layer_only_passes_through_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (at, tree) = (folder.path().canonicalize().unwrap(), folder.path().canonicalize().unwrap().join("tree"));
+        fs::create_dir_all(tree.join("root/.ssh")).unwrap();
+        for path in ["", "root", "root/.ssh"] {
+            fs::set_permissions(tree.join(path), PermissionsExt::from_mode(0o710)).unwrap();
+        }
+        let upper = layer(&at, "upper", |root| file_in(root, "root/.ssh/key"), &["root/.ssh/key"]);
+        lay(Isolation::Chroot, &upper, &tree, &at.join("layer")).await.unwrap();
+        for path in ["", "root", "root/.ssh"] {
+            assert_eq!(fs::metadata(tree.join(path)).unwrap().permissions().mode() & 0o7777, 0o710, "{path}");
+        }
+        assert!(tree.join("root/.ssh/key").is_file());
     }
 
     #[test]

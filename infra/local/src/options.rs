@@ -6,6 +6,7 @@ use std::time::Duration;
 
 pub use crate::delays::DelayProfile;
 use crate::guest::isolation::Isolation;
+use crate::secret::Secret;
 
 /// Longest lag of describe calls.
 pub const LONGEST_LAG: Duration = Duration::from_secs(5);
@@ -13,6 +14,8 @@ pub const LONGEST_LAG: Duration = Duration::from_secs(5);
 /// How an endpoint is set up.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// What callers must know. They sign with it, under any access key id.
+    pub secret: Secret,
     /// Where to listen; port 0 takes a free one, see [`crate::Server::address`].
     pub listen: SocketAddr,
     /// Folder for what exists and for disks and images; made when missing. An endpoint that is started on the folder of

@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::api::DEFAULT_REGION;
+use crate::door::Door;
 use crate::emulator::Emulator;
 use crate::endpoint::{Endpoint, Parts};
 use crate::guest::{GuestError, Host};
@@ -81,9 +82,8 @@ pub struct Server {
     postman: (oneshot::Sender<()>, JoinHandle<()>),
 }
 
-/// Runs an endpoint until SIGTERM or SIGINT. Once it answers, prints on standard output `listening on ADDRESS`, its URL, how
-/// instances run, and the source images. When
-/// this returns, every process of every instance has ended and no mount is left; disks and images stay.
+/// Runs an endpoint until SIGTERM or SIGINT. Once it answers, prints on standard output `listening on ADDRESS`, its URL, the
+/// secret key, how instances run, and the source images. When this returns, every process of every instance has ended and no mount is left; disks and images stay.
 pub async fn serve(options: Options) -> Result<(), Error> {
     let listen = |source| Error::Signal { source };
     let mut terminate = signal(SignalKind::terminate()).map_err(listen)?;
@@ -113,7 +113,8 @@ impl Server {
             world,
             base_size: std::fs::metadata(&options.base_image).map_or(0, |facts| facts.len()),
             settings: Settings::from(&options),
-            emulator: options.events_url.as_deref().map(Emulator::new),
+            emulator: options.events_url.as_deref().map(|url| Emulator::new(url, &options.secret)),
+            secret: options.secret,
             events,
         }));
         resume::tidy(&endpoint)?;
@@ -133,8 +134,9 @@ impl Server {
         let region = std::env::var("AWS_REGION").unwrap_or_else(|_| DEFAULT_REGION.to_owned());
         let mut world = self.endpoint.world();
         format!(
-            "listening on {address}\nURL: http://{address}\nInstances: {}\nSource image in {region}: {}\nThe same without the SSM \
+            "listening on {address}\nURL: http://{address}\nSecret access key: {}\nInstances: {}\nSource image in {region}: {}\nThe same without the SSM \
              agent: {}",
+            self.endpoint.secret.reveal(),
             self.endpoint.host.abilities(),
             world.newest_variant(&region, Variant::Agent),
             world.newest_variant(&region, Variant::NoAgent),
@@ -150,6 +152,7 @@ impl Server {
     /// Answers requests until `told` is ready, then ends all processes. What exists stays on disk for the next endpoint.
     pub async fn run(self, told: impl Future<Output = ()>) {
         tokio::pin!(told);
+        let door = Door::at(self.address);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -157,7 +160,7 @@ impl Server {
                 Some(_) = connections.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(serve_connection(self.endpoint.clone(), self.limits, stream));
+                        connections.spawn(serve_connection(self.endpoint.clone(), door, self.limits, stream));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "a connection is lost");
@@ -181,10 +184,10 @@ impl Server {
     }
 }
 
-async fn serve_connection(endpoint: Arc<Endpoint>, limits: RequestLimits, stream: tokio::net::TcpStream) {
+async fn serve_connection(endpoint: Arc<Endpoint>, door: Door, limits: RequestLimits, stream: tokio::net::TcpStream) {
     // Small answers on kept connections: waiting to fill a packet would cost 40 ms each.
     stream.set_nodelay(true).ok();
-    let service = service_fn(|request| dispatch::handle(endpoint.clone(), limits, request));
+    let service = service_fn(|request| dispatch::handle(endpoint.clone(), door, limits, request));
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
     if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {

@@ -1,4 +1,5 @@
-//! What root in an instance of root's cannot do to the machine. Everything that is tried would change nothing if it worked.
+//! What an instance cannot do to what is around it: root's to the machine, and any to the endpoint. Everything that is tried
+//! would change nothing if it worked.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
@@ -43,4 +44,40 @@ async fn the_machine_cannot_be_set_from_inside() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_without_systemd_nspawn() {
     again(Rights::RootWithoutNspawn, "namespaces", &["the_machine_cannot"]).await;
+}
+
+/// Calls of who knows the endpoint's address, and all that is published; what each is answered.
+const CALLS: &str = "code() { curl --silent --output /dev/null --write-out '%{http_code} ' \"$@\"; }
+code $1/_local/inventory
+code --header 'x-goldsmith-local: 1' $1/_local/inventory
+code --data '' $1/_local/faults/release
+code --data Action=DescribeInstances $1/
+scope='Credential=test/20261128/eu-west-1/ec2/aws4_request, SignedHeaders=host, Signature=0'
+code --header \"authorization: AWS4-HMAC-SHA256 $scope\" --data Action=DescribeInstances $1/
+code --user 000000000000:guessed --aws-sigv4 aws:amz:eu-west-1:ec2 --data Action=DescribeInstances $1/
+code --user 000000000000:test --aws-sigv4 aws:amz:eu-west-1:ec2 --data 'Action=DescribeInstances&Version=2016-11-15' $1/
+code --header 'host: page.example' $AWS_EC2_METADATA_SERVICE_ENDPOINT/latest/meta-data/";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_instance_can_know_does_not_let_it_call_the_endpoint() {
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    let said = run(client, &instance, &format!("set -- {}\n{CALLS}", client.url())).await;
+    // The last but one has been told the secret.
+    assert_eq!(said["StandardOutputContent"], "403 403 403 401 401 401 200 403 ", "{said}");
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_in_any_other_isolation() {
+    for (rights, isolation) in [
+        (Rights::RootWithoutNspawn, "namespaces"),
+        (Rights::UserWithRange, "user-namespace"),
+        (Rights::User, "single-uid"),
+        (Rights::StrictContainer, "chroot"),
+    ] {
+        again(rights, isolation, &["what_an_instance_can_know"]).await;
+    }
 }

@@ -340,6 +340,80 @@ async fn one_endpoint_at_a_time_uses_a_state_folder() {
     endpoint.stop().await;
 }
 
+/// What a page in a browser of this machine's user can send, or has sent for it: heads of requests, by POST.
+const OF_PAGES: [&str; 5] = [
+    "origin: https://page.example\r\n",
+    "origin: null\r\n",
+    "sec-fetch-site: cross-site\r\n",
+    "sec-fetch-site: same-site\r\n",
+    "host: page.example\r\n",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_in_a_browser_drives_or_reads_it() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let form = format!("Action=RunInstances&ImageId={}&InstanceType=t3.small&MinCount=1&MaxCount=1", source(client));
+    let before = client.admin("GET", "inventory", &json!(null));
+    let by_get = client.send("GET", &format!("/?{form}"), "ec2", "", "").unwrap();
+    assert_eq!(by_get.status, 405);
+    for head in OF_PAGES {
+        for (method, path, target, body) in [
+            ("POST", "/", "", form.as_str()),
+            ("POST", "/", "x-amz-target: AmazonSSM.PutParameter\r\n", "{}"),
+            ("GET", "/snapshots/snap-0123456789abcdef0/blocks", "", ""),
+            ("GET", "/_local/inventory", "", ""),
+            ("POST", "/_local/reset", "", ""),
+            ("OPTIONS", "/", "access-control-request-method: POST\r\n", ""),
+        ] {
+            let answer = client.send(method, path, "ec2", &format!("{head}{target}"), body).unwrap();
+            assert_eq!(answer.status, 403, "{method} {path} {head}: {}", answer.body);
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+    }
+    assert_eq!(client.admin("GET", "inventory", &json!(null)), before);
+    assert_eq!(client.send("POST", "/", "ec2", "", &form).unwrap().status, 200);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_know_the_secret_neither_drives_nor_reads_it() {
+    let endpoint = endpoint().await;
+    let client = endpoint.client;
+    let form = format!("Action=RunInstances&ImageId={}&InstanceType=t3.small&MinCount=1&MaxCount=1", source(client));
+    let before = client.admin("GET", "inventory", &json!(null));
+    // The test client's own signature is none.
+    for head in ["x-goldsmith-local: \r\n", "x-goldsmith-local: 1\r\n", "x-goldsmith-local: tes\r\n"] {
+        for (method, path, target, body, status, code) in [
+            ("POST", "/", "", form.as_str(), 401, "AuthFailure"),
+            ("POST", "/", "x-amz-target: AmazonSSM.SendCommand\r\n", "{}", 403, "UnrecognizedClientException"),
+            ("GET", "/snapshots/snap-0123456789abcdef0/blocks", "", "", 403, ""),
+            ("GET", "/_local/inventory", "", "", 403, "x-goldsmith-local"),
+            ("POST", "/_local/reset", "", "", 403, "x-goldsmith-local"),
+        ] {
+            let answer = client.send(method, path, "ec2", &format!("{head}{target}"), body).unwrap();
+            assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
+            assert!(answer.body.contains(code), "{}", answer.body);
+        }
+    }
+    assert_eq!(client.admin("GET", "inventory", &json!(null)), before);
+    endpoint.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_with_somebody_elses_files_is_refused_and_nothing_in_it_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let precious = folder.path().join("layers/precious");
+    std::fs::create_dir_all(precious.parent().unwrap()).unwrap();
+    std::fs::write(&precious, "model").unwrap();
+    let refused = common::bind(folder.path()).await.unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("is not empty and no folder of the local EC2"), "{why}");
+    assert!(goldsmith_local::remove_state(folder.path()).is_err());
+    assert_eq!(std::fs::read_to_string(precious).unwrap(), "model");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_can_be_made_to_fail() {
     let endpoint = endpoint().await;

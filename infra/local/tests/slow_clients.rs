@@ -19,13 +19,13 @@ async fn endpoint(head: Duration, body: Duration) -> TestEndpoint {
     TestEndpoint::start_limited(RequestLimits { head, body, bytes: 1000 }).await
 }
 
-/// What comes after these bytes until the endpoint closes the connection, which it must.
+/// What comes after these bytes, in which the host is filled in, until the endpoint closes the connection, which it must.
 async fn said_to(client: Client, bytes: &'static str) -> String {
     let address: SocketAddr = client.url().trim_start_matches("http://").parse().unwrap();
     let talk = move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-        stream.write_all(bytes.as_bytes()).unwrap();
+        stream.write_all(bytes.replace("{host}", &address.to_string()).as_bytes()).unwrap();
         let mut said = String::new();
         stream.read_to_string(&mut said).unwrap();
         said
@@ -36,7 +36,7 @@ async fn said_to(client: Client, bytes: &'static str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_head_is_not_waited_for_for_ever() {
     let endpoint = endpoint(SOON, NEVER).await;
-    let said = said_to(endpoint.client, "POST / HTTP/1.1\r\nhost: local\r\ncontent-le").await;
+    let said = said_to(endpoint.client, "POST / HTTP/1.1\r\nhost: {host}\r\ncontent-le").await;
     assert!(!said.contains("200 OK"), "{said}");
     assert_eq!(said_to(endpoint.client, "").await, "", "nor is a connection without a request");
     assert_eq!(endpoint.client.ec2("DescribeVpcs", &[]).status, 200);
@@ -46,7 +46,7 @@ async fn half_a_head_is_not_waited_for_for_ever() {
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_body_is_not_waited_for_for_ever() {
     let endpoint = endpoint(NEVER, SOON).await;
-    let head = "POST / HTTP/1.1\r\nhost: local\r\ncontent-length: 500\r\n\r\nAction=Desc";
+    let head = "POST / HTTP/1.1\r\nhost: {host}\r\ncontent-length: 500\r\n\r\nAction=Desc";
     assert_eq!(said_to(endpoint.client, head).await, "");
     assert_eq!(endpoint.client.ec2("DescribeVpcs", &[]).status, 200);
     endpoint.end().await;

@@ -53,16 +53,46 @@ pub fn sign(
     let names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
     let names = names.join(";");
     let scope = format!("{date}/{region}/{service}/aws4_request");
-    let text = format!("{ALGORITHM}\n{time}\n{scope}\n{}", sha256(canonical(&request, &names).as_bytes()));
-    let secret = format!("AWS4{}", keys.secret);
-    let key = [date, region, service, "aws4_request"]
-        .iter()
-        .fold(secret.into_bytes(), |key, part| mac(&key, part.as_bytes()));
-    let signature = hex(&mac(&key, text.as_bytes()));
+    let signature = hex(&signature(&canonical(&request, &names), &time, &scope, keys.secret));
     let id = keys.id;
     let authorization = format!("{ALGORITHM} Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
     request.headers.push(("authorization".to_owned(), authorization));
     request.headers
+}
+
+/// Whether a request is signed with a secret key, whatever access key id stands beside it. Its headers are all that it came with,
+/// the values of one name joined by commas and without superfluous spaces. How long ago it was signed does not count: clocks
+/// of programs under test stand still.
+#[must_use]
+pub fn is_signed_with(request: &Signable<'_>, secret: &str) -> bool {
+    let header = |name: &str| request.headers.iter().find(|(known, _)| known == name);
+    let signed_as = || {
+        let (_, authorization) = header("authorization")?;
+        let fields = authorization.strip_prefix(ALGORITHM)?.split(',').map(str::trim);
+        let field = |name: &str| fields.clone().find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+        let (id, scope) = field("Credential")?.split_once('/')?;
+        let parts: Vec<&str> = scope.split('/').collect();
+        let [date, _, _, "aws4_request"] = parts[..] else { return None };
+        let (_, time) = header("x-amz-date").filter(|(_, time)| !id.is_empty() && time.starts_with(date))?;
+        let names = field("SignedHeaders")?;
+        let headers: Option<Vec<_>> = names.split(';').map(|name| header(name).cloned()).collect();
+        let headers = headers.filter(|headers| headers.iter().any(|(name, _)| name == "host"))?;
+        let canonical = canonical(&Signable { headers, ..*request }, names);
+        Some((signature(&canonical, time, scope, secret), field("Signature")?))
+    };
+    signed_as().is_some_and(|(own, given)| {
+        // All of it is compared, so that how long that takes tells nothing.
+        let own = hex(&own);
+        own.len() == given.len() && own.bytes().zip(given.bytes()).fold(0, |found, (a, b)| found | (a ^ b)) == 0
+    })
+}
+
+/// The signature of a canonical request; `scope` is `DATE/REGION/SERVICE/aws4_request`.
+fn signature(canonical: &str, time: &str, scope: &str, secret: &str) -> Vec<u8> {
+    let text = format!("{ALGORITHM}\n{time}\n{scope}\n{}", sha256(canonical.as_bytes()));
+    let secret = format!("AWS4{secret}").into_bytes();
+    let key = scope.split('/').fold(secret, |key, part| mac(&key, part.as_bytes()));
+    mac(&key, text.as_bytes())
 }
 
 fn canonical(request: &Signable<'_>, names: &str) -> String {
@@ -102,7 +132,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Keys, Signable, encode, sha256, sign};
+    use super::{Keys, Signable, encode, is_signed_with, sha256, sign};
 
     /// The published example of a signed GET of an S3 object.
     #[test]
@@ -126,6 +156,41 @@ mod tests {
                         SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, \
                         Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41";
         assert_eq!(headers.last().unwrap().1, expected);
+    }
+
+    #[test]
+    fn only_what_is_signed_with_the_secret_is_taken_for_it() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let payload = sha256(b"Action=DescribeVpcs");
+        let request = |headers| Signable { method: "POST", path: "/", query: "a=b", headers, payload: &payload };
+        let unsigned = vec![header("host", "127.0.0.1:4580")];
+        let keys = Keys { id: "000000000000", secret: "right", session_token: None };
+        let signed =
+            sign(request(unsigned.clone()), keys, ("eu-west-1", "ec2"), "2026-11-28T08:00:00Z".parse().unwrap());
+        assert!(is_signed_with(&request(signed.clone()), "right"));
+        assert!(!is_signed_with(&request(signed.clone()), "wrong"));
+        assert!(!is_signed_with(&request(unsigned), "right"));
+        let others = [
+            Signable { method: "PUT", ..request(signed.clone()) },
+            Signable { path: "/other", ..request(signed.clone()) },
+            Signable { query: "a=c", ..request(signed.clone()) },
+            Signable { payload: "other", ..request(signed.clone()) },
+        ];
+        assert!(others.iter().all(|other| !is_signed_with(other, "right")));
+        for (name, from, to) in [
+            ("host", "127.0.0.1", "192.0.2.1"),
+            ("x-amz-date", "2026", "2025"),
+            ("authorization", "host;", ""),
+            ("authorization", "/ec2/", "/ssm/"),
+            ("authorization", "AWS4-HMAC-SHA256", "AWS"),
+            ("authorization", "000000000000/", "/"),
+        ] {
+            let mut changed = signed.clone();
+            let value = &mut changed.iter_mut().find(|(known, _)| known == name).unwrap().1;
+            assert!(value.contains(from), "{value}");
+            *value = value.replace(from, to);
+            assert!(!is_signed_with(&request(changed), "right"), "{name}: {from}");
+        }
     }
 
     #[test]

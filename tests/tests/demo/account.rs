@@ -125,7 +125,8 @@ impl Account {
         let stack = fs::read_to_string(self.home().join(STACK).join("stack.json")).unwrap();
         let stack: Value = serde_json::from_str(&stack).unwrap();
         let url = format!("{}/_local/inventory", stack["ec2Url"].as_str().unwrap());
-        serde_json::from_str(&ureq::get(url).call().unwrap().body_mut().read_to_string().unwrap()).unwrap()
+        let inventory = ureq::get(url).header("x-goldsmith-local", stack["secret"].as_str().unwrap());
+        serde_json::from_str(&inventory.call().unwrap().body_mut().read_to_string().unwrap()).unwrap()
     }
 
     /// Ids of all instances that there were since the stack was started.

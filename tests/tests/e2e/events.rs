@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::stack::Stack;
+use crate::stack::{SHOWN, Stack};
 
 /// How an event arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Stack {
 
     /// A new release of the source image; its AMI in the home Region.
     pub(crate) fn release_source(&self) -> String {
-        let mut answer = ureq::post(self.admin("release-image")).send("").unwrap();
+        let mut answer = ureq::post(self.admin("release-image")).header(SHOWN, self.secret()).send("").unwrap();
         let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
         answer["images"]["eu-west-1"].as_str().unwrap().to_owned()
     }

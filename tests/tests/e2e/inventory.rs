@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::stack::Stack;
+use crate::stack::{SHOWN, Stack};
 
 /// A resource.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -53,7 +53,13 @@ impl Stack {
 
     /// Everything but the source images.
     pub(crate) fn inventory(&self) -> Inventory {
-        let text = ureq::get(self.admin("inventory")).call().unwrap().body_mut().read_to_string().unwrap();
+        let text = ureq::get(self.admin("inventory"))
+            .header(SHOWN, self.secret())
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_to_string()
+            .unwrap();
         let mut all: Inventory = serde_json::from_str(&text).unwrap();
         all.images.retain(|one| !one.source);
         all.snapshots.retain(|one| !one.source);
@@ -62,16 +68,16 @@ impl Stack {
 
     /// Arms faults.
     pub(crate) fn arm(&self, faults: &Value) {
-        ureq::post(self.admin("faults")).send(faults.to_string()).unwrap();
+        ureq::post(self.admin("faults")).header(SHOWN, self.secret()).send(faults.to_string()).unwrap();
     }
 
     /// Changes settings of the endpoint.
     pub(crate) fn set(&self, settings: &Value) {
-        ureq::post(self.admin("settings")).send(settings.to_string()).unwrap();
+        ureq::post(self.admin("settings")).header(SHOWN, self.secret()).send(settings.to_string()).unwrap();
     }
 
     /// Disarms all faults and lets held answers go.
     pub(crate) fn disarm(&self) {
-        ureq::delete(self.admin("faults")).call().unwrap();
+        ureq::delete(self.admin("faults")).header(SHOWN, self.secret()).call().unwrap();
     }
 }

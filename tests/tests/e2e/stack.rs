@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use goldsmith_cloud::aws::{LambdaFunctions, SdkConfig, StepFunctions, sdk_config, with_keys};
 use goldsmith_cloud::{Execution, ExecutionStatus, Executions as _, Functions as _, Started};
+use goldsmith_sigv4::{Signable, sha256, sign};
 use goldsmith_store::{DynamoTable, ImageRecord, Store};
 use goldsmith_tests::suite;
 use serde_json::Value;
@@ -15,6 +16,8 @@ use tokio::runtime::Runtime;
 
 use crate::people::{Keys, People};
 
+/// Header that shows the stack's secret.
+pub(crate) const SHOWN: &str = "x-goldsmith-local";
 /// How long anything may take before the suite gives up on it.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The AWS CLI that cases call.
@@ -177,12 +180,20 @@ impl Stack {
     /// Asks the emulator for a session of a role as the EC2 endpoint does; the status of its answer.
     pub(crate) fn assume_as_the_endpoint_does(&self, role: &str) -> u16 {
         let text = |key: &str| self.0.description[key].as_str().unwrap();
-        let scope = format!("AWS4-HMAC-SHA256 Credential={}/20261124/eu-west-1/sts/aws4_request", text("accessKey"));
-        let call = ureq::post(text("endpointUrl")).header("content-type", "application/x-amz-json-1.1");
-        let call = call.header("x-amz-target", "AWSSecurityTokenServiceV20110615.AssumeRole");
-        let call = call.header("authorization", scope).header("x-goldsmith-local", "1");
-        let call = call.config().http_status_as_error(false).build();
         let body = serde_json::json!({"RoleArn": role, "RoleSessionName": "e2e"}).to_string();
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = vec![
+            header("content-type", "application/x-amz-json-1.1"),
+            header("host", text("endpointUrl").trim_start_matches("http://")),
+            header("x-amz-target", "AWSSecurityTokenServiceV20110615.AssumeRole"),
+        ];
+        let payload = sha256(body.as_bytes());
+        let request = Signable { method: "POST", path: "/", query: "", headers, payload: &payload };
+        let keys = goldsmith_sigv4::Keys { id: text("accessKey"), secret: text("secretKey"), session_token: None };
+        let signed = sign(request, keys, (text("region"), "sts"), jiff::Timestamp::now());
+        let call = ureq::post(text("endpointUrl")).header(SHOWN, self.secret());
+        let call = signed.iter().fold(call, |call, (name, value)| call.header(name, value));
+        let call = call.config().http_status_as_error(false).build();
         call.send(body).unwrap().status().as_u16()
     }
 
@@ -255,6 +266,11 @@ impl Stack {
     /// Admin routes of the EC2 endpoint.
     pub(crate) fn admin(&self, route: &str) -> String {
         format!("{}/_local/{route}", self.0.description["ec2Url"].as_str().unwrap())
+    }
+
+    /// What the admin routes' callers show in the header [`SHOWN`].
+    pub(crate) fn secret(&self) -> &str {
+        self.0.description["secret"].as_str().unwrap()
     }
 
     fn executions(&self) -> StepFunctions {

@@ -14,6 +14,8 @@ use aws_sdk_ssm::operation::send_command::builders::SendCommandFluentBuilder;
 use aws_sdk_ssm::types::{CommandInvocationStatus, InstanceInformationStringFilter, PingStatus};
 use goldsmith_cloud::aws::{SdkConfig, with_keys};
 
+/// What the suite's endpoint is started with, for its callers to sign with.
+pub(crate) const SECRET: &str = "a-secret-of-the-suite";
 /// How long a waiter may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two looks at what the SDK has no waiter for.
@@ -34,7 +36,7 @@ pub(crate) struct Aws {
 impl Aws {
     /// The account is the access key.
     pub(crate) fn new(config: &SdkConfig, account: &str, region: &str) -> Self {
-        let config = with_keys(config, account, "secret").to_builder().region(Region::new(region.to_owned())).build();
+        let config = with_keys(config, account, SECRET).to_builder().region(Region::new(region.to_owned())).build();
         Aws {
             ec2: aws_sdk_ec2::Client::new(&config),
             ssm: aws_sdk_ssm::Client::new(&config),

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::caller::Aws;
+use crate::caller::{Aws, SECRET};
 use crate::hasty::Hasty;
 
 /// Region of the cases that need only one.
@@ -42,7 +42,7 @@ impl Local {
         let state = tempfile::tempdir().unwrap();
         let mut command = Command::new(goldsmith());
         command.args(["local", "ec2", "--listen", "127.0.0.1:0", "--delays", "instant", "--describe-lag", "0"]);
-        command.arg("--state").arg(state.path()).env("AWS_REGION", REGION);
+        command.arg("--state").arg(state.path()).env("AWS_REGION", REGION).env("GOLDSMITH_LOCAL_SECRET_KEY", SECRET);
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = Process(command.spawn().expect("goldsmith is built"));
         let mut output = BufReader::new(process.0.stdout.take().unwrap());
@@ -93,7 +93,7 @@ impl Local {
     /// Posts to an admin route.
     pub(crate) fn post(&self, route: &str, body: &Value) -> Result<(), ureq::Error> {
         let url = format!("{}/_local/{route}", self.0.greeting["URL"]);
-        ureq::post(&url).send(&body.to_string()).map(drop)
+        ureq::post(&url).header("x-goldsmith-local", SECRET).send(&body.to_string()).map(drop)
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {

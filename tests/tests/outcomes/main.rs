@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "what helps a test may fail the test")]
 
 mod cases;
+mod door;
 mod model;
 mod stack;
 mod table;

@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 const STACK: &str = "outcomes";
 const REGION: &str = "eu-west-1";
+/// What callers must know.
+pub(crate) const SECRET: &str = "a-secret-of-the-suite";
 /// Pauses between retries, as a part of what the definition says.
 const PACE: f64 = 0.001;
 const START: Duration = Duration::from_secs(60);
@@ -29,7 +31,24 @@ pub(crate) struct Stack {
 impl Stack {
     /// Starts and deploys.
     pub(crate) fn up() -> Self {
+        let stack = Self::start();
+        let zip = stack.package(&python());
+        let mut deploy = Command::new(suite::goldsmith());
+        deploy.args(["deploy", "--yes", "--stack", STACK, "--endpoint-url", &stack.endpoint, "--region", REGION]);
+        deploy.args(["--parameter", "Examples=no"]).arg("--package").arg(zip);
+        deploy.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", SECRET);
+        assert!(deploy.status().expect("the deployment starts").success(), "the deployment failed");
+        let pace = format!(r#"{{"stepfunctions._SFN_WAIT_SCALE": {PACE}}}"#);
+        let config = ureq::post(format!("{}/_ministack/config", stack.endpoint)).header("x-goldsmith-local", SECRET);
+        config.send(pace).expect("the pace is set");
+        stack
+    }
+
+    /// Starts the emulator alone.
+    pub(crate) fn start() -> Self {
         let (folder, python) = (tempfile::tempdir().expect("a folder"), python());
+        let secret = folder.path().join("secret");
+        fs::write(&secret, SECRET).expect("the secret is written");
         let ec2 = agreeable_endpoint();
         let port = free_port();
         let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra");
@@ -39,24 +58,23 @@ impl Stack {
         command
             .args(["--parent", &std::process::id().to_string()])
             .arg("--directory")
-            .arg(folder.path().join("emulator"));
+            .arg(folder.path().join("emulator"))
+            .arg("--secret-file")
+            .arg(secret);
         let emulator = command.spawn().expect("the emulator starts");
         let stack = Self { emulator, endpoint: format!("http://127.0.0.1:{port}"), _folder: folder };
         stack.wait();
-        let zip = stack.package(&python);
-        let mut deploy = Command::new(suite::goldsmith());
-        deploy.args(["deploy", "--yes", "--stack", STACK, "--endpoint-url", &stack.endpoint, "--region", REGION]);
-        deploy.args(["--parameter", "Examples=no"]).arg("--package").arg(zip);
-        deploy.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        assert!(deploy.status().expect("the deployment starts").success(), "the deployment failed");
-        let pace = format!(r#"{{"stepfunctions._SFN_WAIT_SCALE": {PACE}}}"#);
-        ureq::post(format!("{}/_ministack/config", stack.endpoint)).send(pace).expect("the pace is set");
         stack
+    }
+
+    /// Where it answers, without the scheme.
+    pub(crate) fn host(&self) -> &str {
+        self.endpoint.trim_start_matches("http://")
     }
 
     /// Clients' configuration.
     pub(crate) async fn sdk(&self) -> SdkConfig {
-        with_keys(&sdk_config(None, Some(REGION), Some(&self.endpoint)).await, "test", "test")
+        with_keys(&sdk_config(None, Some(REGION), Some(&self.endpoint)).await, "test", SECRET)
     }
 
     /// ARN of the state machine.
@@ -66,7 +84,11 @@ impl Stack {
 
     fn wait(&self) {
         let began = Instant::now();
-        while ureq::get(format!("{}/_ministack/health", self.endpoint)).call().is_err() {
+        let looks = || {
+            let health = ureq::get(format!("{}/_ministack/health", self.endpoint));
+            health.header("x-goldsmith-local", SECRET).call()
+        };
+        while looks().is_err() {
             assert!(began.elapsed() < START, "the emulator does not answer");
             std::thread::sleep(Duration::from_millis(50));
         }

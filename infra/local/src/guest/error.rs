@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::base::BaseImageError;
+use crate::own::FolderError;
 
 /// A disk, boot or file of an instance that did not work.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub(crate) enum GuestError {
     /// A file or folder on the host.
     #[error("cannot prepare {path}")]
     Prepare { path: PathBuf, source: io::Error },
+    /// The state folder is somebody else's.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The base image.
     #[error("there is no base image")]
     Base { source: BaseImageError },

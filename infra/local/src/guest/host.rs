@@ -14,6 +14,7 @@ use super::probe::{Abilities, requirements, requirements_of, requirements_over_h
 use super::{Guest, Power, boot, flags, groups, inotify, processes};
 use crate::ebs::store::Store;
 use crate::metadata::Service;
+use crate::own::{FolderError, is_ours, own_folder};
 use crate::{base, ids};
 
 /// This machine's own files as a base image.
@@ -32,7 +33,7 @@ impl Host {
     /// Ends what an endpoint that was killed left in the folder, and tries what this machine can do. Disks and layers of
     /// an earlier endpoint stay until [`Host::keep_only`].
     pub(crate) fn open(dir: &Path, base_tar: &Path, wanted: Option<Isolation>) -> Result<Self, GuestError> {
-        std::fs::create_dir_all(dir).map_err(GuestError::prepare(dir))?;
+        own_folder(dir)?;
         let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
         let lock = lock(&dir)?;
         processes::end_left(&dir);
@@ -209,8 +210,11 @@ fn remove_groups(folder: &Path) {
 }
 
 /// Removes an endpoint's state folder, also what of it belongs to ids that only its instances have. The endpoint must have
-/// ended.
+/// ended. Another folder stays.
 pub fn remove_state(folder: &Path) -> std::io::Result<()> {
+    if !is_ours(folder)? {
+        return Err(std::io::Error::other(FolderError::Foreign { path: folder.to_owned() }));
+    }
     remove_groups(folder);
     let way: Option<Way> =
         std::fs::read(folder.join("way.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());

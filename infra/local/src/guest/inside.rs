@@ -22,7 +22,7 @@ pub(super) fn own_folder(tree: &Path, path: &str) -> io::Result<PathBuf> {
 }
 
 /// Whether all that is there above a path in a tree is a folder.
-pub(super) fn is_below_folders(tree: &Path, path: &str) -> bool {
+pub(crate) fn is_below_folders(tree: &Path, path: &str) -> bool {
     let above = Path::new(path).ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
     above.map(|folder| tree.join(folder).symlink_metadata()).all(|facts| match facts {
         Ok(facts) => facts.is_dir(),

@@ -18,7 +18,7 @@ mod groups;
 mod hierarchies;
 mod host;
 pub(crate) mod inotify;
-mod inside;
+pub(crate) mod inside;
 pub(crate) mod isolation;
 mod names;
 mod nspawn;
@@ -275,7 +275,7 @@ impl Guest {
     pub(crate) async fn wish(&self) -> Option<Wish> {
         let (tree, marker) = self.wish_file();
         if let Some(text) = names::read_in(&tree, &marker) {
-            std::fs::remove_file(tree.join(marker)).ok()?;
+            names::remove_in(&tree, &marker)?;
             return if text.trim() == "reboot" { Some(Wish::Reboot) } else { Some(Wish::PowerOff) };
         }
         match &mut *self.power.lock().await {

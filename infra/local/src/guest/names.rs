@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 
 use super::given::GivenFile;
 use super::{Guest, HOST};
@@ -77,6 +77,15 @@ pub(super) fn read_in(tree: &Path, path: &str) -> Option<String> {
     Some(text)
 }
 
+/// Removes a file below a folder. No link in its place or above it is followed.
+pub(super) fn remove_in(tree: &Path, path: &str) -> Option<()> {
+    let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let above = rustix::fs::openat2(File::open(tree).ok()?, above, flags, Mode::empty(), resolve).ok()?;
+    rustix::fs::unlinkat(above, name, AtFlags::empty()).ok()
+}
+
 /// Whether somebody has chosen a name: not the one of no machine, nor one that EC2 gave the machine that an image is of.
 fn is_chosen(name: &str) -> bool {
     let valid = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
@@ -118,6 +127,29 @@ mod tests {
         for other in ["", "localhost", "ip-172-31-0-7", "ip-172-31-0-7.eu-west-1.compute.internal", "a b", "x\ny"] {
             assert!(!is_chosen(other), "{other}");
         }
+    }
+
+    #[test]
+    fn what_an_instance_asked_for_is_read_and_removed_in_its_tree_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (tree, host) = (folder.path().join("tree"), folder.path().join("host"));
+        for path in [&tree, &host, &tree.join("own")] {
+            std::fs::create_dir(path).unwrap();
+        }
+        for path in [host.join("asked"), tree.join("asked"), tree.join("own/asked")] {
+            std::fs::write(path, "reboot").unwrap();
+        }
+        std::os::unix::fs::symlink(&host, tree.join("run")).unwrap();
+        std::os::unix::fs::symlink(host.join("asked"), tree.join("link")).unwrap();
+        let asked = |path: &str| (read_in(&tree, path), remove_in(&tree, path));
+        assert_eq!(asked("run/asked"), (None, None));
+        assert_eq!(read_in(&tree, "link"), None);
+        for path in ["asked", "own/asked"] {
+            assert_eq!(asked(path), (Some("reboot".to_owned()), Some(())), "{path}");
+        }
+        rustix::fs::mkfifoat(rustix::fs::CWD, tree.join("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+        assert_eq!(read_in(&tree, "pipe"), None, "it is not waited for");
+        assert!(host.join("asked").exists() && !tree.join("own/asked").exists());
     }
 
     #[test]

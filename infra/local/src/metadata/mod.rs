@@ -25,6 +25,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
+use crate::door::Door;
 use crate::endpoint::Endpoint;
 use crate::guest::GuestError;
 use crate::world::{Instance, InstanceState, Network, profile_name};
@@ -65,6 +66,7 @@ impl Service {
 struct State {
     endpoint: Arc<Endpoint>,
     instance: String,
+    door: Door,
     tokens: Tokens,
     role: Role,
 }
@@ -97,6 +99,7 @@ pub(crate) async fn open(endpoint: &Arc<Endpoint>, id: &str) -> Result<Service, 
     let state = Arc::new(State {
         endpoint: endpoint.clone(),
         instance: id.to_owned(),
+        door: Door::at(address),
         tokens: Tokens::default(),
         role: Role::default(),
     });
@@ -147,6 +150,9 @@ async fn respond(state: &State, request: Request<Incoming>) -> Result<Response<F
 }
 
 async fn answer(state: &State, head: &request::Parts) -> Reply {
+    if state.door.refusal(&head.headers).is_some() {
+        return Reply::refusal(403, "Forbidden");
+    }
     let known = state.endpoint.world().instances.get(&state.instance).cloned();
     let Some(instance) = known.filter(|instance| instance.state() != InstanceState::Terminated) else {
         return Reply::refusal(404, "Not Found");

@@ -161,7 +161,8 @@ def test_error_codes(aws):
 
 def test_faults(aws):
     def arm(*faults):
-        request = urllib.request.Request(f"{aws.url}/_local/faults", json.dumps(faults).encode(), method="POST")
+        secret = {"x-goldsmith-local": "test"}
+        request = urllib.request.Request(f"{aws.url}/_local/faults", json.dumps(faults).encode(), secret, method="POST")
         urllib.request.urlopen(request).read()
 
     launch = ["--instance-type", "t3.small", "--image-id", source(aws)]

@@ -18,6 +18,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+/// What callers sign with.
+pub(crate) const SECRET: &str = "test";
 /// How long anything may take before a test gives up: more than an instance has to boot.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -98,6 +100,7 @@ pub(crate) async fn endpoint() -> TestEndpoint {
 /// Options of an endpoint that waits for nothing.
 pub(crate) fn options(state: &Path, base_image: &Path, events_url: Option<String>, describe_lag: Duration) -> Options {
     Options {
+        secret: SECRET.parse().unwrap(),
         listen: "127.0.0.1:0".parse().unwrap(),
         state_dir: state.to_owned(),
         delays: DelayProfile::Instant,
@@ -210,8 +213,12 @@ impl Client {
         let mut stream = TcpStream::connect(self.address).unwrap();
         let (account, region) = (self.account, self.region);
         let scope = format!("AWS4-HMAC-SHA256 Credential={account}/20261124/{region}/{service}/aws4_request");
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nhost: local\r\nconnection: close\r\nauthorization: {scope}\r\n");
+        let host = format!("host: {}\r\n", self.address);
+        // A test may name another host.
+        let host = if more.starts_with("host:") { "" } else { host.as_str() };
+        // One may leave the secret away, too.
+        let secret = if more.contains("x-goldsmith-local") { "" } else { "x-goldsmith-local: test\r\n" };
+        let head = format!("{method} {path} HTTP/1.1\r\n{host}connection: close\r\nauthorization: {scope}\r\n{secret}");
         write!(stream, "{head}{more}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;

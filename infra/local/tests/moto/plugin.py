@@ -120,7 +120,8 @@ def reset():
 
 
 def post(route, body):
-    urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/_local/{route}", body, method="POST")).read()
+    secret = {"x-goldsmith-local": os.environ["AWS_SECRET_ACCESS_KEY"]}
+    urllib.request.urlopen(urllib.request.Request(f"{ENDPOINT}/_local/{route}", body, secret, method="POST")).read()
 
 
 @pytest.hookimpl(wrapper=True)

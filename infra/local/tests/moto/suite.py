@@ -47,6 +47,7 @@ def prepare(folder):
 def start(goldsmith, folder):
     """An endpoint that waits for nothing; its process and address."""
     command = [goldsmith, "local", "ec2", "--state", folder / "state", "--delays", "instant", "--describe-lag", "0"]
+    command += ["--secret-key", "test"]  # which moto's tests sign with
     if os.geteuid() == 0:
         # No systemd in instances: they boot in a fraction of the time, and the tests look at none from the inside.
         command += ["--isolation", "namespaces"]

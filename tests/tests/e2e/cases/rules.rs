@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Case;
 use crate::STACK;
 use crate::definitions::{Pipeline, folder};
-use crate::stack::Stack;
+use crate::stack::{SHOWN, Stack};
 
 /// The account of the local AWS.
 const OWN: &str = "000000000000";
@@ -24,7 +24,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
 /// Hands keys over; from then on their accounts have no others.
 fn hand_over(stack: &Stack, region: &str, account: &str, keys: &serde_json::Value) {
     let resources = json!({"region": region, "account": account, "kmsKeys": keys});
-    ureq::post(stack.admin("resources")).send(resources.to_string()).unwrap();
+    ureq::post(stack.admin("resources")).header(SHOWN, stack.secret()).send(resources.to_string()).unwrap();
 }
 
 /// A pipeline whose root volume is encrypted with one key, and its copy in us-east-1 with another.

@@ -1,0 +1,125 @@
+//! The secret that callers must know. They sign their calls with it, under any access key id, or show it in a header: whoever is
+//! on this machine may reach the port, and whoever may call can run commands.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::str::FromStr;
+
+use goldsmith_sigv4::{Signable, encode, is_signed_with, sha256};
+use hyper::http::request::Parts;
+
+use crate::own::FolderError;
+
+/// Header in which the endpoint and the emulator show each other the secret, and others show it for routes that are not AWS's.
+pub(crate) const SHOWN: &str = "x-goldsmith-local";
+/// File that it is kept in.
+const FILE: &str = "secret";
+/// As long as AWS's, in hexadecimal digits.
+const BYTES: usize = 20;
+
+/// A secret access key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A new one, which nobody can guess.
+    pub fn random() -> io::Result<Self> {
+        let mut bytes = [0; BYTES];
+        fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        Ok(Secret(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// The one that is kept in a folder of ours; a new one the first time.
+    pub fn kept_in(folder: &Path) -> Result<Self, FolderError> {
+        let path = folder.join(FILE);
+        let failed = |source| FolderError::Unusable { path: path.clone(), source };
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(mut file) => {
+                let new = Self::random().map_err(failed)?;
+                file.write_all(new.0.as_bytes()).map_err(failed)?;
+                Ok(new)
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::read(&path),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// The one in a file.
+    pub fn read(path: &Path) -> Result<Self, FolderError> {
+        let failed = |source| FolderError::Unusable { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(failed)?;
+        text.trim().parse().map_err(|error: &str| failed(io::Error::other(error)))
+    }
+
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a request shows it.
+    pub(crate) fn is_shown(&self, head: &Parts) -> bool {
+        // Digests, so that how long the comparison takes tells nothing.
+        let shown = head.headers.get(SHOWN).map(|value| sha256(value.as_bytes()));
+        shown.is_some_and(|shown| shown == sha256(self.0.as_bytes()))
+    }
+
+    /// Whether a request is signed with it.
+    pub(crate) fn has_signed(&self, head: &Parts, body: &[u8]) -> bool {
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for (name, value) in &head.headers {
+            let value = String::from_utf8_lossy(value.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" ");
+            match headers.iter_mut().find(|(known, _)| known == name.as_str()) {
+                Some((_, values)) => *values = format!("{values},{value}"),
+                None => headers.push((name.as_str().to_owned(), value)),
+            }
+        }
+        let unsigned = head.headers.get("x-amz-content-sha256").is_some_and(|value| value == UNSIGNED);
+        let payload = if unsigned { UNSIGNED.to_owned() } else { sha256(body) };
+        let query = form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+        let mut pairs: Vec<_> = query.map(|(name, value)| (encode(&name, false), encode(&value, false))).collect();
+        pairs.sort();
+        let query = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&");
+        let path = encode(head.uri.path(), true);
+        let request = Signable { method: head.method.as_str(), path: &path, query: &query, headers, payload: &payload };
+        is_signed_with(&request, &self.0)
+    }
+}
+
+/// What stands for the body's digest where the body is not signed, as blocks of snapshots by some SDKs are not.
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+
+impl FromStr for Secret {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_fit = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_fit.then(|| Secret(text.to_owned())).ok_or("a secret key has letters, digits and signs, and no spaces")
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_kept_secret_stays_and_nobody_else_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = Secret::kept_in(folder.path()).unwrap();
+        assert_eq!(Secret::kept_in(folder.path()).unwrap(), secret);
+        assert_eq!(fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(secret.reveal().len(), 40);
+        assert_ne!(Secret::random().unwrap(), secret);
+        assert!(!format!("{secret:?}").contains(secret.reveal()));
+    }
+}
