@@ -72,8 +72,10 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
         return Err(ExecuteError::Version { version: order.version });
     }
     let documents = read_documents(order)?;
-    let mut store = Store::open(order)?;
-    let state = match store.load()? {
+    let secrets = Secrets::default();
+    let aws = Aws::default();
+    let mut store = Store::open(order, &secrets)?;
+    let state = match store.load(&|name| aws.secret(name))? {
         Some(State { result: Some(result), .. }) => return Ok(Some(result)),
         // The run that was waited for is about to have the machine rebooted: nothing may start before that.
         Some(state) if store.waited && state.reboot_pending => return Ok(None),
@@ -82,13 +84,12 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
         None => State::new(&order.execution, Timestamp::now(), log_folder(order)),
     };
     let failed = |source| ExecuteError::Logs { path: state.log_folder.clone(), source };
-    let mut output = Output::open(stdout, &state.log_folder, Secrets::new(&state.secrets)).map_err(failed)?;
+    let mut output = Output::open(stdout, &state.log_folder, secrets).map_err(failed)?;
     copy_documents(order, &state.log_folder).map_err(failed)?;
     let _reserve = order.on_instance.then(|| Reserve::keep(&order.state_directory));
     if order.on_instance {
         first_boot::settle(&order.state_directory, &mut output);
     }
-    let aws = Aws::default();
     let mark = store.name();
     let around = Around { output: &mut output, aws: &aws, ancestors: Vec::new(), muted: false, mark };
     let mut run = Run::new(order, &documents, &mut store, state, around)?;
