@@ -11,7 +11,7 @@ use crate::documents::{DocumentError, copy_documents, read_documents};
 use crate::explain::explain;
 use crate::output::Output;
 use crate::reserve::Reserve;
-use crate::run::{Around, Flow, Run, boot};
+use crate::run::{Around, Flow, Run, WORKING_DIRECTORY, boot};
 use crate::secrets::Secrets;
 use crate::state::State;
 use crate::store::{Store, StoreError};
@@ -47,11 +47,16 @@ const EARLY_STARTS: u32 = 2;
 /// at all before a reboot. An execution that is already over only has its result reported again. Call it from the main
 /// thread: the processes of a step are ended with the thread that runs it.
 pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut(&RunResult)) -> u8 {
+    if order.version == ORDER_VERSION && order.builtin == Some(Builtin::CleanAgain) {
+        return clean::clean_again(Path::new("/"));
+    }
     if order.version == ORDER_VERSION && order.builtin == Some(Builtin::Clean) {
+        clean::let_journal_go();
         first_boot::let_snaps_go(&order.state_directory);
         let command = std::env::var("SSM_COMMAND_ID").ok();
+        let folder = order.working_directory.as_deref().unwrap_or(Path::new(WORKING_DIRECTORY)).to_string_lossy();
         let mut last_pass = |installed: Option<&str>| clean::last_pass(command.as_deref(), installed);
-        return clean::clean(Path::new("/"), &order.execution, command.as_deref(), report, &mut last_pass);
+        return clean::clean(Path::new("/"), &order.execution, command.as_deref(), &folder, report, &mut last_pass);
     }
     match order.absolute().map_err(ExecuteError::Path).and_then(|order| run(&order, stdout)) {
         Ok(None) => EXIT_REBOOT,
