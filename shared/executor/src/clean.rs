@@ -16,7 +16,7 @@ use std::path::Path;
 
 use crate::{EXIT_FAILED, EXIT_SUCCESS, RunResult};
 pub(crate) use last::{last_pass, let_journal_go};
-use list::{SSM_LOGS, Skips, in_homes};
+use list::{LOGS, SSM_LOGS, Skips, in_homes};
 use remove::Remover;
 
 /// What the SSM agent and this program need until their work is reported.
@@ -88,6 +88,10 @@ pub(crate) fn clean_again(root: &Path) -> u8 {
 fn remove_listed(remover: &mut Remover, root: &Path, skips: &Skips) {
     let patterns = in_homes(root, skips.left().flat_map(|section| section.removed));
     remover.remove(&patterns);
+    // Journald makes its folder anew where it has something to tell on the disk; an empty one says nothing but its id.
+    if !skips.has(LOGS) {
+        remover.try_remove(&["var/log/journal/*"]);
+    }
     let patterns: Vec<_> = skips.left().flat_map(|section| section.emptied).collect();
     remover.empty(&patterns);
     identity::renew(remover, root, skips);

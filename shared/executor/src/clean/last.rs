@@ -35,16 +35,19 @@ const EARLY: &str = "amazon-ssm-agent.service snap.amazon-ssm-agent.amazon-ssm-a
                      NetworkManager.service iscsid.service";
 
 /// Has the system's journal written to memory only from now on. Its files on the disk are open and mapped otherwise,
-/// while they are overwritten and removed, and get what is told until the machine is off.
+/// while they are overwritten and removed, and get what is told until the machine is off. Nothing here fails the
+/// clean-up: the last pass meets what came.
 pub(crate) fn let_journal_go() {
-    if !Path::new("/run/systemd/journal").is_dir() || run(Command::new("journalctl").arg("--relinquish-var")).is_ok() {
+    if !Path::new("/run/systemd/journal").is_dir() {
         return;
     }
-    // Before systemd 243 it has to be told by its configuration. Where this fails too the last pass meets what came.
     let folder = "/run/systemd/journald.conf.d";
-    let told = fs::create_dir_all(folder)
+    let _ = fs::create_dir_all(folder)
         .and_then(|()| fs::write(Path::new(folder).join("goldsmith.conf"), "[Journal]\nStorage=volatile\n"));
-    if told.is_ok() {
+    // By this file journald knows that it has gone over to the disk, and goes back to it whenever it rotates.
+    let _ = fs::remove_file("/run/systemd/journal/flushed");
+    // Before systemd 243 it cannot be asked, and has to read its configuration.
+    if run(Command::new("journalctl").arg("--relinquish-var")).is_err() {
         let _ = run(Command::new("systemctl").args(["restart", "systemd-journald.service"]));
     }
 }

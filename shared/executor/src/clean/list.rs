@@ -18,6 +18,8 @@ pub(super) struct Section {
 /// Where the files that keep a section are kept in mind after those of the components were removed.
 const REMEMBERED: &str = "run/goldsmith";
 
+/// The section with the system's logs.
+pub(super) const LOGS: &str = "skip_cleanup_instance_log_files";
 /// The section with what cloud-init leaves.
 pub(super) const CLOUD_INIT: &str = "skip_cleanup_cloudinit_files";
 /// The section with the SSM agent's logs, which go after the others.
@@ -65,7 +67,7 @@ pub(super) const SECTIONS: &[Section] = &[
         emptied: &[],
     },
     Section {
-        skip: Some("skip_cleanup_instance_log_files"),
+        skip: Some(LOGS),
         removed: &[
             "var/crash/*",
             "var/lib/rsyslog/imjournal.state",
@@ -74,7 +76,7 @@ pub(super) const SECTIONS: &[Section] = &[
             "var/log/boot.log*",
             "var/log/cron*",
             "var/log/dmesg*",
-            "var/log/journal/*",
+            "var/log/journal/*/*",
             "var/log/sa/sa*",
             "var/log/sysstat/sa*",
             // Older generations of the logs below.

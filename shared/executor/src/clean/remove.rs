@@ -49,6 +49,13 @@ impl Remover {
         }
     }
 
+    /// Removes what can be removed of it.
+    pub(super) fn try_remove(&mut self, patterns: &[&str]) {
+        let failures = self.take_failures();
+        self.remove(patterns);
+        self.failures = failures;
+    }
+
     /// Makes the files that the patterns match empty.
     pub(super) fn empty<P: AsRef<str>>(&mut self, patterns: &[P]) {
         let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_file());
