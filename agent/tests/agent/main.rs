@@ -6,6 +6,7 @@ mod chains;
 mod cloud;
 mod conditions;
 mod crash;
+mod disk;
 mod download;
 mod faults;
 mod files;

@@ -1,11 +1,13 @@
 //! Removes from a machine what must not be in an image of it: identities, keys, histories, logs of this very instance,
-//! and what the build itself left. Running it twice does no harm.
+//! and what the build itself left. All of it is overwritten before. Running it twice does no harm.
 //!
-//! The list is that of EC2 Image Builder's own clean-up with what it lacks (shell histories, `/tmp`, DSA host keys,
-//! leases of other DHCP clients). `/etc/locale.conf` stays: a component may have set it. Package caches stay too.
-//! Nothing on another file system is touched, and no symbolic link is followed out of the root.
+//! The list is that of EC2 Image Builder's own clean-up with what it lacks. `/etc/locale.conf` stays: a component may have
+//! set it. Package caches stay too. No mount point is removed, and no symbolic link is followed out of the root.
 
+mod first_boot;
+mod identity;
 mod last;
+mod list;
 mod remove;
 
 use std::ffi::OsStr;
@@ -13,54 +15,13 @@ use std::io;
 use std::path::Path;
 
 use crate::{EXIT_FAILED, EXIT_SUCCESS, RunResult};
-pub(crate) use last::last_pass;
+pub(crate) use last::{last_pass, let_journal_go};
+use list::{LOGS, SSM_LOGS, Skips, in_homes};
 use remove::Remover;
 
-/// Removed with all that is in them. `*` stands for any part of one name.
-const REMOVED: &[&str] = &[
-    // cloud-init
-    "etc/sudoers.d/90-cloud-init-users",
-    "var/lib/cloud/*",
-    "var/log/cloud-init*.log",
-    // this instance
-    "etc/.updated",
-    "etc/aliases.db",
-    "etc/hostname",
-    "var/.updated",
-    "var/cache/yum/x86_64/2/.gpgkeyschecked.yum",
-    "var/lib/misc/postfix.aliasesdb-stamp",
-    "var/lib/postfix/master.lock",
-    "var/lib/systemd/random-seed",
-    "var/spool/postfix/pid/master.pid",
-    // keys and people
-    "etc/ssh/ssh_host_*_key",
-    "etc/ssh/ssh_host_*_key.pub",
-    "home/*/.*_history",
-    "home/*/.ssh/authorized_keys",
-    "root/.*_history",
-    "root/.ssh/authorized_keys",
-    // leases
-    "var/lib/NetworkManager/*.lease",
-    "var/lib/dhclient/*",
-    "var/lib/dhcp/*",
-    // logs
-    "var/lib/rsyslog/imjournal.state",
-    "var/log/audit/audit.log*",
-    "var/log/boot.log*",
-    "var/log/cron*",
-    "var/log/dmesg*",
-    "var/log/journal/*",
-    "var/log/sa/sa*",
-    // temporary files
-    "tmp/*",
-    "var/tmp/*",
-];
-
-/// Kept, but empty: systemd fills an empty id at the first boot, and takes a missing one for a first boot gone wrong.
-const EMPTIED: &[&str] = &["etc/machine-id", "var/lib/dbus/machine-id"];
-
 /// What the SSM agent and this program need until their work is reported.
-const LAST: &[&str] = &["var/log/amazon/ssm/*", "var/lib/amazon/ssm/*", "var/lib/goldsmith"];
+const LAST: &[&str] = &["var/lib/amazon/ssm/*", "var/lib/goldsmith"];
+const LAST_LOGS: &[&str] = &["var/log/amazon/ssm/*"];
 
 /// Through these the SSM agent's processes talk. Without them it would never hear of the command's end; they are bound
 /// to the instance's id and mean nothing to another instance.
@@ -74,19 +35,23 @@ const OUTPUTS: [&str; 4] = ["stdout", "stderr", "stdoutConsole", "stderrConsole"
 const INSTALLED: &str = "var/lib/goldsmith/ssm-agent-installed";
 
 /// Cleans the machine whose files are below `root` and returns the exit status. The result is reported before the SSM
-/// agent's files and the agent's own folder go. That last part may meet files that vanish or come back meanwhile, since
+/// agent's files and the agent's own folder go. In `working_directory` components may have put the files that keep
+/// sections of the list. That last part may meet files that vanish or come back meanwhile, since
 /// the SSM agent is at work: it never fails. What the SSM agent needs until it has told the result of `command`, the
 /// command that this is a part of, stays until `last_pass`, which is told how the SSM agent was installed for this build.
 pub(crate) fn clean(
     root: &Path,
     execution: &str,
     command: Option<&str>,
+    working_directory: &str,
     report: &mut dyn FnMut(&RunResult),
     last_pass: &mut dyn FnMut(Option<&str>) -> io::Result<()>,
 ) -> u8 {
     let mut remover = Remover::new(root);
-    REMOVED.iter().for_each(|pattern| remover.remove(pattern));
-    EMPTIED.iter().for_each(|path| remover.empty(path));
+    let skips = Skips::read(root, working_directory);
+    skips.remember(root);
+    remove_listed(&mut remover, root, &skips);
+    remover.remove(&[format!("{}/skip_cleanup_*", working_directory.trim_matches('/'))]);
     let mut failures = remover.take_failures();
     let installed = std::fs::read_to_string(root.join(INSTALLED)).ok();
     if failures.is_empty()
@@ -105,9 +70,40 @@ pub(crate) fn clean(
     report(&RunResult { executed_step_count: 1, ..RunResult::new(execution) });
     let command = command.map(str::to_owned);
     remover.keep(move |path| is_needed(path, command.as_deref()));
-    LAST.iter().for_each(|pattern| remover.remove(pattern));
-    rustix::fs::sync();
+    remove_last(&mut remover, &skips, LAST);
     EXIT_SUCCESS
+}
+
+/// Once more over everything, when the services that write while they are stopped have been, and nothing has to be kept
+/// for the SSM agent any more.
+pub(crate) fn clean_again(root: &Path) -> u8 {
+    let mut remover = Remover::new(root);
+    let skips = Skips::read(root, "");
+    remove_listed(&mut remover, root, &skips);
+    // The sockets stay: the SSM agent may still be there, and they mean nothing to another instance.
+    remove_last(&mut remover, &skips, &["var/lib/amazon/ssm/i-*", "var/lib/goldsmith"]);
+    if remover.take_failures().is_empty() { EXIT_SUCCESS } else { EXIT_FAILED }
+}
+
+fn remove_listed(remover: &mut Remover, root: &Path, skips: &Skips) {
+    let patterns = in_homes(root, skips.left().flat_map(|section| section.removed));
+    remover.remove(&patterns);
+    // Journald makes its folder anew where it has something to tell on the disk; an empty one says nothing but its id.
+    if !skips.has(LOGS) {
+        remover.try_remove(&["var/log/journal/*"]);
+    }
+    let patterns: Vec<_> = skips.left().flat_map(|section| section.emptied).collect();
+    remover.empty(&patterns);
+    identity::renew(remover, root, skips);
+    first_boot::make_keys(remover, root, skips);
+}
+
+fn remove_last(remover: &mut Remover, skips: &Skips, patterns: &[&str]) {
+    remover.remove(patterns);
+    if !skips.has(SSM_LOGS) {
+        remover.remove(LAST_LOGS);
+    }
+    rustix::fs::sync();
 }
 
 /// Whether the SSM agent needs a file of its folder until it has told the command's result. Where the command is not
@@ -135,7 +131,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::{Path, PathBuf};
 
-    use super::{INSTALLED, clean, is_needed};
+    use super::{INSTALLED, clean, clean_again, is_needed};
     use crate::{RunResult, RunStatus};
 
     fn write(root: &Path, paths: &[&str]) {
@@ -151,6 +147,8 @@ mod tests {
         entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
     }
 
+    const TMP: &str = "/tmp";
+
     const GOES: &[&str] = &[
         "etc/ssh/ssh_host_ed25519_key",
         "etc/ssh/ssh_host_rsa_key.pub",
@@ -164,6 +162,30 @@ mod tests {
         "var/log/journal/0123/system.journal",
         "var/lib/dhcp/dhclient.eth0.leases",
         "var/lib/systemd/random-seed",
+        "etc/nvme/hostid",
+        "etc/nvme/hostnqn",
+        "etc/iscsi/initiatorname.iscsi",
+        "home/admin/.ssh/authorized_keys2",
+        "home/admin/.ssh/known_hosts",
+        "home/admin/.aws/credentials",
+        "home/admin/.docker/config.json",
+        "home/admin/.git-credentials",
+        "home/admin/.lesshst",
+        "home/admin/.netrc",
+        "home/admin/.npmrc",
+        "home/admin/.viminfo",
+        "home/admin/.wget-hsts",
+        "srv/jenkins/.aws/credentials",
+        "srv/jenkins/.ssh/known_hosts",
+        "var/crash/core",
+        "var/lib/dbus/machine-id",
+        "var/lib/docker/engine-id",
+        "var/lib/systemd/coredump/core.x",
+        "var/lib/systemd/credential.secret",
+        "var/log/apt/history.log.1.gz",
+        "var/log/auth.log.1",
+        "var/log/messages-20261128",
+        "var/log/syslog.1",
         "tmp/left/over",
         "tmp/ipc/socket",
         "var/tmp/.hidden",
@@ -187,8 +209,20 @@ mod tests {
         "var/lib/amazon/ssm/i-1/document/orchestration/c-1/awsrunShellScript/0.awsrunShellScript/stdoutConsole",
         "var/lib/amazon/ssm/ipc/health",
         "etc/machine-id",
-        "var/lib/dbus/machine-id",
     ];
+    /// They stay, too, but empty.
+    const EMPTY: &[&str] = &[
+        "etc/machine-id",
+        "var/log/apt/history.log",
+        "var/log/auth.log",
+        "var/log/lastlog",
+        "var/log/messages",
+        "var/log/secure",
+        "var/log/syslog",
+        "var/log/wtmp",
+        "var/mail/root",
+    ];
+    const PASSWD: &str = "root:x:0:0::/root:/bin/sh\nci:x:9:9::/srv/jenkins:/bin/sh\nnobody:x:1:1::/nonexistent:/x\nx:x:2:2::/../..:/x\n";
 
     #[test]
     fn only_what_belongs_to_this_instance_goes_and_twice_is_the_same_as_once() {
@@ -198,6 +232,8 @@ mod tests {
         write(outside.path(), &["kept"]);
         write(root, GOES);
         write(root, STAYS);
+        write(root, EMPTY);
+        fs::write(root.join("etc/passwd"), PASSWD).unwrap();
         symlink(outside.path(), root.join("tmp/link")).unwrap();
         symlink(outside.path(), root.join("var/lib/NetworkManager")).unwrap();
         write(outside.path(), &["x.lease"]);
@@ -209,20 +245,64 @@ mod tests {
                 passes += 1;
                 Ok(())
             };
-            assert_eq!(clean(root, "b/Snapshot", Some("c-1"), report, &mut last_pass), 0);
+            assert_eq!(clean(root, "b/Snapshot", Some("c-1"), TMP, report, &mut last_pass), 0);
             assert_eq!(passes, 1);
             assert_eq!(results.len(), 1);
             assert_eq!(results[0].status, RunStatus::Success);
-            let mut expected: Vec<PathBuf> = STAYS.iter().map(|path| root.join(path)).collect();
+            let mut expected: Vec<PathBuf> =
+                STAYS.iter().chain(&EMPTY[1..]).chain(&["etc/passwd"]).map(|path| root.join(path)).collect();
             let mut left: Vec<PathBuf> =
                 files(root).into_iter().filter(|path| !path.starts_with(root.join("var/lib/NetworkManager"))).collect();
             expected.sort();
             left.sort();
             assert_eq!(left, expected);
-            assert_eq!(fs::read(root.join("etc/machine-id")).unwrap(), b"");
+            for path in EMPTY {
+                assert_eq!(fs::read(root.join(path)).unwrap(), b"", "{path}");
+            }
             assert!(root.join("tmp").is_dir() && !root.join("var/lib/goldsmith").exists());
             assert!(!root.join("tmp/link").is_symlink());
             assert!(outside.path().join("kept").exists() && outside.path().join("x.lease").exists());
+        }
+    }
+
+    #[test]
+    fn what_goes_is_overwritten_before_it_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        write(directory.path(), GOES);
+        fs::write(directory.path().join("etc/passwd"), PASSWD).unwrap();
+        let open = |path: &&str| fs::File::open(directory.path().join(path)).unwrap();
+        let gone: Vec<_> = GOES.iter().map(open).collect();
+        assert_eq!(clean(directory.path(), "b/Snapshot", Some("c-1"), TMP, &mut |_| (), &mut |_| Ok(())), 0);
+        for (path, mut file) in GOES.iter().zip(gone) {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
+            assert_eq!(bytes, [0; 6], "{path}");
+        }
+    }
+
+    #[test]
+    fn a_component_keeps_a_section_and_the_last_pass_knows_it() {
+        let sections = [
+            ("skip_cleanup_cloudinit_files", "var/lib/cloud/instances/i-1/user-data.txt"),
+            ("skip_cleanup_instance_files", "etc/hostname"),
+            ("skip_cleanup_ssh_files", "home/admin/.ssh/authorized_keys"),
+            ("skip_cleanup_instance_log_files", "var/log/syslog.1"),
+            ("skip_cleanup_ssm_log_files", "var/log/amazon/ssm/amazon-ssm-agent.log"),
+            ("skip_cleanup_credential_files", "home/admin/.npmrc"),
+        ];
+        for (skip, kept) in sections {
+            let directory = tempfile::tempdir().unwrap();
+            let root = directory.path();
+            write(root, GOES);
+            write(root, &[&format!("srv/work/{skip}")]);
+            assert_eq!(clean(root, "b/Snapshot", Some("c-1"), "/srv/work", &mut |_| (), &mut |_| Ok(())), 0);
+            write(root, &["tmp/later", "var/lib/systemd/random-seed"]);
+            assert_eq!(clean_again(root), 0);
+            for (_, path) in sections {
+                assert_eq!(root.join(path).exists(), path == kept, "{skip}: {path}");
+            }
+            assert!(!root.join("srv/work").join(skip).exists() && !root.join("tmp/later").exists());
+            assert!(!root.join("var/lib/systemd/random-seed").exists(), "what the shutdown wrote");
         }
     }
 
@@ -238,7 +318,7 @@ mod tests {
             installed = how.unwrap_or_default().to_owned();
             Ok(())
         };
-        clean(directory.path(), "b/Snapshot", Some("c-1"), &mut |_| there = ssm.exists(), last_pass);
+        clean(directory.path(), "b/Snapshot", Some("c-1"), TMP, &mut |_| there = ssm.exists(), last_pass);
         assert_eq!(installed, "secret");
         assert!(directory.path().join(INSTALLED).exists(), "a second clean-up has to know it");
         assert!(there && !ssm.exists());
@@ -260,7 +340,7 @@ mod tests {
             }
         });
         for _ in 0..20 {
-            assert_eq!(clean(&root, "b/Snapshot", Some("c-1"), &mut |_| (), &mut |_| Ok(())), 0);
+            assert_eq!(clean(&root, "b/Snapshot", Some("c-1"), TMP, &mut |_| (), &mut |_| Ok(())), 0);
         }
         drop(stop);
         writer.join().unwrap();
@@ -274,7 +354,7 @@ mod tests {
         fs::create_dir_all(directory.path().join("etc/machine-id")).unwrap();
         let mut results = Vec::new();
         let report = &mut |result: &RunResult| results.push(result.clone());
-        assert_eq!(clean(directory.path(), "b/Snapshot", None, report, &mut |_| panic!("it goes on")), 1);
+        assert_eq!(clean(directory.path(), "b/Snapshot", None, TMP, report, &mut |_| panic!("it goes on")), 1);
         assert!(results[0].failure_context.as_ref().unwrap().last_lines[0].contains("etc/machine-id"));
     }
 
@@ -295,7 +375,7 @@ mod tests {
         let mut results = Vec::new();
         let report = &mut |result: &RunResult| results.push(result.clone());
         let none = &mut |_: Option<&str>| Err(std::io::Error::other("no systemctl"));
-        assert_eq!(clean(directory.path(), "b/Snapshot", None, report, none), 1);
+        assert_eq!(clean(directory.path(), "b/Snapshot", None, TMP, report, none), 1);
         let lines = &results[0].failure_context.as_ref().unwrap().last_lines;
         assert_eq!(lines[..], ["the last pass over the SSM agent's files cannot be started: no systemctl"]);
     }

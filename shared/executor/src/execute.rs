@@ -11,7 +11,7 @@ use crate::documents::{DocumentError, copy_documents, read_documents};
 use crate::explain::explain;
 use crate::output::Output;
 use crate::reserve::Reserve;
-use crate::run::{Around, Flow, Run, boot};
+use crate::run::{Around, Flow, Run, WORKING_DIRECTORY, boot};
 use crate::secrets::Secrets;
 use crate::state::State;
 use crate::store::{Store, StoreError};
@@ -47,11 +47,16 @@ const EARLY_STARTS: u32 = 2;
 /// at all before a reboot. An execution that is already over only has its result reported again. Call it from the main
 /// thread: the processes of a step are ended with the thread that runs it.
 pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut(&RunResult)) -> u8 {
+    if order.version == ORDER_VERSION && order.builtin == Some(Builtin::CleanAgain) {
+        return clean::clean_again(Path::new("/"));
+    }
     if order.version == ORDER_VERSION && order.builtin == Some(Builtin::Clean) {
+        clean::let_journal_go();
         first_boot::let_snaps_go(&order.state_directory);
         let command = std::env::var("SSM_COMMAND_ID").ok();
+        let folder = order.working_directory.as_deref().unwrap_or(Path::new(WORKING_DIRECTORY)).to_string_lossy();
         let mut last_pass = |installed: Option<&str>| clean::last_pass(command.as_deref(), installed);
-        return clean::clean(Path::new("/"), &order.execution, command.as_deref(), report, &mut last_pass);
+        return clean::clean(Path::new("/"), &order.execution, command.as_deref(), &folder, report, &mut last_pass);
     }
     match order.absolute().map_err(ExecuteError::Path).and_then(|order| run(&order, stdout)) {
         Ok(None) => EXIT_REBOOT,
@@ -72,8 +77,10 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
         return Err(ExecuteError::Version { version: order.version });
     }
     let documents = read_documents(order)?;
-    let mut store = Store::open(order)?;
-    let state = match store.load()? {
+    let secrets = Secrets::default();
+    let aws = Aws::default();
+    let mut store = Store::open(order, &secrets)?;
+    let state = match store.load(&|name| aws.secret(name))? {
         Some(State { result: Some(result), .. }) => return Ok(Some(result)),
         // The run that was waited for is about to have the machine rebooted: nothing may start before that.
         Some(state) if store.waited && state.reboot_pending => return Ok(None),
@@ -82,13 +89,12 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
         None => State::new(&order.execution, Timestamp::now(), log_folder(order)),
     };
     let failed = |source| ExecuteError::Logs { path: state.log_folder.clone(), source };
-    let mut output = Output::open(stdout, &state.log_folder, Secrets::new(&state.secrets)).map_err(failed)?;
+    let mut output = Output::open(stdout, &state.log_folder, secrets).map_err(failed)?;
     copy_documents(order, &state.log_folder).map_err(failed)?;
     let _reserve = order.on_instance.then(|| Reserve::keep(&order.state_directory));
     if order.on_instance {
         first_boot::settle(&order.state_directory, &mut output);
     }
-    let aws = Aws::default();
     let mark = store.name();
     let around = Around { output: &mut output, aws: &aws, ancestors: Vec::new(), muted: false, mark };
     let mut run = Run::new(order, &documents, &mut store, state, around)?;

@@ -16,6 +16,7 @@ mod modules;
 mod order;
 mod os_release;
 mod output;
+mod overwrite;
 mod process;
 mod report;
 mod reserve;

@@ -127,6 +127,8 @@ impl WorkOrder {
 pub enum Builtin {
     /// Remove what must not be in an image.
     Clean,
+    /// Remove what came back since, when nobody is at work any more: the last pass, which `Clean` prepares.
+    CleanAgain,
 }
 
 /// One component document of an order.

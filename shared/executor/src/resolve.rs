@@ -110,7 +110,7 @@ impl Resolver<'_> {
         let parameter =
             retry(deadline, &mut |_| (), AwsError::may_pass, || aws.parameter(name, deadline)).map_err(failed)?;
         if parameter.is_secret() {
-            self.secrets.add(&parameter.value);
+            self.secrets.add(name, &parameter.value);
         }
         self.stored.borrow_mut().insert(name.to_owned(), parameter.value.clone());
         Ok(parameter.value)

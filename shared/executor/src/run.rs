@@ -20,6 +20,9 @@ use crate::state::{At, DocumentRecord, PhaseRecord, State, StepRecord};
 use crate::store::{Entry, Store, StoreError};
 use crate::{EventKind, WorkOrder, report};
 
+/// Where a relative path starts if the order does not say.
+pub(crate) const WORKING_DIRECTORY: &str = "/tmp";
+
 /// A run and all that it works on.
 pub(crate) struct Run<'r, 'o> {
     order: &'r WorkOrder,
@@ -117,7 +120,7 @@ impl<'r, 'o> Run<'r, 'o> {
             ..State::new(&state.execution, state.start, state.log_folder.clone())
         };
         self.store.begin(&kept)?;
-        self.store.forget_nested();
+        self.store.forget();
         Ok(())
     }
 

@@ -1,45 +1,111 @@
-//! Values that must not be shown, and their removal from what is shown.
+//! Values that must not be shown, and their removal from what is shown; and which parameter each is of, so that what is
+//! kept on the disk needs the parameters' names only.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 const MASK: &str = "****";
 
 /// The secrets that a run has met so far; clones know the same ones.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Secrets(Rc<RefCell<Vec<String>>>);
+pub(crate) struct Secrets(Rc<RefCell<Known>>);
+
+#[derive(Default)]
+struct Known {
+    /// By the name of the parameter.
+    values: BTreeMap<String, String>,
+    /// Each line with where it is from; the longest first: one secret may be a part of another.
+    lines: Vec<(String, Source)>,
+}
+
+/// A line of a parameter's value.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// The parameter.
+    pub(crate) name: String,
+    /// Counted without empty lines.
+    pub(crate) line: usize,
+}
+
+/// A stretch of a text.
+pub(crate) enum Piece<'t> {
+    Open(&'t str),
+    Secret(Source),
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.values.keys()).finish()
+    }
+}
 
 impl Secrets {
-    /// Secrets that are known already.
-    pub(crate) fn new(known: &[String]) -> Self {
-        Self(Rc::new(RefCell::new(known.to_vec())))
-    }
-
-    /// From now on no line of this value is shown, however short it is.
-    pub(crate) fn add(&self, value: &str) {
+    /// From now on no line of this parameter's value is shown, however short it is.
+    pub(crate) fn add(&self, name: &str, value: &str) {
         let mut known = self.0.borrow_mut();
-        for line in value.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            if !known.iter().any(|other| other == line) {
-                known.push(line.to_owned());
+        for (line, text) in lines(value).enumerate() {
+            if !known.lines.iter().any(|(other, _)| other == text) {
+                known.lines.push((text.to_owned(), Source { name: name.to_owned(), line }));
             }
         }
-        // The longest first: one secret may be a part of another.
-        known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        known.lines.sort_by_key(|(line, _)| std::cmp::Reverse(line.len()));
+        known.values.insert(name.to_owned(), value.to_owned());
     }
 
-    /// All of them.
-    pub(crate) fn all(&self) -> Vec<String> {
-        self.0.borrow().clone()
+    /// The names of all parameters that are secrets.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.borrow().values.keys().cloned().collect()
+    }
+
+    /// Whether this parameter was read.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.0.borrow().values.contains_key(name)
+    }
+
+    /// The line of a parameter, if its value was read and has such a line.
+    pub(crate) fn line(&self, source: &Source) -> Option<String> {
+        let known = self.0.borrow();
+        lines(known.values.get(&source.name)?).nth(source.line).map(str::to_owned)
     }
 
     /// The text without them.
     pub(crate) fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.0.borrow().iter().fold(Cow::Borrowed(text), |text, secret| match text.contains(secret.as_str()) {
+        self.0.borrow().lines.iter().fold(Cow::Borrowed(text), |text, (secret, _)| match text.contains(secret) {
             true => Cow::Owned(text.replace(secret.as_str(), MASK)),
             false => text,
         })
     }
+
+    /// The text in pieces; none where there is no secret in it.
+    pub(crate) fn pieces<'t>(&self, text: &'t str) -> Option<Vec<Piece<'t>>> {
+        let known = self.0.borrow();
+        let mut pieces = vec![Piece::Open(text)];
+        for (secret, source) in &known.lines {
+            pieces = pieces.into_iter().flat_map(|piece| split(piece, secret, source)).collect();
+        }
+        pieces.iter().any(|piece| matches!(piece, Piece::Secret(_))).then_some(pieces)
+    }
+}
+
+/// The lines that are worth hiding.
+fn lines(value: &str) -> impl Iterator<Item = &str> {
+    value.lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+fn split<'t>(piece: Piece<'t>, secret: &str, source: &Source) -> Vec<Piece<'t>> {
+    let Piece::Open(text) = piece else { return vec![piece] };
+    let mut pieces = Vec::new();
+    for (index, part) in text.split(secret).enumerate() {
+        if index > 0 {
+            pieces.push(Piece::Secret(source.clone()));
+        }
+        if !part.is_empty() {
+            pieces.push(Piece::Open(part));
+        }
+    }
+    pieces
 }
 
 #[cfg(test)]
@@ -50,10 +116,12 @@ mod tests {
     fn every_line_of_a_secret_is_masked_wherever_it_stands() {
         let secrets = Secrets::default();
         assert_eq!(secrets.masked("nothing"), "nothing");
-        secrets.add("hunter2");
-        secrets.clone().add("line one\n  line\"two  \n\n");
-        secrets.add("hunter2-long");
+        secrets.add("/a", "hunter2");
+        secrets.clone().add("/b", "line one\n  line\"two  \n\n");
+        secrets.add("/c", "hunter2-long");
         assert_eq!(secrets.masked("x=hunter2-long, y=hunter2hunter2"), "x=****, y=********");
         assert_eq!(secrets.masked("[line one] line\"two"), "[****] ****");
+        assert_eq!(secrets.names(), ["/a", "/b", "/c"]);
+        assert!(!format!("{secrets:?}").contains("hunter"));
     }
 }

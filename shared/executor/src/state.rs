@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub(crate) early_starts: u32,
     /// Which boot of the machine it was written in.
     pub(crate) boot: String,
-    /// What must not be shown, also after a reboot.
+    /// Names of the parameters whose values must not be shown, also after a reboot.
     pub(crate) secrets: Vec<String>,
     /// The result, once there is one.
     pub(crate) result: Option<RunResult>,

@@ -5,8 +5,13 @@
 //! orderly restart of the machine. Only where the machine is to be restarted, and when the run is over, the journal is
 //! synced. If the machine itself dies, the last lines may be lost: [`crate::run`] sees that the machine was started
 //! anew without having been asked to, and does not run the step that may have begun.
+//!
+//! What steps were given or said may be secret, and whoever may launch an image may read the free blocks of its disk. So
+//! scripts are in memory where the machine has a file system there, secrets are in the journal by their parameters'
+//! names only, and what goes is overwritten.
 
 mod journal;
+mod seal;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -16,8 +21,16 @@ use std::path::{Path, PathBuf};
 use goldsmith_document::digest;
 
 use crate::WorkOrder;
+use crate::overwrite::{is_in_memory, remove_folder, zero};
+use crate::secrets::Secrets;
 use crate::state::State;
 pub(crate) use journal::Entry;
+pub(crate) use seal::Read;
+use seal::SealError;
+
+/// Work folders are here where it is in memory. Programs may not be allowed to run from it; a script is read only.
+const MEMORY: &str = "/run";
+const IN_MEMORY: &str = "/run/goldsmith/work";
 
 /// Why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +43,8 @@ pub(crate) enum StoreError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not a state of this agent", path.display())]
     Form { path: PathBuf, source: serde_json::Error },
+    #[error("the run cannot go on with what {} says", path.display())]
+    Sealed { path: PathBuf, source: Box<SealError> },
     #[error("the state cannot be saved in {}", path.display())]
     Save { path: PathBuf, source: io::Error },
 }
@@ -43,11 +58,13 @@ pub(crate) struct Store {
     /// None: whoever opened this holds the lock of the one around it.
     _lock: Option<File>,
     journal: Option<File>,
+    /// What must not get into any file here.
+    secrets: Secrets,
 }
 
 impl Store {
     /// Opens the place of an order's execution; waits while another run holds the lock.
-    pub(crate) fn open(order: &WorkOrder) -> Result<Self, StoreError> {
+    pub(crate) fn open(order: &WorkOrder, secrets: &Secrets) -> Result<Self, StoreError> {
         let folder = order.state_directory.join(key(order));
         create_private(&folder).map_err(|source| StoreError::Create { path: folder.clone(), source })?;
         let path = order.state_directory.join("lock");
@@ -58,7 +75,7 @@ impl Store {
             Err(TryLockError::WouldBlock) => lock.lock().map(|()| true).map_err(failed)?,
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         };
-        Ok(Self { folder, waited, _lock: Some(lock), journal: None })
+        Ok(Self { folder, waited, _lock: Some(lock), journal: None, secrets: secrets.clone() })
     }
 
     /// A name that no other execution's place on this machine has.
@@ -70,33 +87,34 @@ impl Store {
     pub(crate) fn nested(&self, name: &str) -> Result<Self, StoreError> {
         let folder = self.folder.join("nested").join(name);
         create_private(&folder).map_err(|source| StoreError::Create { path: folder.clone(), source })?;
-        Ok(Self { folder, waited: false, _lock: None, journal: None })
+        Ok(Self { folder, waited: false, _lock: None, journal: None, secrets: self.secrets.clone() })
     }
 
     /// The order that a nested execution was started with, if it was.
-    pub(crate) fn order(&self) -> Result<Option<WorkOrder>, StoreError> {
+    pub(crate) fn order(&self, read_secret: Read<'_>) -> Result<Option<WorkOrder>, StoreError> {
         let path = self.folder.join("order.json");
         let Some(text) = read(&path)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|source| StoreError::Form { path, source })
+        seal::from_str(&text, &self.secrets, read_secret).map(Some).map_err(|error| StoreError::unread(path, error))
     }
 
     /// Keeps the order of a nested execution.
     pub(crate) fn keep_order(&self, order: &WorkOrder) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(order).unwrap_or_default(); // text and numbers always serialise
+        let json = seal::to_vec(order, &self.secrets);
         self.replace("order.json", &json).map(drop)
     }
 
     /// The state that an earlier start left, if there was one. A line that was cut off in the writing is passed over:
     /// what it announces was not done.
-    pub(crate) fn load(&self) -> Result<Option<State>, StoreError> {
+    pub(crate) fn load(&self, read_secret: Read<'_>) -> Result<Option<State>, StoreError> {
         let path = self.folder.join("state.jsonl");
         let Some(text) = read(&path)? else { return Ok(None) };
-        journal::replay(&text).map(Some).map_err(|source| StoreError::Form { path, source })
+        let state = journal::replay(&text, &self.secrets, read_secret);
+        state.map(Some).map_err(|error| StoreError::unread(path, error))
     }
 
     /// Begins a journal with this state, in the place of the one that was there.
     pub(crate) fn begin(&mut self, state: &State) -> Result<(), StoreError> {
-        let mut line = serde_json::to_vec(state).unwrap_or_default(); // text and numbers always serialise
+        let mut line = seal::to_vec(state, &self.secrets);
         line.push(b'\n');
         self.journal = Some(self.replace("state.jsonl", &line)?);
         Ok(())
@@ -104,7 +122,7 @@ impl Store {
 
     /// Notes a change.
     pub(crate) fn note(&self, entry: &Entry<'_>) -> Result<(), StoreError> {
-        let mut line = serde_json::to_vec(entry).unwrap_or_default();
+        let mut line = seal::to_vec(entry, &self.secrets);
         line.push(b'\n');
         self.write(|mut file| match file.metadata()?.nlink() {
             0 => Err(io::ErrorKind::NotFound.into()), // a journal that nobody finds again is none
@@ -117,19 +135,33 @@ impl Store {
         self.write(|file| file.sync_data())
     }
 
-    /// Forgets the executions inside of this one.
-    pub(crate) fn forget_nested(&self) {
-        let _ = fs::remove_dir_all(self.folder.join("nested")); // what stays is never looked at again
+    /// Forgets the executions inside of this one, and the last step's folder.
+    pub(crate) fn forget(&self) {
+        for folder in [self.folder.join("nested"), self.work()] {
+            let _ = remove_folder(&folder); // what stays is never looked at again
+        }
     }
 
     /// An empty private folder for one attempt of a step.
     pub(crate) fn scratch(&self) -> io::Result<PathBuf> {
-        let folder = self.folder.join("work");
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => DirBuilder::new().mode(0o700).create(&folder)?,
+        let mut folder = self.work();
+        if folder.starts_with(IN_MEMORY) && create_private(Path::new(IN_MEMORY)).is_err() {
+            folder = self.work_on_disk(); // whoever is not root may not write there
         }
+        remove_folder(&folder)?;
+        DirBuilder::new().mode(0o700).create(&folder)?;
         Ok(folder)
+    }
+
+    fn work(&self) -> PathBuf {
+        match is_in_memory(Path::new(MEMORY)) {
+            true => Path::new(IN_MEMORY).join(self.name()),
+            false => self.work_on_disk(),
+        }
+    }
+
+    fn work_on_disk(&self) -> PathBuf {
+        self.folder.join("work")
     }
 
     fn write(&self, write: impl FnOnce(&File) -> io::Result<()>) -> Result<(), StoreError> {
@@ -142,14 +174,28 @@ impl Store {
         let path = self.folder.join(name);
         let write = || -> io::Result<File> {
             let new = path.with_extension("new");
+            let old = OpenOptions::new().write(true).open(&path).ok();
             let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&new, &path)?;
             File::open(&self.folder)?.sync_all()?;
+            // What was worked out of a secret is not known for one: the old generation goes for good.
+            if let Some(old) = old {
+                zero(&old).and_then(|()| old.sync_data())?;
+            }
             Ok(file)
         };
         write().map_err(|source| StoreError::Save { path: path.clone(), source })
+    }
+}
+
+impl StoreError {
+    fn unread(path: PathBuf, error: SealError) -> Self {
+        match error {
+            SealError::Form(source) => Self::Form { path, source },
+            error => Self::Sealed { path, source: Box::new(error) },
+        }
     }
 }
 
@@ -177,6 +223,8 @@ fn create_private(folder: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::{Entry, Store, key};
+    use crate::aws::AwsError;
+    use crate::secrets::Secrets;
     use crate::state::State;
     use crate::{OrderDocument, WorkOrder};
 
@@ -184,21 +232,25 @@ mod tests {
         WorkOrder { state_directory: directory.join("a/b"), ..WorkOrder::documents("b/Build", vec![], vec![]) }
     }
 
+    fn no_secret(_: &str) -> Result<String, AwsError> {
+        Err(AwsError::MetadataDisabled)
+    }
+
     #[test]
     fn a_saved_state_is_loaded_again_with_what_was_noted_and_without_half_a_line() {
         let directory = tempfile::tempdir().unwrap();
-        let mut store = Store::open(&order(directory.path())).unwrap();
-        assert_eq!(store.load().unwrap(), None);
+        let mut store = Store::open(&order(directory.path()), &Secrets::default()).unwrap();
+        assert_eq!(store.load(&no_secret).unwrap(), None);
         let mut state = State::new("b/Build", "2026-01-02T03:04:05Z".parse().unwrap(), "/log".into());
         store.begin(&state).unwrap();
-        assert_eq!(store.load().unwrap().as_ref(), Some(&state));
+        assert_eq!(store.load(&no_secret).unwrap().as_ref(), Some(&state));
         store.note(&Entry::RebootPending(true)).unwrap();
         state.reboot_pending = true;
-        assert_eq!(store.load().unwrap().as_ref(), Some(&state));
+        assert_eq!(store.load(&no_secret).unwrap().as_ref(), Some(&state));
         let path = store.folder.join("state.jsonl");
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{whole}{{\"RebootPending\":fa")).unwrap();
-        assert_eq!(store.load().unwrap().as_ref(), Some(&state));
+        assert_eq!(store.load(&no_secret).unwrap().as_ref(), Some(&state));
         std::fs::remove_file(&path).unwrap();
         assert!(store.note(&Entry::RebootPending(false)).is_err());
     }
@@ -219,8 +271,8 @@ mod tests {
     #[test]
     fn a_damaged_state_is_named_and_not_overwritten() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&order(directory.path())).unwrap();
+        let store = Store::open(&order(directory.path()), &Secrets::default()).unwrap();
         std::fs::write(store.folder.join("state.jsonl"), "{\n").unwrap();
-        assert!(store.load().unwrap_err().to_string().ends_with("state.jsonl is not a state of this agent"));
+        assert!(store.load(&no_secret).unwrap_err().to_string().ends_with("state.jsonl is not a state of this agent"));
     }
 }

@@ -59,7 +59,10 @@ impl Waiting for MakeImage {
 
 async fn clean(scene: &Scene<'_>, instance: &str) -> Result<CommandProgress> {
     let execution = format!("{}/{}", scene.record.build, scene.scope.state);
-    command::run(scene, CLEAN, instance, async || Ok(WorkOrder::clean(execution))).await
+    // A component asks there for what is to be kept.
+    let working_directory = scene.record.plan.working_directory.clone().map(Into::into);
+    command::run(scene, CLEAN, instance, async || Ok(WorkOrder { working_directory, ..WorkOrder::clean(execution) }))
+        .await
 }
 
 /// Stops the instance; none where it is stopped. Not in the journal: ending the instance, which is, undoes it.

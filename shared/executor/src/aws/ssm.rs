@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Aws, AwsError, Call, origin};
 use crate::http::Content;
+use crate::retry::retry;
 
 /// A parameter's value.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,6 +45,11 @@ impl Parameter {
 }
 
 impl Aws {
+    /// The value of a parameter that was read before, and is needed again.
+    pub(crate) fn secret(&self, name: &str) -> Result<String, AwsError> {
+        retry(None, &mut |_| (), AwsError::may_pass, || self.parameter(name, None)).map(|parameter| parameter.value)
+    }
+
     /// A parameter by its name, decrypted. A list's value is its elements with commas between them.
     pub(crate) fn parameter(&self, name: &str, deadline: Option<Instant>) -> Result<Parameter, AwsError> {
         let region = self.region(deadline)?;

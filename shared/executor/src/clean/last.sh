@@ -19,11 +19,15 @@ case $3 in
     deb) dpkg --purge amazon-ssm-agent ;;
     rpm) rpm -e amazon-ssm-agent ;;
 esac
-if [ "$3" = none ]; then
-    rm -rf "$ssm"/i-* /var/log/amazon/ssm/*
-else
-    rm -rf /etc/amazon/ssm "$ssm" /var/log/amazon/ssm
-    rmdir /etc/amazon /var/lib/amazon /var/log/amazon 2> /dev/null
+# This overwrites what it removes.
+/run/goldsmith/bin/goldsmith-agent /run/goldsmith/last-pass.json
+# And this is for what it could not, as where a security policy does not let it run.
+[ -e /run/goldsmith/skip_cleanup_ssm_log_files ] || rm -rf /var/log/amazon/ssm/*
+rm -rf "$ssm"/i-* /var/lib/goldsmith
+if [ "$3" != none ]; then
+    rm -rf /etc/amazon/ssm "$ssm"
+    rmdir /var/log/amazon/ssm /etc/amazon /var/lib/amazon /var/log/amazon 2> /dev/null
 fi
-rm -rf /var/lib/goldsmith
+# What was removed or rewritten earlier is in free blocks. Volumes of EBS do not know of trimming; others do.
+fstrim -a 2> /dev/null
 sync

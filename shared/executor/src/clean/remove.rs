@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::overwrite::overwrite;
 use crate::wildcard::matches;
 
 /// How often a folder that gets new files while it is removed is gone through.
@@ -29,9 +30,15 @@ impl Remover {
         self.kept = Box::new(kept);
     }
 
-    /// Removes all that a pattern matches.
-    pub(super) fn remove(&mut self, pattern: &str) {
-        for path in self.matches(pattern) {
+    /// Removes all that the patterns match. It is overwritten before, and all of that is on the disk before the first
+    /// file goes: one sync for all, since one for each of many small files takes minutes.
+    pub(super) fn remove<P: AsRef<str>>(&mut self, patterns: &[P]) {
+        let found: Vec<PathBuf> = patterns.iter().flat_map(|pattern| self.matches(pattern.as_ref())).collect();
+        for path in &found {
+            self.overwrite_tree(path);
+        }
+        rustix::fs::sync();
+        for path in found {
             let mut result = self.remove_tree(&path);
             for _ in 1..PASSES {
                 result = result.or_else(|_| self.remove_tree(&path));
@@ -42,10 +49,25 @@ impl Remover {
         }
     }
 
-    /// Makes a file empty, if it is there.
-    pub(super) fn empty(&mut self, path: &str) {
-        for path in self.matches(path).into_iter().filter(|path| !path.is_symlink()) {
-            if let Err(error) = OpenOptions::new().write(true).truncate(true).open(&path) {
+    /// Removes what can be removed of it.
+    pub(super) fn try_remove(&mut self, patterns: &[&str]) {
+        let failures = self.take_failures();
+        self.remove(patterns);
+        self.failures = failures;
+    }
+
+    /// Makes the files that the patterns match empty.
+    pub(super) fn empty<P: AsRef<str>>(&mut self, patterns: &[P]) {
+        let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_file());
+        let found = patterns.iter().flat_map(|pattern| self.matches(pattern.as_ref())).filter(is_file);
+        let found: Vec<PathBuf> = found.collect();
+        for path in &found {
+            self.overwrite_tree(path);
+        }
+        rustix::fs::sync();
+        for path in found {
+            let emptied = OpenOptions::new().write(true).truncate(true).open(&path);
+            if let Err(error) = gone(emptied.map(drop)) {
                 self.failed(&path, &error);
             }
         }
@@ -56,7 +78,8 @@ impl Remover {
         std::mem::take(&mut self.failures)
     }
 
-    fn failed(&mut self, path: &Path, error: &io::Error) {
+    /// Notes what went wrong with a file.
+    pub(super) fn failed(&mut self, path: &Path, error: &io::Error) {
         self.failures.push(format!("{}: {error}", path.display()));
     }
 
@@ -71,15 +94,35 @@ impl Remover {
         parents.iter().filter(|parent| inside(parent)).flat_map(|parent| entries(parent, name)).collect()
     }
 
+    /// Overwrites what `remove_tree` is about to remove.
+    fn overwrite_tree(&mut self, path: &Path) {
+        let Ok(found) = fs::symlink_metadata(path) else { return };
+        if self.stays(path, found.dev()) {
+            return;
+        }
+        if found.is_dir() {
+            for entry in fs::read_dir(path).into_iter().flatten().filter_map(Result::ok) {
+                self.overwrite_tree(&entry.path());
+            }
+        } else if let Err(error) = overwrite(path) {
+            self.failed(path, &error);
+        }
+    }
+
+    /// Whether a path is a mount point, or meant to stay.
+    fn stays(&self, path: &Path, device: u64) -> bool {
+        let parent = path.parent().and_then(|parent| fs::metadata(parent).ok());
+        parent.is_some_and(|parent| parent.dev() != device) || (self.kept)(path)
+    }
+
     /// Removes a file or a folder; an error may be due to files that came meanwhile.
     fn remove_tree(&self, path: &Path) -> io::Result<()> {
         let found = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             found => found?,
         };
-        let parent = path.parent().and_then(|parent| fs::metadata(parent).ok());
-        if parent.is_some_and(|parent| parent.dev() != found.dev()) || (self.kept)(path) {
-            return Ok(()); // a mount point, or meant to stay
+        if self.stays(path, found.dev()) {
+            return Ok(());
         }
         if !found.is_dir() {
             return gone(fs::remove_file(path));

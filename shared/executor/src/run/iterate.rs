@@ -12,14 +12,12 @@ use std::time::{Duration, Instant};
 
 use goldsmith_document::{Loop, Over, Range};
 
-use super::{Run, Scope};
+use super::{Run, Scope, WORKING_DIRECTORY};
 use crate::modules::{End, Outcome, Place, TIMED_OUT, Task, Work};
+use crate::overwrite::remove_folder;
 use crate::resolve::{ResolveError, Resolver, Scene};
 use crate::state::{At, Iterations};
 use crate::store::StoreError;
-
-/// Where a relative path starts if the order does not say.
-const WORKING_DIRECTORY: &str = "/tmp";
 
 /// What all iterations of an attempt share.
 pub(super) struct Room {
@@ -49,7 +47,7 @@ impl<'r> Run<'r, '_> {
             None => self.once(at, scope, &room, None),
             Some(repeat) => self.iterate(at, scope, &room, repeat),
         };
-        let _ = fs::remove_dir_all(&room.scratch); // what stays is removed before the next attempt
+        let _ = remove_folder(&room.scratch); // what stays is removed before the next attempt
         outcome
     }
 
@@ -145,7 +143,7 @@ impl<'r> Run<'r, '_> {
 
     fn open_iteration(&mut self, scope: Scope<'_>, room: &Room, index: usize, value: &str) {
         // What an iteration leaves is not for the next one; where it cannot be removed, the next one says why.
-        if index > 0 && fs::remove_dir_all(&room.scratch).is_ok() {
+        if index > 0 && remove_folder(&room.scratch).is_ok() {
             let _ = self.store.scratch();
         }
         if !scope.muted {

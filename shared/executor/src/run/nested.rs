@@ -50,7 +50,8 @@ impl Run<'_, '_> {
         let mut store = self.store.nested(&format!("{}-{}-{}-{iteration}", at.document, at.phase, at.step))?;
         let mut ancestors = self.around.ancestors.clone();
         ancestors.push(self.order.documents[at.document].digest.clone());
-        let known = store.order()?;
+        let read_secret = |name: &str| self.around.aws.secret(name);
+        let known = store.order(&read_secret)?;
         let (order, documents) = match self.order_for(call, known.clone(), &ancestors, place) {
             Ok(order) => match read_documents(&order) {
                 Ok(documents) => (order, documents),
@@ -62,7 +63,9 @@ impl Run<'_, '_> {
             store.keep_order(&order)?;
         }
         let folder = self.state.log_folder.join(format!("nested-{}", order.execution));
-        let state = store.load()?.unwrap_or_else(|| State::new(&order.execution, Timestamp::now(), folder.clone()));
+        let read_secret = |name: &str| self.around.aws.secret(name);
+        let state =
+            store.load(&read_secret)?.unwrap_or_else(|| State::new(&order.execution, Timestamp::now(), folder.clone()));
         if let Err(source) = fs::create_dir_all(&folder).and_then(|()| copy_documents(&order, &folder)) {
             return Ok(Outcome::failed(&NestedError::Logs { path: folder, source }));
         }

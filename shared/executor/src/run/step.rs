@@ -134,7 +134,7 @@ impl Run<'_, '_> {
     }
 
     fn note_end(&mut self, at: At, reboot: bool) -> Result<(), StoreError> {
-        let secrets = self.around.output.secrets.all();
+        let secrets = self.around.output.secrets.names();
         if secrets != self.state.secrets {
             self.store.note(&Entry::Secrets(secrets.clone()))?;
             self.state.secrets = secrets;

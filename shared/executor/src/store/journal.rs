@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::seal::{self, Read, SealError};
+use crate::secrets::Secrets;
 use crate::state::{At, DocumentRecord, PhaseRecord, State, StepRecord};
 
 /// A change of the state. Records come after those that they belong to, and replace their earlier form.
@@ -18,16 +20,19 @@ pub(crate) enum Entry<'e> {
     /// How often the phase has asked for a reboot.
     Reboots(At, u32),
     RebootPending(bool),
+    /// Names of the parameters that are secrets.
     Secrets(Vec<String>),
 }
 
 /// The state after all whole lines.
-pub(super) fn replay(text: &str) -> Result<State, serde_json::Error> {
+pub(super) fn replay(text: &str, secrets: &Secrets, read: Read<'_>) -> Result<State, SealError> {
     let mut lines = text.split_inclusive('\n');
-    let mut state: State = serde_json::from_str(lines.next().unwrap_or_default())?;
+    let mut state: State = seal::from_str(lines.next().unwrap_or_default(), secrets, read)?;
     for line in lines.filter(|line| line.ends_with('\n')) {
-        apply(&mut state, serde_json::from_str(line)?);
+        apply(&mut state, seal::from_str(line, secrets, read)?);
     }
+    // Also what no record holds any more must not be shown.
+    state.secrets.iter().try_for_each(|name| seal::ensure(name, secrets, read))?;
     Ok(state)
 }
 

@@ -1,0 +1,230 @@
+//! What goes, section by section. The sections are those of EC2 Image Builder's own clean-up, and so are the files by
+//! which a component keeps one of them: an empty `skip_cleanup_SECTION` in the working directory.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// A part of the list.
+pub(super) struct Section {
+    /// What a component names it by; none: it always goes.
+    skip: Option<&'static str>,
+    /// Removed with all that is in them. `*` stands for any part of one name, `~` for the home of each user.
+    pub(super) removed: &'static [&'static str],
+    /// Kept, but empty: whoever writes them does not make them, or needs their owner and mode.
+    pub(super) emptied: &'static [&'static str],
+}
+
+/// Where the files that keep a section are kept in mind after those of the components were removed.
+const REMEMBERED: &str = "run/goldsmith";
+
+/// The section with the system's logs.
+pub(super) const LOGS: &str = "skip_cleanup_instance_log_files";
+/// The section with what cloud-init leaves.
+pub(super) const CLOUD_INIT: &str = "skip_cleanup_cloudinit_files";
+/// The section with the SSM agent's logs, which go after the others.
+pub(super) const SSM_LOGS: &str = "skip_cleanup_ssm_log_files";
+/// The section in which host keys are.
+pub(super) const SSH: &str = "skip_cleanup_ssh_files";
+/// The section with this instance's names.
+pub(super) const INSTANCE: &str = "skip_cleanup_instance_files";
+
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        skip: Some(CLOUD_INIT),
+        removed: &["etc/sudoers.d/90-cloud-init-users", "var/lib/cloud/*", "var/log/cloud-init*.log*"],
+        emptied: &[],
+    },
+    Section {
+        skip: Some(INSTANCE),
+        removed: &[
+            "etc/.updated",
+            "etc/aliases.db",
+            "etc/hostname",
+            "etc/nvme/hostid",
+            "etc/nvme/hostnqn",
+            "etc/salt/minion_id",
+            "etc/salt/pki/minion/minion.p*",
+            "var/.updated",
+            "var/cache/yum/x86_64/2/.gpgkeyschecked.yum",
+            "var/lib/docker/engine-id",
+            "var/lib/misc/postfix.aliasesdb-stamp",
+            "var/lib/postfix/master.lock",
+            "var/spool/postfix/pid/master.pid",
+        ],
+        emptied: &[],
+    },
+    Section {
+        skip: Some(SSH),
+        removed: &[
+            "etc/ssh/ssh_host_*_key",
+            "etc/ssh/ssh_host_*_key.pub",
+            "~/.ssh/authorized_keys",
+            "~/.ssh/authorized_keys2",
+            "~/.ssh/known_hosts",
+            "~/.ssh/known_hosts.old",
+        ],
+        emptied: &[],
+    },
+    Section {
+        skip: Some(LOGS),
+        removed: &[
+            "var/crash/*",
+            "var/lib/rsyslog/imjournal.state",
+            "var/lib/systemd/coredump/*",
+            "var/log/audit/audit.log*",
+            "var/log/boot.log*",
+            "var/log/cron*",
+            "var/log/dmesg*",
+            "var/log/journal/*/*",
+            "var/log/sa/sa*",
+            "var/log/sysstat/sa*",
+            // Older generations of the logs below.
+            "var/log/*-20*",
+            "var/log/*.gz",
+            "var/log/*.log.*",
+            "var/log/*.xz",
+            "var/log/*.zst",
+            "var/log/apt/*.gz",
+            "var/log/apt/*.xz",
+            "var/log/btmp.*",
+            "var/log/debug.*",
+            "var/log/messages.*",
+            "var/log/syslog.*",
+            "var/log/unattended-upgrades/*.gz",
+            "var/log/wtmp.*",
+        ],
+        emptied: &[
+            "var/log/alternatives.log",
+            "var/log/apt/*.log",
+            "var/log/auth.log",
+            "var/log/btmp",
+            "var/log/daemon.log",
+            "var/log/debug",
+            "var/log/dnf*.log",
+            "var/log/dpkg.log",
+            "var/log/hawkey.log",
+            "var/log/kern.log",
+            "var/log/lastlog",
+            "var/log/mail.*",
+            "var/log/maillog",
+            "var/log/messages",
+            "var/log/secure",
+            "var/log/spooler",
+            "var/log/syslog",
+            "var/log/tallylog",
+            "var/log/unattended-upgrades/*.log",
+            "var/log/user.log",
+            "var/log/wtmp",
+            "var/log/yum.log",
+            "var/log/zypper.log",
+            "var/log/zypp/*",
+            "var/mail/*",
+            "var/spool/mail/*",
+        ],
+    },
+    Section {
+        // The tools that builds fetch with; of Image Builder's sections there is none for them.
+        skip: Some("skip_cleanup_credential_files"),
+        removed: &[
+            "~/.aws/cli/cache",
+            "~/.aws/credentials",
+            "~/.aws/sso/cache",
+            "~/.cargo/credentials",
+            "~/.cargo/credentials.toml",
+            "~/.config/gcloud/*.db",
+            "~/.config/gcloud/application_default_credentials.json",
+            "~/.config/gcloud/legacy_credentials",
+            "~/.config/gh/hosts.yml",
+            "~/.docker/config.json",
+            "~/.git-credentials",
+            "~/.netrc",
+            "~/.npmrc",
+            "~/.pypirc",
+        ],
+        emptied: &[],
+    },
+    Section {
+        skip: None,
+        removed: &[
+            // identities and keys
+            "boot/efi/loader/random-seed",
+            "boot/loader/random-seed",
+            "efi/loader/random-seed",
+            "var/lib/NetworkManager/secret_key",
+            "var/lib/NetworkManager/seen-bssids",
+            "var/lib/systemd/credential.secret",
+            "var/lib/systemd/random-seed",
+            "var/lib/urandom/random-seed",
+            // histories of people
+            "~/.*_history",
+            "~/.lesshst",
+            "~/.viminfo",
+            "~/.wget-hsts",
+            // leases
+            "var/lib/NetworkManager/*.lease",
+            "var/lib/dhclient/*",
+            "var/lib/dhcp/*",
+            "var/lib/dhcpcd*/*.lease*",
+            "var/lib/systemd/network/leases/*",
+            // temporary files
+            "tmp/*",
+            "var/tmp/*",
+        ],
+        emptied: &[],
+    },
+];
+
+/// The sections that components want to keep.
+pub(super) struct Skips(BTreeSet<String>);
+
+impl Skips {
+    /// Reads what components have asked for, now or before an earlier pass.
+    pub(super) fn read(root: &Path, working_directory: &str) -> Self {
+        let names = |folder: &str| {
+            fs::read_dir(root.join(folder))
+                .into_iter()
+                .flatten()
+                .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        };
+        Self(
+            names(working_directory.trim_matches('/'))
+                .chain(names(REMEMBERED))
+                .filter(|name| name.starts_with("skip_cleanup_"))
+                .collect(),
+        )
+    }
+
+    /// Keeps them in mind for a later pass, outside of the image. Where there is no such place there is no later pass.
+    pub(super) fn remember(&self, root: &Path) {
+        for name in &self.0 {
+            let _ = fs::create_dir_all(root.join(REMEMBERED))
+                .and_then(|()| fs::write(root.join(REMEMBERED).join(name), ""));
+        }
+    }
+
+    /// Whether a section stays.
+    pub(super) fn has(&self, section: &str) -> bool {
+        self.0.contains(section)
+    }
+
+    /// The sections that go.
+    pub(super) fn left(&self) -> impl Iterator<Item = &'static Section> {
+        SECTIONS.iter().filter(|section| section.skip.is_none_or(|name| !self.has(name)))
+    }
+}
+
+/// The patterns with each user's home in the place of `~`: those below `/home`, and those that `/etc/passwd` names.
+pub(super) fn in_homes<'p>(root: &Path, patterns: impl Iterator<Item = &'p &'static str>) -> Vec<String> {
+    let passwd = fs::read(root.join("etc/passwd")).unwrap_or_default();
+    let passwd = String::from_utf8_lossy(&passwd);
+    let listed = passwd.lines().filter_map(|line| line.split(':').nth(5)).map(|home| home.trim_matches('/'));
+    let plain = |home: &&str| !home.is_empty() && !home.contains('*') && !home.split('/').any(|part| part == "..");
+    let homes: BTreeSet<&str> = ["home/*", "root"].into_iter().chain(listed.filter(plain)).collect();
+    patterns
+        .flat_map(|pattern| match pattern.strip_prefix("~/") {
+            None => vec![(*pattern).to_owned()],
+            Some(rest) => homes.iter().map(|home| format!("{home}/{rest}")).collect(),
+        })
+        .collect()
+}
