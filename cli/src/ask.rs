@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::exit::invalid;
+use crate::output::harmless;
 
 /// Whether the person at the terminal agrees; `yes` agrees beforehand. `nothing` says what was not done where there is
 /// nobody to ask.
@@ -53,7 +54,7 @@ fn ask(question: &str, nothing: &str) -> Result<()> {
     if !io::stdin().is_terminal() {
         return Err(invalid(format!("{nothing}: there is no terminal to ask on, and --yes was not given")));
     }
-    write!(io::stderr().lock(), "{question} [y/N] ")?;
+    write!(io::stderr().lock(), "{} [y/N] ", harmless(question))?;
     Ok(())
 }
 

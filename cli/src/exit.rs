@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use goldsmith_cloud::{CloudError, Kind};
 use goldsmith_store::StoreError;
 
+use crate::output::say;
+
 /// The exit codes as the help shows them.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -67,12 +69,12 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Exit::Success; // whoever read the output has seen enough
     }
-    eprintln!("goldsmith: error: {error}");
+    say(&format!("goldsmith: error: {error}"));
     for cause in causes(error) {
-        eprintln!("  because: {cause}");
+        say(&format!("  because: {cause}"));
     }
     if error.chain().any(lacks_credentials) {
-        eprintln!("help: {CREDENTIALS}");
+        say(&format!("help: {CREDENTIALS}"));
     }
     exit_of(error)
 }

@@ -1,23 +1,106 @@
-//! Standard output: results, as text or as JSON. A closed pipe is an error like any other, not a crash.
+//! What people and programs read: results on standard output, as text or as JSON, and the rest on standard error. A closed pipe
+//! is an error like any other, not a crash.
+//!
+//! Much of it comes from outside: output of builds, names, AWS's messages. None of that may do anything to a terminal.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+/// Begins what is red; of the program's own making.
+pub(crate) const RED: &str = "\u{1b}[31m";
+/// Ends it.
+pub(crate) const PLAIN: &str = "\u{1b}[0m";
+
 /// Prints a line of the result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{text}")
+    writeln!(io::stdout().lock(), "{}", harmless(text))
 }
 
 /// Prints the result as one JSON value.
 pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)
+    let text = serde_json::to_string_pretty(value)?;
+    writeln!(io::stdout().lock(), "{}", harmless_json(&text))
 }
 
 /// Says what is going on, on standard error.
 pub(crate) fn say(text: &str) {
     // Nobody to say it to is no reason to stop.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
+}
+
+/// The text, in which what would act on a terminal is spelled out, such as `\u{1b}`: a build could otherwise rewrite the screen
+/// or the clipboard of whoever reads its output, or show a failure as a success.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    // A line may have ended as on Windows.
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let spelled = |part: &str| made_visible(part, acts, |c| c.escape_unicode().to_string());
+    // The program's own colours stay.
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((at, own)) = [RED, PLAIN].into_iter().filter_map(|own| Some((rest.find(own)?, own))).min() {
+        shown += &spelled(&rest[..at]);
+        shown += own;
+        rest = &rest[at + own.len()..];
+    }
+    Cow::Owned(shown + &spelled(rest))
+}
+
+/// JSON in which all that would act on a terminal is escaped: JSON itself demands that only below a space.
+fn harmless_json(text: &str) -> String {
+    made_visible(text, acts, |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+/// Whether a character does something to a terminal instead of being shown: controls, and those that turn the direction of text.
+fn acts(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn made_visible(text: &str, acts: impl Fn(char) -> bool, spelled: impl Fn(char) -> String) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match acts(c) {
+            true => shown += &spelled(c),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_acts_on_a_terminal() {
+        for (text, shown) in [
+            ("plain, with a tab\tand äöü\nand a line", "plain, with a tab\tand äöü\nand a line"),
+            ("\u{1b}]52;c;Zm9v\u{7}", "\\u{1b}]52;c;Zm9v\\u{7}"),
+            ("failed\rdone  ", "failed\\u{d}done  "),
+            ("done\r", "done"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+    }
+
+    #[test]
+    fn the_programs_own_colours_stay() {
+        let text = format!("{RED}replaced \u{1b}[2J{PLAIN} rest");
+        assert_eq!(harmless(&text), format!("{RED}replaced \\u{{1b}}[2J{PLAIN} rest"));
+    }
+
+    #[test]
+    fn json_stays_what_it_was() {
+        let value = "a\u{9b}b\u{202e}c\u{1b}";
+        let text = serde_json::to_string(value).unwrap();
+        let shown = harmless_json(&text);
+        assert!(shown.is_ascii(), "{shown}");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), value);
+    }
 }

@@ -178,7 +178,7 @@ mod tests {
         let process = Process { pid: 1, started: 2 };
         let stack =
             Stack::started("goldsmith", [4566, 2], [process; 2], "digest".to_owned(), &"secret".parse().unwrap());
-        let call = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws --region us-east-1 --endpoint-url http://127.0.0.1:4566";
+        let call = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=secret aws --region us-east-1 --endpoint-url http://127.0.0.1:4566";
         assert_eq!(stack.aws(Some("us-east-1")), call);
         assert_eq!(stack.aws(None), call.replace("us-east-1", "eu-west-1"));
     }

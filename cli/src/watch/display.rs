@@ -7,6 +7,7 @@ use terminal_size::{Width, terminal_size_of};
 
 use super::board::Board;
 use super::{Happening, plain};
+use crate::output::harmless;
 
 /// Width of a terminal that does not tell its own.
 const WIDTH: u16 = 80;
@@ -28,7 +29,9 @@ impl Display {
     /// Shows what happened, and how long everything else has been running.
     pub(crate) fn show(&mut self, happenings: &[Happening], now: Timestamp) {
         let text = match self {
-            Self::Plain => happenings.iter().filter_map(plain::line).map(|line| line + "\n").collect(),
+            Self::Plain => {
+                happenings.iter().filter_map(plain::line).map(|line| harmless(&line).into_owned() + "\n").collect()
+            }
             Self::Live { board, drawn } => {
                 let stay: Vec<String> = happenings.iter().filter_map(|happening| board.take(happening)).collect();
                 let running = board.running(now);
@@ -64,8 +67,9 @@ fn write(text: &str) {
 /// wrapped one would take two lines that nobody counted.
 pub(crate) fn redraw(drawn: usize, stay: &[String], running: &[String], width: usize) -> String {
     let mut text = if drawn == 0 { String::new() } else { format!("\r\u{1b}[{drawn}A\u{1b}[J") };
-    let cut = |line: &String| line.chars().take(width.saturating_sub(1)).collect();
-    for line in stay.iter().cloned().chain(running.iter().map(cut)) {
+    let cut = |line: &str| line.chars().take(width.saturating_sub(1)).collect();
+    let lines = stay.iter().map(|line| harmless(line).into_owned());
+    for line in lines.chain(running.iter().map(|line| cut(&harmless(line)))) {
         text.push_str(&line);
         text.push('\n');
     }
@@ -75,6 +79,12 @@ pub(crate) fn redraw(drawn: usize, stay: &[String], running: &[String], width: u
 #[cfg(test)]
 mod tests {
     use super::redraw;
+
+    #[test]
+    fn a_step_cannot_move_the_cursor() {
+        assert_eq!(redraw(0, &["\u{1b}[1A\rgood".to_owned()], &[], 80), "\\u{1b}[1A\\u{d}good\n");
+        assert_eq!(redraw(0, &[], &["\u{9b}2J".to_owned()], 80), "\\u{9b}2J\n");
+    }
 
     #[test]
     fn lines_that_stay_are_whole_and_the_others_never_wrap() {

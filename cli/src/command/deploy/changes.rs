@@ -6,10 +6,9 @@ use std::io::{self, IsTerminal};
 use goldsmith_cloud_account::{Change, Effect};
 use serde_json::{Value, json};
 
+use crate::output::{PLAIN, RED};
 use crate::render::{columns, count};
 
-const RED: &str = "\u{1b}[31m";
-const PLAIN: &str = "\u{1b}[0m";
 /// Types of what gives rights: roles, policies, instance profiles.
 const RIGHTS: &str = "AWS::IAM::";
 
