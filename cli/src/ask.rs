@@ -7,7 +7,7 @@ use tokio::signal::ctrl_c;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::exit::invalid;
+use crate::exit::{Exit, invalid};
 use crate::output::harmless;
 
 /// Whether the person at the terminal agrees; `yes` agrees beforehand. `nothing` says what was not done where there is
@@ -27,14 +27,22 @@ pub(crate) async fn consents_or_ends(question: &str, nothing: &str, yes: bool) -
     }
     ask(question, nothing)?;
     let (mut terminated, mut hung_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    let ended = async {
+    let mut ended = Box::pin(async move {
         tokio::select! {
             _ = ctrl_c() => {}
             _ = terminated.recv() => {}
             _ = hung_up.recv() => {}
         }
-    };
-    unless(ended, answer).await
+    });
+    let answer = unless(&mut ended, answer).await?;
+    if answer.is_some() {
+        // From here on nobody else hears these signals, and each ends the program as before.
+        tokio::spawn(async move {
+            ended.await;
+            std::process::exit(Exit::Interrupted as i32);
+        });
+    }
+    Ok(answer)
 }
 
 /// Whether what is read is a yes; none: this came first. The reading goes on, in a thread that the program's end ends.

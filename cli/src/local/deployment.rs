@@ -13,7 +13,7 @@ use super::Say;
 use super::files::{self, Files};
 use super::machine::lacking;
 use super::stack::{Deployed, Stack};
-use crate::command::deploy::deployment::{Deployment, Wishes};
+use crate::command::deploy::deployment::{Deployment, Ways, Wishes};
 use crate::command::deploy::release::{self, Release};
 
 /// The functions' zip: the given one, else the one beside this program, as an archive of a release has it, else the one that
@@ -66,7 +66,9 @@ pub(crate) async fn ensure(
     let config = sdk_config(None, Some(&stack.region), Some(&stack.endpoint_url)).await;
     let config = with_keys(&config, &stack.access_key, &stack.secret_key);
     // What is uploaded where, and how many resources are done, is of no interest on this machine.
-    let deployment = Deployment::new(&config, &stack.name, &|_| {});
+    let again = format!("goldsmith --stack {} --local", stack.name);
+    let ways = Ways { again, aws: stack.aws(None) };
+    let deployment = Deployment::new(&config, &stack.name, ways, &|_| {});
     if let Some(prepared) = deployment.prepare(release, &wishes).await? {
         deployment.execute(&prepared).await?;
     }

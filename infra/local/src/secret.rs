@@ -36,12 +36,22 @@ impl Secret {
     pub fn kept_in(folder: &Path) -> Result<Self, FolderError> {
         let path = folder.join(FILE);
         let failed = |source| FolderError::Unusable { path: path.clone(), source };
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
-            Ok(mut file) => {
-                let new = Self::random().map_err(failed)?;
-                file.write_all(new.0.as_bytes()).map_err(failed)?;
-                Ok(new)
-            }
+        if path.exists() {
+            return Self::read(&path);
+        }
+        // It gets its name when it is whole: another start may look for it meanwhile, and this one may end.
+        let part = folder.join(format!("{FILE}.{}", std::process::id()));
+        let new = Self::random().map_err(failed)?;
+        let write = || {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+            file.write_all(new.0.as_bytes())?;
+            fs::hard_link(&part, &path)
+        };
+        let written = write();
+        // What is not there need not go.
+        let _ = fs::remove_file(&part);
+        match written {
+            Ok(()) => Ok(new),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::read(&path),
             Err(error) => Err(failed(error)),
         }

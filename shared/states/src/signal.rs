@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{Context, Result};
 
-/// Runs one invocation. Anything that is not an event about a resource is the tick.
+/// Runs one invocation. Nothing at all is the tick too; what is no event that it knows is dropped.
 ///
 /// # Errors
 /// What table and cloud say; the next tick tries again.
@@ -42,7 +42,7 @@ enum Called {
 
 /// The id of the resource that an event is about.
 fn resource(event: Value) -> Called {
-    let is_tick = event.as_object().is_none_or(serde_json::Map::is_empty);
+    let is_tick = event.is_null() || event.as_object().is_some_and(serde_json::Map::is_empty);
     if is_tick {
         return Called::Tick;
     }
@@ -138,7 +138,11 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_and_malformed_events_are_dropped() {
-        let stack = Stack::new().await;
+        // A wait is due, which the tick would wake.
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        stack.start(&Task::new(State::Snapshot)).await;
+        stack.clock.advance(SignedDuration::from_mins(1));
         for dropped in [
             event("EC2 Spot Instance Interruption Warning", json!({})),
             event("EC2 AMI State Change", json!({"State": "available"})),
@@ -147,5 +151,6 @@ mod tests {
         ] {
             assert_eq!(woken(&stack, dropped).await, 0);
         }
+        assert_eq!(woken(&stack, json!({})).await, 1, "the tick");
     }
 }

@@ -6,13 +6,15 @@ use std::io::{self, IsTerminal};
 use goldsmith_cloud_account::{Change, Effect};
 use serde_json::{Value, json};
 
-use crate::output::{PLAIN, RED};
+use crate::output::harmless;
 use crate::render::{columns, count};
 
+const RED: &str = "\u{1b}[31m";
+const PLAIN: &str = "\u{1b}[0m";
 /// Types of what gives rights: roles, policies, instance profiles.
 const RIGHTS: &str = "AWS::IAM::";
 
-/// A line for each change, and one that counts them.
+/// A line for each change, and one that counts them; with nothing of AWS's that acts on a terminal.
 pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
     lines_in(changes, io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
 }
@@ -30,12 +32,12 @@ fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
     let (told, tagged): (Vec<&Change>, Vec<&Change>) = rest.into_iter().partition(|change| says_something(change));
     let rows: Vec<Vec<String>> = told.iter().map(|change| row(change)).collect();
     let painted = columns(&rows).into_iter().zip(&told).map(|(line, change)| match change.effect {
-        Effect::Remove | Effect::Replace if colours => format!("  {RED}{line}{PLAIN}"),
-        _ => format!("  {line}"),
+        Effect::Remove | Effect::Replace if colours => format!("  {RED}{}{PLAIN}", harmless(&line)),
+        _ => format!("  {}", harmless(&line)),
     });
     let tagged =
         (!tagged.is_empty()).then(|| format!("  {} with other tags only", count(tagged.len(), "more resource")));
-    painted.chain(tagged).chain(made_lines(&made)).collect()
+    painted.chain(tagged).chain(made_lines(&made).iter().map(|line| harmless(line).into_owned())).collect()
 }
 
 /// What is made: who may do what by name, the rest by type.

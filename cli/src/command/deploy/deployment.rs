@@ -14,6 +14,7 @@ use super::examples;
 use super::progress::{Pace, Progress};
 use super::release::{Release, table_of};
 use super::upload::Upload;
+use crate::args::Globals;
 use crate::command::ours;
 use crate::exit::{Exit, Stop, invalid};
 use crate::watch::Patience;
@@ -37,6 +38,7 @@ pub(crate) struct Deployment<'a> {
     config: &'a SdkConfig,
     stacks: Stacks,
     stack: &'a str,
+    ways: Ways,
     pace: Pace,
     say: &'a dyn Fn(&str),
 }
@@ -51,10 +53,26 @@ pub(crate) struct Prepared {
     upload: Upload,
 }
 
+/// How this stack is named in calls that a person is to make.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ways {
+    /// Of this program.
+    pub(crate) again: String,
+    /// Of the AWS CLI.
+    pub(crate) aws: String,
+}
+
+impl Ways {
+    /// For the stack that the flags name.
+    pub(crate) fn of(globals: &Globals) -> Self {
+        Self { again: globals.again(), aws: globals.aws() }
+    }
+}
+
 impl<'a> Deployment<'a> {
     /// Of the stack of this name.
-    pub(crate) fn new(config: &'a SdkConfig, stack: &'a str, say: &'a dyn Fn(&str)) -> Self {
-        Self { config, stacks: Stacks::new(config), stack, pace: Pace::of(config), say }
+    pub(crate) fn new(config: &'a SdkConfig, stack: &'a str, ways: Ways, say: &'a dyn Fn(&str)) -> Self {
+        Self { config, stacks: Stacks::new(config), stack, ways, pace: Pace::of(config), say }
     }
 
     /// The stack as it is, once nothing changes it any more.
@@ -84,7 +102,7 @@ impl<'a> Deployment<'a> {
     pub(crate) async fn prepare(&self, release: &Release, wishes: &Wishes) -> Result<Option<Prepared>> {
         let stack = self.to_be_changed(wishes).await?.filter(|stack| !stack.is_proposed());
         if let Some(stack) = &stack {
-            refuse_what_is_stuck(self.stack, stack)?;
+            refuse_what_is_stuck(self.stack, &self.ways, stack)?;
         }
         let deployed = match &stack {
             Some(_) => self.stacks.template(self.stack).await?,
@@ -164,13 +182,23 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
+    /// The same after an error, which is told and not this one's.
+    pub(crate) async fn forget_after(&self, prepared: &Prepared) {
+        if let Err(error) = self.forget(prepared).await {
+            (self.say)(&format!("The change set {} stays: {error}", prepared.change_set));
+        }
+    }
+
     /// Uploads what the functions and the state machine are, makes the change and waits for its end.
     pub(crate) async fn execute(&self, prepared: &Prepared) -> Result<()> {
         (self.say)(&format!(
             "Uploading the functions and the state machine to the bucket {}.",
             prepared.upload.bucket()
         ));
-        prepared.upload.rest().await?;
+        if let Err(error) = prepared.upload.rest().await {
+            self.forget_after(prepared).await;
+            return Err(error);
+        }
         let mut progress = Progress::new(&self.stacks, &prepared.id, self.pace, self.say);
         progress.skip_what_was().await?;
         self.stacks.execute(self.stack, &prepared.change_set).await?;
@@ -199,15 +227,16 @@ fn refuse_to_forget(name: &str, left: Option<&str>, wished: Option<&str>) -> Res
 }
 
 /// States from which CloudFormation takes no change, and the way out of each.
-fn refuse_what_is_stuck(name: &str, stack: &Stack) -> Result<()> {
+fn refuse_what_is_stuck(name: &str, ways: &Ways, stack: &Stack) -> Result<()> {
+    let Ways { again, aws } = ways;
     let way = match stack.status.as_str() {
         "UPDATE_ROLLBACK_FAILED" => {
-            format!("`aws cloudformation continue-update-rollback --stack-name {name}` takes it back to what it was")
+            format!("`{aws} cloudformation continue-update-rollback --stack-name {name}` takes it back to what it was")
         }
-        "DELETE_FAILED" => "`goldsmith retire` goes on with its removal".to_owned(),
+        "DELETE_FAILED" => format!("`{again} retire` goes on with its removal"),
         "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => {
             format!(
-                "nothing in it works: remove it with `aws cloudformation delete-stack --stack-name {name}`, and deploy again"
+                "nothing in it works: remove it with `{aws} cloudformation delete-stack --stack-name {name}`, and deploy again"
             )
         }
         _ => return Ok(()),
@@ -318,15 +347,23 @@ mod tests {
         refuse_to_forget("s", None, None).unwrap();
     }
 
+    fn ways() -> Ways {
+        Ways { again: "goldsmith --stack s".to_owned(), aws: "aws --region r".to_owned() }
+    }
+
     #[test]
     fn a_stack_that_takes_no_change_names_the_way_out() {
         for status in ["UPDATE_ROLLBACK_FAILED", "ROLLBACK_COMPLETE", "DELETE_FAILED"] {
-            let error = refuse_what_is_stuck("s", &stack(status)).unwrap_err().to_string();
-            let way = if status == "DELETE_FAILED" { "goldsmith retire" } else { "--stack-name s" };
+            let error = refuse_what_is_stuck("s", &ways(), &stack(status)).unwrap_err().to_string();
+            let way = if status == "DELETE_FAILED" {
+                "`goldsmith --stack s retire`"
+            } else {
+                "`aws --region r cloudformation"
+            };
             assert!(error.starts_with(&format!("the stack s is {status} (why): ")) && error.contains(way), "{error}");
         }
         for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"] {
-            refuse_what_is_stuck("s", &stack(status)).unwrap();
+            refuse_what_is_stuck("s", &ways(), &stack(status)).unwrap();
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::exit::{Exit, invalid};
 use crate::local::release_of_local;
 use crate::output;
 use crate::version;
-use deployment::{Deployment, Wishes};
+use deployment::{Deployment, Ways, Wishes};
 use release::Release;
 
 /// Make a stack of a release, or bring one up to date.
@@ -133,19 +133,22 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     let retirement = async || service::look(&config, &globals.stack, before.as_ref(), args.table.as_deref()).await;
     let mut found = retirement().await?;
-    let deployment = Deployment::new(&config, &globals.stack, &output::say);
+    let deployment = Deployment::new(&config, &globals.stack, Ways::of(globals), &output::say);
     let prepared = deployment.prepare(&release, &wishes).await?;
     let (changed, status) = match &prepared {
         None => (Vec::new(), "unchanged"),
         Some(prepared) => {
-            changes::lines(&prepared.changes).iter().for_each(|line| output::say(line));
+            changes::lines(&prepared.changes).iter().for_each(|line| output::say_painted(line));
             let question = format!("Change the stack {}?", globals.stack);
             match consents_or_ends(&question, "nothing was changed", args.yes).await {
                 Ok(Some(true)) => {
                     // Somebody may have begun one while this one was being asked.
                     found = match retirement().await {
                         Ok(found) => found,
-                        Err(error) => return deployment.forget(prepared).await.and(Err(error)),
+                        Err(error) => {
+                            deployment.forget_after(prepared).await;
+                            return Err(error);
+                        }
                     };
                     deployment.execute(prepared).await?;
                 }
@@ -154,7 +157,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
                     output::say("Nothing was changed.");
                     return Ok(answer.map_or(Exit::Interrupted, |_| Exit::Success));
                 }
-                Err(error) => return deployment.forget(prepared).await.and(Err(error)),
+                Err(error) => {
+                    deployment.forget_after(prepared).await;
+                    return Err(error);
+                }
             }
             (changes::values(&prepared.changes), "deployed")
         }

@@ -81,6 +81,8 @@ impl<'a> Progress<'a> {
             if let Some(events) = patience.take(look)? {
                 let ended = |event: &&Event| event.kind == STACK && has_ended(&event.status);
                 self.latest = events.iter().rev().find(ended).map(|event| event.id.clone());
+                // The stack was seen busy: that has an end, which may be the last of these events already.
+                self.is_fresh = true;
                 return Ok(());
             }
             sleep(self.pace.pause).await;
@@ -199,6 +201,16 @@ mod tests {
         assert_eq!(ended.status, "UPDATE_ROLLBACK_COMPLETE");
         assert!(ended.failures.iter().any(|failure| failure == "New (T): why 6"), "{:?}", ended.failures);
         assert!(said.borrow().iter().all(|line| !line.contains("Old")), "{said:?}");
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_ends_before_its_events_are_read_is_not_waited_for_for_ever() {
+        let all = [("2", STACK, "s", "UPDATE_COMPLETE"), ("1", STACK, "s", "UPDATE_IN_PROGRESS")];
+        let answers = [events(&all), stack("UPDATE_COMPLETE"), events(&all)];
+        let stacks = Stacks::new(&Replay::new(answers).config());
+        let mut progress = Progress::new(&stacks, "arn", Pace { pause: Duration::ZERO }, &|_| {});
+        progress.skip_what_had_ended().await.unwrap();
+        assert_eq!(progress.follow(&BTreeSet::new()).await.unwrap().status, "UPDATE_COMPLETE");
     }
 
     #[test]

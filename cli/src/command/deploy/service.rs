@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use goldsmith_cloud::aws::SdkConfig;
-use goldsmith_store::{DynamoTable, Store};
+use goldsmith_store::{DynamoTable, Store, StoreError};
 
 use crate::command::retire::hold::given_up;
 use crate::command::schedules;
@@ -34,7 +34,10 @@ pub(super) async fn look(
         // Of a stack that is gone the retirement is over. That there is no such table, the change set says.
         (None, Some(table)) => {
             let store = Store::new(Arc::new(DynamoTable::with_config(config, table.to_owned())));
-            store.retirement().await.unwrap_or_default()
+            match store.retirement().await {
+                Err(StoreError::Refused { code, .. }) if code == "ResourceNotFoundException" => None,
+                found => found?,
+            }
         }
         (None, None) => None,
     };

@@ -8,7 +8,7 @@ use goldsmith_cloud_ec2::Ec2;
 use goldsmith_cloud_ec2::account::Storage;
 
 use super::definitions::Definitions;
-use super::finding::Finding;
+use super::finding::{Finding, whole};
 use crate::args::Globals;
 
 const DEFAULT: &str = "default-key";
@@ -66,7 +66,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
         }
     }
     findings.extend(judge_named(globals, &wanted(definitions, &home), &known));
-    findings
+    whole(findings, "what is unseen above")
 }
 
 fn is_managed(key: &str) -> bool {

@@ -84,6 +84,14 @@ impl Finding {
     }
 }
 
+/// The findings of one area, in which nothing is good where a part of the area could not be looked at.
+pub(crate) fn whole(findings: Vec<Finding>, missing: &'static str) -> Vec<Finding> {
+    match findings.iter().any(|finding| finding.verdict == Verdict::Unseen) {
+        true => findings.into_iter().map(|finding| finding.without(missing)).collect(),
+        false => findings,
+    }
+}
+
 /// What helps where a part of the stack is gone: CloudFormation does not look for it, so that a deployment without changes
 /// brings nothing back (CloudFormation user guide, "Detect unmanaged configuration changes with drift detection").
 pub(crate) fn anew(globals: &Globals) -> String {
@@ -145,6 +153,10 @@ mod tests {
         assert_eq!(good.message, message);
         let problem = Finding::problem("subnets", "There are none.", "Make some.");
         assert_eq!(problem.clone().without("the definitions"), problem);
+        let unseen = Finding::unseen_because("keys", "kms:DescribeKey", "no");
+        let good = Finding::good("sharing", "Fine.");
+        assert_eq!(whole(vec![good.clone()], "it"), [good.clone()]);
+        assert_eq!(whole(vec![unseen, good], "it")[1].verdict, Verdict::Unseen);
     }
 
     #[test]

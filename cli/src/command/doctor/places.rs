@@ -6,7 +6,7 @@ use goldsmith_cloud::aws::{SdkConfig, home_region};
 use goldsmith_cloud_ec2::Ec2;
 
 use super::definitions::Definitions;
-use super::finding::Finding;
+use super::finding::{Finding, whole};
 use crate::args::Globals;
 
 const REGIONS: &str = "regions";
@@ -28,7 +28,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
         }
     }
     findings.extend(judge_public(globals, definitions, &blocked));
-    findings
+    whole(findings, "what is unseen above")
 }
 
 /// The Regions in which an image is to be made public.

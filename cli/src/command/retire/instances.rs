@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Result;
-use goldsmith_cloud::{Instance, Machines, Tags};
+use goldsmith_cloud::{CloudError, Instance, Kind, Machines, Tags};
 use tokio::time::sleep;
 
 use crate::exit::{Exit, Stop};
@@ -14,6 +14,10 @@ use crate::watch::{PAUSE, Patience};
 
 /// Looks for instances to be gone: EC2 takes up to some minutes.
 const LOOKS: u32 = 300;
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<CloudError>().is_some_and(|error| error.kind == Kind::Denied)
+}
 
 /// The instances of one stack.
 pub(super) struct Instances {
@@ -28,15 +32,26 @@ impl Instances {
     /// Ends those in these Regions, and removes the volumes that they leave. Safe to repeat.
     pub(super) async fn end(&self, regions: &BTreeSet<String>) -> Result<()> {
         for region in regions {
-            for instance in self.running(region).await? {
-                output::say(&format!("Ending instance {} in {region}", instance.id));
-                self.machines.terminate(region, &instance.id).await?;
+            match self.end_in(region).await {
+                // An organisation may have switched a Region off since; the stack's own it cannot do without.
+                Err(error) if *region != self.home && is_denied(&error) => {
+                    output::say(&format!("What is left in {region} stays, since AWS refuses to look there: {error}"));
+                }
+                ended => ended?,
             }
-            self.wait_for_the_end(region).await?;
-            let left = self.machines.volumes_left(region, TAG_STACK, &self.stack).await?;
-            for volume in left.into_iter().filter(|volume| self.owns(&volume.tags)) {
-                self.machines.delete_volume(region, &volume.id).await?;
-            }
+        }
+        Ok(())
+    }
+
+    async fn end_in(&self, region: &str) -> Result<()> {
+        for instance in self.running(region).await? {
+            output::say(&format!("Ending instance {} in {region}", instance.id));
+            self.machines.terminate(region, &instance.id).await?;
+        }
+        self.wait_for_the_end(region).await?;
+        let left = self.machines.volumes_left(region, TAG_STACK, &self.stack).await?;
+        for volume in left.into_iter().filter(|volume| self.owns(&volume.tags)) {
+            self.machines.delete_volume(region, &volume.id).await?;
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::args::{Format, Globals};
 use crate::ask::consents;
-use crate::command::deploy::deployment::Deployment;
+use crate::command::deploy::deployment::{Deployment, Ways};
 use crate::command::deploy::progress::{Pace, Progress};
 use crate::command::ours;
 use crate::connection::{self, Connection};
@@ -195,6 +195,12 @@ impl Removal<'_> {
         if !self.stack.is_proposed() {
             let regions = Ec2::new(self.config).regions(&home_region(self.config)).await?;
             remains::end(self.config, self.stack, &self.instances(), &regions).await?;
+            self.delete().await?;
+            // A function that ran meanwhile may have launched one more. The instances of a new stack have the same tags.
+            if self.stacks.find(&self.globals.stack).await?.is_none() {
+                self.instances().end(&regions.into_iter().collect()).await?;
+            }
+            return Ok(());
         }
         self.delete().await
     }
@@ -206,7 +212,8 @@ impl Removal<'_> {
 
     /// Whether the stack is there once nothing changes it any more: a deletion before this one, or a deployment, may run.
     async fn settled(&self) -> Result<bool> {
-        let found = Deployment::new(self.config, &self.globals.stack, &output::say).settled().await?;
+        let found = Deployment::new(self.config, &self.globals.stack, Ways::of(self.globals), &output::say);
+        let found = found.settled().await?;
         Ok(found.is_some_and(|found| found.id == self.stack.id))
     }
 

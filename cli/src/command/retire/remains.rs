@@ -20,7 +20,7 @@ const STATE_MACHINE: &str = "AWS::StepFunctions::StateMachine";
 /// DynamoDB's code for a table that is not there.
 const NO_TABLE: &str = "ResourceNotFoundException";
 
-/// The way to the stack; none where its parameter or its table is gone or unreadable, which is said.
+/// The way to the stack; none where its parameter or its table is gone or unreadable.
 pub(super) async fn connection(config: &SdkConfig, name: &str) -> Result<Option<Connection>> {
     let found = match Connection::find(config, name).await {
         Err(error) if error.is::<serde_json::Error>() => {

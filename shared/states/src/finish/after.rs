@@ -69,9 +69,17 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     let now = context.clock.now();
     let pause = PAUSES[usize::try_from(after.looks).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
     after.looks += 1;
+    let ended = ended_at(context, record).await?;
+    // A function may still put a parameter, whoever looks so early.
+    let is_early = undone.is_putting && now < ended + LATE;
+    if is_early {
+        return Ok(context.store.look_again(record, &after, Some(ended + LATE)).await?);
+    }
     let is_over = after.is_over();
-    let is_given_up = !is_over && now >= ended_at(context, record).await? + GIVE_UP;
+    let is_given_up = !is_over && now >= ended + GIVE_UP;
     if is_given_up {
+        let Aftermath { is_untold, is_untagged, .. } = after;
+        tracing::error!(build = record.build, is_untold, is_untagged, "this build is looked at no more");
         for LeftBehind { what, region, reason } in &after.left {
             tracing::error!(build = record.build, what, region, reason, "this is left behind for good");
         }

@@ -1,12 +1,12 @@
 use goldsmith_cloud::fake::Fault;
 use goldsmith_cloud::{ExecutionStatus, Kind, Parameter};
-use goldsmith_store::{Effect, EffectKind};
+use goldsmith_store::{Aftermath, Effect, EffectKind};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::LATE;
 use crate::testing::{BUILD, Stack, Task, good, reach};
-use crate::{State, reap};
+use crate::{Clock as _, State, reap};
 
 /// A build that was stopped, and closed, while Publish was about to put a parameter; the journal's entry of that.
 async fn closed_while_putting() -> (Stack, Effect) {
@@ -51,6 +51,20 @@ async fn a_parameter_that_is_put_after_the_end_is_put_back_once_no_function_can_
         assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
         assert!(!is_looked_after(&stack).await);
     }
+}
+
+#[tokio::test]
+async fn whoever_looks_early_leaves_the_look_for_what_is_put_late() {
+    let (stack, entry) = closed_while_putting().await;
+    let record = stack.record().await;
+    let untold = Aftermath { is_untold: true, ..Aftermath::default() };
+    stack.store().look_again(&record, &untold, Some(stack.clock.now())).await.unwrap();
+    let detail = json!({"name": BUILD, "status": "ABORTED"});
+    crate::finish::handle_event(&stack.context(), detail).await.unwrap();
+    put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;
+    tick(&stack, LATE * 2).await;
+    assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+    assert!(!is_looked_after(&stack).await);
 }
 
 #[tokio::test]
