@@ -195,9 +195,9 @@ fn taken_up(stack: &Stack) {
     let table = left["table"].as_str().unwrap();
     assert_eq!(left["images"], 1);
     let package = package();
-    let refused = deploy(stack, &["--table", "mistyped", "--parameter", "Examples=no"], &package);
+    let refused = deploy(stack, &["--table", "life-again-Table-mistyped", "--parameter", "Examples=no"], &package);
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
-    assert!(said(&refused).contains("there is no table mistyped"), "{}", said(&refused));
+    assert!(said(&refused).contains("there is no table life-again-Table-mistyped"), "{}", said(&refused));
     // What `retire` has said of the way back: the parameters of the local AWS, which a stack on AWS does not have.
     let agent = left["parameters"]["SsmAgentUrl"].as_str().unwrap();
     let (agent, before) = (format!("SsmAgentUrl={agent}"), stack.goldsmith_by_endpoint(&["retire"]));
