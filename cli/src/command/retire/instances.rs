@@ -29,22 +29,26 @@ pub(super) struct Instances {
 }
 
 impl Instances {
-    /// Ends those in these Regions, and removes the volumes that they leave. Safe to repeat.
-    pub(super) async fn end(&self, regions: &BTreeSet<String>) -> Result<()> {
+    /// Ends those in these Regions, and removes the volumes that they leave. Answers whether one was still running. Safe to
+    /// repeat.
+    pub(super) async fn end(&self, regions: &BTreeSet<String>) -> Result<bool> {
+        let mut any = false;
         for region in regions {
             match self.end_in(region).await {
                 // An organisation may have switched a Region off since; the stack's own it cannot do without.
                 Err(error) if *region != self.home && is_denied(&error) => {
                     output::say(&format!("What is left in {region} stays, since AWS refuses to look there: {error}"));
                 }
-                ended => ended?,
+                ended => any |= ended?,
             }
         }
-        Ok(())
+        Ok(any)
     }
 
-    async fn end_in(&self, region: &str) -> Result<()> {
-        for instance in self.running(region).await? {
+    async fn end_in(&self, region: &str) -> Result<bool> {
+        let running = self.running(region).await?;
+        let any = !running.is_empty();
+        for instance in running {
             output::say(&format!("Ending instance {} in {region}", instance.id));
             self.machines.terminate(region, &instance.id).await?;
         }
@@ -53,7 +57,7 @@ impl Instances {
         for volume in left.into_iter().filter(|volume| self.owns(&volume.tags)) {
             self.machines.delete_volume(region, &volume.id).await?;
         }
-        Ok(())
+        Ok(any)
     }
 
     async fn wait_for_the_end(&self, region: &str) -> Result<()> {

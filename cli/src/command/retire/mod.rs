@@ -148,6 +148,9 @@ async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Resu
     Ok(())
 }
 
+/// How often a deletion is repeated for an instance that was launched meanwhile: a function runs two minutes at most.
+const LATE_LAUNCHES: usize = 3;
+
 /// The removal of one stack.
 struct Removal<'a> {
     config: &'a SdkConfig,
@@ -195,14 +198,24 @@ impl Removal<'_> {
         if !self.stack.is_proposed() {
             let regions = Ec2::new(self.config).regions(&home_region(self.config)).await?;
             remains::end(self.config, self.stack, &self.instances(), &regions).await?;
-            self.delete().await?;
-            // A function that ran meanwhile may have launched one more. The instances of a new stack have the same tags.
-            if self.stacks.find(&self.globals.stack).await?.is_none() {
-                self.instances().end(&regions.into_iter().collect()).await?;
-            }
-            return Ok(());
+            return self.delete_after_the_last(&regions.into_iter().collect()).await;
         }
         self.delete().await
+    }
+
+    /// Deletes the stack. A function that still ran when the instances were ended may have launched one more, which keeps the
+    /// stack's security group from being deleted, or is left.
+    async fn delete_after_the_last(&self, regions: &BTreeSet<String>) -> Result<()> {
+        let mut deleted = self.delete().await;
+        for _ in 0..LATE_LAUNCHES {
+            // The instances of a new stack have the same tags.
+            let is_replaced = deleted.is_ok() && self.stacks.find(&self.globals.stack).await?.is_some();
+            if is_replaced || !self.instances().end(regions).await? || deleted.is_ok() {
+                break;
+            }
+            deleted = self.delete().await;
+        }
+        deleted
     }
 
     fn instances(&self) -> Instances {

@@ -47,7 +47,8 @@ fn is_without_table(error: &StoreError) -> bool {
 pub(super) async fn end(config: &SdkConfig, stack: &Stack, instances: &Instances, regions: &[String]) -> Result<()> {
     let parts = StackParts::new(config).parts(&stack.id).await?;
     stop(&StepFunctions::new(config), &parts).await?;
-    instances.end(&regions.iter().cloned().collect::<BTreeSet<_>>()).await
+    instances.end(&regions.iter().cloned().collect::<BTreeSet<_>>()).await?;
+    Ok(())
 }
 
 /// CloudFormation deletes no state machine whose executions run.

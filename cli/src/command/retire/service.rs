@@ -84,7 +84,8 @@ impl Service<'_> {
 
     /// Ends what failed builds keep for a while, and whatever else still runs.
     pub(super) async fn end_instances(&self) -> Result<()> {
-        self.instances.end(&self.regions().await?).await
+        self.instances.end(&self.regions().await?).await?;
+        Ok(())
     }
 
     async fn regions(&self) -> Result<BTreeSet<String>> {
