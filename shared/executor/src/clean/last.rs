@@ -84,7 +84,9 @@ fn keep_program() -> io::Result<()> {
     }
     // A copy that runs cannot be written to; it is replaced.
     let (new, program) = (format!("{PROGRAMS}/new"), format!("{PROGRAMS}/{PROGRAM}"));
-    fs::copy("/proc/self/exe", &new)?;
+    // Where there is no /proc, as in a chroot, this program is where it was called.
+    let called = || std::env::args_os().next().unwrap_or_default();
+    fs::copy("/proc/self/exe", &new).or_else(|_| fs::copy(called(), &new))?;
     fs::rename(&new, &program)?;
     let order = WorkOrder { builtin: Some(Builtin::CleanAgain), ..WorkOrder::clean("last-pass") };
     fs::write(ORDER, serde_json::to_vec(&order)?)
