@@ -134,7 +134,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     note_served(context, &record).await?;
     let owed = after::owed(&ending.keep, &undone);
     context.store.finish_build(&record, &image, &owed, now + after::LATE).await?;
-    after::settle(context, &record, &image, owed, undone.is_putting).await?;
+    after::settle(context, &record, &image, &kept, owed, undone.is_putting).await?;
     Ok(image)
 }
 

@@ -42,11 +42,11 @@ pub(super) async fn settle(
     context: &Context,
     record: &BuildRecord,
     image: &ImageRecord,
+    kept: &Kept,
     mut after: Aftermath,
     is_putting: bool,
 ) -> Result<()> {
-    let (kept, _) = kept_now(context, record).await?;
-    tag(context, record, &kept, &mut after).await;
+    tag(context, record, kept, &mut after).await;
     tell(context, record, image, &mut after).await;
     let at = (is_putting || !after.is_over()).then(|| context.clock.now() + LATE);
     Ok(context.store.look_again(record, &after, at).await?)
