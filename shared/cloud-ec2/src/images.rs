@@ -20,6 +20,7 @@ use goldsmith_cloud::{
 use crate::Ec2;
 use crate::requests::{
     block_device_mappings, filter, from_sdk_block_devices, from_sdk_tags, tag_filter, tag_specifications, to_sdk_tags,
+    to_time,
 };
 
 /// What an image's tags go on.
@@ -40,7 +41,8 @@ impl Images for Ec2 {
         let request = request.filters(filter("name", &[name])).filters(filter("state", &["available"]));
         // RFC 3339 in UTC sorts as text; the id only makes a tie the same every time.
         let age = |image: &Image| (image.created.clone(), image.id.clone());
-        Ok(all(request, region).await?.into_iter().max_by_key(age))
+        // A tag that is missing or has one value is more than a filter can say.
+        Ok(all(request, region).await?.into_iter().filter(Image::is_offered).max_by_key(age))
     }
 
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>> {
@@ -143,7 +145,12 @@ impl Images for Ec2 {
         while let Some(page) = pages.next().await {
             let page = page.map_err(failure("DescribeSnapshots", region))?;
             snapshots.extend(page.snapshots().iter().filter_map(|snapshot| {
-                Some(Snapshot { id: snapshot.snapshot_id()?.to_owned(), tags: from_sdk_tags(snapshot.tags()) })
+                Some(Snapshot {
+                    id: snapshot.snapshot_id()?.to_owned(),
+                    description: snapshot.description().unwrap_or_default().to_owned(),
+                    started: snapshot.start_time().and_then(to_time),
+                    tags: from_sdk_tags(snapshot.tags()),
+                })
             }));
         }
         Ok(snapshots)
@@ -212,6 +219,8 @@ fn to_image(image: &SdkImage) -> Option<Image> {
         root_device: text(image.root_device_name()),
         block_devices: from_sdk_block_devices(image.block_device_mappings()),
         snapshots: ebs.filter_map(|ebs| ebs.snapshot_id().map(str::to_owned)).collect(),
+        source_instance: image.source_instance_id().map(str::to_owned),
+        source_image: image.source_image_id().map(str::to_owned),
         tags: from_sdk_tags(image.tags()),
     })
 }

@@ -15,7 +15,7 @@ use crate::drive::{self, Pending, Progress, Scene, Waiting};
 use crate::effect::{Attempt, effect, made_id};
 use crate::errors::ErrorName;
 use crate::launch::{devices, gone};
-use crate::{Context, Error, Invocation, Result, State, TAG_BUILD};
+use crate::{Context, Error, Invocation, Result, State, TAG_BUILD, status};
 
 /// Journal number of the clean-up command.
 const CLEAN: u32 = 0;
@@ -151,6 +151,7 @@ fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
         .ok_or_else(|| Error::failed(ErrorName::ImageFailed, "the plan does not name the home Region"))?;
     let mut tags = planned.tags.clone();
     tags.extend(scene.context.tags(&scene.record));
+    tags.extend(status::of_new(&scene.record));
     tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
     Ok(NewImage {
         name: planned.name.clone(),

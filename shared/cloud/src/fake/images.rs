@@ -30,7 +30,8 @@ impl Images for FakeCloud {
         }
         let owners: Vec<&str> = owners.iter().map(|owner| account_of(owner)).collect();
         let matching = self.look_at_images(region, |image| {
-            image.state == ImageState::Available && owners.contains(&image.owner.as_str()) && matches(name, &image.name)
+            let is_fit = image.state == ImageState::Available && image.is_offered();
+            is_fit && owners.contains(&image.owner.as_str()) && matches(name, &image.name)
         });
         let matching = matching.await?;
         Ok(matching.into_iter().max_by(|a, b| a.created.cmp(&b.created)))
@@ -93,6 +94,7 @@ impl Images for FakeCloud {
                 let code = match id.split_once('-') {
                     Some(("snap", _)) => "InvalidSnapshot.NotFound",
                     Some(("i", _)) => "InvalidInstanceID.NotFound",
+                    Some(("vol", _)) => "InvalidVolume.NotFound",
                     _ => "InvalidAMIID.NotFound",
                 };
                 return Err(call.error(Kind::NotFound, code, format!("there is no {id}")));
@@ -161,6 +163,7 @@ impl FakeCloud {
             tags: Tags::new(),
             block_devices: vec![root],
             copy: None,
+            instance: None,
             failure: None,
         };
         let at_once = Pace { until_image: 0, hide_new: 0, ..Pace::default() };
@@ -175,10 +178,11 @@ impl FakeCloud {
     }
 
     /// Puts a snapshot that no image uses into a Region; answers its id.
-    pub fn add_snapshot(&self, region: &str, tags: &Tags) -> String {
+    pub fn add_snapshot(&self, region: &str, description: &str, tags: &Tags) -> String {
         let mut world = self.world();
         let id = world.ec2_id("snap");
-        let snapshot = Snapshot { id: id.clone(), tags: tags.clone() };
+        let (description, started) = (description.to_owned(), Some(world.now()));
+        let snapshot = Snapshot { id: id.clone(), description, started, tags: tags.clone() };
         world.region(region).snapshots.insert(id.clone(), SnapshotRecord { snapshot, hidden: Looks(0) });
         id
     }
@@ -216,7 +220,8 @@ impl Region {
         let image = self.images.get_mut(id).map(|record| &mut record.image.tags);
         let snapshot = self.snapshots.get_mut(id).map(|record| &mut record.snapshot.tags);
         let machine = self.machines.get_mut(id).map(|record| &mut record.instance.tags);
-        image.or(snapshot).or(machine)
+        let volume = self.volumes.get_mut(id).map(|record| &mut record.tags);
+        image.or(snapshot).or(machine).or(volume)
     }
 }
 

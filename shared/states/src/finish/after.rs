@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::kept_now;
-use crate::undo::{Kept, Patience, Undone, tag_expiry, undo_build};
+use crate::undo::{Kept, Patience, Undone, mark_kept, undo_build};
 use crate::{Context, Result};
 
 /// After this time no function runs any more that ran when its build was closed: their time-out (`infra/template.yaml`),
@@ -30,7 +30,7 @@ const GIVE_UP: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What a build owes the moment that it is closed.
 pub(super) fn owed(keep: &Keep, undone: &Undone) -> Aftermath {
-    let is_untagged = matches!(keep, Keep::Instance { .. } | Keep::Images { .. });
+    let is_untagged = *keep != Keep::Nothing;
     Aftermath { is_untold: true, is_untagged, left: undone.left.clone(), looks: 0 }
 }
 
@@ -87,12 +87,12 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     Ok(context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?)
 }
 
-/// Marks what is kept for a while.
+/// Marks what is kept.
 async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut Aftermath) {
     let Some(ending) = record.ending.as_ref().filter(|_| after.is_untagged) else { return };
-    match tag_expiry(context, record, &ending.keep, kept).await {
+    match mark_kept(context, record, &ending.keep, kept).await {
         Ok(()) => after.is_untagged = false,
-        Err(error) => tracing::warn!(%error, build = record.build, "what is kept does not say until when"),
+        Err(error) => tracing::warn!(%error, build = record.build, "what is kept does not say what it is"),
     }
 }
 
