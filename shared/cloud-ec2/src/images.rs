@@ -14,7 +14,8 @@ use aws_sdk_ec2::types::{
 };
 use goldsmith_cloud::aws::{failure, incomplete, known};
 use goldsmith_cloud::{
-    CloudError, Image, ImageCopy, ImageState, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
+    CloudError, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
+    Tags,
 };
 
 use crate::Ec2;
@@ -52,6 +53,10 @@ impl Images for Ec2 {
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>> {
         all(self.0.client(region).describe_images().owners("self").filters(tag_filter(key, value)), region).await
+    }
+
+    async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
+        self.uses_of(region, id).await
     }
 
     async fn create(&self, region: &str, image: &NewImage) -> Result<String> {
@@ -173,7 +178,7 @@ async fn all(request: DescribeImagesFluentBuilder, region: &str) -> Result<Vec<I
 }
 
 /// None where the image is unknown or was deregistered a moment ago.
-fn still_there<T>(result: Result<T>) -> Result<Option<T>> {
+pub(crate) fn still_there<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Err(error) if error.code == JUST_DEREGISTERED => Ok(None),
         other => known(other),

@@ -20,7 +20,7 @@ use crate::account::architectures_of;
 use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications, to_time};
 
 /// Every state but `terminated`.
-const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
+pub(crate) const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
 
 /// What RunInstances makes.
 const MADE_BY_LAUNCH: [ResourceType; 3] =

@@ -1,5 +1,7 @@
 //! AMIs and EBS snapshots.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -133,6 +135,27 @@ pub struct Snapshot {
     pub tags: Tags,
 }
 
+/// Something that would miss an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ImageUse {
+    /// An instance of it that is not terminated, by its id.
+    Instance(String),
+    /// A launch template whose latest or default version names it, by its id.
+    LaunchTemplate(String),
+    /// An account, an organization, or `all`, who may launch it.
+    Permission(String),
+}
+
+impl fmt::Display for ImageUse {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(id) => write!(out, "the instance {id}"),
+            Self::LaunchTemplate(id) => write!(out, "the launch template {id}"),
+            Self::Permission(whose) => write!(out, "the launch permission of {whose}"),
+        }
+    }
+}
+
 /// AMIs and their snapshots.
 #[async_trait]
 pub trait Images: Send + Sync {
@@ -145,6 +168,8 @@ pub trait Images: Send + Sync {
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>>;
     /// Our own images with this tag.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>>;
+    /// What of this account and who else would miss the image; nothing where it is gone.
+    async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>>;
     /// `CreateImage` without reboot. *Effect*, has no token: a name that is taken is kind `Duplicate`; SDK retries are off.
     async fn create(&self, region: &str, image: &NewImage) -> Result<String>;
     /// `CopyImage` into `region`. *Effect*, safe to repeat with the same token.

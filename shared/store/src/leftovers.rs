@@ -62,16 +62,9 @@ pub struct Leftover {
     pub times: u32,
 }
 
-impl Leftover {
-    /// Whether a person may have it removed now.
-    #[must_use]
-    pub fn may_go(&self, now: Timestamp) -> bool {
-        may_go(&self.since, now)
-    }
-}
-
 /// Whether what was found then may be removed now, if a person says so. What is no time is none that has passed.
-fn may_go(since: &str, now: Timestamp) -> bool {
+#[must_use]
+pub fn may_go(since: &str, now: Timestamp) -> bool {
     since.parse::<Timestamp>().is_ok_and(|since| now >= since + UNTOUCHED)
 }
 
@@ -105,7 +98,7 @@ mod tests {
 
     use jiff::SignedDuration;
 
-    use crate::{Leftover, LeftoverKind, MemoryTable, Store, stamp};
+    use crate::{Leftover, LeftoverKind, MemoryTable, Store, may_go, stamp};
 
     #[tokio::test]
     async fn one_is_kept_until_it_is_forgotten_and_is_a_day_old_before_it_may_go() {
@@ -125,9 +118,9 @@ mod tests {
         store.note_told(&found, now).await.unwrap();
         let told = store.leftovers().await.unwrap();
         assert_eq!(told, [Leftover { told: Some(stamp(now)), times: 1, ..found.clone() }]);
-        assert!(!found.may_go(now + SignedDuration::from_hours(23)));
-        assert!(found.may_go(now + SignedDuration::from_hours(24)));
-        assert!(!Leftover { since: "once".to_owned(), ..found.clone() }.may_go(now));
+        assert!(!may_go(&found.since, now + SignedDuration::from_hours(23)));
+        assert!(may_go(&found.since, now + SignedDuration::from_hours(24)));
+        assert!(!may_go("once", now));
         for _ in 0..2 {
             store.forget_leftover("us-east-1", "ami-1").await.unwrap();
         }

@@ -32,7 +32,7 @@ pub use causes::{CauseRecord, CauseStatus};
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use journal::Intent;
-pub use leftovers::{Leftover, LeftoverKind};
+pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::MemoryTable;
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};

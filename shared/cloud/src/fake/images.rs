@@ -8,7 +8,8 @@ use super::call::{ACCOUNT, Call};
 use super::pace::{Looks, Pace};
 use super::world::Region;
 use crate::{
-    BlockDevice, Image, ImageCopy, ImageState, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
+    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
+    Tags,
 };
 
 /// The account behind the alias `amazon`.
@@ -43,6 +44,26 @@ impl Images for FakeCloud {
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>> {
         self.look_at_images(region, |image| image.owner == ACCOUNT && has_tag(&image.tags, key, value)).await
+    }
+
+    async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
+        self.read(Call::new("DescribeImageAttribute", region), |world| {
+            let region = world.region(region);
+            let machines = region.machines.values().filter(|machine| machine.instance.image == id);
+            let alive = machines.filter(|machine| !machine.instance.state.is_gone());
+            let mut uses: Vec<ImageUse> =
+                alive.map(|machine| ImageUse::Instance(machine.instance.id.clone())).collect();
+            let named = region.launch_templates.iter().filter(|(_, image)| *image == id);
+            uses.extend(named.map(|(template, _)| ImageUse::LaunchTemplate(template.clone())));
+            if let Some(LaunchPermission { users, groups, organizations, organizational_units }) =
+                region.images.get(id).map(|record| &record.permission)
+            {
+                let all = [users, groups, organizations, organizational_units].into_iter().flatten();
+                uses.extend(all.cloned().map(ImageUse::Permission));
+            }
+            Ok(uses)
+        })
+        .await
     }
 
     async fn create(&self, region: &str, image: &NewImage) -> Result<String> {
@@ -185,6 +206,11 @@ impl FakeCloud {
         let snapshot = Snapshot { id: id.clone(), description, started, tags: tags.clone() };
         world.region(region).snapshots.insert(id.clone(), SnapshotRecord { snapshot, hidden: Looks(0) });
         id
+    }
+
+    /// Puts a launch template that names an image into a Region.
+    pub fn add_launch_template(&self, region: &str, id: &str, image: &str) {
+        self.world().region(region).launch_templates.insert(id.to_owned(), image.to_owned());
     }
 
     /// The next image that is created in or copied into this Region ends `failed` with this reason.

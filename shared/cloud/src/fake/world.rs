@@ -64,6 +64,8 @@ pub(super) struct Region {
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
     pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
+    /// The image that each launch template names.
+    pub(super) launch_templates: BTreeMap<String, String>,
     pub(super) commands: BTreeMap<String, CommandRecord>,
     pub(super) parameters: BTreeMap<String, Parameter>,
     /// What was put and is still being checked.
