@@ -71,13 +71,27 @@ impl Strangers {
         });
         for (one, leftover) in due.take(AT_ONCE) {
             context.store.note_leftover(&leftover).await?;
-            mark(context, one, &leftover).await;
+            self.mark(context, one, &leftover).await;
             match tell(context, &leftover).await {
                 Ok(()) => context.store.note_told(&leftover, now).await?,
                 Err(error) => tracing::warn!(%error, id = leftover.id, "a leftover is not told of yet"),
             }
         }
         Ok(())
+    }
+
+    /// Only for people: a refusal changes nothing else. A copied image has tags where its snapshots have none, and what has
+    /// none is not for the stack's roles to tag.
+    async fn mark(&self, context: &Context, one: &Tagged, leftover: &Leftover) {
+        if one.tags().contains_key(TAG_LEFTOVER) && leftover.told.is_some() {
+            return;
+        }
+        let tagged = one.snapshots().iter().filter(|id| self.there.contains(&(leftover.region.clone(), (*id).clone())));
+        let ids: Vec<String> = std::iter::once(&leftover.id).chain(tagged).cloned().collect();
+        let tags = Tags::from([(TAG_LEFTOVER.to_owned(), leftover.since.clone())]);
+        if let Err(error) = context.cloud.images.tag(&leftover.region, &ids, &tags).await {
+            tracing::warn!(%error, id = leftover.id, "a leftover cannot be marked");
+        }
     }
 }
 
@@ -102,18 +116,6 @@ fn is_due(leftover: &Leftover, now: Timestamp) -> bool {
     let told = leftover.told.as_ref().and_then(|told| told.parse::<Timestamp>().ok());
     let pause = PAUSES[usize::try_from(leftover.times.saturating_sub(1)).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
     told.is_none_or(|told| now >= told + pause)
-}
-
-/// Only for people: a refusal changes nothing else.
-async fn mark(context: &Context, one: &Tagged, leftover: &Leftover) {
-    if one.tags().contains_key(TAG_LEFTOVER) && leftover.told.is_some() {
-        return;
-    }
-    let ids: Vec<String> = std::iter::once(leftover.id.clone()).chain(one.snapshots().iter().cloned()).collect();
-    let tags = Tags::from([(TAG_LEFTOVER.to_owned(), leftover.since.clone())]);
-    if let Err(error) = context.cloud.images.tag(&leftover.region, &ids, &tags).await {
-        tracing::warn!(%error, id = leftover.id, "a leftover cannot be marked");
-    }
 }
 
 async fn tell(context: &Context, leftover: &Leftover) -> Result<()> {

@@ -42,7 +42,7 @@ fn strangers(stack: &Stack) {
     let shown = stack.goldsmith(&["show", built.image(), "--local"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains(&format!("\nnot ours  image {first} in {HOME} has this build's tags")), "{shown}");
-    let cleaned = stack.goldsmith_by_endpoint(&["clean", "--yes", "--images", "--region", ELSEWHERE]);
+    let cleaned = stack.goldsmith_by_endpoint(&["clean", "--yes", "--images", "--region", HOME, "--region", ELSEWHERE]);
     let said = String::from_utf8_lossy(&cleaned.stderr);
     assert!(cleaned.status.success(), "{said}");
     assert!(said.contains(&first) && said.contains(&second) && said.contains("stay for a day"), "{said}");
