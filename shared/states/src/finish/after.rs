@@ -46,8 +46,9 @@ pub(super) async fn settle(
     mut after: Aftermath,
     is_putting: bool,
 ) -> Result<()> {
-    tag(context, record, kept, &mut after).await;
     tell(context, record, image, &mut after).await;
+    // Last: a Region that never answers must not keep the end from being told.
+    tag(context, record, kept, &mut after).await;
     let at = (is_putting || !after.is_over()).then(|| context.clock.now() + LATE);
     Ok(context.store.look_again(record, &after, at).await?)
 }
@@ -62,10 +63,10 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     // A Region that never answers must not keep the others from being looked at.
     let undone = undo_build(context, record, &kept, Patience::None).await?;
     after.left = undone.left;
-    tag(context, record, &kept, &mut after).await;
     if let Some(image) = context.store.image(&record.image).await? {
         tell(context, record, &image, &mut after).await;
     }
+    tag(context, record, &kept, &mut after).await;
     let now = context.clock.now();
     let pause = PAUSES[usize::try_from(after.looks).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
     after.looks += 1;

@@ -27,6 +27,8 @@ pub(super) struct Strangers {
     looked: BTreeSet<String>,
     /// All that is there.
     there: BTreeSet<Place>,
+    /// Snapshots of images that were found before, which go with them.
+    covered: BTreeSet<Place>,
     found: Vec<(String, Tagged)>,
 }
 
@@ -35,18 +37,23 @@ impl Strangers {
     pub(super) async fn read(context: &Context) -> Result<Self> {
         let known = context.store.leftovers().await?.into_iter();
         let known = known.map(|one| ((one.region.clone(), one.id.clone()), one)).collect();
-        Ok(Self { known, looked: BTreeSet::new(), there: BTreeSet::new(), found: Vec::new() })
+        let (looked, there, covered) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Ok(Self { known, looked, there, covered, found: Vec::new() })
     }
 
     /// Notes what there is in a Region.
     pub(super) fn see(&mut self, region: &str, found: &[Tagged]) {
         self.looked.insert(region.to_owned());
         self.there.extend(found.iter().map(|one| (region.to_owned(), one.id().to_owned())));
+        let known = found.iter().filter(|one| self.knows(region, one.id()));
+        let covered: Vec<Place> = known.flat_map(|one| with_region(region, one)).collect();
+        self.covered.extend(covered);
     }
 
     /// Whether it was judged before.
     pub(super) fn knows(&self, region: &str, id: &str) -> bool {
-        self.known.contains_key(&(region.to_owned(), id.to_owned()))
+        let place = (region.to_owned(), id.to_owned());
+        self.known.contains_key(&place) || self.covered.contains(&place)
     }
 
     /// Takes in what nothing ties to a build.
