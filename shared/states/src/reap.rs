@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::start::start_pending;
 use crate::tagged::{Tagged, of_stack, proof_of};
-use crate::undo::{has_expired, remove_tagged};
+use crate::undo::remove_tagged;
 use crate::{Context, Result, TAG_BUILD, finish};
 use strangers::Strangers;
 
@@ -142,7 +142,7 @@ async fn sweep_build(
     let (kept, snapshots) = finish::kept_now(context, &record).await?;
     let stays = |one: &Tagged| {
         let known = kept.images.contains(one.id()) || kept.instances.contains(one.id()) || snapshots.contains(one.id());
-        known && !has_expired(one.tags(), context.clock.now())
+        known && !kept.has_expired(one.tags(), context.clock.now())
     };
     found.retain(|(_, one)| !stays(one));
     // Most builds have published, and nothing of theirs is to go: they cost no call, nor does what was judged before.

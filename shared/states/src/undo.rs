@@ -57,6 +57,8 @@ pub(crate) struct Kept {
     pub(crate) images: BTreeSet<String>,
     /// Instance ids.
     pub(crate) instances: BTreeSet<String>,
+    /// Whether it stays only until the time that its tag says.
+    pub(crate) for_a_while: bool,
     /// Whether published parameters stay.
     pub(crate) parameters: bool,
 }
@@ -253,13 +255,17 @@ impl<'a> Undoing<'a> {
     }
 
     fn has_expired(&self, tags: &Tags) -> bool {
-        has_expired(tags, self.context.clock.now())
+        self.keep.has_expired(tags, self.context.clock.now())
     }
 }
 
-/// Whether a resource's time is past. Its tag counts, not the record: a person may have moved it.
-pub(crate) fn has_expired(tags: &Tags, now: Timestamp) -> bool {
-    tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok()).is_some_and(|until| until <= now)
+impl Kept {
+    /// Whether the time of something kept is past. Its tag counts, not the record: a person may have moved it. What is
+    /// published has no such time, whatever its tags say: whoever may only tag must not have it removed.
+    pub(crate) fn has_expired(&self, tags: &Tags, now: Timestamp) -> bool {
+        let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());
+        self.for_a_while && until.is_some_and(|until| until <= now)
+    }
 }
 
 /// Marks what is kept: how far its images have come, and of what is kept for a while the time from which it may go.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::testing::{AWAY, Stack, Task, reach, whole_build};
-use crate::{Outcome, State, TAG_HOME, TAG_LEFTOVER, reap};
+use crate::{Outcome, State, TAG_EXPIRES, TAG_HOME, TAG_LEFTOVER, reap};
 
 async fn reap(stack: &Stack) {
     stack.clock.advance(SignedDuration::from_mins(10));
@@ -170,6 +170,17 @@ async fn what_names_a_build_that_nobody_knows_is_told_of_too_and_other_stacks_is
     reap(&stack).await;
     assert_eq!(ids(&told(&stack)), [unknown.as_str()]);
     assert_eq!(stack.inventory().region(HOME).images.len(), 3);
+}
+
+#[tokio::test]
+async fn a_tag_does_not_let_what_is_published_expire() {
+    let stack = published().await;
+    let amis = stack.image().await.amis;
+    let past = Tags::from([(TAG_EXPIRES.to_owned(), "2020-01-01T00:00:00.000Z".to_owned())]);
+    stack.cloud.edit_image(HOME, &amis[HOME], |image| image.tags.extend(past.clone()));
+    let before = stack.inventory();
+    reap(&stack).await;
+    assert_eq!(stack.inventory(), before);
 }
 
 #[tokio::test]
