@@ -4,6 +4,8 @@
 //! Everything here was lost by somebody else: a status event, a wake, a function's process. It may run any number of
 //! times, also beside `finish`.
 
+mod metric;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::{ExecutionStatus, Tags};
@@ -15,23 +17,39 @@ use crate::start::start_pending;
 use crate::undo::{has_expired, remove_tagged};
 use crate::{Context, Result, TAG_BUILD, TAG_STACK, finish};
 
+pub use metric::metric;
+
 /// How old a build is before its execution is looked at: DescribeExecution lets 15 a second through, and a build that
 /// has just begun has not ended.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+
+/// Member of the answer with how many resources the builds that were looked at still leave behind: what AWS refuses to
+/// remove.
+pub const LEFT_BEHIND: &str = "leftBehind";
+
+/// What a look at the builds came to.
+#[derive(Default)]
+struct Looked {
+    /// Builds that were ended, since their execution runs no more.
+    finished: usize,
+    /// What those that are closed still leave behind.
+    left_behind: usize,
+}
 
 /// Runs one invocation.
 ///
 /// # Errors
 /// What table and cloud say; the next tick tries again.
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
-    let finished = look_after_open_builds(context).await;
+    let looked = look_after_open_builds(context).await;
     let started = start_kept_causes(context).await;
     let swept = match event.get("sweep").and_then(Value::as_bool) {
         Some(true) => sweep(context).await,
         _ => Ok(0),
     };
     started?;
-    Ok(json!({"finished": finished?, "swept": swept?}))
+    let Looked { finished, left_behind } = looked?;
+    Ok(json!({"finished": finished, LEFT_BEHIND: left_behind, "swept": swept?}))
 }
 
 /// One build, pipeline or Region that makes trouble must not keep the others from being looked after: its error is
@@ -41,18 +59,17 @@ fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
 }
 
 /// Ends every build whose execution runs no more, and looks again at those that were closed under a running function.
-/// Answers how many it has ended.
-async fn look_after_open_builds(context: &Context) -> Result<u32> {
-    let mut finished = 0;
+async fn look_after_open_builds(context: &Context) -> Result<Looked> {
+    let mut looked = Looked::default();
     for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
         let build = record.build.clone();
-        let ended = match record.status {
-            BuildStatus::Closed => finish::after::look_again(context, &record).await.map(|()| false),
-            _ => finish_if_lost(context, record).await,
-        };
-        finished += u32::from(noted(ended, &build) == Some(true));
+        if record.status == BuildStatus::Closed {
+            looked.left_behind += noted(finish::after::look_again(context, &record).await, &build).unwrap_or_default();
+        } else {
+            looked.finished += usize::from(noted(finish_if_lost(context, record).await, &build) == Some(true));
+        }
     }
-    Ok(finished)
+    Ok(looked)
 }
 
 async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> {

@@ -52,11 +52,11 @@ pub(super) async fn settle(
     Ok(context.store.look_again(record, &after, at).await?)
 }
 
-/// Looks at a closed build again. Safe to repeat.
+/// Looks at a closed build again, and answers how much it still leaves behind. Safe to repeat.
 ///
 /// # Errors
 /// The table's.
-pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<()> {
+pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<usize> {
     let (kept, _) = kept_now(context, record).await?;
     let mut after = record.after.clone();
     // A Region that never answers must not keep the others from being looked at.
@@ -73,7 +73,8 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     // A function may still put a parameter, whoever looks so early.
     let is_early = undone.is_putting && now < ended + LATE;
     if is_early {
-        return Ok(context.store.look_again(record, &after, Some(ended + LATE)).await?);
+        context.store.look_again(record, &after, Some(ended + LATE)).await?;
+        return Ok(after.left.len());
     }
     let is_over = after.is_over();
     let is_given_up = !is_over && now >= ended + GIVE_UP;
@@ -84,7 +85,8 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
             tracing::error!(build = record.build, what, region, reason, "this is left behind for good");
         }
     }
-    Ok(context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?)
+    context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?;
+    Ok(after.left.len())
 }
 
 /// Marks what is kept for a while.
