@@ -1,5 +1,6 @@
 //! The cases.
 
+mod audits;
 mod doctor;
 mod documents;
 mod failures;
@@ -15,6 +16,7 @@ mod rules;
 mod sources;
 mod starts;
 mod stops;
+mod strangers;
 
 use goldsmith_store::FailureCause;
 
@@ -29,6 +31,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
     [
         good::CASES,
         documents::CASES,
+        audits::CASES,
         failures::CASES,
         refusals::CASES,
         sources::CASES,
@@ -38,6 +41,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         kills::CASES,
         starts::CASES,
         stops::CASES,
+        strangers::CASES,
         lifecycle::CASES,
         organisation::CASES,
         doctor::CASES,
