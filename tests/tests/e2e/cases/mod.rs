@@ -1,6 +1,7 @@
 //! The cases.
 
 mod audits;
+mod canary;
 mod doctor;
 mod documents;
 mod failures;
@@ -46,6 +47,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         organisation::CASES,
         doctor::CASES,
         page::CASES,
+        canary::CASES,
     ]
     .concat()
 }
