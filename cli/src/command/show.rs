@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::args::{Format, Globals};
+use crate::audited;
 use crate::command::kept::KeptInstance;
 use crate::command::{pipeline, target};
 use crate::connection::Connection;
@@ -57,6 +58,9 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
             if let (Some(shown), Some(kept)) = (shown.as_object_mut(), &kept) {
                 shown.insert("kept".to_owned(), json!(kept));
             }
+            if let (Some(shown), Some(audit)) = (shown.as_object_mut(), audited::of(&states)) {
+                shown.insert("audit".to_owned(), json!(audit));
+            }
             output::json(&shown)?;
         }
         Format::Text => {
@@ -88,6 +92,8 @@ fn text(
     rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
     rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
     rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
+    let audit = audited::of(states);
+    rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
     rows.extend(kept.iter().cloned());
     rows.extend(image.failure.iter().map(|cause| ("failed", cause.to_string())));
     rows.extend(left.iter().map(|left| ("left", format!("{} in {}: {}", left.what, left.region, left.reason))));
@@ -95,6 +101,10 @@ fn text(
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
     let mut lines = columns(&rows);
     lines.extend(image.failure.iter().flat_map(failure::facts));
+    if let Some(audit) = audit.map(audited::lines).filter(|lines| !lines.is_empty()) {
+        lines.push(String::new());
+        lines.extend(audit);
+    }
     if !states.is_empty() {
         lines.push(String::new());
         lines.extend(columns(&states.iter().map(state).collect::<Vec<_>>()));
@@ -162,6 +172,26 @@ Build  FAILED  2.0s  step Install failed";
         let kept = [("kept", "i-1 in eu-west-1".to_owned()), ("get in", "aws".to_owned())];
         let expected = expected.replace("failed  ", "kept      i-1 in eu-west-1\nget in    aws\nfailed  ");
         assert_eq!(text(&image, &states, &kept, &left, &strangers).join("\n"), expected);
+    }
+
+    #[tokio::test]
+    async fn what_the_audit_of_an_image_has_found_is_shown() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "AVAILABLE"})).await;
+        let finding = json!({"path": "/etc/bind/rndc.key", "kind": "package-secret", "what": "control key of BIND",
+                             "package": "bind9", "remedy": "remove it"});
+        let record = json!({"state": "ExecuteTest", "item": "t3.small", "status": "SUCCEEDED", "startedAt": "", "audit":
+                            {"findings": [finding], "files": 9}});
+        stack.put("BUILD#b", "STATE#ExecuteTest#t3.small", record).await;
+        let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
+        let states = stack.connection.store.states("b").await.unwrap();
+        let shown = text(&image, &states, &[], &[], &[]).join("\n");
+        assert!(
+            shown.contains("audit     1 thing that every instance would share; 9 files were looked at\n"),
+            "{shown}"
+        );
+        let table = "package-secret  /etc/bind/rndc.key  bind9    control key of BIND\n  remove it\n";
+        assert!(shown.contains(table), "{shown}");
     }
 
     #[tokio::test]

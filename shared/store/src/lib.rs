@@ -38,8 +38,9 @@ pub use memory::MemoryTable;
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
 pub use proof::{Origin, Proof};
 pub use records::{
-    Aftermath, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep,
-    LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
+    Aftermath, AuditFinding, AuditRecord, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause,
+    ImageRecord, ImageStatus, Keep, LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait,
+    stamp,
 };
 pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};

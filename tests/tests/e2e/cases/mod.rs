@@ -1,5 +1,6 @@
 //! The cases.
 
+mod audits;
 mod doctor;
 mod documents;
 mod failures;
@@ -29,6 +30,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
     [
         good::CASES,
         documents::CASES,
+        audits::CASES,
         failures::CASES,
         refusals::CASES,
         sources::CASES,
