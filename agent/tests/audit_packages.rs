@@ -90,6 +90,8 @@ fn make(root: &Path) {
 fn install(root: &Path, packages: &[&str]) {
     fs::write(root.join("usr/sbin/policy-rc.d"), "#!/bin/sh\nexit 101\n").unwrap();
     run(Command::new("chmod").arg("+x").arg(root.join("usr/sbin/policy-rc.d")));
+    // A builder has a name, which packages write down.
+    fs::write(root.join("etc/hostname"), "builder\n").unwrap();
     fs::copy("/etc/resolv.conf", root.join("etc/resolv.conf")).unwrap();
     let chroot = || {
         let mut chroot = Command::new("chroot");
