@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::errors::ErrorName;
+use crate::start::kept_cause;
 use crate::{Context, Error, Result, Start};
 use freeze::freeze;
 use resolve::{Resolved, resolve};
@@ -57,7 +58,7 @@ async fn plan(context: &Context, start: &Start) -> Result<Answer> {
         refused(format!("the field `pipeline` of the input names `{}`, which was never applied", input.pipeline))
     })?;
     input.check_overrides(&pipeline).map_err(refused)?;
-    let cause = input.cause.clone().unwrap_or_else(|| Cause::Manual { id: start.build.clone() });
+    let cause = cause(context, start, &input).await?;
     let resolved = resolve(context, &input, &pipeline).await?;
     if let Some(reason) = nothing_changed(context, &input, &cause, &pipeline, &resolved).await? {
         context.store.serve_cause(&input.pipeline, &cause, context.clock.now()).await?;
@@ -65,6 +66,22 @@ async fn plan(context: &Context, start: &Start) -> Result<Answer> {
     }
     check_parameters(context, &resolved).await?;
     open(context, start, &input, cause, &resolved).await
+}
+
+/// Why this build is made. A cause that the stack has not kept for this very execution is somebody's word, and somebody who
+/// starts a build is a person.
+async fn cause(context: &Context, start: &Start, input: &ExecutionInput) -> Result<Cause> {
+    if let Some(cause @ Cause::Manual { .. }) = &input.cause {
+        return Ok(cause.clone());
+    }
+    let kept = kept_cause(context, &start.build, input).await?;
+    if kept.is_none() && input.cause.is_some() {
+        tracing::warn!(
+            build = start.build,
+            "the start names a cause that was not kept for it: the build is a manual one"
+        );
+    }
+    Ok(kept.map_or_else(|| Cause::Manual { id: start.build.clone() }, |record| record.cause))
 }
 
 /// The parameters that the image is to be published by, as far as AWS would refuse to write them after the whole build.
@@ -193,10 +210,11 @@ mod tests {
     use goldsmith_cloud::fake::{AMAZON, Fault, HOME};
     use goldsmith_cloud::{Kind, Parameter};
     use goldsmith_model::definitions::Definitions;
+    use goldsmith_model::{Cause, ExecutionInput};
     use serde_json::{Value, json};
 
-    use crate::State;
     use crate::testing::{Stack, Task, check_state, whole_build};
+    use crate::{Clock as _, State};
 
     #[tokio::test]
     async fn plan_survives_every_fault() {
@@ -287,15 +305,23 @@ mod tests {
         for task in whole_build() {
             stack.run(&task).await.unwrap();
         }
-        let cause = json!({"kind": "source-update", "source": "ssm:/source", "imageId": "ami-00000001"});
-        let input = json!({"pipeline": "web", "cause": cause});
-        let answer = stack.run_as("web-again-1", &plan(input.clone())).await.unwrap();
+        let release =
+            |image: &str| Cause::SourceUpdate { source: "ssm:/source".to_owned(), image_id: image.to_owned() };
+        let answer = planned_for(&stack, release("ami-00000001")).await;
         assert_eq!(answer["outcome"], "skipped");
         assert_eq!(answer["reason"], "nothing changed since web/1.0.0/1");
         let patched = stack.cloud.add_image(HOME, AMAZON, "debian-12.1");
         stack.point_source_to(&patched).await;
-        let answer = stack.run_as("web-again-2", &plan(input)).await.unwrap();
+        let answer = planned_for(&stack, release(&patched)).await;
         assert_eq!((&answer["outcome"], &answer["image"]), (&json!("build"), &json!("web/1.0.0/2")));
+    }
+
+    /// Keeps a cause and plans in the execution that is started for it.
+    async fn planned_for(stack: &Stack, cause: Cause) -> Value {
+        let pipeline = "web".parse().unwrap();
+        let kept = stack.store().keep_cause(&pipeline, &cause, stack.clock.now()).await.unwrap();
+        let input = serde_json::to_value(ExecutionInput::new(pipeline, cause)).unwrap();
+        stack.run_as(&kept.execution_name(), &plan(input)).await.unwrap()
     }
 
     #[tokio::test]

@@ -100,19 +100,28 @@ impl Store {
         Ok(readable(self.table().due(OPEN_CAUSES, &stamp(now)).await?))
     }
 
-    /// Marks a cause served. Safe to repeat; a cause that was never kept is noted as served too.
-    pub async fn serve_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<()> {
-        let served =
-            CauseRecord { status: CauseStatus::Served, ..self.keep_cause_quietly(pipeline, cause, now).await? };
-        // Without `open`: it leaves the index.
-        let mut item = encode(served.key(), &served)?;
-        item.insert("expiresAt".to_owned(), json!((now + KEPT).as_second()));
-        self.write(vec![Write::Put { item, checks: vec![] }]).await
+    /// A cause as it was kept, if it was.
+    pub async fn cause(&self, pipeline: &Name, cause: &Cause) -> Result<Option<CauseRecord>> {
+        self.read(&keys::cause(pipeline, &execution_name(pipeline, cause, 0))).await
     }
 
-    async fn keep_cause_quietly(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<CauseRecord> {
-        let record = CauseRecord::new(pipeline, cause, now);
-        Ok(self.read(&record.key()).await?.unwrap_or(record))
+    /// Marks a cause served, if it was kept. Safe to repeat.
+    pub async fn serve_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<()> {
+        let write = Write::Update {
+            key: keys::cause(pipeline, &execution_name(pipeline, cause, 0)),
+            set: Item::from_iter([
+                ("status".to_owned(), json!(CauseStatus::Served)),
+                ("expiresAt".to_owned(), json!((now + KEPT).as_second())),
+            ]),
+            // Without `open` it leaves the index.
+            remove: vec!["open".to_owned(), "nextLook".to_owned()],
+            checks: vec![Check::Present],
+        };
+        match self.write(vec![write]).await {
+            // Whoever names a cause that nobody has kept must not keep it from ever being built.
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
     }
 
     /// The next attempt of a cause whose execution is closed without having served it.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use goldsmith_cloud::Parameter;
 use goldsmith_cloud::fake::{AMAZON, FakeCloud, HOME, Inventory};
+use goldsmith_cloud::{ExecutionStatus, Parameter};
 use goldsmith_model::ImagePipeline;
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
@@ -116,6 +116,8 @@ impl Stack {
         let clock = FakeClock(Arc::new(Mutex::new("2026-11-24T03:00:00Z".parse().unwrap())));
         let delivered = Cell::new(0);
         let (cloud, table) = (FakeCloud::new(), MemoryTable::new());
+        let time = clock.clone();
+        cloud.tell_time(move || time.now());
         let stack = Self { cloud, table, clock, delivered, subnets: Vec::new(), agents };
         let source = stack.cloud.add_image(HOME, AMAZON, "debian-12");
         stack.point_source_to(&source).await;
@@ -214,6 +216,15 @@ impl Stack {
     pub(crate) async fn start_execution(&self) {
         let config = self.context().config;
         self.cloud.cloud().executions.start(&config.state_machine, BUILD, "{}").await.unwrap();
+    }
+
+    /// Lets the build's execution be known to Step Functions as ended so.
+    pub(crate) async fn end_execution(&self, status: ExecutionStatus) {
+        let arn = self.context().config.execution_arn(BUILD);
+        if self.cloud.executions().iter().all(|execution| execution.arn != arn) {
+            self.start_execution().await;
+        }
+        self.cloud.edit_execution(&arn, |execution| execution.status = status);
     }
 
     /// What there is in AWS, but for the source's parameter.

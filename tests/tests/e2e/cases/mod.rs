@@ -15,6 +15,7 @@ mod rules;
 mod sources;
 mod starts;
 mod stops;
+mod strangers;
 
 use goldsmith_store::FailureCause;
 
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         kills::CASES,
         starts::CASES,
         stops::CASES,
+        strangers::CASES,
         lifecycle::CASES,
         organisation::CASES,
         doctor::CASES,
