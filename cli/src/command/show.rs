@@ -185,7 +185,7 @@ Build  FAILED  2.0s  step Install failed";
         stack.put("BUILD#b", "STATE#ExecuteTest#t3.small", record).await;
         let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
         let states = stack.connection.store.states("b").await.unwrap();
-        let shown = text(&image, &states, &[], &[]).join("\n");
+        let shown = text(&image, &states, &[], &[], &[]).join("\n");
         assert!(
             shown.contains("audit     1 thing that every instance would share; 9 files were looked at\n"),
             "{shown}"
