@@ -172,7 +172,7 @@ fn every_key_that_packages_make_is_named_and_none_of_a_minimal_image() {
 
     // The agent on an instance says the same, by its own way: of all that is older than the image.
     let order = WorkOrder::documents("packages/ExecuteTest", vec!["test".to_owned()], Vec::new());
-    let made = |text: &str| Some(AuditOrder { image_made: text.parse().ok(), fails: false });
+    let made = |text: &str| Some(AuditOrder { image_made: text.parse().ok(), limit_seconds: None, fails: false });
     let later = agent(&root, &WorkOrder { audit: made("2100-01-01T00:00:00Z"), ..order.clone() });
     assert_eq!(later.audit.unwrap().count() as usize, SHARED.len());
     // Were the image older than all files, all were the instance's own.

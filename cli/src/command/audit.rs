@@ -45,7 +45,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         (Some(image), ..) => of_image(globals, image).await,
         (_, Some(root), _) => told(globals, &of_tree(root)?),
         (_, _, Some(disk)) => told(globals, &disk::audit(disk)?),
-        (None, None, None) => told(globals, &audit_instance(args.image_made)),
+        (None, None, None) => told(globals, &audit_instance(args.image_made, None)),
     }
 }
 
