@@ -9,6 +9,7 @@ mod good;
 mod kills;
 mod lifecycle;
 mod organisation;
+mod page;
 mod refusals;
 mod role;
 mod rules;
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         lifecycle::CASES,
         organisation::CASES,
         doctor::CASES,
+        page::CASES,
     ]
     .concat()
 }
