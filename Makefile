@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: demo test moto clients aws-smoke check lint package build release lock clean
+.PHONY: demo test moto clients audit-packages aws-smoke check lint package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -36,6 +36,12 @@ moto:
 clients:
 	@infra/local/preflight.sh compiler
 	cargo test --locked --workspace --test ebs -- --ignored
+
+# What packages of Debian make when they are installed, and whether the audit names it. Outside of `test`: it installs a hundred
+# packages from Debian's archive, which takes some minutes, as root.
+audit-packages:
+	@infra/local/preflight.sh compiler
+	cargo test --locked -p goldsmith-agent --test audit_packages -- --ignored
 
 # A release in a real account: `make aws-smoke PROFILE=NAME REGION=REGION`, after `make release`. Asks first, and removes all that
 # it has made.

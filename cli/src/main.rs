@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod audited;
 mod command;
 mod connection;
 mod exit;
@@ -16,6 +17,7 @@ mod tags;
 mod testing;
 mod version;
 mod watch;
+mod zip;
 
 use std::process::ExitCode;
 

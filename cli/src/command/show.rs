@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use goldsmith_model::Name;
-use goldsmith_store::{CauseRecord, CauseStatus, ImageRecord, LeftBehind, StateRecord};
+use goldsmith_store::{CauseRecord, CauseStatus, ImageRecord, LeftBehind, Leftover, StateRecord};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::args::{Format, Globals};
+use crate::audited;
 use crate::command::kept::KeptInstance;
 use crate::command::{pipeline, target};
 use crate::connection::Connection;
@@ -49,6 +50,8 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
         None => None,
     };
     let left = build.map(|build| build.after.left).unwrap_or_default();
+    let mut strangers = connection.store.leftovers().await?;
+    strangers.retain(|one| one.build.as_ref() == Some(&image.build));
     let again = match image.failure {
         Some(_) => connection.store.cause(&image.pipeline, &image.cause).await?,
         None => None,
@@ -56,9 +59,13 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
     let again = again.as_ref().and_then(tried_again);
     match globals.output {
         Format::Json => {
-            let mut shown = json!({"image": image, "states": states, "leftBehind": left, "triedAgain": again});
+            let mut shown = json!({"image": image, "states": states, "leftBehind": left, "leftovers": strangers,
+                                   "triedAgain": again});
             if let (Some(shown), Some(kept)) = (shown.as_object_mut(), &kept) {
                 shown.insert("kept".to_owned(), json!(kept));
+            }
+            if let (Some(shown), Some(audit)) = (shown.as_object_mut(), audited::of(&states)) {
+                shown.insert("audit".to_owned(), json!(audit));
             }
             output::json(&shown)?;
         }
@@ -66,7 +73,7 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
             let kept = kept.map(|kept| kept.facts(globals));
             let mut facts: Vec<_> = kept.into_iter().flatten().collect();
             facts.extend(again.map(|again| ("again", again)));
-            text(&image, &states, &facts, &left).iter().try_for_each(|line| output::line(line))?;
+            text(&image, &states, &facts, &left, &strangers).iter().try_for_each(|line| output::line(line))?;
         }
     }
     Ok(Exit::Success)
@@ -88,6 +95,7 @@ fn text(
     states: &[StateRecord],
     kept: &[(&'static str, String)],
     left: &[LeftBehind],
+    strangers: &[Leftover],
 ) -> Vec<String> {
     let mut rows = vec![
         ("image", image.image.to_string()),
@@ -101,17 +109,30 @@ fn text(
     rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
     rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
     rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
+    let audit = audited::of(states);
+    rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
     rows.extend(kept.iter().cloned());
     rows.extend(image.failure.iter().map(|cause| ("failed", cause.to_string())));
     rows.extend(left.iter().map(|left| ("left", format!("{} in {}: {}", left.what, left.region, left.reason))));
+    rows.extend(strangers.iter().map(|one| ("not ours", stranger(one))));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
     let mut lines = columns(&rows);
     lines.extend(image.failure.iter().flat_map(failure::facts));
+    if let Some(audit) = audit.map(audited::lines).filter(|lines| !lines.is_empty()) {
+        lines.push(String::new());
+        lines.extend(audit);
+    }
     if !states.is_empty() {
         lines.push(String::new());
         lines.extend(columns(&states.iter().map(state).collect::<Vec<_>>()));
     }
     lines
+}
+
+/// What carries the build's tags, and is not known to be its.
+fn stranger(one: &Leftover) -> String {
+    let Leftover { kind, id, region, since, .. } = one;
+    format!("{kind} {id} in {region} has this build's tags, and nothing else of it; found {since}")
 }
 
 fn state(state: &StateRecord) -> Vec<String> {
@@ -125,7 +146,7 @@ fn state(state: &StateRecord) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_store::LeftBehind;
+    use goldsmith_store::{LeftBehind, Leftover};
     use serde_json::json;
 
     use super::{target, text};
@@ -153,6 +174,7 @@ began     2026-01-01T00:00:00.000Z
 ended     2026-01-01T00:01:00.000Z
 failed    Build: step Install failed
 left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: UnauthorizedOperation: no
+not ours  image ami-9 in us-east-1 has this build's tags, and nothing else of it; found 2026-01-02T00:00:00.000Z
   step       Install
   exit code  1
   error      Goldsmith.CommandFailed
@@ -160,10 +182,33 @@ left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: Unauthorized
 Build  FAILED  2.0s  step Install failed";
         let reason = "TerminateInstances in us-east-1 failed: UnauthorizedOperation: no".to_owned();
         let left = [LeftBehind { what: "i-1".to_owned(), region: "us-east-1".to_owned(), reason }];
-        assert_eq!(text(&image, &states, &[], &left).join("\n"), expected);
+        let stranger = json!({"kind": "image", "id": "ami-9", "region": "us-east-1", "build": "b",
+                              "since": "2026-01-02T00:00:00.000Z"});
+        let strangers: Vec<Leftover> = vec![serde_json::from_value(stranger).unwrap()];
+        assert_eq!(text(&image, &states, &[], &left, &strangers).join("\n"), expected);
         let kept = [("kept", "i-1 in eu-west-1".to_owned()), ("get in", "aws".to_owned())];
         let expected = expected.replace("failed  ", "kept      i-1 in eu-west-1\nget in    aws\nfailed  ");
-        assert_eq!(text(&image, &states, &kept, &left).join("\n"), expected);
+        assert_eq!(text(&image, &states, &kept, &left, &strangers).join("\n"), expected);
+    }
+
+    #[tokio::test]
+    async fn what_the_audit_of_an_image_has_found_is_shown() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "AVAILABLE"})).await;
+        let finding = json!({"path": "/etc/bind/rndc.key", "kind": "package-secret", "what": "control key of BIND",
+                             "package": "bind9", "remedy": "remove it"});
+        let record = json!({"state": "ExecuteTest", "item": "t3.small", "status": "SUCCEEDED", "startedAt": "", "audit":
+                            {"findings": [finding], "files": 9}});
+        stack.put("BUILD#b", "STATE#ExecuteTest#t3.small", record).await;
+        let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
+        let states = stack.connection.store.states("b").await.unwrap();
+        let shown = text(&image, &states, &[], &[], &[]).join("\n");
+        assert!(
+            shown.contains("audit     1 thing that every instance would share; 9 files were looked at\n"),
+            "{shown}"
+        );
+        let table = "package-secret  /etc/bind/rndc.key  bind9    control key of BIND\n  remove it\n";
+        assert!(shown.contains(table), "{shown}");
     }
 
     #[test]

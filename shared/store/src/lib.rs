@@ -10,9 +10,11 @@ mod dynamo;
 mod error;
 mod journal;
 mod keys;
+mod leftovers;
 #[cfg(any(test, feature = "memory"))]
 mod memory;
 mod plan;
+mod proof;
 mod records;
 mod references;
 mod regions;
@@ -30,12 +32,15 @@ pub use causes::{CauseRecord, CauseStatus};
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use journal::Intent;
+pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::MemoryTable;
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
+pub use proof::{Origin, Proof};
 pub use records::{
-    Aftermath, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep,
-    LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
+    Aftermath, AuditFinding, AuditRecord, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause,
+    ImageRecord, ImageStatus, Keep, LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait,
+    stamp,
 };
 pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};

@@ -1,5 +1,6 @@
 //! The cases.
 
+mod audits;
 mod doctor;
 mod documents;
 mod failures;
@@ -14,6 +15,7 @@ mod rules;
 mod sources;
 mod starts;
 mod stops;
+mod strangers;
 
 use goldsmith_store::FailureCause;
 
@@ -28,6 +30,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
     [
         good::CASES,
         documents::CASES,
+        audits::CASES,
         failures::CASES,
         refusals::CASES,
         sources::CASES,
@@ -37,6 +40,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         kills::CASES,
         starts::CASES,
         stops::CASES,
+        strangers::CASES,
         lifecycle::CASES,
         organisation::CASES,
         doctor::CASES,
