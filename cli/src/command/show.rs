@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use goldsmith_model::Name;
-use goldsmith_store::{ImageRecord, LeftBehind, Leftover, StateRecord};
+use goldsmith_store::{CauseRecord, CauseStatus, ImageRecord, LeftBehind, Leftover, StateRecord};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -52,9 +52,15 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
     let left = build.map(|build| build.after.left).unwrap_or_default();
     let mut strangers = connection.store.leftovers().await?;
     strangers.retain(|one| one.build.as_ref() == Some(&image.build));
+    let again = match image.failure {
+        Some(_) => connection.store.cause(&image.pipeline, &image.cause).await?,
+        None => None,
+    };
+    let again = again.as_ref().and_then(tried_again);
     match globals.output {
         Format::Json => {
-            let mut shown = json!({"image": image, "states": states, "leftBehind": left, "leftovers": strangers});
+            let mut shown = json!({"image": image, "states": states, "leftBehind": left, "leftovers": strangers,
+                                   "triedAgain": again});
             if let (Some(shown), Some(kept)) = (shown.as_object_mut(), &kept) {
                 shown.insert("kept".to_owned(), json!(kept));
             }
@@ -65,12 +71,23 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
         }
         Format::Text => {
             let kept = kept.map(|kept| kept.facts(globals));
-            text(&image, &states, kept.as_slice().as_flattened(), &left, &strangers)
-                .iter()
-                .try_for_each(|line| output::line(line))?;
+            let mut facts: Vec<_> = kept.into_iter().flatten().collect();
+            facts.extend(again.map(|again| ("again", again)));
+            text(&image, &states, &facts, &left, &strangers).iter().try_for_each(|line| output::line(line))?;
         }
     }
     Ok(Exit::Success)
+}
+
+/// Whether what has failed is tried again, where nobody has asked for it.
+fn tried_again(kept: &CauseRecord) -> Option<String> {
+    match (kept.status, &kept.not_before) {
+        (CauseStatus::Pending, Some(time)) if kept.failures > 0 => Some(format!("it is tried again at {time}")),
+        (CauseStatus::Served, _) if kept.given_up => {
+            Some(format!("it is not tried again: {} builds for this cause have failed", kept.failures))
+        }
+        _ => None,
+    }
 }
 
 fn text(
@@ -185,13 +202,38 @@ Build  FAILED  2.0s  step Install failed";
         stack.put("BUILD#b", "STATE#ExecuteTest#t3.small", record).await;
         let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
         let states = stack.connection.store.states("b").await.unwrap();
-        let shown = text(&image, &states, &[], &[]).join("\n");
+        let shown = text(&image, &states, &[], &[], &[]).join("\n");
         assert!(
             shown.contains("audit     1 thing that every instance would share; 9 files were looked at\n"),
             "{shown}"
         );
         let table = "package-secret  /etc/bind/rndc.key  bind9    control key of BIND\n  remove it\n";
         assert!(shown.contains(table), "{shown}");
+    }
+
+    #[test]
+    fn whether_a_failed_build_is_tried_again_is_told() {
+        let kept = |more: serde_json::Value| -> goldsmith_store::CauseRecord {
+            let mut record = json!({"id": "a", "pipeline": "web", "status": "pending", "attempt": 2, "arrivedAt": "",
+                                    "cause": {"kind": "schedule", "scheduledTime": "2026-11-24T03:00:00Z"}});
+            record.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            serde_json::from_value(record).unwrap()
+        };
+        for (more, expected) in [
+            (json!({}), None),
+            (json!({"notBefore": "2026-11-24T04:00:00.000Z"}), None),
+            (
+                json!({"failures": 1, "notBefore": "2026-11-24T04:00:00.000Z"}),
+                Some("it is tried again at 2026-11-24T04:00:00.000Z"),
+            ),
+            (json!({"failures": 1, "status": "served"}), None),
+            (
+                json!({"failures": 4, "status": "served", "givenUp": true}),
+                Some("it is not tried again: 4 builds for this cause have failed"),
+            ),
+        ] {
+            assert_eq!(super::tried_again(&kept(more)).as_deref(), expected);
+        }
     }
 
     #[tokio::test]

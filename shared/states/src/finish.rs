@@ -10,8 +10,10 @@ mod ending;
 mod kept;
 
 use goldsmith_cloud::{Execution, ExecutionStatus};
-use goldsmith_model::{Cause, ExecutionInput};
-use goldsmith_store::{BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, Keep, Scope, StateStatus, stamp};
+use goldsmith_model::ExecutionInput;
+use goldsmith_store::{
+    BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus, stamp,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -47,7 +49,7 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         if matches!(&trigger, Trigger::Failed(cause) if cause.error == ErrorName::Refused.as_str())
             && let Some(execution) = described(context, &start.execution).await?
         {
-            serve_without_record(context, &execution).await?;
+            without_build(context, &execution, true).await?;
         }
         return Ok(without_record(&trigger));
     };
@@ -88,7 +90,7 @@ pub async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
     match record {
         Some(record) => Ok(answer(&finish(context, record, &ended(execution.status)).await?)),
         None if execution.status == ExecutionStatus::Aborted => {
-            serve_without_record(context, &execution).await?;
+            without_build(context, &execution, false).await?;
             Ok(json!({}))
         }
         None => Ok(json!({})),
@@ -125,12 +127,16 @@ async fn described(context: &Context, execution: &str) -> Result<Option<Executio
     }
 }
 
-/// An execution that ended before Plan opened a build, because its cause was refused or somebody stopped it: it is not
-/// built again. What failed for another reason stays pending, and the reaper starts it anew.
-async fn serve_without_record(context: &Context, execution: &Execution) -> Result<()> {
+/// An execution that ended before Plan opened a build. Where its cause was refused it is tried again as after a build that
+/// has failed: a source that is not there yet may be in an hour. What somebody stopped is not built again. What failed for
+/// another reason stays pending, and the reaper starts it anew.
+async fn without_build(context: &Context, execution: &Execution, is_refused: bool) -> Result<()> {
     let Ok(input) = serde_json::from_str::<ExecutionInput>(&execution.input) else { return Ok(()) };
-    if let Some(kept) = kept_cause(context, &execution.name, &input).await? {
-        context.store.serve_cause(&kept.pipeline, &kept.cause, context.clock.now()).await?;
+    let Some(kept) = kept_cause(context, &execution.name, &input).await? else { return Ok(()) };
+    let now = context.clock.now();
+    match is_refused {
+        true => context.store.fail_cause(&kept.pipeline, &kept.cause, &execution.name, now).await?,
+        false => context.store.serve_cause(&kept.pipeline, &kept.cause, now).await?,
     }
     Ok(())
 }
@@ -155,7 +161,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     let (now, stays) = (context.clock.now(), what_stays(&ending.keep, record.plan.overridden));
     context.store.end_state(&record.build, &scope, StateStatus::Succeeded, stays, None, now).await?;
     end_open_states(context, &record, &ending).await?;
-    note_served(context, &record).await?;
+    note_served(context, &record, &ending).await?;
     let owed = after::owed(&ending.keep, &undone);
     context.store.finish_build(&record, &image, &owed, now + after::LATE).await?;
     after::settle(context, &record, &image, &kept, owed, undone.is_putting).await?;
@@ -171,14 +177,19 @@ fn patience(context: &Context, ending: &Ending) -> Patience {
     }
 }
 
-/// The cause has its build, and the source's watcher learns which AMI that build started from.
-async fn note_served(context: &Context, record: &BuildRecord) -> Result<()> {
-    if !matches!(record.cause, Cause::Manual { .. }) {
-        context.store.serve_cause(&record.pipeline, &record.cause, context.clock.now()).await?;
+/// The cause has its build, or is tried again where that has failed. Of a build that has published, the source's watcher
+/// learns which AMI it started from.
+async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
+    let (pipeline, cause, now) = (&record.pipeline, &record.cause, context.clock.now());
+    match ending.status {
+        _ if !cause.is_automatic() => {}
+        ImageStatus::Failed => context.store.fail_cause(pipeline, cause, &record.build, now).await?,
+        // Who stops a build does not want it.
+        _ => context.store.serve_cause(pipeline, cause, now).await?,
     }
-    if !record.plan.overridden {
+    if ending.keep == Keep::Published && !record.plan.overridden {
         let source = record.plan.source.hash();
-        context.store.note_built(&source, &record.pipeline, &record.plan.source_image).await?;
+        context.store.note_built(&source, pipeline, &record.plan.source_image).await?;
     }
     Ok(())
 }

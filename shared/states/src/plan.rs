@@ -58,30 +58,40 @@ async fn plan(context: &Context, start: &Start) -> Result<Answer> {
         refused(format!("the field `pipeline` of the input names `{}`, which was never applied", input.pipeline))
     })?;
     input.check_overrides(&pipeline).map_err(refused)?;
-    let cause = cause(context, start, &input).await?;
+    let why = why(context, start, &input).await?;
     let resolved = resolve(context, &input, &pipeline).await?;
-    if let Some(reason) = nothing_changed(context, &input, &cause, &pipeline, &resolved).await? {
-        context.store.serve_cause(&input.pipeline, &cause, context.clock.now()).await?;
+    if let Some(reason) = nothing_changed(context, &input, &why, &pipeline, &resolved).await? {
+        context.store.serve_cause(&input.pipeline, &why.cause, context.clock.now()).await?;
         return Ok(without_build("skipped", reason, None));
     }
     check_parameters(context, &resolved).await?;
-    open(context, start, &input, cause, &resolved).await
+    open(context, start, &input, why.cause, &resolved).await
+}
+
+/// Why this build is made.
+struct Why {
+    cause: Cause,
+    /// Since when it is tried again, after a build that has failed.
+    tried_since: Option<String>,
 }
 
 /// Why this build is made. A cause that the stack has not kept for this very execution is somebody's word, and somebody who
 /// starts a build is a person.
-async fn cause(context: &Context, start: &Start, input: &ExecutionInput) -> Result<Cause> {
-    if let Some(cause @ Cause::Manual { .. }) = &input.cause {
-        return Ok(cause.clone());
+async fn why(context: &Context, start: &Start, input: &ExecutionInput) -> Result<Why> {
+    if let Some(record) = kept_cause(context, &start.build, input).await? {
+        let tried_since = (record.failures > 0).then_some(record.arrived_at);
+        return Ok(Why { cause: record.cause, tried_since });
     }
-    let kept = kept_cause(context, &start.build, input).await?;
-    if kept.is_none() && input.cause.is_some() {
-        tracing::warn!(
-            build = start.build,
-            "the start names a cause that was not kept for it: the build is a manual one"
-        );
-    }
-    Ok(kept.map_or_else(|| Cause::Manual { id: start.build.clone() }, |record| record.cause))
+    let cause = match &input.cause {
+        Some(cause @ Cause::Manual { .. }) => cause.clone(),
+        other => {
+            if other.is_some() {
+                tracing::warn!(build = start.build, "the cause was not kept for this start: the build is a manual one");
+            }
+            Cause::Manual { id: start.build.clone() }
+        }
+    };
+    Ok(Why { cause, tried_since: None })
 }
 
 /// The parameters that the image is to be published by, as far as AWS would refuse to write them after the whole build.
@@ -152,6 +162,10 @@ async fn open(
             let reason = format!("a build of {} is running: {build}", input.pipeline);
             Ok(without_build("already-running", reason, image))
         }
+        Opened::TooSoon { until } => {
+            let reason = format!("{} has built by itself within the last hour: it waits until {until}", input.pipeline);
+            Ok(without_build("too-soon", reason, None))
+        }
         Opened::Retired => Err(refused(format!(
             "the stack {} is being retired and builds nothing any more: `goldsmith deploy` puts it into service again",
             context.config.stack
@@ -163,23 +177,26 @@ async fn open(
 async fn nothing_changed(
     context: &Context,
     input: &ExecutionInput,
-    cause: &Cause,
+    why: &Why,
     pipeline: &ImagePipeline,
     resolved: &Resolved,
 ) -> Result<Option<String>> {
-    let only_on_change = match cause {
+    let only_on_change = match &why.cause {
         Cause::SourceUpdate { .. } => true,
         Cause::Schedule { .. } => pipeline.schedule.as_ref().is_some_and(|schedule| {
             schedule.pipeline_execution_start_condition == StartCondition::ExpressionMatchAndDependencyUpdatesAvailable
         }),
         Cause::Manual { .. } | Cause::Dependency { .. } => false,
     };
-    if input.force || !only_on_change {
+    if input.force || !(only_on_change || why.tried_since.is_some()) {
         return Ok(None);
     }
     let images = context.store.images(resolved.recipe.name.as_str()).await?;
     let good = images.iter().filter(|image| image.pipeline == pipeline.name && image.status == ImageStatus::Available);
     let same = good.max_by(|a, b| a.created_at.cmp(&b.created_at)).filter(|last| last.input_digest == resolved.digest);
+    // What is tried again has its build where another one has published the same since it was first heard of.
+    let same =
+        same.filter(|last| only_on_change || why.tried_since.as_ref().is_some_and(|time| *time <= last.created_at));
     Ok(same.map(|last| format!("nothing changed since {}", last.image)))
 }
 

@@ -1,8 +1,9 @@
 //! Starting builds for causes: each cause is written down first, started under a name made of it, and never built twice.
 
 use goldsmith_cloud::{Execution, ExecutionStatus, Started};
-use goldsmith_model::{Cause, ExecutionInput, Name};
-use goldsmith_store::{CauseRecord, CauseStatus};
+use goldsmith_model::{Cause, ExecutionInput, Name, Status};
+use goldsmith_store::{CauseRecord, CauseStatus, Lease};
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::errors::ErrorName;
@@ -11,6 +12,12 @@ use crate::{Context, Result};
 /// How many closed executions of one cause are stepped over before it is left to the next look.
 const ATTEMPTS: u32 = 5;
 
+/// The longest pause, in minutes, between two executions of which Plan fails for a reason that may pass.
+const LONGEST_PAUSE: i64 = 60;
+
+/// Outcomes of an execution that has left its cause to another.
+const STOOD_BACK: [&str; 2] = ["already-running", "too-soon"];
+
 /// What a start came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -18,7 +25,7 @@ pub enum Start {
     Started,
     /// An execution for this cause runs already.
     Running,
-    /// Another build of the pipeline runs, or the stack is being retired: the cause is kept.
+    /// Another build of the pipeline runs or the cause's time is yet to come, or the stack is being retired: the cause is kept.
     Kept,
     /// A build took the cause in before.
     Served,
@@ -37,34 +44,56 @@ pub async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> Result<
     if context.store.is_retired().await? {
         return Ok(Start::Kept);
     }
-    match context.store.running_build(pipeline).await? {
-        Some(build) if build == record.execution_name() => Ok(Start::Running),
+    let lease = context.store.lease(pipeline).await?;
+    match &lease.build {
+        Some(build) if *build == record.execution_name() => Ok(Start::Running),
         Some(_) => Ok(Start::Kept),
-        None => start_kept(context, record).await,
+        None => start_in_time(context, record, &lease).await,
     }
 }
 
 /// Starts what is kept for a pipeline that no build holds: the oldest kind first, and of each kind only the newest
-/// cause, since one build takes them all in.
+/// cause whose time has come, since one build takes them all in.
 ///
 /// # Errors
 /// What table and cloud say; the reaper tries again.
 pub async fn start_pending(context: &Context, pipeline: &Name) -> Result<()> {
-    let pending = context.store.pending_causes(pipeline).await?;
-    let Some(first) = pending.first() else { return Ok(()) };
-    if context.store.running_build(pipeline).await?.is_some() || context.store.is_retired().await? {
+    let (pending, now) = (context.store.pending_causes(pipeline).await?, context.clock.now());
+    let Some(first) = pending.iter().find(|record| !record.rests(now)) else { return Ok(()) };
+    let lease = context.store.lease(pipeline).await?;
+    if lease.build.is_some() || context.store.is_retired().await? {
         return Ok(());
     }
     let same_kind: Vec<&CauseRecord> =
         pending.iter().filter(|record| record.cause.kind() == first.cause.kind()).collect();
-    let Some((newest, older)) = same_kind.split_last() else { return Ok(()) };
+    let Some(newest) = same_kind.iter().rposition(|record| !record.rests(now)) else { return Ok(()) };
+    // A pipeline that was disabled meanwhile starts by hand only: what waits for it, waits for nothing.
+    if context.store.pipeline(pipeline).await?.is_some_and(|found| found.status == Status::Disabled) {
+        for record in &pending {
+            context.store.serve_cause(pipeline, &record.cause, now).await?;
+        }
+        return Ok(());
+    }
     // The newest is started before the older ones are let go, so that none is lost in between.
-    if start_kept(context, (*newest).clone()).await? != Start::Kept {
-        for record in older {
-            context.store.serve_cause(pipeline, &record.cause, context.clock.now()).await?;
+    if start_in_time(context, same_kind[newest].clone(), &lease).await? != Start::Kept {
+        for record in &same_kind[..newest] {
+            context.store.serve_cause(pipeline, &record.cause, now).await?;
         }
     }
     Ok(())
+}
+
+/// Starts what is kept, unless its time is yet to come.
+async fn start_in_time(context: &Context, record: CauseRecord, lease: &Lease) -> Result<Start> {
+    let now = context.clock.now();
+    if record.rests(now) {
+        return Ok(Start::Kept);
+    }
+    if let Some(until) = lease.rests_until(now) {
+        context.store.defer_cause(&record, until).await?;
+        return Ok(Start::Kept);
+    }
+    start_kept(context, record).await
 }
 
 /// The cause that an execution may name as its own: one that is kept and still asks for a build, in the execution that is
@@ -76,7 +105,7 @@ pub async fn start_pending(context: &Context, pipeline: &Name) -> Result<()> {
 /// # Errors
 /// The table's.
 pub(crate) async fn kept_cause(context: &Context, build: &str, input: &ExecutionInput) -> Result<Option<CauseRecord>> {
-    let Some(cause) = input.cause.as_ref().filter(|cause| !matches!(cause, Cause::Manual { .. })) else {
+    let Some(cause) = input.cause.as_ref().filter(|cause| cause.is_automatic()) else {
         return Ok(None);
     };
     let kept = context.store.cause(&input.pipeline, cause).await?;
@@ -114,6 +143,12 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
         if record.status == CauseStatus::Served {
             return Ok(Start::Served);
         }
+        // What passes, passes sooner or later: it is not asked for again every minute.
+        if is_ours && taken.status == ExecutionStatus::Failed {
+            let pause = SignedDuration::from_mins(i64::from(record.attempt - 1).min(LONGEST_PAUSE));
+            context.store.defer_cause(&record, context.clock.now() + pause).await?;
+            return Ok(Start::Kept);
+        }
     }
     Ok(Start::Kept)
 }
@@ -135,7 +170,8 @@ fn wants_another(execution: &Execution) -> bool {
         outcome: String,
     }
     let output = execution.output.as_deref().unwrap_or_default();
-    let stood_back = || serde_json::from_str::<Answer>(output).is_ok_and(|answer| answer.outcome == "already-running");
+    let stood_back =
+        || serde_json::from_str::<Answer>(output).is_ok_and(|answer| STOOD_BACK.contains(&answer.outcome.as_str()));
     match execution.status {
         ExecutionStatus::Succeeded => stood_back(),
         ExecutionStatus::Failed => execution.error.as_deref().is_some_and(is_passing),
@@ -151,5 +187,7 @@ fn is_passing(error: &str) -> bool {
 
 #[cfg(test)]
 mod forged;
+#[cfg(test)]
+mod retried;
 #[cfg(test)]
 mod tests;

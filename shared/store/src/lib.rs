@@ -27,7 +27,7 @@ mod waits;
 mod watch;
 
 pub use apply::{ApplyError, Change, Outcome, Taken};
-pub use builds::{OPEN_BUILDS, Opened};
+pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use causes::{CauseRecord, CauseStatus};
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
