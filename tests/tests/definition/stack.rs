@@ -106,3 +106,10 @@ fn no_function_writes_what_people_have_defined() {
         assert!(denied.contains(partition), "{partition} may be written");
     }
 }
+
+/// The parameters of a start are no place for secrets, but people put secrets there.
+#[test]
+fn the_parameters_of_a_start_stay_neither_in_the_machine_s_log_nor_in_orders_for_longer_than_a_day() {
+    assert!(text_of("ImageBuild").contains("IncludeExecutionData: false"), "the log has inputs");
+    assert!(text_of("Bucket").contains("Prefix: orders/, ExpirationInDays: 1}"), "orders stay");
+}
