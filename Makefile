@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: demo test moto clients audit-packages aws-smoke check lint package build release lock clean
+.PHONY: demo test moto clients door-chromium audit-packages aws-smoke check lint package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -36,6 +36,12 @@ moto:
 clients:
 	@infra/local/preflight.sh compiler
 	cargo test --locked --workspace --test ebs -- --ignored
+
+# Pages in headless Chromium against a running stack. `test` runs them too, where a Chromium is installed.
+door-chromium:
+	@infra/local/preflight.sh compiler
+	@$(MAKE) --no-print-directory package
+	cargo test --locked --workspace --test e2e -- no_page_in_chromium
 
 # What packages of Debian make when they are installed, and whether the audit names it. Outside of `test`: it installs a hundred
 # packages from Debian's archive, which takes some minutes, as root.

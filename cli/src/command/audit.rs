@@ -1,12 +1,13 @@
-//! `goldsmith audit IMAGE|--root FOLDER|--disk FILE`
+//! `goldsmith audit IMAGE|--instance|--root FOLDER|--disk FILE`
 
 mod disk;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use goldsmith_executor::{Audit, audit_tree};
+use goldsmith_executor::{Audit, audit_instance, audit_tree};
 use goldsmith_store::{AuditFinding, AuditRecord};
+use jiff::Timestamp;
 
 use crate::args::{Format, Globals};
 use crate::audited;
@@ -17,15 +18,21 @@ use crate::output;
 
 /// Say what every instance of an image would share: keys, identities, credentials, histories.
 ///
-/// Ends with 1 where something is found. Of an image it shows what its build has found on a fresh instance. A folder or a disk
-/// of this machine is looked at now; nothing in it is run or changed.
+/// Ends with 1 where something is found. Of an image it shows what its build has found on a fresh instance. This machine, a
+/// folder or a disk of it is looked at now; nothing in it is run or changed.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
     #[arg(value_name = "IMAGE", group = "what")]
     image: Option<String>,
-    /// A root file system in a folder, such as a mounted one.
+    /// This machine, where it is a fresh instance of an image: what it has made itself since its boot does not count.
+    #[arg(long, group = "what")]
+    instance: bool,
+    /// When the image of this machine was made, such as 2026-11-28T03:00:00Z: surer than the time of the boot.
+    #[arg(long, value_name = "TIME", requires = "instance", conflicts_with_all = ["image", "root", "disk"])]
+    image_made: Option<Timestamp>,
+    /// A root file system in a folder, such as a mounted one; all that is in it counts.
     #[arg(long, value_name = "FOLDER", group = "what")]
     root: Option<PathBuf>,
     /// An ext4 file system in a file or on a device. Blocks that belong to no file are searched for private keys, too.
@@ -38,7 +45,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         (Some(image), ..) => of_image(globals, image).await,
         (_, Some(root), _) => told(globals, &of_tree(root)?),
         (_, _, Some(disk)) => told(globals, &disk::audit(disk)?),
-        (None, None, None) => Err(invalid("name an image, --root or --disk")),
+        (None, None, None) => told(globals, &audit_instance(args.image_made, None)),
     }
 }
 
@@ -84,6 +91,11 @@ fn record(audit: &Audit) -> AuditRecord {
 
 /// What the image's own build has found.
 async fn of_image(globals: &Globals, what: &str) -> Result<Exit> {
+    if what.starts_with("ami-") {
+        return Err(invalid(format!(
+            "{what} is known by no build: launch an instance of it, and run `goldsmith audit --instance` there as root"
+        )));
+    }
     let connection = Connection::open(globals).await?;
     let image = target::image(&connection.store, what).await?;
     let states = connection.store.states(&image.build).await?;
@@ -102,4 +114,58 @@ async fn of_image(globals: &Globals, what: &str) -> Result<Exit> {
         }
     }
     Ok(if audit.count() > 0 { Exit::Failed } else { Exit::Success })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use goldsmith_executor::{Audit, Finding, FindingKind};
+
+    use super::record;
+    use crate::args::Cli;
+
+    #[test]
+    fn one_thing_is_looked_at() {
+        let parsed = |words: &str| Cli::try_parse_from(["goldsmith", "audit"].into_iter().chain(words.split(' ')));
+        for good in [
+            "web/1.0.0/1",
+            "--root /mnt",
+            "--disk /dev/sdf",
+            "--instance",
+            "--instance --image-made 2026-11-28T03:00:00Z",
+        ] {
+            assert!(parsed(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "--output json",
+            "--root /mnt --instance",
+            "web/1.0.0/1 --disk x",
+            "--root / --image-made 2026-11-28T03:00:00Z",
+        ] {
+            assert!(parsed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_audit_of_this_machine_is_shown_as_a_builds() {
+        let finding = Finding {
+            path: "/etc/x".to_owned(),
+            kind: FindingKind::PackageSecret,
+            what: "x".to_owned(),
+            package: Some("p".to_owned()),
+            size: 1,
+            fingerprint: None,
+            remedy: "r".to_owned(),
+        };
+        let audit =
+            Audit { findings: vec![finding], left_out: 1, notes: vec!["n".to_owned()], files: 3, ..Audit::default() };
+        let record = record(&audit);
+        assert_eq!((record.count(), record.files, record.notes.as_slice()), (2, 3, &["n".to_owned()][..]));
+        assert_eq!(record.findings[0].kind, "package-secret");
+        // As the functions keep it: the same words in the same places.
+        let kept: serde_json::Value = serde_json::to_value(&record).unwrap();
+        let made = serde_json::to_value(&audit).unwrap();
+        assert_eq!(kept["findings"][0]["path"], made["findings"][0]["path"]);
+        assert_eq!((&kept["leftOut"], &kept["files"]), (&made["leftOut"], &made["files"]));
+    }
 }

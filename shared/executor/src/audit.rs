@@ -31,22 +31,25 @@ use walk::Walk;
 
 use crate::wildcard::matches;
 
-/// How long an audit takes at most. A volume that was just made of a snapshot is read slowly the first time.
+/// How long an audit takes at most, where nobody says.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Audits the tree below `root`, of which nothing runs: all that is in it counts.
 #[must_use]
 pub fn audit_tree(root: &Path) -> Audit {
-    Auditor::new(root, Since::NEVER, Vec::new()).audit()
+    Auditor::new(root, Since::NEVER, PATIENCE, Vec::new()).audit()
 }
 
 /// Audits the machine that this runs on, a fresh instance: only what came with its image counts. `image_made` is when that
-/// image was there, as far as is known.
+/// image was there, as far as is known; after `limit` it ends with what it has.
+///
+/// What packages have put below `/usr` is not read here, since a volume that was just made of a snapshot is read slowly the
+/// first time, and that is most of it.
 #[must_use]
-pub fn audit_instance(image_made: Option<Timestamp>) -> Audit {
+pub fn audit_instance(image_made: Option<Timestamp>, limit: Option<Duration>) -> Audit {
     let mut notes = Vec::new();
     let since = Since::on_instance(image_made, &mut notes);
-    Auditor::new(Path::new("/"), since, notes).audit()
+    Auditor::new(Path::new("/"), since, limit.unwrap_or(PATIENCE), notes).audit()
 }
 
 /// Where in some bytes, such as a disk's, the first private key begins, and what it is: only the forms that have a header.
@@ -64,15 +67,18 @@ struct Auditor<'r> {
 }
 
 impl<'r> Auditor<'r> {
-    fn new(root: &'r Path, since: Since, notes: Vec<String>) -> Self {
+    fn new(root: &'r Path, since: Since, limit: Duration, notes: Vec<String>) -> Self {
         let audit = Audit { notes, ..Audit::default() };
-        Self { root, since, until: Instant::now() + PATIENCE, homes: homes(root), audit }
+        Self { root, since, until: Instant::now() + limit, homes: homes(root), audit }
     }
 
     fn audit(mut self) -> Audit {
         let packages = Packages::read(self.root, &mut self.audit.notes);
         let since = self.since;
         let mut walk = Walk::through(self.root, self.until, &|found| since.is_of_image(found));
+        if since != Since::NEVER {
+            walk.files.retain(|file| !file.path.starts_with("usr/") || !packages.has(&file.path));
+        }
         // What no package brings goes first: there the findings are, and time may run out.
         walk.files.sort_by_cached_key(|file| (packages.has(&file.path), file.path.clone()));
         let files = std::mem::take(&mut walk.files);

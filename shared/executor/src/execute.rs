@@ -3,6 +3,7 @@
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -127,7 +128,7 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
 
 /// Audits this machine, and tells what is found.
 fn audited(asked: AuditOrder, output: &mut Output<'_>) -> Audit {
-    let audit = audit_instance(asked.image_made);
+    let audit = audit_instance(asked.image_made, asked.limit_seconds.map(Duration::from_secs));
     output.remark(&format!("audit of the image: {}", audit.headline()));
     audit.lines().iter().for_each(|line| output.remark(&format!("  {line}")));
     audit

@@ -61,6 +61,9 @@ pub struct AuditOrder {
     /// When the instance's image was there: what is younger is the instance's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_made: Option<Timestamp>,
+    /// How long it may take, in seconds; none: a quarter of an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_seconds: Option<u64>,
     /// Whether a finding fails the order; then no document runs.
     #[serde(default)]
     pub fails: bool,

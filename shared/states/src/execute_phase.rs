@@ -17,6 +17,9 @@ use crate::drive::{self, Progress, Scene, Waiting};
 use crate::errors::ErrorName;
 use crate::{Context, Error, Invocation, Result, State};
 
+/// Seconds that an audit may take.
+const LONGEST_AUDIT: u64 = 15 * 60;
+
 /// The states of this function.
 pub struct ExecutePhase;
 
@@ -71,7 +74,13 @@ async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
     }
     let made = Scope { state: State::Snapshot.name().to_owned(), item: None };
     let made = scene.context.store.state(&scene.record.build, &made).await?.and_then(|state| state.ended_at);
-    Ok(Some(AuditOrder { image_made: made.and_then(|made| made.parse().ok()), fails: plan.audit == ImageAudit::Fail }))
+    // The documents need most of the test's time.
+    let quarter = u64::from(plan.test_timeout_minutes) * 60 / 4;
+    Ok(Some(AuditOrder {
+        limit_seconds: Some(quarter.clamp(15, LONGEST_AUDIT)),
+        image_made: made.and_then(|made| made.parse().ok()),
+        fails: plan.audit == ImageAudit::Fail,
+    }))
 }
 
 async fn document(scene: &Scene<'_>, planned: &PlannedDocument) -> Result<OrderDocument> {

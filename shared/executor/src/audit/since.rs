@@ -38,7 +38,11 @@ impl Since {
     }
 
     /// The boot's time as the clock says now, and as it said then.
-    fn of(image_made: Option<Timestamp>, now: Option<Timestamp>, then: Option<Timestamp>) -> (Self, Option<String>) {
+    pub(super) fn of(
+        image_made: Option<Timestamp>,
+        now: Option<Timestamp>,
+        then: Option<Timestamp>,
+    ) -> (Self, Option<String>) {
         let step = now.zip(then).map(|(now, then)| now.duration_since(then)).filter(|step| step.abs() > STEP);
         // A clock that was behind the image's time has dated the instance's own files before it.
         let matters = image_made.is_none_or(|made| then.is_some_and(|then| then < made));

@@ -272,6 +272,24 @@ fn a_key_that_a_package_brings_is_told_quietly_and_its_copy_is_a_finding() {
 }
 
 #[test]
+fn on_an_instance_what_packages_have_below_usr_is_not_read_and_all_else_is() {
+    let root = tempfile::tempdir().unwrap();
+    for path in ["usr/share/a.key", "usr/share/b.key", "etc/a.key"] {
+        write(root.path(), path, pem("PRIVATE KEY"));
+    }
+    write(root.path(), "var/lib/dpkg/info/a.list", "/usr/share/a.key\n/etc/a.key\n");
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let (since, _) = super::since::Since::of(Some(later), None, None);
+    let limit = std::time::Duration::from_secs(60);
+    let audit = super::Auditor::new(root.path(), since, limit, Vec::new()).audit();
+    let paths: Vec<_> = audit.findings.iter().map(|found| found.path.as_str()).collect();
+    assert_eq!(paths, ["/etc/a.key", "/usr/share/b.key"]);
+    assert_eq!(audit_tree(root.path()).findings.len(), 3);
+    let short = super::Auditor::new(root.path(), since, std::time::Duration::ZERO, Vec::new()).audit();
+    assert!(short.is_incomplete && !short.notes.is_empty());
+}
+
+#[test]
 fn a_key_is_found_in_the_middle_of_other_bytes() {
     let bytes = [vec![0xff; 777], b"-----BEGIN RSA PRIVATE KEY-----\0".to_vec(), pem("RSA PRIVATE KEY").into_bytes()];
     let bytes = [bytes.concat(), vec![0; 99]].concat();

@@ -73,7 +73,7 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_t
     let order = last_order(&stack).audit.unwrap();
     let snapshot = Scope { state: "Snapshot".to_owned(), item: None };
     let made = stack.store().state(BUILD, &snapshot).await.unwrap().unwrap().ended_at.unwrap();
-    assert_eq!((order.fails, order.image_made), (false, made.parse().ok()));
+    assert_eq!((order.fails, order.image_made, order.limit_seconds), (false, made.parse().ok(), Some(900)));
     let scope = Task::item(State::ExecuteTest, "t3.small").scope();
     let noted = async |stack: &Stack| stack.store().state(BUILD, &scope).await.unwrap().unwrap().audit.unwrap();
     assert_eq!((noted(&stack).await.count(), noted(&stack).await.findings[0].kind.as_str()), (3, "package-secret"));

@@ -1,6 +1,7 @@
 //! The cases.
 
 mod audits;
+mod canary;
 mod doctor;
 mod documents;
 mod failures;
@@ -9,6 +10,7 @@ mod good;
 mod kills;
 mod lifecycle;
 mod organisation;
+mod page;
 mod refusals;
 mod role;
 mod rules;
@@ -44,6 +46,8 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         lifecycle::CASES,
         organisation::CASES,
         doctor::CASES,
+        page::CASES,
+        canary::CASES,
     ]
     .concat()
 }
