@@ -31,7 +31,7 @@ impl From<Failure> for Diagnostic {
                 Diagnostic { error_type: error.name().as_str().to_owned(), error_message }
             }
             Failure::Payload(error) => Diagnostic {
-                error_type: ErrorName::Refused.as_str().to_owned(),
+                error_type: ErrorName::Internal.as_str().to_owned(),
                 error_message: format!("the payload of this function is not readable: {error}"),
             },
         }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use goldsmith_model::Name;
-use goldsmith_store::{CauseRecord, CauseStatus, ImageRecord, LeftBehind, Leftover, StateRecord};
+use goldsmith_store::{BuildRecord, CauseRecord, CauseStatus, ImageRecord, LeftBehind, Leftover, StateRecord};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -49,6 +49,7 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
         Some(build) => KeptInstance::of(&connection.store, build, Timestamp::now()).await?,
         None => None,
     };
+    let owner = build.as_ref().and_then(source_owner);
     let left = build.map(|build| build.after.left).unwrap_or_default();
     let mut strangers = connection.store.leftovers().await?;
     strangers.retain(|one| one.build.as_ref() == Some(&image.build));
@@ -60,7 +61,7 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
     match globals.output {
         Format::Json => {
             let mut shown = json!({"image": image, "states": states, "leftBehind": left, "leftovers": strangers,
-                                   "triedAgain": again});
+                                   "triedAgain": again, "sourceOwner": owner});
             if let (Some(shown), Some(kept)) = (shown.as_object_mut(), &kept) {
                 shown.insert("kept".to_owned(), json!(kept));
             }
@@ -71,12 +72,22 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
         }
         Format::Text => {
             let kept = kept.map(|kept| kept.facts(globals));
-            let mut facts: Vec<_> = kept.into_iter().flatten().collect();
+            let mut facts: Vec<_> = owner.map(|owner| ("source of", owner)).into_iter().collect();
+            facts.extend(kept.into_iter().flatten());
             facts.extend(again.map(|again| ("again", again)));
             text(&image, &states, &facts, &left, &strangers).iter().try_for_each(|line| output::line(line))?;
         }
     }
     Ok(Exit::Success)
+}
+
+/// Whose AMI the build has started from.
+fn source_owner(build: &BuildRecord) -> Option<String> {
+    let owner = build.plan.source_owner.as_ref()?;
+    Some(match &build.plan.source_owner_alias {
+        Some(alias) => format!("{owner} ({alias})"),
+        None => owner.clone(),
+    })
 }
 
 /// Whether what has failed is tried again, where nobody has asked for it.

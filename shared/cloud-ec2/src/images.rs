@@ -219,6 +219,7 @@ fn to_image(image: &SdkImage) -> Option<Image> {
         state: to_state(image.state()),
         state_reason: text(image.state_reason().and_then(|reason| reason.message())),
         owner: text(image.owner_id()),
+        owner_alias: image.image_owner_alias().map(str::to_owned),
         created: text(image.creation_date()),
         architecture: text(image.architecture().map(|architecture| architecture.as_str())),
         root_device: text(image.root_device_name()),

@@ -37,6 +37,8 @@ pub struct Image {
     pub state_reason: String,
     /// Owning account id.
     pub owner: String,
+    /// What EC2 calls that account where it is one that it knows, such as `amazon` or `aws-marketplace`.
+    pub owner_alias: Option<String>,
     /// RFC 3339 creation time as EC2 gives it.
     pub created: String,
     /// `x86_64` or `arm64`.

@@ -19,6 +19,9 @@ pub struct ImageRecipe {
     pub description: Option<String>,
     /// What a build starts from.
     pub parent_image: SourceImage,
+    /// Whose AMI an `ssm:` source may stand for; empty: the account's own and Amazon's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parent_image_owners: Vec<String>,
     /// What a build runs, in this order; at most [`ImageRecipe::MAX_COMPONENTS`].
     pub components: Vec<ComponentRef>,
     /// Absolute path of the directory that steps start in.

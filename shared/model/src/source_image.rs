@@ -74,6 +74,9 @@ enum Written {
 }
 
 impl SourceImage {
+    /// Whose AMI an SSM parameter may stand for, where the recipe does not say.
+    pub const DEFAULT_OWNERS: [&'static str; 2] = ["self", "amazon"];
+
     /// The newest image of checked owners.
     ///
     /// # Errors
@@ -107,7 +110,8 @@ impl SourceImage {
     }
 }
 
-fn is_owner(owner: &str) -> bool {
+/// Whether a text is an account id or one of AWS's words for owners.
+pub(crate) fn is_owner(owner: &str) -> bool {
     matches!(owner, "self" | "amazon" | "aws-marketplace")
         || (owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit()))
 }

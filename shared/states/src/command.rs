@@ -78,15 +78,16 @@ where
     }
 }
 
+fn order_text(order: &WorkOrder) -> Result<Vec<u8>> {
+    serde_json::to_vec(order).map_err(|error| Error::internal(format!("a work order is no JSON: {error}")))
+}
+
 async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Result<CommandProgress> {
     let comment = comment(scene, n);
     let request = Command {
         instance: instance.to_owned(),
         comment: comment.clone(),
-        script: script(
-            &agent(scene).await?,
-            &upload(scene, "orders", serde_json::to_vec(&order).unwrap_or_default()).await?,
-        )?,
+        script: script(&agent(scene).await?, &upload(scene, "orders", order_text(&order)?).await?)?,
         timeout_seconds: timeout(scene),
         log_group: scene.context.config.log_group.clone(),
     };
@@ -159,7 +160,7 @@ async fn agent(scene: &Scene<'_>) -> Result<Fetched> {
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Error::failed(ErrorName::AwsRefused, format!("this package has no {name}: {error}"))
+        Error::internal(format!("this package has no {name}: {error}"))
     })
 }
 

@@ -88,7 +88,7 @@ impl Scene<'_> {
     /// What another state of this build made: the last of its effects that has an id.
     ///
     /// # Errors
-    /// The table's, or `Goldsmith.AwsRefused` where it made nothing.
+    /// The table's, or `Goldsmith.Internal` where it made nothing.
     pub async fn made_by(&self, state: State, item: Option<&str>) -> Result<String> {
         let scope = Scope { state: state.name().to_owned(), item: item.map(ToOwned::to_owned) };
         let effects = self.context.store.effects(&self.record.build, &scope).await?;
@@ -96,7 +96,7 @@ impl Scene<'_> {
             .into_iter()
             .rev()
             .find_map(|effect| effect.id)
-            .ok_or_else(|| Error::failed(ErrorName::AwsRefused, format!("{scope} has made nothing to go on with")))
+            .ok_or_else(|| Error::internal(format!("{scope} has made nothing to go on with")))
     }
 }
 
@@ -121,7 +121,8 @@ pub async fn handle(context: &Context, waiting: &dyn Waiting, invocation: Invoca
 
 async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Result<()> {
     let scope = start.scope();
-    let Some(record) = context.store.build(&start.build).await? else { return Err(Error::Closed) };
+    let record = context.store.build(&start.build).await?;
+    let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
     let now = context.clock.now();
     let wait = Wait {
         resource: start.build.clone(),
@@ -281,7 +282,7 @@ async fn settles(
 async fn answer(context: &Context, state: &StateRecord, wait: &Wait, scope: &Scope) -> Result<bool> {
     match &state.cause {
         Some(cause) => {
-            let text = serde_json::to_string(cause).unwrap_or_default();
+            let text = serde_json::to_string(cause).unwrap_or_else(|_| cause.to_string());
             context.cloud.executions.fail(&wait.token, &cause.error, &text).await?;
         }
         None => {

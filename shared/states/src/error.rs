@@ -36,6 +36,11 @@ impl Error {
         Self::because(name, FailureCause { message: message.into(), ..FailureCause::default() })
     }
 
+    /// Goldsmith's own fault: neither AWS has refused anything nor has anybody to mend anything.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::failed(ErrorName::Internal, message)
+    }
+
     /// The build fails with this name and cause.
     #[must_use]
     pub fn because(name: ErrorName, cause: FailureCause) -> Self {

@@ -40,6 +40,8 @@ pub enum ErrorName {
     Closed,
     /// AWS refused a call for a reason that waiting does not mend, such as a missing right.
     AwsRefused,
+    /// Goldsmith itself is at fault: something is not as its own parts make it.
+    Internal,
 }
 
 /// A row of the contract.
@@ -86,6 +88,7 @@ pub const TABLE: &[Row] = &[
     Row { name: ErrorName::Timeout, raised_by: WAITING, handling: Handling::Caught },
     Row { name: ErrorName::Closed, raised_by: &State::ALL, handling: Handling::Caught },
     Row { name: ErrorName::AwsRefused, raised_by: &State::ALL, handling: Handling::Caught },
+    Row { name: ErrorName::Internal, raised_by: &State::ALL, handling: Handling::Caught },
 ];
 
 impl ErrorName {
@@ -106,6 +109,7 @@ impl ErrorName {
             Self::Timeout => "Goldsmith.Timeout",
             Self::Closed => "Goldsmith.Closed",
             Self::AwsRefused => "Goldsmith.AwsRefused",
+            Self::Internal => "Goldsmith.Internal",
         }
     }
 }

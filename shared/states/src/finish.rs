@@ -143,7 +143,7 @@ async fn without_build(context: &Context, execution: &Execution, is_refused: boo
 
 async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Result<ImageRecord> {
     let record = close(context, record, trigger).await?;
-    let ending = record.ending.clone().ok_or(Error::Closed)?;
+    let ending = record.ending.clone().ok_or_else(|| Error::internal("a build was closed without an ending"))?;
     let mut image = image(context, &record, &ending).await?;
     if record.status == BuildStatus::Closed {
         if record.after.is_untold {
@@ -194,19 +194,24 @@ async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -
     Ok(())
 }
 
+/// What was there a moment ago is not.
+fn lost() -> Error {
+    Error::internal("the record of this build or of its image is gone")
+}
+
 /// Closes the build and fixes its ending. Where it was published meanwhile, that decides.
 async fn close(context: &Context, record: BuildRecord, trigger: &Trigger) -> Result<BuildRecord> {
     let mut record = record;
     while record.status == BuildStatus::Open {
         let ending = ending(context, &record, trigger);
-        record = context.store.close_build(&record.build, &ending).await?.ok_or(Error::Closed)?;
+        record = context.store.close_build(&record.build, &ending).await?.ok_or_else(lost)?;
     }
     Ok(record)
 }
 
 /// The image's record as this ending leaves it.
 async fn image(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<ImageRecord> {
-    let mut image = context.store.image(&record.image).await?.ok_or(Error::Closed)?;
+    let mut image = context.store.image(&record.image).await?.ok_or_else(lost)?;
     image.status = ending.status;
     image.failure.clone_from(&ending.failure);
     image.ended_at.get_or_insert_with(|| stamp(context.clock.now()));

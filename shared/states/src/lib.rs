@@ -96,6 +96,12 @@ pub struct SsmAgent {
 }
 
 impl Config {
+    /// The account that the stack is in.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        self.state_machine.split(':').nth(4).unwrap_or_default()
+    }
+
     /// ARN of an execution of the stack's state machine.
     #[must_use]
     pub fn execution_arn(&self, name: &str) -> String {

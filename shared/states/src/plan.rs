@@ -301,6 +301,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_strangers_image_behind_a_parameter_is_refused_by_its_owner_unless_the_recipe_names_it() {
+        let stack = Stack::new().await;
+        let foreign = stack.cloud.add_image(HOME, "999988887777", "debian-12");
+        stack.point_source_to(&foreign).await;
+        let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.Refused");
+        let message = format!(
+            "source image ssm:/source: it stands for {foreign}, whose owner is 999988887777, and self and amazon are allowed: if \
+             that is meant, name the owner in the recipe's `parentImageOwners`"
+        );
+        assert!(error.cause.contains(&message), "{}", error.cause);
+        // AWS's own parameters stand for others' AMIs, too, and nobody else can write them.
+        let parameter = Parameter { value: foreign.clone(), data_type: "aws:ec2:image".to_owned() };
+        let own = "/aws/service/canonical/ubuntu";
+        stack.cloud.cloud().parameters.put(HOME, own, &parameter).await.unwrap();
+        let by_aws = json!({"pipeline": "web", "sourceImage": format!("ssm:{own}")});
+        assert_eq!(stack.run_as("by-aws", &plan(by_aws)).await.unwrap()["outcome"], "build");
+        let record = stack.store().build("by-aws").await.unwrap().unwrap();
+        assert_eq!((record.plan.source_owner.as_deref(), record.plan.source_owner_alias), (Some("999988887777"), None));
+        for (owner, of, expected) in [
+            ("999988887777", "999988887777", true),
+            ("aws-marketplace", "aws-marketplace", true),
+            ("self", "self", true),
+            ("self", "amazon", false),
+            ("amazon", "aws-marketplace", false),
+        ] {
+            let stack = Stack::new().await;
+            stack.point_source_to(&stack.cloud.add_image(HOME, of, "debian-12")).await;
+            let version = "1.0.0".parse().unwrap();
+            let mut recipe = stack.store().recipe(&"web".parse().unwrap(), version).await.unwrap().unwrap();
+            recipe.version = "1.0.1".parse().unwrap();
+            recipe.parent_image_owners = vec![owner.to_owned()];
+            let definitions = Definitions { recipes: vec![recipe], ..Definitions::default() };
+            stack.store().apply(&definitions).await.unwrap();
+            assert_eq!(stack.run(&Task::new(State::Plan)).await.is_ok(), expected, "{owner} of {of}");
+        }
+    }
+
+    #[tokio::test]
     async fn everything_is_frozen_in_the_record() {
         let stack = Stack::new().await;
         let answer = stack.run(&Task::new(State::Plan)).await.unwrap();

@@ -28,7 +28,8 @@ const LOOK: Duration = Duration::from_millis(300);
 /// # Errors
 /// `CopyFailed`, or what table and cloud say.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
-    let Some(record) = context.store.build(&start.build).await? else { return Err(Error::Closed) };
+    let record = context.store.build(&start.build).await?;
+    let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     let outcome = publish(context, &record, start).await;
     let now = context.clock.now();

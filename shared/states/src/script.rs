@@ -3,7 +3,6 @@
 //! Only URLs and digests vary in it, and both are checked against a pattern first, so that nothing of a pipeline's
 //! definition can become shell text. It needs no right and no tool beyond curl, wget or python3.
 
-use crate::errors::ErrorName;
 use crate::{Error, Result};
 
 /// A file that the instance fetches.
@@ -20,7 +19,7 @@ pub(crate) fn script(agent: &Fetched, order: &Fetched) -> Result<String> {
     for file in [agent, order] {
         let digest = file.sha256.len() == 64 && file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !digest || !is_plain_url(&file.url) {
-            return Err(Error::failed(ErrorName::AwsRefused, "a presigned URL or digest has an unexpected form"));
+            return Err(Error::internal("a presigned URL or digest has an unexpected form"));
         }
     }
     Ok(TEMPLATE

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::errors::ErrorName;
-use crate::{Context, Result};
+use crate::{Context, Error, Result};
 
 /// How many closed executions of one cause are stepped over before it is left to the next look.
 const ATTEMPTS: u32 = 5;
@@ -122,7 +122,8 @@ fn input_for(record: &CauseRecord) -> ExecutionInput {
 async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start> {
     let machine = &context.config.state_machine;
     let wanted = input_for(&record);
-    let input = serde_json::to_string(&wanted).unwrap_or_default();
+    let input =
+        serde_json::to_string(&wanted).map_err(|error| Error::internal(format!("a start is no JSON: {error}")))?;
     for _ in 0..ATTEMPTS {
         let name = record.execution_name();
         if let Started::New(_) = context.cloud.executions.start(machine, &name, &input).await? {
@@ -137,7 +138,7 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
         // Somebody else may have started something under the cause's name: that neither serves it nor stands in its way.
         let is_ours = serde_json::from_str::<ExecutionInput>(&taken.input).is_ok_and(|input| input == wanted);
         if is_ours && (!wants_another(&taken) || context.store.build(&name).await?.is_some()) {
-            return close(context, &record, &name).await;
+            return close(context, &record, &name, taken.status).await;
         }
         record = context.store.next_attempt(&record).await?;
         if record.status == CauseStatus::Served {
@@ -154,12 +155,22 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
 }
 
 /// The execution for this cause has ended: it built, had nothing to build, was refused or stopped. If it has a build, that build's `finish`
-/// marks the cause served; without one there is nothing to wait for.
-async fn close(context: &Context, record: &CauseRecord, name: &str) -> Result<Start> {
-    if context.store.build(name).await?.is_none() {
-        context.store.serve_cause(&record.pipeline, &record.cause, context.clock.now()).await?;
+/// marks the cause served or failed; without one that is done here.
+async fn close(context: &Context, record: &CauseRecord, name: &str, status: ExecutionStatus) -> Result<Start> {
+    if context.store.build(name).await?.is_some() {
+        return Ok(Start::Served);
     }
-    Ok(Start::Served)
+    let (pipeline, cause, now) = (&record.pipeline, &record.cause, context.clock.now());
+    match status {
+        ExecutionStatus::Failed | ExecutionStatus::TimedOut => {
+            context.store.fail_cause(pipeline, cause, name, now).await?;
+            Ok(Start::Kept)
+        }
+        _ => {
+            context.store.serve_cause(pipeline, cause, now).await?;
+            Ok(Start::Served)
+        }
+    }
 }
 
 /// Whether the cause of a closed execution still wants a build: another build of its pipeline ran, or it failed for a

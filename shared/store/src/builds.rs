@@ -127,10 +127,10 @@ impl Store {
 
     /// Closes the build for new effects and fixes how it ends. Safe to repeat: the first ending counts.
     pub async fn close_build(&self, id: &str, ending: &Ending) -> Result<Option<BuildRecord>> {
-        let set = Item::from_iter([
-            ("status".to_owned(), json!(BuildStatus::Closing)),
-            ("ending".to_owned(), serde_json::to_value(ending).unwrap_or_default()),
-        ]);
+        let key = keys::build(id);
+        let fixed =
+            serde_json::to_value(ending).map_err(|source| StoreError::Malformed { pk: key.pk, sk: key.sk, source })?;
+        let set = Item::from_iter([("status".to_owned(), json!(BuildStatus::Closing)), ("ending".to_owned(), fixed)]);
         // A build that was published meanwhile must not be ended as a failure: the caller looks again.
         let published = ending.keep == crate::Keep::Published;
         let checks = vec![

@@ -15,6 +15,12 @@ pub struct Plan {
     pub source: SourceImage,
     /// The AMI that the build starts from.
     pub source_image: String,
+    /// The account that owns that AMI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_owner: Option<String>,
+    /// What EC2 calls that account, such as `amazon`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_owner_alias: Option<String>,
     /// Its architecture as EC2 names it, `x86_64` or `arm64`.
     pub architecture: String,
     /// Documents of the recipe's components, in recipe order.

@@ -66,6 +66,7 @@ fn recipe(kind: Value) -> Value {
         ("semanticVersion!", text()),
         ("description", text()),
         ("parentImage!", json!({"anyOf": [text(), filter]})),
+        ("parentImageOwners", list(text(), 0)),
         ("components!", list(component, 1)),
         ("workingDirectory", text()),
         ("blockDeviceMappings", list(device, 0)),

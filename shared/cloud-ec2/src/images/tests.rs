@@ -52,6 +52,7 @@ async fn reads_an_image_or_none() {
         state: ImageState::Available,
         state_reason: String::new(),
         owner: "111122223333".to_owned(),
+        owner_alias: None,
         created: "2026-01-01T00:00:00.000Z".to_owned(),
         architecture: "x86_64".to_owned(),
         root_device: "/dev/xvda".to_owned(),

@@ -1,6 +1,7 @@
 //! EC2's rules for AMIs and the snapshots they stand on.
 
 use super::call::{ACCOUNT, Call};
+use super::images::alias_of;
 use super::pace::{Looks, Pace};
 use super::world::{Region, World};
 use crate::{
@@ -108,6 +109,7 @@ impl World {
             name: blueprint.name,
             state: ImageState::Pending,
             state_reason: String::new(),
+            owner_alias: alias_of(&blueprint.owner).map(str::to_owned),
             owner: blueprint.owner,
             created,
             architecture: blueprint.architecture,

@@ -252,6 +252,15 @@ impl Region {
     }
 }
 
+/// What EC2 calls an account, where it has a word for it.
+pub(super) fn alias_of(account: &str) -> Option<&'static str> {
+    match account {
+        AMAZON => Some("amazon"),
+        MARKETPLACE => Some("aws-marketplace"),
+        _ => None,
+    }
+}
+
 fn account_of(owner: &str) -> &str {
     match owner {
         "self" => ACCOUNT,

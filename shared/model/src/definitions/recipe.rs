@@ -5,6 +5,7 @@ use goldsmith_document::{MapReader, Spanned};
 
 use super::draft::{Context, Parent, Placed};
 use super::{Kind, Reference, fields};
+use crate::source_image::is_owner;
 use crate::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe, Name, SourceImage, SourceImageError, VersionPattern};
 
 const VOLUME_TYPES: [(&str, &str); 7] = [
@@ -25,6 +26,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let description = fields::short_text(&mut context.reader, map, "description", 255);
     let source = map.required(&mut context.reader, "parentImage");
     let source = source.and_then(|node| Some((node.span, source_image(context, node)?)));
+    let owners = owners(context, map, source.as_ref().map(|(_, source)| source));
     let components = map.required(&mut context.reader, "components").and_then(|node| components(context, node));
     let working_directory = working_directory(context, map);
     let devices = map.optional("blockDeviceMappings").map(|node| block_devices(context, node)).unwrap_or_default();
@@ -41,12 +43,26 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         version,
         description,
         parent_image,
+        parent_image_owners: owners,
         components: components?,
         working_directory,
         block_device_mappings: devices,
         tags,
     });
     Some(())
+}
+
+/// Whose AMI a parameter may stand for.
+fn owners(context: &mut Context<'_, '_>, map: &mut MapReader<'_>, source: Option<&SourceImage>) -> Vec<String> {
+    const KEY: &str = "parentImageOwners";
+    let span = map.optional(KEY).map(|node| node.span);
+    let wanted = "an owner: use account ids of 12 digits, `self`, `amazon` or `aws-marketplace`";
+    let owners = fields::texts(&mut context.reader, map, KEY, is_owner, wanted);
+    if let (Some(span), Some(source)) = (span, source.filter(|source| !matches!(source, SourceImage::Parameter(_)))) {
+        let message = format!("`{KEY}` is for `ssm:` sources, and `parentImage` is {source}");
+        context.reader.error(span, "wrong-value", message);
+    }
+    owners
 }
 
 fn source_image(context: &mut Context<'_, '_>, node: &Node) -> Option<SourceImage> {

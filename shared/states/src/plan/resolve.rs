@@ -49,6 +49,7 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
     refuse_key_at_home(context, distribution.as_ref())?;
     let wanted = input.source_image.clone().unwrap_or_else(|| recipe.parent_image.clone());
     let source = source(context, &wanted).await?;
+    refuse_foreign(context, &wanted, &recipe.parent_image_owners, &source)?;
     let (documents, has_tests) = documents(context, input, &recipe).await?;
     let (tests, audit) = (&pipeline.image_tests_configuration, pipeline.audit);
     let types = runnable(context, &infrastructure, tests, audit, has_tests, &source).await?;
@@ -154,6 +155,35 @@ async fn source(context: &Context, wanted: &SourceImage) -> Result<Image> {
         ImageState::Available => Ok(image),
         _ => Err(refused(format!("source image {wanted}: {} is not available", image.id))),
     }
+}
+
+/// Refuses an AMI that a parameter stands for and that is none of these owners'.
+///
+/// Whoever may write a parameter could otherwise make anybody's AMI the base of golden images. Parameters below
+/// `/aws/service/` are AWS's own: nobody else can write there (Systems Manager user guide, "Parameter name
+/// requirements"), and some stand for AMIs of others, such as Canonical's.
+fn refuse_foreign(context: &Context, wanted: &SourceImage, owners: &[String], source: &Image) -> Result<()> {
+    let SourceImage::Parameter(name) = wanted else { return Ok(()) };
+    if owners.is_empty() && name.starts_with("/aws/service/") {
+        return Ok(());
+    }
+    let by_default = SourceImage::DEFAULT_OWNERS.map(str::to_owned);
+    let owners = if owners.is_empty() { &by_default[..] } else { owners };
+    let is_one = |owner: &String| match owner.as_str() {
+        "self" => source.owner == context.config.account(),
+        owner => source.owner == owner || source.owner_alias.as_deref() == Some(owner),
+    };
+    if owners.iter().any(is_one) {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "source image {wanted}: it stands for {}, whose owner is {}, and {} {} allowed: if that is meant, name the owner in the \
+         recipe's `parentImageOwners`",
+        source.id,
+        source.owner,
+        owners.join(" and "),
+        if owners.len() == 1 { "is" } else { "are" },
+    )))
 }
 
 /// The AMI of the newest available image of a pipeline, in the home Region.

@@ -1,6 +1,7 @@
 //! Builds that nobody has asked for: tried again where they fail, and never more than one an hour.
 
-use goldsmith_cloud::fake::{AMAZON, HOME, Outcome};
+use goldsmith_cloud::Kind;
+use goldsmith_cloud::fake::{AMAZON, Fault, HOME, Outcome};
 use goldsmith_model::{Cause, RebuildOn, SourceImage};
 use goldsmith_store::{CauseRecord, CauseStatus, ImageRecord, ImageStatus};
 use jiff::SignedDuration;
@@ -175,4 +176,19 @@ async fn many_releases_make_at_most_one_build_an_hour_and_the_newest_is_built_in
     let last = images(&stack).await.into_iter().rfind(|image| image.status == ImageStatus::Available);
     assert_eq!(last.unwrap().source_image, image_id);
     assert!(stack.store().pending_causes(&"web".parse().unwrap()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_of_aws_before_anything_is_built_is_tried_again_too() {
+    let stack = watching().await;
+    let cause = release(&stack, "debian-12.1").await;
+    pass(&stack, 1).await;
+    stack.cloud.fail_always("DescribeInstanceTypes", HOME, Fault::Refuse(Kind::Denied));
+    build(&stack, false).await;
+    stack.cloud.heal();
+    pass(&stack, 2).await;
+    let record = kept(&stack, &cause).await;
+    assert_eq!((record.status, record.failures), (CauseStatus::Pending, 1));
+    pass(&stack, 61).await;
+    assert_eq!(build(&stack, false).await[0]["outcome"], "built");
 }

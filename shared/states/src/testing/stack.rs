@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use goldsmith_cloud::fake::{AMAZON, FakeCloud, HOME, Inventory};
+use goldsmith_cloud::fake::{ACCOUNT, AMAZON, FakeCloud, HOME, Inventory};
 use goldsmith_cloud::{ExecutionStatus, Parameter};
 use goldsmith_model::ImagePipeline;
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
@@ -155,7 +155,7 @@ impl Stack {
                 instance_profile: "goldsmith-build".to_owned(),
                 test_instance_profile: "goldsmith-test".to_owned(),
                 security_group: "sg-1".to_owned(),
-                state_machine: "arn:aws:states:eu-west-1:1:stateMachine:goldsmith-image-build".to_owned(),
+                state_machine: format!("arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:goldsmith-image-build"),
                 agents: self.agents.path().to_owned(),
                 image_parameter_path: "images".to_owned(),
                 subnets: self.subnets.clone(),

@@ -1,6 +1,7 @@
 //! What Step Functions, the tick and Lambda do around a state, as far as a state can notice.
 
 use goldsmith_cloud::ExecutionStatus;
+use goldsmith_cloud::fake::ACCOUNT;
 use goldsmith_store::Scope;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ impl Task {
             state: self.state,
             item: self.item.clone(),
             token: self.state.timeout().map(|_| token.to_owned()),
-            execution: format!("arn:aws:states:eu-west-1:1:execution:goldsmith-image-build:{BUILD}"),
+            execution: format!("arn:aws:states:eu-west-1:{ACCOUNT}:execution:goldsmith-image-build:{BUILD}"),
             input: self.input.clone(),
             results: self.results.clone(),
             error: self.error.clone(),

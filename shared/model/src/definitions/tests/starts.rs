@@ -185,3 +185,30 @@ fn where_images_go_closes_a_circle_with_stored_pipelines_too() {
         "{found}"
     );
 }
+
+#[test]
+fn whose_image_a_parameter_may_stand_for_is_stored_and_its_mistakes_are_placed() {
+    let recipe = |source: &str, owners: &str| {
+        let text = recipe("components: [{name: nginx, version: 1.0.0}]\n").replace("ssm:/source", source);
+        format!("{text}parentImageOwners: {owners}\n")
+    };
+    let good = read(&[&recipe("ssm:/source", "[self, \"099720109477\"]"), COMPONENT]).unwrap();
+    assert_eq!(good.recipes[0].parent_image_owners, ["self", "099720109477"]);
+    let plain = read(&[&recipe("ssm:/source", "[]"), COMPONENT]).unwrap();
+    assert!(!serde_json::to_string(&plain.recipes[0]).unwrap().contains("parentImageOwners"));
+    for (source, owners, message) in [
+        (
+            "ssm:/source",
+            "[anybody]",
+            "error: `anybody` is not an owner: use account ids of 12 digits, `self`, `amazon` or `aws-marketplace`",
+        ),
+        (
+            "pipeline:web",
+            "[self]",
+            "error: `parentImageOwners` is for `ssm:` sources, and `parentImage` is pipeline:web",
+        ),
+    ] {
+        let found = refused(&[&recipe(source, owners), COMPONENT]);
+        assert!(found.contains(message), "{found}");
+    }
+}
