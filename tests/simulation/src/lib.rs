@@ -101,7 +101,7 @@ impl Setting {
         });
         let is_over = || over.load(std::sync::atomic::Ordering::Relaxed);
         let begin = sim.engine.now();
-        while sim.engine.now() < begin + LONGEST {
+        while sim.engine.now() < begin + LONGEST && !is_too_much(&sim) {
             step(&mut runner, &sim, 10 * MINUTE);
             let is_waiting = sim.plan(|plan| plan.is_waiting());
             if is_over() && !is_waiting && !sim.is_running() {
@@ -113,7 +113,7 @@ impl Setting {
         sim.note(|| "nothing goes wrong any more".to_owned());
         let (now, lasts_for_ever) = (sim.engine.now(), sim.plan(|plan| !plan.refused.is_empty()));
         sim.book(|book| book.active_at = now);
-        while sim.engine.now() < now + REST {
+        while sim.engine.now() < now + REST && !is_too_much(&sim) {
             step(&mut runner, &sim, 30 * MINUTE);
             if invariants::is_at_rest(&sim) {
                 break;
@@ -147,6 +147,10 @@ impl Setting {
         }
         (left_out, least)
     }
+}
+
+fn is_too_much(sim: &Simulation) -> bool {
+    sim.book(|book| book.calls >= MOST_CALLS)
 }
 
 fn step(runner: &mut Runner, sim: &Arc<Simulation>, time: i64) {

@@ -78,15 +78,24 @@ async fn release(sim: &Arc<Simulation>, n: u64) {
 /// The tick of `signal` and `reap`, the check of sources, and AWS's events, which are hints. Where nothing has happened for
 /// long the ticks come less often: they are only late.
 async fn ticks(sim: &Arc<Simulation>) {
-    for n in 1_u64.. {
-        let quiet = sim.engine.now() - sim.book(|book| book.active_at);
+    let (mut n, mut last) = (0_u64, sim.engine.now());
+    loop {
+        sim.engine.sleep(MINUTE).await;
+        let now = sim.engine.now();
+        let quiet = now - sim.book(|book| book.active_at);
         let pause = match quiet / MINUTE {
             0..15 => 1,
             15..60 => 5,
             60..240 => 20,
             _ => 180,
         };
-        sim.engine.sleep(pause * MINUTE).await;
+        // None is so late that a wait misses its deadline, after which its state has five minutes.
+        let deadline = earliest_deadline(sim);
+        let is_due = now - last >= pause * MINUTE || (last < deadline && now >= deadline);
+        if !is_due {
+            continue;
+        }
+        (n, last) = (n + 1, now);
         sim.send("signal", json!({}));
         sim.send("reap", if n % 10 == 0 || pause > 1 { json!({"sweep": true}) } else { json!({}) });
         if n % 15 == 0 || pause > 5 {
@@ -94,6 +103,13 @@ async fn ticks(sim: &Arc<Simulation>) {
         }
         hint(sim);
     }
+}
+
+/// When the next wait ends.
+fn earliest_deadline(sim: &Simulation) -> i64 {
+    let at = |item: &goldsmith_store::Item| item.get("deadline")?.as_str()?.parse::<jiff::Timestamp>().ok();
+    let earliest = sim.table.look(|items| items.values().filter_map(at).min());
+    earliest.map_or(i64::MAX / 2, |at| at.as_millisecond())
 }
 
 /// An event of AWS about a resource that somebody waits for.
