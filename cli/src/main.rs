@@ -16,6 +16,7 @@ mod tags;
 mod testing;
 mod version;
 mod watch;
+mod zip;
 
 use std::process::ExitCode;
 

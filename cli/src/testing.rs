@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use goldsmith_cloud::fake::{FakeCloud, HOME};
-use goldsmith_store::{Item, MemoryTable, Store, Table, Write};
+use goldsmith_store::{Item, Key, MemoryTable, Store, Table, Write};
 use serde_json::{Value, json};
 
 use crate::connection::{Connection, Scheduling};
@@ -44,6 +44,14 @@ impl Stack {
         let mut item: Item = serde_json::from_value(record).unwrap();
         item.extend([("pk".to_owned(), json!(pk)), ("sk".to_owned(), json!(sk))]);
         self.table.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
+    }
+
+    /// An item as it is, without its key.
+    pub(crate) async fn table_item(&self, pk: &str, sk: &str) -> Value {
+        let key = Key { pk: pk.to_owned(), sk: sk.to_owned() };
+        let mut item = self.table.get(&key).await.unwrap().unwrap();
+        item.retain(|name, _| name != "pk" && name != "sk");
+        Value::Object(item)
     }
 
     /// A state of build `b`.

@@ -6,5 +6,9 @@ use serde_json::Value;
 use crate::run::{Failure, answer};
 
 pub(crate) async fn handle(context: &Context, payload: Value) -> Result<Value, Failure> {
-    answer(state::handle(context, payload).await)
+    let answer = answer(state::handle(context, payload).await)?;
+    if let Some(line) = state::metric(context, &answer) {
+        println!("{line}");
+    }
+    Ok(answer)
 }

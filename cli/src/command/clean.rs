@@ -1,14 +1,18 @@
-//! `goldsmith clean`: what a stack that is gone, or a table that was lost, has left in the account.
+//! `goldsmith clean`: what a stack that is gone, or a table that was lost, has left in the account, and what only looks like it.
 //!
 //! What belongs to a build that the stack knows is the reaper's and never touched here.
 
 mod leftovers;
+mod records;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Result;
+use goldsmith_cloud::aws::{SdkConfig, SsmParameters};
 use goldsmith_cloud_ec2::Ec2;
+use goldsmith_store::{DynamoTable, Store};
+use jiff::Timestamp;
 
 use crate::args::{Format, Globals};
 use crate::ask::consents;
@@ -17,12 +21,16 @@ use crate::exit::Exit;
 use crate::output;
 use crate::render::columns;
 use leftovers::{Leftover, Leftovers};
+use records::Records;
 
 /// Remove what a stack that is gone has left in the account.
 ///
 /// Looks for what is tagged `goldsmith:stack` with the stack's name, has no other home Region (`goldsmith:home`) than the
 /// stack's, which --region or the profile names, and belongs to no build that the stack knows; shows it, and asks before
-/// it removes anything. AMIs and their snapshots may be in use: they are only removed with --images.
+/// it removes anything. AMIs and their snapshots may be in use: they are only removed with --images, and one that a
+/// parameter of its build, an instance, a launch template or a launch permission names only where --used names it too.
+/// What only carries the tags, while no record shows that a build has made it, is marked with the tag
+/// `goldsmith:leftover-since` and stays for a day at least.
 /// The Regions are those given with --region, which may be repeated; else those that the stack has used; else, where
 /// there is no such stack any more, all that are enabled in the account.
 #[derive(Debug, clap::Args)]
@@ -33,6 +41,9 @@ pub(crate) struct Args {
     /// Remove AMIs and their snapshots too.
     #[arg(long)]
     images: bool,
+    /// Remove this AMI too, though something uses it; may be repeated.
+    #[arg(long, value_name = "AMI", requires = "images")]
+    used: Vec<String>,
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
@@ -41,16 +52,30 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let ec2 = Arc::new(Ec2::new(&config));
     let home = goldsmith_cloud::aws::home_region(&config);
     let regions = regions(globals, stack.as_ref(), &ec2, &home).await?;
-    let store = stack.map(|stack| stack.store);
-    let leftovers = Leftovers { machines: ec2.clone(), images: ec2, store, stack: globals.stack.clone(), home };
+    let records = match stack {
+        Some(stack) => Records::of_living(stack.store),
+        None => Records::of_gone(journals(&config, &globals.stack).await),
+    };
+    let parameters = Arc::new(SsmParameters::new(&config));
+    let leftovers = Leftovers { machines: ec2.clone(), images: ec2, parameters, stack: globals.stack.clone(), home };
     output::say(&format!("Looking in {}", regions.iter().cloned().collect::<Vec<_>>().join(", ")));
-    let mut found = leftovers.find(&regions).await?;
+    let now = Timestamp::now();
+    let mut found = leftovers.find(records, &regions).await?;
     if !args.images {
         let kept = found.extract_if(.., |leftover| leftover.is_image()).count();
         if kept > 0 {
             output::say(&format!("{kept} AMIs and snapshots stay: they are only removed with --images"));
         }
     }
+    let young: Vec<Leftover> = found.extract_if(.., |leftover| !leftover.may_go(now)).collect();
+    leftovers.mark(&young, now).await;
+    list(
+        "Nothing but tags ties these to a build. They stay for a day after they were found, and then until they are removed here:",
+        &young,
+    );
+    let used: Vec<Leftover> =
+        found.extract_if(.., |leftover| leftover.is_used() && !args.used.contains(&leftover.id)).collect();
+    list("These are in use. They are only removed where --used names them:", &used);
     if !found.is_empty() && !consented(&found, args.yes)? {
         output::say("Nothing was removed.");
         return Ok(Exit::Success);
@@ -62,6 +87,22 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         Format::Text => output::line(&format!("Removed {}.", counted(found.len())))?,
     }
     Ok(Exit::Success)
+}
+
+/// The tables that a stack of this name has left: they say what its builds have made. None where they cannot be looked at,
+/// which leaves nothing proven.
+async fn journals(config: &SdkConfig, stack: &str) -> Vec<Store> {
+    let names = DynamoTable::names(config, &format!("{stack}-Table-")).await;
+    let names = names.inspect_err(|error| output::say(&format!("the tables of {stack} cannot be looked at: {error}")));
+    let store = |name| Store::new(Arc::new(DynamoTable::with_config(config, name)));
+    names.unwrap_or_default().into_iter().map(store).collect()
+}
+
+fn list(title: &str, leftovers: &[Leftover]) {
+    if !leftovers.is_empty() {
+        output::say(title);
+        columns(&leftovers.iter().map(Leftover::row).collect::<Vec<_>>()).iter().for_each(|line| output::say(line));
+    }
 }
 
 /// Where to look.

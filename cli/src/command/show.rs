@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use goldsmith_model::Name;
-use goldsmith_store::{ImageRecord, LeftBehind, StateRecord};
+use goldsmith_store::{ImageRecord, LeftBehind, Leftover, StateRecord};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -49,9 +49,11 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
         None => None,
     };
     let left = build.map(|build| build.after.left).unwrap_or_default();
+    let mut strangers = connection.store.leftovers().await?;
+    strangers.retain(|one| one.build.as_ref() == Some(&image.build));
     match globals.output {
         Format::Json => {
-            let mut shown = json!({"image": image, "states": states, "leftBehind": left});
+            let mut shown = json!({"image": image, "states": states, "leftBehind": left, "leftovers": strangers});
             if let (Some(shown), Some(kept)) = (shown.as_object_mut(), &kept) {
                 shown.insert("kept".to_owned(), json!(kept));
             }
@@ -59,7 +61,7 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
         }
         Format::Text => {
             let kept = kept.map(|kept| kept.facts(globals));
-            text(&image, &states, kept.as_slice().as_flattened(), &left)
+            text(&image, &states, kept.as_slice().as_flattened(), &left, &strangers)
                 .iter()
                 .try_for_each(|line| output::line(line))?;
         }
@@ -72,6 +74,7 @@ fn text(
     states: &[StateRecord],
     kept: &[(&'static str, String)],
     left: &[LeftBehind],
+    strangers: &[Leftover],
 ) -> Vec<String> {
     let mut rows = vec![
         ("image", image.image.to_string()),
@@ -88,6 +91,7 @@ fn text(
     rows.extend(kept.iter().cloned());
     rows.extend(image.failure.iter().map(|cause| ("failed", cause.to_string())));
     rows.extend(left.iter().map(|left| ("left", format!("{} in {}: {}", left.what, left.region, left.reason))));
+    rows.extend(strangers.iter().map(|one| ("not ours", stranger(one))));
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
     let mut lines = columns(&rows);
     lines.extend(image.failure.iter().flat_map(failure::facts));
@@ -96,6 +100,12 @@ fn text(
         lines.extend(columns(&states.iter().map(state).collect::<Vec<_>>()));
     }
     lines
+}
+
+/// What carries the build's tags, and is not known to be its.
+fn stranger(one: &Leftover) -> String {
+    let Leftover { kind, id, region, since, .. } = one;
+    format!("{kind} {id} in {region} has this build's tags, and nothing else of it; found {since}")
 }
 
 fn state(state: &StateRecord) -> Vec<String> {
@@ -109,7 +119,7 @@ fn state(state: &StateRecord) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_store::LeftBehind;
+    use goldsmith_store::{LeftBehind, Leftover};
     use serde_json::json;
 
     use super::{target, text};
@@ -137,6 +147,7 @@ began     2026-01-01T00:00:00.000Z
 ended     2026-01-01T00:01:00.000Z
 failed    Build: step Install failed
 left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: UnauthorizedOperation: no
+not ours  image ami-9 in us-east-1 has this build's tags, and nothing else of it; found 2026-01-02T00:00:00.000Z
   step       Install
   exit code  1
   error      Goldsmith.CommandFailed
@@ -144,10 +155,13 @@ left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: Unauthorized
 Build  FAILED  2.0s  step Install failed";
         let reason = "TerminateInstances in us-east-1 failed: UnauthorizedOperation: no".to_owned();
         let left = [LeftBehind { what: "i-1".to_owned(), region: "us-east-1".to_owned(), reason }];
-        assert_eq!(text(&image, &states, &[], &left).join("\n"), expected);
+        let stranger = json!({"kind": "image", "id": "ami-9", "region": "us-east-1", "build": "b",
+                              "since": "2026-01-02T00:00:00.000Z"});
+        let strangers: Vec<Leftover> = vec![serde_json::from_value(stranger).unwrap()];
+        assert_eq!(text(&image, &states, &[], &left, &strangers).join("\n"), expected);
         let kept = [("kept", "i-1 in eu-west-1".to_owned()), ("get in", "aws".to_owned())];
         let expected = expected.replace("failed  ", "kept      i-1 in eu-west-1\nget in    aws\nfailed  ");
-        assert_eq!(text(&image, &states, &kept, &left).join("\n"), expected);
+        assert_eq!(text(&image, &states, &kept, &left, &strangers).join("\n"), expected);
     }
 
     #[tokio::test]

@@ -23,6 +23,15 @@ pub struct StackParts {
     region: String,
 }
 
+/// The end of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectEnd {
+    /// How many bytes come before it.
+    pub before: usize,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
 /// A resource of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -69,12 +78,15 @@ impl StackParts {
     ///
     /// # Errors
     /// What AWS says.
-    pub async fn end_of_object(&self, bucket: &str, key: &str) -> Result<Option<Vec<u8>>> {
+    pub async fn end_of_object(&self, bucket: &str, key: &str) -> Result<Option<ObjectEnd>> {
         const OPERATION: &str = "GetObject";
         let answer = self.s3.get_object().bucket(bucket).key(key).range(TAIL).send().await;
         let Some(answer) = known(answer.map_err(failure(OPERATION, &self.region)))? else { return Ok(None) };
+        // `bytes 100-199/200`; an object that is shorter than what was asked for may come whole, without it.
+        let range = answer.content_range.as_deref().and_then(|range| range.strip_prefix("bytes "));
+        let before = range.and_then(|range| range.split_once('-')?.0.parse().ok()).unwrap_or(0);
         let bytes = answer.body.collect().await.map_err(|_| incomplete(OPERATION, &self.region, "whole body"))?;
-        Ok(Some(bytes.into_bytes().to_vec()))
+        Ok(Some(ObjectEnd { before, bytes: bytes.into_bytes().to_vec() }))
     }
 
     /// Whether a bucket exists.

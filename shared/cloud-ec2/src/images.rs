@@ -14,12 +14,14 @@ use aws_sdk_ec2::types::{
 };
 use goldsmith_cloud::aws::{failure, incomplete, known};
 use goldsmith_cloud::{
-    CloudError, Image, ImageCopy, ImageState, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
+    CloudError, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
+    Tags,
 };
 
 use crate::Ec2;
 use crate::requests::{
     block_device_mappings, filter, from_sdk_block_devices, from_sdk_tags, tag_filter, tag_specifications, to_sdk_tags,
+    to_time,
 };
 
 /// What an image's tags go on.
@@ -40,7 +42,8 @@ impl Images for Ec2 {
         let request = request.filters(filter("name", &[name])).filters(filter("state", &["available"]));
         // RFC 3339 in UTC sorts as text; the id only makes a tie the same every time.
         let age = |image: &Image| (image.created.clone(), image.id.clone());
-        Ok(all(request, region).await?.into_iter().max_by_key(age))
+        // A tag that is missing or has one value is more than a filter can say.
+        Ok(all(request, region).await?.into_iter().filter(Image::is_offered).max_by_key(age))
     }
 
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>> {
@@ -50,6 +53,10 @@ impl Images for Ec2 {
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>> {
         all(self.0.client(region).describe_images().owners("self").filters(tag_filter(key, value)), region).await
+    }
+
+    async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
+        self.uses_of(region, id).await
     }
 
     async fn create(&self, region: &str, image: &NewImage) -> Result<String> {
@@ -143,7 +150,12 @@ impl Images for Ec2 {
         while let Some(page) = pages.next().await {
             let page = page.map_err(failure("DescribeSnapshots", region))?;
             snapshots.extend(page.snapshots().iter().filter_map(|snapshot| {
-                Some(Snapshot { id: snapshot.snapshot_id()?.to_owned(), tags: from_sdk_tags(snapshot.tags()) })
+                Some(Snapshot {
+                    id: snapshot.snapshot_id()?.to_owned(),
+                    description: snapshot.description().unwrap_or_default().to_owned(),
+                    started: snapshot.start_time().and_then(to_time),
+                    tags: from_sdk_tags(snapshot.tags()),
+                })
             }));
         }
         Ok(snapshots)
@@ -166,7 +178,7 @@ async fn all(request: DescribeImagesFluentBuilder, region: &str) -> Result<Vec<I
 }
 
 /// None where the image is unknown or was deregistered a moment ago.
-fn still_there<T>(result: Result<T>) -> Result<Option<T>> {
+pub(crate) fn still_there<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Err(error) if error.code == JUST_DEREGISTERED => Ok(None),
         other => known(other),
@@ -212,6 +224,8 @@ fn to_image(image: &SdkImage) -> Option<Image> {
         root_device: text(image.root_device_name()),
         block_devices: from_sdk_block_devices(image.block_device_mappings()),
         snapshots: ebs.filter_map(|ebs| ebs.snapshot_id().map(str::to_owned)).collect(),
+        source_instance: image.source_instance_id().map(str::to_owned),
+        source_image: image.source_image_id().map(str::to_owned),
         tags: from_sdk_tags(image.tags()),
     })
 }

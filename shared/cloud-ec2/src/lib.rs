@@ -5,6 +5,7 @@ mod images;
 mod machines;
 mod regions;
 mod requests;
+mod uses;
 
 use std::sync::Arc;
 

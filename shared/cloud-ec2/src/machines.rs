@@ -14,14 +14,13 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use goldsmith_cloud::aws::{failure, incomplete, known};
 use goldsmith_cloud::{Instance, InstanceState, Launch, Machines, MetadataOptions, Result, Volume};
-use jiff::Timestamp;
 
 use crate::Ec2;
 use crate::account::architectures_of;
-use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications};
+use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications, to_time};
 
 /// Every state but `terminated`.
-const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
+pub(crate) const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
 
 /// What RunInstances makes.
 const MADE_BY_LAUNCH: [ResourceType; 3] =
@@ -108,7 +107,11 @@ impl Machines for Ec2 {
         while let Some(page) = pages.next().await {
             let page = page.map_err(failure("DescribeVolumes", region))?;
             volumes.extend(page.volumes().iter().filter_map(|volume| {
-                Some(Volume { id: volume.volume_id()?.to_owned(), tags: from_sdk_tags(volume.tags()) })
+                Some(Volume {
+                    id: volume.volume_id()?.to_owned(),
+                    created: volume.create_time().and_then(to_time),
+                    tags: from_sdk_tags(volume.tags()),
+                })
             }));
         }
         Ok(volumes)
@@ -142,6 +145,7 @@ fn to_instance(instance: &SdkInstance) -> Option<Instance> {
         InstanceStateName::Terminated => InstanceState::Terminated,
         _ => return None,
     };
+    let volumes = instance.block_device_mappings().iter().filter_map(|mapping| mapping.ebs());
     Some(Instance {
         id: instance.instance_id()?.to_owned(),
         state,
@@ -149,6 +153,8 @@ fn to_instance(instance: &SdkInstance) -> Option<Instance> {
         image: instance.image_id().unwrap_or_default().to_owned(),
         instance_type: instance.instance_type().map(InstanceType::as_str).unwrap_or_default().to_owned(),
         tags: from_sdk_tags(instance.tags()),
-        launched: instance.launch_time().and_then(|time| Timestamp::from_second(time.secs()).ok()),
+        launched: instance.launch_time().and_then(to_time),
+        token: instance.client_token().unwrap_or_default().to_owned(),
+        volumes: volumes.filter_map(|ebs| ebs.volume_id().map(str::to_owned)).collect(),
     })
 }

@@ -1,7 +1,9 @@
 //! Parts of requests and answers that instances and images share.
 
+use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, Filter, ResourceType, Tag, TagSpecification, VolumeType};
 use goldsmith_cloud::{BlockDevice, Tags};
+use jiff::Timestamp;
 
 pub(crate) fn filter(name: impl Into<String>, values: &[&str]) -> Filter {
     let values = values.iter().map(|value| (*value).to_owned()).collect();
@@ -27,6 +29,11 @@ pub(crate) fn tag_specifications(kinds: &[ResourceType], tags: &Tags) -> Option<
 pub(crate) fn from_sdk_tags(tags: &[Tag]) -> Tags {
     let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
     tags.iter().filter_map(pair).collect()
+}
+
+/// A time as EC2 gives it, in whole seconds.
+pub(crate) fn to_time(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
 }
 
 /// None where there are no devices: EC2 then takes the image's or the instance's own.

@@ -1,8 +1,17 @@
 //! AMIs and EBS snapshots.
 
+use std::fmt;
+
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::{BlockDevice, Result, Tags};
+
+/// Tag that says how far an image of Goldsmith's has come. What carries it with another value than [`PUBLISHED`] is not found
+/// by a name: it may be untested, or made of something that a start has overridden.
+pub const TAG_STATUS: &str = "goldsmith:status";
+/// The one value of [`TAG_STATUS`] with which an image may be built on.
+pub const PUBLISHED: &str = "published";
 
 /// EC2's AMI states that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +47,20 @@ pub struct Image {
     pub block_devices: Vec<BlockDevice>,
     /// Ids of its EBS snapshots.
     pub snapshots: Vec<String>,
+    /// The instance that it was made of; none: by another call than `CreateImage`.
+    pub source_instance: Option<String>,
+    /// The image that it is a copy of; none: it is no copy.
+    pub source_image: Option<String>,
     /// Its tags.
     pub tags: Tags,
+}
+
+impl Image {
+    /// Whether it may be found by its name: it is somebody else's, or published.
+    #[must_use]
+    pub fn is_offered(&self) -> bool {
+        self.tags.get(TAG_STATUS).is_none_or(|status| status == PUBLISHED)
+    }
 }
 
 /// A request to make an AMI of a stopped instance.
@@ -106,8 +127,33 @@ impl LaunchPermission {
 pub struct Snapshot {
     /// `snap-…`
     pub id: String,
+    /// What the call that made it has written: of an image's, the call and the image. Nobody can change it.
+    pub description: String,
+    /// When it was begun.
+    pub started: Option<Timestamp>,
     /// Its tags.
     pub tags: Tags,
+}
+
+/// Something that would miss an image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ImageUse {
+    /// An instance of it that is not terminated, by its id.
+    Instance(String),
+    /// A launch template whose latest or default version names it, by its id.
+    LaunchTemplate(String),
+    /// An account, an organization, or `all`, who may launch it.
+    Permission(String),
+}
+
+impl fmt::Display for ImageUse {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(id) => write!(out, "the instance {id}"),
+            Self::LaunchTemplate(id) => write!(out, "the launch template {id}"),
+            Self::Permission(whose) => write!(out, "the launch permission of {whose}"),
+        }
+    }
 }
 
 /// AMIs and their snapshots.
@@ -115,12 +161,15 @@ pub struct Snapshot {
 pub trait Images: Send + Sync {
     /// The image, or none where EC2 does not know the id (or not yet).
     async fn image(&self, region: &str, id: &str) -> Result<Option<Image>>;
-    /// The newest available image of these owners (ids, `self`, `amazon`, `aws-marketplace`) whose name matches (`*` and `?`).
+    /// The newest available image of these owners (ids, `self`, `amazon`, `aws-marketplace`) whose name matches (`*` and `?`),
+    /// without those that are not [`Image::is_offered`].
     async fn newest(&self, region: &str, owners: &[String], name: &str) -> Result<Option<Image>>;
     /// Our own image with exactly this name.
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>>;
     /// Our own images with this tag.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>>;
+    /// What of this account and who else would miss the image; nothing where it is gone.
+    async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>>;
     /// `CreateImage` without reboot. *Effect*, has no token: a name that is taken is kind `Duplicate`; SDK retries are off.
     async fn create(&self, region: &str, image: &NewImage) -> Result<String>;
     /// `CopyImage` into `region`. *Effect*, safe to repeat with the same token.
@@ -130,7 +179,7 @@ pub trait Images: Send + Sync {
     async fn require_imdsv2(&self, region: &str, id: &str) -> Result<()>;
     /// Adds launch permissions. *Effect*, safe to repeat; undone by deregistering.
     async fn share(&self, region: &str, id: &str, with: &LaunchPermission) -> Result<()>;
-    /// `CreateTags` on images or snapshots. *Effect*, safe to repeat.
+    /// `CreateTags` on images, snapshots, instances or volumes. *Effect*, safe to repeat.
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()>;
     /// Deregisters the image and deletes its snapshots. *Effect*, no error when it is gone.
     async fn deregister(&self, region: &str, id: &str) -> Result<()>;

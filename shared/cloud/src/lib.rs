@@ -29,7 +29,9 @@ pub use error::{CloudError, Kind, Result};
 pub use events::Events;
 pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
 pub use functions::Functions;
-pub use images::{Image, ImageCopy, ImageState, Images, LaunchPermission, NewImage, Snapshot};
+pub use images::{
+    Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Snapshot, TAG_STATUS,
+};
 pub use logs::{LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};
 pub use objects::Objects;

@@ -104,6 +104,10 @@ pub struct Instance {
     pub tags: Tags,
     /// When it was launched, or started the last time.
     pub launched: Option<Timestamp>,
+    /// The client token of the call that launched it, which nobody can change; empty if it had none.
+    pub token: String,
+    /// The EBS volumes that it has, `vol-…`.
+    pub volumes: Vec<String>,
 }
 
 /// An EBS volume that no instance has.
@@ -111,6 +115,8 @@ pub struct Instance {
 pub struct Volume {
     /// `vol-…`
     pub id: String,
+    /// When it was made.
+    pub created: Option<Timestamp>,
     /// Its tags.
     pub tags: Tags,
 }

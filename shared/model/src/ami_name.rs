@@ -87,10 +87,14 @@ impl AmiName {
     /// The name where the distribution has none: `NAME VERSION-BUILD`, NAME cut to fit.
     #[must_use]
     pub fn default_for(image: &ImageRef) -> String {
-        let version = build_version(image);
-        let room = LENGTH.end() - version.len() - 1;
-        let name: String = image.name.as_str().chars().take(room).collect();
-        format!("{name} {version}")
+        with_prefix("", image)
+    }
+
+    /// The name of an image whose start has overridden something: `overridden NAME VERSION-BUILD`, NAME cut to fit. No pattern
+    /// that begins with the image's own name finds it.
+    #[must_use]
+    pub fn overridden(image: &ImageRef) -> String {
+        with_prefix("overridden ", image)
     }
 
     /// The template as it was written.
@@ -98,6 +102,13 @@ impl AmiName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn with_prefix(prefix: &str, image: &ImageRef) -> String {
+    let version = build_version(image);
+    let room = LENGTH.end() - prefix.len() - version.len() - 1;
+    let name: String = image.name.as_str().chars().take(room).collect();
+    format!("{prefix}{name} {version}")
 }
 
 fn build_version(image: &ImageRef) -> String {
@@ -194,6 +205,9 @@ mod tests {
     #[test]
     fn the_default_name_fits() {
         assert_eq!(AmiName::default_for(&"web-server/1.2.0/7".parse().unwrap()), "web-server 1.2.0-7");
+        assert_eq!(AmiName::overridden(&"web-server/1.2.0/7".parse().unwrap()), "overridden web-server 1.2.0-7");
+        let longest = AmiName::overridden(&format!("{}/1.2.0/7", "a".repeat(128)).parse().unwrap());
+        assert_eq!((longest.len(), longest.ends_with("a 1.2.0-7")), (128, true));
         let long = AmiName::default_for(&format!("{}/1.2.0/7", "a".repeat(128)).parse().unwrap());
         assert_eq!((long.len(), long.ends_with("a 1.2.0-7")), (128, true));
     }

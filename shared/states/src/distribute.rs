@@ -12,7 +12,7 @@ use crate::drive::{self, Pending, Progress, Scene, Waiting};
 use crate::effect::{effect, made_id};
 use crate::errors::ErrorName;
 use crate::launch::token;
-use crate::{Context, Error, Invocation, Result, State, keys};
+use crate::{Context, Error, Invocation, Result, State, keys, status};
 
 /// The state of this function.
 pub struct DistributeRegion;
@@ -88,6 +88,7 @@ async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
 fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageCopy {
     let mut tags = planned.tags.clone();
     tags.extend(scene.context.tags(&scene.record));
+    tags.extend(status::of_new(&scene.record));
     tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
     ImageCopy {
         token: token(&[&scene.record.execution, &scene.scope.to_string()]),

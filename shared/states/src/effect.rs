@@ -31,9 +31,9 @@ where
     let (mut entry, attempt) = match context.store.intend(record, &intended).await? {
         Intent::Closed => return Err(Error::Closed),
         Intent::Written => (intended, Attempt::First),
-        Intent::Existing(entry) if entry.id.is_some() => return Ok(entry),
+        Intent::Existing(entry) if entry.id.is_some() => return Ok(*entry),
         // Of one that was refused nothing was made: asked again, AWS says again why.
-        Intent::Existing(entry) => (entry, Attempt::Again),
+        Intent::Existing(entry) => (*entry, Attempt::Again),
     };
     let refusal = match make(attempt).await {
         Ok(id) => {

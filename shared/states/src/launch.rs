@@ -40,7 +40,7 @@ pub async fn handle(context: &Context, invocation: Invocation) -> Result<Value> 
 impl Waiting for LaunchInstance {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
         match scene.effects().await?.last() {
-            Some(Effect { id: Some(id), .. }) => watch(scene, id).await,
+            Some(made @ Effect { id: Some(id), .. }) => watch(scene, made, id).await,
             Some(tried) if tried.refused.is_some() => try_candidates(scene, tried.n + 1).await,
             Some(unknown) => try_candidates(scene, unknown.n).await,
             None => try_candidates(scene, 0).await,
@@ -80,11 +80,12 @@ fn refusal(effect: Effect) -> String {
 }
 
 /// Looks at an instance that was launched.
-async fn watch(scene: &Scene<'_>, id: &str) -> Result<Progress> {
+async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
     // EC2 may not know a new id for some seconds: that is waiting, not failing.
     let Some(instance) = scene.context.cloud.machines.instance(scene.home(), id).await? else {
         return Ok(waiting(scene, id, format!("{id} is not visible yet")));
     };
+    note_volumes(scene, made, &instance).await?;
     match instance.state {
         InstanceState::Pending => Ok(waiting(scene, id, format!("{id} is pending"))),
         InstanceState::Running if scene.context.cloud.commands.ping(scene.home(), id).await? == Ping::Online => {
@@ -93,6 +94,19 @@ async fn watch(scene: &Scene<'_>, id: &str) -> Result<Progress> {
         InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
         InstanceState::Running => Ok(waiting(scene, id, format!("{id} runs; its SSM agent is not online yet"))),
         _ => Err(ended(scene, &instance)),
+    }
+}
+
+/// Notes the volumes that the instance was launched with: when they have outlived it, nothing but the journal says whose they
+/// were. All of them are attached by the time that it runs.
+async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
+    if instance.state != InstanceState::Running || !made.volumes.is_empty() || instance.volumes.is_empty() {
+        return Ok(());
+    }
+    let noted = Effect { volumes: instance.volumes.clone(), ..made.clone() };
+    match scene.context.store.complete(&scene.record, &noted).await? {
+        true => Ok(()),
+        false => Err(Error::Closed),
     }
 }
 

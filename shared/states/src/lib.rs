@@ -24,6 +24,8 @@ pub mod signal;
 pub mod snapshot;
 pub mod start;
 mod state;
+mod status;
+mod tagged;
 pub mod test;
 #[cfg(test)]
 mod testing;
@@ -54,6 +56,8 @@ pub const TAG_IMAGE: &str = "goldsmith:image";
 pub const TAG_HOME: &str = "goldsmith:home";
 /// Tag with the time (RFC 3339) from which a kept resource may be removed.
 pub const TAG_EXPIRES: &str = "goldsmith:expires";
+/// Tag with the time (RFC 3339) at which something was found that carries the stack's tags, and that nothing ties to a build.
+pub const TAG_LEFTOVER: &str = "goldsmith:leftover-since";
 
 /// What the stack tells its functions, read once at their start.
 #[derive(Debug, Clone, PartialEq, Eq)]

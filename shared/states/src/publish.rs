@@ -9,14 +9,14 @@ use std::time::Duration;
 use goldsmith_cloud::Parameter;
 use goldsmith_model::SsmParameter;
 use goldsmith_store::{
-    BuildRecord, Effect, EffectKind, ImageRecord, ImageStatus, PreviousParameter, Scope, StateStatus, stamp,
+    BuildRecord, Effect, EffectKind, ImageRecord, ImageStatus, Keep, PreviousParameter, Scope, StateStatus, stamp,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::effect::effect;
 use crate::errors::ErrorName;
-use crate::{Context, Error, Outcome, Result, Start, State};
+use crate::{Context, Error, Outcome, Result, Start, State, status};
 
 /// How long a parameter may take to hold its value: usually a moment. The function itself has two minutes.
 const APPEARS: SignedDuration = SignedDuration::from_mins(1);
@@ -72,9 +72,27 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
     if !context.store.publish_build(record, &image).await? {
         return Err(Error::Closed);
     }
+    mark(context, record, &image).await?;
     let plural = |is_one: bool| if is_one { "" } else { "s" };
     let regions = image.amis.len();
     Ok(format!("{regions} Region{}, {published} parameter{}", plural(regions == 1), plural(published == 1)))
+}
+
+/// Marks the AMIs as published, which they are by now. What AWS refuses does not unmake that: `finish` comes back to it.
+async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
+    if record.plan.overridden {
+        return Ok(());
+    }
+    let tags = status::of_kept(record, &Keep::Published);
+    for (region, ami) in &image.amis {
+        let snapshots = image.snapshots.get(region).into_iter().flatten();
+        let ids: Vec<String> = std::iter::once(ami).chain(snapshots).cloned().collect();
+        match context.cloud.images.tag(region, &ids, &tags).await {
+            Err(error) if !error.is_transient() => tracing::warn!(%error, region, ami, "not marked as published yet"),
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 /// The Regions that have the image, if they are enough.
@@ -187,7 +205,7 @@ mod tests {
 
     #[tokio::test]
     async fn publish_survives_every_fault() {
-        check_state(good(State::Publish), &["PutParameter"]).await;
+        check_state(good(State::Publish), &["PutParameter", "CreateTags", "CreateTags"]).await;
     }
 
     #[tokio::test]

@@ -4,34 +4,55 @@
 //! Everything here was lost by somebody else: a status event, a wake, a function's process. It may run any number of
 //! times, also beside `finish`.
 
+mod metric;
+mod strangers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use goldsmith_cloud::{ExecutionStatus, Tags};
+use goldsmith_cloud::ExecutionStatus;
 use goldsmith_store::{BuildRecord, BuildStatus};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::start::start_pending;
-use crate::undo::{has_expired, remove_tagged};
-use crate::{Context, Result, TAG_BUILD, TAG_STACK, finish};
+use crate::tagged::{Tagged, of_stack, proof_of};
+use crate::undo::remove_tagged;
+use crate::{Context, Result, TAG_BUILD, finish};
+use strangers::Strangers;
+
+pub use metric::metric;
 
 /// How old a build is before its execution is looked at: DescribeExecution lets 15 a second through, and a build that
 /// has just begun has not ended.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+
+/// Member of the answer with how many resources the builds that were looked at still leave behind: what AWS refuses to
+/// remove.
+pub const LEFT_BEHIND: &str = "leftBehind";
+
+/// What a look at the builds came to.
+#[derive(Default)]
+struct Looked {
+    /// Builds that were ended, since their execution runs no more.
+    finished: usize,
+    /// What those that are closed still leave behind.
+    left_behind: usize,
+}
 
 /// Runs one invocation.
 ///
 /// # Errors
 /// What table and cloud say; the next tick tries again.
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
-    let finished = look_after_open_builds(context).await;
+    let looked = look_after_open_builds(context).await;
     let started = start_kept_causes(context).await;
     let swept = match event.get("sweep").and_then(Value::as_bool) {
         Some(true) => sweep(context).await,
         _ => Ok(0),
     };
     started?;
-    Ok(json!({"finished": finished?, "swept": swept?}))
+    let Looked { finished, left_behind } = looked?;
+    Ok(json!({"finished": finished, LEFT_BEHIND: left_behind, "swept": swept?}))
 }
 
 /// One build, pipeline or Region that makes trouble must not keep the others from being looked after: its error is
@@ -41,18 +62,17 @@ fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
 }
 
 /// Ends every build whose execution runs no more, and looks again at those that were closed under a running function.
-/// Answers how many it has ended.
-async fn look_after_open_builds(context: &Context) -> Result<u32> {
-    let mut finished = 0;
+async fn look_after_open_builds(context: &Context) -> Result<Looked> {
+    let mut looked = Looked::default();
     for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
         let build = record.build.clone();
-        let ended = match record.status {
-            BuildStatus::Closed => finish::after::look_again(context, &record).await.map(|()| false),
-            _ => finish_if_lost(context, record).await,
-        };
-        finished += u32::from(noted(ended, &build) == Some(true));
+        if record.status == BuildStatus::Closed {
+            looked.left_behind += noted(finish::after::look_again(context, &record).await, &build).unwrap_or_default();
+        } else {
+            looked.finished += usize::from(noted(finish_if_lost(context, record).await, &build) == Some(true));
+        }
     }
-    Ok(finished)
+    Ok(looked)
 }
 
 async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> {
@@ -79,69 +99,64 @@ async fn start_kept_causes(context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Something that carries this stack's tags.
-struct Resource {
-    id: String,
-    tags: Tags,
-}
-
-/// Removes what closed builds left and do not keep. Answers how many builds had left something.
+/// Removes what closed builds left and do not keep, and tells of what only looks as if. Answers how many builds had left
+/// something.
 async fn sweep(context: &Context) -> Result<u32> {
-    let mut swept = 0;
-    for (build, resources) in tagged_builds(context).await? {
-        swept += u32::from(noted(sweep_build(context, &build, &resources).await, &build) == Some(true));
+    let mut strangers = Strangers::read(context).await?;
+    let mut builds: BTreeMap<Option<String>, Vec<(String, Tagged)>> = BTreeMap::new();
+    for region in context.store.regions().await? {
+        let Some(found) = noted(of_stack(context, &region).await, &region) else { continue };
+        strangers.see(&region, &found);
+        for one in found {
+            builds.entry(one.tags().get(TAG_BUILD).cloned()).or_default().push((region.clone(), one));
+        }
     }
+    let mut swept = 0;
+    for (build, found) in builds {
+        let build = build.as_deref();
+        let judged = sweep_build(context, build, found, &mut strangers).await;
+        swept += u32::from(noted(judged, build.unwrap_or("of no build")) == Some(true));
+    }
+    strangers.tell(context).await?;
     Ok(swept)
 }
 
 /// Removes what one build left. Answers whether there was anything.
-async fn sweep_build(context: &Context, build: &str, resources: &[Resource]) -> Result<bool> {
-    // Without a record it is not ours to judge: `goldsmith clean` shows it to a person first.
-    let Some(record) = context.store.build(build).await? else { return Ok(false) };
+async fn sweep_build(
+    context: &Context,
+    build: Option<&str>,
+    mut found: Vec<(String, Tagged)>,
+    strangers: &mut Strangers,
+) -> Result<bool> {
+    let record = match build {
+        Some(build) => context.store.build(build).await?,
+        None => None,
+    };
+    let Some(record) = record else {
+        strangers.add(found);
+        return Ok(false);
+    };
     if record.status != BuildStatus::Closed {
         return Ok(false);
     }
     let (kept, snapshots) = finish::kept_now(context, &record).await?;
-    let stays = |resource: &Resource| {
-        let known = kept.images.contains(&resource.id)
-            || kept.instances.contains(&resource.id)
-            || snapshots.contains(&resource.id);
-        known && !has_expired(&resource.tags, context.clock.now())
+    let stays = |one: &Tagged| {
+        let known = kept.images.contains(one.id()) || kept.instances.contains(one.id()) || snapshots.contains(one.id());
+        known && !kept.has_expired(one.tags(), context.clock.now())
     };
-    // Most builds have published, and nothing of theirs is to go: they cost no call to AWS.
-    if resources.iter().all(stays) {
+    found.retain(|(_, one)| !stays(one));
+    // Most builds have published, and nothing of theirs is to go: they cost no call, nor does what was judged before.
+    if found.iter().all(|(region, one)| strangers.knows(region, one.id())) {
+        strangers.add(found);
         return Ok(false);
     }
-    remove_tagged(context, &record, &kept).await
-}
-
-/// What of this stack is tagged, by build, in every Region that the stack has used.
-async fn tagged_builds(context: &Context) -> Result<BTreeMap<String, Vec<Resource>>> {
-    let mut builds: BTreeMap<String, Vec<Resource>> = BTreeMap::new();
-    for region in context.store.regions().await? {
-        let found = noted(tagged(context, &region).await, &region).unwrap_or_default();
-        for resource in found.into_iter().filter(|resource| context.config.owns(&resource.tags)) {
-            if let Some(build) = resource.tags.get(TAG_BUILD).cloned() {
-                builds.entry(build).or_default().push(resource);
-            }
-        }
+    let proof = proof_of(context, &record).await?;
+    let (ours, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|(region, one)| one.is_proven(&proof, region));
+    strangers.add(others);
+    if ours.is_empty() {
+        return Ok(false);
     }
-    Ok(builds)
-}
-
-/// Everything in one Region that carries the stack's tag.
-async fn tagged(context: &Context, region: &str) -> Result<Vec<Resource>> {
-    let (stack, cloud) = (&context.config.stack, &context.cloud);
-    let instances = cloud.machines.tagged(region, TAG_STACK, stack).await?.into_iter();
-    let mut found: Vec<Resource> =
-        instances.filter(|one| !one.state.is_gone()).map(|one| Resource { id: one.id, tags: one.tags }).collect();
-    let volumes = cloud.machines.volumes_left(region, TAG_STACK, stack).await?.into_iter();
-    found.extend(volumes.map(|one| Resource { id: one.id, tags: one.tags }));
-    let images = cloud.images.tagged(region, TAG_STACK, stack).await?.into_iter();
-    found.extend(images.map(|one| Resource { id: one.id, tags: one.tags }));
-    let snapshots = cloud.images.snapshots_tagged(region, TAG_STACK, stack).await?.into_iter();
-    found.extend(snapshots.map(|one| Resource { id: one.id, tags: one.tags }));
-    Ok(found)
+    remove_tagged(context, &record, &kept, proof).await
 }
 
 #[cfg(test)]
@@ -217,6 +232,15 @@ mod tests {
         assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
     }
 
+    /// Lets the volume of the build instance outlive it; answers its id.
+    async fn leave_volume(stack: &Stack) -> String {
+        let effects = stack.store().all_effects(BUILD).await.unwrap();
+        let launched = effects.iter().find(|effect| effect.scope == "Launch").unwrap();
+        let volumes = stack.cloud.keep_volumes(HOME, launched.id.as_ref().unwrap());
+        assert_eq!(volumes, launched.volumes, "the journal has them");
+        volumes[0].clone()
+    }
+
     #[tokio::test]
     async fn what_a_closed_build_made_too_late_is_removed_and_a_published_image_is_not() {
         let stack = Stack::new().await;
@@ -225,8 +249,11 @@ mod tests {
         }
         let published = stack.inventory();
         let tags = stack.context().tags(&stack.record().await);
-        stack.cloud.add_snapshot(AWAY, &tags);
-        stack.cloud.add_volume(HOME, &tags);
+        let amis = stack.image().await.amis;
+        let copied =
+            format!("Copied for DestinationAmi {} from SourceAmi {} for SourceSnapshot", amis[AWAY], amis[HOME]);
+        stack.cloud.add_snapshot(AWAY, &copied, &tags);
+        leave_volume(&stack).await;
         assert_eq!(stack.inventory().region(HOME).volumes.len(), 1);
         assert_ne!(stack.inventory().region(AWAY), published.region(AWAY));
         reap(&stack).await;
@@ -243,7 +270,7 @@ mod tests {
                 stack.run(&task).await.unwrap();
             }
             let published = stack.inventory();
-            let volume = stack.cloud.add_volume(HOME, &stack.context().tags(&stack.record().await));
+            let volume = leave_volume(&stack).await;
             (0..times).for_each(|_| stack.cloud.fail_next("DeleteVolume", fault));
             for _ in 0..=times {
                 reap(&stack).await;

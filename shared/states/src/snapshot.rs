@@ -15,7 +15,7 @@ use crate::drive::{self, Pending, Progress, Scene, Waiting};
 use crate::effect::{Attempt, effect, made_id};
 use crate::errors::ErrorName;
 use crate::launch::{devices, gone};
-use crate::{Context, Error, Invocation, Result, State, TAG_BUILD};
+use crate::{Context, Error, Invocation, Result, State, TAG_BUILD, status};
 
 /// Journal number of the clean-up command.
 const CLEAN: u32 = 0;
@@ -85,7 +85,8 @@ async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
     }
 }
 
-/// Makes the AMI. CreateImage has no client token: a name that is taken is ours only if the AMI carries our build's tag.
+/// Makes the AMI. CreateImage has no client token: a name that is taken is ours only if the AMI carries our build's tag and was
+/// made of our instance. Tags alone may be a copy's, which would be published in place of what was built.
 async fn create(scene: &Scene<'_>, instance: &str) -> Result<Progress> {
     let request = request(scene, instance)?;
     let intended = Effect::intended(&scene.scope, IMAGE, EffectKind::Image, scene.home(), &request.name);
@@ -102,7 +103,7 @@ async fn create_or_adopt(scene: &Scene<'_>, request: &NewImage, attempt: Attempt
         other => return Ok(other?),
     };
     match images.named(scene.home(), &request.name).await? {
-        Some(image) if is_of_this_build(scene, &image) => Ok(image.id),
+        Some(image) if is_of_this_build(scene, request, &image) => Ok(image.id),
         // EC2 may show an image, or its tags, only some time after it was made: ours may still come to light.
         None if attempt == Attempt::Again => Err(Error::Cloud(CloudError { kind: Kind::Unanswered, ..refused })),
         Some(young) if attempt == Attempt::Again && young.tags.is_empty() && is_young(scene, &young) => {
@@ -116,8 +117,9 @@ async fn create_or_adopt(scene: &Scene<'_>, request: &NewImage, attempt: Attempt
     }
 }
 
-fn is_of_this_build(scene: &Scene<'_>, image: &Image) -> bool {
-    scene.context.config.owns(&image.tags) && image.tags.get(TAG_BUILD) == Some(&scene.record.build)
+fn is_of_this_build(scene: &Scene<'_>, request: &NewImage, image: &Image) -> bool {
+    let is_tagged = scene.context.config.owns(&image.tags) && image.tags.get(TAG_BUILD) == Some(&scene.record.build);
+    is_tagged && image.source_instance.as_ref() == Some(&request.instance)
 }
 
 fn is_young(scene: &Scene<'_>, image: &Image) -> bool {
@@ -151,6 +153,7 @@ fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
         .ok_or_else(|| Error::failed(ErrorName::ImageFailed, "the plan does not name the home Region"))?;
     let mut tags = planned.tags.clone();
     tags.extend(scene.context.tags(&scene.record));
+    tags.extend(status::of_new(&scene.record));
     tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
     Ok(NewImage {
         name: planned.name.clone(),
@@ -191,6 +194,20 @@ mod tests {
         stack.run(&task).await.unwrap();
         let tried = stack.cloud.effects().iter().filter(|effect| effect.name == "CreateImage").count();
         assert_eq!((tried, stack.inventory().region(HOME).images.len()), (101, 1));
+    }
+
+    #[tokio::test]
+    async fn an_image_of_the_name_that_only_has_the_builds_tags_is_not_taken_for_its_own() {
+        let task = Task::new(State::Snapshot);
+        let stack = reach(&task).await;
+        let record = stack.record().await;
+        let name = record.plan.region(HOME).unwrap().name.clone();
+        let planted = stack.cloud.add_image(HOME, "self", &name);
+        let tags = stack.context().tags(&record);
+        stack.cloud.edit_image(HOME, &planted, |image| image.tags = tags);
+        let error = stack.run(&task).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.ImageFailed");
+        assert!(error.cause.contains(&format!("is taken by {planted}")), "{}", error.cause);
     }
 
     #[tokio::test]

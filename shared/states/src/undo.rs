@@ -1,13 +1,17 @@
 //! Undoing what a build made, from the journal and from a describe by tag.
+//!
+//! A tag only says where to look. What is found is removed where the journal, or what EC2 says of the call that made it, ties
+//! it to the build ([`Proof`]); all else is left to [`crate::reap`], which tells of it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use goldsmith_cloud::{Parameter, Tags};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Proof};
 use jiff::Timestamp;
 
-use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES};
+use crate::tagged::{has_image, has_snapshot};
+use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES, status};
 
 /// How often a describe by tag is repeated where the journal holds an effect whose answer is unknown: EC2 may show a
 /// resource only some seconds after it was made, so an empty answer proves nothing.
@@ -53,6 +57,8 @@ pub(crate) struct Kept {
     pub(crate) images: BTreeSet<String>,
     /// Instance ids.
     pub(crate) instances: BTreeSet<String>,
+    /// Whether it stays only until the time that its tag says.
+    pub(crate) for_a_while: bool,
     /// Whether published parameters stay.
     pub(crate) parameters: bool,
 }
@@ -81,6 +87,7 @@ struct Undoing<'a> {
     context: &'a Context,
     record: &'a BuildRecord,
     keep: &'a Kept,
+    proof: Proof,
     patience: Patience,
     left: Vec<LeftBehind>,
     /// Whether anything was there to be removed.
@@ -95,7 +102,9 @@ pub(crate) async fn undo_build(
     patience: Patience,
 ) -> Result<Undone> {
     let effects = context.store.all_effects(&record.build).await?;
-    let mut undoing = Undoing::new(context, record, keep, patience);
+    let image = context.store.image(&record.image).await?;
+    let proof = Proof::of(record, &effects, image.as_ref());
+    let mut undoing = Undoing::new(context, record, keep, patience, proof);
     // Read before anybody looks at the parameters: what is put from here on may be missed.
     let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
     let is_putting = |effect: &Effect| effect.kind == EffectKind::Parameter && is_open(effect);
@@ -115,17 +124,17 @@ pub(crate) async fn undo_build(
     Ok(Undone { is_putting, left: undoing.left })
 }
 
-/// Removes what carries the build's tag and is not kept, or kept no longer, in every Region of its plan. Answers
-/// whether there was anything.
-pub(crate) async fn remove_tagged(context: &Context, record: &BuildRecord, keep: &Kept) -> Result<bool> {
-    let mut undoing = Undoing::new(context, record, keep, Patience::None);
+/// Removes what carries the build's tag, is proven to be its, and is not kept, or kept no longer, in every Region of its
+/// plan. Answers whether there was anything.
+pub(crate) async fn remove_tagged(context: &Context, record: &BuildRecord, keep: &Kept, proof: Proof) -> Result<bool> {
+    let mut undoing = Undoing::new(context, record, keep, Patience::None, proof);
     undoing.tagged().await?;
     Ok(undoing.found)
 }
 
 impl<'a> Undoing<'a> {
-    fn new(context: &'a Context, record: &'a BuildRecord, keep: &'a Kept, patience: Patience) -> Self {
-        Self { context, record, keep, patience, left: Vec::new(), found: false }
+    fn new(context: &'a Context, record: &'a BuildRecord, keep: &'a Kept, patience: Patience, proof: Proof) -> Self {
+        Self { context, record, keep, proof, patience, left: Vec::new(), found: false }
     }
 
     /// What a call answered; none where it failed and that is noted.
@@ -191,7 +200,8 @@ impl<'a> Undoing<'a> {
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "instances")? else { return Ok(()) };
         for instance in tagged.into_iter().filter(|instance| self.context.config.owns(&instance.tags)) {
             let kept = self.keep.instances.contains(&instance.id) && !self.has_expired(&instance.tags);
-            if !kept && !instance.state.is_gone() {
+            let is_ours = self.proof.has_instance(region, &instance.id, &instance.token);
+            if is_ours && !kept && !instance.state.is_gone() {
                 self.found = true;
                 let ended = machines.terminate(region, &instance.id).await;
                 self.tolerate(ended.map_err(Error::from), region, &instance.id)?;
@@ -206,6 +216,9 @@ impl<'a> Undoing<'a> {
         let left = machines.volumes_left(region, TAG_BUILD, &self.record.build).await;
         let Some(left) = self.tolerate(left.map_err(Error::from), region, "volumes")? else { return Ok(()) };
         for volume in left.into_iter().filter(|volume| self.context.config.owns(&volume.tags)) {
+            if !self.proof.has_volume(region, &volume.id) {
+                continue;
+            }
             self.found = true;
             let gone = machines.delete_volume(region, &volume.id).await;
             self.tolerate(gone.map_err(Error::from), region, &volume.id)?;
@@ -220,7 +233,8 @@ impl<'a> Undoing<'a> {
         // Without them it is unknown which snapshots are an image's.
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "images")? else { return Ok(()) };
         for image in tagged.into_iter().filter(|image| self.context.config.owns(&image.tags)) {
-            if self.keep.images.contains(&image.id) && !self.has_expired(&image.tags) {
+            let kept = self.keep.images.contains(&image.id) && !self.has_expired(&image.tags);
+            if kept || !has_image(&self.proof, region, &image) {
                 kept_snapshots.extend(image.snapshots);
             } else {
                 self.found = true;
@@ -231,7 +245,7 @@ impl<'a> Undoing<'a> {
         let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "snapshots")? else { return Ok(()) };
         for snapshot in tagged.into_iter().filter(|snapshot| self.context.config.owns(&snapshot.tags)) {
-            if !kept_snapshots.contains(&snapshot.id) {
+            if !kept_snapshots.contains(&snapshot.id) && has_snapshot(&self.proof, region, &snapshot) {
                 self.found = true;
                 let gone = images.delete_snapshot(region, &snapshot.id).await;
                 self.tolerate(gone.map_err(Error::from), region, &snapshot.id)?;
@@ -241,26 +255,33 @@ impl<'a> Undoing<'a> {
     }
 
     fn has_expired(&self, tags: &Tags) -> bool {
-        has_expired(tags, self.context.clock.now())
+        self.keep.has_expired(tags, self.context.clock.now())
     }
 }
 
-/// Whether a resource's time is past. Its tag counts, not the record: a person may have moved it.
-pub(crate) fn has_expired(tags: &Tags, now: Timestamp) -> bool {
-    tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok()).is_some_and(|until| until <= now)
+impl Kept {
+    /// Whether the time of something kept is past. Its tag counts, not the record: a person may have moved it. What is
+    /// published has no such time, whatever its tags say: whoever may only tag must not have it removed.
+    pub(crate) fn has_expired(&self, tags: &Tags, now: Timestamp) -> bool {
+        let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());
+        self.for_a_while && until.is_some_and(|until| until <= now)
+    }
 }
 
-/// Marks what is kept for a while with the time from which it may go.
-pub(crate) async fn tag_expiry(context: &Context, record: &BuildRecord, keep: &Keep, kept: &Kept) -> Result<()> {
-    let (Keep::Instance { until } | Keep::Images { until }) = keep else { return Ok(()) };
-    let tags = Tags::from([(TAG_EXPIRES.to_owned(), until.clone())]);
+/// Marks what is kept: how far its images have come, and of what is kept for a while the time from which it may go.
+pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Keep, kept: &Kept) -> Result<()> {
+    let expiry = match keep {
+        Keep::Instance { until } | Keep::Images { until } => Tags::from([(TAG_EXPIRES.to_owned(), until.clone())]),
+        Keep::Nothing | Keep::Published => Tags::new(),
+    };
     let home = &record.plan.home_region;
     // Each place is tried, and the first error told.
     let mut tagged = Ok(());
     for id in &kept.instances {
-        tagged = tagged.and(context.cloud.images.tag(home, std::slice::from_ref(id), &tags).await);
+        tagged = tagged.and(context.cloud.images.tag(home, std::slice::from_ref(id), &expiry).await);
     }
-    for planned in &record.plan.regions {
+    let tags: Tags = expiry.into_iter().chain(status::of_kept(record, keep)).collect();
+    for planned in record.plan.regions.iter().filter(|_| !kept.images.is_empty()) {
         tagged = tagged.and(tag_images(context, record, &planned.region, &kept.images, &tags).await);
     }
     Ok(tagged?)
@@ -275,7 +296,8 @@ async fn tag_images(
 ) -> goldsmith_cloud::Result<()> {
     let images = &context.cloud.images;
     for image in images.tagged(region, TAG_BUILD, &record.build).await? {
-        if kept.contains(&image.id) {
+        let is_marked = tags.iter().all(|(key, value)| image.tags.get(key) == Some(value));
+        if kept.contains(&image.id) && !is_marked {
             let ids: Vec<String> = std::iter::once(image.id).chain(image.snapshots).collect();
             images.tag(region, &ids, tags).await?;
         }

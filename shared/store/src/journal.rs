@@ -10,7 +10,7 @@ pub enum Intent {
     /// It is written: make the effect.
     Written,
     /// It was written before: go on from what it says.
-    Existing(Effect),
+    Existing(Box<Effect>),
     /// The build is closed: make no effect.
     Closed,
 }
@@ -34,7 +34,7 @@ impl Store {
             Ok(()) => Ok(Intent::Written),
             Err(StoreError::Conflict { failed }) if failed.contains(&0) => Ok(Intent::Closed),
             Err(StoreError::Conflict { failed }) => match self.read(&key).await? {
-                Some(existing) => Ok(Intent::Existing(existing)),
+                Some(existing) => Ok(Intent::Existing(Box::new(existing))),
                 None => Err(StoreError::Conflict { failed }),
             },
             Err(other) => Err(other),

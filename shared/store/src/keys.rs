@@ -4,6 +4,9 @@ use goldsmith_model::Name;
 
 use crate::Key;
 
+/// Partition of what nothing ties to a build.
+pub(crate) const LEFTOVERS: &str = "LEFTOVERS";
+
 /// The build's own item.
 pub(crate) fn build(id: &str) -> Key {
     Key::new(format!("BUILD#{id}"), "META")
@@ -22,6 +25,11 @@ pub(crate) fn effect(build: &str, scope: &str, n: u32) -> Key {
 /// A parked wait, found by the id of the resource that an event names.
 pub(crate) fn wait(resource: &str, build: &str, scope: &str) -> Key {
     Key::new(format!("WAIT#{resource}"), format!("{build}#{scope}"))
+}
+
+/// Something that carries the stack's tags, and that nothing ties to a build.
+pub(crate) fn leftover(region: &str, id: &str) -> Key {
+    Key::new(LEFTOVERS, format!("{region}#{id}"))
 }
 
 /// A pipeline's lease.

@@ -11,9 +11,11 @@ mod dynamo;
 mod error;
 mod journal;
 mod keys;
+mod leftovers;
 #[cfg(any(test, feature = "memory"))]
 mod memory;
 mod plan;
+mod proof;
 mod records;
 mod references;
 mod regions;
@@ -32,9 +34,11 @@ pub use causes::{CauseRecord, CauseStatus};
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use journal::Intent;
+pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::MemoryTable;
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
+pub use proof::{Origin, Proof};
 pub use records::{
     Aftermath, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep,
     LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,

@@ -97,7 +97,7 @@ pub struct Ending {
 pub struct Aftermath {
     /// The event of its end is not on the bus.
     pub is_untold: bool,
-    /// What is kept for a while does not say until when.
+    /// What is kept does not say how far it has come, or until when.
     pub is_untagged: bool,
     /// What could not be removed or put back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -358,6 +358,9 @@ pub struct Effect {
     /// Id of the resource, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// Volumes that an instance was launched with, once it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
     /// AWS's code, where the effect was refused for good (nothing was made).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -383,6 +386,7 @@ impl Effect {
             name: name.into(),
             candidate: None,
             id: None,
+            volumes: Vec::new(),
             refused: None,
             previous: None,
         }

@@ -85,7 +85,14 @@ fn every_instance_demands_tokens_and_every_resource_is_of_this_stack_of_this_reg
         assert_eq!(at_home(tag), narrowed(tag), "{tag}");
     }
     assert_eq!(TEMPLATE.matches("\"ec2:MetadataHttpTokens\": required").count(), 1);
-    assert!(text_of("EndBuilds").contains("\"ForAllValues:StringEquals\": {\"aws:TagKeys\": \"goldsmith:expires\"}"));
+    for (part, keys) in [
+        ("EndBuilds", r#"["goldsmith:expires", "goldsmith:status"]"#),
+        ("PublishRole", r#""goldsmith:status""#),
+        ("ReapRole", r#""goldsmith:leftover-since""#),
+    ] {
+        let only = format!("\"ForAllValues:StringEquals\": {{\"aws:TagKeys\": {keys}}}");
+        assert!(text_of(part).contains(&only), "{part} may set other tags than {keys}");
+    }
     assert!(text_of("EndBuilds").contains("\"ForAllValues:StringEquals\": {\"events:source\": goldsmith}"));
 }
 

@@ -63,6 +63,7 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "its end and another tag": { context: { ...ours, ...keys("goldsmith:expires", "goldsmith:build") } },
       "it marks what is kept, which no volume is": { resource: ec2("volume") },
     }),
+    allow(role, "ec2:CreateTags", owned("snapshot", ELSEWHERE), { ...ours, ...keys("goldsmith:status") }, foreign),
     allow(role, "ec2:CreateTags", ec2("instance"), { ...ours, ...keys("goldsmith:expires") }, {
       "an instance of another stack": { context: { ...theirs, ...keys("goldsmith:expires") } },
       "a tag that says whose instance it is": { context: { ...ours, ...keys("goldsmith:stack") } },
@@ -230,6 +231,18 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "the end of another parameter": { resource: parameter("team/web") },
     }),
 
+    allow("PublishRole", "ec2:CreateTags", owned("image", ELSEWHERE), { ...ours, ...keys("goldsmith:status") }, {
+      ...foreign,
+      "a tag that says whose it is": { context: { ...ours, ...keys("goldsmith:stack") } },
+      "it publishes, it keeps nothing for a while": { context: { ...ours, ...keys("goldsmith:expires") } },
+      "it publishes images, no instances": { resource: ec2("instance") },
+    }),
+    allow("ReapRole", "ec2:CreateTags", ec2("volume", ELSEWHERE), { ...ours, ...keys("goldsmith:leftover-since") }, {
+      ...foreign,
+      "a tag that says whose it is": { context: { ...ours, ...keys("goldsmith:build") } },
+      "when it was found and another tag": { context: { ...ours, ...keys("goldsmith:leftover-since", "goldsmith:home") } },
+      "it marks what is there, no subnet": { resource: ec2("subnet", ELSEWHERE) },
+    }),
     ...removes("FinishRole"),
     ...removes("ReapRole"),
     ...["FinishRole", "ReapRole", "SignalRole", "TriggerRole"].map(reports),

@@ -4,55 +4,149 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
-use goldsmith_cloud::{Images, Machines, Tags};
-use goldsmith_store::Store;
+use goldsmith_cloud::{Image, Images, Instance, Machines, Parameters, Snapshot, Tags, Volume};
+use goldsmith_store::{LeftoverKind, Origin, Proof, may_go, stamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::tags::{TAG_STACK, has_home};
+use super::records::{Known, Records};
+use crate::output;
+use crate::tags::{TAG_BUILD, TAG_LEFTOVER, TAG_STACK, has_home};
 
-/// Tag with the build's id.
-const TAG_BUILD: &str = "goldsmith:build";
 /// Tag with the image that is built.
 const TAG_IMAGE: &str = "goldsmith:image";
-
-/// What kind of resource it is, in the order in which they are removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-enum Kind {
-    Instance,
-    Image,
-    Snapshot,
-}
 
 /// A resource that nothing needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Leftover {
-    kind: Kind,
+    kind: LeftoverKind,
     region: String,
-    id: String,
+    pub(super) id: String,
     /// The image whose build made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<String>,
     /// The build that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     build: Option<String>,
+    /// Since when it is known that nothing but its tags ties it to the build; empty: since now. None: the build has made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unproven_since: Option<String>,
+    /// What uses it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    used_by: Vec<String>,
 }
 
 impl Leftover {
-    fn new(kind: Kind, region: &str, id: String, mut tags: Tags) -> Self {
-        Self { kind, region: region.to_owned(), id, image: tags.remove(TAG_IMAGE), build: tags.remove(TAG_BUILD) }
+    fn new(region: &str, found: Found, unproven_since: Option<String>) -> Self {
+        let kind = found.kind();
+        let (id, mut tags) = found.into_parts();
+        let (image, build) = (tags.remove(TAG_IMAGE), tags.remove(TAG_BUILD));
+        Self { kind, region: region.to_owned(), id, image, build, unproven_since, used_by: Vec::new() }
     }
 
     /// Whether it is an AMI or a snapshot, which somebody may use.
     pub(super) fn is_image(&self) -> bool {
-        self.kind != Kind::Instance
+        matches!(self.kind, LeftoverKind::Image | LeftoverKind::Snapshot)
+    }
+
+    /// Whether something would miss it.
+    pub(super) fn is_used(&self) -> bool {
+        !self.used_by.is_empty()
+    }
+
+    /// Whether a person may have it removed now.
+    pub(super) fn may_go(&self, now: Timestamp) -> bool {
+        self.unproven_since.as_ref().is_none_or(|since| may_go(since, now))
     }
 
     /// It for people.
     pub(super) fn row(&self) -> Vec<String> {
         let image = self.image.clone().unwrap_or_default();
-        vec![self.region.clone(), crate::render::word(self.kind), self.id.clone(), image]
+        let remark = match &self.unproven_since {
+            _ if self.is_used() => format!("used by {}", self.used_by.join(", ")),
+            Some(since) if since.is_empty() => "found now".to_owned(),
+            Some(since) => format!("not known to be of a build; found {since}"),
+            None => String::new(),
+        };
+        vec![self.region.clone(), crate::render::word(self.kind), self.id.clone(), image, remark]
+    }
+}
+
+/// Something with the stack's tags.
+enum Found {
+    Instance(Instance),
+    Volume(Volume),
+    Image(Image),
+    Snapshot(Snapshot),
+}
+
+impl Found {
+    fn kind(&self) -> LeftoverKind {
+        match self {
+            Self::Instance(_) => LeftoverKind::Instance,
+            Self::Volume(_) => LeftoverKind::Volume,
+            Self::Image(_) => LeftoverKind::Image,
+            Self::Snapshot(_) => LeftoverKind::Snapshot,
+        }
+    }
+
+    fn into_parts(self) -> (String, Tags) {
+        match self {
+            Self::Instance(one) => (one.id, one.tags),
+            Self::Volume(one) => (one.id, one.tags),
+            Self::Image(one) => (one.id, one.tags),
+            Self::Snapshot(one) => (one.id, one.tags),
+        }
+    }
+
+    fn id(&self) -> &str {
+        match self {
+            Self::Instance(one) => &one.id,
+            Self::Volume(one) => &one.id,
+            Self::Image(one) => &one.id,
+            Self::Snapshot(one) => &one.id,
+        }
+    }
+
+    fn tags(&self) -> &Tags {
+        match self {
+            Self::Instance(one) => &one.tags,
+            Self::Volume(one) => &one.tags,
+            Self::Image(one) => &one.tags,
+            Self::Snapshot(one) => &one.tags,
+        }
+    }
+
+    /// When it was made.
+    fn made(&self) -> Option<Timestamp> {
+        match self {
+            Self::Instance(one) => one.launched,
+            Self::Volume(one) => one.created,
+            Self::Image(one) => one.created.parse().ok(),
+            Self::Snapshot(one) => one.started,
+        }
+    }
+
+    /// Whether more than its tags ties it to the build.
+    fn is_proven(&self, proof: &Proof, region: &str) -> bool {
+        match self {
+            Self::Instance(one) => proof.has_instance(region, &one.id, &one.token),
+            Self::Volume(one) => proof.has_volume(region, &one.id),
+            Self::Image(one) => {
+                let (instance, image) = (one.source_instance.as_deref(), one.source_image.as_deref());
+                let created = one.created.parse().ok();
+                proof.has_image(region, &one.id, Origin { name: &one.name, created, instance, image })
+            }
+            Self::Snapshot(one) => proof.has_snapshot(region, &one.id, &one.description, one.started),
+        }
+    }
+
+    /// When it was marked. A copy has its original's mark, which is older than the copy.
+    fn marked(&self) -> Option<String> {
+        let mark = self.tags().get(TAG_LEFTOVER)?;
+        let is_its_own = self.made().is_some_and(|made| mark.parse::<Timestamp>().is_ok_and(|mark| mark >= made));
+        is_its_own.then(|| mark.clone())
     }
 }
 
@@ -60,8 +154,7 @@ impl Leftover {
 pub(super) struct Leftovers {
     pub(super) machines: Arc<dyn Machines>,
     pub(super) images: Arc<dyn Images>,
-    /// The records of the stack, while it lives.
-    pub(super) store: Option<Store>,
+    pub(super) parameters: Arc<dyn Parameters>,
     /// The stack's name.
     pub(super) stack: String,
     /// Its home Region.
@@ -70,200 +163,101 @@ pub(super) struct Leftovers {
 
 impl Leftovers {
     /// All leftovers in these Regions, in the order in which they are removed.
-    pub(super) async fn find(&self, regions: &BTreeSet<String>) -> Result<Vec<Leftover>> {
-        let mut found = Vec::new();
-        for region in regions {
-            found.extend(self.tagged(region).await?);
-        }
-        let mut known = BTreeMap::new();
+    pub(super) async fn find(&self, mut records: Records, regions: &BTreeSet<String>) -> Result<Vec<Leftover>> {
+        let since = records.since().await?;
         let mut left = Vec::new();
-        for leftover in found {
-            if !self.is_known(leftover.build.as_deref(), &mut known).await? {
-                left.push(leftover);
+        for region in regions {
+            for found in self.tagged(region).await? {
+                let known = match found.tags().get(TAG_BUILD) {
+                    Some(build) => records.known(build).await?,
+                    None => None,
+                };
+                left.extend(self.judge(region, found, known, &since).await?);
             }
         }
         left.sort();
         Ok(left)
     }
 
+    /// One that may be left; none: it is its build's.
+    async fn judge(
+        &self,
+        region: &str,
+        found: Found,
+        known: Option<Known>,
+        since: &BTreeMap<(String, String), String>,
+    ) -> Result<Option<Leftover>> {
+        let known = known.unwrap_or_default();
+        let is_proven = found.is_proven(&known.proof, region);
+        if known.is_looked_after && (known.is_open || is_proven) {
+            return Ok(None);
+        }
+        let noted = since.get(&(region.to_owned(), found.id().to_owned())).cloned();
+        let unproven_since = (!is_proven).then(|| noted.or_else(|| found.marked()).unwrap_or_default());
+        let mut leftover = Leftover::new(region, found, unproven_since);
+        if leftover.kind == LeftoverKind::Image {
+            leftover.used_by = self.users(region, &leftover.id, &known).await?;
+        }
+        Ok(Some(leftover))
+    }
+
+    /// What uses an image.
+    async fn users(&self, region: &str, image: &str, known: &Known) -> Result<Vec<String>> {
+        let uses = self.images.uses(region, image).await?;
+        let mut users: Vec<String> = uses.iter().map(ToString::to_string).collect();
+        let put = known.parameters.iter().filter(|(of, _, named)| of == region && named == image);
+        for (_, name, _) in put {
+            match self.parameters.get(region, name).await {
+                Ok(found) if found.as_ref().is_some_and(|found| found.value == image) => {
+                    users.push(format!("the parameter {name}"));
+                }
+                Ok(_) => {}
+                // What cannot be seen may be.
+                Err(error) => users.push(format!("the parameter {name}, which cannot be read: {error}")),
+            }
+        }
+        Ok(users)
+    }
+
+    /// Marks what was found now. It is for the next time, so that a refusal stops nothing.
+    pub(super) async fn mark(&self, leftovers: &[Leftover], now: Timestamp) {
+        let tags = Tags::from([(TAG_LEFTOVER.to_owned(), stamp(now))]);
+        let is_new = |leftover: &&Leftover| leftover.unproven_since.as_ref().is_some_and(String::is_empty);
+        for Leftover { region, id, .. } in leftovers.iter().filter(is_new) {
+            if let Err(error) = self.images.tag(region, std::slice::from_ref(id), &tags).await {
+                output::say(&format!("{id} cannot be marked: {error}"));
+            }
+        }
+    }
+
     /// Removes them. Safe to repeat: what is gone is no error.
     pub(super) async fn remove(&self, leftovers: &[Leftover]) -> Result<()> {
         for Leftover { kind, region, id, .. } in leftovers {
             match kind {
-                Kind::Instance => self.machines.terminate(region, id).await?,
-                Kind::Image => self.images.deregister(region, id).await?,
-                Kind::Snapshot => self.images.delete_snapshot(region, id).await?,
+                LeftoverKind::Instance => self.machines.terminate(region, id).await?,
+                LeftoverKind::Volume => self.machines.delete_volume(region, id).await?,
+                LeftoverKind::Image => self.images.deregister(region, id).await?,
+                LeftoverKind::Snapshot => self.images.delete_snapshot(region, id).await?,
             }
         }
         Ok(())
     }
 
-    async fn tagged(&self, region: &str) -> Result<Vec<Leftover>> {
-        let mut found = Vec::new();
-        for instance in self.machines.tagged(region, TAG_STACK, &self.stack).await? {
-            if !instance.state.is_gone() && self.owns(&instance.tags) {
-                found.push(Leftover::new(Kind::Instance, region, instance.id, instance.tags));
-            }
-        }
-        let mut with_image = BTreeSet::new();
-        for image in self.images.tagged(region, TAG_STACK, &self.stack).await? {
-            with_image.extend(image.snapshots);
-            if self.owns(&image.tags) {
-                found.push(Leftover::new(Kind::Image, region, image.id, image.tags));
-            }
-        }
-        for snapshot in self.images.snapshots_tagged(region, TAG_STACK, &self.stack).await? {
-            // Those of an image go with it.
-            if !with_image.contains(&snapshot.id) && self.owns(&snapshot.tags) {
-                found.push(Leftover::new(Kind::Snapshot, region, snapshot.id, snapshot.tags));
-            }
-        }
+    async fn tagged(&self, region: &str) -> Result<Vec<Found>> {
+        let instances = self.machines.tagged(region, TAG_STACK, &self.stack).await?.into_iter();
+        let mut found: Vec<Found> =
+            instances.filter(|instance| !instance.state.is_gone()).map(Found::Instance).collect();
+        found.extend(self.machines.volumes_left(region, TAG_STACK, &self.stack).await?.into_iter().map(Found::Volume));
+        let images = self.images.tagged(region, TAG_STACK, &self.stack).await?;
+        let with_image: BTreeSet<String> = images.iter().flat_map(|image| image.snapshots.clone()).collect();
+        found.extend(images.into_iter().map(Found::Image));
+        let snapshots = self.images.snapshots_tagged(region, TAG_STACK, &self.stack).await?.into_iter();
+        // Those of an image go with it.
+        found.extend(snapshots.filter(|snapshot| !with_image.contains(&snapshot.id)).map(Found::Snapshot));
+        found.retain(|one| has_home(one.tags(), &self.home));
         Ok(found)
-    }
-
-    /// Whether a resource of a stack of this name is of this very one.
-    fn owns(&self, tags: &Tags) -> bool {
-        has_home(tags, &self.home)
-    }
-
-    /// Whether the stack lives and knows the build; each is asked for once.
-    async fn is_known(&self, build: Option<&str>, known: &mut BTreeMap<String, bool>) -> Result<bool> {
-        let (Some(store), Some(build)) = (&self.store, build) else { return Ok(false) };
-        if let Some(known) = known.get(build) {
-            return Ok(*known);
-        }
-        let there = store.build(build).await?.is_some();
-        known.insert(build.to_owned(), there);
-        Ok(there)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use goldsmith_cloud::fake::{FakeCloud, HOME};
-    use goldsmith_cloud::{Images, Launch, Machines, MetadataOptions, NewImage};
-    use serde_json::json;
-
-    use super::*;
-    use crate::tags::TAG_HOME;
-    use crate::testing::Stack;
-
-    /// A stack is its name, and its home after an `@` where that is not [`HOME`].
-    fn tags(stack: &str, build: &str) -> Tags {
-        let (stack, home) = stack.split_once('@').unwrap_or((stack, HOME));
-        let tags = [(TAG_STACK, stack), (TAG_HOME, home), (TAG_BUILD, build), (TAG_IMAGE, "web/1.0.0/1")];
-        tags.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
-    }
-
-    /// An instance, and an AMI of another one that is gone.
-    async fn leave(cloud: &FakeCloud, region: &str, stack: &str, build: &str) {
-        let source = cloud.add_image(region, "amazon", &format!("al2023 {stack} {build}"));
-        let mut ids = Vec::new();
-        for token in ["1", "2"] {
-            let launch = Launch {
-                token: format!("{stack}{build}{token}"),
-                image: source.clone(),
-                instance_type: "t3.small".to_owned(),
-                subnet: None,
-                security_groups: vec![],
-                instance_profile: None,
-                metadata: MetadataOptions { tokens_required: true, hop_limit: 1 },
-                tags: tags(stack, build),
-                block_devices: vec![],
-                user_data: None,
-            };
-            ids.push(cloud.launch(region, &launch).await.unwrap().id);
-        }
-        cloud.settle();
-        Machines::stop(cloud, region, &ids[0]).await.unwrap();
-        cloud.settle();
-        let image = NewImage {
-            name: format!("web {stack} {build}"),
-            description: String::new(),
-            instance: ids[0].clone(),
-            tags: tags(stack, build),
-            block_devices: vec![],
-        };
-        cloud.create(region, &image).await.unwrap();
-        cloud.settle();
-        cloud.terminate(region, &ids[0]).await.unwrap();
-        cloud.settle();
-    }
-
-    fn leftovers(cloud: &FakeCloud, store: Option<Store>) -> Leftovers {
-        let cloud = Arc::new(cloud.clone());
-        Leftovers { machines: cloud.clone(), images: cloud, store, stack: "one".to_owned(), home: HOME.to_owned() }
-    }
-
-    fn regions() -> BTreeSet<String> {
-        [HOME.to_owned(), "us-east-1".to_owned()].into()
-    }
-
-    fn told(found: &[Leftover]) -> Vec<String> {
-        found
-            .iter()
-            .map(|one| format!("{:?} {} {}", one.kind, one.region, one.build.clone().unwrap_or_default()))
-            .collect()
-    }
-
-    #[tokio::test]
-    async fn a_dead_stack_leaves_nothing_and_other_stacks_keep_theirs() {
-        let cloud = FakeCloud::new();
-        leave(&cloud, HOME, "one", "a").await;
-        leave(&cloud, "us-east-1", "one", "b").await;
-        leave(&cloud, HOME, "two", "c").await;
-        let leftovers = leftovers(&cloud, None);
-        let found = leftovers.find(&regions()).await.unwrap();
-        let expected = ["Instance eu-west-1 a", "Instance us-east-1 b", "Image eu-west-1 a", "Image us-east-1 b"];
-        assert_eq!(told(&found), expected);
-        assert_eq!(found.iter().filter(|one| one.is_image()).count(), 2);
-        for _ in 0..2 {
-            leftovers.remove(&found).await.unwrap();
-        }
-        cloud.settle();
-        assert!(leftovers.find(&regions()).await.unwrap().is_empty());
-        let home = cloud.inventory().region(HOME);
-        assert_eq!((home.instances.len(), home.images.len(), home.snapshots.len()), (1, 1, 1), "stack two's");
-        assert!(cloud.inventory().region("us-east-1").instances.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_stack_of_the_same_name_in_another_region_keeps_its_own() {
-        let cloud = FakeCloud::new();
-        leave(&cloud, HOME, "one", "a").await;
-        // At home, and what it has copied here.
-        leave(&cloud, "us-east-1", "one@us-east-1", "b").await;
-        leave(&cloud, HOME, "one@us-east-1", "c").await;
-        let found = leftovers(&cloud, None).find(&regions()).await.unwrap();
-        assert_eq!(told(&found), ["Instance eu-west-1 a", "Image eu-west-1 a"]);
-        let there = Leftovers { home: "us-east-1".to_owned(), ..leftovers(&cloud, None) };
-        let found = there.find(&regions()).await.unwrap();
-        let expected = ["Instance eu-west-1 c", "Instance us-east-1 b", "Image eu-west-1 c", "Image us-east-1 b"];
-        assert_eq!(told(&found), expected);
-    }
-
-    #[tokio::test]
-    async fn what_a_living_stack_knows_is_left_to_it() {
-        let stack = Stack::new();
-        stack.closed_build(json!({"status": "AVAILABLE"})).await; // build `b`
-        for build in ["a", "b"] {
-            leave(&stack.cloud, HOME, "one", build).await;
-        }
-        let found = leftovers(&stack.cloud, Some(stack.connection.store.clone())).find(&regions()).await.unwrap();
-        assert_eq!(told(&found), ["Instance eu-west-1 a", "Image eu-west-1 a"]);
-    }
-
-    #[tokio::test]
-    async fn a_snapshot_without_its_image_is_found() {
-        let cloud = FakeCloud::new();
-        leave(&cloud, HOME, "one", "a").await;
-        let leftovers = leftovers(&cloud, None);
-        let snapshots = cloud.snapshots_tagged(HOME, TAG_STACK, "one").await.unwrap();
-        let json =
-            json!({"kind": "snapshot", "region": HOME, "id": snapshots[0].id, "image": "web/1.0.0/1", "build": "a"});
-        let lone = Leftover::new(Kind::Snapshot, HOME, snapshots[0].id.clone(), snapshots[0].tags.clone());
-        assert_eq!(serde_json::to_value(&lone).unwrap(), json);
-        assert_eq!(lone.row(), [HOME, "snapshot", &snapshots[0].id, "web/1.0.0/1"]);
-        assert!(leftovers.find(&regions()).await.unwrap().iter().all(|one| one.kind != Kind::Snapshot));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::aws::{SdkConfig, home_region};
 use goldsmith_cloud_account::Stacks;
-use goldsmith_cloud_account::stack::StackParts;
+use goldsmith_cloud_account::stack::{ObjectEnd, StackParts};
 use goldsmith_cloud_ec2::Ec2;
 use goldsmith_cloud_ec2::account::TypeFacts;
 
@@ -12,16 +12,11 @@ use super::definitions::Definitions;
 use super::finding::Finding;
 use crate::args::Globals;
 use crate::connection::Connection;
+use crate::zip::Zip;
 
 const NAME: &str = "agents";
 /// Architectures as EC2 names them, and the file of each one's agent.
 const AGENTS: [(&str, &str); 2] = [("x86_64", "agent-x86_64"), ("arm64", "agent-aarch64")];
-/// How the list of files says where each entry begins (APPNOTE.TXT, 4.3.12).
-const ENTRY: &[u8] = b"PK\x01\x02";
-/// Bytes of an entry before its name, and where in them the lengths of name, extra field and comment are.
-const BEFORE_NAME: usize = 46;
-const LENGTHS: [usize; 3] = [28, 30, 32];
-
 pub(super) async fn examine(
     globals: &Globals,
     config: &SdkConfig,
@@ -46,13 +41,17 @@ pub(super) async fn examine(
         }
         Err(error) => return vec![Finding::unseen(NAME, "s3:GetObject", &error)],
     };
+    let Some(files) = names(&end) else {
+        let message = format!("s3://{bucket}/{key}, from which the functions were deployed, is not a zip");
+        return vec![Finding::unseen_because(NAME, "s3:GetObject", &message)];
+    };
     let types: Vec<&str> = definitions.types().into_keys().collect();
     let known = match types.as_slice() {
         [] => Ok(BTreeMap::new()),
         types => Ec2::new(config).types(&home, types).await,
     };
     match known {
-        Ok(known) => vec![judge(&names(&end), &known, definitions, &globals.again())],
+        Ok(known) => vec![judge(&files, &known, definitions, &globals.again())],
         Err(error) => vec![Finding::unseen(NAME, "ec2:DescribeInstanceTypes", &error)],
     }
 }
@@ -66,22 +65,9 @@ fn place_of_code(template: &str) -> Option<(&str, &str)> {
 }
 
 /// The names of the files in an archive of which this is the end.
-fn names(end: &[u8]) -> BTreeSet<String> {
-    let starts = end.windows(ENTRY.len()).enumerate().filter(|(_, window)| *window == ENTRY).map(|(at, _)| at);
-    let name = |at: usize| {
-        let length = |offset: usize| {
-            let bytes = end.get(at + offset..at + offset + 2)?;
-            Some(usize::from(u16::from_le_bytes([*bytes.first()?, *bytes.get(1)?])))
-        };
-        let [name, extra, comment] = LENGTHS.map(length);
-        let (name, extra, comment) = (name?, extra?, comment?);
-        let text = end.get(at + BEFORE_NAME..at + BEFORE_NAME + name)?;
-        // Content may hold the same four bytes: an entry is followed by another, or by the end record.
-        let next = end.get(at + BEFORE_NAME + name + extra + comment..)?;
-        let goes_on = [ENTRY, b"PK\x05\x06", b"PK\x06\x06"].iter().any(|mark| next.starts_with(mark));
-        goes_on.then(|| String::from_utf8_lossy(text).into_owned())
-    };
-    starts.filter_map(name).collect()
+fn names(end: &ObjectEnd) -> Option<BTreeSet<String>> {
+    let entries = Zip { bytes: &end.bytes, before: end.before }.entries()?;
+    Some(entries.into_iter().map(|entry| String::from_utf8_lossy(entry.name).into_owned()).collect())
 }
 
 /// Agents that types of the definitions need, and that are missing, are a problem; others are only told.
@@ -130,29 +116,13 @@ mod tests {
     use super::super::finding::Verdict;
     use super::super::testing::launching;
     use super::*;
+    use crate::zip::testing::zip;
 
-    /// The end of an archive with these empty files.
-    fn archive(files: &[&str]) -> Vec<u8> {
-        let mut end = b"content PK\x01\x02 of a file".to_vec();
-        for name in files {
-            let mut entry = ENTRY.to_vec();
-            entry.resize(BEFORE_NAME, 0);
-            entry[LENGTHS[0]] = u8::try_from(name.len()).unwrap();
-            end.extend(entry);
-            end.extend(name.as_bytes());
-        }
-        end.extend(b"PK\x05\x06");
-        end.resize(end.len() + 18, 0);
-        end
-    }
-
-    #[test]
-    fn the_list_of_files_is_read_from_the_end() {
-        assert_eq!(
-            names(&archive(&["agent-x86_64", "bootstrap"])),
-            BTreeSet::from(["agent-x86_64", "bootstrap"].map(str::to_owned))
-        );
-        assert!(names(b"PK\x01\x02 cut off").is_empty());
+    /// The names of the files in an archive that has these, of which only the end is there.
+    fn names_of(files: &[&str]) -> BTreeSet<String> {
+        let files: Vec<(&str, &[u8], bool)> = files.iter().map(|name| (*name, [7; 90].as_slice(), false)).collect();
+        let bytes = zip(&files).split_off(50);
+        names(&ObjectEnd { before: 50, bytes }).unwrap()
     }
 
     #[test]
@@ -166,12 +136,12 @@ mod tests {
     fn an_agent_that_is_missing_is_a_problem_only_where_it_is_needed() {
         let facts = |architecture: &str| TypeFacts { architectures: vec![architecture.to_owned()], vcpus: 2 };
         let known = [("t3.small".to_owned(), facts("x86_64")), ("t4g.small".to_owned(), facts("arm64"))].into();
-        let files = names(&archive(&["agent-x86_64", "bootstrap"]));
+        let files = names_of(&["agent-x86_64", "bootstrap"]);
         let verdict = |types: &[&str]| judge(&files, &known, &launching(types, &[]), "goldsmith").verdict;
         assert_eq!(verdict(&["t3.small"]), Verdict::Note);
         assert_eq!(verdict(&["t3.small", "t4g.small"]), Verdict::Note);
         assert_eq!(verdict(&["t4g.small"]), Verdict::Problem);
-        let both = names(&archive(&["agent-aarch64", "agent-x86_64"]));
+        let both = names_of(&["agent-aarch64", "agent-x86_64"]);
         assert_eq!(judge(&both, &known, &launching(&["t4g.small"], &[]), "goldsmith").verdict, Verdict::Good);
     }
 }

@@ -1,15 +1,17 @@
-//! The instances that a stack's builds have launched, by their tags: they are found when nothing else of the stack is left.
+//! The instances that a stack's builds have launched. Tags say where to look: they find them when nothing else of the stack is
+//! left. While its table is there, only what a build is known to have launched is ended.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Result;
 use goldsmith_cloud::{CloudError, Instance, Kind, Machines, Tags};
+use goldsmith_store::{Proof, Store};
 use tokio::time::sleep;
 
 use crate::exit::{Exit, Stop};
 use crate::output;
-use crate::tags::{TAG_STACK, has_home};
+use crate::tags::{TAG_BUILD, TAG_STACK, has_home};
 use crate::watch::{PAUSE, Patience};
 
 /// Looks for instances to be gone: EC2 takes up to some minutes.
@@ -26,6 +28,8 @@ pub(super) struct Instances {
     pub(super) stack: String,
     /// Its home Region.
     pub(super) home: String,
+    /// Its table; none: it is gone, and tags are all that is known.
+    pub(super) store: Option<Store>,
 }
 
 impl Instances {
@@ -46,7 +50,7 @@ impl Instances {
     }
 
     async fn end_in(&self, region: &str) -> Result<bool> {
-        let running = self.running(region).await?;
+        let running = self.running(region, &|id| output::say(&stays(id, region))).await?;
         let any = !running.is_empty();
         for instance in running {
             output::say(&format!("Ending instance {} in {region}", instance.id));
@@ -55,7 +59,10 @@ impl Instances {
         self.wait_for_the_end(region).await?;
         let left = self.machines.volumes_left(region, TAG_STACK, &self.stack).await?;
         for volume in left.into_iter().filter(|volume| self.owns(&volume.tags)) {
-            self.machines.delete_volume(region, &volume.id).await?;
+            match self.proof(&volume.tags).await? {
+                Some(proof) if !proof.has_volume(region, &volume.id) => output::say(&stays(&volume.id, region)),
+                _ => self.machines.delete_volume(region, &volume.id).await?,
+            }
         }
         Ok(any)
     }
@@ -63,7 +70,7 @@ impl Instances {
     async fn wait_for_the_end(&self, region: &str) -> Result<()> {
         let mut patience = Patience::default();
         for _ in 0..=LOOKS {
-            if patience.take(self.running(region).await)?.is_some_and(|left| left.is_empty()) {
+            if patience.take(self.running(region, &|_| ()).await)?.is_some_and(|left| left.is_empty()) {
                 return Ok(());
             }
             sleep(PAUSE).await;
@@ -72,13 +79,37 @@ impl Instances {
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 
-    async fn running(&self, region: &str) -> Result<Vec<Instance>> {
+    /// Those that builds have launched; the others are told of.
+    async fn running(&self, region: &str, tell: &(dyn Fn(&str) + Sync)) -> Result<Vec<Instance>> {
         let found = self.machines.tagged(region, TAG_STACK, &self.stack).await?.into_iter();
-        Ok(found.filter(|one| !one.state.is_gone() && self.owns(&one.tags)).collect())
+        let mut running = Vec::new();
+        for one in found.filter(|one| !one.state.is_gone() && self.owns(&one.tags)) {
+            match self.proof(&one.tags).await? {
+                Some(proof) if !proof.has_instance(region, &one.id, &one.token) => tell(&one.id),
+                _ => running.push(one),
+            }
+        }
+        Ok(running)
+    }
+
+    /// What the build that the tags name has made, by the table; none where there is no table.
+    async fn proof(&self, tags: &Tags) -> Result<Option<Proof>> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let record = match tags.get(TAG_BUILD) {
+            Some(build) => store.build(build).await?,
+            None => None,
+        };
+        let Some(record) = record else { return Ok(Some(Proof::default())) };
+        let effects = store.all_effects(&record.build).await?;
+        Ok(Some(Proof::of(&record, &effects, None)))
     }
 
     /// A stack of the same name in another Region keeps its own.
     fn owns(&self, tags: &Tags) -> bool {
         has_home(tags, &self.home)
     }
+}
+
+fn stays(id: &str, region: &str) -> String {
+    format!("{id} in {region} stays: it has the stack's tags, but no build of it is known to have made it")
 }

@@ -13,7 +13,7 @@ use anyhow::Result;
 use goldsmith_cloud::aws::{SdkConfig, home_region};
 use goldsmith_cloud_account::{Artifacts, Stack, Stacks, caller};
 use goldsmith_cloud_ec2::Ec2;
-use goldsmith_store::{ImageStatus, Retirement};
+use goldsmith_store::{ImageStatus, Retirement, Store};
 use serde::Serialize;
 
 use crate::args::{Format, Globals};
@@ -164,7 +164,8 @@ impl Removal<'_> {
     /// that would begin after it refuses.
     async fn of_service(&self, connection: &Connection, retirement: Retirement) -> Result<()> {
         let (store, holder) = (&connection.store, retirement.holder.clone());
-        let service = Service { connection, instances: self.instances(), again: self.globals.again(), retirement };
+        let service =
+            Service { connection, instances: self.instances(Some(store)), again: self.globals.again(), retirement };
         service.begin().await?;
         let end = async {
             let is_there = self.settled().await?;
@@ -197,7 +198,7 @@ impl Removal<'_> {
         }
         if !self.stack.is_proposed() {
             let regions = Ec2::new(self.config).regions(&home_region(self.config)).await?;
-            remains::end(self.config, self.stack, &self.instances(), &regions).await?;
+            remains::end(self.config, self.stack, &self.instances(None), &regions).await?;
             return self.delete_after_the_last(&regions.into_iter().collect()).await;
         }
         self.delete().await
@@ -210,7 +211,7 @@ impl Removal<'_> {
         for _ in 0..LATE_LAUNCHES {
             // The instances of a new stack have the same tags.
             let is_replaced = deleted.is_ok() && self.stacks.find(&self.globals.stack).await?.is_some();
-            if is_replaced || !self.instances().end(regions).await? || deleted.is_ok() {
+            if is_replaced || !self.instances(None).end(regions).await? || deleted.is_ok() {
                 break;
             }
             deleted = self.delete().await;
@@ -218,9 +219,10 @@ impl Removal<'_> {
         deleted
     }
 
-    fn instances(&self) -> Instances {
+    fn instances(&self, store: Option<&Store>) -> Instances {
         let machines = Arc::new(Ec2::new(self.config));
-        Instances { machines, stack: self.globals.stack.clone(), home: home_region(self.config) }
+        let (stack, home) = (self.globals.stack.clone(), home_region(self.config));
+        Instances { machines, stack, home, store: store.cloned() }
     }
 
     /// Whether the stack is there once nothing changes it any more: a deletion before this one, or a deployment, may run.

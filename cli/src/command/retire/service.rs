@@ -103,7 +103,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::tags::{TAG_HOME, TAG_STACK};
+    use crate::tags::{TAG_BUILD, TAG_HOME, TAG_STACK};
     use crate::testing::{STATE_MACHINE, Stack};
     use crate::watch::PAUSE;
 
@@ -114,6 +114,7 @@ mod tests {
                 machines: Arc::new(stack.cloud.clone()),
                 stack: "goldsmith".to_owned(),
                 home: HOME.to_owned(),
+                store: Some(stack.connection.store.clone()),
             },
             again: "goldsmith".to_owned(),
             retirement: Retirement { stack: "goldsmith".to_owned(), ..Retirement::default() },
@@ -128,14 +129,23 @@ mod tests {
 
     /// An instance as a failed build of the stack with this home keeps it; its id.
     async fn kept(stack: &Stack, home: &str) -> String {
-        let image = stack.cloud.add_image(HOME, "amazon", "source");
-        stack.cloud.launch(HOME, &launch(home, image)).await.unwrap().id
+        let token = format!("kept-{home}");
+        let effect = json!({"scope": "Launch", "n": 0, "kind": "instance", "region": HOME, "name": token});
+        stack.closed_build(json!({"status": "FAILED"})).await;
+        stack.put("BUILD#b", &format!("EFFECT#{home}"), effect).await;
+        tagged(stack, home, &token).await
     }
 
-    fn launch(home: &str, image: String) -> Launch {
-        let tags = [(TAG_STACK, "goldsmith"), (TAG_HOME, home)];
+    /// An instance with the tags of a build of the stack with this home; its id.
+    async fn tagged(stack: &Stack, home: &str, token: &str) -> String {
+        let image = stack.cloud.add_image(HOME, "amazon", "source");
+        stack.cloud.launch(HOME, &launch(home, token, image)).await.unwrap().id
+    }
+
+    fn launch(home: &str, token: &str, image: String) -> Launch {
+        let tags = [(TAG_STACK, "goldsmith"), (TAG_HOME, home), (TAG_BUILD, "b")];
         Launch {
-            token: format!("kept-{home}"),
+            token: token.to_owned(),
             image,
             instance_type: "t3.small".to_owned(),
             subnet: None,
@@ -152,13 +162,16 @@ mod tests {
     async fn what_failed_builds_keep_goes_and_what_another_home_has_stays() {
         let stack = Stack::new();
         let (ours, theirs) = (kept(&stack, HOME).await, kept(&stack, "us-east-1").await);
+        let somebodys = tagged(&stack, HOME, "launched like it by hand").await;
         for _ in 0..2 {
             retire(&stack).await.unwrap();
         }
         assert!(stack.connection.store.is_retired().await.unwrap());
         let state = async |id: &str| stack.cloud.instance(HOME, id).await.unwrap().map(|one| one.state);
         assert!(state(&ours).await.is_none_or(|state| state.is_gone()));
-        assert!(state(&theirs).await.is_some_and(|state| !state.is_gone()));
+        for other in [theirs, somebodys] {
+            assert!(state(&other).await.is_some_and(|state| !state.is_gone()));
+        }
     }
 
     #[tokio::test(start_paused = true)]

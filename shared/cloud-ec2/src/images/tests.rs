@@ -18,7 +18,7 @@ fn described(id: &str, created: &str) -> String {
     format!(
         "<item><imageId>{id}</imageId><name>web 1</name><imageState>available</imageState>\
          <imageOwnerId>111122223333</imageOwnerId><creationDate>{created}</creationDate>\
-         <architecture>x86_64</architecture><rootDeviceName>/dev/xvda</rootDeviceName>{devices}\
+         <architecture>x86_64</architecture><sourceInstanceId>i-1</sourceInstanceId><rootDeviceName>/dev/xvda</rootDeviceName>{devices}\
          <tagSet><item><key>goldsmith:build</key><value>b</value></item></tagSet></item>"
     )
 }
@@ -64,6 +64,8 @@ async fn reads_an_image_or_none() {
             ..BlockDevice::default()
         }],
         snapshots: vec!["snap-1".to_owned()],
+        source_instance: Some("i-1".to_owned()),
+        source_image: None,
         tags: tags(),
     };
     assert_eq!(ec2.image("eu-west-1", "ami-1").await.unwrap(), Some(expected));
@@ -89,6 +91,20 @@ async fn finds_the_newest_of_named_owners_on_every_page() {
 }
 
 #[tokio::test]
+async fn the_newest_is_none_whose_status_is_another_than_published() {
+    let with_status = |id: &str, day: &str, status: &str| {
+        let tag = format!("<tagSet><item><key>goldsmith:status</key><value>{status}</value></item>");
+        described(id, &format!("2026-01-{day}T00:00:00.000Z")).replace("<tagSet>", &tag)
+    };
+    let images = [with_status("ami-1", "01", "published"), with_status("ami-2", "02", "building")];
+    let (ec2, _) = ec2([page(&images.concat(), ""), page(&images[1], "")]);
+    let owners = ["self".to_owned()];
+    let newest = ec2.newest("eu-west-1", &owners, "web *").await.unwrap();
+    assert_eq!(newest.map(|image| image.id).as_deref(), Some("ami-1"));
+    assert_eq!(ec2.newest("eu-west-1", &owners, "web *").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn never_searches_everyones_images() {
     let (ec2, replay) = ec2([]);
     for owners in [vec![], vec!["*".to_owned()], vec!["self".to_owned(), String::new()]] {
@@ -99,14 +115,20 @@ async fn never_searches_everyones_images() {
 
 #[tokio::test]
 async fn lists_only_our_own() {
-    let snapshot = "<DescribeSnapshotsResponse><snapshotSet><item><snapshotId>snap-1</snapshotId></item>\
+    let snapshot = "<DescribeSnapshotsResponse><snapshotSet><item><snapshotId>snap-1</snapshotId>\
+         <description>Created by CreateImage(i-1) for ami-1</description><startTime>2026-01-01T00:00:00.000Z</startTime></item>\
          </snapshotSet></DescribeSnapshotsResponse>";
     let image = || page(&described("ami-1", "2026-01-01T00:00:00.000Z"), "");
     let (ec2, replay) = ec2([image(), image(), image(), Canned::ok(snapshot)]);
     assert!(ec2.named("eu-west-1", "web 1").await.unwrap().is_some());
     assert!(ec2.named("eu-west-1", "web").await.unwrap().is_none());
     assert_eq!(ec2.tagged("eu-west-1", "goldsmith:build", "b").await.unwrap().len(), 1);
-    assert_eq!(ec2.snapshots_tagged("eu-west-1", "goldsmith:build", "b").await.unwrap()[0].id, "snap-1");
+    let snapshot = ec2.snapshots_tagged("eu-west-1", "goldsmith:build", "b").await.unwrap().remove(0);
+    assert_eq!(
+        (snapshot.id.as_str(), snapshot.description.as_str()),
+        ("snap-1", "Created by CreateImage(i-1) for ami-1")
+    );
+    assert_eq!(snapshot.started, Some("2026-01-01T00:00:00Z".parse().unwrap()));
     assert_eq!(form(&replay, 0)["Owner.1"], "self");
     assert_eq!(form(&replay, 2)["Filter.1.Name"], "tag:goldsmith:build");
     assert_eq!(form(&replay, 3)["Owner.1"], "self");

@@ -7,9 +7,6 @@ use crate::{
     BlockDevice, Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
 };
 
-/// 2026-01-01T00:00:00Z; each image is one second younger than the one before.
-const FIRST_CREATED: i64 = 1_767_225_600;
-
 /// An AMI and how it goes on.
 pub(super) struct AmiRecord {
     pub(super) image: Image,
@@ -74,6 +71,8 @@ pub(super) struct Blueprint {
     /// Each has a snapshot.
     pub(super) block_devices: Vec<BlockDevice>,
     pub(super) copy: Option<ImageCopy>,
+    /// The instance that it is made of.
+    pub(super) instance: Option<String>,
     /// Why it will fail, if it will.
     pub(super) failure: Option<String>,
 }
@@ -83,10 +82,23 @@ impl World {
     pub(super) fn add_image(&mut self, region: &str, blueprint: Blueprint, pace: Pace) -> String {
         let id = self.ec2_id("ami");
         let snapshots: Vec<String> = blueprint.block_devices.iter().map(|_| self.ec2_id("snap")).collect();
-        let created = self.next_created();
+        let (created, now) = (self.next_created(), self.now());
+        // As EC2 writes them for CreateImage and for CopyImage.
+        let description = match (&blueprint.instance, &blueprint.copy) {
+            (Some(instance), _) => format!("Created by CreateImage({instance}) for {id}"),
+            (None, Some(copy)) => {
+                format!("Copied for DestinationAmi {id} from SourceAmi {} for SourceSnapshot", copy.source_image)
+            }
+            (None, None) => String::new(),
+        };
         let region = self.region(region);
         for id in &snapshots {
-            let snapshot = Snapshot { id: id.clone(), tags: blueprint.tags.clone() };
+            let snapshot = Snapshot {
+                id: id.clone(),
+                description: description.clone(),
+                started: Some(now),
+                tags: blueprint.tags.clone(),
+            };
             region.snapshots.insert(id.clone(), SnapshotRecord { snapshot, hidden: Looks(pace.hide_new) });
         }
         let image = Image {
@@ -100,6 +112,8 @@ impl World {
             root_device: blueprint.root_device,
             block_devices: blueprint.block_devices,
             snapshots,
+            source_instance: blueprint.instance,
+            source_image: blueprint.copy.as_ref().map(|copy| copy.source_image.clone()),
             tags: blueprint.tags,
         };
         let mut record = AmiRecord {
@@ -117,9 +131,9 @@ impl World {
     }
 
     fn next_created(&mut self) -> String {
-        let second = i64::try_from(self.number("created")).unwrap_or(i64::MAX);
-        jiff::Timestamp::from_second(FIRST_CREATED.saturating_add(second))
-            .map_or_else(|_| String::new(), |time| format!("{time:.3}"))
+        let number = i64::try_from(self.number("created")).unwrap_or(i64::MAX);
+        let time = self.now().checked_add(jiff::SignedDuration::from_millis(number));
+        time.map_or_else(|_| String::new(), |time| format!("{time:.3}"))
     }
 
     pub(super) fn create_image(&mut self, call: Call<'_>, request: &NewImage) -> Result<String> {
@@ -143,6 +157,7 @@ impl World {
             tags: request.tags.clone(),
             block_devices,
             copy: None,
+            instance: Some(request.instance.clone()),
             failure: region.failing_images.pop_front(),
         };
         self.requests.images.push((call.region.to_owned(), request.clone()));
@@ -174,6 +189,7 @@ impl World {
             tags: request.tags.clone(),
             block_devices: source.block_devices,
             copy: Some(request.clone()),
+            instance: None,
             failure: region.failing_images.pop_front(),
         };
         self.requests.copies.push((call.region.to_owned(), request.clone()));

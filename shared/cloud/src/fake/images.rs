@@ -8,7 +8,8 @@ use super::call::{ACCOUNT, Call};
 use super::pace::{Looks, Pace};
 use super::world::Region;
 use crate::{
-    BlockDevice, Image, ImageCopy, ImageState, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
+    BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
+    Tags,
 };
 
 /// The account behind the alias `amazon`.
@@ -30,7 +31,8 @@ impl Images for FakeCloud {
         }
         let owners: Vec<&str> = owners.iter().map(|owner| account_of(owner)).collect();
         let matching = self.look_at_images(region, |image| {
-            image.state == ImageState::Available && owners.contains(&image.owner.as_str()) && matches(name, &image.name)
+            let is_fit = image.state == ImageState::Available && image.is_offered();
+            is_fit && owners.contains(&image.owner.as_str()) && matches(name, &image.name)
         });
         let matching = matching.await?;
         Ok(matching.into_iter().max_by(|a, b| a.created.cmp(&b.created)))
@@ -42,6 +44,26 @@ impl Images for FakeCloud {
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>> {
         self.look_at_images(region, |image| image.owner == ACCOUNT && has_tag(&image.tags, key, value)).await
+    }
+
+    async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
+        self.read(Call::new("DescribeImageAttribute", region), |world| {
+            let region = world.region(region);
+            let machines = region.machines.values().filter(|machine| machine.instance.image == id);
+            let alive = machines.filter(|machine| !machine.instance.state.is_gone());
+            let mut uses: Vec<ImageUse> =
+                alive.map(|machine| ImageUse::Instance(machine.instance.id.clone())).collect();
+            let named = region.launch_templates.iter().filter(|(_, image)| *image == id);
+            uses.extend(named.map(|(template, _)| ImageUse::LaunchTemplate(template.clone())));
+            if let Some(LaunchPermission { users, groups, organizations, organizational_units }) =
+                region.images.get(id).map(|record| &record.permission)
+            {
+                let all = [users, groups, organizations, organizational_units].into_iter().flatten();
+                uses.extend(all.cloned().map(ImageUse::Permission));
+            }
+            Ok(uses)
+        })
+        .await
     }
 
     async fn create(&self, region: &str, image: &NewImage) -> Result<String> {
@@ -93,6 +115,7 @@ impl Images for FakeCloud {
                 let code = match id.split_once('-') {
                     Some(("snap", _)) => "InvalidSnapshot.NotFound",
                     Some(("i", _)) => "InvalidInstanceID.NotFound",
+                    Some(("vol", _)) => "InvalidVolume.NotFound",
                     _ => "InvalidAMIID.NotFound",
                 };
                 return Err(call.error(Kind::NotFound, code, format!("there is no {id}")));
@@ -161,6 +184,7 @@ impl FakeCloud {
             tags: Tags::new(),
             block_devices: vec![root],
             copy: None,
+            instance: None,
             failure: None,
         };
         let at_once = Pace { until_image: 0, hide_new: 0, ..Pace::default() };
@@ -175,12 +199,18 @@ impl FakeCloud {
     }
 
     /// Puts a snapshot that no image uses into a Region; answers its id.
-    pub fn add_snapshot(&self, region: &str, tags: &Tags) -> String {
+    pub fn add_snapshot(&self, region: &str, description: &str, tags: &Tags) -> String {
         let mut world = self.world();
         let id = world.ec2_id("snap");
-        let snapshot = Snapshot { id: id.clone(), tags: tags.clone() };
+        let (description, started) = (description.to_owned(), Some(world.now()));
+        let snapshot = Snapshot { id: id.clone(), description, started, tags: tags.clone() };
         world.region(region).snapshots.insert(id.clone(), SnapshotRecord { snapshot, hidden: Looks(0) });
         id
+    }
+
+    /// Puts a launch template that names an image into a Region.
+    pub fn add_launch_template(&self, region: &str, id: &str, image: &str) {
+        self.world().region(region).launch_templates.insert(id.to_owned(), image.to_owned());
     }
 
     /// The next image that is created in or copied into this Region ends `failed` with this reason.
@@ -216,7 +246,8 @@ impl Region {
         let image = self.images.get_mut(id).map(|record| &mut record.image.tags);
         let snapshot = self.snapshots.get_mut(id).map(|record| &mut record.snapshot.tags);
         let machine = self.machines.get_mut(id).map(|record| &mut record.instance.tags);
-        image.or(snapshot).or(machine)
+        let volume = self.volumes.get_mut(id).map(|record| &mut record.tags);
+        image.or(snapshot).or(machine).or(volume)
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) struct VolumeRecord {
     pub(super) instance: String,
     /// Whether it ends with the instance.
     pub(super) goes_with_it: bool,
+    pub(super) created: Timestamp,
     pub(super) tags: Tags,
 }
 
@@ -48,6 +49,8 @@ impl MachineRecord {
             tags: launch.tags.clone(),
             instance_type: launch.instance_type.clone(),
             launched: None,
+            token: launch.token.clone(),
+            volumes: Vec::new(),
         };
         let mut record = Self {
             instance,
@@ -164,17 +167,21 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
         return Err(call.error(Kind::Capacity, "InsufficientInstanceCapacity", message));
     }
     let doom = world.doomed.pop_front();
-    let id = world.ec2_id("i");
+    let (id, now) = (world.ec2_id("i"), world.now());
+    let mut volumes = Vec::new();
     for device in &devices {
         let volume = VolumeRecord {
             instance: id.clone(),
             goes_with_it: device.delete_on_termination,
+            created: now,
             tags: request.tags.clone(),
         };
         let volume_id = world.ec2_id("vol");
+        volumes.push(volume_id.clone());
         world.region(call.region).volumes.insert(volume_id, volume);
     }
     let mut machine = MachineRecord::new(id, request, devices, world.pace, doom);
+    machine.instance.volumes = volumes;
     if let Some((console, launched)) = &world.boots {
         machine.console.clone_from(console);
         machine.instance.launched = Some(*launched);
@@ -286,7 +293,12 @@ impl Machines for FakeCloud {
             let region = world.region(region);
             let left = region.volumes.iter().filter(|(_, volume)| region.has_left(volume));
             let ours = left.filter(|(_, volume)| volume.tags.get(key).is_some_and(|found| found == value));
-            Ok(ours.map(|(id, volume)| Volume { id: id.clone(), tags: volume.tags.clone() }).collect())
+            let seen = |(id, volume): (&String, &VolumeRecord)| Volume {
+                id: id.clone(),
+                created: Some(volume.created),
+                tags: volume.tags.clone(),
+            };
+            Ok(ours.map(seen).collect())
         })
         .await
     }
@@ -318,7 +330,8 @@ impl FakeCloud {
     pub fn add_volume(&self, region: &str, tags: &Tags) -> String {
         let mut world = self.world();
         let id = world.ec2_id("vol");
-        let volume = VolumeRecord { instance: String::new(), goes_with_it: false, tags: tags.clone() };
+        let created = world.now();
+        let volume = VolumeRecord { instance: String::new(), goes_with_it: false, created, tags: tags.clone() };
         world.region(region).volumes.insert(id.clone(), volume);
         id
     }
@@ -331,6 +344,18 @@ impl FakeCloud {
     /// There is capacity for everything again.
     pub fn restore_capacity(&self) {
         self.world().no_capacity.clear();
+    }
+
+    /// Lets an instance's volumes outlive it, as a program on it or a person may; answers their ids.
+    pub fn keep_volumes(&self, region: &str, instance: &str) -> Vec<String> {
+        let mut world = self.world();
+        let volumes = world.region(region).volumes.iter_mut().filter(|(_, volume)| volume.instance == instance);
+        volumes
+            .map(|(id, volume)| {
+                volume.goes_with_it = false;
+                id.clone()
+            })
+            .collect()
     }
 
     /// Ends an instance from outside, at once, as EC2 does when hardware fails; nothing where it is not known.

@@ -83,6 +83,11 @@ impl FakeCloud {
         change(&mut self.world().pace);
     }
 
+    /// Takes the time of what is made from this clock.
+    pub fn tell_time(&self, clock: impl Fn() -> jiff::Timestamp + Send + 'static) {
+        self.world().clock = Some(Box::new(clock));
+    }
+
     /// Lets everything finish at once that does finish: nothing is hidden, pending, stopping or running a command any more.
     pub fn settle(&self) {
         self.world().settle();

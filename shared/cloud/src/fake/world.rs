@@ -14,6 +14,9 @@ use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
 use crate::{Command, ImageCopy, Launch, NewImage, Parameter, Schedule};
 
+/// 2026-01-01T00:00:00Z.
+const BEGINNING: i64 = 1_767_225_600;
+
 /// The whole account.
 #[derive(Default)]
 pub(super) struct World {
@@ -35,6 +38,8 @@ pub(super) struct World {
     /// What instances write to their consoles, and when they are launched.
     pub(super) boots: Option<(String, Timestamp)>,
     pub(super) requests: Requests,
+    /// What time it is; none: always the same.
+    pub(super) clock: Option<Box<dyn Fn() -> Timestamp + Send>>,
     counters: BTreeMap<&'static str, u64>,
 }
 
@@ -59,6 +64,8 @@ pub(super) struct Region {
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
     pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
+    /// The image that each launch template names.
+    pub(super) launch_templates: BTreeMap<String, String>,
     pub(super) commands: BTreeMap<String, CommandRecord>,
     pub(super) parameters: BTreeMap<String, Parameter>,
     /// What was put and is still being checked.
@@ -72,6 +79,11 @@ pub(super) struct Region {
 impl World {
     pub(super) fn region(&mut self, name: &str) -> &mut Region {
         self.regions.entry(name.to_owned()).or_default()
+    }
+
+    /// Now, by the clock that a test has set, else 2026-01-01T00:00:00Z.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.as_ref().map_or_else(|| Timestamp::from_second(BEGINNING).unwrap_or_default(), |clock| clock())
     }
 
     /// The next number of a kind of id, from 1: ids are the same in every run that makes the same things.

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::kept_now;
-use crate::undo::{Kept, Patience, Undone, tag_expiry, undo_build};
+use crate::undo::{Kept, Patience, Undone, mark_kept, undo_build};
 use crate::{Context, Result};
 
 /// After this time no function runs any more that ran when its build was closed: their time-out (`infra/template.yaml`),
@@ -30,7 +30,7 @@ const GIVE_UP: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What a build owes the moment that it is closed.
 pub(super) fn owed(keep: &Keep, undone: &Undone) -> Aftermath {
-    let is_untagged = matches!(keep, Keep::Instance { .. } | Keep::Images { .. });
+    let is_untagged = *keep != Keep::Nothing;
     Aftermath { is_untold: true, is_untagged, left: undone.left.clone(), looks: 0 }
 }
 
@@ -46,26 +46,27 @@ pub(super) async fn settle(
     mut after: Aftermath,
     is_putting: bool,
 ) -> Result<()> {
-    tag(context, record, kept, &mut after).await;
     tell(context, record, image, &mut after).await;
+    // Last: a Region that never answers must not keep the end from being told.
+    tag(context, record, kept, &mut after).await;
     let at = (is_putting || !after.is_over()).then(|| context.clock.now() + LATE);
     Ok(context.store.look_again(record, &after, at).await?)
 }
 
-/// Looks at a closed build again. Safe to repeat.
+/// Looks at a closed build again, and answers how much it still leaves behind. Safe to repeat.
 ///
 /// # Errors
 /// The table's.
-pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<()> {
+pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<usize> {
     let (kept, _) = kept_now(context, record).await?;
     let mut after = record.after.clone();
     // A Region that never answers must not keep the others from being looked at.
     let undone = undo_build(context, record, &kept, Patience::None).await?;
     after.left = undone.left;
-    tag(context, record, &kept, &mut after).await;
     if let Some(image) = context.store.image(&record.image).await? {
         tell(context, record, &image, &mut after).await;
     }
+    tag(context, record, &kept, &mut after).await;
     let now = context.clock.now();
     let pause = PAUSES[usize::try_from(after.looks).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
     after.looks += 1;
@@ -73,7 +74,8 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     // A function may still put a parameter, whoever looks so early.
     let is_early = undone.is_putting && now < ended + LATE;
     if is_early {
-        return Ok(context.store.look_again(record, &after, Some(ended + LATE)).await?);
+        context.store.look_again(record, &after, Some(ended + LATE)).await?;
+        return Ok(after.left.len());
     }
     let is_over = after.is_over();
     let is_given_up = !is_over && now >= ended + GIVE_UP;
@@ -84,15 +86,16 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
             tracing::error!(build = record.build, what, region, reason, "this is left behind for good");
         }
     }
-    Ok(context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?)
+    context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?;
+    Ok(after.left.len())
 }
 
-/// Marks what is kept for a while.
+/// Marks what is kept.
 async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut Aftermath) {
     let Some(ending) = record.ending.as_ref().filter(|_| after.is_untagged) else { return };
-    match tag_expiry(context, record, &ending.keep, kept).await {
+    match mark_kept(context, record, &ending.keep, kept).await {
         Ok(()) => after.is_untagged = false,
-        Err(error) => tracing::warn!(%error, build = record.build, "what is kept does not say until when"),
+        Err(error) => tracing::warn!(%error, build = record.build, "what is kept does not say what it is"),
     }
 }
 

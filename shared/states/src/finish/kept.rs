@@ -25,7 +25,8 @@ pub(super) async fn kept(
     ending: &Ending,
     image: &ImageRecord,
 ) -> Result<Kept> {
-    let mut kept = Kept::default();
+    let for_a_while = matches!(ending.keep, Keep::Instance { .. } | Keep::Images { .. });
+    let mut kept = Kept { for_a_while, ..Kept::default() };
     match &ending.keep {
         Keep::Nothing => {}
         Keep::Published => {

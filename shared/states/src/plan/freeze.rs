@@ -51,13 +51,14 @@ fn outliving_devices(resolved: &Resolved) -> Vec<String> {
     names.filter(|name| mapped.iter().all(|mapping| mapping.device_name != *name)).collect()
 }
 
-/// The home Region first, listed or not, then the others in the order of the configuration.
+/// The home Region first, listed or not, then the others in the order of the configuration. What a start has overridden is for
+/// nobody but whoever started it: it stays at home.
 fn regions(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
     let listed = resolved.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
     let home = listed.iter().find(|to| to.region == resolved.home_region).cloned();
     let home = home.unwrap_or_else(|| Distribution { region: resolved.home_region.clone(), ..Distribution::default() });
     std::iter::once(&home)
-        .chain(listed.iter().filter(|to| to.region != resolved.home_region))
+        .chain(listed.iter().filter(|to| to.region != resolved.home_region && !resolved.overridden))
         .map(|to| region(resolved, to, image, now))
         .collect()
 }
@@ -66,9 +67,14 @@ fn region(resolved: &Resolved, to: &Distribution, image: &ImageRef, now: Timesta
     let ami = &to.ami_distribution_configuration;
     let mut tags = resolved.recipe.tags.clone();
     tags.extend(ami.ami_tags.clone());
+    let name = match &ami.name {
+        _ if resolved.overridden => AmiName::overridden(image),
+        None => AmiName::default_for(image),
+        Some(name) => name.render(image, now),
+    };
     PlannedRegion {
         region: to.region.clone(),
-        name: ami.name.as_ref().map_or_else(|| AmiName::default_for(image), |name| name.render(image, now)),
+        name,
         description: ami.description.clone().or_else(|| resolved.recipe.description.clone()).unwrap_or_default(),
         tags,
         kms_key_id: ami.kms_key_id.clone(),

@@ -116,6 +116,8 @@ impl Stack {
         let clock = FakeClock(Arc::new(Mutex::new("2026-11-24T03:00:00Z".parse().unwrap())));
         let delivered = Cell::new(0);
         let (cloud, table) = (FakeCloud::new(), MemoryTable::new());
+        let time = clock.clone();
+        cloud.tell_time(move || time.now());
         let stack = Self { cloud, table, clock, delivered, subnets: Vec::new(), agents };
         let source = stack.cloud.add_image(HOME, AMAZON, "debian-12");
         stack.point_source_to(&source).await;

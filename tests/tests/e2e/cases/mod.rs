@@ -14,6 +14,7 @@ mod rules;
 mod sources;
 mod starts;
 mod stops;
+mod strangers;
 
 use goldsmith_store::FailureCause;
 
@@ -37,6 +38,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         kills::CASES,
         starts::CASES,
         stops::CASES,
+        strangers::CASES,
         lifecycle::CASES,
         organisation::CASES,
         doctor::CASES,

@@ -15,7 +15,7 @@ const OWN: &str = "000000000000";
 const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
 pub(super) const CASES: &[(&str, Case)] = &[
-    ("volumes_of_a_source_that_keeps_its_own_go_with_their_instances_or_are_swept", keeping_source),
+    ("volumes_of_a_source_that_keeps_its_own_go_with_their_instances_and_others_stay", keeping_source),
     ("what_is_new_and_unknown_for_a_while_is_asked_for_again", unknown_for_a_while),
     ("an_image_is_encrypted_with_the_accounts_own_keys", own_keys),
     ("a_key_of_another_account_is_refused_until_the_stack_names_it", foreign_key),
@@ -70,8 +70,11 @@ fn keeping_source(stack: &Stack) {
     assert_eq!(stack.left_of(built.build()).counts(), (0, 2, 2));
     leave_volume(stack, built.build());
     assert_eq!(stack.left_of(built.build()).counts(), (1, 2, 2));
+    // No build has launched with it: it stays, and says since when it is known.
     stack.invoke("reap", &json!({"sweep": true}));
-    assert_eq!(stack.left_of(built.build()).counts(), (0, 2, 2));
+    let left = stack.left_of(built.build());
+    assert_eq!(left.counts(), (1, 2, 2));
+    assert!(left.volumes[0].tags.contains_key("goldsmith:leftover-since"), "{left:?}");
 }
 
 /// Runs an instance whose volume outlives it and carries a build's tags.

@@ -1,7 +1,7 @@
 //! EC2's rules for AMIs and snapshots.
 
 use super::*;
-use crate::{ImageState, LaunchPermission};
+use crate::{ImageState, LaunchPermission, PUBLISHED, TAG_STATUS};
 
 /// A fake with an available image of ours.
 async fn built() -> (FakeCloud, Cloud, String) {
@@ -111,7 +111,7 @@ async fn deregistering_takes_the_snapshots_along_and_stands_being_repeated() {
 #[tokio::test]
 async fn a_snapshot_without_an_image_can_be_found_and_deleted() {
     let (fake, cloud, _) = fake();
-    let id = fake.add_snapshot(HOME, &tags());
+    let id = fake.add_snapshot(HOME, "", &tags());
     assert_eq!(cloud.images.snapshots_tagged(HOME, "goldsmith:build", "web-1").await.unwrap().len(), 1);
     cloud.images.delete_snapshot(HOME, &id).await.unwrap();
     assert!(fake.inventory().is_empty());
@@ -167,6 +167,21 @@ async fn the_newest_is_the_youngest_available_one_of_the_owner_that_matches() {
     assert_eq!(kind(cloud.images.newest(HOME, &["*".to_owned()], "al2023-*").await), Kind::Invalid);
     fake.edit_image(HOME, &younger, |image| image.state = ImageState::Failed);
     assert_eq!(newest("amazon", "al2023-*").await, Some("ami-00000000000000001".to_owned()));
+}
+
+#[tokio::test]
+async fn the_newest_is_none_whose_status_is_another_than_published() {
+    let (fake, cloud, _) = fake();
+    let [plain, published, building] = ["web 1", "web 2", "web 3"].map(|name| fake.add_image(HOME, "self", name));
+    let set = |id: &str, status: &str| {
+        fake.edit_image(HOME, id, |image| drop(image.tags.insert(TAG_STATUS.to_owned(), status.to_owned())));
+    };
+    set(&published, PUBLISHED);
+    set(&building, "building");
+    let newest = async || cloud.images.newest(HOME, &["self".to_owned()], "web *").await.unwrap().unwrap().id;
+    assert_eq!(newest().await, published);
+    set(&published, "overridden");
+    assert_eq!(newest().await, plain, "what has no status is somebody's own");
 }
 
 #[tokio::test]

@@ -1,0 +1,71 @@
+//! What the tables know of the builds that tags name.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use goldsmith_store::{BuildStatus, EffectKind, Proof, Store};
+
+/// What the tables know of a build.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    /// Whether the living stack looks after what it has made.
+    pub(super) is_looked_after: bool,
+    /// Whether it goes on, and may be making anything.
+    pub(super) is_open: bool,
+    /// What it has made.
+    pub(super) proof: Proof,
+    /// Parameters that it has put: Region, name and the AMI that they name.
+    pub(super) parameters: Vec<(String, String, String)>,
+}
+
+/// The tables of a stack, and what was read of them.
+pub(super) struct Records {
+    stores: Vec<Store>,
+    is_living: bool,
+    read: BTreeMap<String, Option<Known>>,
+}
+
+impl Records {
+    /// The table of a stack that lives.
+    pub(super) fn of_living(store: Store) -> Self {
+        Self { stores: vec![store], is_living: true, read: BTreeMap::new() }
+    }
+
+    /// The tables that a stack has left.
+    pub(super) fn of_gone(stores: Vec<Store>) -> Self {
+        Self { stores, is_living: false, read: BTreeMap::new() }
+    }
+
+    /// What they know of a build; each is read once.
+    pub(super) async fn known(&mut self, build: &str) -> Result<Option<Known>> {
+        if let Some(known) = self.read.get(build) {
+            return Ok(known.clone());
+        }
+        let known = self.read(build).await?;
+        self.read.insert(build.to_owned(), known.clone());
+        Ok(known)
+    }
+
+    async fn read(&self, build: &str) -> Result<Option<Known>> {
+        for store in &self.stores {
+            let Some(record) = store.build(build).await? else { continue };
+            let effects = store.all_effects(build).await?;
+            let proof = Proof::of(&record, &effects, store.image(&record.image).await?.as_ref());
+            let put = effects.into_iter().filter(|effect| effect.kind == EffectKind::Parameter);
+            let parameters = put.filter_map(|effect| Some((effect.region, effect.name, effect.candidate?))).collect();
+            let is_open = record.status != BuildStatus::Closed;
+            return Ok(Some(Known { is_looked_after: self.is_living, is_open, proof, parameters }));
+        }
+        Ok(None)
+    }
+
+    /// When each stranger was found, by Region and id.
+    pub(super) async fn since(&self) -> Result<BTreeMap<(String, String), String>> {
+        let mut since = BTreeMap::new();
+        for store in &self.stores {
+            let found = store.leftovers().await?.into_iter();
+            since.extend(found.map(|one| ((one.region, one.id), one.since)));
+        }
+        Ok(since)
+    }
+}

@@ -1,0 +1,67 @@
+//! What reap tells CloudWatch.
+
+use serde_json::{Value, json};
+
+use super::LEFT_BEHIND;
+use crate::Context;
+
+/// The line of the log from which CloudWatch reads the metric `LeftBehind`, by the answer of [`handle`](super::handle);
+/// `None` where nothing is left. It has the embedded metric format, so that the function needs neither a call nor the
+/// right to put metrics. The template's alarm of the same name looks at the metric.
+#[must_use]
+pub fn metric(context: &Context, answer: &Value) -> Option<Value> {
+    let left = answer[LEFT_BEHIND].as_u64().filter(|left| *left > 0)?;
+    Some(json!({
+        "_aws": {
+            "Timestamp": context.clock.now().as_millisecond(),
+            "CloudWatchMetrics": [{
+                "Namespace": "Goldsmith",
+                "Dimensions": [["Stack"]],
+                "Metrics": [{"Name": "LeftBehind", "Unit": "Count"}],
+            }],
+        },
+        "Stack": context.config.stack,
+        "LeftBehind": left,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_cloud::{ExecutionStatus, Kind};
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::State;
+    use crate::reap::handle;
+    use crate::testing::{BUILD, Stack, Task, reach};
+
+    async fn told(stack: &Stack, later: SignedDuration) -> Option<Value> {
+        stack.clock.advance(later);
+        let context = stack.context();
+        let answer = handle(&context, json!({})).await.unwrap();
+        metric(&context, &answer)
+    }
+
+    #[tokio::test]
+    async fn what_aws_refuses_to_remove_is_told_until_it_is_gone() {
+        let stack = reach(&Task::new(State::Build)).await;
+        stack.start_execution().await;
+        stack.cloud.fail_always("TerminateInstances", HOME, Fault::Refuse(Kind::Denied));
+        let arn = stack.context().config.execution_arn(BUILD);
+        stack.cloud.edit_execution(&arn, |execution| execution.status = ExecutionStatus::Aborted);
+        told(&stack, SignedDuration::from_mins(5)).await;
+        for _ in 0..2 {
+            let line = told(&stack, SignedDuration::from_hours(24)).await.unwrap();
+            // What a directive of the format names is a member of the line: a text for a dimension, a number for a metric.
+            let directive = &line["_aws"]["CloudWatchMetrics"][0];
+            let dimension = directive["Dimensions"][0][0].as_str().unwrap();
+            let name = directive["Metrics"][0]["Name"].as_str().unwrap();
+            assert_eq!((&line[dimension], &line[name]), (&json!(stack.context().config.stack), &json!(1)));
+            assert_eq!(line["_aws"]["Timestamp"], stack.context().clock.now().as_millisecond());
+        }
+        stack.cloud.heal();
+        assert_eq!(told(&stack, SignedDuration::from_hours(24)).await, None);
+        assert!(stack.inventory().is_empty());
+    }
+}

@@ -1,0 +1,143 @@
+//! What carries this stack's tags though nothing ties it to a build: a copy that somebody has made with all tags, an instance
+//! "like this one". It is marked and told of, and never removed here: it may be what somebody's servers run on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use goldsmith_cloud::Tags;
+use goldsmith_store::{Leftover, stamp};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::tagged::Tagged;
+use crate::{Context, Result, TAG_BUILD, TAG_IMAGE, TAG_LEFTOVER};
+
+/// Pauses between two times that it is told of; the last of them stays. It costs money for as long as it is there.
+const PAUSES: [SignedDuration; 2] = [SignedDuration::from_hours(24), SignedDuration::from_hours(7 * 24)];
+/// How many are told of in one run, which has two minutes.
+const AT_ONCE: usize = 50;
+
+/// Region and id.
+type Place = (String, String);
+
+/// The strangers of one sweep.
+pub(super) struct Strangers {
+    /// Those that were found before.
+    known: BTreeMap<Place, Leftover>,
+    /// Regions that could be looked at.
+    looked: BTreeSet<String>,
+    /// All that is there.
+    there: BTreeSet<Place>,
+    /// Snapshots of images that were found before, which go with them.
+    covered: BTreeSet<Place>,
+    found: Vec<(String, Tagged)>,
+}
+
+impl Strangers {
+    /// Reads those that were found before.
+    pub(super) async fn read(context: &Context) -> Result<Self> {
+        let known = context.store.leftovers().await?.into_iter();
+        let known = known.map(|one| ((one.region.clone(), one.id.clone()), one)).collect();
+        let (looked, there, covered) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Ok(Self { known, looked, there, covered, found: Vec::new() })
+    }
+
+    /// Notes what there is in a Region.
+    pub(super) fn see(&mut self, region: &str, found: &[Tagged]) {
+        self.looked.insert(region.to_owned());
+        self.there.extend(found.iter().map(|one| (region.to_owned(), one.id().to_owned())));
+        let known = found.iter().filter(|one| self.knows(region, one.id()));
+        let covered: Vec<Place> = known.flat_map(|one| with_region(region, one)).collect();
+        self.covered.extend(covered);
+    }
+
+    /// Whether it was judged before.
+    pub(super) fn knows(&self, region: &str, id: &str) -> bool {
+        let place = (region.to_owned(), id.to_owned());
+        self.known.contains_key(&place) || self.covered.contains(&place)
+    }
+
+    /// Takes in what nothing ties to a build.
+    pub(super) fn add(&mut self, found: Vec<(String, Tagged)>) {
+        self.found.extend(found);
+    }
+
+    /// Marks and tells of what is due, and forgets what is gone.
+    pub(super) async fn tell(self, context: &Context) -> Result<()> {
+        for (region, id) in
+            self.known.keys().filter(|place| self.looked.contains(&place.0) && !self.there.contains(*place))
+        {
+            context.store.forget_leftover(region, id).await?;
+        }
+        let now = context.clock.now();
+        // An image stands for its snapshots.
+        let of_images: BTreeSet<Place> = self.found.iter().flat_map(|(region, one)| with_region(region, one)).collect();
+        let due = self.found.iter().filter_map(|(region, one)| {
+            let place = (region.clone(), one.id().to_owned());
+            let leftover = self.known.get(&place).cloned().unwrap_or_else(|| new(region, one, now));
+            (!of_images.contains(&place) && is_due(&leftover, now)).then_some((one, leftover))
+        });
+        for (one, leftover) in due.take(AT_ONCE) {
+            context.store.note_leftover(&leftover).await?;
+            self.mark(context, one, &leftover).await;
+            match tell(context, &leftover).await {
+                Ok(()) => context.store.note_told(&leftover, now).await?,
+                Err(error) => tracing::warn!(%error, id = leftover.id, "a leftover is not told of yet"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Only for people: a refusal changes nothing else. A copied image has tags where its snapshots have none, and what has
+    /// none is not for the stack's roles to tag.
+    async fn mark(&self, context: &Context, one: &Tagged, leftover: &Leftover) {
+        if one.tags().contains_key(TAG_LEFTOVER) && leftover.told.is_some() {
+            return;
+        }
+        let tagged = one.snapshots().iter().filter(|id| self.there.contains(&(leftover.region.clone(), (*id).clone())));
+        let ids: Vec<String> = std::iter::once(&leftover.id).chain(tagged).cloned().collect();
+        let tags = Tags::from([(TAG_LEFTOVER.to_owned(), leftover.since.clone())]);
+        if let Err(error) = context.cloud.images.tag(&leftover.region, &ids, &tags).await {
+            tracing::warn!(%error, id = leftover.id, "a leftover cannot be marked");
+        }
+    }
+}
+
+fn with_region(region: &str, one: &Tagged) -> Vec<Place> {
+    one.snapshots().iter().map(|id| (region.to_owned(), id.clone())).collect()
+}
+
+fn new(region: &str, one: &Tagged, now: Timestamp) -> Leftover {
+    Leftover {
+        kind: one.kind(),
+        id: one.id().to_owned(),
+        region: region.to_owned(),
+        build: one.tags().get(TAG_BUILD).cloned(),
+        image: one.tags().get(TAG_IMAGE).cloned(),
+        since: stamp(now),
+        told: None,
+        times: 0,
+    }
+}
+
+fn is_due(leftover: &Leftover, now: Timestamp) -> bool {
+    let told = leftover.told.as_ref().and_then(|told| told.parse::<Timestamp>().ok());
+    let pause = PAUSES[usize::try_from(leftover.times.saturating_sub(1)).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
+    told.is_none_or(|told| now >= told + pause)
+}
+
+async fn tell(context: &Context, leftover: &Leftover) -> Result<()> {
+    let Leftover { kind, id, region, build, image, since, .. } = leftover;
+    let message = format!(
+        "the {kind} {id} in {region} carries the tags of the stack {}, but nothing shows that a build has made it: it stays          until somebody removes it, by `goldsmith clean` or otherwise, or takes the tags off",
+        context.config.stack
+    );
+    tracing::warn!(%kind, id, region, build, "something of somebody else's carries the stack's tags");
+    let detail = json!({
+        "kind": kind, "id": id, "region": region, "build": build, "image": image, "since": since, "message": message,
+    });
+    let resources: Vec<String> = std::iter::once(id.clone()).chain(image.clone()).collect();
+    Ok(context.cloud.events.emit("Goldsmith Leftover Found", &resources, &detail.to_string()).await?)
+}
+
+#[cfg(test)]
+mod tests;

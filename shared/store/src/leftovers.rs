@@ -1,0 +1,129 @@
+//! What carries the stack's tags, though nothing ties it to a build: it is told of and shown, and never removed unasked.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::store::{encode, readable};
+use crate::{Result, Store, Write, keys, stamp};
+
+/// Before this time nobody removes it, asked or not: whoever has made it has a day to notice that it was told of.
+const UNTOUCHED: SignedDuration = SignedDuration::from_hours(24);
+
+/// What kind of resource it is, in the order in which they are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LeftoverKind {
+    /// An EC2 instance.
+    Instance,
+    /// An EBS volume that no instance has.
+    Volume,
+    /// An AMI.
+    Image,
+    /// An EBS snapshot.
+    Snapshot,
+}
+
+impl fmt::Display for LeftoverKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Instance => "instance",
+            Self::Volume => "volume",
+            Self::Image => "image",
+            Self::Snapshot => "snapshot",
+        })
+    }
+}
+
+/// `LEFTOVERS / region#id`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leftover {
+    /// What it is.
+    pub kind: LeftoverKind,
+    /// Its id.
+    pub id: String,
+    /// Where it is.
+    pub region: String,
+    /// The build that its tags name, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// The image that its tags name, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// When it was found (RFC 3339).
+    pub since: String,
+    /// When it was told of the last time; none: it was not yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
+    /// How often it was told of.
+    #[serde(default)]
+    pub times: u32,
+}
+
+/// Whether what was found then may be removed now, if a person says so. What is no time is none that has passed.
+#[must_use]
+pub fn may_go(since: &str, now: Timestamp) -> bool {
+    since.parse::<Timestamp>().is_ok_and(|since| now >= since + UNTOUCHED)
+}
+
+impl Store {
+    /// All of them, by Region; without those that cannot be read.
+    pub async fn leftovers(&self) -> Result<Vec<Leftover>> {
+        Ok(readable(self.table().query(keys::LEFTOVERS, "").await?))
+    }
+
+    /// Notes one. Safe to repeat.
+    pub async fn note_leftover(&self, leftover: &Leftover) -> Result<()> {
+        let item = encode(keys::leftover(&leftover.region, &leftover.id), leftover)?;
+        self.write(vec![Write::Put { item, checks: vec![] }]).await
+    }
+
+    /// Notes that one was told of. Safe to repeat.
+    pub async fn note_told(&self, leftover: &Leftover, now: Timestamp) -> Result<()> {
+        let told = Leftover { told: Some(stamp(now)), times: leftover.times + 1, ..leftover.clone() };
+        self.note_leftover(&told).await
+    }
+
+    /// Forgets one that is gone. Safe to repeat.
+    pub async fn forget_leftover(&self, region: &str, id: &str) -> Result<()> {
+        self.write(vec![Write::Delete { key: keys::leftover(region, id), checks: vec![] }]).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::SignedDuration;
+
+    use crate::{Leftover, LeftoverKind, MemoryTable, Store, may_go, stamp};
+
+    #[tokio::test]
+    async fn one_is_kept_until_it_is_forgotten_and_is_a_day_old_before_it_may_go() {
+        let store = Store::new(Arc::new(MemoryTable::new()));
+        let now: jiff::Timestamp = "2026-11-24T03:00:00Z".parse().unwrap();
+        let found = Leftover {
+            kind: LeftoverKind::Image,
+            id: "ami-1".to_owned(),
+            region: "us-east-1".to_owned(),
+            build: None,
+            image: None,
+            since: stamp(now),
+            told: None,
+            times: 0,
+        };
+        store.note_leftover(&found).await.unwrap();
+        store.note_told(&found, now).await.unwrap();
+        let told = store.leftovers().await.unwrap();
+        assert_eq!(told, [Leftover { told: Some(stamp(now)), times: 1, ..found.clone() }]);
+        assert!(!may_go(&found.since, now + SignedDuration::from_hours(23)));
+        assert!(may_go(&found.since, now + SignedDuration::from_hours(24)));
+        assert!(!may_go("once", now));
+        for _ in 0..2 {
+            store.forget_leftover("us-east-1", "ami-1").await.unwrap();
+        }
+        assert_eq!(store.leftovers().await.unwrap(), []);
+    }
+}

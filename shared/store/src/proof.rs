@@ -1,0 +1,217 @@
+//! What ties a resource to the build that its tags name: the journal, the client token of the call that made it, or what EC2
+//! itself says of that call. Tags are no proof: whoever copies a resource may copy them, and whoever may tag can write them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{BuildRecord, Effect, EffectKind, ImageRecord};
+
+/// How far EC2's clock and ours may be apart, and for how long after a build's end a function of it may still make something.
+const SLACK: SignedDuration = SignedDuration::from_mins(10);
+
+/// What EC2 says of the call that made an image.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// The image's name, which no other image of the account has in its Region.
+    pub name: &'a str,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// The instance that it was made of.
+    pub instance: Option<&'a str>,
+    /// The image that it is a copy of.
+    pub image: Option<&'a str>,
+}
+
+/// What a build has made, as far as it is known. Every pair is a Region and what is there.
+#[derive(Debug, Clone, Default)]
+pub struct Proof {
+    began: Option<Timestamp>,
+    /// None: the build goes on.
+    ended: Option<Timestamp>,
+    home: String,
+    instances: BTreeSet<(String, String)>,
+    tokens: BTreeSet<(String, String)>,
+    volumes: BTreeSet<(String, String)>,
+    images: BTreeSet<(String, String)>,
+    snapshots: BTreeSet<(String, String)>,
+    /// Names of images whose making has no answer yet.
+    names: BTreeMap<String, String>,
+}
+
+impl Proof {
+    /// What the records of a build prove.
+    #[must_use]
+    pub fn of(record: &BuildRecord, effects: &[Effect], image: Option<&ImageRecord>) -> Self {
+        let time = |text: &String| text.parse::<Timestamp>().ok();
+        let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref());
+        let mut proof = Self {
+            began: time(&record.created_at),
+            ended: decided.or(image.and_then(|image| image.ended_at.as_ref())).and_then(time),
+            home: record.plan.home_region.clone(),
+            ..Self::default()
+        };
+        for effect in effects.iter().filter(|effect| effect.id.is_some() || effect.may_exist()) {
+            let at = |text: &String| (effect.region.clone(), text.clone());
+            match effect.kind {
+                EffectKind::Instance => {
+                    proof.instances.extend(effect.id.as_ref().map(at));
+                    proof.tokens.insert(at(&effect.name));
+                    proof.volumes.extend(effect.volumes.iter().map(at));
+                }
+                EffectKind::Image => match (&effect.id, record.plan.region(&effect.region)) {
+                    (Some(id), _) => drop(proof.images.insert(at(id))),
+                    (None, Some(planned)) => drop(proof.names.insert(effect.region.clone(), planned.name.clone())),
+                    (None, None) => {}
+                },
+                EffectKind::Command | EffectKind::Parameter => {}
+            }
+        }
+        if let Some(image) = image {
+            proof.images.extend(image.amis.clone());
+            let of_region = |(region, ids): (&String, &Vec<String>)| {
+                ids.iter().map(|id| (region.clone(), id.clone())).collect::<Vec<_>>()
+            };
+            proof.snapshots.extend(image.snapshots.iter().flat_map(of_region));
+        }
+        proof
+    }
+
+    /// Whether an instance is the build's: the journal has its id, or the token that it was launched with.
+    #[must_use]
+    pub fn has_instance(&self, region: &str, id: &str, token: &str) -> bool {
+        self.instances.contains(&pair(region, id)) || self.tokens.contains(&pair(region, token))
+    }
+
+    /// Whether a volume is the build's: an instance of it was launched with it.
+    #[must_use]
+    pub fn has_volume(&self, region: &str, id: &str) -> bool {
+        self.volumes.contains(&pair(region, id))
+    }
+
+    /// Whether an image is the build's: the journal has its id, or has none for the image of this name which a call of the
+    /// build's has made while it ran.
+    #[must_use]
+    pub fn has_image(&self, region: &str, id: &str, origin: Origin<'_>) -> bool {
+        let is_asked_for = || {
+            let is_source = match (region == self.home, origin.instance, origin.image) {
+                (true, instance, None) => instance.is_none_or(|id| self.instances.contains(&pair(&self.home, id))),
+                (false, None, image) => image.is_none_or(|id| self.images.contains(&pair(&self.home, id))),
+                _ => false,
+            };
+            self.names.get(region).is_some_and(|name| name == origin.name) && self.lived(origin.created) && is_source
+        };
+        self.images.contains(&pair(region, id)) || is_asked_for()
+    }
+
+    /// Whether a snapshot is the build's: it is known as an image's, or was made while the build ran by a call about what the
+    /// build has. EC2 writes both into the description, as "Created by CreateImage(i-1) for ami-1" and "Copied for
+    /// DestinationAmi ami-2 from SourceAmi ami-1 for …"; what a person makes has another.
+    #[must_use]
+    pub fn has_snapshot(&self, region: &str, id: &str, description: &str, started: Option<Timestamp>) -> bool {
+        let is_image_of = |rest: &str| {
+            let (instance, image) = rest.split_once(") for ").unwrap_or_default();
+            let is_known = self.images.contains(&pair(region, image.split(' ').next().unwrap_or_default()));
+            is_known || (region == self.home && self.instances.contains(&pair(region, instance)))
+        };
+        let is_copy_of = |rest: &str| {
+            let (copy, original) = rest.split_once(" from SourceAmi ").unwrap_or_default();
+            let original = original.split(' ').next().unwrap_or_default();
+            let is_asked_for = self.names.contains_key(region) && self.images.contains(&pair(&self.home, original));
+            self.images.contains(&pair(region, copy)) || is_asked_for
+        };
+        let is_made = || {
+            description.strip_prefix("Created by CreateImage(").is_some_and(is_image_of)
+                || description.strip_prefix("Copied for DestinationAmi ").is_some_and(is_copy_of)
+        };
+        self.snapshots.contains(&pair(region, id)) || (self.lived(started) && is_made())
+    }
+
+    /// Whether the build ran then.
+    fn lived(&self, at: Option<Timestamp>) -> bool {
+        let (Some(began), Some(at)) = (self.began, at) else { return false };
+        at + SLACK >= began && self.ended.is_none_or(|ended| at <= ended + SLACK)
+    }
+}
+
+fn pair(region: &str, what: &str) -> (String, String) {
+    (region.to_owned(), what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Origin, Proof, Timestamp, pair};
+
+    const HOME: &str = "eu-west-1";
+    const AWAY: &str = "us-east-1";
+
+    fn time(text: &str) -> Option<Timestamp> {
+        Some(text.parse().unwrap())
+    }
+
+    /// A build of 3 to 4 o'clock that has an instance and an image at home, and has asked for a copy.
+    fn proof() -> Proof {
+        Proof {
+            began: time("2026-11-24T03:00:00Z"),
+            ended: time("2026-11-24T04:00:00Z"),
+            home: HOME.to_owned(),
+            instances: [pair(HOME, "i-1")].into(),
+            tokens: [pair(HOME, "token")].into(),
+            images: [pair(HOME, "ami-1")].into(),
+            names: [(AWAY.to_owned(), "web 1".to_owned())].into(),
+            ..Proof::default()
+        }
+    }
+
+    #[test]
+    fn an_instance_is_tied_by_its_id_or_its_token_and_by_nothing_else() {
+        let proof = proof();
+        assert!(proof.has_instance(HOME, "i-1", ""));
+        assert!(proof.has_instance(HOME, "i-2", "token"));
+        assert!(!proof.has_instance(AWAY, "i-2", "token"), "a token is its Region's");
+        assert!(!proof.has_instance(HOME, "i-2", ""));
+        assert!(!proof.has_volume(HOME, "vol-1"));
+    }
+
+    #[test]
+    fn an_image_without_an_answer_is_tied_by_name_time_and_source_together() {
+        let proof = proof();
+        let made =
+            Origin { name: "web 1", created: time("2026-11-24T03:30:00Z"), instance: None, image: Some("ami-1") };
+        assert!(proof.has_image(AWAY, "ami-9", made));
+        assert!(proof.has_image(HOME, "ami-1", Origin::default()), "the journal has it");
+        let others = [
+            Origin { name: "web 2", ..made },
+            Origin { created: time("2026-11-24T05:00:00Z"), ..made },
+            Origin { created: None, ..made },
+            Origin { image: Some("ami-7"), ..made },
+            Origin { instance: Some("i-1"), image: None, ..made },
+        ];
+        for other in others {
+            assert!(!proof.has_image(AWAY, "ami-9", other), "{other:?}");
+        }
+        assert!(
+            !proof.has_image(HOME, "ami-9", Origin { image: None, instance: Some("i-1"), ..made }),
+            "none is asked for"
+        );
+    }
+
+    #[test]
+    fn a_snapshot_is_tied_by_what_ec2_has_written_while_the_build_ran() {
+        let proof = proof();
+        let while_it_ran = time("2026-11-24T03:30:00Z");
+        let has = |region, text| proof.has_snapshot(region, "snap-1", text, while_it_ran);
+        assert!(has(HOME, "Created by CreateImage(i-1) for ami-1"));
+        assert!(has(HOME, "Created by CreateImage(i-1) for ami-7"), "an image that never came to be");
+        assert!(has(
+            AWAY,
+            "Copied for DestinationAmi ami-9 from SourceAmi ami-1 for SourceSnapshot snap-2. Task created on 1."
+        ));
+        assert!(!has(AWAY, "Copied for DestinationAmi ami-9 from SourceAmi ami-7 for SourceSnapshot snap-2."));
+        assert!(!has(HOME, "Copied for DestinationAmi ami-9 from SourceAmi ami-1 for SourceSnapshot snap-2."));
+        assert!(!has(HOME, "[Copied snap-2 from eu-west-1] Created by CreateImage(i-1) for ami-1"));
+        assert!(!has(HOME, "nightly of i-1 for ami-1") && !has(HOME, ""));
+        let later = time("2026-11-25T03:30:00Z");
+        assert!(!proof.has_snapshot(HOME, "snap-1", "Created by CreateImage(i-1) for ami-1", later));
+    }
+}
