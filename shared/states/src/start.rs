@@ -40,6 +40,7 @@ pub async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> Result<
     match context.store.running_build(pipeline).await? {
         Some(build) if build == record.execution_name() => Ok(Start::Running),
         Some(_) => Ok(Start::Kept),
+        None if record.rests(context.clock.now()) => Ok(Start::Kept),
         None => start_kept(context, record).await,
     }
 }
@@ -85,7 +86,7 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
         if !wants_another(&taken) || context.store.build(&name).await?.is_some() {
             return close(context, &record, &name).await;
         }
-        record = context.store.next_attempt(&record).await?;
+        record = context.store.next_attempt(&record, context.clock.now()).await?;
         if record.status == CauseStatus::Served {
             return Ok(Start::Served);
         }
@@ -126,11 +127,16 @@ fn is_passing(error: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_cloud::{ExecutionStatus, Kind};
+    use goldsmith_model::Cause;
+    use jiff::SignedDuration;
     use proptest::collection::vec;
     use proptest::prelude::{Just, ProptestConfig, Strategy};
     use proptest::{prop_oneof, proptest};
 
-    use crate::testing::{Step, World};
+    use crate::testing::{Stack, Step, Task, World};
+    use crate::{State, reap};
 
     /// How many random histories are run. `GOLDSMITH_CASES` asks for more.
     fn cases() -> u32 {
@@ -154,6 +160,30 @@ mod tests {
             2 => Just(Step::Tick),
             1 => prop_oneof![Just(1i64), Just(91)].prop_map(Step::Days),
         ]
+    }
+
+    #[tokio::test]
+    async fn a_cause_whose_executions_fail_for_ever_is_tried_less_and_less_often() {
+        let stack = Stack::new().await;
+        let (pipeline, cause) =
+            ("web".parse().unwrap(), Cause::Schedule { scheduled_time: "2026-11-24T03:00:00Z".into() });
+        super::start(&stack.context(), &pipeline, &cause).await.unwrap();
+        stack.cloud.fail_always("GetParameter", HOME, Fault::Refuse(Kind::Unanswered));
+        for _ in 0..2 * 24 * 60 {
+            for execution in stack.cloud.executions() {
+                if execution.status == ExecutionStatus::Running {
+                    let error = stack.run_as(&execution.name, &Task::new(State::Plan)).await.unwrap_err().error;
+                    stack.cloud.edit_execution(&execution.arn, |execution| {
+                        (execution.status, execution.error) = (ExecutionStatus::Failed, Some(error));
+                    });
+                }
+            }
+            stack.clock.advance(SignedDuration::from_mins(1));
+            reap::handle(&stack.context(), serde_json::json!({})).await.unwrap();
+        }
+        let tried = stack.cloud.executions().len();
+        assert!((10..20).contains(&tried), "{tried} executions in two days");
+        assert_eq!(stack.store().pending_causes(&pipeline).await.unwrap().len(), 1, "it is not lost");
     }
 
     #[test]

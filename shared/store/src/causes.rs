@@ -17,8 +17,17 @@ const OPEN_CAUSES: &str = "CAUSE";
 /// When the reaper looks at a pending cause that nobody has started.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
+/// The longest pause between two attempts of a cause.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
+
 /// How long it is remembered that a cause was served: well over the 90 days after which Step Functions forgets a name.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+
+/// How long a cause is left alone after so many attempts: a minute, two, four, and so on.
+fn pause_after(attempts: u32) -> SignedDuration {
+    let doubled = 1_i32.checked_shl(attempts.saturating_sub(1)).filter(|_| attempts < 20).unwrap_or(i32::MAX);
+    NEXT_LOOK.checked_mul(doubled).map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
+}
 
 /// Whether a cause still asks for a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +55,9 @@ pub struct CauseRecord {
     pub attempt: u32,
     /// When it was first heard of.
     pub arrived_at: String,
+    /// Until when an attempt that has failed is left alone; none in what an earlier version wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_look: Option<String>,
 }
 
 impl CauseRecord {
@@ -55,11 +67,25 @@ impl CauseRecord {
         execution_name(&self.pipeline, &self.cause, self.attempt)
     }
 
+    /// Whether its last attempt has failed so lately that it is not started again.
+    #[must_use]
+    pub fn rests(&self, now: Timestamp) -> bool {
+        self.attempt > 1 && self.next_look.as_ref().is_some_and(|until| *until > stamp(now))
+    }
+
     fn new(pipeline: &Name, cause: &Cause, now: Timestamp) -> Self {
         let id = execution_name(pipeline, cause, 0);
         let cause = cause.clone();
         let arrived_at = stamp(now);
-        Self { id, pipeline: pipeline.clone(), cause, status: CauseStatus::Pending, attempt: 1, arrived_at }
+        Self {
+            id,
+            pipeline: pipeline.clone(),
+            cause,
+            status: CauseStatus::Pending,
+            attempt: 1,
+            arrived_at,
+            next_look: None,
+        }
     }
 
     fn key(&self) -> Key {
@@ -102,8 +128,11 @@ impl Store {
 
     /// Marks a cause served. Safe to repeat; a cause that was never kept is noted as served too.
     pub async fn serve_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<()> {
-        let served =
-            CauseRecord { status: CauseStatus::Served, ..self.keep_cause_quietly(pipeline, cause, now).await? };
+        let served = CauseRecord {
+            status: CauseStatus::Served,
+            next_look: None,
+            ..self.keep_cause_quietly(pipeline, cause, now).await?
+        };
         // Without `open`: it leaves the index.
         let mut item = encode(served.key(), &served)?;
         item.insert("expiresAt".to_owned(), json!((now + KEPT).as_second()));
@@ -115,11 +144,16 @@ impl Store {
         Ok(self.read(&record.key()).await?.unwrap_or(record))
     }
 
-    /// The next attempt of a cause whose execution is closed without having served it.
-    pub async fn next_attempt(&self, record: &CauseRecord) -> Result<CauseRecord> {
+    /// The next attempt of a cause whose execution is closed without having served it. The reaper looks at it later and later:
+    /// what has failed a dozen times will not work a minute after.
+    pub async fn next_attempt(&self, record: &CauseRecord, now: Timestamp) -> Result<CauseRecord> {
+        let next_look = now + pause_after(record.attempt);
         let write = Write::Update {
             key: record.key(),
-            set: Item::from_iter([("attempt".to_owned(), json!(record.attempt + 1))]),
+            set: Item::from_iter([
+                ("attempt".to_owned(), json!(record.attempt + 1)),
+                ("nextLook".to_owned(), json!(stamp(next_look))),
+            ]),
             remove: vec![],
             checks: vec![Check::equals("attempt", record.attempt), Check::equals("status", "pending")],
         };
