@@ -99,6 +99,22 @@ impl Kind {
     }
 }
 
+/// Operations that some faults wait for, since there are few of them among many.
+const EFFECTS: [&str; 12] = [
+    "RunInstances",
+    "SendCommand",
+    "CreateImage",
+    "CopyImage",
+    "PutParameter",
+    "PutParameter",
+    "DeleteParameter",
+    "DeregisterImage",
+    "TerminateInstances",
+    "SendTaskSuccess",
+    "StartExecution",
+    "PutEvents",
+];
+
 /// One fault of a run.
 #[derive(Debug, Clone)]
 pub struct Fault {
@@ -106,6 +122,8 @@ pub struct Fault {
     pub at: u64,
     /// What.
     pub kind: Kind,
+    /// At which operation only; none: at any.
+    pub near: Option<&'static str>,
     /// A number that decides the rest.
     pub amount: u64,
     /// Whether it has happened.
@@ -149,8 +167,11 @@ impl Plan {
             let of: &[Kind] = if n < 2 { &Kind::OF_CALLS } else { &Kind::ALL };
             let kind = rng.pick(of).copied().unwrap_or(Kind::CrashBefore);
             // Half of them early, where a build begins; the others anywhere.
-            let last = if rng.percent(50) { 90 } else { 420 };
-            faults.push(Fault { at: rng.between(1, last), kind, amount: rng.below(1_000_000), is_hit: false });
+            let last = if n < 2 || rng.percent(40) { 120 } else { 420 };
+            let near = if n >= 2 && rng.percent(40) { rng.pick(&EFFECTS).copied() } else { None };
+            let near = near.filter(|_| kind.is_of_calls());
+            let at = if near.is_some() { 1 } else { rng.between(1, last) };
+            faults.push(Fault { at, kind, near, amount: rng.below(1_000_000), is_hit: false });
         }
         faults.sort_by_key(|fault| fault.at);
         for (n, fault) in faults.iter_mut().enumerate() {
@@ -160,8 +181,10 @@ impl Plan {
     }
 
     /// Takes the first fault that is due at this call and can happen now.
-    pub fn take(&mut self, call: u64, fits: impl Fn(Kind) -> bool) -> Option<(usize, Kind, u64)> {
-        let due = |fault: &Fault| !fault.is_hit && fault.at <= call && fits(fault.kind);
+    pub fn take(&mut self, call: u64, name: &str, fits: impl Fn(Kind) -> bool) -> Option<(usize, Kind, u64)> {
+        let due = |fault: &Fault| {
+            !fault.is_hit && fault.at <= call && fault.near.is_none_or(|near| near == name) && fits(fault.kind)
+        };
         let number = self.faults.iter().position(due)?;
         let fault = &mut self.faults[number];
         fault.is_hit = true;
@@ -172,7 +195,7 @@ impl Plan {
     /// Whether a fault that any call can meet is still to come.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.faults.iter().any(|fault| !fault.is_hit && Kind::OF_CALLS.contains(&fault.kind))
+        self.faults.iter().any(|fault| !fault.is_hit && fault.near.is_none() && Kind::OF_CALLS.contains(&fault.kind))
     }
 
     /// Nothing goes wrong any more, but for what is refused for ever.

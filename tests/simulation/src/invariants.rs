@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use goldsmith_cloud::ExecutionStatus;
 use goldsmith_cloud::fake::Inventory;
 use goldsmith_model::Cause;
 use goldsmith_states::{TAG_BUILD, TAG_EXPIRES};
@@ -15,6 +16,9 @@ use crate::simulation::Simulation;
 
 /// Milliseconds that putting a parameter back may take where a function that is ending still puts it.
 const LATE: i64 = 300_000;
+
+/// Errors of Lambda, after which the same may work.
+const PASSING: [&str; 3] = ["Lambda.", "Runtime.", "Sandbox."];
 
 fn records<T: DeserializeOwned>(sim: &Simulation, wanted: impl Fn(&Key) -> bool) -> Vec<T> {
     let read = |item: &Item| serde_json::from_value(Value::Object(item.clone())).ok();
@@ -34,10 +38,16 @@ fn state_succeeded(sim: &Simulation, build: &str, state: &str) -> bool {
     sim.table.look(|items| items.get(&key).is_some_and(|item| item.get("status") == Some(&"SUCCEEDED".into())))
 }
 
-/// No two builds of a pipeline are open at once.
+/// No two builds of a pipeline are open at once, and none is ended while its execution goes on.
 pub fn check_overlap(sim: &Arc<Simulation>) {
     let mut open: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for build in builds(sim).into_iter().filter(|build| build.status != BuildStatus::Closed) {
+    let builds = builds(sim);
+    for build in builds.iter().filter(|build| build.status != BuildStatus::Open) {
+        if sim.goes_on(&build.build) {
+            sim.violate(format!("{} is {} while its execution goes on", build.build, build.status.as_str()));
+        }
+    }
+    for build in builds.into_iter().filter(|build| build.status != BuildStatus::Closed) {
         open.entry(build.pipeline.to_string()).or_default().push(build.build);
     }
     for (pipeline, builds) in open {
@@ -86,7 +96,8 @@ pub fn check_pointers(sim: &Arc<Simulation>) {
 /// Whether something still goes on by itself: items that are looked at, or resources whose time is not over.
 #[must_use]
 pub fn is_at_rest(sim: &Simulation) -> bool {
-    let is_open = sim.table.look(|items| items.values().any(|item| item.contains_key("open")));
+    let is_open =
+        sim.table.look(|items| items.iter().any(|(key, item)| item.contains_key("open") || key.pk == "LEFTOVERS"));
     !sim.is_running() && !is_open && !has_kept(&sim.cloud.inventory())
 }
 
@@ -119,19 +130,22 @@ pub fn check_rest(sim: &Arc<Simulation>, lasts_for_ever: bool) {
         (held, waits.map(|key| format!("{} of {}", key.pk, key.sk)).collect::<Vec<_>>())
     });
     leases.iter().for_each(|lease| sim.violate(format!("a lease is held at rest: {lease}")));
-    waits.iter().for_each(|wait| sim.violate(format!("a wait is left at rest: {wait}")));
+    // A wait whose owner can never be woken stays.
+    let is_asleep = sim.plan(|plan| plan.refused.iter().any(|refused| refused.name == Some("Invoke")));
+    waits.iter().filter(|_| !is_asleep).for_each(|wait| sim.violate(format!("a wait is left at rest: {wait}")));
     let unanswered = sim.book(|book| std::mem::take(&mut book.unanswered));
     for (token, _) in unanswered.iter().filter(|(_, lasting)| !lasting) {
         sim.violate(format!("{token} was answered by nobody"));
     }
-    check_inventory(sim, &builds);
+    check_inventory(sim, &builds, lasts_for_ever);
     check_causes(sim, &builds, lasts_for_ever);
     check_told(sim, &builds, lasts_for_ever);
+    check_once(sim);
     check_pointers(sim);
 }
 
 /// AWS has what the records say, and nothing else.
-fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
+fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: bool) {
     let there = sim.cloud.inventory();
     let images = images(sim);
     let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
@@ -159,9 +173,11 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
     // What could not be removed is written down by its id, or where not even a look was allowed, by its kind.
     let is_written_down = |region: &str, id: &str, kind: &str, of: Option<&String>| {
         let mut left = builds.iter().filter(|build| of.is_none_or(|of| build.build == *of));
-        left.any(|build| {
-            build.after.left.iter().any(|left| left.region == region && (left.what == id || left.what == kind))
-        })
+        let found = Key::new("LEFTOVERS", format!("{region}#{id}"));
+        (lasts_for_ever && sim.table.look(|items| items.contains_key(&found)))
+            || left.any(|build| {
+                build.after.left.iter().any(|left| left.region == region && (left.what == id || left.what == kind))
+            })
     };
     for (region, found) in &there.regions {
         let all = found.images.iter().map(|(id, tags)| ("images", id, tags));
@@ -175,7 +191,9 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
                     .images
                     .iter()
                     .any(|(ami, tags)| tags.get(TAG_BUILD) == of && is_written_down(region, ami, "images", of));
-            let is_right = wanted.contains(&(region.clone(), id.clone()))
+            // What was kept for a while and cannot be removed is looked at by each sweep, and not written down anew.
+            let is_right = (lasts_for_ever && tags.contains_key(TAG_EXPIRES))
+                || wanted.contains(&(region.clone(), id.clone()))
                 || is_of_left_image
                 || is_written_down(region, id, kind, of);
             if !is_right {
@@ -201,10 +219,11 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: b
     }
     let causes: Vec<CauseRecord> = records(sim, |key| key.sk.starts_with("CAUSE#"));
     let executions = sim.cloud.executions();
+    let has_pending = causes.iter().any(|kept| kept.status == CauseStatus::Pending);
+    if lasts_for_ever && has_pending {
+        return; // it is kept, and what is older is kept in it
+    }
     for kept in &causes {
-        if kept.status == CauseStatus::Pending && lasts_for_ever {
-            return; // it is kept, and what is older is kept in it
-        }
         if kept.status == CauseStatus::Pending {
             sim.violate(format!("the cause {} of {} is pending at rest", kept.cause, kept.pipeline));
             continue;
@@ -220,12 +239,28 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: b
         let skipped = sim.book(|book| {
             book.planned.iter().any(|(name, at)| *at >= arrived && name.starts_with(&format!("{}-", kept.pipeline)))
         });
-        let has_own = executions.iter().any(|execution| is_of(&execution.name));
+        // One that stood back for another build, or failed by something that passes, does not serve it.
+        let has_own = executions.iter().filter(|execution| is_of(&execution.name)).any(|execution| {
+            let error = execution.error.as_deref().unwrap_or_default();
+            let passes = error == "Goldsmith.Throttled" || PASSING.iter().any(|its| error.starts_with(its));
+            execution.status != ExecutionStatus::Succeeded && !passes
+        });
         if !is_taken_in && !skipped && !has_own && !matches!(kept.cause, Cause::Manual { .. }) {
             sim.violate(format!(
                 "the cause {} of {} is served, and nothing was built for it",
                 kept.cause, kept.pipeline
             ));
+        }
+    }
+}
+
+/// No command was sent twice, and no image was made twice.
+fn check_once(sim: &Arc<Simulation>) {
+    let requests = sim.cloud.requests();
+    let mut sent = BTreeSet::new();
+    for (_, command) in requests.commands {
+        if !sent.insert((command.instance.clone(), command.comment.clone())) {
+            sim.violate(format!("the command {} was sent to {} twice", command.comment, command.instance));
         }
     }
 }
@@ -245,12 +280,4 @@ fn check_told(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: boo
             sim.violate(format!("nobody was told of the end of {}", build.build));
         }
     }
-}
-
-/// The pipelines' next builds are not kept from beginning: the lease is free.
-#[must_use]
-pub fn leases(sim: &Simulation) -> usize {
-    let store = sim.store();
-    let held = crate::account::PIPELINES.iter().filter_map(|name| name.parse().ok());
-    held.filter(|name| store.running_build(name).now_or_never().and_then(Result::ok).flatten().is_some()).count()
 }

@@ -133,6 +133,20 @@ impl Setting {
         })
     }
 
+    /// Names of all states of the definition.
+    #[must_use]
+    pub fn states(&self) -> Vec<String> {
+        fn names(machine: &Machine) -> Vec<String> {
+            let below = |state: &definition::State| match &state.does {
+                definition::Does::Map { machine, .. } => names(machine),
+                _ => Vec::new(),
+            };
+            let all = machine.states.iter();
+            all.flat_map(|(name, state)| std::iter::once(name.clone()).chain(below(state))).collect()
+        }
+        names(&self.machine)
+    }
+
     /// The faults of a failing seed that it needs to fail, and what comes of those alone.
     #[must_use]
     pub fn shrink(&self, seed: u64) -> (Vec<usize>, Report) {
@@ -147,6 +161,14 @@ impl Setting {
         }
         (left_out, least)
     }
+}
+
+/// The command that shows a seed again.
+#[must_use]
+pub fn again(seed: u64, left_out: &[usize]) -> String {
+    let without: Vec<String> = left_out.iter().map(usize::to_string).collect();
+    let without = if without.is_empty() { String::new() } else { format!(" --without {}", without.join(",")) };
+    format!("cargo run --profile simulation -p goldsmith-simulation -- --seed {seed}{without}")
 }
 
 fn is_too_much(sim: &Simulation) -> bool {

@@ -119,10 +119,13 @@ fn many(setting: &Setting) -> Result<bool, String> {
     }
     if let Some((seed, _)) = sums.failed.first() {
         let (left_out, report) = setting.shrink(*seed);
-        let without: Vec<String> = left_out.iter().map(usize::to_string).collect();
         println!("\nThe first of them, with as few faults as it needs:\n");
         report.history.iter().for_each(|line| println!("{line}"));
-        println!("\nAgain: cargo run -p goldsmith-simulation -- --seed {seed} --without {}", without.join(","));
+        println!("\nAgain: {}", goldsmith_simulation::again(*seed, &left_out));
     }
-    Ok(sums.failed.is_empty())
+    let idle: u64 = sums.with.range(..2).map(|(_, seeds)| seeds).sum();
+    if idle > 0 {
+        println!("{idle} seeds have met fewer than two faults");
+    }
+    Ok(sums.failed.is_empty() && idle == 0)
 }

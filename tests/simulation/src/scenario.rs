@@ -40,13 +40,14 @@ async fn asks(sim: &Arc<Simulation>) {
         }
         match sim.random(|rng| rng.below(7)) {
             0..=2 => by_hand(sim, n),
-            3 => release(sim, n).await,
+            3 if n > 0 => release(sim, n).await,
             4 if !fired.is_empty() => {
                 let again: Value = sim.random(|rng| rng.pick(&fired).cloned()).unwrap_or_default();
                 sim.send("trigger", again);
             }
             _ => {
-                let pipeline = pipeline(sim);
+                // The first is one that there is in each shape of the stack.
+                let pipeline = if n == 0 { PIPELINES[0] } else { pipeline(sim) };
                 let at = sim.engine.time(0);
                 let event = json!({"schedule": {"pipeline": pipeline, "scheduledTime": at.to_string()}});
                 fired.push(event.clone());

@@ -65,6 +65,7 @@ struct Touched {
     wakes: bool,
     answers: bool,
     pointers: bool,
+    puts: bool,
     builds: bool,
 }
 
@@ -78,6 +79,7 @@ struct State {
     open: BTreeMap<String, (String, Slot<Result<Value, Failure>>)>,
     running: BTreeMap<String, Slot<()>>,
     known: BTreeSet<String>,
+    finishing: BTreeSet<String>,
     wakes: usize,
     answers: usize,
     touched: Touched,
@@ -112,6 +114,7 @@ impl Simulation {
             open: BTreeMap::new(),
             running: BTreeMap::new(),
             known: BTreeSet::new(),
+            finishing: BTreeSet::new(),
             wakes: 0,
             answers: 0,
             touched: Touched::default(),
@@ -162,7 +165,7 @@ impl Simulation {
     fn take(&self, of: &[Kind]) -> Option<(usize, Kind, u64)> {
         let mut state = self.state();
         let number = state.book.calls;
-        state.plan.take(number, |kind| of.contains(&kind))
+        state.plan.take(number, "", |kind| of.contains(&kind))
     }
 
     fn fault(&self, number: usize, kind: Kind, what: impl FnOnce() -> String) {
@@ -196,7 +199,9 @@ impl Simulation {
             Kind::Stop => has_running,
             kind => fits_call(kind, call.name, call.changes),
         };
-        let Some((n, kind, amount)) = state.plan.take(number, fits) else { return Way { takes, fault: None } };
+        let Some((n, kind, amount)) = state.plan.take(number, call.name, fits) else {
+            return Way { takes, fault: None };
+        };
         drop(state);
         self.fault(n, kind, || format!("{} at {} in {} {}", wire.label, call.name, call.region, call.detail));
         let fault = match kind {
@@ -290,7 +295,8 @@ impl Simulation {
             "StartExecution" => touched.starts = true,
             "Invoke" => touched.wakes = true,
             "SendTaskSuccess" | "SendTaskFailure" => touched.answers = true,
-            "PutParameter" | "DeleteParameter" | "DeregisterImage" | "GetParameter" => touched.pointers = true,
+            "PutParameter" => (touched.pointers, touched.puts) = (true, true),
+            "DeleteParameter" | "DeregisterImage" | "GetParameter" => touched.pointers = true,
             _ => {}
         }
         fault
@@ -307,6 +313,15 @@ impl Simulation {
         }
         if touched.answers {
             self.hand_answers_on();
+        }
+        if touched.puts {
+            // AWS checks for some seconds that there is such an AMI.
+            let sim = Arc::clone(self);
+            self.engine.spawn(async move {
+                sim.engine.sleep(3_000).await;
+                sim.cloud.settle_parameters();
+                crate::invariants::check_pointers(&sim);
+            });
         }
         if touched.pointers {
             crate::invariants::check_pointers(self);
@@ -404,6 +419,9 @@ impl Simulation {
         if !state.book.reached.contains(name) {
             state.book.reached.insert(name.to_owned());
         }
+        if name.starts_with("Finish") {
+            state.finishing.insert(scene.name.clone());
+        }
         if name == "Skip?" {
             let outcome = input["outcome"].as_str().unwrap_or_default();
             if outcome != "already-running" {
@@ -466,6 +484,13 @@ impl Simulation {
         }
     }
 
+    /// Whether an execution runs and has not come to its end.
+    #[must_use]
+    pub fn goes_on(&self, name: &str) -> bool {
+        let state = self.state();
+        state.running.contains_key(name) && !state.finishing.contains(name)
+    }
+
     /// Whether an execution runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -509,7 +534,7 @@ impl Simulation {
         state.invocations += 1;
         let label = format!("{handler}#{}", state.invocations);
         let (begins, number) = (i64::try_from(state.rng.between(2, 40)).unwrap_or(5), state.book.calls);
-        let skew = state.plan.take(number, |kind| kind == Kind::Skew);
+        let skew = state.plan.take(number, "", |kind| kind == Kind::Skew);
         drop(state);
         let mut ahead = 0;
         if let Some((n, kind, amount)) = skew {
