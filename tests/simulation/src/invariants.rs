@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_cloud::fake::Inventory;
 use goldsmith_model::Cause;

@@ -178,7 +178,8 @@ impl Simulation {
     #[must_use]
     pub fn describe(&self, writes: &[Write]) -> String {
         let keys = || writes.iter().map(in_words).collect::<Vec<_>>().join(", ");
-        let touches = |what: &str| writes.iter().any(|write| write.key().sk == what);
+        let changes = |write: &Write| !matches!(write, Write::Verify { .. });
+        let touches = |what: &str| writes.iter().any(|write| changes(write) && write.key().sk == what);
         let mut state = self.state();
         if touches("META") || touches("LEASE") {
             state.touched.builds = true;
@@ -296,7 +297,7 @@ impl Simulation {
             "Invoke" => touched.wakes = true,
             "SendTaskSuccess" | "SendTaskFailure" => touched.answers = true,
             "PutParameter" => (touched.pointers, touched.puts) = (true, true),
-            "DeleteParameter" | "DeregisterImage" | "GetParameter" => touched.pointers = true,
+            "DeleteParameter" | "DeregisterImage" => touched.pointers = true,
             _ => {}
         }
         fault
