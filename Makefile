@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test moto clients aws-smoke check lint package build release lock clean
+.PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -49,6 +49,18 @@ moto:
 clients:
 	@infra/local/preflight.sh compiler
 	cargo test --locked --workspace --test ebs -- --ignored
+
+# Pages in headless Chromium against a running stack. `test` runs them too, where a Chromium is installed.
+door-chromium:
+	@infra/local/preflight.sh compiler
+	@$(MAKE) --no-print-directory package
+	cargo test --locked --workspace --test e2e -- no_page_in_chromium
+
+# What packages of Debian make when they are installed, and whether the audit names it. Outside of `test`: it installs a hundred
+# packages from Debian's archive, which takes some minutes, as root.
+audit-packages:
+	@infra/local/preflight.sh compiler
+	cargo test --locked -p goldsmith-agent --test audit_packages -- --ignored
 
 # A release in a real account: `make aws-smoke PROFILE=NAME REGION=REGION`, after `make release`. Asks first, and removes all that
 # it has made.

@@ -75,6 +75,8 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Check the definitions of a folder or file and store them.
     Apply(command::apply::Args),
+    /// Say what every instance of an image would share: keys, identities, credentials, histories.
+    Audit(command::audit::Args),
     /// Build a pipeline's image and watch it being built.
     Build(command::build::Args),
     /// Stop a build and wait until nothing of it is left.

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod audited;
 mod command;
 mod connection;
 mod exit;

@@ -1,7 +1,7 @@
 """Starts the emulator with what it lacks: EC2 and Run Command by the local endpoint, and Step Functions closer to AWS.
 
-All gaps of the emulator are closed here (who is let in, in door.py, permissions in permissions.py, schedules in scheduler.py),
-never in the product.
+All gaps of the emulator are closed here (who is let in, in door.py and runtime_api.py, permissions in permissions.py, schedules in
+scheduler.py), never in the product.
 """
 
 import argparse
@@ -541,6 +541,7 @@ def main():
 
     import permissions
     import recording
+    import runtime_api
     import scheduler
 
     if options.record_calls:
@@ -565,6 +566,7 @@ def main():
     guard_schedules(app)
     # The emulator's Runtime API writes header and body apart; with Nagle's algorithm a warm call costs 40 ms more.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+    runtime_api.close(check_pin)
     door.close(app, check_pin, options.port, secret)
     if options.parent:
         follow(options.parent)

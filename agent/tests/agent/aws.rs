@@ -196,6 +196,26 @@ fn a_secret_works_and_is_shown_nowhere() {
 }
 
 #[test]
+fn a_secret_is_shown_neither_where_a_line_is_cut_nor_where_an_output_ends() {
+    let cloud = Cloud::start();
+    cloud.parameter("/app/key", "SecureString", "hunter2hunter3");
+    for before in [65_530, 65_522, 65_536, 262_140] {
+        let say = format!("'printf %{before}s; echo {{{{ aws:ssm:/app/key }}}} and more'");
+        let machine = Machine::with_steps(&SAY.replace("'echo REF'", &say));
+        let run = run(&cloud, &machine);
+        assert_eq!(run.status, Some(0), "{}", run.stderr);
+        let said = run.said().concat();
+        assert_eq!(said.trim_start(), "**** and more", "{before}");
+        assert_eq!(said.len(), before + "**** and more".len());
+        let folder = machine.log_folder();
+        for name in ["console.log", "application.log", "detailedoutput.json"] {
+            let kept = fs::read_to_string(folder.join(name)).unwrap();
+            assert!(!kept.contains("hunt") && !kept.contains("ter3"), "{name} after {before}");
+        }
+    }
+}
+
+#[test]
 fn a_secret_that_is_any_word_does_not_spoil_the_result_tree() {
     let cloud = Cloud::start();
     cloud.parameter("/app/key", "SecureString", "7200");

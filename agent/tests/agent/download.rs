@@ -105,6 +105,11 @@ fn a_server_that_is_not_there_is_the_cause_also_where_the_time_is_short() {
 
 /// A server whose certificate no machine trusts; it answers everything with `hello`.
 fn serve_untrusted() -> String {
+    serve_encrypted("HTTP/1.1 200 X\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello".to_owned())
+}
+
+/// The same with another answer.
+fn serve_encrypted(answer: String) -> String {
     let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/certificate.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -119,7 +124,7 @@ fn serve_untrusted() -> String {
             // A client that does not trust the certificate hangs up.
             let mut request = [0; 4096];
             if stream.read(&mut request).is_ok_and(|length| length > 0) {
-                let _ = stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello");
+                let _ = stream.write_all(answer.as_bytes());
                 stream.conn.send_close_notify();
                 let _ = stream.flush();
             }
@@ -138,4 +143,18 @@ fn a_certificate_that_nobody_trusts_is_refused_at_once_unless_the_document_says_
     );
     let machine = download(&format!("{url}/f"), "a, ignoreCertificateErrors: true");
     assert_eq!((machine.run().status, machine.read("got/a").as_str()), (Some(0), "hello"));
+}
+
+#[test]
+fn a_redirect_from_https_to_http_is_refused_at_once() {
+    let open = serve(vec![(200, "hullo")]);
+    let location = format!("HTTP/1.1 302 X\r\nlocation: {open}/f\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let url = serve_encrypted(location);
+    for scheme in ["https", "HTTPS"] {
+        let url = url.replacen("https", scheme, 1);
+        let machine = download(&format!("{url}/f"), "a, ignoreCertificateErrors: true");
+        let message = machine.run().message();
+        assert_eq!(message, format!("{url}/f leads to {open}/f, which is not encrypted, and is not followed"));
+        assert!(!machine.path("got/a").exists());
+    }
 }

@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod cancel;
 pub(crate) mod clean;
@@ -34,6 +35,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
     }
     match &cli.command {
         Command::Apply(args) => apply::run(globals, args).await,
+        Command::Audit(args) => audit::run(globals, args).await,
         Command::Cancel(args) => cancel::run(globals, args).await,
         Command::Clean(args) => clean::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,

@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use goldsmith_model::Name;
-use goldsmith_store::{ImageRecord, LeftBehind, Leftover, StateRecord};
+use goldsmith_store::{CauseRecord, CauseStatus, ImageRecord, LeftBehind, Leftover, StateRecord};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::args::{Format, Globals};
+use crate::audited;
 use crate::command::kept::KeptInstance;
 use crate::command::{pipeline, target};
 use crate::connection::Connection;
@@ -51,22 +52,42 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
     let left = build.map(|build| build.after.left).unwrap_or_default();
     let mut strangers = connection.store.leftovers().await?;
     strangers.retain(|one| one.build.as_ref() == Some(&image.build));
+    let again = match image.failure {
+        Some(_) => connection.store.cause(&image.pipeline, &image.cause).await?,
+        None => None,
+    };
+    let again = again.as_ref().and_then(tried_again);
     match globals.output {
         Format::Json => {
-            let mut shown = json!({"image": image, "states": states, "leftBehind": left, "leftovers": strangers});
+            let mut shown = json!({"image": image, "states": states, "leftBehind": left, "leftovers": strangers,
+                                   "triedAgain": again});
             if let (Some(shown), Some(kept)) = (shown.as_object_mut(), &kept) {
                 shown.insert("kept".to_owned(), json!(kept));
+            }
+            if let (Some(shown), Some(audit)) = (shown.as_object_mut(), audited::of(&states)) {
+                shown.insert("audit".to_owned(), json!(audit));
             }
             output::json(&shown)?;
         }
         Format::Text => {
             let kept = kept.map(|kept| kept.facts(globals));
-            text(&image, &states, kept.as_slice().as_flattened(), &left, &strangers)
-                .iter()
-                .try_for_each(|line| output::line(line))?;
+            let mut facts: Vec<_> = kept.into_iter().flatten().collect();
+            facts.extend(again.map(|again| ("again", again)));
+            text(&image, &states, &facts, &left, &strangers).iter().try_for_each(|line| output::line(line))?;
         }
     }
     Ok(Exit::Success)
+}
+
+/// Whether what has failed is tried again, where nobody has asked for it.
+fn tried_again(kept: &CauseRecord) -> Option<String> {
+    match (kept.status, &kept.not_before) {
+        (CauseStatus::Pending, Some(time)) if kept.failures > 0 => Some(format!("it is tried again at {time}")),
+        (CauseStatus::Served, _) if kept.given_up => {
+            Some(format!("it is not tried again: {} builds for this cause have failed", kept.failures))
+        }
+        _ => None,
+    }
 }
 
 fn text(
@@ -88,6 +109,8 @@ fn text(
     rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
     rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
     rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
+    let audit = audited::of(states);
+    rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
     rows.extend(kept.iter().cloned());
     rows.extend(image.failure.iter().map(|cause| ("failed", cause.to_string())));
     rows.extend(left.iter().map(|left| ("left", format!("{} in {}: {}", left.what, left.region, left.reason))));
@@ -95,6 +118,10 @@ fn text(
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
     let mut lines = columns(&rows);
     lines.extend(image.failure.iter().flat_map(failure::facts));
+    if let Some(audit) = audit.map(audited::lines).filter(|lines| !lines.is_empty()) {
+        lines.push(String::new());
+        lines.extend(audit);
+    }
     if !states.is_empty() {
         lines.push(String::new());
         lines.extend(columns(&states.iter().map(state).collect::<Vec<_>>()));
@@ -162,6 +189,51 @@ Build  FAILED  2.0s  step Install failed";
         let kept = [("kept", "i-1 in eu-west-1".to_owned()), ("get in", "aws".to_owned())];
         let expected = expected.replace("failed  ", "kept      i-1 in eu-west-1\nget in    aws\nfailed  ");
         assert_eq!(text(&image, &states, &kept, &left, &strangers).join("\n"), expected);
+    }
+
+    #[tokio::test]
+    async fn what_the_audit_of_an_image_has_found_is_shown() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "AVAILABLE"})).await;
+        let finding = json!({"path": "/etc/bind/rndc.key", "kind": "package-secret", "what": "control key of BIND",
+                             "package": "bind9", "remedy": "remove it"});
+        let record = json!({"state": "ExecuteTest", "item": "t3.small", "status": "SUCCEEDED", "startedAt": "", "audit":
+                            {"findings": [finding], "files": 9}});
+        stack.put("BUILD#b", "STATE#ExecuteTest#t3.small", record).await;
+        let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
+        let states = stack.connection.store.states("b").await.unwrap();
+        let shown = text(&image, &states, &[], &[], &[]).join("\n");
+        assert!(
+            shown.contains("audit     1 thing that every instance would share; 9 files were looked at\n"),
+            "{shown}"
+        );
+        let table = "package-secret  /etc/bind/rndc.key  bind9    control key of BIND\n  remove it\n";
+        assert!(shown.contains(table), "{shown}");
+    }
+
+    #[test]
+    fn whether_a_failed_build_is_tried_again_is_told() {
+        let kept = |more: serde_json::Value| -> goldsmith_store::CauseRecord {
+            let mut record = json!({"id": "a", "pipeline": "web", "status": "pending", "attempt": 2, "arrivedAt": "",
+                                    "cause": {"kind": "schedule", "scheduledTime": "2026-11-24T03:00:00Z"}});
+            record.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            serde_json::from_value(record).unwrap()
+        };
+        for (more, expected) in [
+            (json!({}), None),
+            (json!({"notBefore": "2026-11-24T04:00:00.000Z"}), None),
+            (
+                json!({"failures": 1, "notBefore": "2026-11-24T04:00:00.000Z"}),
+                Some("it is tried again at 2026-11-24T04:00:00.000Z"),
+            ),
+            (json!({"failures": 1, "status": "served"}), None),
+            (
+                json!({"failures": 4, "status": "served", "givenUp": true}),
+                Some("it is not tried again: 4 builds for this cause have failed"),
+            ),
+        ] {
+            assert_eq!(super::tried_again(&kept(more)).as_deref(), expected);
+        }
     }
 
     #[tokio::test]

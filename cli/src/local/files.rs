@@ -11,11 +11,12 @@ use sha2::{Digest, Sha256};
 pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
 
 /// Programs that the emulator runs with: when one changes, it starts anew.
-const LAUNCHER: [(&str, &str); 5] = [
+const LAUNCHER: [(&str, &str); 6] = [
     ("door.py", include_str!("../../../infra/local/door.py")),
     ("launcher.py", include_str!("../../../infra/local/launcher.py")),
     ("permissions.py", include_str!("../../../infra/local/permissions.py")),
     ("recording.py", include_str!("../../../infra/local/recording.py")),
+    ("runtime_api.py", include_str!("../../../infra/local/runtime_api.py")),
     ("scheduler.py", include_str!("../../../infra/local/scheduler.py")),
 ];
 /// What is run beside it.

@@ -136,6 +136,7 @@ mod tests {
             detail: detail.to_owned(),
             log: None,
             cause: None,
+            audit: None,
             waits_for: None,
         }
     }

@@ -4,8 +4,9 @@
 
 mod common;
 
+use common::doors::{Doors, FOUND};
 use common::guests::{base_image, launch, run, source};
-use common::rights::{Rights, again};
+use common::rights::{Rights, again, again_with};
 use common::{TestEndpoint, require_or_skip};
 
 /// Says what was not refused. Opening without a word written is enough to be refused.
@@ -58,6 +59,21 @@ code --user 000000000000:guessed --aws-sigv4 aws:amz:eu-west-1:ec2 --data Action
 code --user 000000000000:test --aws-sigv4 aws:amz:eu-west-1:ec2 --data 'Action=DescribeInstances&Version=2016-11-15' $1/
 code --header 'host: page.example' $AWS_EC2_METADATA_SERVICE_ENDPOINT/latest/meta-data/";
 
+/// The same for the emulator, where DynamoDB refuses a wrong signature by 400 as on AWS, and for where its function fetches its
+/// events, which answers nothing at all.
+const CALLS_OF_THE_EMULATOR: &str = "
+code $2/_ministack/health
+code --header 'x-goldsmith-local: 1' $2/_ministack/health
+code --request POST $2/_ministack/reset
+code --request OPTIONS --header 'origin: null' $2/
+list='x-amz-target: DynamoDB_20120810.ListTables'
+code --header \"$list\" --data '{}' $2/
+code --user test:test --aws-sigv4 aws:amz:eu-west-1:dynamodb --header \"$list\" --data '{}' $2/
+code --user test:guessed --aws-sigv4 aws:amz:eu-west-1:lambda $2/2015-03-31/functions/
+code http://$3/2018-06-01/runtime/invocation/next
+code --data '{}' http://$3/2018-06-01/runtime/init/error
+code --data '{}' http://$3/2018-06-01/runtime/invocation/x/response";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_instance_can_know_does_not_let_it_call_the_endpoint() {
     let Some(base) = base_image().await else { return };
@@ -71,13 +87,43 @@ async fn what_an_instance_can_know_does_not_let_it_call_the_endpoint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nor_the_emulator_nor_answer_for_its_functions() {
+    let Some(base) = base_image().await else { return };
+    let (found, doors) = match std::env::var(FOUND) {
+        Ok(found) => (found, None),
+        Err(_) => {
+            let Some(doors) = Doors::open().await else { return };
+            (doors.found(), Some(doors))
+        }
+    };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    let instance = launch(client, &source(client)).await;
+    let said =
+        run(client, &instance, &format!("set -- {} {found}\n{CALLS}{CALLS_OF_THE_EMULATOR}", client.url())).await;
+    let said = said["StandardOutputContent"].as_str().unwrap();
+    assert_eq!(said.split_once(" 200 403 ").unwrap().1, "403 403 403 403 403 400 403 000 000 000 ", "{said}");
+    doors.inspect(Doors::assert_untouched);
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nor_in_any_other_isolation() {
+    let doors = if base_image().await.is_some() { Doors::open().await } else { None };
+    let found = doors.as_ref().map(Doors::found);
     for (rights, isolation) in [
         (Rights::RootWithoutNspawn, "namespaces"),
         (Rights::UserWithRange, "user-namespace"),
         (Rights::User, "single-uid"),
         (Rights::StrictContainer, "chroot"),
     ] {
-        again(rights, isolation, &["what_an_instance_can_know"]).await;
+        match &found {
+            Some(found) => {
+                let tests = ["what_an_instance_can_know", "nor_the_emulator"];
+                again_with(rights, isolation, &tests, &[(FOUND, found)]).await;
+            }
+            None => again(rights, isolation, &["what_an_instance_can_know"]).await,
+        }
     }
+    doors.inspect(Doors::assert_untouched);
 }

@@ -59,6 +59,10 @@ async fn an_image_keeps_what_its_instance_wrote_and_nothing_else_does() {
         "InvalidAMIName.Duplicate"
     );
     wait_for_image(client, &image).await;
+    // Both it was made of and what that was launched from.
+    let described = client.ec2("DescribeImages", &[("ImageId.1", &image)]);
+    let origins = ["sourceInstanceId", "sourceImageId"].map(|name| described.element(name));
+    assert_eq!(origins, [Some(builder.clone()), Some(source(client))]);
     client.ec2("TerminateInstances", &[("InstanceId.1", &builder)]);
 
     let there = client.region("us-east-1");

@@ -49,7 +49,8 @@ pub struct Image {
     pub snapshots: Vec<String>,
     /// The instance that it was made of; none: by another call than `CreateImage`.
     pub source_instance: Option<String>,
-    /// The image that it is a copy of; none: it is no copy.
+    /// The image that it is a copy of, or that its instance was launched from (EC2 user guide, "Use AMI ancestry to trace the
+    /// origin of an AMI").
     pub source_image: Option<String>,
     /// Its tags.
     pub tags: Tags,

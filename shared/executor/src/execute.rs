@@ -3,9 +3,11 @@
 use std::env;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::audit::audit_instance;
 use crate::aws::Aws;
 use crate::documents::{DocumentError, copy_documents, read_documents};
 use crate::explain::explain;
@@ -16,8 +18,8 @@ use crate::secrets::Secrets;
 use crate::state::State;
 use crate::store::{Store, StoreError};
 use crate::{
-    Builtin, EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, FailureContext, ORDER_VERSION, RunResult, RunStatus, WorkOrder,
-    clean, first_boot, report,
+    Audit, AuditOrder, Builtin, EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, FailureContext, FailureKind, ORDER_VERSION,
+    RunResult, RunStatus, WorkOrder, clean, first_boot, report,
 };
 
 /// Why an order is not run at all, or why a run breaks off.
@@ -80,7 +82,7 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     let secrets = Secrets::default();
     let aws = Aws::default();
     let mut store = Store::open(order, &secrets)?;
-    let state = match store.load(&|name| aws.secret(name))? {
+    let mut state = match store.load(&|name| aws.secret(name))? {
         Some(State { result: Some(result), .. }) => return Ok(Some(result)),
         // The run that was waited for is about to have the machine rebooted: nothing may start before that.
         Some(state) if store.waited && state.reboot_pending => return Ok(None),
@@ -95,6 +97,20 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     if order.on_instance {
         first_boot::settle(&order.state_directory, &mut output);
     }
+    // Before the first document: it may write what is not the image's.
+    if let Some(asked) = order.audit
+        && state.documents.is_empty()
+        && state.audit.is_none()
+    {
+        let audit = audited(asked, &mut output);
+        state.audit = Some(audit);
+        state.result = state.audit.as_ref().filter(|_| asked.fails).and_then(|audit| refused(&state, audit));
+        if state.result.is_some() {
+            state.end = Some(Timestamp::now());
+            store.begin(&state)?;
+            return Ok(state.result);
+        }
+    }
     let mark = store.name();
     let around = Around { output: &mut output, aws: &aws, ancestors: Vec::new(), muted: false, mark };
     let mut run = Run::new(order, &documents, &mut store, state, around)?;
@@ -108,6 +124,30 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
             Ok(Some(result))
         }
     }
+}
+
+/// Audits this machine, and tells what is found.
+fn audited(asked: AuditOrder, output: &mut Output<'_>) -> Audit {
+    let audit = audit_instance(asked.image_made, asked.limit_seconds.map(Duration::from_secs));
+    output.remark(&format!("audit of the image: {}", audit.headline()));
+    audit.lines().iter().for_each(|line| output.remark(&format!("  {line}")));
+    audit
+}
+
+/// The result where an audit must find nothing, and has.
+fn refused(state: &State, audit: &Audit) -> Option<RunResult> {
+    let message = match (audit.count(), audit.is_incomplete) {
+        (0, false) => return None,
+        (0, true) => "the audit of the image could not look at everything in time".to_owned(),
+        (..) => format!("the audit of the image has found {}", audit.headline()),
+    };
+    let context = FailureContext { kind: FailureKind::Audit, message: message.clone(), ..FailureContext::default() };
+    Some(RunResult {
+        status: RunStatus::Failed,
+        failure_message: message,
+        failure_context: Some(context),
+        ..state.summary()
+    })
 }
 
 /// Whether the SSM agent started the command again before the reboot that it was asked for. It reboots a minute after it

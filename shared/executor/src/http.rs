@@ -54,6 +54,8 @@ pub(crate) struct Answer {
 pub(crate) enum HttpError {
     #[error("{url} cannot be fetched")]
     Transport { url: String, source: Box<ureq::Error> },
+    #[error("{url} leads to {to}, which is not encrypted, and is not followed")]
+    Downgrade { url: String, to: String },
     #[error("{url} is not a URL")]
     Url { url: String, source: http::Error },
     #[error("{url} breaks off")]
@@ -96,6 +98,8 @@ impl<'r> Request<'r> {
             .http_status_as_error(false)
             .timeout_connect(Some(self.connect))
             .timeout_global(left)
+            // What was to come encrypted does not come in the clear because somebody says so on the way.
+            .https_only(is_https(self.url))
             .tls_config(TlsConfig::builder().disable_verification(self.any_certificate).root_certs(roots()).build());
         if !self.redirected {
             config = config.max_redirects(0).max_redirects_will_error(false);
@@ -110,6 +114,7 @@ impl<'r> Request<'r> {
         let request = request.body(content).map_err(|source| HttpError::Url { url: self.url.to_owned(), source })?;
         let response = ureq::Agent::from(config.build()).run(request).map_err(|error| match error {
             ureq::Error::Timeout(ureq::Timeout::Global) => HttpError::TimedOut { url: self.url.to_owned() },
+            ureq::Error::RequireHttpsOnly(to) => HttpError::Downgrade { url: self.url.to_owned(), to },
             error => HttpError::Transport { url: self.url.to_owned(), source: Box::new(error) },
         })?;
         Ok(Answer { status: response.status().as_u16(), response })
@@ -156,9 +161,13 @@ impl HttpError {
                 _ => true,
             },
             Self::Body { .. } => true,
-            Self::Url { .. } | Self::TimedOut { .. } => false,
+            Self::Url { .. } | Self::TimedOut { .. } | Self::Downgrade { .. } => false,
         }
     }
+}
+
+fn is_https(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// Whether another try may well be answered better than with this status.

@@ -1,6 +1,7 @@
 //! Runs work orders on this machine. [`WorkOrder`], [`RunResult`] and [`Event`] are the contract with those who send
 //! the agent and read its output; they need nothing but serde. [`execute`] carries an order out.
 
+mod audit;
 mod aws;
 mod checksum;
 mod clean;
@@ -29,9 +30,10 @@ mod state;
 mod store;
 mod wildcard;
 
+pub use audit::{Audit, Finding, FindingKind, audit_instance, audit_tree, private_key_in};
 pub use event::{EVENT_PREFIX, Event, EventKind, Status};
 pub use execute::execute;
-pub use order::{Builtin, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder};
+pub use order::{AuditOrder, Builtin, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder};
 pub use result::{
     EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, EXIT_USAGE, FailureContext, FailureKind, RESULT_LIMIT, RunResult, RunStatus,
 };

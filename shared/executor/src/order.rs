@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::RunResult;
@@ -48,6 +49,24 @@ pub struct WorkOrder {
     /// Actions by name that no document may use, also none that a document runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_action_modules: Vec<String>,
+    /// Whether the machine, a fresh instance, is audited before the documents run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditOrder>,
+}
+
+/// How a fresh instance is audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditOrder {
+    /// When the instance's image was there: what is younger is the instance's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_made: Option<Timestamp>,
+    /// How long it may take, in seconds; none: a quarter of an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_seconds: Option<u64>,
+    /// Whether a finding fails the order; then no document runs.
+    #[serde(default)]
+    pub fails: bool,
 }
 
 /// Why there is no order.
@@ -112,6 +131,7 @@ impl WorkOrder {
             limits: Limits::default(),
             on_instance: false,
             blocked_action_modules: Vec::new(),
+            audit: None,
         }
     }
 

@@ -101,7 +101,7 @@ impl Pump {
     fn run(mut self, output: &mut Output<'_>) -> io::Result<Finished> {
         let status = loop {
             match self.next(self.wake_at())? {
-                Some(Message::Line(stream, line)) => self.capture.take(stream, line, output),
+                Some(Message::Line(stream, line)) => self.take(stream, line, output),
                 Some(Message::Closed) => self.open = self.open.saturating_sub(1),
                 Some(Message::Exited(status)) => break status?,
                 None => self.end_family(),
@@ -117,7 +117,12 @@ impl Pump {
             Some(code) => Exit::Code(code),
             None => Exit::Signal(status.signal().unwrap_or_default()),
         };
-        Ok(self.capture.finish(exit))
+        Ok(self.capture.finish(exit, output))
+    }
+
+    fn take(&mut self, stream: &'static str, line: Vec<u8>, output: &mut Output<'_>) {
+        let is_cut = line.len() as u64 == LINE_LIMIT && line.last() != Some(&b'\n');
+        self.capture.take(stream, line, is_cut, output);
     }
 
     /// What is left in the pipes; a process that stays in the background keeps them open, so not for ever.
@@ -125,7 +130,7 @@ impl Pump {
         let until = Instant::now() + DRAIN;
         while self.open > 0 {
             match self.next(Some(until))? {
-                Some(Message::Line(stream, line)) => self.capture.take(stream, line, output),
+                Some(Message::Line(stream, line)) => self.take(stream, line, output),
                 Some(_) => self.open = self.open.saturating_sub(1),
                 None => break,
             }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Audit;
+
 /// Longest result line, in bytes: SSM keeps the first 8,000 characters of standard error and adds words of its own.
 pub const RESULT_LIMIT: usize = 7_500;
 
@@ -44,6 +46,9 @@ pub struct RunResult {
     /// The first failed step, or what failed instead of a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_context: Option<FailureContext>,
+    /// What every instance of the machine's image would share, where the order asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
 }
 
 /// How a run ended.
@@ -98,6 +103,8 @@ pub enum FailureKind {
     RebootLimit,
     /// The agent was stopped while a step ran.
     AgentStopped,
+    /// The audit has found something, and the order says that it may not.
+    Audit,
     /// No step's failure: the order, the state directory, or the machine.
     #[default]
     Agent,
@@ -116,6 +123,7 @@ impl RunResult {
             failure_message: String::new(),
             log_url: String::new(),
             failure_context: None,
+            audit: None,
         }
     }
 
@@ -132,8 +140,8 @@ impl RunResult {
         }
     }
 
-    /// The result as one line of JSON of at most [`RESULT_LIMIT`] bytes: the oldest of the last lines go first, then
-    /// the ends of the messages.
+    /// The result as one line of JSON of at most [`RESULT_LIMIT`] bytes: of an audit half of that stays at most, and how
+    /// much it has found always; then the oldest of the last lines go, then the ends of the messages.
     pub fn to_line(&self) -> String {
         let mut cut = self.clone();
         loop {
@@ -145,6 +153,12 @@ impl RunResult {
     }
 
     fn shorten(&mut self) -> bool {
+        if let Some(audit) = &mut self.audit
+            && serde_json::to_string(audit).is_ok_and(|text| text.len() > RESULT_LIMIT / 2)
+            && audit.shorten()
+        {
+            return true;
+        }
         if let Some(context) = &mut self.failure_context {
             if !context.last_lines.is_empty() {
                 context.last_lines.remove(0);
@@ -171,6 +185,7 @@ fn halve(text: &mut String) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{FailureContext, RESULT_LIMIT, RunResult, RunStatus};
+    use crate::{Audit, Finding, FindingKind};
 
     #[test]
     fn a_long_result_loses_its_oldest_lines_first() {
@@ -186,6 +201,34 @@ mod tests {
         assert_eq!(context.message, "exit status 3");
         let huge = RunResult::failed(&"e".repeat(20_000), "m\n".repeat(20_000)).to_line();
         assert!(huge.len() <= RESULT_LIMIT);
+    }
+
+    #[test]
+    fn of_a_large_audit_the_number_stays_and_room_for_the_steps_words() {
+        let finding = |n: u32| Finding {
+            path: format!("/etc/{n}/{}", "k".repeat(100)),
+            kind: FindingKind::PrivateKey,
+            what: "private key (PEM)".into(),
+            package: None,
+            size: 1,
+            fingerprint: None,
+            remedy: "remove it ".repeat(20),
+        };
+        let few = Audit { findings: (0..5).map(finding).collect(), ..Audit::default() };
+        let result = RunResult { audit: Some(few.clone()), ..RunResult::new("b/ExecuteTest/t3.small") };
+        assert_eq!(serde_json::from_str::<RunResult>(&result.to_line()).unwrap().audit, Some(few));
+        let many = Audit { findings: (0..500).map(finding).collect(), files: 9, ..Audit::default() };
+        let mut result =
+            RunResult { audit: Some(many), ..RunResult::failed("b/ExecuteTest/t3.small", "exit status 3") };
+        let lines = (0..200).map(|n| format!("line {n} of a step that failed")).collect();
+        result.failure_context = Some(FailureContext { last_lines: lines, ..Default::default() });
+        let line = result.to_line();
+        assert!(line.len() <= RESULT_LIMIT);
+        let back: RunResult = serde_json::from_str(&line).unwrap();
+        let audit = back.audit.unwrap();
+        assert_eq!((audit.count(), audit.files), (500, 9));
+        assert!(audit.findings.len() > 10 && audit.findings[0].path.starts_with("/etc/0/"));
+        assert!(back.failure_context.unwrap().last_lines.len() > 30);
     }
 
     #[test]

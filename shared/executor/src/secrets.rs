@@ -78,6 +78,23 @@ impl Secrets {
         })
     }
 
+    /// Where a text that goes on may be cut, so that no secret has a part on each side: its end, or where the last ones begin.
+    pub(crate) fn seam(&self, text: &[u8]) -> usize {
+        let known = self.0.borrow();
+        let secrets = || known.lines.iter().map(|(line, _)| line.as_bytes());
+        let longest = secrets().next().map_or(0, <[u8]>::len);
+        let begins = |at: &usize| secrets().any(|secret| secret.starts_with(&text[*at..]));
+        let mut seam = (text.len().saturating_sub(longest)..text.len()).find(begins).unwrap_or(text.len());
+        // One that is whole may reach over where the next begins.
+        let reaches = |from: usize, seam: usize| {
+            secrets().any(|secret| text[from..].starts_with(secret) && from + secret.len() > seam)
+        };
+        while let Some(from) = (seam.saturating_sub(longest)..seam).find(|from| reaches(*from, seam)) {
+            seam = from;
+        }
+        seam
+    }
+
     /// The text in pieces; none where there is no secret in it.
     pub(crate) fn pieces<'t>(&self, text: &'t str) -> Option<Vec<Piece<'t>>> {
         let known = self.0.borrow();
@@ -111,6 +128,26 @@ fn split<'t>(piece: Piece<'t>, secret: &str, source: &Source) -> Vec<Piece<'t>> 
 #[cfg(test)]
 mod tests {
     use super::Secrets;
+
+    #[test]
+    fn a_text_is_cut_beside_secrets() {
+        let secrets = Secrets::default();
+        assert_eq!(secrets.seam(b"anything"), 8);
+        secrets.add("a", "hunter2");
+        secrets.add("b", "2fast");
+        for (text, seam) in [
+            ("no secret", 9),
+            ("a hunt", 2),
+            ("h", 0),
+            ("a hunter2", 2),
+            ("a hunter2 ", 10),
+            ("a hunter", 2),
+            ("xhunter2f", 1),
+            ("", 0),
+        ] {
+            assert_eq!(secrets.seam(text.as_bytes()), seam, "{text}");
+        }
+    }
 
     #[test]
     fn every_line_of_a_secret_is_masked_wherever_it_stands() {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{RunResult, RunStatus, Status};
+use crate::{Audit, RunResult, RunStatus, Status};
 pub(crate) use record::{At, DocumentRecord, Input, Inputs, Iterations, PhaseRecord, StepRecord};
 
 /// One execution.
@@ -29,6 +29,9 @@ pub(crate) struct State {
     pub(crate) boot: String,
     /// Names of the parameters whose values must not be shown, also after a reboot.
     pub(crate) secrets: Vec<String>,
+    /// What the machine's image would share with every instance of it, where that was asked for.
+    #[serde(default)]
+    pub(crate) audit: Option<Audit>,
     /// The result, once there is one.
     pub(crate) result: Option<RunResult>,
 }
@@ -45,6 +48,7 @@ impl State {
             early_starts: 0,
             boot: String::new(),
             secrets: Vec::new(),
+            audit: None,
             result: None,
         }
     }
@@ -74,6 +78,7 @@ impl State {
             failure_message: failed.map(|(d, ..)| format!("Document {} failed!", d.name)).unwrap_or_default(),
             log_url: self.log_folder.display().to_string(),
             failure_context: failed.map(|(document, phase, step)| step.failure(&document.name, &phase.name)),
+            audit: self.audit.clone(),
             ..RunResult::new(&self.execution)
         }
     }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ImageRef;
+use crate::{ImageRef, Name};
 
 /// Shortest and longest AMI name, EC2's rule.
 const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
@@ -95,6 +95,25 @@ impl AmiName {
     #[must_use]
     pub fn overridden(image: &ImageRef) -> String {
         with_prefix("overridden ", image)
+    }
+
+    /// The names that it can become, as an EC2 filter would match them.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        let parts = parts(&self.0).unwrap_or_default(); // cannot fail: it was checked when it was made
+        let text = |part: &Part<'_>| match part {
+            Part::Text(text) => (*text).to_owned(),
+            Part::Date | Part::Version => "*".to_owned(),
+        };
+        parts.iter().map(text).collect()
+    }
+
+    /// The same of [`AmiName::default_for`].
+    #[must_use]
+    pub fn default_pattern(image: &Name) -> String {
+        let name: String = image.as_str().chars().take(LENGTH.end() / 2).collect();
+        let cut = if name.len() < image.as_str().len() { "*" } else { "" };
+        format!("{name}{cut} *")
     }
 
     /// The template as it was written.

@@ -51,6 +51,12 @@ impl Cause {
         }
     }
 
+    /// Whether nobody has asked for it.
+    #[must_use]
+    pub fn is_automatic(&self) -> bool {
+        !matches!(self, Self::Manual { .. })
+    }
+
     /// The cause's own identity within its kind: equal for a repeated delivery of the same cause.
     fn identity(&self) -> Vec<String> {
         match self {

@@ -29,7 +29,7 @@ pub use distribution::{
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
 pub use input::{ExecutionInput, InputError};
 pub use name::{Name, NameError};
-pub use pipeline::{ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status};
+pub use pipeline::{ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status};
 pub use recipe::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};

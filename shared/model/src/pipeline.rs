@@ -35,6 +35,30 @@ pub struct ImagePipeline {
     /// Whether and how images are tested.
     #[serde(default)]
     pub image_tests_configuration: ImageTests,
+    /// Whether a fresh instance of each image is looked over for what all of them would share.
+    #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
+    pub audit: ImageAudit,
+}
+
+/// What comes of what every instance of an image would share.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageAudit {
+    /// The build fails. An instance is launched for it where no test needs one.
+    Fail,
+    /// It is told, where there is a test instance anyway.
+    #[default]
+    Warn,
+    /// Nobody looks.
+    Off,
+}
+
+impl ImageAudit {
+    /// Whether it is what a pipeline has that says nothing.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Whether a pipeline starts by itself. A manual start is always possible.

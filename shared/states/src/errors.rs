@@ -30,6 +30,8 @@ pub enum ErrorName {
     ImageFailed,
     /// A test failed.
     TestFailed,
+    /// Every instance of the image would share something, and the pipeline does not allow it.
+    AuditFailed,
     /// Too few Regions have the image.
     CopyFailed,
     /// A wait passed its deadline.
@@ -72,6 +74,11 @@ pub const TABLE: &[Row] = &[
     Row { name: ErrorName::ImageFailed, raised_by: &[State::Snapshot], handling: Handling::Caught },
     Row { name: ErrorName::TestFailed, raised_by: &[State::JudgeTests], handling: Handling::Caught },
     Row {
+        name: ErrorName::AuditFailed,
+        raised_by: &[State::ExecuteTest, State::JudgeTests],
+        handling: Handling::Caught,
+    },
+    Row {
         name: ErrorName::CopyFailed,
         raised_by: &[State::DistributeRegion, State::Publish],
         handling: Handling::Caught,
@@ -94,6 +101,7 @@ impl ErrorName {
             Self::RebootLimit => "Goldsmith.RebootLimit",
             Self::ImageFailed => "Goldsmith.ImageFailed",
             Self::TestFailed => "Goldsmith.TestFailed",
+            Self::AuditFailed => "Goldsmith.AuditFailed",
             Self::CopyFailed => "Goldsmith.CopyFailed",
             Self::Timeout => "Goldsmith.Timeout",
             Self::Closed => "Goldsmith.Closed",

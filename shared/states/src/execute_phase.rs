@@ -1,17 +1,24 @@
 //! Build and ExecuteTest: documents on an instance.
 //!
 //! Input: the plan's documents, the instance that Launch or LaunchTest made. Output: none beyond the log. Error:
-//! `CommandFailed` with document, phase, step, action, exit code and last lines; `RebootLimit`, `Timeout`.
+//! `CommandFailed` with document, phase, step, action, exit code and last lines; `RebootLimit`, `Timeout`, `AuditFailed`.
+//!
+//! The image is audited on the first test instance, before its documents run: they may write what is not the image's, or
+//! take something away. One instance is enough, since all are of one image.
 
 use async_trait::async_trait;
-use goldsmith_executor::{OrderDocument, WorkOrder};
-use goldsmith_store::PlannedDocument;
+use goldsmith_executor::{AuditOrder, OrderDocument, WorkOrder};
+use goldsmith_model::ImageAudit;
+use goldsmith_store::{PlannedDocument, Scope};
 use serde_json::Value;
 
 use crate::command::{self, CommandProgress};
 use crate::drive::{self, Progress, Scene, Waiting};
 use crate::errors::ErrorName;
 use crate::{Context, Error, Invocation, Result, State};
+
+/// Seconds that an audit may take.
+const LONGEST_AUDIT: u64 = 15 * 60;
 
 /// The states of this function.
 pub struct ExecutePhase;
@@ -44,7 +51,8 @@ fn ran(steps: u32) -> String {
 async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
     let phases: &[&str] = if scene.scope.item.is_some() { &["test"] } else { &["build", "validate"] };
     let mut documents = Vec::new();
-    for planned in &scene.record.plan.documents {
+    let is_for_documents = scene.scope.item.is_none() || !scene.record.plan.audit_only;
+    for planned in scene.record.plan.documents.iter().filter(|_| is_for_documents) {
         documents.push(document(scene, planned).await?);
     }
     let execution = match &scene.scope.item {
@@ -53,8 +61,26 @@ async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
     };
     let mut order = WorkOrder::documents(execution, phases.iter().map(|&phase| phase.to_owned()).collect(), documents);
     order.on_instance = true;
+    order.audit = audit(scene).await?;
     order.working_directory = scene.record.plan.working_directory.clone().map(Into::into);
     Ok(order)
+}
+
+/// How this instance is audited; none where it is not.
+async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
+    let plan = &scene.record.plan;
+    if plan.audit == ImageAudit::Off || scene.scope.item.is_none() || scene.scope.item.as_ref() != plan.tests.first() {
+        return Ok(None);
+    }
+    let made = Scope { state: State::Snapshot.name().to_owned(), item: None };
+    let made = scene.context.store.state(&scene.record.build, &made).await?.and_then(|state| state.ended_at);
+    // The documents need most of the test's time.
+    let quarter = u64::from(plan.test_timeout_minutes) * 60 / 4;
+    Ok(Some(AuditOrder {
+        limit_seconds: Some(quarter.clamp(15, LONGEST_AUDIT)),
+        image_made: made.and_then(|made| made.parse().ok()),
+        fails: plan.audit == ImageAudit::Fail,
+    }))
 }
 
 async fn document(scene: &Scene<'_>, planned: &PlannedDocument) -> Result<OrderDocument> {

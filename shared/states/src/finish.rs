@@ -9,9 +9,11 @@ pub mod after;
 mod ending;
 mod kept;
 
-use goldsmith_cloud::ExecutionStatus;
-use goldsmith_model::{Cause, ExecutionInput};
-use goldsmith_store::{BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, Keep, Scope, StateStatus, stamp};
+use goldsmith_cloud::{Execution, ExecutionStatus};
+use goldsmith_model::ExecutionInput;
+use goldsmith_store::{
+    BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus, stamp,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ pub(crate) use kept::kept_now;
 use kept::{kept, kept_amis, what_stays};
 
 use crate::errors::ErrorName;
+use crate::start::kept_cause;
 use crate::undo::{Patience, undo_build};
 use crate::{Context, Error, Result, Start, State};
 
@@ -31,7 +34,6 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Debug, Deserialize)]
 struct StatusChange {
     name: String,
-    status: String,
 }
 
 /// Runs one invocation from the definition.
@@ -44,8 +46,10 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         None => Trigger::Succeeded,
     };
     let Some(record) = context.store.build(&start.build).await? else {
-        if matches!(&trigger, Trigger::Failed(cause) if cause.error == ErrorName::Refused.as_str()) {
-            serve_without_record(context, &start.execution).await?;
+        if matches!(&trigger, Trigger::Failed(cause) if cause.error == ErrorName::Refused.as_str())
+            && let Some(execution) = described(context, &start.execution).await?
+        {
+            without_build(context, &execution, true).await?;
         }
         return Ok(without_record(&trigger));
     };
@@ -69,14 +73,38 @@ pub async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
         tracing::warn!("an event that is not an execution's status was dropped");
         return Ok(json!({}));
     };
-    let Some(record) = context.store.build(&change.name).await? else {
-        if change.status == "ABORTED" {
-            serve_without_record(context, &context.config.execution_arn(&change.name)).await?;
-        }
+    let record = context.store.build(&change.name).await?;
+    let execution = match &record {
+        Some(record) => record.execution.clone(),
+        None => context.config.execution_arn(&change.name),
+    };
+    // The event is a hint: whoever may invoke this function could otherwise end any build.
+    let Some(execution) = context.cloud.executions.execution(&execution).await? else {
+        tracing::warn!(execution, "an event of an execution that nobody knows was dropped");
         return Ok(json!({}));
     };
-    let image = finish(context, record, &Trigger::Ended(change.status)).await?;
-    Ok(answer(&image))
+    if execution.status == ExecutionStatus::Running {
+        tracing::warn!(execution = execution.arn, "an event of an execution that runs was dropped");
+        return Ok(json!({}));
+    }
+    match record {
+        Some(record) => Ok(answer(&finish(context, record, &ended(execution.status)).await?)),
+        None if execution.status == ExecutionStatus::Aborted => {
+            without_build(context, &execution, false).await?;
+            Ok(json!({}))
+        }
+        None => Ok(json!({})),
+    }
+}
+
+/// What ended a build, where its execution's status is all that there is to know.
+fn ended(status: ExecutionStatus) -> Trigger {
+    let status = match status {
+        ExecutionStatus::Aborted => "ABORTED",
+        ExecutionStatus::TimedOut => "TIMED_OUT",
+        _ => "FAILED",
+    };
+    Trigger::Ended(status.to_owned())
 }
 
 /// Ends a build that nobody else ended.
@@ -84,29 +112,31 @@ pub async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
 /// # Errors
 /// What table and cloud say; the reaper tries again.
 pub(crate) async fn finish_lost(context: &Context, record: BuildRecord, status: ExecutionStatus) -> Result<()> {
-    let status = match status {
-        ExecutionStatus::Aborted => "ABORTED",
-        ExecutionStatus::TimedOut => "TIMED_OUT",
-        _ => "FAILED",
-    };
-    finish(context, record, &Trigger::Ended(status.to_owned())).await?;
+    finish(context, record, &ended(status)).await?;
     Ok(())
 }
 
-/// An execution that ended before Plan opened a build, because its cause was refused or somebody stopped it: it is not
-/// built again. What failed for another reason stays pending, and the reaper starts it anew.
-async fn serve_without_record(context: &Context, execution: &str) -> Result<()> {
-    let found = match context.cloud.executions.execution(execution).await {
+/// An execution, as far as AWS tells of it.
+async fn described(context: &Context, execution: &str) -> Result<Option<Execution>> {
+    match context.cloud.executions.execution(execution).await {
         Err(error) if !error.is_transient() => {
             tracing::warn!(%error, execution, "whether its cause is served is left to the reaper");
-            None
+            Ok(None)
         }
-        found => found?,
-    };
-    let Some(execution) = found else { return Ok(()) };
-    let input: Option<ExecutionInput> = serde_json::from_str(&execution.input).ok();
-    if let Some((pipeline, cause)) = input.and_then(|input| Some((input.pipeline, input.cause?))) {
-        context.store.serve_cause(&pipeline, &cause, context.clock.now()).await?;
+        found => Ok(found?),
+    }
+}
+
+/// An execution that ended before Plan opened a build. Where its cause was refused it is tried again as after a build that
+/// has failed: a source that is not there yet may be in an hour. What somebody stopped is not built again. What failed for
+/// another reason stays pending, and the reaper starts it anew.
+async fn without_build(context: &Context, execution: &Execution, is_refused: bool) -> Result<()> {
+    let Ok(input) = serde_json::from_str::<ExecutionInput>(&execution.input) else { return Ok(()) };
+    let Some(kept) = kept_cause(context, &execution.name, &input).await? else { return Ok(()) };
+    let now = context.clock.now();
+    match is_refused {
+        true => context.store.fail_cause(&kept.pipeline, &kept.cause, &execution.name, now).await?,
+        false => context.store.serve_cause(&kept.pipeline, &kept.cause, now).await?,
     }
     Ok(())
 }
@@ -131,7 +161,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     let (now, stays) = (context.clock.now(), what_stays(&ending.keep, record.plan.overridden));
     context.store.end_state(&record.build, &scope, StateStatus::Succeeded, stays, None, now).await?;
     end_open_states(context, &record, &ending).await?;
-    note_served(context, &record).await?;
+    note_served(context, &record, &ending).await?;
     let owed = after::owed(&ending.keep, &undone);
     context.store.finish_build(&record, &image, &owed, now + after::LATE).await?;
     after::settle(context, &record, &image, &kept, owed, undone.is_putting).await?;
@@ -147,14 +177,19 @@ fn patience(context: &Context, ending: &Ending) -> Patience {
     }
 }
 
-/// The cause has its build, and the source's watcher learns which AMI that build started from.
-async fn note_served(context: &Context, record: &BuildRecord) -> Result<()> {
-    if !matches!(record.cause, Cause::Manual { .. }) {
-        context.store.serve_cause(&record.pipeline, &record.cause, context.clock.now()).await?;
+/// The cause has its build, or is tried again where that has failed. Of a build that has published, the source's watcher
+/// learns which AMI it started from.
+async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
+    let (pipeline, cause, now) = (&record.pipeline, &record.cause, context.clock.now());
+    match ending.status {
+        _ if !cause.is_automatic() => {}
+        ImageStatus::Failed => context.store.fail_cause(pipeline, cause, &record.build, now).await?,
+        // Who stops a build does not want it.
+        _ => context.store.serve_cause(pipeline, cause, now).await?,
     }
-    if !record.plan.overridden {
+    if ending.keep == Keep::Published && !record.plan.overridden {
         let source = record.plan.source.hash();
-        context.store.note_built(&source, &record.pipeline, &record.plan.source_image).await?;
+        context.store.note_built(&source, pipeline, &record.plan.source_image).await?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::errors::ErrorName;
+use crate::start::kept_cause;
 use crate::{Context, Error, Result, Start};
 use freeze::freeze;
 use resolve::{Resolved, resolve};
@@ -57,14 +58,40 @@ async fn plan(context: &Context, start: &Start) -> Result<Answer> {
         refused(format!("the field `pipeline` of the input names `{}`, which was never applied", input.pipeline))
     })?;
     input.check_overrides(&pipeline).map_err(refused)?;
-    let cause = input.cause.clone().unwrap_or_else(|| Cause::Manual { id: start.build.clone() });
+    let why = why(context, start, &input).await?;
     let resolved = resolve(context, &input, &pipeline).await?;
-    if let Some(reason) = nothing_changed(context, &input, &cause, &pipeline, &resolved).await? {
-        context.store.serve_cause(&input.pipeline, &cause, context.clock.now()).await?;
+    if let Some(reason) = nothing_changed(context, &input, &why, &pipeline, &resolved).await? {
+        context.store.serve_cause(&input.pipeline, &why.cause, context.clock.now()).await?;
         return Ok(without_build("skipped", reason, None));
     }
     check_parameters(context, &resolved).await?;
-    open(context, start, &input, cause, &resolved).await
+    open(context, start, &input, why.cause, &resolved).await
+}
+
+/// Why this build is made.
+struct Why {
+    cause: Cause,
+    /// Since when it is tried again, after a build that has failed.
+    tried_since: Option<String>,
+}
+
+/// Why this build is made. A cause that the stack has not kept for this very execution is somebody's word, and somebody who
+/// starts a build is a person.
+async fn why(context: &Context, start: &Start, input: &ExecutionInput) -> Result<Why> {
+    if let Some(record) = kept_cause(context, &start.build, input).await? {
+        let tried_since = (record.failures > 0).then_some(record.arrived_at);
+        return Ok(Why { cause: record.cause, tried_since });
+    }
+    let cause = match &input.cause {
+        Some(cause @ Cause::Manual { .. }) => cause.clone(),
+        other => {
+            if other.is_some() {
+                tracing::warn!(build = start.build, "the cause was not kept for this start: the build is a manual one");
+            }
+            Cause::Manual { id: start.build.clone() }
+        }
+    };
+    Ok(Why { cause, tried_since: None })
 }
 
 /// The parameters that the image is to be published by, as far as AWS would refuse to write them after the whole build.
@@ -135,6 +162,10 @@ async fn open(
             let reason = format!("a build of {} is running: {build}", input.pipeline);
             Ok(without_build("already-running", reason, image))
         }
+        Opened::TooSoon { until } => {
+            let reason = format!("{} has built by itself within the last hour: it waits until {until}", input.pipeline);
+            Ok(without_build("too-soon", reason, None))
+        }
         Opened::Retired => Err(refused(format!(
             "the stack {} is being retired and builds nothing any more: `goldsmith deploy` puts it into service again",
             context.config.stack
@@ -146,23 +177,26 @@ async fn open(
 async fn nothing_changed(
     context: &Context,
     input: &ExecutionInput,
-    cause: &Cause,
+    why: &Why,
     pipeline: &ImagePipeline,
     resolved: &Resolved,
 ) -> Result<Option<String>> {
-    let only_on_change = match cause {
+    let only_on_change = match &why.cause {
         Cause::SourceUpdate { .. } => true,
         Cause::Schedule { .. } => pipeline.schedule.as_ref().is_some_and(|schedule| {
             schedule.pipeline_execution_start_condition == StartCondition::ExpressionMatchAndDependencyUpdatesAvailable
         }),
         Cause::Manual { .. } | Cause::Dependency { .. } => false,
     };
-    if input.force || !only_on_change {
+    if input.force || !(only_on_change || why.tried_since.is_some()) {
         return Ok(None);
     }
     let images = context.store.images(resolved.recipe.name.as_str()).await?;
     let good = images.iter().filter(|image| image.pipeline == pipeline.name && image.status == ImageStatus::Available);
     let same = good.max_by(|a, b| a.created_at.cmp(&b.created_at)).filter(|last| last.input_digest == resolved.digest);
+    // What is tried again has its build where another one has published the same since it was first heard of.
+    let same =
+        same.filter(|last| only_on_change || why.tried_since.as_ref().is_some_and(|time| *time <= last.created_at));
     Ok(same.map(|last| format!("nothing changed since {}", last.image)))
 }
 
@@ -193,10 +227,11 @@ mod tests {
     use goldsmith_cloud::fake::{AMAZON, Fault, HOME};
     use goldsmith_cloud::{Kind, Parameter};
     use goldsmith_model::definitions::Definitions;
+    use goldsmith_model::{Cause, ExecutionInput};
     use serde_json::{Value, json};
 
-    use crate::State;
     use crate::testing::{Stack, Task, check_state, whole_build};
+    use crate::{Clock as _, State};
 
     #[tokio::test]
     async fn plan_survives_every_fault() {
@@ -287,15 +322,23 @@ mod tests {
         for task in whole_build() {
             stack.run(&task).await.unwrap();
         }
-        let cause = json!({"kind": "source-update", "source": "ssm:/source", "imageId": "ami-00000001"});
-        let input = json!({"pipeline": "web", "cause": cause});
-        let answer = stack.run_as("web-again-1", &plan(input.clone())).await.unwrap();
+        let release =
+            |image: &str| Cause::SourceUpdate { source: "ssm:/source".to_owned(), image_id: image.to_owned() };
+        let answer = planned_for(&stack, release("ami-00000001")).await;
         assert_eq!(answer["outcome"], "skipped");
         assert_eq!(answer["reason"], "nothing changed since web/1.0.0/1");
         let patched = stack.cloud.add_image(HOME, AMAZON, "debian-12.1");
         stack.point_source_to(&patched).await;
-        let answer = stack.run_as("web-again-2", &plan(input)).await.unwrap();
+        let answer = planned_for(&stack, release(&patched)).await;
         assert_eq!((&answer["outcome"], &answer["image"]), (&json!("build"), &json!("web/1.0.0/2")));
+    }
+
+    /// Keeps a cause and plans in the execution that is started for it.
+    async fn planned_for(stack: &Stack, cause: Cause) -> Value {
+        let pipeline = "web".parse().unwrap();
+        let kept = stack.store().keep_cause(&pipeline, &cause, stack.clock.now()).await.unwrap();
+        let input = serde_json::to_value(ExecutionInput::new(pipeline, cause)).unwrap();
+        stack.run_as(&kept.execution_name(), &plan(input)).await.unwrap()
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! EndTest and JudgeTests: end a test instance, say how its test went, fail the build where one failed.
 //!
 //! Input: what was caught of LaunchTest or ExecuteTest, or nothing; then the outcomes of the Map. Output of EndTest:
-//! `{item, outcome, cause?}`. Error of JudgeTests: `TestFailed` with the first failed test's cause.
+//! `{item, outcome, cause?}`. Error of JudgeTests: `TestFailed` with the first failed test's cause; `AuditFailed` where that
+//! was the audit's.
 
 use goldsmith_store::{EffectKind, Scope, StateStatus};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use crate::{Context, Error, Outcome, Result, Start, State};
 /// Runs one invocation.
 ///
 /// # Errors
-/// `TestFailed`, or what table and cloud say.
+/// `TestFailed`, `AuditFailed`, or what table and cloud say.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     match start.state {
@@ -51,12 +52,14 @@ async fn judge(context: &Context, start: &Start) -> Result<Value> {
         return Ok(json!({}));
     };
     let mut cause = failed.failure(State::ExecuteTest);
-    ErrorName::TestFailed.as_str().clone_into(&mut cause.error);
+    let is_audit = cause.error == ErrorName::AuditFailed.as_str();
+    let name = if is_audit { ErrorName::AuditFailed } else { ErrorName::TestFailed };
+    name.as_str().clone_into(&mut cause.error);
     context
         .store
         .end_state(&start.build, &start.scope(), StateStatus::Failed, &cause.message, Some(&cause), now)
         .await?;
-    Err(Error::because(ErrorName::TestFailed, cause))
+    Err(Error::because(name, cause))
 }
 
 #[cfg(test)]

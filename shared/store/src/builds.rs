@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use goldsmith_model::{ImageRef, Name, Version};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -20,14 +20,31 @@ const RACES: u32 = 10;
 /// Partition in the index `open` of builds that are to be looked at: those that are not closed, and few others.
 pub const OPEN_BUILDS: &str = "BUILD";
 
+/// The least time between two builds of a pipeline that start by themselves. Pipelines that feed each other in a way that
+/// nobody has found would otherwise build without end.
+const FLOOR: SignedDuration = SignedDuration::from_hours(1);
+
 /// `PIPELINE#n / LEASE`
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Lease {
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
     /// Grows with every build.
     fence: u64,
     /// Who holds it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    build: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// When the last build began that nobody has asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    automatic_at: Option<String>,
+}
+
+impl Lease {
+    /// Until when no build starts by itself; none: one may.
+    #[must_use]
+    pub fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let last: Timestamp = self.automatic_at.as_ref()?.parse().ok()?;
+        Some(last + FLOOR).filter(|until| now < *until)
+    }
 }
 
 /// What opening a build came to.
@@ -40,11 +57,26 @@ pub enum Opened {
         /// Its id.
         build: String,
     },
+    /// The pipeline has built by itself a moment ago.
+    TooSoon {
+        /// Until when it waits.
+        until: Timestamp,
+    },
     /// The stack is being retired.
     Retired,
 }
 
 impl Store {
+    /// The build that holds a pipeline's lease.
+    pub async fn running_build(&self, pipeline: &Name) -> Result<Option<String>> {
+        Ok(self.lease(pipeline).await?.build)
+    }
+
+    /// A pipeline's lease, held or not.
+    pub async fn lease(&self, pipeline: &Name) -> Result<Lease> {
+        Ok(self.read(&keys::lease(pipeline)).await?.unwrap_or_default())
+    }
+
     /// The build with this id.
     pub async fn build(&self, id: &str) -> Result<Option<BuildRecord>> {
         self.read(&keys::build(id)).await
@@ -71,10 +103,14 @@ impl Store {
             if let Some(build) = lease.as_ref().and_then(|lease| lease.build.clone()) {
                 return Ok(Opened::Busy { build });
             }
+            let fence = lease.as_ref().map_or(0, |lease| lease.fence) + 1;
             let counter = keys::counter(image, &version.padded());
             let count = self.table().get(&counter).await?.and_then(|item| item.get("last")?.as_u64());
             let number = u32::try_from(count.unwrap_or(0) + 1).unwrap_or(u32::MAX);
-            let record = draft(number, lease.as_ref().map_or(0, |lease| lease.fence) + 1);
+            let record = draft(number, fence);
+            if let Some(until) = too_soon(&record, lease.as_ref()) {
+                return Ok(Opened::TooSoon { until });
+            }
             let number_write = Write::Update {
                 key: counter,
                 set: Item::from_iter([("last".to_owned(), json!(number))]),
@@ -202,6 +238,12 @@ impl Store {
     }
 }
 
+/// Until when a build has to wait that nobody has asked for.
+fn too_soon(record: &BuildRecord, lease: Option<&Lease>) -> Option<Timestamp> {
+    let now: Timestamp = record.created_at.parse().ok()?;
+    lease.filter(|_| record.cause.is_automatic())?.rests_until(now)
+}
+
 /// What a build owes, as a field of its item.
 fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
     let key = keys::build(&record.build);
@@ -225,7 +267,11 @@ fn image_key(image: &ImageRef) -> crate::Key {
 }
 
 fn opening_writes(record: &BuildRecord, lease: Option<&Lease>, number: Write) -> Result<Vec<Write>> {
-    let taken = Lease { fence: record.fence, build: Some(record.build.clone()) };
+    let automatic_at = match record.cause.is_automatic() {
+        true => Some(record.created_at.clone()),
+        false => lease.and_then(|lease| lease.automatic_at.clone()),
+    };
+    let taken = Lease { fence: record.fence, build: Some(record.build.clone()), automatic_at };
     let lease_checks = match lease {
         None => vec![Check::Absent],
         Some(old) => vec![Check::missing("build"), Check::equals("fence", old.fence)],

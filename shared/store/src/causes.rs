@@ -6,7 +6,7 @@
 use goldsmith_model::{Cause, Name, execution_name};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::store::{encode, readable};
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, keys, stamp};
@@ -17,11 +17,16 @@ const OPEN_CAUSES: &str = "CAUSE";
 /// When the reaper looks at a pending cause that nobody has started.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
-/// The longest pause between two attempts of a cause.
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
-
 /// How long it is remembered that a cause was served: well over the 90 days after which Step Functions forgets a name.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+
+/// Pauses before a failed build of a cause is tried again: what was down for a while, such as a mirror, must not keep a
+/// patched image from being built until the next release, and what is broken must not be built for ever.
+const PAUSES: [SignedDuration; 3] =
+    [SignedDuration::from_hours(1), SignedDuration::from_hours(6), SignedDuration::from_hours(24)];
+
+/// The longest pause between two attempts of a cause.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
 
 /// How long a cause is left alone after so many attempts: a minute, two, four, and so on.
 fn pause_after(attempts: u32) -> SignedDuration {
@@ -55,9 +60,25 @@ pub struct CauseRecord {
     pub attempt: u32,
     /// When it was first heard of.
     pub arrived_at: String,
-    /// Until when an attempt that has failed is left alone; none in what an earlier version wrote.
+    /// How many builds for it have failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
+    /// No build is started for it before (RFC 3339): it is tried again after a pause, or the pipeline has just built by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_look: Option<String>,
+    pub not_before: Option<String>,
+    /// The last try has failed, too: it is served without having been built.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub given_up: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl CauseRecord {
@@ -65,12 +86,6 @@ impl CauseRecord {
     #[must_use]
     pub fn execution_name(&self) -> String {
         execution_name(&self.pipeline, &self.cause, self.attempt)
-    }
-
-    /// Whether its last attempt has failed so lately that it is not started again.
-    #[must_use]
-    pub fn rests(&self, now: Timestamp) -> bool {
-        self.attempt > 1 && self.next_look.as_ref().is_some_and(|until| *until > stamp(now))
     }
 
     fn new(pipeline: &Name, cause: &Cause, now: Timestamp) -> Self {
@@ -84,8 +99,16 @@ impl CauseRecord {
             status: CauseStatus::Pending,
             attempt: 1,
             arrived_at,
-            next_look: None,
+            failures: 0,
+            not_before: None,
+            given_up: false,
         }
+    }
+
+    /// Whether it waits for its time.
+    #[must_use]
+    pub fn rests(&self, now: Timestamp) -> bool {
+        self.status == CauseStatus::Pending && self.not_before.as_ref().is_some_and(|time| *time > stamp(now))
     }
 
     fn key(&self) -> Key {
@@ -126,36 +149,70 @@ impl Store {
         Ok(readable(self.table().due(OPEN_CAUSES, &stamp(now)).await?))
     }
 
-    /// Marks a cause served. Safe to repeat; a cause that was never kept is noted as served too.
+    /// A cause as it was kept, if it was.
+    pub async fn cause(&self, pipeline: &Name, cause: &Cause) -> Result<Option<CauseRecord>> {
+        self.read(&keys::cause(pipeline, &execution_name(pipeline, cause, 0))).await
+    }
+
+    /// Marks a cause served, if it was kept. Safe to repeat.
     pub async fn serve_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<()> {
-        let served = CauseRecord {
-            status: CauseStatus::Served,
-            next_look: None,
-            ..self.keep_cause_quietly(pipeline, cause, now).await?
+        // Whoever names a cause that nobody has kept must not keep it from ever being built.
+        let checks = vec![Check::Present];
+        self.change_cause(&keys::cause(pipeline, &execution_name(pipeline, cause, 0)), served(now), checks).await
+    }
+
+    /// Notes that this build of a cause has failed: it is tried again after a pause, some times. Safe to repeat: a build
+    /// that is not the cause's newest changes nothing.
+    pub async fn fail_cause(&self, pipeline: &Name, cause: &Cause, build: &str, now: Timestamp) -> Result<()> {
+        let Some(record) = self.cause(pipeline, cause).await? else { return Ok(()) };
+        if record.status == CauseStatus::Served || record.execution_name() != build {
+            return Ok(());
+        }
+        let failures = record.failures + 1;
+        let pause = usize::try_from(record.failures).ok().and_then(|done| PAUSES.get(done));
+        let mut set = match pause {
+            Some(pause) => {
+                let time = json!(stamp(now + *pause));
+                let next = json!(record.attempt + 1);
+                Item::from_iter([("attempt", next), ("notBefore", time.clone()), ("nextLook", time)].map(named))
+            }
+            None => {
+                let mut set = served(now);
+                set.insert("givenUp".to_owned(), json!(true));
+                set
+            }
         };
-        // Without `open`: it leaves the index.
-        let mut item = encode(served.key(), &served)?;
-        item.insert("expiresAt".to_owned(), json!((now + KEPT).as_second()));
-        self.write(vec![Write::Put { item, checks: vec![] }]).await
+        set.insert("failures".to_owned(), json!(failures));
+        self.change_cause(&record.key(), set, as_read(&record)).await
     }
 
-    async fn keep_cause_quietly(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<CauseRecord> {
-        let record = CauseRecord::new(pipeline, cause, now);
-        Ok(self.read(&record.key()).await?.unwrap_or(record))
+    /// Lets a pending cause wait until this time. Safe to repeat.
+    pub async fn defer_cause(&self, record: &CauseRecord, until: Timestamp) -> Result<()> {
+        let time = json!(stamp(until));
+        let set = Item::from_iter([("notBefore", time.clone()), ("nextLook", time)].map(named));
+        self.change_cause(&record.key(), set, as_read(record)).await
     }
 
-    /// The next attempt of a cause whose execution is closed without having served it. The reaper looks at it later and later:
-    /// what has failed a dozen times will not work a minute after.
+    /// Changes a cause's item, unless its checks do not hold. What is served leaves the index.
+    async fn change_cause(&self, key: &Key, set: Item, checks: Vec<Check>) -> Result<()> {
+        let is_served = set.contains_key("expiresAt");
+        let remove = if is_served { vec!["open".to_owned(), "nextLook".to_owned()] } else { vec![] };
+        match self.write(vec![Write::Update { key: key.clone(), set, remove, checks }]).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The next attempt of a cause whose execution is closed without having served it. The one after it waits longer and
+    /// longer: what has failed a dozen times will not work a minute after.
     pub async fn next_attempt(&self, record: &CauseRecord, now: Timestamp) -> Result<CauseRecord> {
-        let next_look = now + pause_after(record.attempt);
+        let time = json!(stamp(now + pause_after(record.attempt)));
+        let next = json!(record.attempt + 1);
         let write = Write::Update {
             key: record.key(),
-            set: Item::from_iter([
-                ("attempt".to_owned(), json!(record.attempt + 1)),
-                ("nextLook".to_owned(), json!(stamp(next_look))),
-            ]),
+            set: Item::from_iter([("attempt", next), ("notBefore", time.clone()), ("nextLook", time)].map(named)),
             remove: vec![],
-            checks: vec![Check::equals("attempt", record.attempt), Check::equals("status", "pending")],
+            checks: as_read(record),
         };
         match self.write(vec![write]).await {
             Ok(()) | Err(StoreError::Conflict { .. }) => {
@@ -164,10 +221,19 @@ impl Store {
             Err(other) => Err(other),
         }
     }
+}
 
-    /// The build that holds a pipeline's lease.
-    pub async fn running_build(&self, pipeline: &Name) -> Result<Option<String>> {
-        let lease = self.table().get(&keys::lease(pipeline)).await?;
-        Ok(lease.and_then(|lease| Some(lease.get("build")?.as_str()?.to_owned())))
-    }
+/// What of an item changes when its cause is served.
+fn served(now: Timestamp) -> Item {
+    let until = json!((now + KEPT).as_second());
+    Item::from_iter([("status", json!(CauseStatus::Served)), ("expiresAt", until)].map(named))
+}
+
+/// The cause is pending still, with the same attempt.
+fn as_read(record: &CauseRecord) -> Vec<Check> {
+    vec![Check::equals("attempt", record.attempt), Check::equals("status", "pending")]
+}
+
+fn named((name, value): (&str, Value)) -> (String, Value) {
+    (name.to_owned(), value)
 }

@@ -28,7 +28,7 @@ mod waits;
 mod watch;
 
 pub use apply::{ApplyError, Change, Outcome, Taken};
-pub use builds::{OPEN_BUILDS, Opened};
+pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use causes::{CauseRecord, CauseStatus};
 #[cfg(feature = "dynamo")]
 pub use dynamo::DynamoTable;
@@ -40,8 +40,9 @@ pub use memory::MemoryTable;
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
 pub use proof::{Origin, Proof};
 pub use records::{
-    Aftermath, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep,
-    LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
+    Aftermath, AuditFinding, AuditRecord, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause,
+    ImageRecord, ImageStatus, Keep, LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait,
+    stamp,
 };
 pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};

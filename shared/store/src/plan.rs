@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use goldsmith_model::{BlockDeviceMapping, LaunchPermission, Name, SourceImage, SsmParameter, Version};
+use goldsmith_model::{BlockDeviceMapping, ImageAudit, LaunchPermission, Name, SourceImage, SsmParameter, Version};
 use serde::{Deserialize, Serialize};
 
 /// The frozen plan of a build.
@@ -32,6 +32,12 @@ pub struct Plan {
     pub tests: Vec<String>,
     /// Limit of one test instance's run.
     pub test_timeout_minutes: u32,
+    /// Whether the first test instance is audited, and what comes of a finding.
+    #[serde(default)]
+    pub audit: ImageAudit,
+    /// The test instance is there for the audit only: no document runs on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub audit_only: bool,
     /// Digest of all that goes in: source, documents, parameters, configuration.
     pub input_digest: String,
     /// Whether the start overrode the source or a parameter: such an image is never published.

@@ -19,7 +19,7 @@ pub struct Origin<'a> {
     pub created: Option<Timestamp>,
     /// The instance that it was made of.
     pub instance: Option<&'a str>,
-    /// The image that it is a copy of.
+    /// The image that it is a copy of, or that its instance was launched from.
     pub image: Option<&'a str>,
 }
 
@@ -94,10 +94,13 @@ impl Proof {
     #[must_use]
     pub fn has_image(&self, region: &str, id: &str, origin: Origin<'_>) -> bool {
         let is_asked_for = || {
-            let is_source = match (region == self.home, origin.instance, origin.image) {
-                (true, instance, None) => instance.is_none_or(|id| self.instances.contains(&pair(&self.home, id))),
-                (false, None, image) => image.is_none_or(|id| self.images.contains(&pair(&self.home, id))),
-                _ => false,
+            // At home it is made of an instance, which EC2 names of these only; elsewhere it is a copy.
+            let is_source = match origin.instance {
+                Some(instance) => region == self.home && self.instances.contains(&pair(region, instance)),
+                None => {
+                    let is_original = |id: &str| self.images.contains(&pair(&self.home, id));
+                    region != self.home && origin.image.is_none_or(is_original)
+                }
             };
             self.names.get(region).is_some_and(|name| name == origin.name) && self.lived(origin.created) && is_source
         };
@@ -185,15 +188,17 @@ mod tests {
             Origin { created: time("2026-11-24T05:00:00Z"), ..made },
             Origin { created: None, ..made },
             Origin { image: Some("ami-7"), ..made },
-            Origin { instance: Some("i-1"), image: None, ..made },
+            Origin { instance: Some("i-1"), ..made },
         ];
         for other in others {
             assert!(!proof.has_image(AWAY, "ami-9", other), "{other:?}");
         }
-        assert!(
-            !proof.has_image(HOME, "ami-9", Origin { image: None, instance: Some("i-1"), ..made }),
-            "none is asked for"
-        );
+        let of_instance = Origin { instance: Some("i-1"), image: Some("ami-0"), ..made };
+        assert!(!proof.has_image(HOME, "ami-9", of_instance), "none is asked for");
+        let asked = Proof { names: [(HOME.to_owned(), "web 1".to_owned())].into(), ..proof };
+        assert!(asked.has_image(HOME, "ami-9", of_instance), "whatever its instance was launched from");
+        assert!(!asked.has_image(HOME, "ami-9", Origin { instance: Some("i-7"), ..of_instance }));
+        assert!(!asked.has_image(HOME, "ami-9", Origin { instance: None, ..of_instance }), "a copy");
     }
 
     #[test]

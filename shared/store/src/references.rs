@@ -1,13 +1,13 @@
 //! What is stored already of all that a folder's definitions refer to.
 
 use goldsmith_model::definitions::{Draft, Kind, Reference, Stored};
-use goldsmith_model::{Component, ImageRecipe, Name, SourceImage};
+use goldsmith_model::{Component, ImageRecipe, Name};
 
 use crate::definitions::{partition, unversioned};
 use crate::{Result, Store};
 
 impl Store {
-    /// All that is stored of what a draft refers to, and the pipelines on which these images build.
+    /// All that is stored of what a draft refers to, and every pipeline.
     pub async fn stored_for(&self, draft: &Draft<'_>) -> Result<Stored> {
         let mut stored = Stored::default();
         let mut seen: Vec<&Reference> = Vec::new();
@@ -17,10 +17,7 @@ impl Store {
                 self.add_stored(reference, &mut stored).await?;
             }
         }
-        let named = seen.iter().filter(|reference| reference.kind == Kind::ImagePipeline);
-        let sources = stored.recipes.iter().filter_map(source_pipeline);
-        let wanted = named.map(|reference| reference.name.clone()).chain(sources).collect();
-        self.add_pipelines(wanted, &mut stored).await?;
+        self.add_pipelines(&mut stored).await?;
         Ok(stored)
     }
 
@@ -50,25 +47,17 @@ impl Store {
         Ok(())
     }
 
-    /// Follows pipelines to the pipelines whose images they start from.
-    async fn add_pipelines(&self, mut wanted: Vec<Name>, stored: &mut Stored) -> Result<()> {
-        while let Some(name) = wanted.pop() {
-            if stored.pipelines.iter().any(|pipeline| pipeline.name == name) {
-                continue;
-            }
+    /// Every pipeline, with its recipe and where its images go: any of them may close a circle.
+    async fn add_pipelines(&self, stored: &mut Stored) -> Result<()> {
+        for name in self.pipeline_names().await? {
             let Some(pipeline) = self.pipeline(&name).await? else { continue };
-            let recipe = &pipeline.image_recipe.name;
-            self.add_recipes(recipe, stored).await?;
-            wanted.extend(stored.recipes.iter().filter(|one| one.name == *recipe).filter_map(source_pipeline));
+            self.add_recipes(&pipeline.image_recipe.name, stored).await?;
+            let there = |name: &Name| stored.distributions.iter().any(|known| known.name == *name);
+            if let Some(to) = pipeline.distribution_configuration.as_ref().filter(|name| !there(name)) {
+                stored.distributions.extend(self.distribution(to).await?);
+            }
             stored.pipelines.push(pipeline);
         }
         Ok(())
-    }
-}
-
-fn source_pipeline(recipe: &ImageRecipe) -> Option<Name> {
-    match &recipe.parent_image {
-        SourceImage::Pipeline(name) => Some(name.clone()),
-        _ => None,
     }
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 use crate::builds::verify_open;
 use crate::store::{encode, readable};
 use crate::{
-    BuildRecord, Check, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store, StoreError, Wait,
-    Write, keys, stamp,
+    AuditRecord, BuildRecord, Check, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store,
+    StoreError, Wait, Write, keys, stamp,
 };
 
 /// Partition of parked waits in the index `open`.
@@ -180,6 +180,11 @@ impl Store {
         self.write(vec![progress(record, scope, [("log", json!(log))])]).await
     }
 
+    /// Notes what the audit of a state's instance came to.
+    pub async fn note_audit(&self, record: &BuildRecord, scope: &Scope, audit: &AuditRecord) -> Result<()> {
+        self.write(vec![progress(record, scope, [("audit", json!(audit))])]).await
+    }
+
     /// Ends a state. The first end counts.
     pub async fn end_state(
         &self,
@@ -227,6 +232,7 @@ fn fresh(scope: &Scope, now: Timestamp) -> StateRecord {
         detail: String::new(),
         log: None,
         cause: None,
+        audit: None,
         unsettled_since: None,
         waits_for: None,
     }

@@ -119,6 +119,11 @@ impl Setting {
                 break;
             }
         }
+        // A cause that is tried again and again may just be at it.
+        let now = sim.engine.now();
+        while sim.engine.now() < now + REST && sim.is_running() && !is_too_much(&sim) {
+            step(&mut runner, &sim, 10 * MINUTE);
+        }
         step(&mut runner, &sim, 10 * MINUTE);
         invariants::check_rest(&sim, lasts_for_ever);
         let hits = sim.plan(|plan| std::mem::take(&mut plan.hits));

@@ -83,6 +83,11 @@ impl Stack {
         &self.0.name
     }
 
+    /// What `stack.json` said when it was started.
+    pub(crate) fn description(&self) -> &Value {
+        &self.0.description
+    }
+
     /// Every call that a role or a user has made so far, with the policies by which it was allowed.
     pub(crate) fn calls(&self) -> String {
         let folder = self.0.state.path().join("goldsmith/local").join(&self.0.name);

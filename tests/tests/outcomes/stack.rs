@@ -72,6 +72,11 @@ impl Stack {
         self.endpoint.trim_start_matches("http://")
     }
 
+    /// The emulator's process.
+    pub(crate) fn emulator(&self) -> u32 {
+        self.emulator.id()
+    }
+
     /// Clients' configuration.
     pub(crate) async fn sdk(&self) -> SdkConfig {
         with_keys(&sdk_config(None, Some(REGION), Some(&self.endpoint)).await, "test", SECRET)

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use goldsmith_cloud::{Execution, ExecutionStatus};
-use goldsmith_store::{FailureCause, ImageRecord, ImageStatus, Store};
+use goldsmith_store::{AuditRecord, FailureCause, ImageRecord, ImageStatus, Store};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::audited;
 use crate::command::kept::KeptInstance;
 use crate::exit::Exit;
 use crate::failure;
@@ -42,6 +43,8 @@ pub(crate) struct Ending {
     failure: Option<FailureCause>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<KeptInstance>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<AuditRecord>,
 }
 
 /// The answer of a build that made nothing.
@@ -57,7 +60,8 @@ impl Ending {
         let Some(build) = store.build(&execution.name).await? else { return Ok(Self::without_image(execution)) };
         let Some(image) = store.image(&build.image).await? else { return Ok(Self::without_image(execution)) };
         let kept = KeptInstance::of(store, &build, Timestamp::now()).await?;
-        Ok(Self { kept, ..Self::of_image(image, execution) })
+        let audit = audited::of(&store.states(&execution.name).await?).cloned();
+        Ok(Self { kept, audit, ..Self::of_image(image, execution) })
     }
 
     fn of_image(image: ImageRecord, execution: &Execution) -> Self {
@@ -71,6 +75,7 @@ impl Ending {
             reason: None,
             failure,
             kept: None,
+            audit: None,
         }
     }
 
@@ -81,7 +86,8 @@ impl Ending {
         let failure = answer.is_none().then(|| failure_of(execution));
         let outcome = answer.as_ref().map_or(Outcome::Failed, |answer| answer.outcome);
         let reason = answer.and_then(|answer| answer.reason);
-        Self { outcome, build: execution.name.clone(), image: None, amis: BTreeMap::new(), reason, failure, kept: None }
+        let build = execution.name.clone();
+        Self { outcome, build, image: None, amis: BTreeMap::new(), reason, failure, kept: None, audit: None }
     }
 
     /// The exit code that follows.
@@ -110,6 +116,13 @@ impl Ending {
         self.image.as_deref()
     }
 
+    /// What all instances of the new image would share; nothing where that is nothing. A failed build has it in its cause.
+    fn audit_lines(&self) -> Vec<String> {
+        let Some(audit) = self.audit.as_ref().filter(|audit| audit.count() > 0) else { return Vec::new() };
+        let lines = audited::lines(audit).into_iter().map(|line| format!("  {line}"));
+        std::iter::once(format!("warning: its audit has found {}", audited::headline(audit))).chain(lines).collect()
+    }
+
     fn image_or_build(&self) -> &str {
         self.image.as_deref().unwrap_or(&self.build)
     }
@@ -125,7 +138,8 @@ impl Ending {
         match (self.outcome, &self.failure) {
             (Outcome::Built, _) => {
                 let amis = self.amis.iter().map(|(region, id)| format!("  {region}  {id}"));
-                [format!("{} is available", self.image_or_build())].into_iter().chain(amis).collect()
+                let first = format!("{} is available", self.image_or_build());
+                std::iter::once(first).chain(amis).chain(self.audit_lines()).collect()
             }
             (Outcome::Skipped, _) => vec![format!("Nothing was built: {reason}")],
             (Outcome::AlreadyRunning, _) => vec![

@@ -135,6 +135,7 @@ fn pipeline(kind: Value) -> Value {
         ("rebuildOn", list(word(["source-update", "dependency"]), 0)),
         ("allowOverrides", flag()),
         ("imageTestsConfiguration", tests),
+        ("audit", word(["fail", "warn", "off"])),
     ])
 }
 

@@ -128,6 +128,7 @@ fn copy_of(call: &Call<'_>, source: &Image) -> Result<Image, ApiError> {
         protection: Protection::Off,
         content: source.content.max(call.endpoint.base_size),
         from_instance: None,
+        launched_from: None,
         copied_from: Some((source.scope.region.clone(), source.id.clone())),
         failure: call.image_failure(),
         made_by: "CopyImage".to_owned(),

@@ -105,6 +105,7 @@ fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Result<Image, A
         architecture: instance.architecture.clone(),
         root_device: instance.root_device.clone(),
         from_instance: Some(instance.id.clone()),
+        launched_from: Some(instance.image_id.clone()),
         copied_from: None,
         failure: call.image_failure(),
         made_by: "CreateImage".to_owned(),

@@ -101,7 +101,10 @@ fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
             xml.text("code", code.unwrap_or("Server.InternalError")).text("message", failure);
         });
     }
-    if let Some((region, id)) = &image.copied_from {
+    // Of an image of an instance it is the one that the instance was launched from (EC2 user guide, "Use AMI ancestry to trace the
+    // origin of an AMI").
+    let launched_from = image.launched_from.as_ref().map(|id| (&image.scope.region, id));
+    if let Some((region, id)) = image.copied_from.as_ref().map(|(region, id)| (region, id)).or(launched_from) {
         xml.text("sourceImageId", id).text("sourceImageRegion", region);
     }
     xml.maybe("sourceInstanceId", image.from_instance.as_ref());

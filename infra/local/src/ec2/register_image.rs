@@ -49,6 +49,7 @@ pub(super) fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
         architecture: params.get("Architecture").unwrap_or(architecture()).to_owned(),
         root_device: root_device.to_owned(),
         from_instance: None,
+        launched_from: None,
         copied_from: None,
         failure: None,
         made_by: "RegisterImage".to_owned(),

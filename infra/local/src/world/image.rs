@@ -121,6 +121,8 @@ pub(crate) struct Image {
     pub(crate) architecture: String,
     pub(crate) root_device: String,
     pub(crate) from_instance: Option<String>,
+    /// The image that this instance was launched from.
+    pub(crate) launched_from: Option<String>,
     /// Region and id of the image that this one was copied from.
     pub(crate) copied_from: Option<(String, String)>,
     /// Why it failed, or will.

@@ -132,6 +132,7 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, releas
         architecture: architecture().to_owned(),
         root_device: variant.root_device().to_owned(),
         from_instance: None,
+        launched_from: None,
         copied_from: None,
         failure: None,
         made_by: "goldsmith".to_owned(),

@@ -1,6 +1,7 @@
 //! A running endpoint and the smallest client that can talk to it.
 #![expect(dead_code, reason = "each suite uses its part")]
 
+pub(crate) mod doors;
 pub(crate) mod emulator;
 pub(crate) mod guests;
 pub(crate) mod npm;

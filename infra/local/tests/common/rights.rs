@@ -37,6 +37,11 @@ pub(crate) enum Rights {
 
 /// Runs the suite again with other rights; only root can, and only once.
 pub(crate) async fn again(rights: Rights, isolation: &str, tests: &[&str]) {
+    again_with(rights, isolation, tests, &[]).await;
+}
+
+/// The same with more in its environment.
+pub(crate) async fn again_with(rights: Rights, isolation: &str, tests: &[&str], more: &[(&str, &str)]) {
     let Some(base) = base_image().await else { return };
     if std::env::var_os(EXPECTED_ISOLATION).is_some() {
         return;
@@ -51,14 +56,15 @@ pub(crate) async fn again(rights: Rights, isolation: &str, tests: &[&str]) {
     }
     let tests: Vec<String> = tests.iter().map(|test| (*test).to_owned()).collect();
     let isolation = isolation.to_owned();
-    let run = move || run_suite(rights, &isolation, &base, &tests.iter().map(String::as_str).collect::<Vec<_>>());
+    let more: Vec<_> = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let run = move || run_suite(rights, &isolation, &base, &tests.iter().map(String::as_str).collect::<Vec<_>>(), more);
     if let Err(failed) = tokio::task::spawn_blocking(run).await {
         std::panic::resume_unwind(failed.into_panic());
     }
 }
 
 /// Runs tests of this suite with these rights; they must choose `isolation`, and all must pass.
-fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
+fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str], more: Vec<(String, String)>) {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
     fs::set_permissions(home, PermissionsExt::from_mode(0o755)).unwrap();
@@ -83,6 +89,7 @@ fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str]) {
         command.env(FORCED_ISOLATION, isolation);
     }
     command.env(EXPECTED_ISOLATION, isolation).env(CACHE, &cache).env("GOLDSMITH_REQUIRE_E2E", "1");
+    command.envs(more);
     let output = command.current_dir(home).output().unwrap();
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{errors}");

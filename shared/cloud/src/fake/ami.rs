@@ -73,6 +73,8 @@ pub(super) struct Blueprint {
     pub(super) copy: Option<ImageCopy>,
     /// The instance that it is made of.
     pub(super) instance: Option<String>,
+    /// The image that this instance was launched from.
+    pub(super) source: Option<String>,
     /// Why it will fail, if it will.
     pub(super) failure: Option<String>,
 }
@@ -113,7 +115,7 @@ impl World {
             block_devices: blueprint.block_devices,
             snapshots,
             source_instance: blueprint.instance,
-            source_image: blueprint.copy.as_ref().map(|copy| copy.source_image.clone()),
+            source_image: blueprint.copy.as_ref().map(|copy| copy.source_image.clone()).or(blueprint.source),
             tags: blueprint.tags,
         };
         let mut record = AmiRecord {
@@ -158,6 +160,7 @@ impl World {
             block_devices,
             copy: None,
             instance: Some(request.instance.clone()),
+            source: Some(source),
             failure: region.failing_images.pop_front(),
         };
         self.requests.images.push((call.region.to_owned(), request.clone()));
@@ -190,6 +193,7 @@ impl World {
             block_devices: source.block_devices,
             copy: Some(request.clone()),
             instance: None,
+            source: None,
             failure: region.failing_images.pop_front(),
         };
         self.requests.copies.push((call.region.to_owned(), request.clone()));

@@ -185,6 +185,7 @@ impl FakeCloud {
             block_devices: vec![root],
             copy: None,
             instance: None,
+            source: None,
             failure: None,
         };
         let at_once = Pace { until_image: 0, hide_new: 0, ..Pace::default() };

@@ -1,5 +1,6 @@
 //! The stack's bucket.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -45,5 +46,11 @@ impl FakeCloud {
     #[must_use]
     pub fn object(&self, key: &str) -> Option<Vec<u8>> {
         self.world().objects.get(key).cloned()
+    }
+
+    /// Every object of the bucket by its key.
+    #[must_use]
+    pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
+        self.world().objects.clone()
     }
 }

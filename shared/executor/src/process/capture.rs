@@ -15,25 +15,49 @@ const TAIL_LENGTH: usize = 300;
 pub(super) struct Capture {
     stdout: Vec<u8>,
     tail: VecDeque<String>,
+    /// Of each stream, the end of a line that was cut, where it may be the beginning of a secret.
+    held: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Capture {
-    pub(super) fn take(&mut self, stream: &str, mut line: Vec<u8>, output: &mut Output<'_>) {
+    /// A line, or a part of one that is too long: `is_cut` says that more of it follows.
+    pub(super) fn take(&mut self, stream: &'static str, part: Vec<u8>, is_cut: bool, output: &mut Output<'_>) {
         if stream == "Stdout" {
             let room = LIMIT - self.stdout.len();
-            self.stdout.extend_from_slice(&line[..room.min(line.len())]);
+            self.stdout.extend_from_slice(&part[..room.min(part.len())]);
         }
-        if line.last() == Some(&b'\n') {
+        let held = self.held.iter().position(|(other, _)| *other == stream).map(|at| self.held.swap_remove(at).1);
+        let mut line = held.unwrap_or_default();
+        line.extend(part);
+        if is_cut {
+            let rest = line.split_off(output.secrets.seam(&line));
+            if !rest.is_empty() {
+                self.held.push((stream, rest));
+            }
+            if line.is_empty() {
+                return;
+            }
+        } else if line.last() == Some(&b'\n') {
             line.pop();
         }
-        let Some(shown) = output.line(stream, &line) else { return };
+        self.show(stream, &line, output);
+    }
+
+    fn show(&mut self, stream: &str, line: &[u8], output: &mut Output<'_>) {
+        let Some(shown) = output.line(stream, line) else { return };
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }
         self.tail.push_back(shown.chars().take(TAIL_LENGTH).collect());
     }
 
-    pub(super) fn finish(self, exit: Exit) -> Finished {
+    pub(super) fn finish(mut self, exit: Exit, output: &mut Output<'_>) -> Finished {
+        for (stream, rest) in std::mem::take(&mut self.held) {
+            self.show(stream, &rest, output);
+        }
+        if self.stdout.len() == LIMIT {
+            self.stdout.truncate(output.secrets.seam(&self.stdout));
+        }
         let stdout = String::from_utf8_lossy(&self.stdout).trim_end_matches('\n').to_owned();
         Finished { exit, stdout, last_lines: self.tail.into() }
     }

@@ -6,7 +6,7 @@ use goldsmith_document::{Diagnostic, Diagnostics, Document, did_you_mean};
 
 use super::draft::Placed;
 use super::{Definitions, Draft, Kind};
-use crate::{Component, ImagePipeline, ImageRecipe, Name, Version};
+use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, Version};
 
 /// What is stored already, as far as the definitions refer to it.
 #[derive(Debug, Clone, Default)]
@@ -15,8 +15,10 @@ pub struct Stored {
     pub components: Vec<Component>,
     /// Recipe versions.
     pub recipes: Vec<ImageRecipe>,
-    /// Pipelines that others build on, with all that these build on; their recipes are among `recipes`.
+    /// Every pipeline, since any may build on another's images; their recipes are among `recipes`.
     pub pipelines: Vec<ImagePipeline>,
+    /// Where these pipelines' images go.
+    pub distributions: Vec<DistributionConfiguration>,
     /// Infrastructure configurations, distribution configurations and pipelines.
     pub others: BTreeSet<(Kind, Name)>,
 }

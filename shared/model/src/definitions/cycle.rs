@@ -1,71 +1,205 @@
-//! Pipelines that build on each other's images must not do so in a circle: no image could be the first.
+//! Pipelines that build on each other's images must not do so in a circle: no image could be the first, or each would be the
+//! reason to build the next without end.
+//!
+//! A pipeline builds on another by `pipeline:`, by an SSM parameter that the other publishes, or by a name filter over the
+//! account's own images that the other's image names match.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use goldsmith_document::Diagnostics;
+use goldsmith_document::{Diagnostic, Diagnostics};
 
-use super::draft::Placed;
 use super::{Draft, Kind, Stored};
-use crate::{ImagePipeline, ImageRecipe, Name, SourceImage};
+use crate::{AmiName, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, SourceImage};
 
-/// Pipelines and the one whose image each starts from.
-type Edges<'d> = BTreeMap<&'d Name, &'d Name>;
+/// Pipelines, and those whose images each starts from, with how it comes to them.
+type Edges<'d> = BTreeMap<&'d Name, BTreeMap<&'d Name, Way<'d>>>;
+
+/// How a pipeline comes to another's image.
+#[derive(Clone, Copy)]
+enum Way<'d> {
+    Pipeline,
+    Parameter(&'d str),
+    Filter(&'d str),
+}
 
 impl Draft<'_> {
-    /// Reports every circle among the pipelines of the folder and the stored ones that these touch.
+    /// Reports every circle among the pipelines of the folder and the stored ones.
     pub(super) fn check_cycles(&self, stored: &Stored, found: &mut Diagnostics) {
         let own = &self.definitions.pipelines;
         let others = stored.pipelines.iter().filter(|other| own.iter().all(|own| own.name != other.name));
         let pipelines: Vec<&ImagePipeline> = own.iter().chain(others).collect();
-        let edges: Edges<'_> =
-            pipelines.iter().filter_map(|one| Some((&one.name, self.source_pipeline(one, stored)?))).collect();
+        let edges = self.edges(&pipelines, stored);
         let mut seen = BTreeSet::new();
         for pipeline in &pipelines {
             let Some(circle) = circle(&edges, &pipeline.name) else { continue };
             if !seen.insert(circle.iter().copied().collect::<BTreeSet<_>>()) {
                 continue;
             }
-            let recipes = pipelines.iter().filter(|one| circle.contains(&&one.name)).map(|one| &one.image_recipe.name);
-            if let Some(placed) = self.place(&circle, &recipes.collect::<Vec<_>>()) {
-                let names: Vec<String> = circle.iter().chain(circle.first()).map(|name| format!("`{name}`")).collect();
-                let message = format!("pipelines build on each other in a circle: {}", names.join(" → "));
-                found.push(placed.source.error(placed.span, "cycle", message));
+            let in_circle: Vec<&ImagePipeline> =
+                pipelines.iter().copied().filter(|one| circle.contains(&&one.name)).collect();
+            let names: Vec<String> = circle.iter().chain(circle.first()).map(|name| format!("`{name}`")).collect();
+            let message = format!("pipelines build on each other in a circle: {}", names.join(" → "));
+            if let Some(error) = self.error_of(&in_circle, stored, message) {
+                found.push(Diagnostic { help: ways(&edges, &circle), ..error });
             }
         }
     }
 
-    /// The pipeline whose image this one starts from, if it does.
-    fn source_pipeline<'d>(&'d self, pipeline: &ImagePipeline, stored: &'d Stored) -> Option<&'d Name> {
+    fn edges<'d>(&'d self, pipelines: &[&'d ImagePipeline], stored: &'d Stored) -> Edges<'d> {
+        let mut edges = Edges::new();
+        for pipeline in pipelines {
+            let Some(recipe) = self.recipe(pipeline, stored) else { continue };
+            let to = edges.entry(&pipeline.name).or_default();
+            match &recipe.parent_image {
+                SourceImage::Pipeline(name) => drop(to.insert(name, Way::Pipeline)),
+                SourceImage::Parameter(parameter) => {
+                    let writers = pipelines.iter().filter(|one| self.writes(one, stored, parameter));
+                    to.extend(writers.map(|one| (&one.name, Way::Parameter(parameter))));
+                }
+                SourceImage::Newest { owners, name } if owners.iter().any(|owner| owner == "self") => {
+                    let makers = pipelines.iter().filter(|one| self.makes(one, stored, name));
+                    to.extend(makers.map(|one| (&one.name, Way::Filter(name))));
+                }
+                SourceImage::Newest { .. } | SourceImage::Ami(_) => {}
+            }
+        }
+        edges
+    }
+
+    /// The recipe that the pipeline builds now.
+    fn recipe<'d>(&'d self, pipeline: &ImagePipeline, stored: &'d Stored) -> Option<&'d ImageRecipe> {
         let wanted = &pipeline.image_recipe;
         let all = || self.definitions.recipes.iter().chain(&stored.recipes);
         let mut recipes = all().filter(|recipe| recipe.name == wanted.name);
         let best = wanted.version.best(recipes.clone().map(|recipe| recipe.version))?;
-        let recipe: &ImageRecipe = recipes.find(|recipe| recipe.version == best)?;
-        match &recipe.parent_image {
-            SourceImage::Pipeline(name) => Some(name),
-            _ => None,
-        }
+        recipes.find(|recipe| recipe.version == best)
     }
 
-    /// Where the folder closes the circle: a recipe's source, or else a pipeline's recipe.
-    fn place(&self, circle: &[&Name], recipes: &[&Name]) -> Option<&Placed<'_>> {
-        let refers = |kind: Kind, names: &[&Name]| {
-            self.references.iter().find(|p| p.reference.kind == kind && names.contains(&&p.reference.name))
-        };
-        refers(Kind::ImagePipeline, circle).or_else(|| refers(Kind::ImageRecipe, recipes))
+    fn distribution<'d>(
+        &'d self,
+        pipeline: &ImagePipeline,
+        stored: &'d Stored,
+    ) -> Option<&'d DistributionConfiguration> {
+        let wanted = pipeline.distribution_configuration.as_ref()?;
+        let mut all = self.definitions.distributions.iter().chain(&stored.distributions);
+        all.find(|distribution| distribution.name == *wanted)
+    }
+
+    /// Whether the pipeline publishes its images by this parameter. The Region is left out of it: which one is home is no
+    /// matter of the definitions.
+    fn writes(&self, pipeline: &ImagePipeline, stored: &Stored, parameter: &str) -> bool {
+        let regions = self.distribution(pipeline, stored).into_iter().flat_map(|to| &to.distributions);
+        regions.flat_map(|region| &region.ssm_parameter_configurations).any(|target| target.parameter_name == parameter)
+    }
+
+    /// Whether a name that the pipeline gives its images may match the filter.
+    fn makes(&self, pipeline: &ImagePipeline, stored: &Stored, filter: &str) -> bool {
+        let by_default = AmiName::default_pattern(&pipeline.image_recipe.name);
+        let Some(to) = self.distribution(pipeline, stored) else { return meet(filter, &by_default) };
+        let names = to.distributions.iter().map(|region| {
+            let name = region.ami_distribution_configuration.name.as_ref();
+            name.map_or_else(|| by_default.clone(), AmiName::pattern)
+        });
+        let names: Vec<String> = names.collect();
+        if names.is_empty() { meet(filter, &by_default) } else { names.iter().any(|name| meet(filter, name)) }
+    }
+
+    /// Where the folder closes the circle: a recipe's source, or else a pipeline's recipe, or where the images go.
+    fn error_of(&self, circle: &[&ImagePipeline], stored: &Stored, message: String) -> Option<Diagnostic> {
+        let recipes: Vec<&ImageRecipe> = circle.iter().filter_map(|one| self.recipe(one, stored)).collect();
+        let of_circle = |name: &Name, version| recipes.iter().any(|one| one.name == *name && one.version == version);
+        if let Some(placed) = self.parents.iter().find(|placed| of_circle(&placed.recipe, placed.version)) {
+            return Some(placed.source.error(placed.span, "cycle", message));
+        }
+        let names: Vec<&Name> = circle.iter().map(|one| &one.image_recipe.name).collect();
+        let mut placed = self.references.iter();
+        let placed = placed.find(|p| p.reference.kind == Kind::ImageRecipe && names.contains(&&p.reference.name));
+        if let Some(placed) = placed {
+            return Some(placed.source.error(placed.span, "cycle", message));
+        }
+        let targets = circle.iter().filter_map(|one| one.distribution_configuration.as_ref());
+        let mut places = targets.filter_map(|name| self.declared_place(Kind::DistributionConfiguration, name));
+        places.next().map(|(source, span)| source.error(span, "cycle", message))
     }
 }
 
-/// The circle that begins and ends with this pipeline, if there is one.
+/// The shortest circle that begins and ends with this pipeline, if there is one.
 fn circle<'d>(edges: &Edges<'d>, first: &'d Name) -> Option<Vec<&'d Name>> {
-    let mut circle = vec![first];
-    let mut next = *edges.get(first)?;
-    while next != first {
-        if circle.contains(&next) {
-            return None; // it leads into a circle without being in it
+    let mut from: BTreeMap<&Name, &Name> = BTreeMap::new();
+    let mut next = VecDeque::from([first]);
+    while let Some(name) = next.pop_front() {
+        for to in edges.get(name).into_iter().flat_map(BTreeMap::keys) {
+            if *to == first {
+                let mut circle = vec![name];
+                while let Some(before) = from.get(circle[circle.len() - 1]) {
+                    circle.push(before);
+                }
+                circle.reverse();
+                return Some(circle);
+            }
+            if !from.contains_key(to) {
+                from.insert(to, name);
+                next.push_back(to);
+            }
         }
-        circle.push(next);
-        next = edges.get(next)?;
     }
-    Some(circle)
+    None
+}
+
+/// How the pipelines of a circle come to each other, where that is not plain.
+fn ways(edges: &Edges<'_>, circle: &[&Name]) -> Option<String> {
+    let pairs = circle.iter().zip(circle.iter().cycle().skip(1));
+    let told = pairs.filter_map(|(one, other)| match edges.get(one)?.get(other)? {
+        Way::Pipeline => None,
+        Way::Parameter(name) => Some(format!("`{one}` starts from the parameter `{name}`, which `{other}` writes")),
+        Way::Filter(name) => {
+            Some(format!("`{one}` starts from the newest `{name}` of self, as the images of `{other}` are named"))
+        }
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// Whether there is a text that both patterns match, `*` and `?` standing for what they do in an EC2 filter.
+fn meet(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    // `row[j]`: what is left of `one` and of `other` from `j` on can match the same text.
+    let only_stars = |rest: &[char]| rest.iter().all(|sign| *sign == '*');
+    let mut below: Vec<bool> = (0..=other.len()).map(|j| only_stars(&other[j..])).collect();
+    for i in (0..one.len()).rev() {
+        let mut row = vec![only_stars(&one[i..]); other.len() + 1];
+        for j in (0..other.len()).rev() {
+            row[j] = match (one[i], other[j]) {
+                ('*', _) | (_, '*') => below[j] || row[j + 1],
+                (a, b) => (a == b || a == '?' || b == '?') && below[j + 1],
+            };
+        }
+        below = row;
+    }
+    below[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meet;
+
+    #[test]
+    fn patterns_meet_where_one_text_matches_both() {
+        for (one, other, expected) in [
+            ("golden-*", "golden-*", true),
+            ("golden-*", "golden *", false),
+            ("*", "web *", true),
+            ("web ?.?.?-*", "web *", true),
+            ("*-arm64", "web *", true),
+            ("al2023-ami-*", "web *", false),
+            ("web", "web", true),
+            ("web", "web?", false),
+            ("w*b", "*e*", true),
+            ("", "*", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(meet(one, other), expected, "{one} and {other}");
+            assert_eq!(meet(other, one), expected, "{other} and {one}");
+        }
+    }
 }

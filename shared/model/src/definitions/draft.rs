@@ -40,6 +40,14 @@ pub(super) struct Placed<'t> {
     pub(super) parameters: Vec<(Spanned<String>, Spanned<String>)>,
 }
 
+/// Where a recipe's source image is written.
+pub(super) struct Parent<'t> {
+    pub(super) source: Source<'t>,
+    pub(super) span: Span,
+    pub(super) recipe: Name,
+    pub(super) version: Version,
+}
+
 /// A definition's identity and where it stands; it is noted even if the rest of the definition is wrong.
 pub(super) struct Declared<'t> {
     pub(super) kind: Kind,
@@ -77,6 +85,7 @@ pub struct Draft<'t> {
     pub(super) definitions: Definitions,
     pub(super) declared: Vec<Declared<'t>>,
     pub(super) references: Vec<Placed<'t>>,
+    pub(super) parents: Vec<Parent<'t>>,
     pub(super) diagnostics: Diagnostics,
     /// Something could not be read as far as its name, so that nobody knows what it declares.
     pub(super) incomplete: bool,
@@ -123,6 +132,12 @@ impl<'t> Draft<'t> {
             Some(VersionPlace { kind, name, version: one.version?, source, span: one.version_span? })
         };
         self.declared.iter().filter_map(place).collect()
+    }
+
+    /// Where a definition without a version is declared.
+    pub(super) fn declared_place(&self, kind: Kind, name: &Name) -> Option<(Source<'t>, Span)> {
+        let declared = self.declared.iter().find(|one| one.kind == kind && one.name == *name)?;
+        Some((declared.source, declared.span))
     }
 
     /// All that the definitions refer to, in the folder or outside of it.

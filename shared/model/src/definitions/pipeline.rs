@@ -6,8 +6,8 @@ use goldsmith_document::{MapReader, Reader};
 use super::draft::Context;
 use super::{Kind, fields};
 use crate::{
-    ImagePipeline, ImageTests, Name, RebuildOn, RecipeRef, Schedule, ScheduleExpression, StartCondition, Status,
-    VersionPattern, time_zone,
+    ImageAudit, ImagePipeline, ImageTests, Name, RebuildOn, RecipeRef, Schedule, ScheduleExpression, StartCondition,
+    Status, VersionPattern, time_zone,
 };
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
@@ -25,6 +25,10 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let overrides = map.optional("allowOverrides");
     let overrides = overrides.and_then(|node| context.reader.boolean(node, "`allowOverrides`"));
     let tests = map.optional("imageTestsConfiguration").and_then(|node| tests(context, node));
+    let audit = map.optional("audit").and_then(|node| {
+        let choices = [("fail", ImageAudit::Fail), ("warn", ImageAudit::Warn), ("off", ImageAudit::Off)];
+        context.reader.choice(node, "`audit`", &choices)
+    });
     let schedule = map.optional("schedule").and_then(|node| schedule(&mut context.reader, node));
     let rebuild_on = map.optional("rebuildOn").map(|node| rebuild_on(&mut context.reader, node)).unwrap_or_default();
     refuse_what_is_not_built(context, map);
@@ -39,6 +43,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         rebuild_on,
         allow_overrides: overrides.unwrap_or_default(),
         image_tests_configuration: tests.unwrap_or_default(),
+        audit: audit.unwrap_or_default(),
     });
     Some(())
 }

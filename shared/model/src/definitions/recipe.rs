@@ -3,7 +3,7 @@
 use goldsmith_document::yaml::{Node, Value};
 use goldsmith_document::{MapReader, Spanned};
 
-use super::draft::{Context, Placed};
+use super::draft::{Context, Parent, Placed};
 use super::{Kind, Reference, fields};
 use crate::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe, Name, SourceImage, SourceImageError, VersionPattern};
 
@@ -23,7 +23,8 @@ const MAX_VALUE: usize = 1024;
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
     let identity = context.versioned(Kind::ImageRecipe, map);
     let description = fields::short_text(&mut context.reader, map, "description", 255);
-    let source = map.required(&mut context.reader, "parentImage").and_then(|node| source_image(context, node));
+    let source = map.required(&mut context.reader, "parentImage");
+    let source = source.and_then(|node| Some((node.span, source_image(context, node)?)));
     let components = map.required(&mut context.reader, "components").and_then(|node| components(context, node));
     let working_directory = working_directory(context, map);
     let devices = map.optional("blockDeviceMappings").map(|node| block_devices(context, node)).unwrap_or_default();
@@ -32,11 +33,14 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         map.unsupported(&mut context.reader, later);
     }
     let (name, version) = identity?;
+    let (span, parent_image) = source?;
+    let parent = Parent { source: context.reader.source, span, recipe: name.clone(), version };
+    context.draft.parents.push(parent);
     context.draft.definitions.recipes.push(ImageRecipe {
         name,
         version,
         description,
-        parent_image: source?,
+        parent_image,
         components: components?,
         working_directory,
         block_device_mappings: devices,

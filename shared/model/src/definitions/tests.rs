@@ -6,6 +6,7 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use super::{Definitions, Draft, SourceFile, Stored};
+use crate::ImageAudit;
 
 const NGINX: &str = "schemaVersion: 1.0\nparameters:\n  - port: {type: string, default: \"80\"}\n  - mode: {type: string, \
                      allowedValues: [fast, slow], default: fast}\nphases:\n  - name: build\n    steps:\n      - name: \
@@ -35,6 +36,29 @@ fn refused(documents: &[&str]) -> String {
 
 fn recipe(rest: &str) -> String {
     format!("kind: ImageRecipe\nname: web\nsemanticVersion: 1.2.0\nparentImage: ssm:/source\n{rest}")
+}
+
+#[test]
+fn an_audit_fails_warns_or_is_off_and_a_pipeline_that_says_nothing_warns() {
+    let parts = [COMPONENT.to_owned(), recipe("components:\n  - {name: nginx, version: 1.x.x}\n"), SMALL.to_owned()];
+    let pipeline = |audit: &str| {
+        let text = "kind: ImagePipeline\nname: web\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: small\n";
+        let documents: Vec<String> = parts.iter().cloned().chain([format!("{text}{audit}")]).collect();
+        read(&documents.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    for (text, audit) in [
+        ("", ImageAudit::Warn),
+        ("audit: warn\n", ImageAudit::Warn),
+        ("audit: fail\n", ImageAudit::Fail),
+        ("audit: off\n", ImageAudit::Off),
+    ] {
+        assert_eq!(pipeline(text).unwrap().pipelines[0].audit, audit, "{text}");
+    }
+    // What was stored before there was an audit is as what says nothing.
+    let stored = serde_json::to_value(&pipeline("audit: warn\n").unwrap().pipelines[0]).unwrap();
+    assert_eq!(stored.get("audit"), None);
+    let mistake = pipeline("audit: maybe\n").unwrap_err();
+    assert!(mistake.contains("web/all.yml:") && mistake.contains("`audit`"), "{mistake}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! How a command ended, by what Systems Manager tells of it.
 
 use goldsmith_cloud::{CommandStatus, Invocation};
-use goldsmith_executor::{EXIT_REBOOT, FailureKind, RunResult, RunStatus};
-use goldsmith_store::FailureCause;
+use goldsmith_executor::{Audit, EXIT_REBOOT, FailureKind, RunResult, RunStatus};
+use goldsmith_store::{AuditFinding, AuditRecord, FailureCause};
 use jiff::SignedDuration;
 
 use super::lines::last_lines;
@@ -21,6 +21,9 @@ const AT_THE_DEADLINE: SignedDuration = SignedDuration::from_mins(2);
 /// What the end of a command means.
 pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invocation: &Invocation) -> Result<Look> {
     let result = result(&invocation.stderr);
+    if let Some(audit) = result.as_ref().and_then(|result| result.audit.as_ref()) {
+        scene.context.store.note_audit(&scene.record, &scene.scope, &noted(audit)).await?;
+    }
     let limit = i32::from(EXIT_REBOOT);
     match (invocation.status, result) {
         (CommandStatus::Success, Some(result)) => Ok(Look::Progress(CommandProgress::Ended(Box::new(result)))),
@@ -58,6 +61,24 @@ pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invo
 /// such as a loader that misses a library; after it the SSM agent puts its own words.
 fn result(stderr: &str) -> Option<RunResult> {
     stderr.lines().rev().find_map(|line| serde_json::from_str(line).ok())
+}
+
+/// An audit as the table keeps it.
+fn noted(audit: &Audit) -> AuditRecord {
+    let word = |kind| serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned));
+    let finding = |finding: &goldsmith_executor::Finding| AuditFinding {
+        path: finding.path.clone(),
+        kind: word(finding.kind).unwrap_or_default(),
+        what: finding.what.clone(),
+        package: finding.package.clone(),
+        remedy: finding.remedy.clone(),
+    };
+    AuditRecord {
+        findings: audit.findings.iter().map(finding).collect(),
+        left_out: audit.left_out,
+        notes: audit.notes.clone(),
+        files: audit.files,
+    }
 }
 
 fn was_killed(scene: &Scene<'_>, invocation: &Invocation) -> bool {
@@ -108,11 +129,15 @@ fn failed(scene: &Scene<'_>, result: &RunResult) -> Error {
         step: context.step,
         action: context.action,
         exit_code: context.exit_code,
-        last_lines: context.last_lines,
+        last_lines: match (context.kind, &result.audit) {
+            (FailureKind::Audit, Some(audit)) => audit.lines(),
+            _ => context.last_lines,
+        },
         ..FailureCause::default()
     };
     let name = match context.kind {
         FailureKind::RebootLimit => ErrorName::RebootLimit,
+        FailureKind::Audit => ErrorName::AuditFailed,
         _ => ErrorName::CommandFailed,
     };
     Error::because(name, cause)

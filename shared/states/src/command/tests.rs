@@ -1,11 +1,14 @@
 //! Odd ends of commands.
 
 use goldsmith_cloud::fake::{HOME, NEVER, Outcome};
-use goldsmith_store::FailureCause;
+use goldsmith_executor::WorkOrder;
+use goldsmith_model::ImageAudit;
+use goldsmith_store::{FailureCause, Scope};
 use jiff::SignedDuration;
+use serde_json::json;
 
-use crate::testing::{Task, reach};
-use crate::{Clock as _, State};
+use crate::testing::{BUILD, Stack, Task, reach, whole_build};
+use crate::{Clock as _, Outcome as TestOutcome, State};
 
 const RESULT: &str = r#"{"status":"success"}"#;
 
@@ -33,6 +36,88 @@ async fn the_result_is_found_among_other_lines_of_standard_error() {
     let lost = lost.unwrap_err();
     assert_eq!(lost.message, "the command ended as Success and its agent left no result");
     assert_eq!(lost.last_lines, [noise]);
+}
+
+/// Runs a test whose command ends so, in a pipeline that audits so.
+async fn audited(audit: ImageAudit, outcome: Outcome) -> (Stack, Result<(), FailureCause>) {
+    let stack = Stack::new().await;
+    let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+    web.audit = audit;
+    stack.put_pipeline(web).await;
+    let task = Task::item(State::ExecuteTest, "t3.small");
+    for before in whole_build().iter().take_while(|before| before.scope() != task.scope()) {
+        stack.run(before).await.unwrap();
+    }
+    stack.cloud.next_command(outcome);
+    let ended = stack.run(&task).await;
+    (stack, ended.map(drop).map_err(|error| serde_json::from_str(&error.cause).unwrap()))
+}
+
+/// The order that was sent last.
+fn last_order(stack: &Stack) -> WorkOrder {
+    let objects = stack.cloud.objects();
+    let orders = objects.into_iter().filter_map(|(key, bytes)| key.starts_with("orders/").then_some(bytes));
+    let orders = orders.map(|bytes| serde_json::from_slice::<WorkOrder>(&bytes).unwrap());
+    orders.into_iter().find(|order| order.execution.contains("ExecuteTest")).unwrap()
+}
+
+const AUDIT: &str = r#""audit":{"findings":[{"path":"/etc/bind/rndc.key","kind":"package-secret","what":"control key of BIND",
+"package":"bind9","size":77,"fingerprint":"00","remedy":"remove it"}],"leftOut":2,"files":9}"#;
+
+#[tokio::test]
+async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_they_fail_the_build_or_not() {
+    let audit = AUDIT.replace('\n', "");
+    let good = Outcome::success(&format!(r#"{{"status":"success",{audit}}}"#));
+    let (stack, ended) = audited(ImageAudit::Warn, good).await;
+    assert_eq!(ended, Ok(()));
+    let order = last_order(&stack).audit.unwrap();
+    let snapshot = Scope { state: "Snapshot".to_owned(), item: None };
+    let made = stack.store().state(BUILD, &snapshot).await.unwrap().unwrap().ended_at.unwrap();
+    assert_eq!((order.fails, order.image_made, order.limit_seconds), (false, made.parse().ok(), Some(900)));
+    let scope = Task::item(State::ExecuteTest, "t3.small").scope();
+    let noted = async |stack: &Stack| stack.store().state(BUILD, &scope).await.unwrap().unwrap().audit.unwrap();
+    assert_eq!((noted(&stack).await.count(), noted(&stack).await.findings[0].kind.as_str()), (3, "package-secret"));
+
+    let why = r#""failureMessage":"x","failureContext":{"kind":"audit","message":"the audit has found 3 things"}"#;
+    let bad = Outcome::failed(1, &format!(r#"{{"status":"failed",{why},{audit}}}"#));
+    let (stack, ended) = audited(ImageAudit::Fail, bad).await;
+    let cause = ended.unwrap_err();
+    assert!(last_order(&stack).audit.unwrap().fails);
+    assert_eq!(
+        (cause.error.as_str(), cause.message.as_str()),
+        ("Goldsmith.AuditFailed", "the audit has found 3 things")
+    );
+    let line = "/etc/bind/rndc.key: control key of BIND (package bind9); remove it";
+    assert_eq!(cause.last_lines, [line, "and 2 more"]);
+    assert_eq!(noted(&stack).await.count(), 3);
+    let failed = TestOutcome { item: "t3.small".to_owned(), outcome: "failed".to_owned(), cause: Some(json!(cause)) };
+    let judged = stack.run(&Task { results: Some(vec![failed]), ..Task::new(State::JudgeTests) }).await.unwrap_err();
+    assert_eq!(judged.error, "Goldsmith.AuditFailed");
+
+    let (stack, _) = audited(ImageAudit::Off, Outcome::success(RESULT)).await;
+    assert_eq!(last_order(&stack).audit, None);
+}
+
+#[tokio::test]
+async fn an_image_without_tests_gets_an_instance_for_an_audit_that_may_fail_and_for_no_other() {
+    for (audit, tests, documents) in
+        [(ImageAudit::Fail, &["t3.small"][..], Some(0)), (ImageAudit::Warn, &[], None), (ImageAudit::Off, &[], None)]
+    {
+        let stack = Stack::new().await;
+        let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+        (web.audit, web.image_tests_configuration.image_tests_enabled) = (audit, false);
+        stack.put_pipeline(web).await;
+        let answer = stack.run(&Task::new(State::Plan)).await.unwrap();
+        assert_eq!(answer["tests"], json!(tests), "{audit:?}");
+        let Some(documents) = documents else { continue };
+        let task = Task::item(State::ExecuteTest, "t3.small");
+        for before in whole_build().iter().skip(1).take_while(|before| before.scope() != task.scope()) {
+            stack.run(before).await.unwrap();
+        }
+        stack.run(&task).await.unwrap();
+        let order = last_order(&stack);
+        assert_eq!((order.documents.len(), order.audit.is_some()), (documents, true));
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@
 //! A parameter that a function puts after `finish` has looked is owed too: unlike all else that is made, it carries no tag by
 //! which the sweep would find it. So the build is looked at once more when no function of it can run any longer.
 
-use goldsmith_store::{Aftermath, BuildRecord, ImageRecord, Keep, LeftBehind};
+use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, ImageRecord, Keep, LeftBehind};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -115,7 +115,13 @@ async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, afte
 }
 
 async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Result<()> {
+    let kept = match image.failure {
+        Some(_) => context.store.cause(&image.pipeline, &image.cause).await?,
+        None => None,
+    };
     let detail = json!({
+        "triedAgainAt": kept.as_ref().filter(|kept| kept.status == CauseStatus::Pending).and_then(|kept| kept.not_before.as_ref()),
+        "givenUp": kept.as_ref().is_some_and(|kept| kept.given_up),
         "image": image.image.to_string(),
         "pipeline": image.pipeline,
         "status": image.status,

@@ -1,6 +1,7 @@
 //! Every way in which a build can end, and what it leaves.
 
 use goldsmith_cloud::fake::{Fault, HOME, Outcome as CommandOutcome};
+use goldsmith_cloud::{ExecutionStatus, Kind};
 use goldsmith_store::{BuildStatus, ImageStatus, StateStatus};
 use serde_json::json;
 
@@ -13,7 +14,13 @@ async fn finish_survives_every_fault() {
 }
 
 /// Stops the execution: nothing of the definition runs any more, only the status event arrives.
-async fn stop(stack: &Stack, status: &str) {
+async fn stop(stack: &Stack) {
+    stack.end_execution(ExecutionStatus::Aborted).await;
+    tell(stack, "ABORTED").await;
+}
+
+/// Delivers a status event, true or not.
+async fn tell(stack: &Stack, status: &str) {
     let detail = json!({"name": BUILD, "status": status, "executionArn": "arn"});
     finish::handle_event(&stack.context(), detail).await.unwrap();
 }
@@ -112,9 +119,10 @@ async fn a_stop_before_and_after_each_effect_leaves_nothing_or_what_was_publishe
     for n in 1..=effects {
         for fault in [Fault::KillBefore, Fault::KillAfter] {
             let stack = Stack::new().await;
+            stack.start_execution().await;
             stack.cloud.fail_at(n, fault);
             stack.run_until_killed(&whole_build()).await;
-            stop(&stack, "ABORTED").await;
+            stop(&stack).await;
             // An image that a parameter may name goes when no function can be putting it any more.
             stack.clock.advance(finish::after::LATE * 2);
             crate::reap::handle(&stack.context(), json!({})).await.unwrap();
@@ -131,9 +139,39 @@ async fn a_stop_before_and_after_each_effect_leaves_nothing_or_what_was_publishe
 #[tokio::test]
 async fn a_function_that_runs_on_after_a_stop_makes_nothing() {
     let stack = reach(&Task::new(State::Snapshot)).await;
-    stop(&stack, "ABORTED").await;
+    stop(&stack).await;
     let error = stack.run(&Task::new(State::Snapshot)).await.unwrap_err();
     assert_eq!(error.error, "Goldsmith.Closed");
     assert!(stack.inventory().is_empty());
     assert_eq!(stack.image().await.status, ImageStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn a_status_event_of_an_execution_that_runs_or_that_nobody_knows_ends_nothing() {
+    let stack = reach(&Task::new(State::Snapshot)).await;
+    tell(&stack, "ABORTED").await;
+    stack.start_execution().await;
+    let there = stack.inventory();
+    for status in ["ABORTED", "FAILED", "TIMED_OUT"] {
+        tell(&stack, status).await;
+    }
+    assert_eq!(stack.record().await.status, BuildStatus::Open);
+    assert_eq!(stack.inventory(), there);
+    assert!(stack.run(&Task::new(State::Snapshot)).await.is_ok(), "the build goes on");
+    // How it has ended is asked for, too: the event says something else.
+    stack.end_execution(ExecutionStatus::Aborted).await;
+    tell(&stack, "TIMED_OUT").await;
+    assert_eq!(stack.image().await.status, ImageStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn a_status_event_waits_for_the_answer_of_step_functions() {
+    let stack = reach(&Task::new(State::Snapshot)).await;
+    stack.end_execution(ExecutionStatus::Aborted).await;
+    stack.cloud.fail_next("DescribeExecution", Fault::Refuse(Kind::Unanswered));
+    let detail = json!({"name": BUILD, "status": "ABORTED"});
+    let error = finish::handle_event(&stack.context(), detail).await.unwrap_err();
+    assert!(error.is_transient(), "Lambda tries it again: {error}");
+    tell(&stack, "ABORTED").await;
+    assert_eq!(stack.record().await.status, BuildStatus::Closed);
 }

@@ -21,6 +21,8 @@ pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, 
         some_regions_suffice: resolved.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some),
         tests: resolved.types.test.clone(),
         test_timeout_minutes: tests.timeout_minutes,
+        audit: resolved.pipeline.audit,
+        audit_only: resolved.types.audit_only,
         input_digest: resolved.digest.clone(),
         overridden: resolved.overridden,
     }

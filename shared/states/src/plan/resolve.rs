@@ -50,7 +50,8 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
     let wanted = input.source_image.clone().unwrap_or_else(|| recipe.parent_image.clone());
     let source = source(context, &wanted).await?;
     let (documents, has_tests) = documents(context, input, &recipe).await?;
-    let types = runnable(context, &infrastructure, &pipeline.image_tests_configuration, has_tests, &source).await?;
+    let (tests, audit) = (&pipeline.image_tests_configuration, pipeline.audit);
+    let types = runnable(context, &infrastructure, tests, audit, has_tests, &source).await?;
     let digest = digest(&recipe, &infrastructure, distribution.as_ref(), &source, &documents);
     Ok(Resolved {
         home_region: context.config.region.clone(),

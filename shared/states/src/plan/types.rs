@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use goldsmith_cloud::Image;
-use goldsmith_model::{ImageTests, InfrastructureConfiguration};
+use goldsmith_model::{ImageAudit, ImageTests, InfrastructureConfiguration};
 
 use super::refused;
 use crate::{Context, Result};
@@ -15,6 +15,8 @@ pub(super) struct Types {
     pub(super) build: Vec<String>,
     /// The image is tested on each; none where there is nothing to test.
     pub(super) test: Vec<String>,
+    /// There is nothing to test, but the image must be audited, for which an instance is needed.
+    pub(super) audit_only: bool,
 }
 
 /// The infrastructure's types that run the source, of which one suffices, and the test's, which all have to.
@@ -22,6 +24,7 @@ pub(super) async fn runnable(
     context: &Context,
     infrastructure: &InfrastructureConfiguration,
     tests: &ImageTests,
+    audit: ImageAudit,
     has_tests: bool,
     source: &Image,
 ) -> Result<Types> {
@@ -59,11 +62,12 @@ pub(super) async fn runnable(
             source.id, source.architecture,
         )));
     }
+    let audit_only = !is_tested && audit == ImageAudit::Fail;
     let test = match test {
-        [] if is_tested => build.iter().take(1).cloned().collect(),
+        [] if is_tested || audit_only => build.iter().take(1).cloned().collect(),
         some => some.to_vec(),
     };
-    Ok(Types { build, test })
+    Ok(Types { build, test, audit_only })
 }
 
 /// Why a type does not run the image; none where it does.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use goldsmith_cloud::Parameter;
 use goldsmith_cloud::fake::{AMAZON, FakeCloud, HOME, Inventory};
+use goldsmith_cloud::{ExecutionStatus, Parameter};
 use goldsmith_model::ImagePipeline;
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
 use goldsmith_store::{BuildRecord, ImageRecord, MemoryTable, Store, Table as _, Write};
@@ -216,6 +216,15 @@ impl Stack {
     pub(crate) async fn start_execution(&self) {
         let config = self.context().config;
         self.cloud.cloud().executions.start(&config.state_machine, BUILD, "{}").await.unwrap();
+    }
+
+    /// Lets the build's execution be known to Step Functions as ended so.
+    pub(crate) async fn end_execution(&self, status: ExecutionStatus) {
+        let arn = self.context().config.execution_arn(BUILD);
+        if self.cloud.executions().iter().all(|execution| execution.arn != arn) {
+            self.start_execution().await;
+        }
+        self.cloud.edit_execution(&arn, |execution| execution.status = status);
     }
 
     /// What there is in AWS, but for the source's parameter.

@@ -1,5 +1,6 @@
 //! What Step Functions, the tick and Lambda do around a state, as far as a state can notice.
 
+use goldsmith_cloud::ExecutionStatus;
 use goldsmith_store::Scope;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -66,7 +67,8 @@ impl Stack {
         for attempt in 1..=ATTEMPTS {
             let token = format!("token-{}-{attempt}-{}", task.scope(), self.cloud.answers().len());
             self.cloud.open_token(&token);
-            let called = self.invoke(Start { build: build.to_owned(), ..task.start(&token) }).await;
+            let execution = self.context().config.execution_arn(build);
+            let called = self.invoke(Start { build: build.to_owned(), execution, ..task.start(&token) }).await;
             match called {
                 Some(Err(error)) if error.name() == ErrorName::Throttled => {}
                 Some(Err(error)) => return Err(info(&error, &task.scope())),
@@ -85,40 +87,65 @@ impl Stack {
     /// Runs the whole execution as the definition does, to its end, whatever goes wrong: Maps gather what their items come
     /// to, a Catch leads to FinishFailed, and a failure of that one leaves the execution failed without a record.
     pub(crate) async fn execute(&self) -> Ended {
-        let ended = match self.until_publish().await {
-            Ok(()) => self.run(&Task::new(State::Finish)).await,
-            Err(error) => Err(error),
+        self.execute_as(BUILD, &Task::new(State::Plan)).await
+    }
+
+    /// Starts an execution by this name with this input, as whoever may start executions can, and runs it to its end.
+    pub(crate) async fn start_and_execute(&self, name: &str, input: Value) -> Ended {
+        let config = self.context().config;
+        let executions = self.cloud.cloud().executions;
+        executions.start(&config.state_machine, name, &input.to_string()).await.unwrap();
+        let ended = self.execute_as(name, &Task { input: Some(input), ..Task::new(State::Plan) }).await;
+        let failed = ended.as_ref().map_or(true, |answer| answer.get("error").is_some());
+        self.cloud.edit_execution(&config.execution_arn(name), |execution| {
+            execution.status = if failed { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded };
+            let answer = ended.clone().unwrap_or_default();
+            execution.error = answer["error"].as_str().map(str::to_owned);
+            execution.output = Some(answer.to_string());
+        });
+        ended
+    }
+
+    async fn execute_as(&self, name: &str, plan: &Task) -> Ended {
+        let ended = match self.until_publish(name, plan).await {
+            Ok(answer) if answer["outcome"] == "build" => self.run_as(name, &Task::new(State::Finish)).await,
+            ended => ended,
         };
         match ended {
-            Err(error) => self.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await,
+            Err(error) => self.run_as(name, &Task { error: Some(error), ..Task::new(State::FinishFailed) }).await,
             done => done,
         }
     }
 
-    async fn until_publish(&self) -> Result<(), ErrorInfo> {
-        let planned = self.run(&Task::new(State::Plan)).await?;
+    /// What Plan has answered, once all is done that it asks for.
+    async fn until_publish(&self, name: &str, plan: &Task) -> Ended {
+        let planned = self.run_as(name, plan).await?;
+        if planned["outcome"] != "build" {
+            return Ok(planned);
+        }
         let items = |field: &str| -> Vec<String> { serde_json::from_value(planned[field].clone()).unwrap() };
         for state in [State::Launch, State::Build, State::Snapshot] {
-            self.run(&Task::new(state)).await?;
+            self.run_as(name, &Task::new(state)).await?;
         }
         let mut tests = Vec::new();
         for item in items("tests") {
             let mut tested = Ok(json!({}));
             for state in [State::LaunchTest, State::ExecuteTest] {
                 if tested.is_ok() {
-                    tested = self.run(&Task::item(state, &item)).await;
+                    tested = self.run_as(name, &Task::item(state, &item)).await;
                 }
             }
-            let test_ended = self.run(&Task::item(State::EndTest, &item)).await;
+            let test_ended = self.run_as(name, &Task::item(State::EndTest, &item)).await;
             tests.push(outcome(item, tested.and(test_ended)));
         }
-        self.run(&Task { results: Some(tests), ..Task::new(State::JudgeTests) }).await?;
+        self.run_as(name, &Task { results: Some(tests), ..Task::new(State::JudgeTests) }).await?;
         let mut copies = Vec::new();
         for item in items("regions") {
-            let copied = self.run(&Task::item(State::DistributeRegion, &item)).await;
+            let copied = self.run_as(name, &Task::item(State::DistributeRegion, &item)).await;
             copies.push(outcome(item, copied));
         }
-        self.run(&Task { results: Some(copies), ..Task::new(State::Publish) }).await.map(drop)
+        self.run_as(name, &Task { results: Some(copies), ..Task::new(State::Publish) }).await?;
+        Ok(planned)
     }
 
     /// Runs tasks until a fault kills a function; then the execution is at an end, too.

@@ -2,8 +2,8 @@
 //! crashes and failures, driven through the real trigger, plan, launch, publish, finish and reap.
 //!
 //! The rest of a build is left out here; its own tests cover it. After the last step everything comes to rest, and then:
-//! no two builds of a pipeline ever overlapped, every cause that was delivered is served, none was built twice, and
-//! every wait is answered.
+//! no two builds of a pipeline ever overlapped, every cause that was delivered is served, none was published twice or tried
+//! too often, no pipeline has built by itself twice within an hour, and every wait is answered.
 
 mod rest;
 

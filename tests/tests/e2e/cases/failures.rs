@@ -71,6 +71,7 @@ fn failing_region(stack: &Stack) {
     for kept in left.images.iter().chain(&left.snapshots) {
         assert_eq!(kept.region, "eu-west-1");
         assert!(kept.tags.contains_key("goldsmith:expires"), "{kept:?}");
+        assert_eq!(kept.tags["goldsmith:status"], "unpublished");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The cases.
 
+mod audits;
 mod doctor;
 mod documents;
 mod failures;
@@ -8,6 +9,7 @@ mod good;
 mod kills;
 mod lifecycle;
 mod organisation;
+mod page;
 mod refusals;
 mod role;
 mod rules;
@@ -29,6 +31,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
     [
         good::CASES,
         documents::CASES,
+        audits::CASES,
         failures::CASES,
         refusals::CASES,
         sources::CASES,
@@ -42,6 +45,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         lifecycle::CASES,
         organisation::CASES,
         doctor::CASES,
+        page::CASES,
     ]
     .concat()
 }

@@ -109,6 +109,7 @@ fn stored_pipelines_close_a_circle_too() {
         components: stored.components,
         recipes: stored.recipes,
         pipelines: stored.pipelines,
+        distributions: stored.distributions,
         others: [(crate::definitions::Kind::ImagePipeline, "app".parse().unwrap())].into(),
     };
     // Only a newer recipe of `web`, whose pipeline is stored.
@@ -119,4 +120,68 @@ fn stored_pipelines_close_a_circle_too() {
     let found = draft.check(&stored).unwrap_err().to_string();
     assert!(found.contains("in a circle: `app` → `web` → `app`"), "{found}");
     assert!(matches!(stored.recipes[1].parent_image, SourceImage::Parameter(_)), "the stored recipe is not the cause");
+}
+
+/// A pipeline whose images go by this parameter, named so.
+fn publishing(name: &str, source: &str, to: &str) -> String {
+    let distribution =
+        format!("kind: DistributionConfiguration\nname: {name}\ndistributions: [{{region: eu-west-1{to}}}]\n");
+    format!("{}distributionConfiguration: {name}\n---\n{distribution}", stage(name, source))
+}
+
+#[test]
+fn pipelines_that_feed_themselves_by_parameters_and_name_filters_are_refused() {
+    let by = |parameter: &str| format!(", ssmParameterConfigurations: [{{parameterName: {parameter}}}]");
+    let named = ", amiDistributionConfiguration: {name: \"golden-{{ imagebuilder:buildDate }}\"}";
+    let own = refused(&[&publishing("web", "ssm:/images/web", &by("/images/web")), COMPONENT, SMALL]);
+    let expected = "\
+web/all.yml:4:14: error: pipelines build on each other in a circle: `web` → `web`
+  parentImage: ssm:/images/web
+               ^^^^^^^^^^^^^^^
+help: `web` starts from the parameter `/images/web`, which `web` writes";
+    assert_eq!(own, expected);
+    let two = [
+        publishing("web", "ssm:/images/app", &by("/images/web")),
+        publishing("app", "ssm:/images/web", &by("/images/app")),
+    ];
+    let two = refused(&[&two[0], &two[1], COMPONENT, SMALL]);
+    assert!(
+        two.contains("all.yml:4:14: error: pipelines build on each other in a circle: `web` → `app` → `web`"),
+        "{two}"
+    );
+    for (filter, to) in [("golden-*", named), ("web *", "")] {
+        let source = format!("{{owners: [self], name: \"{filter}\"}}");
+        let found = refused(&[&publishing("web", &source, to), COMPONENT, SMALL]);
+        let help = format!("help: `web` starts from the newest `{filter}` of self, as the images of `web` are named");
+        assert!(found.contains("in a circle: `web` → `web`") && found.ends_with(&help), "{found}");
+    }
+    // Others' images of that name, another name, and another parameter make no circle.
+    for (source, to) in [
+        ("{owners: [amazon], name: \"golden-*\"}", named.to_owned()),
+        ("{owners: [self], name: \"silver-*\"}", named.to_owned()),
+        ("ssm:/images/base", by("/images/web")),
+    ] {
+        let read = read(&[&publishing("web", source, &to), COMPONENT, SMALL]);
+        assert!(read.is_ok(), "{source}: {:?}", read.err());
+    }
+}
+
+#[test]
+fn where_images_go_closes_a_circle_with_stored_pipelines_too() {
+    let stored = read(&[&publishing("web", "ssm:/images/web", ""), COMPONENT, SMALL]).unwrap();
+    let stored = Stored {
+        components: stored.components,
+        recipes: stored.recipes,
+        pipelines: stored.pipelines,
+        distributions: stored.distributions,
+        others: [].into(),
+    };
+    let text = "kind: DistributionConfiguration\nname: web\ndistributions:\n  - region: eu-west-1\n    \
+                ssmParameterConfigurations: [{parameterName: /images/web}]\n";
+    let files = [SourceFile { path: "web.yml".to_owned(), text: text.to_owned() }];
+    let found = Draft::read(&files, &|_| Ok(String::new())).check(&stored).unwrap_err().to_string();
+    assert!(
+        found.starts_with("web.yml:2:7: error: pipelines build on each other in a circle: `web` → `web`"),
+        "{found}"
+    );
 }

@@ -61,6 +61,7 @@ async fn whoever_looks_early_leaves_the_look_for_what_is_put_late() {
     let record = stack.record().await;
     let untold = Aftermath { is_untold: true, ..Aftermath::default() };
     stack.store().look_again(&record, &untold, Some(stack.clock.now())).await.unwrap();
+    stack.end_execution(ExecutionStatus::Aborted).await;
     let detail = json!({"name": BUILD, "status": "ABORTED"});
     crate::finish::handle_event(&stack.context(), detail).await.unwrap();
     put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;

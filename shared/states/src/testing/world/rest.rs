@@ -2,22 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_store::BuildStatus;
-use jiff::SignedDuration;
-use serde_json::json;
+use goldsmith_store::{BuildRecord, BuildStatus, Item};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use super::World;
+
+/// How often a cause is built at most, where its builds fail.
+const TRIES: usize = 4;
 
 impl World {
     /// Lets everything come to rest, with nothing going wrong any more.
     pub(crate) async fn settle(&mut self) {
         let mut quiet = 0;
-        for _ in 0..100 {
+        for _ in 0..300 {
             if quiet == 3 {
                 return;
             }
             quiet = if self.is_quiet().await { quiet + 1 } else { 0 };
-            self.stack.clock.advance(SignedDuration::from_mins(2));
+            // What is left may wait for its time: a day, after a build that has failed.
+            let pause =
+                if self.running.is_empty() { SignedDuration::from_hours(1) } else { SignedDuration::from_mins(2) };
+            self.stack.clock.advance(pause);
             self.deliver().await;
             self.tick().await;
             self.trigger(json!({"check": "sources"})).await;
@@ -49,13 +55,38 @@ impl World {
             assert_eq!(self.stack.store().running_build(pipeline).await.unwrap(), None, "lease of {pipeline}");
         }
         for (cause, builds) in &self.builds_per_cause {
-            assert!(builds.len() <= 1, "{cause:?} was built twice: {builds:?}");
+            assert!(builds.len() <= TRIES, "{cause:?} was built too often: {builds:?}");
+            let records = self.records();
+            let published = records.iter().filter(|record| record.published && builds.contains(&record.build));
+            assert!(published.count() <= 1, "{cause:?} was published twice: {builds:?}");
         }
+        self.assert_floor();
         let answered: BTreeSet<String> = self.stack.cloud.answers().into_iter().map(|answer| answer.token).collect();
         let open = self.stack.store().due_waits(jiff::Timestamp::MAX).await.unwrap();
         assert!(open.is_empty(), "waits of nobody: {open:?}");
         let silent: Vec<_> = self.tokens.difference(&answered).collect();
         assert!(silent.is_empty(), "tokens that nobody answered: {silent:?}");
+    }
+
+    /// Every build that there ever was, by its beginning.
+    fn records(&self) -> Vec<BuildRecord> {
+        let is_build = |item: &Item| item["pk"].as_str().unwrap().starts_with("BUILD#") && item["sk"] == "META";
+        let items = self.stack.table.dump().into_iter().filter(is_build);
+        let mut records: Vec<BuildRecord> =
+            items.map(|item| serde_json::from_value(Value::Object(item)).unwrap()).collect();
+        records.sort_by(|a, b| a.created_at.cmp(&b.created_at));
+        records
+    }
+
+    /// However much happens, a pipeline builds by itself at most once an hour.
+    fn assert_floor(&self) {
+        for pipeline in &self.pipelines {
+            let records = self.records();
+            let automatic = records.iter().filter(|record| record.pipeline == *pipeline && record.cause.is_automatic());
+            let began: Vec<Timestamp> = automatic.map(|record| record.created_at.parse().unwrap()).collect();
+            let too_near = began.windows(2).find(|two| two[1].duration_since(two[0]) < SignedDuration::from_hours(1));
+            assert_eq!(too_near, None, "{pipeline} builds too often by itself");
+        }
     }
 
     pub(super) async fn assert_no_overlap(&self) {

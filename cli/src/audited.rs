@@ -1,0 +1,80 @@
+//! What the audit of an image has found, for people.
+
+use goldsmith_store::{AuditRecord, StateRecord};
+
+use crate::render::columns;
+
+/// The audit of a build, which its first test instance had.
+pub(crate) fn of(states: &[StateRecord]) -> Option<&AuditRecord> {
+    states.iter().find_map(|state| state.audit.as_ref())
+}
+
+/// One line.
+pub(crate) fn headline(audit: &AuditRecord) -> String {
+    let files = format!("{} files were looked at", audit.files);
+    match audit.count() {
+        0 => format!("nothing that every instance would share; {files}"),
+        1 => format!("1 thing that every instance would share; {files}"),
+        count => format!("{count} things that every instance would share; {files}"),
+    }
+}
+
+/// The findings as a table, what helps below each, and what else is to be said.
+pub(crate) fn lines(audit: &AuditRecord) -> Vec<String> {
+    let row = |finding: &goldsmith_store::AuditFinding| {
+        let package = finding.package.clone().unwrap_or_else(|| "-".to_owned());
+        vec![finding.kind.clone(), finding.path.clone(), package, finding.what.clone()]
+    };
+    let heads = ["KIND", "PATH", "PACKAGE", "WHAT"].map(str::to_owned).to_vec();
+    let table = columns(&std::iter::once(heads).chain(audit.findings.iter().map(row)).collect::<Vec<_>>());
+    let mut lines = Vec::new();
+    for (line, finding) in table.into_iter().zip(std::iter::once(None).chain(audit.findings.iter().map(Some))) {
+        lines.push(line);
+        let remedy = finding.map(|finding| finding.remedy.as_str()).filter(|remedy| !remedy.is_empty());
+        lines.extend(remedy.map(|remedy| format!("  {remedy}")));
+    }
+    if audit.findings.is_empty() {
+        lines.clear();
+    }
+    if audit.left_out > 0 {
+        lines.push(format!("and {} more, which the log of the test lists", audit.left_out));
+    }
+    lines.extend(audit.notes.iter().map(|note| format!("note: {note}")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_store::{AuditFinding, AuditRecord};
+
+    use super::{headline, lines};
+
+    #[test]
+    fn findings_are_a_table_with_what_helps() {
+        let finding = |path: &str, package: Option<&str>, remedy: &str| AuditFinding {
+            path: path.to_owned(),
+            kind: "private-key".to_owned(),
+            what: "private key (PEM)".to_owned(),
+            package: package.map(str::to_owned),
+            remedy: remedy.to_owned(),
+        };
+        let audit = AuditRecord {
+            findings: vec![finding("/a", Some("nsd"), "remove it"), finding("/srv/key", None, "")],
+            left_out: 3,
+            notes: vec!["other file systems were not looked at: /data".to_owned()],
+            files: 7,
+        };
+        assert_eq!(headline(&audit), "5 things that every instance would share; 7 files were looked at");
+        let expected = "\
+KIND         PATH      PACKAGE  WHAT
+private-key  /a        nsd      private key (PEM)
+  remove it
+private-key  /srv/key  -        private key (PEM)
+and 3 more, which the log of the test lists
+note: other file systems were not looked at: /data";
+        assert_eq!(lines(&audit).join("\n"), expected);
+        let clean = AuditRecord { files: 7, ..AuditRecord::default() };
+        assert_eq!(headline(&clean), "nothing that every instance would share; 7 files were looked at");
+        assert!(lines(&clean).is_empty());
+    }
+}

@@ -1,0 +1,187 @@
+//! What every instance of an image would share: private keys, secrets of packages, identities, credentials, histories,
+//! authorised keys. By the content of files, wherever they are, and by the places where packages and people keep such
+//! things. Nothing is changed, no program of the image is run, and no secret is told.
+//!
+//! What a package brings itself, byte by byte, is no secret: keys of test suites and examples, which all users of a
+//! distribution have. It is told apart by the packages' own digests, and listed quietly. The same key somewhere else is a
+//! finding.
+
+mod der;
+mod finding;
+mod keys;
+mod packages;
+mod rules;
+mod since;
+mod tokens;
+mod walk;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+pub use finding::{Audit, Finding, FindingKind};
+use packages::Packages;
+use rules::{RULES, Rule};
+use since::Since;
+use walk::Walk;
+
+use crate::wildcard::matches;
+
+/// How long an audit takes at most, where nobody says.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// Audits the tree below `root`, of which nothing runs: all that is in it counts.
+#[must_use]
+pub fn audit_tree(root: &Path) -> Audit {
+    Auditor::new(root, Since::NEVER, PATIENCE, Vec::new()).audit()
+}
+
+/// Audits the machine that this runs on, a fresh instance: only what came with its image counts. `image_made` is when that
+/// image was there, as far as is known; after `limit` it ends with what it has.
+///
+/// What packages have put below `/usr` is not read here, since a volume that was just made of a snapshot is read slowly the
+/// first time, and that is most of it.
+#[must_use]
+pub fn audit_instance(image_made: Option<Timestamp>, limit: Option<Duration>) -> Audit {
+    let mut notes = Vec::new();
+    let since = Since::on_instance(image_made, &mut notes);
+    Auditor::new(Path::new("/"), since, limit.unwrap_or(PATIENCE), notes).audit()
+}
+
+/// Where in some bytes, such as a disk's, the first private key begins, and what it is: only the forms that have a header.
+#[must_use]
+pub fn private_key_in(bytes: &[u8]) -> Option<(usize, String)> {
+    keys::header(bytes)
+}
+
+struct Auditor<'r> {
+    root: &'r Path,
+    since: Since,
+    until: Instant,
+    homes: BTreeSet<String>,
+    audit: Audit,
+}
+
+impl<'r> Auditor<'r> {
+    fn new(root: &'r Path, since: Since, limit: Duration, notes: Vec<String>) -> Self {
+        let audit = Audit { notes, ..Audit::default() };
+        Self { root, since, until: Instant::now() + limit, homes: homes(root), audit }
+    }
+
+    fn audit(mut self) -> Audit {
+        let packages = Packages::read(self.root, &mut self.audit.notes);
+        let since = self.since;
+        let mut walk = Walk::through(self.root, self.until, &|found| since.is_of_image(found));
+        if since != Since::NEVER {
+            walk.files.retain(|file| !file.path.starts_with("usr/") || !packages.has(&file.path));
+        }
+        // What no package brings goes first: there the findings are, and time may run out.
+        walk.files.sort_by_cached_key(|file| (packages.has(&file.path), file.path.clone()));
+        let files = std::mem::take(&mut walk.files);
+        for (index, file) in files.iter().enumerate() {
+            if Instant::now() > self.until {
+                let left = files.len() - index;
+                self.audit.notes.push(format!("{left} files were not looked at: it took too long"));
+                self.audit.is_incomplete = true;
+                break;
+            }
+            let path = self.root.join(&file.path);
+            match walk::read(&path) {
+                Ok(bytes) => self.look(&file.path, file.size, &bytes, &packages),
+                Err(error) => walk.cannot(self.root, &path, &error),
+            }
+            self.audit.files += 1;
+        }
+        self.audit.notes.extend(walk.notes());
+        self.audit.is_incomplete |= walk.is_cut;
+        self.audit.findings.sort_by(|a, b| a.path.cmp(&b.path));
+        self.audit.shipped.sort_by(|a, b| a.path.cmp(&b.path));
+        self.audit
+    }
+
+    fn look(&mut self, path: &str, size: u64, bytes: &[u8], packages: &Packages) {
+        let Some((kind, what, remedy)) = self.recognised(path, bytes) else { return };
+        let is_whole = bytes.len() as u64 == size;
+        let has_digest = !matches!(kind, FindingKind::Credential | FindingKind::History | FindingKind::AuthorizedKeys);
+        let fingerprint = (has_digest && is_whole).then(|| packages::hex(&Sha256::digest(bytes)[..8]));
+        let maker = rules::MAKERS.iter().find(|(start, name)| path.starts_with(start) && packages.is_installed(name));
+        let package = packages.owner(path).or(maker.map(|(_, name)| *name)).map(str::to_owned);
+        let finding = Finding { path: format!("/{path}"), kind, what, package, size, fingerprint, remedy };
+        match packages.ships(path, bytes) {
+            true => self.audit.shipped.push(finding),
+            false => self.audit.findings.push(finding),
+        }
+    }
+
+    /// What a file is, by its place first: that says more.
+    fn recognised(&self, path: &str, bytes: &[u8]) -> Option<(FindingKind, String, String)> {
+        if let Some(rule) = self.rule(path, bytes) {
+            return Some((rule.kind, rule.what.to_owned(), rule.remedy.sentence()));
+        }
+        if let Some(what) = keys::private_key(bytes) {
+            let remedy = "remove it in a component's last step, and let each instance make or fetch its own".to_owned();
+            return Some((FindingKind::PrivateKey, what, remedy));
+        }
+        if path.ends_with(".keytab") && bytes.starts_with(&[5, 2]) {
+            let remedy = rules::Remedy::Remove.sentence();
+            return Some((FindingKind::PackageSecret, "keytab of Kerberos".to_owned(), remedy));
+        }
+        let (kind, what) = tokens::secret(bytes)?;
+        Some((kind, what.to_owned(), rules::Remedy::Remove.sentence()))
+    }
+
+    fn rule(&self, path: &str, bytes: &[u8]) -> Option<&'static Rule> {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        RULES.iter().find(|rule| {
+            matches(name, rule.path.rsplit('/').next().unwrap_or_default())
+                && self.is_at(path, rule.path)
+                && rule.test.holds(bytes)
+        })
+    }
+
+    fn is_at(&self, path: &str, pattern: &str) -> bool {
+        match pattern.strip_prefix("~/") {
+            None => matches_path(path, pattern),
+            Some(rest) => {
+                let depth = rest.split('/').count();
+                let (mut home, mut parts) = (path, 0);
+                while parts < depth {
+                    let Some((parent, _)) = home.rsplit_once('/') else { return false };
+                    (home, parts) = (parent, parts + 1);
+                }
+                self.is_home(home) && matches_path(&path[home.len() + 1..], rest)
+            }
+        }
+    }
+
+    fn is_home(&self, folder: &str) -> bool {
+        self.homes.contains(folder) || matches_path(folder, "home/*")
+    }
+}
+
+/// The homes that `/etc/passwd` names, and root's.
+fn homes(root: &Path) -> BTreeSet<String> {
+    let passwd = fs::read(root.join("etc/passwd")).unwrap_or_default();
+    let passwd = String::from_utf8_lossy(&passwd);
+    let listed = passwd.lines().filter_map(|line| line.split(':').nth(5)).map(|home| home.trim_matches('/'));
+    listed.chain(["root"]).filter(|home| !home.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether each part of a path matches that of a pattern.
+fn matches_path(path: &str, pattern: &str) -> bool {
+    let (mut parts, mut patterns) = (path.split('/'), pattern.split('/'));
+    loop {
+        match (parts.next(), patterns.next()) {
+            (None, None) => return true,
+            (Some(part), Some(pattern)) if matches(part, pattern) => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

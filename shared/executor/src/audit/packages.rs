@@ -1,0 +1,214 @@
+//! Which package a file belongs to, and whether it is as the package brings it. By Debian's database, which is text; and by
+//! the program `rpm` of this very machine where there is RPM's: it reads the database, and runs nothing of the image.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use md5::{Digest, Md5};
+use sha2::Sha256;
+
+/// How long `rpm` may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Where RPM's database is, the old and the new place.
+const RPM: [&str; 2] = ["usr/lib/sysimage/rpm", "var/lib/rpm"];
+
+/// What package databases know.
+#[derive(Default)]
+pub(super) struct Packages {
+    names: Vec<String>,
+    /// By path, without the `/` at its beginning.
+    owned: HashMap<String, Owned>,
+}
+
+#[derive(Clone, Default)]
+struct Owned {
+    package: usize,
+    /// Several packages have it, as they have `/etc`.
+    is_shared: bool,
+    /// Hex, of MD5 or SHA-256; none for folders, and where nobody knows.
+    digest: Option<String>,
+}
+
+impl Packages {
+    /// Reads the databases below a root. The notes say what could not be read.
+    pub(super) fn read(root: &Path, notes: &mut Vec<String>) -> Self {
+        let mut packages = Self::default();
+        packages.read_dpkg(root);
+        if let Some(database) = RPM.into_iter().find(|folder| root.join(folder).is_dir()) {
+            match rpm(&root.join(database)) {
+                Ok(text) => packages.take_rpm(&text),
+                Err(why) => notes.push(format!("which RPM package a file belongs to is not known: {why}")),
+            }
+        }
+        packages
+    }
+
+    fn read_dpkg(&mut self, root: &Path) {
+        let info = root.join("var/lib/dpkg/info");
+        for entry in fs::read_dir(&info).into_iter().flatten().filter_map(Result::ok) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let read = || String::from_utf8_lossy(&fs::read(entry.path()).unwrap_or_default()).into_owned();
+            if let Some(package) = name.strip_suffix(".list") {
+                let package = self.package(package);
+                read().lines().for_each(|path| self.own(path, package));
+            } else if name.ends_with(".md5sums") {
+                for (digest, path) in read().lines().filter_map(|line| line.split_once("  ")) {
+                    self.note_digest(path, digest);
+                }
+            }
+        }
+        // Configuration files, as they were shipped: ` /path digest`, below `Conffiles:`.
+        let status = fs::read(root.join("var/lib/dpkg/status")).unwrap_or_default();
+        for line in String::from_utf8_lossy(&status).lines() {
+            if let Some((path, digest)) = line.strip_prefix(" /").and_then(|line| line.split_once(' ')) {
+                self.note_digest(path, digest.split(' ').next().unwrap_or_default());
+            }
+        }
+    }
+
+    fn take_rpm(&mut self, text: &str) {
+        for line in text.lines() {
+            let mut fields = line.splitn(3, '\t');
+            let (Some(package), Some(digest), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
+                continue;
+            };
+            let package = self.package(package);
+            self.own(path, package);
+            self.note_digest(path, digest);
+        }
+    }
+
+    fn package(&mut self, name: &str) -> usize {
+        let name = name.split(':').next().unwrap_or_default();
+        if self.names.last().is_none_or(|last| last != name) {
+            self.names.push(name.to_owned());
+        }
+        self.names.len() - 1
+    }
+
+    fn own(&mut self, path: &str, package: usize) {
+        let name = &self.names[package];
+        let owned = self.owned.entry(key(path).to_owned()).or_insert(Owned { package, ..Owned::default() });
+        owned.is_shared |= self.names[owned.package] != *name;
+    }
+
+    fn note_digest(&mut self, path: &str, digest: &str) {
+        if [32, 64].contains(&digest.len()) {
+            self.owned.entry(key(path).to_owned()).or_default().digest = Some(digest.to_ascii_lowercase());
+        }
+    }
+
+    /// Whether a package brings a file of this path.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.owned.contains_key(key(path))
+    }
+
+    /// The package that a file belongs to: its own, or that of the nearest folder which is one package's alone.
+    pub(super) fn owner(&self, path: &str) -> Option<&str> {
+        let mut path = key(path);
+        loop {
+            match self.owned.get(path) {
+                Some(owned) if owned.is_shared => return None,
+                Some(owned) => return self.names.get(owned.package).map(String::as_str),
+                None => path = path.rsplit_once('/')?.0,
+            }
+        }
+    }
+
+    /// Whether there is such a package.
+    pub(super) fn is_installed(&self, package: &str) -> bool {
+        self.names.iter().any(|name| name == package)
+    }
+
+    /// Whether the file is, byte by byte, what a package brings.
+    pub(super) fn ships(&self, path: &str, bytes: &[u8]) -> bool {
+        let Some(digest) = self.owned.get(key(path)).and_then(|owned| owned.digest.as_deref()) else { return false };
+        digest == hex(&Md5::digest(bytes)) || digest == hex(&Sha256::digest(bytes))
+    }
+}
+
+/// Packages may still name `/bin`, `/lib` and so on, which are in `/usr` since some years.
+fn key(path: &str) -> &str {
+    let path = path.trim_start_matches("./").trim_matches('/');
+    path.strip_prefix("usr/").unwrap_or(path)
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// All files of all packages, a line each. What `rpm` does not tell in time it does not tell.
+fn rpm(database: &Path) -> Result<String, String> {
+    let database = database.canonicalize().map_err(|error| error.to_string())?;
+    let mut child = Command::new("rpm")
+        .arg("--dbpath")
+        .arg(&database)
+        .args(["-qa", "--qf", "[%{=NAME}\t%{FILEDIGESTS}\t%{FILENAMES}\n]"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("rpm cannot be started: {error}"))?;
+    let mut stdout = child.stdout.take().ok_or("rpm has no output")?;
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        let read = stdout.read_to_end(&mut text).map(|_| text);
+        let _ = sender.send(read); // Nobody waits any more: the text is not needed.
+    });
+    let read = receiver.recv_timeout(PATIENCE);
+    let _ = child.kill(); // It has ended by itself, or will not.
+    let _ = child.wait();
+    match read {
+        Ok(Ok(text)) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("rpm took more than {} seconds", PATIENCE.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Packages, hex};
+    use md5::{Digest, Md5};
+
+    #[test]
+    fn debians_database_says_whose_a_file_is_and_whether_it_is_as_it_came() {
+        let root = tempfile::tempdir().unwrap();
+        let info = root.path().join("var/lib/dpkg/info");
+        fs::create_dir_all(&info).unwrap();
+        fs::write(info.join("a:amd64.list"), "/.\n/etc\n/etc/a\n/bin\n/bin/a\n/etc/a.conf\n").unwrap();
+        fs::write(info.join("b.list"), "/.\n/etc\n/etc/b\n").unwrap();
+        fs::write(info.join("a:amd64.md5sums"), format!("{}  bin/a\n", hex(&Md5::digest("program")))).unwrap();
+        let conffiles = format!("Package: a\nConffiles:\n /etc/a.conf {}\n", hex(&Md5::digest("conf")));
+        fs::write(root.path().join("var/lib/dpkg/status"), conffiles).unwrap();
+        let mut notes = Vec::new();
+        let packages = Packages::read(root.path(), &mut notes);
+        assert_eq!(notes, [""; 0]);
+        for (path, owner) in
+            [("etc/a/key", Some("a")), ("etc/b/c/d", Some("b")), ("etc/c", None), ("usr/bin/a", Some("a"))]
+        {
+            assert_eq!(packages.owner(path), owner, "{path}");
+        }
+        assert!(packages.ships("usr/bin/a", b"program") && !packages.ships("usr/bin/a", b"another"));
+        assert!(packages.ships("etc/a.conf", b"conf") && packages.has("etc/a.conf") && !packages.has("etc/a/key"));
+    }
+
+    #[test]
+    fn rpms_list_is_read_too() {
+        let mut packages = Packages::default();
+        let digest = hex(&<sha2::Sha256 as sha2::Digest>::digest("x"));
+        packages
+            .take_rpm(&format!("bind\t\t/etc/named\nbind\t{digest}\t/etc/named/x y\nother\t\t/etc\nbind\t\t/etc\n"));
+        assert_eq!(packages.owner("etc/named/rndc.key"), Some("bind"));
+        assert_eq!(packages.owner("etc/z"), None);
+        assert!(packages.ships("etc/named/x y", b"x") && !packages.ships("etc/named/x y", b"y"));
+    }
+}

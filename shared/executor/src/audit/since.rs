@@ -1,0 +1,137 @@
+//! What of a fresh instance's files came from its image.
+//!
+//! An instance makes files at its first boot: host keys, a machine id. They are its own. The image's files were all
+//! written before the image was there, which AWS knows the time of; the instance was launched after that. So what was
+//! changed later than the image is the instance's. That leaves both machines' clocks to the one comparison: the builder's,
+//! which may not be ahead, and the instance's, which may not be behind, by more than the minutes between.
+//!
+//! Where nobody says when the image was made, the boot has to do: its time as the clock says now, and as it said when the
+//! first files of `/run` were made. If the clock was set between (NTP, cloud-init) they differ, and the earlier counts,
+//! since what the boot wrote carries the time of then. A step of more than a minute is told.
+//!
+//! A file may be changed at boot without being new: services set owner and mode of their keys again. So the time of the last change of
+//! its inode is not enough; it must have been made, or written, later as well.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A step of the clock that is told.
+const STEP: SignedDuration = SignedDuration::from_mins(1);
+
+/// From when on a file is the instance's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Since(Option<Timestamp>);
+
+impl Since {
+    /// All files are the image's: it is looked at from outside.
+    pub(super) const NEVER: Self = Self(None);
+
+    /// On an instance of an image that was made at this time, as far as known.
+    pub(super) fn on_instance(image_made: Option<Timestamp>, notes: &mut Vec<String>) -> Self {
+        let (since, note) = Self::of(image_made, booted(), first_made(Path::new("/run")));
+        notes.extend(note);
+        since
+    }
+
+    /// The boot's time as the clock says now, and as it said then.
+    pub(super) fn of(
+        image_made: Option<Timestamp>,
+        now: Option<Timestamp>,
+        then: Option<Timestamp>,
+    ) -> (Self, Option<String>) {
+        let step = now.zip(then).map(|(now, then)| now.duration_since(then)).filter(|step| step.abs() > STEP);
+        // A clock that was behind the image's time has dated the instance's own files before it.
+        let matters = image_made.is_none_or(|made| then.is_some_and(|then| then < made));
+        let note = step.filter(|_| matters).map(|step| {
+            format!(
+                "the clock was set by {} s after the boot: what this instance made before may be told as its image's, or the other \
+                 way about",
+                step.as_secs()
+            )
+        });
+        (Self(image_made.or(now.into_iter().chain(then).min())), note)
+    }
+
+    /// Whether a file came with the image.
+    pub(super) fn is_of_image(self, file: &Metadata) -> bool {
+        let Some(since) = self.0 else { return true };
+        let time = |seconds: i64, nanoseconds: i64| {
+            Timestamp::new(seconds, i32::try_from(nanoseconds).unwrap_or(0)).unwrap_or(Timestamp::MIN)
+        };
+        let made = file.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let made = made.and_then(|made| Timestamp::from_second(i64::try_from(made.as_secs()).ok()?).ok());
+        let changed = time(file.ctime(), file.ctime_nsec());
+        let written = time(file.mtime(), file.mtime_nsec());
+        let is_own = changed > since && (written > since || made.is_some_and(|made| made > since));
+        !is_own
+    }
+}
+
+/// When the kernel was started, by the clock as it is now.
+fn booted() -> Option<Timestamp> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Timestamp::from_second(seconds).ok()
+}
+
+/// When the first thing in a folder was made or changed, where that folder is this boot's own.
+fn first_made(folder: &Path) -> Option<Timestamp> {
+    let device = |path: &Path| path.metadata().ok().map(|found| found.dev());
+    if device(folder) == device(Path::new("/")) {
+        return None;
+    }
+    let entries = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.path().symlink_metadata().ok());
+    entries.filter_map(|found| Timestamp::from_second(found.ctime()).ok()).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File, FileTimes};
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, SystemTime};
+
+    use jiff::Timestamp;
+
+    use super::Since;
+
+    #[test]
+    fn where_the_images_time_is_not_known_the_earlier_time_of_the_boot_counts_and_a_step_is_told() {
+        let at = |second| Some(Timestamp::from_second(second).unwrap());
+        for (image, now, then, expected, told) in [
+            (None, 5000, 5002, 5000, false),
+            (None, 5000, 4000, 4000, true),
+            (None, 5000, 6000, 5000, true),
+            (at(4500), 5000, 5001, 4500, false),
+            (at(4500), 5000, 4000, 4500, true),
+            (at(3000), 5000, 4000, 3000, false),
+        ] {
+            let (since, note) = Since::of(image, at(now), at(then));
+            assert_eq!((since, note.is_some()), (Since(at(expected)), told), "{image:?} {now} {then}");
+        }
+        assert_eq!(Since::of(None, None, None), (Since::NEVER, None));
+    }
+
+    #[test]
+    fn what_was_made_or_written_after_the_image_is_the_instances_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "key").unwrap();
+        let found = || path.symlink_metadata().unwrap();
+        let hour = jiff::SignedDuration::from_hours(1);
+        let (before, after) = (Since(Some(Timestamp::now() - hour)), Since(Some(Timestamp::now() + hour)));
+        assert!(after.is_of_image(&found()), "it is older than the image");
+        assert!(!before.is_of_image(&found()), "it is newer");
+        assert!(Since::NEVER.is_of_image(&found()));
+        // A service that sets the mode of a key that the image has: only the inode's time is new.
+        let long_ago = SystemTime::now() - Duration::from_secs(7200);
+        File::options().write(true).open(&path).unwrap().set_times(FileTimes::new().set_modified(long_ago)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let made = found().created();
+        // A copy with the time of its original was made by the instance all the same, where the file system knows.
+        assert_eq!(before.is_of_image(&found()), made.is_err());
+    }
+}

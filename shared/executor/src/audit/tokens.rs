@@ -1,0 +1,79 @@
+//! Tokens and shared secrets in texts, wherever they are. Only forms that nothing else has.
+
+use super::FindingKind::{self, Credential, PackageSecret};
+use super::keys::{find, lines};
+
+/// Beginning of a token, what follows at least, and whose it is.
+const TOKENS: &[(&str, usize, &str)] = &[
+    ("ghp_", 36, "token of GitHub"),
+    ("gho_", 36, "token of GitHub"),
+    ("ghs_", 36, "token of GitHub"),
+    ("github_pat_", 60, "token of GitHub"),
+    ("glpat-", 20, "token of GitLab"),
+    ("xoxb-", 40, "token of Slack"),
+    ("xoxp-", 40, "token of Slack"),
+    ("pypi-AgE", 60, "token of PyPI"),
+    ("npm_", 36, "token of npm"),
+    ("dckr_pat_", 27, "token of Docker Hub"),
+    ("hvs.", 90, "token of Vault"),
+    ("tskey-auth-", 30, "key of Tailscale"),
+];
+
+/// What a text holds.
+pub(super) fn secret(bytes: &[u8]) -> Option<(FindingKind, &'static str)> {
+    let token = TOKENS.iter().find(|(start, length, _)| has_token(bytes, start.as_bytes(), *length));
+    if let Some((_, _, what)) = token {
+        return Some((Credential, what));
+    }
+    if lines(bytes).any(is_aws_secret) {
+        return Some((Credential, "secret access key of AWS"));
+    }
+    is_tsig(bytes).then_some((PackageSecret, "shared key of a name server (TSIG)"))
+}
+
+fn has_token(bytes: &[u8], start: &[u8], length: usize) -> bool {
+    let mut from = 0;
+    while let Some(at) = find(&bytes[from..], start) {
+        let before = bytes[..from + at].last();
+        let rest = &bytes[from + at + start.len()..];
+        let run =
+            rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).count();
+        let text = &rest[..run];
+        let mut seen = text.to_vec();
+        seen.sort_unstable();
+        seen.dedup();
+        // Placeholders are x after x.
+        if run >= length && seen.len() > 10 && before.is_none_or(|byte| !byte.is_ascii_alphanumeric()) {
+            return true;
+        }
+        from += at + start.len();
+    }
+    false
+}
+
+/// `aws_secret_access_key = …`, in the forms of ini files, environments and JSON.
+fn is_aws_secret(line: &[u8]) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let names: [&[u8]; 2] = [b"aws_secret_access_key", b"secretaccesskey"];
+    let Some(end) = names.iter().find_map(|name| Some(find(&lower, name)? + name.len())) else { return false };
+    let rest = line[end..].trim_ascii_start();
+    let value: Vec<u8> =
+        rest.iter().copied().skip_while(|byte| matches!(byte, b'"' | b'\'' | b' ' | b'=' | b':')).collect();
+    let is_secret = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let run = value.iter().take_while(|byte| is_secret(byte)).count();
+    // AWS's own example, and what stands for one.
+    run == 40 && find(&value, b"EXAMPLE").is_none()
+}
+
+/// `key "name" { algorithm hmac-sha256; secret "…"; }`
+fn is_tsig(bytes: &[u8]) -> bool {
+    let Some(at) = find(bytes, b"algorithm") else { return false };
+    let block = &bytes[at..bytes.len().min(at + 400)];
+    let Some(secret) = find(block, b"secret") else { return false };
+    let value = block[secret + 6..].trim_ascii_start();
+    let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii_start();
+    let value = value.strip_prefix(b"\"").unwrap_or(value);
+    let run =
+        value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')).count();
+    find(&block[..secret], b"hmac-").is_some() && run >= 20
+}

@@ -1,0 +1,199 @@
+//! Goes through a tree: one file system, no link followed, within bounds of number and time.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Files and folders that are looked at, at most.
+const MOST: u64 = 2_000_000;
+/// Bytes of a file that are looked at, at most. Keys and configuration have less.
+pub(super) const LARGEST: u64 = 1024 * 1024;
+/// By so much it is seen whether a file is a program, an archive or a picture: those are not read on.
+const HEAD: usize = 512;
+/// How many of the places that could not be read are named.
+const NAMED: usize = 5;
+
+/// A regular file.
+pub(super) struct Found {
+    /// Without the root.
+    pub(super) path: String,
+    pub(super) size: u64,
+}
+
+/// What a walk came to.
+#[derive(Default)]
+pub(super) struct Walk {
+    pub(super) files: Vec<Found>,
+    mounts: BTreeSet<String>,
+    unread: Vec<String>,
+    pub(super) is_cut: bool,
+}
+
+impl Walk {
+    /// Finds all files of which `wanted` holds.
+    pub(super) fn through(root: &Path, until: Instant, wanted: &dyn Fn(&Metadata) -> bool) -> Self {
+        let mut walk = Self::default();
+        let Ok(device) = root.metadata().map(|found| found.dev()) else { return walk };
+        let mounts = mount_points(root);
+        let mut folders = vec![root.to_owned()];
+        let mut seen = 0;
+        while let Some(folder) = folders.pop() {
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    walk.cannot(root, &folder, &error);
+                    continue;
+                }
+            };
+            for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+                seen += 1;
+                if seen > MOST || Instant::now() > until {
+                    walk.is_cut = true;
+                    return walk;
+                }
+                let Ok(found) = path.symlink_metadata() else { continue };
+                if mounts.contains(&path) || found.is_dir() && found.dev() != device {
+                    walk.mounts.insert(shown(root, &path));
+                } else if found.is_dir() {
+                    folders.push(path);
+                } else if found.is_file() && found.len() > 0 && wanted(&found) {
+                    walk.files.push(Found { path: inside(root, &path), size: found.len() });
+                }
+            }
+        }
+        walk
+    }
+
+    /// Notes that something cannot be read.
+    pub(super) fn cannot(&mut self, root: &Path, path: &Path, error: &io::Error) {
+        if error.kind() != io::ErrorKind::NotFound {
+            self.unread.push(format!("{}: {error}", shown(root, path)));
+        }
+    }
+
+    /// What was not looked at.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let usual = ["/dev", "/proc", "/sys", "/run", "/tmp"];
+        let is_usual = |path: &&String| !usual.iter().any(|known| Path::new(path).starts_with(known));
+        let mounts: Vec<&str> = self.mounts.iter().filter(is_usual).map(String::as_str).collect();
+        if !mounts.is_empty() {
+            notes.push(format!("other file systems were not looked at: {}", mounts.join(", ")));
+        }
+        if self.is_cut {
+            notes.push("the tree was not gone through to its end: it has too many files, or takes too long".to_owned());
+        }
+        if let Some(first) = self.unread.get(..self.unread.len().min(NAMED)).filter(|named| !named.is_empty()) {
+            let more = self.unread.len() - first.len();
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            notes.push(format!("could not be read: {}{more}", first.join(", ")));
+        }
+        notes
+    }
+}
+
+/// A path without the root, and without `/` at its beginning.
+fn inside(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+fn shown(root: &Path, path: &Path) -> String {
+    format!("/{}", inside(root, path))
+}
+
+/// What something is mounted on: files too, as containers have them.
+fn mount_points(root: &Path) -> HashSet<PathBuf> {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(|path| path.replace("\\040", " "));
+    points.map(PathBuf::from).filter(|path| *path != root).collect()
+}
+
+/// The content of a file, as far as it is looked at: of programs, byte code, archives and pictures the beginning only. Neither a link
+/// is followed nor a pipe waited for.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let mut bytes = take(&mut file, HEAD as u64)?;
+    if !is_opaque(&bytes) {
+        bytes.extend(take(&mut file, LARGEST - HEAD as u64)?);
+    }
+    Ok(bytes)
+}
+
+fn take(file: &mut File, bytes: u64) -> io::Result<Vec<u8>> {
+    let mut read = Vec::new();
+    file.take(bytes).read_to_end(&mut read)?;
+    Ok(read)
+}
+
+fn is_opaque(head: &[u8]) -> bool {
+    let starts: [&[u8]; 12] = [
+        b"\x7fELF",
+        b"\x1f\x8b",
+        b"\xfd7zXZ",
+        b"\x28\xb5\x2f\xfd",
+        b"BZh",
+        b"PK\x03\x04",
+        b"\x89PNG",
+        b"\xff\xd8\xff",
+        b"GIF8",
+        b"!<arch>\n",
+        b"RIFF",
+        b"\xde\x12\x04\x95",
+    ];
+    // Python's byte code: a number of its version, then this. It repeats what the source says.
+    starts.iter().any(|start| head.starts_with(start)) || head.get(2..4) == Some(b"\r\n") && head.contains(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, Instant};
+
+    use super::{Walk, read};
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[test]
+    fn no_link_is_followed_and_no_pipe_is_read() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "x").unwrap();
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("a")).unwrap();
+        fs::write(root.path().join("a/file"), "text").unwrap();
+        fs::write(root.path().join("a/empty"), "").unwrap();
+        symlink(outside.path(), root.path().join("folder")).unwrap();
+        symlink(outside.path().join("secret"), root.path().join("a/link")).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            root.path().join("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        let walk = Walk::through(root.path(), soon(), &|_| true);
+        let paths: Vec<_> = walk.files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["a/file"]);
+        assert_eq!(walk.notes(), [""; 0]);
+        assert!(read(&root.path().join("a/link")).is_err(), "a link that came since");
+        assert_eq!(read(&root.path().join("pipe")).unwrap(), b"");
+    }
+
+    #[test]
+    fn what_is_not_looked_at_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("file"), "text").unwrap();
+        let walk = Walk::through(root.path(), Instant::now() - Duration::from_secs(1), &|_| true);
+        assert!(walk.files.is_empty());
+        assert!(walk.notes()[0].starts_with("the tree was not gone through to its end"));
+    }
+}
