@@ -19,6 +19,9 @@ const LATE: i64 = 300_000;
 /// Errors of Lambda, after which the same may work.
 const PASSING: [&str; 3] = ["Lambda.", "Runtime.", "Sandbox."];
 
+/// Builds of one cause at most.
+const TRIES: usize = 4;
+
 fn records<T: DeserializeOwned>(sim: &Simulation, wanted: impl Fn(&Key) -> bool) -> Vec<T> {
     let read = |item: &Item| serde_json::from_value(Value::Object(item.clone())).ok();
     sim.table.look(|items| items.iter().filter(|(key, _)| wanted(key)).filter_map(|(_, item)| read(item)).collect())
@@ -210,8 +213,13 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: b
         let cause = serde_json::to_string(&build.cause).unwrap_or_default();
         built.entry((build.pipeline.to_string(), cause)).or_default().push(build);
     }
-    for ((pipeline, cause), builds) in &built {
-        if builds.len() > 1 {
+    for ((pipeline, cause), builds) in &mut built {
+        builds.sort_by(|one, other| one.created_at.cmp(&other.created_at));
+        // A build that has failed is tried again after an hour, six and a day.
+        let is_again =
+            |build: &&&BuildRecord| build.ending.as_ref().is_some_and(|end| end.status == ImageStatus::Failed);
+        let again = builds.iter().take(TRIES - 1).take_while(is_again).count();
+        if builds.len() > again + 1 {
             let names: Vec<&str> = builds.iter().map(|build| build.build.as_str()).collect();
             sim.violate(format!("{pipeline} was built {} times for {cause}: {}", builds.len(), names.join(", ")));
         }
