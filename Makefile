@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: demo test moto clients door-chromium audit-packages aws-smoke check lint package build release lock clean
+.PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -24,6 +24,19 @@ test:
 	@infra/local/preflight.sh compiler
 	@$(MAKE) --no-print-directory package
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast
+
+# A hundred thousand seeds of the simulation, or SEEDS from FROM on: the whole on a virtual clock, with faults. What a seed
+# breaks comes out with its history. `make test` runs two thousand.
+SEEDS = 100000
+FROM = 1
+simulate:
+	@infra/local/preflight.sh compiler
+	cargo run --locked --profile simulation -p goldsmith-simulation -- --from $(FROM) --seeds $(SEEDS)
+
+# Each mistake of tests/simulation/planted in a copy of the sources: five thousand seeds have to find it.
+simulate-planted:
+	@infra/local/preflight.sh compiler
+	@tests/simulation/planted.sh "$(TARGET)/planted"
 
 # moto's own tests of EC2, as they come from PyPI, against the local EC2. Outside of `test`: others publish them.
 moto:

@@ -1,10 +1,11 @@
 //! What Goldsmith needs of AWS, as narrow traits named for that need, with domain types in and out.
 //!
-//! The adapters of everything but EC2 live in [`aws`]; EC2's own is the crate `goldsmith-cloud-ec2`, since its SDK
+//! The adapters of everything but EC2 live in `aws` (a feature, which links the SDK); EC2's own is the crate `goldsmith-cloud-ec2`, since its SDK
 //! alone is half of every cold build. With the feature `fake`, the module `fake` holds behaving stand-ins for tests.
 //! A method that changes something in AWS says so in its documentation with the word *Effect* and says what makes it
 //! safe to repeat.
 
+#[cfg(feature = "aws")]
 pub mod aws;
 mod commands;
 mod error;

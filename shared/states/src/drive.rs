@@ -208,11 +208,12 @@ async fn look(
     wait: &Wait,
     scope: &Scope,
 ) -> Result<bool> {
+    let status = record.status;
     if state.status != StateStatus::Running {
-        return answer(context, state, wait, scope).await;
+        return answer(context, status, state, wait, scope).await;
     }
-    if record.status != BuildStatus::Open {
-        return give_up(context, wait, scope).await;
+    if status != BuildStatus::Open {
+        return give_up(context, status, wait, scope).await;
     }
     let scene = Scene { context, record, scope: scope.clone(), deadline: deadline(wait) };
     let progress = match context.clock.now() >= scene.deadline {
@@ -239,7 +240,7 @@ async fn look(
         Ok(Progress::Done(detail)) => {
             context.store.end_state(&wait.build, scope, StateStatus::Succeeded, &detail, None, now).await?;
         }
-        Err(Error::Closed) => return give_up(context, wait, scope).await,
+        Err(Error::Closed) => return give_up(context, BuildStatus::Closing, wait, scope).await,
         Err(error) if error.is_transient() || settles(context, wait, scope, state, &error, now).await? => {
             tracing::warn!(build = wait.build, state = %scope, %error, "will look again");
             let parked = Wait { next_look: stamp(now + NEXT_LOOK), ..wait.clone() };
@@ -252,7 +253,7 @@ async fn look(
         }
     }
     match context.store.state(&wait.build, scope).await? {
-        Some(ended) => answer(context, &ended, wait, scope).await,
+        Some(ended) => answer(context, status, &ended, wait, scope).await,
         None => Ok(false),
     }
 }
@@ -279,23 +280,46 @@ async fn settles(
 
 /// Answers the token as the state ended, then removes the wait. A late answer means that nobody waits any more. Answers
 /// whether there is another token to answer.
-async fn answer(context: &Context, state: &StateRecord, wait: &Wait, scope: &Scope) -> Result<bool> {
-    match &state.cause {
+async fn answer(
+    context: &Context,
+    build: BuildStatus,
+    state: &StateRecord,
+    wait: &Wait,
+    scope: &Scope,
+) -> Result<bool> {
+    let executions = &context.cloud.executions;
+    let answered = match &state.cause {
         Some(cause) => {
             let text = serde_json::to_string(cause).unwrap_or_else(|_| cause.to_string());
-            context.cloud.executions.fail(&wait.token, &cause.error, &text).await?;
+            executions.fail(&wait.token, &cause.error, &text).await
         }
-        None => {
-            context.cloud.executions.succeed(&wait.token, "{}").await?;
-        }
-    }
-    Ok(!context.store.drop_wait(wait, scope).await?)
+        None => executions.succeed(&wait.token, "{}").await,
+    };
+    let_go(context, build, answered.map(drop), wait, scope).await
 }
 
 /// The build is closed: nobody needs this state any more.
-async fn give_up(context: &Context, wait: &Wait, scope: &Scope) -> Result<bool> {
+async fn give_up(context: &Context, build: BuildStatus, wait: &Wait, scope: &Scope) -> Result<bool> {
     let name = ErrorName::Closed.as_str();
-    context.cloud.executions.fail(&wait.token, name, "the build was closed").await?;
+    let answered = context.cloud.executions.fail(&wait.token, name, "the build was closed").await;
+    let_go(context, build, answered.map(drop), wait, scope).await
+}
+
+/// Removes a wait whose token was answered. Of a closed build it goes also where AWS refuses the answer: its execution waits for
+/// nothing any more, and the tick would look at the wait for as long as AWS refuses.
+async fn let_go(
+    context: &Context,
+    build: BuildStatus,
+    answered: goldsmith_cloud::Result<()>,
+    wait: &Wait,
+    scope: &Scope,
+) -> Result<bool> {
+    match answered {
+        Err(error) if build == BuildStatus::Closed => {
+            tracing::warn!(%error, build = wait.build, state = %scope, "the answer to nobody is dropped");
+        }
+        other => other?,
+    }
     Ok(!context.store.drop_wait(wait, scope).await?)
 }
 
@@ -306,4 +330,31 @@ fn deadline(wait: &Wait) -> Timestamp {
 
 fn doing(state: &StateRecord) -> &str {
     if state.detail.is_empty() { "starting" } else { &state.detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_store::Table as _;
+    use jiff::SignedDuration;
+
+    use crate::State;
+    use crate::testing::{Stack, Task, reach};
+
+    #[tokio::test]
+    async fn a_wait_of_a_closed_build_goes_though_its_answer_is_refused_for_ever() {
+        for kind in [Kind::Denied, Kind::Unanswered] {
+            let stack: Stack = reach(&Task::new(State::Launch)).await;
+            stack.cloud.no_capacity("t3.small", None);
+            stack.cloud.no_capacity("t3a.small", None);
+            stack.cloud.fail_always("SendTaskFailure", HOME, Fault::Refuse(kind));
+            let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+            stack.tick_after(SignedDuration::from_mins(1)).await;
+            assert_eq!(stack.table.due("WAIT", "9999").await.unwrap().len(), 1, "its execution may still wait");
+            stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+            stack.tick_after(SignedDuration::from_mins(5)).await;
+            assert_eq!(stack.table.due("WAIT", "9999").await.unwrap(), []);
+        }
+    }
 }

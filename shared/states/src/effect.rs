@@ -22,7 +22,7 @@ pub enum Attempt {
 ///
 /// # Errors
 /// [`Error::Closed`] where the build is closed (what was made is undone at once); the table's; AWS's. A refusal is
-/// noted in the journal, so that `finish` does not look for what was never made.
+/// noted in the journal, so that `finish` does not look for what was never made, unless an earlier call may have made it.
 pub async fn effect<F, M>(context: &Context, record: &BuildRecord, intended: Effect, make: M) -> Result<Effect>
 where
     M: FnOnce(Attempt) -> F,
@@ -42,6 +42,11 @@ where
             None
         }
         Err(Error::Cloud(error)) if !error.is_transient() && !error.may_settle() => {
+            // An earlier call whose answer is unknown may have made it: a right can be taken away, or the request be another since
+            // an update of the stack. Only where there is no capacity AWS has looked for what the token stands for.
+            if attempt == Attempt::Again && entry.refused.is_none() && error.kind != Kind::Capacity {
+                return Err(error.into());
+            }
             entry.refused = Some(error.code.clone());
             Some(error)
         }
@@ -67,4 +72,28 @@ pub fn made_id(entry: Effect) -> Result<String> {
         let code = entry.refused.unwrap_or_default();
         Error::failed(ErrorName::AwsRefused, format!("AWS did not make {}: {code}", entry.name))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::Fault;
+
+    use crate::State;
+    use crate::testing::{Task, reach};
+
+    #[tokio::test]
+    async fn what_a_call_without_an_answer_has_made_goes_though_the_next_call_is_refused() {
+        for (state, call) in [(State::Launch, "RunInstances"), (State::Snapshot, "CreateImage")] {
+            for kind in [Kind::Denied, Kind::Invalid, Kind::Duplicate] {
+                let stack = reach(&Task::new(state)).await;
+                stack.cloud.fail_next(call, Fault::LoseAnswer);
+                stack.cloud.fail_next(call, Fault::Refuse(kind));
+                // The name of an image tells whose it is, so that a taken one is no error.
+                let Err(error) = stack.run(&Task::new(state)).await else { continue };
+                stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+                assert!(stack.inventory().is_empty(), "{call}, {kind:?}: {:?}", stack.inventory());
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_store::{BuildRecord, BuildStatus};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::start::start_pending;
@@ -25,6 +25,9 @@ pub use metric::metric;
 /// How old a build is before its execution is looked at: DescribeExecution lets 15 a second through, and a build that
 /// has just begun has not ended.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long an execution runs at most: the definition's `TimeoutSeconds`, and an hour.
+const LONGEST_EXECUTION: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
 
 /// Member of the answer with how many resources the builds that were looked at still leave behind: what AWS refuses to
 /// remove.
@@ -75,11 +78,23 @@ async fn look_after_open_builds(context: &Context) -> Result<Looked> {
     Ok(looked)
 }
 
+/// Whether the execution of a build has ended by its own limit.
+fn is_over(context: &Context, record: &BuildRecord) -> bool {
+    let began = record.created_at.parse::<Timestamp>();
+    began.is_ok_and(|began| context.clock.now() > began + LONGEST_EXECUTION)
+}
+
 async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> {
-    let status = match context.cloud.executions.execution(&record.execution).await? {
-        Some(execution) => execution.status,
+    let status = match context.cloud.executions.execution(&record.execution).await {
+        Ok(Some(execution)) => execution.status,
         // Step Functions forgets an execution after 90 days.
-        None => ExecutionStatus::Aborted,
+        Ok(None) => ExecutionStatus::Aborted,
+        // Who cannot look knows at least that none runs for so long.
+        Err(error) if is_over(context, &record) => {
+            tracing::warn!(%error, build = record.build, "its execution cannot be looked at, and its time is over");
+            ExecutionStatus::TimedOut
+        }
+        Err(error) => return Err(error.into()),
     };
     if status == ExecutionStatus::Running {
         return Ok(false);
@@ -167,7 +182,7 @@ mod tests {
     use jiff::SignedDuration;
     use serde_json::json;
 
-    use crate::testing::{AWAY, BUILD, Stack, Task, reach, whole_build};
+    use crate::testing::{AWAY, BUILD, Stack, Task, good, reach, whole_build};
     use crate::{Outcome, State, reap};
 
     async fn reap(stack: &Stack) {
@@ -179,6 +194,44 @@ mod tests {
     fn stop_quietly(stack: &Stack) {
         let arn = stack.context().config.execution_arn(BUILD);
         stack.cloud.edit_execution(&arn, |execution| execution.status = ExecutionStatus::Aborted);
+    }
+
+    #[tokio::test]
+    async fn a_build_whose_execution_can_never_be_looked_at_ends_when_no_execution_runs_so_long() {
+        for kind in [Kind::Denied, Kind::Throttled] {
+            let stack = reach(&Task::new(State::Build)).await;
+            stack.start_execution().await;
+            stop_quietly(&stack);
+            stack.cloud.fail_always("DescribeExecution", HOME, Fault::Refuse(kind));
+            reap(&stack).await;
+            assert_eq!(stack.record().await.status, BuildStatus::Open, "it may still run");
+            stack.clock.advance(SignedDuration::from_hours(7 * 24 + 1));
+            reap(&stack).await;
+            assert_eq!(stack.record().await.status, BuildStatus::Closed);
+            assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_image_stays_as_long_as_a_parameter_names_it() {
+        let stack = reach(&good(State::Publish)).await;
+        stack.start_execution().await;
+        stack.cloud.fail_next("PutParameter", Fault::KillAfter);
+        stack.run_until_killed(&[good(State::Publish)]).await;
+        stop_quietly(&stack);
+        stack.cloud.fail_always("DeleteParameter", HOME, Fault::Refuse(Kind::Denied));
+        for _ in 0..20 {
+            reap(&stack).await;
+            let home = stack.inventory().region(HOME);
+            assert!(home.images.contains_key(&home.parameters["/images/web"]), "{home:?}");
+        }
+        assert_eq!(stack.record().await.status, BuildStatus::Closed);
+        stack.cloud.heal();
+        for hours in [1, 7, 25, 25] {
+            stack.clock.advance(SignedDuration::from_hours(hours));
+            reap(&stack).await;
+        }
+        assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
     }
 
     #[tokio::test]

@@ -140,7 +140,7 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
         if is_ours && (!wants_another(&taken) || context.store.build(&name).await?.is_some()) {
             return close(context, &record, &name, taken.status).await;
         }
-        record = context.store.next_attempt(&record).await?;
+        record = context.store.next_attempt(&record, context.clock.now()).await?;
         if record.status == CauseStatus::Served {
             return Ok(Start::Served);
         }

@@ -10,6 +10,7 @@ use goldsmith_cloud::{Parameter, Tags};
 use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Proof};
 use jiff::Timestamp;
 
+use crate::finish::after::LATE;
 use crate::tagged::{has_image, has_snapshot};
 use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES, status};
 
@@ -90,8 +91,22 @@ struct Undoing<'a> {
     proof: Proof,
     patience: Patience,
     left: Vec<LeftBehind>,
+    /// Images that a parameter may still name.
+    held: BTreeSet<String>,
     /// Whether anything was there to be removed.
     found: bool,
+}
+
+/// The images that a parameter may still name: it could not be put back, or a function is putting it. They stay for now, since
+/// a parameter must never name an image that is gone.
+fn held(record: &BuildRecord, effects: &[Effect], left: &[LeftBehind], now: Timestamp) -> BTreeSet<String> {
+    let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
+    let is_early = decided.is_none_or(|at| now < at + LATE);
+    let may_name = |effect: &&Effect| {
+        let is_left = left.iter().any(|left| left.what == effect.name && left.region == effect.region);
+        effect.kind == EffectKind::Parameter && effect.may_exist() && (is_left || (is_early && effect.id.is_none()))
+    };
+    effects.iter().filter(may_name).filter_map(|effect| effect.candidate.clone()).collect()
 }
 
 /// Removes everything that the build made, but for what is kept. Safe to repeat.
@@ -111,6 +126,7 @@ pub(crate) async fn undo_build(
     let is_putting = !keep.parameters && effects.iter().any(is_putting);
     if !keep.parameters {
         undoing.parameters(&effects).await?;
+        undoing.hold(&effects);
     }
     undoing.made(&effects).await?;
     let unknown =
@@ -128,13 +144,15 @@ pub(crate) async fn undo_build(
 /// plan. Answers whether there was anything.
 pub(crate) async fn remove_tagged(context: &Context, record: &BuildRecord, keep: &Kept, proof: Proof) -> Result<bool> {
     let mut undoing = Undoing::new(context, record, keep, Patience::None, proof);
+    let effects = context.store.all_effects(&record.build).await?;
+    undoing.held = held(record, &effects, &record.after.left, context.clock.now());
     undoing.tagged().await?;
     Ok(undoing.found)
 }
 
 impl<'a> Undoing<'a> {
     fn new(context: &'a Context, record: &'a BuildRecord, keep: &'a Kept, patience: Patience, proof: Proof) -> Self {
-        Self { context, record, keep, proof, patience, left: Vec::new(), found: false }
+        Self { context, record, keep, proof, patience, left: Vec::new(), held: BTreeSet::new(), found: false }
     }
 
     /// What a call answered; none where it failed and that is noted.
@@ -165,6 +183,18 @@ impl<'a> Undoing<'a> {
         Ok(())
     }
 
+    /// Keeps the images that a parameter may still name, and says so of those whose parameter could not be put back.
+    fn hold(&mut self, effects: &[Effect]) {
+        self.held = held(self.record, effects, &self.left, self.context.clock.now());
+        for effect in effects.iter().filter(|effect| effect.kind == EffectKind::Parameter) {
+            let is_left = self.left.iter().any(|left| left.what == effect.name && left.region == effect.region);
+            if let Some(image) = effect.candidate.clone().filter(|_| is_left) {
+                let reason = format!("the parameter {} may name it", effect.name);
+                self.left.push(LeftBehind { what: image, region: effect.region.clone(), reason });
+            }
+        }
+    }
+
     /// Removes what the journal names.
     async fn made(&mut self, effects: &[Effect]) -> Result<()> {
         for effect in effects {
@@ -172,7 +202,8 @@ impl<'a> Undoing<'a> {
             // Commands end with their instance; only one on a kept instance would run on.
             let needed = match effect.kind {
                 EffectKind::Instance | EffectKind::Image => {
-                    !self.keep.images.contains(id) && !self.keep.instances.contains(id)
+                    let keeps = [&self.keep.images, &self.keep.instances, &self.held];
+                    keeps.iter().all(|kept| !kept.contains(id))
                 }
                 EffectKind::Command => !self.keep.instances.is_empty(),
                 EffectKind::Parameter => false,
@@ -234,7 +265,7 @@ impl<'a> Undoing<'a> {
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "images")? else { return Ok(()) };
         for image in tagged.into_iter().filter(|image| self.context.config.owns(&image.tags)) {
             let kept = self.keep.images.contains(&image.id) && !self.has_expired(&image.tags);
-            if kept || !has_image(&self.proof, region, &image) {
+            if kept || self.held.contains(&image.id) || !has_image(&self.proof, region, &image) {
                 kept_snapshots.extend(image.snapshots);
             } else {
                 self.found = true;

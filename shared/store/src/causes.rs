@@ -25,6 +25,15 @@ const KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
 const PAUSES: [SignedDuration; 3] =
     [SignedDuration::from_hours(1), SignedDuration::from_hours(6), SignedDuration::from_hours(24)];
 
+/// The longest pause between two attempts of a cause.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
+
+/// How long a cause is left alone after so many attempts: a minute, two, four, and so on.
+fn pause_after(attempts: u32) -> SignedDuration {
+    let doubled = 1_i32.checked_shl(attempts.saturating_sub(1)).filter(|_| attempts < 20).unwrap_or(i32::MAX);
+    NEXT_LOOK.checked_mul(doubled).map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
+}
+
 /// Whether a cause still asks for a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -194,11 +203,14 @@ impl Store {
         }
     }
 
-    /// The next attempt of a cause whose execution is closed without having served it.
-    pub async fn next_attempt(&self, record: &CauseRecord) -> Result<CauseRecord> {
+    /// The next attempt of a cause whose execution is closed without having served it. The one after it waits longer and
+    /// longer: what has failed a dozen times will not work a minute after.
+    pub async fn next_attempt(&self, record: &CauseRecord, now: Timestamp) -> Result<CauseRecord> {
+        let time = json!(stamp(now + pause_after(record.attempt)));
+        let next = json!(record.attempt + 1);
         let write = Write::Update {
             key: record.key(),
-            set: Item::from_iter([named(("attempt", json!(record.attempt + 1)))]),
+            set: Item::from_iter([("attempt", next), ("notBefore", time.clone()), ("nextLook", time)].map(named)),
             remove: vec![],
             checks: as_read(record),
         };

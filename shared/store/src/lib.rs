@@ -6,6 +6,7 @@ mod causes;
 #[cfg(test)]
 mod contract;
 mod definitions;
+#[cfg(feature = "dynamo")]
 mod dynamo;
 mod error;
 mod journal;
@@ -29,6 +30,7 @@ mod watch;
 pub use apply::{ApplyError, Change, Outcome, Taken};
 pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use causes::{CauseRecord, CauseStatus};
+#[cfg(feature = "dynamo")]
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use journal::Intent;

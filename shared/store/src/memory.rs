@@ -33,6 +33,11 @@ impl MemoryTable {
         self.lock().values().cloned().collect()
     }
 
+    /// Looks at all items without copying them.
+    pub fn look<T>(&self, look: impl FnOnce(&BTreeMap<Key, Item>) -> T) -> T {
+        look(&self.lock())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Items> {
         // A panic elsewhere cannot leave half a write: items are replaced by one assignment.
         self.items.lock().unwrap_or_else(PoisonError::into_inner)

@@ -47,7 +47,10 @@ impl<'a> Call<'a> {
                 _ => "ResourceNotFoundException",
             },
             Kind::Capacity => "InsufficientInstanceCapacity",
-            Kind::Duplicate => "InvalidAMIName.Duplicate",
+            Kind::Duplicate => match self.operation {
+                "RunInstances" | "CopyImage" => "IdempotentParameterMismatch",
+                _ => "InvalidAMIName.Duplicate",
+            },
             Kind::WrongState => "IncorrectState",
             Kind::Denied => "UnauthorizedOperation",
             Kind::Invalid => "ValidationException",

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use crate::Kind;
@@ -79,14 +80,41 @@ impl Book {
     }
 }
 
+/// A call on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct OnItsWay<'a> {
+    /// The API operation, such as `RunInstances`.
+    pub name: &'static str,
+    /// The Region that is asked.
+    pub region: &'a str,
+    /// Whether it changes something.
+    pub changes: bool,
+    /// What it is about, for a person; empty for one that changes nothing.
+    pub detail: &'a str,
+}
+
+/// Stands between one caller and its calls, reads too: it may hold each of them, and says what goes wrong with it.
+#[async_trait]
+pub trait Between: Send + Sync {
+    /// Returns when the call arrives.
+    async fn call(&self, call: OnItsWay<'_>) -> Option<Fault>;
+}
+
 /// The counter; clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Faults {
     book: Arc<Mutex<Book>>,
     killed: Arc<Notify>,
+    between: Option<Arc<dyn Between>>,
 }
 
 impl Faults {
+    /// The same counter for a caller with somebody between.
+    #[must_use]
+    pub fn behind(&self, between: Arc<dyn Between>) -> Self {
+        Self { between: Some(between), ..self.clone() }
+    }
+
     /// Makes the `n`th effect from now go wrong, once; 1 is the next one.
     pub fn fail_at(&self, n: usize, fault: Fault) {
         let mut book = self.book();
@@ -139,7 +167,10 @@ impl Faults {
         act: impl Future<Output = Result<T, E>>,
         error: impl FnOnce(Kind) -> E,
     ) -> Result<T, E> {
-        let (n, fault) = self.begin(name, region, detail.into());
+        let detail = detail.into();
+        let before = self.arrive(OnItsWay { name, region, changes: true, detail: &detail }).await;
+        let (n, due) = self.begin(name, region, detail);
+        let fault = before.or(due);
         match fault {
             Some(Fault::Refuse(kind)) => return Err(error(kind)),
             Some(Fault::KillBefore) => match self.die().await {},
@@ -167,16 +198,25 @@ impl Faults {
         act: impl Future<Output = Result<T, E>>,
         error: impl FnOnce(Kind) -> E,
     ) -> Result<T, E> {
-        let fault = {
+        let before = self.arrive(OnItsWay { name, region, changes: false, detail: "" }).await;
+        let due = {
             let mut book = self.book();
             book.reads.insert((name, region.to_owned()));
             book.due(None, name, region)
         };
+        let fault = before.or(due);
         match fault {
             None => act.await,
             Some(Fault::Refuse(kind)) => Err(error(kind)),
             Some(Fault::LoseAnswer) => Err(error(Kind::Unanswered)),
             Some(Fault::KillBefore | Fault::KillAfter) => match self.die().await {},
+        }
+    }
+
+    async fn arrive(&self, call: OnItsWay<'_>) -> Option<Fault> {
+        match &self.between {
+            Some(between) => between.call(call).await,
+            None => None,
         }
     }
 

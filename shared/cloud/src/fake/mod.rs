@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use call::{ACCOUNT, HOME};
 pub use events::EmittedEvent;
 pub use executions::TokenAnswer;
-pub use faults::{CallName, EffectRecord, Fault, Faults};
+pub use faults::{Between, CallName, EffectRecord, Fault, Faults, OnItsWay};
 pub use functions::Wakeup;
 pub use images::{AMAZON, MARKETPLACE};
 pub use inventory::{Inventory, RegionInventory};
@@ -70,6 +70,12 @@ impl FakeCloud {
             events: fake.clone(),
             logs: fake,
         }
+    }
+
+    /// The same account for a caller with somebody between it and its calls.
+    #[must_use]
+    pub fn behind(&self, between: Arc<dyn Between>) -> Self {
+        Self { world: Arc::clone(&self.world), faults: self.faults.behind(between) }
     }
 
     /// Changes how fast the world moves, for what is made or changed from now on.

@@ -59,6 +59,16 @@ impl Parameters for FakeCloud {
     }
 }
 
+impl FakeCloud {
+    /// Lets every parameter hold what was put into it, and tells all of a Region's.
+    pub fn settle_parameters(&self) {
+        for region in self.world().regions.values_mut() {
+            let unchecked = std::mem::take(&mut region.unchecked);
+            region.parameters.extend(unchecked.into_iter().map(|(name, (_, parameter))| (name, parameter)));
+        }
+    }
+}
+
 /// What SSM checks before it answers. Whether an image exists it checks later, and does not tell the caller.
 fn check(call: Call<'_>, name: &str, parameter: &Parameter) -> Result<()> {
     if parameter.value.is_empty() || parameter.value.len() > 4096 {

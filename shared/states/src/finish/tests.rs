@@ -123,6 +123,9 @@ async fn a_stop_before_and_after_each_effect_leaves_nothing_or_what_was_publishe
             stack.cloud.fail_at(n, fault);
             stack.run_until_killed(&whole_build()).await;
             stop(&stack).await;
+            // An image that a parameter may name goes when no function can be putting it any more.
+            stack.clock.advance(finish::after::LATE * 2);
+            crate::reap::handle(&stack.context(), json!({})).await.unwrap();
             let Some(record) = stack.store().build(BUILD).await.unwrap() else { continue };
             let expected = if record.published { published.clone() } else { Default::default() };
             assert_eq!(stack.inventory(), expected, "stopped with {fault:?} at effect {n} of {effects}");

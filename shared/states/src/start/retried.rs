@@ -192,3 +192,24 @@ async fn a_refusal_of_aws_before_anything_is_built_is_tried_again_too() {
     pass(&stack, 61).await;
     assert_eq!(build(&stack, false).await[0]["outcome"], "built");
 }
+
+#[tokio::test]
+async fn a_cause_whose_executions_fail_for_ever_is_tried_less_and_less_often() {
+    use goldsmith_cloud::ExecutionStatus;
+    let stack = crate::testing::Stack::new().await;
+    let pipeline: goldsmith_model::Name = "web".parse().unwrap();
+    let cause = goldsmith_model::Cause::Schedule { scheduled_time: "2026-11-24T03:00:00Z".into() };
+    super::start(&stack.context(), &pipeline, &cause).await.unwrap();
+    for _ in 0..2 * 24 * 60 {
+        for execution in stack.cloud.executions() {
+            stack.cloud.edit_execution(&execution.arn, |execution| {
+                (execution.status, execution.error) = (ExecutionStatus::Failed, Some("Goldsmith.Throttled".to_owned()));
+            });
+        }
+        stack.clock.advance(jiff::SignedDuration::from_mins(1));
+        crate::reap::handle(&stack.context(), serde_json::json!({})).await.unwrap();
+    }
+    let tried = stack.cloud.executions().len();
+    assert!((10..100).contains(&tried), "{tried} executions in two days");
+    assert_eq!(stack.store().pending_causes(&pipeline).await.unwrap().len(), 1, "it is not lost");
+}

@@ -1,0 +1,154 @@
+//! The stack that a run begins with: pipelines of several shapes, applied once and copied for each seed.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use goldsmith_cloud::Parameter;
+use goldsmith_cloud::fake::{AMAZON, HOME};
+use goldsmith_model::definitions::{Draft, SourceFile};
+use goldsmith_store::{Item, MemoryTable, Store, Table as _, Write};
+
+use crate::simulation::Simulation;
+
+/// The second Region.
+pub const AWAY: &str = "us-east-1";
+/// Pipelines: the second starts from the first's image in the shapes that have it.
+pub const PIPELINES: [&str; 2] = ["web", "api"];
+
+const BASE: &str = r#"
+kind: Component
+name: nginx
+semanticVersion: 1.0.0
+platform: Linux
+data: |
+  schemaVersion: 1.0
+  phases:
+    - name: build
+      steps:
+        - {name: Install, action: ExecuteBash, inputs: {commands: ["true"]}}
+---
+kind: Component
+name: answers
+semanticVersion: 1.0.0
+platform: Linux
+data: |
+  schemaVersion: 1.0
+  phases:
+    - name: test
+      steps:
+        - {name: Fetch, action: ExecuteBash, inputs: {commands: ["true"]}}
+---
+kind: ImageRecipe
+name: web
+semanticVersion: 1.0.0
+parentImage: ssm:/source
+components:
+  - {name: nginx, version: 1.x.x}
+  - {name: answers, version: x.x.x}
+---
+kind: InfrastructureConfiguration
+name: small
+instanceTypes: [t3.small, t3a.small]
+KEEP
+---
+kind: DistributionConfiguration
+name: two
+SUFFICES
+distributions:
+  - region: eu-west-1
+    ssmParameterConfigurations: [{parameterName: /images/web}]
+  - region: us-east-1
+    amiDistributionConfiguration:
+      launchPermission: {userIds: ["111122223333"]}
+    ssmParameterConfigurations: [{parameterName: /images/web}]
+---
+kind: ImagePipeline
+name: web
+imageRecipe: web/1.x.x
+infrastructureConfiguration: small
+distributionConfiguration: two
+allowOverrides: true
+rebuildOn: [source-update]
+imageTestsConfiguration: {timeoutMinutes: 90, instanceTypes: [TESTS]}
+"#;
+
+const SECOND: &str = r#"
+---
+kind: ImageRecipe
+name: api
+semanticVersion: 1.0.0
+parentImage: pipeline:web
+components:
+  - {name: nginx, version: 1.x.x}
+---
+kind: DistributionConfiguration
+name: one
+distributions:
+  - region: eu-west-1
+    ssmParameterConfigurations: [{parameterName: /images/api}]
+---
+kind: ImagePipeline
+name: api
+imageRecipe: api/1.x.x
+infrastructureConfiguration: small
+distributionConfiguration: one
+rebuildOn: [dependency]
+"#;
+
+/// What the table holds after `apply`, for each shape.
+pub struct Shapes(Vec<Vec<Item>>);
+
+impl Shapes {
+    /// Applies each shape.
+    ///
+    /// # Errors
+    /// What is wrong with a definition.
+    pub fn new() -> Result<Self, String> {
+        let keep = "keepOnFailure: PT4H";
+        let shapes = [
+            ("", "", "t3.small", false),
+            ("", "", "t3.small, t3a.small", true),
+            (keep, "mustSucceed: some", "t3.small", false),
+            ("", "mustSucceed: some", "t3.small", true),
+        ];
+        let shape = |(keep, suffices, tests, second): (&str, &str, &str, bool)| {
+            let base = BASE.replace("KEEP", keep).replace("SUFFICES", suffices).replace("TESTS", tests);
+            applied(&if second { format!("{base}{SECOND}") } else { base })
+        };
+        Ok(Self(shapes.into_iter().map(shape).collect::<Result<_, _>>()?))
+    }
+
+    /// Puts one shape into an empty world, with its source image.
+    pub fn set_up(&self, sim: &Arc<Simulation>) {
+        let shape = usize::try_from(sim.random(|rng| rng.below(self.0.len() as u64))).unwrap_or(0);
+        for item in &self.0[shape] {
+            let _ = sim.table.write(vec![Write::Put { item: item.clone(), checks: vec![] }]).now_or_never();
+        }
+        let source = sim.cloud.add_image(HOME, AMAZON, "debian-12");
+        let value = Parameter { value: source, data_type: "aws:ec2:image".to_owned() };
+        let _ = sim.person().parameters.put(HOME, "/source", &value).now_or_never();
+    }
+}
+
+fn applied(text: &str) -> Result<Vec<Item>, String> {
+    let files = [SourceFile { path: "stack.yml".to_owned(), text: text.to_owned() }];
+    let load = |path: &Path| -> io::Result<String> { Err(io::Error::other(path.display().to_string())) };
+    let definitions = Draft::read(&files, &load).check(&Default::default()).map_err(|error| format!("{error:?}"))?;
+    let table = MemoryTable::new();
+    let store = Store::new(Arc::new(table.clone()));
+    let applied = async {
+        store.apply(&definitions).await.map_err(|error| error.to_string())?;
+        for pipeline in &definitions.pipelines {
+            let Some(why) = pipeline.rebuild_on.first() else { continue };
+            let recipe = definitions.recipes.iter().find(|recipe| recipe.name == pipeline.image_recipe.name);
+            let Some(recipe) = recipe else { continue };
+            let subscribed = store.subscribe(&pipeline.name, &recipe.parent_image, *why).await;
+            subscribed.map_err(|error| error.to_string())?;
+        }
+        Ok::<_, String>(())
+    };
+    applied.now_or_never().ok_or("the table waits")??;
+    Ok(table.dump())
+}

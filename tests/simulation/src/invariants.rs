@@ -1,0 +1,290 @@
+//! What must hold, at any moment and at rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use goldsmith_cloud::ExecutionStatus;
+use goldsmith_cloud::fake::Inventory;
+use goldsmith_model::Cause;
+use goldsmith_states::{TAG_BUILD, TAG_EXPIRES};
+use goldsmith_store::{BuildRecord, BuildStatus, CauseRecord, CauseStatus, ImageRecord, ImageStatus, Item, Key};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::simulation::Simulation;
+
+/// Milliseconds that putting a parameter back may take where a function that is ending still puts it.
+const LATE: i64 = 300_000;
+
+/// Errors of Lambda, after which the same may work.
+const PASSING: [&str; 3] = ["Lambda.", "Runtime.", "Sandbox."];
+
+/// Builds of one cause at most.
+const TRIES: usize = 4;
+
+fn records<T: DeserializeOwned>(sim: &Simulation, wanted: impl Fn(&Key) -> bool) -> Vec<T> {
+    let read = |item: &Item| serde_json::from_value(Value::Object(item.clone())).ok();
+    sim.table.look(|items| items.iter().filter(|(key, _)| wanted(key)).filter_map(|(_, item)| read(item)).collect())
+}
+
+fn builds(sim: &Simulation) -> Vec<BuildRecord> {
+    records(sim, |key| key.pk.starts_with("BUILD#") && key.sk == "META")
+}
+
+fn images(sim: &Simulation) -> Vec<ImageRecord> {
+    records(sim, |key| key.pk.starts_with("IMAGE#") && key.sk.starts_with("V#"))
+}
+
+fn state_succeeded(sim: &Simulation, build: &str, state: &str) -> bool {
+    let key = Key::new(format!("BUILD#{build}"), format!("STATE#{state}"));
+    sim.table.look(|items| items.get(&key).is_some_and(|item| item.get("status") == Some(&"SUCCEEDED".into())))
+}
+
+/// No two builds of a pipeline are open at once, and none is ended while its execution goes on.
+pub fn check_overlap(sim: &Arc<Simulation>) {
+    let mut open: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let builds = builds(sim);
+    for build in builds.iter().filter(|build| build.status != BuildStatus::Open) {
+        if sim.goes_on(&build.build) {
+            sim.violate(format!("{} is {} while its execution goes on", build.build, build.status.as_str()));
+        }
+    }
+    for build in builds.into_iter().filter(|build| build.status != BuildStatus::Closed) {
+        open.entry(build.pipeline.to_string()).or_default().push(build.build);
+    }
+    for (pipeline, builds) in open {
+        if builds.len() > 1 {
+            sim.violate(format!("two builds of {pipeline} at once: {}", builds.join(", ")));
+        }
+    }
+}
+
+/// No parameter and no record of an available image names an AMI that is gone, untested or of a build that failed.
+pub fn check_pointers(sim: &Arc<Simulation>) {
+    let there = sim.cloud.inventory();
+    let builds = builds(sim);
+    for (region, found) in &there.regions {
+        for (name, ami) in found.parameters.iter().filter(|(name, _)| name.starts_with("/images/")) {
+            let Some(tags) = found.images.get(ami) else {
+                sim.violate(format!("the parameter {name} in {region} names {ami}, which is gone"));
+                continue;
+            };
+            let build = tags.get(TAG_BUILD).and_then(|id| builds.iter().find(|build| build.build == *id));
+            let Some(build) = build else {
+                sim.violate(format!("the parameter {name} in {region} names {ami}, which is of no build"));
+                continue;
+            };
+            if !build.plan.tests.is_empty() && !state_succeeded(sim, &build.build, "JudgeTests") {
+                sim.violate(format!("the parameter {name} in {region} names {ami}, which is untested"));
+            }
+            let is_written_down = || build.after.left.iter().any(|left| left.what == *name && left.region == *region);
+            let ended = build.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse().ok());
+            let ended = ended.map_or(i64::MAX, |at: jiff::Timestamp| at.as_millisecond());
+            let is_late = sim.engine.now() > ended.saturating_add(LATE);
+            if build.status == BuildStatus::Closed && !build.published && is_late && !is_written_down() {
+                sim.violate(format!("the parameter {name} in {region} names {ami}, whose build has failed"));
+            }
+        }
+    }
+    for image in images(sim).iter().filter(|image| image.status == ImageStatus::Available) {
+        for (region, ami) in &image.amis {
+            if !there.regions.get(region).is_some_and(|found| found.images.contains_key(ami)) {
+                sim.violate(format!("the image {} is available, and its {ami} in {region} is gone", image.image));
+            }
+        }
+    }
+}
+
+/// Whether something still goes on by itself: items that are looked at, or resources whose time is not over.
+#[must_use]
+pub fn is_at_rest(sim: &Simulation) -> bool {
+    let is_open =
+        sim.table.look(|items| items.iter().any(|(key, item)| item.contains_key("open") || key.pk == "LEFTOVERS"));
+    !sim.is_running() && !is_open && !has_kept(&sim.cloud.inventory())
+}
+
+fn has_kept(inventory: &Inventory) -> bool {
+    let of = |found: &goldsmith_cloud::fake::RegionInventory| {
+        let mut all = found.instances.values().chain(found.images.values()).chain(found.snapshots.values());
+        all.any(|tags| tags.contains_key(TAG_EXPIRES))
+    };
+    inventory.regions.values().any(of)
+}
+
+/// What must hold when everything has come to rest.
+pub fn check_rest(sim: &Arc<Simulation>, lasts_for_ever: bool) {
+    let builds = builds(sim);
+    if sim.is_running() {
+        sim.violate("an execution still runs".to_owned());
+    }
+    for build in &builds {
+        if build.status != BuildStatus::Closed {
+            sim.violate(format!("{} is {} at rest", build.build, build.status.as_str()));
+        }
+        if !lasts_for_ever && !build.after.is_over() {
+            sim.violate(format!("{} still owes {:?}", build.build, build.after));
+        }
+    }
+    let (leases, waits) = sim.table.look(|items| {
+        let held = items.iter().filter(|(key, item)| key.sk == "LEASE" && item.contains_key("build"));
+        let held: Vec<String> = held.map(|(key, item)| format!("{} by {}", key.pk, item["build"])).collect();
+        let waits = items.keys().filter(|key| key.pk.starts_with("WAIT#"));
+        (held, waits.map(|key| format!("{} of {}", key.pk, key.sk)).collect::<Vec<_>>())
+    });
+    leases.iter().for_each(|lease| sim.violate(format!("a lease is held at rest: {lease}")));
+    // A wait whose owner can never be woken stays.
+    let is_asleep = sim.plan(|plan| plan.refused.iter().any(|refused| refused.name == Some("Invoke")));
+    waits.iter().filter(|_| !is_asleep).for_each(|wait| sim.violate(format!("a wait is left at rest: {wait}")));
+    let unanswered = sim.book(|book| std::mem::take(&mut book.unanswered));
+    for (token, _) in unanswered.iter().filter(|(_, lasting)| !lasting) {
+        sim.violate(format!("{token} was answered by nobody"));
+    }
+    check_inventory(sim, &builds, lasts_for_ever);
+    check_causes(sim, &builds, lasts_for_ever);
+    check_told(sim, &builds, lasts_for_ever);
+    check_once(sim);
+    check_pointers(sim);
+}
+
+/// AWS has what the records say, and nothing else.
+fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: bool) {
+    let there = sim.cloud.inventory();
+    let images = images(sim);
+    let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
+    for image in images.iter().filter(|image| image.status == ImageStatus::Available) {
+        for (region, ami) in &image.amis {
+            wanted.insert((region.clone(), ami.clone()));
+        }
+        for (region, snapshots) in &image.snapshots {
+            wanted.extend(snapshots.iter().map(|id| (region.clone(), id.clone())));
+        }
+        if image.amis.is_empty() {
+            sim.violate(format!("the image {} is available in no Region", image.image));
+        }
+    }
+    for build in builds {
+        let image = images.iter().find(|image| image.image == build.image);
+        let is_available = image.is_some_and(|image| image.status == ImageStatus::Available);
+        if build.status == BuildStatus::Closed && build.published != is_available {
+            sim.violate(format!(
+                "{} is published: {}, its image available: {is_available}",
+                build.build, build.published
+            ));
+        }
+    }
+    // What could not be removed is written down by its id, or where not even a look was allowed, by its kind.
+    let is_written_down = |region: &str, id: &str, kind: &str, of: Option<&String>| {
+        let mut left = builds.iter().filter(|build| of.is_none_or(|of| build.build == *of));
+        let found = Key::new("LEFTOVERS", format!("{region}#{id}"));
+        (lasts_for_ever && sim.table.look(|items| items.contains_key(&found)))
+            || left.any(|build| {
+                build.after.left.iter().any(|left| left.region == region && (left.what == id || left.what == kind))
+            })
+    };
+    for (region, found) in &there.regions {
+        let all = found.images.iter().map(|(id, tags)| ("images", id, tags));
+        let all = all.chain(found.snapshots.iter().map(|(id, tags)| ("snapshots", id, tags)));
+        let all = all.chain(found.instances.iter().map(|(id, tags)| ("instances", id, tags)));
+        let all = all.chain(found.volumes.iter().map(|(id, tags)| ("volumes", id, tags)));
+        for (kind, id, tags) in all {
+            let of = tags.get(TAG_BUILD);
+            let is_of_left_image = kind == "snapshots"
+                && found
+                    .images
+                    .iter()
+                    .any(|(ami, tags)| tags.get(TAG_BUILD) == of && is_written_down(region, ami, "images", of));
+            // What was kept for a while and cannot be removed is looked at by each sweep, and not written down anew.
+            let is_right = (lasts_for_ever && tags.contains_key(TAG_EXPIRES))
+                || wanted.contains(&(region.clone(), id.clone()))
+                || is_of_left_image
+                || is_written_down(region, id, kind, of);
+            if !is_right {
+                let of = of.map_or("nobody", String::as_str);
+                sim.violate(format!("{id} of {of} is left in {region}, and nothing says so"));
+            }
+        }
+    }
+}
+
+/// Each cause that was kept is served, and was built once at most.
+fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: bool) {
+    let mut built: BTreeMap<(String, String), Vec<&BuildRecord>> = BTreeMap::new();
+    for build in builds {
+        let cause = serde_json::to_string(&build.cause).unwrap_or_default();
+        built.entry((build.pipeline.to_string(), cause)).or_default().push(build);
+    }
+    for ((pipeline, cause), builds) in &mut built {
+        builds.sort_by(|one, other| one.created_at.cmp(&other.created_at));
+        // A build that has failed is tried again after an hour, six and a day.
+        let is_again =
+            |build: &&&BuildRecord| build.ending.as_ref().is_some_and(|end| end.status == ImageStatus::Failed);
+        let again = builds.iter().take(TRIES - 1).take_while(is_again).count();
+        if builds.len() > again + 1 {
+            let names: Vec<&str> = builds.iter().map(|build| build.build.as_str()).collect();
+            sim.violate(format!("{pipeline} was built {} times for {cause}: {}", builds.len(), names.join(", ")));
+        }
+    }
+    let causes: Vec<CauseRecord> = records(sim, |key| key.sk.starts_with("CAUSE#"));
+    let executions = sim.cloud.executions();
+    let has_pending = causes.iter().any(|kept| kept.status == CauseStatus::Pending);
+    if lasts_for_ever && has_pending {
+        return; // it is kept, and what is older is kept in it
+    }
+    for kept in &causes {
+        if kept.status == CauseStatus::Pending {
+            sim.violate(format!("the cause {} of {} is pending at rest", kept.cause, kept.pipeline));
+            continue;
+        }
+        let arrived = kept.arrived_at.parse().map_or(0, |at: jiff::Timestamp| at.as_millisecond()) - 15_000;
+        let is_of = |name: &str| name.starts_with(kept.id.trim_end_matches("-0"));
+        // A build or a skipped start of the pipeline since it arrived takes it in; so does its own execution that was refused,
+        // failed or stopped.
+        let is_taken_in = builds.iter().any(|build| {
+            let created = build.created_at.parse().map_or(0, |at: jiff::Timestamp| at.as_millisecond());
+            build.pipeline == kept.pipeline && (created >= arrived || is_of(&build.build))
+        });
+        let skipped = sim.book(|book| {
+            book.planned.iter().any(|(name, at)| *at >= arrived && name.starts_with(&format!("{}-", kept.pipeline)))
+        });
+        // One that stood back for another build, or failed by something that passes, does not serve it.
+        let has_own = executions.iter().filter(|execution| is_of(&execution.name)).any(|execution| {
+            let error = execution.error.as_deref().unwrap_or_default();
+            let passes = error == "Goldsmith.Throttled" || PASSING.iter().any(|its| error.starts_with(its));
+            execution.status != ExecutionStatus::Succeeded && !passes
+        });
+        if !is_taken_in && !skipped && !has_own && !matches!(kept.cause, Cause::Manual { .. }) {
+            sim.violate(format!(
+                "the cause {} of {} is served, and nothing was built for it",
+                kept.cause, kept.pipeline
+            ));
+        }
+    }
+}
+
+/// No command was sent twice, and no image was made twice.
+fn check_once(sim: &Arc<Simulation>) {
+    let requests = sim.cloud.requests();
+    let mut sent = BTreeSet::new();
+    for (_, command) in requests.commands {
+        if !sent.insert((command.instance.clone(), command.comment.clone())) {
+            sim.violate(format!("the command {} was sent to {} twice", command.comment, command.instance));
+        }
+    }
+}
+
+/// The end of each build was told.
+fn check_told(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: bool) {
+    if lasts_for_ever {
+        return;
+    }
+    let events = sim.cloud.events();
+    for build in builds {
+        let image = build.image.to_string();
+        let told = |event: &goldsmith_cloud::fake::EmittedEvent| {
+            event.detail_type == "Goldsmith Image State Change" && event.resources.contains(&image)
+        };
+        if !events.iter().any(told) {
+            sim.violate(format!("nobody was told of the end of {}", build.build));
+        }
+    }
+}
