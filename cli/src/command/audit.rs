@@ -44,7 +44,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     match (&args.image, &args.root, &args.disk) {
         (Some(image), ..) => of_image(globals, image).await,
         (_, Some(root), _) => told(globals, &of_tree(root)?),
-        (_, _, Some(disk)) => told(globals, &disk::audit(disk)?),
+        (_, _, Some(disk)) => match disk::audit(disk).await? {
+            Some(audit) => told(globals, &audit),
+            None => Ok(Exit::Interrupted),
+        },
         (None, None, None) => told(globals, &audit_instance(args.image_made, None)),
     }
 }
