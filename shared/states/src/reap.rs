@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::start::start_pending;
-use crate::tagged::{Tagged, of_stack, proof_of};
+use crate::tagged::{Looked, Tagged, of_stack, proof_of};
 use crate::undo::remove_tagged;
 use crate::{Context, Result, TAG_BUILD, finish};
 use strangers::Strangers;
@@ -109,8 +109,8 @@ async fn sweep(context: &Context) -> Result<u32> {
     let mut strangers = Strangers::read(context).await?;
     let mut builds: BTreeMap<Option<String>, Vec<(String, Tagged)>> = BTreeMap::new();
     for region in context.store.regions().await? {
-        let Some(found) = noted(of_stack(context, &region).await, &region) else { continue };
-        strangers.see(&region, &found);
+        let Looked { kinds, found } = of_stack(context, &region).await;
+        strangers.see(&region, kinds, &found);
         for one in found {
             builds.entry(one.tags().get(TAG_BUILD).cloned()).or_default().push((region.clone(), one));
         }
@@ -160,7 +160,9 @@ async fn sweep_build(
     if ours.is_empty() {
         return Ok(false);
     }
-    remove_tagged(context, &record, &kept, proof).await
+    let (was_there, left) = remove_tagged(context, &record, &kept, proof).await?;
+    finish::after::take_in(context, &record, left).await?;
+    Ok(was_there)
 }
 
 #[cfg(test)]
@@ -257,14 +259,20 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_is_kept_for_a_while_goes_when_its_time_is_past() {
+    /// A build whose distribution has failed: its images are kept for three days.
+    async fn kept_for_a_while() -> Stack {
         let stack = reach(&Task::new(State::Publish)).await;
         let outcome =
             |item: &str, outcome: &str| Outcome { item: item.to_owned(), outcome: outcome.to_owned(), cause: None };
         let results = vec![outcome(HOME, "succeeded"), outcome(AWAY, "failed")];
         let error = stack.run(&Task { results: Some(results), ..Task::new(State::Publish) }).await.unwrap_err();
         stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        stack
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_for_a_while_goes_when_its_time_is_past() {
+        let stack = kept_for_a_while().await;
         let kept = stack.inventory();
         assert!(!kept.is_empty());
         reap(&stack).await;
@@ -272,6 +280,41 @@ mod tests {
         stack.clock.advance(SignedDuration::from_hours(73));
         reap(&stack).await;
         assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_and_cannot_be_removed_is_written_down_and_counted_until_it_is_gone() {
+        let stack = kept_for_a_while().await;
+        let image = stack.inventory().region(HOME).images.into_keys().next().unwrap();
+        let is_looked_after = async || !stack.store().open_builds(jiff::Timestamp::MAX).await.unwrap().is_empty();
+        assert!(!is_looked_after().await);
+        stack.clock.advance(SignedDuration::from_hours(73));
+        stack.cloud.fail_always("DeregisterImage", HOME, Fault::Refuse(Kind::Denied));
+        reap(&stack).await;
+        assert!(stack.record().await.after.left.iter().any(|left| left.what == image && left.region == HOME));
+        stack.clock.advance(SignedDuration::from_mins(5));
+        let told = reap::metric(&stack.context(), &json!({"sweep": true})).await.unwrap();
+        assert!(told["LeftBehind"].as_u64().unwrap() > 0, "{told}");
+        // It is given up on after a month as all is, though each sweep tries.
+        for _ in 0..3 {
+            stack.clock.advance(SignedDuration::from_hours(31 * 24));
+            reap(&stack).await;
+        }
+        assert!(!is_looked_after().await);
+        stack.cloud.heal();
+        reap(&stack).await;
+        assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_goes_though_another_kind_cannot_be_looked_at_there() {
+        for call in ["DescribeInstances", "DescribeVolumes"] {
+            let stack = kept_for_a_while().await;
+            stack.clock.advance(SignedDuration::from_hours(73));
+            stack.cloud.fail_always(call, HOME, Fault::Refuse(Kind::Denied));
+            reap(&stack).await;
+            assert!(stack.inventory().is_empty(), "{call}: {:?}", stack.inventory());
+        }
     }
 
     /// Lets the volume of the build instance outlive it; answers its id.

@@ -3,7 +3,6 @@
 use goldsmith_cloud::{Execution, ExecutionStatus, Started};
 use goldsmith_model::{Cause, ExecutionInput, Name, Status};
 use goldsmith_store::{CauseRecord, CauseStatus, Lease};
-use jiff::SignedDuration;
 use serde::Deserialize;
 
 use crate::errors::ErrorName;
@@ -11,9 +10,6 @@ use crate::{Context, Error, Result};
 
 /// How many closed executions of one cause are stepped over before it is left to the next look.
 const ATTEMPTS: u32 = 5;
-
-/// The longest pause, in minutes, between two executions of which Plan fails for a reason that may pass.
-const LONGEST_PAUSE: i64 = 60;
 
 /// Outcomes of an execution that has left its cause to another.
 const STOOD_BACK: [&str; 2] = ["already-running", "too-soon"];
@@ -144,10 +140,8 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
         if record.status == CauseStatus::Served {
             return Ok(Start::Served);
         }
-        // What passes, passes sooner or later: it is not asked for again every minute.
+        // What passes, passes sooner or later: the next attempt has its time, and is not made every minute.
         if is_ours && taken.status == ExecutionStatus::Failed {
-            let pause = SignedDuration::from_mins(i64::from(record.attempt - 1).min(LONGEST_PAUSE));
-            context.store.defer_cause(&record, context.clock.now() + pause).await?;
             return Ok(Start::Kept);
         }
     }

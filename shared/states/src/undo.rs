@@ -141,13 +141,18 @@ pub(crate) async fn undo_build(
 }
 
 /// Removes what carries the build's tag, is proven to be its, and is not kept, or kept no longer, in every Region of its
-/// plan. Answers whether there was anything.
-pub(crate) async fn remove_tagged(context: &Context, record: &BuildRecord, keep: &Kept, proof: Proof) -> Result<bool> {
+/// plan. Answers whether there was anything, and what of it could not be removed.
+pub(crate) async fn remove_tagged(
+    context: &Context,
+    record: &BuildRecord,
+    keep: &Kept,
+    proof: Proof,
+) -> Result<(bool, Vec<LeftBehind>)> {
     let mut undoing = Undoing::new(context, record, keep, Patience::None, proof);
     let effects = context.store.all_effects(&record.build).await?;
     undoing.held = held(record, &effects, &record.after.left, context.clock.now());
     undoing.tagged().await?;
-    Ok(undoing.found)
+    Ok((undoing.found, undoing.left))
 }
 
 impl<'a> Undoing<'a> {

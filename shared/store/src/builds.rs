@@ -196,6 +196,19 @@ impl Store {
         }
     }
 
+    /// Notes that a closed build which nobody looks at any more leaves something behind after all, and has it looked at again
+    /// from now on. Safe to repeat.
+    pub async fn owe_again(&self, record: &BuildRecord, after: &Aftermath, now: Timestamp) -> Result<()> {
+        let mut set = owed(record, after)?;
+        set.insert("open".to_owned(), json!(OPEN_BUILDS));
+        set.insert("nextLook".to_owned(), json!(stamp(now)));
+        let checks = vec![Check::equals("status", BuildStatus::Closed.as_str()), Check::missing("open")];
+        match self.write(vec![Write::Update { key: keys::build(&record.build), set, remove: vec![], checks }]).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
     /// Publishes the image: from here on it stays, whatever ends the execution. Answers false where the build is closed.
     pub async fn publish_build(&self, record: &BuildRecord, image: &ImageRecord) -> Result<bool> {
         let mark = Write::Update {

@@ -11,6 +11,7 @@ use goldsmith_store::{BuildRecord, BuildStatus, CauseRecord, CauseStatus, ImageR
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::faults::Refused;
 use crate::simulation::Simulation;
 
 /// Milliseconds that putting a parameter back may take where a function that is ending still puts it.
@@ -146,6 +147,18 @@ pub fn check_rest(sim: &Arc<Simulation>, lasts_for_ever: bool) {
     check_pointers(sim);
 }
 
+/// Whether nobody may look any more what there is of a kind in a Region.
+fn is_blind(sim: &Simulation, region: &str, kind: &str) -> bool {
+    let needed: &[&str] = match kind {
+        "images" => &["DescribeImages"],
+        "snapshots" => &["DescribeImages", "DescribeSnapshots"],
+        "instances" => &["DescribeInstances"],
+        _ => &["DescribeVolumes"],
+    };
+    let hides = |refused: &Refused| refused.region == region && refused.name.is_none_or(|name| needed.contains(&name));
+    sim.plan(|plan| plan.refused.iter().any(hides))
+}
+
 /// AWS has what the records say, and nothing else.
 fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: bool) {
     let there = sim.cloud.inventory();
@@ -193,8 +206,8 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever
                     .images
                     .iter()
                     .any(|(ami, tags)| tags.get(TAG_BUILD) == of && is_written_down(region, ami, "images", of));
-            // What was kept for a while and cannot be removed is looked at by each sweep, and not written down anew.
-            let is_right = (lasts_for_ever && tags.contains_key(TAG_EXPIRES))
+            // What was kept for a while and may not be looked at is asked for by each sweep: nobody knows whether it is there.
+            let is_right = (tags.contains_key(TAG_EXPIRES) && is_blind(sim, region, kind))
                 || wanted.contains(&(region.clone(), id.clone()))
                 || is_of_left_image
                 || is_written_down(region, id, kind, of);

@@ -120,6 +120,8 @@ impl Simulation {
             touched: Touched::default(),
         };
         let (cloud, table) = (FakeCloud::new(), MemoryTable::new());
+        let time = engine.clone();
+        cloud.tell_time(move || time.time(0));
         Self { engine, cloud, table, machine, agents, state: Mutex::new(state) }
     }
 

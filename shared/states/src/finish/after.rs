@@ -88,6 +88,25 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     Ok(context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?)
 }
 
+/// Takes in what the sweep could not remove of a build that nobody looks at any more: what was kept for a while, or was made
+/// too late. What was given up on before stays given up.
+///
+/// # Errors
+/// The table's.
+pub(crate) async fn take_in(context: &Context, record: &BuildRecord, left: Vec<LeftBehind>) -> Result<()> {
+    let is_known = |one: &LeftBehind| {
+        let mut known = record.after.left.iter();
+        known.any(|known| known.what == one.what && known.region == one.region)
+    };
+    let new: Vec<LeftBehind> = left.into_iter().filter(|one| !is_known(one)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut after = Aftermath { looks: 0, ..record.after.clone() };
+    after.left.extend(new);
+    Ok(context.store.owe_again(record, &after, context.clock.now()).await?)
+}
+
 /// Marks what is kept.
 async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut Aftermath) {
     let Some(ending) = record.ending.as_ref().filter(|_| after.is_untagged) else { return };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::Tags;
-use goldsmith_store::{Leftover, stamp};
+use goldsmith_store::{Leftover, LeftoverKind, stamp};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -24,8 +24,8 @@ pub(super) struct Strangers {
     now: Timestamp,
     /// Those that were found before.
     known: BTreeMap<Place, Leftover>,
-    /// Regions that could be looked at.
-    looked: BTreeSet<String>,
+    /// What could be looked at: Regions, and kinds in them.
+    looked: BTreeSet<(String, LeftoverKind)>,
     /// All that is there.
     there: BTreeSet<Place>,
     /// Snapshots of images that were found before, which go with them.
@@ -43,8 +43,8 @@ impl Strangers {
     }
 
     /// Notes what there is in a Region.
-    pub(super) fn see(&mut self, region: &str, found: &[Tagged]) {
-        self.looked.insert(region.to_owned());
+    pub(super) fn see(&mut self, region: &str, kinds: Vec<LeftoverKind>, found: &[Tagged]) {
+        self.looked.extend(kinds.into_iter().map(|kind| (region.to_owned(), kind)));
         self.there.extend(found.iter().map(|one| (region.to_owned(), one.id().to_owned())));
         let settled = found.iter().filter(|one| self.is_settled(region, one.id()));
         let covered: Vec<Place> = settled.flat_map(|one| with_region(region, one)).collect();
@@ -64,9 +64,9 @@ impl Strangers {
 
     /// Marks and tells of what is due, and forgets what is gone.
     pub(super) async fn tell(self, context: &Context) -> Result<()> {
-        for (region, id) in
-            self.known.keys().filter(|place| self.looked.contains(&place.0) && !self.there.contains(*place))
-        {
+        let is_gone =
+            |place: &Place, kind| self.looked.contains(&(place.0.clone(), kind)) && !self.there.contains(place);
+        for ((region, id), _) in self.known.iter().filter(|(place, one)| is_gone(place, one.kind)) {
             context.store.forget_leftover(region, id).await?;
         }
         // An image stands for its snapshots.

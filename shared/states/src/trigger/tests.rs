@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use goldsmith_cloud::fake::{AMAZON, FakeCloud, HOME};
+use goldsmith_cloud::fake::{AMAZON, FakeCloud, Fault, HOME};
 use goldsmith_cloud::{
     Answer, CloudError, Execution, ExecutionStatus, Executions, Kind, Parameter, Parameters, Result, Started,
 };
@@ -93,6 +93,25 @@ async fn a_release_starts_exactly_those_whose_last_build_was_on_another_image() 
     assert_eq!(starts.len(), 1);
     assert!(starts[0].contains(&patched) && !starts[0].contains("ami-ffffffff"), "{starts:?}");
     assert_ne!(stack.cloud.executions()[0].name, BUILD);
+}
+
+#[tokio::test]
+async fn where_no_start_is_let_through_for_long_no_check_calls_the_next_one_and_nothing_is_lost() {
+    let stack = Stack::new().await;
+    let (web, source) = ("web".parse().unwrap(), SourceImage::Parameter("/source".to_owned()));
+    stack.store().subscribe(&web, &source, RebuildOn::SourceUpdate).await.unwrap();
+    call(&stack, json!({"check": "sources"})).await;
+    let image = stack.cloud.add_image(HOME, AMAZON, "debian-12.1");
+    stack.point_source_to(&image).await;
+    stack.cloud.fail_always("StartExecution", HOME, Fault::Refuse(Kind::Throttled));
+    for _ in 0..3 {
+        assert_eq!(call(&stack, json!({"check": "sources"})).await, 0);
+    }
+    assert!(stack.cloud.wakes().is_empty(), "{:?}", stack.cloud.wakes());
+    stack.cloud.heal();
+    stack.clock.advance(jiff::SignedDuration::from_mins(2));
+    crate::reap::handle(&stack.context(), json!({})).await.unwrap();
+    assert_eq!(started(&stack).len(), 1);
 }
 
 /// StartExecution's bucket as AWS has it in its largest Regions, and every look at parameters counted.
