@@ -1,5 +1,6 @@
 //! What the audit of an image has found, for people.
 
+use goldsmith_executor::Audit;
 use goldsmith_store::{AuditRecord, StateRecord};
 
 use crate::render::columns;
@@ -11,12 +12,7 @@ pub(crate) fn of(states: &[StateRecord]) -> Option<&AuditRecord> {
 
 /// One line.
 pub(crate) fn headline(audit: &AuditRecord) -> String {
-    let files = format!("{} files were looked at", audit.files);
-    match audit.count() {
-        0 => format!("nothing that every instance would share; {files}"),
-        1 => format!("1 thing that every instance would share; {files}"),
-        count => format!("{count} things that every instance would share; {files}"),
-    }
+    Audit::headline_of(audit.count(), audit.files, audit.is_incomplete)
 }
 
 /// The findings as a table, what helps below each, and what else is to be said.
@@ -63,6 +59,7 @@ mod tests {
             left_out: 3,
             notes: vec!["other file systems were not looked at: /data".to_owned()],
             files: 7,
+            is_incomplete: false,
         };
         assert_eq!(headline(&audit), "5 things that every instance would share; 7 files were looked at");
         let expected = "\
@@ -76,5 +73,6 @@ note: other file systems were not looked at: /data";
         let clean = AuditRecord { files: 7, ..AuditRecord::default() };
         assert_eq!(headline(&clean), "nothing that every instance would share; 7 files were looked at");
         assert!(lines(&clean).is_empty());
+        assert!(headline(&AuditRecord { is_incomplete: true, ..clean }).ends_with("the audit is incomplete"));
     }
 }

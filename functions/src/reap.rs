@@ -6,9 +6,9 @@ use serde_json::Value;
 use crate::run::{Failure, answer};
 
 pub(crate) async fn handle(context: &Context, payload: Value) -> Result<Value, Failure> {
-    let answer = answer(state::handle(context, payload).await)?;
-    if let Some(line) = state::metric(context, &answer) {
+    let answered = state::handle(context, payload.clone()).await;
+    if let Some(line) = state::metric(context, &payload).await {
         println!("{line}");
     }
-    Ok(answer)
+    answer(answered)
 }

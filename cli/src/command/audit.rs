@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use goldsmith_executor::{Audit, audit_instance, audit_tree};
-use goldsmith_store::{AuditFinding, AuditRecord};
+use goldsmith_store::AuditRecord;
 use jiff::Timestamp;
 
 use crate::args::{Format, Globals};
@@ -18,7 +18,7 @@ use crate::output;
 
 /// Say what every instance of an image would share: keys, identities, credentials, histories.
 ///
-/// Ends with 1 where something is found. Of an image it shows what its build has found on a fresh instance. This machine, a
+/// Ends with 1 where something is found, or where not all could be looked at. Of an image it shows what its build has found on a fresh instance. This machine, a
 /// folder or a disk of it is looked at now; nothing in it is run or changed.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
@@ -44,7 +44,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     match (&args.image, &args.root, &args.disk) {
         (Some(image), ..) => of_image(globals, image).await,
         (_, Some(root), _) => told(globals, &of_tree(root)?),
-        (_, _, Some(disk)) => told(globals, &disk::audit(disk)?),
+        (_, _, Some(disk)) => match disk::audit(disk).await? {
+            Some(audit) => told(globals, &audit),
+            None => Ok(Exit::Interrupted),
+        },
         (None, None, None) => told(globals, &audit_instance(args.image_made, None)),
     }
 }
@@ -65,28 +68,17 @@ fn told(globals: &Globals, audit: &Audit) -> Result<Exit> {
                 0 => None,
                 count => Some(format!("{count} files with keys are as their packages bring them, and no secret")),
             };
-            let record = record(audit);
+            let record = AuditRecord::of(audit)?;
             output::line(&audited::headline(&record))?;
             audited::lines(&record).iter().chain(&shipped).try_for_each(|line| output::line(line))?;
         }
     }
-    Ok(if audit.count() > 0 || audit.is_incomplete { Exit::Failed } else { Exit::Success })
+    Ok(exit(audit.count(), audit.is_incomplete))
 }
 
-fn record(audit: &Audit) -> AuditRecord {
-    let finding = |finding: &goldsmith_executor::Finding| AuditFinding {
-        path: finding.path.clone(),
-        kind: crate::render::word(finding.kind),
-        what: finding.what.clone(),
-        package: finding.package.clone(),
-        remedy: finding.remedy.clone(),
-    };
-    AuditRecord {
-        findings: audit.findings.iter().map(finding).collect(),
-        left_out: audit.left_out,
-        notes: audit.notes.clone(),
-        files: audit.files,
-    }
+/// One that could not look at all vouches for nothing.
+fn exit(count: u32, is_incomplete: bool) -> Exit {
+    if count > 0 || is_incomplete { Exit::Failed } else { Exit::Success }
 }
 
 /// What the image's own build has found.
@@ -96,7 +88,10 @@ async fn of_image(globals: &Globals, what: &str) -> Result<Exit> {
             "{what} is known by no build: launch an instance of it, and run `goldsmith audit --instance` there as root"
         )));
     }
-    let connection = Connection::open(globals).await?;
+    of_build(globals, &Connection::open(globals).await?, what).await
+}
+
+async fn of_build(globals: &Globals, connection: &Connection, what: &str) -> Result<Exit> {
     let image = target::image(&connection.store, what).await?;
     let states = connection.store.states(&image.build).await?;
     let Some(audit) = audited::of(&states) else {
@@ -113,16 +108,18 @@ async fn of_image(globals: &Globals, what: &str) -> Result<Exit> {
             audited::lines(audit).iter().try_for_each(|line| output::line(line))?;
         }
     }
-    Ok(if audit.count() > 0 { Exit::Failed } else { Exit::Success })
+    Ok(exit(audit.count(), audit.is_incomplete))
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use goldsmith_executor::{Audit, Finding, FindingKind};
+    use serde_json::json;
 
-    use super::record;
+    use super::{exit, of_build};
     use crate::args::Cli;
+    use crate::exit::Exit;
+    use crate::testing::Stack;
 
     #[test]
     fn one_thing_is_looked_at() {
@@ -147,25 +144,23 @@ mod tests {
     }
 
     #[test]
-    fn an_audit_of_this_machine_is_shown_as_a_builds() {
-        let finding = Finding {
-            path: "/etc/x".to_owned(),
-            kind: FindingKind::PackageSecret,
-            what: "x".to_owned(),
-            package: Some("p".to_owned()),
-            size: 1,
-            fingerprint: None,
-            remedy: "r".to_owned(),
-        };
-        let audit =
-            Audit { findings: vec![finding], left_out: 1, notes: vec!["n".to_owned()], files: 3, ..Audit::default() };
-        let record = record(&audit);
-        assert_eq!((record.count(), record.files, record.notes.as_slice()), (2, 3, &["n".to_owned()][..]));
-        assert_eq!(record.findings[0].kind, "package-secret");
-        // As the functions keep it: the same words in the same places.
-        let kept: serde_json::Value = serde_json::to_value(&record).unwrap();
-        let made = serde_json::to_value(&audit).unwrap();
-        assert_eq!(kept["findings"][0]["path"], made["findings"][0]["path"]);
-        assert_eq!((&kept["leftOut"], &kept["files"]), (&made["leftOut"], &made["files"]));
+    fn one_that_could_not_look_at_all_does_not_end_well() {
+        assert_eq!([exit(0, false), exit(1, false), exit(0, true)], [Exit::Success, Exit::Failed, Exit::Failed]);
+    }
+
+    #[tokio::test]
+    async fn an_image_whose_build_could_not_look_at_all_does_not_end_well() {
+        let globals = Cli::try_parse_from(["goldsmith", "audit", "web/1.0.0/1"]).unwrap().globals;
+        for (audit, expected) in [
+            (json!({"findings": [], "files": 9}), Exit::Success),
+            (json!({"findings": [], "files": 9, "isIncomplete": true}), Exit::Failed),
+        ] {
+            let stack = Stack::new();
+            stack.closed_build(json!({"status": "AVAILABLE"})).await;
+            let record = json!({"state": "ExecuteTest", "item": "t3.small", "status": "SUCCEEDED", "startedAt": "",
+                                "audit": audit});
+            stack.put("BUILD#b", "STATE#ExecuteTest#t3.small", record).await;
+            assert_eq!(of_build(&globals, &stack.connection, "web/1.0.0/1").await.unwrap(), expected);
+        }
     }
 }

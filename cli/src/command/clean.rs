@@ -13,14 +13,15 @@ use goldsmith_cloud::aws::{SdkConfig, SsmParameters};
 use goldsmith_cloud_ec2::Ec2;
 use goldsmith_store::{DynamoTable, Store};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::args::{Format, Globals};
 use crate::ask::consents;
 use crate::connection::{self, Connection};
-use crate::exit::Exit;
+use crate::exit::{Exit, invalid};
 use crate::output;
 use crate::render::columns;
-use leftovers::{Leftover, Leftovers};
+use leftovers::{Leftover, Leftovers, Refused};
 use records::Records;
 
 /// Remove what a stack that is gone has left in the account.
@@ -60,33 +61,59 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let leftovers = Leftovers { machines: ec2.clone(), images: ec2, parameters, stack: globals.stack.clone(), home };
     output::say(&format!("Looking in {}", regions.iter().cloned().collect::<Vec<_>>().join(", ")));
     let now = Timestamp::now();
-    let mut found = leftovers.find(records, &regions).await?;
-    if !args.images {
-        let kept = found.extract_if(.., |leftover| leftover.is_image()).count();
-        if kept > 0 {
-            output::say(&format!("{kept} AMIs and snapshots stay: they are only removed with --images"));
-        }
+    let (mut found, unseen) = leftovers.find(records, &regions).await?;
+    for Refused { what: region, reason } in &unseen {
+        output::say(&format!("{region} could not be looked at: {reason}"));
     }
-    let young: Vec<Leftover> = found.extract_if(.., |leftover| !leftover.may_go(now)).collect();
-    leftovers.mark(&young, now).await;
+    if let Some(unknown) = args.used.iter().find(|id| found.iter().all(|leftover| leftover.id != **id)) {
+        return Err(invalid(format!("--used names {unknown}, which is none of what this stack has left")));
+    }
+    let images = if args.images { Vec::new() } else { found.extract_if(.., |leftover| leftover.is_image()).collect() };
+    if !images.is_empty() {
+        output::say(&format!("{} AMIs and snapshots stay: they are only removed with --images", images.len()));
+    }
+    let unproven: Vec<Leftover> = found.extract_if(.., |leftover| !leftover.may_go(now)).collect();
+    leftovers.mark(&unproven, now).await;
     list(
         "Nothing but tags ties these to a build. They stay for a day after they were found, and then until they are removed here:",
-        &young,
+        &unproven,
     );
-    let used: Vec<Leftover> =
+    let in_use: Vec<Leftover> =
         found.extract_if(.., |leftover| leftover.is_used() && !args.used.contains(&leftover.id)).collect();
-    list("These are in use. They are only removed where --used names them:", &used);
+    list("These are in use. They are only removed where --used names them:", &in_use);
     if !found.is_empty() && !consented(&found, args.yes)? {
         output::say("Nothing was removed.");
         return Ok(Exit::Success);
     }
-    leftovers.remove(&found).await?;
-    match globals.output {
-        Format::Json => output::json(&found)?,
-        Format::Text if found.is_empty() => output::line("There is nothing to remove.")?,
-        Format::Text => output::line(&format!("Removed {}.", counted(found.len())))?,
+    let (removed, refused) = leftovers.remove(found).await;
+    for Refused { what, reason } in &refused {
+        output::say(&format!("{} in {} stays: {reason}", what.id, what.region));
     }
-    Ok(Exit::Success)
+    let is_done = refused.is_empty() && unseen.is_empty();
+    match globals.output {
+        Format::Json => output::json(&Cleaned { removed, refused, in_use, unproven, images, unseen })?,
+        Format::Text if removed.is_empty() && is_done => output::line("There is nothing to remove.")?,
+        Format::Text => output::line(&format!("Removed {}.", counted(removed.len())))?,
+    }
+    Ok(if is_done { Exit::Success } else { Exit::Aws })
+}
+
+/// What there was, for scripts.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cleaned {
+    /// What is gone now.
+    removed: Vec<Leftover>,
+    /// What AWS does not remove.
+    refused: Vec<Refused<Leftover>>,
+    /// What stays, since something uses it.
+    in_use: Vec<Leftover>,
+    /// What stays for a day, since nothing but tags ties it to a build.
+    unproven: Vec<Leftover>,
+    /// AMIs and snapshots that stay without --images.
+    images: Vec<Leftover>,
+    /// Regions that could not be looked at.
+    unseen: Vec<Refused<String>>,
 }
 
 /// The tables that a stack of this name has left: they say what its builds have made. None where they cannot be looked at,

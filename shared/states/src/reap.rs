@@ -29,33 +29,21 @@ const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 /// How long an execution runs at most: the definition's `TimeoutSeconds`, and an hour.
 const LONGEST_EXECUTION: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
 
-/// Member of the answer with how many resources the builds that were looked at still leave behind: what AWS refuses to
-/// remove.
-pub const LEFT_BEHIND: &str = "leftBehind";
-
-/// What a look at the builds came to.
-#[derive(Default)]
-struct LookedAfter {
-    /// Builds that were ended, since their execution runs no more.
-    finished: usize,
-    /// What those that are closed still leave behind.
-    left_behind: usize,
-}
-
 /// Runs one invocation.
 ///
 /// # Errors
 /// What table and cloud say; the next tick tries again.
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
-    let looked = look_after_open_builds(context).await;
+    let finished = look_after_open_builds(context).await;
     let started = start_kept_causes(context).await;
-    let swept = match event.get("sweep").and_then(Value::as_bool) {
-        Some(true) => sweep(context).await,
-        _ => Ok(0),
-    };
+    let swept = if is_sweep(&event) { sweep(context).await } else { Ok(0) };
     started?;
-    let LookedAfter { finished, left_behind } = looked?;
-    Ok(json!({"finished": finished, LEFT_BEHIND: left_behind, "swept": swept?}))
+    Ok(json!({"finished": finished?, "swept": swept?}))
+}
+
+/// Whether this tick is one that sweeps, too.
+fn is_sweep(event: &Value) -> bool {
+    event.get("sweep").and_then(Value::as_bool) == Some(true)
 }
 
 /// One build, pipeline or Region that makes trouble must not keep the others from being looked after: its error is
@@ -65,17 +53,18 @@ fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
 }
 
 /// Ends every build whose execution runs no more, and looks again at those that were closed under a running function.
-async fn look_after_open_builds(context: &Context) -> Result<LookedAfter> {
-    let mut looked = LookedAfter::default();
+/// Answers how many it has ended.
+async fn look_after_open_builds(context: &Context) -> Result<u32> {
+    let mut finished = 0;
     for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
         let build = record.build.clone();
-        if record.status == BuildStatus::Closed {
-            looked.left_behind += noted(finish::after::look_again(context, &record).await, &build).unwrap_or_default();
-        } else {
-            looked.finished += usize::from(noted(finish_if_lost(context, record).await, &build) == Some(true));
-        }
+        let ended = match record.status {
+            BuildStatus::Closed => finish::after::look_again(context, &record).await.map(|()| false),
+            _ => finish_if_lost(context, record).await,
+        };
+        finished += u32::from(noted(ended, &build) == Some(true));
     }
-    Ok(looked)
+    Ok(finished)
 }
 
 /// Whether the execution of a build has ended by its own limit.
@@ -161,7 +150,7 @@ async fn sweep_build(
     };
     found.retain(|(_, one)| !stays(one));
     // Most builds have published, and nothing of theirs is to go: they cost no call, nor does what was judged before.
-    if found.iter().all(|(region, one)| strangers.knows(region, one.id())) {
+    if found.iter().all(|(region, one)| strangers.is_settled(region, one.id())) {
         strangers.add(found);
         return Ok(false);
     }
@@ -303,9 +292,8 @@ mod tests {
         stack.cloud.fail_always("DeregisterImage", HOME, Fault::Refuse(Kind::Denied));
         reap(&stack).await;
         assert!(stack.record().await.after.left.iter().any(|left| left.what == image && left.region == HOME));
-        stack.clock.advance(SignedDuration::from_mins(5));
-        let answer = reap::handle(&stack.context(), json!({})).await.unwrap();
-        assert!(answer[reap::LEFT_BEHIND].as_u64().unwrap() > 0, "{answer}");
+        let metric = reap::metric(&stack.context(), &json!({"sweep": true})).await.unwrap();
+        assert!(metric["LeftBehind"].as_u64().unwrap() > 0, "{metric}");
         // It is given up on after a month as all is, though each sweep tries.
         for _ in 0..3 {
             stack.clock.advance(SignedDuration::from_hours(31 * 24));

@@ -1,6 +1,7 @@
 //! Goldsmith's state: one DynamoDB table, its keys, and the records in it.
 
 mod apply;
+mod audit;
 mod builds;
 mod causes;
 #[cfg(test)]
@@ -28,6 +29,7 @@ mod waits;
 mod watch;
 
 pub use apply::{ApplyError, Change, Outcome, Taken};
+pub use audit::{AuditFinding, AuditRecord};
 pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use causes::{CauseRecord, CauseStatus};
 #[cfg(feature = "dynamo")]
@@ -40,9 +42,8 @@ pub use memory::MemoryTable;
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
 pub use proof::{Origin, Proof};
 pub use records::{
-    Aftermath, AuditFinding, AuditRecord, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause,
-    ImageRecord, ImageStatus, Keep, LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait,
-    stamp,
+    Aftermath, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep,
+    LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
 };
 pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};

@@ -99,7 +99,7 @@ impl Proof {
                 Some(instance) => region == self.home && self.instances.contains(&pair(region, instance)),
                 None => {
                     let is_original = |id: &str| self.images.contains(&pair(&self.home, id));
-                    region != self.home && origin.image.is_none_or(is_original)
+                    region != self.home && origin.image.is_some_and(is_original)
                 }
             };
             self.names.get(region).is_some_and(|name| name == origin.name) && self.lived(origin.created) && is_source
@@ -188,6 +188,7 @@ mod tests {
             Origin { created: time("2026-11-24T05:00:00Z"), ..made },
             Origin { created: None, ..made },
             Origin { image: Some("ami-7"), ..made },
+            Origin { image: None, ..made },
             Origin { instance: Some("i-1"), ..made },
         ];
         for other in others {

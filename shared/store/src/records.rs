@@ -7,7 +7,7 @@ use goldsmith_model::{Cause, ImageRef, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Plan;
+use crate::{AuditRecord, Plan};
 
 /// Times in the table: RFC 3339 in UTC with milliseconds, so that text order is time order.
 #[must_use]
@@ -289,53 +289,6 @@ pub struct LogPlace {
     pub group: String,
     /// Stream.
     pub stream: String,
-}
-
-/// What every instance of an image would share, as a fresh instance of it was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AuditRecord {
-    /// What was found, as far as there was room.
-    pub findings: Vec<AuditFinding>,
-    /// How many more were found.
-    #[serde(skip_serializing_if = "no")]
-    pub left_out: u32,
-    /// What was not looked at, and the like.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
-    /// Files that were looked at.
-    pub files: u64,
-}
-
-impl AuditRecord {
-    /// All findings, also those that there was no room for.
-    #[must_use]
-    pub fn count(&self) -> u32 {
-        u32::try_from(self.findings.len()).unwrap_or(u32::MAX).saturating_add(self.left_out)
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn no(count: &u32) -> bool {
-    *count == 0
-}
-
-/// One thing that every instance would share; never the secret itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AuditFinding {
-    /// Where.
-    pub path: String,
-    /// `private-key`, `package-secret`, `identity`, `credential`, `history` or `authorized-keys`.
-    pub kind: String,
-    /// What it is.
-    pub what: String,
-    /// The package that it belongs to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub package: Option<String>,
-    /// What helps; empty where there was no room for it.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub remedy: String,
 }
 
 /// `BUILD#id / STATE#state[#item]`: a state's progress, as the CLI reads it.

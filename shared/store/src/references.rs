@@ -4,7 +4,7 @@ use goldsmith_model::definitions::{Draft, Kind, Reference, Stored};
 use goldsmith_model::{Component, ImageRecipe, Name};
 
 use crate::definitions::{partition, unversioned};
-use crate::{Result, Store};
+use crate::{Result, Store, StoreError};
 
 impl Store {
     /// All that is stored of what a draft refers to, and every pipeline.
@@ -47,17 +47,26 @@ impl Store {
         Ok(())
     }
 
-    /// Every pipeline, with its recipe and where its images go: any of them may close a circle.
+    /// Every pipeline, with its recipe and where its images go: any of them may close a circle. One that cannot be read builds nothing,
+    /// and must not keep others from being applied.
     async fn add_pipelines(&self, stored: &mut Stored) -> Result<()> {
         for name in self.pipeline_names().await? {
-            let Some(pipeline) = self.pipeline(&name).await? else { continue };
-            self.add_recipes(&pipeline.image_recipe.name, stored).await?;
-            let there = |name: &Name| stored.distributions.iter().any(|known| known.name == *name);
-            if let Some(to) = pipeline.distribution_configuration.as_ref().filter(|name| !there(name)) {
-                stored.distributions.extend(self.distribution(to).await?);
+            match self.add_pipeline(&name, stored).await {
+                Err(error @ StoreError::Malformed { .. }) => tracing::warn!(%error, %name, "a pipeline is passed over"),
+                other => other?,
             }
-            stored.pipelines.push(pipeline);
         }
+        Ok(())
+    }
+
+    async fn add_pipeline(&self, name: &Name, stored: &mut Stored) -> Result<()> {
+        let Some(pipeline) = self.pipeline(name).await? else { return Ok(()) };
+        self.add_recipes(&pipeline.image_recipe.name, stored).await?;
+        let there = |name: &Name| stored.distributions.iter().any(|known| known.name == *name);
+        if let Some(to) = pipeline.distribution_configuration.as_ref().filter(|name| !there(name)) {
+            stored.distributions.extend(self.distribution(to).await?);
+        }
+        stored.pipelines.push(pipeline);
         Ok(())
     }
 }

@@ -1,19 +1,27 @@
 //! A file system of ext2, ext3 or ext4 in a file: its tree, and its blocks, also those of no file. A removed file's content
 //! stays in its blocks until they are used again, and a snapshot has blocks, not files.
-//!
-//! The file system is read by `debugfs` (e2fsprogs), which mounts nothing, needs no root and, as it is called here, changes nothing.
+
+mod copy;
+mod debugfs;
+mod superblock;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File};
-use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 
 use anyhow::{Context, Result};
 use goldsmith_executor::{Audit, Finding, FindingKind, audit_tree, private_key_in};
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
-use crate::exit::invalid;
+use self::copy::Copy;
+use self::debugfs::Debugfs;
+use self::superblock::Superblock;
+use crate::output;
 
 /// What is read at once, and how much of it is read again with the next piece: a key's beginning.
 const PIECE: usize = 1024 * 1024;
@@ -22,6 +30,8 @@ const OVERLAP: usize = 8 * 1024;
 const MOST: usize = 1000;
 /// By so many bytes a key is known again.
 const SAME: usize = 160;
+/// By so many bytes it is known that a file has it: fewer, since a file or its part on the disk may end then.
+const SAME_IN_FILE: usize = 64;
 /// The inode of the journal.
 const JOURNAL: u64 = 8;
 
@@ -32,21 +42,72 @@ struct Hit {
     beginning: Vec<u8>,
 }
 
-/// Audits the tree and the blocks.
-pub(super) fn audit(disk: &Path) -> Result<Audit> {
-    let block = block_size(disk)?;
+/// Audits the tree and the blocks; none where Ctrl-C or another signal has ended it.
+pub(super) async fn audit(disk: &Path) -> Result<Option<Audit>> {
+    let (mut terminated, mut hung_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let ended = async move {
+        tokio::select! {
+            _ = ctrl_c() => {}
+            _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
+        }
+    };
+    unless(ended, disk, &std::env::temp_dir()).await
+}
+
+/// The same unless something ends it. The looking is left to a thread, which the program's end ends; the copy is gone before.
+async fn unless(ended: impl Future<Output = ()>, disk: &Path, temporary: &Path) -> Result<Option<Audit>> {
+    let superblock = Superblock::of(disk)?;
+    let debugfs = Arc::new(Debugfs::of(disk)?);
+    let copy = Copy::make(temporary).map(Arc::new);
+    let (sender, looked) = oneshot::channel();
+    let (thread_disk, thread_debugfs) = (disk.to_owned(), Arc::clone(&debugfs));
+    let (thread_copy, copy) = match copy {
+        Ok(copy) => (Ok(Arc::clone(&copy)), Some(copy)),
+        Err(why) => (Err(why), None),
+    };
+    thread::spawn(move || {
+        // Where it has ended nobody waits for this any more.
+        let _ = sender.send(look(&thread_disk, &superblock, &thread_debugfs, thread_copy));
+    });
+    let looked = tokio::select! {
+        biased;
+        () = ended => {
+            debugfs.end();
+            None
+        }
+        looked = looked => Some(looked.context("the disk could not be looked at").and_then(|looked| looked)),
+    };
+    let left = copy.and_then(|copy| copy.remove().err()).map(|why| format!("{why:#}"));
+    match looked {
+        Some(Ok(mut audit)) => {
+            audit.notes.extend(left);
+            Ok(Some(audit))
+        }
+        ended_or_failed => {
+            left.iter().for_each(|left| output::say(left));
+            ended_or_failed.transpose()
+        }
+    }
+}
+
+fn look(disk: &Path, superblock: &Superblock, debugfs: &Debugfs, copy: Result<Arc<Copy>>) -> Result<Audit> {
+    let block = superblock.block;
     let (hits, is_cut) = hits(disk)?;
-    let mut audit = match Tree::of(disk) {
-        Ok(tree) => {
-            let mut audit = audit_tree(&tree.0);
-            audit.findings.extend(lost_keys(disk, &hits, block, &known(&tree.0, &audit))?);
+    let copied = copy.and_then(|copy| Ok((copy.root(), copy.fill(debugfs, superblock.used)?)));
+    let mut audit = match copied {
+        Ok((root, complaints)) => {
+            let mut audit = audit_tree(&root);
+            incomplete(&mut audit, "files that could not be copied were not looked at", &complaints);
+            let (lost, complaints) = lost_keys(debugfs, &root, &hits, block, &known(&root, &audit)?)?;
+            audit.findings.extend(lost);
+            incomplete(&mut audit, "it is not known of all blocks which are whose", &complaints);
             audit
         }
         Err(why) => {
-            let mut audit = Audit { is_incomplete: true, ..Audit::default() };
-            audit
-                .notes
-                .push(format!("the files were not looked at, and it is not known which blocks are theirs: {why:#}"));
+            let mut audit = Audit::default();
+            let what = "the files were not looked at, and it is not known which blocks are theirs";
+            incomplete(&mut audit, what, &[format!("{why:#}")]);
             audit.findings.extend(hits.iter().map(|hit| finding(hit, block, "in a block")));
             audit
         }
@@ -58,20 +119,12 @@ pub(super) fn audit(disk: &Path) -> Result<Audit> {
     Ok(audit)
 }
 
-/// The size of the file system's blocks, by its superblock.
-fn block_size(disk: &Path) -> Result<u64> {
-    let cannot = || format!("{} cannot be read", disk.display());
-    let mut superblock = [0; 64];
-    let mut file = File::open(disk).with_context(cannot)?;
-    let read = file.seek(SeekFrom::Start(1024)).and_then(|_| file.read_exact(&mut superblock));
-    if read.is_err() || superblock[56..58] != [0x53, 0xef] {
-        return Err(invalid(format!(
-            "{} is no ext4 file system. Of a whole disk, name a partition: by `losetup --partscan`, or a copy of it",
-            disk.display()
-        )));
+/// Notes why an audit is incomplete, where there is a reason.
+fn incomplete(audit: &mut Audit, what: &str, why: &[String]) {
+    if !why.is_empty() {
+        audit.notes.push(format!("{what}: {}", why.join("; ")));
+        audit.is_incomplete = true;
     }
-    let size = u32::from_le_bytes([superblock[24], superblock[25], superblock[26], superblock[27]]);
-    Ok(1024 << size.min(6))
 }
 
 /// All headers of private keys, and whether there were more than are looked up.
@@ -102,29 +155,62 @@ fn hits(disk: &Path) -> Result<(Vec<Hit>, bool)> {
 }
 
 /// The beginnings of the keys that packages ship: an older copy of such a file is no secret either.
-fn known(root: &Path, audit: &Audit) -> BTreeSet<Vec<u8>> {
+fn known(root: &Path, audit: &Audit) -> Result<BTreeSet<Vec<u8>>> {
     let mut known = BTreeSet::new();
     for shipped in &audit.shipped {
-        let bytes = fs::read(root.join(shipped.path.trim_start_matches('/'))).unwrap_or_default();
-        let mut from = 0;
-        while let Some((at, _)) = private_key_in(&bytes[from..]) {
-            known.insert(bytes[from + at..].iter().copied().take(SAME).collect());
-            from += at + 1;
-        }
+        let (hits, _) = hits(&root.join(shipped.path.trim_start_matches('/')))?;
+        known.extend(hits.into_iter().map(|hit| hit.beginning));
     }
-    known
+    Ok(known)
 }
 
-/// The keys in blocks that are no file's. Those in files are the tree's matter.
-fn lost_keys(disk: &Path, hits: &[Hit], block: u64, known: &BTreeSet<Vec<u8>>) -> Result<Vec<Finding>> {
+/// The keys in blocks that are no file's, or that are not in what could be read of it. The others are the tree's matter. With
+/// them what could not be found out.
+fn lost_keys(
+    debugfs: &Debugfs,
+    root: &Path,
+    hits: &[Hit],
+    block: u64,
+    known: &BTreeSet<Vec<u8>>,
+) -> Result<(Vec<Finding>, Vec<String>)> {
     let unknown: Vec<&Hit> = hits.iter().filter(|hit| !known.contains(&hit.beginning)).collect();
-    let owners = owners(disk, &unknown.iter().map(|hit| hit.offset / block).collect())?;
-    let lost = unknown.iter().filter_map(|hit| match owners.get(&(hit.offset / block)) {
-        None => Some(finding(hit, block, "in a block that belongs to no file")),
-        Some(&JOURNAL) => Some(finding(hit, block, "in the file system's journal")),
-        Some(_) => None,
-    });
-    Ok(lost.collect())
+    let (owners, mut complaints) = owners(debugfs, &unknown.iter().map(|hit| hit.offset / block).collect())?;
+    let inodes = owners.values().copied().filter(|inode| *inode != JOURNAL).collect();
+    let (names, more) = names(debugfs, &inodes)?;
+    complaints.extend(more);
+    let mut files: BTreeMap<&str, Vec<Hit>> = BTreeMap::new();
+    let mut lost = Vec::new();
+    for hit in unknown {
+        let place = match owners.get(&(hit.offset / block)) {
+            None => "in a block that belongs to no file".to_owned(),
+            Some(&JOURNAL) => "in the file system's journal".to_owned(),
+            Some(inode) => match names.get(inode) {
+                None => format!("in a block of inode {inode}, which has no name"),
+                Some(name) => {
+                    let keys = match files.get(name.as_str()) {
+                        Some(keys) => keys,
+                        None => files.entry(name).or_insert(keys_of(&root.join(name.trim_start_matches('/')))?),
+                    };
+                    let in_block = usize::try_from(block - hit.offset % block).unwrap_or(usize::MAX);
+                    let part = &hit.beginning[..hit.beginning.len().min(in_block).min(SAME_IN_FILE)];
+                    if keys.iter().any(|key| key.beginning.starts_with(part) || part.starts_with(&key.beginning)) {
+                        continue;
+                    }
+                    format!("in a block of {name}, and not in what could be read of it")
+                }
+            },
+        };
+        lost.push(finding(hit, block, &place));
+    }
+    Ok((lost, complaints))
+}
+
+/// The keys in a file of the copy; none where there is no such file.
+fn keys_of(file: &Path) -> Result<Vec<Hit>> {
+    match file.symlink_metadata() {
+        Ok(found) if found.is_file() => Ok(hits(file)?.0),
+        _ => Ok(Vec::new()),
+    }
 }
 
 fn finding(hit: &Hit, block: u64, place: &str) -> Finding {
@@ -142,130 +228,34 @@ fn finding(hit: &Hit, block: u64, place: &str) -> Finding {
 }
 
 /// The inodes of blocks; none of those that are free.
-fn owners(disk: &Path, blocks: &BTreeSet<u64>) -> Result<BTreeMap<u64, u64>> {
-    if blocks.is_empty() {
-        return Ok(BTreeMap::new());
+fn owners(debugfs: &Debugfs, blocks: &BTreeSet<u64>) -> Result<(BTreeMap<u64, u64>, Vec<String>)> {
+    let number = |inode: &str| inode.trim().parse().ok();
+    looked_up(debugfs, "icheck", blocks, &number)
+}
+
+/// The path of each of these inodes; none of those that are in no folder.
+fn names(debugfs: &Debugfs, inodes: &BTreeSet<u64>) -> Result<(BTreeMap<u64, String>, Vec<String>)> {
+    looked_up(debugfs, "ncheck", inodes, &|name| Some(name.to_owned()))
+}
+
+/// What a request of `debugfs` says of each of some numbers, in a table of two columns.
+fn looked_up<T>(
+    debugfs: &Debugfs,
+    request: &str,
+    numbers: &BTreeSet<u64>,
+    value: &dyn Fn(&str) -> Option<T>,
+) -> Result<(BTreeMap<u64, T>, Vec<String>)> {
+    if numbers.is_empty() {
+        return Ok((BTreeMap::new(), Vec::new()));
     }
-    let blocks: Vec<String> = blocks.iter().map(u64::to_string).collect();
-    let answer = debugfs(disk, &format!("icheck {}", blocks.join(" ")))?;
+    let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+    let answer = debugfs.ask(&format!("{request} {}", numbers.join(" ")))?;
     let pair = |line: &str| {
-        let (block, inode) = line.split_once('\t')?;
-        Some((block.parse().ok()?, inode.trim().parse().ok()?))
+        let (number, found) = line.split_once('\t')?;
+        Some((number.parse().ok()?, value(found)?))
     };
-    Ok(answer.lines().filter_map(pair).collect())
-}
-
-/// The files of a disk, copied into a folder that nobody else can look into, and that goes with this.
-struct Tree(PathBuf);
-
-impl Tree {
-    fn of(disk: &Path) -> Result<Self> {
-        let name = format!("goldsmith-audit-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
-        let tree = Self(folder);
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
-        if !tree.0.as_os_str().as_encoded_bytes().iter().copied().all(plain) {
-            return Err(invalid(format!("{} cannot be told to debugfs; set TMPDIR to a plain path", tree.0.display())));
-        }
-        debugfs(disk, &format!("rdump / {}", tree.0.display()))?;
-        Ok(tree)
-    }
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        // Folders may have come without the right to be emptied.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// What `debugfs` answers to a request. It opens the disk for reading only.
-fn debugfs(disk: &Path, request: &str) -> Result<String> {
-    // In many paths of users it is not, though it needs no right of root's.
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let output = Command::new("debugfs")
-        .env("PATH", path)
-        .args(["-R", request])
-        .arg(disk.canonicalize()?)
-        .stdin(Stdio::null())
-        .output()
-        .context("debugfs (of the package e2fsprogs) cannot be started")?;
-    anyhow::ensure!(output.status.success(), "debugfs failed: {}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok((answer.text.lines().filter_map(pair).collect(), answer.complaints))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::path::Path;
-    use std::process::Command;
-
-    use super::audit;
-
-    fn tool(program: &str, arguments: &[&str]) -> Option<()> {
-        let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap());
-        let output = Command::new(program).env("PATH", path).args(arguments).output().ok()?;
-        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-        Some(())
-    }
-
-    fn key(letter: &str) -> String {
-        let body = format!("{letter}bcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZab");
-        format!("-----BEGIN PRIVATE KEY-----\n{body}\n{body}\n-----END PRIVATE KEY-----\n")
-    }
-
-    /// Where e2fsprogs is not installed there is nothing to be tested.
-    #[test]
-    fn a_key_that_was_removed_is_found_in_its_block_and_one_that_is_there_by_its_path() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("root");
-        fs::create_dir_all(root.join("srv")).unwrap();
-        for (name, letter) in [("kept", "1"), ("gone", "2")] {
-            fs::write(root.join("srv").join(name), key(letter)).unwrap();
-        }
-        let disk = folder.path().join("disk");
-        fs::File::create(&disk).unwrap().set_len(16 * 1024 * 1024).unwrap();
-        let path = |path: &Path| path.to_str().unwrap().to_owned();
-        let (disk, root) = (path(&disk), path(&root));
-        if tool("mke2fs", &["-q", "-F", "-t", "ext4", "-b", "4096", "-d", &root, &disk]).is_none()
-            || tool("debugfs", &["-w", "-R", "rm /srv/gone", &disk]).is_none()
-        {
-            return;
-        }
-        let audit = audit(Path::new(&disk)).unwrap();
-        let found: Vec<_> = audit.findings.iter().map(|f| (f.path.as_str(), f.what.as_str())).collect();
-        assert_eq!(found[0], ("/srv/kept", "private key (PEM)"));
-        assert!(found[1].0.starts_with("block ") && found.len() == 2, "{found:?}");
-        assert_eq!(found[1].1, "private key (PEM) in a block that belongs to no file");
-        assert!(!audit.is_incomplete && audit.notes.is_empty(), "{:?}", audit.notes);
-    }
-
-    #[test]
-    fn what_is_no_file_system_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("disk");
-        fs::write(&file, vec![0; 4096]).unwrap();
-        assert!(audit(&file).unwrap_err().to_string().contains("is no ext4 file system"));
-        fs::write(&file, "x").unwrap();
-        assert!(audit(&file).is_err());
-    }
-
-    #[test]
-    fn a_key_on_the_seam_of_two_pieces_is_found_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("disk");
-        for before in
-            [super::PIECE - 20, super::PIECE - super::OVERLAP - 5, super::PIECE, 2 * super::PIECE - super::OVERLAP - 1]
-        {
-            let bytes = [vec![b'.'; before], key("3").into_bytes(), vec![b'.'; super::PIECE]].concat();
-            fs::write(&file, bytes).unwrap();
-            let (hits, is_cut) = super::hits(&file).unwrap();
-            assert_eq!(hits.iter().map(|hit| hit.offset).collect::<Vec<_>>(), [before as u64]);
-            assert!(!is_cut);
-        }
-    }
-}
+mod tests;

@@ -21,7 +21,7 @@ const TAG_IMAGE: &str = "goldsmith:image";
 #[serde(rename_all = "camelCase")]
 pub(super) struct Leftover {
     kind: LeftoverKind,
-    region: String,
+    pub(super) region: String,
     pub(super) id: String,
     /// The image whose build made it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +71,15 @@ impl Leftover {
         };
         vec![self.region.clone(), crate::render::word(self.kind), self.id.clone(), image, remark]
     }
+}
+
+/// What AWS refuses, and how it says so.
+#[derive(Debug, Serialize)]
+pub(super) struct Refused<T> {
+    /// What it is about.
+    pub(super) what: T,
+    /// AWS's words.
+    pub(super) reason: String,
 }
 
 /// Something with the stack's tags.
@@ -162,20 +171,39 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// All leftovers in these Regions, in the order in which they are removed.
-    pub(super) async fn find(&self, mut records: Records, regions: &BTreeSet<String>) -> Result<Vec<Leftover>> {
+    /// All leftovers in these Regions, in the order in which they are removed, and the Regions that AWS lets nobody look at, with its
+    /// words: an organisation may deny some of those that its accounts have enabled.
+    pub(super) async fn find(
+        &self,
+        mut records: Records,
+        regions: &BTreeSet<String>,
+    ) -> Result<(Vec<Leftover>, Vec<Refused<String>>)> {
         let since = records.since().await?;
-        let mut left = Vec::new();
+        let (mut left, mut unseen) = (Vec::new(), Vec::new());
         for region in regions {
-            for found in self.tagged(region).await? {
-                let known = match found.tags().get(TAG_BUILD) {
-                    Some(build) => records.known(build).await?,
-                    None => None,
-                };
-                left.extend(self.judge(region, found, known, &since).await?);
+            match self.left_in(region, &mut records, &since).await {
+                Ok(found) => left.extend(found),
+                Err(error) => unseen.push(Refused { what: region.clone(), reason: format!("{error:#}") }),
             }
         }
         left.sort();
+        Ok((left, unseen))
+    }
+
+    async fn left_in(
+        &self,
+        region: &str,
+        records: &mut Records,
+        since: &BTreeMap<(String, String), String>,
+    ) -> Result<Vec<Leftover>> {
+        let mut left = Vec::new();
+        for found in self.tagged(region).await? {
+            let known = match found.tags().get(TAG_BUILD) {
+                Some(build) => records.known(build).await?,
+                None => None,
+            };
+            left.extend(self.judge(region, found, known, since).await?);
+        }
         Ok(left)
     }
 
@@ -230,17 +258,24 @@ impl Leftovers {
         }
     }
 
-    /// Removes them. Safe to repeat: what is gone is no error.
-    pub(super) async fn remove(&self, leftovers: &[Leftover]) -> Result<()> {
-        for Leftover { kind, region, id, .. } in leftovers {
-            match kind {
-                LeftoverKind::Instance => self.machines.terminate(region, id).await?,
-                LeftoverKind::Volume => self.machines.delete_volume(region, id).await?,
-                LeftoverKind::Image => self.images.deregister(region, id).await?,
-                LeftoverKind::Snapshot => self.images.delete_snapshot(region, id).await?,
+    /// Removes them; answers those that are gone, and those that AWS does not remove, with its words: they keep no other. Safe to
+    /// repeat: what is gone is no error.
+    pub(super) async fn remove(&self, leftovers: Vec<Leftover>) -> (Vec<Leftover>, Vec<Refused<Leftover>>) {
+        let (mut removed, mut refused) = (Vec::new(), Vec::new());
+        for leftover in leftovers {
+            let Leftover { kind, region, id, .. } = &leftover;
+            let answer = match kind {
+                LeftoverKind::Instance => self.machines.terminate(region, id).await,
+                LeftoverKind::Volume => self.machines.delete_volume(region, id).await,
+                LeftoverKind::Image => self.images.deregister(region, id).await,
+                LeftoverKind::Snapshot => self.images.delete_snapshot(region, id).await,
+            };
+            match answer {
+                Ok(()) => removed.push(leftover),
+                Err(error) => refused.push(Refused { what: leftover, reason: error.to_string() }),
             }
         }
-        Ok(())
+        (removed, refused)
     }
 
     async fn tagged(&self, region: &str) -> Result<Vec<Found>> {

@@ -87,7 +87,7 @@ pub struct Audit {
     pub notes: Vec<String>,
     /// Files that were looked at.
     pub files: u64,
-    /// Whether there was more than could be looked at in time.
+    /// Whether there was more than could be looked at: in time, or because it could not be read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_incomplete: bool,
 }
@@ -107,12 +107,20 @@ impl Audit {
     /// The number of findings in words.
     #[must_use]
     pub fn headline(&self) -> String {
-        let files = format!("{} files were looked at", self.files);
-        match self.count() {
-            0 => format!("nothing that every instance would share; {files}"),
-            1 => format!("1 thing that every instance would share; {files}"),
-            count => format!("{count} things that every instance would share; {files}"),
-        }
+        Self::headline_of(self.count(), self.files, self.is_incomplete)
+    }
+
+    /// The same by how much was found, how many files were looked at, and whether it could look at no more.
+    #[must_use]
+    pub fn headline_of(count: u32, files: u64, is_incomplete: bool) -> String {
+        let found = match (count, is_incomplete) {
+            (0, false) => "nothing that every instance would share".to_owned(),
+            (0, true) => "nothing that every instance would share so far".to_owned(),
+            (1, _) => "1 thing that every instance would share".to_owned(),
+            (count, _) => format!("{count} things that every instance would share"),
+        };
+        let rest = if is_incomplete { ", and others could not be: the audit is incomplete" } else { "" };
+        format!("{found}; {files} files were looked at{rest}")
     }
 
     /// All of it for people, a line each; what packages ship only as a number.
@@ -145,5 +153,22 @@ impl Audit {
             return true;
         }
         self.notes.pop().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Audit;
+
+    #[test]
+    fn the_headline_says_that_an_audit_is_incomplete() {
+        assert_eq!(Audit::headline_of(0, 7, false), "nothing that every instance would share; 7 files were looked at");
+        assert_eq!(Audit::headline_of(1, 7, false), "1 thing that every instance would share; 7 files were looked at");
+        for (count, found) in
+            [(0, "nothing that every instance would share so far"), (2, "2 things that every instance would share")]
+        {
+            let rest = "7 files were looked at, and others could not be: the audit is incomplete";
+            assert_eq!(Audit::headline_of(count, 7, true), format!("{found}; {rest}"));
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -28,7 +28,8 @@ pub(super) struct Packages {
 
 #[derive(Clone, Default)]
 struct Owned {
-    package: usize,
+    /// None where only a digest is known as yet.
+    package: Option<usize>,
     /// Several packages have it, as they have `/etc`.
     is_shared: bool,
     /// Hex, of MD5 or SHA-256; none for folders, and where nobody knows.
@@ -51,9 +52,22 @@ impl Packages {
 
     fn read_dpkg(&mut self, root: &Path) {
         let info = root.join("var/lib/dpkg/info");
-        for entry in fs::read_dir(&info).into_iter().flatten().filter_map(Result::ok) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let read = || String::from_utf8_lossy(&fs::read(entry.path()).unwrap_or_default()).into_owned();
+        let files = fs::read_dir(&info).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        self.take_dpkg(files);
+        // Configuration files, as they were shipped: ` /path digest`, below `Conffiles:`.
+        let status = fs::read(root.join("var/lib/dpkg/status")).unwrap_or_default();
+        for line in String::from_utf8_lossy(&status).lines() {
+            if let Some((path, digest)) = line.strip_prefix(" /").and_then(|line| line.split_once(' ')) {
+                self.note_digest(path, digest.split(' ').next().unwrap_or_default());
+            }
+        }
+    }
+
+    /// Takes the files of dpkg's `info`, in whatever order.
+    fn take_dpkg(&mut self, files: impl Iterator<Item = PathBuf>) {
+        for path in files {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let read = || String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
             if let Some(package) = name.strip_suffix(".list") {
                 let package = self.package(package);
                 read().lines().for_each(|path| self.own(path, package));
@@ -61,13 +75,6 @@ impl Packages {
                 for (digest, path) in read().lines().filter_map(|line| line.split_once("  ")) {
                     self.note_digest(path, digest);
                 }
-            }
-        }
-        // Configuration files, as they were shipped: ` /path digest`, below `Conffiles:`.
-        let status = fs::read(root.join("var/lib/dpkg/status")).unwrap_or_default();
-        for line in String::from_utf8_lossy(&status).lines() {
-            if let Some((path, digest)) = line.strip_prefix(" /").and_then(|line| line.split_once(' ')) {
-                self.note_digest(path, digest.split(' ').next().unwrap_or_default());
             }
         }
     }
@@ -93,9 +100,10 @@ impl Packages {
     }
 
     fn own(&mut self, path: &str, package: usize) {
-        let name = &self.names[package];
-        let owned = self.owned.entry(key(path).to_owned()).or_insert(Owned { package, ..Owned::default() });
-        owned.is_shared |= self.names[owned.package] != *name;
+        // Its digest may have been read before: the databases' files come in any order.
+        let owned = self.owned.entry(key(path).to_owned()).or_default();
+        let first = *owned.package.get_or_insert(package);
+        owned.is_shared |= self.names[first] != self.names[package];
     }
 
     fn note_digest(&mut self, path: &str, digest: &str) {
@@ -115,8 +123,8 @@ impl Packages {
         loop {
             match self.owned.get(path) {
                 Some(owned) if owned.is_shared => return None,
-                Some(owned) => return self.names.get(owned.package).map(String::as_str),
-                None => path = path.rsplit_once('/')?.0,
+                Some(Owned { package: Some(package), .. }) => return self.names.get(*package).map(String::as_str),
+                Some(_) | None => path = path.rsplit_once('/')?.0,
             }
         }
     }
@@ -199,6 +207,25 @@ mod tests {
         }
         assert!(packages.ships("usr/bin/a", b"program") && !packages.ships("usr/bin/a", b"another"));
         assert!(packages.ships("etc/a.conf", b"conf") && packages.has("etc/a.conf") && !packages.has("etc/a/key"));
+    }
+
+    #[test]
+    fn the_package_that_is_named_hangs_on_no_order_of_the_databases_files() {
+        let info = tempfile::tempdir().unwrap();
+        let of = |name: &str| info.path().join(name);
+        fs::write(of("a.list"), "/etc/a\n").unwrap();
+        fs::write(of("b.list"), "/usr/bin/b\n").unwrap();
+        let digest = hex(&Md5::digest("program"));
+        fs::write(of("b.md5sums"), format!("{digest}  usr/bin/b\n{digest}  usr/share/nobody\n")).unwrap();
+        let files = ["a.list", "b.list", "b.md5sums"];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut packages = Packages::default();
+            packages.take_dpkg(order.iter().map(|index| of(files[*index])));
+            assert_eq!(packages.owner("usr/bin/b"), Some("b"), "{order:?}");
+            assert_eq!(packages.owner("etc/a"), Some("a"), "{order:?}");
+            assert_eq!(packages.owner("usr/share/nobody"), None, "{order:?}");
+            assert!(packages.ships("usr/bin/b", b"program") && packages.ships("usr/share/nobody", b"program"));
+        }
     }
 
     #[test]

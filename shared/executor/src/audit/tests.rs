@@ -1,8 +1,8 @@
 //! A tree with one of each, and one with what only looks like it.
 
-use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::{fs, io};
 
 use md5::{Digest, Md5};
 
@@ -287,6 +287,40 @@ fn on_an_instance_what_packages_have_below_usr_is_not_read_and_all_else_is() {
     assert_eq!(audit_tree(root.path()).findings.len(), 3);
     let short = super::Auditor::new(root.path(), since, std::time::Duration::ZERO, Vec::new()).audit();
     assert!(short.is_incomplete && !short.notes.is_empty());
+}
+
+/// Reads as one does to whom a file is refused, and under whom others go and change.
+fn read_meanwhile(path: &Path) -> io::Result<Vec<u8>> {
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some("refused") => return Err(io::ErrorKind::PermissionDenied.into()),
+        Some("gone") => fs::remove_file(path)?,
+        Some("changed") => {
+            fs::remove_file(path)?;
+            symlink("/etc/passwd", path)?;
+        }
+        _ => {}
+    }
+    super::walk::read(path)
+}
+
+#[test]
+fn an_audit_that_cannot_read_a_file_is_incomplete_and_one_whose_files_go_is_not() {
+    let root = tempfile::tempdir().unwrap();
+    let audited = || {
+        let limit = std::time::Duration::from_secs(60);
+        let auditor = super::Auditor::new(root.path(), super::since::Since::NEVER, limit, Vec::new());
+        super::Auditor { read: read_meanwhile, ..auditor }.audit()
+    };
+    for path in ["srv/gone", "srv/changed", "srv/key"] {
+        write(root.path(), path, pem("PRIVATE KEY"));
+    }
+    let audit = audited();
+    assert_eq!((audit.findings.len(), audit.files, audit.is_incomplete), (1, 1, false), "{:?}", audit.notes);
+    write(root.path(), "srv/refused", pem("PRIVATE KEY"));
+    let audit = audited();
+    assert_eq!((audit.findings.len(), audit.files, audit.is_incomplete), (1, 1, true));
+    assert!(audit.notes[0].starts_with("could not be read: /srv/refused: permission denied"), "{:?}", audit.notes);
+    assert!(audit.headline().ends_with("the audit is incomplete"));
 }
 
 #[test]

@@ -29,14 +29,21 @@ pub(super) struct Walk {
     pub(super) files: Vec<Found>,
     mounts: BTreeSet<String>,
     unread: Vec<String>,
-    pub(super) is_cut: bool,
+    is_refused: bool,
+    is_cut: bool,
 }
 
 impl Walk {
     /// Finds all files of which `wanted` holds.
     pub(super) fn through(root: &Path, until: Instant, wanted: &dyn Fn(&Metadata) -> bool) -> Self {
         let mut walk = Self::default();
-        let Ok(device) = root.metadata().map(|found| found.dev()) else { return walk };
+        let device = match root.metadata() {
+            Ok(found) => found.dev(),
+            Err(error) => {
+                walk.unread(root, root, &error);
+                return walk;
+            }
+        };
         let mounts = mount_points(root);
         let mut folders = vec![root.to_owned()];
         let mut seen = 0;
@@ -44,17 +51,31 @@ impl Walk {
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) => {
-                    walk.cannot(root, &folder, &error);
+                    walk.cannot_list(root, &folder, &error);
                     continue;
                 }
             };
-            for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            for entry in entries {
+                let path = match entry {
+                    Ok(entry) => entry.path(),
+                    Err(error) => {
+                        walk.cannot_list(root, &folder, &error);
+                        continue;
+                    }
+                };
                 seen += 1;
                 if seen > MOST || Instant::now() > until {
                     walk.is_cut = true;
                     return walk;
                 }
-                let Ok(found) = path.symlink_metadata() else { continue };
+                let found = match path.symlink_metadata() {
+                    Ok(found) => found,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => {
+                        walk.unread(root, &path, &error);
+                        continue;
+                    }
+                };
                 if mounts.contains(&path) || found.is_dir() && found.dev() != device {
                     walk.mounts.insert(shown(root, &path));
                 } else if found.is_dir() {
@@ -67,15 +88,32 @@ impl Walk {
         walk
     }
 
-    /// Notes that something cannot be read.
-    pub(super) fn cannot(&mut self, root: &Path, path: &Path, error: &io::Error) {
-        if error.kind() != io::ErrorKind::NotFound {
-            self.unread.push(format!("{}: {error}", shown(root, path)));
+    /// Notes that a regular file cannot be read, unless none is there any more.
+    pub(super) fn cannot_read(&mut self, root: &Path, path: &Path, error: &io::Error) {
+        if is_still(path, Metadata::is_file) {
+            self.unread(root, path, error);
         }
     }
 
-    /// What was not looked at.
-    pub(super) fn notes(&self) -> Vec<String> {
+    /// The same of a folder.
+    fn cannot_list(&mut self, root: &Path, path: &Path, error: &io::Error) {
+        if is_still(path, Metadata::is_dir) {
+            self.unread(root, path, error);
+        }
+    }
+
+    fn unread(&mut self, root: &Path, path: &Path, error: &io::Error) {
+        self.is_refused |= error.kind() == io::ErrorKind::PermissionDenied;
+        self.unread.push(format!("{}: {error}", shown(root, path)));
+    }
+
+    /// Whether there is something that was to be looked at and was not.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.is_cut || !self.unread.is_empty()
+    }
+
+    /// What was not looked at, for somebody who is root or is not.
+    pub(super) fn notes(&self, is_root: bool) -> Vec<String> {
         let mut notes = Vec::new();
         let usual = ["/dev", "/proc", "/sys", "/run", "/tmp"];
         let is_usual = |path: &&String| !usual.iter().any(|known| Path::new(path).starts_with(known));
@@ -89,9 +127,19 @@ impl Walk {
         if let Some(first) = self.unread.get(..self.unread.len().min(NAMED)).filter(|named| !named.is_empty()) {
             let more = self.unread.len() - first.len();
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            notes.push(format!("could not be read: {}{more}", first.join(", ")));
+            let help = if self.is_refused && !is_root { "; run it as root" } else { "" };
+            notes.push(format!("could not be read: {}{more}{help}", first.join(", ")));
         }
         notes
+    }
+}
+
+/// Whether what could not be read is still there, and of its kind. What went or changed since it was listed is none of the
+/// image's.
+fn is_still(path: &Path, kind: fn(&Metadata) -> bool) -> bool {
+    match path.symlink_metadata() {
+        Ok(found) => kind(&found),
+        Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
     }
 }
 
@@ -152,11 +200,13 @@ fn is_opaque(head: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::symlink;
     use std::time::{Duration, Instant};
+    use std::{fs, io};
 
     use super::{Walk, read};
+
+    const NOTE: &str = "could not be read: /folder: worn out";
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(60)
@@ -183,7 +233,8 @@ mod tests {
         let walk = Walk::through(root.path(), soon(), &|_| true);
         let paths: Vec<_> = walk.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["a/file"]);
-        assert_eq!(walk.notes(), [""; 0]);
+        assert_eq!(walk.notes(true), [""; 0]);
+        assert!(!walk.is_incomplete());
         assert!(read(&root.path().join("a/link")).is_err(), "a link that came since");
         assert_eq!(read(&root.path().join("pipe")).unwrap(), b"");
     }
@@ -194,6 +245,35 @@ mod tests {
         fs::write(root.path().join("file"), "text").unwrap();
         let walk = Walk::through(root.path(), Instant::now() - Duration::from_secs(1), &|_| true);
         assert!(walk.files.is_empty());
-        assert!(walk.notes()[0].starts_with("the tree was not gone through to its end"));
+        assert!(walk.notes(true)[0].starts_with("the tree was not gone through to its end"));
+        assert!(walk.is_incomplete());
+        let missing = Walk::through(&root.path().join("missing"), soon(), &|_| true);
+        assert!(missing.is_incomplete() && missing.notes(true)[0].starts_with("could not be read: /: No such file"));
+    }
+
+    #[test]
+    fn what_is_there_and_cannot_be_read_is_incomplete_and_what_went_or_changed_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("file"), "text").unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        symlink("file", at("link")).unwrap();
+        let refused = io::Error::from(io::ErrorKind::PermissionDenied);
+        let mut walk = Walk::default();
+        for name in ["gone", "file/gone", "link", "folder"] {
+            walk.cannot_read(root.path(), &at(name), &refused);
+        }
+        for name in ["gone", "link", "file"] {
+            walk.cannot_list(root.path(), &at(name), &refused);
+        }
+        assert_eq!((walk.is_incomplete(), walk.notes(false).len()), (false, 0));
+        walk.cannot_list(root.path(), &at("folder"), &io::Error::other("worn out"));
+        assert_eq!((walk.is_incomplete(), walk.notes(false)), (true, vec![NOTE.to_owned()]));
+        walk.cannot_read(root.path(), &at("file"), &refused);
+        let both = format!("{NOTE}, /file: permission denied");
+        assert_eq!(
+            (walk.notes(true), walk.notes(false)),
+            (vec![both.clone()], vec![format!("{both}; run it as root")])
+        );
     }
 }

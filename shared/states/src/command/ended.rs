@@ -2,7 +2,7 @@
 
 use goldsmith_cloud::{CommandStatus, Invocation};
 use goldsmith_executor::{Audit, EXIT_REBOOT, FailureKind, RunResult, RunStatus};
-use goldsmith_store::{AuditFinding, AuditRecord, FailureCause};
+use goldsmith_store::{AuditRecord, FailureCause};
 use jiff::SignedDuration;
 
 use super::lines::last_lines;
@@ -22,7 +22,7 @@ const AT_THE_DEADLINE: SignedDuration = SignedDuration::from_mins(2);
 pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invocation: &Invocation) -> Result<Look> {
     let result = result(&invocation.stderr);
     if let Some(audit) = result.as_ref().and_then(|result| result.audit.as_ref()) {
-        scene.context.store.note_audit(&scene.record, &scene.scope, &noted(audit)).await?;
+        scene.context.store.note_audit(&scene.record, &scene.scope, &noted(scene, command, audit)?).await?;
     }
     let limit = i32::from(EXIT_REBOOT);
     match (invocation.status, result) {
@@ -64,21 +64,9 @@ fn result(stderr: &str) -> Option<RunResult> {
 }
 
 /// An audit as the table keeps it.
-fn noted(audit: &Audit) -> AuditRecord {
-    let word = |kind| serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned));
-    let finding = |finding: &goldsmith_executor::Finding| AuditFinding {
-        path: finding.path.clone(),
-        kind: word(finding.kind).unwrap_or_default(),
-        what: finding.what.clone(),
-        package: finding.package.clone(),
-        remedy: finding.remedy.clone(),
-    };
-    AuditRecord {
-        findings: audit.findings.iter().map(finding).collect(),
-        left_out: audit.left_out,
-        notes: audit.notes.clone(),
-        files: audit.files,
-    }
+fn noted(scene: &Scene<'_>, command: &str, audit: &Audit) -> Result<AuditRecord> {
+    let unkept = |error| because(scene, ErrorName::Internal, command, format!("the audit cannot be kept: {error}"));
+    AuditRecord::of(audit).map_err(unkept)
 }
 
 fn was_killed(scene: &Scene<'_>, invocation: &Invocation) -> bool {
@@ -141,4 +129,56 @@ fn failed(scene: &Scene<'_>, result: &RunResult) -> Error {
         _ => ErrorName::CommandFailed,
     };
     Error::because(name, cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_executor::{Audit, Finding, FindingKind};
+    use goldsmith_store::{AuditFinding, AuditRecord};
+
+    /// Each field, so that none goes lost under another name.
+    #[test]
+    fn what_is_kept_of_an_audit_is_the_agents_field_by_field() {
+        let finding = |kind| Finding {
+            path: "/etc/bind/rndc.key".to_owned(),
+            kind,
+            what: "control key of BIND".to_owned(),
+            package: Some("bind9".to_owned()),
+            size: 77,
+            fingerprint: Some("00".to_owned()),
+            remedy: "remove it".to_owned(),
+        };
+        for (kind, word) in [
+            (FindingKind::PrivateKey, "private-key"),
+            (FindingKind::PackageSecret, "package-secret"),
+            (FindingKind::Identity, "identity"),
+            (FindingKind::Credential, "credential"),
+            (FindingKind::History, "history"),
+            (FindingKind::AuthorizedKeys, "authorized-keys"),
+        ] {
+            let audit = Audit {
+                findings: vec![finding(kind)],
+                left_out: 2,
+                shipped: vec![finding(kind)],
+                notes: vec!["could not be read: /x".to_owned()],
+                files: 9,
+                is_incomplete: true,
+            };
+            let kept = AuditFinding {
+                path: "/etc/bind/rndc.key".to_owned(),
+                kind: word.to_owned(),
+                what: "control key of BIND".to_owned(),
+                package: Some("bind9".to_owned()),
+                remedy: "remove it".to_owned(),
+            };
+            let expected = AuditRecord {
+                findings: vec![kept],
+                left_out: 2,
+                notes: vec!["could not be read: /x".to_owned()],
+                files: 9,
+                is_incomplete: true,
+            };
+            assert_eq!(AuditRecord::of(&audit).unwrap(), expected);
+        }
+    }
 }

@@ -53,11 +53,11 @@ pub(super) async fn settle(
     Ok(context.store.look_again(record, &after, at).await?)
 }
 
-/// Looks at a closed build again, and answers how much it still leaves behind. Safe to repeat.
+/// Looks at a closed build again. Safe to repeat.
 ///
 /// # Errors
 /// The table's.
-pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<usize> {
+pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<()> {
     let (kept, _) = kept_now(context, record).await?;
     let mut after = record.after.clone();
     // A Region that never answers must not keep the others from being looked at.
@@ -74,8 +74,7 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     // A function may still put a parameter, whoever looks so early.
     let is_early = undone.is_putting && now < ended + LATE;
     if is_early {
-        context.store.look_again(record, &after, Some(ended + LATE)).await?;
-        return Ok(after.left.len());
+        return Ok(context.store.look_again(record, &after, Some(ended + LATE)).await?);
     }
     let is_over = after.is_over();
     let is_given_up = !is_over && now >= ended + GIVE_UP;
@@ -86,8 +85,7 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
             tracing::error!(build = record.build, what, region, reason, "this is left behind for good");
         }
     }
-    context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?;
-    Ok(after.left.len())
+    Ok(context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?)
 }
 
 /// Takes in what the sweep could not remove of a build that nobody looks at any more: what was kept for a while, or was made

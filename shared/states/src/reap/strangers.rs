@@ -21,6 +21,7 @@ type Place = (String, String);
 
 /// The strangers of one sweep.
 pub(super) struct Strangers {
+    now: Timestamp,
     /// Those that were found before.
     known: BTreeMap<Place, Leftover>,
     /// What could be looked at: Regions, and kinds in them.
@@ -38,22 +39,22 @@ impl Strangers {
         let known = context.store.leftovers().await?.into_iter();
         let known = known.map(|one| ((one.region.clone(), one.id.clone()), one)).collect();
         let (looked, there, covered) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Ok(Self { known, looked, there, covered, found: Vec::new() })
+        Ok(Self { now: context.clock.now(), known, looked, there, covered, found: Vec::new() })
     }
 
     /// Notes what there is in a Region.
     pub(super) fn see(&mut self, region: &str, kinds: Vec<LeftoverKind>, found: &[Tagged]) {
         self.looked.extend(kinds.into_iter().map(|kind| (region.to_owned(), kind)));
         self.there.extend(found.iter().map(|one| (region.to_owned(), one.id().to_owned())));
-        let known = found.iter().filter(|one| self.knows(region, one.id()));
-        let covered: Vec<Place> = known.flat_map(|one| with_region(region, one)).collect();
+        let settled = found.iter().filter(|one| self.is_settled(region, one.id()));
+        let covered: Vec<Place> = settled.flat_map(|one| with_region(region, one)).collect();
         self.covered.extend(covered);
     }
 
-    /// Whether it was judged before.
-    pub(super) fn knows(&self, region: &str, id: &str) -> bool {
+    /// Whether it was judged before. Before it is told of once more it is judged again: its build may have come to know it.
+    pub(super) fn is_settled(&self, region: &str, id: &str) -> bool {
         let place = (region.to_owned(), id.to_owned());
-        self.known.contains_key(&place) || self.covered.contains(&place)
+        self.known.get(&place).is_some_and(|known| !is_due(known, self.now)) || self.covered.contains(&place)
     }
 
     /// Takes in what nothing ties to a build.
@@ -68,19 +69,30 @@ impl Strangers {
         for ((region, id), _) in self.known.iter().filter(|(place, one)| is_gone(place, one.kind)) {
             context.store.forget_leftover(region, id).await?;
         }
-        let now = context.clock.now();
         // An image stands for its snapshots.
         let of_images: BTreeSet<Place> = self.found.iter().flat_map(|(region, one)| with_region(region, one)).collect();
-        let due = self.found.iter().filter_map(|(region, one)| {
+        let mut due = Vec::new();
+        for (region, one) in &self.found {
             let place = (region.clone(), one.id().to_owned());
-            let leftover = self.known.get(&place).cloned().unwrap_or_else(|| new(region, one, now));
-            (!of_images.contains(&place) && is_due(&leftover, now)).then_some((one, leftover))
-        });
-        for (one, leftover) in due.take(AT_ONCE) {
-            context.store.note_leftover(&leftover).await?;
+            if of_images.contains(&place) {
+                continue;
+            }
+            let known = self.known.get(&place).cloned();
+            let leftover = known.clone().unwrap_or_else(|| new(region, one, self.now));
+            // All of them, since the day begins now before which nobody removes it.
+            if known.is_none() {
+                context.store.note_leftover(&leftover).await?;
+            }
+            if is_due(&leftover, self.now) {
+                due.push((one, leftover));
+            }
+        }
+        // Those first that were never told of: nobody must wait for ever behind others.
+        due.sort_by(|(_, one), (_, other)| one.told.cmp(&other.told));
+        for (one, leftover) in due.into_iter().take(AT_ONCE) {
             self.mark(context, one, &leftover).await;
             match tell(context, &leftover).await {
-                Ok(()) => context.store.note_told(&leftover, now).await?,
+                Ok(()) => context.store.note_told(&leftover, self.now).await?,
                 Err(error) => tracing::warn!(%error, id = leftover.id, "a leftover is not told of yet"),
             }
         }
@@ -128,7 +140,8 @@ fn is_due(leftover: &Leftover, now: Timestamp) -> bool {
 async fn tell(context: &Context, leftover: &Leftover) -> Result<()> {
     let Leftover { kind, id, region, build, image, since, .. } = leftover;
     let message = format!(
-        "the {kind} {id} in {region} carries the tags of the stack {}, but nothing shows that a build has made it: it stays          until somebody removes it, by `goldsmith clean` or otherwise, or takes the tags off",
+        "the {kind} {id} in {region} carries the tags of the stack {}, but nothing shows that a build has made it: it stays \
+         until somebody removes it, by `goldsmith clean` or otherwise, or takes the tags off",
         context.config.stack
     );
     tracing::warn!(%kind, id, region, build, "something of somebody else's carries the stack's tags");

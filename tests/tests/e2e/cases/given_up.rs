@@ -28,5 +28,5 @@ fn kept(stack: &Stack) {
     let message: Value = serde_json::from_str(received["Messages"][0]["Body"].as_str().unwrap()).unwrap();
     assert_eq!(message["requestPayload"], event);
     assert_eq!(message["requestContext"]["approximateInvokeCount"], 3);
-    assert_eq!(message["responsePayload"]["errorType"], "Goldsmith.Refused", "{message}");
+    assert_eq!(message["responsePayload"]["errorType"], "Goldsmith.Internal", "{message}");
 }

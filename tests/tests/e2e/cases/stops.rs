@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_cloud::{Parameter, Parameters as _};
-use goldsmith_store::{BuildStatus, EffectKind, ImageStatus};
+use goldsmith_store::{BuildStatus, Effect, EffectKind, ImageStatus};
 use serde_json::json;
 
 use super::Case;
@@ -55,13 +55,19 @@ fn at_every_effect(stack: &Stack, delivered: bool) {
     }
     assert_cleared(stack, &builds, delivered);
     for build in &builds {
-        let left = stack.left_of(build);
-        assert_eq!(left.counts(), (0, 0, 0), "{build}: {left:?}");
         assert_eq!(status(stack, build), ImageStatus::Cancelled, "{build}");
-        // A call that was held may come after Finish has looked: it is put back when no function of the build can run any more.
-        let what = format!("the parameters of {build} to be put back");
-        stack.wait_for(&what, || (parameters(stack, build) == [None, None]).then_some(()));
+        let is_clear = || stack.left_of(build).counts() == (0, 0, 0) && parameters(stack, build) == [None, None];
+        // A parameter that was asked for may be put after Finish has looked. It is put back when no function of the build can run any
+        // more, and the image that it would name stays until then.
+        if effects(stack, build).iter().any(|effect| effect.kind == EffectKind::Parameter) {
+            stack.wait_for(&format!("what {build} has put to be put back"), || is_clear().then_some(()));
+        }
+        assert!(is_clear(), "{build}: {:?}, {:?}", stack.left_of(build), parameters(stack, build));
     }
+}
+
+fn effects(stack: &Stack, build: &str) -> Vec<Effect> {
+    stack.block_on(stack.store().all_effects(build)).unwrap()
 }
 
 /// The parameter that a build puts, in each of its Regions.
@@ -99,9 +105,8 @@ fn stop_at(stack: &Stack, name: &str, point: &Point, is_made: bool) -> String {
 
 /// Whether the effect is in the journal without its answer.
 fn is_open(stack: &Stack, build: &str, (state, kind, ..): &Point) -> bool {
-    let effects = stack.block_on(stack.store().all_effects(build)).unwrap();
     let is_meant = |scope: &str| scope == *state || scope.starts_with(&format!("{state}#"));
-    effects.iter().any(|one| one.kind == *kind && one.id.is_none() && is_meant(&one.scope))
+    effects(stack, build).iter().any(|one| one.kind == *kind && one.id.is_none() && is_meant(&one.scope))
 }
 
 /// Two runs of the reaper, once the builds are closed or as old as it wants them.

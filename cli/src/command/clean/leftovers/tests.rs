@@ -1,7 +1,7 @@
 //! What a dead stack has left, what a living one knows, and what only looks as if.
 
-use goldsmith_cloud::fake::{FakeCloud, HOME};
-use goldsmith_cloud::{Images, Launch, LaunchPermission, Machines, MetadataOptions, NewImage, Parameter};
+use goldsmith_cloud::fake::{FakeCloud, Fault, HOME};
+use goldsmith_cloud::{Images, Kind, Launch, LaunchPermission, Machines, MetadataOptions, NewImage, Parameter};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -113,7 +113,7 @@ async fn a_dead_stack_leaves_nothing_and_other_stacks_keep_theirs() {
     }
     leave(&cloud, HOME, "two", "c").await;
     let leftovers = leftovers(&cloud);
-    let found = leftovers.find(gone(&stack), &regions()).await.unwrap();
+    let found = leftovers.find(gone(&stack), &regions()).await.unwrap().0;
     let expected = [
         "instance eu-west-1 a proven",
         "instance us-east-1 b proven",
@@ -123,13 +123,33 @@ async fn a_dead_stack_leaves_nothing_and_other_stacks_keep_theirs() {
     assert_eq!(told(&found), expected);
     assert_eq!(found.iter().filter(|one| one.is_image()).count(), 2);
     for _ in 0..2 {
-        leftovers.remove(&found).await.unwrap();
+        let (removed, refused) = leftovers.remove(found.clone()).await;
+        assert_eq!((removed.len(), refused.len()), (found.len(), 0));
     }
     cloud.settle();
-    assert!(leftovers.find(gone(&stack), &regions()).await.unwrap().is_empty());
+    assert!(leftovers.find(gone(&stack), &regions()).await.unwrap().0.is_empty());
     let home = cloud.inventory().region(HOME);
     assert_eq!((home.instances.len(), home.images.len(), home.snapshots.len()), (1, 1, 1), "stack two's");
     assert!(cloud.inventory().region(AWAY).instances.is_empty());
+}
+
+#[tokio::test]
+async fn what_aws_refuses_keeps_neither_other_regions_from_being_looked_at_nor_others_from_being_removed() {
+    let (cloud, stack) = (FakeCloud::new(), Stack::new());
+    for region in [HOME, AWAY] {
+        leave(&cloud, region, "one", region).await;
+    }
+    cloud.fail_always("DescribeImages", AWAY, Fault::Refuse(Kind::Denied));
+    let leftovers = leftovers(&cloud);
+    let (found, unseen) = leftovers.find(gone(&stack), &regions()).await.unwrap();
+    assert_eq!(told(&found), ["instance eu-west-1 eu-west-1", "image eu-west-1 eu-west-1"]);
+    assert_eq!(unseen.iter().map(|refused| refused.what.as_str()).collect::<Vec<_>>(), [AWAY]);
+    cloud.heal();
+    let (found, _) = leftovers.find(gone(&stack), &regions()).await.unwrap();
+    cloud.fail_always("TerminateInstances", AWAY, Fault::Refuse(Kind::Denied));
+    let (removed, refused) = leftovers.remove(found).await;
+    assert_eq!((removed.len(), refused.len()), (3, 1));
+    assert!(refused[0].what.region == AWAY && refused[0].reason.contains("TerminateInstances"), "{refused:?}");
 }
 
 #[tokio::test]
@@ -139,10 +159,10 @@ async fn a_stack_of_the_same_name_in_another_region_keeps_its_own() {
     // At home, and what it has copied here.
     leave(&cloud, AWAY, "one@us-east-1", "b").await;
     leave(&cloud, HOME, "one@us-east-1", "c").await;
-    let found = leftovers(&cloud).find(gone(&stack), &regions()).await.unwrap();
+    let found = leftovers(&cloud).find(gone(&stack), &regions()).await.unwrap().0;
     assert_eq!(told(&found), ["instance eu-west-1 a", "image eu-west-1 a"]);
     let there = Leftovers { home: AWAY.to_owned(), ..leftovers(&cloud) };
-    let found = there.find(gone(&stack), &regions()).await.unwrap();
+    let found = there.find(gone(&stack), &regions()).await.unwrap().0;
     let expected = ["instance eu-west-1 c", "instance us-east-1 b", "image eu-west-1 c", "image us-east-1 b"];
     assert_eq!(told(&found), expected);
 }
@@ -156,7 +176,7 @@ async fn what_a_living_stack_knows_is_left_to_it() {
             note(&stack, HOME, build, &image).await;
         }
     }
-    let found = leftovers(&cloud).find(living(&stack), &regions()).await.unwrap();
+    let found = leftovers(&cloud).find(living(&stack), &regions()).await.unwrap().0;
     assert_eq!(told(&found), ["instance eu-west-1 a", "image eu-west-1 a"]);
 }
 
@@ -169,7 +189,7 @@ async fn what_only_carries_the_tags_stays_for_a_day_after_it_was_found() {
     cloud.add_volume(HOME, &tags("one", "b"));
     let leftovers = leftovers(&cloud);
     let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-    let find = async || leftovers.find(living(&stack), &regions()).await.unwrap();
+    let find = async || leftovers.find(living(&stack), &regions()).await.unwrap().0;
     let found = find().await;
     assert_eq!(told(&found), ["instance eu-west-1 b", "volume eu-west-1 b"]);
     assert!(found.iter().all(|one| !one.may_go(now + SignedDuration::from_hours(1_000))), "not before it is marked");
@@ -193,7 +213,7 @@ async fn the_mark_of_what_was_copied_is_not_the_copys() {
     let mut copied = tags("one", "a");
     copied.insert(TAG_LEFTOVER.to_owned(), "2025-12-01T00:00:00.000Z".to_owned());
     cloud.add_volume(HOME, &copied);
-    let found = leftovers(&cloud).find(gone(&stack), &regions()).await.unwrap();
+    let found = leftovers(&cloud).find(gone(&stack), &regions()).await.unwrap().0;
     assert_eq!(found[0].unproven_since.as_deref(), Some(""));
 }
 
@@ -203,7 +223,7 @@ async fn what_uses_an_image_is_said() {
     let image = leave(&cloud, HOME, "one", "b").await;
     note(&stack, HOME, "b", &image).await;
     let used_by = async || {
-        let found = leftovers(&cloud).find(gone(&stack), &regions()).await.unwrap();
+        let found = leftovers(&cloud).find(gone(&stack), &regions()).await.unwrap().0;
         let found = found.into_iter().find(|one| one.kind == LeftoverKind::Image).unwrap();
         (found.is_used(), found.used_by)
     };
@@ -236,6 +256,6 @@ async fn a_snapshot_without_its_image_is_found() {
     let lone = Leftover::new(HOME, Found::Snapshot(snapshots[0].clone()), None);
     assert_eq!(serde_json::to_value(&lone).unwrap(), json);
     assert_eq!(lone.row(), [HOME, "snapshot", &snapshots[0].id, "web/1.0.0/1", ""]);
-    let found = leftovers(&cloud).find(gone(&stack), &regions()).await.unwrap();
+    let found = leftovers(&cloud).find(gone(&stack), &regions()).await.unwrap().0;
     assert!(found.iter().all(|one| one.kind != LeftoverKind::Snapshot));
 }

@@ -2,10 +2,11 @@
 
 use goldsmith_cloud::fake::{Fault, HOME, Inventory};
 use goldsmith_cloud::{ImageCopy, Kind, Launch, MetadataOptions, Tags};
+use goldsmith_store::EffectKind;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::testing::{AWAY, Stack, Task, reach, whole_build};
+use crate::testing::{AWAY, BUILD, Stack, Task, reach, whole_build};
 use crate::{Outcome, State, TAG_EXPIRES, TAG_HOME, TAG_LEFTOVER, reap};
 
 async fn reap(stack: &Stack) {
@@ -65,7 +66,9 @@ async fn launch(stack: &Stack, tags: Tags) -> String {
 /// What was told of, in order.
 fn told(stack: &Stack) -> Vec<Value> {
     let events = stack.cloud.events().into_iter().filter(|event| event.detail_type == "Goldsmith Leftover Found");
-    events.map(|event| serde_json::from_str(&event.detail).unwrap()).collect()
+    let told: Vec<Value> = events.map(|event| serde_json::from_str(&event.detail).unwrap()).collect();
+    assert!(told.iter().all(|detail| !detail["message"].as_str().unwrap().contains("  ")), "{told:?}");
+    told
 }
 
 fn ids(told: &[Value]) -> Vec<&str> {
@@ -196,4 +199,24 @@ async fn what_cannot_be_marked_is_told_of_and_what_cannot_be_told_of_is_tried_ag
         let images = stack.inventory().region(HOME).images;
         assert_eq!(images.values().filter(|tags| tags.contains_key(TAG_LEFTOVER)).count(), tags_after, "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_turns_out_to_be_its_builds_is_removed_instead_of_told_of_again() {
+    let stack = published().await;
+    let stranger = launch(&stack, tags(&stack).await).await;
+    reap(&stack).await;
+    assert_eq!(ids(&told(&stack)), [stranger.as_str()]);
+    // As with a table that was taken back from a backup.
+    let effects = stack.store().all_effects(BUILD).await.unwrap();
+    let mut effect = effects.into_iter().find(|effect| effect.kind == EffectKind::Instance).unwrap();
+    effect.id = Some(stranger.clone());
+    effect.n = 77;
+    let mut item = serde_json::to_value(&effect).unwrap();
+    (item["pk"], item["sk"]) = (json!(format!("BUILD#{BUILD}")), json!(format!("EFFECT#{}#077", effect.scope)));
+    stack.put_item(item).await;
+    stack.clock.advance(SignedDuration::from_hours(24));
+    reap(&stack).await;
+    assert!(stack.inventory().region(HOME).instances.is_empty());
+    assert_eq!(told(&stack).len(), 1);
 }
