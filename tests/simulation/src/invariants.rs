@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use goldsmith_cloud::ExecutionStatus;
 use goldsmith_cloud::fake::Inventory;
+use goldsmith_cloud::{ExecutionStatus, Kind as Refusal};
 use goldsmith_model::Cause;
 use goldsmith_states::{TAG_BUILD, TAG_EXPIRES};
-use goldsmith_store::{BuildRecord, BuildStatus, CauseRecord, CauseStatus, ImageRecord, ImageStatus, Item, Key};
+use goldsmith_store::{
+    BuildRecord, BuildStatus, CauseRecord, CauseStatus, ImageRecord, ImageStatus, Item, Key, LeftBehind,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -122,9 +124,7 @@ pub fn check_rest(sim: &Arc<Simulation>, lasts_for_ever: bool) {
         if build.status != BuildStatus::Closed {
             sim.violate(format!("{} is {} at rest", build.build, build.status.as_str()));
         }
-        if !lasts_for_ever && !build.after.is_over() {
-            sim.violate(format!("{} still owes {:?}", build.build, build.after));
-        }
+        check_owed(sim, build);
     }
     let (leases, waits) = sim.table.look(|items| {
         let held = items.iter().filter(|(key, item)| key.sk == "LEASE" && item.contains_key("build"));
@@ -134,17 +134,38 @@ pub fn check_rest(sim: &Arc<Simulation>, lasts_for_ever: bool) {
     });
     leases.iter().for_each(|lease| sim.violate(format!("a lease is held at rest: {lease}")));
     // A wait whose owner can never be woken stays.
-    let is_asleep = sim.plan(|plan| plan.refused.iter().any(|refused| refused.name == Some("Invoke")));
+    let is_asleep = lasts(sim, |refused| refused.name == Some("Invoke"));
     waits.iter().filter(|_| !is_asleep).for_each(|wait| sim.violate(format!("a wait is left at rest: {wait}")));
     let unanswered = sim.book(|book| std::mem::take(&mut book.unanswered));
     for (token, _) in unanswered.iter().filter(|(_, lasting)| !lasting) {
         sim.violate(format!("{token} was answered by nobody"));
     }
     check_inventory(sim, &builds, lasts_for_ever);
-    check_causes(sim, &builds, lasts_for_ever);
-    check_told(sim, &builds, lasts_for_ever);
+    check_causes(sim, &builds);
+    check_told(sim, &builds);
     check_once(sim);
     check_pointers(sim);
+}
+
+/// What a closed build owes is what AWS refuses for ever.
+fn check_owed(sim: &Arc<Simulation>, build: &BuildRecord) {
+    let after = &build.after;
+    let names_nothing = |refused: &Refused| refused.name.is_none();
+    let is_left = |left: &LeftBehind| lasts(sim, |refused| refused.region == left.region);
+    let is_right = (!after.is_untold || lasts(sim, |refused| refused.name == Some("PutEvents")))
+        && (!after.is_untagged
+            || lasts(sim, |refused| {
+                names_nothing(refused) || ["CreateTags", "DescribeImages"].map(Some).contains(&refused.name)
+            }))
+        && after.left.iter().all(is_left);
+    if !is_right {
+        sim.violate(format!("{} still owes {after:?}", build.build));
+    }
+}
+
+/// Whether something is refused for ever that is so.
+fn lasts(sim: &Simulation, is_so: impl Fn(&Refused) -> bool) -> bool {
+    sim.plan(|plan| plan.refused.iter().any(is_so))
 }
 
 /// Whether nobody may look any more what there is of a kind in a Region.
@@ -156,7 +177,7 @@ fn is_blind(sim: &Simulation, region: &str, kind: &str) -> bool {
         _ => &["DescribeVolumes"],
     };
     let hides = |refused: &Refused| refused.region == region && refused.name.is_none_or(|name| needed.contains(&name));
-    sim.plan(|plan| plan.refused.iter().any(hides))
+    lasts(sim, hides)
 }
 
 /// AWS has what the records say, and nothing else.
@@ -220,7 +241,7 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever
 }
 
 /// Each cause that was kept is served, and was built once at most.
-fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: bool) {
+fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
     let mut built: BTreeMap<(String, String), Vec<&BuildRecord>> = BTreeMap::new();
     for build in builds {
         let cause = serde_json::to_string(&build.cause).unwrap_or_default();
@@ -239,13 +260,21 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: b
     }
     let causes: Vec<CauseRecord> = records(sim, |key| key.sk.starts_with("CAUSE#"));
     let executions = sim.cloud.executions();
-    let has_pending = causes.iter().any(|kept| kept.status == CauseStatus::Pending);
-    if lasts_for_ever && has_pending {
-        return; // it is kept, and what is older is kept in it
-    }
+    // Nothing can be started, or it is not known whether something runs, or each try ends by what may pass.
+    let cannot_build = lasts(sim, |refused| {
+        let passes = matches!(refused.with, Refusal::Throttled | Refusal::Unanswered);
+        passes || ["StartExecution", "DescribeExecution"].map(Some).contains(&refused.name)
+    });
+    let is_pending = |kept: &&CauseRecord| kept.status == CauseStatus::Pending;
     for kept in &causes {
-        if kept.status == CauseStatus::Pending {
-            sim.violate(format!("the cause {} of {} is pending at rest", kept.cause, kept.pipeline));
+        if is_pending(&kept) {
+            if !cannot_build {
+                sim.violate(format!("the cause {} of {} is pending at rest", kept.cause, kept.pipeline));
+            }
+            continue;
+        }
+        // What is older is kept in one that is pending.
+        if causes.iter().filter(is_pending).any(|pending| pending.pipeline == kept.pipeline) {
             continue;
         }
         let arrived = kept.arrived_at.parse().map_or(0, |at: jiff::Timestamp| at.as_millisecond()) - 15_000;
@@ -286,8 +315,8 @@ fn check_once(sim: &Arc<Simulation>) {
 }
 
 /// The end of each build was told.
-fn check_told(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: bool) {
-    if lasts_for_ever {
+fn check_told(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
+    if lasts(sim, |refused| refused.name == Some("PutEvents")) {
         return;
     }
     let events = sim.cloud.events();

@@ -243,11 +243,11 @@ impl Simulation {
     fn refuse(&self, kind: Kind, call: &OnItsWay<'_>, amount: u64) {
         let now = self.engine.now();
         let mut state = self.state();
-        state.book.had_lasting = true;
         if kind == Kind::TableBusy {
             state.plan.busy_until = now + i64::try_from(amount % 600_000).unwrap_or(0);
             return;
         }
+        state.book.had_lasting = true;
         let lasts = [Some(20), Some(180), Some(1_440), Some(4_320), None][usize::try_from(amount % 5).unwrap_or(0)];
         let with = [Refusal::Denied, Refusal::Denied, Refusal::Invalid, Refusal::Throttled, Refusal::Unanswered];
         let with = with[usize::try_from(amount / 5 % 5).unwrap_or(0)];
