@@ -138,7 +138,7 @@ fn audited(asked: AuditOrder, output: &mut Output<'_>) -> Audit {
 fn refused(state: &State, audit: &Audit) -> Option<RunResult> {
     let message = match (audit.count(), audit.is_incomplete) {
         (0, false) => return None,
-        (0, true) => "the audit of the image could not look at everything in time".to_owned(),
+        (0, true) => "the audit of the image is incomplete: it could not look at everything".to_owned(),
         (..) => format!("the audit of the image has found {}", audit.headline()),
     };
     let context = FailureContext { kind: FailureKind::Audit, message: message.clone(), ..FailureContext::default() };

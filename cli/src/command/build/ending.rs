@@ -118,9 +118,11 @@ impl Ending {
 
     /// What all instances of the new image would share; nothing where that is nothing. A failed build has it in its cause.
     fn audit_lines(&self) -> Vec<String> {
-        let Some(audit) = self.audit.as_ref().filter(|audit| audit.count() > 0) else { return Vec::new() };
+        let Some(audit) = self.audit.as_ref().filter(|audit| audit.count() > 0 || audit.is_incomplete) else {
+            return Vec::new();
+        };
         let lines = audited::lines(audit).into_iter().map(|line| format!("  {line}"));
-        std::iter::once(format!("warning: its audit has found {}", audited::headline(audit))).chain(lines).collect()
+        std::iter::once(format!("warning: the image was audited: {}", audited::headline(audit))).chain(lines).collect()
     }
 
     fn image_or_build(&self) -> &str {
