@@ -121,6 +121,7 @@ TOUCHED = {
     "ec2:TerminateInstances": lambda call: call.existing("InstanceId"),
     "ec2:DeregisterImage": lambda call: call.existing("ImageId"),
     "ec2:ModifyImageAttribute": lambda call: call.existing("ImageId"),
+    "ec2:DescribeImageAttribute": lambda call: call.existing("ImageId"),
     "ec2:DeleteVolume": lambda call: call.existing("VolumeId"),
     "ec2:DeleteSnapshot": lambda call: call.existing("SnapshotId"),
     "ec2:CreateTags": lambda call: call.tagged(),
