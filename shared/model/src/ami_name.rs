@@ -64,6 +64,16 @@ pub enum AmiNameError {
     },
 }
 
+/// In a pattern: what differs from build to build, which are digits and [`SIGNS_OF_BUILDS`].
+pub(crate) const OF_BUILD: char = '\u{1a}';
+/// The signs of a date and of a version beside the digits.
+const SIGNS_OF_BUILDS: &str = ".-TZ";
+
+/// Whether a date or a version may have this character.
+pub(crate) fn is_of_build(c: char) -> bool {
+    c.is_ascii_digit() || SIGNS_OF_BUILDS.contains(c)
+}
+
 #[derive(Clone, Copy)]
 enum Part<'t> {
     Text(&'t str),
@@ -97,23 +107,24 @@ impl AmiName {
         with_prefix("overridden ", image)
     }
 
-    /// The names that it can become, as an EC2 filter would match them.
+    /// The names that it can become: a pattern as an EC2 filter's, in which [`OF_BUILD`] stands for what differs from build to
+    /// build.
     #[must_use]
-    pub fn pattern(&self) -> String {
+    pub(crate) fn pattern(&self) -> String {
         let parts = parts(&self.0).unwrap_or_default(); // cannot fail: it was checked when it was made
         let text = |part: &Part<'_>| match part {
             Part::Text(text) => (*text).to_owned(),
-            Part::Date | Part::Version => "*".to_owned(),
+            Part::Date | Part::Version => OF_BUILD.to_string(),
         };
         parts.iter().map(text).collect()
     }
 
     /// The same of [`AmiName::default_for`].
     #[must_use]
-    pub fn default_pattern(image: &Name) -> String {
+    pub(crate) fn default_pattern(image: &Name) -> String {
         let name: String = image.as_str().chars().take(LENGTH.end() / 2).collect();
         let cut = if name.len() < image.as_str().len() { "*" } else { "" };
-        format!("{name}{cut} *")
+        format!("{name}{cut} {OF_BUILD}")
     }
 
     /// The template as it was written.

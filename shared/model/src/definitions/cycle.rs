@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use goldsmith_document::{Diagnostic, Diagnostics};
 
 use super::{Draft, Kind, Stored};
+use crate::ami_name::{OF_BUILD, is_of_build};
 use crate::{AmiName, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, SourceImage};
 
 /// Pipelines, and those whose images each starts from, with how it comes to them.
@@ -160,17 +161,21 @@ fn ways(edges: &Edges<'_>, circle: &[&Name]) -> Option<String> {
     (!told.is_empty()).then(|| told.join("; "))
 }
 
-/// Whether there is a text that both patterns match, `*` and `?` standing for what they do in an EC2 filter.
+/// Whether there is a text that both patterns match, `*` and `?` standing for what they do in an EC2 filter, and [`OF_BUILD`] for
+/// any number of signs of a version or date.
 fn meet(one: &str, other: &str) -> bool {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     // `row[j]`: what is left of `one` and of `other` from `j` on can match the same text.
-    let only_stars = |rest: &[char]| rest.iter().all(|sign| *sign == '*');
+    let only_stars = |rest: &[char]| rest.iter().all(|sign| matches!(*sign, '*' | OF_BUILD));
+    let fits = |sign: char| sign == '?' || is_of_build(sign);
     let mut below: Vec<bool> = (0..=other.len()).map(|j| only_stars(&other[j..])).collect();
     for i in (0..one.len()).rev() {
         let mut row = vec![only_stars(&one[i..]); other.len() + 1];
         for j in (0..other.len()).rev() {
             row[j] = match (one[i], other[j]) {
-                ('*', _) | (_, '*') => below[j] || row[j + 1],
+                ('*', _) | (_, '*') | (OF_BUILD, OF_BUILD) => below[j] || row[j + 1],
+                (OF_BUILD, sign) => below[j] || (fits(sign) && row[j + 1]),
+                (sign, OF_BUILD) => row[j + 1] || (fits(sign) && below[j]),
                 (a, b) => (a == b || a == '?' || b == '?') && below[j + 1],
             };
         }
@@ -197,6 +202,13 @@ mod tests {
             ("w*b", "*e*", true),
             ("", "*", true),
             ("", "a", false),
+            ("*strangers*", "web \u{1a}", false),
+            ("web 1.?.*", "web \u{1a}", true),
+            ("web 1.2.0-7", "web \u{1a}", true),
+            ("web 1.2.0-7 beta", "web \u{1a}", false),
+            ("*-arm64", "web \u{1a}-arm64", true),
+            ("web-*-arm64", "web-\u{1a}", false),
+            ("web-2026*Z", "web-\u{1a}", true),
         ] {
             assert_eq!(meet(one, other), expected, "{one} and {other}");
             assert_eq!(meet(other, one), expected, "{other} and {one}");
