@@ -115,6 +115,11 @@ impl Setting {
         sim.book(|book| book.active_at = now);
         while sim.engine.now() < now + REST && !is_too_much(&sim) {
             step(&mut runner, &sim, 30 * MINUTE);
+            if !invariants::is_at_rest(&sim) {
+                continue;
+            }
+            // What is still on its way may begin something.
+            step(&mut runner, &sim, 10 * MINUTE);
             if invariants::is_at_rest(&sim) {
                 break;
             }
@@ -124,7 +129,6 @@ impl Setting {
         while sim.engine.now() < now + REST && sim.is_running() && !is_too_much(&sim) {
             step(&mut runner, &sim, 10 * MINUTE);
         }
-        step(&mut runner, &sim, 10 * MINUTE);
         invariants::check_rest(&sim, lasts_for_ever);
         let hits = sim.plan(|plan| std::mem::take(&mut plan.hits));
         sim.book(|book| Report {
