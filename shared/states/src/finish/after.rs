@@ -136,8 +136,9 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         Some(_) => context.store.cause(&image.pipeline, &image.cause).await?,
         None => None,
     };
+    let pending = kept.as_ref().filter(|kept| kept.status == CauseStatus::Pending);
     let detail = json!({
-        "triedAgainAt": kept.as_ref().filter(|kept| kept.status == CauseStatus::Pending).and_then(|kept| kept.not_before.as_ref()),
+        "triedAgainAt": pending.and_then(|kept| kept.not_before.as_ref()),
         "givenUp": kept.as_ref().is_some_and(|kept| kept.given_up),
         "image": image.image.to_string(),
         "pipeline": image.pipeline,

@@ -77,8 +77,8 @@ impl Strangers {
             if of_images.contains(&place) {
                 continue;
             }
-            let known = self.known.get(&place).cloned();
-            let leftover = known.clone().unwrap_or_else(|| new(region, one, self.now));
+            let known = self.known.get(&place);
+            let leftover = known.cloned().unwrap_or_else(|| new(region, one, self.now));
             // All of them, since the day begins now before which nobody removes it.
             if known.is_none() {
                 context.store.note_leftover(&leftover).await?;
