@@ -173,8 +173,8 @@ mod tests {
     use jiff::SignedDuration;
     use serde_json::json;
 
-    use crate::testing::{AWAY, BUILD, Stack, Task, good, reach, whole_build};
-    use crate::{Outcome, State, reap};
+    use crate::testing::{AWAY, BUILD, Stack, Task, good, kept_for_a_while, reach, whole_build};
+    use crate::{State, reap};
 
     async fn reap(stack: &Stack) {
         stack.clock.advance(SignedDuration::from_mins(5));
@@ -257,17 +257,6 @@ mod tests {
                 assert_eq!(record.status, BuildStatus::Closed);
             }
         }
-    }
-
-    /// A build whose distribution has failed: its images are kept for three days.
-    async fn kept_for_a_while() -> Stack {
-        let stack = reach(&Task::new(State::Publish)).await;
-        let outcome =
-            |item: &str, outcome: &str| Outcome { item: item.to_owned(), outcome: outcome.to_owned(), cause: None };
-        let results = vec![outcome(HOME, "succeeded"), outcome(AWAY, "failed")];
-        let error = stack.run(&Task { results: Some(results), ..Task::new(State::Publish) }).await.unwrap_err();
-        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
-        stack
     }
 
     #[tokio::test]

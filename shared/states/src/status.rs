@@ -37,8 +37,8 @@ mod tests {
     use jiff::SignedDuration;
     use serde_json::json;
 
-    use crate::testing::{AWAY, Stack, Task, good, reach};
-    use crate::{Outcome, State, reap};
+    use crate::testing::{AWAY, Stack, Task, good, kept_for_a_while, reach};
+    use crate::{State, reap};
 
     /// The status of every image and snapshot in a Region.
     fn statuses(stack: &Stack, region: &str) -> Vec<String> {
@@ -87,12 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_failed_distribution_keeps_is_not_found() {
-        let stack = reach(&Task::new(State::Publish)).await;
-        let outcome =
-            |item: &str, outcome: &str| Outcome { item: item.to_owned(), outcome: outcome.to_owned(), cause: None };
-        let results = vec![outcome(HOME, "succeeded"), outcome(AWAY, "failed")];
-        let error = stack.run(&Task { results: Some(results), ..Task::new(State::Publish) }).await.unwrap_err();
-        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        let stack = kept_for_a_while().await;
         assert_eq!(statuses(&stack, HOME), ["unpublished"; 2]);
         assert_eq!(found(&stack, "*").await, None);
     }

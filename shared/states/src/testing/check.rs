@@ -55,6 +55,17 @@ pub(crate) async fn reach(task: &Task) -> Stack {
     stack
 }
 
+/// A build whose distribution has failed: its images are kept for three days.
+pub(crate) async fn kept_for_a_while() -> Stack {
+    let stack = reach(&Task::new(State::Publish)).await;
+    let outcome =
+        |item: &str, outcome: &str| Outcome { item: item.to_owned(), outcome: outcome.to_owned(), cause: None };
+    let results = vec![outcome(HOME, "succeeded"), outcome(AWAY, "failed")];
+    let error = stack.run(&Task { results: Some(results), ..Task::new(State::Publish) }).await.unwrap_err();
+    stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+    stack
+}
+
 /// Checks a state three ways.
 ///
 /// 1. It succeeds, and the calls that it makes to change AWS are exactly `effects`, so that a new one is not added
