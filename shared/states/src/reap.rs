@@ -284,15 +284,19 @@ mod tests {
         stack.clock.advance(SignedDuration::from_mins(5));
         let told = reap::metric(&stack.context(), &json!({"sweep": true})).await.unwrap();
         assert!(told["LeftBehind"].as_u64().unwrap() > 0, "{told}");
-        // It is given up on after a month as all is, though each sweep tries.
+        // After a month only a person can help, though each sweep tries.
         for _ in 0..3 {
             stack.clock.advance(SignedDuration::from_hours(31 * 24));
             reap(&stack).await;
+            let told = reap::metric(&stack.context(), &json!({"sweep": true})).await.unwrap();
+            assert!(told["GivenUp"].as_u64().unwrap() > 0 && told.get("LeftBehind").is_none(), "{told}");
         }
-        assert!(!is_looked_after().await);
         stack.cloud.heal();
+        stack.clock.advance(SignedDuration::from_hours(7 * 24));
         reap(&stack).await;
         assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+        assert!(!is_looked_after().await);
+        assert_eq!(reap::metric(&stack.context(), &json!({"sweep": true})).await, None);
     }
 
     #[tokio::test]
