@@ -1,5 +1,5 @@
 //! Reap: the tick's second target. Ends builds whose execution has ended without them, starts causes that nobody
-//! started, and, now and then, removes what is left of closed builds in every Region that the stack has used.
+//! started, lets the sources be checked where events came faster than checks may follow each other, and, now and then, removes what is left of closed builds in every Region that the stack has used.
 //!
 //! Everything here was lost by somebody else: a status event, a wake, a function's process. It may run any number of
 //! times, also beside `finish`.
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::start::start_pending;
 use crate::tagged::{Looked, Tagged, of_stack, proof_of};
 use crate::undo::remove_tagged;
-use crate::{Context, Result, TAG_BUILD, finish};
+use crate::{Context, Result, TAG_BUILD, finish, trigger};
 use strangers::Strangers;
 
 pub use metric::metric;
@@ -36,6 +36,7 @@ const LONGEST_EXECUTION: SignedDuration = SignedDuration::from_hours(7 * 24 + 1)
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
     let finished = look_after_open_builds(context).await;
     let started = start_kept_causes(context).await;
+    noted(trigger::check_if_due(context).await, "the check of sources");
     let swept = if is_sweep(&event) { sweep(context).await } else { Ok(0) };
     started?;
     Ok(json!({"finished": finished?, "swept": swept?}))

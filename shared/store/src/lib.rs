@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod builds;
 mod causes;
+mod checks;
 #[cfg(test)]
 mod contract;
 mod definitions;
@@ -32,6 +33,7 @@ pub use apply::{ApplyError, Change, Outcome, Taken};
 pub use audit::{AuditFinding, AuditRecord};
 pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use causes::{CauseRecord, CauseStatus};
+pub use checks::SourceCheck;
 #[cfg(feature = "dynamo")]
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};

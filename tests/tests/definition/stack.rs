@@ -107,6 +107,28 @@ fn no_function_writes_what_people_have_defined() {
     }
 }
 
+#[test]
+fn no_event_that_cannot_concern_the_stack_invokes_a_function() {
+    let all = TEMPLATE.matches("Type: EventBridgeRule").count();
+    let patterns = [
+        ("FinishFunction", "detail: {stateMachineArn: [!Ref ImageBuild], status: [FAILED, TIMED_OUT, ABORTED]}"),
+        ("SignalFunction", "detail-type: [EC2 AMI State Change], detail: {State: [available, failed]}"),
+        ("SignalFunction", "detail: {state: [stopped, terminated]}"),
+        ("SignalFunction", "document-name: [AWS-RunShellScript]"),
+        ("TriggerFunction", "detail-type: [EC2 AMI State Change], detail: {State: [available]}"),
+        ("TriggerFunction", "name: [{prefix: !Sub \"/${ImageParameterPath}/\"}, {prefix: /goldsmith/examples/}]"),
+    ];
+    assert_eq!(all, patterns.len());
+    for (function, pattern) in patterns {
+        assert!(text_of(function).contains(pattern), "{function}: {pattern}");
+    }
+    // What trigger may read of the account is what it hears of; AWS's own parameters tell of no change.
+    let (_, reads) = text_of("TriggerRole").split_once("Sid: SourceParameters").unwrap_or_default();
+    let reads: Vec<&str> =
+        reads.lines().filter_map(|line| line.split_once(":parameter")?.1.strip_suffix("/*\"")).collect();
+    assert_eq!(reads, ["/aws/service", "/goldsmith/examples", "/${ImageParameterPath}"]);
+}
+
 /// The parameters of a start are no place for secrets, but people put secrets there.
 #[test]
 fn the_parameters_of_a_start_stay_neither_in_the_machine_s_log_nor_in_orders_for_longer_than_a_day() {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt as _, stream};
 use goldsmith_cloud::Parameter;
 use goldsmith_model::{Cause, Name, SourceImage};
-use goldsmith_store::{Subscription, WatchedSource};
+use goldsmith_store::{SourceCheck, Subscription, WatchedSource};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -21,7 +21,29 @@ const BUDGET: SignedDuration = SignedDuration::from_secs(90);
 /// Pause after AWS asked to slow down.
 const BREATH: std::time::Duration = std::time::Duration::from_secs(1);
 
-pub(super) async fn check(context: &Context) -> Result<u32> {
+/// Checks all sources. Answers how many builds it has started.
+pub(super) async fn check(context: &Context, check: &SourceCheck) -> Result<u32> {
+    let checked = look(context).await;
+    // Where AWS lets nothing through, a next invocation would stand in the same place, and one after it, and each check would
+    // add to them. What is kept the reaper starts, and the next check comes by itself.
+    let goes_on = checked.as_ref().is_ok_and(|checked| checked.is_out_of_time && checked.started > 0);
+    let is_good = checked.is_ok() && !goes_on;
+    let ended = context.store.end_check(check, is_good, context.clock.now()).await;
+    let checked = checked?;
+    ended?;
+    if goes_on {
+        ask_for_another(context).await?;
+    }
+    Ok(checked.started)
+}
+
+/// What a check came to.
+struct Checked {
+    started: u32,
+    is_out_of_time: bool,
+}
+
+async fn look(context: &Context) -> Result<Checked> {
     let until = context.clock.now() + BUDGET;
     let mut started = 0;
     for (watched, image) in resolve(context).await? {
@@ -33,19 +55,14 @@ pub(super) async fn check(context: &Context) -> Result<u32> {
             started += u32::from(outcome? == Some(Start::Started));
         }
         if context.clock.now() >= until {
-            // Where AWS lets nothing through, a next invocation would stand in the same place, and one after it, and each check
-            // would add to them. What is kept the reaper starts, and the next check comes by itself.
-            if started > 0 {
-                hand_over(context).await?;
-            }
-            break;
+            return Ok(Checked { started, is_out_of_time: true });
         }
     }
-    Ok(started)
+    Ok(Checked { started, is_out_of_time: false })
 }
 
-/// The rest is done by a next invocation; what is started or kept by then is not started again.
-async fn hand_over(context: &Context) -> Result<()> {
+/// Lets another invocation check; what is started or kept by then is not started again.
+pub(super) async fn ask_for_another(context: &Context) -> Result<()> {
     let function = format!("{}-trigger", context.config.stack);
     Ok(context.cloud.functions.wake(&function, &json!({"check": "sources"}).to_string()).await?)
 }

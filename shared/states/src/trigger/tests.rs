@@ -86,6 +86,7 @@ async fn a_release_starts_exactly_those_whose_last_build_was_on_another_image() 
     let patched = stack.cloud.add_image(HOME, AMAZON, "debian-12.1");
     stack.point_source_to(&patched).await;
     // An SNS announcement only makes the check run: the AMI id in it is believed by nobody.
+    stack.clock.advance(jiff::SignedDuration::from_mins(1));
     let announcement = json!({"Records": [{"Sns": {"Message": "{\"ami\": \"ami-ffffffff\"}"}}]});
     assert_eq!(call(&stack, announcement).await, 1);
     call(&stack, check).await;
