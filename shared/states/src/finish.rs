@@ -6,6 +6,7 @@
 //! run any number of times: how a build ends is decided once, when it is closed.
 
 pub mod after;
+mod called;
 mod ending;
 mod kept;
 
@@ -53,6 +54,7 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         }
         return Ok(without_record(&trigger));
     };
+    called::is_by_the_definition(context, &record, &trigger).await?;
     let image = finish(context, record, &trigger).await?;
     match (&trigger, &image.failure) {
         // The definition fails with these texts: the image stays, and what failed came after it was published.

@@ -16,6 +16,7 @@ mod keys;
 #[cfg(test)]
 mod lasting;
 pub mod launch;
+mod passed;
 pub mod plan;
 pub mod publish;
 pub mod reap;

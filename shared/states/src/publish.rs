@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::effect::effect;
 use crate::errors::ErrorName;
-use crate::{Context, Error, Outcome, Result, Start, State, status};
+use crate::{Context, Error, Outcome, Result, Start, State, passed, status};
 
 /// How long a parameter may take to hold its value: usually a moment. The function itself has two minutes.
 const APPEARS: SignedDuration = SignedDuration::from_mins(1);
@@ -30,6 +30,7 @@ const LOOK: Duration = Duration::from_millis(300);
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     let record = context.store.build(&start.build).await?;
     let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
+    passed::distribution(context, &record, start.results.as_deref().unwrap_or_default()).await?;
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     let outcome = publish(context, &record, start).await;
     let now = context.clock.now();

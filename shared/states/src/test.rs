@@ -8,13 +8,18 @@ use goldsmith_store::{EffectKind, Scope, StateStatus};
 use serde_json::{Value, json};
 
 use crate::errors::ErrorName;
-use crate::{Context, Error, Outcome, Result, Start, State};
+use crate::{Context, Error, Outcome, Result, Start, State, passed};
 
 /// Runs one invocation.
 ///
 /// # Errors
 /// `TestFailed`, `AuditFailed`, or what table and cloud say.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
+    if start.state == State::JudgeTests {
+        let record = context.store.build(&start.build).await?;
+        let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
+        passed::tests(context, &record, start.results.as_deref().unwrap_or_default()).await?;
+    }
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     match start.state {
         State::JudgeTests => judge(context, start).await,

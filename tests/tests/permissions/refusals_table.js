@@ -244,6 +244,10 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "it marks what is there, no subnet": { resource: ec2("subnet", ELSEWHERE) },
     }),
     ...removes("FinishRole"),
+    allow("FinishRole", "states:SendTaskHeartbeat", machine(`${stack}-image-build`), {}, {
+      "another stack's tokens": { resource: machine("another-image-build") },
+      "it asks, it answers none": { action: "states:SendTaskSuccess" },
+    }),
     ...removes("ReapRole"),
     ...["FinishRole", "ReapRole", "SignalRole", "TriggerRole"].map(reports),
     starts("ReapRole"),

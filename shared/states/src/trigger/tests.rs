@@ -165,6 +165,9 @@ impl Executions for Throttled {
     async fn fail(&self, token: &str, error: &str, cause: &str) -> Result<Answer> {
         self.cloud.fail(token, error, cause).await
     }
+    async fn is_waiting(&self, token: &str) -> Result<bool> {
+        self.cloud.is_waiting(token).await
+    }
 }
 
 #[async_trait]

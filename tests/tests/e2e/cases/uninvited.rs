@@ -1,12 +1,17 @@
-//! What nobody of the stack has sent: the account's other events.
+//! What nobody of the stack has sent: the account's other events, and calls of its functions by strangers.
 
+use goldsmith_cloud::ExecutionStatus;
+use goldsmith_store::ImageStatus;
 use serde_json::{Value, json};
 
 use super::Case;
+use super::starts::while_held;
+use crate::definitions::Pipeline;
 use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] = &[
     ("the_rules_take_only_what_may_concern_the_stack", rules),
+    ("whoever_calls_finish_or_publish_during_a_build_neither_ends_nor_publishes_it", strangers),
 ];
 
 fn event(source: &str, detail_type: &str, detail: &Value) -> String {
@@ -84,4 +89,33 @@ fn rules(stack: &Stack) {
         taken.sort_unstable();
         assert_eq!(taken, expected, "{event}");
     }
+}
+
+fn strangers(stack: &Stack) {
+    let name = "strangers";
+    stack.apply(Pipeline::quick(name, "imageTestsConfiguration: {imageTestsEnabled: false}\n").write().path());
+    let (execution, ()) = while_held(stack, name, || {
+        let build = format!("e2e-{name}");
+        let arn = stack.block_on(stack.store().build(&build)).unwrap().unwrap().execution;
+        let call = |state: &str, more: Value| {
+            let mut payload = json!({"build": build, "state": state, "execution": arn});
+            payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            payload
+        };
+        let good = |region: &str| json!({"item": region, "outcome": "succeeded"});
+        for (function, payload) in [
+            ("finish", call("FinishFailed", json!({"error": {"Error": "States.Timeout", "Cause": ""}}))),
+            ("finish", call("Finish", json!({}))),
+            ("publish", call("Publish", json!({"results": [good("eu-west-1"), good("us-east-1")]}))),
+        ] {
+            let client = aws_sdk_lambda::Client::new(stack.sdk());
+            let called = client.invoke().function_name(format!("{}-{function}", crate::STACK));
+            let answer = stack.block_on(called.payload(payload.to_string().into_bytes().into()).send()).unwrap();
+            let said = String::from_utf8_lossy(&answer.payload.unwrap().into_inner()).into_owned();
+            assert!(answer.function_error.is_some() && said.contains("Goldsmith.Internal"), "{function}: {said}");
+        }
+    });
+    assert_eq!(execution, ExecutionStatus::Succeeded);
+    let images = stack.block_on(stack.store().images(name)).unwrap();
+    assert_eq!(images.iter().map(|image| image.status).collect::<Vec<_>>(), [ImageStatus::Available]);
 }
