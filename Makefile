@@ -76,7 +76,7 @@ check: lint
 # Lints that compile nothing.
 lint: .venv/lint/complete
 	cargo fmt --all --check
-	$(LINT)/cfn-lint infra/template.yaml
+	$(LINT)/cfn-lint infra/template.yaml infra/build-role.yaml
 	@if $(MAKE) --silent .venv/sam/complete >/dev/null 2>&1; then \
 		SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/sam/bin/sam validate --lint --template infra/template.yaml && \
 		.venv/sam/bin/python -B infra/tests/sam_build.py; \
