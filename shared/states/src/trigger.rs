@@ -20,8 +20,10 @@ use crate::{Context, Result};
 enum Call {
     /// By the Scheduler.
     Schedule(Scheduled),
-    /// By itself, where one invocation is not enough.
+    /// By a person or an event: all sources.
     Check(Checked),
+    /// By itself, where one invocation is not enough.
+    GoOn(sources::Place),
     /// By `finish`: an image was published.
     Published(Published),
     /// By `finish`: the pipeline is free, and causes are kept.
@@ -55,6 +57,7 @@ pub async fn handle(context: &Context, event: Value) -> Result<Value> {
     let started = match read(event) {
         Some(Call::Schedule(scheduled)) => schedule(context, scheduled).await?,
         Some(Call::Check(Checked::Sources)) => sources::check(context).await?,
+        Some(Call::GoOn(place)) => sources::go_on(context, place).await?,
         Some(Call::Published(published)) => published_image(context, &published).await?,
         Some(Call::Pending(pipeline)) => {
             start_pending(context, &pipeline).await?;
