@@ -4,6 +4,7 @@
 //! thousands of pipelines, and components thousands of versions, each with its document.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use goldsmith_model::definitions::{Draft, Kind, Reference, Stored};
@@ -101,7 +102,7 @@ fn readable<T>(read: Result<Option<T>>, name: &Name) -> Result<Option<T>> {
 
 /// All that is there.
 async fn all<T>(found: impl Stream<Item = Result<Option<T>>>) -> Result<Vec<T>> {
-    found.try_filter_map(async |one| Ok(one)).try_collect().await
+    found.try_filter_map(|one| ready(Ok(one))).try_collect().await
 }
 
 #[cfg(test)]
