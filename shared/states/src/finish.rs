@@ -20,8 +20,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use ending::{Trigger, ending, execution};
-pub(crate) use kept::kept_now;
 use kept::{kept, kept_amis, what_stays};
+pub(crate) use kept::{kept_now, kept_of};
 
 use crate::errors::ErrorName;
 use crate::start::kept_cause;
@@ -54,6 +54,12 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         }
         return Ok(without_record(&trigger));
     };
+    // Plan has refused to build under a name that was used before: that build has its own end.
+    if record.status == BuildStatus::Closed
+        && matches!(&trigger, Trigger::Failed(cause) if cause.error == ErrorName::Refused.as_str())
+    {
+        return Ok(without_record(&trigger));
+    }
     called::is_by_the_definition(context, &record, &trigger).await?;
     let image = finish(context, record, &trigger).await?;
     match (&trigger, &image.failure) {

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod publish;
 pub mod reap;
 mod script;
+mod short;
 pub mod signal;
 pub mod snapshot;
 pub mod start;

@@ -1,11 +1,12 @@
 //! What carries this stack's tags, of every kind that a build makes.
 
 use goldsmith_cloud::{Image, Instance, Snapshot, Tags, Volume};
-use goldsmith_store::{BuildRecord, LeftoverKind, Origin, Proof};
+use goldsmith_store::{LeftoverKind, Origin, Proof};
 
-use crate::{Context, Result, TAG_STACK};
+use crate::{Context, TAG_STACK};
 
 /// Something that carries this stack's tags.
+#[derive(Clone)]
 pub(crate) enum Tagged {
     Instance(Instance),
     Volume(Volume),
@@ -72,12 +73,6 @@ pub(crate) fn has_image(proof: &Proof, region: &str, image: &Image) -> bool {
 
 pub(crate) fn has_snapshot(proof: &Proof, region: &str, snapshot: &Snapshot) -> bool {
     proof.has_snapshot(region, &snapshot.id, &snapshot.description, snapshot.started)
-}
-
-/// What the records prove to be a build's.
-pub(crate) async fn proof_of(context: &Context, record: &BuildRecord) -> Result<Proof> {
-    let effects = context.store.all_effects(&record.build).await?;
-    Ok(Proof::of(record, &effects, context.store.image(&record.image).await?.as_ref()))
 }
 
 /// What there is in one Region.

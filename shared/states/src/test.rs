@@ -8,6 +8,7 @@ use goldsmith_store::{EffectKind, Scope, StateStatus};
 use serde_json::{Value, json};
 
 use crate::errors::ErrorName;
+use crate::short::{short, whole};
 use crate::{Context, Error, Outcome, Result, Start, State, passed};
 
 /// Runs one invocation.
@@ -40,7 +41,7 @@ async fn end(context: &Context, start: &Start) -> Result<Value> {
     let outcome = Outcome {
         item,
         outcome: if cause.is_some() { "failed" } else { "succeeded" }.to_owned(),
-        cause: cause.map(|cause| json!(cause)),
+        cause: cause.map(|cause| json!(short(&cause))),
     };
     let detail = format!("test instance ended; the test {}", outcome.outcome);
     let now = context.clock.now();
@@ -56,7 +57,7 @@ async fn judge(context: &Context, start: &Start) -> Result<Value> {
         context.store.end_state(&start.build, &start.scope(), StateStatus::Succeeded, &detail, None, now).await?;
         return Ok(json!({}));
     };
-    let mut cause = failed.failure(State::ExecuteTest);
+    let mut cause = whole(context, &start.build, failed, State::ExecuteTest, Some(State::LaunchTest)).await?;
     let is_audit = cause.error == ErrorName::AuditFailed.as_str();
     let name = if is_audit { ErrorName::AuditFailed } else { ErrorName::TestFailed };
     name.as_str().clone_into(&mut cause.error);

@@ -22,8 +22,10 @@ use crate::{Context, Result};
 enum Call {
     /// By the Scheduler.
     Schedule(Scheduled),
-    /// By itself, where one invocation is not enough; by `reap`, for events that came too soon after another; by a person.
+    /// By `reap`, for events that came too soon after another; by a person.
     Check(Checked),
+    /// By itself, where one invocation is not enough.
+    GoOn(sources::Place),
     /// By `finish`: an image was published.
     Published(Published),
     /// By `finish`: the pipeline is free, and causes are kept.
@@ -66,8 +68,9 @@ pub async fn handle(context: &Context, event: Value) -> Result<Value> {
         Some(Wanted::Call(Call::Schedule(scheduled))) => schedule(context, scheduled).await?,
         Some(Wanted::Call(Call::Check(Checked::Sources))) => {
             let check = context.store.begin_check(context.clock.now()).await?;
-            sources::check(context, &check).await?
+            sources::check(context, check).await?
         }
+        Some(Wanted::Call(Call::GoOn(place))) => sources::go_on(context, place).await?,
         Some(Wanted::Call(Call::Published(published))) => published_image(context, &published).await?,
         Some(Wanted::Call(Call::Pending(pipeline))) => {
             start_pending(context, &pipeline).await?;
@@ -110,7 +113,7 @@ async fn hinted(context: &Context, event: Option<String>) -> Result<u32> {
     let now = context.clock.now();
     let event = event.filter(|id| !id.is_empty()).unwrap_or_else(|| stamp(now));
     match context.store.ask_for_check(&event, now).await? {
-        Some(check) => sources::check(context, &check).await,
+        Some(check) => sources::check(context, check).await,
         None => Ok(0),
     }
 }

@@ -5,6 +5,7 @@
 //! has just ended: it is asked for still, and the tick sees to it.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, stamp};
@@ -14,10 +15,12 @@ const RUNS: SignedDuration = SignedDuration::from_secs(150);
 /// How long after the end of a check events begin no other one.
 const RESTS: SignedDuration = SignedDuration::from_secs(30);
 
-/// A check that has begun.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A check that has begun. It may take several invocations, which hand it over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct SourceCheck {
     /// Who had asked for one when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     asked: Option<String>,
 }
 
@@ -41,8 +44,13 @@ impl Store {
     /// Begins a check that is to run now, whatever else does.
     pub async fn begin_check(&self, now: Timestamp) -> Result<SourceCheck> {
         let check = SourceCheck { asked: self.asked().await?.0 };
-        let begun = Item::from_iter([("until".to_owned(), json!(stamp(now + RUNS)))]);
-        self.write(vec![update(begun, vec![])]).await.map(|()| check)
+        self.go_on_with_check(now).await.map(|()| check)
+    }
+
+    /// Keeps others from beginning a check while this one goes on in another invocation.
+    pub async fn go_on_with_check(&self, now: Timestamp) -> Result<()> {
+        let runs = Item::from_iter([("until".to_owned(), json!(stamp(now + RUNS)))]);
+        self.write(vec![update(runs, vec![])]).await
     }
 
     /// Ends a check. Who had asked before it began is served by one that has ended well. Safe to repeat.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::builds::verify_open;
-use crate::store::{encode, readable};
+use crate::store::{encode, readable, remembered_from};
 use crate::{
     AuditRecord, BuildRecord, Check, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store,
     StoreError, Wait, Write, keys, stamp,
@@ -15,6 +15,9 @@ const OPEN_WAITS: &str = "WAIT";
 
 /// How long a lock holds. Longer than a function can run (120 s), so that the holder is gone when it lapses.
 const LOCK: SignedDuration = SignedDuration::from_secs(150);
+
+/// How often a state is begun that is parked elsewhere meanwhile.
+const RACES: u32 = 10;
 
 /// Who takes a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,29 +75,42 @@ impl Store {
     /// Begins a state, or begins it again with a new token: the wait is there before anything else happens, so that a
     /// function that dies at once is woken by the tick. Answers false where the build is closed.
     pub async fn begin(&self, record: &BuildRecord, scope: &Scope, wait: &Wait, now: Timestamp) -> Result<bool> {
-        let state = self.state(&record.build, scope).await?;
-        let mut wait = wait.clone();
-        if let Some(resource) = state.as_ref().and_then(|state| state.waits_for.clone()) {
-            wait.resource = resource;
+        for _ in 0..RACES {
+            let state = self.state(&record.build, scope).await?;
+            let resource = state.as_ref().and_then(|state| state.waits_for.clone());
+            let mut wait = wait.clone();
+            wait.resource = resource.clone().unwrap_or(wait.resource);
+            let key = keys::state(&record.build, &scope.to_string());
+            let begun = match state {
+                // A wait that somebody parks elsewhere meanwhile must not stay behind under what it waited for.
+                Some(_) => Write::Update {
+                    key,
+                    set: attributes([("waitsFor", json!(wait.resource))]),
+                    remove: vec![],
+                    checks: vec![
+                        Check::Present,
+                        resource.map_or(Check::missing("waitsFor"), |resource| Check::equals("waitsFor", resource)),
+                    ],
+                },
+                None => Write::Put {
+                    item: remembered_from(encode(key, &running(scope, &wait, now))?, now),
+                    checks: vec![Check::Absent],
+                },
+            };
+            match self.write(vec![verify_open(record), begun, put_wait(&wait, scope)?]).await {
+                Ok(()) => return Ok(true),
+                Err(StoreError::Conflict { failed }) if failed.contains(&0) => return Ok(false),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other),
+            }
         }
-        let begun = match state {
-            Some(_) => progress(record, scope, [("waitsFor", json!(wait.resource))]),
-            None => Write::Put {
-                item: encode(keys::state(&record.build, &scope.to_string()), &running(scope, &wait, now))?,
-                checks: vec![Check::Absent],
-            },
-        };
-        match self.write(vec![verify_open(record), begun, put_wait(&wait, scope)?]).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::Conflict { failed }) if failed.contains(&0) => Ok(false),
-            Err(other) => Err(other),
-        }
+        Err(StoreError::Busy { code: "WaitContention".to_owned() })
     }
 
     /// Marks a state that does not wait as running.
     pub async fn note_running(&self, build: &str, scope: &Scope, now: Timestamp) -> Result<()> {
         let state = StateRecord { waits_for: None, ..fresh(scope, now) };
-        let item = encode(keys::state(build, &scope.to_string()), &state)?;
+        let item = remembered_from(encode(keys::state(build, &scope.to_string()), &state)?, now);
         match self.write(vec![Write::Put { item, checks: vec![Check::Absent] }]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
             other => other,
@@ -258,5 +274,11 @@ fn put_wait(wait: &Wait, scope: &Scope) -> Result<Write> {
 fn wait_item(wait: &Wait, scope: &Scope) -> Result<Item> {
     let mut item = encode(keys::wait(&wait.resource, &wait.build, &scope.to_string()), wait)?;
     item.insert("open".to_owned(), json!(OPEN_WAITS));
-    Ok(item)
+    Ok(match wait.deadline.parse::<Timestamp>() {
+        Ok(deadline) => remembered_from(item, deadline),
+        Err(_) => item,
+    })
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,11 +88,12 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_t
         ("Goldsmith.AuditFailed", "the audit has found 3 things")
     );
     let line = "/etc/bind/rndc.key: control key of BIND (package bind9); remove it";
-    assert_eq!(cause.last_lines, [line, "and 2 more"]);
     assert_eq!(noted(&stack).await.count(), 3);
     let failed = TestOutcome { item: "t3.small".to_owned(), outcome: "failed".to_owned(), cause: Some(json!(cause)) };
     let judged = stack.run(&Task { results: Some(vec![failed]), ..Task::new(State::JudgeTests) }).await.unwrap_err();
     assert_eq!(judged.error, "Goldsmith.AuditFailed");
+    let judged = judged.failure(&Task::new(State::JudgeTests).scope());
+    assert_eq!(judged.last_lines, [line, "and 2 more"]);
 
     let (stack, _) = audited(ImageAudit::Off, Outcome::success(RESULT)).await;
     assert_eq!(last_order(&stack).audit, None);
@@ -163,4 +164,29 @@ async fn an_agent_that_is_lost_ends_the_state_after_a_quarter_of_an_hour() {
     assert!(failed.cause.contains("the connection to i-"), "{}", failed.cause);
     let waited = stack.clock.now().duration_since(since);
     assert!(waited >= SignedDuration::from_mins(15) && waited < SignedDuration::from_mins(17), "{waited}");
+}
+
+#[tokio::test]
+async fn a_build_ends_in_the_time_that_its_pipeline_allows_leaves_nothing_and_the_next_one_builds() {
+    let stack = Stack::new().await;
+    let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+    web.timeout_minutes = Some(30);
+    stack.put_pipeline(web).await;
+    for task in [State::Plan, State::Launch].map(Task::new) {
+        stack.run(&task).await.unwrap();
+    }
+    let pace = stack.cloud.clone();
+    pace.pace(|pace| pace.until_command = NEVER);
+    let since = stack.clock.now();
+    let failed = stack.run(&Task::new(State::Build)).await.unwrap_err();
+    assert_eq!(failed.error, "Goldsmith.Timeout");
+    let waited = stack.clock.now().duration_since(since);
+    assert!(waited >= SignedDuration::from_mins(29) && waited < SignedDuration::from_mins(32), "{waited}");
+    assert!(stack.cloud.requests().commands[0].1.timeout_seconds <= 30 * 60);
+    stack.run(&Task { error: Some(failed), ..Task::new(State::FinishFailed) }).await.unwrap();
+    assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+    pace.pace(|pace| pace.until_command = 1);
+    for task in whole_build().iter().take(3) {
+        stack.run_as("web-0123456789abcdef-2", task).await.unwrap();
+    }
 }

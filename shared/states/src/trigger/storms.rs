@@ -185,7 +185,9 @@ async fn no_event_is_lost_whatever_goes_wrong_at_any_effect() {
 async fn a_check_that_fails_rests_too_and_is_made_up_for_by_the_tick() {
     let mut watched = Watched::new().await;
     let image = watched.release("debian-12.1").await;
-    watched.stack.cloud.fail_always("GetParameters", HOME, Fault::Refuse(Kind::Throttled));
+    for call in ["GetParameters", "GetParameter"] {
+        watched.stack.cloud.fail_always(call, HOME, Fault::Refuse(Kind::Throttled));
+    }
     for n in 0..50 {
         let context = watched.context();
         assert_eq!(trigger::handle(&context, changed(n)).await.is_err(), n == 0, "event {n}");
