@@ -10,12 +10,12 @@ mod strangers;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::ExecutionStatus;
-use goldsmith_store::{BuildRecord, BuildStatus};
+use goldsmith_store::{BuildRecord, BuildStatus, Tagged};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::start::start_pending;
-use crate::tagged::{Looked, Tagged, of_stack, proof_of};
+use crate::tagged::{Looked, of_stack, proof_of};
 use crate::undo::remove_tagged;
 use crate::{Context, Result, TAG_BUILD, finish};
 use strangers::Strangers;

@@ -24,12 +24,13 @@ mod retirement;
 mod sources;
 mod store;
 mod table;
+mod tagged;
 mod validation;
 mod waits;
 mod watch;
 
 pub use apply::{ApplyError, Change, Outcome, Taken};
-pub use audit::{AuditFinding, AuditRecord};
+pub use audit::{AuditFinding, AuditKind, AuditRecord};
 pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use causes::{CauseRecord, CauseStatus};
 #[cfg(feature = "dynamo")]
@@ -49,4 +50,5 @@ pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;
 pub use table::{Check, Item, Key, Table, Write};
+pub use tagged::Tagged;
 pub use waits::{Holder, Lock};

@@ -3,7 +3,7 @@
 use goldsmith_cloud::fake::{HOME, NEVER, Outcome};
 use goldsmith_executor::WorkOrder;
 use goldsmith_model::ImageAudit;
-use goldsmith_store::{FailureCause, Scope};
+use goldsmith_store::{AuditKind, FailureCause, Scope};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -76,7 +76,8 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_t
     assert_eq!((order.fails, order.image_made, order.limit_seconds), (false, made.parse().ok(), Some(900)));
     let scope = Task::item(State::ExecuteTest, "t3.small").scope();
     let noted = async |stack: &Stack| stack.store().state(BUILD, &scope).await.unwrap().unwrap().audit.unwrap();
-    assert_eq!((noted(&stack).await.count(), noted(&stack).await.findings[0].kind.as_str()), (3, "package-secret"));
+    let record = noted(&stack).await;
+    assert_eq!((record.count(), &record.findings[0].kind), (3, &AuditKind::PackageSecret));
 
     let why = r#""failureMessage":"x","failureContext":{"kind":"audit","message":"the audit has found 3 things"}"#;
     let bad = Outcome::failed(1, &format!(r#"{{"status":"failed",{why},{audit}}}"#));
