@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Proof};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Origin, Proof, Tagged};
 use jiff::Timestamp;
 
 use crate::finish::after::LATE;
-use crate::tagged::{Tagged, has_image, has_snapshot};
 use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES, status};
 
 /// How often a describe by tag is repeated where the journal holds an effect whose answer is unknown: EC2 may show a
@@ -319,7 +318,7 @@ impl<'a> Undoing<'a> {
         let mut kept_snapshots = BTreeSet::new();
         for image in tagged.into_iter().filter(|image| self.context.config.owns(&image.tags)) {
             let kept = self.keep.images.contains(&image.id) && !self.has_expired(&image.tags);
-            if kept || self.held.contains(&image.id) || !has_image(&self.proof, region, &image) {
+            if kept || self.held.contains(&image.id) || !self.proof.has_image(region, &image.id, Origin::of(&image)) {
                 kept_snapshots.extend(image.snapshots);
             } else {
                 self.found = true;
@@ -333,7 +332,8 @@ impl<'a> Undoing<'a> {
     async fn remove_snapshots(&mut self, region: &str, tagged: Vec<Snapshot>, kept: &BTreeSet<String>) -> Result<()> {
         let images = &self.context.cloud.images;
         for snapshot in tagged.into_iter().filter(|snapshot| self.context.config.owns(&snapshot.tags)) {
-            if !kept.contains(&snapshot.id) && has_snapshot(&self.proof, region, &snapshot) {
+            let is_own = self.proof.has_snapshot(region, &snapshot.id, &snapshot.description, snapshot.started);
+            if is_own && !kept.contains(&snapshot.id) {
                 self.found = true;
                 let gone = images.delete_snapshot(region, &snapshot.id).await;
                 self.tolerate(gone.map_err(Error::from), region, &snapshot.id)?;

@@ -46,6 +46,10 @@ pub struct LogPlace {
     pub group: String,
     /// Stream.
     pub stream: String,
+    /// The nonce of the order that is carried out there: only event lines that are sealed with it are the agent's. Commands of
+    /// versions before it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
 }
 
 /// `BUILD#id / STATE#state[#item]`: a state's progress, as the CLI reads it.
@@ -124,6 +128,9 @@ pub struct Effect {
     /// AWS's code, where the effect was refused for good (nothing was made).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// The nonce of a command's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
     /// A parameter's value before; none: it did not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousParameter>,
@@ -148,6 +155,7 @@ impl Effect {
             id: None,
             volumes: Vec::new(),
             refused: None,
+            nonce: None,
             previous: None,
         }
     }

@@ -226,6 +226,37 @@ fn a_parameter_without_default_needs_a_value() {
 }
 
 #[test]
+fn values_that_look_like_secrets_are_warnings_until_they_are_refused() {
+    let document = "  schemaVersion: 1.0\n  parameters:\n    - token: {type: string, default: hunter22}\n  constants:\n    \
+                    - deploy: {type: string, value: AKIAIOSFODNN7EXAMPLE}\n  phases:\n    - name: build\n      steps: \
+                    [{name: Run, action: ExecuteBash, inputs: {commands: [ls]}}]\n";
+    let component = format!("kind: Component\nname: nginx\nsemanticVersion: 1.0.0\ndata: |\n{document}");
+    let recipe = recipe("components:\n  - {name: nginx, version: 1.0.0, parameters: {token: hunter33}}\n");
+    let said = |instead: Option<&str>| {
+        let files = [SourceFile { path: "web/all.yml".to_owned(), text: [component.as_str(), &recipe].join("---\n") }];
+        let mut draft = Draft::read(&files, &load);
+        instead.into_iter().for_each(|instead| draft.refuse_secrets(instead));
+        match draft.check(&Stored::default()) {
+            Ok(definitions) => (true, definitions.warnings.to_string()),
+            Err(found) => (false, found.to_string()),
+        }
+    };
+    let (is_taken, warnings) = said(None);
+    assert_eq!((is_taken, warnings.matches(": warning: ").count()), (true, 3), "{warnings}");
+    let (is_taken, mistakes) = said(Some("say so"));
+    let help = "help: keep it in the Parameter Store as a SecureString and write `{{ aws:ssm:/path/name }}` where it is used; say so";
+    let expected = [
+        "web/all.yml:7:38: error: the `default` of `token` looks like a secret, and a document is no place for one",
+        help,
+        "web/all.yml:9:37: error: the `value` of `deploy` looks like a secret, and a document is no place for one",
+        help,
+        "web/all.yml:19:55: error: the value of `token` in `parameters` looks like a secret, and a recipe is no place for one",
+        help,
+    ];
+    assert_eq!((is_taken, mistakes.lines().collect::<Vec<_>>()), (false, expected.to_vec()));
+}
+
+#[test]
 fn configurations_are_checked() {
     let distribution = |rest: &str| {
         format!("kind: DistributionConfiguration\nname: two\ndistributions:\n  - region: eu-west-1\n{rest}")

@@ -1,9 +1,12 @@
 //! Odd ends of commands.
 
-use goldsmith_cloud::fake::{HOME, NEVER, Outcome};
+use std::collections::BTreeSet;
+
+use goldsmith_cloud::Kind;
+use goldsmith_cloud::fake::{Fault, HOME, NEVER, Outcome};
 use goldsmith_executor::WorkOrder;
 use goldsmith_model::ImageAudit;
-use goldsmith_store::{FailureCause, Scope};
+use goldsmith_store::{AuditKind, FailureCause, Key, Scope, StateStatus, Table as _};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -76,7 +79,8 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_t
     assert_eq!((order.fails, order.image_made, order.limit_seconds), (false, made.parse().ok(), Some(900)));
     let scope = Task::item(State::ExecuteTest, "t3.small").scope();
     let noted = async |stack: &Stack| stack.store().state(BUILD, &scope).await.unwrap().unwrap().audit.unwrap();
-    assert_eq!((noted(&stack).await.count(), noted(&stack).await.findings[0].kind.as_str()), (3, "package-secret"));
+    let record = noted(&stack).await;
+    assert_eq!((record.count(), &record.findings[0].kind), (3, &AuditKind::PackageSecret));
 
     let why = r#""failureMessage":"x","failureContext":{"kind":"audit","message":"the audit has found 3 things"}"#;
     let bad = Outcome::failed(1, &format!(r#"{{"status":"failed",{why},{audit}}}"#));
@@ -151,6 +155,72 @@ async fn a_killed_agent_is_no_time_out() {
     assert!(failed.message.contains("was killed (SIGKILL)"), "{failed:?}");
     let (late, _) = build(vec![Outcome::timed_out()]).await;
     assert_eq!(late.unwrap_err().error, "Goldsmith.Timeout");
+}
+
+/// The nonces in the orders for a state that lie in the bucket.
+fn nonces_in_orders(stack: &Stack, state: State) -> BTreeSet<String> {
+    let objects = stack.cloud.objects().into_iter();
+    let orders = objects.filter_map(|(key, bytes)| key.starts_with("orders/").then_some(bytes));
+    let orders = orders.map(|bytes| serde_json::from_slice::<WorkOrder>(&bytes).unwrap());
+    let own = orders.filter(|order| order.execution == format!("{BUILD}/{}", state.name()));
+    own.map(|order| order.event_nonce.unwrap().reveal().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_order_that_is_sent_again_has_the_same_nonce_and_readers_find_it_with_the_log() {
+    let mut seen = BTreeSet::new();
+    for fault in [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter] {
+        for call in ["PutObject", "SendCommand"] {
+            let stack = reach(&Task::new(State::Build)).await;
+            stack.cloud.fail_next(call, fault);
+            stack.run(&Task::new(State::Build)).await.unwrap();
+            let scope = Task::new(State::Build).scope();
+            let log = stack.store().state(BUILD, &scope).await.unwrap().unwrap().log.unwrap();
+            let effects = stack.store().effects(BUILD, &scope).await.unwrap();
+            let nonce = log.nonce.unwrap();
+            assert_eq!(nonces_in_orders(&stack, State::Build), BTreeSet::from([nonce.clone()]), "{call}, {fault:?}");
+            assert_eq!(effects[0].nonce.as_ref(), Some(&nonce));
+            let commands = stack.cloud.requests().commands;
+            assert!(
+                commands.iter().all(|(_, command)| !command.script.contains(&nonce)),
+                "who may list commands sees it"
+            );
+            assert!(seen.insert(nonce), "each build has another one");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_state_and_each_order_after_a_lost_machine_has_a_nonce_of_its_own() {
+    let stack = reach(&Task::new(State::Build)).await;
+    stack.cloud.next_command(Outcome::lost());
+    stack.run(&Task::new(State::Build)).await.unwrap();
+    stack.run(&Task::new(State::Snapshot)).await.unwrap();
+    let (build, snapshot) = (nonces_in_orders(&stack, State::Build), nonces_in_orders(&stack, State::Snapshot));
+    assert_eq!((build.len(), snapshot.len(), build.is_disjoint(&snapshot)), (2, 1, true));
+    let log = stack.store().state(BUILD, &Task::new(State::Build).scope()).await.unwrap().unwrap().log.unwrap();
+    let sent_last = stack.store().effects(BUILD, &Task::new(State::Build).scope()).await.unwrap().pop().unwrap();
+    assert!(log.nonce.is_some() && log.nonce == sent_last.nonce);
+    assert!(log.stream.starts_with(&sent_last.id.unwrap()), "the nonce is that of the stream beside it");
+}
+
+/// It was sent by a version that knew no nonces, and the stack was updated since.
+#[tokio::test]
+async fn a_command_without_a_nonce_is_gone_on_with_and_gets_none() {
+    let stack = reach(&Task::new(State::Build)).await;
+    stack.cloud.pace(|pace| pace.until_command = 10_000);
+    stack.start(&Task::new(State::Build)).await;
+    let scope = Task::new(State::Build).scope();
+    for (sk, attribute) in [(format!("EFFECT#{scope}#000"), "nonce"), (format!("STATE#{scope}"), "log")] {
+        let key = Key { pk: format!("BUILD#{BUILD}"), sk };
+        let mut item = stack.table.get(&key).await.unwrap().unwrap();
+        assert!(item.remove(attribute).is_some());
+        stack.put_item(item.into()).await;
+    }
+    stack.cloud.settle();
+    stack.tick_after(SignedDuration::from_mins(1)).await;
+    let state = stack.store().state(BUILD, &scope).await.unwrap().unwrap();
+    assert_eq!((state.status, state.log.unwrap().nonce), (StateStatus::Succeeded, None));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@
 //! A parameter that a function puts after `finish` has looked is owed too: unlike all else that is made, it carries no tag by
 //! which the sweep would find it. So the build is looked at once more when no function of it can run any longer.
 
-use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, ImageRecord, Keep, LeftBehind};
+use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, FailureCause, ImageRecord, Keep, LeftBehind};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -152,15 +152,21 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         "triedAgainAt": pending.and_then(|kept| kept.not_before.as_ref()),
         "givenUp": kept.as_ref().is_some_and(|kept| kept.given_up),
         "image": image.image.to_string(),
+        "build": image.build,
         "pipeline": image.pipeline,
         "status": image.status,
         "cause": image.cause,
         "amis": image.amis,
-        "failure": image.failure,
+        "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,
     });
     let resources = [image.image.to_string(), image.pipeline.to_string()];
     Ok(context.cloud.events.emit("Goldsmith Image State Change", &resources, &detail.to_string()).await?)
+}
+
+/// A failure without what the steps have said: every account that the bus forwards to would read it. It is in the build's record.
+fn without_output(failure: &FailureCause) -> FailureCause {
+    FailureCause { last_lines: Vec::new(), ..failure.clone() }
 }
 
 async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {

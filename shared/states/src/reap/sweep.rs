@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, stream};
-use goldsmith_store::{BuildRecord, BuildStatus, ImageRecord, Proof, Round};
+use goldsmith_store::{BuildRecord, BuildStatus, ImageRecord, Proof, Round, Tagged};
 use jiff::Timestamp;
 
 use super::noted;
 use super::strangers::Strangers;
 use crate::finish::{after, kept_of};
-use crate::tagged::{Looked, Tagged, of_stack};
+use crate::tagged::{Looked, of_stack};
 use crate::undo::{Kept, remove_found};
 use crate::{Context, Result, TAG_BUILD};
 
