@@ -81,8 +81,10 @@ lint: .venv/lint/complete
 		SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/sam/bin/sam validate --lint --template infra/template.yaml && \
 		.venv/sam/bin/python -B infra/tests/sam_build.py; \
 	else echo "SKIPPED (aws-sam-cli cannot be installed): sam validate, sam build"; fi
-	@if command -v npx >/dev/null; then sed 's/$${Partition}/aws/' statemachine/image-build.asl.json > .venv/definition.json && \
-		npx --yes asl-validator@4.0.0 --json-path .venv/definition.json; \
+	@if command -v npm >/dev/null; then mkdir -p .venv/definition && cp infra/tools/definition/*.json .venv/definition && \
+		npm ci --prefix .venv/definition --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && \
+		sed 's/$${Partition}/aws/' statemachine/image-build.asl.json > .venv/definition.json && \
+		.venv/definition/node_modules/.bin/asl-validator --json-path .venv/definition.json; \
 	else echo "SKIPPED (needs Node): asl-validator"; fi
 	@if command -v actionlint >/dev/null; then actionlint; \
 	elif $(MAKE) --silent .venv/workflows/complete >/dev/null 2>&1; then .venv/workflows/bin/actionlint; \
@@ -108,11 +110,19 @@ release:
 	@$(MAKE) --no-print-directory .venv/build/complete
 	@$(TOOLS)/python infra/release.py $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
-# The locks of all that comes from PyPI, for what their .in files name.
+# What comes from PyPI and npm, by the files that name it; beside each is its lock.
+PYTHON_SETS = infra/local/requirements $(patsubst %,infra/local/tests/%/requirements,aws_cli boto3 moto) \
+	$(patsubst %,infra/tools/%,audit build lint lock sam workflows)
+NODE_SETS = infra/local/tests/javascript infra/tools/definition tests/tests/permissions
+
+# Writes the locks. Those of npm name no registry, so that each takes its own.
 lock: .venv/lock/complete
-	@for set in infra/local/requirements infra/tools/build infra/tools/lint infra/tools/workflows infra/tools/sam infra/tools/lock; do \
+	@for set in $(PYTHON_SETS); do \
 	.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
 	$(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt || exit 1; done
+	@for set in $(NODE_SETS); do \
+	npm $(if $(UPGRADE),update,install) --prefix $$set --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts \
+	--no-audit --no-fund --loglevel=error || exit 1; done
 
 build:
 	@echo "Compiling; the first time this takes about five minutes."
