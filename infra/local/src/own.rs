@@ -69,14 +69,15 @@ pub fn own_folder(path: &Path) -> Result<(), FolderError> {
     }
 }
 
-/// Whether a folder is marked, or nothing is in it, or nothing is there.
+/// Whether a folder is marked, or nothing is in it, or nothing is there. Another process may mark it meanwhile: the mark is the
+/// first that comes into a folder, so that one which is no longer empty has it by now.
 pub(crate) fn is_ours(path: &Path) -> io::Result<bool> {
     let is_file = |name: &str| path.join(name).symlink_metadata().is_ok_and(|facts| facts.is_file());
     if is_file(MARK) || FORMER.iter().all(|name| is_file(name)) {
         return Ok(true);
     }
     match fs::read_dir(path) {
-        Ok(mut entries) => Ok(entries.next().is_none()),
+        Ok(mut entries) => Ok(entries.next().is_none() || is_file(MARK)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
         Err(error) => Err(error),
     }
@@ -100,6 +101,24 @@ mod tests {
         fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         own_folder(&folder).unwrap();
         assert_eq!(mode(&folder), 0o700);
+    }
+
+    #[test]
+    fn a_folder_belongs_to_all_who_take_it_at_the_same_time() {
+        let around = tempfile::tempdir().unwrap();
+        for round in 0..500 {
+            let folder = around.path().join(round.to_string());
+            let together = std::sync::Barrier::new(8);
+            std::thread::scope(|scope| {
+                let take = || {
+                    together.wait();
+                    own_folder(&folder)?;
+                    fs::write(folder.join("lock"), "").map_err(|source| FolderError::Unusable { path: folder.clone(), source })
+                };
+                let takers: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
+                takers.into_iter().for_each(|taker| taker.join().unwrap().unwrap());
+            });
+        }
     }
 
     #[test]
