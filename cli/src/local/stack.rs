@@ -56,7 +56,8 @@ pub(crate) struct Stack {
 struct Way {
     isolation: String,
     disk: String,
-    network: Network,
+    /// None of a version before it.
+    network: Option<Network>,
 }
 
 /// Digests (SHA-256) of what was deployed.
@@ -132,7 +133,7 @@ impl Stack {
     pub(crate) fn instances(&self) -> Result<String> {
         let way: Way =
             serde_json::from_str(&self.inventory()?).context("the EC2 endpoint does not say how its instances run")?;
-        let network = if way.network == Network::Own { " and networks of their own" } else { "" };
+        let network = if way.network == Some(Network::Own) { " and networks of their own" } else { "" };
         Ok(format!("{} with {} disks{network}", way.isolation, way.disk))
     }
 
