@@ -58,6 +58,9 @@ if [ "${GOLDSMITH_REQUIRE_E2E:-}" = 1 ]; then
   # Every isolation of its instances: what lacks its programs would be skipped.
   needs uidmap command -v newuidmap
   needs systemd-container systemd-nspawn --version
+  # Networks of their own of its instances.
+  needs passt pasta --version
+  needs iproute2 ip -Version
 fi
 [ -n "$missing" ] || exit 0
 
