@@ -166,7 +166,7 @@ impl Kept {
 
     fn keep(&mut self, outputs: &mut BTreeMap<String, Vec<String>>, key: String, mut value: String) {
         let used = self.0.entry(key.clone()).or_default();
-        if *used > 0 && *used >= LIMIT {
+        if *used >= LIMIT {
             return;
         }
         value.truncate(value.floor_char_boundary(LIMIT - *used));
