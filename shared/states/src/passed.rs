@@ -14,22 +14,21 @@ use crate::{Context, Error, Outcome, Result, State};
 pub(crate) async fn require_tests_passed(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
     if results.iter().all(Outcome::succeeded) {
         for test in &record.plan.tests {
-            require(context, record, State::ExecuteTest, Some(test), StateStatus::Succeeded).await?;
+            require(context, record, State::ExecuteTest, Some(test)).await?;
         }
     }
     Ok(())
 }
 
 /// Fails unless the tests were judged, these outcomes are of the plan's Regions, each once, and each Region was distributed
-/// to of which they say so. Where some Regions suffice, one that is said to have failed must have failed, too: it would be
-/// left out of the image. Where all must have it, nothing is published, and what is said of it is the build's cause: a Region
-/// whose function could not even run has nothing in the table.
+/// to of which they say so. What is said to have failed is believed: a function that could not run, or whose time was up, has
+/// written nothing of it.
 ///
 /// # Errors
 /// `Internal`; the table's.
 pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
     if !record.plan.tests.is_empty() {
-        require(context, record, State::JudgeTests, None, StateStatus::Succeeded).await?;
+        require(context, record, State::JudgeTests, None).await?;
     }
     let planned: BTreeSet<&str> = record.plan.regions.iter().map(|planned| planned.region.as_str()).collect();
     let told: BTreeSet<&str> = results.iter().map(|result| result.item.as_str()).collect();
@@ -37,31 +36,17 @@ pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord,
         let message = format!("this call does not tell of each Region of the plan of {} once", record.build);
         return Err(Error::internal(message));
     }
-    for result in results {
-        let status = match result.succeeded() {
-            true => StateStatus::Succeeded,
-            false if record.plan.some_regions_suffice => StateStatus::Failed,
-            false => continue,
-        };
-        require(context, record, State::DistributeRegion, Some(&result.item), status).await?;
+    for result in results.iter().filter(|result| result.succeeded()) {
+        require(context, record, State::DistributeRegion, Some(&result.item)).await?;
     }
     Ok(())
 }
 
-async fn require(
-    context: &Context,
-    record: &BuildRecord,
-    state: State,
-    item: Option<&String>,
-    status: StateStatus,
-) -> Result<()> {
+async fn require(context: &Context, record: &BuildRecord, state: State, item: Option<&String>) -> Result<()> {
     let scope = Scope { state: state.name().to_owned(), item: item.cloned() };
     match context.store.state(&record.build, &scope).await? {
-        Some(state) if state.status == status => Ok(()),
-        _ => {
-            let ended = if status == StateStatus::Failed { "failed" } else { "succeeded" };
-            Err(Error::internal(format!("{scope} of {} has not {ended}, though this call says so", record.build)))
-        }
+        Some(state) if state.status == StateStatus::Succeeded => Ok(()),
+        _ => Err(Error::internal(format!("{scope} of {} has not succeeded, though this call says so", record.build))),
     }
 }
 
@@ -116,11 +101,10 @@ mod tests_of_strangers {
         // One Region is copied to still.
         let twice = publish(&[(HOME, "succeeded"), (HOME, "succeeded")]);
         let left_out = publish(&[(HOME, "succeeded")]);
-        let given_up = publish(&[(HOME, "succeeded"), (AWAY, "failed")]);
         let all = reach(&Task::item(State::DistributeRegion, AWAY)).await;
         for (stack, calls) in [
             (all, vec![good(State::Publish), twice.clone(), left_out.clone()]),
-            (some_suffice().await, vec![good(State::Publish), twice, left_out, given_up]),
+            (some_suffice().await, vec![good(State::Publish), twice, left_out]),
         ] {
             let copy = Task::item(State::DistributeRegion, AWAY);
             for is_copying in [false, true] {
