@@ -53,7 +53,8 @@ impl Error {
         match self {
             Self::Cloud(error) => error.is_transient(),
             Self::Store(error) => error.is_transient() || error.is_conflict(),
-            Self::Failed { .. } | Self::Closed => false,
+            Self::Failed { name, .. } => *name == ErrorName::Throttled,
+            Self::Closed => false,
         }
     }
 

@@ -54,10 +54,7 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         }
         return Ok(without_record(&trigger));
     };
-    // Plan has refused to build under a name that was used before: that build has its own end.
-    if record.status == BuildStatus::Closed
-        && matches!(&trigger, Trigger::Failed(cause) if cause.error == ErrorName::Refused.as_str())
-    {
+    if is_of_another_execution(&record, &trigger) {
         return Ok(without_record(&trigger));
     }
     called::is_by_the_definition(context, &record, &trigger).await?;
@@ -70,6 +67,16 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         })),
         _ => Ok(answer(&image)),
     }
+}
+
+/// Whether Plan has refused to build under a name that was used before: that build has its own end. One that has ended by
+/// this very refusal is the execution's own, and may owe something still.
+fn is_of_another_execution(record: &BuildRecord, trigger: &Trigger) -> bool {
+    let Trigger::Failed(cause) = trigger else { return false };
+    let ended_by = record.ending.as_ref().and_then(|ending| ending.failure.as_ref());
+    record.status == BuildStatus::Closed
+        && cause.error == ErrorName::Refused.as_str()
+        && ended_by.is_none_or(|ended_by| *ended_by != **cause)
 }
 
 /// Runs one invocation from the execution's status event.

@@ -1,6 +1,8 @@
 //! What the table says of states that went before. The outcomes in a payload are whoever's who has called: what was not
 //! built, tested and distributed is published for nobody.
 
+use std::collections::BTreeSet;
+
 use goldsmith_store::{BuildRecord, Scope, StateStatus};
 
 use crate::{Context, Error, Outcome, Result, State};
@@ -9,41 +11,77 @@ use crate::{Context, Error, Outcome, Result, State};
 ///
 /// # Errors
 /// `Internal`; the table's.
-pub(crate) async fn tests(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
+pub(crate) async fn require_tests_passed(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
     if results.iter().all(Outcome::succeeded) {
         for test in &record.plan.tests {
-            passed(context, record, State::ExecuteTest, Some(test)).await?;
+            require(context, record, State::ExecuteTest, Some(test)).await?;
         }
     }
     Ok(())
 }
 
-/// Fails unless the tests were judged, and each Region was distributed to of which these outcomes say so.
+/// Fails unless the tests were judged, these outcomes are of the plan's Regions, each once, and each Region was distributed
+/// to of which they say so. What is said to have failed is believed: a function that could not run, or whose time was up, has
+/// written nothing of it.
 ///
 /// # Errors
 /// `Internal`; the table's.
-pub(crate) async fn distribution(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
+pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
     if !record.plan.tests.is_empty() {
-        passed(context, record, State::JudgeTests, None).await?;
+        require(context, record, State::JudgeTests, None).await?;
+    }
+    let planned: BTreeSet<&str> = record.plan.regions.iter().map(|planned| planned.region.as_str()).collect();
+    let told: BTreeSet<&str> = results.iter().map(|result| result.item.as_str()).collect();
+    if told != planned || results.len() != planned.len() {
+        let message = format!("this call does not tell of each Region of the plan of {} once", record.build);
+        return Err(Error::internal(message));
     }
     for result in results.iter().filter(|result| result.succeeded()) {
-        passed(context, record, State::DistributeRegion, Some(&result.item)).await?;
+        require(context, record, State::DistributeRegion, Some(&result.item)).await?;
     }
     Ok(())
 }
 
-async fn passed(context: &Context, record: &BuildRecord, state: State, item: Option<&String>) -> Result<()> {
+async fn require(context: &Context, record: &BuildRecord, state: State, item: Option<&String>) -> Result<()> {
     let scope = Scope { state: state.name().to_owned(), item: item.cloned() };
     match context.store.state(&record.build, &scope).await? {
         Some(state) if state.status == StateStatus::Succeeded => Ok(()),
-        _ => Err(Error::internal(format!("{scope} of {} has not succeeded, as this call says", record.build))),
+        _ => Err(Error::internal(format!("{scope} of {} has not succeeded, though this call says so", record.build))),
     }
 }
 
 #[cfg(test)]
 mod tests_of_strangers {
-    use crate::State;
-    use crate::testing::{Task, good, reach};
+    use goldsmith_cloud::fake::HOME;
+    use goldsmith_model::MustSucceed;
+    use goldsmith_model::definitions::Definitions;
+
+    use crate::testing::{AWAY, Stack, Task, good, reach, whole_build};
+    use crate::{Outcome, State};
+
+    /// Publish with what these Regions are said to have come to.
+    fn publish(results: &[(&str, &str)]) -> Task {
+        let outcome = |(item, outcome): &(&str, &str)| Outcome {
+            item: (*item).to_owned(),
+            outcome: (*outcome).to_owned(),
+            cause: None,
+        };
+        Task { results: Some(results.iter().map(outcome).collect()), ..Task::new(State::Publish) }
+    }
+
+    /// A build for which some Regions suffice, when the copy to the second one begins.
+    async fn some_suffice() -> Stack {
+        let stack = Stack::new().await;
+        let mut distribution = stack.store().distribution(&"two".parse().unwrap()).await.unwrap().unwrap();
+        distribution.must_succeed = MustSucceed::Some;
+        let definitions = Definitions { distributions: vec![distribution], ..Definitions::default() };
+        stack.store().apply(&definitions).await.unwrap();
+        let away = Task::item(State::DistributeRegion, AWAY);
+        for task in whole_build().iter().take_while(|task| task.scope() != away.scope()) {
+            stack.run(task).await.unwrap();
+        }
+        stack
+    }
 
     #[tokio::test]
     async fn whoever_says_that_tests_or_copies_went_well_publishes_nothing() {
@@ -60,15 +98,45 @@ mod tests_of_strangers {
             assert_eq!(stack.inventory(), before);
             assert!(!stack.record().await.published);
         }
-        let stack = reach(&Task::item(State::DistributeRegion, crate::testing::AWAY)).await;
-        stack.run(&good(State::Publish)).await.unwrap_err();
-        assert!(!stack.record().await.published);
-        // The build itself is none the worse for it.
-        for task in
-            [Task::item(State::DistributeRegion, crate::testing::AWAY), good(State::Publish), good(State::Finish)]
-        {
-            stack.run(&task).await.unwrap();
+        // One Region is copied to still.
+        let twice = publish(&[(HOME, "succeeded"), (HOME, "succeeded")]);
+        let left_out = publish(&[(HOME, "succeeded")]);
+        let all = reach(&Task::item(State::DistributeRegion, AWAY)).await;
+        for (stack, calls) in [
+            (all, vec![good(State::Publish), twice.clone(), left_out.clone()]),
+            (some_suffice().await, vec![good(State::Publish), twice, left_out]),
+        ] {
+            let copy = Task::item(State::DistributeRegion, AWAY);
+            for is_copying in [false, true] {
+                if is_copying {
+                    stack.cloud.pace(|pace| pace.until_image = 1_000);
+                    stack.start(&copy).await;
+                }
+                for call in &calls {
+                    let error = stack.run(call).await.unwrap_err();
+                    assert_eq!(error.error, "Goldsmith.Internal", "{error:?}");
+                }
+                assert!(!stack.record().await.published);
+            }
+            // The build itself is none the worse for it.
+            stack.cloud.settle();
+            for task in [copy, good(State::Publish), good(State::Finish)] {
+                stack.run(&task).await.unwrap();
+            }
+            let amis = stack.image().await.amis;
+            assert!(stack.record().await.published && amis.contains_key(AWAY), "{amis:?}");
         }
-        assert!(stack.record().await.published);
+    }
+
+    #[tokio::test]
+    async fn where_some_regions_suffice_one_that_has_failed_is_left_out() {
+        let stack = some_suffice().await;
+        stack.cloud.next_image_fails(AWAY, "KMS key is disabled");
+        stack.run(&Task::item(State::DistributeRegion, AWAY)).await.unwrap_err();
+        for _ in 0..2 {
+            stack.run(&publish(&[(HOME, "succeeded"), (AWAY, "failed")])).await.unwrap();
+        }
+        stack.run(&good(State::Finish)).await.unwrap();
+        assert_eq!(stack.image().await.amis.into_keys().collect::<Vec<_>>(), [HOME]);
     }
 }

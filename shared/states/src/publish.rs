@@ -3,7 +3,7 @@
 //! Input: the outcomes of Distribute's Map. Output: none. Error: `CopyFailed` with the first failed Region's cause.
 //! Once the record is written the image stays, whatever ends the execution.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use goldsmith_cloud::Parameter;
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(300);
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     let record = context.store.build(&start.build).await?;
     let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
-    passed::distribution(context, &record, start.results.as_deref().unwrap_or_default()).await?;
+    passed::require_distributed(context, &record, start.results.as_deref().unwrap_or_default()).await?;
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     let outcome = publish(context, &record, start).await;
     let now = context.clock.now();
@@ -99,8 +99,8 @@ async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> R
 }
 
 /// The Regions that have the image, if they are enough.
-async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<Vec<String>> {
-    let good: Vec<String> =
+async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<BTreeSet<String>> {
+    let good: BTreeSet<String> =
         results.iter().filter(|result| result.succeeded()).map(|result| result.item.clone()).collect();
     let enough =
         if record.plan.some_regions_suffice { !good.is_empty() } else { good.len() == record.plan.regions.len() };
@@ -117,7 +117,11 @@ async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcom
 }
 
 /// AMI id per good Region, from the journal.
-pub(crate) async fn amis(context: &Context, record: &BuildRecord, good: &[String]) -> Result<BTreeMap<String, String>> {
+pub(crate) async fn amis(
+    context: &Context,
+    record: &BuildRecord,
+    good: &BTreeSet<String>,
+) -> Result<BTreeMap<String, String>> {
     let effects = context.store.all_effects(&record.build).await?;
     let images = effects.into_iter().filter(|effect| effect.kind == EffectKind::Image);
     Ok(images

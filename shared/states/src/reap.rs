@@ -116,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     use crate::testing::{AWAY, BUILD, Stack, Task, good, kept_for_a_while, reach, whole_build};
-    use crate::{State, reap};
+    use crate::{Clock as _, State, reap};
 
     async fn reap(stack: &Stack) {
         stack.clock.advance(SignedDuration::from_mins(5));
@@ -239,6 +239,23 @@ mod tests {
         assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
         assert!(!is_looked_after().await);
         assert_eq!(reap::metric(&stack.context(), &json!({"sweep": true})).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_left_for_years_is_removed_once_it_can_be() {
+        let stack = kept_for_a_while().await;
+        stack.cloud.fail_always("DeregisterImage", HOME, Fault::Refuse(Kind::Denied));
+        for _ in 0..120 {
+            stack.clock.advance(SignedDuration::from_hours(7 * 24));
+            stack.table.expire(stack.clock.now());
+            reap(&stack).await;
+        }
+        assert!(!stack.store().all_effects(BUILD).await.unwrap().is_empty(), "the journal has expired");
+        assert!(!stack.record().await.after.left.is_empty());
+        stack.cloud.heal();
+        stack.clock.advance(SignedDuration::from_hours(7 * 24));
+        reap(&stack).await;
+        assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     if start.state == State::JudgeTests {
         let record = context.store.build(&start.build).await?;
         let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
-        passed::tests(context, &record, start.results.as_deref().unwrap_or_default()).await?;
+        passed::require_tests_passed(context, &record, start.results.as_deref().unwrap_or_default()).await?;
     }
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     match start.state {

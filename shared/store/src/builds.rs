@@ -184,6 +184,7 @@ impl Store {
         let mut set = owed(record, after)?;
         let remove = match at {
             Some(time) => {
+                self.keep_journal(&record.build, time).await?;
                 set.insert("nextLook".to_owned(), json!(stamp(time)));
                 vec![]
             }

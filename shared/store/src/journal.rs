@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::builds::verify_open;
-use crate::store::{encode, remembered_from};
+use crate::store::{EXPIRES, encode, remembered_from, renewed};
 use crate::{BuildRecord, Check, Effect, Item, Key, Result, Scope, Store, StoreError, Write, keys};
 
 /// What writing an intent came to.
@@ -62,6 +62,22 @@ impl Store {
             Err(other) => Err(other),
         }
     }
+
+    /// Lets the journal of a build stay that is looked at again at this time: without it, nobody would know what to remove.
+    /// Safe to repeat.
+    pub(crate) async fn keep_journal(&self, build: &str, at: Timestamp) -> Result<()> {
+        for item in self.table().query(&format!("BUILD#{build}"), "EFFECT#").await? {
+            let Some(expires) = renewed(&item, at) else { continue };
+            let set = Item::from_iter([(EXPIRES.to_owned(), expires.into())]);
+            let key = Write::Put { item, checks: vec![] }.key();
+            match self.write(vec![Write::Update { key, set, remove: vec![], checks: vec![Check::Present] }]).await {
+                // It is gone, and comes back by nobody.
+                Ok(()) | Err(StoreError::Conflict { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An entry's item, which expires long after its build.
@@ -71,4 +87,40 @@ fn entry(record: &BuildRecord, key: Key, effect: &Effect) -> Result<Item> {
         Ok(began) => remembered_from(item, began),
         Err(_) => item,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::{SignedDuration, Timestamp};
+
+    use crate::{Aftermath, Effect, EffectKind, MemoryTable, Scope, Store, Table as _, Write, samples, store};
+
+    #[tokio::test]
+    async fn a_journal_stays_for_as_long_as_its_build_is_looked_at_again() {
+        let table = MemoryTable::new();
+        let store = Store::new(Arc::new(table.clone()));
+        let build = samples::build();
+        let scope = Scope { state: "Launch".to_owned(), item: None };
+        let effect = Effect::intended(&scope, 0, EffectKind::Instance, "eu-west-1", "token");
+        store.complete(&build, &effect).await.unwrap();
+        let began: Timestamp = build.created_at.parse().unwrap();
+        let after = |days: i64| began + SignedDuration::from_hours(24 * days);
+        let looked_at = [("open", crate::OPEN_BUILDS), ("nextLook", build.created_at.as_str())];
+        let mut item = store::encode(crate::keys::build(&build.build), &build).unwrap();
+        item.extend(looked_at.map(|(name, value)| (name.to_owned(), value.into())));
+        table.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
+        for weeks in 0..150 {
+            table.expire(after(7 * weeks));
+            assert_eq!(store.all_effects(&build.build).await.unwrap(), [effect.clone()], "after {weeks} weeks");
+            for _ in 0..2 {
+                store.look_again(&build, &Aftermath::default(), Some(after(7 * (weeks + 1)))).await.unwrap();
+            }
+        }
+        store.look_again(&build, &Aftermath::default(), None).await.unwrap();
+        table.expire(after(7 * 150 + 401));
+        assert_eq!(store.all_effects(&build.build).await.unwrap(), []);
+        assert_eq!(table.dump().len(), 1, "the build itself stays");
+    }
 }

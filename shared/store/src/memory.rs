@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::store::EXPIRES;
 use crate::validation::{refuse_invalid, refused};
 use crate::{Check, Item, Key, Result, StoreError, Table, Write};
 
@@ -54,6 +56,12 @@ impl MemoryTable {
     #[must_use]
     pub fn reads(&self) -> Reads {
         Reads { calls: self.calls.load(Ordering::Relaxed), items: self.read.load(Ordering::Relaxed) }
+    }
+
+    /// Drops what has expired, as DynamoDB does some time after.
+    pub fn expire(&self, now: Timestamp) {
+        let expires = |item: &Item| item.get(EXPIRES).and_then(Value::as_i64);
+        self.lock().retain(|_, item| expires(item).is_none_or(|at| at > now.as_second()));
     }
 
     fn note_read(&self, items: usize) {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{Item, Key, Result, StoreError, Table, Write};
 
 /// The attribute by which DynamoDB removes an item, in seconds since 1970 (`infra/template.yaml`).
-const EXPIRES: &str = "expiresAt";
+pub(crate) const EXPIRES: &str = "expiresAt";
 
 /// Goldsmith's state in its table. Cheap to clone.
 #[derive(Clone)]
@@ -75,6 +75,13 @@ const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 400);
 pub(crate) fn remembered_from(mut item: Item, time: Timestamp) -> Item {
     item.insert(EXPIRES.to_owned(), (time + REMEMBERED).as_second().into());
     item
+}
+
+/// When an item has to expire instead, that is needed at this time; none where it stays long enough. It is moved seldom, and
+/// then by much: each move is a write.
+pub(crate) fn renewed(item: &Item, needed: Timestamp) -> Option<i64> {
+    let expires = item.get(EXPIRES).and_then(Value::as_i64)?;
+    (expires < (needed + REMEMBERED / 2).as_second()).then(|| (needed + REMEMBERED).as_second())
 }
 
 /// A record's fields, without a key.

@@ -135,6 +135,7 @@ fn what_is_broken_is_found() {
         ("/States/Build/Next", Value::Null, "Build: needs 1 of Next and End, not 0"),
         ("/States/Build/End", json!(true), "Build: needs 1 of Next and End, not 2"),
         ("/States/Build/Asign", json!({}), "Build: the state may not have Asign"),
+        ("/States/Build/HeartbeatSeconds", json!(60), "Build: the state may not have HeartbeatSeconds"),
         ("/States/Build/Assign", json!({"a": 1}), "Build: the state may not have Assign"),
         ("/States/Build/ResultPath", json!("$"), "Build: the state may not have ResultPath"),
         ("/States/Build/Retry/0/MaxAttemps", json!(1), "Build: Retry may not have MaxAttemps"),
@@ -221,6 +222,18 @@ fn what_comes_last_is_tried_again_for_an_hour() {
         }
         let is_last = ["EndTest", "JudgeTests", "Publish", "Finish", "FinishFailed"].contains(&name.as_str());
         assert_eq!(all > 3_600, is_last, "{name} is tried again for {all} s");
+    }
+}
+
+/// `finish` asks by SendTaskHeartbeat whether a state still waits. That changes nothing only where no state has a heartbeat to
+/// miss.
+#[test]
+fn no_state_has_a_heartbeat() {
+    let definition = definition();
+    for (name, state) in levels(&definition).into_iter().flat_map(|level| level.states) {
+        for field in ["HeartbeatSeconds", "HeartbeatSecondsPath"] {
+            assert!(state.get(field).is_none(), "{name} has {field}");
+        }
     }
 }
 

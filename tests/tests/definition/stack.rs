@@ -145,6 +145,20 @@ fn a_build_role_may_do_what_every_instance_may_and_read_what_no_other_can() {
 }
 
 #[test]
+fn no_name_of_a_build_role_is_longer_than_iam_takes() {
+    const LONGEST_REGION: &str = "ap-southeast-1";
+    let build = include_str!("../../../infra/build-role.yaml");
+    assert!(build.contains("InstanceProfileName: !Sub \"${StackName}-${Name}-${AWS::Region}\""));
+    let bound = |pattern: &str| -> usize {
+        let (_, rest) = build.split_once(pattern).unwrap_or_else(|| panic!("{pattern} is not there"));
+        rest.split('}').next().unwrap().parse().unwrap()
+    };
+    let stack = 1 + bound("\"^[A-Za-z][A-Za-z0-9-]{0,");
+    let name = bound("\"^[A-Za-z0-9-]{1,");
+    assert!(stack + name + LONGEST_REGION.len() + 2 <= 128, "{stack} and {name}");
+}
+
+#[test]
 fn no_event_that_cannot_concern_the_stack_invokes_a_function() {
     let all = TEMPLATE.matches("Type: EventBridgeRule").count();
     let patterns = [

@@ -6,6 +6,7 @@ use std::time::Duration;
 use goldsmith_store::{BuildRecord, BuildStatus, Scope};
 
 use super::ending::Trigger;
+use crate::errors::ErrorName;
 use crate::{Context, Error, Result};
 
 /// How often is asked whether a state still waits: Step Functions may take a moment to know that it does not.
@@ -17,28 +18,30 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// execution waits any more.
 ///
 /// # Errors
-/// `Internal`; the table's. Where the definition has called all the same, its execution fails by this error, and its
-/// status event ends the build. Where Step Functions does not say who waits, the call is believed: nothing that AWS refuses
-/// may keep a build open.
+/// `Internal` where it has not published; `Throttled` where something waits still, since Step Functions may only not know yet
+/// that nothing does: the definition, if it has called, tries again, and its cause is not lost. The table's and those of Step
+/// Functions that pass. Where it refuses for good to say who waits, the call is believed: nothing that AWS refuses may keep a
+/// build open.
 pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Result<()> {
     if record.status != BuildStatus::Open || record.published {
         return Ok(());
     }
     if *trigger == Trigger::Succeeded {
-        return Err(refused(record, "it has not published"));
+        return Err(Error::internal(refusal(record, "it has not published")));
     }
     for look in 1..=LOOKS {
         let Some(waiting) = waiting(context, &record.build).await? else { return Ok(()) };
         if look == LOOKS {
-            return Err(refused(record, &format!("{waiting} waits for an answer")));
+            let message = refusal(record, &format!("{waiting} waits for an answer"));
+            return Err(Error::failed(ErrorName::Throttled, message));
         }
         context.clock.sleep(PAUSE).await;
     }
     Ok(())
 }
 
-fn refused(record: &BuildRecord, why: &str) -> Error {
-    Error::internal(format!("the execution of {} has not called this function: {why}", record.build))
+fn refusal(record: &BuildRecord, why: &str) -> String {
+    format!("the execution of {} has not called this function: {why}", record.build)
 }
 
 /// A state whose token can still be answered.
@@ -49,6 +52,7 @@ async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
         match context.cloud.executions.is_waiting(&wait.token).await {
             Ok(true) => return Ok(Some(scope)),
             Ok(false) => {}
+            Err(error) if error.is_transient() => return Err(error.into()),
             Err(error) => tracing::warn!(%error, build, state = %scope, "whether it waits cannot be told"),
         }
     }
@@ -62,7 +66,7 @@ mod tests {
     use goldsmith_store::{BuildStatus, ImageStatus};
     use jiff::SignedDuration;
 
-    use crate::testing::{Stack, Task, reach};
+    use crate::testing::{BUILD, Stack, Task, reach};
     use crate::{ErrorInfo, State};
 
     fn failed(error: &str) -> Task {
@@ -84,11 +88,13 @@ mod tests {
         let (stack, token) = waiting().await;
         let before = stack.inventory();
         for _ in 0..2 {
-            for call in [Task::new(State::Finish), failed("States.Timeout"), failed("Goldsmith.CommandFailed")] {
+            for call in [failed("States.Timeout"), failed("Goldsmith.CommandFailed")] {
                 let error = stack.run(&call).await.unwrap_err();
-                assert_eq!(error.error, "Goldsmith.Internal", "{error:?}");
-                assert!(error.cause.contains("has not called this function"), "{error:?}");
+                assert_eq!(error.error, "Goldsmith.Throttled", "{error:?}");
             }
+            let error = stack.run(&Task::new(State::Finish)).await.unwrap_err();
+            assert_eq!(error.error, "Goldsmith.Internal", "{error:?}");
+            assert!(error.cause.contains("has not called this function"), "{error:?}");
         }
         assert_eq!(stack.record().await.status, BuildStatus::Open);
         assert_eq!(stack.inventory(), before);
@@ -105,9 +111,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_state_that_was_given_up_is_finished_whatever_step_functions_says() {
-        let silent = [Kind::Denied, Kind::Throttled, Kind::Unanswered].map(Some);
-        for kind in silent.into_iter().chain([None]) {
+    async fn a_token_that_step_functions_takes_for_a_while_costs_no_build_its_cause() {
+        let (stack, token) = waiting().await;
+        let start = |stack: &Stack| crate::Start {
+            build: BUILD.to_owned(),
+            state: State::FinishFailed,
+            item: None,
+            token: None,
+            execution: stack.context().config.execution_arn(BUILD),
+            input: None,
+            results: None,
+            error: failed("Goldsmith.ImageFailed").error,
+        };
+        for _ in 0..2 {
+            let error = crate::finish::handle(&stack.context(), &start(&stack)).await.unwrap_err();
+            assert!(error.is_transient(), "{error}");
+            assert_eq!(error.name().as_str(), "Goldsmith.Throttled", "the definition tries it again");
+            assert!(error.to_string().contains("Snapshot waits for an answer"), "{error}");
+        }
+        stack.cloud.close_token(&token);
+        stack.run(&failed("Goldsmith.ImageFailed")).await.unwrap();
+        let failure = stack.image().await.failure.unwrap();
+        assert_eq!((failure.error.as_str(), failure.message.as_str()), ("Goldsmith.ImageFailed", "somebody says so"));
+    }
+
+    #[tokio::test]
+    async fn a_throttled_look_is_not_believed() {
+        for kind in [Kind::Throttled, Kind::Unanswered] {
+            let (stack, token) = waiting().await;
+            stack.cloud.fail_always("SendTaskHeartbeat", HOME, Fault::Refuse(kind));
+            for _ in 0..2 {
+                let error = stack.run(&failed("States.Timeout")).await.unwrap_err();
+                assert_eq!(error.error, "Goldsmith.Throttled", "{error:?}");
+                assert_eq!(stack.record().await.status, BuildStatus::Open, "{kind:?}");
+            }
+            stack.cloud.heal();
+            stack.cloud.close_token(&token);
+            stack.run(&failed("States.Timeout")).await.unwrap();
+            assert_eq!(stack.record().await.status, BuildStatus::Closed, "{kind:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_state_that_was_given_up_is_finished_also_where_step_functions_refuses_to_say_so() {
+        for kind in [Some(Kind::Denied), None] {
             let (stack, token) = waiting().await;
             stack.cloud.close_token(&token);
             if let Some(kind) = kind {

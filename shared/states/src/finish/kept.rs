@@ -59,12 +59,12 @@ pub(super) async fn kept(
 /// The home AMI and the copies whose Region succeeded.
 pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result<BTreeMap<String, String>> {
     let states = context.store.states(&record.build).await?;
-    let mut good: Vec<String> = states
+    let mut good: BTreeSet<String> = states
         .into_iter()
         .filter(|state| state.state == State::DistributeRegion.name() && state.status == StateStatus::Succeeded)
         .filter_map(|state| state.item)
         .collect();
-    good.push(record.plan.home_region.clone());
+    good.insert(record.plan.home_region.clone());
     crate::publish::amis(context, record, &good).await
 }
 

@@ -2,7 +2,9 @@
 
 use goldsmith_cloud::fake::{Fault, HOME, Outcome as CommandOutcome};
 use goldsmith_cloud::{ExecutionStatus, Kind};
-use goldsmith_store::{BuildStatus, ImageStatus, StateStatus};
+use goldsmith_model::definitions::Definitions;
+use goldsmith_store::{BuildStatus, ImageStatus, Item, Key, StateStatus, Table as _, Write};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::testing::{AWAY, BUILD, Stack, Task, check_state, reach, whole_build};
@@ -178,4 +180,52 @@ async fn a_status_event_waits_for_the_answer_of_step_functions() {
     assert!(error.is_transient(), "Lambda tries it again: {error}");
     tell(&stack, "ABORTED").await;
     assert_eq!(stack.record().await.status, BuildStatus::Closed);
+}
+
+/// A build whose instance is kept where it fails, and what Build refuses: a component is gone.
+async fn refused_by_build() -> (Stack, Task) {
+    let stack = Stack::new().await;
+    let mut infrastructure = stack.store().infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();
+    infrastructure.keep_on_failure = SignedDuration::from_hours(4);
+    let definitions = Definitions { infrastructures: vec![infrastructure], ..Definitions::default() };
+    stack.store().apply(&definitions).await.unwrap();
+    for state in [State::Plan, State::Launch] {
+        stack.run(&Task::new(state)).await.unwrap();
+    }
+    let text = |item: &Item, name: &str| item[name].as_str().unwrap().to_owned();
+    for item in stack.table.dump().into_iter().filter(|item| text(item, "pk") == "COMPONENT#nginx") {
+        let key = Key::new(text(&item, "pk"), text(&item, "sk"));
+        stack.table.write(vec![Write::Delete { key, checks: vec![] }]).await.unwrap();
+    }
+    let error = stack.run(&Task::new(State::Build)).await.unwrap_err();
+    assert_eq!(error.error, "Goldsmith.Refused", "{error:?}");
+    (stack, Task { error: Some(error), ..Task::new(State::FinishFailed) })
+}
+
+#[tokio::test]
+async fn what_build_refuses_is_told_and_kept_however_often_finish_dies() {
+    let (whole, task) = refused_by_build().await;
+    let before = whole.cloud.effects().len();
+    let ended = whole.run(&task).await;
+    assert_eq!(ended.as_ref().unwrap()["error"], "Goldsmith.Refused");
+    let kept = whole.inventory();
+    let effects = whole.cloud.effects().split_off(before);
+    for call in ["PutEvents", "CreateTags"] {
+        assert!(effects.iter().any(|effect| effect.name == call), "{call} is no effect: {effects:?}");
+    }
+    for n in 1..=effects.len() {
+        for fault in [Fault::KillBefore, Fault::KillAfter] {
+            let (stack, task) = refused_by_build().await;
+            stack.cloud.fail_at(n, fault);
+            for _ in 0..2 {
+                assert_eq!(stack.run(&task).await, ended, "{fault:?} at effect {n}");
+            }
+            assert!(!stack.cloud.events().is_empty(), "nobody was told with {fault:?} at effect {n}");
+            assert!(stack.record().await.after.is_over(), "{fault:?} at effect {n}");
+            let instances = stack.inventory().region(HOME).instances;
+            assert_eq!(instances.len(), 1, "{fault:?} at effect {n}");
+            assert!(instances.values().all(|tags| tags.contains_key(TAG_EXPIRES)), "{fault:?} at effect {n}");
+            assert_eq!(instances.len(), kept.region(HOME).instances.len());
+        }
+    }
 }

@@ -21,7 +21,7 @@ const REGIONS_AT_ONCE: usize = 8;
 /// Builds whose records are read together.
 const BUILDS_AT_ONCE: usize = 16;
 
-/// What there is of one build, or of none, each with its Region.
+/// What there is of one build, each with its Region.
 type Found = Vec<(String, Tagged)>;
 
 /// The records of a build, as far as they say what stays.
@@ -37,26 +37,26 @@ pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
     let cursor = context.store.cursor(Round::Sweep).await?;
     let builds = in_turn(look(context, &mut strangers).await?, cursor.as_ref());
     let (all, mut judged, mut swept) = (builds.len(), 0, 0);
-    let mut read = stream::iter(builds)
-        .map(|(build, found)| async move { (read(context, build.as_deref()).await, build, found) })
+    let mut records = stream::iter(builds)
+        .map(|(build, found)| async move { (read(context, &build).await, build, found) })
         .buffered(BUILDS_AT_ONCE);
-    let mut last = None;
-    while let Some((records, build, found)) = read.next().await {
-        let name = build.as_deref().unwrap_or("of no build");
-        let outcome = match records {
+    // Without a build there is nothing to go on from but where the sweep before stopped.
+    let mut last = cursor.clone();
+    while let Some((read, build, found)) = records.next().await {
+        let outcome = match read {
             Ok(records) => sweep_build(context, records, found, &mut strangers).await,
             Err(error) => Err(error),
         };
-        swept += u32::from(noted(outcome, name) == Some(true));
+        swept += u32::from(noted(outcome, &build) == Some(true));
         judged += 1;
-        last = build;
+        last = Some(build);
         if context.clock.now() >= until {
             break;
         }
     }
-    drop(read);
-    let after = last.as_deref().filter(|_| judged < all);
-    if after.is_some() {
+    drop(records);
+    let after = last.as_deref().filter(|_| judged == 0 || judged < all);
+    if judged < all {
         tracing::warn!(judged, all, "the sweep goes on the next time");
     }
     context.store.move_cursor(Round::Sweep, cursor.as_deref(), after).await?;
@@ -64,31 +64,32 @@ pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
     Ok(swept)
 }
 
-/// All that carries the stack's tags, by build.
-async fn look(context: &Context, strangers: &mut Strangers) -> Result<BTreeMap<Option<String>, Found>> {
-    let mut builds: BTreeMap<Option<String>, Found> = BTreeMap::new();
+/// All that carries the stack's tags, by build. What carries no build's tag is a stranger, whatever there is time for.
+async fn look(context: &Context, strangers: &mut Strangers) -> Result<BTreeMap<String, Found>> {
+    let mut builds: BTreeMap<String, Found> = BTreeMap::new();
     let mut looks = stream::iter(context.store.regions().await?)
         .map(|region| async move { (of_stack(context, &region).await, region) })
         .buffered(REGIONS_AT_ONCE);
     while let Some((Looked { kinds, found }, region)) = looks.next().await {
         strangers.see(&region, kinds, &found);
         for one in found {
-            builds.entry(one.tags().get(TAG_BUILD).cloned()).or_default().push((region.clone(), one));
+            match one.tags().get(TAG_BUILD).cloned() {
+                Some(build) => builds.entry(build).or_default().push((region.clone(), one)),
+                None => strangers.add(vec![(region.clone(), one)]),
+            }
         }
     }
     Ok(builds)
 }
 
-/// The builds that the sweep before had no time for first. What is of no build costs nothing.
-fn in_turn(mut builds: BTreeMap<Option<String>, Found>, after: Option<&String>) -> Vec<(Option<String>, Found)> {
-    let of_none = builds.remove_entry(&None);
-    let is_early = |build: &Option<String>| after.is_some() && build.as_ref() <= after;
+/// The builds that the sweep before had no time for first.
+fn in_turn(builds: BTreeMap<String, Found>, after: Option<&String>) -> Vec<(String, Found)> {
+    let is_early = |build: &String| after.is_some_and(|after| build <= after);
     let (early, late): (Vec<_>, Vec<_>) = builds.into_iter().partition(|(build, _)| is_early(build));
-    of_none.into_iter().chain(late).chain(early).collect()
+    late.into_iter().chain(early).collect()
 }
 
-async fn read(context: &Context, build: Option<&str>) -> Result<Option<Records>> {
-    let Some(build) = build else { return Ok(None) };
+async fn read(context: &Context, build: &str) -> Result<Option<Records>> {
     let Some(build) = context.store.build(build).await? else { return Ok(None) };
     let image = context.store.image(&build.image).await?;
     Ok(Some(Records { build, image }))
@@ -118,7 +119,7 @@ async fn sweep_build(
         return Ok(false);
     }
     // What is removed is removed by records of now: these were read before others were swept.
-    let Some(Records { build, image }) = read(context, Some(&build.build)).await? else { return Ok(false) };
+    let Some(Records { build, image }) = read(context, &build.build).await? else { return Ok(false) };
     let effects = context.store.all_effects(&build.build).await?;
     let kept = kept_of(context, &build, image.as_ref()).await?;
     let proof = Proof::of(&build, &effects, image.as_ref());

@@ -1,18 +1,19 @@
 //! Tests of the sweep of many builds: what it costs, and that none waits for ever behind others.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use goldsmith_cloud::Tags;
-use goldsmith_cloud::fake::{ACCOUNT, HOME};
-use goldsmith_store::{BuildRecord, ImageRecord};
+use goldsmith_cloud::fake::{ACCOUNT, Fault, HOME};
+use goldsmith_cloud::{Kind, Tags};
+use goldsmith_store::{BuildRecord, ImageRecord, Round};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::testing::{BUILD, Stack, whole_build};
+use crate::testing::{AWAY, BUILD, Stack, whole_build};
 use crate::{Clock, TAG_BUILD, reap};
 
 /// A stack with one published build, and its records.
@@ -105,7 +106,7 @@ async fn a_sweep_without_time_goes_on_where_it_stopped_until_each_build_had_its_
     assert!(sweeps > 1, "all were swept at once: the clock does not tell");
     assert_eq!(stack.store().leftovers().await.unwrap()[0].id, volume);
     // Once it is at its end, it begins anew, and also what it had begun with comes again.
-    let cursor = || async { stack.store().cursor(goldsmith_store::Round::Sweep).await.unwrap() };
+    let cursor = || async { stack.store().cursor(Round::Sweep).await.unwrap() };
     let mut seen = Vec::new();
     for _ in 0..10 {
         sweep(&stack, clock.clone()).await;
@@ -113,4 +114,38 @@ async fn a_sweep_without_time_goes_on_where_it_stopped_until_each_build_had_its_
     }
     assert!(seen.iter().flatten().any(|build| build.as_str() < BUILD), "{seen:?}");
     assert!(seen.windows(2).any(|pair| pair[1] < pair[0]), "it never comes round: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_sweep_that_has_used_up_its_time_by_looking_takes_what_is_of_no_build_and_the_next_build() {
+    let (stack, build, image) = published().await;
+    let mut tags = Tags::new();
+    for number in 10..14 {
+        tags = copy(&stack, number, &build, &image).await;
+    }
+    let of_last = stack.cloud.add_volume(HOME, &tags);
+    tags.remove(TAG_BUILD);
+    let of_none = stack.cloud.add_volume(HOME, &tags);
+    let cursor = || async { stack.store().cursor(Round::Sweep).await.unwrap() };
+    let known = || async {
+        let all = stack.store().leftovers().await.unwrap();
+        all.into_iter().map(|one| one.id).collect::<BTreeSet<String>>()
+    };
+    let late = async || super::sweep(&stack.context(), Timestamp::MIN).await.unwrap();
+    for number in 10..14 {
+        late().await;
+        assert_eq!(cursor().await, Some(format!("build-{number:05}")));
+        assert!(known().await.contains(&of_none));
+    }
+    assert_eq!(known().await, BTreeSet::from([of_last, of_none]));
+    late().await;
+    assert_eq!(cursor().await.as_deref(), Some(BUILD));
+    // A sweep that sees no build, since nothing can be listed, forgets nothing.
+    for call in ["DescribeInstances", "DescribeVolumes", "DescribeImages", "DescribeSnapshots"] {
+        for region in [HOME, AWAY] {
+            stack.cloud.fail_always(call, region, Fault::Refuse(Kind::Throttled));
+        }
+    }
+    late().await;
+    assert_eq!(cursor().await.as_deref(), Some(BUILD));
 }
