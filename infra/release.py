@@ -26,7 +26,7 @@ import sbom
 
 PROGRAMS = ("goldsmith", "bootstrap")
 # What comes into an archive as it is.
-FILES = ("LICENSE", "README.md", "CHANGELOG.md", "docs", "examples", "components", "statemachine", "infra/policies")
+FILES = ("LICENSE", "README.md", "CHANGELOG.md", "docs", "examples", "components", "statemachine", "infra/policies", "infra/build-role.yaml")
 TEMPLATE, LAMBDA_ARCHITECTURE = "infra/template.yaml", "    Architectures: [x86_64]\n"
 CODE = "infra/functions.zip"  # what the template names
 LOCK = "infra/local/requirements.txt"

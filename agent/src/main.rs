@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use goldsmith_executor::{EXIT_FAILED, EXIT_USAGE, RunResult, WorkOrder, execute};
+use goldsmith_executor::{EXIT_FAILED, EXIT_REBOOT, EXIT_USAGE, OrderFile, RunResult, execute};
 use paced::Paced;
 
 fn main() -> ExitCode {
@@ -22,10 +22,14 @@ fn main() -> ExitCode {
     };
     // A reader that is gone must not stop a step in its middle, so a failure to write is not an error.
     let mut report = |result: &RunResult| drop(writeln!(io::stderr(), "{}", result.to_line()));
-    let status = match WorkOrder::read(Path::new(path)) {
-        Ok(order) => {
+    let status = match OrderFile::take(Path::new(path)) {
+        Ok((order, file)) => {
             let mut stdout = Paced::new(io::stdout());
-            execute(&order, &mut stdout, &mut report)
+            let status = execute(&order, &mut stdout, &mut report);
+            if status == EXIT_REBOOT {
+                file.put_back();
+            }
+            status
         }
         Err(error) => {
             report(&error.result());

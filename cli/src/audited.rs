@@ -3,7 +3,7 @@
 use goldsmith_executor::Audit;
 use goldsmith_store::{AuditRecord, StateRecord};
 
-use crate::render::columns;
+use crate::render::{columns, word};
 
 /// The audit of a build, which its first test instance had.
 pub(crate) fn of(states: &[StateRecord]) -> Option<&AuditRecord> {
@@ -19,7 +19,7 @@ pub(crate) fn headline(audit: &AuditRecord) -> String {
 pub(crate) fn lines(audit: &AuditRecord) -> Vec<String> {
     let row = |finding: &goldsmith_store::AuditFinding| {
         let package = finding.package.clone().unwrap_or_else(|| "-".to_owned());
-        vec![finding.kind.clone(), finding.path.clone(), package, finding.what.clone()]
+        vec![word(&finding.kind), finding.path.clone(), package, finding.what.clone()]
     };
     let heads = ["KIND", "PATH", "PACKAGE", "WHAT"].map(str::to_owned).to_vec();
     let table = columns(&std::iter::once(heads).chain(audit.findings.iter().map(row)).collect::<Vec<_>>());
@@ -41,7 +41,7 @@ pub(crate) fn lines(audit: &AuditRecord) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_store::{AuditFinding, AuditRecord};
+    use goldsmith_store::{AuditFinding, AuditKind, AuditRecord};
 
     use super::{headline, lines};
 
@@ -49,13 +49,16 @@ mod tests {
     fn findings_are_a_table_with_what_helps() {
         let finding = |path: &str, package: Option<&str>, remedy: &str| AuditFinding {
             path: path.to_owned(),
-            kind: "private-key".to_owned(),
+            kind: AuditKind::PrivateKey,
             what: "private key (PEM)".to_owned(),
             package: package.map(str::to_owned),
             remedy: remedy.to_owned(),
         };
         let audit = AuditRecord {
-            findings: vec![finding("/a", Some("nsd"), "remove it"), finding("/srv/key", None, "")],
+            findings: vec![
+                finding("/a", Some("nsd"), "remove it"),
+                AuditFinding { kind: AuditKind::Other("newer".to_owned()), ..finding("/srv/key", None, "") },
+            ],
             left_out: 3,
             notes: vec!["other file systems were not looked at: /data".to_owned()],
             files: 7,
@@ -66,7 +69,7 @@ mod tests {
 KIND         PATH      PACKAGE  WHAT
 private-key  /a        nsd      private key (PEM)
   remove it
-private-key  /srv/key  -        private key (PEM)
+newer        /srv/key  -        private key (PEM)
 and 3 more, which the log of the test lists
 note: other file systems were not looked at: /data";
         assert_eq!(lines(&audit).join("\n"), expected);

@@ -130,6 +130,7 @@ TOUCHED = {
     "ssm:SendCommand": lambda call: [*call.existing("InstanceIds"), *call.document()],
     "states:SendTaskSuccess": lambda call: call.machine(),
     "states:SendTaskFailure": lambda call: call.machine(),
+    "states:SendTaskHeartbeat": lambda call: call.machine(),
 }
 
 

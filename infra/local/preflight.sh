@@ -52,9 +52,15 @@ if [ "${GOLDSMITH_REQUIRE_E2E:-}" = 1 ]; then
   # Independent clients of the local EC2: the suite skips them where they are missing, but not here.
   needs packer packer version
   needs openssh-client command -v ssh-keygen
+  # Keys for the tests of components that check signatures.
+  needs gnupg gpg --version
+  needs gpgv gpgv --version
   # Every isolation of its instances: what lacks its programs would be skipped.
   needs uidmap command -v newuidmap
   needs systemd-container systemd-nspawn --version
+  # Networks of their own of its instances.
+  needs passt pasta --version
+  needs iproute2 ip -Version
 fi
 [ -n "$missing" ] || exit 0
 

@@ -134,12 +134,12 @@ impl Run {
 
     /// What the steps wrote.
     pub(crate) fn said(&self) -> Vec<&str> {
-        self.stdout.lines().filter(|line| Event::parse(line).is_none()).collect()
+        self.stdout.lines().filter(|line| Event::parse(line, None).is_none()).collect()
     }
 }
 
 fn shorten(line: &str) -> String {
-    let Some(event) = Event::parse(line) else { return line.to_owned() };
+    let Some(event) = Event::parse(line, None) else { return line.to_owned() };
     let word = |value: serde_json::Value| value.as_str().unwrap().to_owned();
     let mut words = vec![format!("<{}", word(serde_json::to_value(event.kind).unwrap())), event.phase];
     words.extend(event.step);

@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::cloud::Cloud;
-use crate::machine::{Machine, Run};
-use goldsmith_executor::RunStatus;
+use crate::machine::{Machine, Run, agent};
+use goldsmith_executor::{EVENT_PREFIX, Event, Nonce, RunStatus};
 
 const HEAD: &str = "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n";
 
@@ -196,4 +196,29 @@ fn what_is_wrong_with_an_inner_document_is_the_steps_cause() {
     );
     assert_eq!(machine.run().message(), "`no` is not an allowed value of the parameter `word`: one of yes");
     assert_eq!(machine.run().result().status, RunStatus::Failed);
+}
+
+/// Steps are root: they can read every file, and the environment and arguments of every process.
+#[test]
+fn no_step_finds_the_nonce_with_which_the_event_lines_are_sealed() {
+    let look = "find .. -type f ! -name seen -exec cat {} + > seen.part; env >> seen.part; cat /proc/$PPID/environ /proc/$PPID/cmdline \
+                >> seen.part; mv seen.part seen; exit 194";
+    let again = "test -e seen && exec echo found nothing";
+    let step = format!("      - {{name: Look, action: ExecuteBash, inputs: {{commands: ['{again}', '{look}']}}}}\n");
+    let mut machine = nesting(&step, "", "");
+    let nonce = Nonce::random().unwrap();
+    machine.order.event_nonce = Some(nonce.clone());
+    let order = machine.command();
+    let start = || Run::of(agent().args(order.get_args()).output().unwrap());
+    let (first, second) = (start(), start());
+    assert_eq!((first.status, second.status, second.said()), (Some(194), Some(0), vec!["found nothing"]));
+    let seen = machine.read("seen");
+    assert!(seen.contains("\"execution\"") && seen.contains("goldsmith-agent"), "it has looked: {seen}");
+    for text in [&seen, &first.stdout, &second.stdout] {
+        assert!(!text.contains(nonce.reveal()), "{text}");
+    }
+    let events = |run: &Run| run.stdout.lines().filter(|line| line.starts_with(EVENT_PREFIX)).count();
+    let sealed = |run: &Run| run.stdout.lines().filter(|line| Event::parse(line, Some(&nonce)).is_some()).count();
+    assert_eq!((sealed(&first), sealed(&second)), (events(&first), events(&second)), "also after the reboot");
+    assert!(sealed(&first) > 2 && sealed(&second) > 2);
 }

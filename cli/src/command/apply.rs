@@ -20,10 +20,23 @@ pub(crate) struct Args {
     /// A definition file, or a folder whose *.yml and *.yaml files are all read.
     #[arg(value_name = "PATH")]
     path: PathBuf,
+    #[command(flatten)]
+    secrets: Secrets,
 }
 
+/// What becomes of values that look like secrets.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct Secrets {
+    /// Store also values of parameters that look like secrets: they are none.
+    #[arg(long)]
+    allow_plain_secrets: bool,
+}
+
+/// What to do where a value only looks like a secret.
+const NO_SECRET: &str = "where it is no secret, --allow-plain-secrets takes it";
+
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
-    let (_, _, changes) = apply(globals, &args.path).await?;
+    let (_, _, changes) = apply(globals, &args.path, args.secrets).await?;
     match globals.output {
         Format::Json => output::json(&changes)?,
         Format::Text => lines(&changes).iter().try_for_each(|line| output::line(line))?,
@@ -32,9 +45,16 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 }
 
 /// Reads, checks, stores, and keeps schedules in step; what is wrong in the files themselves is said before any stack is looked for.
-pub(crate) async fn apply(globals: &Globals, path: &Path) -> Result<(Connection, Definitions, Vec<Change>)> {
+pub(crate) async fn apply(
+    globals: &Globals,
+    path: &Path,
+    secrets: Secrets,
+) -> Result<(Connection, Definitions, Vec<Change>)> {
     let files = folder::read(path)?;
-    let draft = Draft::read(&files, &|path| std::fs::read_to_string(path));
+    let mut draft = Draft::read(&files, &|path| std::fs::read_to_string(path));
+    if !secrets.allow_plain_secrets {
+        draft.refuse_secrets(NO_SECRET);
+    }
     if draft.has_errors() {
         let found = draft.check_alone().err().unwrap_or_default();
         return Err(refused(path, &found));

@@ -50,6 +50,8 @@ pub(crate) struct Args {
     /// Another value for a component's parameter; may be repeated. As with --source-image, the pipeline must allow it.
     #[arg(long = "parameter", value_name = "COMPONENT.NAME=VALUE", value_parser = parse_parameter)]
     parameters: Vec<(Name, String, String)>,
+    #[command(flatten)]
+    secrets: apply::Secrets,
 }
 
 fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
@@ -124,7 +126,7 @@ fn look_again(again: &str, name: &str) -> String {
 async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> {
     let folder = Path::new(&args.what);
     if folder.is_dir() {
-        let (connection, definitions, changes) = apply::apply(globals, folder).await?;
+        let (connection, definitions, changes) = apply::apply(globals, folder, args.secrets).await?;
         let written = apply::written(&changes);
         output::say(&format!("{}: {} definitions, {written} of them new or changed", args.what, changes.len()));
         return Ok((connection, chosen(&definitions, args)?));

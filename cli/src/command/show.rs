@@ -44,6 +44,8 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
     let image = target::image(&connection.store, what).await?;
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
+    // Who has it can write event lines that readers believe.
+    states.iter_mut().filter_map(|state| state.log.as_mut()).for_each(|log| log.nonce = None);
     let build = connection.store.build(&image.build).await?;
     let kept = match &build {
         Some(build) => KeptInstance::of(&connection.store, build, Timestamp::now()).await?,

@@ -4,7 +4,7 @@ use std::env::temp_dir;
 use std::process::Command;
 
 use anyhow::Result;
-use goldsmith_local::{Abilities, Disk, Isolation, Trial, Watches, survey, watches};
+use goldsmith_local::{Abilities, Disk, Isolation, Network, Trial, Watches, survey, watches};
 use serde_json::json;
 
 use super::machine::{self, succeeds};
@@ -59,10 +59,14 @@ fn show(abilities: &Abilities) -> Result<()> {
     }
     output::line("\nWhat was tried, the closest to a real machine first:")?;
     for trial in &abilities.trials {
-        output::line(&format!("  {:15} {}", trial.isolation.name(), verdict(trial)))?;
+        output::line(&format!("  {:15} {}{}", trial.isolation.name(), verdict(trial), networks(trial)))?;
         if let Some(obstacle) = &trial.obstacle {
             output::line(&format!("  {:15}   {}", "", obstacle.cause))?;
             output::line(&format!("  {:15}   To get it: {}", "", obstacle.remedy))?;
+        }
+        if let Some(obstacle) = &trial.network_obstacle {
+            output::line(&format!("  {:15}   Its instances have this machine's network: {}", "", obstacle.cause))?;
+            output::line(&format!("  {:15}   To give them networks of their own: {}", "", obstacle.remedy))?;
         }
     }
     Ok(())
@@ -82,11 +86,15 @@ fn verdict(trial: &Trial) -> &'static str {
     }
 }
 
+fn networks(trial: &Trial) -> &'static str {
+    if trial.network == Network::Own { ", with networks of their own" } else { "" }
+}
+
 #[cfg(test)]
 mod tests {
-    use goldsmith_local::{Disk, Isolation, Trial, Watches};
+    use goldsmith_local::{Disk, Isolation, Network, Trial, Watches};
 
-    use super::{most, verdict};
+    use super::{most, networks, verdict};
 
     #[test]
     fn the_kernels_limit_is_told_with_what_helps() {
@@ -97,8 +105,18 @@ mod tests {
 
     #[test]
     fn a_copied_disk_is_told() {
-        let trial = |disk| Trial { isolation: Isolation::Chroot, disk, obstacle: None };
+        let trial = |disk| trial(disk, Network::Machine);
         assert_eq!(verdict(&trial(Some(Disk::Copy))), "works, with copied disks");
         assert_eq!(verdict(&trial(None)), "does not work");
+    }
+
+    fn trial(disk: Option<Disk>, network: Network) -> Trial {
+        Trial { isolation: Isolation::SingleUid, disk, obstacle: None, network, network_obstacle: None }
+    }
+
+    #[test]
+    fn a_network_of_its_own_is_told() {
+        assert_eq!(networks(&trial(Some(Disk::Overlay), Network::Own)), ", with networks of their own");
+        assert_eq!(networks(&trial(Some(Disk::Overlay), Network::Machine)), "");
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use goldsmith_local::{
-    DelayProfile, Isolation, LONGEST_LAG, Options, Secret, SourceImage, own_folder, requirements, requirements_of,
-    serve,
+    DelayProfile, Isolation, LONGEST_LAG, Network, Options, Secret, SourceImage, own_folder, requirements,
+    requirements_of, serve,
 };
 
 use super::folders::Folders;
@@ -44,6 +44,10 @@ pub(crate) struct Args {
     /// How instances are kept apart: nspawn, namespaces, user-namespace, single-uid or chroot [default: the first that works].
     #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_ISOLATION")]
     isolation: Option<Isolation>,
+    /// The network of instances in user namespaces: own, where `pasta` can make one, or machine, with all that listens on this
+    /// machine's loopback.
+    #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_NETWORK", default_value = "own")]
+    network: Network,
     /// Emulator that takes events and log lines.
     #[arg(long, value_name = "URL")]
     events: Option<String>,
@@ -126,6 +130,7 @@ fn serve_until_told(args: &Args, folders: &Folders) -> Result<()> {
             delays: args.delays.profile(args.speed_up),
             base_image,
             isolation: args.isolation,
+            network: args.network,
             events_url: args.events.clone(),
             describe_lag: args.describe_lag,
             registration_events: args.registration_events,

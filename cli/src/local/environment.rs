@@ -56,12 +56,37 @@ fn run(name: &str, command: &mut Command) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use serde_json::Value;
+
     use super::files::REQUIREMENTS;
 
+    /// The repository.
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+    /// The files of these folders that may ask for packages.
+    fn files() -> Vec<PathBuf> {
+        let mut folders = vec![Path::new(ROOT).join("infra"), Path::new(ROOT).join("tests")];
+        let mut found = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.file_name().and_then(|name| name.to_str()) {
+                    Some("node_modules" | "target") => (),
+                    Some(_) if path.is_dir() => folders.push(path),
+                    _ => found.push(path),
+                }
+            }
+        }
+        found
+    }
+
     /// Lines that begin a requirement, and those that go on with its digests.
-    fn requirements() -> Vec<Vec<&'static str>> {
+    fn requirements(lock: &str) -> Vec<Vec<&str>> {
         let mut found: Vec<Vec<&str>> = Vec::new();
-        for line in REQUIREMENTS.lines().filter(|line| !line.starts_with('#')) {
+        for line in lock.lines().filter(|line| !line.starts_with('#')) {
             match (line.strip_prefix("    "), found.last_mut()) {
                 (Some(digest), Some(requirement)) => requirement.push(digest),
                 _ => found.push(vec![line]),
@@ -72,12 +97,46 @@ mod tests {
 
     #[test]
     fn every_package_of_the_lock_has_one_version_and_its_digests() {
-        let all = requirements();
-        assert!(all.iter().any(|lines| lines[0].starts_with("ministack==")), "{all:?}");
-        for lines in all {
-            assert!(lines[0].contains("=="), "{}", lines[0]);
-            let digests = lines[1..].iter().filter(|line| line.starts_with("--hash=sha256:")).count();
-            assert!(digests > 0 && digests == lines.len() - 1, "{lines:?}");
+        assert!(REQUIREMENTS.contains("\nministack==") || REQUIREMENTS.starts_with("ministack=="), "{REQUIREMENTS}");
+        let asked = files().into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "in"));
+        let mut locks = 0;
+        for asked in asked {
+            let lock = asked.with_extension("txt");
+            let text = fs::read_to_string(&lock).unwrap_or_else(|_| panic!("{} has no lock", asked.display()));
+            let locked = requirements(&text);
+            for line in fs::read_to_string(&asked).unwrap().lines().filter(|line| !line.starts_with('#')) {
+                let name = line.split('[').next().unwrap().split("==").next().unwrap();
+                let version = line.split("==").nth(1).unwrap_or_else(|| panic!("{line} has no version"));
+                let wanted =
+                    |lines: &Vec<&str>| lines[0].starts_with(name) && lines[0].contains(&format!("=={version} "));
+                assert!(locked.iter().any(wanted), "{}: {line} is not what the lock has", asked.display());
+            }
+            for lines in locked {
+                assert!(lines[0].contains("=="), "{}: {}", lock.display(), lines[0]);
+                let digests = lines[1..].iter().filter(|line| line.starts_with("--hash=sha256:")).count();
+                assert!(digests > 0 && digests == lines.len() - 1, "{}: {lines:?}", lock.display());
+            }
+            locks += 1;
         }
+        assert!(locks >= 10, "{locks}");
+    }
+
+    #[test]
+    fn every_package_from_npm_has_one_version_and_its_digest_and_no_registry() {
+        let mut locks = 0;
+        for asked in files().into_iter().filter(|path| path.ends_with("package.json")) {
+            let lock = asked.with_file_name("package-lock.json");
+            let text = fs::read_to_string(&lock).unwrap_or_else(|_| panic!("{} has no lock", asked.display()));
+            let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            let (asked, locked) = (read(&fs::read_to_string(&asked).unwrap()), read(&text));
+            let packages = locked["packages"].as_object().unwrap();
+            assert_eq!(packages[""]["dependencies"], asked["dependencies"], "{}", lock.display());
+            for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+                assert!(package["integrity"].as_str().unwrap_or_default().starts_with("sha512-"), "{name}: {package}");
+                assert!(package["version"].is_string() && package.get("resolved").is_none(), "{name}: {package}");
+            }
+            locks += 1;
+        }
+        assert!(locks >= 3, "{locks}");
     }
 }

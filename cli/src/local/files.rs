@@ -11,13 +11,16 @@ use sha2::{Digest, Sha256};
 pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
 
 /// Programs that the emulator runs with: when one changes, it starts anew.
-const LAUNCHER: [(&str, &str); 6] = [
+const LAUNCHER: [(&str, &str); 9] = [
     ("door.py", include_str!("../../../infra/local/door.py")),
+    ("forwarding.py", include_str!("../../../infra/local/forwarding.py")),
     ("launcher.py", include_str!("../../../infra/local/launcher.py")),
     ("permissions.py", include_str!("../../../infra/local/permissions.py")),
+    ("provisioning.py", include_str!("../../../infra/local/provisioning.py")),
     ("recording.py", include_str!("../../../infra/local/recording.py")),
     ("runtime_api.py", include_str!("../../../infra/local/runtime_api.py")),
     ("scheduler.py", include_str!("../../../infra/local/scheduler.py")),
+    ("step_functions.py", include_str!("../../../infra/local/step_functions.py")),
 ];
 /// What is run beside it.
 const BESIDE: [(&str, &str); 2] =

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use goldsmith_local::Secret;
+use goldsmith_local::{Network, Secret};
 use serde::{Deserialize, Serialize};
 
 use super::folders::Folders;
@@ -56,6 +56,8 @@ pub(crate) struct Stack {
 struct Way {
     isolation: String,
     disk: String,
+    /// None of a version before it.
+    network: Option<Network>,
 }
 
 /// Digests (SHA-256) of what was deployed.
@@ -131,7 +133,8 @@ impl Stack {
     pub(crate) fn instances(&self) -> Result<String> {
         let way: Way =
             serde_json::from_str(&self.inventory()?).context("the EC2 endpoint does not say how its instances run")?;
-        Ok(format!("{} with {} disks", way.isolation, way.disk))
+        let network = if way.network == Some(Network::Own) { " and networks of their own" } else { "" };
+        Ok(format!("{} with {} disks{network}", way.isolation, way.disk))
     }
 
     /// How the AWS CLI is called for it; without a Region for its home.

@@ -1,13 +1,18 @@
 //! What has happened in a build since the last look.
 
 use anyhow::Result;
-use goldsmith_executor::Event;
+use goldsmith_cloud::LogLine;
+use goldsmith_executor::{Event, Nonce};
 use goldsmith_store::{BuildRecord, LogPlace, StateRecord, StateStatus};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::connection::Connection;
 use crate::render;
 use crate::watch::repeats::{Line, Repeats};
+
+/// How far an event's own time may be from the log's. The time of an event orders the lines that follow it, and the clock of an
+/// instance may be anything.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(24);
 
 /// One thing that happened; `label` is the state's name with its item.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +44,8 @@ pub(crate) struct Feed {
 struct Stream {
     label: String,
     place: LogPlace,
+    /// Tells the agent's own events; none: of a version that had no nonces.
+    nonce: Option<Nonce>,
     cursor: Option<String>,
     /// Of the last event.
     time: Timestamp,
@@ -119,6 +126,7 @@ impl Feed {
                 self.streams.push(Stream {
                     label: label(state),
                     place: place.clone(),
+                    nonce: place.nonce.clone().map(Nonce::new),
                     cursor: None,
                     time,
                     unread: vec![],
@@ -132,24 +140,11 @@ impl Feed {
 impl Stream {
     /// Reads every page that is there. A line that is no event has the time of the event before it.
     async fn read(&mut self, connection: &Connection) -> Result<()> {
-        let LogPlace { group, stream } = &self.place;
         loop {
+            let LogPlace { group, stream, .. } = &self.place;
             let page = connection.logs.page(&connection.region, group, stream, self.cursor.as_deref()).await?;
-            for line in page.lines.iter().flat_map(|message| message.lines()) {
-                let (label, event) = (self.label.clone(), Event::parse(line));
-                if let Line::Known { before } = self.repeats.next(line, event.is_some()) {
-                    // They come with it in one event of the log, so that none of them is told yet.
-                    self.unread.truncate(self.unread.len().saturating_sub(before));
-                    continue;
-                }
-                let happening = match event {
-                    Some(event) => {
-                        self.time = self.time.max(event.t);
-                        Happening::Step { label, event }
-                    }
-                    None => Happening::Said { label, line: line.to_owned() },
-                };
-                self.unread.push((self.time, happening));
+            for LogLine { text, time } in &page.lines {
+                text.lines().for_each(|line| self.take(line, *time));
             }
             if page.cursor == self.cursor {
                 return Ok(());
@@ -157,6 +152,30 @@ impl Stream {
             self.cursor = page.cursor;
         }
     }
+
+    /// Takes the next line, which the log got at this time.
+    fn take(&mut self, line: &str, logged: Option<Timestamp>) {
+        let (label, event) = (self.label.clone(), Event::parse(line, self.nonce.as_ref()));
+        if let Line::Known { before } = self.repeats.next(line, event.is_some()) {
+            // They come with it in one event of the log, so that none of them is told yet.
+            self.unread.truncate(self.unread.len().saturating_sub(before));
+            return;
+        }
+        let happening = match event {
+            Some(event) => {
+                let t = bounded(event.t, logged);
+                self.time = self.time.max(t);
+                Happening::Step { label, event: Event { t, ..event } }
+            }
+            None => Happening::Said { label, line: line.to_owned() },
+        };
+        self.unread.push((self.time, happening));
+    }
+}
+
+/// The time of an event, or the log's where that is far from it.
+fn bounded(time: Timestamp, logged: Option<Timestamp>) -> Timestamp {
+    logged.filter(|logged| time.duration_since(*logged).abs() > CLOCKS_DIFFER).unwrap_or(time)
 }
 
 /// Why the build started, with the words of the one who started it.

@@ -1,6 +1,7 @@
 //! The feed against a stack in memory: everything is told, in order, and once.
 
 use goldsmith_cloud::fake::HOME;
+use goldsmith_executor::{Event, Nonce};
 use serde_json::json;
 
 use super::{Feed, Happening, plain};
@@ -81,4 +82,70 @@ async fn what_happened_between_two_looks_is_told_in_its_order() {
         "Snapshot: done in 1.0s",
     ];
     assert_eq!(lines(&mut Feed::new("b"), &stack).await, expected);
+}
+
+fn event(t: &str, step: &str) -> Event {
+    let json =
+        json!({"t": t, "kind": "step-ended", "document": "nginx", "phase": "build", "step": step, "status": "success"});
+    serde_json::from_value(json).unwrap()
+}
+
+/// A running state whose order has this nonce.
+async fn run_with_nonce(stack: &Stack, nonce: &Nonce) {
+    let record = json!({"state": "Build", "status": "RUNNING", "startedAt": "2026-01-01T00:00:01.000Z", "detail": "",
+                        "log": {"group": "g", "stream": "Build", "nonce": nonce.reveal()}});
+    stack.put("BUILD#b", "STATE#Build", record).await;
+}
+
+#[tokio::test]
+async fn only_lines_with_the_seal_of_their_own_order_are_events_and_all_others_are_output() {
+    let (stack, nonce) = (Stack::new(), Nonce::random().unwrap());
+    run_with_nonce(&stack, &nonce).await;
+    let other = Nonce::random().unwrap();
+    let event = event("2026-01-01T00:00:02Z", "Install");
+    let own = event.to_line(Some(&nonce));
+    let forged = [event.to_line(None), event.to_line(Some(&other)), own.replace("success", "failed")];
+    let lines: Vec<&str> = forged.iter().chain([&own]).map(String::as_str).collect();
+    stack.cloud.append_log(HOME, "g", "Build", &lines);
+    let told = Feed::new("b").poll(&stack.connection).await.unwrap();
+    let said = forged.map(|line| Happening::Said { label: "Build".to_owned(), line });
+    let step = Happening::Step { label: "Build".to_owned(), event };
+    assert_eq!(told[1..], said.into_iter().chain([step]).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_time_that_is_far_from_the_logs_pins_no_later_line() {
+    let in_order = async |times: [&str; 2]| {
+        let (stack, nonce) = (Stack::new(), Nonce::random().unwrap());
+        run_with_nonce(&stack, &nonce).await;
+        let lines = times.map(|t| event(t, t).to_line(Some(&nonce)));
+        stack.cloud.append_log(HOME, "g", "Build", &lines.each_ref().map(String::as_str));
+        let told = Feed::new("b").poll(&stack.connection).await.unwrap();
+        let times = told.iter().filter_map(|one| match one {
+            Happening::Step { event, .. } => Some(event.t.to_string()),
+            _ => None,
+        });
+        times.collect::<Vec<_>>()
+    };
+    // The log of the test's stack gets all lines at this time.
+    let logged = "2026-01-01T00:00:00Z";
+    for far in ["2025-12-30T23:59:59Z", "2026-01-02T00:00:01Z", "1970-01-01T00:00:00Z", "9999-12-30T00:00:00Z"] {
+        assert_eq!(in_order([far, "2026-01-01T00:00:05Z"]).await, [logged, "2026-01-01T00:00:05Z"], "{far}");
+    }
+    for near in ["2025-12-31T00:00:00Z", "2026-01-02T00:00:00Z"] {
+        assert_eq!(in_order([near, "2026-01-01T00:00:05Z"]).await, [near, "2026-01-01T00:00:05Z"]);
+    }
+}
+
+#[tokio::test]
+async fn a_far_time_neither_holds_the_end_of_its_state_back_nor_moves_it() {
+    let stack = Stack::new();
+    stack.state("Build", "SUCCEEDED", "").await;
+    let record =
+        json!({"state": "Snapshot", "status": "RUNNING", "detail": "", "startedAt": "2026-01-01T00:00:04.000Z"});
+    stack.put("BUILD#b", "STATE#Snapshot", record).await;
+    let far = event("9999-01-01T00:00:00Z", "Install").to_line(None);
+    stack.cloud.append_log(HOME, "g", "Build", &[&far]);
+    let told = lines(&mut Feed::new("b"), &stack).await;
+    assert_eq!(told.last().unwrap(), "Snapshot: started", "{told:?}");
 }

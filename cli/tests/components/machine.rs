@@ -1,9 +1,10 @@
 //! A machine for one test: the real one, with folders of its own in the place of those that components write to.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -13,15 +14,19 @@ use tempfile::TempDir;
 /// Folders of a machine that are the test's own.
 const OWN: [&str; 6] = ["etc", "opt", "run", "usr/local/bin", "var/tmp", "work"];
 
+/// Where the programs are when some are hidden.
+const PROGRAMS: &str = "opt/programs";
+
 /// Puts the test's folders in their places and goes on as the command behind them.
 const ENTER: &str = r#"
 set -eu
-root=$1; shift
+root=$1 programs=$2; shift 2
 # Where Debian keeps the ways to programs such as awk.
 if [ -e /etc/alternatives ]; then cp -dR /etc/alternatives "$root/etc/"; fi
 for folder in etc opt run usr/local/bin var/tmp; do mount --bind "$root/$folder" "/$folder"; done
 if [ -e "$root/boot_id" ]; then mount --bind "$root/boot_id" /proc/sys/kernel/random/boot_id; fi
 cd "$root/work"
+export PATH="/usr/local/bin:$programs:/usr/sbin:/sbin"
 exec "$@"
 "#;
 
@@ -95,6 +100,18 @@ impl Machine {
         self.set_mode(&path, 0o755);
     }
 
+    /// From now on the machine has all programs of this one's `/usr/bin` but these.
+    pub(crate) fn hide(&self, names: &[&str]) {
+        let programs = self.path(PROGRAMS);
+        fs::create_dir_all(&programs).unwrap();
+        for entry in fs::read_dir("/usr/bin").unwrap() {
+            let entry = entry.unwrap();
+            if !names.iter().any(|name| entry.file_name() == *name) {
+                symlink(entry.path(), programs.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+
     /// The calls of programs so far.
     pub(crate) fn calls(&self) -> String {
         fs::read_to_string(self.path("calls")).unwrap_or_default()
@@ -102,12 +119,13 @@ impl Machine {
 
     /// Runs a component; `options` are those of `goldsmith run`, separated by spaces.
     pub(crate) fn run(&self, component: &str, options: &str) -> Ran {
+        let programs = if self.path(PROGRAMS).exists() { format!("/{PROGRAMS}") } else { "/usr/bin:/bin".to_owned() };
         let mut command = Command::new("unshare");
-        command.args([isolation().unwrap(), "--", "bash", "-c", ENTER, "enter"]).arg(self.0.path());
+        command.args([isolation().unwrap(), "--", "bash", "-c", ENTER, "enter"]).arg(self.0.path()).arg(programs);
         command.arg(env!("CARGO_BIN_EXE_goldsmith")).args(["run", "--trace", "-l"]).arg(self.path("logs"));
         command.arg("-d").arg(components().join(format!("{component}.yml")));
         command.args(options.split(' ').filter(|option| !option.is_empty()));
-        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
+        command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
         command.env("HOME", self.0.path()).env("CALLS", self.path("calls")).env("NO_PROXY", "127.0.0.1");
         let output = command.stdin(Stdio::null()).output().unwrap();
         Ran { status: output.status.code(), stderr: String::from_utf8(output.stderr).unwrap() }
@@ -145,8 +163,10 @@ fn isolation() -> Option<&'static str> {
     found
 }
 
-/// A web server that answers every request with the path that was asked for. It ends with the test.
-pub(crate) fn server() -> String {
+/// A web server that has these files, by their paths; it ends with the test.
+pub(crate) fn serve(files: &[(&str, &[u8])]) -> String {
+    let files: HashMap<String, Vec<u8>> =
+        files.iter().map(|(path, body)| ((*path).to_owned(), body.to_vec())).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -155,9 +175,11 @@ pub(crate) fn server() -> String {
             let mut request = [0; 4096];
             let length = stream.read(&mut request).unwrap_or_default();
             let request = String::from_utf8_lossy(&request[..length]).into_owned();
-            let path = request.split(' ').nth(1).unwrap_or_default();
-            let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", path.len());
-            let _ = stream.write_all((head + path).as_bytes());
+            let file = files.get(request.split(' ').nth(1).unwrap_or_default());
+            let status = if file.is_some() { "200 OK" } else { "404 Not Found" };
+            let body = file.map_or(&[][..], Vec::as_slice);
+            let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), body].concat());
         }
     });
     address

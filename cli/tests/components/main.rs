@@ -5,7 +5,9 @@
 mod install;
 mod look;
 mod machine;
+mod publisher;
 mod settings;
+mod signatures;
 
 use std::fs;
 
@@ -26,9 +28,12 @@ fn every_document_is_valid_and_defined() {
         let name = file.strip_suffix(".yml").unwrap();
         let text = fs::read_to_string(folder.join(&file)).unwrap();
         let description = text.lines().find(|line| line.starts_with("description: ")).unwrap();
-        let expected = format!(
-            "kind: Component\nname: {name}\nsemanticVersion: 1.0.0\nplatform: Linux\n{description}\nuri: {file}\n"
+        let (above, below) = (
+            format!("kind: Component\nname: {name}\nsemanticVersion: "),
+            format!("\nplatform: Linux\n{description}\nuri: {file}\n"),
         );
-        assert!(definitions.contains(&expected) && text.starts_with(&format!("name: {name}\n")), "{expected}");
+        let defined = definitions.split_once(&above).and_then(|(_, after)| after.split_once('\n')).unwrap_or_default();
+        assert!(format!("\n{}", defined.1).starts_with(&below) && defined.0.starts_with("1."), "{name}: {defined:?}");
+        assert!(text.starts_with(&format!("name: {name}\n")), "{name}");
     }
 }

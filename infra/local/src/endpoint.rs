@@ -193,11 +193,12 @@ impl Endpoint {
             delays: crate::DelayProfile::Instant,
             base_image: base_image.clone(),
             isolation: None,
+            network: crate::Network::Machine,
             events_url: None,
             describe_lag: std::time::Duration::ZERO,
             registration_events: false,
         };
-        let host = Host::open(folder, &base_image, None).expect("a folder");
+        let host = Host::open(folder, &base_image, None, options.network).expect("a folder");
         let (journal, world) = Journal::open(folder).expect("a folder");
         Endpoint::new(Parts {
             host,

@@ -3,8 +3,8 @@
 //! An endpoint that speaks EC2's query protocol and Run Command's JSON protocol for the calls that Goldsmith makes.
 //! Its instances are Debian root file systems in which commands really run; its images are what an instance wrote.
 //! It keeps EC2's states, delays, error codes and rules, sends AWS's events to a local EventBridge and injects faults
-//! on demand (`/_local/faults`). It is not a sandbox against hostile code: an instance shares this machine's kernel and
-//! network, and where the endpoint runs as root, so does what an instance runs.
+//! on demand (`/_local/faults`). It is not a sandbox against hostile code: an instance shares this machine's kernel and,
+//! but in user namespaces where `pasta` is there, its network; and where the endpoint runs as root, so does what an instance runs.
 
 mod admin;
 mod agent;
@@ -41,6 +41,7 @@ mod world;
 pub use base::{BaseImageError, ensure_base_image};
 pub use guest::inotify::{Watches, watches};
 pub use guest::isolation::{Disk, Isolation, Way};
+pub use guest::network::Network;
 pub use guest::probe::{Abilities, Obstacle, Trial, requirements, requirements_of, survey};
 pub use guest::remove_state;
 pub use options::{DelayProfile, LONGEST_LAG, Options};

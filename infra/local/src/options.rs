@@ -6,6 +6,7 @@ use std::time::Duration;
 
 pub use crate::delays::DelayProfile;
 use crate::guest::isolation::Isolation;
+use crate::guest::network::Network;
 use crate::secret::Secret;
 
 /// Longest lag of describe calls.
@@ -28,6 +29,8 @@ pub struct Options {
     pub base_image: PathBuf,
     /// How instances' processes are kept together; none: the first that works, in the order of [`Isolation::ALL`].
     pub isolation: Option<Isolation>,
+    /// The network of instances in user namespaces: one of their own where that works, or this machine's.
+    pub network: Network,
     /// Address of the emulator that takes events and log lines (`http://127.0.0.1:4566`); none: they go nowhere.
     pub events_url: Option<String>,
     /// How old the answers of describe calls are: EC2 is eventually consistent, and so is this when it is not zero.

@@ -113,7 +113,8 @@ mod tests {
                 let take = || {
                     together.wait();
                     own_folder(&folder)?;
-                    fs::write(folder.join("lock"), "").map_err(|source| FolderError::Unusable { path: folder.clone(), source })
+                    fs::write(folder.join("lock"), "")
+                        .map_err(|source| FolderError::Unusable { path: folder.clone(), source })
                 };
                 let takers: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
                 takers.into_iter().for_each(|taker| taker.join().unwrap().unwrap());

@@ -103,7 +103,7 @@ impl Server {
         let failed = |source| Error::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let host = Host::open(&options.state_dir, &options.base_image, options.isolation)?;
+        let host = Host::open(&options.state_dir, &options.base_image, options.isolation, options.network)?;
         tracing::info!(%address, instances = %host.abilities(), "local EC2 and Systems Manager");
         let (journal, world) = Journal::open(&options.state_dir)?;
         let (events, queue) = postman::queue();

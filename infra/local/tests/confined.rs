@@ -5,9 +5,12 @@
 mod common;
 
 use common::doors::{Doors, FOUND};
+use common::guests::reboot;
 use common::guests::{base_image, launch, run, source};
 use common::rights::{Rights, again, again_with};
-use common::{TestEndpoint, require_or_skip};
+use common::strangers::{LISTENING, Strangers, has_own_network};
+use common::{Client, TestEndpoint, require_or_skip};
+use serde_json::Value;
 
 /// Says what was not refused. Opening without a word written is enough to be refused.
 const TRY: &str = "value=$(cat /proc/sys/vm/swappiness)
@@ -74,6 +77,14 @@ code http://$3/2018-06-01/runtime/invocation/next
 code --data '{}' http://$3/2018-06-01/runtime/init/error
 code --data '{}' http://$3/2018-06-01/runtime/invocation/x/response";
 
+/// The last has been told the secret. From a network of its own the endpoint is not even seen.
+fn answers_of_the_endpoint(client: Client) -> &'static str {
+    match client.admin("GET", "inventory", &Value::Null)["network"].as_str() {
+        Some("own") => "000 000 000 000 000 000 000",
+        _ => "403 403 403 401 401 401 200",
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_instance_can_know_does_not_let_it_call_the_endpoint() {
     let Some(base) = base_image().await else { return };
@@ -81,8 +92,7 @@ async fn what_an_instance_can_know_does_not_let_it_call_the_endpoint() {
     let client = endpoint.client;
     let instance = launch(client, &source(client)).await;
     let said = run(client, &instance, &format!("set -- {}\n{CALLS}", client.url())).await;
-    // The last but one has been told the secret.
-    assert_eq!(said["StandardOutputContent"], "403 403 403 401 401 401 200 403 ", "{said}");
+    assert_eq!(said["StandardOutputContent"], format!("{} 403 ", answers_of_the_endpoint(client)), "{said}");
     endpoint.end().await;
 }
 
@@ -96,13 +106,16 @@ async fn nor_the_emulator_nor_answer_for_its_functions() {
             (doors.found(), Some(doors))
         }
     };
-    let endpoint = TestEndpoint::start(&base, None).await;
+    // Its port is there also in a network of its own.
+    let emulator = found.split(' ').next().map(str::to_owned);
+    let endpoint = TestEndpoint::start(&base, emulator).await;
     let client = endpoint.client;
     let instance = launch(client, &source(client)).await;
     let said =
         run(client, &instance, &format!("set -- {} {found}\n{CALLS}{CALLS_OF_THE_EMULATOR}", client.url())).await;
     let said = said["StandardOutputContent"].as_str().unwrap();
-    assert_eq!(said.split_once(" 200 403 ").unwrap().1, "403 403 403 403 403 400 403 000 000 000 ", "{said}");
+    let expected = format!("{} 403 403 403 403 403 403 400 403 000 000 000 ", answers_of_the_endpoint(client));
+    assert_eq!(said, expected);
     doors.inspect(Doors::assert_untouched);
     endpoint.end().await;
 }
@@ -126,4 +139,61 @@ async fn nor_in_any_other_isolation() {
         }
     }
     doors.inspect(Doors::assert_untouched);
+}
+
+/// What of this machine's loopback answers: the proxy, the metadata, then nothing more, also by another interface; nor can the
+/// addresses of metadata be sent to, which to find a route for tells. Arguments: ports of TCP and UDP, and the endpoint.
+const CALLS_OF_STRANGERS: &str = "
+code() { curl --silent --max-time 10 --output /dev/null --write-out '%{http_code} ' \"$@\"; }
+code http://packages.example/
+code --request PUT --header 'x-aws-ec2-metadata-token-ttl-seconds: 60' $AWS_EC2_METADATA_SERVICE_ENDPOINT/latest/api/token
+code --noproxy '*' http://127.0.0.1:$1/
+code --noproxy '*' http://localhost:$1/
+other=$(sed -n '2s/[[:space:]].*//p' /proc/net/route)
+code --noproxy '*' --interface $other http://127.0.0.1:$1/
+code --noproxy '*' --interface $other --max-time 2 tftp://127.0.0.1:$2/x
+code $3/
+bash -c ': > /dev/udp/127.0.0.1/'$2 && echo found
+bash -c 'echo x > /dev/udp/127.0.0.1/'$2
+for address in 169.254.169.254 169.254.170.2 169.254.170.23; do
+    bash -c \": > /dev/udp/$address/80\" 2> /dev/null && echo \"$address is reached\"
+done
+grep CapBnd /proc/self/status";
+/// Capabilities over a network: net_admin, net_raw.
+const OVER_NETWORKS: [u32; 2] = [12, 13];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_network_of_its_own_an_instance_reaches_its_metadata_and_the_proxy_of_this_machine_only() {
+    let Ok(listening) = std::env::var(LISTENING) else { return };
+    let Some(base) = base_image().await else { return };
+    let endpoint = TestEndpoint::start(&base, None).await;
+    let client = endpoint.client;
+    if has_own_network(client) {
+        let instance = launch(client, &source(client)).await;
+        let script = format!("set -- {listening} {}\n{CALLS_OF_STRANGERS}", client.url());
+        for _ in 0..2 {
+            let said = run(client, &instance, &script).await;
+            let said = said["StandardOutputContent"].as_str().unwrap();
+            let (answers, capabilities) = said.split_once("CapBnd:").unwrap();
+            assert_eq!(answers, "200 200 000 000 000 000 000 found\n");
+            let capabilities = u64::from_str_radix(capabilities.trim(), 16).unwrap();
+            assert!(OVER_NETWORKS.iter().all(|one| capabilities & (1 << one) == 0), "{capabilities:x}");
+            reboot(client, &instance).await;
+        }
+    }
+    endpoint.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_else_on_the_loopback_hears_of_an_instance_with_a_network_of_its_own() {
+    let strangers = Strangers::open();
+    let proxy = strangers.proxy();
+    for (rights, isolation) in
+        [(Rights::UserWithRange, "user-namespace"), (Rights::User, "single-uid"), (Rights::Container, "single-uid")]
+    {
+        let more = [(LISTENING, strangers.listening()), ("http_proxy", proxy.clone())];
+        let more = more.each_ref().map(|(name, value)| (*name, value.as_str()));
+        again_with(rights, isolation, &["in_a_network_of_its_own"], &more).await;
+    }
+    strangers.assert_unheard();
 }

@@ -14,11 +14,12 @@ use common::{TestEndpoint, npm, packages, require_or_skip};
 /// Where the suite is.
 const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/javascript");
 const PACKAGE: &str = include_str!("javascript/package.json");
+const LOCK: &str = include_str!("javascript/package-lock.json");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdk_for_javascript_does_all_of_it() {
     let Some(base) = base_image().await else { return };
-    let modules = npm::node_modules("javascript", PACKAGE);
+    let modules = npm::node_modules("javascript", PACKAGE, LOCK);
     if !require_or_skip(modules.is_some(), "Node, and the AWS SDK for JavaScript from npm") {
         return;
     }

@@ -1,9 +1,12 @@
 //! Shapes, states and error codes of the protocols: nothing here needs an instance to run.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "protocol/callers.rs"]
+mod callers;
 mod common;
+#[path = "protocol/events.rs"]
+mod events;
 
-use common::emulator::FakeEmulator;
 use common::guests::source;
 use common::{TestEndpoint, endpoint};
 use goldsmith_local::requirements;
@@ -274,48 +277,6 @@ async fn launches_may_use_what_was_handed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_are_dropped_doubled_and_swapped_on_demand() {
-    let emulator = FakeEmulator::start();
-    let endpoint = TestEndpoint::start("/nonexistent/base.tar".as_ref(), Some(emulator.url.clone())).await;
-    let client = endpoint.client.region("us-east-1");
-    let image = source(client);
-    let kind = "EC2 AMI State Change";
-    let faults = json!([
-        {"when": {"event": format!("{kind}/pending"), "nth": 1}, "do": "drop"},
-        {"when": {"event": format!("{kind}/available"), "nth": 1}, "do": "double"},
-        {"when": {"event": format!("{kind}/pending"), "nth": 2}, "do": "swap"},
-    ]);
-    client.admin("POST", "faults", &faults);
-    for name in ["one", "two"] {
-        let form = [("SourceRegion", "us-east-1"), ("SourceImageId", &image), ("Name", name)];
-        let id = client.ec2_value("CopyImage", &form, "imageId");
-        let look = || client.ec2("DescribeImages", &[("ImageId.1", &id)]).body.contains(">available<").then_some(());
-        common::until("available", look).await;
-    }
-    common::until("four events", || (emulator.events().len() == 4).then_some(())).await;
-    let states = ["available", "available", "available", "pending"];
-    let expected = states.map(|state| ("us-east-1".to_owned(), kind.to_owned(), state.to_owned()));
-    assert_eq!(emulator.events(), expected);
-    endpoint.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn swapped_events_that_nothing_follows_are_sent_when_the_endpoint_ends() {
-    let emulator = FakeEmulator::start();
-    let endpoint = TestEndpoint::start("/nonexistent/base.tar".as_ref(), Some(emulator.url.clone())).await;
-    let client = endpoint.client.region("us-east-1");
-    client.admin("POST", "faults", &json!([{"when": {"event": "EC2 AMI State Change", "times": 2}, "do": "swap"}]));
-    let form = [("SourceRegion", "us-east-1"), ("SourceImageId", &*source(client)), ("Name", "copy")];
-    let id = client.ec2_value("CopyImage", &form, "imageId");
-    let look = || client.ec2("DescribeImages", &[("ImageId.1", &id)]).body.contains(">available<").then_some(());
-    common::until("available", look).await;
-    assert_eq!(emulator.events(), []);
-    endpoint.stop().await;
-    let states: Vec<String> = emulator.events().into_iter().map(|(_, _, state)| state).collect();
-    assert_eq!(states, ["pending", "available"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn reset_forgets_everything() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
@@ -337,66 +298,6 @@ async fn one_endpoint_at_a_time_uses_a_state_folder() {
     let endpoint = endpoint().await;
     let refused = common::bind(&endpoint.state_dir().join("state")).await.unwrap_err();
     assert!(std::error::Error::source(&refused).unwrap().to_string().ends_with("is used by another endpoint"));
-    endpoint.stop().await;
-}
-
-/// What a page in a browser of this machine's user can send, or has sent for it: heads of requests, by POST.
-const OF_PAGES: [&str; 5] = [
-    "origin: https://page.example\r\n",
-    "origin: null\r\n",
-    "sec-fetch-site: cross-site\r\n",
-    "sec-fetch-site: same-site\r\n",
-    "host: page.example\r\n",
-];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_page_in_a_browser_drives_or_reads_it() {
-    let endpoint = endpoint().await;
-    let client = endpoint.client;
-    let form = format!("Action=RunInstances&ImageId={}&InstanceType=t3.small&MinCount=1&MaxCount=1", source(client));
-    let before = client.admin("GET", "inventory", &json!(null));
-    let by_get = client.send("GET", &format!("/?{form}"), "ec2", "", "").unwrap();
-    assert_eq!(by_get.status, 405);
-    for head in OF_PAGES {
-        for (method, path, target, body) in [
-            ("POST", "/", "", form.as_str()),
-            ("POST", "/", "x-amz-target: AmazonSSM.PutParameter\r\n", "{}"),
-            ("GET", "/snapshots/snap-0123456789abcdef0/blocks", "", ""),
-            ("GET", "/_local/inventory", "", ""),
-            ("POST", "/_local/reset", "", ""),
-            ("OPTIONS", "/", "access-control-request-method: POST\r\n", ""),
-        ] {
-            let answer = client.send(method, path, "ec2", &format!("{head}{target}"), body).unwrap();
-            assert_eq!(answer.status, 403, "{method} {path} {head}: {}", answer.body);
-            assert_eq!(answer.header("access-control-allow-origin"), None);
-        }
-    }
-    assert_eq!(client.admin("GET", "inventory", &json!(null)), before);
-    assert_eq!(client.send("POST", "/", "ec2", "", &form).unwrap().status, 200);
-    endpoint.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_know_the_secret_neither_drives_nor_reads_it() {
-    let endpoint = endpoint().await;
-    let client = endpoint.client;
-    let form = format!("Action=RunInstances&ImageId={}&InstanceType=t3.small&MinCount=1&MaxCount=1", source(client));
-    let before = client.admin("GET", "inventory", &json!(null));
-    // The test client's own signature is none.
-    for head in ["x-goldsmith-local: \r\n", "x-goldsmith-local: 1\r\n", "x-goldsmith-local: tes\r\n"] {
-        for (method, path, target, body, status, code) in [
-            ("POST", "/", "", form.as_str(), 401, "AuthFailure"),
-            ("POST", "/", "x-amz-target: AmazonSSM.SendCommand\r\n", "{}", 403, "UnrecognizedClientException"),
-            ("GET", "/snapshots/snap-0123456789abcdef0/blocks", "", "", 403, ""),
-            ("GET", "/_local/inventory", "", "", 403, "x-goldsmith-local"),
-            ("POST", "/_local/reset", "", "", 403, "x-goldsmith-local"),
-        ] {
-            let answer = client.send(method, path, "ec2", &format!("{head}{target}"), body).unwrap();
-            assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
-            assert!(answer.body.contains(code), "{}", answer.body);
-        }
-    }
-    assert_eq!(client.admin("GET", "inventory", &json!(null)), before);
     endpoint.stop().await;
 }
 

@@ -71,4 +71,7 @@ pub trait Executions: Send + Sync {
     async fn succeed(&self, token: &str, output: &str) -> Result<Answer>;
     /// `SendTaskFailure`; error at most 256, cause at most 32,768 characters. *Effect*; a second answer is `Late`.
     async fn fail(&self, token: &str, error: &str, cause: &str) -> Result<Answer>;
+    /// `SendTaskHeartbeat`: whether a state waits for an answer to this token. It changes nothing where the definition has no
+    /// `HeartbeatSeconds`.
+    async fn is_waiting(&self, token: &str) -> Result<bool>;
 }

@@ -32,7 +32,7 @@ pub use functions::Functions;
 pub use images::{
     Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Snapshot, TAG_STATUS,
 };
-pub use logs::{LogPage, Logs};
+pub use logs::{LogLine, LogPage, Logs};
 pub use machines::{BlockDevice, Instance, InstanceState, Launch, Machines, MetadataOptions, Volume};
 pub use objects::Objects;
 pub use parameters::{Parameter, Parameters};

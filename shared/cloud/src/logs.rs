@@ -1,14 +1,24 @@
 //! CloudWatch Logs, read while a build runs.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::Result;
+
+/// A message of a log stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// What it says; it may be several lines.
+    pub text: String,
+    /// When CloudWatch Logs got it, or where it does not say, the time that its writer gave.
+    pub time: Option<Timestamp>,
+}
 
 /// A page of a log stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogPage {
     /// Messages in order.
-    pub lines: Vec<String>,
+    pub lines: Vec<LogLine>,
     /// Where the next page begins; the same cursor again means the end for now.
     pub cursor: Option<String>,
 }

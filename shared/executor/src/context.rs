@@ -1,13 +1,14 @@
 //! `{{ context:… }}`: what a step can learn about its run. Times are those of the moment; each reference to `uuid` gets a
 //! number of its own.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 
 use goldsmith_document::ContextKey;
 use jiff::Timestamp;
 
 use crate::modules::Place;
+use crate::nonce::random;
 use crate::os_release::OsRelease;
 use crate::resolve::{ResolveError, Scene};
 
@@ -33,8 +34,7 @@ pub(crate) fn value(key: ContextKey, scene: Scene<'_>, place: &Place<'_>) -> Res
 
 /// A random UUID, version 4.
 pub(crate) fn uuid() -> io::Result<String> {
-    let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let mut bytes: [u8; 16] = random()?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -2,8 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Begins an event line on standard output; the rest of the line is the [`Event`] as JSON.
+use crate::Nonce;
+
+/// Begins an event line on standard output; the rest of the line is the [`Event`] as JSON, whose last field may be its seal.
 pub const EVENT_PREFIX: &str = "\u{1e}goldsmith ";
+
+/// What stands between an event and its seal. No text in JSON can contain it: its quotes would be escaped.
+const SEAL: &str = ",\"seal\":\"";
+/// What stands behind the seal.
+const END: &str = "\"}";
 
 /// A start or an end in the course of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,38 +79,76 @@ pub enum Status {
 }
 
 impl Event {
-    /// The whole event line, without the line's end.
-    pub fn to_line(&self) -> String {
-        format!("{EVENT_PREFIX}{}", serde_json::to_string(self).unwrap_or_default()) // no value here fails to serialise
+    /// The whole event line, without the line's end, and with a seal where its order has a nonce.
+    pub fn to_line(&self, nonce: Option<&Nonce>) -> String {
+        let json = serde_json::to_string(self).unwrap_or_default(); // no value here fails to serialise
+        match nonce.zip(json.strip_suffix('}')) {
+            Some((nonce, open)) => format!("{EVENT_PREFIX}{open}{SEAL}{}{END}", nonce.seal(&json)),
+            None => format!("{EVENT_PREFIX}{json}"),
+        }
     }
 
-    /// Reads a line of the agent's output; `None` where it is a step's own.
-    pub fn parse(line: &str) -> Option<Event> {
-        serde_json::from_str(line.strip_prefix(EVENT_PREFIX)?).ok()
+    /// Reads a line of the agent's output; `None` where it is somebody else's. Where its order has a nonce, only a line with the seal
+    /// made with it is the agent's; where it has none, which was so before there were nonces, any line of the form is.
+    pub fn parse(line: &str, nonce: Option<&Nonce>) -> Option<Event> {
+        let json = line.strip_prefix(EVENT_PREFIX)?;
+        let Some(nonce) = nonce else { return serde_json::from_str(json).ok() };
+        let (open, seal) = json.strip_suffix(END)?.rsplit_once(SEAL)?;
+        let json = format!("{open}}}");
+        if nonce.seal(&json) != seal {
+            return None;
+        }
+        serde_json::from_str(&json).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Event, EventKind, Status};
+    use super::{EVENT_PREFIX, Event, EventKind, Status};
+    use crate::Nonce;
 
-    #[test]
-    fn a_line_reads_back() {
-        let event = Event {
+    fn event() -> Event {
+        Event {
             t: "2026-01-02T03:04:05Z".parse().unwrap(),
             kind: EventKind::StepEnded,
             document: "nginx".into(),
             phase: "build".into(),
-            step: Some("Install".into()),
+            step: Some("Install \",\"seal\":\"00\"}".into()),
             action: Some("ExecuteBash".into()),
             attempt: Some(1),
             status: Some(Status::Failed),
             seconds: Some(0.5),
             exit_code: Some(3),
-        };
-        let line = event.to_line();
+        }
+    }
+
+    #[test]
+    fn a_line_reads_back() {
+        let line = event().to_line(None);
         assert!(line.starts_with("\u{1e}goldsmith {\"t\":\"2026-01-02T03:04:05Z\",\"kind\":\"step-ended\","), "{line}");
-        assert_eq!(Event::parse(&line), Some(event));
-        assert_eq!(Event::parse("hello"), None);
+        assert_eq!(Event::parse(&line, None), Some(event()));
+        assert_eq!(Event::parse("hello", None), None);
+    }
+
+    #[test]
+    fn with_a_nonce_only_a_line_that_is_sealed_with_it_is_an_event() {
+        let (own, other) = (Nonce::new("own"), Nonce::new("other"));
+        let line = event().to_line(Some(&own));
+        assert_eq!(Event::parse(&line, Some(&own)), Some(event()));
+        assert!(!line.contains("own\""), "the nonce itself is in no line: {line}");
+        let changed = line.replace("failed", "success");
+        let with_own_seal = format!("{EVENT_PREFIX}{{\"seal\":\"{}\"}}", own.seal("{}"));
+        let forged = [event().to_line(None), event().to_line(Some(&other)), changed, with_own_seal, "hello".to_owned()];
+        for line in forged {
+            assert_eq!(Event::parse(&line, Some(&own)), None, "{line}");
+        }
+    }
+
+    /// A build that began before the stack was updated, and a command line that is older than the stack.
+    #[test]
+    fn who_knows_no_nonce_reads_lines_with_and_without_a_seal() {
+        for line in [event().to_line(None), event().to_line(Some(&Nonce::new("own")))] {
+            assert_eq!(Event::parse(&line, None), Some(event()), "{line}");
+        }
     }
 }

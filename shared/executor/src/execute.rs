@@ -91,7 +91,7 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
         None => State::new(&order.execution, Timestamp::now(), log_folder(order)),
     };
     let failed = |source| ExecuteError::Logs { path: state.log_folder.clone(), source };
-    let mut output = Output::open(stdout, &state.log_folder, secrets).map_err(failed)?;
+    let mut output = Output::open(stdout, &state.log_folder, secrets, order.event_nonce.clone()).map_err(failed)?;
     copy_documents(order, &state.log_folder).map_err(failed)?;
     let _reserve = order.on_instance.then(|| Reserve::keep(&order.state_directory));
     if order.on_instance {

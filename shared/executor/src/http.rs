@@ -58,6 +58,8 @@ pub(crate) enum HttpError {
     Downgrade { url: String, to: String },
     #[error("{url} is not a URL")]
     Url { url: String, source: http::Error },
+    #[error("the answer of {url} has more than {} MiB", TEXT_LIMIT / 1024 / 1024)]
+    TooLong { url: String },
     #[error("{url} breaks off")]
     Body { url: String, source: io::Error },
     #[error("{url} took longer than the step may")]
@@ -134,9 +136,15 @@ impl Answer {
 
     /// The whole body as text.
     pub(crate) fn into_text(self, url: &str) -> Result<String, HttpError> {
-        let mut text = String::new();
-        let mut reader = self.into_reader().take(TEXT_LIMIT);
-        reader.read_to_string(&mut text).map(|_| text).map_err(|source| HttpError::broken(url, source))
+        let mut bytes = Vec::new();
+        let mut reader = self.into_reader().take(TEXT_LIMIT + 1);
+        reader.read_to_end(&mut bytes).map_err(|source| HttpError::broken(url, source))?;
+        // What is cut would be taken for the whole: a listing would lose keys.
+        if u64::try_from(bytes.len()).is_ok_and(|length| length > TEXT_LIMIT) {
+            return Err(HttpError::TooLong { url: url.to_owned() });
+        }
+        String::from_utf8(bytes)
+            .map_err(|source| HttpError::broken(url, io::Error::new(io::ErrorKind::InvalidData, source)))
     }
 }
 
@@ -161,7 +169,7 @@ impl HttpError {
                 _ => true,
             },
             Self::Body { .. } => true,
-            Self::Url { .. } | Self::TimedOut { .. } | Self::Downgrade { .. } => false,
+            Self::Url { .. } | Self::TimedOut { .. } | Self::Downgrade { .. } | Self::TooLong { .. } => false,
         }
     }
 }
@@ -186,4 +194,39 @@ fn roots() -> RootCerts {
         RootCerts::from(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()))
     };
     ROOTS.get_or_init(read).clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::{HttpError, Request, TEXT_LIMIT};
+
+    /// Answers one request with so many bytes; its URL.
+    fn serve(length: u64) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4_096]).unwrap();
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").unwrap();
+            // Whoever has read enough hangs up.
+            let _ = stream.write_all(&vec![b'x'; usize::try_from(length).unwrap()]);
+        });
+        url
+    }
+
+    #[test]
+    fn an_answer_is_read_whole_or_not_at_all() {
+        let text = |length| {
+            let url = serve(length);
+            let request = Request { proxied: false, ..Request::get(&url, None) };
+            request.send().unwrap().into_text(&url)
+        };
+        assert_eq!(text(TEXT_LIMIT).unwrap().len() as u64, TEXT_LIMIT);
+        let error = text(TEXT_LIMIT + 1).unwrap_err();
+        assert!(matches!(error, HttpError::TooLong { .. }) && !error.may_pass(), "{error}");
+        assert!(error.to_string().ends_with(" has more than 8 MiB"), "{error}");
+    }
 }

@@ -14,7 +14,9 @@ mod explain;
 mod first_boot;
 mod http;
 mod modules;
+mod nonce;
 mod order;
+mod order_file;
 mod os_release;
 mod output;
 mod overwrite;
@@ -33,7 +35,9 @@ mod wildcard;
 pub use audit::{Audit, Finding, FindingKind, audit_instance, audit_tree, private_key_in};
 pub use event::{EVENT_PREFIX, Event, EventKind, Status};
 pub use execute::execute;
+pub use nonce::Nonce;
 pub use order::{AuditOrder, Builtin, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder};
+pub use order_file::OrderFile;
 pub use result::{
     EXIT_FAILED, EXIT_REBOOT, EXIT_SUCCESS, EXIT_USAGE, FailureContext, FailureKind, RESULT_LIMIT, RunResult, RunStatus,
 };

@@ -1,14 +1,14 @@
 //! The work order: all that one start of the agent is told.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::io;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::RunResult;
 use crate::explain::explain;
+use crate::{Nonce, RunResult};
 
 /// The only version of the work order's form.
 pub const ORDER_VERSION: u32 = 1;
@@ -52,6 +52,9 @@ pub struct WorkOrder {
     /// Whether the machine, a fresh instance, is audited before the documents run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditOrder>,
+    /// Seals the event lines, so that readers believe no others. Orders of versions before it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_nonce: Option<Nonce>,
 }
 
 /// How a fresh instance is audited.
@@ -98,15 +101,6 @@ impl OrderError {
 }
 
 impl WorkOrder {
-    /// Reads an order from a file.
-    ///
-    /// # Errors
-    /// The file cannot be read, or is not an order.
-    pub fn read(path: &Path) -> Result<Self, OrderError> {
-        let bytes = fs::read(path).map_err(|source| OrderError::Read { path: path.to_owned(), source })?;
-        serde_json::from_slice(&bytes).map_err(|source| OrderError::Form { path: path.to_owned(), source })
-    }
-
     /// The same order with absolute paths: steps run elsewhere than the agent.
     pub(crate) fn absolute(&self) -> io::Result<Self> {
         let mut order = self.clone();
@@ -132,6 +126,7 @@ impl WorkOrder {
             on_instance: false,
             blocked_action_modules: Vec::new(),
             audit: None,
+            event_nonce: None,
         }
     }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::Event;
 use crate::secrets::Secrets;
+use crate::{Event, Nonce};
 
 /// The first character of an event line; a step's own line that begins with it is escaped.
 const MARK: char = '\u{1e}';
@@ -19,6 +19,8 @@ pub(crate) struct Output<'o> {
     stdout: &'o mut dyn Write,
     console: Option<File>,
     application: Option<File>,
+    /// Seals the event lines.
+    nonce: Option<Nonce>,
     /// What must not be shown.
     pub(crate) secrets: Secrets,
     /// Whether steps' lines go nowhere now: `disableLogging`.
@@ -27,11 +29,16 @@ pub(crate) struct Output<'o> {
 
 impl<'o> Output<'o> {
     /// Opens the logs of a folder, creating it where needed, and goes on with those that are there.
-    pub(crate) fn open(stdout: &'o mut dyn Write, folder: &Path, secrets: Secrets) -> io::Result<Self> {
+    pub(crate) fn open(
+        stdout: &'o mut dyn Write,
+        folder: &Path,
+        secrets: Secrets,
+        nonce: Option<Nonce>,
+    ) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let open = |name| OpenOptions::new().create(true).append(true).open(folder.join(name));
         let (console, application) = (Some(open("console.log")?), Some(open("application.log")?));
-        Ok(Self { stdout, console, application, secrets, muted: false })
+        Ok(Self { stdout, console, application, nonce, secrets, muted: false })
     }
 
     /// A line that a step wrote, without its end. The answer is what was shown of it.
@@ -52,7 +59,7 @@ impl<'o> Output<'o> {
 
     /// A start or an end.
     pub(crate) fn event(&mut self, event: &Event) {
-        let line = format!("{}\n", event.to_line()); // in one piece, as the lines of steps
+        let line = format!("{}\n", event.to_line(self.nonce.as_ref())); // in one piece, as the lines of steps
         let _ = self.stdout.write_all(line.as_bytes()).and_then(|()| self.stdout.flush());
         let step = event.step.as_ref().map(|step| format!(" step {step}")).unwrap_or_default();
         let status = event.status.map(|status| format!(": {status:?}")).unwrap_or_default();

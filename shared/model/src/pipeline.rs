@@ -32,12 +32,20 @@ pub struct ImagePipeline {
     /// Whether a start may bring another source image or other parameters; such an image is never published.
     #[serde(default)]
     pub allow_overrides: bool,
+    /// Limit of the documents' phases `build` and `validate` together, in minutes; none: [`Self::MAX_MINUTES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_minutes: Option<u32>,
     /// Whether and how images are tested.
     #[serde(default)]
     pub image_tests_configuration: ImageTests,
     /// Whether a fresh instance of each image is looked over for what all of them would share.
     #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
     pub audit: ImageAudit,
+}
+
+impl ImagePipeline {
+    /// What fits below the 48 hours that the states have in which documents run.
+    pub const MAX_MINUTES: u32 = 2_875;
 }
 
 /// What comes of what every instance of an image would share.
@@ -121,10 +129,10 @@ pub struct ImageTests {
 }
 
 impl ImageTests {
-    /// Default and highest number of minutes: Image Builder's default, and what fits below the state's own 48 hours.
+    /// Default number of minutes, which is Image Builder's.
     pub const DEFAULT_MINUTES: u32 = 720;
-    /// See [`Self::DEFAULT_MINUTES`].
-    pub const MAX_MINUTES: u32 = 2_875;
+    /// Test instance types of a pipeline at most: what their tests come to is passed on together.
+    pub const MAX_TYPES: usize = 50;
 }
 
 impl Default for ImageTests {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use goldsmith_cloud::{Command, CommandStatus, InstanceState, Ping};
-use goldsmith_executor::{RunResult, WorkOrder};
+use goldsmith_executor::{Nonce, RunResult, WorkOrder};
 use goldsmith_store::{Effect, EffectKind, FailureCause, LogPlace};
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
@@ -68,13 +68,26 @@ where
     let next =
         numbers.split_off(numbers.iter().position(|number| begun(number).is_some()).unwrap_or(numbers.len() - 1));
     let current = next.first().copied().unwrap_or(n);
-    let Some(command) = begun(&current).and_then(|effect| effect.id.clone()) else {
+    let Some(sent) = begun(&current).and_then(Sent::of) else {
         return send(scene, current, instance, order().await?).await;
     };
-    match (look(scene, &command, instance).await?, numbers.last()) {
+    let command = sent.command.clone();
+    match (look(scene, &sent, instance).await?, numbers.last()) {
         (Look::Progress(progress), _) => Ok(progress),
         (Look::Lost(_), Some(&again)) => send(scene, again, instance, order().await?).await,
         (Look::Lost(words), None) => Err(because(scene, ErrorName::CommandFailed, &command, words)),
+    }
+}
+
+/// A command that was sent, as the journal has it.
+struct Sent {
+    command: String,
+    nonce: Option<String>,
+}
+
+impl Sent {
+    fn of(effect: &Effect) -> Option<Self> {
+        Some(Self { command: effect.id.clone()?, nonce: effect.nonce.clone() })
     }
 }
 
@@ -84,15 +97,10 @@ fn order_text(order: &WorkOrder) -> Result<Vec<u8>> {
 
 async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Result<CommandProgress> {
     let comment = comment(scene, n);
-    let request = Command {
-        instance: instance.to_owned(),
-        comment: comment.clone(),
-        script: script(&agent(scene).await?, &upload(scene, "orders", order_text(&order)?).await?)?,
-        timeout_seconds: timeout(scene),
-        log_group: scene.context.config.log_group.clone(),
-    };
+    let nonce = Nonce::random().map_err(|error| Error::internal(format!("there are no random bytes: {error}")))?;
     let intended = Effect {
         candidate: Some(instance.to_owned()),
+        nonce: Some(nonce.reveal().to_owned()),
         ..Effect::intended(&scene.scope, n, EffectKind::Command, scene.home(), &comment)
     };
     let commands = &scene.context.cloud.commands;
@@ -103,27 +111,44 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
         {
             return Ok(command);
         }
+        let order = WorkOrder { event_nonce: kept_nonce(scene, n).await?, ..order };
+        let request = Command {
+            instance: instance.to_owned(),
+            comment,
+            script: script(&agent(scene).await?, &upload(scene, "orders", order_text(&order)?).await?)?,
+            timeout_seconds: timeout(scene),
+            log_group: scene.context.config.log_group.clone(),
+        };
         Ok(commands.send(scene.home(), &request).await?)
     });
-    let command = made_id(made.await?)?;
-    note_log(scene, &command, instance).await?;
-    Ok(running(scene, &command, instance))
+    let made = made.await?;
+    let nonce = made.nonce.clone();
+    let sent = Sent { command: made_id(made)?, nonce };
+    note_log(scene, &sent, instance).await?;
+    Ok(running(scene, &sent.command, instance))
+}
+
+/// The nonce that the journal has for a command: an earlier try may have written another one than this one would.
+async fn kept_nonce(scene: &Scene<'_>, n: u32) -> Result<Option<Nonce>> {
+    let effects = scene.effects().await?;
+    Ok(effects.into_iter().find(|effect| effect.n == n).and_then(|effect| effect.nonce).map(Nonce::new))
 }
 
 /// Notes where the output can be read, once: also for a command whose sender died before it could.
-async fn note_log(scene: &Scene<'_>, command: &str, instance: &str) -> Result<()> {
+async fn note_log(scene: &Scene<'_>, Sent { command, nonce }: &Sent, instance: &str) -> Result<()> {
     let store = &scene.context.store;
     let stream = format!("{command}/{instance}/aws-runShellScript/stdout");
     let noted = store.state(&scene.record.build, &scene.scope).await?.and_then(|state| state.log);
     if noted.is_none_or(|log| log.stream != stream) {
-        let log = LogPlace { group: scene.context.config.log_group.clone(), stream };
+        let log = LogPlace { group: scene.context.config.log_group.clone(), stream, nonce: nonce.clone() };
         store.note_log(&scene.record, &scene.scope, &log).await?;
     }
     Ok(())
 }
 
-async fn look(scene: &Scene<'_>, command: &str, instance: &str) -> Result<Look> {
-    note_log(scene, command, instance).await?;
+async fn look(scene: &Scene<'_>, sent: &Sent, instance: &str) -> Result<Look> {
+    note_log(scene, sent, instance).await?;
+    let command = sent.command.as_str();
     let cloud = &scene.context.cloud;
     let still_runs = || Ok(Look::Progress(running(scene, command, instance)));
     let Some(invocation) = cloud.commands.invocation(scene.home(), command, instance).await? else {

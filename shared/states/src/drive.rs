@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::errors::ErrorName;
+use crate::short::short;
 use crate::{Context, Error, Invocation, Result, Start, State, Wake};
 
 /// Longest time that a state's first invocation looks before it leaves the wait to events and the tick: half of the functions' time-out.
@@ -156,12 +157,12 @@ async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<(
 /// How long a state may wait: what the definition allows, less the margin, or the pipeline's own smaller limit.
 fn limit(state: State, record: &BuildRecord) -> SignedDuration {
     let allowed = state.timeout().unwrap_or(MARGIN * 2) - MARGIN;
-    match state {
-        State::LaunchTest | State::ExecuteTest => {
-            allowed.min(SignedDuration::from_mins(i64::from(record.plan.test_timeout_minutes)))
-        }
-        _ => allowed,
-    }
+    let own = match state {
+        State::Build => record.plan.timeout_minutes,
+        State::LaunchTest | State::ExecuteTest => Some(record.plan.test_timeout_minutes),
+        _ => None,
+    };
+    own.map_or(allowed, |minutes| allowed.min(SignedDuration::from_mins(i64::from(minutes))))
 }
 
 async fn drive(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope, holder: Holder) -> Result<()> {
@@ -289,6 +290,7 @@ async fn answer(
     scope: &Scope,
 ) -> Result<bool> {
     let failure = state.cause.as_ref().map(|cause| {
+        let cause = if scope.item.is_some() { &short(cause) } else { cause };
         let text = serde_json::to_string(cause).unwrap_or_else(|_| cause.to_string());
         (cause.error.clone(), text)
     });

@@ -6,6 +6,7 @@
 //! run any number of times: how a build ends is decided once, when it is closed.
 
 pub mod after;
+mod called;
 mod ending;
 mod kept;
 
@@ -19,8 +20,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use ending::{Trigger, ending, execution};
-pub(crate) use kept::kept_now;
 use kept::{kept, kept_amis, what_stays};
+pub(crate) use kept::{kept_now, kept_of};
 
 use crate::errors::ErrorName;
 use crate::start::kept_cause;
@@ -53,6 +54,13 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
         }
         return Ok(without_record(&trigger));
     };
+    // Plan has refused to build under a name that was used before: that build has its own end.
+    if record.status == BuildStatus::Closed
+        && matches!(&trigger, Trigger::Failed(cause) if cause.error == ErrorName::Refused.as_str())
+    {
+        return Ok(without_record(&trigger));
+    }
+    called::is_by_the_definition(context, &record, &trigger).await?;
     let image = finish(context, record, &trigger).await?;
     match (&trigger, &image.failure) {
         // The definition fails with these texts: the image stays, and what failed came after it was published.

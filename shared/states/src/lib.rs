@@ -16,10 +16,12 @@ mod keys;
 #[cfg(test)]
 mod lasting;
 pub mod launch;
+mod passed;
 pub mod plan;
 pub mod publish;
 pub mod reap;
 mod script;
+mod short;
 pub mod signal;
 pub mod snapshot;
 pub mod start;

@@ -8,7 +8,7 @@ mod resolve;
 mod types;
 
 use goldsmith_model::{Cause, ExecutionInput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
-use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, ImageStatus, Opened, Scope, StateStatus, stamp};
+use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, Opened, Scope, StateStatus, stamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -37,6 +37,7 @@ struct Answer {
 /// `Refused` with a message that names the field, or what table and cloud say.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     let answer = match context.store.build(&start.build).await? {
+        Some(record) if record.status == BuildStatus::Closed => return Err(used_before(&record)),
         Some(record) => planned(&record),
         None => plan(context, start).await?,
     };
@@ -191,13 +192,20 @@ async fn nothing_changed(
     if input.force || !(only_on_change || why.tried_since.is_some()) {
         return Ok(None);
     }
-    let images = context.store.images(resolved.recipe.name.as_str()).await?;
-    let good = images.iter().filter(|image| image.pipeline == pipeline.name && image.status == ImageStatus::Available);
-    let same = good.max_by(|a, b| a.created_at.cmp(&b.created_at)).filter(|last| last.input_digest == resolved.digest);
+    let last = context.store.newest_image(&resolved.recipe.name, &pipeline.name).await?;
+    let same = last.filter(|last| last.input_digest == resolved.digest);
     // What is tried again has its build where another one has published the same since it was first heard of.
     let same =
         same.filter(|last| only_on_change || why.tried_since.as_ref().is_some_and(|time| *time <= last.created_at));
     Ok(same.map(|last| format!("nothing changed since {}", last.image)))
+}
+
+/// Step Functions forgets the name of an execution after 90 days, and whoever gives names may then give it again.
+fn used_before(record: &BuildRecord) -> Error {
+    refused(format!(
+        "the build {} has ended, as {}: start another one under a name that no build has had yet",
+        record.build, record.image
+    ))
 }
 
 /// The answer for a build that is open, from its record alone.
@@ -266,6 +274,23 @@ mod tests {
 
     fn plan(input: Value) -> Task {
         Task { input: Some(input), ..Task::new(State::Plan) }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_a_build_had_before_is_refused_and_that_build_stays_as_it_ended() {
+        let stack = Stack::new().await;
+        for task in whole_build() {
+            stack.run(&task).await.unwrap();
+        }
+        let (record, image) = (stack.record().await, stack.image().await);
+        let refused = stack.run(&Task::new(State::Plan)).await.unwrap_err();
+        assert_eq!(refused.error, "Goldsmith.Refused");
+        let message =
+            format!("has ended, as {}: start another one under a name that no build has had yet", image.image);
+        assert!(refused.cause.contains(&message), "{}", refused.cause);
+        let ended = stack.run(&Task { error: Some(refused), ..Task::new(State::FinishFailed) }).await.unwrap();
+        assert!(ended["cause"].as_str().unwrap().contains(&message), "{ended}");
+        assert_eq!((stack.record().await, stack.image().await), (record, image));
     }
 
     #[tokio::test]

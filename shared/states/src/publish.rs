@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use crate::effect::effect;
 use crate::errors::ErrorName;
-use crate::{Context, Error, Outcome, Result, Start, State, status};
+use crate::short::whole;
+use crate::{Context, Error, Outcome, Result, Start, State, passed, status};
 
 /// How long a parameter may take to hold its value: usually a moment. The function itself has two minutes.
 const APPEARS: SignedDuration = SignedDuration::from_mins(1);
@@ -30,6 +31,7 @@ const LOOK: Duration = Duration::from_millis(300);
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     let record = context.store.build(&start.build).await?;
     let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
+    passed::distribution(context, &record, start.results.as_deref().unwrap_or_default()).await?;
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     let outcome = publish(context, &record, start).await;
     let now = context.clock.now();
@@ -51,7 +53,7 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
 }
 
 async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Result<String> {
-    let good = good_regions(record, start.results.as_deref().unwrap_or_default())?;
+    let good = good_regions(context, record, start.results.as_deref().unwrap_or_default()).await?;
     let amis = amis(context, record, &good).await?;
     let published = if record.plan.overridden { 0 } else { put_parameters(context, record, start, &amis).await? };
     let snapshots = snapshots(context, &amis).await?;
@@ -97,7 +99,7 @@ async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> R
 }
 
 /// The Regions that have the image, if they are enough.
-fn good_regions(record: &BuildRecord, results: &[Outcome]) -> Result<Vec<String>> {
+async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<Vec<String>> {
     let good: Vec<String> =
         results.iter().filter(|result| result.succeeded()).map(|result| result.item.clone()).collect();
     let enough =
@@ -106,7 +108,7 @@ fn good_regions(record: &BuildRecord, results: &[Outcome]) -> Result<Vec<String>
         return Ok(good);
     }
     let mut cause = match results.iter().find(|result| !result.succeeded()) {
-        Some(failed) => failed.failure(State::DistributeRegion),
+        Some(failed) => whole(context, &record.build, failed, State::DistributeRegion, None).await?,
         None => Error::failed(ErrorName::CopyFailed, "not every Region was distributed to")
             .cause(&Scope { state: State::Publish.name().to_owned(), item: None }),
     };

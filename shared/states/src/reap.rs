@@ -1,24 +1,23 @@
 //! Reap: the tick's second target. Ends builds whose execution has ended without them, starts causes that nobody
-//! started, and, now and then, removes what is left of closed builds in every Region that the stack has used.
+//! started, lets the sources be checked where events came faster than checks may follow each other, and, now and then,
+//! removes what is left of closed builds in every Region that the stack has used.
 //!
 //! Everything here was lost by somebody else: a status event, a wake, a function's process. It may run any number of
 //! times, also beside `finish`.
 
 mod metric;
 mod strangers;
+mod sweep;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use goldsmith_cloud::ExecutionStatus;
-use goldsmith_store::{BuildRecord, BuildStatus};
+use goldsmith_store::{BuildRecord, BuildStatus, Tagged};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::start::start_pending;
-use crate::tagged::{Looked, Tagged, of_stack, proof_of};
-use crate::undo::remove_tagged;
-use crate::{Context, Result, TAG_BUILD, finish};
-use strangers::Strangers;
+use crate::{Context, Result, finish, trigger};
 
 pub use metric::metric;
 
@@ -29,14 +28,19 @@ const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 /// How long an execution runs at most: the definition's `TimeoutSeconds`, and an hour.
 const LONGEST_EXECUTION: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
 
+/// When the sweep stops, counted from the invocation's begin, and goes on the next time: the function's time-out is 120 s.
+const BUDGET: SignedDuration = SignedDuration::from_secs(75);
+
 /// Runs one invocation.
 ///
 /// # Errors
 /// What table and cloud say; the next tick tries again.
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
+    let begun = context.clock.now();
     let finished = look_after_open_builds(context).await;
     let started = start_kept_causes(context).await;
-    let swept = if is_sweep(&event) { sweep(context).await } else { Ok(0) };
+    noted(trigger::check_if_due(context).await, "the check of sources");
+    let swept = if is_sweep(&event) { sweep::sweep(context, begun + BUDGET).await } else { Ok(0) };
     started?;
     Ok(json!({"finished": finished?, "swept": swept?}))
 }
@@ -101,68 +105,6 @@ async fn start_kept_causes(context: &Context) -> Result<()> {
         noted(start_pending(context, pipeline).await, pipeline.as_str());
     }
     Ok(())
-}
-
-/// Removes what closed builds left and do not keep, and tells of what only looks as if. Answers how many builds had left
-/// something.
-async fn sweep(context: &Context) -> Result<u32> {
-    let mut strangers = Strangers::read(context).await?;
-    let mut builds: BTreeMap<Option<String>, Vec<(String, Tagged)>> = BTreeMap::new();
-    for region in context.store.regions().await? {
-        let Looked { kinds, found } = of_stack(context, &region).await;
-        strangers.see(&region, kinds, &found);
-        for one in found {
-            builds.entry(one.tags().get(TAG_BUILD).cloned()).or_default().push((region.clone(), one));
-        }
-    }
-    let mut swept = 0;
-    for (build, found) in builds {
-        let build = build.as_deref();
-        let judged = sweep_build(context, build, found, &mut strangers).await;
-        swept += u32::from(noted(judged, build.unwrap_or("of no build")) == Some(true));
-    }
-    strangers.tell(context).await?;
-    Ok(swept)
-}
-
-/// Removes what one build left. Answers whether there was anything.
-async fn sweep_build(
-    context: &Context,
-    build: Option<&str>,
-    mut found: Vec<(String, Tagged)>,
-    strangers: &mut Strangers,
-) -> Result<bool> {
-    let record = match build {
-        Some(build) => context.store.build(build).await?,
-        None => None,
-    };
-    let Some(record) = record else {
-        strangers.add(found);
-        return Ok(false);
-    };
-    if record.status != BuildStatus::Closed {
-        return Ok(false);
-    }
-    let (kept, snapshots) = finish::kept_now(context, &record).await?;
-    let stays = |one: &Tagged| {
-        let known = kept.images.contains(one.id()) || kept.instances.contains(one.id()) || snapshots.contains(one.id());
-        known && !kept.has_expired(one.tags(), context.clock.now())
-    };
-    found.retain(|(_, one)| !stays(one));
-    // Most builds have published, and nothing of theirs is to go: they cost no call, nor does what was judged before.
-    if found.iter().all(|(region, one)| strangers.is_settled(region, one.id())) {
-        strangers.add(found);
-        return Ok(false);
-    }
-    let proof = proof_of(context, &record).await?;
-    let (ours, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|(region, one)| one.is_proven(&proof, region));
-    strangers.add(others);
-    if ours.is_empty() {
-        return Ok(false);
-    }
-    let (was_there, left) = remove_tagged(context, &record, &kept, proof).await?;
-    finish::after::take_in(context, &record, left).await?;
-    Ok(was_there)
 }
 
 #[cfg(test)]
@@ -284,15 +226,19 @@ mod tests {
         stack.clock.advance(SignedDuration::from_mins(5));
         let told = reap::metric(&stack.context(), &json!({"sweep": true})).await.unwrap();
         assert!(told["LeftBehind"].as_u64().unwrap() > 0, "{told}");
-        // It is given up on after a month as all is, though each sweep tries.
+        // After a month only a person can help, though each sweep tries.
         for _ in 0..3 {
             stack.clock.advance(SignedDuration::from_hours(31 * 24));
             reap(&stack).await;
+            let told = reap::metric(&stack.context(), &json!({"sweep": true})).await.unwrap();
+            assert!(told["GivenUp"].as_u64().unwrap() > 0 && told.get("LeftBehind").is_none(), "{told}");
         }
-        assert!(!is_looked_after().await);
         stack.cloud.heal();
+        stack.clock.advance(SignedDuration::from_hours(7 * 24));
         reap(&stack).await;
         assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+        assert!(!is_looked_after().await);
+        assert_eq!(reap::metric(&stack.context(), &json!({"sweep": true})).await, None);
     }
 
     #[tokio::test]

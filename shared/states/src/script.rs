@@ -66,7 +66,13 @@ fetch() {
 }
 mkdir -p "$dir" 2>/dev/null && chmod 0700 "$dir" 2>/dev/null || failed "$dir cannot be made"
 fetch '@AGENT_URL@' '@AGENT_SHA@' "$dir/agent" agent
-fetch '@ORDER_URL@' '@ORDER_SHA@' "$dir/order-@ORDER_SHA@.json" "work order"
+order="$dir/order-@ORDER_SHA@.json"
+# While it runs the agent keeps the order without what only readers of the log need. Where it was killed, the URL may have expired.
+if [ -s "$order.taken" ]; then
+  (fetch '@ORDER_URL@' '@ORDER_SHA@' "$order" "work order") 2>/dev/null
+else
+  fetch '@ORDER_URL@' '@ORDER_SHA@' "$order" "work order"
+fi
 chmod 0700 "$dir/agent" 2>/dev/null || failed "the agent cannot be made executable"
 # Called without an order it says how it is called, and ends with 2.
 "$dir/agent" >/dev/null 2>&1
@@ -81,7 +87,7 @@ if [ "$code" != 2 ]; then
   failed "the agent cannot be executed on this $(uname -m) machine (exit $code): it is for another one, or its loader is missing"
 fi
 umask 022 # the one that a command of SSM starts with: documents expect it of what they make
-exec "$dir/agent" "$dir/order-@ORDER_SHA@.json"
+exec "$dir/agent" "$order"
 "#;
 
 #[cfg(test)]
@@ -116,6 +122,30 @@ mod tests {
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     }
 
+    /// A file that is there with the right digest, so that it is not fetched.
+    fn there(folder: &Path, name: &str, text: &str) -> Fetched {
+        let sha256: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        program(&folder.join(name.replace('@', &sha256)), text);
+        Fetched { sha256, ..file("https://bucket.example/file") }
+    }
+
+    #[test]
+    fn an_order_without_its_nonce_is_enough_where_the_whole_one_can_no_longer_be_fetched() {
+        let folder = tempfile::tempdir().unwrap();
+        let agent = there(folder.path(), "agent", "#!/bin/sh\n[ $# = 0 ] && exit 2\necho \"$1\"\n");
+        let expired = file("http://127.0.0.1:1/order"); // nobody listens there
+        let text = script(&agent, &expired).unwrap().replace("/var/lib/goldsmith", folder.path().to_str().unwrap());
+        let run = || Command::new("sh").args(["-c", &text]).output().unwrap();
+        let failed = run();
+        assert_eq!((failed.status.code(), failed.stdout.as_slice()), (Some(1), &b""[..]), "{failed:?}");
+        let order = folder.path().join(format!("order-{}.json", expired.sha256));
+        fs::write(folder.path().join(format!("order-{}.json.taken", expired.sha256)), "{}").unwrap();
+        let ended = run();
+        let said = format!("{}\n", order.display());
+        assert_eq!((ended.status.code(), String::from_utf8(ended.stdout).unwrap()), (Some(0), said));
+        assert_eq!(String::from_utf8(ended.stderr).unwrap(), "", "the result is the only line there");
+    }
+
     #[test]
     fn why_the_agent_may_not_run_is_told() {
         for (mount, running, exit, expected) in [
@@ -130,14 +160,8 @@ mod tests {
             fs::create_dir(&own).unwrap();
             program(&bin.join("findmnt"), &format!("#!/bin/sh\necho {mount}\n"));
             program(&bin.join("pgrep"), &format!("#!/bin/sh\n[ \"$2\" = \"{running}\" ]\n"));
-            // They are there with the right digests, so that nothing is fetched.
-            let there = |name: &str, text: &str| {
-                let sha256: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-                program(&own.join(name.replace('@', &sha256)), text);
-                Fetched { sha256, ..file("https://bucket.example/file") }
-            };
-            let agent = there("agent", &format!("#!/bin/sh\nexit {exit}\n"));
-            let order = there("order-@.json", "{}");
+            let agent = there(&own, "agent", &format!("#!/bin/sh\nexit {exit}\n"));
+            let order = there(&own, "order-@.json", "{}");
             let text = script(&agent, &order).unwrap().replace("/var/lib/goldsmith", own.to_str().unwrap());
             let path = format!("{}:/usr/bin:/bin", bin.display());
             let output = Command::new("sh").args(["-c", &text]).env("PATH", path).output().unwrap();

@@ -8,13 +8,19 @@ use goldsmith_store::{EffectKind, Scope, StateStatus};
 use serde_json::{Value, json};
 
 use crate::errors::ErrorName;
-use crate::{Context, Error, Outcome, Result, Start, State};
+use crate::short::{short, whole};
+use crate::{Context, Error, Outcome, Result, Start, State, passed};
 
 /// Runs one invocation.
 ///
 /// # Errors
 /// `TestFailed`, `AuditFailed`, or what table and cloud say.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
+    if start.state == State::JudgeTests {
+        let record = context.store.build(&start.build).await?;
+        let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
+        passed::tests(context, &record, start.results.as_deref().unwrap_or_default()).await?;
+    }
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     match start.state {
         State::JudgeTests => judge(context, start).await,
@@ -35,7 +41,7 @@ async fn end(context: &Context, start: &Start) -> Result<Value> {
     let outcome = Outcome {
         item,
         outcome: if cause.is_some() { "failed" } else { "succeeded" }.to_owned(),
-        cause: cause.map(|cause| json!(cause)),
+        cause: cause.map(|cause| json!(short(&cause))),
     };
     let detail = format!("test instance ended; the test {}", outcome.outcome);
     let now = context.clock.now();
@@ -51,7 +57,7 @@ async fn judge(context: &Context, start: &Start) -> Result<Value> {
         context.store.end_state(&start.build, &start.scope(), StateStatus::Succeeded, &detail, None, now).await?;
         return Ok(json!({}));
     };
-    let mut cause = failed.failure(State::ExecuteTest);
+    let mut cause = whole(context, &start.build, failed, State::ExecuteTest, Some(State::LaunchTest)).await?;
     let is_audit = cause.error == ErrorName::AuditFailed.as_str();
     let name = if is_audit { ErrorName::AuditFailed } else { ErrorName::TestFailed };
     name.as_str().clone_into(&mut cause.error);

@@ -3,15 +3,14 @@
 //! A tag only says where to look. What is found is removed where the journal, or what EC2 says of the call that made it, ties
 //! it to the build ([`Proof`]); all else is left to [`crate::reap`], which tells of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use goldsmith_cloud::{Parameter, Tags};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Proof};
+use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Origin, Proof, Tagged};
 use jiff::Timestamp;
 
 use crate::finish::after::LATE;
-use crate::tagged::{has_image, has_snapshot};
 use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES, status};
 
 /// How often a describe by tag is repeated where the journal holds an effect whose answer is unknown: EC2 may show a
@@ -140,19 +139,49 @@ pub(crate) async fn undo_build(
     Ok(Undone { is_putting, left: undoing.left })
 }
 
-/// Removes what carries the build's tag, is proven to be its, and is not kept, or kept no longer, in every Region of its
-/// plan. Answers whether there was anything, and what of it could not be removed.
-pub(crate) async fn remove_tagged(
+/// Removes what of all that was found with the build's tag is proven to be its, and is not kept, or kept no longer. Answers
+/// whether there was anything, and what of it could not be removed.
+pub(crate) async fn remove_found(
     context: &Context,
     record: &BuildRecord,
     keep: &Kept,
     proof: Proof,
+    effects: &[Effect],
+    found: Vec<(String, Tagged)>,
 ) -> Result<(bool, Vec<LeftBehind>)> {
     let mut undoing = Undoing::new(context, record, keep, Patience::None, proof);
-    let effects = context.store.all_effects(&record.build).await?;
-    undoing.held = held(record, &effects, &record.after.left, context.clock.now());
-    undoing.tagged().await?;
+    undoing.held = held(record, effects, &record.after.left, context.clock.now());
+    let mut regions: BTreeMap<String, Found> = BTreeMap::new();
+    for (region, one) in found {
+        regions.entry(region).or_default().add(one);
+    }
+    for (region, found) in regions {
+        undoing.remove_instances(&region, found.instances).await?;
+        undoing.remove_volumes(&region, found.volumes).await?;
+        let kept = undoing.remove_images(&region, found.images).await?;
+        undoing.remove_snapshots(&region, found.snapshots, &kept).await?;
+    }
     Ok((undoing.found, undoing.left))
+}
+
+/// What was found in one Region, by kind.
+#[derive(Default)]
+struct Found {
+    instances: Vec<Instance>,
+    volumes: Vec<Volume>,
+    images: Vec<Image>,
+    snapshots: Vec<Snapshot>,
+}
+
+impl Found {
+    fn add(&mut self, one: Tagged) {
+        match one {
+            Tagged::Instance(one) => self.instances.push(one),
+            Tagged::Volume(one) => self.volumes.push(one),
+            Tagged::Image(one) => self.images.push(one),
+            Tagged::Snapshot(one) => self.snapshots.push(one),
+        }
+    }
 }
 
 impl<'a> Undoing<'a> {
@@ -234,6 +263,11 @@ impl<'a> Undoing<'a> {
         let machines = &self.context.cloud.machines;
         let tagged = machines.tagged(region, TAG_BUILD, &self.record.build).await;
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "instances")? else { return Ok(()) };
+        self.remove_instances(region, tagged).await
+    }
+
+    async fn remove_instances(&mut self, region: &str, tagged: Vec<Instance>) -> Result<()> {
+        let machines = &self.context.cloud.machines;
         for instance in tagged.into_iter().filter(|instance| self.context.config.owns(&instance.tags)) {
             let kept = self.keep.instances.contains(&instance.id) && !self.has_expired(&instance.tags);
             let is_ours = self.proof.has_instance(region, &instance.id, &instance.token);
@@ -251,6 +285,11 @@ impl<'a> Undoing<'a> {
         let machines = &self.context.cloud.machines;
         let left = machines.volumes_left(region, TAG_BUILD, &self.record.build).await;
         let Some(left) = self.tolerate(left.map_err(Error::from), region, "volumes")? else { return Ok(()) };
+        self.remove_volumes(region, left).await
+    }
+
+    async fn remove_volumes(&mut self, region: &str, left: Vec<Volume>) -> Result<()> {
+        let machines = &self.context.cloud.machines;
         for volume in left.into_iter().filter(|volume| self.context.config.owns(&volume.tags)) {
             if !self.proof.has_volume(region, &volume.id) {
                 continue;
@@ -264,13 +303,22 @@ impl<'a> Undoing<'a> {
 
     async fn images(&mut self, region: &str) -> Result<()> {
         let images = &self.context.cloud.images;
-        let mut kept_snapshots = BTreeSet::new();
         let tagged = images.tagged(region, TAG_BUILD, &self.record.build).await;
         // Without them it is unknown which snapshots are an image's.
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "images")? else { return Ok(()) };
+        let kept = self.remove_images(region, tagged).await?;
+        let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "snapshots")? else { return Ok(()) };
+        self.remove_snapshots(region, tagged, &kept).await
+    }
+
+    /// Answers the snapshots of the images that stay.
+    async fn remove_images(&mut self, region: &str, tagged: Vec<Image>) -> Result<BTreeSet<String>> {
+        let images = &self.context.cloud.images;
+        let mut kept_snapshots = BTreeSet::new();
         for image in tagged.into_iter().filter(|image| self.context.config.owns(&image.tags)) {
             let kept = self.keep.images.contains(&image.id) && !self.has_expired(&image.tags);
-            if kept || self.held.contains(&image.id) || !has_image(&self.proof, region, &image) {
+            if kept || self.held.contains(&image.id) || !self.proof.has_image(region, &image.id, Origin::of(&image)) {
                 kept_snapshots.extend(image.snapshots);
             } else {
                 self.found = true;
@@ -278,10 +326,14 @@ impl<'a> Undoing<'a> {
                 self.tolerate(gone.map_err(Error::from), region, &image.id)?;
             }
         }
-        let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
-        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "snapshots")? else { return Ok(()) };
+        Ok(kept_snapshots)
+    }
+
+    async fn remove_snapshots(&mut self, region: &str, tagged: Vec<Snapshot>, kept: &BTreeSet<String>) -> Result<()> {
+        let images = &self.context.cloud.images;
         for snapshot in tagged.into_iter().filter(|snapshot| self.context.config.owns(&snapshot.tags)) {
-            if !kept_snapshots.contains(&snapshot.id) && has_snapshot(&self.proof, region, &snapshot) {
+            let is_own = self.proof.has_snapshot(region, &snapshot.id, &snapshot.description, snapshot.started);
+            if is_own && !kept.contains(&snapshot.id) {
                 self.found = true;
                 let gone = images.delete_snapshot(region, &snapshot.id).await;
                 self.tolerate(gone.map_err(Error::from), region, &snapshot.id)?;

@@ -46,8 +46,8 @@ fn no(count: &u32) -> bool {
 pub struct AuditFinding {
     /// Where.
     pub path: String,
-    /// `private-key`, `package-secret`, `identity`, `credential`, `history` or `authorized-keys`.
-    pub kind: String,
+    /// Which sort.
+    pub kind: AuditKind,
     /// What it is.
     pub what: String,
     /// The package that it belongs to.
@@ -58,11 +58,52 @@ pub struct AuditFinding {
     pub remedy: String,
 }
 
+/// What sort of thing every instance would share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditKind {
+    /// A private key, or a container of keys.
+    PrivateKey,
+    /// What a package has made for one machine.
+    PackageSecret,
+    /// A number or name that is meant to be one machine's.
+    Identity,
+    /// A password or token.
+    Credential,
+    /// What people typed.
+    History,
+    /// Keys of people who may log in.
+    AuthorizedKeys,
+    /// One that only a newer version knows.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl Default for AuditKind {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::AuditRecord;
+    use super::{AuditKind, AuditRecord};
+
+    #[test]
+    fn a_kind_that_only_a_newer_version_knows_is_read_and_written_as_it_is() {
+        for (word, kind) in [
+            ("package-secret", AuditKind::PackageSecret),
+            ("authorized-keys", AuditKind::AuthorizedKeys),
+            ("boot-password", AuditKind::Other("boot-password".to_owned())),
+        ] {
+            let stored = json!({"findings": [{"path": "/x", "kind": word, "what": "y"}], "files": 7});
+            let record: AuditRecord = serde_json::from_value(stored.clone()).unwrap();
+            assert_eq!(record.findings[0].kind, kind);
+            assert_eq!(json!(record), stored);
+        }
+    }
 
     #[test]
     fn that_an_audit_is_incomplete_is_kept_and_what_older_versions_wrote_is_read() {

@@ -218,7 +218,7 @@ impl Store {
             checks: open_checks(record),
         };
         let put_image = Write::Put { item: encode(image_key(&image.image), image)?, checks: vec![] };
-        match self.write(vec![mark, put_image]).await {
+        match self.write(vec![mark, put_image, crate::newest::note(image)]).await {
             Ok(()) => Ok(true),
             Err(StoreError::Conflict { .. }) => {
                 let now = self.build(&record.build).await?;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::store::{encode, readable};
+use crate::store::{encode, readable, remembered_from};
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, keys, stamp};
 
 /// Partition of pending causes in the index `open`.
@@ -16,9 +16,6 @@ const OPEN_CAUSES: &str = "CAUSE";
 
 /// When the reaper looks at a pending cause that nobody has started.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(60);
-
-/// How long it is remembered that a cause was served: well over the 90 days after which Step Functions forgets a name.
-const KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
 
 /// Pauses before a failed build of a cause is tried again: what was down for a while, such as a mirror, must not keep a
 /// patched image from being built until the next release, and what is broken must not be built for ever.
@@ -44,7 +41,7 @@ pub enum CauseStatus {
     Served,
 }
 
-/// `PIPELINE#n / CAUSE#id`
+/// `PIPELINE#n / CAUSE#id`, and once it is served `PIPELINE#n / SERVED#id`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CauseRecord {
@@ -120,22 +117,27 @@ impl Store {
     /// Writes a cause down, once; answers it as it stands.
     pub async fn keep_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<CauseRecord> {
         let record = CauseRecord::new(pipeline, cause, now);
-        if let Some(known) = self.read(&record.key()).await? {
+        if let Some(known) = self.kept(pipeline, &record.id).await? {
             return Ok(known);
         }
         let mut item = encode(record.key(), &record)?;
         item.insert("open".to_owned(), json!(OPEN_CAUSES));
         item.insert("nextLook".to_owned(), json!(stamp(now + NEXT_LOOK)));
-        match self.write(vec![Write::Put { item, checks: vec![Check::Absent] }]).await {
+        let writes = vec![
+            Write::Put { item, checks: vec![Check::Absent] },
+            Write::Verify { key: keys::served(pipeline, &record.id), checks: vec![Check::Absent] },
+        ];
+        match self.write(writes).await {
             Ok(()) => Ok(record),
             Err(StoreError::Conflict { failed }) => {
-                self.read(&record.key()).await?.ok_or(StoreError::Conflict { failed })
+                self.kept(pipeline, &record.id).await?.ok_or(StoreError::Conflict { failed })
             }
             Err(other) => Err(other),
         }
     }
 
-    /// What still asks for a build of this pipeline, oldest first.
+    /// What still asks for a build of this pipeline, oldest first. What was served is not read, but for what a release before
+    /// this has left among the pending ones.
     pub async fn pending_causes(&self, pipeline: &Name) -> Result<Vec<CauseRecord>> {
         let mut pending: Vec<CauseRecord> =
             readable(self.table().query(&format!("PIPELINE#{pipeline}"), "CAUSE#").await?);
@@ -151,14 +153,25 @@ impl Store {
 
     /// A cause as it was kept, if it was.
     pub async fn cause(&self, pipeline: &Name, cause: &Cause) -> Result<Option<CauseRecord>> {
-        self.read(&keys::cause(pipeline, &execution_name(pipeline, cause, 0))).await
+        self.kept(pipeline, &execution_name(pipeline, cause, 0)).await
+    }
+
+    /// A cause by its id, pending or served.
+    async fn kept(&self, pipeline: &Name, id: &str) -> Result<Option<CauseRecord>> {
+        // In this order: what is served meanwhile is found as served.
+        match self.read(&keys::cause(pipeline, id)).await? {
+            Some(pending) => Ok(Some(pending)),
+            None => self.read(&keys::served(pipeline, id)).await,
+        }
     }
 
     /// Marks a cause served, if it was kept. Safe to repeat.
     pub async fn serve_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<()> {
         // Whoever names a cause that nobody has kept must not keep it from ever being built.
-        let checks = vec![Check::Present];
-        self.change_cause(&keys::cause(pipeline, &execution_name(pipeline, cause, 0)), served(now), checks).await
+        match self.cause(pipeline, cause).await? {
+            Some(record) => self.serve(record, vec![Check::equals("status", "pending")], now).await,
+            None => Ok(()),
+        }
     }
 
     /// Notes that this build of a cause has failed: it is tried again after a pause, some times. Safe to repeat: a build
@@ -169,21 +182,13 @@ impl Store {
             return Ok(());
         }
         let failures = record.failures + 1;
-        let pause = usize::try_from(record.failures).ok().and_then(|done| PAUSES.get(done));
-        let mut set = match pause {
-            Some(pause) => {
-                let time = json!(stamp(now + *pause));
-                let next = json!(record.attempt + 1);
-                Item::from_iter([("attempt", next), ("notBefore", time.clone()), ("nextLook", time)].map(named))
-            }
-            None => {
-                let mut set = served(now);
-                set.insert("givenUp".to_owned(), json!(true));
-                set
-            }
+        let Some(pause) = usize::try_from(record.failures).ok().and_then(|done| PAUSES.get(done)) else {
+            let checks = as_read(&record);
+            return self.serve(CauseRecord { failures, given_up: true, ..record }, checks, now).await;
         };
-        set.insert("failures".to_owned(), json!(failures));
-        self.change_cause(&record.key(), set, as_read(&record)).await
+        let (time, next) = (json!(stamp(now + *pause)), json!(record.attempt + 1));
+        let set = [("attempt", next), ("notBefore", time.clone()), ("nextLook", time), ("failures", json!(failures))];
+        self.change_cause(&record.key(), Item::from_iter(set.map(named)), as_read(&record)).await
     }
 
     /// Lets a pending cause wait until this time. Safe to repeat.
@@ -193,11 +198,23 @@ impl Store {
         self.change_cause(&record.key(), set, as_read(record)).await
     }
 
-    /// Changes a cause's item, unless its checks do not hold. What is served leaves the index.
+    /// Moves a pending cause to those that are served and remembered, unless the checks on it do not hold.
+    async fn serve(&self, record: CauseRecord, checks: Vec<Check>, now: Timestamp) -> Result<()> {
+        let served = CauseRecord { status: CauseStatus::Served, ..record };
+        let item = encode(keys::served(&served.pipeline, &served.id), &served)?;
+        let writes = vec![
+            Write::Delete { key: served.key(), checks },
+            Write::Put { item: remembered_from(item, now), checks: vec![] },
+        ];
+        match self.write(writes).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Changes a pending cause's item, unless its checks do not hold.
     async fn change_cause(&self, key: &Key, set: Item, checks: Vec<Check>) -> Result<()> {
-        let is_served = set.contains_key("expiresAt");
-        let remove = if is_served { vec!["open".to_owned(), "nextLook".to_owned()] } else { vec![] };
-        match self.write(vec![Write::Update { key: key.clone(), set, remove, checks }]).await {
+        match self.write(vec![Write::Update { key: key.clone(), set, remove: vec![], checks }]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
             other => other,
         }
@@ -216,17 +233,11 @@ impl Store {
         };
         match self.write(vec![write]).await {
             Ok(()) | Err(StoreError::Conflict { .. }) => {
-                self.read(&record.key()).await?.ok_or(StoreError::Conflict { failed: vec![0] })
+                self.kept(&record.pipeline, &record.id).await?.ok_or(StoreError::Conflict { failed: vec![0] })
             }
             Err(other) => Err(other),
         }
     }
-}
-
-/// What of an item changes when its cause is served.
-fn served(now: Timestamp) -> Item {
-    let until = json!((now + KEPT).as_second());
-    Item::from_iter([("status", json!(CauseStatus::Served)), ("expiresAt", until)].map(named))
 }
 
 /// The cause is pending still, with the same attempt.
@@ -237,3 +248,6 @@ fn as_read(record: &CauseRecord) -> Vec<Check> {
 fn named((name, value): (&str, Value)) -> (String, Value) {
     (name.to_owned(), value)
 }
+
+#[cfg(test)]
+mod tests;

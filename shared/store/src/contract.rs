@@ -71,6 +71,10 @@ async fn queries_in_order_and_every_page(table: &dyn Table) {
     assert_eq!(sort_keys(&table.query("query", "V#").await.expect("read")), ["V#1", "V#2", "V#3", "V#4"]);
     assert_eq!(sort_keys(&table.query("query", "").await.expect("read")), ["U", "V#1", "V#2", "V#3", "V#4", "W"]);
     assert!(table.query("query", "X").await.expect("read").is_empty());
+    for (prefix, last) in [("V#", Some("V#4")), ("V#2", Some("V#2")), ("", Some("W")), ("X", None)] {
+        let found = table.last("query", prefix).await.expect("read");
+        assert_eq!(sort_keys(found.as_slice()), last.as_slice(), "{prefix}");
+    }
 }
 
 fn sort_keys(items: &[Item]) -> Vec<&str> {

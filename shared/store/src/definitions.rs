@@ -84,7 +84,7 @@ impl Store {
     /// Versions sort as text does, so the last one below the pattern's prefix is the highest.
     async fn best<T: DeserializeOwned>(&self, kind: Kind, name: &Name, pattern: VersionPattern) -> Result<Option<T>> {
         let prefix = format!("V#{}", pattern.padded_prefix());
-        Ok(self.read_all(&partition(kind, name), &prefix).await?.pop())
+        self.read_last(&partition(kind, name), &prefix).await
     }
 }
 

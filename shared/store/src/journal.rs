@@ -1,8 +1,10 @@
 //! The journal: what a build is about to make, written before it is made, so that it can be undone.
 
+use jiff::Timestamp;
+
 use crate::builds::verify_open;
-use crate::store::encode;
-use crate::{BuildRecord, Check, Effect, Result, Scope, Store, StoreError, Write, keys};
+use crate::store::{encode, remembered_from};
+use crate::{BuildRecord, Check, Effect, Item, Key, Result, Scope, Store, StoreError, Write, keys};
 
 /// What writing an intent came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +20,26 @@ pub enum Intent {
 impl Store {
     /// The journal of one state, in order.
     pub async fn effects(&self, build: &str, scope: &Scope) -> Result<Vec<Effect>> {
-        self.read_all(&format!("BUILD#{build}"), &format!("EFFECT#{scope}#")).await
+        self.journal(build, &format!("EFFECT#{scope}#")).await
     }
 
     /// The journal of the whole build.
     pub async fn all_effects(&self, build: &str) -> Result<Vec<Effect>> {
-        self.read_all(&format!("BUILD#{build}"), "EFFECT#").await
+        self.journal(build, "EFFECT#").await
+    }
+
+    /// Entries state by state, those of a state as they were made. Their keys count with three digits: as texts, the 1,001st
+    /// would stand before the 102nd.
+    async fn journal(&self, build: &str, prefix: &str) -> Result<Vec<Effect>> {
+        let mut effects: Vec<Effect> = self.read_all(&format!("BUILD#{build}"), prefix).await?;
+        effects.sort_by(|a, b| a.scope.cmp(&b.scope).then(a.n.cmp(&b.n)));
+        Ok(effects)
     }
 
     /// Writes an effect down before it is made, under the condition that the build is open and the lease still ours.
     pub async fn intend(&self, record: &BuildRecord, effect: &Effect) -> Result<Intent> {
         let key = keys::effect(&record.build, &effect.scope, effect.n);
-        let put = Write::Put { item: encode(key.clone(), effect)?, checks: vec![Check::Absent] };
+        let put = Write::Put { item: entry(record, key.clone(), effect)?, checks: vec![Check::Absent] };
         match self.write(vec![verify_open(record), put]).await {
             Ok(()) => Ok(Intent::Written),
             Err(StoreError::Conflict { failed }) if failed.contains(&0) => Ok(Intent::Closed),
@@ -44,7 +54,7 @@ impl Store {
     /// Completes an effect. It is written whether or not the build is still open, since it must be undone otherwise;
     /// answers false where the build was closed meanwhile, and then whoever made the effect undoes it at once.
     pub async fn complete(&self, record: &BuildRecord, effect: &Effect) -> Result<bool> {
-        let item = encode(keys::effect(&record.build, &effect.scope, effect.n), effect)?;
+        let item = entry(record, keys::effect(&record.build, &effect.scope, effect.n), effect)?;
         let put = Write::Put { item, checks: vec![] };
         match self.write(vec![verify_open(record), put.clone()]).await {
             Ok(()) => Ok(true),
@@ -52,4 +62,13 @@ impl Store {
             Err(other) => Err(other),
         }
     }
+}
+
+/// An entry's item, which expires long after its build.
+fn entry(record: &BuildRecord, key: Key, effect: &Effect) -> Result<Item> {
+    let item = encode(key, effect)?;
+    Ok(match record.created_at.parse::<Timestamp>() {
+        Ok(began) => remembered_from(item, began),
+        Err(_) => item,
+    })
 }

@@ -52,7 +52,17 @@ pub(crate) fn image_name(name: &Name) -> Key {
     Key::new("IMAGES", name.as_str())
 }
 
-/// A cause of a pipeline.
+/// The last image that a pipeline has published under this name.
+pub(crate) fn newest(name: &Name, pipeline: &Name) -> Key {
+    Key::new(format!("IMAGE#{name}"), format!("NEWEST#{pipeline}"))
+}
+
+/// A cause of a pipeline that was served. What is pending is found without these, which are remembered for long.
+pub(crate) fn served(pipeline: &Name, id: &str) -> Key {
+    Key::new(format!("PIPELINE#{pipeline}"), format!("SERVED#{id}"))
+}
+
+/// A cause of a pipeline that still asks for a build.
 pub(crate) fn cause(pipeline: &Name, id: &str) -> Key {
     Key::new(format!("PIPELINE#{pipeline}"), format!("CAUSE#{id}"))
 }

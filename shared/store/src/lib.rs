@@ -4,8 +4,10 @@ mod apply;
 mod audit;
 mod builds;
 mod causes;
+mod checks;
 #[cfg(test)]
 mod contract;
+mod cursors;
 mod definitions;
 #[cfg(feature = "dynamo")]
 mod dynamo;
@@ -15,38 +17,46 @@ mod keys;
 mod leftovers;
 #[cfg(any(test, feature = "memory"))]
 mod memory;
+mod newest;
 mod plan;
+mod progress;
 mod proof;
 mod records;
 mod references;
 mod regions;
 mod retirement;
+#[cfg(test)]
+mod samples;
 mod sources;
 mod store;
 mod table;
+mod tagged;
 mod validation;
 mod waits;
 mod watch;
 
 pub use apply::{ApplyError, Change, Outcome, Taken};
-pub use audit::{AuditFinding, AuditRecord};
+pub use audit::{AuditFinding, AuditKind, AuditRecord};
 pub use builds::{Lease, OPEN_BUILDS, Opened};
 pub use causes::{CauseRecord, CauseStatus};
+pub use checks::SourceCheck;
+pub use cursors::Round;
 #[cfg(feature = "dynamo")]
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
 pub use journal::Intent;
 pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
-pub use memory::MemoryTable;
+pub use memory::{MemoryTable, Reads};
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
+pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
 pub use records::{
-    Aftermath, BuildRecord, BuildStatus, Effect, EffectKind, Ending, FailureCause, ImageRecord, ImageStatus, Keep,
-    LeftBehind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait, stamp,
+    Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LeftBehind, stamp,
 };
 pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;
 pub use table::{Check, Item, Key, Table, Write};
+pub use tagged::Tagged;
 pub use waits::{Holder, Lock};

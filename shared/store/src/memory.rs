@@ -1,6 +1,7 @@
 //! The table in memory: the rules of DynamoDB that the records rely on, for tests.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -18,6 +19,17 @@ type Items = BTreeMap<Key, Item>;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryTable {
     items: Arc<Mutex<Items>>,
+    calls: Arc<AtomicUsize>,
+    read: Arc<AtomicUsize>,
+}
+
+/// What was read of a table so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reads {
+    /// How often it was read.
+    pub calls: usize,
+    /// How many items were in the answers.
+    pub items: usize,
 }
 
 impl MemoryTable {
@@ -38,6 +50,17 @@ impl MemoryTable {
         look(&self.lock())
     }
 
+    /// What was read of it so far, by all of its clones.
+    #[must_use]
+    pub fn reads(&self) -> Reads {
+        Reads { calls: self.calls.load(Ordering::Relaxed), items: self.read.load(Ordering::Relaxed) }
+    }
+
+    fn note_read(&self, items: usize) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.read.fetch_add(items, Ordering::Relaxed);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Items> {
         // A panic elsewhere cannot leave half a write: items are replaced by one assignment.
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
@@ -47,16 +70,23 @@ impl MemoryTable {
 #[async_trait]
 impl Table for MemoryTable {
     async fn get(&self, key: &Key) -> Result<Option<Item>> {
-        Ok(self.lock().get(key).cloned())
+        let found = self.lock().get(key).cloned();
+        self.note_read(usize::from(found.is_some()));
+        Ok(found)
     }
 
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
         let items = self.lock();
-        let from_prefix = items.range(Key::new(pk, prefix)..);
-        Ok(from_prefix
-            .take_while(|(key, _)| key.pk == pk && key.sk.starts_with(prefix))
-            .map(|(_, item)| item.clone())
-            .collect())
+        let found: Vec<Item> = below(&items, pk, prefix).map(|(_, item)| item.clone()).collect();
+        self.note_read(found.len());
+        Ok(found)
+    }
+
+    async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
+        let items = self.lock();
+        let found = below(&items, pk, prefix).last().map(|(_, item)| item.clone());
+        self.note_read(usize::from(found.is_some()));
+        Ok(found)
     }
 
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
@@ -68,6 +98,7 @@ impl Table for MemoryTable {
             .filter(|(next_look, _)| *next_look <= until)
             .collect();
         due.sort_by_key(|(next_look, _)| *next_look);
+        self.note_read(due.len());
         Ok(due.into_iter().map(|(_, item)| item.clone()).collect())
     }
 
@@ -97,6 +128,11 @@ impl Table for MemoryTable {
         }
         Ok(())
     }
+}
+
+/// The items of a partition whose sort key begins with `prefix`, ascending.
+fn below<'a>(items: &'a Items, pk: &'a str, prefix: &'a str) -> impl Iterator<Item = (&'a Key, &'a Item)> {
+    items.range(Key::new(pk, prefix)..).take_while(move |(key, _)| key.pk == pk && key.sk.starts_with(prefix))
 }
 
 fn holds(check: &Check, item: Option<&Item>) -> bool {

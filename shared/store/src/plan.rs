@@ -36,6 +36,9 @@ pub struct Plan {
     pub some_regions_suffice: bool,
     /// Instance types that the image is tested on; empty: no test.
     pub tests: Vec<String>,
+    /// Limit of the build's documents; none: the state's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_minutes: Option<u32>,
     /// Limit of one test instance's run.
     pub test_timeout_minutes: u32,
     /// Whether the first test instance is audited, and what comes of a finding.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use goldsmith_cloud::Image;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{BuildRecord, Effect, EffectKind, ImageRecord};
@@ -21,6 +22,19 @@ pub struct Origin<'a> {
     pub instance: Option<&'a str>,
     /// The image that it is a copy of, or that its instance was launched from.
     pub image: Option<&'a str>,
+}
+
+impl<'a> Origin<'a> {
+    /// What EC2 says of this image.
+    #[must_use]
+    pub fn of(image: &'a Image) -> Self {
+        Self {
+            name: &image.name,
+            created: image.created.parse().ok(),
+            instance: image.source_instance.as_deref(),
+            image: image.source_image.as_deref(),
+        }
+    }
 }
 
 /// What a build has made, as far as it is known. Every pair is a Region and what is there.

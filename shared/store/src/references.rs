@@ -1,10 +1,28 @@
 //! What is stored already of all that a folder's definitions refer to.
+//!
+//! Of each reference the one version that it stands for is read, and every pipeline's, some of them at once: a stack may have
+//! thousands of pipelines, and components thousands of versions, each with its document.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
+
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use goldsmith_model::definitions::{Draft, Kind, Reference, Stored};
-use goldsmith_model::{Component, ImageRecipe, Name};
+use goldsmith_model::{Component, ImageRecipe, Name, VersionPattern};
 
 use crate::definitions::{partition, unversioned};
 use crate::{Result, Store, StoreError};
+
+/// Reads that are under way at once.
+const AT_ONCE: usize = 16;
+
+/// What is stored of one reference.
+enum Found<'r> {
+    Components(Vec<Component>),
+    Recipes(Vec<ImageRecipe>),
+    Other(&'r Reference),
+    Nothing,
+}
 
 impl Store {
     /// All that is stored of what a draft refers to, and every pipeline.
@@ -14,59 +32,139 @@ impl Store {
         for reference in draft.references() {
             if !seen.contains(&reference) {
                 seen.push(reference);
-                self.add_stored(reference, &mut stored).await?;
+            }
+        }
+        let mut found = stream::iter(seen).map(|reference| self.referred_to(reference)).buffered(AT_ONCE);
+        while let Some(found) = found.try_next().await? {
+            match found {
+                Found::Components(components) => stored.components.extend(components),
+                Found::Recipes(recipes) => stored.recipes.extend(recipes),
+                Found::Other(Reference { kind, name, .. }) => drop(stored.others.insert((*kind, name.clone()))),
+                Found::Nothing => {}
             }
         }
         self.add_pipelines(&mut stored).await?;
         Ok(stored)
     }
 
-    async fn add_stored(&self, reference: &Reference, stored: &mut Stored) -> Result<()> {
-        let name = &reference.name;
-        match reference.kind {
-            Kind::Component => {
-                let found: Vec<Component> = self.read_all(&partition(Kind::Component, name), "V#").await?;
-                stored.components.extend(found);
-            }
-            Kind::ImageRecipe => self.add_recipes(name, stored).await?,
-            kind => {
-                if self.table().get(&unversioned(kind, name)).await?.is_some() {
-                    stored.others.insert((kind, name.clone()));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// All versions of a recipe, once.
-    async fn add_recipes(&self, name: &Name, stored: &mut Stored) -> Result<()> {
-        if !stored.recipes.iter().any(|recipe| recipe.name == *name) {
-            let found: Vec<ImageRecipe> = self.read_all(&partition(Kind::ImageRecipe, name), "V#").await?;
-            stored.recipes.extend(found);
-        }
-        Ok(())
+    async fn referred_to<'r>(&self, reference: &'r Reference) -> Result<Found<'r>> {
+        let Reference { kind, name, version } = reference;
+        Ok(match kind {
+            Kind::Component => match self.best_component(name, *version).await? {
+                Some(best) => Found::Components(vec![best]),
+                // What there is else is told instead.
+                None => Found::Components(self.read_all(&partition(Kind::Component, name), "V#").await?),
+            },
+            Kind::ImageRecipe => match self.best_recipe(name, *version).await? {
+                Some(best) => Found::Recipes(vec![best]),
+                None => Found::Recipes(self.read_all(&partition(Kind::ImageRecipe, name), "V#").await?),
+            },
+            kind => match self.table().get(&unversioned(*kind, name)).await? {
+                Some(_) => Found::Other(reference),
+                None => Found::Nothing,
+            },
+        })
     }
 
     /// Every pipeline, with its recipe and where its images go: any of them may close a circle. One that cannot be read builds nothing,
     /// and must not keep others from being applied.
     async fn add_pipelines(&self, stored: &mut Stored) -> Result<()> {
-        for name in self.pipeline_names().await? {
-            match self.add_pipeline(&name, stored).await {
-                Err(error @ StoreError::Malformed { .. }) => tracing::warn!(%error, %name, "a pipeline is passed over"),
-                other => other?,
-            }
+        let names = self.pipeline_names().await?;
+        let looks = names.into_iter().map(|name| async move { readable(self.pipeline(&name).await, &name) });
+        stored.pipelines = all(stream::iter(looks).buffered(AT_ONCE)).await?;
+        let mut recipes: BTreeMap<(&Name, String), VersionPattern> = BTreeMap::new();
+        let mut distributions: BTreeSet<&Name> = BTreeSet::new();
+        for pipeline in &stored.pipelines {
+            let recipe = &pipeline.image_recipe;
+            recipes.insert((&recipe.name, recipe.version.to_string()), recipe.version);
+            distributions.extend(&pipeline.distribution_configuration);
         }
+        let looks = recipes
+            .into_iter()
+            .map(|((name, _), version)| async move { readable(self.best_recipe(name, version).await, name) });
+        stored.recipes.extend(all(stream::iter(looks).buffered(AT_ONCE)).await?);
+        let looks = distributions.into_iter().map(|name| async move { readable(self.distribution(name).await, name) });
+        stored.distributions.extend(all(stream::iter(looks).buffered(AT_ONCE)).await?);
         Ok(())
     }
+}
 
-    async fn add_pipeline(&self, name: &Name, stored: &mut Stored) -> Result<()> {
-        let Some(pipeline) = self.pipeline(name).await? else { return Ok(()) };
-        self.add_recipes(&pipeline.image_recipe.name, stored).await?;
-        let there = |name: &Name| stored.distributions.iter().any(|known| known.name == *name);
-        if let Some(to) = pipeline.distribution_configuration.as_ref().filter(|name| !there(name)) {
-            stored.distributions.extend(self.distribution(to).await?);
+/// What can be read.
+fn readable<T>(read: Result<Option<T>>, name: &Name) -> Result<Option<T>> {
+    match read {
+        Err(error @ StoreError::Malformed { .. }) => {
+            tracing::warn!(%error, %name, "a definition is passed over");
+            Ok(None)
         }
-        stored.pipelines.push(pipeline);
-        Ok(())
+        other => other,
+    }
+}
+
+/// All that is there.
+async fn all<T>(found: impl Stream<Item = Result<Option<T>>>) -> Result<Vec<T>> {
+    found.try_filter_map(|one| ready(Ok(one))).try_collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
+    use goldsmith_model::{Component, ImagePipeline};
+    use serde_json::json;
+
+    use crate::{MemoryTable, Store};
+
+    fn component(version: &str) -> Component {
+        let component = json!({
+            "name": "nginx", "version": version, "platform": "Linux", "digest": "0".repeat(64),
+            "document": "#".repeat(1_000), "isTest": false,
+        });
+        serde_json::from_value(component).unwrap()
+    }
+
+    fn pipeline(number: usize) -> ImagePipeline {
+        let name = format!("pipeline-{number}");
+        let pipeline = json!({"name": name, "imageRecipe": "base/1.x.x", "infrastructureConfiguration": "small"});
+        serde_json::from_value(pipeline).unwrap()
+    }
+
+    #[tokio::test]
+    async fn of_a_thousand_versions_and_pipelines_each_that_is_needed_is_read_once() {
+        let table = MemoryTable::new();
+        let store = Store::new(Arc::new(table.clone()));
+        let components = (0..1_000).map(|patch| component(&format!("1.0.{patch}"))).collect();
+        let pipelines = (0..1_000).map(pipeline).collect();
+        store.apply(&Definitions { components, pipelines, ..Definitions::default() }).await.unwrap();
+        let text = "kind: ImageRecipe\nname: web\nsemanticVersion: 1.0.0\nparentImage: ssm:/source\n\
+                    components: [{name: nginx, version: 1.x.x}]\n";
+        let files = [SourceFile { path: "web.yml".to_owned(), text: text.to_owned() }];
+        let draft = Draft::read(&files, &|_| Ok(String::new()));
+        let before = table.reads();
+        let stored = store.stored_for(&draft).await.unwrap();
+        let after = table.reads();
+        assert_eq!((stored.components, stored.pipelines.len()), (vec![component("1.0.999")], 1_000));
+        // The list of pipelines has an item for each, too.
+        assert!(after.items - before.items <= 2_000 + 5, "{before:?} {after:?}");
+        assert!(after.calls - before.calls <= 1_000 + 5, "{before:?} {after:?}");
+        // A pipeline builds the newest of many versions, and reads it alone.
+        let before = table.reads();
+        let best = store.best_component(&"nginx".parse().unwrap(), "1.x.x".parse().unwrap()).await.unwrap();
+        assert_eq!(best, Some(component("1.0.999")));
+        assert_eq!(table.reads().items - before.items, 1);
+    }
+
+    #[tokio::test]
+    async fn where_no_version_fits_those_that_are_there_are_told() {
+        let store = Store::new(Arc::new(MemoryTable::new()));
+        let components = vec![component("1.0.0"), component("1.0.1")];
+        store.apply(&Definitions { components, ..Definitions::default() }).await.unwrap();
+        let text = "kind: ImageRecipe\nname: web\nsemanticVersion: 1.0.0\nparentImage: ssm:/source\n\
+                    components: [{name: nginx, version: 2.x.x}]\n";
+        let files = [SourceFile { path: "web.yml".to_owned(), text: text.to_owned() }];
+        let draft = Draft::read(&files, &|_| Ok(String::new()));
+        let stored = store.stored_for(&draft).await.unwrap();
+        let mistakes = draft.check(&stored).unwrap_err().to_string();
+        assert!(mistakes.contains("1.0.1"), "{mistakes}");
     }
 }

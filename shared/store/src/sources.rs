@@ -289,6 +289,9 @@ mod tests {
             }
             found
         }
+        async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
+            self.table.last(pk, prefix).await
+        }
         async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
             self.table.due(open, until).await
         }

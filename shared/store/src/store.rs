@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{Item, Key, Result, StoreError, Table, Write};
+
+/// The attribute by which DynamoDB removes an item, in seconds since 1970 (`infra/template.yaml`).
+const EXPIRES: &str = "expiresAt";
 
 /// Goldsmith's state in its table. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +40,11 @@ impl Store {
         self.table.query(pk, prefix).await?.into_iter().map(decode).collect()
     }
 
+    /// Reads the last record of a partition whose sort key begins with `prefix`.
+    pub(crate) async fn read_last<T: DeserializeOwned>(&self, pk: &str, prefix: &str) -> Result<Option<T>> {
+        self.table.last(pk, prefix).await?.map(decode).transpose()
+    }
+
     /// Writes all or nothing.
     pub(crate) async fn write(&self, writes: Vec<Write>) -> Result<()> {
         self.table.write(writes).await
@@ -56,6 +65,16 @@ pub(crate) fn encode<T: Serialize>(key: Key, record: &T) -> Result<Item> {
     item.insert("pk".to_owned(), key.pk.into());
     item.insert("sk".to_owned(), key.sk.into());
     Ok(item)
+}
+
+/// How long is remembered how a closed build went, step by step, and which causes were served. Well over the 90 days after
+/// which Step Functions forgets the name of an execution.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 400);
+
+/// Lets an item expire when it is remembered no longer: DynamoDB removes it some time after.
+pub(crate) fn remembered_from(mut item: Item, time: Timestamp) -> Item {
+    item.insert(EXPIRES.to_owned(), (time + REMEMBERED).as_second().into());
+    item
 }
 
 /// A record's fields, without a key.

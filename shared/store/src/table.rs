@@ -130,6 +130,9 @@ pub trait Table: Send + Sync {
     async fn get(&self, key: &Key) -> Result<Option<Item>>;
     /// All items of the partition whose sort key begins with `prefix`, ascending by sort key, read consistently, every page.
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>>;
+    /// The item of the partition whose sort key begins with `prefix` and sorts last, read consistently, or none. It costs
+    /// one item, however many there are.
+    async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>>;
     /// Items of the sparse index `open` with this partition value and `nextLook` not after `until`, ascending (eventually consistent).
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>>;
     /// All writes or none. One write is a plain call, several (at most 100) are a transaction.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::builds::{RACES, verify_open};
-use crate::store::{encode, readable};
+use crate::store::{encode, readable, remembered_from};
 use crate::{
     AuditRecord, BuildRecord, Check, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store,
     StoreError, Wait, Write, keys, stamp,
@@ -103,7 +103,7 @@ impl Store {
         let key = keys::state(&record.build, &scope.to_string());
         let Some(state) = self.state(&record.build, scope).await? else {
             let checks = vec![Check::Absent];
-            let begun = Write::Put { item: encode(key, &running(scope, &wait, now))?, checks };
+            let begun = Write::Put { item: remembered_from(encode(key, &running(scope, &wait, now))?, now), checks };
             return Ok([begun, put_wait(&wait, scope)?]);
         };
         let same_resource = match &state.waits_for {
@@ -132,7 +132,7 @@ impl Store {
     /// Marks a state that does not wait as running.
     pub async fn note_running(&self, build: &str, scope: &Scope, now: Timestamp) -> Result<()> {
         let state = StateRecord { waits_for: None, ..fresh(scope, now) };
-        let item = encode(keys::state(build, &scope.to_string()), &state)?;
+        let item = remembered_from(encode(keys::state(build, &scope.to_string()), &state)?, now);
         match self.write(vec![Write::Put { item, checks: vec![Check::Absent] }]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
             other => other,
@@ -295,5 +295,11 @@ fn put_wait(wait: &Wait, scope: &Scope) -> Result<Write> {
 fn wait_item(wait: &Wait, scope: &Scope) -> Result<Item> {
     let mut item = encode(keys::wait(&wait.resource, &wait.build, &scope.to_string()), wait)?;
     item.insert("open".to_owned(), json!(OPEN_WAITS));
-    Ok(item)
+    Ok(match wait.deadline.parse::<Timestamp>() {
+        Ok(deadline) => remembered_from(item, deadline),
+        Err(_) => item,
+    })
 }
+
+#[cfg(test)]
+mod tests;

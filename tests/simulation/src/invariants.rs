@@ -262,7 +262,8 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
             sim.violate(format!("{pipeline} was built {} times for {cause}: {}", builds.len(), names.join(", ")));
         }
     }
-    let causes: Vec<CauseRecord> = records(sim, |key| key.sk.starts_with("CAUSE#"));
+    let causes: Vec<CauseRecord> =
+        records(sim, |key| ["CAUSE#", "SERVED#"].iter().any(|prefix| key.sk.starts_with(prefix)));
     let executions = sim.cloud.executions();
     // Nothing can be started, or it is not known whether something runs, or each try ends by what may pass.
     let cannot_build = lasts(sim, |refused| {

@@ -72,8 +72,16 @@ async fn release(sim: &Arc<Simulation>, n: u64) {
     let image = sim.cloud.add_image(HOME, AMAZON, &format!("debian-12.{n}"));
     sim.release(&image);
     if sim.random(|rng| rng.percent(50)) {
-        sim.send("trigger", json!({"check": "sources"}));
+        sim.send("trigger", event("Parameter Store Change", &format!("release-{n}"), json!({"name": "/source"})));
     }
+}
+
+/// An event as AWS sends it.
+fn event(kind: &str, id: &str, detail: Value) -> Value {
+    json!({
+        "version": "0", "id": id, "detail-type": kind, "source": "aws.ec2", "account": "111122223333",
+        "time": "2026-11-24T03:00:00Z", "region": HOME, "resources": [], "detail": detail,
+    })
 }
 
 /// The tick of `signal` and `reap`, the check of sources, and AWS's events, which are hints. Where nothing has happened for
@@ -100,7 +108,7 @@ async fn ticks(sim: &Arc<Simulation>) {
         sim.send("signal", json!({}));
         sim.send("reap", if n % 10 == 0 || pause > 1 { json!({"sweep": true}) } else { json!({}) });
         if n % 15 == 0 || pause > 5 {
-            sim.send("trigger", json!({"check": "sources"}));
+            sim.send("trigger", event("Scheduled Event", &format!("check-{n}"), json!({})));
         }
         hint(sim);
     }
@@ -126,9 +134,5 @@ fn hint(sim: &Arc<Simulation>) {
         Some("i") => ("EC2 Instance State-change Notification", "instance-id"),
         _ => ("EC2 Command Invocation Status-change Notification", "command-id"),
     };
-    let event = json!({
-        "version": "0", "id": "1", "detail-type": kind, "source": "aws.ec2", "account": "111122223333",
-        "time": "2026-11-24T03:00:00Z", "region": HOME, "resources": [], "detail": {field: resource},
-    });
-    sim.send("signal", event);
+    sim.send("signal", event(kind, "1", json!({field: resource})));
 }

@@ -112,6 +112,9 @@ impl Table for WiredTable {
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
         self.read(pk, self.table.query(pk, prefix)).await
     }
+    async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
+        self.read(pk, self.table.last(pk, prefix)).await
+    }
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
         self.read(open, self.table.due(open, until)).await
     }

@@ -207,6 +207,23 @@ fn every_role_has_the_boundary_and_a_busy_lambda_is_waited_for() {
     }
 }
 
+/// What a state has to lose that comes after hours is worth more than a minute of patience, where AWS asks to slow down.
+#[test]
+fn what_comes_last_is_tried_again_for_an_hour() {
+    let definition = definition();
+    for (name, state) in levels(&definition).into_iter().flat_map(|level| level.states) {
+        let retrier = &state["Retry"][0];
+        let Some(attempts) = retrier["MaxAttempts"].as_u64() else { continue };
+        let (most, mut pause, mut all) = (retrier["MaxDelaySeconds"].as_u64().unwrap(), 2, 0);
+        for _ in 0..attempts {
+            all += pause;
+            pause = (pause * retrier["BackoffRate"].as_u64().unwrap()).min(most);
+        }
+        let is_last = ["EndTest", "JudgeTests", "Publish", "Finish", "FinishFailed"].contains(&name.as_str());
+        assert_eq!(all > 3_600, is_last, "{name} is tried again for {all} s");
+    }
+}
+
 #[test]
 fn the_template_is_read_as_it_is_written() {
     let changed = TEMPLATE.replacen("Handler: execute-phase", "Handler: execute_phase", 1);

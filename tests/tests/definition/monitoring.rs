@@ -64,6 +64,8 @@ fn an_alarm_tells_of_each_function_that_is_stuck() {
         "Invocations of !Ref ReapFunction, missing is breaching",
         "ApproximateNumberOfMessagesVisible of !GetAtt DeadLetters.QueueName, missing is notBreaching",
         "LeftBehind of !Ref AWS::StackName, missing is notBreaching",
+        "GivenUp of !Ref AWS::StackName, missing is notBreaching",
+        "Strangers of !Ref AWS::StackName, missing is notBreaching",
         "ExecutionsFailed of !Ref ImageBuild, missing is notBreaching",
         "ExecutionsTimedOut of !Ref ImageBuild, missing is notBreaching",
     ];

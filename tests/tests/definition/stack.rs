@@ -107,6 +107,65 @@ fn no_function_writes_what_people_have_defined() {
     }
 }
 
+/// What a statement of a policy allows, without its line breaks.
+fn statement<'t>(text: &'t str, sid: &str) -> Vec<&'t str> {
+    let (_, rest) = text.split_once(&format!("- Sid: {sid}")).unwrap_or_else(|| panic!("there is no {sid}"));
+    let (_, rest) = rest.split_once('\n').unwrap_or_default();
+    rest.lines()
+        .take_while(|line| !line.trim_start().starts_with("- {Sid") && !line.trim_start().starts_with("- Sid"))
+        .map(str::trim)
+        .collect()
+}
+
+#[test]
+fn an_instance_writes_only_streams_that_are_named_as_those_of_commands() {
+    let writes = statement(text_of("ServeCommands"), "CommandOutput").join("\n");
+    assert!(writes.contains("log-group:${BuildLogs}:log-stream:*/i-*/aws-runShellScript/std*\""), "{writes}");
+    assert!(!writes.contains("${BuildLogs}:*"), "{writes}");
+}
+
+#[test]
+fn a_build_role_may_do_what_every_instance_may_and_read_what_no_other_can() {
+    let (build, every) = (include_str!("../../../infra/build-role.yaml"), text_of("ServeCommands"));
+    assert_eq!(statement(build, "RunCommand"), statement(every, "RunCommand"));
+    for sid in ["CommandOutput", "FindLogStream"] {
+        let of_stack = statement(every, sid).join("\n").replace("${BuildLogs}", "/goldsmith/${StackName}/builds");
+        assert_eq!(statement(build, sid).join("\n"), of_stack, "{sid}");
+    }
+    let path = |text: &str| {
+        let (_, rest) = text.split_once(":parameter").unwrap_or_default();
+        rest.split('"').next().unwrap_or_default().to_owned()
+    };
+    let reads = path(&statement(build, "Parameters").join("\n"));
+    assert_eq!(reads, "/goldsmith/build-role/${StackName}/${Name}/*");
+    let shared = path(&statement(text_of("BuildRole"), "Parameters").join("\n"));
+    assert_eq!(shared, "/goldsmith/build/${AWS::StackName}/*");
+    assert!(TEMPLATE.contains("LogGroupName: !Sub \"/goldsmith/${AWS::StackName}/builds\""));
+    assert!(!build.contains("ManagedPolicyArns"), "a policy of the stack would keep it from being retired");
+}
+
+#[test]
+fn no_event_that_cannot_concern_the_stack_invokes_a_function() {
+    let all = TEMPLATE.matches("Type: EventBridgeRule").count();
+    let patterns = [
+        ("FinishFunction", "detail: {stateMachineArn: [!Ref ImageBuild], status: [FAILED, TIMED_OUT, ABORTED]}"),
+        ("SignalFunction", "detail-type: [EC2 AMI State Change], detail: {State: [available, failed]}"),
+        ("SignalFunction", "detail: {state: [stopped, terminated]}"),
+        ("SignalFunction", "document-name: [AWS-RunShellScript]"),
+        ("TriggerFunction", "detail-type: [EC2 AMI State Change], detail: {State: [available]}"),
+        ("TriggerFunction", "name: [{prefix: !Sub \"/${ImageParameterPath}/\"}, {prefix: /goldsmith/examples/}]"),
+    ];
+    assert_eq!(all, patterns.len());
+    for (function, pattern) in patterns {
+        assert!(text_of(function).contains(pattern), "{function}: {pattern}");
+    }
+    // What trigger may read of the account is what it hears of; AWS's own parameters tell of no change.
+    let (_, reads) = text_of("TriggerRole").split_once("Sid: SourceParameters").unwrap_or_default();
+    let reads: Vec<&str> =
+        reads.lines().filter_map(|line| line.split_once(":parameter")?.1.strip_suffix("/*\"")).collect();
+    assert_eq!(reads, ["/aws/service", "/goldsmith/examples", "/${ImageParameterPath}"]);
+}
+
 /// The parameters of a start are no place for secrets, but people put secrets there.
 #[test]
 fn the_parameters_of_a_start_stay_neither_in_the_machine_s_log_nor_in_orders_for_longer_than_a_day() {

@@ -172,7 +172,7 @@ impl Stack {
     /// from PyPI, unless `GOLDSMITH_REQUIRE_E2E=1`.
     pub(crate) fn aws_cli(&self, arguments: &[&str]) -> Option<Value> {
         let text = |key: &str| self.0.description[key].as_str().unwrap();
-        let Some(python) = crate::venv::python(AWS_CLI) else {
+        let Some(python) = crate::venv::python("aws_cli", AWS_CLI) else {
             assert!(std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_none(), "the AWS CLI does not come from PyPI");
             eprintln!("SKIPPED (the AWS CLI does not come from PyPI): {}", arguments[..2].join(" "));
             return None;

@@ -6,7 +6,7 @@ const { isWildcardOnlyAction, runSimulation, runUnsafeSimulation } = require("@c
 
 // What Step Functions checks on the state machine, as its own refusals say ("not authorized to perform:
 // states:SendTaskFailure on resource: arn:aws:states:…:stateMachine:…"). The reference lists no resource for these.
-const ON_THE_MACHINE = new Set(["states:SendTaskSuccess", "states:SendTaskFailure"]);
+const ON_THE_MACHINE = new Set(["states:SendTaskSuccess", "states:SendTaskFailure", "states:SendTaskHeartbeat"]);
 // Names of Systems Manager without an account, which AWS's own documents and public parameters have, and of CloudFormation's own
 // transforms, which a change set takes the right to as well ("not authorized to perform: cloudformation:CreateChangeSet on
 // resource: arn:aws:cloudformation:…:aws:transform/Serverless-2016-10-31"). The reference lists only names with an account.

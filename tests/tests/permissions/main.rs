@@ -21,6 +21,7 @@ use goldsmith_tests::calls;
 
 const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 const PACKAGE: &str = include_str!("package.json");
+const LOCK: &str = include_str!("package-lock.json");
 /// Where the programs are.
 const SUITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/permissions");
 /// The policies of people.
@@ -28,7 +29,7 @@ const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/policies")
 /// The suite whose calls are replayed, which is its stack's name too.
 const OF: &str = "e2e";
 /// The simulator, which only one test is to install.
-static MODULES: LazyLock<Option<PathBuf>> = LazyLock::new(|| npm::node_modules("permissions", PACKAGE));
+static MODULES: LazyLock<Option<PathBuf>> = LazyLock::new(|| npm::node_modules("permissions", PACKAGE, LOCK));
 
 /// Says what is missing; fails where nothing may be.
 fn skip(missing: &str) {

@@ -17,7 +17,8 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
   const parameter = (path, region = HOME, owner = account) => arn("ssm", `parameter/${path}`, region, owner);
   const machine = (name, region = HOME, owner = account) => arn("states", `stateMachine:${name}`, region, owner);
   const lambda = (name, region = HOME, owner = account) => arn("lambda", `function:${name}`, region, owner);
-  const logs = (group, region = HOME) => arn("logs", `log-group:/goldsmith/${group}:log-stream:one`, region);
+  const logs = (group, region = HOME, stream = "one") => arn("logs", `log-group:/goldsmith/${group}:log-stream:${stream}`, region);
+  const said = "0123abcd-0123-4567-89ab-0123456789ab/i-0123456789abcdef0/aws-runShellScript/stdout";
   const dynamodb = (name, region = HOME, owner = account) => arn("dynamodb", `table/${name}`, region, owner);
   const key = (owner = account) => arn("kms", "key/0123abcd-0123-4567-89ab-0123456789ab", HOME, owner);
   const via = (service) => ({ "kms:ViaService": `${service}.${HOME}.amazonaws.com` });
@@ -244,6 +245,10 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
       "it marks what is there, no subnet": { resource: ec2("subnet", ELSEWHERE) },
     }),
     ...removes("FinishRole"),
+    allow("FinishRole", "states:SendTaskHeartbeat", machine(`${stack}-image-build`), {}, {
+      "another stack's tokens": { resource: machine("another-image-build") },
+      "it asks, it answers none": { action: "states:SendTaskSuccess" },
+    }),
     ...removes("ReapRole"),
     ...["FinishRole", "ReapRole", "SignalRole", "TriggerRole"].map(reports),
     starts("ReapRole"),
@@ -278,9 +283,11 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     }),
     keeps("PlanRole"),
 
-    ...["BuildRole", "TestInstanceRole"].map((role) => allow(role, "logs:PutLogEvents", logs(`${stack}/builds`), {}, {
-      "what functions say": { resource: logs(`${stack}/functions`) },
-      "another stack's log": { resource: logs("another/builds") },
+    ...["BuildRole", "TestInstanceRole"].map((role) => allow(role, "logs:PutLogEvents", logs(`${stack}/builds`, HOME, said), {}, {
+      "what functions say": { resource: logs(`${stack}/functions`, HOME, said) },
+      "another stack's log": { resource: logs("another/builds", HOME, said) },
+      "a stream that no command has": { resource: logs(`${stack}/builds`) },
+      "a stream of another plugin": { resource: logs(`${stack}/builds`, HOME, said.replace("runShellScript", "runPowerShellScript")) },
       "the log's end": { action: "logs:DeleteLogStream" },
       "the stack's records": { action: "dynamodb:GetItem", resource: dynamodb(records) },
       "the images' parameters": { action: "ssm:GetParameter", resource: parameter("images/web") },

@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use super::ending::Ending;
 use super::{Args, chosen, parse_parameter, start};
+use crate::command::apply::Secrets;
 use crate::exit::Exit;
 use crate::testing::{STATE_MACHINE, Stack};
 use crate::watch::{self, Display};
 
 fn args(pipeline: Option<&str>) -> Args {
     let pipeline = pipeline.map(|name| name.parse().unwrap());
-    Args { what: "folder".to_owned(), pipeline, detach: false, reason: None, source_image: None, parameters: vec![] }
+    let (source_image, parameters, secrets) = (None, vec![], Secrets::default());
+    Args { what: "folder".to_owned(), pipeline, detach: false, reason: None, source_image, parameters, secrets }
 }
 
 fn execution(status: ExecutionStatus, output: Option<Value>, failed: Option<(&str, &str)>) -> Execution {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
-use goldsmith_cloud::{Image, Images, Instance, Machines, Parameters, Snapshot, Tags, Volume};
-use goldsmith_store::{LeftoverKind, Origin, Proof, may_go, stamp};
+use goldsmith_cloud::{Images, Machines, Parameters, Tags};
+use goldsmith_store::{LeftoverKind, Tagged, may_go, stamp};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -38,10 +38,9 @@ pub(super) struct Leftover {
 }
 
 impl Leftover {
-    fn new(region: &str, found: Found, unproven_since: Option<String>) -> Self {
-        let kind = found.kind();
-        let (id, mut tags) = found.into_parts();
-        let (image, build) = (tags.remove(TAG_IMAGE), tags.remove(TAG_BUILD));
+    fn new(region: &str, found: &Tagged, unproven_since: Option<String>) -> Self {
+        let (kind, id) = (found.kind(), found.id().to_owned());
+        let (image, build) = (found.tags().get(TAG_IMAGE).cloned(), found.tags().get(TAG_BUILD).cloned());
         Self { kind, region: region.to_owned(), id, image, build, unproven_since, used_by: Vec::new() }
     }
 
@@ -82,81 +81,11 @@ pub(super) struct Refused<T> {
     pub(super) reason: String,
 }
 
-/// Something with the stack's tags.
-enum Found {
-    Instance(Instance),
-    Volume(Volume),
-    Image(Image),
-    Snapshot(Snapshot),
-}
-
-impl Found {
-    fn kind(&self) -> LeftoverKind {
-        match self {
-            Self::Instance(_) => LeftoverKind::Instance,
-            Self::Volume(_) => LeftoverKind::Volume,
-            Self::Image(_) => LeftoverKind::Image,
-            Self::Snapshot(_) => LeftoverKind::Snapshot,
-        }
-    }
-
-    fn into_parts(self) -> (String, Tags) {
-        match self {
-            Self::Instance(one) => (one.id, one.tags),
-            Self::Volume(one) => (one.id, one.tags),
-            Self::Image(one) => (one.id, one.tags),
-            Self::Snapshot(one) => (one.id, one.tags),
-        }
-    }
-
-    fn id(&self) -> &str {
-        match self {
-            Self::Instance(one) => &one.id,
-            Self::Volume(one) => &one.id,
-            Self::Image(one) => &one.id,
-            Self::Snapshot(one) => &one.id,
-        }
-    }
-
-    fn tags(&self) -> &Tags {
-        match self {
-            Self::Instance(one) => &one.tags,
-            Self::Volume(one) => &one.tags,
-            Self::Image(one) => &one.tags,
-            Self::Snapshot(one) => &one.tags,
-        }
-    }
-
-    /// When it was made.
-    fn made(&self) -> Option<Timestamp> {
-        match self {
-            Self::Instance(one) => one.launched,
-            Self::Volume(one) => one.created,
-            Self::Image(one) => one.created.parse().ok(),
-            Self::Snapshot(one) => one.started,
-        }
-    }
-
-    /// Whether more than its tags ties it to the build.
-    fn is_proven(&self, proof: &Proof, region: &str) -> bool {
-        match self {
-            Self::Instance(one) => proof.has_instance(region, &one.id, &one.token),
-            Self::Volume(one) => proof.has_volume(region, &one.id),
-            Self::Image(one) => {
-                let (instance, image) = (one.source_instance.as_deref(), one.source_image.as_deref());
-                let created = one.created.parse().ok();
-                proof.has_image(region, &one.id, Origin { name: &one.name, created, instance, image })
-            }
-            Self::Snapshot(one) => proof.has_snapshot(region, &one.id, &one.description, one.started),
-        }
-    }
-
-    /// When it was marked. A copy has its original's mark, which is older than the copy.
-    fn marked(&self) -> Option<String> {
-        let mark = self.tags().get(TAG_LEFTOVER)?;
-        let is_its_own = self.made().is_some_and(|made| mark.parse::<Timestamp>().is_ok_and(|mark| mark >= made));
-        is_its_own.then(|| mark.clone())
-    }
+/// When it was marked. A copy has its original's mark, which is older than the copy.
+fn marked(found: &Tagged) -> Option<String> {
+    let mark = found.tags().get(TAG_LEFTOVER)?;
+    let is_its_own = found.made().is_some_and(|made| mark.parse::<Timestamp>().is_ok_and(|mark| mark >= made));
+    is_its_own.then(|| mark.clone())
 }
 
 /// Where to look, and for what.
@@ -202,7 +131,7 @@ impl Leftovers {
                 Some(build) => records.known(build).await?,
                 None => None,
             };
-            left.extend(self.judge(region, found, known, since).await?);
+            left.extend(self.judge(region, &found, known, since).await?);
         }
         Ok(left)
     }
@@ -211,7 +140,7 @@ impl Leftovers {
     async fn judge(
         &self,
         region: &str,
-        found: Found,
+        found: &Tagged,
         known: Option<Known>,
         since: &BTreeMap<(String, String), String>,
     ) -> Result<Option<Leftover>> {
@@ -221,7 +150,7 @@ impl Leftovers {
             return Ok(None);
         }
         let noted = since.get(&(region.to_owned(), found.id().to_owned())).cloned();
-        let unproven_since = (!is_proven).then(|| noted.or_else(|| found.marked()).unwrap_or_default());
+        let unproven_since = (!is_proven).then(|| noted.or_else(|| marked(found)).unwrap_or_default());
         let mut leftover = Leftover::new(region, found, unproven_since);
         if leftover.kind == LeftoverKind::Image {
             leftover.used_by = self.users(region, &leftover.id, &known).await?;
@@ -278,17 +207,17 @@ impl Leftovers {
         (removed, refused)
     }
 
-    async fn tagged(&self, region: &str) -> Result<Vec<Found>> {
+    async fn tagged(&self, region: &str) -> Result<Vec<Tagged>> {
         let instances = self.machines.tagged(region, TAG_STACK, &self.stack).await?.into_iter();
-        let mut found: Vec<Found> =
-            instances.filter(|instance| !instance.state.is_gone()).map(Found::Instance).collect();
-        found.extend(self.machines.volumes_left(region, TAG_STACK, &self.stack).await?.into_iter().map(Found::Volume));
+        let mut found: Vec<Tagged> =
+            instances.filter(|instance| !instance.state.is_gone()).map(Tagged::Instance).collect();
+        found.extend(self.machines.volumes_left(region, TAG_STACK, &self.stack).await?.into_iter().map(Tagged::Volume));
         let images = self.images.tagged(region, TAG_STACK, &self.stack).await?;
         let with_image: BTreeSet<String> = images.iter().flat_map(|image| image.snapshots.clone()).collect();
-        found.extend(images.into_iter().map(Found::Image));
+        found.extend(images.into_iter().map(Tagged::Image));
         let snapshots = self.images.snapshots_tagged(region, TAG_STACK, &self.stack).await?.into_iter();
         // Those of an image go with it.
-        found.extend(snapshots.filter(|snapshot| !with_image.contains(&snapshot.id)).map(Found::Snapshot));
+        found.extend(snapshots.filter(|snapshot| !with_image.contains(&snapshot.id)).map(Tagged::Snapshot));
         found.retain(|one| has_home(one.tags(), &self.home));
         Ok(found)
     }

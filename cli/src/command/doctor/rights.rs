@@ -124,7 +124,8 @@ async fn refused(iam: &Iam, role: &str, group: &str) -> Result<Vec<String>, Clou
     let anywhere: Vec<&str> = SYSTEMS_MANAGER.into_iter().chain([FIND_GROUP]).collect();
     let mut refused = iam.refused(role, &anywhere, "*").await?;
     refused.extend(iam.refused(role, &["logs:DescribeLogStreams"], &group).await?);
-    let stream = format!("{group}:log-stream:goldsmith");
+    // As Systems Manager names what a command has said: the rights may be limited to that.
+    let stream = format!("{group}:log-stream:c-0/i-0/aws-runShellScript/stdout");
     refused.extend(iam.refused(role, &["logs:CreateLogStream", "logs:PutLogEvents"], &stream).await?);
     Ok(refused)
 }

@@ -64,7 +64,7 @@ impl Progress {
 
     fn take(&mut self, line: &str) {
         let (trace, now) = (self.trace, Instant::now());
-        with(&self.screen, |screen| match Event::parse(line) {
+        with(&self.screen, |screen| match Event::parse(line, None) {
             None if trace => screen.show(&[format!("  | {line}")]),
             None => {}
             Some(event) => match event.kind {

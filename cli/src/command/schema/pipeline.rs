@@ -135,6 +135,7 @@ fn pipeline(kind: Value) -> Value {
         ("schedule", schedule),
         ("rebuildOn", list(word(["source-update", "dependency"]), 0)),
         ("allowOverrides", flag()),
+        ("timeoutMinutes", number()),
         ("imageTestsConfiguration", tests),
         ("audit", word(["fail", "warn", "off"])),
     ])

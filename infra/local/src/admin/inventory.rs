@@ -27,6 +27,7 @@ pub(super) async fn take(endpoint: &Endpoint) -> Value {
     json!({
         "disk": endpoint.host.disk(),
         "isolation": endpoint.host.isolation(),
+        "network": endpoint.host.network(),
         "processes": processes.saturating_sub(agents),
         "instances": live.map(instance).collect::<Vec<_>>(),
         "images": images.map(image).collect::<Vec<_>>(),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::error::GuestError;
 use super::inside::{copy_over, own_folder};
 use super::isolation::{Disk, Isolation};
+use super::network::{self, Network, Reach};
 use super::{Guest, Wish, flags, groups, nspawn, processes};
 use crate::ids;
 
@@ -24,9 +25,12 @@ const BURIAL: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What sets up the mounts and becomes or starts the first process, by name in the state folder. Arguments: id, kind of
-/// disk, overlay options, name. Each says its process id as the host counts it, and ends when its standard input does.
-pub(super) const SCRIPTS: [(&str, &str); 2] =
-    [("init.sh", include_str!("init.sh")), ("nspawn.sh", include_str!("nspawn.sh"))];
+/// disk, overlay options, name, and of `init.sh` the process around it, if there is one. Each says the ids of its process and of
+/// that around it as the host counts them, and ends when its standard input does.
+pub(super) const SCRIPTS: [(&str, &str); 3] =
+    [("init.sh", include_str!("init.sh")), ("nspawn.sh", include_str!("nspawn.sh")), (NETWORK, network::SCRIPT)];
+/// What goes before one of them where the network is an instance's own.
+const NETWORK: &str = "network.sh";
 
 /// The inside of a booted instance.
 #[derive(Debug)]
@@ -89,6 +93,10 @@ async fn start_nspawn(guest: &Guest, name: &str) -> Result<Running, GuestError> 
 async fn start_script(guest: &Guest, script: &str, name: &str) -> Result<Box<Inside>, GuestError> {
     let groups = groups::make(guest.way.isolation, &guest.id);
     let mut command = guest.way.isolation.unshare();
+    if guest.network == Network::Own {
+        command.args(["sh", NETWORK]);
+        Reach::with(guest.metadata.environment().map(|(_, url)| url)).add_to(&mut command);
+    }
     command.args(["sh", script, &guest.id, &guest.way.disk.to_string()]);
     command.arg(guest.overlay_options()).arg(name);
     let mut command = Command::from(groups::within(guest.way.isolation, &groups, command));
@@ -100,10 +108,11 @@ async fn start_script(guest: &Guest, script: &str, name: &str) -> Result<Box<Ins
         let read = BufReader::new(stdout).read_line(&mut line).await;
         read.map_err(|source| GuestError::Start { program: "unshare", source })?;
     }
-    let supervisor = line.trim().parse().ok().and_then(Pid::from_raw);
-    match (supervisor, unshare.stdin.take()) {
-        (Some(supervisor), Some(_lifeline)) => {
-            Ok(Box::new(Inside { unshare, supervisor, init: supervisor, groups, _lifeline }))
+    let mut told = line.split_whitespace().map_while(|word| Pid::from_raw(word.parse().ok()?));
+    match (told.next(), unshare.stdin.take()) {
+        (Some(init), Some(_lifeline)) => {
+            let supervisor = told.next().unwrap_or(init);
+            Ok(Box::new(Inside { unshare, supervisor, init, groups, _lifeline }))
         }
         _ => {
             let mut stderr = String::new();
@@ -262,6 +271,6 @@ impl Inside {
     }
 
     fn nsenter(&self, guest: &Guest) -> std::process::Command {
-        guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string())
+        guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string(), guest.network)
     }
 }

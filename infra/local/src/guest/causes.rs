@@ -10,6 +10,9 @@ use serde::Serialize;
 use super::isolation::Isolation;
 use crate::base::has_program;
 
+/// Device by which a program is the other end of a network.
+const TUN: &str = "/dev/net/tun";
+
 /// What is in the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Obstacle {
@@ -142,6 +145,34 @@ pub(super) fn nspawn(said: &str) -> Obstacle {
         return obstacle("systemd-nspawn is missing", "install systemd-container");
     }
     obstacle(format!("systemd-nspawn does not start ({said})"), "see `journalctl` or `dmesg` for what it lacks")
+}
+
+/// What is missing for certain of a network of its own.
+pub(super) fn before_network() -> Option<Obstacle> {
+    if !has_program("pasta") {
+        return Some(obstacle("`pasta` is missing", "install passt"));
+    }
+    // A user's path may lack the folder that some systems have it in.
+    if !["ip", "/usr/sbin/ip", "/sbin/ip"].into_iter().any(has_program) {
+        return Some(obstacle("`ip` is missing", "install iproute2"));
+    }
+    let error = fs::File::options().read(true).write(true).open(TUN).err()?;
+    let remedy = "load the module `tun`; start a container with `--device /dev/net/tun`";
+    Some(obstacle(format!("{TUN} cannot be opened ({error})"), remedy))
+}
+
+/// Why `pasta` makes none.
+pub(super) fn network(said: &str) -> Obstacle {
+    if said.contains("routable interface") || said.contains("interface not usable") {
+        return obstacle(format!("this machine has no default route of IPv4 ({said})"), "connect it to a network");
+    }
+    obstacle(format!("`pasta` does not make one ({said})"), "see `journalctl` for what it lacks")
+}
+
+/// Why names would not be found in one.
+pub(super) fn resolver() -> Obstacle {
+    let cause = "the resolver in /etc/resolv.conf listens on the loopback, where only 127.0.0.1 could be brought along, or is of IPv6";
+    obstacle(cause, "have it listen on 127.0.0.1")
 }
 
 /// Why no overlay can be mounted.

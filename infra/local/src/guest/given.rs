@@ -67,7 +67,7 @@ impl Guest {
     }
 
     fn given(&self) -> Vec<GivenFile> {
-        [runtime::files(self.way), self.names().files].concat()
+        [runtime::files(self.way, self.network), self.names().files].concat()
     }
 
     /// Whether its image has something at a path that is no folder. A file below it would hide that.

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::error::GuestError;
 use super::isolation::{Disk, Isolation, Way};
+use super::network::Network;
 use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
 use super::{Guest, Power, boot, flags, groups, inotify, processes};
 use crate::ebs::store::Store;
@@ -26,13 +27,19 @@ pub(crate) struct Host {
     dir: PathBuf,
     base_tar: PathBuf,
     abilities: Abilities,
+    network: Network,
     _lock: File,
 }
 
 impl Host {
     /// Ends what an endpoint that was killed left in the folder, and tries what this machine can do. Disks and layers of
     /// an earlier endpoint stay until [`Host::keep_only`].
-    pub(crate) fn open(dir: &Path, base_tar: &Path, wanted: Option<Isolation>) -> Result<Self, GuestError> {
+    pub(crate) fn open(
+        dir: &Path,
+        base_tar: &Path,
+        wanted: Option<Isolation>,
+        network: Network,
+    ) -> Result<Self, GuestError> {
         own_folder(dir)?;
         let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
         let lock = lock(&dir)?;
@@ -46,7 +53,8 @@ impl Host {
             std::fs::write(dir.join(name), script).map_err(GuestError::prepare(dir.join(name)))?;
         }
         let abilities = find_way(&dir, wanted, base_tar == Path::new(HOST))?;
-        Ok(Host { abilities, base_tar: base_tar.to_owned(), dir, _lock: lock })
+        let network = if network == Network::Own { abilities.network() } else { network };
+        Ok(Host { abilities, network, base_tar: base_tar.to_owned(), dir, _lock: lock })
     }
 
     /// What this machine can do, and what was chosen.
@@ -62,6 +70,11 @@ impl Host {
     /// How processes are kept together; none when instances cannot run.
     pub(crate) fn isolation(&self) -> Option<Isolation> {
         self.abilities.way().map(|way| way.isolation)
+    }
+
+    /// The network that instances are in.
+    pub(crate) fn network(&self) -> Network {
+        self.network
     }
 
     /// How many more of `wanted` instances can boot beside `live` ones.
@@ -92,6 +105,7 @@ impl Host {
             layers: layers.to_vec(),
             state_dir: self.dir.clone(),
             way,
+            network: self.network,
             power: Mutex::new(if has_disk { Power::Off } else { Power::New }),
             copies: Arc::default(),
             boots: AtomicU64::new(0),

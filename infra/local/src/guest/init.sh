@@ -1,10 +1,19 @@
-# First process of an instance, in its own namespaces, in the state folder. Arguments: id, kind of disk, overlay options, name.
+# First process of an instance, in its own namespaces, in the state folder. Arguments: id, kind of disk, overlay options, name, and,
+# where the network is its own, the id of the process that has made this.
 set -e
 read -r pid rest < /proc/self/stat # the host's /proc: the process id as the host counts it
 own=instances/$1
 tree=$own/tree
 # Only `hostname` may do it in a user namespace; a host without it has the file.
 hostname "$4" 2> /dev/null || echo "$4" > /proc/sys/kernel/hostname
+confined=
+if [ "$5" ]; then
+    # Who may set the network, or send what packets they like, would reach this machine's loopback through older versions of pasta.
+    confined='setpriv --bounding-set=-net_admin,-net_raw --'
+    for most in 65534 0; do # groups that may use ping, which needs no such right then
+        ! echo "0 $most" 2> /dev/null > /proc/sys/net/ipv4/ping_group_range || break
+    done
+fi
 if [ -e "$own/booted" ]; then
     # A volatile overlay leaves a mark in its work folder that forbids mounting it again.
     rm -rf "$own/work"
@@ -64,4 +73,5 @@ cd "$tree"
 mount -n --move . /
 # The process id is told only from inside the new root: whoever enters before would be in the host's. A shell that waits
 # reaps every orphan; the pipe on its input closes when the endpoint ends, however it ends.
-exec chroot . /bin/sh -c 'echo "$1"; exec 3<&0 > /dev/null 2>&1; cat <&3 & wait $!' init "$pid" 2> /dev/null
+# shellcheck disable=SC2086 # words: a command
+exec $confined chroot . /bin/sh -c 'echo "$1"; exec 3<&0 > /dev/null 2>&1; cat <&3 & wait $!' init "$pid $5" 2> /dev/null

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::fake_ids;
+use super::network::Network;
 
 /// What root in an instance keeps of root's capabilities where it is the machine's own root: systemd-nspawn's choice for a
 /// container in the host's network, and `ipc_lock`. Neither the clock nor modules, ports of devices and networks are among
@@ -149,7 +150,10 @@ impl Isolation {
     }
 
     /// `nsenter` into the namespaces of an instance's process, with no more rights than that has.
-    pub(super) fn nsenter(self, target: &str) -> Command {
+    pub(super) fn nsenter(self, target: &str, network: Network) -> Command {
+        if network == Network::Own {
+            return self.nsenter_own_network(target);
+        }
         let mut command = if self.needs_root() { confine("nsenter") } else { self.pretending("nsenter") };
         command.args(["--target", target]);
         if !self.needs_root() {
@@ -162,6 +166,16 @@ impl Isolation {
             Isolation::Nspawn => command.args(["--no-fork", "--", "unshare", "--fork", "--"]),
             _ => command.arg("--"),
         };
+        command
+    }
+
+    /// The same where the network is the instance's own. Who enters a user namespace has all capabilities in it at first, and
+    /// what is in the instance's files must not begin with those over its network (`init.sh`).
+    fn nsenter_own_network(self, target: &str) -> Command {
+        let mut command = self.pretending("nsenter");
+        command.args(["--target", target, "--user", "--", "setpriv", "--bounding-set=-net_admin,-net_raw", "--"]);
+        command.args(["nsenter", "--target", target, "--net", "--mount", "--uts", "--ipc", "--pid", "--root", "--wd"]);
+        command.arg("--");
         command
     }
 

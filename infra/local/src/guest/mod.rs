@@ -21,6 +21,7 @@ pub(crate) mod inotify;
 pub(crate) mod inside;
 pub(crate) mod isolation;
 mod names;
+pub(crate) mod network;
 mod nspawn;
 pub(crate) mod probe;
 mod processes;
@@ -49,6 +50,7 @@ pub(crate) use runtime::host_mirror;
 use crate::metadata::Service;
 use boot::Running;
 use isolation::{Isolation, Way};
+use network::Network;
 
 /// How long processes that were killed may take to be gone.
 const ENDING: Duration = Duration::from_secs(2);
@@ -72,6 +74,7 @@ pub(crate) struct Guest {
     layers: Vec<String>,
     state_dir: PathBuf,
     way: Way,
+    network: Network,
     power: Mutex<Power>,
     /// Shared by whoever copies the disk; whoever removes it has it alone.
     copies: Arc<RwLock<()>>,

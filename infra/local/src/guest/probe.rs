@@ -11,6 +11,7 @@ pub use super::causes::Obstacle;
 
 use super::host::HOST;
 use super::isolation::{Disk, Isolation, Way};
+use super::network::{self, Network};
 use super::{causes, groups};
 
 /// What came out when one isolation was tried.
@@ -22,6 +23,10 @@ pub struct Trial {
     pub disk: Option<Disk>,
     /// What is in the way: of the isolation, or of the overlay when the disk is a copy.
     pub obstacle: Option<Obstacle>,
+    /// The network of its instances.
+    pub network: Network,
+    /// What is in the way of one of their own; none where they have one, and where none is made.
+    pub network_obstacle: Option<Obstacle>,
 }
 
 /// What this machine can do for instances.
@@ -37,6 +42,11 @@ impl Abilities {
         let mut ways =
             self.trials.iter().filter_map(|trial| Some(Way { isolation: trial.isolation, disk: trial.disk? }));
         ways.next()
+    }
+
+    /// The network that instances get.
+    pub(crate) fn network(&self) -> Network {
+        self.trials.iter().find(|trial| trial.disk.is_some()).map_or(Network::Machine, |trial| trial.network)
     }
 
     /// Whether instances can run.
@@ -92,7 +102,8 @@ pub(super) fn requirements_over_host(wanted: Option<Isolation>, folder: &Path) -
         .map_err(|obstacle| if rustix::process::geteuid().is_root() { obstacle } else { causes::host_not_root() })
         .and_then(|()| try_overlay(isolation, folder, HOST).map_err(causes::over_host));
     let disk = tried.is_ok().then_some(Disk::Host);
-    Abilities { trials: vec![Trial { isolation, disk, obstacle: tried.err() }] }
+    let trial = Trial { isolation, disk, obstacle: tried.err(), network: Network::Machine, network_obstacle: None };
+    Abilities { trials: vec![trial] }
 }
 
 /// Tries every isolation, to tell what each of them lacks.
@@ -110,7 +121,10 @@ fn attempt(isolation: Isolation, folder: &Path) -> Trial {
     };
     // Nothing can be mounted in a chroot: a copy is what belongs to it.
     let obstacle = obstacle.filter(|_| isolation != Isolation::Chroot || disk.is_none());
-    Trial { isolation, disk, obstacle }
+    // Root of this machine could leave any network.
+    let network_obstacle = (disk.is_some() && !isolation.needs_root()).then(|| network::attempt(isolation).err());
+    let network = if network_obstacle == Some(None) { Network::Own } else { Network::Machine };
+    Trial { isolation, disk, obstacle, network, network_obstacle: network_obstacle.flatten() }
 }
 
 fn try_isolation(isolation: Isolation, folder: &Path) -> Result<(), Obstacle> {
@@ -183,7 +197,7 @@ impl Drop for Folder {
 }
 
 /// Runs a command. The error is the last line that it said.
-fn run(command: &mut Command) -> Result<(), String> {
+pub(super) fn run(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     match command.stdin(Stdio::null()).env("LC_ALL", "C").output() {
         Ok(output) if output.status.success() => Ok(()),

@@ -10,9 +10,13 @@ use std::path::PathBuf;
 
 use super::given::GivenFile;
 use super::isolation::{Disk, Isolation, Way};
+use super::network::{self, Network};
 
 /// File below `/run` in which the inside asks for a reboot or a shutdown.
 pub(super) const WISH_FILE: &str = "power-request";
+
+/// Where a machine names its resolvers.
+pub(super) const RESOLVER: &str = "/etc/resolv.conf";
 
 /// Debian's own mirror: an image names it whatever mirror the host uses.
 const DEFAULT_MIRROR: &str = "deb.debian.org";
@@ -79,12 +83,17 @@ pub(super) fn environment() -> BTreeMap<String, String> {
     variables
 }
 
+/// The proxies that the environment names.
+pub(super) fn proxies() -> impl Iterator<Item = String> {
+    PROXY_VARIABLES.into_iter().filter_map(host_variable)
+}
+
 fn host_variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The files: a path, a text and a mode each.
-pub(super) fn files(way: Way) -> Vec<GivenFile> {
+pub(super) fn files(way: Way, network: Network) -> Vec<GivenFile> {
     let isolation = way.isolation;
     let mut files = Vec::new();
     if isolation != Isolation::Nspawn {
@@ -95,7 +104,11 @@ pub(super) fn files(way: Way) -> Vec<GivenFile> {
     if isolation == Isolation::SingleUid {
         files.push(("etc/apt/apt.conf.d/99single-uid", APT_AS_ROOT.to_owned(), 0o644));
     }
-    if let Ok(resolver) = fs::read_to_string("/etc/resolv.conf") {
+    let resolver = match network {
+        Network::Own => network::resolver(),
+        Network::Machine => fs::read_to_string(RESOLVER).ok(),
+    };
+    if let Some(resolver) = resolver {
         files.push(("etc/resolv.conf", resolver, 0o644));
     }
     if let Some(proxy) = host_variable("http_proxy").or_else(|| host_variable("HTTP_PROXY")) {

@@ -1,6 +1,6 @@
 //! The metadata service of instances: for each a listener of its own on the loopback.
 //!
-//! AWS serves it at 169.254.169.254. An instance here shares this machine's network, where that address may be somebody
+//! AWS serves it at 169.254.169.254. An instance here mostly shares this machine's network, where that address may be somebody
 //! else's; what runs inside finds the listener by `AWS_EC2_METADATA_SERVICE_ENDPOINT` in its environment, as every SDK does.
 //! A port for each instance, not a path, since some SDKs take only the host and the port from that address.
 

@@ -7,6 +7,7 @@ pub(crate) mod guests;
 pub(crate) mod npm;
 pub(crate) mod packages;
 pub(crate) mod rights;
+pub(crate) mod strangers;
 pub(crate) mod venv;
 
 use std::io::{Read, Write};
@@ -14,7 +15,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use goldsmith_local::{DelayProfile, Options, RequestLimits, Server};
+use goldsmith_local::{DelayProfile, Network, Options, RequestLimits, Server};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -107,6 +108,7 @@ pub(crate) fn options(state: &Path, base_image: &Path, events_url: Option<String
         delays: DelayProfile::Instant,
         base_image: base_image.to_owned(),
         isolation: std::env::var(rights::FORCED_ISOLATION).ok().map(|name| name.parse().unwrap()),
+        network: Network::Own,
         events_url,
         describe_lag,
         registration_events: true,

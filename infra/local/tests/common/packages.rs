@@ -15,10 +15,11 @@ pub(crate) fn calls() -> impl Iterator<Item = &'static str> {
     lines.filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" => ")).map(|(name, _)| name)
 }
 
-/// Runs the suite of a Python package (`NAME==VERSION`), which lies in this folder, against an endpoint of its own.
-pub(crate) async fn run_python(folder: &str, requirements: &str, what: &str) {
+/// Runs the suite of a Python package, which lies in this folder, against an endpoint of its own.
+pub(crate) async fn run_python(folder: &str, lock: &str, what: &str) {
     let Some(base) = base_image().await else { return };
-    let python = venv::python(requirements);
+    let suite = Path::new(folder).file_name().unwrap().to_str().unwrap();
+    let python = venv::python(suite, lock);
     if !require_or_skip(python.is_some(), what) {
         return;
     }

@@ -4,20 +4,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A Python with one package (`NAME==VERSION`), whose programs lie beside it; none when it cannot be made here.
-pub(crate) fn python(requirement: &str) -> Option<PathBuf> {
-    let requirement = requirement.trim();
-    let name = format!("venv-{}", requirement.replace("==", "-"));
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+/// A Python with what a lock names, by its digests, and no package's own program to build it; none when it cannot be made
+/// here. Its programs lie beside it.
+pub(crate) fn python(suite: &str, lock: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("venv-{suite}"));
     let (python, complete) = (folder.join("bin/python"), folder.join("complete"));
     let quiet = |command: &mut Command| command.stdout(Stdio::null()).status().is_ok_and(|status| status.success());
-    if !complete.exists() {
-        let made = quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement];
-        if !made || !quiet(Command::new(&python).args(pip)) {
+    if !fs::read_to_string(&complete).is_ok_and(|installed| installed == lock) {
+        if !quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)) {
             return None;
         }
-        fs::write(complete, "").ok()?;
+        let file = folder.join("requirements.txt");
+        fs::write(&file, lock).ok()?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        let only = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement"];
+        if !quiet(Command::new(&python).args(pip).args(only).arg(&file)) {
+            return None;
+        }
+        fs::write(complete, lock).ok()?;
     }
     Some(python)
 }

@@ -10,6 +10,7 @@ pass that ask of the endpoint's calls what AWS does. A whole run is `make moto`.
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -35,10 +36,16 @@ def prepare(folder):
     folder.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder / "venv"], check=True)
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "install", "--requirement", requirements], check=True)
-    moto = requirements.read_text().split()[0].replace("[ec2]", "")
-    subprocess.run([*pip, "download", "--no-deps", "--no-binary", "moto", "--dest", folder, moto], check=True)
-    with tarfile.open(folder / f"{moto.replace('==', '-')}.tar.gz") as archive:
+    only = ["--no-deps", "--require-hashes", "--requirement"]
+    subprocess.run([*pip, "install", "--only-binary", ":all:", *only, requirements], check=True)
+    # Its tests are in the archive of its sources only, which pip wants to know how to build: by what the lock has.
+    moto = next(part for part in re.split(r"\n(?=\S)", requirements.read_text()) if part.startswith("moto"))
+    archived = folder / "moto.txt"
+    archived.write_text(moto)
+    sources = ["--no-build-isolation", "--no-binary", "moto", "--dest", folder]
+    subprocess.run([*pip, "download", *sources, *only, archived], check=True)
+    version = moto.split()[0].split("==")[1]
+    with tarfile.open(folder / f"moto-{version}.tar.gz") as archive:
         archive.extractall(folder, filter="data")
     complete.write_text(requirements.read_text())
     return python

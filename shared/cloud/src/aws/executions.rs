@@ -73,6 +73,11 @@ impl Executions for StepFunctions {
         let request = request.error(cut(error, MAX_ERROR)).cause(cut(cause, MAX_CAUSE));
         taken_or_late(request.send().await.map_err(failure("SendTaskFailure", &self.region)))
     }
+
+    async fn is_waiting(&self, token: &str) -> Result<bool> {
+        let answer = self.client.send_task_heartbeat().task_token(token).send().await;
+        Ok(taken_or_late(answer.map_err(failure("SendTaskHeartbeat", &self.region)))? == Answer::Taken)
+    }
 }
 
 fn taken_or_late<T>(result: Result<T>) -> Result<Answer> {

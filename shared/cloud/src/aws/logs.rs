@@ -5,9 +5,11 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::operation::get_log_events::GetLogEventsOutput;
 use aws_sdk_cloudwatchlogs::operation::get_log_events::builders::GetLogEventsFluentBuilder as Request;
+use aws_sdk_cloudwatchlogs::types::OutputLogEvent;
+use jiff::Timestamp;
 
 use super::{Regional, failure, known};
-use crate::{LogPage, Logs, Result};
+use crate::{LogLine, LogPage, Logs, Result};
 
 /// GetLogEvents' limit for one page.
 const MAX_EVENTS: u16 = 10_000;
@@ -52,7 +54,7 @@ impl Logs for CloudWatchLogs {
             let request = self.events(region, group, stream).start_from_head(false).set_next_token(cursor.clone());
             let request = request.limit(i32::from(limit.min(MAX_EVENTS)));
             let Some(answer) = read(request, region).await? else { break };
-            let mut page = lines_of(&answer);
+            let mut page: Vec<String> = lines_of(&answer).into_iter().map(|line| line.text).collect();
             page.drain(..page.len().saturating_sub(missing));
             page.append(&mut tail);
             tail = page;
@@ -70,8 +72,13 @@ async fn read(request: Request, region: &str) -> Result<Option<GetLogEventsOutpu
     known(request.send().await.map_err(failure("GetLogEvents", region)))
 }
 
-fn lines_of(answer: &GetLogEventsOutput) -> Vec<String> {
-    answer.events().iter().filter_map(|event| event.message().map(str::to_owned)).collect()
+fn lines_of(answer: &GetLogEventsOutput) -> Vec<LogLine> {
+    let line = |event: &OutputLogEvent| {
+        // Whoever writes a message gives its `timestamp`; the other time is CloudWatch Logs' own.
+        let time = event.ingestion_time().or(event.timestamp()).and_then(|time| Timestamp::from_millisecond(time).ok());
+        Some(LogLine { text: event.message()?.to_owned(), time })
+    };
+    answer.events().iter().filter_map(line).collect()
 }
 
 #[cfg(test)]
@@ -98,13 +105,24 @@ mod tests {
         let (logs, replay) = logs([absent(), page(&["a", "b"], "f/1", "b/1"), page(&[], "f/1", "b/1"), absent()]);
         assert_eq!(logs.page("eu-west-1", "g", "s", None).await.unwrap(), LogPage::default());
         let first = logs.page("eu-west-1", "g", "s", None).await.unwrap();
-        assert_eq!(first, LogPage { lines: vec!["a".to_owned(), "b".to_owned()], cursor: Some("f/1".to_owned()) });
+        let line = |text: &str| LogLine { text: text.to_owned(), time: Timestamp::from_millisecond(1).ok() };
+        assert_eq!(first, LogPage { lines: vec![line("a"), line("b")], cursor: Some("f/1".to_owned()) });
         let sent: Value = serde_json::from_str(&replay.sent()[1].body).unwrap();
         assert_eq!(sent, json!({"logGroupName": "g", "logStreamName": "s", "startFromHead": true}));
         let end = LogPage { lines: vec![], cursor: first.cursor };
         for _ in 0..2 {
             assert_eq!(logs.page("eu-west-1", "g", "s", end.cursor.as_deref()).await.unwrap(), end);
         }
+    }
+
+    /// The other one may be made up.
+    #[tokio::test]
+    async fn the_time_of_a_line_is_when_it_was_received() {
+        let event = json!({"message": "a", "timestamp": 1, "ingestionTime": 1_767_225_600_000_i64});
+        let answer = json!({"events": [event], "nextForwardToken": "f", "nextBackwardToken": "b"});
+        let (logs, _) = logs([Canned::ok(answer.to_string())]);
+        let page = logs.page("eu-west-1", "g", "s", None).await.unwrap();
+        assert_eq!(page.lines[0].time, "2026-01-01T00:00:00Z".parse().ok());
     }
 
     #[tokio::test]

@@ -119,6 +119,10 @@ impl Executions for FakeCloud {
         })
         .await
     }
+
+    async fn is_waiting(&self, token: &str) -> Result<bool> {
+        self.read(Call::home("SendTaskHeartbeat"), |world| Ok(world.executions.open_tokens.contains(token))).await
+    }
 }
 
 impl FakeCloud {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::FakeCloud;
 use super::call::Call;
 use super::world::World;
-use crate::{Kind, LogPage, Logs, Result};
+use crate::{Kind, LogLine, LogPage, Logs, Result};
 
 /// Lines of a page: few, so that tests see more than one.
 const PAGE_LINES: usize = 100;
@@ -21,7 +21,7 @@ impl Logs for FakeCloud {
             let Some(lines) = world.region(region).logs.get(&(group.to_owned(), stream.to_owned())) else {
                 return Ok(LogPage::default());
             };
-            let lines: Vec<String> = lines.iter().skip(from).take(PAGE_LINES).cloned().collect();
+            let lines: Vec<LogLine> = lines.iter().skip(from).take(PAGE_LINES).cloned().collect();
             let cursor = Some((from + lines.len()).to_string());
             Ok(LogPage { lines, cursor })
         })
@@ -32,7 +32,7 @@ impl Logs for FakeCloud {
         self.read(Call::new("GetLogEvents", region), |world| {
             let lines = world.region(region).logs.get(&(group.to_owned(), stream.to_owned()));
             let lines = lines.map(Vec::as_slice).unwrap_or_default();
-            Ok(lines[lines.len().saturating_sub(usize::from(limit))..].to_vec())
+            Ok(lines[lines.len().saturating_sub(usize::from(limit))..].iter().map(|line| line.text.clone()).collect())
         })
         .await
     }
@@ -47,8 +47,9 @@ impl World {
         stream: &str,
         lines: impl Iterator<Item = &'a str>,
     ) {
+        let time = Some(self.now());
         let stream = self.region(region).logs.entry((group.to_owned(), stream.to_owned())).or_default();
-        stream.extend(lines.map(str::to_owned));
+        stream.extend(lines.map(|line| LogLine { text: line.to_owned(), time }));
     }
 }
 

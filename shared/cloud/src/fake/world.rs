@@ -12,7 +12,7 @@ use super::functions::Wakeup;
 use super::machines::{MachineRecord, VolumeRecord};
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
-use crate::{Command, ImageCopy, Launch, NewImage, Parameter, Schedule};
+use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Schedule};
 
 /// 2026-01-01T00:00:00Z.
 const BEGINNING: i64 = 1_767_225_600;
@@ -71,7 +71,7 @@ pub(super) struct Region {
     /// What was put and is still being checked.
     pub(super) unchecked: BTreeMap<String, (Looks, Parameter)>,
     /// Lines by group and stream.
-    pub(super) logs: BTreeMap<(String, String), Vec<String>>,
+    pub(super) logs: BTreeMap<(String, String), Vec<LogLine>>,
     /// Reasons for which the next images made here fail.
     pub(super) failing_images: VecDeque<String>,
 }

@@ -19,7 +19,7 @@ impl Parse<'_> {
                 parse.reader.error(default.span, "not-allowed", message);
             }
             if let Some(default) = &default {
-                parse.warn_of_secret(&name.value, default);
+                parse.warn_of_secret(&name.value, "default", default);
                 parse.warn_of_reference(default);
             }
             let (default, description) = (default.map(|d| d.value), description.map(|d| d.value));
@@ -31,7 +31,7 @@ impl Parse<'_> {
         self.declarations(node, "constant", |parse, name, map| {
             let value = map.required(&mut parse.reader, "value")?;
             let value = parse.reader.text(value, "`value`")?;
-            parse.warn_of_secret(&name.value, &value);
+            parse.warn_of_secret(&name.value, "value", &value);
             parse.warn_of_reference(&value);
             Some(Constant { name, value: value.value })
         })

@@ -4,33 +4,9 @@ use super::Parse;
 use super::shell::{asks_metadata_without_token, commands, skips_patches, stops_at_errors};
 use crate::action::Module;
 use crate::reference::Chain;
+use crate::secret::{INSTEAD_OF_SECRET, SECRET, looks_like_secret};
 use crate::yaml::Span;
 use crate::{Action, Platform, Spanned, suggestion};
-
-/// Words in the name of a parameter whose value is probably a secret.
-const SECRET_NAMES: [&str; 8] =
-    ["password", "passwd", "passphrase", "secret", "token", "apikey", "privatekey", "credential"];
-
-/// Words in such a name that say that it is about a secret and not the secret itself.
-const ABOUT_SECRETS: [&str; 14] = [
-    "path",
-    "file",
-    "arn",
-    "name",
-    "url",
-    "uri",
-    "endpoint",
-    "length",
-    "days",
-    "age",
-    "policy",
-    "parameter",
-    "region",
-    "enabled",
-];
-
-/// Beginnings of values that are secrets under any name.
-const SECRET_VALUES: [&str; 7] = ["AKIA", "ASIA", "-----BEGIN ", "ghp_", "github_pat_", "glpat-", "xoxb-"];
 
 /// Phases that run when an image is built.
 const PHASES: [&str; 4] = ["build", "validate", "test", "container-host-test"];
@@ -68,19 +44,11 @@ impl Parse<'_> {
         }
     }
 
-    /// A secret that everybody can read who reads the document.
-    pub(super) fn warn_of_secret(&mut self, name: &str, value: &Spanned<String>) {
-        let text = value.value.trim();
-        let plain: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-        let named = SECRET_NAMES.iter().any(|word| plain.contains(word))
-            && !ABOUT_SECRETS.iter().any(|word| plain.contains(word))
-            && !["/", "arn:", "http", "{{"].iter().any(|start| text.starts_with(start))
-            && !matches!(text, "" | "true" | "false" | "none" | "null");
-        let shaped = SECRET_VALUES.iter().any(|start| text.starts_with(start) && text.len() > start.len() + 8);
-        if named || shaped {
-            let help = "keep it in the Parameter Store and write `{{ aws:ssm:/path/name }}` where it is used";
-            let message = format!("the value of `{name}` looks like a secret, and a document is no place for one");
-            self.reader.warning_with_help(value.span, "secret", message, Some(help.to_owned()));
+    /// A secret that everybody can read who reads the document. `field` is where it stands, for people.
+    pub(super) fn warn_of_secret(&mut self, name: &str, field: &str, value: &Spanned<String>) {
+        if looks_like_secret(name, &value.value) {
+            let message = format!("the `{field}` of `{name}` looks like a secret, and a document is no place for one");
+            self.reader.warning_with_help(value.span, SECRET, message, Some(INSTEAD_OF_SECRET.to_owned()));
         }
     }
 

@@ -15,6 +15,7 @@ use goldsmith_document::{Loop, Over, Range};
 use super::{Run, Scope, WORKING_DIRECTORY};
 use crate::modules::{End, Outcome, Place, TIMED_OUT, Task, Work};
 use crate::overwrite::remove_folder;
+use crate::process::CAPTURE_LIMIT as LIMIT;
 use crate::resolve::{ResolveError, Resolver, Scene};
 use crate::state::{At, Iterations};
 use crate::store::StoreError;
@@ -113,6 +114,7 @@ impl<'r> Run<'r, '_> {
                 Err(error) => return Ok(Outcome::failed(&error)),
             },
         };
+        let mut kept = Kept::of(&course.outputs);
         let mut last = Outcome::default();
         while let Some(value) = value_at(&repeat.over, &course.values, course.next) {
             let index = course.next;
@@ -125,7 +127,7 @@ impl<'r> Run<'r, '_> {
             if !matches!(last.end, End::Failed(_) | End::Reboot { again: true, .. }) {
                 course.next += 1;
                 for (key, value) in std::mem::take(&mut last.outputs) {
-                    course.outputs.entry(key).or_default().push(value);
+                    kept.keep(&mut course.outputs, key, value);
                 }
             }
             if last.end != End::Success {
@@ -149,6 +151,27 @@ impl<'r> Run<'r, '_> {
         if !scope.muted {
             self.around.output.log(&format!("iteration {index}: {value}"));
         }
+    }
+}
+
+/// How much of each output is kept of all iterations together: as much as of one step that is no loop. What comes later is
+/// shown, too, but not kept for others.
+struct Kept(BTreeMap<String, usize>);
+
+impl Kept {
+    fn of(outputs: &BTreeMap<String, Vec<String>>) -> Self {
+        let length = |values: &Vec<String>| values.iter().map(|value| value.len() + 1).sum();
+        Self(outputs.iter().map(|(key, values)| (key.clone(), length(values))).collect())
+    }
+
+    fn keep(&mut self, outputs: &mut BTreeMap<String, Vec<String>>, key: String, mut value: String) {
+        let used = self.0.entry(key.clone()).or_default();
+        if *used >= LIMIT {
+            return;
+        }
+        value.truncate(value.floor_char_boundary(LIMIT - *used));
+        *used += value.len() + 1;
+        outputs.entry(key).or_default().push(value);
     }
 }
 
@@ -198,7 +221,20 @@ fn number_at(Range { start, end, step }: Range, index: usize) -> Option<i64> {
 mod tests {
     use goldsmith_document::Range;
 
-    use super::number_at;
+    use super::{Kept, LIMIT, number_at};
+
+    #[test]
+    fn no_more_is_kept_of_a_loop_s_output_than_of_one_step_s_however_often_it_runs() {
+        let mut outputs = [("stdout".to_owned(), vec!["before the reboot".to_owned()])].into();
+        let mut kept = Kept::of(&outputs);
+        for _ in 0..2_000 {
+            kept.keep(&mut outputs, "stdout".to_owned(), "ü".repeat(100));
+            kept.keep(&mut outputs, "other".to_owned(), String::new());
+        }
+        let length = outputs["stdout"].join("\n").len();
+        assert!(length <= LIMIT && length > LIMIT - 300, "{length}");
+        assert_eq!((outputs["stdout"][1].as_str(), outputs["other"].len()), ("ü".repeat(100).as_str(), 2_000));
+    }
 
     #[test]
     fn numbers_are_those_of_the_range() {

@@ -107,6 +107,8 @@ impl Run<'_, '_> {
             execution: uuid().map_err(NestedError::Id)?,
             phases: call.phases.clone(),
             documents: vec![OrderDocument { name: document(), version: String::new(), digest, body, parameters }],
+            // It is kept in a file, which steps can read.
+            event_nonce: None,
             ..self.order.clone()
         })
     }

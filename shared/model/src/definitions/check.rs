@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_document::{Diagnostic, Diagnostics, Document, did_you_mean};
+use goldsmith_document::{Diagnostic, Diagnostics, Document, SECRET, Severity, did_you_mean};
 
 use super::draft::Placed;
 use super::{Definitions, Draft, Kind};
@@ -28,6 +28,26 @@ impl Draft<'_> {
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.has_errors()
+    }
+
+    /// Makes mistakes of the values that look like secrets: whoever may read the table, a recipe or a work order would read them.
+    /// `instead` says what to do where a value is none. What stands there is not shown with them: who applies may be a program
+    /// whose output others read.
+    pub fn refuse_secrets(&mut self, instead: &str) {
+        let warnings = std::mem::take(&mut self.definitions.warnings);
+        let (secrets, others): (Vec<_>, Vec<_>) = warnings.into_iter().partition(is_secret);
+        others.into_iter().for_each(|other| self.definitions.warnings.push(other));
+        for found in std::mem::take(&mut self.diagnostics).into_iter().chain(secrets) {
+            self.diagnostics.push(match is_secret(&found) {
+                true => Diagnostic {
+                    severity: Severity::Error,
+                    help: found.help.map(|help| format!("{help}; {instead}")),
+                    source_line: None,
+                    ..found
+                },
+                false => found,
+            });
+        }
     }
 
     /// Checks without anything stored: what is referred to and not in the folder counts as there.
@@ -113,6 +133,10 @@ impl Draft<'_> {
         };
         Diagnostic { help, ..placed.source.error(placed.span, "unknown-reference", message) }
     }
+}
+
+fn is_secret(found: &Diagnostic) -> bool {
+    found.code == SECRET
 }
 
 enum Found<'s> {

@@ -1,6 +1,6 @@
 //! `kind: Component`
 
-use std::path::Path;
+use std::path::{self, Path};
 
 use goldsmith_document::yaml::Node;
 use goldsmith_document::{Document, MapReader, Target, digest};
@@ -77,6 +77,12 @@ fn beside(context: &mut Context<'_, '_>, node: &Node) -> Option<(String, Documen
     let uri = context.reader.text(node, "`uri`")?.value;
     if let Some((scheme, _)) = uri.split_once("://") {
         context.reader.error(node.span, "unsupported", format!("`{scheme}://` in `uri` is not supported yet"));
+        return None;
+    }
+    // Whoever applies somebody else's folder must not read files of their own into it.
+    if !Path::new(&uri).components().all(|part| matches!(part, path::Component::Normal(_) | path::Component::CurDir)) {
+        let message = format!("`uri` is the path of a document beside this file or below it, not `{uri}`");
+        context.reader.error(node.span, "wrong-value", message);
         return None;
     }
     let path = Path::new(context.reader.source.file).parent().unwrap_or(Path::new("")).join(&uri);

@@ -117,6 +117,10 @@ fn launch_permission(context: &mut Context<'_, '_>, node: &Node) -> Option<Launc
             "the ARN of an organizational unit",
         ),
     };
+    if !permission.user_groups.is_empty() {
+        let message = "`userGroups: [all]` lets every AWS account launch this AMI and read all that is on its disk";
+        reader.warning(map.key_span("userGroups").unwrap_or(map.span()), "public-image", message);
+    }
     map.finish(reader);
     Some(permission)
 }

@@ -24,6 +24,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     });
     let overrides = map.optional("allowOverrides");
     let overrides = overrides.and_then(|node| context.reader.boolean(node, "`allowOverrides`"));
+    let timeout = map.optional("timeoutMinutes").and_then(|node| minutes(&mut context.reader, node));
     let tests = map.optional("imageTestsConfiguration").and_then(|node| tests(context, node));
     let audit = map.optional("audit").and_then(|node| {
         let choices = [("fail", ImageAudit::Fail), ("warn", ImageAudit::Warn), ("off", ImageAudit::Off)];
@@ -42,6 +43,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         schedule,
         rebuild_on,
         allow_overrides: overrides.unwrap_or_default(),
+        timeout_minutes: timeout,
         image_tests_configuration: tests.unwrap_or_default(),
         audit: audit.unwrap_or_default(),
     });
@@ -128,17 +130,25 @@ fn reference(context: &mut Context<'_, '_>, node: &Node, kind: Kind) -> Option<N
     Some(name)
 }
 
+/// How long documents may run.
+fn minutes(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
+    fields::number(reader, node, "`timeoutMinutes`", 1..=ImagePipeline::MAX_MINUTES)
+}
+
 fn tests(context: &mut Context<'_, '_>, node: &Node) -> Option<ImageTests> {
     let reader = &mut context.reader;
     let mut map = reader.map(node, "`imageTestsConfiguration`")?;
     let defaults = ImageTests::default();
     let enabled = map.optional("imageTestsEnabled");
     let enabled = enabled.and_then(|node| reader.boolean(node, "`imageTestsEnabled`"));
-    let minutes = map.optional("timeoutMinutes");
-    let minutes =
-        minutes.and_then(|node| fields::number(reader, node, "`timeoutMinutes`", 1..=ImageTests::MAX_MINUTES));
+    let minutes = map.optional("timeoutMinutes").and_then(|node| minutes(reader, node));
     let wanted = "an instance type such as `t3.small`";
     let types = fields::texts(reader, &mut map, "instanceTypes", fields::is_instance_type, wanted);
+    if types.len() > ImageTests::MAX_TYPES {
+        let message =
+            format!("`instanceTypes` of tests has {} types: {} are allowed", types.len(), ImageTests::MAX_TYPES);
+        reader.error(map.key_span("instanceTypes").unwrap_or(map.span()), "too-many", message);
+    }
     map.finish(reader);
     Some(ImageTests {
         image_tests_enabled: enabled.unwrap_or(defaults.image_tests_enabled),

@@ -1,7 +1,7 @@
 //! `kind: ImageRecipe`
 
 use goldsmith_document::yaml::{Node, Value};
-use goldsmith_document::{MapReader, Spanned};
+use goldsmith_document::{INSTEAD_OF_SECRET, MapReader, SECRET, Spanned, looks_like_secret};
 
 use super::draft::{Context, Parent, Placed};
 use super::{Kind, Reference, fields};
@@ -129,6 +129,13 @@ fn parameters(context: &mut Context<'_, '_>, node: &Node) -> Vec<(Spanned<String
         if length > MAX_VALUE {
             let message = format!("the value of `{}` has {length} characters: {MAX_VALUE} are allowed", name.value);
             context.reader.error(value.span, "too-long", message);
+        }
+        if looks_like_secret(&name.value, &value.value) {
+            let message = format!(
+                "the value of `{}` in `parameters` looks like a secret, and a recipe is no place for one",
+                name.value
+            );
+            context.reader.warning_with_help(value.span, SECRET, message, Some(INSTEAD_OF_SECRET.to_owned()));
         }
     }
     pairs

@@ -78,7 +78,7 @@ fn everything_that_is_known_is_read() {
                         ssmParameterConfigurations:\n      - {parameterName: /images/web}\n  - region: us-east-1\n";
     let pipeline = "kind: ImagePipeline\nname: web\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: small\n\
                     distributionConfiguration: two\nstatus: DISABLED\nrebuildOn: []\nallowOverrides: true\n\
-                    imageTestsConfiguration: {imageTestsEnabled: true, timeoutMinutes: 90}\n";
+                    timeoutMinutes: 45\nimageTestsConfiguration: {imageTestsEnabled: true, timeoutMinutes: 90}\n";
     let read = read(&[COMPONENT, &recipe, &infrastructure, distribution, pipeline]).unwrap();
     assert_eq!(read.components[0].document, NGINX);
     assert_eq!((read.components[0].is_test, read.components[0].digest.len()), (false, 64));
@@ -99,7 +99,7 @@ fn everything_that_is_known_is_read() {
              "ssmParameterConfigurations": [{"parameterName": "/images/web", "dataType": "aws:ec2:image"}]},
             {"region": "us-east-1", "amiDistributionConfiguration": {}}]}],
         [{"name": "web", "imageRecipe": "web/1.x.x", "infrastructureConfiguration": "small",
-          "distributionConfiguration": "two", "status": "DISABLED", "allowOverrides": true,
+          "distributionConfiguration": "two", "status": "DISABLED", "allowOverrides": true, "timeoutMinutes": 45,
           "imageTestsConfiguration": {"imageTestsEnabled": true, "timeoutMinutes": 90}}],
     ]);
     assert_eq!(stored, expected);
@@ -226,6 +226,37 @@ fn a_parameter_without_default_needs_a_value() {
 }
 
 #[test]
+fn values_that_look_like_secrets_are_warnings_until_they_are_refused() {
+    let document = "  schemaVersion: 1.0\n  parameters:\n    - token: {type: string, default: hunter22}\n  constants:\n    \
+                    - deploy: {type: string, value: AKIAIOSFODNN7EXAMPLE}\n  phases:\n    - name: build\n      steps: \
+                    [{name: Run, action: ExecuteBash, inputs: {commands: [ls]}}]\n";
+    let component = format!("kind: Component\nname: nginx\nsemanticVersion: 1.0.0\ndata: |\n{document}");
+    let recipe = recipe("components:\n  - {name: nginx, version: 1.0.0, parameters: {token: hunter33}}\n");
+    let said = |instead: Option<&str>| {
+        let files = [SourceFile { path: "web/all.yml".to_owned(), text: [component.as_str(), &recipe].join("---\n") }];
+        let mut draft = Draft::read(&files, &load);
+        instead.into_iter().for_each(|instead| draft.refuse_secrets(instead));
+        match draft.check(&Stored::default()) {
+            Ok(definitions) => (true, definitions.warnings.to_string()),
+            Err(found) => (false, found.to_string()),
+        }
+    };
+    let (is_taken, warnings) = said(None);
+    assert_eq!((is_taken, warnings.matches(": warning: ").count()), (true, 3), "{warnings}");
+    let (is_taken, mistakes) = said(Some("say so"));
+    let help = "help: keep it in the Parameter Store as a SecureString and write `{{ aws:ssm:/path/name }}` where it is used; say so";
+    let expected = [
+        "web/all.yml:7:38: error: the `default` of `token` looks like a secret, and a document is no place for one",
+        help,
+        "web/all.yml:9:37: error: the `value` of `deploy` looks like a secret, and a document is no place for one",
+        help,
+        "web/all.yml:19:55: error: the value of `token` in `parameters` looks like a secret, and a recipe is no place for one",
+        help,
+    ];
+    assert_eq!((is_taken, mistakes.lines().collect::<Vec<_>>()), (false, expected.to_vec()));
+}
+
+#[test]
 fn configurations_are_checked() {
     let distribution = |rest: &str| {
         format!("kind: DistributionConfiguration\nname: two\ndistributions:\n  - region: eu-west-1\n{rest}")
@@ -341,4 +372,46 @@ fn a_file_that_is_no_yaml_hides_no_other_mistake_and_invents_none() {
 #[test]
 fn a_document_beside_the_definitions_is_passed_over() {
     assert_eq!(read(&[NGINX, ""]), Ok(Definitions::default()));
+}
+
+#[test]
+fn a_document_lies_beside_its_definition_or_below_it() {
+    for uri in ["/etc/passwd", "../web/nginx.yml", "a/../../nginx.yml"] {
+        let found = refused(&[&COMPONENT.replace("nginx.yml", uri)]);
+        let expected = format!(
+            "web/all.yml:5:6: error: `uri` is the path of a document beside this file or below it, not `{uri}`"
+        );
+        assert_eq!(found.lines().next(), Some(expected.as_str()));
+    }
+    assert_eq!(read(&[&COMPONENT.replace("nginx.yml", "./nginx.yml")]).unwrap().components.len(), 1);
+}
+
+#[test]
+fn an_image_for_everybody_is_warned_of() {
+    let to = |groups: &str| {
+        format!(
+            "kind: DistributionConfiguration\nname: all\ndistributions:\n  - region: eu-west-1\n    \
+             amiDistributionConfiguration:\n      launchPermission:\n        userIds: [111122223333]\n{groups}"
+        )
+    };
+    let said = read(&[&to("        userGroups: [all]\n")]).unwrap().warnings.to_string();
+    let expected =
+        "web/all.yml:8:9: warning: `userGroups: [all]` lets every AWS account launch this AMI and read all that";
+    assert!(said.starts_with(expected), "{said}");
+    assert_eq!(read(&[&to("")]).unwrap().warnings.to_string(), "");
+}
+
+#[test]
+fn the_time_of_a_build_and_the_types_of_its_tests_have_limits() {
+    let pipeline = |rest: &str| {
+        let text = "kind: ImagePipeline\nname: web\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: small\n";
+        refused(&[COMPONENT, &recipe("components: [{name: nginx, version: 1.x.x}]\n"), SMALL, &format!("{text}{rest}")])
+    };
+    for minutes in ["0", "2876"] {
+        let found = pipeline(&format!("timeoutMinutes: {minutes}\n"));
+        assert!(found.contains("`timeoutMinutes`") && found.contains("from 1 to 2875"), "{found}");
+    }
+    let types = vec!["t3.small"; 51].join(", ");
+    let found = pipeline(&format!("imageTestsConfiguration: {{instanceTypes: [{types}]}}\n"));
+    assert!(found.contains("error: `instanceTypes` of tests has 51 types: 50 are allowed"), "{found}");
 }

@@ -1,9 +1,12 @@
 //! Odd ends of commands.
 
-use goldsmith_cloud::fake::{HOME, NEVER, Outcome};
+use std::collections::BTreeSet;
+
+use goldsmith_cloud::Kind;
+use goldsmith_cloud::fake::{Fault, HOME, NEVER, Outcome};
 use goldsmith_executor::WorkOrder;
 use goldsmith_model::ImageAudit;
-use goldsmith_store::{FailureCause, Scope};
+use goldsmith_store::{AuditKind, FailureCause, Key, Scope, StateStatus, Table as _};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -76,7 +79,8 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_t
     assert_eq!((order.fails, order.image_made, order.limit_seconds), (false, made.parse().ok(), Some(900)));
     let scope = Task::item(State::ExecuteTest, "t3.small").scope();
     let noted = async |stack: &Stack| stack.store().state(BUILD, &scope).await.unwrap().unwrap().audit.unwrap();
-    assert_eq!((noted(&stack).await.count(), noted(&stack).await.findings[0].kind.as_str()), (3, "package-secret"));
+    let record = noted(&stack).await;
+    assert_eq!((record.count(), &record.findings[0].kind), (3, &AuditKind::PackageSecret));
 
     let why = r#""failureMessage":"x","failureContext":{"kind":"audit","message":"the audit has found 3 things"}"#;
     let bad = Outcome::failed(1, &format!(r#"{{"status":"failed",{why},{audit}}}"#));
@@ -88,11 +92,12 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_t
         ("Goldsmith.AuditFailed", "the audit has found 3 things")
     );
     let line = "/etc/bind/rndc.key: control key of BIND (package bind9); remove it";
-    assert_eq!(cause.last_lines, [line, "and 2 more"]);
     assert_eq!(noted(&stack).await.count(), 3);
     let failed = TestOutcome { item: "t3.small".to_owned(), outcome: "failed".to_owned(), cause: Some(json!(cause)) };
     let judged = stack.run(&Task { results: Some(vec![failed]), ..Task::new(State::JudgeTests) }).await.unwrap_err();
     assert_eq!(judged.error, "Goldsmith.AuditFailed");
+    let judged = judged.failure(&Task::new(State::JudgeTests).scope());
+    assert_eq!(judged.last_lines, [line, "and 2 more"]);
 
     let (stack, _) = audited(ImageAudit::Off, Outcome::success(RESULT)).await;
     assert_eq!(last_order(&stack).audit, None);
@@ -152,6 +157,72 @@ async fn a_killed_agent_is_no_time_out() {
     assert_eq!(late.unwrap_err().error, "Goldsmith.Timeout");
 }
 
+/// The nonces in the orders for a state that lie in the bucket.
+fn nonces_in_orders(stack: &Stack, state: State) -> BTreeSet<String> {
+    let objects = stack.cloud.objects().into_iter();
+    let orders = objects.filter_map(|(key, bytes)| key.starts_with("orders/").then_some(bytes));
+    let orders = orders.map(|bytes| serde_json::from_slice::<WorkOrder>(&bytes).unwrap());
+    let own = orders.filter(|order| order.execution == format!("{BUILD}/{}", state.name()));
+    own.map(|order| order.event_nonce.unwrap().reveal().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_order_that_is_sent_again_has_the_same_nonce_and_readers_find_it_with_the_log() {
+    let mut seen = BTreeSet::new();
+    for fault in [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter] {
+        for call in ["PutObject", "SendCommand"] {
+            let stack = reach(&Task::new(State::Build)).await;
+            stack.cloud.fail_next(call, fault);
+            stack.run(&Task::new(State::Build)).await.unwrap();
+            let scope = Task::new(State::Build).scope();
+            let log = stack.store().state(BUILD, &scope).await.unwrap().unwrap().log.unwrap();
+            let effects = stack.store().effects(BUILD, &scope).await.unwrap();
+            let nonce = log.nonce.unwrap();
+            assert_eq!(nonces_in_orders(&stack, State::Build), BTreeSet::from([nonce.clone()]), "{call}, {fault:?}");
+            assert_eq!(effects[0].nonce.as_ref(), Some(&nonce));
+            let commands = stack.cloud.requests().commands;
+            assert!(
+                commands.iter().all(|(_, command)| !command.script.contains(&nonce)),
+                "who may list commands sees it"
+            );
+            assert!(seen.insert(nonce), "each build has another one");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_state_and_each_order_after_a_lost_machine_has_a_nonce_of_its_own() {
+    let stack = reach(&Task::new(State::Build)).await;
+    stack.cloud.next_command(Outcome::lost());
+    stack.run(&Task::new(State::Build)).await.unwrap();
+    stack.run(&Task::new(State::Snapshot)).await.unwrap();
+    let (build, snapshot) = (nonces_in_orders(&stack, State::Build), nonces_in_orders(&stack, State::Snapshot));
+    assert_eq!((build.len(), snapshot.len(), build.is_disjoint(&snapshot)), (2, 1, true));
+    let log = stack.store().state(BUILD, &Task::new(State::Build).scope()).await.unwrap().unwrap().log.unwrap();
+    let sent_last = stack.store().effects(BUILD, &Task::new(State::Build).scope()).await.unwrap().pop().unwrap();
+    assert!(log.nonce.is_some() && log.nonce == sent_last.nonce);
+    assert!(log.stream.starts_with(&sent_last.id.unwrap()), "the nonce is that of the stream beside it");
+}
+
+/// It was sent by a version that knew no nonces, and the stack was updated since.
+#[tokio::test]
+async fn a_command_without_a_nonce_is_gone_on_with_and_gets_none() {
+    let stack = reach(&Task::new(State::Build)).await;
+    stack.cloud.pace(|pace| pace.until_command = 10_000);
+    stack.start(&Task::new(State::Build)).await;
+    let scope = Task::new(State::Build).scope();
+    for (sk, attribute) in [(format!("EFFECT#{scope}#000"), "nonce"), (format!("STATE#{scope}"), "log")] {
+        let key = Key { pk: format!("BUILD#{BUILD}"), sk };
+        let mut item = stack.table.get(&key).await.unwrap().unwrap();
+        assert!(item.remove(attribute).is_some());
+        stack.put_item(item.into()).await;
+    }
+    stack.cloud.settle();
+    stack.tick_after(SignedDuration::from_mins(1)).await;
+    let state = stack.store().state(BUILD, &scope).await.unwrap().unwrap();
+    assert_eq!((state.status, state.log.unwrap().nonce), (StateStatus::Succeeded, None));
+}
+
 #[tokio::test]
 async fn an_agent_that_is_lost_ends_the_state_after_a_quarter_of_an_hour() {
     let stack = reach(&Task::new(State::Build)).await;
@@ -163,4 +234,29 @@ async fn an_agent_that_is_lost_ends_the_state_after_a_quarter_of_an_hour() {
     assert!(failed.cause.contains("the connection to i-"), "{}", failed.cause);
     let waited = stack.clock.now().duration_since(since);
     assert!(waited >= SignedDuration::from_mins(15) && waited < SignedDuration::from_mins(17), "{waited}");
+}
+
+#[tokio::test]
+async fn a_build_ends_in_the_time_that_its_pipeline_allows_leaves_nothing_and_the_next_one_builds() {
+    let stack = Stack::new().await;
+    let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
+    web.timeout_minutes = Some(30);
+    stack.put_pipeline(web).await;
+    for task in [State::Plan, State::Launch].map(Task::new) {
+        stack.run(&task).await.unwrap();
+    }
+    let pace = stack.cloud.clone();
+    pace.pace(|pace| pace.until_command = NEVER);
+    let since = stack.clock.now();
+    let failed = stack.run(&Task::new(State::Build)).await.unwrap_err();
+    assert_eq!(failed.error, "Goldsmith.Timeout");
+    let waited = stack.clock.now().duration_since(since);
+    assert!(waited >= SignedDuration::from_mins(29) && waited < SignedDuration::from_mins(32), "{waited}");
+    assert!(stack.cloud.requests().commands[0].1.timeout_seconds <= 30 * 60);
+    stack.run(&Task { error: Some(failed), ..Task::new(State::FinishFailed) }).await.unwrap();
+    assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
+    pace.pace(|pace| pace.until_command = 1);
+    for task in whole_build().iter().take(3) {
+        stack.run_as("web-0123456789abcdef-2", task).await.unwrap();
+    }
 }

@@ -7,7 +7,7 @@
 //! A parameter that a function puts after `finish` has looked is owed too: unlike all else that is made, it carries no tag by
 //! which the sweep would find it. So the build is looked at once more when no function of it can run any longer.
 
-use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, ImageRecord, Keep, LeftBehind};
+use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, FailureCause, ImageRecord, Keep, LeftBehind};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -25,8 +25,11 @@ const PAUSES: [SignedDuration; 4] = [
     SignedDuration::from_hours(6),
     SignedDuration::from_hours(24),
 ];
-/// How long after the build's end it is looked at.
-const GIVE_UP: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// After this time only a person can help with what is left behind: it is looked at once a week, to notice that somebody
+/// has, and counted apart.
+const HOPELESS: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Pause between two looks at what is hopeless.
+const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What a build owes the moment that it is closed.
 pub(super) fn owed(keep: &Keep, undone: &Undone) -> Aftermath {
@@ -68,7 +71,7 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     }
     tag(context, record, &kept, &mut after).await;
     let now = context.clock.now();
-    let pause = PAUSES[usize::try_from(after.looks).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
+    let mut pause = PAUSES[usize::try_from(after.looks).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
     after.looks += 1;
     let ended = ended_at(context, record).await?;
     // A function may still put a parameter, whoever looks so early.
@@ -76,20 +79,28 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     if is_early {
         return Ok(context.store.look_again(record, &after, Some(ended + LATE)).await?);
     }
-    let is_over = after.is_over();
-    let is_given_up = !is_over && now >= ended + GIVE_UP;
-    if is_given_up {
+    let is_hopeless = now >= ended + HOPELESS;
+    if is_hopeless && !after.is_over() {
         let Aftermath { is_untold, is_untagged, .. } = after;
-        tracing::error!(build = record.build, is_untold, is_untagged, "this build is looked at no more");
+        tracing::error!(build = record.build, is_untold, is_untagged, "this build's end is not done after a month");
         for LeftBehind { what, region, reason } in &after.left {
-            tracing::error!(build = record.build, what, region, reason, "this is left behind for good");
+            tracing::error!(build = record.build, what, region, reason, "this is left behind after a month");
         }
+        pause = WEEK;
     }
-    Ok(context.store.look_again(record, &after, (!is_over && !is_given_up).then(|| now + pause)).await?)
+    // What is not told or not tagged costs nothing; what is left behind does.
+    let is_done = after.is_over() || (is_hopeless && after.left.is_empty());
+    Ok(context.store.look_again(record, &after, (!is_done).then(|| now + pause)).await?)
+}
+
+/// Whether only a person can help with what this closed build leaves behind.
+pub(crate) fn is_hopeless(record: &BuildRecord, now: Timestamp) -> bool {
+    let at = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
+    at.is_some_and(|at| now >= at + HOPELESS)
 }
 
 /// Takes in what the sweep could not remove of a build that nobody looks at any more: what was kept for a while, or was made
-/// too late. What was given up on before stays given up.
+/// too late.
 ///
 /// # Errors
 /// The table's.
@@ -141,15 +152,21 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
         "triedAgainAt": pending.and_then(|kept| kept.not_before.as_ref()),
         "givenUp": kept.as_ref().is_some_and(|kept| kept.given_up),
         "image": image.image.to_string(),
+        "build": image.build,
         "pipeline": image.pipeline,
         "status": image.status,
         "cause": image.cause,
         "amis": image.amis,
-        "failure": image.failure,
+        "failure": image.failure.as_ref().map(without_output),
         "leftBehind": left,
     });
     let resources = [image.image.to_string(), image.pipeline.to_string()];
     Ok(context.cloud.events.emit("Goldsmith Image State Change", &resources, &detail.to_string()).await?)
+}
+
+/// A failure without what the steps have said: every account that the bus forwards to would read it. It is in the build's record.
+fn without_output(failure: &FailureCause) -> FailureCause {
+    FailureCause { last_lines: Vec::new(), ..failure.clone() }
 }
 
 async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {
@@ -169,7 +186,7 @@ async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {
 async fn ended_at(context: &Context, record: &BuildRecord) -> Result<Timestamp> {
     let image = context.store.image(&record.image).await?;
     let ended = image.and_then(|image| image.ended_at?.parse().ok());
-    Ok(ended.unwrap_or(Timestamp::MIN + GIVE_UP))
+    Ok(ended.unwrap_or(Timestamp::MIN))
 }
 
 #[cfg(test)]

@@ -9,10 +9,19 @@ use crate::{Context, Result, State};
 
 /// What a closed build keeps, and the snapshots of what it published.
 pub(crate) async fn kept_now(context: &Context, record: &BuildRecord) -> Result<(Kept, BTreeSet<String>)> {
-    match (&record.ending, context.store.image(&record.image).await?) {
+    kept_of(context, record, context.store.image(&record.image).await?.as_ref()).await
+}
+
+/// The same where the image's record is known.
+pub(crate) async fn kept_of(
+    context: &Context,
+    record: &BuildRecord,
+    image: Option<&ImageRecord>,
+) -> Result<(Kept, BTreeSet<String>)> {
+    match (&record.ending, image) {
         (Some(ending), Some(image)) => {
             let snapshots = image.snapshots.values().flatten().cloned().collect();
-            Ok((kept(context, record, ending, &image).await?, snapshots))
+            Ok((kept(context, record, ending, image).await?, snapshots))
         }
         _ => Ok(Default::default()),
     }
@@ -33,7 +42,11 @@ pub(super) async fn kept(
             kept.parameters = true;
             kept.images = image.amis.values().cloned().collect();
         }
-        Keep::Images { .. } => kept.images = kept_amis(context, record).await?.into_values().collect(),
+        Keep::Images { .. } => {
+            kept.images = kept_amis(context, record).await?.into_values().collect();
+            // Once the journal has expired, the image's record has them still.
+            kept.images.extend(image.amis.values().cloned());
+        }
         Keep::Instance { .. } => {
             let launch = Scope { state: State::Launch.name().to_owned(), item: None };
             let effects = context.store.effects(&record.build, &launch).await?;

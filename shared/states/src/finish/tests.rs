@@ -3,7 +3,7 @@
 use goldsmith_cloud::fake::{Fault, HOME, Outcome as CommandOutcome};
 use goldsmith_cloud::{ExecutionStatus, Kind};
 use goldsmith_store::{BuildStatus, ImageStatus, StateStatus};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::testing::{AWAY, BUILD, Stack, Task, check_state, reach, whole_build};
 use crate::{ErrorInfo, Outcome, State, TAG_EXPIRES, finish};
@@ -68,6 +68,10 @@ async fn a_failed_step_is_recorded_and_leaves_nothing() {
     assert_eq!((failure.step.as_deref(), failure.exit_code), (Some("Install"), Some(1)));
     assert_eq!(failure.last_lines, ["no such package"]);
     assert!(stack.inventory().is_empty());
+    let told = stack.cloud.events().pop().unwrap();
+    assert!(!told.detail.contains("lastLines") && !told.detail.contains("no such package"), "{}", told.detail);
+    let detail: Value = serde_json::from_str(&told.detail).unwrap();
+    assert_eq!((&detail["build"], &detail["failure"]["step"]), (&json!(BUILD), &json!("Install")));
 }
 
 #[tokio::test]

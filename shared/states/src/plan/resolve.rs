@@ -5,7 +5,7 @@ use goldsmith_model::{
     Component, ComponentRef, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
     InfrastructureConfiguration, Name, SourceImage,
 };
-use goldsmith_store::{ImageRecord, ImageStatus, PlannedDocument};
+use goldsmith_store::{ImageRecord, PlannedDocument};
 use serde_json::json;
 
 use super::refused;
@@ -195,11 +195,7 @@ pub(crate) async fn newest_of(context: &Context, pipeline: &Name) -> Result<Opti
 /// The newest available image of a pipeline that was published.
 pub(crate) async fn newest_image_of(context: &Context, pipeline: &Name) -> Result<Option<ImageRecord>> {
     let Some(other) = context.store.pipeline(pipeline).await? else { return Ok(None) };
-    let images = context.store.images(other.image_recipe.name.as_str()).await?;
-    Ok(images
-        .into_iter()
-        .filter(|image| image.pipeline == *pipeline && image.status == ImageStatus::Available && !image.overridden)
-        .max_by(|a, b| a.created_at.cmp(&b.created_at)))
+    Ok(context.store.newest_published(&other.image_recipe.name, pipeline).await?)
 }
 
 fn digest(

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use goldsmith_cloud::Tags;
-use goldsmith_store::{Leftover, LeftoverKind, stamp};
+use goldsmith_store::{Leftover, LeftoverKind, Tagged, stamp};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::tagged::Tagged;
 use crate::{Context, Result, TAG_BUILD, TAG_IMAGE, TAG_LEFTOVER};
 
 /// Pauses between two times that it is told of; the last of them stays. It costs money for as long as it is there.

@@ -23,6 +23,9 @@ impl Table for FaultyTable {
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
         self.faults.read(TABLE_READ, HOME, self.table.query(pk, prefix), store_error).await
     }
+    async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
+        self.faults.read(TABLE_READ, HOME, self.table.last(pk, prefix), store_error).await
+    }
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
         self.faults.read(TABLE_READ, HOME, self.table.due(open, until), store_error).await
     }

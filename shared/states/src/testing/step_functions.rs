@@ -72,7 +72,10 @@ impl Stack {
             let called = self.invoke(Start { build: build.to_owned(), execution, ..task.start(&token) }).await;
             match called {
                 Some(Err(error)) if error.name() == ErrorName::Throttled => {}
-                Some(Err(error)) => return Err(info(&error, &task.scope())),
+                Some(Err(error)) => {
+                    self.cloud.close_token(&token);
+                    return Err(info(&error, &task.scope()));
+                }
                 Some(Ok(value)) if task.state.timeout().is_none() => return Ok(value),
                 // The process died: Lambda says Runtime.ExitError, and the definition tries again.
                 None if task.state.timeout().is_none() => {}
@@ -155,7 +158,7 @@ impl Stack {
             let token = format!("token-{}", task.scope());
             self.cloud.open_token(&token);
             match self.invoke(task.start(&token)).await {
-                None => return,
+                None => return self.cloud.close_token(&token),
                 Some(called) => assert!(called.is_ok(), "{}: {called:?}", task.scope()),
             }
         }

@@ -203,6 +203,9 @@ impl World {
         let Some(name) = self.nth(which) else { return };
         let Some(place) = self.running.get(&name).cloned() else { return };
         let next = if fails && place != Place::Plan && !matches!(place, Place::Failing(_) | Place::Finish) {
+            let token = format!("token-{name}");
+            self.stack.cloud.close_token(&token);
+            self.tokens.remove(&token);
             Some(Place::Failing(ErrorInfo {
                 error: "Goldsmith.CommandFailed".to_owned(),
                 cause: "it failed".to_owned(),
@@ -225,6 +228,7 @@ impl World {
                 let good =
                     |region: &str| Outcome { item: region.to_owned(), outcome: "succeeded".to_owned(), cause: None };
                 let results = Some(vec![good(HOME), good(super::AWAY)]);
+                self.pass_what_is_left_out(name).await;
                 let start = Start { results, ..self.start(name, State::Publish) };
                 Some(
                     match self

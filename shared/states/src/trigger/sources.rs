@@ -1,14 +1,18 @@
 //! The check of sources: each different source is resolved once, and whoever's last build started from another AMI is
 //! started. It costs as much as there are sources and changes, however many pipelines there are.
+//!
+//! What one invocation has no time for is done by the next one, from where it stopped; what some of them have no time for,
+//! by the next check that comes by itself. So a check ends, and each source has its turn.
 
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt as _, stream};
 use goldsmith_cloud::Parameter;
 use goldsmith_model::{Cause, Name, SourceImage};
-use goldsmith_store::{Subscription, WatchedSource};
-use jiff::SignedDuration;
-use serde_json::json;
+use goldsmith_store::{Round, SourceCheck, Subscription, WatchedSource};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::plan::newest_of;
 use crate::start::{Start, start};
@@ -20,91 +24,244 @@ const AT_ONCE: usize = 16;
 const BUDGET: SignedDuration = SignedDuration::from_secs(90);
 /// Pause after AWS asked to slow down.
 const BREATH: std::time::Duration = std::time::Duration::from_secs(1);
+/// Parameters that are looked up in one call of Systems Manager.
+const PARAMETERS_AT_ONCE: usize = 10;
+/// Invocations of one check at most, which is a quarter of an hour: by then the next check has come by itself.
+const INVOCATIONS: u32 = 10;
 
-pub(super) async fn check(context: &Context) -> Result<u32> {
-    let until = context.clock.now() + BUDGET;
-    let mut started = 0;
-    for (watched, image) in resolve(context).await? {
-        let stale = stale(context, &watched, &image).await?;
-        let mut starts = stream::iter(stale)
-            .map(|(pipeline, cause)| async move { start_patiently(context, &pipeline, &cause, until).await })
-            .buffer_unordered(AT_ONCE);
-        while let Some(outcome) = starts.next().await {
-            started += u32::from(outcome? == Some(Start::Started));
-        }
-        if context.clock.now() >= until {
-            // Where AWS lets nothing through, a next invocation would stand in the same place, and one after it, and each check
-            // would add to them. What is kept the reaper starts, and the next check comes by itself.
-            if started > 0 {
-                hand_over(context).await?;
-            }
-            break;
+/// Where a check stands that goes on in a next invocation.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Place {
+    /// The source, by its hash, after which the check has begun; none: at the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begin: Option<String>,
+    /// The last source that is done; none: none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    done: Option<String>,
+    /// Invocations before this one.
+    #[serde(default)]
+    invocations: u32,
+    /// Something that may work later has failed in an invocation before: it is looked at again after this check.
+    #[serde(default)]
+    failed: bool,
+    /// The check that goes on.
+    #[serde(default)]
+    check: SourceCheck,
+}
+
+impl Place {
+    /// The last source that is done, of this check or of the one before.
+    fn at(&self) -> Option<&str> {
+        self.done.as_deref().or(self.begin.as_deref())
+    }
+}
+
+/// A check that has begun, from where the last one had to stop.
+pub(super) async fn check(context: &Context, check: SourceCheck) -> Result<u32> {
+    match context.store.cursor(Round::Check).await {
+        Ok(begin) => look(context, Place { begin, check, ..Place::default() }).await,
+        Err(error) => {
+            context.store.end_check(&check, false, context.clock.now()).await?;
+            Err(error.into())
         }
     }
+}
+
+/// Goes on with a check in another invocation.
+pub(super) async fn go_on(context: &Context, place: Place) -> Result<u32> {
+    context.store.go_on_with_check(context.clock.now()).await?;
+    look(context, place).await
+}
+
+/// Looks at the sources until the time is up, and hands the rest over. A check that is handed over has not ended.
+async fn look(context: &Context, mut place: Place) -> Result<u32> {
+    let mut looked = look_at_sources(context, &mut place).await;
+    if looked.as_ref().is_ok_and(|looked| looked.goes_on) {
+        match hand_over(context, &place).await {
+            Ok(()) => return looked.map(|looked| looked.started),
+            Err(error) => looked = Err(error),
+        }
+    }
+    let is_good = looked.as_ref().is_ok_and(|looked| looked.is_whole && !place.failed);
+    let ended = context.store.end_check(&place.check, is_good, context.clock.now()).await;
+    let started = looked?.started;
+    ended?;
     Ok(started)
 }
 
 /// The rest is done by a next invocation; what is started or kept by then is not started again.
-async fn hand_over(context: &Context) -> Result<()> {
+async fn hand_over(context: &Context, place: &Place) -> Result<()> {
+    wake(context, &json!({"goOn": place})).await
+}
+
+/// Lets another invocation check; what is started or kept by then is not started again.
+pub(super) async fn ask_for_another(context: &Context) -> Result<()> {
+    wake(context, &json!({"check": "sources"})).await
+}
+
+async fn wake(context: &Context, call: &Value) -> Result<()> {
     let function = format!("{}-trigger", context.config.stack);
-    Ok(context.cloud.functions.wake(&function, &json!({"check": "sources"}).to_string()).await?)
+    Ok(context.cloud.functions.wake(&function, &call.to_string()).await?)
 }
 
-/// The AMI that each watched source stands for now; a source that stands for none is passed over.
-async fn resolve(context: &Context) -> Result<Vec<(WatchedSource, String)>> {
-    let region = &context.config.region;
-    let watched = context.store.sources().await?;
-    let names: Vec<String> = watched
-        .iter()
-        .filter_map(|watched| match &watched.source {
-            SourceImage::Parameter(name) => Some(name.clone()),
-            _ => None,
-        })
-        .collect();
-    let parameters = parameters(context, &names).await?;
-    let mut resolved = Vec::new();
-    for watched in watched {
-        let image = match &watched.source {
-            SourceImage::Parameter(name) => parameters.get(name).map(|found| found.value.trim().to_owned()),
-            SourceImage::Newest { owners, name } => match context.cloud.images.newest(region, owners, name).await {
-                Ok(image) => image.map(|image| image.id),
-                Err(error) if error.is_transient() => return Err(error.into()),
-                Err(error) => {
-                    tracing::warn!(%error, source = %watched.source, "a watched source cannot be looked up");
-                    None
-                }
-            },
-            SourceImage::Pipeline(name) => newest_of(context, name).await?,
-            // An id stands for itself, for ever.
-            SourceImage::Ami(_) => None,
+/// What an invocation came to.
+struct Looked {
+    started: u32,
+    /// No source is left.
+    is_whole: bool,
+    /// Another invocation does the rest.
+    goes_on: bool,
+}
+
+async fn look_at_sources(context: &Context, place: &mut Place) -> Result<Looked> {
+    let until = context.clock.now() + BUDGET;
+    let at = place.at().map(str::to_owned);
+    let watched = in_turn(context.store.sources().await?, place);
+    let mut checking = Checking { context, until, started: 0, failed: None };
+    let (mut is_whole, mut progress) = (true, false);
+    'all: for some in watched.chunks(PARAMETERS_AT_ONCE) {
+        let parameters = checking.parameters(some).await;
+        for one in some {
+            if context.clock.now() >= until || !checking.check_one(one, &parameters).await {
+                is_whole = false;
+                break 'all;
+            }
+            place.done = Some(one.hash.clone());
+            progress = true;
+        }
+    }
+    let Checking { started, failed, .. } = checking;
+    context.store.move_cursor(Round::Check, at.as_deref(), place.at().filter(|_| !is_whole)).await?;
+    if is_whole {
+        // Lambda calls again: what passes may have passed.
+        return failed.map_or(Ok(Looked { started, is_whole, goes_on: false }), Err);
+    }
+    place.invocations += 1;
+    place.failed |= failed.is_some();
+    // Where AWS lets nothing through, a next invocation would stand in the same place, and one after it, and each check
+    // would add to them. What is kept the reaper starts, and the next check comes by itself.
+    let goes_on = (progress || started > 0) && place.invocations < INVOCATIONS;
+    Ok(Looked { started, is_whole, goes_on })
+}
+
+/// The sources that are not done yet, from where the check has begun, once around.
+fn in_turn(mut watched: Vec<WatchedSource>, place: &Place) -> Vec<WatchedSource> {
+    let turn = |hash: &String| (place.begin.as_ref().is_some_and(|begin| hash <= begin), hash.clone());
+    let done = place.done.as_ref().map(turn);
+    watched.retain(|one| done.as_ref().is_none_or(|done| turn(&one.hash) > *done));
+    watched.sort_by_key(|one| turn(&one.hash));
+    watched
+}
+
+/// One invocation of a check.
+struct Checking<'a> {
+    context: &'a Context,
+    until: Timestamp,
+    started: u32,
+    /// What has failed first.
+    failed: Option<Error>,
+}
+
+impl Checking<'_> {
+    /// Checks one source. Answers false where there was no time for all that it has to start.
+    async fn check_one(&mut self, watched: &WatchedSource, parameters: &BTreeMap<String, Parameter>) -> bool {
+        let context = self.context;
+        let image = match resolve(context, &watched.source, parameters).await {
+            Ok(Some(image)) => image,
+            Ok(None) => {
+                tracing::warn!(source = %watched.source, "a watched source stands for no image");
+                return true;
+            }
+            Err(error) => {
+                self.pass_over(error, &watched.source.to_string());
+                return true;
+            }
         };
-        match image {
-            Some(image) => resolved.push((watched, image)),
-            None => tracing::warn!(source = %watched.source, "a watched source stands for no image"),
+        let stale = match stale(context, watched, &image).await {
+            Ok(stale) => stale,
+            Err(error) => {
+                self.fail(error, &watched.source.to_string());
+                return true;
+            }
+        };
+        let until = self.until;
+        let mut starts = stream::iter(stale)
+            .map(
+                |(pipeline, cause)| async move { (start_patiently(context, &pipeline, &cause, until).await, pipeline) },
+            )
+            .buffer_unordered(AT_ONCE);
+        let mut is_whole = true;
+        while let Some((outcome, pipeline)) = starts.next().await {
+            match outcome {
+                Ok(outcome) => {
+                    is_whole &= outcome.is_some();
+                    self.started += u32::from(outcome == Some(Start::Started));
+                }
+                Err(error) => self.fail(error, pipeline.as_str()),
+            }
+        }
+        is_whole
+    }
+
+    /// The values of those of these sources that are parameters. One that we may not read must not hide the others, though
+    /// SSM refuses them together.
+    async fn parameters(&mut self, watched: &[WatchedSource]) -> BTreeMap<String, Parameter> {
+        let (region, parameters) = (&self.context.config.region, &self.context.cloud.parameters);
+        let names: Vec<String> = watched
+            .iter()
+            .filter_map(|watched| match &watched.source {
+                SourceImage::Parameter(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        if names.is_empty() {
+            return BTreeMap::new();
+        }
+        match parameters.get_all(region, &names).await {
+            Ok(found) => return found,
+            Err(error) => tracing::warn!(%error, "looking up each parameter by itself"),
+        }
+        let mut found = BTreeMap::new();
+        for name in names {
+            match parameters.get(region, &name).await {
+                Ok(parameter) => found.extend(parameter.map(|parameter| (name, parameter))),
+                Err(error) => self.pass_over(error.into(), &name),
+            }
+        }
+        found
+    }
+
+    /// Passes over what could not be looked up. What may work later makes the check run again.
+    fn pass_over(&mut self, error: Error, what: &str) {
+        match error.is_transient() {
+            true => self.fail(error, what),
+            false => tracing::warn!(%error, what, "a watched source cannot be looked up"),
         }
     }
-    Ok(resolved)
+
+    /// Notes what has failed: the other sources and pipelines do not wait for it.
+    fn fail(&mut self, error: Error, what: &str) {
+        tracing::warn!(%error, what, "left to the next check");
+        self.failed.get_or_insert(error);
+    }
 }
 
-/// The parameters' values. One that we may not read must not hide the others, though SSM refuses them together.
-async fn parameters(context: &Context, names: &[String]) -> Result<BTreeMap<String, Parameter>> {
-    let region = &context.config.region;
-    if names.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    match context.cloud.parameters.get_all(region, names).await {
-        Err(error) if !error.is_transient() => tracing::warn!(%error, "looking up each parameter by itself"),
-        other => return Ok(other?),
-    }
-    let mut found = BTreeMap::new();
-    for name in names {
-        match context.cloud.parameters.get(region, name).await {
-            Ok(parameter) => found.extend(parameter.map(|parameter| (name.clone(), parameter))),
-            Err(error) if error.is_transient() => return Err(error.into()),
-            Err(error) => tracing::warn!(%error, name, "a watched parameter cannot be read"),
+/// The AMI that a source stands for now; none: it stands for none.
+async fn resolve(
+    context: &Context,
+    source: &SourceImage,
+    parameters: &BTreeMap<String, Parameter>,
+) -> Result<Option<String>> {
+    Ok(match source {
+        SourceImage::Parameter(name) => parameters.get(name).map(|found| found.value.trim().to_owned()),
+        SourceImage::Newest { owners, name } => {
+            context.cloud.images.newest(&context.config.region, owners, name).await?.map(|image| image.id)
         }
-    }
-    Ok(found)
+        SourceImage::Pipeline(name) => newest_of(context, name).await?,
+        // An id stands for itself, for ever.
+        SourceImage::Ami(_) => None,
+    })
 }
 
 /// The pipelines whose last build started from another AMI, each with its cause. One that was never built takes the

@@ -86,6 +86,7 @@ async fn a_release_starts_exactly_those_whose_last_build_was_on_another_image() 
     let patched = stack.cloud.add_image(HOME, AMAZON, "debian-12.1");
     stack.point_source_to(&patched).await;
     // An SNS announcement only makes the check run: the AMI id in it is believed by nobody.
+    stack.clock.advance(jiff::SignedDuration::from_mins(1));
     let announcement = json!({"Records": [{"Sns": {"Message": "{\"ami\": \"ami-ffffffff\"}"}}]});
     assert_eq!(call(&stack, announcement).await, 1);
     call(&stack, check).await;
@@ -164,6 +165,9 @@ impl Executions for Throttled {
     async fn fail(&self, token: &str, error: &str, cause: &str) -> Result<Answer> {
         self.cloud.fail(token, error, cause).await
     }
+    async fn is_waiting(&self, token: &str) -> Result<bool> {
+        self.cloud.is_waiting(token).await
+    }
 }
 
 #[async_trait]
@@ -230,4 +234,99 @@ async fn ten_thousand_pipelines_on_twenty_sources_cost_twenty_looks_and_their_st
     let accepted = stack.cloud.effects().iter().filter(|effect| effect.name == "StartExecution").count();
     assert!(throttled.refused.load(Ordering::Relaxed) > 0, "the bucket was never empty");
     assert_eq!(accepted, PIPELINES / 2, "no start was asked for twice");
+}
+
+/// A clock of which every look at a parameter costs a second.
+struct Slow {
+    cloud: FakeCloud,
+    clock: FakeClock,
+}
+
+#[async_trait]
+impl Parameters for Slow {
+    async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>> {
+        self.clock.advance(jiff::SignedDuration::from_secs(1));
+        self.cloud.get(region, name).await
+    }
+    async fn get_all(&self, region: &str, names: &[String]) -> Result<BTreeMap<String, Parameter>> {
+        self.clock.advance(jiff::SignedDuration::from_secs(i64::try_from(names.len()).unwrap()));
+        self.cloud.get_all(region, names).await
+    }
+    async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()> {
+        self.cloud.put(region, name, parameter).await
+    }
+    async fn delete(&self, region: &str, name: &str) -> Result<()> {
+        self.cloud.delete(region, name).await
+    }
+}
+
+/// A stack with so many sources, each with a pipeline whose last build was on another image, and each a second away.
+async fn far_away(sources: usize) -> Stack {
+    let stack = Stack::new().await;
+    let (old, new) = (stack.cloud.add_image(HOME, AMAZON, "old"), stack.cloud.add_image(HOME, AMAZON, "new"));
+    for n in 0..sources {
+        let parameter = Parameter { value: new.clone(), data_type: "text".to_owned() };
+        stack.cloud.put(HOME, &format!("/source/{n}"), &parameter).await.unwrap();
+        let source = SourceImage::Parameter(format!("/source/{n}"));
+        let pipeline = format!("pipeline-{n}").parse().unwrap();
+        stack.store().subscribe(&pipeline, &source, RebuildOn::SourceUpdate).await.unwrap();
+        stack.store().note_built(&source.hash(), &pipeline, &old).await.unwrap();
+    }
+    stack
+}
+
+/// Runs a check with all that it hands over to. Answers of how many invocations it was.
+async fn check_to_its_end(stack: &Stack) -> usize {
+    let slowly = || -> Context {
+        let mut context = stack.context();
+        context.cloud.parameters = Arc::new(Slow { cloud: stack.cloud.clone(), clock: stack.clock.clone() });
+        context
+    };
+    let mut delivered = stack.cloud.wakes().len();
+    let before = delivered;
+    let call = async |event: Value| {
+        let begun = stack.clock.now();
+        trigger::handle(&slowly(), event).await.unwrap();
+        let took = stack.clock.now().duration_since(begun);
+        assert!(took < jiff::SignedDuration::from_secs(110), "an invocation takes {took:#}");
+    };
+    call(json!({"check": "sources"})).await;
+    while let Some(wake) = stack.cloud.wakes().get(delivered).cloned() {
+        delivered += 1;
+        assert!(delivered < before + 50, "the chain does not end");
+        call(serde_json::from_str(&wake.payload).unwrap()).await;
+    }
+    1 + delivered - before
+}
+
+#[tokio::test]
+async fn a_check_of_sources_that_are_far_away_goes_on_where_it_stopped_starts_all_and_ends() {
+    let stack = far_away(250).await;
+    assert_eq!(check_to_its_end(&stack).await, 4, "250 seconds, and 80 in an invocation");
+    assert_eq!(stack.cloud.executions().len(), 250);
+    // Nobody waits for the sources that were done before.
+    assert_eq!(check_to_its_end(&stack).await, 4);
+    assert_eq!(stack.cloud.executions().len(), 250, "no start is made twice");
+}
+
+#[tokio::test]
+async fn a_check_that_takes_too_many_invocations_ends_and_the_next_one_goes_on_there() {
+    let stack = far_away(1_200).await;
+    assert_eq!(check_to_its_end(&stack).await, 10);
+    let started = stack.cloud.executions().len();
+    assert!((800..1_200).contains(&started), "{started}");
+    check_to_its_end(&stack).await;
+    assert_eq!(stack.cloud.executions().len(), 1_200);
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_be_looked_up_keeps_no_other_from_being_built() {
+    let stack = far_away(3).await;
+    stack.cloud.fail_always("GetParameters", HOME, Fault::Refuse(Kind::Throttled));
+    stack.cloud.fail_next("GetParameter", Fault::Refuse(Kind::Throttled));
+    let failed = trigger::handle(&stack.context(), json!({"check": "sources"})).await;
+    assert!(failed.is_err(), "what may work later is tried again");
+    assert_eq!(stack.cloud.executions().len(), 2);
+    trigger::handle(&stack.context(), json!({"check": "sources"})).await.unwrap();
+    assert_eq!(stack.cloud.executions().len(), 3);
 }

@@ -192,6 +192,9 @@ impl crate::Table for Faulty {
     async fn query(&self, pk: &str, prefix: &str) -> crate::Result<Vec<crate::Item>> {
         self.0.query(pk, prefix).await
     }
+    async fn last(&self, pk: &str, prefix: &str) -> crate::Result<Option<crate::Item>> {
+        self.0.last(pk, prefix).await
+    }
     async fn due(&self, open: &str, until: &str) -> crate::Result<Vec<crate::Item>> {
         self.0.due(open, until).await
     }

@@ -54,6 +54,19 @@ impl DynamoTable {
         Ok(names)
     }
 
+    /// The items of a partition whose sort key begins with `prefix`.
+    fn below(&self, pk: &str, prefix: &str) -> QueryFluentBuilder {
+        let query = self.client.query().consistent_read(true);
+        let query = query.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
+        // DynamoDB refuses an empty text in a key condition.
+        if prefix.is_empty() {
+            return query.key_condition_expression("pk = :pk");
+        }
+        query
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+    }
+
     async fn every_page(&self, query: QueryFluentBuilder) -> Result<Vec<Item>> {
         let mut found = query.table_name(&self.name).into_paginator().items().send();
         let mut items = Vec::new();
@@ -73,17 +86,13 @@ impl Table for DynamoTable {
     }
 
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
-        let query = self.client.query().consistent_read(true);
-        let query = query.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
-        // DynamoDB refuses an empty text in a key condition.
-        let query = if prefix.is_empty() {
-            query.key_condition_expression("pk = :pk")
-        } else {
-            query
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
-        };
-        self.every_page(query).await
+        self.every_page(self.below(pk, prefix)).await
+    }
+
+    async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
+        let query = self.below(pk, prefix).table_name(&self.name).scan_index_forward(false).limit(1);
+        let answer = query.send().await.map_err(failure("Query"))?;
+        answer.items.unwrap_or_default().pop().map(from_attributes).transpose()
     }
 
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {

@@ -100,6 +100,13 @@ fn reboot(stack: &Stack) {
     );
     let built = stack.build(pipeline.write().path());
     assert_eq!(built.json["outcome"], "built", "{built:?}");
+    // The nonce comes back with the order: an event line without its seal would be shown as it is.
+    let said = stack.goldsmith(&["logs", built.image(), "--local"]).stdout;
+    let said = String::from_utf8_lossy(&said);
+    for step in ["Before", "After"] {
+        assert!(said.contains(&format!("----- reboot / build / {step}: success")), "{said}");
+    }
+    assert!(!said.contains("goldsmith {"), "{said}");
 }
 
 fn transitions(stack: &Stack) {

@@ -18,6 +18,7 @@ mod sources;
 mod starts;
 mod stops;
 mod strangers;
+mod uninvited;
 
 use goldsmith_store::FailureCause;
 
@@ -43,6 +44,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         starts::CASES,
         stops::CASES,
         strangers::CASES,
+        uninvited::CASES,
         lifecycle::CASES,
         organisation::CASES,
         doctor::CASES,

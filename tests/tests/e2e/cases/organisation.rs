@@ -66,6 +66,9 @@ Outputs:
   Listed: {Value: !GetAtt ListedRole.Arn}
 "#;
 
+/// The template for pipelines with parameters of their own.
+const BUILD_ROLE: &str = include_str!("../../../../infra/build-role.yaml");
+
 /// Fails unless the instance has the credentials of the profile that the organisation has listed.
 const IS_LISTED: &str = r#"ask() {
   host=${AWS_EC2_METADATA_SERVICE_ENDPOINT#http://}
@@ -116,6 +119,8 @@ fn kept_to(stack: &Stack) {
     let listed = with_profile(stack, "listed", &steps, "org-listed");
     assert_eq!((listed.exit, listed.json["outcome"].as_str()), (0, Some("built")), "{listed:?}");
 
+    read_alone(stack, &made("Listed"));
+
     let other = with_profile(stack, "other", &[("build", "Never", "true")], "org-other");
     assert_eq!((other.exit, other.json["outcome"].as_str()), (1, Some("failed")), "{other:?}");
     let failure = stack.image(other.image()).failure.unwrap();
@@ -127,14 +132,41 @@ fn kept_to(stack: &Stack) {
     assert_eq!(stack.left_of(other.build()).counts(), (0, 0, 0));
 }
 
+/// A pipeline whose profile is of the template for that reads what no other can, and not what all can.
+fn read_alone(stack: &Stack, listed: &str) {
+    let named = format!("ParameterKey=StackName,ParameterValue={}", stack.name());
+    let given = ["--parameters", &named, "ParameterKey=Name,ParameterValue=release"];
+    let made = make(stack, "build-role", BUILD_ROLE, &given).unwrap();
+    let roles = format!("InstanceRoleArns={listed},{}", made("RoleArn"));
+    let deployed = deploy(stack, &["--parameter", &roles], &package());
+    assert!(deployed.status.success(), "{}", said(&deployed));
+
+    let secret = format!("/goldsmith/build-role/{}/release/key", stack.name());
+    let value = Parameter { value: "of releases".to_owned(), data_type: "text".to_owned() };
+    stack.block_on(SsmParameters::new(stack.sdk()).put("eu-west-1", &secret, &value)).unwrap();
+    let reads = format!("echo '{{{{ aws:ssm:{secret} }}}}'");
+    let profile = made("InstanceProfile");
+    let own = with_profile(stack, "release", &[("build", "Read", &reads)], &profile);
+    assert_eq!((own.exit, own.json["outcome"].as_str()), (0, Some("built")), "{own:?}");
+    let failure = fail(stack, &Pipeline::new("reads-releases", &[("build", "Read", &reads)]));
+    assert!(failure.message.contains(&format!("GetParameter {secret} was refused")), "{failure:?}");
+    let shared = format!("echo '{{{{ aws:ssm:/goldsmith/build/{}/own }}}}'", stack.name());
+    let refused = with_profile(stack, "release-shared", &[("build", "Read", &shared)], &profile);
+    assert_eq!((refused.exit, refused.json["outcome"].as_str()), (1, Some("failed")), "{refused:?}");
+}
+
 /// Makes what the organisation has; names each by its output. None where the AWS CLI is not to be had.
 fn organise(stack: &Stack) -> Option<impl Fn(&str) -> String> {
-    let name = ["--stack-name", "organisation"];
+    make(stack, "organisation", ORGANISATION, &[])
+}
+
+/// Makes a stack of this template; names each by its output. None where the AWS CLI is not to be had.
+fn make(stack: &Stack, name: &str, template: &str, parameters: &[&str]) -> Option<impl Fn(&str) -> String + use<>> {
+    let name = ["--stack-name", name];
     let capabilities = ["--capabilities", "CAPABILITY_NAMED_IAM"];
-    let make =
-        [&["cloudformation", "create-stack", "--template-body", ORGANISATION][..], &name, &capabilities].concat();
-    stack.aws_cli(&make)?;
-    let outputs = stack.wait_for("the organisation's stack", || {
+    let create = ["cloudformation", "create-stack", "--template-body", template];
+    stack.aws_cli(&[&create[..], &name, &capabilities, parameters].concat())?;
+    let outputs = stack.wait_for("the stack", || {
         let described = stack.aws_cli(&[&["cloudformation", "describe-stacks"][..], &name].concat())?;
         let found = &described["Stacks"][0];
         assert!(["CREATE_IN_PROGRESS", "CREATE_COMPLETE"].iter().any(|one| found["StackStatus"] == *one), "{found}");

@@ -132,7 +132,7 @@ fn release_meanwhile(stack: &Stack, delivery: Delivery) {
 }
 
 /// Starts a build from the console and keeps it in the making of its image meanwhile; how it ended.
-fn while_held<T>(stack: &Stack, name: &str, meanwhile: impl FnOnce() -> T) -> (ExecutionStatus, T) {
+pub(super) fn while_held<T>(stack: &Stack, name: &str, meanwhile: impl FnOnce() -> T) -> (ExecutionStatus, T) {
     stack.arm(&json!([{"when": {"action": "CreateImage", "nth": 1}, "do": "hold"}]));
     let arn = stack.start(&format!("e2e-{name}"), &json!({"pipeline": name}).to_string());
     stack.wait_for("the image in the making", || {

@@ -253,7 +253,7 @@ async fn a_snapshot_without_its_image_is_found() {
     leave(&cloud, HOME, "one", "a").await;
     let snapshots = cloud.snapshots_tagged(HOME, TAG_STACK, "one").await.unwrap();
     let json = json!({"kind": "snapshot", "region": HOME, "id": snapshots[0].id, "image": "web/1.0.0/1", "build": "a"});
-    let lone = Leftover::new(HOME, Found::Snapshot(snapshots[0].clone()), None);
+    let lone = Leftover::new(HOME, &Tagged::Snapshot(snapshots[0].clone()), None);
     assert_eq!(serde_json::to_value(&lone).unwrap(), json);
     assert_eq!(lone.row(), [HOME, "snapshot", &snapshots[0].id, "web/1.0.0/1", ""]);
     let found = leftovers(&cloud).find(gone(&stack), &regions()).await.unwrap().0;

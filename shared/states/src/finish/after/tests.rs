@@ -1,4 +1,4 @@
-use goldsmith_cloud::fake::Fault;
+use goldsmith_cloud::fake::{Fault, HOME};
 use goldsmith_cloud::{ExecutionStatus, Kind, Parameter};
 use goldsmith_store::{Aftermath, Effect, EffectKind};
 use jiff::{SignedDuration, Timestamp};
@@ -80,7 +80,7 @@ async fn what_somebody_has_written_since_stays() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_put_back_is_tried_again_for_a_month() {
+async fn what_cannot_be_put_back_is_tried_again_and_after_a_month_once_a_week() {
     for kind in [Kind::Denied, Kind::Unanswered] {
         let (stack, entry) = closed_while_putting().await;
         put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;
@@ -92,7 +92,23 @@ async fn what_cannot_be_put_back_is_tried_again_for_a_month() {
     }
     let (stack, entry) = closed_while_putting().await;
     put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;
-    stack.cloud.fail_next("DeleteParameter", Fault::Refuse(Kind::Denied));
+    stack.cloud.fail_always("DeleteParameter", &entry.region, Fault::Refuse(Kind::Denied));
     tick(&stack, SignedDuration::from_hours(31 * 24)).await;
-    assert!(!is_looked_after(&stack).await, "it is not asked for ever");
+    stack.cloud.heal();
+    tick(&stack, SignedDuration::from_hours(6 * 24)).await;
+    assert!(is_looked_after(&stack).await && !stack.inventory().is_empty(), "not more often than once a week");
+    tick(&stack, SignedDuration::from_hours(2 * 24)).await;
+    assert!(!is_looked_after(&stack).await && stack.inventory().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_only_untold_after_a_month_is_looked_at_no_more() {
+    let (stack, _) = closed_while_putting().await;
+    let untold = Aftermath { is_untold: true, ..Aftermath::default() };
+    stack.store().look_again(&stack.record().await, &untold, Some(stack.clock.now())).await.unwrap();
+    stack.cloud.fail_always("PutEvents", HOME, Fault::Refuse(Kind::Denied));
+    tick(&stack, SignedDuration::from_hours(29 * 24)).await;
+    assert!(is_looked_after(&stack).await);
+    tick(&stack, SignedDuration::from_hours(2 * 24)).await;
+    assert!(!is_looked_after(&stack).await);
 }

@@ -1,0 +1,189 @@
+//! A network of its own for an instance in a user namespace, where `pasta` (of passt) can make one: its loopback is not this
+//! machine's, of whose ports only those are there that it needs.
+//!
+//! `slirp4netns` is not used: it brings all of this machine's loopback or nothing, and metadata are on it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
+use std::str::FromStr;
+
+use hyper::Uri;
+use serde::{Deserialize, Serialize};
+
+use super::causes::{self, Obstacle};
+use super::isolation::Isolation;
+use super::{probe, runtime};
+
+/// Makes the namespace.
+pub(super) const SCRIPT: &str = include_str!("network.sh");
+/// Where a resolver listens by which this machine's own programs find names.
+const DNS: u16 = 53;
+/// Files with the servers that a resolver on the loopback asks: of systemd's and of NetworkManager's.
+const BEHIND: [&str; 2] = ["/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"];
+
+/// The network that an instance is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// One of its own.
+    Own,
+    /// This machine's, with its loopback.
+    Machine,
+}
+
+impl Network {
+    /// Its name on the command line and in the inventory.
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::Own => "own",
+            Network::Machine => "machine",
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = [Network::Own, Network::Machine].into_iter().find(|network| network.name() == name);
+        found.ok_or_else(|| format!("there is no network `{name}`: use own or machine"))
+    }
+}
+
+/// Tries to make one, with nothing in it. Leaves nothing.
+pub(super) fn attempt(isolation: Isolation) -> Result<(), Obstacle> {
+    causes::before_network().map_or(Ok(()), Err)?;
+    let resolver = fs::read_to_string(runtime::RESOLVER).unwrap_or_default();
+    if resolver_in(&resolver, behind).is_none() {
+        return Err(causes::resolver());
+    }
+    let mut command = isolation.unshare();
+    command.args(["sh", "-c", SCRIPT, "sh", "none", "none", "true"]);
+    probe::run(&mut command).map_err(|said| causes::network(&said))
+}
+
+/// What of this machine's loopback an instance needs, beside its metadata.
+#[derive(Debug)]
+pub(super) struct Reach {
+    tcp: BTreeSet<u16>,
+    udp: BTreeSet<u16>,
+}
+
+impl Reach {
+    /// These addresses, what the environment and apt's sources of this machine name, and its resolver.
+    pub(super) fn with(urls: impl IntoIterator<Item = String>) -> Self {
+        let named = urls.into_iter().chain(runtime::proxies()).chain(runtime::host_mirror());
+        let tcp = named.filter_map(|url| port_on_loopback(&url)).collect();
+        let mut reach = Reach { tcp, udp: BTreeSet::new() };
+        let resolver = fs::read_to_string(runtime::RESOLVER).unwrap_or_default();
+        if resolver_in(&resolver, behind).is_some_and(|text| servers(&text).any(is_forwarded)) {
+            reach.tcp.insert(DNS);
+            reach.udp.insert(DNS);
+        }
+        reach
+    }
+
+    /// The start of a command line of [`SCRIPT`]'s after its name: the ports.
+    pub(super) fn add_to(&self, command: &mut Command) {
+        command.args([list(&self.tcp), list(&self.udp)]);
+    }
+}
+
+fn list(ports: &BTreeSet<u16>) -> String {
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+    if ports.is_empty() { "none".to_owned() } else { ports.join(",") }
+}
+
+/// The port of an address on this machine's loopback.
+fn port_on_loopback(url: &str) -> Option<u16> {
+    let uri: Uri = url.trim_end_matches('/').parse().ok()?;
+    let host = uri.host()?.trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    is_here.then(|| uri.port_u16().unwrap_or(usual))
+}
+
+/// This machine's `resolv.conf` for a network of its own: where its servers are on the loopback, with those behind them. None
+/// where no server would be reached.
+pub(super) fn resolver() -> Option<String> {
+    resolver_in(&fs::read_to_string(runtime::RESOLVER).ok()?, behind)
+}
+
+fn resolver_in(text: &str, behind: impl Fn() -> Vec<String>) -> Option<String> {
+    let is_reached = |text: &str| {
+        let mut servers = servers(text).peekable();
+        servers.peek().is_none()
+            || servers.any(|server| server.is_ipv4() && !server.is_loopback() || is_forwarded(server))
+    };
+    [text.to_owned()].into_iter().chain(behind()).find(|text| is_reached(text))
+}
+
+fn behind() -> Vec<String> {
+    BEHIND.iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
+}
+
+/// The servers of a `resolv.conf`.
+fn servers(text: &str) -> impl Iterator<Item = IpAddr> {
+    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
+    lines.filter_map(|server| server.trim().parse().ok())
+}
+
+/// Pasta brings ports of this one address only.
+fn is_forwarded(server: IpAddr) -> bool {
+    server == Ipv4Addr::LOCALHOST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ports_of_the_loopback_are_needed() {
+        let found = |url| port_on_loopback(url);
+        assert_eq!(found("http://127.0.0.1:4566"), Some(4566));
+        assert_eq!(found("http://user:word@localhost:3128/"), Some(3128));
+        assert_eq!(found("127.0.0.1:3128"), Some(3128));
+        assert_eq!(found("http://[::1]:8080"), Some(8080));
+        assert_eq!(found("http://localhost/debian"), Some(80));
+        assert_eq!(found("https://127.0.0.1"), Some(443));
+        assert_eq!(found("http://proxy.example:3128"), None);
+        assert_eq!(found("http://10.1.2.3:3128"), None);
+    }
+
+    #[test]
+    fn a_resolver_on_the_loopback_is_left_for_those_behind_it() {
+        let plain = "search example\nnameserver 192.0.2.53\n";
+        let stub = "nameserver 127.0.0.53\noptions edns0\n";
+        let own = "nameserver 127.0.0.1\n";
+        assert_eq!(resolver_in(plain, Vec::new).as_deref(), Some(plain));
+        assert_eq!(resolver_in(own, Vec::new).as_deref(), Some(own));
+        assert_eq!(resolver_in(stub, || vec![stub.to_owned(), plain.to_owned()]).as_deref(), Some(plain));
+        assert_eq!(resolver_in(stub, Vec::new), None);
+        assert_eq!(resolver_in("nameserver fd00::53\n", Vec::new), None);
+        assert_eq!(resolver_in("# nothing\n", Vec::new).as_deref(), Some("# nothing\n"));
+    }
+
+    #[test]
+    fn ports_are_written_as_pasta_reads_them() {
+        assert_eq!(list(&BTreeSet::from([80, 22])), "22,80");
+        assert_eq!(list(&BTreeSet::new()), "none");
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for network in [Network::Own, Network::Machine] {
+            assert_eq!(network.name().parse(), Ok(network));
+            assert_eq!(serde_json::to_value(network).unwrap(), network.name());
+        }
+        assert!("host".parse::<Network>().unwrap_err().contains("own or machine"));
+    }
+}

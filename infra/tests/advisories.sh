@@ -1,0 +1,45 @@
+#!/bin/sh
+# deny.toml against a database of its own, which git takes for RustSec's: an advisory about a crate of Cargo.lock fails the
+# check, and one about a crate that is not there does not. Without network but for the index of crates.io.
+set -eu
+cd "$(dirname "$0")/../.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+sed "s|^\[advisories\]|&\ndb-path = \"$folder/fetched\"|" deny.toml > "$folder/deny.toml"
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_VALUE_0=https://github.com/RustSec/advisory-db
+export GIT_CONFIG_KEY_0="url.file://$folder/database.insteadOf"
+
+check() { # CRATE: checks with one advisory, about all versions of the crate
+  rm -rf "$folder/database" "$folder/fetched"
+  mkdir -p "$folder/database/crates/$1"
+  cat > "$folder/database/crates/$1/RUSTSEC-2020-9999.md" <<END
+\`\`\`toml
+[advisory]
+id = "RUSTSEC-2020-9999"
+package = "$1"
+date = "2020-01-01"
+[versions]
+patched = []
+\`\`\`
+
+# An advisory that the test has made
+
+END
+  git -C "$folder/database" init --quiet --initial-branch main
+  git -C "$folder/database" add .
+  git -C "$folder/database" -c user.name=test -c user.email=test@localhost commit --quiet --message test
+  cargo deny --config "$folder/deny.toml" check advisories > "$folder/said" 2>&1
+}
+
+if check serde; then
+  echo "infra/tests/advisories.sh: an advisory about serde, which Cargo.lock has, was not told" >&2
+  exit 1
+fi
+if ! grep -q RUSTSEC-2020-9999 "$folder/said" && ! grep -q 'An advisory that the test has made' "$folder/said"; then
+  cat "$folder/said" >&2
+  exit 1
+fi
+if ! check no-crate-of-ours; then
+  cat "$folder/said" >&2
+  exit 1
+fi

@@ -1,0 +1,84 @@
+//! What tells an order's own event lines from all other lines of the log.
+//!
+//! Whoever may write to the stack's log may write lines that look like events, and so may the steps. So each order has a
+//! nonce that its sender and its readers know, and each event line a seal that is made with it. The nonce itself is in no
+//! line: on the instance, steps can read what the agent has said.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// The secret of one order: 64 hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// A new one.
+    ///
+    /// # Errors
+    /// The machine gives no random numbers.
+    pub fn random() -> io::Result<Self> {
+        Ok(Self(hex(&random::<32>()?)))
+    }
+
+    /// One that was kept.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// It, to be kept where no step can read.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The seal of a text, in hex: HMAC-SHA256.
+    pub(crate) fn seal(&self, text: &str) -> String {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) else { return String::new() }; // any length is taken
+        mac.update(text.as_bytes());
+        hex(&mac.finalize().into_bytes())
+    }
+}
+
+impl fmt::Debug for Nonce {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Nonce(…)")
+    }
+}
+
+/// Random bytes of the machine.
+pub(crate) fn random<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Nonce;
+
+    #[test]
+    fn each_nonce_is_another_one_and_is_shown_by_no_message() {
+        let (one, two) = (Nonce::random().unwrap(), Nonce::random().unwrap());
+        assert!(one != two && one.reveal().len() == 64, "{}", one.reveal());
+        assert!(!format!("{one:?}").contains(one.reveal()));
+        assert_eq!(Nonce::new(one.reveal()), one);
+    }
+
+    /// RFC 4231, test case 2.
+    #[test]
+    fn a_seal_is_an_hmac() {
+        let seal = Nonce::new("Jefe").seal("what do ya want for nothing?");
+        assert_eq!(seal, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+}

@@ -1,0 +1,127 @@
+//! Whether it is the definition that calls. Lambda does not tell who does, and whoever may invoke the function would
+//! otherwise end any build that runs.
+
+use std::time::Duration;
+
+use goldsmith_store::{BuildRecord, BuildStatus, Scope};
+
+use super::ending::Trigger;
+use crate::{Context, Error, Result};
+
+/// How often is asked whether a state still waits: Step Functions may take a moment to know that it does not.
+const LOOKS: u32 = 3;
+/// Between two of them.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Refuses a call that the definition does not make: its Finish comes after Publish, and its FinishFailed when nothing of the
+/// execution waits any more.
+///
+/// # Errors
+/// `Internal`; the table's. Where the definition has called all the same, its execution fails by this error, and its
+/// status event ends the build. Where Step Functions does not say who waits, the call is believed: nothing that AWS refuses
+/// may keep a build open.
+pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Result<()> {
+    if record.status != BuildStatus::Open || record.published {
+        return Ok(());
+    }
+    if *trigger == Trigger::Succeeded {
+        return Err(refused(record, "it has not published"));
+    }
+    for look in 1..=LOOKS {
+        let Some(waiting) = waiting(context, &record.build).await? else { return Ok(()) };
+        if look == LOOKS {
+            return Err(refused(record, &format!("{waiting} waits for an answer")));
+        }
+        context.clock.sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+fn refused(record: &BuildRecord, why: &str) -> Error {
+    Error::internal(format!("the execution of {} has not called this function: {why}", record.build))
+}
+
+/// A state whose token can still be answered.
+async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
+    for state in context.store.states(build).await? {
+        let scope = Scope { state: state.state, item: state.item };
+        let Some(wait) = context.store.wait(build, &scope).await? else { continue };
+        match context.cloud.executions.is_waiting(&wait.token).await {
+            Ok(true) => return Ok(Some(scope)),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, build, state = %scope, "whether it waits cannot be told"),
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_store::{BuildStatus, ImageStatus};
+    use jiff::SignedDuration;
+
+    use crate::testing::{Stack, Task, reach};
+    use crate::{ErrorInfo, State};
+
+    fn failed(error: &str) -> Task {
+        let error = ErrorInfo { error: error.to_owned(), cause: "somebody says so".to_owned() };
+        Task { error: Some(error), ..Task::new(State::FinishFailed) }
+    }
+
+    /// A build whose image is in the making; the token that its execution waits on.
+    async fn waiting() -> (Stack, String) {
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        let token = stack.start(&Task::new(State::Snapshot)).await;
+        assert!(stack.answer(&token).is_none());
+        (stack, token)
+    }
+
+    #[tokio::test]
+    async fn whoever_calls_finish_while_the_execution_is_elsewhere_ends_nothing() {
+        let (stack, token) = waiting().await;
+        let before = stack.inventory();
+        for _ in 0..2 {
+            for call in [Task::new(State::Finish), failed("States.Timeout"), failed("Goldsmith.CommandFailed")] {
+                let error = stack.run(&call).await.unwrap_err();
+                assert_eq!(error.error, "Goldsmith.Internal", "{error:?}");
+                assert!(error.cause.contains("has not called this function"), "{error:?}");
+            }
+        }
+        assert_eq!(stack.record().await.status, BuildStatus::Open);
+        assert_eq!(stack.inventory(), before);
+        stack.cloud.settle();
+        stack.tick_after(SignedDuration::from_mins(1)).await;
+        assert!(stack.answer(&token).unwrap().is_ok(), "the build goes on");
+    }
+
+    #[tokio::test]
+    async fn finish_without_an_error_ends_no_build_that_has_not_published() {
+        let stack = reach(&Task::new(State::Publish)).await;
+        stack.run(&Task::new(State::Finish)).await.unwrap_err();
+        assert_eq!(stack.record().await.status, BuildStatus::Open);
+    }
+
+    #[tokio::test]
+    async fn a_state_that_was_given_up_is_finished_whatever_step_functions_says() {
+        let silent = [Kind::Denied, Kind::Throttled, Kind::Unanswered].map(Some);
+        for kind in silent.into_iter().chain([None]) {
+            let (stack, token) = waiting().await;
+            stack.cloud.close_token(&token);
+            if let Some(kind) = kind {
+                stack.cloud.fail_always("SendTaskHeartbeat", HOME, Fault::Refuse(kind));
+            }
+            for _ in 0..2 {
+                stack.run(&failed("States.Timeout")).await.unwrap();
+                assert_eq!(stack.record().await.status, BuildStatus::Closed, "{kind:?}");
+            }
+            assert_eq!(stack.image().await.status, ImageStatus::Failed);
+            stack.cloud.settle();
+            stack.tick_after(SignedDuration::from_mins(5)).await;
+            crate::reap::handle(&stack.context(), serde_json::json!({"sweep": true})).await.unwrap();
+            assert!(stack.inventory().is_empty(), "{kind:?}: {:?}", stack.inventory());
+        }
+    }
+}

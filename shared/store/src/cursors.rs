@@ -1,0 +1,68 @@
+//! Where work stopped that one invocation has no time for, so that the next one goes on there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::encode;
+use crate::{Key, Result, Store, Write};
+
+/// What goes on where it stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// The sweep of what closed builds have left, over the builds.
+    Sweep,
+    /// The check of sources, over the sources.
+    Check,
+}
+
+/// `STACK / CURSOR#round`
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    after: String,
+}
+
+impl Round {
+    fn key(self) -> Key {
+        let name = match self {
+            Self::Sweep => "SWEEP",
+            Self::Check => "CHECK",
+        };
+        Key::new("STACK", format!("CURSOR#{name}"))
+    }
+}
+
+impl Store {
+    /// The last one that was done before it stopped; none: it was done to its end.
+    pub async fn cursor(&self, round: Round) -> Result<Option<String>> {
+        Ok(self.read::<Cursor>(&round.key()).await?.map(|cursor| cursor.after))
+    }
+
+    /// Notes the last one that was done; none: all were. Nothing where that is what it was. Safe to repeat.
+    pub async fn move_cursor(&self, round: Round, from: Option<&str>, to: Option<&str>) -> Result<()> {
+        let write = match to {
+            _ if from == to => return Ok(()),
+            Some(to) => Write::Put { item: encode(round.key(), &Cursor { after: to.to_owned() })?, checks: vec![] },
+            None => Write::Delete { key: round.key(), checks: vec![] },
+        };
+        self.write(vec![write]).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Round;
+    use crate::{MemoryTable, Store};
+
+    #[tokio::test]
+    async fn each_round_has_its_own_cursor_until_it_is_done() {
+        let store = Store::new(Arc::new(MemoryTable::new()));
+        store.move_cursor(Round::Sweep, None, Some("b")).await.unwrap();
+        assert_eq!(store.cursor(Round::Check).await.unwrap(), None);
+        assert_eq!(store.cursor(Round::Sweep).await.unwrap().as_deref(), Some("b"));
+        for _ in 0..2 {
+            store.move_cursor(Round::Sweep, Some("b"), None).await.unwrap();
+            assert_eq!(store.cursor(Round::Sweep).await.unwrap(), None);
+        }
+    }
+}

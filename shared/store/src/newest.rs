@@ -1,0 +1,106 @@
+//! The newest image of a pipeline, found without reading all that were ever built.
+//!
+//! A pipeline's builds have a lease, so that the one published last is the newest.
+
+use goldsmith_model::{ImageRef, Name};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{ImageRecord, ImageStatus, Item, Result, Store, Write, keys};
+
+/// `IMAGE#name / NEWEST#pipeline`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Newest {
+    /// The newest.
+    any: Option<ImageRef>,
+    /// The newest whose start has overridden nothing.
+    published: Option<ImageRef>,
+}
+
+/// Notes that an image is its pipeline's newest.
+pub(crate) fn note(image: &ImageRecord) -> Write {
+    let name = json!(image.image);
+    let published = (!image.overridden).then(|| ("published".to_owned(), name.clone()));
+    let set = Item::from_iter(published.into_iter().chain([("any".to_owned(), name)]));
+    Write::Update { key: keys::newest(&image.image.name, &image.pipeline), set, remove: vec![], checks: vec![] }
+}
+
+impl Store {
+    /// The newest available image of this name that the pipeline has built.
+    pub async fn newest_image(&self, name: &Name, pipeline: &Name) -> Result<Option<ImageRecord>> {
+        self.newest(name, pipeline, true).await
+    }
+
+    /// The same of those whose start has overridden nothing: the newest that was published.
+    pub async fn newest_published(&self, name: &Name, pipeline: &Name) -> Result<Option<ImageRecord>> {
+        self.newest(name, pipeline, false).await
+    }
+
+    async fn newest(&self, name: &Name, pipeline: &Name, or_overridden: bool) -> Result<Option<ImageRecord>> {
+        let newest: Newest = self.read(&keys::newest(name, pipeline)).await?.unwrap_or_default();
+        let noted = if or_overridden { newest.any } else { newest.published };
+        match noted {
+            Some(image) => self.image(&image).await,
+            // Releases before this have noted none.
+            None => self.newest_of_all(name, pipeline, or_overridden).await,
+        }
+    }
+
+    async fn newest_of_all(&self, name: &Name, pipeline: &Name, or_overridden: bool) -> Result<Option<ImageRecord>> {
+        let images = self.images(name.as_str()).await?.into_iter();
+        let good = images.filter(|image| image.pipeline == *pipeline && image.status == ImageStatus::Available);
+        let wanted = good.filter(|image| or_overridden || !image.overridden);
+        Ok(wanted.max_by(|a, b| a.created_at.cmp(&b.created_at)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::note;
+    use crate::samples::image;
+    use crate::store::encode;
+    use crate::{ImageRecord, MemoryTable, Store, Table as _, Write, keys};
+
+    fn put(image: &ImageRecord) -> Write {
+        let key = keys::image(&image.image.name, &image.image.version.padded(), image.image.build);
+        Write::Put { item: encode(key, image).unwrap(), checks: vec![] }
+    }
+
+    /// What is the newest of `web`, published or not, and how many items were read for it.
+    async fn newest(table: &MemoryTable) -> (Option<ImageRecord>, Option<ImageRecord>, usize) {
+        let (store, before) = (Store::new(Arc::new(table.clone())), table.reads().items);
+        let (name, pipeline) = ("web".parse().unwrap(), "web".parse().unwrap());
+        let any = store.newest_image(&name, &pipeline).await.unwrap();
+        let published = store.newest_published(&name, &pipeline).await.unwrap();
+        (any, published, table.reads().items - before)
+    }
+
+    #[tokio::test]
+    async fn of_ten_thousand_images_the_newest_is_read_alone() {
+        let table = MemoryTable::new();
+        for number in 1..=10_000 {
+            let image = image("web", number, false);
+            table.write(vec![put(&image), note(&image)]).await.unwrap();
+        }
+        let overridden = image("web", 10_001, true);
+        let of_another = image("other", 10_002, false);
+        table.write(vec![put(&overridden), note(&overridden)]).await.unwrap();
+        table.write(vec![put(&of_another), note(&of_another)]).await.unwrap();
+        assert_eq!(newest(&table).await, (Some(overridden), Some(image("web", 10_000, false)), 4));
+    }
+
+    #[tokio::test]
+    async fn where_a_release_before_this_has_noted_none_all_are_looked_at() {
+        let table = MemoryTable::new();
+        assert_eq!(newest(&table).await, (None, None, 0));
+        for (pipeline, number, overridden) in [("web", 2, false), ("web", 1, false), ("web", 3, true), ("b", 4, false)]
+        {
+            table.write(vec![put(&image(pipeline, number, overridden))]).await.unwrap();
+        }
+        let (any, published, _) = newest(&table).await;
+        assert_eq!((any, published), (Some(image("web", 3, true)), Some(image("web", 2, false))));
+    }
+}

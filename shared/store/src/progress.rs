@@ -1,0 +1,207 @@
+//! Records of how a build goes: its states, its journal, its waits.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AuditRecord, FailureCause};
+
+/// Progress of one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StateStatus {
+    /// Begun.
+    Running,
+    /// Done.
+    Succeeded,
+    /// Failed.
+    Failed,
+    /// Not needed.
+    Skipped,
+}
+
+/// Which state of a build, and for which Map item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope {
+    /// Name in the definition.
+    pub state: String,
+    /// Map item.
+    pub item: Option<String>,
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.item {
+            Some(item) => write!(out, "{}#{item}", self.state),
+            None => out.write_str(&self.state),
+        }
+    }
+}
+
+/// Where a command's output can be read while it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogPlace {
+    /// CloudWatch Logs group.
+    pub group: String,
+    /// Stream.
+    pub stream: String,
+    /// The nonce of the order that is carried out there: only event lines that are sealed with it are the agent's. Commands of
+    /// versions before it have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+}
+
+/// `BUILD#id / STATE#state[#item]`: a state's progress, as the CLI reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateRecord {
+    /// Name in the definition.
+    pub state: String,
+    /// Map item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Where it stands.
+    pub status: StateStatus,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// What it is doing, for people.
+    #[serde(default)]
+    pub detail: String,
+    /// Output of its command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogPlace>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<FailureCause>,
+    /// What the audit of its instance came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditRecord>,
+    /// Since when AWS has not known what this build made a moment before; none where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled_since: Option<String>,
+    /// Resource of its open wait: the key of the wait's item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+}
+
+/// The kinds of effects that a journal holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EffectKind {
+    /// An EC2 instance; undone by terminating it.
+    Instance,
+    /// An SSM command; undone by cancelling it.
+    Command,
+    /// An AMI; undone by deregistering it with its snapshots.
+    Image,
+    /// An SSM parameter's new value; undone by putting the previous one back.
+    Parameter,
+}
+
+/// `BUILD#id / EFFECT#state[#item]#n`: written before an effect, completed after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Effect {
+    /// `state` or `state#item`.
+    pub scope: String,
+    /// Counts the effects of one state.
+    pub n: u32,
+    /// What it makes.
+    pub kind: EffectKind,
+    /// Region of the resource.
+    pub region: String,
+    /// Client token, comment or name: how a lost answer is found again.
+    pub name: String,
+    /// The candidate that was tried, such as `t3.small subnet-1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
+    /// Id of the resource, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Volumes that an instance was launched with, once it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
+    /// AWS's code, where the effect was refused for good (nothing was made).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// The nonce of a command's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// A parameter's value before; none: it did not exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousParameter>,
+}
+
+impl Effect {
+    /// An effect that is about to be made.
+    pub fn intended(
+        scope: &Scope,
+        n: u32,
+        kind: EffectKind,
+        region: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            scope: scope.to_string(),
+            n,
+            kind,
+            region: region.into(),
+            name: name.into(),
+            candidate: None,
+            id: None,
+            volumes: Vec::new(),
+            refused: None,
+            nonce: None,
+            previous: None,
+        }
+    }
+
+    /// Whether the effect may have happened and is not known to have been refused.
+    #[must_use]
+    pub fn may_exist(&self) -> bool {
+        self.refused.is_none()
+    }
+}
+
+/// A parameter as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousParameter {
+    /// Value.
+    pub value: String,
+    /// `text` or `aws:ec2:image`.
+    pub data_type: String,
+}
+
+/// `WAIT#resource / build#state[#item]`: a parked wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wait {
+    /// Resource id that an event would name.
+    pub resource: String,
+    /// Its Region.
+    pub region: String,
+    /// The build.
+    pub build: String,
+    /// The waiting state.
+    pub state: String,
+    /// Its Map item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Step Functions task token of the attempt that has begun last.
+    pub token: String,
+    /// Those of the attempts before it. Step Functions waits for one of all of them, and an attempt that it has given up on may
+    /// begin after the next one: which it is nobody here knows, so that each is answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_tokens: Vec<String>,
+    /// Handler name of the function that owns the wait.
+    pub owner: String,
+    /// When the wait fails.
+    pub deadline: String,
+    /// When the tick looks next; sort key of the index `open`.
+    pub next_look: String,
+}

@@ -1,0 +1,103 @@
+//! A state that is begun again while its wait is parked elsewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::samples::{build, wait};
+use crate::{Effect, EffectKind, Item, Key, MemoryTable, Result, Scope, Store, Table, Wait, Write, keys};
+
+fn scope() -> Scope {
+    Scope { state: "Build".to_owned(), item: None }
+}
+
+/// A table on which another function parks the wait right after the state was read, once.
+struct Meanwhile {
+    table: MemoryTable,
+    is_parked: AtomicBool,
+}
+
+#[async_trait]
+impl Table for Meanwhile {
+    async fn get(&self, key: &Key) -> Result<Option<Item>> {
+        let found = self.table.get(key).await;
+        if key.sk == "STATE#Build" && !self.is_parked.swap(true, Ordering::Relaxed) {
+            let store = Store::new(Arc::new(self.table.clone()));
+            assert!(store.park(&wait("web-1", "first"), &scope(), &wait("command", "first"), "runs").await?);
+        }
+        found
+    }
+    async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>> {
+        self.table.query(pk, prefix).await
+    }
+    async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
+        self.table.last(pk, prefix).await
+    }
+    async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>> {
+        self.table.due(open, until).await
+    }
+    async fn write(&self, writes: Vec<Write>) -> Result<()> {
+        self.table.write(writes).await
+    }
+}
+
+/// A store with an open build.
+async fn opened(table: &MemoryTable) -> Store {
+    let mut item = json!(build());
+    let key = keys::build("web-1");
+    item.as_object_mut().unwrap().extend([("pk".to_owned(), json!(key.pk)), ("sk".to_owned(), json!(key.sk))]);
+    let item = item.as_object().unwrap().clone();
+    table.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
+    Store::new(Arc::new(table.clone()))
+}
+
+#[tokio::test]
+async fn a_state_that_is_begun_again_while_it_is_parked_elsewhere_has_one_wait_with_both_tokens() {
+    let table = MemoryTable::new();
+    let store = opened(&table).await;
+    let now = "2026-11-24T03:00:00Z".parse().unwrap();
+    assert!(store.begin(&build(), &scope(), &wait("web-1", "first"), now).await.unwrap());
+    let meanwhile = Store::new(Arc::new(Meanwhile { table: table.clone(), is_parked: AtomicBool::new(false) }));
+    assert!(meanwhile.begin(&build(), &scope(), &wait("web-1", "second"), now).await.unwrap());
+    let waits = store.due_waits("2027-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
+    let expected = Wait { other_tokens: vec!["first".to_owned()], ..wait("command", "second") };
+    assert_eq!(waits, std::slice::from_ref(&expected));
+    assert_eq!(store.wait("web-1", &scope()).await.unwrap(), Some(expected));
+}
+
+#[tokio::test]
+async fn what_is_known_of_how_a_build_went_expires_long_after_it_and_the_build_itself_does_not() {
+    let table = MemoryTable::new();
+    let store = opened(&table).await;
+    let now = "2026-11-24T03:00:00Z".parse().unwrap();
+    store.begin(&build(), &scope(), &wait("web-1", "first"), now).await.unwrap();
+    let other = Scope { state: "Plan".to_owned(), item: None };
+    store.note_running("web-1", &other, now).await.unwrap();
+    for n in 0..2 {
+        let effect = Effect::intended(&scope(), n, EffectKind::Instance, "eu-west-1", "token");
+        store.intend(&build(), &effect).await.unwrap();
+    }
+    store.complete(&build(), &Effect::intended(&scope(), 0, EffectKind::Instance, "eu-west-1", "token")).await.unwrap();
+    store.end_state("web-1", &other, crate::StateStatus::Succeeded, "", None, now).await.unwrap();
+    let day = 24 * 60 * 60;
+    for item in table.dump() {
+        let days = item.get("expiresAt").map(|time| (time.as_i64().unwrap() - now.as_second()) / day);
+        let expected = if item["sk"] == "META" { None } else { Some(400) };
+        assert_eq!(days, expected, "{item:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_journal_of_a_state_is_read_in_the_order_in_which_it_was_written_however_long_it_is() {
+    let table = MemoryTable::new();
+    let store = opened(&table).await;
+    for n in (0..1_100).rev() {
+        let effect = Effect::intended(&scope(), n, EffectKind::Parameter, "eu-west-1", format!("/{n}"));
+        store.intend(&build(), &effect).await.unwrap();
+    }
+    for effects in [store.effects("web-1", &scope()).await.unwrap(), store.all_effects("web-1").await.unwrap()] {
+        assert!(effects.iter().map(|effect| effect.n).eq(0..1_100));
+    }
+}
