@@ -12,7 +12,7 @@ mod sweep;
 use std::collections::BTreeSet;
 
 use goldsmith_cloud::ExecutionStatus;
-use goldsmith_store::{BuildRecord, BuildStatus, Tagged};
+use goldsmith_store::{BuildRecord, BuildStatus};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
