@@ -132,6 +132,7 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
         state: scope.state.clone(),
         item: scope.item.clone(),
         token: start.token.clone().unwrap_or_default(),
+        other_tokens: vec![],
         owner: start.state.handler().to_owned(),
         deadline: stamp(now + limit(start.state, &record)),
         next_look: stamp(now + NEXT_LOOK),
@@ -186,7 +187,7 @@ async fn look_until_parked(
     let until = context.clock.now() + patience;
     let mut pause = FIRST_PAUSE;
     loop {
-        // Read anew each time: a retried Start replaces the token.
+        // Read anew each time: a retried Start brings another token.
         let Some(wait) = context.store.wait(build, scope).await? else { return Ok(()) };
         let (Some(record), Some(state)) = (context.store.build(build).await?, context.store.state(build, scope).await?)
         else {
@@ -279,7 +280,7 @@ async fn settles(
     Ok(now < since + SETTLES)
 }
 
-/// Answers the token as the state ended, then removes the wait. A late answer means that nobody waits any more. Answers
+/// Answers the tokens as the state ended, then removes the wait. A late answer means that nobody waits any more. Answers
 /// whether there is another token to answer.
 async fn answer(
     context: &Context,
@@ -288,23 +289,31 @@ async fn answer(
     wait: &Wait,
     scope: &Scope,
 ) -> Result<bool> {
-    let executions = &context.cloud.executions;
-    let answered = match &state.cause {
-        Some(cause) => {
-            let cause = if scope.item.is_some() { &short(cause) } else { cause };
-            let text = serde_json::to_string(cause).unwrap_or_else(|_| cause.to_string());
-            executions.fail(&wait.token, &cause.error, &text).await
-        }
-        None => executions.succeed(&wait.token, "{}").await,
-    };
-    let_go(context, build, answered.map(drop), wait, scope).await
+    let failure = state.cause.as_ref().map(|cause| {
+        let cause = if scope.item.is_some() { &short(cause) } else { cause };
+        let text = serde_json::to_string(cause).unwrap_or_else(|_| cause.to_string());
+        (cause.error.clone(), text)
+    });
+    let failure = failure.as_ref().map(|(error, text)| (error.as_str(), text.as_str()));
+    let_go(context, build, answer_all(context, wait, failure).await, wait, scope).await
 }
 
 /// The build is closed: nobody needs this state any more.
 async fn give_up(context: &Context, build: BuildStatus, wait: &Wait, scope: &Scope) -> Result<bool> {
-    let name = ErrorName::Closed.as_str();
-    let answered = context.cloud.executions.fail(&wait.token, name, "the build was closed").await;
-    let_go(context, build, answered.map(drop), wait, scope).await
+    let failure = Some((ErrorName::Closed.as_str(), "the build was closed"));
+    let_go(context, build, answer_all(context, wait, failure).await, wait, scope).await
+}
+
+/// Answers each token of a wait: which of them Step Functions waits for nobody here knows.
+async fn answer_all(context: &Context, wait: &Wait, failure: Option<(&str, &str)>) -> goldsmith_cloud::Result<()> {
+    let executions = &context.cloud.executions;
+    for token in wait.tokens() {
+        match failure {
+            Some((error, cause)) => executions.fail(token, error, cause).await?,
+            None => executions.succeed(token, "{}").await?,
+        };
+    }
+    Ok(())
 }
 
 /// Removes a wait whose token was answered. Of a closed build it goes also where AWS refuses the answer: its execution waits for
@@ -335,28 +344,4 @@ fn doing(state: &StateRecord) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use goldsmith_cloud::Kind;
-    use goldsmith_cloud::fake::{Fault, HOME};
-    use goldsmith_store::Table as _;
-    use jiff::SignedDuration;
-
-    use crate::State;
-    use crate::testing::{Stack, Task, reach};
-
-    #[tokio::test]
-    async fn a_wait_of_a_closed_build_goes_though_its_answer_is_refused_for_ever() {
-        for kind in [Kind::Denied, Kind::Unanswered] {
-            let stack: Stack = reach(&Task::new(State::Launch)).await;
-            stack.cloud.no_capacity("t3.small", None);
-            stack.cloud.no_capacity("t3a.small", None);
-            stack.cloud.fail_always("SendTaskFailure", HOME, Fault::Refuse(kind));
-            let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
-            stack.tick_after(SignedDuration::from_mins(1)).await;
-            assert_eq!(stack.table.due("WAIT", "9999").await.unwrap().len(), 1, "its execution may still wait");
-            stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
-            stack.tick_after(SignedDuration::from_mins(5)).await;
-            assert_eq!(stack.table.due("WAIT", "9999").await.unwrap(), []);
-        }
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use goldsmith_cloud::{CloudError, Kind};
-use goldsmith_store::{BuildRecord, Effect, Intent};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Intent};
 
 use crate::errors::ErrorName;
 use crate::{Context, Error, Result, undo};
@@ -21,8 +21,9 @@ pub enum Attempt {
 /// `make` gets whether this is the first attempt and answers the resource's id.
 ///
 /// # Errors
-/// [`Error::Closed`] where the build is closed (what was made is undone at once); the table's; AWS's. A refusal is
-/// noted in the journal, so that `finish` does not look for what was never made, unless an earlier call may have made it.
+/// [`Error::Closed`] where the build is closed (what was made is undone at once); the table's; AWS's. A refusal of the call
+/// that makes it is noted in the journal, so that `finish` does not look for what was never made, unless an earlier call may
+/// have made it.
 pub async fn effect<F, M>(context: &Context, record: &BuildRecord, intended: Effect, make: M) -> Result<Effect>
 where
     M: FnOnce(Attempt) -> F,
@@ -32,7 +33,9 @@ where
         Intent::Closed => return Err(Error::Closed),
         Intent::Written => (intended, Attempt::First),
         Intent::Existing(entry) if entry.id.is_some() => return Ok(*entry),
-        // Of one that was refused nothing was made: asked again, AWS says again why.
+        Intent::Existing(entry) if entry.refused.is_some() => {
+            (ask_again(context, record, *entry).await?, Attempt::First)
+        }
         Intent::Existing(entry) => (*entry, Attempt::Again),
     };
     let refusal = match make(attempt).await {
@@ -41,10 +44,10 @@ where
             entry.refused = None;
             None
         }
-        Err(Error::Cloud(error)) if !error.is_transient() && !error.may_settle() => {
+        Err(Error::Cloud(error)) if is_refusal(entry.kind, &error) => {
             // An earlier call whose answer is unknown may have made it: a right can be taken away, or the request be another since
             // an update of the stack. Only where there is no capacity AWS has looked for what the token stands for.
-            if attempt == Attempt::Again && entry.refused.is_none() && error.kind != Kind::Capacity {
+            if attempt == Attempt::Again && error.kind != Kind::Capacity {
                 return Err(error.into());
             }
             entry.refused = Some(error.code.clone());
@@ -63,6 +66,27 @@ where
     }
 }
 
+/// Of what was refused nothing was made. Asked again, AWS may make it and the answer get lost: from here on it may exist.
+async fn ask_again(context: &Context, record: &BuildRecord, refused: Effect) -> Result<Effect> {
+    let entry = Effect { refused: None, ..refused };
+    match context.store.complete(record, &entry).await? {
+        true => Ok(entry),
+        false => Err(Error::Closed),
+    }
+}
+
+/// Whether AWS has refused to make it. A refused look at what was made, such as whether a parameter holds its value by now,
+/// says nothing of the call before it.
+fn is_refusal(kind: EffectKind, error: &CloudError) -> bool {
+    let makes: &[&str] = match kind {
+        EffectKind::Instance => &["RunInstances"],
+        EffectKind::Image => &["CreateImage", "CopyImage"],
+        EffectKind::Command => &["SendCommand"],
+        EffectKind::Parameter => &["PutParameter"],
+    };
+    makes.contains(&error.operation) && !error.is_transient() && !error.may_settle()
+}
+
 /// The id of what was made.
 ///
 /// # Errors
@@ -76,11 +100,36 @@ pub fn made_id(entry: Effect) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_cloud::Kind;
-    use goldsmith_cloud::fake::Fault;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-    use crate::State;
-    use crate::testing::{Task, reach};
+    use async_trait::async_trait;
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{Between, Fault, OnItsWay};
+
+    use crate::testing::{Stack, Task, good, reach};
+    use crate::{Context, State};
+
+    /// Lets the effect be made, and refuses each call of another name after it.
+    struct Blind {
+        effect: &'static str,
+        look: &'static str,
+        is_made: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Between for Blind {
+        async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+            self.is_made.fetch_or(call.name == self.effect, Ordering::Relaxed);
+            let is_refused = call.name == self.look && self.is_made.load(Ordering::Relaxed);
+            is_refused.then_some(Fault::Refuse(Kind::Denied))
+        }
+    }
+
+    fn blind(stack: &Stack, effect: &'static str, look: &'static str) -> Context {
+        let between = Arc::new(Blind { effect, look, is_made: AtomicBool::new(false) });
+        Context { cloud: stack.cloud.behind(between).cloud(), ..stack.context() }
+    }
 
     #[tokio::test]
     async fn what_a_call_without_an_answer_has_made_goes_though_the_next_call_is_refused() {
@@ -95,5 +144,34 @@ mod tests {
                 assert!(stack.inventory().is_empty(), "{call}, {kind:?}: {:?}", stack.inventory());
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_made_is_undone_though_the_look_at_it_is_refused() {
+        let stack = reach(&good(State::Publish)).await;
+        let error =
+            stack.run_in(&blind(&stack, "PutParameter", "GetParameter"), &good(State::Publish)).await.unwrap_err();
+        assert!(error.cause.contains("GetParameter"), "{}", error.cause);
+        let named =
+            |stack: &Stack| stack.inventory().regions.values().map(|region| region.parameters.len()).sum::<usize>();
+        assert_eq!(named(&stack), 1);
+        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        assert_eq!(named(&stack), 0, "{:?}", stack.inventory());
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_first_and_made_when_it_was_asked_for_again_is_undone() {
+        let stack = reach(&good(State::Publish)).await;
+        stack.cloud.fail_next("PutParameter", Fault::Refuse(Kind::Denied));
+        let error = stack.run(&good(State::Publish)).await.unwrap_err();
+        // Step Functions has not heard of the refusal, and the process of the next attempt ends.
+        stack.cloud.fail_next("PutParameter", Fault::KillAfter);
+        stack.run_until_killed(&[good(State::Publish)]).await;
+        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        assert!(
+            stack.inventory().regions.values().all(|region| region.parameters.is_empty()),
+            "{:?}",
+            stack.inventory()
+        );
     }
 }

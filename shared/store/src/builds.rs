@@ -14,8 +14,8 @@ use crate::{
     Write, keys, stamp,
 };
 
-/// How often a lost race for lease or number is run again before it is reported as busy.
-const RACES: u32 = 10;
+/// How often a lost race, as for lease or number, is run again before it is reported as busy.
+pub(crate) const RACES: u32 = 10;
 
 /// Partition in the index `open` of builds that are to be looked at: those that are not closed, and few others.
 pub const OPEN_BUILDS: &str = "BUILD";

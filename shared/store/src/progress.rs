@@ -192,8 +192,12 @@ pub struct Wait {
     /// Its Map item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    /// Step Functions task token.
+    /// Step Functions task token of the attempt that has begun last.
     pub token: String,
+    /// Those of the attempts before it. Step Functions waits for one of all of them, and an attempt that it has given up on may
+    /// begin after the next one: which it is nobody here knows, so that each is answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_tokens: Vec<String>,
     /// Handler name of the function that owns the wait.
     pub owner: String,
     /// When the wait fails.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::builds::verify_open;
+use crate::builds::{RACES, verify_open};
 use crate::store::{encode, readable, remembered_from};
 use crate::{
     AuditRecord, BuildRecord, Check, FailureCause, Item, LogPlace, Result, Scope, StateRecord, StateStatus, Store,
@@ -16,16 +16,13 @@ const OPEN_WAITS: &str = "WAIT";
 /// How long a lock holds. Longer than a function can run (120 s), so that the holder is gone when it lapses.
 const LOCK: SignedDuration = SignedDuration::from_secs(150);
 
-/// How often a state is begun that is parked elsewhere meanwhile.
-const RACES: u32 = 10;
-
 /// Who takes a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// The state's first invocation or a retry of it. Step Functions sends the next only when the one before has ended,
-    /// so it may take the lock over from another `Start`.
+    /// The state's first invocation or a retry of it. Step Functions may send the next while the one before still runs, where
+    /// it has only not heard of its answer: a call of that one may still be on its way.
     Start,
-    /// An event or the tick: waits for the lock to lapse.
+    /// An event or the tick.
     Wake,
 }
 
@@ -42,6 +39,13 @@ impl Holder {
             Self::Start => "start",
             Self::Wake => "wake",
         }
+    }
+}
+
+impl Wait {
+    /// The tokens of all attempts, the last one first.
+    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.token).chain(&self.other_tokens).map(String::as_str)
     }
 }
 
@@ -72,39 +76,57 @@ impl Store {
         Ok(readable(self.table().due(OPEN_WAITS, &stamp(now)).await?))
     }
 
-    /// Begins a state, or begins it again with a new token: the wait is there before anything else happens, so that a
+    /// Begins a state, or begins it again with another token: the wait is there before anything else happens, so that a
     /// function that dies at once is woken by the tick. Answers false where the build is closed.
     pub async fn begin(&self, record: &BuildRecord, scope: &Scope, wait: &Wait, now: Timestamp) -> Result<bool> {
         for _ in 0..RACES {
-            let state = self.state(&record.build, scope).await?;
-            let resource = state.as_ref().and_then(|state| state.waits_for.clone());
-            let mut wait = wait.clone();
-            wait.resource = resource.clone().unwrap_or(wait.resource);
-            let key = keys::state(&record.build, &scope.to_string());
-            let begun = match state {
-                // A wait that somebody parks elsewhere meanwhile must not stay behind under what it waited for.
-                Some(_) => Write::Update {
-                    key,
-                    set: attributes([("waitsFor", json!(wait.resource))]),
-                    remove: vec![],
-                    checks: vec![
-                        Check::Present,
-                        resource.map_or(Check::missing("waitsFor"), |resource| Check::equals("waitsFor", resource)),
-                    ],
-                },
-                None => Write::Put {
-                    item: remembered_from(encode(key, &running(scope, &wait, now))?, now),
-                    checks: vec![Check::Absent],
-                },
-            };
-            match self.write(vec![verify_open(record), begun, put_wait(&wait, scope)?]).await {
+            let [state, wait] = self.beginning(record, scope, wait.clone(), now).await?;
+            match self.write(vec![verify_open(record), state, wait]).await {
                 Ok(()) => return Ok(true),
                 Err(StoreError::Conflict { failed }) if failed.contains(&0) => return Ok(false),
+                // Another attempt has begun, or the wait was parked elsewhere: what is there now is read anew.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(other) => return Err(other),
             }
         }
         Err(StoreError::Busy { code: "WaitContention".to_owned() })
+    }
+
+    /// The writes that begin a state as it is now. Begun again, it keeps the tokens that it has.
+    async fn beginning(
+        &self,
+        record: &BuildRecord,
+        scope: &Scope,
+        mut wait: Wait,
+        now: Timestamp,
+    ) -> Result<[Write; 2]> {
+        let key = keys::state(&record.build, &scope.to_string());
+        let Some(state) = self.state(&record.build, scope).await? else {
+            let checks = vec![Check::Absent];
+            let begun = Write::Put { item: remembered_from(encode(key, &running(scope, &wait, now))?, now), checks };
+            return Ok([begun, put_wait(&wait, scope)?]);
+        };
+        let same_resource = match &state.waits_for {
+            Some(resource) => Check::equals("waitsFor", resource.as_str()),
+            None => Check::missing("waitsFor"),
+        };
+        wait.resource = state.waits_for.unwrap_or(wait.resource);
+        let waits_at = keys::wait(&wait.resource, &record.build, &scope.to_string());
+        let same_token = match self.read::<Wait>(&waits_at).await? {
+            Some(there) => {
+                let checks = vec![Check::equals("token", there.token.as_str())];
+                if there.tokens().any(|token| token == wait.token) {
+                    (wait.token, wait.other_tokens) = (there.token, there.other_tokens);
+                } else {
+                    wait.other_tokens = there.tokens().map(str::to_owned).collect();
+                }
+                checks
+            }
+            None => vec![Check::Absent],
+        };
+        let set = attributes([("waitsFor", json!(wait.resource))]);
+        let begun = Write::Update { key, set, remove: vec![], checks: vec![Check::Present, same_resource] };
+        Ok([begun, Write::Put { item: wait_item(&wait, scope)?, checks: same_token }])
     }
 
     /// Marks a state that does not wait as running.
@@ -117,16 +139,15 @@ impl Store {
         }
     }
 
-    /// Takes the state's lock; none where another holds it.
+    /// Takes the state's lock; none where another holds it, alive or not: then the tick goes on when it has lapsed.
     pub async fn lock(&self, build: &str, scope: &Scope, holder: Holder, now: Timestamp) -> Result<Option<Lock>> {
         let lock = Lock { until: stamp(now + LOCK), holder };
         let free = [Check::missing("lockedUntil"), Check::before("lockedUntil", stamp(now))];
-        let taken_over = (holder == Holder::Start).then(|| Check::equals("lockedBy", Holder::Start.as_str()));
         let write = Write::Update {
             key: keys::state(build, &scope.to_string()),
             set: attributes([("lockedUntil", json!(lock.until)), ("lockedBy", json!(holder.as_str()))]),
             remove: vec![],
-            checks: vec![Check::Present, Check::Any(free.into_iter().chain(taken_over).collect())],
+            checks: vec![Check::Present, Check::Any(free.into())],
         };
         match self.write(vec![write]).await {
             Ok(()) => Ok(Some(lock)),

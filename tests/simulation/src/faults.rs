@@ -150,6 +150,8 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What lasts.
     pub refused: Vec<Refused>,
+    /// What has lasted until everything was healed.
+    pub past: Vec<Refused>,
     /// Until when the table is busy.
     pub busy_until: i64,
     /// How often each kind has happened.
@@ -205,7 +207,7 @@ impl Plan {
     /// Nothing goes wrong any more, but for what is refused for ever.
     pub fn heal(&mut self) {
         self.faults.iter_mut().for_each(|fault| fault.is_hit = true);
-        self.refused.retain(|refused| refused.until.is_none());
+        self.past.extend(self.refused.extract_if(.., |refused| refused.until.is_some()));
         self.busy_until = 0;
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use goldsmith_cloud::fake::Inventory;
-use goldsmith_cloud::{ExecutionStatus, Kind as Refusal};
+use goldsmith_cloud::{Execution, ExecutionStatus, Kind as Refusal};
 use goldsmith_model::Cause;
 use goldsmith_states::{TAG_BUILD, TAG_EXPIRES};
 use goldsmith_store::{
@@ -115,7 +115,7 @@ fn has_kept(inventory: &Inventory) -> bool {
 }
 
 /// What must hold when everything has come to rest.
-pub fn check_rest(sim: &Arc<Simulation>, lasts_for_ever: bool) {
+pub fn check_rest(sim: &Arc<Simulation>) {
     let builds = builds(sim);
     if sim.is_running() {
         sim.violate("an execution still runs".to_owned());
@@ -137,10 +137,10 @@ pub fn check_rest(sim: &Arc<Simulation>, lasts_for_ever: bool) {
     let is_asleep = lasts(sim, |refused| refused.name == Some("Invoke"));
     waits.iter().filter(|_| !is_asleep).for_each(|wait| sim.violate(format!("a wait is left at rest: {wait}")));
     let unanswered = sim.book(|book| std::mem::take(&mut book.unanswered));
-    for (token, _) in unanswered.iter().filter(|(_, lasting)| !lasting) {
+    for token in unanswered {
         sim.violate(format!("{token} was answered by nobody"));
     }
-    check_inventory(sim, &builds, lasts_for_ever);
+    check_inventory(sim, &builds);
     check_causes(sim, &builds);
     check_told(sim, &builds);
     check_once(sim);
@@ -181,7 +181,7 @@ fn is_blind(sim: &Simulation, region: &str, kind: &str) -> bool {
 }
 
 /// AWS has what the records say, and nothing else.
-fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever: bool) {
+fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
     let there = sim.cloud.inventory();
     let images = images(sim);
     let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
@@ -210,7 +210,8 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever
     let is_written_down = |region: &str, id: &str, kind: &str, of: Option<&String>| {
         let mut left = builds.iter().filter(|build| of.is_none_or(|of| build.build == *of));
         let found = Key::new("LEFTOVERS", format!("{region}#{id}"));
-        (lasts_for_ever && sim.table.look(|items| items.contains_key(&found)))
+        let is_refused_there = lasts(sim, |refused| refused.region == region);
+        (is_refused_there && sim.table.look(|items| items.contains_key(&found)))
             || left.any(|build| {
                 build.after.left.iter().any(|left| left.region == region && (left.what == id || left.what == kind))
             })
@@ -228,7 +229,10 @@ fn check_inventory(sim: &Arc<Simulation>, builds: &[BuildRecord], lasts_for_ever
                     .iter()
                     .any(|(ami, tags)| tags.get(TAG_BUILD) == of && is_written_down(region, ami, "images", of));
             // What was kept for a while and may not be looked at is asked for by each sweep: nobody knows whether it is there.
-            let is_right = (tags.contains_key(TAG_EXPIRES) && is_blind(sim, region, kind))
+            let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<jiff::Timestamp>().ok());
+            let is_kept_still = until.is_some_and(|until| sim.engine.now() < until.as_millisecond());
+            let is_right = is_kept_still
+                || (tags.contains_key(TAG_EXPIRES) && is_blind(sim, region, kind))
                 || wanted.contains(&(region.clone(), id.clone()))
                 || is_of_left_image
                 || is_written_down(region, id, kind, of);
@@ -279,9 +283,9 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
             continue;
         }
         let arrived = kept.arrived_at.parse().map_or(0, |at: jiff::Timestamp| at.as_millisecond()) - 15_000;
-        let is_of = |name: &str| name.starts_with(kept.id.trim_end_matches("-0"));
-        // A build or a skipped start of the pipeline since it arrived takes it in; so does its own execution that was refused,
-        // failed or stopped.
+        let is_of = |name: &str| is_of(kept, name);
+        // A build or a skipped start of the pipeline since it arrived takes it in; so does an execution of its own, or of a
+        // cause after it, that was refused, failed or stopped.
         let is_taken_in = builds.iter().any(|build| {
             let created = build.created_at.parse().map_or(0, |at: jiff::Timestamp| at.as_millisecond());
             build.pipeline == kept.pipeline && (created >= arrived || is_of(&build.build))
@@ -289,13 +293,11 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
         let skipped = sim.book(|book| {
             book.planned.iter().any(|(name, at)| *at >= arrived && name.starts_with(&format!("{}-", kept.pipeline)))
         });
-        // One that stood back for another build, or failed by something that passes, does not serve it.
-        let has_own = executions.iter().filter(|execution| is_of(&execution.name)).any(|execution| {
-            let error = execution.error.as_deref().unwrap_or_default();
-            let passes = error == "Goldsmith.Throttled" || PASSING.iter().any(|its| error.starts_with(its));
-            execution.status != ExecutionStatus::Succeeded && !passes
+        // The start of a later cause takes in the earlier ones, too.
+        let has_later = causes.iter().any(|later| {
+            later.pipeline == kept.pipeline && later.arrived_at >= kept.arrived_at && has_ended(later, &executions)
         });
-        if !is_taken_in && !skipped && !has_own && !matches!(kept.cause, Cause::Manual { .. }) {
+        if !is_taken_in && !skipped && !has_later && !matches!(kept.cause, Cause::Manual { .. }) {
             sim.violate(format!(
                 "the cause {} of {} is served, and nothing was built for it",
                 kept.cause, kept.pipeline
@@ -304,14 +306,42 @@ fn check_causes(sim: &Arc<Simulation>, builds: &[BuildRecord]) {
     }
 }
 
-/// No command was sent twice, and no image was made twice.
+/// Whether an execution of this name was started for a cause.
+fn is_of(kept: &CauseRecord, name: &str) -> bool {
+    name.starts_with(kept.id.trim_end_matches("-0"))
+}
+
+/// Whether an execution of a cause was refused, failed or stopped. One that stood back for another build, or failed by
+/// something that passes, does not serve it.
+fn has_ended(kept: &CauseRecord, executions: &[Execution]) -> bool {
+    executions.iter().filter(|execution| is_of(kept, &execution.name)).any(|execution| {
+        let error = execution.error.as_deref().unwrap_or_default();
+        let passes = error == "Goldsmith.Throttled" || PASSING.iter().any(|its| error.starts_with(its));
+        execution.status != ExecutionStatus::Succeeded && !passes
+    })
+}
+
+/// An order is carried out at most once on its instance. SendCommand has no client token, so that one which is held may arrive
+/// beside that of the next attempt. The agent waits for a run of the same order, and only tells the result of one that is over
+/// (`agent/tests/agent/resume.rs`); it knows both by the order itself, and for as long as the clean-up has not begun.
 fn check_once(sim: &Arc<Simulation>) {
     let requests = sim.cloud.requests();
-    let mut sent = BTreeSet::new();
+    // Of each instance: what was sent there, in order.
+    let mut sent: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for (_, command) in requests.commands {
-        if !sent.insert((command.instance.clone(), command.comment.clone())) {
-            sim.violate(format!("the command {} was sent to {} twice", command.comment, command.instance));
+        let order =
+            command.script.split("/order-").nth(1).map(|rest| rest.chars().take(64).collect()).unwrap_or_default();
+        let sent = sent.entry(command.instance.clone()).or_default();
+        let before = sent.iter().rposition(|(comment, _)| *comment == command.comment);
+        if let Some(before) = before {
+            if sent[before].1 != order {
+                sim.violate(format!("two orders as {} on {}", command.comment, command.instance));
+            }
+            if before + 1 != sent.len() {
+                sim.violate(format!("{} came to {} again after what follows it", command.comment, command.instance));
+            }
         }
+        sent.push((command.comment, order));
     }
 }
 

@@ -167,9 +167,15 @@ impl Stack {
     /// Starts a waiting Task once and answers its token.
     pub(crate) async fn start(&self, task: &Task) -> String {
         let token = format!("token-{}", task.scope());
-        self.cloud.open_token(&token);
-        self.invoke(task.start(&token)).await.unwrap().unwrap();
+        self.start_with(task, &token).await;
         token
+    }
+
+    /// Starts a waiting Task with this token; its build may be closed.
+    pub(crate) async fn start_with(&self, task: &Task, token: &str) {
+        self.cloud.open_token(token);
+        let started = self.invoke(task.start(token)).await.unwrap();
+        assert!(matches!(started, Ok(_) | Err(Error::Closed)), "{started:?}");
     }
 
     /// What a token was answered with.
@@ -179,6 +185,12 @@ impl Stack {
             Ok(output) => Ok(serde_json::from_str(&output).unwrap()),
             Err((error, cause)) => Err(ErrorInfo { error, cause }),
         })
+    }
+
+    /// Runs a Task's function once, in a context of its own; a waiting one has an empty token.
+    pub(crate) async fn run_in(&self, context: &Context, task: &Task) -> Ended {
+        let call = Invocation::Start(Box::new(task.start("")));
+        dispatch(context, task.state, call).await.map_err(|error| info(&error, &task.scope()))
     }
 
     /// Waits, tick by tick, until the token is answered.
