@@ -304,16 +304,19 @@ async fn give_up(context: &Context, build: BuildStatus, wait: &Wait, scope: &Sco
     let_go(context, build, answer_all(context, wait, failure).await, wait, scope).await
 }
 
-/// Answers each token of a wait: which of them Step Functions waits for nobody here knows.
+/// Answers each token of a wait: which of them Step Functions waits for nobody here knows. One whose answer is refused keeps no
+/// other from being answered.
 async fn answer_all(context: &Context, wait: &Wait, failure: Option<(&str, &str)>) -> goldsmith_cloud::Result<()> {
     let executions = &context.cloud.executions;
+    let mut all = Ok(());
     for token in wait.tokens() {
-        match failure {
-            Some((error, cause)) => executions.fail(token, error, cause).await?,
-            None => executions.succeed(token, "{}").await?,
+        let answered = match failure {
+            Some((error, cause)) => executions.fail(token, error, cause).await,
+            None => executions.succeed(token, "{}").await,
         };
+        all = all.and(answered.map(drop));
     }
-    Ok(())
+    all
 }
 
 /// Removes a wait whose token was answered. Of a closed build it goes also where AWS refuses the answer: its execution waits for

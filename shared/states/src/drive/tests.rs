@@ -83,6 +83,22 @@ async fn whichever_attempt_begins_last_each_of_their_tokens_is_answered() {
 }
 
 #[tokio::test]
+async fn a_token_whose_answer_is_refused_keeps_no_other_from_being_answered() {
+    let stack = reach(&Task::new(State::Snapshot)).await;
+    stack.cloud.pace(|pace| pace.until_image = 1_000);
+    for token in ["first", "second"] {
+        stack.start_with(&Task::new(State::Snapshot), token).await;
+    }
+    stack.cloud.settle();
+    stack.cloud.fail_next("SendTaskSuccess", Fault::Refuse(Kind::Denied));
+    stack.tick_after(SignedDuration::from_mins(5)).await;
+    assert!(stack.answer("second").is_none() && stack.answer("first").unwrap().is_ok());
+    stack.tick_after(SignedDuration::from_mins(5)).await;
+    assert!(stack.answer("second").unwrap().is_ok());
+    assert_eq!(stack.table.due("WAIT", "9999").await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_wait_of_a_closed_build_goes_though_its_answer_is_refused_for_ever() {
     for kind in [Kind::Denied, Kind::Unanswered] {
         let stack: Stack = reach(&Task::new(State::Launch)).await;

@@ -44,16 +44,18 @@ fn refusal(record: &BuildRecord, why: &str) -> String {
     format!("the execution of {} has not called this function: {why}", record.build)
 }
 
-/// A state whose token can still be answered.
+/// A state of which a token can still be answered.
 async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
     for state in context.store.states(build).await? {
         let scope = Scope { state: state.state, item: state.item };
         let Some(wait) = context.store.wait(build, &scope).await? else { continue };
-        match context.cloud.executions.is_waiting(&wait.token).await {
-            Ok(true) => return Ok(Some(scope)),
-            Ok(false) => {}
-            Err(error) if error.is_transient() => return Err(error.into()),
-            Err(error) => tracing::warn!(%error, build, state = %scope, "whether it waits cannot be told"),
+        for token in wait.tokens() {
+            match context.cloud.executions.is_waiting(token).await {
+                Ok(true) => return Ok(Some(scope)),
+                Ok(false) => {}
+                Err(error) if error.is_transient() => return Err(error.into()),
+                Err(error) => tracing::warn!(%error, build, state = %scope, "whether it waits cannot be told"),
+            }
         }
     }
     Ok(None)
