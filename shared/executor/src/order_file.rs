@@ -27,14 +27,9 @@ impl OrderFile {
     /// # Errors
     /// The file cannot be read, or is not an order.
     pub fn take(path: &Path) -> Result<(WorkOrder, Self), OrderError> {
-        let rest = rest_of(path);
-        let from = if !path.exists() && rest.exists() { rest.as_path() } else { path };
-        let failed = |source| OrderError::Read { path: path.to_owned(), source };
-        let bytes = fs::read(from).map_err(failed)?;
-        let order: WorkOrder =
-            serde_json::from_slice(&bytes).map_err(|source| OrderError::Form { path: from.to_owned(), source })?;
+        let (order, bytes, from) = find(path)?;
         let mut file = Self { path: path.to_owned(), whole: None };
-        if order.event_nonce.is_some() && leave_rest(path, &order).is_ok() {
+        if order.event_nonce.is_some() && leave_rest(path, &from, &order).is_ok() {
             file.whole = Some(bytes);
         }
         Ok((order, file))
@@ -49,19 +44,57 @@ impl OrderFile {
     }
 }
 
-/// Where the order is without its nonce.
-fn rest_of(path: &Path) -> PathBuf {
-    let mut rest = OsString::from(path);
-    rest.push(".taken"); // the script of the command looks for it there, too
-    PathBuf::from(rest)
+/// Reads the order from the first of its files that holds one: a start that did not get to its end may have left the whole
+/// order under its second name, or zeros in place of it.
+fn find(path: &Path) -> Result<(WorkOrder, Vec<u8>, PathBuf), OrderError> {
+    let first = match read(path) {
+        Ok((order, bytes)) => return Ok((order, bytes, path.to_owned())),
+        Err(error) => error,
+    };
+    for from in [going(path), rest_of(path)] {
+        if let Ok((order, bytes)) = read(&from) {
+            return Ok((order, bytes, from));
+        }
+    }
+    Err(first)
 }
 
-fn leave_rest(path: &Path, order: &WorkOrder) -> io::Result<()> {
+fn read(path: &Path) -> Result<(WorkOrder, Vec<u8>), OrderError> {
+    let bytes = fs::read(path).map_err(|source| OrderError::Read { path: path.to_owned(), source })?;
+    let order = serde_json::from_slice(&bytes).map_err(|source| OrderError::Form { path: path.to_owned(), source })?;
+    Ok((order, bytes))
+}
+
+/// Where the order is without its nonce.
+fn rest_of(path: &Path) -> PathBuf {
+    with_ending(path, ".taken") // the script of the command looks for it there, too
+}
+
+/// The second name of the whole order, under which it is overwritten and removed.
+fn going(path: &Path) -> PathBuf {
+    with_ending(path, ".going")
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Leaves the order without its nonce. There is a file with an order at every moment; once the whole one has no longer its
+/// own name, this succeeds, so that it comes back for a reboot also where not all of it could be overwritten.
+fn leave_rest(path: &Path, from: &Path, order: &WorkOrder) -> io::Result<()> {
     let rest = WorkOrder { event_nonce: None, ..order.clone() };
     write(&rest_of(path), &serde_json::to_vec(&rest)?)?;
-    let whole = OpenOptions::new().write(true).open(path)?;
-    zero(&whole).and_then(|()| whole.sync_data())?;
-    fs::remove_file(path)
+    let going = going(path);
+    if from == path {
+        fs::rename(path, &going)?;
+    }
+    if let Ok(whole) = OpenOptions::new().write(true).open(&going) {
+        let _ = zero(&whole).and_then(|()| whole.sync_data());
+    }
+    let _ = fs::remove_file(&going);
+    Ok(())
 }
 
 /// Replaces a file as a whole, so that a crash leaves the old one or the new one.
@@ -77,7 +110,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 mod tests {
     use std::fs;
 
-    use super::OrderFile;
+    use super::{OrderFile, going, rest_of};
     use crate::{Nonce, OrderError, WorkOrder};
 
     #[test]
@@ -120,5 +153,53 @@ mod tests {
         file.put_back();
         assert_eq!((taken, fs::read_to_string(&path).unwrap()), (order, text));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_order_outlives_a_start_that_ends_while_it_takes_the_nonce_out() {
+        let nonce = Some(Nonce::random().unwrap());
+        let order = WorkOrder { event_nonce: nonce, ..WorkOrder::documents("b/Build", vec![], vec![]) };
+        let without = WorkOrder { event_nonce: None, ..order.clone() };
+        let whole = serde_json::to_vec(&order).unwrap();
+        let zeros = vec![0; whole.len()];
+        // What is at the path, and what under the second name, when it has ended.
+        for (at_path, at_going, expected) in [
+            (None, Some(&whole), &order),
+            (None, Some(&zeros), &without),
+            (None, None, &without),
+            (Some(&zeros), None, &without),
+            (Some(&whole), Some(&zeros), &order),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("order.json");
+            fs::write(rest_of(&path), serde_json::to_vec(&without).unwrap()).unwrap();
+            for (path, bytes) in [(path.clone(), at_path), (going(&path), at_going)] {
+                bytes.into_iter().for_each(|bytes| fs::write(&path, bytes).unwrap());
+            }
+            let (taken, file) = OrderFile::take(&path).unwrap();
+            assert_eq!(&taken, expected);
+            assert_ne!(fs::read(going(&path)).ok().as_ref(), Some(&whole), "the nonce is in no file");
+            file.put_back();
+            if expected == &order {
+                assert_eq!(fs::read(&path).unwrap(), whole);
+            }
+            assert_eq!(&OrderFile::take(&path).unwrap().0, expected, "after the reboot");
+        }
+    }
+
+    /// A folder in place of the second name can neither be renamed over nor removed.
+    #[test]
+    fn an_order_whose_file_cannot_go_stays_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("order.json");
+        let nonce = Some(Nonce::random().unwrap());
+        let order = WorkOrder { event_nonce: nonce, ..WorkOrder::documents("b/Build", vec![], vec![]) };
+        fs::write(&path, serde_json::to_vec(&order).unwrap()).unwrap();
+        fs::create_dir(going(&path)).unwrap();
+        for _ in 0..2 {
+            let (taken, file) = OrderFile::take(&path).unwrap();
+            assert_eq!(taken, order);
+            file.put_back();
+        }
     }
 }
