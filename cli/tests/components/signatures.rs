@@ -18,7 +18,7 @@ fn machine_for_the_cli() -> Option<Machine> {
     machine.program(
         "unzip",
         &format!(
-            "mkdir aws\ncat \"$2\" >> \"$CALLS\"\necho >> \"$CALLS\"\ncat > aws/install <<'END'\n{install}END\nchmod 755 aws/install"
+            "mkdir -p aws/dist\nprintf '#!/bin/bash\\necho aws-cli/2.1 Python/3\\n' > aws/dist/aws\nchmod 755 aws/dist/aws\ncat \"$2\" >> \"$CALLS\"\necho >> \"$CALLS\"\ncat > aws/install <<'END'\n{install}END\nchmod 755 aws/install"
         ),
     );
     Some(machine)
@@ -121,7 +121,8 @@ fn another_version_of_the_aws_cli_than_asked_for_fails() {
     let trusted = (publisher.fingerprint(0), &*publisher.packets(&[0]));
     let ran = aws_cli(&machine, "2.10", GENUINE, &publisher.signature(0, GENUINE), trusted);
     ran.ends_with(1);
-    ran.says("that is not aws-cli/2.10");
+    ran.says("aws-cli.zip is not installed, for it has aws-cli/2.1: that is not aws-cli/2.10");
+    assert!(!machine.calls().contains("install --update"), "{}", machine.calls());
 }
 
 #[test]
