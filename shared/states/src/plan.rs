@@ -6,6 +6,7 @@
 mod freeze;
 mod resolve;
 mod types;
+mod used;
 
 use goldsmith_model::{Cause, ExecutionInput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
 use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, Opened, Scope, StateStatus, stamp};
@@ -18,6 +19,7 @@ use crate::{Context, Error, Result, Start};
 use freeze::freeze;
 use resolve::{Resolved, resolve};
 pub(crate) use resolve::{newest_image_of, newest_of};
+use used::used_before;
 
 /// What the definition gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -200,14 +202,6 @@ async fn nothing_changed(
     Ok(same.map(|last| format!("nothing changed since {}", last.image)))
 }
 
-/// Step Functions forgets the name of an execution after 90 days, and whoever gives names may then give it again.
-fn used_before(record: &BuildRecord) -> Error {
-    refused(format!(
-        "the build {} has ended, as {}: start another one under a name that no build has had yet",
-        record.build, record.image
-    ))
-}
-
 /// The answer for a build that is open, from its record alone.
 fn planned(record: &BuildRecord) -> Answer {
     Answer {
@@ -274,23 +268,6 @@ mod tests {
 
     fn plan(input: Value) -> Task {
         Task { input: Some(input), ..Task::new(State::Plan) }
-    }
-
-    #[tokio::test]
-    async fn a_name_that_a_build_had_before_is_refused_and_that_build_stays_as_it_ended() {
-        let stack = Stack::new().await;
-        for task in whole_build() {
-            stack.run(&task).await.unwrap();
-        }
-        let (record, image) = (stack.record().await, stack.image().await);
-        let refused = stack.run(&Task::new(State::Plan)).await.unwrap_err();
-        assert_eq!(refused.error, "Goldsmith.Refused");
-        let message =
-            format!("has ended, as {}: start another one under a name that no build has had yet", image.image);
-        assert!(refused.cause.contains(&message), "{}", refused.cause);
-        let ended = stack.run(&Task { error: Some(refused), ..Task::new(State::FinishFailed) }).await.unwrap();
-        assert!(ended["cause"].as_str().unwrap().contains(&message), "{ended}");
-        assert_eq!((stack.record().await, stack.image().await), (record, image));
     }
 
     #[tokio::test]

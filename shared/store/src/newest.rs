@@ -96,7 +96,8 @@ mod tests {
     async fn where_a_release_before_this_has_noted_none_all_are_looked_at() {
         let table = MemoryTable::new();
         assert_eq!(newest(&table).await, (None, None, 0));
-        for (pipeline, number, overridden) in [("web", 2, false), ("web", 1, false), ("web", 3, true), ("b", 4, false)]
+        for (pipeline, number, overridden) in
+            [("web", 2, false), ("web", 1, false), ("web", 3, true), ("other", 4, false)]
         {
             table.write(vec![put(&image(pipeline, number, overridden))]).await.unwrap();
         }
