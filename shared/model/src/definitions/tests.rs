@@ -383,7 +383,11 @@ fn a_document_lies_beside_its_definition_or_below_it() {
         );
         assert_eq!(found.lines().next(), Some(expected.as_str()));
     }
-    assert_eq!(read(&[&COMPONENT.replace("nginx.yml", "./nginx.yml")]).unwrap().components.len(), 1);
+    // What lies below is read, though there is nothing here.
+    for uri in ["./documents/nginx.yml", "documents/nginx.yml"] {
+        let found = refused(&[&COMPONENT.replace("nginx.yml", uri)]);
+        assert!(found.contains("cannot be read: no such file"), "{found}");
+    }
 }
 
 #[test]
@@ -411,7 +415,8 @@ fn the_time_of_a_build_and_the_types_of_its_tests_have_limits() {
         let found = pipeline(&format!("timeoutMinutes: {minutes}\n"));
         assert!(found.contains("`timeoutMinutes`") && found.contains("from 1 to 2875"), "{found}");
     }
-    let types = vec!["t3.small"; 51].join(", ");
+    let types: Vec<String> = (0..51).map(|n| format!("t{n}.small")).collect();
+    let types = types.join(", ");
     let found = pipeline(&format!("imageTestsConfiguration: {{instanceTypes: [{types}]}}\n"));
     assert!(found.contains("error: `instanceTypes` of tests has 51 types: 50 are allowed"), "{found}");
 }
