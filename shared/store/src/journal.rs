@@ -113,7 +113,11 @@ mod tests {
         table.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
         for weeks in 0..150 {
             table.expire(after(7 * weeks));
-            assert_eq!(store.all_effects(&build.build).await.unwrap(), [effect.clone()], "after {weeks} weeks");
+            assert_eq!(
+                store.all_effects(&build.build).await.unwrap(),
+                std::slice::from_ref(&effect),
+                "after {weeks} weeks"
+            );
             for _ in 0..2 {
                 store.look_again(&build, &Aftermath::default(), Some(after(7 * (weeks + 1)))).await.unwrap();
             }
