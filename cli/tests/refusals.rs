@@ -42,9 +42,9 @@ goldsmith: error: one mistake in .: nothing was applied
 #[test]
 fn a_value_that_looks_like_a_secret_is_refused_and_not_shown_until_somebody_says_that_it_is_none() {
     let folder = tempfile::tempdir().unwrap();
-    let component = "kind: Component\nname: db\nsemanticVersion: 1.0.0\nuri: db.yaml\n---\nkind: ImageRecipe\nname: web\n\
+    let component = "kind: Component\nname: data\nsemanticVersion: 1.0.0\nuri: db.yaml\n---\nkind: ImageRecipe\nname: web\n\
                      semanticVersion: 1.0.0\nparentImage: ami-0123456789abcdef0\ncomponents:\n\
-                     - {name: db, version: 1.x.x, parameters: {dbPassword: hunter33}}\n";
+                     - {name: data, version: 1.x.x, parameters: {dbPassword: hunter33}}\n";
     std::fs::write(folder.path().join("all.yml"), component).unwrap();
     let document = "schemaVersion: 1.0\nparameters:\n- dbPassword: {type: string, default: hunter22}\nphases:\n\
                     - {name: build, steps: [{name: Run, action: ExecuteBash, inputs: {commands: [ls]}}]}\n";
@@ -52,7 +52,7 @@ fn a_value_that_looks_like_a_secret_is_refused_and_not_shown_until_somebody_says
     let help = "help: keep it in the Parameter Store as a SecureString and write `{{ aws:ssm:/path/name }}` where it is used; where it \
                 is no secret, --allow-plain-secrets takes it";
     let expected = format!(
-        "./all.yml:11:55: error: the value of `dbPassword` in `parameters` looks like a secret, and a recipe is no place for one\n\
+        "./all.yml:11:57: error: the value of `dbPassword` in `parameters` looks like a secret, and a recipe is no place for one\n\
          {help}\n./db.yaml:3:39: error: the `default` of `dbPassword` looks like a secret, and a document is no place for one\n\
          {help}\ngoldsmith: error: 2 mistakes in .: nothing was applied\n"
     );
