@@ -103,16 +103,19 @@ fn strangers(stack: &Stack) {
             payload
         };
         let good = |region: &str| json!({"item": region, "outcome": "succeeded"});
-        for (function, payload) in [
-            ("finish", call("FinishFailed", json!({"error": {"Error": "States.Timeout", "Cause": ""}}))),
-            ("finish", call("Finish", json!({}))),
-            ("publish", call("Publish", json!({"results": [good("eu-west-1"), good("us-east-1")]}))),
+        let timeout = json!({"error": {"Error": "States.Timeout", "Cause": ""}});
+        let all = json!({"results": [good("eu-west-1"), good("us-east-1")]});
+        for (function, payload, error) in [
+            // The definition itself would call again.
+            ("finish", call("FinishFailed", timeout), "Goldsmith.Throttled"),
+            ("finish", call("Finish", json!({})), "Goldsmith.Internal"),
+            ("publish", call("Publish", all), "Goldsmith.Internal"),
         ] {
             let client = aws_sdk_lambda::Client::new(stack.sdk());
             let called = client.invoke().function_name(format!("{}-{function}", crate::STACK));
             let answer = stack.block_on(called.payload(payload.to_string().into_bytes().into()).send()).unwrap();
             let said = String::from_utf8_lossy(&answer.payload.unwrap().into_inner()).into_owned();
-            assert!(answer.function_error.is_some() && said.contains("Goldsmith.Internal"), "{function}: {said}");
+            assert!(answer.function_error.is_some() && said.contains(error), "{function}: {said}");
         }
     });
     assert_eq!(execution, ExecutionStatus::Succeeded);
