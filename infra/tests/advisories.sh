@@ -1,7 +1,9 @@
 #!/bin/sh
-# deny.toml against a database of its own, which git takes for RustSec's: an advisory about a crate of Cargo.lock fails the
-# check, and one about a crate that is not there does not. Without network but for the index of crates.io.
+# advisories.sh CARGO-DENY: deny.toml against a database of its own, which git takes for RustSec's: an advisory about a crate of
+# Cargo.lock fails the check, and one about a crate that is not there does not. It needs the index of crates.io, for what was
+# withdrawn.
 set -eu
+deny=$1
 cd "$(dirname "$0")/../.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -28,7 +30,7 @@ END
   git -C "$folder/database" init --quiet --initial-branch main
   git -C "$folder/database" add .
   git -C "$folder/database" -c user.name=test -c user.email=test@localhost commit --quiet --message test
-  cargo deny --config "$folder/deny.toml" check advisories > "$folder/said" 2>&1
+  "$deny" --config "$folder/deny.toml" check advisories > "$folder/said" 2>&1
 }
 
 if check serde; then

@@ -44,10 +44,10 @@ pub(crate) struct Args {
     /// How instances are kept apart: nspawn, namespaces, user-namespace, single-uid or chroot [default: the first that works].
     #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_ISOLATION")]
     isolation: Option<Isolation>,
-    /// The network of instances in user namespaces: own, where `pasta` can make one, or machine, with all that listens on this
-    /// machine's loopback.
-    #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_NETWORK", default_value = "own")]
-    network: Network,
+    /// The network of instances: own, which `pasta` makes in user namespaces, or machine, with all that listens on this machine's
+    /// loopback [default: own where it works].
+    #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_NETWORK")]
+    network: Option<Network>,
     /// Emulator that takes events and log lines.
     #[arg(long, value_name = "URL")]
     events: Option<String>,

@@ -193,7 +193,7 @@ impl Endpoint {
             delays: crate::DelayProfile::Instant,
             base_image: base_image.clone(),
             isolation: None,
-            network: crate::Network::Machine,
+            network: Some(crate::Network::Machine),
             events_url: None,
             describe_lag: std::time::Duration::ZERO,
             registration_events: false,

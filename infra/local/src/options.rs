@@ -29,8 +29,9 @@ pub struct Options {
     pub base_image: PathBuf,
     /// How instances' processes are kept together; none: the first that works, in the order of [`Isolation::ALL`].
     pub isolation: Option<Isolation>,
-    /// The network of instances in user namespaces: one of their own where that works, or this machine's.
-    pub network: Network,
+    /// The network of instances; none: one of their own where that works, otherwise this machine's. One of their own that is
+    /// asked for and does not work is an error.
+    pub network: Option<Network>,
     /// Address of the emulator that takes events and log lines (`http://127.0.0.1:4566`); none: they go nowhere.
     pub events_url: Option<String>,
     /// How old the answers of describe calls are: EC2 is eventually consistent, and so is this when it is not zero.

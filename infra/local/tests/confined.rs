@@ -4,12 +4,15 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::doors::{Doors, FOUND};
 use common::guests::reboot;
 use common::guests::{base_image, launch, run, source};
 use common::rights::{Rights, again, again_with};
-use common::strangers::{LISTENING, Strangers, has_own_network};
+use common::strangers::{LISTENING, Mark, Strangers, has_own_network, mark_tried};
 use common::{Client, TestEndpoint, require_or_skip};
+use goldsmith_local::Network;
 use serde_json::Value;
 
 /// Says what was not refused. Opening without a word written is enough to be refused.
@@ -88,12 +91,24 @@ fn answers_of_the_endpoint(client: Client) -> &'static str {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_instance_can_know_does_not_let_it_call_the_endpoint() {
     let Some(base) = base_image().await else { return };
-    let endpoint = TestEndpoint::start(&base, None).await;
+    let best = network_of_who_does_not_call_the_endpoint(&base, None).await;
+    // Where the endpoint is not even seen, nothing is refused.
+    if best == "own" {
+        let again = network_of_who_does_not_call_the_endpoint(&base, Some(Network::Machine)).await;
+        assert_eq!(again, "machine");
+    }
+}
+
+/// The network that the instance had.
+async fn network_of_who_does_not_call_the_endpoint(base: &Path, network: Option<Network>) -> Value {
+    let endpoint = TestEndpoint::start_in_network(base, network).await;
     let client = endpoint.client;
     let instance = launch(client, &source(client)).await;
     let said = run(client, &instance, &format!("set -- {}\n{CALLS}", client.url())).await;
     assert_eq!(said["StandardOutputContent"], format!("{} 403 ", answers_of_the_endpoint(client)), "{said}");
+    let network = client.admin("GET", "inventory", &Value::Null)["network"].take();
     endpoint.end().await;
+    network
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,6 +195,7 @@ async fn in_a_network_of_its_own_an_instance_reaches_its_metadata_and_the_proxy_
             assert!(OVER_NETWORKS.iter().all(|one| capabilities & (1 << one) == 0), "{capabilities:x}");
             reboot(client, &instance).await;
         }
+        mark_tried();
     }
     endpoint.end().await;
 }
@@ -191,9 +207,12 @@ async fn nothing_else_on_the_loopback_hears_of_an_instance_with_a_network_of_its
     for (rights, isolation) in
         [(Rights::UserWithRange, "user-namespace"), (Rights::User, "single-uid"), (Rights::Container, "single-uid")]
     {
-        let more = [(LISTENING, strangers.listening()), ("http_proxy", proxy.clone())];
+        let mark = Mark::new();
+        let more = [(LISTENING, strangers.listening()), ("http_proxy", proxy.clone()), mark.variable()];
         let more = more.each_ref().map(|(name, value)| (*name, value.as_str()));
-        again_with(rights, isolation, &["in_a_network_of_its_own"], &more).await;
+        if again_with(rights, isolation, &["in_a_network_of_its_own"], &more).await {
+            mark.assert_tried(isolation);
+        }
     }
     strangers.assert_unheard();
 }

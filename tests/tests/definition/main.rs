@@ -1,8 +1,10 @@
-//! Holds the state machine's definition against the contract and the template, and the checks against broken definitions.
+//! Holds the state machine's definition against the contract and the template, and the checks against broken definitions; and
+//! what tools and tests ask for from elsewhere against its locks.
 #![expect(clippy::expect_used, reason = "what helps a test may fail the test")]
 
 mod check;
 mod contract;
+mod locks;
 mod monitoring;
 mod stack;
 mod template;

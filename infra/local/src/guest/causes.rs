@@ -169,6 +169,13 @@ pub(super) fn network(said: &str) -> Obstacle {
     obstacle(format!("`pasta` does not make one ({said})"), "see `journalctl` for what it lacks")
 }
 
+/// Why an isolation of root's has none.
+pub(super) fn network_of_root(isolation: Isolation) -> Obstacle {
+    let cause =
+        format!("in the isolation {isolation} an instance's root is this machine's, who could leave any network");
+    obstacle(cause, "ask for the isolation user-namespace or single-uid")
+}
+
 /// Why names would not be found in one.
 pub(super) fn resolver() -> Obstacle {
     let cause = "the resolver in /etc/resolv.conf listens on the loopback, where only 127.0.0.1 could be brought along, or is of IPv6";

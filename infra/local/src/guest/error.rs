@@ -46,6 +46,11 @@ pub(crate) enum GuestError {
     /// No isolation works.
     #[error("instances cannot run here: {missing}")]
     Unable { missing: String },
+    /// A network of its own was asked for, and none is made.
+    #[error(
+        "instances cannot have networks of their own here: {missing}; or leave `own` out, for this machine's network then"
+    )]
+    NoNetwork { missing: String },
     /// The folder's disks were made in another way, which does not work any more.
     #[error("the disks in {path} were made with the isolation {made}, which does not work now: {missing}")]
     OtherWay { path: PathBuf, made: &'static str, missing: String },

@@ -38,7 +38,7 @@ impl Host {
         dir: &Path,
         base_tar: &Path,
         wanted: Option<Isolation>,
-        network: Network,
+        network: Option<Network>,
     ) -> Result<Self, GuestError> {
         own_folder(dir)?;
         let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
@@ -53,7 +53,7 @@ impl Host {
             std::fs::write(dir.join(name), script).map_err(GuestError::prepare(dir.join(name)))?;
         }
         let abilities = find_way(&dir, wanted, base_tar == Path::new(HOST))?;
-        let network = if network == Network::Own { abilities.network() } else { network };
+        let network = abilities.network(network).map_err(|missing| GuestError::NoNetwork { missing })?;
         Ok(Host { abilities, network, base_tar: base_tar.to_owned(), dir, _lock: lock })
     }
 
@@ -244,5 +244,24 @@ fn lock(dir: &Path) -> Result<File, GuestError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(GuestError::InUse { path: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(GuestError::Prepare { path, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_its_own_that_was_asked_for_is_never_left_for_this_machines() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |network| Host::open(folder.path(), Path::new("missing.tar"), Some(Isolation::Chroot), network);
+        for _ in 0..2 {
+            let said = open(Some(Network::Own)).unwrap_err().to_string();
+            assert!(
+                said.starts_with("instances cannot have networks of their own here: ") && said.contains("; "),
+                "{said}"
+            );
+            assert_eq!(open(None).unwrap().network(), Network::Machine);
+        }
     }
 }

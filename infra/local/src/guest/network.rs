@@ -119,12 +119,20 @@ pub(super) fn resolver() -> Option<String> {
 }
 
 fn resolver_in(text: &str, behind: impl Fn() -> Vec<String>) -> Option<String> {
-    let is_reached = |text: &str| {
-        let mut servers = servers(text).peekable();
-        servers.peek().is_none()
-            || servers.any(|server| server.is_ipv4() && !server.is_loopback() || is_forwarded(server))
+    [text.to_owned()].into_iter().chain(behind()).find_map(|text| reached(&text))
+}
+
+/// A `resolv.conf` without the servers that are not reached: each of them would be waited for with every name. None where no
+/// other is left.
+fn reached(text: &str) -> Option<String> {
+    let is_reached = |line: &str| {
+        let address = server(line)?.parse::<IpAddr>();
+        Some(address.is_ok_and(|server| server.is_ipv4() && !server.is_loopback() || is_forwarded(server)))
     };
-    [text.to_owned()].into_iter().chain(behind()).find(|text| is_reached(text))
+    let is_any = text.lines().any(|line| is_reached(line) == Some(true));
+    let is_none_named = text.lines().all(|line| server(line).is_none());
+    let kept = text.split_inclusive('\n').filter(|line| is_reached(line) != Some(false));
+    (is_any || is_none_named).then(|| kept.collect())
 }
 
 fn behind() -> Vec<String> {
@@ -133,8 +141,13 @@ fn behind() -> Vec<String> {
 
 /// The servers of a `resolv.conf`.
 fn servers(text: &str) -> impl Iterator<Item = IpAddr> {
-    let lines = text.lines().filter_map(|line| line.trim().strip_prefix("nameserver"));
-    lines.filter_map(|server| server.trim().parse().ok())
+    text.lines().filter_map(server).filter_map(|server| server.parse().ok())
+}
+
+/// What a line of a `resolv.conf` names as a server.
+fn server(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace();
+    (words.next()? == "nameserver").then(|| words.next().unwrap_or_default())
 }
 
 /// Pasta brings ports of this one address only.
@@ -170,6 +183,18 @@ mod tests {
         assert_eq!(resolver_in(stub, Vec::new), None);
         assert_eq!(resolver_in("nameserver fd00::53\n", Vec::new), None);
         assert_eq!(resolver_in("# nothing\n", Vec::new).as_deref(), Some("# nothing\n"));
+    }
+
+    #[test]
+    fn servers_that_are_not_reached_are_left_out() {
+        let mixed = "search example\nnameserver 127.0.0.53\nnameserver fd00::53\nnameserver fe80::1%eth0\n\
+                     nameserver 192.0.2.53 # the router\noptions edns0\nnameserver 127.0.0.1";
+        let expected = "search example\nnameserver 192.0.2.53 # the router\noptions edns0\nnameserver 127.0.0.1";
+        assert_eq!(resolver_in(mixed, Vec::new).as_deref(), Some(expected));
+        let behind = || vec!["nameserver fd00::53\nnameserver 198.51.100.53\n".to_owned()];
+        let found = resolver_in("nameserver 127.0.0.53\n", behind);
+        assert_eq!(found.as_deref(), Some("nameserver 198.51.100.53\n"));
+        assert_eq!(resolver_in("nameserver fe80::1%eth0\n", Vec::new), None);
     }
 
     #[test]

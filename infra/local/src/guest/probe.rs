@@ -44,9 +44,20 @@ impl Abilities {
         ways.next()
     }
 
-    /// The network that instances get.
-    pub(crate) fn network(&self) -> Network {
-        self.trials.iter().find(|trial| trial.disk.is_some()).map_or(Network::Machine, |trial| trial.network)
+    /// The network that instances get: the one that is asked for, or the best that works. The error says what is in the way of
+    /// one of their own that is asked for.
+    pub(super) fn network(&self, wanted: Option<Network>) -> Result<Network, String> {
+        let chosen = self.trials.iter().find(|trial| trial.disk.is_some());
+        match (wanted, chosen) {
+            (Some(Network::Machine), _) => Ok(Network::Machine),
+            (None, chosen) => Ok(chosen.map_or(Network::Machine, |trial| trial.network)),
+            (Some(Network::Own), Some(Trial { network: Network::Own, .. })) => Ok(Network::Own),
+            (Some(Network::Own), Some(trial)) => {
+                let obstacle = trial.network_obstacle.clone();
+                Err(obstacle.unwrap_or_else(|| causes::network_of_root(trial.isolation)).to_string())
+            }
+            (Some(Network::Own), None) => Err(self.missing().unwrap_or_default()),
+        }
     }
 
     /// Whether instances can run.
@@ -210,4 +221,32 @@ fn last_line(output: &Output) -> Option<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("dmesg(1)"));
     lines.next_back().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn abilities(isolation: Isolation, network: Network, network_obstacle: Option<Obstacle>) -> Abilities {
+        let disk = Some(Disk::Copy);
+        Abilities { trials: vec![Trial { isolation, disk, obstacle: None, network, network_obstacle }] }
+    }
+
+    #[test]
+    fn a_network_of_its_own_is_taken_where_it_works_and_an_error_where_it_is_asked_for_in_vain() {
+        let works = abilities(Isolation::SingleUid, Network::Own, None);
+        let obstacle = Obstacle { cause: "`pasta` is missing".to_owned(), remedy: "install passt".to_owned() };
+        let lacks = abilities(Isolation::SingleUid, Network::Machine, Some(obstacle));
+        let of_root = abilities(Isolation::Nspawn, Network::Machine, None);
+        assert_eq!(works.network(None), Ok(Network::Own));
+        assert_eq!(works.network(Some(Network::Own)), Ok(Network::Own));
+        assert_eq!(works.network(Some(Network::Machine)), Ok(Network::Machine));
+        for abilities in [&lacks, &of_root] {
+            assert_eq!(abilities.network(None), Ok(Network::Machine));
+            assert_eq!(abilities.network(Some(Network::Machine)), Ok(Network::Machine));
+        }
+        assert_eq!(lacks.network(Some(Network::Own)), Err("`pasta` is missing; install passt".to_owned()));
+        let said = of_root.network(Some(Network::Own)).unwrap_err();
+        assert!(said.contains("nspawn") && said.contains("user-namespace or single-uid"), "{said}");
+    }
 }

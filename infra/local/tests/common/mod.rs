@@ -46,6 +46,13 @@ impl TestEndpoint {
         Self::start_at(&folder, state, base_image, events, describe_lag).await
     }
 
+    /// Starts one whose instances are in this network; none: the best that works.
+    pub(crate) async fn start_in_network(base_image: &Path, network: Option<Network>) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let options = options(&state.path().join("state"), base_image, None, Duration::ZERO);
+        Self::run(Server::bind(Options { network, ..options }).await.unwrap(), state)
+    }
+
     /// Starts one in a folder of the test's.
     pub(crate) async fn start_in(folder: &Path, base_image: &Path) -> Self {
         Self::start_at(&folder.join("state"), tempfile::tempdir().unwrap(), base_image, None, Duration::ZERO).await
@@ -108,7 +115,7 @@ pub(crate) fn options(state: &Path, base_image: &Path, events_url: Option<String
         delays: DelayProfile::Instant,
         base_image: base_image.to_owned(),
         isolation: std::env::var(rights::FORCED_ISOLATION).ok().map(|name| name.parse().unwrap()),
-        network: Network::Own,
+        network: None,
         events_url,
         describe_lag,
         registration_events: true,

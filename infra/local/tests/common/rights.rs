@@ -40,19 +40,19 @@ pub(crate) async fn again(rights: Rights, isolation: &str, tests: &[&str]) {
     again_with(rights, isolation, tests, &[]).await;
 }
 
-/// The same with more in its environment.
-pub(crate) async fn again_with(rights: Rights, isolation: &str, tests: &[&str], more: &[(&str, &str)]) {
-    let Some(base) = base_image().await else { return };
+/// The same with more in its environment: whether it ran.
+pub(crate) async fn again_with(rights: Rights, isolation: &str, tests: &[&str], more: &[(&str, &str)]) -> bool {
+    let Some(base) = base_image().await else { return false };
     if std::env::var_os(EXPECTED_ISOLATION).is_some() {
-        return;
+        return false;
     }
     if !rustix::process::geteuid().is_root() {
         eprintln!("SKIPPED (needs root): the suite with other rights");
-        return;
+        return false;
     }
     let has_range = Command::new("newuidmap").output().is_ok();
     if rights == Rights::UserWithRange && !require_or_skip(has_range, "newuidmap is missing: install uidmap") {
-        return;
+        return false;
     }
     let tests: Vec<String> = tests.iter().map(|test| (*test).to_owned()).collect();
     let isolation = isolation.to_owned();
@@ -61,6 +61,7 @@ pub(crate) async fn again_with(rights: Rights, isolation: &str, tests: &[&str], 
     if let Err(failed) = tokio::task::spawn_blocking(run).await {
         std::panic::resume_unwind(failed.into_panic());
     }
+    true
 }
 
 /// Runs tests of this suite with these rights; they must choose `isolation`, and all must pass.

@@ -1,15 +1,55 @@
 //! What else listens on this machine's loopback: a program of somebody else's, by TCP and UDP, and a proxy.
 
+use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 
 use goldsmith_local::requirements_of;
 use serde_json::Value;
+use tempfile::TempDir;
 
-use super::Client;
+use super::{Client, require_or_skip};
 
 /// The ports of TCP and UDP, for a run of the suite with other rights.
 pub(crate) const LISTENING: &str = "GOLDSMITH_TEST_LISTENING";
+
+/// File where the run says what became of it: the parent has to know, since what is skipped passes.
+const MARK: &str = "GOLDSMITH_TEST_MARK";
+/// What is in it after all was tried.
+const TRIED: &str = "tried";
+
+/// What a run of the suite with other rights says of itself.
+pub(crate) struct Mark(TempDir);
+
+impl Mark {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // The run is another user's.
+        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
+        Mark(folder)
+    }
+
+    /// For the environment of the run.
+    pub(crate) fn variable(&self) -> (&'static str, String) {
+        (MARK, self.0.path().join("mark").to_str().unwrap().to_owned())
+    }
+
+    /// The run has tried all; or what was in its way, where something may be.
+    pub(crate) fn assert_tried(&self, isolation: &str) {
+        let said = fs::read_to_string(self.0.path().join("mark")).expect("the run says what became of it");
+        require_or_skip(said == TRIED, &format!("networks of their own for instances in {isolation}: {said}"));
+    }
+}
+
+/// Tells the parent that all was tried.
+pub(crate) fn mark_tried() {
+    mark(TRIED);
+}
+
+fn mark(said: &str) {
+    fs::write(std::env::var_os(MARK).unwrap(), said).unwrap();
+}
 
 /// The three, until the test ends.
 pub(crate) struct Strangers {
@@ -55,7 +95,7 @@ fn serve() -> u16 {
     port
 }
 
-/// Whether instances have networks of their own. Where they have not, this says why; something must be missing.
+/// Whether instances have networks of their own. Where they have not, this tells the parent why; something must be missing.
 pub(crate) fn has_own_network(client: Client) -> bool {
     let inventory = client.admin("GET", "inventory", &Value::Null);
     if inventory["network"] == "own" {
@@ -66,6 +106,6 @@ pub(crate) fn has_own_network(client: Client) -> bool {
     let obstacle = tried.network_obstacle.unwrap();
     let is_missing = ["missing", "/dev/net/tun", "default route"].iter().any(|word| obstacle.cause.contains(word));
     assert!(is_missing, "{obstacle}");
-    eprintln!("SKIPPED ({obstacle})");
+    mark(&obstacle.to_string());
     false
 }
