@@ -76,6 +76,17 @@ mod tests {
         metric(&context, &event).await
     }
 
+    /// A build that was stopped, whose instance AWS refuses to end.
+    async fn left_behind() -> Stack {
+        let stack = reach(&Task::new(State::Build)).await;
+        stack.start_execution().await;
+        stack.cloud.fail_always("TerminateInstances", HOME, Fault::Refuse(Kind::Denied));
+        let arn = stack.context().config.execution_arn(BUILD);
+        stack.cloud.edit_execution(&arn, |execution| execution.status = ExecutionStatus::Aborted);
+        told(&stack, SignedDuration::from_mins(5)).await;
+        stack
+    }
+
     /// The metrics of a line. What a directive of the format names is a member of the line: a text for a dimension, a number
     /// for a metric.
     fn metrics_of(stack: &Stack, line: &Value) -> Vec<(String, u64)> {
@@ -90,12 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_aws_refuses_to_remove_is_told_until_it_is_gone() {
-        let stack = reach(&Task::new(State::Build)).await;
-        stack.start_execution().await;
-        stack.cloud.fail_always("TerminateInstances", HOME, Fault::Refuse(Kind::Denied));
-        let arn = stack.context().config.execution_arn(BUILD);
-        stack.cloud.edit_execution(&arn, |execution| execution.status = ExecutionStatus::Aborted);
-        told(&stack, SignedDuration::from_mins(5)).await;
+        let stack = left_behind().await;
         for _ in 0..20 {
             let line = told(&stack, SignedDuration::from_mins(10)).await.unwrap();
             assert_eq!(metrics_of(&stack, &line), [("LeftBehind".to_owned(), 1)]);
@@ -108,12 +114,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_only_a_person_can_remove_is_told_until_somebody_has() {
-        let stack = reach(&Task::new(State::Build)).await;
-        stack.start_execution().await;
-        stack.cloud.fail_always("TerminateInstances", HOME, Fault::Refuse(Kind::Denied));
-        let arn = stack.context().config.execution_arn(BUILD);
-        stack.cloud.edit_execution(&arn, |execution| execution.status = ExecutionStatus::Aborted);
-        told(&stack, SignedDuration::from_mins(5)).await;
+        let stack = left_behind().await;
         // Somebody copies its tags to a volume, which nothing ties to the build.
         let tags = stack.context().tags(&stack.record().await);
         let volume = stack.cloud.add_volume(HOME, &tags);
