@@ -1,7 +1,8 @@
 //! The definition files of a folder.
 
-use std::fs;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context, Result};
 use goldsmith_model::definitions::SourceFile;
@@ -35,6 +36,21 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Reads the documents that definition files name. A link that leads out of their folders is an error: a folder that comes
+/// from elsewhere must not store other files of this machine.
+pub(crate) fn documents(definitions: &[SourceFile]) -> impl Fn(&Path) -> io::Result<String> + use<> {
+    // The parent of a bare file name is the empty path.
+    let folder = |file: &SourceFile| Path::new(".").join(Path::new(&file.path).parent()?).canonicalize().ok();
+    let folders: BTreeSet<PathBuf> = definitions.iter().filter_map(folder).collect();
+    move |path| {
+        let file = path.canonicalize()?;
+        if !folders.iter().any(|folder| file.starts_with(folder)) {
+            return Err(io::Error::other("it is a link to a file outside of the folder of the definitions"));
+        }
+        fs::read_to_string(file)
+    }
+}
+
 fn read_file(path: &Path) -> Result<SourceFile> {
     let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(SourceFile { path: path.display().to_string(), text })
@@ -42,9 +58,9 @@ fn read_file(path: &Path) -> Result<SourceFile> {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_model::definitions::{Draft, Stored};
+    use goldsmith_model::definitions::{Draft, SourceFile, Stored};
 
-    use super::read;
+    use super::{documents, read};
 
     #[test]
     fn a_folder_gives_its_own_yaml_files_by_name() {
@@ -58,11 +74,30 @@ mod tests {
     }
 
     #[test]
+    fn a_document_is_read_through_links_within_its_folder_only() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("documents")).unwrap();
+        std::fs::write(at("documents/a.yml"), "a").unwrap();
+        std::fs::write(elsewhere.path().join("b.yml"), "b").unwrap();
+        std::os::unix::fs::symlink("documents/a.yml", at("link.yml")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path().join("b.yml"), at("away.yml")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), at("away")).unwrap();
+        let pipeline = SourceFile { path: at("pipeline.yml").display().to_string(), text: String::new() };
+        let read = documents(&[pipeline]);
+        assert_eq!(["documents/a.yml", "link.yml"].map(|name| read(&at(name)).unwrap()), ["a", "a"]);
+        for link in ["away.yml", "away/b.yml"] {
+            let refused = read(&at(link)).unwrap_err().to_string();
+            assert_eq!(refused, "it is a link to a file outside of the folder of the definitions", "{link}");
+        }
+    }
+
+    #[test]
     fn the_examples_are_right() {
         for name in ["web-server", "broken"] {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
             let files = read(&folder).unwrap();
-            let draft = Draft::read(&files, &|path| std::fs::read_to_string(path));
+            let draft = Draft::read(&files, &documents(&files));
             let definitions = draft.check(&Stored::default()).map_err(|found| found.to_string()).unwrap();
             assert_eq!((definitions.pipelines.len(), definitions.warnings.to_string()), (1, String::new()));
         }

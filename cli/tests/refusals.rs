@@ -61,6 +61,14 @@ fn a_value_that_looks_like_a_secret_is_refused_and_not_shown_until_somebody_says
         refused(&goldsmith(folder.path(), &[command, "."]), 2, &expected);
         refused(&goldsmith(folder.path(), &[command, ".", "--allow-plain-secrets"]), 2, no_stack);
     }
+    let parameter = ["build", "web", "--parameter", "data.dbPassword=hunter33"];
+    let expected = format!(
+        "goldsmith: error: the value of `--parameter data.dbPassword` looks like a secret, and a build's record is no place for \
+         one\n{help}\n"
+    );
+    refused(&goldsmith(folder.path(), &parameter), 2, &expected);
+    let allowed: Vec<&str> = parameter.into_iter().chain(["--allow-plain-secrets"]).collect();
+    refused(&goldsmith(folder.path(), &allowed), 2, no_stack);
     let validated = goldsmith(folder.path(), &["validate", "."]);
     let said = String::from_utf8(validated.stdout).unwrap();
     assert_eq!((validated.status.code(), said.matches("warning: ").count()), (Some(0), 2), "{said}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use goldsmith_cloud::aws::sdk_config;
-use goldsmith_states::{Config, Context, SsmAgent, SystemClock};
+use goldsmith_states::{Config, Context, Nonce, SsmAgent, SystemClock};
 use goldsmith_store::{DynamoTable, Store};
 
 /// The members of a list with commas between them.
@@ -65,6 +65,7 @@ impl Environment {
             store: Store::new(Arc::new(DynamoTable::with_config(&sdk, self.table))),
             cloud: goldsmith_cloud_ec2::cloud(&sdk, &self.bucket),
             clock: Arc::new(SystemClock),
+            nonces: Arc::new(Nonce::random),
             config: self.config,
         }
     }

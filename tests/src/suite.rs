@@ -4,13 +4,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
 
 /// A case by its name: asserts, or panics.
 pub type Case<T> = (&'static str, fn(&T));
 
-/// Runs the cases that the arguments ask for on what `up` starts and `down` ends; the exit code of the suite.
+/// Runs the cases that the arguments ask for on what `up` starts and `down` ends, and says which took longest; the exit code of
+/// the suite.
 pub fn run<T>(what: &str, cases: Vec<Case<T>>, up: impl FnOnce() -> T, down: impl FnOnce(&T)) -> ExitCode
 where
     T: Clone + Send + 'static,
@@ -27,15 +30,21 @@ where
         return ExitCode::from(u8::from(required));
     }
     let fixture = up();
+    let times: Arc<Mutex<Vec<(Duration, &str)>>> = Arc::default();
     let trials = cases.into_iter().map(|(name, case)| {
-        let fixture = fixture.clone();
+        let (fixture, times) = (fixture.clone(), Arc::clone(&times));
         Trial::test(name, move || {
+            let began = Instant::now();
             case(&fixture);
+            times.lock().unwrap().push((began.elapsed(), name));
             Ok(())
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     down(&fixture);
+    let mut times = times.lock().unwrap();
+    times.sort_by(|one, other| other.cmp(one));
+    times.iter().take(10).for_each(|(time, name)| println!("{:4} s {name}", time.as_secs()));
     conclusion.exit_code()
 }
 

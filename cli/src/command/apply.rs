@@ -29,11 +29,11 @@ pub(crate) struct Args {
 pub(crate) struct Secrets {
     /// Store also values of parameters that look like secrets: they are none.
     #[arg(long)]
-    allow_plain_secrets: bool,
+    pub(crate) allow_plain_secrets: bool,
 }
 
 /// What to do where a value only looks like a secret.
-const NO_SECRET: &str = "where it is no secret, --allow-plain-secrets takes it";
+pub(crate) const NO_SECRET: &str = "where it is no secret, --allow-plain-secrets takes it";
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let (_, _, changes) = apply(globals, &args.path, args.secrets).await?;
@@ -51,7 +51,7 @@ pub(crate) async fn apply(
     secrets: Secrets,
 ) -> Result<(Connection, Definitions, Vec<Change>)> {
     let files = folder::read(path)?;
-    let mut draft = Draft::read(&files, &|path| std::fs::read_to_string(path));
+    let mut draft = Draft::read(&files, &folder::documents(&files));
     if !secrets.allow_plain_secrets {
         draft.refuse_secrets(NO_SECRET);
     }

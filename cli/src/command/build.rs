@@ -6,14 +6,14 @@ mod start;
 use std::path::Path;
 
 use anyhow::Result;
-use goldsmith_document::did_you_mean;
+use goldsmith_document::{INSTEAD_OF_SECRET, did_you_mean, looks_like_secret};
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{ExecutionInput, Name, SourceImage};
 use goldsmith_store::Store;
 use serde_json::json;
 
 use crate::args::{Format, Globals};
-use crate::command::apply;
+use crate::command::apply::{self, NO_SECRET};
 use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
 use crate::output;
@@ -61,7 +61,21 @@ fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
     Ok((component, name.to_owned(), value.to_owned()))
 }
 
+/// Rejects values that look like secrets: the input of an execution, its history and the build's record hold them in clear.
+fn check_secrets(args: &Args) -> Result<()> {
+    for (component, name, value) in &args.parameters {
+        if !args.secrets.allow_plain_secrets && looks_like_secret(name, value) {
+            return Err(invalid(format!(
+                "the value of `--parameter {component}.{name}` looks like a secret, and a build's record is no place for one\n\
+                 help: {INSTEAD_OF_SECRET}; {NO_SECRET}"
+            )));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    check_secrets(args)?;
     let (connection, pipeline) = pipeline(globals, args).await?;
     let mut input = ExecutionInput::new(pipeline, start::cause());
     input.reason.clone_from(&args.reason);

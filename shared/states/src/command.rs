@@ -97,7 +97,8 @@ fn order_text(order: &WorkOrder) -> Result<Vec<u8>> {
 
 async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Result<CommandProgress> {
     let comment = comment(scene, n);
-    let nonce = Nonce::random().map_err(|error| Error::internal(format!("there are no random bytes: {error}")))?;
+    let nonce =
+        (scene.context.nonces)().map_err(|error| Error::internal(format!("there are no random bytes: {error}")))?;
     let intended = Effect {
         candidate: Some(instance.to_owned()),
         nonce: Some(nonce.reveal().to_owned()),

@@ -35,6 +35,7 @@ pub mod trigger;
 mod undo;
 mod user_data;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ use goldsmith_store::{BuildRecord, Store};
 use jiff::Timestamp;
 
 pub use error::{Error, Result};
+pub use goldsmith_executor::Nonce;
 pub use invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
 pub use state::State;
 
@@ -149,6 +151,9 @@ impl Config {
     }
 }
 
+/// Makes a new nonce each time, or says why the machine has no random bytes.
+pub type Nonces = Arc<dyn Fn() -> io::Result<Nonce> + Send + Sync>;
+
 /// Everything that a state works with.
 #[derive(Clone)]
 pub struct Context {
@@ -158,6 +163,8 @@ pub struct Context {
     pub cloud: Cloud,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// The nonces of orders: `Nonce::random`, or what a test knows beforehand.
+    pub nonces: Nonces,
     /// The stack.
     pub config: Config,
 }

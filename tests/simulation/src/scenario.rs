@@ -98,10 +98,9 @@ async fn ticks(sim: &Arc<Simulation>) {
             60..240 => 20,
             _ => 180,
         };
-        // None is so late that a wait misses its deadline, after which its state has five minutes.
-        let deadline = earliest_deadline(sim);
-        let is_due = now - last >= pause * MINUTE || (last < deadline && now >= deadline);
-        if !is_due {
+        // No tick is so late that a wait misses its deadline, after which its state has five minutes.
+        let misses_deadline = || (last + 1..=now).contains(&earliest_deadline(sim));
+        if now - last < pause * MINUTE && !misses_deadline() {
             continue;
         }
         (n, last) = (n + 1, now);
@@ -116,8 +115,10 @@ async fn ticks(sim: &Arc<Simulation>) {
 
 /// When the next wait ends.
 fn earliest_deadline(sim: &Simulation) -> i64 {
-    let at = |item: &goldsmith_store::Item| item.get("deadline")?.as_str()?.parse::<jiff::Timestamp>().ok();
-    let earliest = sim.table.look(|items| items.values().filter_map(at).min());
+    // Times are written with the same length, so the least text is the earliest time.
+    let earliest: Option<jiff::Timestamp> = sim.table.look(|items| {
+        items.values().filter_map(|item| item.get("deadline")?.as_str()).min().and_then(|text| text.parse().ok())
+    });
     earliest.map_or(i64::MAX / 2, |at| at.as_millisecond())
 }
 

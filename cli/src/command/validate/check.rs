@@ -8,6 +8,8 @@ use goldsmith_document::yaml::Span;
 use goldsmith_document::{Diagnostics, Document, Reader, Source, Target};
 use goldsmith_model::definitions::{Draft, SourceFile};
 
+use crate::folder;
+
 /// What was found.
 pub(super) struct Checked {
     /// Mistakes and warnings, in the order of the files.
@@ -39,7 +41,7 @@ pub(super) fn files(paths: &[PathBuf], target: &Target) -> Result<Checked> {
             },
         }
     }
-    let draft = Draft::read(&definitions, &|path| fs::read_to_string(path));
+    let draft = Draft::read(&definitions, &folder::documents(&definitions));
     let of_definitions = draft.check_alone().map_or_else(|mistakes| mistakes, |definitions| definitions.warnings);
     // A document that a component names is in both, where it lies beside the definitions.
     let new: Vec<_> = of_definitions.into_iter().filter(|new| !found.iter().any(|old| old == new)).collect();

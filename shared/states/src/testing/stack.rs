@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::faulty_table::FaultyTable;
-use crate::{Clock, Config, Context, SsmAgent};
+use crate::{Clock, Config, Context, Nonce, SsmAgent};
 
 /// The second Region.
 pub(crate) const AWAY: &str = "us-east-1";
@@ -148,6 +148,7 @@ impl Stack {
             store: Store::new(Arc::new(table)),
             cloud: self.cloud.cloud(),
             clock: Arc::new(self.clock.clone()),
+            nonces: Arc::new(Nonce::random),
             config: Config {
                 stack: "goldsmith".to_owned(),
                 region: HOME.to_owned(),

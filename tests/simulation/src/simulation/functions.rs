@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use goldsmith_cloud::fake::HOME;
-use goldsmith_states::{Config, Context, SsmAgent};
+use goldsmith_states::{Config, Context, Nonce, Nonces, SsmAgent};
 use goldsmith_store::Store;
 use serde_json::Value;
 
@@ -89,7 +89,7 @@ impl Simulation {
     }
 
     /// The context of one invocation, built anew as in Lambda.
-    fn context(&self, wire: &Arc<Wire>) -> Context {
+    fn context(self: &Arc<Self>, wire: &Arc<Wire>) -> Context {
         let version = self.state().version;
         let table = WiredTable { table: self.table.clone(), wire: Arc::clone(wire) };
         let between: Arc<dyn goldsmith_cloud::fake::Between> = Arc::clone(wire) as _;
@@ -97,8 +97,19 @@ impl Simulation {
             store: Store::new(Arc::new(table)),
             cloud: self.cloud.behind(between).cloud(),
             clock: Arc::clone(wire) as _,
+            nonces: self.nonces(),
             config: config(&self.agents, version),
         }
+    }
+
+    /// Nonces that are the same each time that a seed is run, and another for each order.
+    fn nonces(self: &Arc<Self>) -> Nonces {
+        let sim = Arc::clone(self);
+        Arc::new(move || {
+            let mut state = sim.state();
+            state.nonces += 1;
+            Ok(Nonce::new(format!("{:064x}", state.nonces)))
+        })
     }
 
     /// An event or an asynchronous invocation, which may come never, late or twice.
