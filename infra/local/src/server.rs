@@ -180,7 +180,7 @@ impl Server {
             // Aborted or not, the task is over and has released the state folder.
             postman.await.unwrap_or_default();
         }
-        // Clients that still hold a connection open have released it too.
+        // After this, open connections have released it too.
         connections.shutdown().await;
     }
 }
