@@ -50,7 +50,7 @@ impl Endpoint {
         });
     }
 
-    /// Returns public key and user data of an instance that has not received them yet.
+    /// Returns the public key and the user data of an instance that has not received them yet.
     fn take_first_boot(&self, id: &str) -> Option<(Option<String>, Option<String>)> {
         let mut world = self.world();
         let instance = world.instances.get(id).filter(|instance| !instance.initialized)?;

@@ -50,7 +50,7 @@ impl Endpoint {
         });
     }
 
-    /// Continues an image that was `pending` when an earlier endpoint ended.
+    /// Resumes an image that was `pending` when an earlier endpoint ended.
     pub(crate) fn resume_image(self: &Arc<Self>, id: &str) {
         let instance = self.world().images.get(id).filter(|image| image.layers.is_empty()).and_then(|image| {
             // A copy of the source image has no layers either.

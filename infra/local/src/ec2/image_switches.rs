@@ -91,7 +91,7 @@ fn switch(call: &Call<'_>, change: impl FnOnce(&mut Image) -> Result<(), ApiErro
     Ok(Xml::done())
 }
 
-/// Both protection calls return the new state in words.
+/// Changes an image. The two protection calls return its new state in words.
 fn switch_to(call: &Call<'_>, change: impl FnOnce(&mut Image) -> &'static str) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;

@@ -73,7 +73,7 @@ impl Shown<'_> {
         xml.tags(&instance.tags);
     }
 
-    /// Writes id and name of a security group.
+    /// Writes the id and the name of a security group.
     fn group(&self, xml: &mut Xml, id: &String) {
         let name = self.network.group(id).map(|group| group.name.as_str());
         xml.text("groupId", id).maybe("groupName", name.ok());

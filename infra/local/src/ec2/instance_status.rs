@@ -37,7 +37,7 @@ fn item(xml: &mut Xml, instance: &Instance, shown: InstanceState) {
     }
 }
 
-/// Returns status and reachability: here, nothing fails a check without ending the instance.
+/// Returns the status and the reachability: here, nothing fails a check without ending the instance.
 fn check(state: InstanceState) -> (&'static str, Option<&'static str>) {
     match state {
         InstanceState::Running => ("ok", Some("passed")),

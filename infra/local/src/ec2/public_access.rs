@@ -44,7 +44,8 @@ pub(super) fn check_snapshot(world: &World, snapshot: &Snapshot, changes: &Chang
     Ok(())
 }
 
-/// Snapshots from before keys were stored have no key: they count as encrypted with the AWS-managed key.
+/// Returns whether AWS manages the snapshot's key. A snapshot from before keys were stored has no key: it counts as
+/// encrypted with the AWS-managed key.
 fn is_managed(world: &World, snapshot: &Snapshot) -> bool {
     snapshot.kms_key.as_ref().is_none_or(|key| world.is_managed_key(&snapshot.scope, key))
 }

@@ -345,7 +345,7 @@ impl Run {
         self.close_channel();
     }
 
-    /// The agent removes the command's channel after its report.
+    /// Removes the command's channel, as the agent does after its report.
     fn close_channel(&self) {
         let (endpoint, instance, channel) = (self.endpoint.clone(), self.instance.clone(), self.channel());
         self.endpoint.spawn(async move {

@@ -181,7 +181,7 @@ impl World {
 }
 
 impl World {
-    /// Returns kind, id and tags of every resource of an account in a Region.
+    /// Returns the kind, the id and the tags of every resource of an account in a Region.
     pub(crate) fn tagged(&self, scope: &Scope) -> Vec<(&'static str, &str, &Tags)> {
         let own = |of: &Scope| of == scope;
         let mut all: Vec<(&'static str, &str, &Tags)> = Vec::new();
