@@ -13,7 +13,7 @@ const AMAZON: &str = "amazon";
 /// An image and the state that the answer shows.
 type Seen<'w> = (&'w Image, ImageState);
 
-/// Describes images that the account may see, with the endpoint's lag.
+/// Describes images that the account may see. The answer is as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &IMAGES)?;
     let owners = call.params.list("Owner");

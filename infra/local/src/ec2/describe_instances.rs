@@ -8,7 +8,7 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, World};
 
-/// Describes instances, with the endpoint's lag.
+/// Describes instances. The answer is as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &INSTANCES)?;
     if call.params.get("InstanceId.1").is_some() && call.params.get("MaxResults").is_some() {

@@ -10,7 +10,8 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
 
-/// Describes the status of running instances, or of all instances with `IncludeAllInstances`, with the endpoint's lag.
+/// Describes the status of running instances, or of all instances with `IncludeAllInstances`. The answer is as old as the
+/// endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &STATUS)?;
     let world = call.endpoint.world();

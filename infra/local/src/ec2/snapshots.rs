@@ -34,7 +34,7 @@ fn missing(id: &str) -> ApiError {
     ApiError::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."))
 }
 
-/// Describes snapshots that the account may use, with the endpoint's lag.
+/// Describes snapshots that the account may use. The answer is as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &SNAPSHOTS)?;
     let owners = call.params.list("Owner");
