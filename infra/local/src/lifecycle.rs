@@ -215,7 +215,7 @@ impl Endpoint {
     /// Ends an instance: it becomes `shutting-down`, then `terminated`. Only volumes that must outlive it stay.
     pub(crate) fn end(self: Arc<Self>, id: &str, code: &str, message: &str) {
         let mut world = self.world();
-        // Check and move happen under one lock: a stop or a boot may end at this moment.
+        // The check and the move happen under one lock: a stop or a boot may end at this moment.
         let Some(instance) = world.instances.get_mut(id).filter(|instance| !is_over(instance.state())) else { return };
         instance.reason = Some(Reason::now(code, message));
         instance.states.push(InstanceState::ShuttingDown);

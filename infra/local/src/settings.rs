@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     pub(crate) lag: Duration,
     /// Whether `SSM Managed Instance Registration` is sent.
     pub(crate) registration_events: bool,
-    /// How much longer ago launches, and the last contacts of lost agents, appear than they were.
+    /// Time by which launches, and the last contacts of lost agents, appear older than they are.
     pub(crate) age: Duration,
     /// How long calls that name a new resource do not know it.
     pub(crate) unknown_for: Duration,

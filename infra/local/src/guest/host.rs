@@ -216,7 +216,7 @@ fn size_of(folder: &Path) -> u64 {
     size
 }
 
-/// Removes the control groups that a killed endpoint left of its instances.
+/// Removes the control groups of instances that a killed endpoint has left.
 fn remove_groups(folder: &Path) {
     for entry in std::fs::read_dir(folder.join("instances")).into_iter().flatten().flatten() {
         groups::remove(&entry.file_name().to_string_lossy());

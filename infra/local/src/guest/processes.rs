@@ -105,7 +105,7 @@ fn holds_instance(pid: Pid, state: &Path) -> bool {
         && arguments(pid).iter().any(|word| SCRIPTS.iter().any(|(name, _)| word == name))
 }
 
-/// Returns whether a process is a copy into one of these folders that an endpoint has started.
+/// Returns whether a process is a `cp` that an endpoint has started and that copies into one of these folders.
 fn copies_into(pid: Pid, folders: &[PathBuf]) -> bool {
     let words = arguments(pid);
     let into = words.last().is_some_and(|last| folders.iter().any(|folder| Path::new(last).starts_with(folder)));

@@ -372,7 +372,7 @@ impl Run {
     }
 }
 
-/// Exit code of the storing script if there is no working directory.
+/// Exit code of [`PUT`] if there is no working directory.
 const NO_DIRECTORY: i32 = 3;
 /// Stores the script. The arguments are the command's folder, its channel, and the working directory.
 const PUT: &str = "[ -d \"$3\" ] || missing=3

@@ -32,7 +32,7 @@ pub(super) struct Lines<D> {
     file: File,
     /// Where the last whole line ends.
     length: u64,
-    /// Whether a part of a line follows it that could not be cut off.
+    /// Whether a part of a line, which could not be cut off, follows the last whole line.
     torn: bool,
 }
 

@@ -92,7 +92,7 @@ fn a_full_disk_damages_nothing_and_loses_nothing_wherever_it_cuts_a_line_off() {
         add(&mut world, "b");
         journal.record(&mut world);
         assert!(journal.failure().is_some(), "{room} bytes");
-        // Everything except the line's end is written, and is enough to read the line, if it cannot be cut off.
+        // If the part cannot be cut off, it has everything except the line's end, which is enough to read the line.
         let whole = !cuts && room == line - 1;
         assert_eq!(found(folder.path()), if whole { vec!["a", "b"] } else { vec!["a"] }, "{room} bytes");
         world.networks.remove("a");
