@@ -1,4 +1,5 @@
-//! Client of the emulator: events and logs of ours, and calls of others that are handed on. The only outgoing traffic.
+//! Client of the emulator, which gets the endpoint's events and logs, and the calls that the endpoint forwards. This is
+//! the endpoint's only outgoing traffic.
 
 use bytes::Bytes;
 use goldsmith_sigv4::{Keys, Signable, sha256, sign};
@@ -12,17 +13,18 @@ use tokio::net::TcpStream;
 use crate::api::{DEFAULT_ACCOUNT, Scope};
 use crate::secret::{self, Secret};
 
-/// Access key id of the emulator's root; an account's is the account's id. The secret of all is the endpoint's own.
+/// Access key id of the emulator's root user. For an account, it is the account's id. The secret of all of them is the
+/// endpoint's own.
 const ROOT_KEY: &str = "test";
 
-/// The emulator's address, and what it knows us by.
+/// The emulator's address and the secret that it knows the endpoint by.
 #[derive(Debug, Clone)]
 pub(crate) struct Emulator {
     host: String,
     secret: Secret,
 }
 
-/// A call that got no answer, or a refusal.
+/// A call that got no answer, or an error as its answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EmulatorError {
     #[error("cannot reach the emulator at {host}")]
@@ -36,25 +38,26 @@ pub(crate) enum EmulatorError {
 }
 
 impl EmulatorError {
-    /// Whether it refused with this error type.
+    /// Returns whether the emulator returned an error of this type.
     pub(crate) fn is(&self, error: &str) -> bool {
         matches!(self, EmulatorError::Refused { body, .. } if body.contains(error))
     }
 }
 
 impl Emulator {
-    /// From an address such as `http://127.0.0.1:4566`.
+    /// Creates a client for an address such as `http://127.0.0.1:4566`.
     pub(crate) fn new(url: &str, secret: &Secret) -> Self {
         let host = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         Emulator { host, secret: secret.clone() }
     }
 
-    /// Its address.
+    /// Returns the emulator's address.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.host)
     }
 
-    /// One JSON call. `target` is the service's `X-Amz-Target`; `service` the name that it is signed for.
+    /// Makes one JSON call. `target` is the service's `X-Amz-Target`; `service` is the name that the call is signed
+    /// for.
     pub(crate) async fn call(
         &self,
         scope: &Scope,
@@ -63,14 +66,14 @@ impl Emulator {
         body: &Value,
     ) -> Result<(), EmulatorError> {
         let (status, text) = self.hand_on(scope, service, target, Bytes::from(body.to_string())).await?;
-        // PutEvents answers 200 and counts what it refused.
+        // PutEvents returns 200 and counts the events that it rejected.
         if (200..300).contains(&status) && !text.contains("\"ErrorCode\"") {
             return Ok(());
         }
         Err(EmulatorError::Refused { target: target.to_owned(), status, body: text })
     }
 
-    /// The same; status and body of the answer, whatever they are.
+    /// Makes the same call, but returns status and body of the answer, whatever they are.
     pub(crate) async fn hand_on(
         &self,
         scope: &Scope,
@@ -111,7 +114,8 @@ impl Emulator {
         let signable = Signable { method: "POST", path: "/", query: "", headers, payload: &sha256(&body) };
         let keys = Keys { id: account, secret: self.secret.reveal(), session_token: None };
         let signed = sign(signable, keys, (&scope.region, service), Timestamp::now());
-        // Lets the launcher tell our calls from anybody else's: events of AWS's own sources, calls handed on.
+        // This lets the launcher distinguish the endpoint's calls from all others: events from AWS's own sources, and
+        // forwarded calls.
         let request = Request::post("/").header(secret::SHOWN, self.secret.reveal());
         let request = signed.iter().fold(request, |request, (name, value)| request.header(name, value));
         request.body(Full::new(body))

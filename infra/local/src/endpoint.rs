@@ -1,4 +1,4 @@
-//! The endpoint: the world, the insides of its instances, and what moves them.
+//! The endpoint: the world, the guests of its instances, and the tasks that change them.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,35 +17,36 @@ use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::world::{Journal, World};
 
-/// One endpoint. Shared by all requests and by the tasks that move instances and images along.
+/// One endpoint. All requests share it with the tasks that move instances and images to their next states.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     kept: Mutex<Kept>,
     guests: Mutex<BTreeMap<String, Arc<Guest>>>,
-    /// What is on its way; none once the endpoint ends.
+    /// Running tasks; `None` once the endpoint ends.
     tasks: Mutex<Option<JoinSet<()>>>,
     pub(crate) host: Host,
-    /// Bytes of the base image.
+    /// Size of the base image, in bytes.
     pub(crate) base_size: u64,
     settings: Mutex<Settings>,
     pub(crate) emulator: Option<Emulator>,
-    /// What callers must know.
+    /// The secret that callers must know.
     pub(crate) secret: Secret,
     pub(crate) faults: Faults,
-    /// Who puts a block of a snapshot in its place shares it; who counts blocks has it alone. One for all snapshots: counting
-    /// takes moments, also of many blocks. Locked before the world.
+    /// A task that puts a block of a snapshot in its place has shared access; a task that counts blocks has exclusive
+    /// access. One lock serves all snapshots: counting takes moments, even for many blocks. It is locked before the
+    /// world.
     pub(crate) placing: RwLock<()>,
     events: UnboundedSender<Event>,
 }
 
-/// The world and the file that it is kept in.
+/// The world and the file that stores it.
 #[derive(Debug)]
 struct Kept {
     world: World,
     journal: Journal,
 }
 
-/// The world, locked. What changed is written down before the lock is released.
+/// The locked world. Changes are written to the file before the lock is released.
 pub(crate) struct Locked<'a>(MutexGuard<'a, Kept>);
 
 impl Deref for Locked<'_> {
@@ -69,7 +70,7 @@ impl Drop for Locked<'_> {
     }
 }
 
-/// What an endpoint is made of.
+/// The parts that an endpoint is made of.
 pub(crate) struct Parts {
     pub(crate) host: Host,
     pub(crate) journal: Journal,
@@ -98,12 +99,12 @@ impl Endpoint {
         }
     }
 
-    /// The world, locked. Never held over an `await`.
+    /// Returns the locked world. The lock is never held over an `await`.
     pub(crate) fn world(&self) -> Locked<'_> {
         Locked(lock(&self.kept))
     }
 
-    /// Takes the world and leaves an empty one, also on disk.
+    /// Returns the world and leaves an empty one, also on disk.
     pub(crate) fn forget(&self) -> World {
         let Kept { world, journal } = &mut *lock(&self.kept);
         let old = std::mem::take(world);
@@ -111,24 +112,24 @@ impl Endpoint {
         old
     }
 
-    /// Why the world cannot be written down, also now; none when all of it is.
+    /// Tries again to write the world to its file. Returns why this fails; `None` if everything is written.
     pub(crate) fn unwritten(&self) -> Option<String> {
         let Kept { world, journal } = &mut *lock(&self.kept);
         journal.record(world);
         journal.failure().map(|reason| format!("The state of the local EC2 cannot be written: {reason}"))
     }
 
-    /// The settings at this moment.
+    /// Returns the current settings.
     pub(crate) fn settings(&self) -> Settings {
         lock(&self.settings).clone()
     }
 
-    /// The settings, for a change.
+    /// Returns the settings for a change.
     pub(crate) fn change_settings(&self) -> MutexGuard<'_, Settings> {
         lock(&self.settings)
     }
 
-    /// The moment that describes show.
+    /// Returns the moment whose state describe calls show.
     pub(crate) fn seen_at(&self) -> Timestamp {
         SignedDuration::try_from(self.settings().lag)
             .ok()
@@ -142,7 +143,7 @@ impl Endpoint {
         self.events.send(event).ok();
     }
 
-    /// Lets something go on by itself, until it is done or the endpoint ends.
+    /// Starts a task that runs in the background until it is done or the endpoint ends.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Some(tasks) = &mut *lock(&self.tasks) {
             while tasks.try_join_next().is_some() {}
@@ -150,7 +151,7 @@ impl Endpoint {
         }
     }
 
-    /// Ends all that goes on by itself; when the endpoint goes on, new tasks may be spawned.
+    /// Ends all background tasks. If the endpoint continues, new tasks may be spawned.
     pub(crate) async fn end_tasks(&self, goes_on: bool) {
         let tasks = std::mem::replace(&mut *lock(&self.tasks), goes_on.then(JoinSet::new));
         if let Some(mut tasks) = tasks {
@@ -158,7 +159,7 @@ impl Endpoint {
         }
     }
 
-    /// The inside of an instance that was booted.
+    /// Returns the guest of an instance that was booted.
     pub(crate) fn guest(&self, id: &str) -> Option<Arc<Guest>> {
         lock(&self.guests).get(id).cloned()
     }
@@ -171,7 +172,7 @@ impl Endpoint {
         lock(&self.guests).remove(id);
     }
 
-    /// All insides.
+    /// Returns all guests.
     pub(crate) fn guests(&self) -> Vec<Arc<Guest>> {
         lock(&self.guests).values().cloned().collect()
     }
@@ -183,7 +184,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 impl Endpoint {
-    /// One for a test, whose instances do not boot.
+    /// Creates an endpoint for a test, whose instances do not boot.
     pub(crate) fn in_folder(folder: &std::path::Path) -> Self {
         let base_image = folder.join("missing.tar");
         let options = crate::Options {

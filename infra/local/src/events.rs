@@ -1,4 +1,4 @@
-//! AWS's events about instances, images and commands, told in the Region of the resource.
+//! AWS's events about instances, images and commands, which go to the Region of the resource.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use crate::api::Scope;
 use crate::world::{Command, Image, ImageState, Instance, InvocationStatus, iso};
 
-/// An event on its way.
+/// An event that is to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) scope: Scope,
     source: &'static str,
     pub(crate) detail_type: &'static str,
-    /// The state or status that it tells.
+    /// The state or status that the event reports.
     pub(crate) state: &'static str,
     pub(crate) instance: Option<String>,
     resources: Vec<String>,
@@ -72,7 +72,8 @@ impl Event {
         }
     }
 
-    /// The first contact of an instance's agent. Its detail is not documented: this is the least that tells who it is.
+    /// Returns the event about the first contact of an instance's agent. AWS does not document its detail: this is the
+    /// minimum that identifies the instance.
     pub(crate) fn of_registration(instance: &Instance) -> Self {
         Event {
             source: "aws.ssm",
@@ -83,7 +84,7 @@ impl Event {
         }
     }
 
-    /// A parameter of the account's own has another value.
+    /// Returns the event that a parameter of the account has a new value.
     pub(crate) fn of_parameter(scope: Scope, name: &str) -> Self {
         Event {
             resources: vec![format!("arn:aws:ssm:{}:{}:parameter{name}", scope.region, scope.account)],
@@ -97,7 +98,7 @@ impl Event {
         }
     }
 
-    /// The warning two minutes before a spot instance is taken back.
+    /// Returns the warning that comes two minutes before a spot instance is interrupted.
     pub(crate) fn of_interruption(instance: &Instance) -> Self {
         Event {
             detail_type: "EC2 Spot Instance Interruption Warning",
@@ -107,7 +108,7 @@ impl Event {
         }
     }
 
-    /// What EventBridge is given.
+    /// Returns the entry for EventBridge.
     pub(crate) fn entry(&self) -> Value {
         json!({"Entries": [{
             "Source": self.source,

@@ -1,5 +1,5 @@
-//! What cloud-init does in an instance when it boots for the first time: the key pair's public key may log in as root,
-//! and user data that is a script is run.
+//! The first boot of an instance, as cloud-init does it: the key pair's public key may log in as root, and user data
+//! that is a script is run.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use crate::endpoint::Endpoint;
 use crate::guest::Guest;
 use crate::lifecycle::chain;
 
-/// Where the output of user data goes, as with cloud-init.
+/// File for the output of user data, as with cloud-init.
 const LOG: &str = "/var/log/cloud-init-output.log";
-/// Bytes of it that the console keeps: EC2's limit.
+/// Bytes of the output that the console keeps: EC2's limit.
 const CONSOLE: u64 = 64 * 1024;
 
-/// Reads user data in Base64; its arguments are the instance's id, the public key, and the log.
+/// Reads user data in Base64. The arguments are the instance's id, the public key, and the log.
 const SETUP: &str = r#"
 umask 077
 home="/var/lib/cloud/instances/$1"
@@ -34,7 +34,7 @@ cd / && exec "$home/scripts/part-001" >> "$3" 2>&1 < /dev/null
 "#;
 
 impl Endpoint {
-    /// Does what belongs to an instance's first boot, once. What goes wrong is said on its console, as on EC2.
+    /// Does the work of an instance's first boot, once. Errors appear on its console, as on EC2.
     pub(crate) fn set_up(self: &Arc<Self>, id: &str) {
         let Some((key, data)) = self.take_first_boot(id) else { return };
         let Some(guest) = self.guest(id).filter(|_| key.is_some() || data.is_some()) else { return };
@@ -50,7 +50,7 @@ impl Endpoint {
         });
     }
 
-    /// Public key and user data of an instance that has not had them yet.
+    /// Returns the public key and the user data of an instance that has not received them yet.
     fn take_first_boot(&self, id: &str) -> Option<(Option<String>, Option<String>)> {
         let mut world = self.world();
         let instance = world.instances.get(id).filter(|instance| !instance.initialized)?;
@@ -73,7 +73,7 @@ async fn run(guest: &Guest, id: &str, key: &str, data: &str) -> std::io::Result<
     setup.wait().await.map(drop)
 }
 
-/// The end of what user data said; none where it left no log.
+/// Returns the end of the user data's output; `None` if it left no log.
 async fn console(guest: &Guest) -> Option<String> {
     let text = guest.tail(LOG, CONSOLE).await?;
     Some(String::from_utf8_lossy(&text).into_owned())

@@ -1,4 +1,4 @@
-//! How images get their content: frozen from an instance or shared with the image that they are copied from.
+//! The content of images: saved from an instance, or shared with the image that they are copied from.
 //!
 //! The content of a snapshot is a stack of layers that never change. An image and its copies share them.
 
@@ -11,14 +11,14 @@ use crate::ids;
 use crate::lifecycle::chain;
 use crate::world::{ImageState, InstanceState};
 
-/// Characters of a reason why an image failed.
+/// Most characters of the reason why an image failed.
 const LONGEST_REASON: usize = 500;
 
 impl Endpoint {
     /// Fills an image with what its instance wrote, and settles it when a snapshot of that size would be complete.
     pub(crate) fn fill_image(self: &Arc<Self>, image: &str, instance: &str, reboot: bool) {
         let (endpoint, image, instance) = (self.clone(), image.to_owned(), instance.to_owned());
-        // From now on: the instance may be ended right after the call, and its disk has to stay for so long.
+        // The disk must stay from now on: the instance may be terminated right after the call.
         let copying = self.guest(&instance).and_then(|guest| guest.keep_disk());
         self.spawn(async move {
             let start = tokio::time::Instant::now();
@@ -40,7 +40,7 @@ impl Endpoint {
         });
     }
 
-    /// Settles an image that has its content already when a copy of that size would be complete.
+    /// Settles an image that already has its content, at the time when a copy of that size would be complete.
     pub(crate) fn copy_image(self: &Arc<Self>, image: &str) {
         let (endpoint, image) = (self.clone(), image.to_owned());
         self.spawn(async move {
@@ -50,7 +50,7 @@ impl Endpoint {
         });
     }
 
-    /// Goes on with an image that was `pending` when an earlier endpoint ended.
+    /// Resumes an image that was `pending` when an earlier endpoint ended.
     pub(crate) fn resume_image(self: &Arc<Self>, id: &str) {
         let instance = self.world().images.get(id).filter(|image| image.layers.is_empty()).and_then(|image| {
             // A copy of the source image has no layers either.
@@ -65,8 +65,9 @@ impl Endpoint {
         }
     }
 
-    /// Gives an image and its root snapshot their layers; tells the bytes of the new one. It is removed again where nothing
-    /// needs it any more: the image may have been deregistered, and its snapshots deleted, while it was made.
+    /// Gives an image and its root snapshot their layers. Returns the size of the new layer in bytes. The layer is
+    /// removed again if nothing needs it any more: the image may have been deregistered, and its snapshots deleted,
+    /// while it was made.
     fn store_content(&self, image: &str, layer: &str, layers: Vec<String>) -> u64 {
         let size = self.host.layer_size(layer);
         let mut world = self.world();
@@ -95,8 +96,8 @@ impl Endpoint {
         instance.devices.iter().find(|device| device.name == instance.root_device)?.throughput
     }
 
-    /// Ends the wait for an image: it is available, or failed for a reason. Snapshots of one that was deregistered meanwhile go
-    /// on without it.
+    /// Ends the wait for an image: it is available, or failed for a reason. Snapshots of an image that was deregistered
+    /// in the meantime continue without it.
     pub(crate) fn settle_image(&self, id: &str, outcome: Result<(), String>) {
         let mut world = self.world();
         let Some(image) = world.images.get_mut(id) else { return };
@@ -119,7 +120,7 @@ impl Endpoint {
     }
 }
 
-/// Saves what an instance wrote as a new layer; all layers of the image.
+/// Saves what an instance wrote as a new layer. Returns all layers of the image.
 async fn freeze(
     endpoint: &Arc<Endpoint>,
     instance: &str,
@@ -132,12 +133,12 @@ async fn freeze(
     }
     guest.halt(true).await;
     let layers = guest.freeze(layer).await;
-    // The image does not depend on whether its instance comes up again.
+    // The image does not depend on whether its instance starts again.
     endpoint.boot_again(instance, &guest).await;
     layers
 }
 
-/// The beginning of a reason, as DescribeImages shows it: a program may say something of each of many files.
+/// Returns the beginning of a reason, as DescribeImages shows it: a program may write a message for each of many files.
 fn shortened(reason: &str) -> String {
     let first = reason.lines().next().unwrap_or_default();
     let text: String = first.chars().take(LONGEST_REASON).collect();

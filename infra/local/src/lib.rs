@@ -1,10 +1,11 @@
 //! EC2 and Systems Manager on one Linux machine.
 //!
-//! An endpoint that speaks EC2's query protocol and Run Command's JSON protocol for the calls that Goldsmith makes.
-//! Its instances are Debian root file systems in which commands really run; its images are what an instance wrote.
-//! It keeps EC2's states, delays, error codes and rules, sends AWS's events to a local EventBridge and injects faults
-//! on demand (`/_local/faults`). It is not a sandbox against hostile code: an instance shares this machine's kernel and,
-//! but in user namespaces where `pasta` is there, its network; and where the endpoint runs as root, so does what an instance runs.
+//! An endpoint that implements EC2's query protocol and Run Command's JSON protocol for the calls that Goldsmith makes.
+//! Its instances are Debian root file systems in which commands really run; its images are what an instance wrote. It
+//! follows EC2's states, delays, error codes and rules, sends AWS's events to a local EventBridge and injects faults on
+//! request (`/_local/faults`). It is not a sandbox against hostile code: an instance shares this machine's kernel and,
+//! except in user namespaces with `pasta`, its network; and if the endpoint runs as root, so do the programs of an
+//! instance.
 
 mod admin;
 mod agent;

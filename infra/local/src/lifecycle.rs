@@ -1,6 +1,7 @@
-//! What happens by itself after a call: instances boot, stop and end; images become available.
+//! Transitions that happen by themselves after a call: instances boot, stop and end; images become available.
 //!
-//! Each transition is a task. A task looks at the state again before it acts, since another call may have come meanwhile.
+//! Each transition is a task. A task checks the state again before it acts, since another call may have come in the
+//! meantime.
 
 use std::sync::Arc;
 
@@ -10,15 +11,15 @@ use crate::guest::{Guest, GuestError, Wish, inotify};
 use crate::metadata;
 use crate::world::{Instance, InstanceState, Reason, World};
 
-/// How often the inside of a running instance is asked for a reboot or shutdown.
+/// How often the guest of a running instance is checked for a requested reboot or shutdown.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// How often a reboot is tried, and what lies between.
+/// How often a reboot is tried, and the time between two tries.
 const BOOTS: usize = 3;
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Endpoint {
-    /// Moves an instance to a state and tells it. Nothing happens unless it is in `from`.
+    /// Moves an instance to a state and sends the event. Does nothing unless the instance is in `from`.
     fn advance(&self, id: &str, from: InstanceState, to: InstanceState) -> bool {
         let mut world = self.world();
         let Some(instance) = world.instances.get_mut(id).filter(|instance| instance.state() == from) else {
@@ -30,7 +31,7 @@ impl Endpoint {
         true
     }
 
-    /// Boots an instance that is `pending`: `running`, then online.
+    /// Boots an instance that is `pending`: it becomes `running`, then online.
     pub(crate) fn come_up(self: Arc<Self>, id: &str) {
         let id = id.to_owned();
         self.clone().spawn(async move {
@@ -54,8 +55,8 @@ impl Endpoint {
         });
     }
 
-    /// What becomes of an instance that does not boot. A new one ends, as on EC2; one that has run before, whose disk
-    /// somebody may still want, is only stopped.
+    /// Handles an instance that does not boot. A new instance ends, as on EC2. An instance that has run before is only
+    /// stopped, since its disk may still be wanted.
     fn not_up(self: Arc<Self>, id: &str, error: &GuestError) {
         let full = self.host.room(0, 1) == 0;
         let (code, message) = if full {
@@ -76,13 +77,13 @@ impl Endpoint {
         }
     }
 
-    /// How many more of `wanted` instances this machine has room for.
+    /// Returns how many more of `wanted` instances this machine has room for.
     pub(crate) fn room(&self, world: &World, wanted: usize) -> usize {
         let live = |one: &&Instance| matches!(one.state(), InstanceState::Pending | InstanceState::Running);
         self.host.room(world.instances.values().filter(live).count(), wanted)
     }
 
-    /// What follows a boot, until the instance does not run any more.
+    /// Does what follows a boot, until the instance no longer runs.
     async fn stay_up(self: &Arc<Self>, id: &str) {
         self.set_up(id);
         tokio::time::sleep(self.settings().delays.online).await;
@@ -90,11 +91,12 @@ impl Endpoint {
         self.watch(id).await;
     }
 
-    /// Boots an instance; whether it has booted and is still wanted. What becomes of it otherwise is seen to.
+    /// Boots an instance. Returns whether it has booted and is still wanted; otherwise, this function has handled the
+    /// instance.
     async fn is_brought_up(self: &Arc<Self>, id: &str) -> bool {
         let up = self.bring_up(id).await;
         if !self.is_kept(id) {
-            // It was ended meanwhile, perhaps before there was anything to remove.
+            // It was ended in the meantime, perhaps before there was anything to remove.
             self.remove_inside(id).await;
             return false;
         }
@@ -109,7 +111,7 @@ impl Endpoint {
         guest.boot().await
     }
 
-    /// The inside of an instance, made known when it is not yet.
+    /// Returns the guest of an instance, and registers it if it is not registered yet.
     pub(crate) async fn attach(self: &Arc<Self>, id: &str) -> Result<Option<Arc<Guest>>, GuestError> {
         if let Some(guest) = self.guest(id) {
             return Ok(Some(guest));
@@ -124,7 +126,7 @@ impl Endpoint {
         Ok(Some(guest))
     }
 
-    /// Does what the inside asks for, as long as the instance runs.
+    /// Does what the guest requests, as long as the instance runs.
     async fn watch(self: &Arc<Self>, id: &str) {
         while let Some(guest) = self.guest(id).filter(|_| self.state_of(id) == Some(InstanceState::Running)) {
             match guest.wish().await {
@@ -147,15 +149,15 @@ impl Endpoint {
         }
     }
 
-    /// Restarts the inside on the same disk. EC2 shows no state change for it.
+    /// Restarts the guest on the same disk. EC2 shows no change of state for a reboot.
     pub(crate) async fn reboot(self: &Arc<Self>, id: &str) {
         let Some(guest) = self.guest(id) else { return };
         guest.halt(true).await;
         self.boot_again(id, &guest).await;
     }
 
-    /// Boots a running instance whose inside was halted. What keeps it from booting may pass; where it does not, the
-    /// instance is stopped.
+    /// Boots a running instance whose guest was halted. The obstacle to a boot may pass; if it does not, the instance
+    /// is stopped.
     pub(crate) async fn boot_again(self: &Arc<Self>, id: &str, guest: &Arc<Guest>) {
         for left in (0..BOOTS).rev() {
             if self.state_of(id) != Some(InstanceState::Running) {
@@ -170,7 +172,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether an instance is there and not about to end for good.
+    /// Returns whether an instance exists and is not about to end for good.
     fn is_kept(&self, id: &str) -> bool {
         self.state_of(id).is_some_and(|state| !is_over(state))
     }
@@ -189,7 +191,7 @@ impl Endpoint {
         }
     }
 
-    /// Stops an instance: `stopping`, then `stopped`; its disk stays.
+    /// Stops an instance: it becomes `stopping`, then `stopped`. Its disk stays.
     pub(crate) fn stop(self: Arc<Self>, id: &str, code: &str, message: &str) {
         if self.advance(id, InstanceState::Running, InstanceState::Stopping) {
             if let Some(instance) = self.world().instances.get_mut(id) {
@@ -210,10 +212,10 @@ impl Endpoint {
         });
     }
 
-    /// Ends an instance: `shutting-down`, then `terminated`; only volumes that are to outlive it stay.
+    /// Ends an instance: it becomes `shutting-down`, then `terminated`. Only volumes that must outlive it stay.
     pub(crate) fn end(self: Arc<Self>, id: &str, code: &str, message: &str) {
         let mut world = self.world();
-        // Looked at and moved under one lock: a stop or a boot may end at this moment.
+        // The check and the move happen under one lock: a stop or a boot may end at this moment.
         let Some(instance) = world.instances.get_mut(id).filter(|instance| !is_over(instance.state())) else { return };
         instance.reason = Some(Reason::now(code, message));
         instance.states.push(InstanceState::ShuttingDown);
@@ -234,7 +236,7 @@ impl Endpoint {
         });
     }
 
-    /// Takes a spot instance back as EC2 does: a warning, and the end two minutes later.
+    /// Interrupts a spot instance as EC2 does: a warning, and the end two minutes later.
     pub(crate) fn interrupt(self: Arc<Self>, id: &str) {
         if let Some(instance) = self.world().instances.get(id) {
             self.emit(Event::of_interruption(instance));
@@ -252,7 +254,7 @@ impl Endpoint {
         self.end(id, "Server.InternalError", "Server.InternalError: Internal error on the underlying host");
     }
 
-    /// Ends everything that runs, and keeps the disks: the endpoint ends.
+    /// Ends everything that runs, and keeps the disks, because the endpoint ends.
     pub(crate) async fn rest(&self) {
         self.end_tasks(false).await;
         let mut halts: tokio::task::JoinSet<()> = tokio::task::JoinSet::new();
@@ -268,7 +270,7 @@ impl Endpoint {
         if let Err(error) = guest.destroy().await {
             tracing::error!(instance = id, error = %chain(&error), "its disk stays behind");
         }
-        // Known until it is gone: the endpoint may end, or be reset, meanwhile.
+        // The guest stays registered until it is gone: the endpoint may end, or be reset, in the meantime.
         self.drop_guest(id);
     }
 
@@ -284,12 +286,12 @@ impl Endpoint {
     }
 }
 
-/// Whether an instance has ended for good, or is about to.
+/// Returns whether an instance has ended for good, or is about to.
 fn is_over(state: InstanceState) -> bool {
     matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated)
 }
 
-/// An error and what caused it, in one line.
+/// Returns an error and its causes in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,4 +1,4 @@
-//! OCI image archives (and those of `docker save`): which layers they have, and laying one over the other.
+//! OCI image archives (and those of `docker save`): reading their layers, and applying one layer over another.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,18 +11,18 @@ use crate::base::{BaseImageError, run};
 use crate::guest::inside::is_below_folders;
 use crate::guest::isolation::Isolation;
 
-/// Start of a file name that says that a lower layer's file is gone.
+/// Start of a file name that marks a lower layer's file as removed.
 const GONE: &str = ".wh.";
-/// File that says that nothing of lower layers' content of its folder is there.
+/// File that hides the lower layers' content of its folder.
 const OPAQUE: &str = ".wh..wh..opq";
 
-/// The layers of an unpacked archive, lowest first; none when it is no image archive.
+/// Returns the layers of an unpacked archive, lowest first; `None` if it is no image archive.
 pub(crate) fn layers(archive: &Path) -> Option<Vec<PathBuf>> {
     let read = |name: &str| -> Option<Value> { serde_json::from_slice(&fs::read(archive.join(name)).ok()?).ok() };
     let blob = |digest: &Value| Some(format!("blobs/{}", digest.as_str()?.replacen(':', "/", 1)));
     let names: Vec<String> = if let Some(index) = read("index.json") {
         let mut manifest = read(&blob(&index["manifests"][0]["digest"])?)?;
-        // An index of several platforms: the first is what a tool wrote for this machine.
+        // In an index of several platforms, the first entry is the one that a tool wrote for this machine.
         while manifest["manifests"].is_array() {
             manifest = read(&blob(&manifest["manifests"][0]["digest"])?)?;
         }
@@ -35,14 +35,15 @@ pub(crate) fn layers(archive: &Path) -> Option<Vec<PathBuf>> {
     names.iter().all(inside).then(|| names.iter().map(|name| archive.join(name)).collect())
 }
 
-/// Puts what lies in one folder over what lies in another. Each folder comes before what is in it, and takes the place of a
-/// link, as in an overlay: none that a lower layer has left is followed.
+/// Copies the content of one folder over another. Each folder comes before its content, and replaces a link, as in an
+/// overlay: no link that a lower layer has left is followed.
 const OVER: &str = "from=$1 to=$2; set -- --xattrs '--xattrs-include=*' --numeric-owner
 read=$({ { tar -C \"$from\" \"$@\" -cf - .; echo $? >&3; } | tar -C \"$to\" \"$@\" -xpf - >&2; } 3>&1) && [ \"$read\" = 0 ]";
 
-/// Lays a layer over a tree: first what it takes away, then what it brings. `apart` is a folder that is not there. A layer is
-/// unpacked there first: unpacked over the tree, it would be written through the links of the layers below, which may lead
-/// anywhere on this machine. By those of its own archive tar lets nothing leave the folder.
+/// Applies a layer to a tree: first the entries that it removes, then those that it adds. `apart` is a folder that does
+/// not exist. The layer is first unpacked there: unpacked over the tree, it would be written through the links of the
+/// layers below, which may lead anywhere on this machine. tar lets nothing leave the folder through the links of its
+/// own archive.
 pub(crate) async fn lay(isolation: Isolation, layer: &Path, tree: &Path, apart: &Path) -> Result<(), BaseImageError> {
     let listed = Command::new("tar").arg("-tf").arg(layer).output();
     let listed = listed.map_err(|source| BaseImageError::Start { program: "tar", source })?;
@@ -58,7 +59,7 @@ pub(crate) async fn lay(isolation: Isolation, layer: &Path, tree: &Path, apart: 
     run("tar", unpack.arg("-C").arg(apart).args(flags(isolation)).arg("--exclude=.wh.*").arg("-xpf").arg(layer))
         .await?;
     for folder in implied_by(&listed) {
-        // The layer says nothing of it: it stays as it is.
+        // The layer has no entry for the folder, so the folder stays as it is.
         let (below, above) = (tree.join(&folder), apart.join(&folder));
         let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|facts| facts.is_dir());
         if is_below_folders(tree, &folder.to_string_lossy()) && is_folder(&below) && is_folder(&above) {
@@ -71,7 +72,7 @@ pub(crate) async fn lay(isolation: Isolation, layer: &Path, tree: &Path, apart: 
     run("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(apart)).await
 }
 
-/// Folders that the names in a layer need, and that it does not bring itself.
+/// Returns the folders that the names in a layer need and that the layer itself does not contain.
 fn implied_by(listed: &str) -> BTreeSet<PathBuf> {
     let path =
         |name: &str| -> PathBuf { Path::new(name).components().filter(|part| *part != Component::CurDir).collect() };
@@ -83,7 +84,7 @@ fn implied_by(listed: &str) -> BTreeSet<PathBuf> {
     needed.difference(&brought).cloned().collect()
 }
 
-/// What of the tree a name in a layer hides. A link in the tree leads nowhere outside.
+/// Returns the paths in the tree that a name in a layer hides. A link in the tree leads nowhere outside.
 fn hidden_by(name: &str, tree: &Path) -> Vec<PathBuf> {
     let path = Path::new(name);
     let Some(hidden) = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(GONE)) else {
@@ -99,11 +100,11 @@ fn hidden_by(name: &str, tree: &Path) -> Vec<PathBuf> {
     if matches!(hidden, "" | "." | "..") { Vec::new() } else { vec![folder.join(hidden)] }
 }
 
-/// Flags with which `tar` unpacks a root file system.
+/// Returns the flags with which `tar` unpacks a root file system.
 pub(crate) fn flags(isolation: Isolation) -> Vec<&'static str> {
     let mut flags = vec!["--xattrs", "--xattrs-include=*", "--numeric-owner"];
     if !isolation.needs_root() {
-        // Only root may make device nodes; an instance gets its own.
+        // Only root may create device nodes; an instance gets its own.
         flags.extend(["--exclude=./dev/*", "--exclude=dev/*"]);
     }
     flags
@@ -119,7 +120,7 @@ mod tests {
     use super::{lay, layers};
     use crate::guest::isolation::Isolation;
 
-    /// An archive with two layers: the upper one takes a file and a folder's content away.
+    /// Makes an archive with two layers: the upper one removes a file and the content of a folder.
     fn archive(folder: &std::path::Path) {
         let blobs = folder.join("blobs/sha256");
         fs::create_dir_all(&blobs).unwrap();
@@ -160,7 +161,7 @@ mod tests {
         assert!(!there("etc/gone") && !there("opt/old/a") && !there("etc/.wh.gone"));
     }
 
-    /// A layer, as a tool writes one: an archive of these files, made of their own names alone.
+    /// Makes a layer as a tool writes one: an archive of these files, made of their own names alone.
     fn layer(folder: &Path, name: &str, make: impl FnOnce(&Path), members: &[&str]) -> PathBuf {
         let (root, layer) = (folder.join(format!("{name}-root")), folder.join(name));
         fs::create_dir(&root).unwrap();
@@ -199,7 +200,7 @@ mod tests {
         };
         let members = ["absolute/file", "absolute/new", "up/new", "file", "by"];
         let upper = layer(&at, "upper", files, &members);
-        // What goes through a link of its own archive to one of the layer below.
+        // A path through a link of its own archive to a link of the layer below.
         let through = layer(&at, "through", |root| file_in(root, "by/new"), &["by/new"]);
         for layer in [lower, upper, through] {
             lay(Isolation::Chroot, &layer, &tree, &at.join("layer")).await.unwrap();

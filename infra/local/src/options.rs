@@ -1,4 +1,4 @@
-//! What the endpoint is started with.
+//! The options that an endpoint is started with.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,31 +12,33 @@ use crate::secret::Secret;
 /// Longest lag of describe calls.
 pub const LONGEST_LAG: Duration = Duration::from_secs(5);
 
-/// How an endpoint is set up.
+/// The configuration of an endpoint.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What callers must know. They sign with it, under any access key id.
+    /// The secret that callers must know. They sign with it, under any access key id.
     pub secret: Secret,
-    /// Where to listen; port 0 takes a free one, see [`crate::Server::address`].
+    /// Address to listen on. Port 0 takes a free port, see [`crate::Server::address`].
     pub listen: SocketAddr,
-    /// Folder for what exists and for disks and images; made when missing. An endpoint that is started on the folder of
-    /// an earlier one goes on where that one ended. One endpoint at a time may use it.
+    /// Folder for the state, for disks and for images. It is created if it is missing. An endpoint that is started on
+    /// the folder of an earlier one continues where that one ended. Only one endpoint at a time may use the folder.
     pub state_dir: PathBuf,
-    /// How long instances and images take from state to state.
+    /// How long instances and images take from one state to the next.
     pub delays: DelayProfile,
-    /// Root file system (tar) that instances of the source image start from, or `/`, this machine's own files:
-    /// [`crate::SourceImage::ensure`] names one.
+    /// Root file system (tar) that instances of the source image start from, or `/` for this machine's own files.
+    /// [`crate::SourceImage::ensure`] returns a path for this field.
     pub base_image: PathBuf,
-    /// How instances' processes are kept together; none: the first that works, in the order of [`Isolation::ALL`].
+    /// How instances' processes are isolated. `None` takes the first isolation that works, in the order of
+    /// [`Isolation::ALL`].
     pub isolation: Option<Isolation>,
-    /// The network of instances; none: one of their own where that works, otherwise this machine's. One of their own that is
-    /// asked for and does not work is an error.
+    /// The network of instances. `None` gives them one of their own if that works, otherwise this machine's. It is an
+    /// error if a network of their own is requested and does not work.
     pub network: Option<Network>,
-    /// Address of the emulator that takes events and log lines (`http://127.0.0.1:4566`); none: they go nowhere.
+    /// Address of the emulator that takes events and log lines (`http://127.0.0.1:4566`). With `None`, they are
+    /// dropped.
     pub events_url: Option<String>,
-    /// How old the answers of describe calls are: EC2 is eventually consistent, and so is this when it is not zero.
-    /// [`LONGEST_LAG`] at most.
+    /// How old the answers of describe calls are, at most [`LONGEST_LAG`]. EC2 is eventually consistent, and so is this
+    /// endpoint unless the lag is zero.
     pub describe_lag: Duration,
-    /// Whether an instance's first contact with Systems Manager is an event (`SSM Managed Instance Registration`).
+    /// Whether an instance's first contact with Systems Manager sends an event (`SSM Managed Instance Registration`).
     pub registration_events: bool,
 }

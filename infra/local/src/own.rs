@@ -1,31 +1,32 @@
-//! Folders of ours: what an endpoint keeps, and may remove again, lies in one that says so, that belongs to the user it runs as,
-//! and that nobody else can look into. Trees of instances have set-user-id programs, and root's have device files.
+//! Folders that belong to Goldsmith. The files that an endpoint keeps, and may remove again, are in a folder that is
+//! marked, that belongs to the user that the endpoint runs as, and that no other user can read. Trees of instances
+//! contain set-user-id programs, and root's trees contain device files.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// File that makes a folder one of ours.
+/// File that marks a folder as one of Goldsmith's.
 const MARK: &str = ".goldsmith-local";
-/// What it says.
+/// Content of this file.
 const WORDS: &str =
     "This folder belongs to the local EC2 of Goldsmith, which removes whatever it does not know in it.\n";
-/// What state folders of versions before the mark have.
+/// Files in the state folders of versions without the mark.
 const FORMER: [&str; 2] = ["way.json", "init.sh"];
 
 /// Why a folder is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// It cannot be made or read.
+    /// The folder cannot be created or read.
     #[error("cannot use {path}")]
     Unusable {
         /// The folder or the file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Something else lies there.
+    /// The folder contains something else.
     #[error(
         "{path} is not empty and no folder of the local EC2, which would remove what it does not know: choose another"
     )]
@@ -33,20 +34,20 @@ pub enum FolderError {
         /// The folder.
         path: PathBuf,
     },
-    /// Whoever owns it could put something into it that this user would run.
+    /// The folder belongs to another user, who could put something into it that this user would run.
     #[error("{path} belongs to user {owner}, not to user {user}, who runs this: choose another")]
     OfAnother {
         /// The folder.
         path: PathBuf,
         /// Its owner.
         owner: u32,
-        /// Who runs this.
+        /// The user who runs this program.
         user: u32,
     },
 }
 
-/// Makes a folder ours: a new or an empty one is marked, and any other has to be marked already. Only its owner, who is this
-/// user, can look into it afterwards.
+/// Takes possession of a folder: a new or an empty folder is marked, and any other folder must already have the mark.
+/// Afterwards only its owner, who is this user, can read it.
 pub fn own_folder(path: &Path) -> Result<(), FolderError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -69,8 +70,8 @@ pub fn own_folder(path: &Path) -> Result<(), FolderError> {
     }
 }
 
-/// Whether a folder is marked, or nothing is in it, or nothing is there. Another process may mark it meanwhile: the mark is the
-/// first that comes into a folder, so that one which is no longer empty has it by now.
+/// Returns whether a folder is marked, empty, or missing. Another process may mark it in the meantime: the mark is the
+/// first file in a folder, so a folder that is no longer empty has it by now.
 pub(crate) fn is_ours(path: &Path) -> io::Result<bool> {
     let is_file = |name: &str| path.join(name).symlink_metadata().is_ok_and(|facts| facts.is_file());
     if is_file(MARK) || FORMER.iter().all(|name| is_file(name)) {

@@ -1,4 +1,4 @@
-//! Sends the events: one task, in order; faults drop, double or swap them here.
+//! Sends the events: one task sends them in order, and faults drop, double or swap them here.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::faults::EventFault;
 
-/// How long a swapped event waits for the next one; then it is sent without.
+/// How long a swapped event waits for the next event. After this time, it is sent alone.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The two ends of the queue of events.
+/// Returns the two ends of the queue of events.
 pub(crate) fn queue() -> (UnboundedSender<Event>, UnboundedReceiver<Event>) {
     unbounded_channel()
 }
 
-/// Sends events until it is told to end, then those that are left.
+/// Sends events until it is told to end, then sends the remaining ones.
 pub(crate) async fn send_all(
     endpoint: Arc<Endpoint>,
     mut queue: UnboundedReceiver<Event>,
@@ -48,12 +48,12 @@ pub(crate) async fn send_all(
     send(&endpoint, late.all()).await;
 }
 
-/// Swapped events, each with the time from which it waits no longer, oldest first.
+/// Swapped events, each with the time until which it waits, oldest first.
 #[derive(Debug, Default)]
 struct Late(VecDeque<(Instant, Event)>);
 
 impl Late {
-    /// What is to be sent now that this event has come.
+    /// Returns the events to send after this event has arrived.
     fn follow(&mut self, event: Event, fault: Option<EventFault>, now: Instant) -> Vec<Event> {
         let mut sent = match fault {
             Some(EventFault::Drop) => return Vec::new(),
@@ -68,7 +68,7 @@ impl Late {
         sent
     }
 
-    /// Those that have waited too long.
+    /// Returns the events that have waited too long.
     fn overdue(&mut self, now: Instant) -> Vec<Event> {
         let count = self.0.partition_point(|(end, _)| *end <= now);
         self.0.drain(..count).map(|(_, event)| event).collect()
@@ -78,7 +78,7 @@ impl Late {
         self.0.drain(..).map(|(_, event)| event).collect()
     }
 
-    /// Until one has waited too long; for ever when none waits.
+    /// Waits until an event has waited too long; for ever if none waits.
     async fn wait(&self) {
         match self.0.front() {
             Some((end, _)) => sleep_until(*end).await,

@@ -1,4 +1,5 @@
-//! How long a request may take to come, and how large it may be: a client that stops halfway must not be waited for for ever.
+//! How long a request may take to arrive, and how large it may be: the endpoint must not wait for ever for a client
+//! that stops halfway.
 
 use std::time::Duration;
 
@@ -9,27 +10,27 @@ use tokio::time::timeout;
 
 use crate::dispatch::NoAnswer;
 
-/// What one request is given. How long its answer takes is not bounded: a fault may hold it.
+/// The limits of one request. The time of its answer has no limit: a fault may hold the answer.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestLimits {
-    /// From the connection, or the answer before, to the end of the head.
+    /// From the connection, or the previous answer, to the end of the head.
     pub head: Duration,
-    /// From there to the end of the body.
+    /// From the end of the head to the end of the body.
     pub body: Duration,
-    /// Bytes of a body.
+    /// Size of a body, in bytes.
     pub bytes: usize,
 }
 
 impl Default for RequestLimits {
-    /// The largest request is a block of a snapshot, 512 KiB. A minute is much for that on one machine.
+    /// The largest request is a block of a snapshot, 512 KiB. A minute is ample for that on one machine.
     fn default() -> Self {
         RequestLimits { head: Duration::from_secs(60), body: Duration::from_secs(60), bytes: 1024 * 1024 }
     }
 }
 
 impl RequestLimits {
-    /// A body; none when it is too large. That is read to its end and not kept: a client that is still sending does not look
-    /// for an answer.
+    /// Reads a body; returns `None` if it is too large. Such a body is read to its end, but not kept: a client that is
+    /// still sending does not wait for an answer yet.
     pub(crate) async fn read(&self, mut body: Incoming) -> Result<Option<Bytes>, NoAnswer> {
         let read = async {
             let mut kept = Some(Vec::new());

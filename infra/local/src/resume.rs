@@ -1,8 +1,8 @@
-//! How an endpoint goes on where an earlier one ended, or was killed: instances that ran are booted again on their
-//! disks, what was on its way goes on, and what belongs to nothing any more is removed.
+//! How an endpoint continues where an earlier one ended or was killed: instances that ran are booted again on their
+//! disks, pending work continues, and everything that no longer belongs to anything is removed.
 //!
-//! To an instance it is a crash and a reboot of its host: what ran in it is gone, a command that had not ended has
-//! failed.
+//! To an instance, this is a crash and a reboot of its host: its processes are gone, and a command that had not ended
+//! has failed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::lifecycle::chain;
 use crate::ssm;
 use crate::world::{ImageState, InstanceState, Snapshot, World};
 
-/// Removes from the host what the world does not know.
+/// Removes from the host everything that the world does not know.
 pub(crate) fn tidy(endpoint: &Endpoint) -> Result<(), GuestError> {
     let world = endpoint.world();
-    // An instance that had not been up yet starts from an empty folder.
+    // An instance that was not up yet starts from an empty folder.
     let has_disk = |one: &&crate::world::Instance| match one.state() {
         InstanceState::Terminated | InstanceState::ShuttingDown => false,
         InstanceState::Pending => one.initialized,
@@ -29,7 +29,7 @@ pub(crate) fn tidy(endpoint: &Endpoint) -> Result<(), GuestError> {
     endpoint.host.keep_only(&disks, &layers)
 }
 
-/// Images that are pending, or whose snapshots are though they are gone.
+/// Returns the images that are pending, and deregistered images whose snapshots are pending.
 pub(crate) fn unsettled(world: &World) -> Vec<String> {
     let is_pending = |id: &String| world.snapshots.get(id).is_some_and(Snapshot::is_pending);
     let open = world.images.values().filter(|image| match image.state() {
@@ -40,7 +40,7 @@ pub(crate) fn unsettled(world: &World) -> Vec<String> {
     open.map(|image| image.id.clone()).collect()
 }
 
-/// Sets everything going again.
+/// Restarts all work.
 pub(crate) async fn resume(endpoint: &Arc<Endpoint>) {
     let states: Vec<(String, InstanceState)> =
         endpoint.world().instances.values().map(|one| (one.id.clone(), one.state())).collect();

@@ -1,5 +1,5 @@
-//! The secret that callers must know. They sign their calls with it, under any access key id, or show it in a header: whoever is
-//! on this machine may reach the port, and whoever may call can run commands.
+//! The secret that callers must know. They sign their calls with it, under any access key id, or send it in a header:
+//! every user of this machine can reach the port, and every caller can run commands.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -13,11 +13,12 @@ use hyper::http::request::Parts;
 
 use crate::own::FolderError;
 
-/// Header in which the endpoint and the emulator show each other the secret, and others show it for routes that are not AWS's.
+/// Header in which the endpoint and the emulator send each other the secret, and in which other clients send it for
+/// routes that are not AWS's.
 pub(crate) const SHOWN: &str = "x-goldsmith-local";
-/// File that it is kept in.
+/// File that contains the secret.
 const FILE: &str = "secret";
-/// As long as AWS's, in hexadecimal digits.
+/// Length of a new secret, which has as many hexadecimal digits as AWS's has characters.
 const BYTES: usize = 20;
 
 /// A secret access key.
@@ -25,21 +26,22 @@ const BYTES: usize = 20;
 pub struct Secret(String);
 
 impl Secret {
-    /// A new one, which nobody can guess.
+    /// Creates a new secret that cannot be guessed.
     pub fn random() -> io::Result<Self> {
         let mut bytes = [0; BYTES];
         fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
         Ok(Secret(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
-    /// The one that is kept in a folder of ours; a new one the first time.
+    /// Returns the secret that is stored in a folder of Goldsmith's; creates it the first time.
     pub fn kept_in(folder: &Path) -> Result<Self, FolderError> {
         let path = folder.join(FILE);
         let failed = |source| FolderError::Unusable { path: path.clone(), source };
         if path.exists() {
             return Self::read(&path);
         }
-        // It gets its name when it is whole: another start may look for it meanwhile, and this one may end.
+        // It gets its name only when it is complete: another start may look for it in the meantime, and this process
+        // may end.
         let part = folder.join(format!("{FILE}.{}", std::process::id()));
         let new = Self::random().map_err(failed)?;
         let write = || {
@@ -48,7 +50,7 @@ impl Secret {
             fs::hard_link(&part, &path)
         };
         let written = write();
-        // What is not there need not go.
+        // A file that does not exist need not be removed.
         let _ = fs::remove_file(&part);
         match written {
             Ok(()) => Ok(new),
@@ -57,26 +59,26 @@ impl Secret {
         }
     }
 
-    /// The one in a file.
+    /// Reads the secret from a file.
     pub fn read(path: &Path) -> Result<Self, FolderError> {
         let failed = |source| FolderError::Unusable { path: path.to_owned(), source };
         let text = fs::read_to_string(path).map_err(failed)?;
         text.trim().parse().map_err(|error: &str| failed(io::Error::other(error)))
     }
 
-    /// The secret itself.
+    /// Returns the secret itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether a request shows it.
+    /// Returns whether a request has the secret in its header.
     pub(crate) fn is_shown(&self, head: &Parts) -> bool {
-        // Digests, so that how long the comparison takes tells nothing.
+        // Digests are compared, so that the time of the comparison reveals nothing.
         let shown = head.headers.get(SHOWN).map(|value| sha256(value.as_bytes()));
         shown.is_some_and(|shown| shown == sha256(self.0.as_bytes()))
     }
 
-    /// Whether a request is signed with it.
+    /// Returns whether a request is signed with the secret.
     pub(crate) fn has_signed(&self, head: &Parts, body: &[u8]) -> bool {
         let mut headers: Vec<(String, String)> = Vec::new();
         for (name, value) in &head.headers {
@@ -98,7 +100,7 @@ impl Secret {
     }
 }
 
-/// What stands for the body's digest where the body is not signed, as blocks of snapshots by some SDKs are not.
+/// Value in place of the body's digest if the body is not signed. Some SDKs do not sign blocks of snapshots.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 impl FromStr for Secret {

@@ -1,4 +1,4 @@
-//! The HTTP server: listens, and ends everything when it is told to.
+//! The HTTP server: it listens, and ends everything when it is told to end.
 
 use std::future::Future;
 use std::io;
@@ -25,36 +25,36 @@ use crate::world::source::Variant;
 use crate::world::{Journal, JournalError};
 use crate::{Options, dispatch, postman, resume};
 
-/// How long the last events may take when the endpoint ends: the emulator may have ended before.
+/// How long sending the last events may take when the endpoint ends: the emulator may have ended before.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why the endpoint does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The address is taken or not ours.
+    /// The address is in use or does not belong to this machine.
     #[error("cannot listen on {address}")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The state folder cannot be used.
     #[error("cannot prepare instances")]
     Guest {
-        /// What does not work.
+        /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What an earlier endpoint kept cannot be read.
+    /// The state of an earlier endpoint cannot be read.
     #[error("cannot go on where an earlier endpoint ended")]
     State {
-        /// What does not work.
+        /// The underlying error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Signals cannot be waited for.
+    /// The process cannot wait for signals.
     #[error("cannot wait for signals")]
     Signal {
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -78,12 +78,13 @@ pub struct Server {
     address: SocketAddr,
     endpoint: Arc<Endpoint>,
     limits: RequestLimits,
-    /// Sends the events, until it is told to end.
+    /// Sends the events until it is told to end.
     postman: (oneshot::Sender<()>, JoinHandle<()>),
 }
 
-/// Runs an endpoint until SIGTERM or SIGINT. Once it answers, prints on standard output `listening on ADDRESS`, its URL, the
-/// secret key, how instances run, and the source images. When this returns, every process of every instance has ended and no mount is left; disks and images stay.
+/// Runs an endpoint until SIGTERM or SIGINT. As soon as it answers, it prints on standard output
+/// `listening on ADDRESS`, its URL, the secret key, how instances run, and the source images. When this function
+/// returns, every process of every instance has ended and no mount is left; disks and images stay.
 pub async fn serve(options: Options) -> Result<(), Error> {
     let listen = |source| Error::Signal { source };
     let mut terminate = signal(SignalKind::terminate()).map_err(listen)?;
@@ -98,7 +99,7 @@ pub async fn serve(options: Options) -> Result<(), Error> {
 }
 
 impl Server {
-    /// Prepares the state folder and listens. Call it within a tokio runtime.
+    /// Prepares the state folder and listens. It must be called within a tokio runtime.
     pub async fn bind(options: Options) -> Result<Self, Error> {
         let failed = |source| Error::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
@@ -124,12 +125,12 @@ impl Server {
         Ok(Server { listener, address, endpoint, limits: RequestLimits::default(), postman })
     }
 
-    /// The same with other limits of its requests.
+    /// Returns the server with other limits for its requests.
     pub fn with_limits(self, limits: RequestLimits) -> Self {
         Server { limits, ..self }
     }
 
-    /// What people need to use it.
+    /// Returns what people need to know to use the server.
     fn greeting(&self) -> String {
         let region = std::env::var("AWS_REGION").unwrap_or_else(|_| DEFAULT_REGION.to_owned());
         let mut world = self.endpoint.world();
@@ -144,12 +145,12 @@ impl Server {
         )
     }
 
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Answers requests until `told` is ready, then ends all processes. What exists stays on disk for the next endpoint.
+    /// Answers requests until `told` is ready, then ends all processes. The state stays on disk for the next endpoint.
     pub async fn run(self, told: impl Future<Output = ()>) {
         tokio::pin!(told);
         let door = Door::at(self.address);
@@ -164,7 +165,7 @@ impl Server {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "a connection is lost");
-                        // Too many open files, say: it would fail again at once.
+                        // For example, there are too many open files: the next call would fail at once.
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
@@ -176,16 +177,16 @@ impl Server {
         tell.send(()).ok();
         if timeout(FAREWELL, &mut postman).await.is_err() {
             postman.abort();
-            // Aborted or not: it is over, and lets go of the state folder.
+            // Aborted or not, the task is over and has released the state folder.
             postman.await.unwrap_or_default();
         }
-        // So does whoever still holds a connection open.
+        // After this, open connections have released it too.
         connections.shutdown().await;
     }
 }
 
 async fn serve_connection(endpoint: Arc<Endpoint>, door: Door, limits: RequestLimits, stream: tokio::net::TcpStream) {
-    // Small answers on kept connections: waiting to fill a packet would cost 40 ms each.
+    // Answers are small and connections are kept: waiting to fill a packet would cost 40 ms each time.
     stream.set_nodelay(true).ok();
     let service = service_fn(|request| dispatch::handle(endpoint.clone(), door, limits, request));
     let mut http = hyper::server::conn::http1::Builder::new();

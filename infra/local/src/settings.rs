@@ -1,4 +1,4 @@
-//! What of an endpoint can be changed while it runs: its times, its limits and which events it sends.
+//! Settings of an endpoint that can be changed while it runs: its times, its limits and the events that it sends.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::api::ApiError;
 use crate::delays::{DelayProfile, Delays};
 use crate::options::{LONGEST_LAG, Options};
 
-/// EBS copies so many snapshots at once into one Region; more are refused, not queued.
+/// EBS makes this many copies of snapshots into one Region at the same time. It rejects more, and does not queue them.
 const COPY_SLOTS: usize = 20;
-/// Longest time for which what is new may be unknown.
+/// Longest time for which a new resource may be unknown.
 const LONGEST_UNKNOWN: Duration = Duration::from_secs(300);
 
-/// The settings in force.
+/// The current settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) delays: Delays,
@@ -23,33 +23,33 @@ pub(crate) struct Settings {
     pub(crate) lag: Duration,
     /// Whether `SSM Managed Instance Registration` is sent.
     pub(crate) registration_events: bool,
-    /// How much longer ago launches, and the last words of lost agents, are told to be than they were.
+    /// Time by which launches, and the last contacts of lost agents, appear older than they are.
     pub(crate) age: Duration,
-    /// For how long calls that name something new do not know it yet.
+    /// How long calls that name a new resource do not know it.
     pub(crate) unknown_for: Duration,
-    /// How long after a boot an instance's role has no credentials yet.
+    /// How long an instance's role has no credentials after a boot.
     pub(crate) credentials_after: Duration,
-    /// Snapshots that may be copied into a Region at once.
+    /// Snapshots that may be copied into a Region at the same time.
     pub(crate) copy_slots: usize,
     /// Regions that are not enabled.
     pub(crate) disabled_regions: BTreeSet<String>,
 }
 
-/// A change: what is not named stays.
+/// A change. Settings that are not named stay the same.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Change {
     delays: Option<DelayProfile>,
-    /// Seconds.
+    /// In seconds.
     describe_lag: Option<f64>,
     registration_events: Option<bool>,
-    /// Bytes a second that a script's output gets through; 0: as it comes.
+    /// Bytes a second of a script's output. With 0, the output is not slowed down.
     output_rate: Option<u32>,
-    /// Seconds.
+    /// In seconds.
     age: Option<u32>,
-    /// Seconds.
+    /// In seconds.
     unknown_for: Option<f64>,
-    /// Seconds.
+    /// In seconds.
     credentials_after: Option<f64>,
     copy_slots: Option<usize>,
     regions: Option<Regions>,
@@ -77,18 +77,18 @@ impl From<&Options> for Settings {
 }
 
 impl Settings {
-    /// A time as it is told: tests of what happens after hours need not wait for them.
+    /// Returns a time as answers show it: tests of what happens after hours need not wait for them.
     pub(crate) fn aged(&self, time: Timestamp) -> Timestamp {
         time.checked_sub(self.age).unwrap_or(time)
     }
 
-    /// The moment whose state of things calls know that act on something.
+    /// Returns the moment whose state is known to calls that act on a resource.
     pub(crate) fn known_at(&self) -> Timestamp {
         let ago = SignedDuration::try_from(self.unknown_for).ok();
         ago.and_then(|ago| Timestamp::now().checked_sub(ago).ok()).unwrap_or_default()
     }
 
-    /// Applies a change, all of it or nothing.
+    /// Applies a change, either completely or not at all.
     pub(crate) fn apply(&mut self, change: &Change) -> Result<(), ApiError> {
         let lag = within(change.describe_lag, LONGEST_LAG, "describeLag")?;
         let unknown_for = within(change.unknown_for, LONGEST_UNKNOWN, "unknownFor")?;
@@ -110,7 +110,7 @@ impl Settings {
     }
 }
 
-/// A time in seconds, when it is given.
+/// Returns a time in seconds, if it is given.
 fn within(seconds: Option<f64>, longest: Duration, name: &str) -> Result<Option<Duration>, ApiError> {
     let Some(seconds) = seconds else { return Ok(None) };
     match Duration::try_from_secs_f64(seconds) {

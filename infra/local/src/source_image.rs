@@ -1,4 +1,4 @@
-//! What instances of the source image start from: the Debian that is made here, or a file that somebody has.
+//! The file systems that instances of the source image start from: the Debian that is made here, or a given file.
 
 use std::convert::Infallible;
 use std::io;
@@ -15,7 +15,7 @@ use crate::guest::HOST;
 pub enum SourceImage {
     /// A minimal Debian 12 with curl, certificates and systemd, made by `mmdebstrap`.
     Debian12,
-    /// This machine's own files, as they are. Only root can, and in the isolation `namespaces`.
+    /// This machine's own files, as they are. Works only for root, and in the isolation `namespaces`.
     Host,
     /// A root file system (tar, compressed or not) or an OCI image archive, as `skopeo`, `podman save` and
     /// `docker save` write it.
@@ -35,8 +35,8 @@ impl FromStr for SourceImage {
 }
 
 impl SourceImage {
-    /// The path that [`crate::Options::base_image`] takes; what is made is kept in `cache_dir`. `progress` is told in a few words what
-    /// takes time.
+    /// Returns the path that [`crate::Options::base_image`] takes. A generated file system is kept in `cache_dir`.
+    /// `progress` receives a few words about each step that takes time.
     pub async fn ensure(&self, cache_dir: &Path, progress: impl Fn(&str)) -> Result<PathBuf, BaseImageError> {
         match self {
             SourceImage::Debian12 => ensure_base_image(cache_dir, progress).await,
@@ -46,7 +46,7 @@ impl SourceImage {
     }
 }
 
-/// A link in the cache, since the unpacked tree is kept beside what it came from.
+/// Returns a link in the cache, since the unpacked tree is kept next to its source.
 fn link(path: &Path, cache_dir: &Path) -> Result<PathBuf, BaseImageError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -58,7 +58,7 @@ fn link(path: &Path, cache_dir: &Path) -> Result<PathBuf, BaseImageError> {
     let link = cache_dir.join(format!("file-{name}.tar"));
     std::fs::create_dir_all(cache_dir).map_err(failed(cache_dir))?;
     match std::os::unix::fs::symlink(&file, &link) {
-        // The name says where it leads.
+        // An existing link has the right target, because its name is derived from the target.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(&link)(error)),
         _ => Ok(link),
     }

@@ -6,7 +6,7 @@ use super::{Call, public_access};
 use crate::api::{ApiError, is_account};
 use crate::world::Grants;
 
-/// Changes who may launch an image, its description, or the metadata service of its instances.
+/// Changes who may launch an image, its description, or the options of its instances' metadata service.
 pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let changes = Changes::read(params, "LaunchPermission")?;
@@ -14,7 +14,7 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let id = params.require("ImageId")?;
     let image = world.own_image(call.scope, id)?;
-    // What has just become available is not so for every call yet.
+    // Not every call knows yet that a new image is available.
     if call.known_state(image)? != image.state() && changes.let_in() {
         return Err(ApiError::new("InvalidAMIID.Unavailable", format!("The image ID '{id}' is not available")));
     }
@@ -36,7 +36,7 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(Xml::done())
 }
 
-/// Takes all launch permissions away.
+/// Removes all launch permissions.
 pub(super) fn reset(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
@@ -55,7 +55,7 @@ fn unknown(attribute: &str) -> ApiError {
     ApiError::new("InvalidParameterValue", message)
 }
 
-/// Whom a permission is for.
+/// The account or group that a permission is for.
 enum Grant {
     Everyone,
     Account(String),
@@ -64,7 +64,7 @@ enum Grant {
 }
 
 impl Grant {
-    /// From the one field that says what kind it is.
+    /// Reads the one field that says which kind of grantee it is.
     fn read(permission: &Params) -> Result<Self, ApiError> {
         let kinds = ["UserId", "Group", "OrganizationArn", "OrganizationalUnitArn"];
         let given = kinds.iter().find_map(|kind| Some((*kind, permission.get(kind)?)));
@@ -108,14 +108,14 @@ fn wrong(kind: &str, value: &str) -> ApiError {
     ApiError::new("InvalidAMIAttributeItemValue", message)
 }
 
-/// Permissions to give and to take.
+/// Permissions to add and to remove.
 pub(super) struct Changes {
     add: Vec<Grant>,
     remove: Vec<Grant>,
 }
 
 impl Changes {
-    /// Both forms: `NAME.Add.N`, and `OperationType` with `UserId.N`, `UserGroup.N` and the like.
+    /// Reads both forms: `NAME.Add.N`, and `OperationType` with `UserId.N`, `UserGroup.N` and the like.
     pub(super) fn read(params: &Params, name: &str) -> Result<Self, ApiError> {
         let grants = |way: &str| {
             params.structures(&format!("{name}.{way}")).iter().map(Grant::read).collect::<Result<Vec<_>, _>>()
@@ -138,12 +138,12 @@ impl Changes {
         Ok(Changes { add, remove })
     }
 
-    /// Whether everyone is among those that get the permission.
+    /// Returns whether everyone gets the permission.
     pub(super) fn make_public(&self) -> bool {
         self.add.iter().any(|grant| matches!(grant, Grant::Everyone))
     }
 
-    /// Whether anybody gets it.
+    /// Returns whether any account or group gets the permission.
     pub(super) fn let_in(&self) -> bool {
         !self.add.is_empty()
     }

@@ -1,18 +1,18 @@
-//! Block devices: those of an image, changed and extended by what a call maps.
+//! Block devices: those of an image, changed and extended by the mappings of a call.
 
 use super::encryption;
 use super::params::Params;
 use crate::api::{ApiError, Scope};
 use crate::world::{BlockDevice, Image, World};
 
-/// The devices of a new instance.
+/// Returns the devices of a new instance.
 pub(super) fn of_launch(
     params: &Params,
     world: &World,
     scope: &Scope,
     image: &Image,
 ) -> Result<Vec<BlockDevice>, ApiError> {
-    // Which key its volumes have, the launch decides, not the image.
+    // The launch, not the image, decides which key the volumes have.
     let mut devices: Vec<BlockDevice> =
         image.devices.iter().map(|device| BlockDevice { kms_key: None, ..device.clone() }).collect();
     change(&mut devices, params)?;
@@ -20,7 +20,7 @@ pub(super) fn of_launch(
     Ok(devices)
 }
 
-/// Applies `BlockDeviceMapping.N`: changes a device by its name, adds one, or takes one away (`NoDevice`).
+/// Applies `BlockDeviceMapping.N`: changes a device by its name, adds one, or removes one (`NoDevice`).
 pub(super) fn change(devices: &mut Vec<BlockDevice>, params: &Params) -> Result<(), ApiError> {
     for asked in params.structures("BlockDeviceMapping") {
         let name = asked.require("DeviceName")?;
@@ -30,7 +30,7 @@ pub(super) fn change(devices: &mut Vec<BlockDevice>, params: &Params) -> Result<
         }
         let at = devices.iter().position(|device| device.name == name).unwrap_or(devices.len());
         if at == devices.len() {
-            // EC2 does not guess how large a volume without content is to be.
+            // EC2 does not guess the size of a volume without content.
             if asked.get("Ebs.VolumeSize").or(asked.get("Ebs.SnapshotId")).is_none() {
                 let missing = if asked.structure("Ebs").is_empty() { "ebs" } else { "size or snapshotId" };
                 let message = format!("The request must contain the parameter {missing}");
@@ -78,8 +78,8 @@ fn check_type(kind: &str) -> Result<String, ApiError> {
     Err(ApiError::new("InvalidParameterValue", format!("Invalid volume type: {kind}")))
 }
 
-/// A volume of its own, without a snapshot behind it. It outlives its instance unless the call says otherwise: only of an
-/// image's own volumes the image says so (EC2 user guide, "Preserve data when an instance is terminated").
+/// Returns a volume of its own, without a snapshot behind it. It outlives its instance unless the call says otherwise:
+/// the image decides this only for its own volumes (EC2 user guide, "Preserve data when an instance is terminated").
 pub(super) fn empty(name: &str) -> BlockDevice {
     BlockDevice {
         name: name.to_owned(),

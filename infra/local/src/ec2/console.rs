@@ -9,7 +9,8 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::iso;
 
-/// What an instance's console shows: what its first boot ran. There is no kernel of its own that could say more.
+/// Returns what an instance's console shows: the output of its first boot. An instance has no kernel of its own that
+/// could add more.
 pub(super) fn output(call: &Call<'_>) -> Result<Xml, ApiError> {
     let id = call.params.require("InstanceId")?;
     let world = call.endpoint.world();

@@ -12,7 +12,7 @@ use crate::events::Event;
 use crate::ids;
 use crate::world::{BlockDevice, Grants, Image, ImageState, Protection, Tags, Timeline, World};
 
-/// Copies an image into the call's Region. Both share their layers: they never change.
+/// Copies an image into the call's Region. Both images share their layers, which never change.
 pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     let token = call.token();
     let mut world = call.endpoint.world();
@@ -43,7 +43,7 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     let text = format!("Copied for DestinationAmi {id} from SourceAmi {} for SourceRegion {}", source.id, from.region);
     let behind = image.devices.iter().filter_map(|device| snapshot_behind(call, device, &text).transpose());
     let behind = behind.collect::<Result<Vec<_>, _>>()?;
-    // What may fail comes before anything is there.
+    // Everything that may fail comes before anything is created.
     let pairs = world.copies_of_blocks(&source.devices, &image.devices);
     call.endpoint.share_blocks(&pairs).map_err(|error| no_blocks(&error))?;
     for mut snapshot in behind {
@@ -68,8 +68,8 @@ fn no_blocks(error: &io::Error) -> ApiError {
     ApiError::new("InternalError", format!("The blocks of the snapshots cannot be copied: {error}"))
 }
 
-/// To launch an image of another account takes its launch permission, to copy it also that of its snapshots (EC2 user guide,
-/// "Copy an AMI", cross-account copying).
+/// Checks the permission for another account's image. To launch such an image, an account needs its launch permission;
+/// to copy it, it also needs the permission for its snapshots (EC2 user guide, "Copy an AMI", cross-account copying).
 fn check_storage(world: &World, from: &Scope, source: &Image) -> Result<(), ApiError> {
     let may_read = |id: &String| world.snapshots.get(id).is_some_and(|snapshot| world.shows_snapshot(from, snapshot));
     if source.snapshots().iter().all(may_read) {
@@ -78,7 +78,7 @@ fn check_storage(world: &World, from: &Scope, source: &Image) -> Result<(), ApiE
     Err(ApiError::new("InvalidRequest", "You do not have permission to access the storage of this ami"))
 }
 
-/// Each snapshot of an image takes a slot of the Region that it goes to, until it is copied.
+/// Checks the limit of copies: each snapshot of an image takes a slot of the target Region until it is copied.
 fn check_limit(world: &World, call: &Call<'_>, more: usize) -> Result<(), ApiError> {
     let is_open = |image: &&Image| image.scope == *call.scope && image.state() == ImageState::Pending;
     let copies = world.images.values().filter(is_open).filter(|image| image.copied_from.is_some());
@@ -96,7 +96,7 @@ fn image_id(id: &str) -> Xml {
     xml
 }
 
-/// A KMS key goes with `Encrypted` only.
+/// Checks that a KMS key is given only together with `Encrypted`.
 fn check_encryption(call: &Call<'_>) -> Result<(), ApiError> {
     if call.params.get("KmsKeyId").is_some() && !call.params.flag("Encrypted") {
         let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";

@@ -37,8 +37,8 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-/// A new image and its snapshots can be tagged, nothing else: "If you specify other values for ResourceType, the request
-/// fails" (CreateImage in the API reference).
+/// Checks that only the new image and its snapshots are tagged: "If you specify other values for ResourceType, the
+/// request fails" (CreateImage in the API reference).
 fn check_tagged(params: &Params) -> Result<(), ApiError> {
     let specifications = params.structures("TagSpecification");
     let kinds = specifications.iter().filter_map(|one| one.get("ResourceType"));
@@ -61,7 +61,8 @@ fn imageable<'w>(world: &'w World, scope: &Scope, id: &str) -> Result<&'w Instan
     Err(ApiError::new("IncorrectInstanceState", message))
 }
 
-/// EC2's rules for names: 3 to 128 letters, digits and `()[] ./-'@_`; one image of a name per account and Region.
+/// Checks EC2's rules for names: 3 to 128 letters, digits and `()[] ./-'@_`, and only one image of a name per account
+/// and Region.
 pub(super) fn check_name(world: &World, scope: &Scope, name: &str) -> Result<(), ApiError> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "()[] ./-'@_".contains(letter);
     if !(3..=128).contains(&name.chars().count()) || !name.chars().all(allowed) {
@@ -112,7 +113,7 @@ fn image_of(call: &Call<'_>, instance: &Instance, name: &str) -> Result<Image, A
     })
 }
 
-/// The snapshot behind one device of a new image; none behind one that has none.
+/// Returns the snapshot behind one device of a new image; `None` if the device has none.
 pub(super) fn snapshot_behind(
     call: &Call<'_>,
     device: &BlockDevice,

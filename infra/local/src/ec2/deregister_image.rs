@@ -6,7 +6,8 @@ use crate::api::ApiError;
 use crate::events::Event;
 use crate::world::{ImageState, World};
 
-/// Deregisters an image; with `DeleteAssociatedSnapshots` its snapshots go too, but for those that another image uses.
+/// Deregisters an image. With `DeleteAssociatedSnapshots`, its snapshots are deleted too, except those that another
+/// image uses.
 pub(super) fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;

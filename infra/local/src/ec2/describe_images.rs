@@ -10,10 +10,10 @@ use crate::world::{BlockDevice, Image, ImageState, Snapshot, World, check_id, is
 /// Owner alias of the source image.
 const AMAZON: &str = "amazon";
 
-/// An image and the state it is shown in.
+/// An image and the state that the answer shows.
 type Seen<'w> = (&'w Image, ImageState);
 
-/// Describes images that the account may see, as old as the endpoint's lag.
+/// Describes images that the account may see. The answer is as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &IMAGES)?;
     let owners = call.params.list("Owner");
@@ -63,7 +63,7 @@ fn is_owner(call: &Call<'_>, image: &Image, owner: &str) -> bool {
     }
 }
 
-/// Whether it has a launch permission for `self`, `all` or an account.
+/// Returns whether the image has a launch permission for `self`, `all` or an account.
 fn may_launch(call: &Call<'_>, image: &Image, user: &str) -> bool {
     match user {
         "all" => image.grants.public,
@@ -95,14 +95,14 @@ fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
         .maybe("deprecationTime", image.deprecated_at.map(iso))
         .maybe("imdsSupport", image.imds_v2.then_some("v2.0"));
     if let Some(failure) = image.failure.as_ref().filter(|_| state == ImageState::Failed) {
-        // A reason starts with its code, as EC2's own do.
+        // A reason starts with its code, as EC2's own reasons do.
         let code = failure.split_once(": ").map(|(code, _)| code).filter(|code| code.contains('.'));
         xml.node("stateReason", |xml| {
             xml.text("code", code.unwrap_or("Server.InternalError")).text("message", failure);
         });
     }
-    // Of an image of an instance it is the one that the instance was launched from (EC2 user guide, "Use AMI ancestry to trace the
-    // origin of an AMI").
+    // For an image of an instance, this is the image that the instance was launched from (EC2 user guide, "Use AMI
+    // ancestry to trace the origin of an AMI").
     let launched_from = image.launched_from.as_ref().map(|id| (&image.scope.region, id));
     if let Some((region, id)) = image.copied_from.as_ref().map(|(region, id)| (region, id)).or(launched_from) {
         xml.text("sourceImageId", id).text("sourceImageRegion", region);
@@ -115,7 +115,7 @@ fn item(xml: &mut Xml, world: &World, image: &Image, state: ImageState) {
     xml.tags(&image.tags);
 }
 
-/// A device mapping of an image. EC2 names the snapshot only once it knows it, which here is at once.
+/// Writes a device mapping of an image. EC2 names the snapshot only once it knows it; here that is at once.
 fn device_item(xml: &mut Xml, device: &BlockDevice, snapshot: Option<&Snapshot>) {
     xml.text("deviceName", &device.name).node("ebs", |xml| {
         xml.maybe("snapshotId", device.snapshot_id.as_ref())

@@ -8,7 +8,7 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, World};
 
-/// Describes instances, as old as the endpoint's lag.
+/// Describes instances. The answer is as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &INSTANCES)?;
     if call.params.get("InstanceId.1").is_some() && call.params.get("MaxResults").is_some() {
@@ -32,7 +32,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
             None => {}
         }
     }
-    // In the order of their launches. EC2 promises none, but callers are used to it.
+    // In the order of their launches. EC2 promises no order, but callers are used to this one.
     seen.sort_by_key(|(one, _)| (one.launched_at, one.reservation.clone(), one.launch_index));
     let shown = Shown { scope: call.scope, network: &network };
     seen.retain(|one| filters.pass(&shown.probe(*one)));
@@ -44,7 +44,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-/// The instances that the call names, or all of its scope.
+/// Returns the instances that the call names, or all instances of its scope.
 pub(super) fn chosen<'w>(call: &Call<'_>, world: &'w World) -> Result<Vec<&'w Instance>, ApiError> {
     let ids = call.params.list("InstanceId");
     if ids.is_empty() {
@@ -53,14 +53,14 @@ pub(super) fn chosen<'w>(call: &Call<'_>, world: &'w World) -> Result<Vec<&'w In
     all_named(call, world, &ids)
 }
 
-/// Every instance of a list of ids; all that are not there are told in one message.
+/// Returns every instance of a list of ids. One message names all instances that do not exist.
 pub(super) fn all_named<'w>(call: &Call<'_>, world: &'w World, ids: &[String]) -> Result<Vec<&'w Instance>, ApiError> {
     let found: Vec<_> = ids.iter().map(|id| world.instance(call.scope, id)).collect();
     let missing = |one: &&Result<&Instance, ApiError>| {
         one.as_ref().is_err_and(|error| error.code == "InvalidInstanceID.NotFound")
     };
     let missing: Vec<&str> = found.iter().zip(ids).filter(|(one, _)| missing(one)).map(|(_, id)| id.as_str()).collect();
-    // A malformed id is told before any that does not exist.
+    // The error for a malformed id comes before the error for an id that does not exist.
     let malformed = found.iter().any(|one| one.as_ref().is_err_and(|error| error.code.ends_with("Malformed")));
     if missing.len() > 1 && !malformed {
         let message = format!("The instance IDs '{}' do not exist", missing.join(", "));

@@ -9,14 +9,14 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{LaunchTemplate, World, iso};
 
-/// EC2's words where a call without a template asks for more than the newest or default version of each.
+/// EC2's message if a call without a template requests more than the newest or default version of each template.
 const NO_TEMPLATE: &str = "To describe the launch template data for all your launch templates, for ‘--versions’ specify \
     ‘$Latest’, ‘$Default’, or both, and omit ‘--launch-template-id’, ‘--launch-template-name’, and version numbers. To \
     describe the launch template data for a specific launch template, specify ‘--launch-template-id’ or \
     ‘--launch-template-name’, and for ‘--versions’ specify one or more of the following values: ‘$Latest’, ‘$Default’, or \
     one or more version numbers.";
 
-/// Describes templates by id, by name or all.
+/// Describes templates by id or by name, or all templates.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &known_filters::TEMPLATES)?;
     let world = call.endpoint.world();
@@ -27,7 +27,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
         found.push(find(&world, call.scope, &named)?);
     }
     for name in &names {
-        // Another message than where a call is about one template.
+        // This message differs from the one for a call about a single template.
         let missing = || {
             let message = "At least one of the launch templates specified in the request does not exist.";
             ApiError::new("InvalidLaunchTemplateName.NotFoundException", message)
@@ -61,7 +61,7 @@ pub(super) fn describe_versions(call: &Call<'_>) -> Result<Xml, ApiError> {
     filters::answer(call, "launchTemplateVersionSet", kept)
 }
 
-/// The default or newest version of every template: what a call without a template may ask for.
+/// Describes the default or newest version of every template: a call without a template may request only these.
 fn across(call: &Call<'_>, filters: &Filters, world: &World, asked: &[String]) -> Result<Xml, ApiError> {
     if asked.is_empty() || !asked.iter().all(|version| ["$Latest", "$Default"].contains(&version.as_str())) {
         let code = if asked.is_empty() { "MissingParameter" } else { "InvalidParameterValue" };
@@ -87,7 +87,7 @@ fn number(template: &LaunchTemplate, asked: &str) -> Result<u64, ApiError> {
     })
 }
 
-/// The content of a template.
+/// Writes the content of a template.
 pub(super) fn template_item(xml: &mut Xml, template: &LaunchTemplate) {
     xml.text("launchTemplateId", &template.id)
         .text("launchTemplateName", &template.name)
@@ -102,7 +102,7 @@ fn creator(template: &LaunchTemplate) -> String {
     format!("arn:aws:iam::{}:root", template.scope.account)
 }
 
-/// The content of one version.
+/// Writes the content of one version.
 pub(super) fn version_item(xml: &mut Xml, template: &LaunchTemplate, number: u64) {
     let Some(version) = template.versions.get(&number) else { return };
     xml.text("launchTemplateId", &template.id)
@@ -116,7 +116,7 @@ pub(super) fn version_item(xml: &mut Xml, template: &LaunchTemplate, number: u64
     xml.node("launchTemplateData", |xml| content(xml, &data));
 }
 
-/// Members that are plain text, as a request and as an answer writes them.
+/// Members that are plain text, with their names in a request and in an answer.
 const TEXTS: [(&str, &str); 10] = [
     ("KernelId", "kernelId"),
     ("RamDiskId", "ramDiskId"),
@@ -169,7 +169,7 @@ fn content(xml: &mut Xml, data: &Params) {
     }
 }
 
-/// A structure, when any of its fields is there. Answers write a field with a small first letter.
+/// Writes a structure if it has any of its fields. Answers begin the name of a field with a small letter.
 fn node(xml: &mut Xml, name: &str, data: &Params, prefix: &str, fields: &[&str]) {
     let value = |field: &str| data.get(&format!("{prefix}.{field}"));
     let have: Vec<_> = fields.iter().filter_map(|field| Some((*field, value(field)?))).collect();

@@ -7,7 +7,7 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::Tags;
 
-/// Describes the tags of all resources of the account, a row for each.
+/// Describes the tags of all resources of the account, with a row for each tag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &TAGS)?;
     let world = call.endpoint.world();
@@ -18,7 +18,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     rows.retain(|(kind, id, key, value)| {
         let mut row = Xml::new();
         item(&mut row, kind, id, key, value);
-        // So that `tag:KEY` finds it too.
+        // With this, `tag:KEY` finds the row too.
         row.tags(&Tags::from([((*key).to_owned(), (*value).to_owned())]));
         filters.pass(&row)
     });

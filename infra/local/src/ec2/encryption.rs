@@ -1,18 +1,18 @@
-//! Which key a volume or a snapshot is encrypted with, whether that can be used, and what an account does by default:
-//! Get-, Enable- and DisableEbsEncryptionByDefault, Get-, Modify- and ResetEbsDefaultKmsKeyId.
+//! The key that encrypts a volume or a snapshot, whether the key can be used, and an account's defaults: Get-, Enable-
+//! and DisableEbsEncryptionByDefault, Get-, Modify- and ResetEbsDefaultKmsKeyId.
 
 use super::Call;
 use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::world::{BlockDevice, World};
 
-/// What a copy says when its key cannot be used, in EBS's words.
+/// EBS's message for a copy whose key cannot be used.
 pub(crate) const KEY_FAILURE: &str =
     "Client.InvalidKMSKey: Given key ID is not accessible. You must have DescribeKey permissions on the default CMK.";
 
-/// Encrypts the devices of a launch: as the call or the image says, or since the account always does. Without a key of its
-/// own, a volume has that of its snapshot when the account owns it, else the account's default (EBS user guide, "Amazon EBS
-/// encryption", "Encryption by default").
+/// Encrypts the devices of a launch if the call or the image says so, or if the account encrypts by default. A volume
+/// without a key of its own has the key of its snapshot if the account owns the snapshot; otherwise it has the
+/// account's default (EBS user guide, "Amazon EBS encryption", "Encryption by default").
 pub(super) fn of_launch(world: &World, scope: &Scope, devices: &mut [BlockDevice]) {
     let by_default = world.storage(scope).encrypts_by_default;
     for device in devices {
@@ -30,8 +30,8 @@ fn own_key(world: &World, scope: &Scope, device: &BlockDevice) -> Option<String>
     snapshot.kms_key.clone().filter(|_| snapshot.scope.account == scope.account)
 }
 
-/// Encrypts the devices of a copy. It never keeps the key of its source, which is in another Region or another account's: a
-/// call that names none gets the default (EC2 API reference, CopyImage, `KmsKeyId`).
+/// Encrypts the devices of a copy. A copy never keeps the key of its source, which is in another Region or belongs to
+/// another account: a call that names no key gets the default (EC2 API reference, CopyImage, `KmsKeyId`).
 pub(super) fn of_copy(world: &World, call: &Call<'_>, devices: &mut [BlockDevice]) {
     let storage = world.storage(call.scope);
     let asked = call.params.get("KmsKeyId").map(|name| world.key_named(call.scope, name));
@@ -42,8 +42,9 @@ pub(super) fn of_copy(world: &World, call: &Call<'_>, devices: &mut [BlockDevice
     }
 }
 
-/// Whether the caller may use the keys of devices, and those of the snapshots that they are made from. EBS asks only when it
-/// makes the volume or the snapshot, so the call that wants it succeeds (EC2 API reference, CreateVolume, `KmsKeyId`).
+/// Returns whether the caller may use the keys of devices and the keys of the snapshots that they are made from. EBS
+/// checks this only when it creates the volume or the snapshot, so the call itself succeeds (EC2 API reference,
+/// CreateVolume, `KmsKeyId`).
 pub(super) fn may_use(world: &World, call: &Call<'_>, devices: &[BlockDevice], sources: &[BlockDevice]) -> bool {
     let is_denied = |key: &str| call.denied_keys.split(',').map(str::trim).any(|one| !one.is_empty() && one == key);
     let of_snapshot = |device: &BlockDevice| world.snapshots.get(device.snapshot_id.as_ref()?);

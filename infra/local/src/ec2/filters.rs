@@ -1,7 +1,7 @@
-//! Filters and pages of describe calls: one mechanism for all of them.
+//! Filters and pages of describe calls: one mechanism for all calls.
 //!
-//! A filter looks at what the answer shows: the table of a call says for each filter's name where in an item of the answer
-//! its values are. So a filter can never tell another thing than the answer does.
+//! A filter looks at the answer: for each filter's name, the table of a call has the path of its values in an item of
+//! the answer. So a filter can never contradict the answer.
 
 use super::Call;
 use super::params::Params;
@@ -10,19 +10,19 @@ use crate::api::ApiError;
 
 /// The filters of one call.
 pub(super) struct Known {
-    /// Names, each with the path of its values in an item of the answer. One that leads nowhere is of something that no
-    /// item here has (a public address): nothing matches, as on AWS.
+    /// Names, each with the path of its values in an item of the answer. A path that leads nowhere belongs to a field
+    /// that no item here has (a public address): nothing matches, as on AWS.
     pub(super) fields: &'static [(&'static str, &'static str)],
-    /// Documented names of what the endpoint does not know.
+    /// Documented names of fields that the endpoint does not know.
     pub(super) unanswered: &'static [&'static str],
     /// Whether `tag:KEY` and `tag-key` are among them.
     pub(super) tags: bool,
 }
 
-/// `Filter.N`: all must match; a filter matches when one of its values does.
+/// `Filter.N`: all filters must match; a filter matches if one of its values does.
 pub(super) struct Filters(Vec<(Source, Vec<String>)>);
 
-/// Where a filter's values are.
+/// The place of a filter's values.
 enum Source {
     Field(&'static str),
     Tag(String),
@@ -35,7 +35,7 @@ impl Known {
         match name.strip_prefix("tag:") {
             Some(key) if self.tags => return Ok(Source::Tag(key.to_owned())),
             None if self.tags && name == "tag-key" => return Ok(Source::TagKey),
-            // EC2 still takes it, from times when it was documented.
+            // EC2 still accepts it, although it is no longer documented.
             None if self.tags && name == "tag-value" => return Ok(Source::TagValue),
             _ => {}
         }
@@ -66,17 +66,17 @@ impl Source {
 }
 
 impl Filters {
-    /// Reads them and refuses names that the call does not know.
+    /// Reads the filters and rejects names that the call does not know.
     pub(super) fn read(params: &Params, known: &Known) -> Result<Self, ApiError> {
         let read = |filter: &Params| {
-            // EC2's word for a filter without a name.
+            // EC2 writes this for a filter without a name.
             let source = known.source(filter.get("Name").unwrap_or("null"))?;
             Ok((source, filter.raw_list("Value")))
         };
         params.structures("Filter").iter().map(read).collect::<Result<_, _>>().map(Filters)
     }
 
-    /// Whether an item of the answer passes.
+    /// Returns whether an item of the answer passes.
     pub(super) fn pass(&self, item: &Xml) -> bool {
         self.0.iter().all(|(source, wanted)| {
             let have = source.values(item);
@@ -95,7 +95,7 @@ impl Filters {
     }
 }
 
-/// The answer of a describe call: the page of its items under their name, and the token of the next.
+/// Returns the answer of a describe call: the page of its items under their name, and the token of the next page.
 pub(super) fn answer(call: &Call<'_>, name: &str, items: Vec<Xml>) -> Result<Xml, ApiError> {
     let (items, next) = page(call, items)?;
     let mut xml = Xml::new();
@@ -108,7 +108,7 @@ pub(super) fn answer(call: &Call<'_>, name: &str, items: Vec<Xml>) -> Result<Xml
     Ok(xml)
 }
 
-/// EC2's wildcards: `*` for any text, `?` for one letter; behind a backslash each stands for itself.
+/// Matches with EC2's wildcards: `*` for any text, `?` for one character; after a backslash, each stands for itself.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut letters = pattern.chars();
     let (first, rest) = (letters.next(), letters.as_str());
@@ -125,7 +125,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// One page of values, and the token of the next.
+/// Returns one page of values, and the token of the next page.
 pub(super) fn page<T>(call: &Call<'_>, values: Vec<T>) -> Result<(Vec<T>, Option<String>), ApiError> {
     let start = match call.params.get("NextToken") {
         None => 0,
@@ -142,7 +142,7 @@ pub(super) fn page<T>(call: &Call<'_>, values: Vec<T>) -> Result<(Vec<T>, Option
     Ok((page, more.then(|| (start + size).to_string())))
 }
 
-/// EC2's bounds of `MaxResults`.
+/// Checks EC2's bounds of `MaxResults`.
 fn check_size(action: &str, asked: usize) -> Result<usize, ApiError> {
     let bounds = match action {
         "DescribeImages" => 1..=1000,

@@ -1,6 +1,6 @@
-//! Fingerprints of key pairs, as EC2 shows them (`KeyPairInfo` in the API reference): of an RSA key that EC2 made the
-//! SHA-1 digest of the DER-encoded private key, of an imported one the MD5 digest of the DER-encoded public key, of an
-//! ED25519 key OpenSSH's own, SHA-256 in Base64.
+//! Fingerprints of key pairs, as EC2 shows them (`KeyPairInfo` in the API reference). For an RSA key that EC2 made,
+//! this is the SHA-1 digest of the DER-encoded private key; for an imported RSA key, the MD5 digest of the DER-encoded
+//! public key; for an ED25519 key, OpenSSH's own fingerprint, SHA-256 in Base64.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::api::ApiError;
 
-/// `rsaEncryption` and its empty parameters: which algorithm a key is for.
+/// `rsaEncryption` and its empty parameters, which name the algorithm of a key.
 const RSA: [u8; 15] = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 const INTEGER: u8 = 0x02;
@@ -18,7 +18,7 @@ const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const SEQUENCE: u8 = 0x30;
 
-/// Of a private RSA key in PEM (PKCS#1), which is digested as PKCS#8.
+/// Returns the fingerprint of a private RSA key in PEM (PKCS#1), which is digested as PKCS#8.
 pub(super) fn of_private_rsa(pem: &str) -> Result<String, ApiError> {
     let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
     let key = STANDARD.decode(base64).map_err(|_| malformed())?;
@@ -27,7 +27,7 @@ pub(super) fn of_private_rsa(pem: &str) -> Result<String, ApiError> {
     Ok(digits(&Sha1::digest(whole)))
 }
 
-/// Of a public key as a line of `authorized_keys`.
+/// Returns the fingerprint of a public key in the form of a line of `authorized_keys`.
 pub(super) fn of_public(line: &str) -> Result<String, ApiError> {
     let blob = line.split(' ').nth(1).and_then(|text| STANDARD.decode(text).ok()).ok_or_else(malformed)?;
     if !line.starts_with("ssh-rsa ") {
@@ -37,24 +37,24 @@ pub(super) fn of_public(line: &str) -> Result<String, ApiError> {
     let (exponent, rest) = field(rest)?;
     let (modulus, _) = field(rest)?;
     let numbers = [der(INTEGER, modulus), der(INTEGER, exponent)].concat();
-    // A bit string begins with how many bits of its last byte are unused.
+    // A bit string begins with the number of unused bits in its last byte.
     let key = der(BIT_STRING, &[&[0], &der(SEQUENCE, &numbers)[..]].concat());
     Ok(digits(&Md5::digest(der(SEQUENCE, &[&RSA[..], &key].concat()))))
 }
 
-/// The first field of an OpenSSH key, which has its length before it, and what follows.
+/// Returns the first field of an OpenSSH key, whose length precedes it, and the rest.
 fn field(blob: &[u8]) -> Result<(&[u8], &[u8]), ApiError> {
     let (length, rest) = blob.split_first_chunk::<4>().ok_or_else(malformed)?;
     rest.split_at_checked(u32::from_be_bytes(*length) as usize).ok_or_else(malformed)
 }
 
-/// A value with DER's tag and length before it.
+/// Returns a value preceded by DER's tag and length.
 fn der(tag: u8, value: &[u8]) -> Vec<u8> {
     let bytes = value.len().to_be_bytes();
     let significant = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
     let mut coded = vec![tag];
     match value.len() {
-        // One byte says it all.
+        // One byte is enough for the length.
         0..=127 => coded.push(value.len().to_le_bytes()[0]),
         _ => {
             coded.push(0x80 | significant.len().to_le_bytes()[0]);

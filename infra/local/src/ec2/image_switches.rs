@@ -1,4 +1,4 @@
-//! What is switched on and off about an image: EnableImage, DisableImage, EnableImageDeprecation,
+//! Settings of an image that can be switched on and off: EnableImage, DisableImage, EnableImageDeprecation,
 //! DisableImageDeprecation, EnableImageDeregistrationProtection and DisableImageDeregistrationProtection.
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,15 +9,15 @@ use crate::api::ApiError;
 use crate::events::Event;
 use crate::world::{Image, ImageState, Protection};
 
-/// How long a protection with cooldown outlives its end.
+/// How long a protection with cooldown remains after it was switched off.
 const COOLDOWN: SignedDuration = SignedDuration::from_hours(24);
 
-/// Lets a disabled image be launched again.
+/// Allows launches of a disabled image again.
 pub(super) fn enable(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch(call, |image| set_state(call, image, ImageState::Disabled, ImageState::Available))
 }
 
-/// Keeps an image but lets nobody launch it; it loses its launch permissions.
+/// Keeps an image but allows no launches; the image loses its launch permissions.
 pub(super) fn disable(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch(call, |image| {
         set_state(call, image, ImageState::Available, ImageState::Disabled)?;
@@ -39,7 +39,7 @@ fn set_state(call: &Call<'_>, image: &mut Image, from: ImageState, to: ImageStat
     Ok(())
 }
 
-/// Sets the time from which on it counts as deprecated: in the future, to the minute.
+/// Sets the time from which the image counts as deprecated: in the future, to the minute.
 pub(super) fn deprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
     let text = call.params.require("DeprecateAt")?;
     let wrong =
@@ -54,7 +54,7 @@ pub(super) fn deprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
     })
 }
 
-/// Takes the deprecation away.
+/// Removes the deprecation.
 pub(super) fn undeprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch(call, |image| {
         image.deprecated_at = None;
@@ -62,7 +62,7 @@ pub(super) fn undeprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
     })
 }
 
-/// Protects it from being deregistered.
+/// Protects the image from being deregistered.
 pub(super) fn protect(call: &Call<'_>) -> Result<Xml, ApiError> {
     let cooldown = call.params.flag("WithCooldown");
     switch_to(call, |image| {
@@ -71,7 +71,7 @@ pub(super) fn protect(call: &Call<'_>) -> Result<Xml, ApiError> {
     })
 }
 
-/// Takes the protection away, at once or after its cooldown.
+/// Removes the protection, at once or after its cooldown.
 pub(super) fn unprotect(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch_to(call, |image| {
         image.protection = match image.protection {
@@ -91,7 +91,7 @@ fn switch(call: &Call<'_>, change: impl FnOnce(&mut Image) -> Result<(), ApiErro
     Ok(Xml::done())
 }
 
-/// These two answer with the new state in words.
+/// Changes an image. The two protection calls return its new state in words.
 fn switch_to(call: &Call<'_>, change: impl FnOnce(&mut Image) -> &'static str) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;

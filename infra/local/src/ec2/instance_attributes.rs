@@ -13,7 +13,7 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let id = params.require("InstanceId")?;
     let mut world = call.endpoint.world();
     let instance = world.instance(call.scope, id)?;
-    // A dry run asks for rights only, so the instance's state is not looked at.
+    // A dry run checks only the rights, so the instance's state is not checked.
     call.check_dry_run()?;
     let named = params.get("Attribute");
     let value = |name: &str| {
@@ -46,7 +46,7 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let groups = params.list("GroupId");
     if !groups.is_empty() {
         let network = world.network(call.scope);
-        // A subnet that the owner has taken away since leaves nothing to compare with.
+        // If the owner has removed the subnet since, there is nothing to compare with.
         if let Ok(subnet) = network.subnet(Some(&instance.subnet_id)) {
             changed.security_groups = network.groups_for(subnet, &groups)?;
         }
@@ -87,7 +87,8 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
         "ebsOptimized" => Some(instance.ebs_optimized.to_string()),
         "sourceDestCheck" => Some(instance.source_dest_check.to_string()),
         "enaSupport" => Some("true".to_owned()),
-        // Of paravirtual instances and Marketplace images, which are not here; of the adapters before ENA.
+        // For paravirtual instances and Marketplace images, which do not exist here, and for network adapters before
+        // ENA.
         "kernel" | "ramdisk" | "sriovNetSupport" => None,
         "enclaveOptions" => {
             xml.nested(name, "enabled", false);
@@ -121,7 +122,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-/// Changes how an instance serves its metadata.
+/// Changes the options of an instance's metadata service.
 pub(super) fn modify_metadata(call: &Call<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.require("InstanceId")?;

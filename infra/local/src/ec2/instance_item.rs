@@ -1,4 +1,4 @@
-//! How an instance looks in every answer that shows one.
+//! The form of an instance in every answer that shows one.
 
 use super::instance_types;
 use super::network::zone_id;
@@ -7,17 +7,17 @@ use crate::api::Scope;
 use crate::ids;
 use crate::world::{Instance, InstanceState, Network, Reason, iso, profile_arn, profile_id};
 
-/// An instance and the state it is shown in.
+/// An instance and the state that the answer shows.
 pub(super) type Seen<'w> = (&'w Instance, InstanceState);
 
-/// To whom an instance is shown, and the network that has the names of its groups.
+/// The account that sees an instance, and the network that has the names of its groups.
 pub(super) struct Shown<'a> {
     pub(super) scope: &'a Scope,
     pub(super) network: &'a Network,
 }
 
 impl Shown<'_> {
-    /// What filters look at: the instance, and what its reservation says.
+    /// Returns what filters look at: the instance and its reservation.
     pub(super) fn probe(&self, one: Seen<'_>) -> Xml {
         let mut xml = Xml::new();
         xml.text("reservationId", &one.0.reservation).text("ownerId", &self.scope.account);
@@ -73,13 +73,13 @@ impl Shown<'_> {
         xml.tags(&instance.tags);
     }
 
-    /// Id and name of a security group.
+    /// Writes the id and the name of a security group.
     fn group(&self, xml: &mut Xml, id: &String) {
         let name = self.network.group(id).map(|group| group.name.as_str());
         xml.text("groupId", id).maybe("groupName", name.ok());
     }
 
-    /// The one interface that it was launched with; its ids follow from the instance's.
+    /// Writes the one interface that the instance was launched with; its ids are derived from the instance's.
     fn interface(&self, xml: &mut Xml, instance: &Instance) {
         let name = instance.private_dns_name();
         xml.text("networkInterfaceId", ids::derived("eni", &instance.id))
@@ -109,21 +109,22 @@ impl Shown<'_> {
     }
 }
 
-/// The content of a reservation. Its own groups are those of EC2-Classic, which is no more.
+/// Writes the content of a reservation. Its own groups are those of EC2-Classic, which no longer exists.
 pub(super) fn reservation(xml: &mut Xml, shown: &Shown<'_>, instances: &[Seen<'_>]) {
     let id = instances.first().map(|(instance, _)| instance.reservation.as_str()).unwrap_or_default();
     xml.text("reservationId", id).text("ownerId", &shown.scope.account).node("groupSet", |_| {});
     xml.items("instancesSet", instances, |xml, one| shown.item(xml, *one));
 }
 
-/// `code` and `name` of a state.
+/// Writes `code` and `name` of a state.
 pub(super) fn state(xml: &mut Xml, name: &str, state: InstanceState) {
     xml.node(name, |xml| {
         xml.text("code", state.code()).text("name", state.name());
     });
 }
 
-/// Why it is in its state: the transition in words with its time, empty when there was none, and code and message.
+/// Writes why the instance is in its state: the transition in words with its time, empty if there was none, and code
+/// and message.
 fn reasons(xml: &mut Xml, instance: &Instance) {
     xml.text("reason", instance.reason.as_ref().map(transition).unwrap_or_default());
     if let Some(reason) = &instance.reason {
@@ -133,7 +134,7 @@ fn reasons(xml: &mut Xml, instance: &Instance) {
     }
 }
 
-/// `User initiated (2026-11-27 10:00:00 GMT)` for what a call did, and the message of anything else.
+/// Returns `User initiated (2026-11-27 10:00:00 GMT)` for the result of a call, and the message for any other reason.
 fn transition(reason: &Reason) -> String {
     match (reason.code.as_str(), reason.at) {
         ("Client.UserInitiatedShutdown", Some(time)) => {
@@ -143,7 +144,7 @@ fn transition(reason: &Reason) -> String {
     }
 }
 
-/// The `blockDeviceMapping` of an instance.
+/// Writes the `blockDeviceMapping` of an instance.
 pub(super) fn devices(xml: &mut Xml, instance: &Instance, shown: InstanceState) {
     // A terminated instance has no volumes any more.
     let attached = instance.devices.iter().filter(|_| shown != InstanceState::Terminated);
@@ -157,7 +158,7 @@ pub(super) fn devices(xml: &mut Xml, instance: &Instance, shown: InstanceState) 
     });
 }
 
-/// What is the same for all instances here.
+/// Writes the options that are the same for all instances here.
 fn options(xml: &mut Xml, instance: &Instance) {
     let cpus = instance_types::cpus_of(&instance.instance_type);
     let threads = if cpus > 1 && instance.architecture == "x86_64" { 2 } else { 1 };
@@ -183,7 +184,7 @@ fn options(xml: &mut Xml, instance: &Instance) {
         .text("currentInstanceBootMode", if instance.architecture == "arm64" { "uefi" } else { "legacy-bios" });
 }
 
-/// The options of an instance's metadata service.
+/// Writes the options of an instance's metadata service.
 pub(super) fn metadata(xml: &mut Xml, name: &str, instance: &Instance) {
     xml.node(name, |xml| {
         xml.text("state", "applied")
@@ -195,7 +196,7 @@ pub(super) fn metadata(xml: &mut Xml, name: &str, instance: &Instance) {
     });
 }
 
-/// A locally administered address that follows from the instance's id.
+/// Returns a locally administered address that is derived from the instance's id.
 fn mac_address(id: &str) -> String {
     let hex = ids::digest(id);
     let pairs: Vec<&str> = (0..5).map(|at| &hex[2 * at..2 * at + 2]).collect();

@@ -8,14 +8,14 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
 
-/// EC2's reason for a state that a call asked for.
+/// EC2's reason for a state that a call requested.
 const BY_USER: &str = "Client.UserInitiatedShutdown";
 const BY_USER_MESSAGE: &str = "Client.UserInitiatedShutdown: User initiated shutdown";
 
-/// An instance and the state it was in before the call.
+/// Instances, each with the state that it was in before the call.
 type Before = Vec<(String, InstanceState)>;
 
-/// Starts stopped instances; starting a running one changes nothing.
+/// Starts stopped instances. Starting a running instance changes nothing.
 pub(super) fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
     let startable = |state| matches!(state, InstanceState::Stopped | InstanceState::Running | InstanceState::Pending);
     let before = allowed(call, "started", |one| startable(one.state()), |_| Ok(()))?;
@@ -27,7 +27,7 @@ pub(super) fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
     changes(call, &before)
 }
 
-/// Stops running instances; stopping a stopped one changes nothing.
+/// Stops running instances. Stopping a stopped instance changes nothing.
 pub(super) fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
     let stoppable = |state| matches!(state, InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped);
     let before = allowed(call, "stopped", |one| stoppable(one.state()), |one| may(one, "stopped", one.keep_from_stop))?;
@@ -35,7 +35,7 @@ pub(super) fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
     changes(call, &before)
 }
 
-/// Reboots running instances. EC2 shows no state change for it.
+/// Reboots running instances. EC2 shows no change of state for a reboot.
 pub(super) fn reboot(call: &Call<'_>) -> Result<Xml, ApiError> {
     let before = allowed(call, "rebooted", |one| one.state() == InstanceState::Running, |_| Ok(()))?;
     for (id, _) in before {
@@ -45,14 +45,14 @@ pub(super) fn reboot(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(Xml::done())
 }
 
-/// Terminates instances in any state; terminating a terminated one changes nothing.
+/// Terminates instances in any state. Terminating a terminated instance changes nothing.
 pub(super) fn terminate(call: &Call<'_>) -> Result<Xml, ApiError> {
     let before = allowed(call, "terminated", |_| true, |one| may(one, "terminated", one.keep_from_terminate))?;
     before.iter().for_each(|(id, _)| call.endpoint.clone().end(id, BY_USER, BY_USER_MESSAGE));
     changes(call, &before)
 }
 
-/// Whether its protection lets this be done to it.
+/// Checks that the instance's protection allows the operation.
 fn may(instance: &Instance, done: &str, protected: bool) -> Result<(), ApiError> {
     if !protected {
         return Ok(());
@@ -65,7 +65,7 @@ fn may(instance: &Instance, done: &str, protected: bool) -> Result<(), ApiError>
     Err(ApiError::new("OperationNotPermitted", message))
 }
 
-/// The instances of the call, all of them allowed or none.
+/// Returns the instances of the call if all of them are allowed, otherwise an error.
 fn allowed(
     call: &Call<'_>,
     done: &str,

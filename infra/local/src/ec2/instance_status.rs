@@ -10,7 +10,8 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
 
-/// Describes the status of running instances, of all with `IncludeAllInstances`; as old as the endpoint's lag.
+/// Describes the status of running instances, or of all instances with `IncludeAllInstances`. The answer is as old as the
+/// endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &STATUS)?;
     let world = call.endpoint.world();
@@ -37,7 +38,7 @@ fn item(xml: &mut Xml, instance: &Instance, shown: InstanceState) {
     }
 }
 
-/// Status and reachability: there is nothing that could fail a check but not end the instance.
+/// Returns the status and the reachability: here, nothing fails a check without ending the instance.
 fn check(state: InstanceState) -> (&'static str, Option<&'static str>) {
     match state {
         InstanceState::Running => ("ok", Some("passed")),

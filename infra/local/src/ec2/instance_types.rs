@@ -1,7 +1,8 @@
-//! Instance types: DescribeInstanceTypes and DescribeInstanceTypeOfferings, and which a launch may name.
+//! Instance types: DescribeInstanceTypes and DescribeInstanceTypeOfferings, and the types that a launch may name.
 //!
-//! A launch takes any name that AWS's naming allows (`family generation attributes.size`), as other emulators do: a type
-//! that AWS has, but not in this Region or not for this image, is no error here. What is listed is a small table.
+//! A launch accepts any name that AWS's naming allows (`family generation attributes.size`), as other emulators do: a
+//! type that AWS has, but not in this Region or not for this image, is no error here. The listed types are a small
+//! table.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use super::known_filters::{OFFERINGS, TYPES as TYPE_FILTERS};
 use super::xml::Xml;
 use crate::api::ApiError;
 
-/// The types that are listed, by architecture, the older ones first.
+/// The listed types, by architecture, the older ones first.
 const LISTED: [&str; 27] = [
     "t1.micro",
     "m1.small",
@@ -42,7 +43,7 @@ const LISTED: [&str; 27] = [
     "r6g.large",
 ];
 
-/// Letters of AWS's families, and MiB of memory for each vCPU of one.
+/// Letters of AWS's families, and MiB of memory for each vCPU of a type.
 const FAMILIES: [(&str, u32); 25] = [
     ("a", 2048),
     ("c", 2048),
@@ -71,25 +72,25 @@ const FAMILIES: [(&str, u32); 25] = [
     ("z", 8192),
 ];
 
-/// Families before Nitro, without the Elastic Network Adapter, and with it.
+/// Families before Nitro without the Elastic Network Adapter. [`XEN_WITH_ENA`] lists those with it.
 const XEN: [&str; 16] =
     ["c1", "c3", "c4", "cc2", "cr1", "d2", "g2", "hs1", "i2", "m1", "m2", "m3", "m4", "r3", "t1", "t2"];
 const XEN_WITH_ENA: [&str; 10] = ["f1", "g3", "g3s", "h1", "i3", "p2", "p3", "r4", "x1", "x1e"];
 /// Families that AWS lists as previous generations.
 const PREVIOUS: [&str; 10] = ["a1", "c1", "c3", "g2", "i2", "m1", "m2", "m3", "r3", "t1"];
 
-/// An instance type, as far as its name tells it.
+/// An instance type, as far as its name describes it.
 struct Type<'n> {
     name: &'n str,
     architecture: &'static str,
     cpus: u32,
-    /// MiB.
+    /// In MiB.
     memory: u32,
-    /// Of the families that AWS calls previous generations.
+    /// Whether the family is one that AWS calls a previous generation.
     previous: bool,
-    /// Of the families before Nitro.
+    /// Whether the family is one from before Nitro.
     xen: bool,
-    /// Whether it has, may have or must have the Elastic Network Adapter, in EC2's words.
+    /// Whether the type has, may have or must have the Elastic Network Adapter, in EC2's words.
     ena: &'static str,
     burstable: bool,
     bare_metal: bool,
@@ -106,7 +107,7 @@ impl<'n> Type<'n> {
             rest[..rest.len() - attributes.len()].parse().ok().filter(|number| (1..=8).contains(number))?;
         let valid = attributes.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
         let cpus = cpus(letters, generation, size).filter(|_| valid)?;
-        // AWS marks its own processor by a `g` among the attributes; `a1` was the first with it.
+        // AWS marks its own processors by a `g` among the attributes; `a1` was the first family with one.
         let arm = attributes.starts_with('g') && letters != "g" || family == "a1" || family.starts_with("g5g");
         let memory = match (letters, size) {
             ("m", "small") if generation == 1 => 1740,
@@ -135,7 +136,7 @@ impl<'n> Type<'n> {
     }
 }
 
-/// vCPUs of a size: an `xlarge` has four, the smaller ones fewer, and `24xlarge` 24 times as many.
+/// Returns the vCPUs of a size: an `xlarge` has four, smaller sizes have fewer, and a `24xlarge` has 24 times as many.
 fn cpus(letters: &str, generation: u32, size: &str) -> Option<u32> {
     match size {
         "nano" | "micro" | "small" | "medium" if letters == "t" && generation > 2 => Some(2),
@@ -152,12 +153,13 @@ fn cpus(letters: &str, generation: u32, size: &str) -> Option<u32> {
     }
 }
 
-/// The type of a launch that names none: EC2's own default, and on arm64, which that is not for, the smallest Graviton.
+/// Returns the type of a launch that names none: EC2's own default, or, on arm64, which that default does not support,
+/// the smallest Graviton type.
 pub(super) fn default_for(architecture: &str) -> &'static str {
     if architecture == "arm64" { "t4g.micro" } else { "m1.small" }
 }
 
-/// Refuses a name that no type can have, or a type that does not go with the image's architecture.
+/// Rejects a name that no type can have, and a type that does not fit the image's architecture.
 pub(super) fn check(name: &str, architecture: &str) -> Result<(), ApiError> {
     let Some(found) = Type::read(name) else {
         return Err(ApiError::new("InvalidParameterValue", format!("Invalid value '{name}' for InstanceType.")));
@@ -172,12 +174,12 @@ pub(super) fn check(name: &str, architecture: &str) -> Result<(), ApiError> {
     Err(ApiError::new("InvalidParameterValue", message))
 }
 
-/// vCPUs of a type.
+/// Returns the vCPUs of a type.
 pub(super) fn cpus_of(name: &str) -> u32 {
     Type::read(name).map_or(1, |found| found.cpus)
 }
 
-/// Describes the types that the call names, or those that are listed.
+/// Describes the types that the call names, or the listed types.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &TYPE_FILTERS)?;
     let names = call.params.list("InstanceType");
@@ -221,8 +223,8 @@ fn item(xml: &mut Xml, found: Type<'_>) {
     });
 }
 
-/// Every listed type is offered in every Region and in every zone, and so is any other that a filter names: what a launch
-/// takes.
+/// Describes offerings. Every listed type is offered in every Region and in every zone, and so is any other type that a
+/// filter names and that a launch accepts.
 pub(super) fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &OFFERINGS)?;
     let kind = call.params.get("LocationType").unwrap_or("region");

@@ -11,7 +11,7 @@ use crate::api::ApiError;
 use crate::ids;
 use crate::world::{KeyPair, World, iso};
 
-/// Makes a key pair; its private half is in the answer only.
+/// Makes a key pair. Only the answer contains its private half.
 pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("KeyName")?;
     let kind = call.params.get("KeyType").unwrap_or("rsa");
@@ -27,7 +27,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-/// Takes a public key, in Base64.
+/// Imports a public key, in Base64.
 pub(super) fn import(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("KeyName")?;
     let public = keygen::read_public(call.params.require("PublicKeyMaterial")?)?;
@@ -61,13 +61,13 @@ fn keep(call: &Call<'_>, name: &str, kind: &str, public: Public, fingerprint: St
         tags: call.params.tags_for("key-pair")?,
     };
     let mut world = call.endpoint.world();
-    // Another call may have made one of this name while this one was being generated.
+    // Another call may have made a key pair of this name while this one was being generated.
     check_new(&world, call, name)?;
     world.key_pairs.insert(pair.id.clone(), pair.clone());
     Ok(pair)
 }
 
-/// Describes key pairs by name, by id or all.
+/// Describes key pairs by name or by id, or all key pairs.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &KEYS)?;
     let world = call.endpoint.world();
@@ -99,7 +99,7 @@ fn missing(name: &str) -> ApiError {
     ApiError::new("InvalidKeyPair.NotFound", format!("The key pair '{name}' does not exist"))
 }
 
-/// Deletes a key pair; one that is not there is no error.
+/// Deletes a key pair. A key pair that does not exist is no error.
 pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let (name, id) = (call.params.get("KeyName"), call.params.get("KeyPairId"));
     if name.or(id).is_none() {

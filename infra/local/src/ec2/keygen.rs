@@ -1,4 +1,4 @@
-//! Keys for key pairs, made by OpenSSH's `ssh-keygen`: no key generator of our own.
+//! Keys for key pairs, made by OpenSSH's `ssh-keygen`, so that the endpoint needs no key generator of its own.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,14 +12,14 @@ use crate::ids;
 
 /// A new key in the forms of CreateKeyPair's answer.
 pub(super) struct Key {
-    /// PEM.
+    /// In PEM.
     pub(super) private: String,
     /// One line, as in `authorized_keys`.
     pub(super) public: String,
     pub(super) fingerprint: String,
 }
 
-/// Makes a key of type `rsa` (2048 bits, as EC2's) or `ed25519`. Takes a tenth of a second, for RSA.
+/// Makes a key of type `rsa` (2048 bits, as EC2's keys) or `ed25519`. This takes a tenth of a second for RSA.
 pub(super) fn generate(kind: &str) -> Result<Key, ApiError> {
     if !["rsa", "ed25519"].contains(&kind) {
         return Err(ApiError::new(
@@ -47,11 +47,11 @@ pub(super) fn generate(kind: &str) -> Result<Key, ApiError> {
 pub(super) struct Public {
     /// As in `authorized_keys`.
     pub(super) line: String,
-    /// What came, when it is another text than the line: DescribeKeyPairs shows it.
+    /// The imported text if it differs from the line: DescribeKeyPairs shows it.
     pub(super) imported: Option<String>,
 }
 
-/// A public key out of the Base64 of a request: OpenSSH's one line, or the block of RFC 4716.
+/// Reads a public key from the Base64 of a request: OpenSSH's one line, or the block of RFC 4716.
 pub(super) fn read_public(base64: &str) -> Result<Public, ApiError> {
     let wrong = || ApiError::new("InvalidKey.Format", "Key is not in valid OpenSSH public key format");
     let text = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(wrong)?;
@@ -63,11 +63,11 @@ pub(super) fn read_public(base64: &str) -> Result<Public, ApiError> {
     Ok(Public { imported: (line != text).then_some(text), line })
 }
 
-/// How a key in the format of RFC 4716 begins.
+/// The beginning of a key in the format of RFC 4716.
 const RFC_4716: &str = "---- BEGIN SSH2 PUBLIC KEY ----";
 
-/// The line of a key in the format of RFC 4716: headers (`Comment: …`, which a backslash continues), then Base64, which
-/// begins with the key's kind.
+/// Returns the line of a key in the format of RFC 4716. That format has headers (`Comment: …`, which a backslash
+/// continues), then Base64, which begins with the key's kind.
 fn one_line(text: &str) -> Option<String> {
     let mut base64 = String::new();
     let mut in_header = false;
@@ -84,7 +84,7 @@ fn one_line(text: &str) -> Option<String> {
     Some(format!("{kind} {base64}"))
 }
 
-/// A folder of our own that is removed with what is in it.
+/// A temporary folder that is removed with its content.
 struct Folder(std::path::PathBuf);
 
 impl Folder {

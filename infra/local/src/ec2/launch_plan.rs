@@ -1,4 +1,4 @@
-//! The instance that RunInstances asks for, held against the rules.
+//! The instance that RunInstances requests, checked against the rules.
 
 use std::net::Ipv4Addr;
 
@@ -15,10 +15,10 @@ use crate::world::{
     BlockDevice, Image, ImageState, Instance, InstanceState, MetadataOptions, Network, Subnet, Timeline, World,
 };
 
-/// Bytes of user data in Base64: EC2's limit is 16 KiB before the encoding.
+/// Bytes of user data in Base64. EC2's limit is 16 KiB before the encoding.
 const MOST_USER_DATA: usize = 16 * 1024 * 4 / 3 + 4;
 
-/// The instance, without ids.
+/// Returns the instance, without ids.
 pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiError> {
     world.newest_source(&call.scope.region);
     let params = call.params;
@@ -26,7 +26,7 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     let image = launchable(world, call, &image)?;
     let instance_type = params.get("InstanceType").unwrap_or(instance_types::default_for(&image.architecture));
     instance_types::check(instance_type, &image.architecture)?;
-    // What the request alone shows to be wrong is refused before what it names is looked for.
+    // Errors that the request alone shows come before the lookup of what it names.
     let devices = block_devices::of_launch(params, world, call.scope, image)?;
     check_placement(params, &devices, &image.root_device)?;
     let network = world.network(call.scope);
@@ -79,8 +79,8 @@ pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiEr
     })
 }
 
-/// Refuses what nothing here can do, and EC2 for other reasons neither: a host that is not there, and hibernation of a root
-/// volume in the clear (EC2 user guide, "Prerequisites for EC2 instance hibernation").
+/// Rejects what the endpoint cannot do, and what EC2 rejects for other reasons: a host that does not exist, and
+/// hibernation with an unencrypted root volume (EC2 user guide, "Prerequisites for EC2 instance hibernation").
 fn check_placement(params: &Params, devices: &[BlockDevice], root: &str) -> Result<(), ApiError> {
     if let Some(host) = params.get("Placement.HostId") {
         return Err(ApiError::new("InvalidHostID.NotFound", format!("The host ID '{host}' does not exist")));
@@ -93,7 +93,7 @@ fn check_placement(params: &Params, devices: &[BlockDevice], root: &str) -> Resu
     Ok(())
 }
 
-/// The id of an image, or the one that a public parameter names: `resolve:ssm:NAME`, `resolve:ssm:NAME:VERSION`.
+/// Returns the id of an image, or the id that a public parameter names: `resolve:ssm:NAME`, `resolve:ssm:NAME:VERSION`.
 fn image_id(world: &mut World, scope: &Scope, asked: &str) -> Result<String, ApiError> {
     let Some(name) = asked.strip_prefix("resolve:ssm:") else { return Ok(asked.to_owned()) };
     parameters::image_of(world, scope, name).ok_or_else(|| {
@@ -108,7 +108,7 @@ fn launchable<'w>(world: &'w World, call: &Call<'_>, id: &str) -> Result<&'w Ima
     let image = world.image(call.scope, id)?;
     let state = call.known_state(image)?;
     if world.is_of_blocks(image) {
-        // Its empty list of layers would stand for the base image.
+        // The image's empty list of layers would stand for the base image.
         let message = format!(
             "The image '{id}' is registered from a snapshot that was written by blocks. AWS launches it; instances here \
              start from files, not from disks."
@@ -122,8 +122,8 @@ fn launchable<'w>(world: &'w World, call: &Call<'_>, id: &str) -> Result<&'w Ima
     Err(ApiError::new("InvalidAMIID.Unavailable", message))
 }
 
-/// The first interface that the call describes. What it has is said there only (EC2 API reference, RunInstances,
-/// `PrivateIpAddress`, `SubnetId` and `SecurityGroupId`).
+/// Returns the first interface that the call describes. The call may give the values of an interface only there (EC2
+/// API reference, RunInstances, `PrivateIpAddress`, `SubnetId` and `SecurityGroupId`).
 fn interface(params: &Params) -> Result<Params, ApiError> {
     let Some(first) = params.structures("NetworkInterface").into_iter().next() else { return Ok(Params::default()) };
     let has_groups = ["SecurityGroupId", "SecurityGroup"].iter().any(|name| !params.list(name).is_empty());
@@ -142,8 +142,8 @@ fn interface(params: &Params) -> Result<Params, ApiError> {
     }
 }
 
-/// The address that the call wants, which must be one that its subnet gives; empty when it wants none. Only one instance can
-/// have it (EC2 API reference, RunInstances, `PrivateIpAddress`).
+/// Returns the address that the call requests, which must be one that its subnet assigns, or an empty text if it
+/// requests none. Only one instance can have the address (EC2 API reference, RunInstances, `PrivateIpAddress`).
 fn own_address(params: &Params, interface: &Params, subnet: &Subnet) -> Result<String, ApiError> {
     let of_interface = interface.structures("PrivateIpAddresses").into_iter().find(|one| one.flag("Primary"));
     let of_interface = of_interface.as_ref().and_then(|one| one.get("PrivateIpAddress"));
@@ -185,7 +185,7 @@ fn subnet<'n>(network: &'n Network, params: &Params, interface: &Params) -> Resu
     }
 }
 
-/// Groups by id, from the call or its first interface, or by name, which is for the default VPC.
+/// Returns groups by id, from the call or its first interface, or by name, which works only in the default VPC.
 fn groups(network: &Network, subnet: &Subnet, params: &Params, interface: &Params) -> Result<Vec<String>, ApiError> {
     let mut ids = [params.list("SecurityGroupId"), interface.list("SecurityGroupId")].concat();
     for name in params.list("SecurityGroup") {
@@ -215,7 +215,7 @@ fn user_data(params: &Params) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// Options of the metadata service. An image with `imdsSupport` makes version 2 the default.
+/// Returns the options of the metadata service. An image with `imdsSupport` makes version 2 the default.
 fn metadata(params: &Params, image: &Image) -> Result<MetadataOptions, ApiError> {
     let word = |name: &str, default: &str, allowed: [&str; 2]| {
         let value = params.get(&format!("MetadataOptions.{name}")).unwrap_or(default);

@@ -1,5 +1,5 @@
 //! Launch templates: CreateLaunchTemplate, CreateLaunchTemplateVersion, ModifyLaunchTemplate, DeleteLaunchTemplate,
-//! DeleteLaunchTemplateVersions, and what a launch takes from one.
+//! DeleteLaunchTemplateVersions, and the values that a launch takes from a template.
 
 use std::collections::BTreeMap;
 
@@ -49,7 +49,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-/// Letters, digits and `()./_-`, 3 to 128 of them.
+/// Checks a name: 3 to 128 letters, digits and `()./_-`.
 fn check_name(name: &str) -> Result<(), ApiError> {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "()./_-".contains(letter);
     if (3..=128).contains(&name.len()) && name.chars().all(allowed) {
@@ -59,7 +59,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Err(ApiError::new("InvalidLaunchTemplateName.MalformedException", message))
 }
 
-/// What the call says, over what the version that it is made from says.
+/// Returns a version: the values of the call, which override those of its source version.
 fn version(call: &Call<'_>, source: BTreeMap<String, String>) -> Result<TemplateVersion, ApiError> {
     let asked = call.params.structure("LaunchTemplateData");
     if asked.is_empty() && source.is_empty() {
@@ -92,7 +92,7 @@ pub(super) fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-/// Makes another version the default.
+/// Makes another version the default version.
 pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     if call.params.get("LaunchTemplateId").is_some() && call.params.get("LaunchTemplateName").is_some() {
@@ -125,7 +125,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(gone.map(|template| answer("launchTemplate", &template)).unwrap_or_default())
 }
 
-/// Deletes versions; each that cannot be is told by itself.
+/// Deletes versions. The answer lists each version that cannot be deleted.
 pub(super) fn delete_versions(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let id = find(&world, call.scope, call.params)?.id.clone();
@@ -167,12 +167,12 @@ fn answer(name: &str, template: &LaunchTemplate) -> Xml {
     xml
 }
 
-/// The template of this name.
+/// Returns the template of this name.
 pub(super) fn by_name<'w>(world: &'w World, scope: &Scope, name: &str) -> Option<&'w LaunchTemplate> {
     world.launch_templates.values().find(|template| template.scope == *scope && template.name == name)
 }
 
-/// The template that `LaunchTemplateId` or `LaunchTemplateName` names.
+/// Returns the template that `LaunchTemplateId` or `LaunchTemplateName` names.
 pub(super) fn find<'w>(world: &'w World, scope: &Scope, params: &Params) -> Result<&'w LaunchTemplate, ApiError> {
     if let Some(id) = params.get("LaunchTemplateId") {
         let found = world.launch_templates.get(id).filter(|template| template.scope == *scope);
@@ -191,7 +191,7 @@ pub(super) fn find<'w>(world: &'w World, scope: &Scope, params: &Params) -> Resu
     })
 }
 
-/// Which of the two names a template, if one does.
+/// Returns which of the two parameters names a template, if one does.
 pub(super) fn one_of(params: &Params) -> Result<Option<&str>, ApiError> {
     match (params.get("LaunchTemplateId"), params.get("LaunchTemplateName")) {
         (Some(_), Some(_)) => {
@@ -202,13 +202,13 @@ pub(super) fn one_of(params: &Params) -> Result<Option<&str>, ApiError> {
     }
 }
 
-/// A launch: its parameters, and the tags that tell which template and version they are from.
+/// A launch: its parameters, and the tags that name the template and version it comes from.
 pub(super) struct Launch {
     pub(super) params: Params,
     pub(super) tags: Tags,
 }
 
-/// The parameters of a launch over those of the template that it names.
+/// Returns the parameters of a launch, which override those of the template that it names.
 pub(super) fn resolve(call: &Call<'_>, world: &World) -> Result<Launch, ApiError> {
     let named = Params::kept(&call.params.structure("LaunchTemplate"));
     if named.is_empty() {

@@ -51,17 +51,17 @@ use crate::faults::CallFault;
 use crate::ids;
 use crate::world::{Image, ImageState};
 
-/// Name space of all answers.
+/// XML namespace of all answers.
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
-/// One call: who, where, what.
+/// One call: its caller, its scope and its content.
 pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a Arc<Endpoint>,
     pub(crate) scope: &'a Scope,
     pub(crate) params: &'a Params,
-    /// ARNs of the keys that the caller's own policies keep from it, with commas between them.
+    /// ARNs of the keys that the caller's own policies deny, separated by commas.
     pub(crate) denied_keys: &'a str,
-    /// The fault that it set off.
+    /// The fault that the call triggered.
     pub(crate) fault: Option<&'a CallFault>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Call<'a> {
 pub(crate) fn perform(call: &Call<'_>) -> Result<Xml, ApiError> {
     let action = call.params.get("Action").unwrap_or_default();
     let answer = perform_on_instances(call, action)?;
-    // What changes something has looked at this before it did.
+    // A call that changes something has checked the dry run before its change.
     if action.starts_with("Describe") {
         call.check_dry_run()?;
     }
@@ -176,7 +176,7 @@ fn perform_on_the_rest(call: &Call<'_>, action: &str) -> Result<Xml, ApiError> {
     }
 }
 
-/// The answer in XML: the call's content or its error.
+/// Returns the answer in XML: the call's content or its error.
 pub(crate) fn answer(params: &Params, outcome: Result<Xml, ApiError>) -> Answer {
     let request = ids::uuid();
     let action = params.get("Action").unwrap_or("Unknown");
@@ -206,7 +206,7 @@ fn failure(error: &ApiError, request: &str) -> String {
 }
 
 impl Call<'_> {
-    /// Refuses the call when it only asks whether it would be allowed.
+    /// Rejects the call if it is a dry run.
     fn check_dry_run(&self) -> Result<(), ApiError> {
         if !self.params.flag("DryRun") {
             return Ok(());
@@ -214,15 +214,15 @@ impl Call<'_> {
         Err(ApiError::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set."))
     }
 
-    /// The state of an image as this call knows it: an image that has just appeared is not found, also by a call that comes
-    /// after a describe has shown it (EC2 API reference, "Eventual consistency").
+    /// Returns the state of an image as this call knows it. A new image is not found yet, even by a call that follows a
+    /// describe call that has shown it (EC2 API reference, "Eventual consistency").
     fn known_state(&self, image: &Image) -> Result<ImageState, ApiError> {
         let missing =
             || ApiError::new("InvalidAMIID.NotFound", format!("The image id '[{}]' does not exist", image.id));
         image.states.at(self.endpoint.settings().known_at()).ok_or_else(missing)
     }
 
-    /// Why a new image will fail; none when it will not.
+    /// Returns why a new image will fail; `None` if it will not.
     fn image_failure(&self) -> Option<String> {
         match self.fault {
             Some(CallFault::FailImage(reason)) => Some(reason.clone()),
@@ -230,7 +230,7 @@ impl Call<'_> {
         }
     }
 
-    /// Key of the client token, if one was given, and the digest of what it goes with.
+    /// Returns the key of the client token, if the call has one, and the digest of the request.
     fn token(&self) -> Option<(String, String)> {
         let token = self.params.get("ClientToken")?;
         let action = self.params.get("Action").unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::api::ApiError;
 use crate::ids;
 use crate::world::{Block, Subnet};
 
-/// Regions that the endpoint answers for. Others work too: these are what is listed.
+/// The listed Regions. The endpoint serves other Regions too.
 const REGIONS: [&str; 9] = [
     "ap-northeast-1",
     "ap-southeast-1",
@@ -31,7 +31,7 @@ pub(super) fn describe_regions(call: &Call<'_>) -> Result<Xml, ApiError> {
     if let Some(name) = asked.iter().find(|name| !known.contains(name.as_str())) {
         return Err(ApiError::new("InvalidParameterValue", format!("Invalid region names: [{name}]")));
     }
-    // Those that are not enabled are shown when they are named, or all are asked for.
+    // Regions that are not enabled are shown if the call names them or requests all Regions.
     let all = call.params.flag("AllRegions");
     let is_shown = |name: &&str| match asked.as_slice() {
         [] => all || !disabled.contains(*name),
@@ -84,8 +84,8 @@ pub(super) fn describe_subnets(call: &Call<'_>) -> Result<Xml, ApiError> {
     filters::answer(call, "subnetSet", kept)
 }
 
-/// Changes whether instances in a subnet get a public address. EC2 takes one attribute a call; the others of this call are none
-/// of an endpoint without IPv6 and Outposts.
+/// Changes whether instances in a subnet get a public address. EC2 takes one attribute per call. This call's other
+/// attributes do not apply to an endpoint without IPv6 and Outposts.
 pub(super) fn modify_subnet_attribute(call: &Call<'_>) -> Result<Xml, ApiError> {
     let id = call.params.require("SubnetId")?;
     let mut world = call.endpoint.world();
@@ -105,8 +105,8 @@ pub(super) fn modify_subnet_attribute(call: &Call<'_>) -> Result<Xml, ApiError> 
     Ok(Xml::done())
 }
 
-/// The id of a zone in AWS's form (`euw1-az1` for eu-west-1a). On AWS, which letter stands for which id differs from
-/// account to account; here it is the same for all.
+/// Returns the id of a zone in AWS's form (`euw1-az1` for eu-west-1a). On AWS, the letters stand for different ids in
+/// different accounts; here they are the same in all accounts.
 pub(super) fn zone_id(zone: &str) -> String {
     let letter = zone.bytes().last().unwrap_or(b'a');
     let number = letter.saturating_sub(b'a') + 1;
@@ -150,7 +150,7 @@ pub(super) fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
     filters::answer(call, "vpcSet", kept)
 }
 
-/// The zone of every subnet, and one more: launches know only those with a subnet.
+/// Describes the zone of every subnet, and one more zone: launches know only the zones that have a subnet.
 pub(super) fn describe_availability_zones(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &ZONES)?;
     let region = &call.scope.region;

@@ -1,4 +1,4 @@
-//! Parameters of the query protocol: flat names in which `.` and numbers make structures and lists.
+//! Parameters of the query protocol: flat names in which `.` and numbers form structures and lists.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::world::Tags;
 pub(crate) struct Params(BTreeMap<String, String>);
 
 impl Params {
-    /// From the query of the address and the form in the body.
+    /// Reads the parameters from the query of the address and the form in the body.
     pub(crate) fn parse(query: Option<&str>, body: &[u8]) -> Self {
         let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned();
         Params(query.chain(form_urlencoded::parse(body).into_owned()).collect())
     }
 
-    /// A value; an empty one counts as none.
+    /// Returns a value. An empty value counts as missing.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -26,7 +26,7 @@ impl Params {
         self.0.values().map(String::as_str)
     }
 
-    /// A value that must be there.
+    /// Returns a required value.
     pub(super) fn require(&self, name: &str) -> Result<&str, ApiError> {
         let message = || ApiError::new("MissingParameter", format!("The request must contain the parameter {name}"));
         self.get(name).ok_or_else(message)
@@ -36,7 +36,7 @@ impl Params {
         self.get(name) == Some("true")
     }
 
-    /// A number, when given.
+    /// Returns a number, if it is given.
     pub(super) fn number<N: std::str::FromStr>(&self, name: &str) -> Result<Option<N>, ApiError> {
         let wrong = |value: &str| {
             ApiError::new("InvalidParameterValue", format!("Value ({value}) for parameter {name} is invalid."))
@@ -44,17 +44,17 @@ impl Params {
         self.get(name).map(|value| value.parse().map_err(|_| wrong(value))).transpose()
     }
 
-    /// The values of `NAME.1`, `NAME.2`, in order.
+    /// Returns the values of `NAME.1`, `NAME.2`, in order.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         self.structures(name).iter().filter_map(|item| item.get("").map(str::to_owned)).collect()
     }
 
-    /// The same with empty values, which a filter may have.
+    /// Does the same, but includes empty values, which a filter may have.
     pub(super) fn raw_list(&self, name: &str) -> Vec<String> {
         self.structures(name).into_iter().filter_map(|mut item| item.0.remove("")).collect()
     }
 
-    /// The structures of `NAME.1.…`, `NAME.2.…`, in order.
+    /// Returns the structures of `NAME.1.…`, `NAME.2.…`, in order.
     pub(super) fn structures(&self, name: &str) -> Vec<Params> {
         let mut found: BTreeMap<u32, Params> = BTreeMap::new();
         for (key, value) in &self.0 {
@@ -67,7 +67,7 @@ impl Params {
         found.into_values().collect()
     }
 
-    /// The tags for one kind of resource out of `TagSpecification.N`.
+    /// Returns the tags for one kind of resource from `TagSpecification.N`.
     pub(super) fn tags_for(&self, kind: &str) -> Result<Tags, ApiError> {
         let mut tags = Tags::new();
         for specification in self.structures("TagSpecification") {
@@ -78,7 +78,8 @@ impl Params {
         Ok(tags)
     }
 
-    /// `Tag.N.Key`, `Tag.N.Value`, within EC2's limits: 50 tags, keys of 127 characters, values of 255, no `aws:`.
+    /// Reads `Tag.N.Key` and `Tag.N.Value` within EC2's limits: 50 tags, keys of 127 characters, values of 255, no
+    /// `aws:`.
     pub(super) fn tags(&self) -> Result<Tags, ApiError> {
         let wrong = |message: String| Err(ApiError::new("InvalidParameterValue", message));
         let mut tags = Tags::new();
@@ -98,11 +99,12 @@ impl Params {
         Ok(tags)
     }
 
-    /// These parameters, and of `defaults` those whose first word is not used here. Tag specifications add up.
+    /// Returns these parameters together with those of `defaults` whose first word is not used here. Tag specifications
+    /// are combined.
     pub(super) fn over(&self, defaults: &BTreeMap<String, String>) -> Params {
         let first = |key: &str| key.split('.').next().unwrap_or_default().to_owned();
         let used: std::collections::BTreeSet<String> = self.0.keys().map(|key| first(key)).collect();
-        // Numbered behind those of the defaults, own tags have the last word.
+        // Own tags are numbered after those of the defaults, so they override them.
         let behind = |key: &String| match key.strip_prefix("TagSpecification.") {
             Some(rest) => format!("TagSpecification.900{rest}"),
             None => key.clone(),
@@ -117,7 +119,7 @@ impl Params {
         Params(merged)
     }
 
-    /// The parameters of one structure, without its name before them.
+    /// Returns the parameters of one structure, without the structure's name as a prefix.
     pub(super) fn structure(&self, name: &str) -> BTreeMap<String, String> {
         let strip = |(key, value): (&String, &String)| {
             let rest = key.strip_prefix(name)?.strip_prefix('.')?;
@@ -134,12 +136,12 @@ impl Params {
         self.0
     }
 
-    /// From parameters that were kept.
+    /// Restores parameters that were stored.
     pub(super) fn kept(data: &BTreeMap<String, String>) -> Params {
         Params(data.clone())
     }
 
-    /// A digest of all parameters but the client token.
+    /// Returns a digest of all parameters except the client token.
     pub(super) fn digest(&self) -> String {
         let others: Vec<String> =
             self.0.iter().filter(|(key, _)| *key != "ClientToken").map(|pair| format!("{pair:?}")).collect();

@@ -1,5 +1,5 @@
-//! Who may not be let in: images and snapshots of which EC2 refuses the sharing, and an account's block of public access,
-//! Get-, Enable- and DisableImageBlockPublicAccess(State), and the same for snapshots.
+//! Limits of sharing: images and snapshots that EC2 does not allow to be shared, and an account's block of public
+//! access, Get-, Enable- and DisableImageBlockPublicAccess(State), and the same for snapshots.
 
 use super::Call;
 use super::attributes::Changes;
@@ -7,7 +7,8 @@ use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::world::{Snapshot, SnapshotAccess, World};
 
-/// Refuses to share an image whose snapshots nobody else could read, or with everybody where that is blocked.
+/// Rejects sharing an image whose snapshots no other account could read, and sharing it with everybody if that is
+/// blocked.
 pub(super) fn check_image(world: &World, scope: &Scope, id: &str, changes: &Changes) -> Result<(), ApiError> {
     let behind = world.images.get(id).map(|image| image.snapshots()).unwrap_or_default();
     let encrypted: Vec<&Snapshot> =
@@ -28,7 +29,7 @@ pub(super) fn check_image(world: &World, scope: &Scope, id: &str, changes: &Chan
     Ok(())
 }
 
-/// The same of a snapshot.
+/// Does the same for a snapshot.
 pub(super) fn check_snapshot(world: &World, snapshot: &Snapshot, changes: &Changes) -> Result<(), ApiError> {
     let not_permitted = |message: &str| Err(ApiError::new("OperationNotPermitted", message));
     if changes.make_public() && world.storage(&snapshot.scope).snapshots != SnapshotAccess::Unblocked {
@@ -43,7 +44,8 @@ pub(super) fn check_snapshot(world: &World, snapshot: &Snapshot, changes: &Chang
     Ok(())
 }
 
-/// Snapshots of before keys were kept have none: they count as encrypted with the key of AWS.
+/// Returns whether AWS manages the snapshot's key. A snapshot from before keys were stored has no key: it counts as
+/// encrypted with the AWS-managed key.
 fn is_managed(world: &World, snapshot: &Snapshot) -> bool {
     snapshot.kms_key.as_ref().is_none_or(|key| world.is_managed_key(&snapshot.scope, key))
 }

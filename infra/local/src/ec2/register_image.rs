@@ -1,4 +1,4 @@
-//! RegisterImage: an image of snapshots that are there already.
+//! RegisterImage: an image made of existing snapshots.
 
 use jiff::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::ids;
 use crate::world::source::architecture;
 use crate::world::{BlockDevice, Grants, Image, ImageState, Protection, Snapshot, Timeline, World};
 
-/// Registers an image. It is available at once: there is nothing to copy.
+/// Registers an image. It is available at once, since there is nothing to copy.
 pub(super) fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let name = params.require("Name")?;
@@ -69,7 +69,7 @@ fn answer(id: &str) -> Xml {
     xml
 }
 
-/// The mapped devices, each as large as its snapshot at least.
+/// Returns the mapped devices, each at least as large as its snapshot.
 fn devices(call: &Call<'_>, world: &World) -> Result<Vec<BlockDevice>, ApiError> {
     let mut devices = Vec::new();
     for asked in call.params.structures("BlockDeviceMapping") {

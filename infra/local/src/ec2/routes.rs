@@ -1,7 +1,7 @@
 //! CreateRoute, DeleteRoute, DescribeRouteTables and DescribeVpcEndpoints: the ways out of a VPC.
 //!
-//! Each VPC has its main route table and no other. Where it has an internet gateway, that is the one thing beyond the VPC
-//! that a route may lead to; there are no VPC endpoints.
+//! Each VPC has its main route table and no other. If it has an internet gateway, a route may lead to this gateway, but
+//! to nothing else outside the VPC. There are no VPC endpoints.
 
 use super::Call;
 use super::filters::{self, Filters};
@@ -33,7 +33,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(Xml::done())
 }
 
-/// Takes a route away, but not that within the VPC.
+/// Deletes a route, but not the route within the VPC.
 pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let vpc = vpc_of(call)?;
     let destination = destination(call)?;
@@ -83,7 +83,7 @@ pub(super) fn describe_tables(call: &Call<'_>) -> Result<Xml, ApiError> {
     filters::answer(call, "routeTableSet", kept)
 }
 
-/// There are none, and none can be made.
+/// Returns an empty list: VPC endpoints do not exist here and cannot be created.
 pub(super) fn describe_endpoints(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &VPC_ENDPOINTS)?;
     if let Some(id) = call.params.list("VpcEndpointId").first() {
@@ -93,7 +93,7 @@ pub(super) fn describe_endpoints(call: &Call<'_>) -> Result<Xml, ApiError> {
     filters::answer(call, "vpcEndpointSet", filters.keep(None::<()>, |_, ()| {}))
 }
 
-/// The VPC of the table that the call names.
+/// Returns the VPC of the table that the call names.
 fn vpc_of(call: &Call<'_>) -> Result<String, ApiError> {
     vpc_with(&call.endpoint.world().network(call.scope), call.params.require("RouteTableId")?)
 }
@@ -104,12 +104,12 @@ fn vpc_with(network: &Network, table: &str) -> Result<String, ApiError> {
     found.ok_or_else(|| ApiError::new("InvalidRouteTableID.NotFound", missing()))
 }
 
-/// Id of a VPC's main table.
+/// Returns the id of a VPC's main table.
 fn table_of(vpc: &str) -> String {
     ids::derived("rtb", vpc)
 }
 
-/// The block that the call names, without bits behind its prefix, as EC2 keeps it.
+/// Returns the block that the call names, without the bits after its prefix, as EC2 stores it.
 fn destination(call: &Call<'_>) -> Result<String, ApiError> {
     let cidr = call.params.require("DestinationCidrBlock")?;
     let message =

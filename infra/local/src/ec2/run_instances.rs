@@ -1,4 +1,4 @@
-//! RunInstances: the call. What it launches is worked out in `launch_plan`.
+//! RunInstances: the call. `launch_plan` determines what it launches.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -15,15 +15,15 @@ use crate::guest::inotify;
 use crate::ids;
 use crate::world::{Instance, Subnet, World};
 
-/// Most instances of one call: EC2's quota of vCPUs of a new account would stop it there.
+/// Most instances of one call. On EC2, the vCPU quota of a new account would stop the call at this number.
 const MOST: usize = 1000;
 
-/// Why an instance ends whose volumes' keys cannot be used: the launch itself has succeeded (EC2 user guide, "Troubleshoot
-/// instance launch issues").
+/// The reason that an instance ends with if the keys of its volumes cannot be used. The launch itself has succeeded
+/// (EC2 user guide, "Troubleshoot instance launch issues").
 const NO_KEY: &str = "Client.InternalError";
 const NO_KEY_MESSAGE: &str = "Client.InternalError: Client error on launch";
 
-/// Launches instances. A client token makes the call repeatable; the same token with another request is an error.
+/// Launches instances. A client token makes the call idempotent; the same token with another request is an error.
 pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     let token = call.token();
     let mut world = call.endpoint.world();
@@ -65,7 +65,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(answer)
 }
 
-/// How many at least and at most.
+/// Returns the minimum and the maximum number of instances.
 fn count(params: &Params) -> Result<(usize, usize), ApiError> {
     let number = |name: &str| {
         let value = params.number(name)?;
@@ -93,7 +93,7 @@ fn reservation(call: &Call<'_>, world: &World, made: &[String]) -> Xml {
     xml
 }
 
-/// The instances, as many as there is place for, if they are enough (EC2 API reference, RunInstances, `MinCount`).
+/// Returns as many instances as there is room for, if they are enough (EC2 API reference, RunInstances, `MinCount`).
 fn as_many_as_fit(
     call: &Call<'_>,
     world: &World,
@@ -122,7 +122,7 @@ fn as_many_as_fit(
         .collect()
 }
 
-/// Its id and the ids of its volumes, which are not made without their keys.
+/// Adds the instance's id and the ids of its volumes, which are not made without their keys.
 fn with_ids(model: &Instance, id: String, has_keys: bool) -> Instance {
     let mut instance = Instance { id, ..model.clone() };
     for device in &mut instance.devices {
@@ -131,7 +131,7 @@ fn with_ids(model: &Instance, id: String, has_keys: bool) -> Instance {
     instance
 }
 
-/// The address that the call wants, or one that follows from the instance's id: nothing listens on it.
+/// Returns the address that the call requests, or one that is derived from the instance's id: nothing listens on it.
 fn address(model: &Instance, id: &str, subnet: &Subnet, used: &BTreeSet<Ipv4Addr>) -> Result<Ipv4Addr, ApiError> {
     match model.address.parse() {
         Ok(asked) if used.contains(&asked) => {
@@ -145,7 +145,7 @@ fn address(model: &Instance, id: &str, subnet: &Subnet, used: &BTreeSet<Ipv4Addr
     }
 }
 
-/// What EC2 answers where no machine has room.
+/// Returns EC2's error for a launch that no machine has room for.
 pub(super) fn no_room() -> ApiError {
     ApiError::new("InsufficientInstanceCapacity", inotify::shortage())
 }

@@ -7,10 +7,10 @@ use crate::api::ApiError;
 use crate::ids;
 use crate::world::{Network, Peer, Rule, SecurityGroup};
 
-/// AWS's quota of rules of one direction in a group.
+/// AWS's quota for the rules of one direction in a group.
 const MOST_RULES: usize = 60;
 
-/// Which rules of a group.
+/// Direction of a group's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     In,
@@ -23,7 +23,7 @@ impl Direction {
     }
 }
 
-/// Adds rules, all or none; one that is there already is refused.
+/// Adds rules, all or none. A rule that exists already is rejected.
 pub(super) fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let before = world.network(call.scope);
@@ -47,7 +47,7 @@ pub(super) fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, Ap
     Ok(xml)
 }
 
-/// Takes rules away, by their id or by what they say; one that is not there is refused.
+/// Removes rules, by their id or by their content. A rule that does not exist is rejected.
 pub(super) fn revoke(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiError> {
     let ids = call.params.list("SecurityGroupRuleId");
     let mut world = call.endpoint.world();
@@ -75,7 +75,7 @@ fn group_id(call: &Call<'_>, network: &Network) -> Result<String, ApiError> {
     Ok(found.id.clone())
 }
 
-/// Both forms: `IpPermissions.N`, and the fields of one rule in the call itself.
+/// Reads both forms: `IpPermissions.N`, and the fields of one rule in the call itself.
 fn rules(params: &Params, network: &Network) -> Result<Vec<Rule>, ApiError> {
     let mut permissions = params.structures("IpPermissions");
     if permissions.is_empty() {

@@ -8,7 +8,7 @@ use crate::api::ApiError;
 use crate::ids;
 use crate::world::{InstanceState, Peer, Rule, SecurityGroup, no_default_vpc};
 
-/// Makes a group: everything out, nothing in.
+/// Makes a group that allows all outgoing and no incoming traffic.
 pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("GroupName")?;
     let description = call.params.require("GroupDescription")?;
@@ -64,7 +64,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-/// Describes groups by id, by name or all.
+/// Describes groups by id or by name, or all groups.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &GROUPS)?;
     let network = call.endpoint.world().network(call.scope);
@@ -77,7 +77,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     filters::answer(call, "securityGroupInfo", filters.keep(groups, |xml, group| item(xml, call, &group)))
 }
 
-/// ARN of a group.
+/// Returns the ARN of a group.
 fn arn(call: &Call<'_>, id: &str) -> String {
     format!("arn:aws:ec2:{}:{}:security-group/{id}", call.scope.region, call.scope.account)
 }
@@ -95,7 +95,7 @@ fn item(xml: &mut Xml, call: &Call<'_>, group: &SecurityGroup) {
         .tags(&group.tags);
 }
 
-/// A rule as `IpPermission`.
+/// Writes a rule as `IpPermission`.
 fn permission(xml: &mut Xml, account: &str, rule: &Rule) {
     xml.text("ipProtocol", &rule.protocol).maybe("fromPort", rule.from_port).maybe("toPort", rule.to_port);
     let only = |kind: &str| {

@@ -1,4 +1,5 @@
-//! ModifySnapshotAttribute, DescribeSnapshotAttribute and ResetSnapshotAttribute: who may make volumes of a snapshot.
+//! ModifySnapshotAttribute, DescribeSnapshotAttribute and ResetSnapshotAttribute: who may create volumes from a
+//! snapshot.
 
 use super::attributes::Changes;
 use super::snapshots::own_snapshot;
@@ -20,7 +21,7 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(Xml::done())
 }
 
-/// Describes who may use it.
+/// Describes who may use a snapshot.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     check_attribute(call)?;
     let world = call.endpoint.world();
@@ -35,7 +36,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-/// Takes all permissions away.
+/// Removes all permissions.
 pub(super) fn reset(call: &Call<'_>) -> Result<Xml, ApiError> {
     check_attribute(call)?;
     let id = call.params.require("SnapshotId")?;
@@ -48,7 +49,7 @@ pub(super) fn reset(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(Xml::done())
 }
 
-/// The one attribute that there is.
+/// Checks that the call names the only attribute that exists.
 fn check_attribute(call: &Call<'_>) -> Result<(), ApiError> {
     match call.params.require("Attribute")? {
         "createVolumePermission" => Ok(()),

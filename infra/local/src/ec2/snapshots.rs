@@ -23,7 +23,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(Xml::done())
 }
 
-/// A snapshot of this account and Region.
+/// Returns a snapshot of this account and Region.
 pub(super) fn own_snapshot<'w>(call: &Call<'_>, world: &'w World, id: &str) -> Result<&'w Snapshot, ApiError> {
     check_id("snap", id, "InvalidSnapshotID.Malformed")?;
     let own = |snapshot: &&Snapshot| snapshot.scope == *call.scope;
@@ -34,7 +34,7 @@ fn missing(id: &str) -> ApiError {
     ApiError::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."))
 }
 
-/// Describes snapshots that the account may use, as old as the endpoint's lag.
+/// Describes snapshots that the account may use. The answer is as old as the endpoint's lag.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &SNAPSHOTS)?;
     let owners = call.params.list("Owner");

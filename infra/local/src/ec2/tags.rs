@@ -11,7 +11,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     change(call, |tags| tags.extend(new.clone()))
 }
 
-/// Removes tags by key; a value given must be the present one.
+/// Removes tags by key. If a value is given, it must be the current one.
 pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let wanted = call.params.structures("Tag");
     change(call, |tags| {
@@ -47,7 +47,7 @@ fn apply(world: &mut World, call: &Call<'_>, id: &str, change: &impl Fn(&mut cra
 }
 
 fn missing(id: &str) -> ApiError {
-    // An id that is none of its kind's is told as such, whatever its first letters are.
+    // An id that has the form of no kind gets its own error, whatever its first letters are.
     let hex = id.split_once('-').map(|(_, hex)| hex).unwrap_or_default();
     if ![8, 17].contains(&hex.len()) || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return ApiError::new("InvalidID", format!("The ID '{id}' is not valid"));

@@ -1,4 +1,4 @@
-//! DescribeVolumes and DeleteVolume: the volumes of instances, and those that have outlived theirs.
+//! DescribeVolumes and DeleteVolume: the volumes of instances, and those that have outlived their instances.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{BlockDevice, Instance, InstanceState, Tags, World, check_id, iso};
 
-/// A volume, with the instance that has it.
+/// A volume and the instance that it is attached to.
 struct Seen<'w> {
     id: &'w str,
     instance: Option<&'w Instance>,
@@ -20,7 +20,7 @@ struct Seen<'w> {
     tags: &'w Tags,
 }
 
-/// Describes volumes by id or all.
+/// Describes volumes by id, or all volumes.
 pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &VOLUMES)?;
     let world = call.endpoint.world();
@@ -69,7 +69,7 @@ fn all<'w>(call: &Call<'_>, world: &'w World) -> Vec<Seen<'w>> {
         created_at: volume.created_at,
         tags: &volume.tags,
     });
-    // While its instance goes, a volume may be told of by both.
+    // While its instance is being terminated, both lists may contain a volume.
     let mut found: Vec<Seen<'_>> = attached.collect();
     for volume in left {
         if !found.iter().any(|seen| seen.id == volume.id) {

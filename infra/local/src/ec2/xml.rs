@@ -1,8 +1,8 @@
-//! The XML of answers: written element by element, and looked into by filters.
+//! The XML of answers, which is written element by element and read by filters.
 
 use std::fmt::{self, Display};
 
-/// Elements, one after the other.
+/// A sequence of elements.
 #[derive(Debug, Default)]
 pub(crate) struct Xml(Vec<Node>);
 
@@ -17,19 +17,19 @@ impl Xml {
         Xml::default()
     }
 
-    /// `<return>true</return>`: the answer of calls that only do something.
+    /// Returns `<return>true</return>`, the answer of calls that only perform an action.
     pub(super) fn done() -> Self {
         let mut xml = Xml::new();
         xml.text("return", true);
         xml
     }
 
-    /// An element with text.
+    /// Adds an element with text.
     pub(super) fn text(&mut self, name: &str, value: impl Display) -> &mut Self {
         self.node(name, |xml| xml.push_text(value))
     }
 
-    /// An element with text, when there is one.
+    /// Adds an element with text, if there is a value.
     pub(super) fn maybe(&mut self, name: &str, value: Option<impl Display>) -> &mut Self {
         match value {
             Some(value) => self.text(name, value),
@@ -37,32 +37,32 @@ impl Xml {
         }
     }
 
-    /// Text of its own, for the items of a list of words.
+    /// Adds text of its own, for the items of a list of words.
     pub(super) fn push_text(&mut self, value: impl Display) {
         self.0.push(Node::Text(value.to_string()));
     }
 
-    /// An element with elements.
+    /// Adds an element that contains elements.
     pub(super) fn node(&mut self, name: &str, content: impl FnOnce(&mut Xml)) -> &mut Self {
         let mut inside = Xml::new();
         content(&mut inside);
         self.push(name, inside)
     }
 
-    /// An element with one element of text in it.
+    /// Adds an element that contains one element with text.
     pub(super) fn nested(&mut self, name: &str, inner: &str, value: impl Display) -> &mut Self {
         self.node(name, |xml| {
             xml.text(inner, value);
         })
     }
 
-    /// An element that is there already.
+    /// Adds an element whose content exists already.
     pub(super) fn push(&mut self, name: &str, content: Xml) -> &mut Self {
         self.0.push(Node::Element(name.to_owned(), content));
         self
     }
 
-    /// The elements that a path of names (`placement/availabilityZone`) leads to.
+    /// Returns the elements that a path of names (`placement/availabilityZone`) leads to.
     pub(super) fn at(&self, path: &str) -> Vec<&Xml> {
         let (name, rest) = path.split_once('/').map_or((path, None), |(name, rest)| (name, Some(rest)));
         let found = self.0.iter().filter_map(|node| match node {
@@ -75,7 +75,7 @@ impl Xml {
         }
     }
 
-    /// The text right in it.
+    /// Returns the text that is directly in this XML.
     pub(super) fn own_text(&self) -> String {
         let text = |node: &Node| match node {
             Node::Text(text) => Some(text.clone()),
@@ -84,7 +84,7 @@ impl Xml {
         self.0.iter().filter_map(text).collect()
     }
 
-    /// An element with an `item` for each value.
+    /// Adds an element with an `item` for each value.
     pub(super) fn items<T>(
         &mut self,
         name: &str,
@@ -98,7 +98,7 @@ impl Xml {
         })
     }
 
-    /// The `tagSet` of a resource; none where there are no tags, as EC2 leaves it out.
+    /// Adds the `tagSet` of a resource. Without tags, it adds nothing, as EC2 leaves it out.
     pub(super) fn tags(&mut self, tags: &crate::world::Tags) -> &mut Self {
         if tags.is_empty() {
             return self;
@@ -106,7 +106,7 @@ impl Xml {
         self.all_tags(tags)
     }
 
-    /// The same, also where it is empty: so EC2 shows key pairs.
+    /// Does the same, but also adds an empty set, as EC2 does for key pairs.
     pub(super) fn all_tags(&mut self, tags: &crate::world::Tags) -> &mut Self {
         self.items("tagSet", tags, |xml, (key, value)| {
             xml.text("key", key).text("value", value);
@@ -131,7 +131,7 @@ fn escape(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            // XML 1.0 cannot carry these at all.
+            // XML 1.0 cannot contain these characters at all.
             control if control.is_control() && !matches!(control, '\t' | '\n' | '\r') => escaped.push('?'),
             other => escaped.push(other),
         }

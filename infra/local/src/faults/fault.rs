@@ -1,4 +1,4 @@
-//! A fault as it is asked for: when, and what to do.
+//! A fault as it is requested: when it happens, and what it does.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -14,20 +14,20 @@ pub(crate) struct Fault {
     when: When,
     #[serde(rename = "do")]
     pub(super) act: Act,
-    /// Error code of `fail`.
+    /// Error code for `fail`.
     pub(super) code: Option<String>,
     pub(super) message: Option<String>,
-    /// Of `delay`.
+    /// For `delay`.
     pub(super) milliseconds: Option<u64>,
-    /// How often it has looked at a call or event that is meant.
+    /// How many matching calls or events the fault has seen.
     #[serde(skip)]
     seen: u64,
-    /// How often it was due.
+    /// How often the fault was due.
     #[serde(skip)]
     fired: u64,
 }
 
-/// The call or the event that sets it off.
+/// The call or the event that triggers the fault.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct When {
@@ -35,13 +35,14 @@ struct When {
     action: Option<String>,
     /// Detail type of an event, or detail type, slash and state.
     event: Option<String>,
-    /// Counted from 1 from the moment of arming.
+    /// Number of the call or event, counted from 1 since the fault was armed.
     nth: Option<u64>,
-    /// Of each; with it the fault stays armed.
+    /// Probability for each call or event. With a probability, the fault stays armed.
     probability: Option<f64>,
     #[serde(default)]
     seed: u64,
-    /// How often it fires: by number once, by chance until it is disarmed, when not said.
+    /// How often the fault fires. By default, a fault by number fires once, and a fault by chance fires until it is
+    /// disarmed.
     times: Option<u64>,
     region: Option<String>,
     account: Option<String>,
@@ -71,7 +72,7 @@ pub(super) enum Act {
     Swap,
 }
 
-/// What happened.
+/// The call or event that may trigger a fault.
 pub(super) enum Trigger<'a> {
     Call(&'a CallFacts<'a>, &'a Scope),
     Event(&'a Event),
@@ -94,7 +95,7 @@ impl When {
         named && is(&self.region, Some(&scope.region)) && is(&self.account, Some(&scope.account))
     }
 
-    /// Whether the `count`th is hit by chance: the same for the same seed.
+    /// Returns whether chance selects the `count`th call or event: the result is the same for the same seed.
     fn hits(&self, probability: f64, count: u64) -> bool {
         let digest = Sha256::digest(format!("{} {count}", self.seed));
         let number = digest.iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
@@ -103,7 +104,7 @@ impl When {
 }
 
 impl Fault {
-    /// Counts a call or an event when it is meant; whether the fault is due.
+    /// Counts a call or an event if it matches. Returns whether the fault is due.
     pub(super) fn count(&mut self, trigger: &Trigger<'_>) -> bool {
         if !self.when.means(trigger) {
             return false;
@@ -122,7 +123,7 @@ impl Fault {
         times.is_some_and(|times| self.fired >= times)
     }
 
-    /// What is wrong with it, for people.
+    /// Returns what is wrong with the fault, in words for people.
     pub(super) fn mistake(&self) -> Option<String> {
         let only_events = matches!(self.act, Act::Drop | Act::Double | Act::Swap);
         let for_events = only_events || self.act == Act::EndInstance;

@@ -1,4 +1,4 @@
-//! Faults on demand: a call or an event sets them off, by its number or by chance with a seed, so that a run can be
+//! Faults on request: a call or an event triggers them, by its number or by chance with a seed, so that a run can be
 //! repeated exactly.
 
 mod fault;
@@ -15,45 +15,45 @@ use crate::events::Event;
 pub(crate) use fault::Fault;
 use fault::{Act, Trigger};
 
-/// What a call does because of a fault.
+/// The effect of a fault on a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CallFault {
-    /// Nothing but this error.
+    /// The call does nothing but return this error.
     Fail(ApiError),
-    /// Nothing: the connection closes without an answer.
+    /// The call does nothing: the connection closes without an answer.
     Cut,
-    /// Its effect, but the connection closes without an answer.
+    /// The call has its effect, but the connection closes without an answer.
     DropAnswer,
-    /// Its effect; the answer waits until released.
+    /// The call has its effect; the answer waits until it is released.
     Hold,
-    /// Its effect; the answer waits so long.
+    /// The call has its effect; the answer waits for this time.
     Delay(Duration),
-    /// Its effect, but the image that it makes ends as `failed` for this reason.
+    /// The call has its effect, but the image that it makes becomes `failed` for this reason.
     FailImage(String),
-    /// Its effect; then the instance that it is about ends.
+    /// The call has its effect; then its instance ends.
     EndInstance,
-    /// Its effect; then the spot instance that it is about is taken back.
+    /// The call has its effect; then its spot instance is interrupted.
     Interrupt,
-    /// Its effect, but the agents of the instances that it launches never come online.
+    /// The call has its effect, but the agents of the instances that it launches never come online.
     NoAgent,
-    /// Its effect, but the command that it sends cannot be delivered.
+    /// The call has its effect, but the command that it sends cannot be delivered.
     Undeliverable,
-    /// Its effect, but the agent does not take the command that it sends in time.
+    /// The call has its effect, but the agent does not accept the command that it sends in time.
     DeliveryTimedOut,
 }
 
-/// What happens to an event because of a fault.
+/// The effect of a fault on an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventFault {
     Drop,
     Double,
-    /// Sent after the next one.
+    /// The event is sent after the next one.
     Swap,
-    /// Sent, and then the instance that it is about ends.
+    /// The event is sent, and then its instance ends.
     EndInstance,
 }
 
-/// What a fault can know a call by.
+/// The properties of a call that a fault can match.
 #[derive(Debug, Default)]
 pub(crate) struct CallFacts<'a> {
     pub(crate) action: &'a str,
@@ -82,40 +82,41 @@ impl Faults {
         Ok(())
     }
 
-    /// Disarms all and lets held answers go.
+    /// Disarms all faults and releases held answers.
     pub(crate) fn clear(&self) {
         self.lock().clear();
         self.release();
     }
 
-    /// Lets held answers go.
+    /// Releases held answers.
     pub(crate) fn release(&self) {
         self.released.send_modify(|count| *count += 1);
     }
 
-    /// Changes at the next release. Taken before the effect of a held call, so that no release is missed.
+    /// Returns a receiver that changes at the next release. It is taken before the effect of a held call, so that no
+    /// release is missed.
     pub(crate) fn next_release(&self) -> watch::Receiver<u64> {
         self.released.subscribe()
     }
 
-    /// Counts a call; the fault that it sets off.
+    /// Counts a call. Returns the fault that it triggers.
     pub(crate) fn on_call(&self, call: &CallFacts<'_>, scope: &Scope) -> Option<CallFault> {
         self.fire(&Trigger::Call(call, scope)).map(|fault| call_fault(&fault, call, scope))
     }
 
-    /// Counts an event; the fault that it sets off.
+    /// Counts an event. Returns the fault that it triggers.
     pub(crate) fn on_event(&self, event: &Event) -> Option<EventFault> {
         match self.fire(&Trigger::Event(event))?.act {
             Act::Drop => Some(EventFault::Drop),
             Act::Double => Some(EventFault::Double),
             Act::Swap => Some(EventFault::Swap),
             Act::EndInstance => Some(EventFault::EndInstance),
-            // Refused for events when they are armed.
+            // `arm` rejects the others for events.
             _ => None,
         }
     }
 
-    /// Lets every fault count, and takes the first that is due; those that are used up are gone.
+    /// Lets every fault count, and returns the first one that is due. Used-up faults are removed.
     fn fire(&self, trigger: &Trigger<'_>) -> Option<Fault> {
         let mut armed = self.lock();
         let due: Vec<usize> =
@@ -160,7 +161,7 @@ fn call_fault(fault: &Fault, call: &CallFacts<'_>, scope: &Scope) -> CallFault {
             );
             CallFault::Fail(ApiError::new("InsufficientInstanceCapacity", message(usual)))
         }
-        // The rest is refused for calls when it is armed.
+        // `arm` rejects the others for calls.
         Act::Fail | Act::Drop | Act::Double | Act::Swap => {
             let code = fault.code.clone().unwrap_or_else(|| "InternalError".to_owned());
             CallFault::Fail(ApiError::new(&code, message(format!("{code} on demand."))))
@@ -168,7 +169,7 @@ fn call_fault(fault: &Fault, call: &CallFacts<'_>, scope: &Scope) -> CallFault {
     }
 }
 
-/// Each service throttles under a name of its own.
+/// Returns the throttling code, which differs between services.
 fn throttle_code(action: &str) -> String {
     let of_ssm = action.contains("Command") || action.contains("Parameter") || action == "DescribeInstanceInformation";
     let code = match action {

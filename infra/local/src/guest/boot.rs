@@ -21,33 +21,34 @@ use crate::ids;
 const GRACE: Duration = Duration::from_secs(2);
 /// How long the kernel may take to end a process namespace.
 const BURIAL: Duration = Duration::from_secs(10);
-/// How often they are looked at meanwhile.
+/// Interval between two checks in the meantime.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What sets up the mounts and becomes or starts the first process, by name in the state folder. Arguments: id, kind of
-/// disk, overlay options, name, and of `init.sh` the process around it, if there is one. Each says the ids of its process and of
-/// that around it as the host counts them, and ends when its standard input does.
+/// Scripts that set up the mounts and become or start the first process, by their names in the state folder. Their
+/// arguments are the id, the kind of disk, the overlay options, the name, and for `init.sh` the process around it, if
+/// there is one. Each script writes the ids of its own process and of the process around it, as the host counts them,
+/// and ends when its standard input ends.
 pub(super) const SCRIPTS: [(&str, &str); 3] =
     [("init.sh", include_str!("init.sh")), ("nspawn.sh", include_str!("nspawn.sh")), (NETWORK, network::SCRIPT)];
-/// What goes before one of them where the network is an instance's own.
+/// Runs before one of these scripts if the instance has a network of its own.
 const NETWORK: &str = "network.sh";
 
-/// The inside of a booted instance.
+/// The running part of a booted instance.
 #[derive(Debug)]
 pub(super) enum Running {
-    /// In namespaces of its own.
+    /// Processes in namespaces of their own.
     Inside(Box<Inside>),
-    /// No process of its own: what has its root directory in the tree belongs to it.
+    /// No process of its own: every process with its root directory in the tree belongs to the instance.
     Chroot,
 }
 
-/// The processes that hold an instance's namespaces. Dropping the pipe ends them all.
+/// The processes that hold an instance's namespaces. When the pipe is dropped, all of them end.
 #[derive(Debug)]
 pub(super) struct Inside {
     unshare: Child,
     /// First process of the namespace that `unshare` made.
     pub(super) supervisor: Pid,
-    /// First process that the instance sees: the same, or the container's systemd.
+    /// First process that the instance sees: the same process, or the container's systemd.
     init: Pid,
     /// Control groups of all its processes.
     groups: Vec<PathBuf>,
@@ -126,7 +127,7 @@ async fn start_script(guest: &Guest, script: &str, name: &str) -> Result<Box<Ins
     }
 }
 
-/// What the console shows: its last line.
+/// Returns the last line of the console.
 fn console(guest: &Guest) -> String {
     let text = std::fs::read(guest.dir().join("console.log")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -140,7 +141,7 @@ async fn start_chroot(guest: &Guest, boot_id: &Path) -> Result<Running, GuestErr
         let folder = own_folder(&tree, name).map_err(GuestError::prepare(tree.join(name)))?;
         flags::empty(guest.way.isolation, folder).await?;
     }
-    // Nothing can be mounted on /proc: the one file that programs read to notice a reboot is a plain file.
+    // Nothing can be mounted on /proc, so the one file that programs read to detect a reboot is a plain file.
     let random = own_folder(&tree, "proc/sys/kernel/random");
     let written = random.and_then(|random| copy_over(boot_id, &random.join("boot_id")));
     written.map_err(GuestError::prepare(&tree))?;
@@ -153,7 +154,7 @@ pub(super) async fn stop(guest: &Guest, running: &mut Running, gently: bool) {
         end_gently(guest, running).await;
     }
     if let Running::Inside(inside) = running {
-        // The kernel ends every process of a process namespace with its first one.
+        // When the first process of a process namespace ends, the kernel ends all of its processes.
         kill_process(inside.supervisor, Signal::KILL).ok();
         if tokio::time::timeout(BURIAL, inside.unshare.wait()).await.is_err() {
             tracing::error!(instance = guest.id, "its first process does not end");
@@ -193,7 +194,7 @@ async fn end_gently(guest: &Guest, running: &Running) {
 }
 
 impl Running {
-    /// Processes inside, as the host counts them.
+    /// Returns the processes of the instance, as the host counts them.
     fn members(&self, guest: &Guest) -> Vec<Pid> {
         match self {
             Running::Inside(inside) => processes::in_namespace_of(inside.init),
@@ -201,7 +202,7 @@ impl Running {
         }
     }
 
-    /// Those of them that commands started, not we and no init system.
+    /// Returns those processes that commands started, without the endpoint's own and without an init system.
     pub(super) fn others(&self, guest: &Guest) -> Vec<Pid> {
         let mut members = self.members(guest);
         match self {
@@ -214,7 +215,7 @@ impl Running {
         }
     }
 
-    /// The start of a command line that runs the rest of it inside.
+    /// Returns the start of a command line that runs the rest of the line in the instance.
     pub(super) fn enter(&self, guest: &Guest) -> Command {
         match self {
             Running::Inside(inside) => inside.enter(guest),
@@ -226,7 +227,7 @@ impl Running {
         }
     }
 
-    /// Its root directory, as the host sees it.
+    /// Returns the root directory of the instance, as the host sees it.
     pub(super) fn root(&self, guest: &Guest) -> PathBuf {
         match self {
             Running::Inside(inside) => format!("/proc/{}/root", inside.init.as_raw_nonzero()).into(),
@@ -234,7 +235,7 @@ impl Running {
         }
     }
 
-    /// Whether it runs and is not on its way down.
+    /// Returns whether the instance runs and is not shutting down.
     pub(super) async fn is_up(&self, guest: &Guest) -> bool {
         match self {
             Running::Inside(inside) if processes::is_ending(inside.init) => false,
@@ -243,7 +244,7 @@ impl Running {
         }
     }
 
-    /// What it has ended for, when it has ended by itself.
+    /// Returns what the instance wanted when it ended, if it has ended by itself.
     pub(super) fn ended(&mut self) -> Option<Wish> {
         match self {
             Running::Inside(inside) => inside.unshare.try_wait().ok().flatten().map(wish_of),
@@ -252,20 +253,21 @@ impl Running {
     }
 }
 
-/// A reboot inside a process namespace ends its first process by SIGHUP, a shutdown by SIGINT; `unshare` ends the same way.
+/// Returns the wish that an exit status expresses. A reboot in a process namespace ends its first process by SIGHUP, a
+/// shutdown by SIGINT; `unshare` ends in the same way.
 fn wish_of(status: ExitStatus) -> Wish {
     let reboot = status.signal() == Some(Signal::HUP.as_raw()) || status.code() == Some(nspawn::REBOOT);
     if reboot { Wish::Reboot } else { Wish::PowerOff }
 }
 
 impl Inside {
-    /// The start of a command line that runs the rest of it inside.
+    /// Returns the start of a command line that runs the rest of the line in the instance.
     pub(super) fn enter(&self, guest: &Guest) -> Command {
         Command::from(groups::within(guest.way.isolation, &self.groups, self.nsenter(guest)))
     }
 
-    /// The same for what only looks, often and for a moment: to move a process into groups, the kernel stops every fork of
-    /// this machine.
+    /// Does the same for commands that only read, often and for a moment. They are not moved into the groups, because
+    /// the kernel stops every fork of this machine to move a process.
     pub(super) fn peek(&self, guest: &Guest) -> Command {
         Command::from(self.nsenter(guest))
     }

@@ -1,4 +1,4 @@
-//! Why an isolation or an overlay does not work, and what helps: read from what the system says and shows.
+//! Explains why an isolation or an overlay does not work, and what helps, from the system's messages and state.
 
 use std::fmt;
 use std::fs;
@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::isolation::Isolation;
 use crate::base::has_program;
 
-/// Device by which a program is the other end of a network.
+/// Device through which a program acts as the other end of a network.
 const TUN: &str = "/dev/net/tun";
 
-/// What is in the way.
+/// A reason why something does not work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Obstacle {
     /// What does not work, and why.
@@ -32,7 +32,7 @@ fn obstacle(cause: impl Into<String>, remedy: impl Into<String>) -> Obstacle {
     Obstacle { cause: cause.into(), remedy: remedy.into() }
 }
 
-/// The isolation whose obstacle explains best that none works.
+/// Returns the isolation whose obstacle best explains that no isolation works.
 pub(super) fn telling_isolation() -> Isolation {
     if rustix::process::geteuid().is_root() { Isolation::Namespaces } else { Isolation::SingleUid }
 }
@@ -52,7 +52,7 @@ pub(super) fn only_namespaces() -> Obstacle {
     obstacle("the image `host` has no init system of its own to boot", "leave the isolation out: it is `namespaces`")
 }
 
-/// Why no overlay can be mounted over this machine's files.
+/// Explains why no overlay can be mounted over this machine's files.
 pub(super) fn over_host(overlay: Obstacle) -> Obstacle {
     let cause = format!("the image `host` needs an overlay over this machine's own files, and {}", overlay.cause);
     obstacle(cause, "choose a state folder on a disk or tmpfs, or take another image")
@@ -66,7 +66,7 @@ pub(super) fn chroot(said: &str) -> Obstacle {
     obstacle(format!("this root may not change its root directory ({said})"), "give the container CAP_SYS_CHROOT")
 }
 
-/// What is missing for certain before anything is tried: programs, and ids that were never given.
+/// Returns an obstacle that is certain before anything is tried: missing programs, or ids that were never assigned.
 pub(super) fn before(isolation: Isolation) -> Option<Obstacle> {
     if let Some(missing) = ["unshare", "nsenter", "setpriv"].into_iter().find(|program| !has_program(program)) {
         return Some(obstacle(format!("`{missing}` is missing"), "install util-linux"));
@@ -83,7 +83,7 @@ pub(super) fn before(isolation: Isolation) -> Option<Obstacle> {
     Some(obstacle(format!("{file} gives nobody a range of ids"), remedy))
 }
 
-/// Why `unshare` failed.
+/// Explains why `unshare` failed.
 pub(super) fn namespaces(isolation: Isolation, said: &str) -> Obstacle {
     match isolation {
         Isolation::UserNamespace if said.contains("unrecognized option") => {
@@ -130,7 +130,7 @@ fn user_namespaces(said: &str) -> Obstacle {
     obstacle(format!("user namespaces do not work ({said})"), "run as root")
 }
 
-/// Why `/proc` cannot be mounted.
+/// Explains why `/proc` cannot be mounted.
 pub(super) fn proc(said: &str) -> Obstacle {
     obstacle(
         format!(
@@ -147,12 +147,12 @@ pub(super) fn nspawn(said: &str) -> Obstacle {
     obstacle(format!("systemd-nspawn does not start ({said})"), "see `journalctl` or `dmesg` for what it lacks")
 }
 
-/// What is missing for certain of a network of its own.
+/// Returns an obstacle to a network of its own that is certain before anything is tried.
 pub(super) fn before_network() -> Option<Obstacle> {
     if !has_program("pasta") {
         return Some(obstacle("`pasta` is missing", "install passt"));
     }
-    // A user's path may lack the folder that some systems have it in.
+    // On some systems, the program is in a folder that a user's path may lack.
     if !["ip", "/usr/sbin/ip", "/sbin/ip"].into_iter().any(has_program) {
         return Some(obstacle("`ip` is missing", "install iproute2"));
     }
@@ -161,7 +161,7 @@ pub(super) fn before_network() -> Option<Obstacle> {
     Some(obstacle(format!("{TUN} cannot be opened ({error})"), remedy))
 }
 
-/// Why `pasta` makes none.
+/// Explains why `pasta` makes no network.
 pub(super) fn network(said: &str) -> Obstacle {
     if said.contains("routable interface") || said.contains("interface not usable") {
         return obstacle(format!("this machine has no default route of IPv4 ({said})"), "connect it to a network");
@@ -169,20 +169,20 @@ pub(super) fn network(said: &str) -> Obstacle {
     obstacle(format!("`pasta` does not make one ({said})"), "see `journalctl` for what it lacks")
 }
 
-/// Why an isolation of root's has none.
+/// Explains why an isolation that needs root has no network of its own.
 pub(super) fn network_of_root(isolation: Isolation) -> Obstacle {
     let cause =
         format!("in the isolation {isolation} an instance's root is this machine's, who could leave any network");
     obstacle(cause, "ask for the isolation user-namespace or single-uid")
 }
 
-/// Why names would not be found in one.
+/// Explains why names would not be found in a network of its own.
 pub(super) fn resolver() -> Obstacle {
     let cause = "the resolver in /etc/resolv.conf listens on the loopback, where only 127.0.0.1 could be brought along, or is of IPv6";
     obstacle(cause, "have it listen on 127.0.0.1")
 }
 
-/// Why no overlay can be mounted.
+/// Explains why no overlay can be mounted.
 pub(super) fn overlay(folder: &Path, said: &str) -> Obstacle {
     let under = file_system(folder);
     let cause = match under {
@@ -196,7 +196,7 @@ pub(super) fn overlay(folder: &Path, said: &str) -> Obstacle {
     obstacle(cause, remedy)
 }
 
-/// File systems that carry no overlay, by their number in `statfs`.
+/// Returns the name of a file system that supports no overlay, by its number in `statfs`.
 fn file_system(folder: &Path) -> Option<&'static str> {
     match rustix::fs::statfs(folder).ok()?.f_type {
         0x794c_7630 => Some("an overlay"),

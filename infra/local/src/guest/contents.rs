@@ -1,4 +1,4 @@
-//! What an image has at a path: the newest of its layers that says something decides, as in an overlay of them.
+//! The content of an image at a path: the newest layer that has an entry decides, as in an overlay of the layers.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -8,36 +8,38 @@ use std::path::{Path, PathBuf};
 use super::isolation::Disk;
 use super::{Guest, HOST};
 
-/// Overlay's mark of a folder that hides what layers below have at its path, as root and as a user namespace keeps it.
+/// Overlay's marks of a folder that hides the content of lower layers at its path, as root and as a user namespace
+/// store them.
 const OPAQUE: [&str; 2] = ["trusted.overlay.opaque", "user.overlay.opaque"];
 
-/// Something in an image.
+/// A file or folder in an image.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// The layer that it is in.
+    /// The layer that contains it.
     pub(super) tree: PathBuf,
     pub(super) facts: Metadata,
 }
 
 impl Guest {
-    /// What its image has at a path, which is empty for its root. A link is found as itself; nothing is found behind it.
+    /// Returns what the instance's image has at a path; an empty path is the image's root. A link is returned as
+    /// itself, and nothing is found behind it.
     pub(super) fn in_image(&self, path: &str) -> Option<Found> {
         find(&self.image_trees(), Path::new(path))
     }
 
-    /// The same with what was written since.
+    /// Does the same for the disk, which includes what was written since.
     pub(super) fn in_disk(&self, path: &str) -> Option<Found> {
         let written = if self.way.disk == Disk::Copy { self.tree() } else { self.dir().join("upper") };
         let mut trees = self.image_trees();
         match self.way.disk {
-            // A copied tree has all of it.
+            // A copied tree contains everything.
             Disk::Copy if written.is_dir() => trees = vec![written],
             _ => trees.insert(0, written),
         }
         find(&trees, Path::new(path))
     }
 
-    /// The trees of its image, the newest first.
+    /// Returns the trees of the instance's image, the newest first.
     fn image_trees(&self) -> Vec<PathBuf> {
         let mut layers = self.layers.iter().rev().map(|layer| self.state_dir.join("layers").join(layer));
         let base = self.state_dir.join("base");
@@ -58,7 +60,7 @@ fn find(trees: &[PathBuf], path: &Path) -> Option<Found> {
             found = match tree.join(part).symlink_metadata() {
                 Ok(facts) => Some(facts),
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
-                // Nobody can tell: an older layer must not decide.
+                // The result is unknown: an older layer must not decide.
                 Err(_) => return None,
             };
             match &found {
@@ -77,7 +79,7 @@ fn find(trees: &[PathBuf], path: &Path) -> Option<Found> {
     None
 }
 
-/// Whether it is overlay's mark of something that was removed.
+/// Returns whether this is overlay's mark of something that was removed.
 fn is_removed(facts: &Metadata) -> bool {
     facts.file_type().is_char_device() && facts.rdev() == 0
 }

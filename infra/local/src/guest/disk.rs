@@ -1,4 +1,4 @@
-//! Disks of instances: made from an image's layers, frozen into a new layer, removed.
+//! Disks of instances: they are made from an image's layers, saved as a new layer, and removed.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use super::error::{GuestError, run};
 use super::isolation::{Disk, Isolation};
 use super::{Guest, flags, fresh_dir};
 
-/// Copies share their blocks where the file system can.
+/// Copies share their blocks if the file system supports it.
 pub(super) const REFLINK: &str = "--reflink=auto";
 
-/// Layers of an image over the base: the kernel takes a page of mount options, in which each has its path.
+/// Most layers of an image over the base: the kernel takes one page of mount options, in which each layer has its path.
 const MOST_LAYERS: usize = 120;
 
 impl Guest {
@@ -31,14 +31,14 @@ impl Guest {
             flags::carry(self.way.isolation, &top, &self.tree()).await.map_err(GuestError::prepare(self.tree()))?;
         }
         if let (Disk::Host, Some(layer)) = (self.way.disk, self.layers.last()) {
-            // All else lies in the host's root directory, and one layer may not lie in another.
+            // Everything else is in the host's root directory, and one layer may not be inside another.
             copy(self.way.isolation, &self.state_dir.join("layers").join(layer), &dir.join("upper")).await?;
         }
         Ok(())
     }
 
-    /// Mount options of the overlay, relative to the state folder: the upper directory, over it nothing; below it what it
-    /// is given, then the layers from the newest to the base.
+    /// Returns the mount options of the overlay, relative to the state folder. The upper directory is the top; below it
+    /// are the given files, then the layers from the newest to the base.
     pub(super) fn overlay_options(&self) -> String {
         if self.way.disk == Disk::Copy {
             return String::new();
@@ -53,7 +53,8 @@ impl Guest {
         format!("lowerdir={lower},upperdir={own}/upper,workdir={own}/work,{flags}")
     }
 
-    /// Saves what was written as a new layer and tells the layers of the image. What was put in at run time stays out.
+    /// Saves what was written as a new layer, and returns the layers of the image. Files that were given at run time
+    /// are left out.
     pub(crate) async fn freeze(&self, layer: &str) -> Result<Vec<String>, GuestError> {
         if self.layers.len() >= MOST_LAYERS {
             return Err(GuestError::TooManyLayers { most: MOST_LAYERS });
@@ -70,7 +71,7 @@ impl Guest {
         }
         self.copy_written(&self.tree(), &target).await?;
         for name in ["proc", "run", "tmp"].map(|name| target.join(name)) {
-            // What else may be there instead is the instance's own.
+            // Anything else at this path is the instance's own.
             if name.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
                 flags::empty(isolation, name).await?;
             }
@@ -80,8 +81,8 @@ impl Guest {
         Ok(vec![layer.to_owned()])
     }
 
-    /// Copies what the instance wrote. While it runs, files come and go during the copy: as in a snapshot of a
-    /// volume, these are there or they are not.
+    /// Copies what the instance wrote. If the instance runs, files are created and removed during the copy: as in a
+    /// snapshot of a volume, the copy has such a file or does not have it.
     async fn copy_written(&self, from: &Path, to: &Path) -> Result<(), GuestError> {
         match copy(self.way.isolation, from, to).await {
             Err(GuestError::Program { stderr, .. }) if self.is_running().await && have_gone(&stderr) => Ok(()),
@@ -90,18 +91,19 @@ impl Guest {
     }
 }
 
-/// Copies a tree with owners, modes, links, devices and extended attributes (an overlay's marks are such).
+/// Copies a tree with owners, modes, links, devices and extended attributes (which include an overlay's marks).
 async fn copy(isolation: Isolation, from: &Path, to: &Path) -> Result<(), GuestError> {
     let mut command = isolation.as_root("cp");
     run("cp", command.env("LC_ALL", "C").args(["-a", REFLINK, "-T"]).arg(from).arg(to)).await
 }
 
-/// Whether `cp` only tells of files that went, or were replaced, after their folder was read.
+/// Returns whether `cp` reports only files that were removed or replaced after it had read their folder.
 fn have_gone(said: &str) -> bool {
-    // What it says of what it reads; a folder that goes while it is in it has nothing but its name.
+    // The messages of `cp` about what it reads. If a folder is removed while `cp` is in it, the message has only the
+    // folder's name.
     const READING: [&str; 5] =
         ["cp: '", "cp: cannot stat ", "cp: cannot open ", "cp: cannot access ", "cp: cannot read symbolic link "];
-    // The last: a folder became an overlay's mark of what is removed, a device that nothing may open.
+    // For the last text: a folder became an overlay's mark of a removed entry, a device that no process may open.
     const GONE: [&str; 3] = [": No such file or directory", ": Not a directory", ": Permission denied"];
     let has_gone = |line: &str| {
         let of_source = READING.iter().any(|start| line.starts_with(start));
@@ -128,7 +130,7 @@ mod tests {
         for other in [full, target] {
             assert!(!have_gone(other) && !have_gone(&format!("{gone}\n{other}")), "{other}");
         }
-        // It was killed.
+        // The program was killed.
         assert!(!have_gone(""));
     }
 }

@@ -1,7 +1,8 @@
-//! Changes of owners and ids that succeed without an effect, for a user namespace that knows a single id.
+//! Changes of owners and ids that succeed without an effect, for a user namespace with a single id.
 //!
-//! Package managers give files to users that do not exist in such a namespace, and the kernel refuses. A seccomp filter
-//! answers these calls with success instead. A script that looks afterwards sees that everything still belongs to root.
+//! Package managers assign files to users that do not exist in such a namespace, and the kernel rejects this. A seccomp
+//! filter makes these calls succeed instead. A script that checks the result sees that everything still belongs to
+//! root.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +12,7 @@ use std::sync::OnceLock;
 
 use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter};
 
-/// The calls.
+/// The calls that the filter affects.
 const CALLS: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_chown,
@@ -31,7 +32,7 @@ const CALLS: &[i64] = &[
     libc::SYS_capset,
 ];
 
-/// Makes a command, and all that it starts, pretend. Where no filter can be made, starting the command fails.
+/// Makes a command, and everything that it starts, pretend. If no filter can be made, the command fails to start.
 pub(super) fn pretend(command: &mut Command) {
     static FILTER: OnceLock<Result<BpfProgram, String>> = OnceLock::new();
     let filter = FILTER.get_or_init(|| filter().map_err(|error| error.to_string()));
@@ -39,8 +40,8 @@ pub(super) fn pretend(command: &mut Command) {
         Ok(program) => seccompiler::apply_filter(program).map_err(|_| io::Error::last_os_error()),
         Err(_) => Err(io::ErrorKind::Unsupported.into()),
     };
-    // SAFETY: between fork and exec only calls that are safe after a fork of a threaded process may happen. The filter
-    // exists before; installing it makes two system calls, takes no lock and allocates nothing.
+    // SAFETY: between fork and exec, a threaded process may make only calls that are safe after a fork. The filter
+    // exists before; its installation makes two system calls, takes no lock and allocates nothing.
     #[expect(unsafe_code, reason = "a filter holds from exec on only when the new process installs it before")]
     unsafe {
         command.pre_exec(install);
@@ -64,7 +65,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let script = "chown 4321:4321 \"$1\" && stat -c %u \"$1\" && id -u";
         let mut command = Command::new("setpriv");
-        // Without the right to change owners, even as root.
+        // Without the right to change owners, even for root.
         command.args(["--bounding-set", "-chown", "sh", "-c", script, "sh"]).arg(file.path());
         if !rustix::process::geteuid().is_root() {
             command = Command::new("sh");

@@ -1,7 +1,8 @@
-//! Flags of files (`chattr`) in layers: a volume's snapshot keeps them, a copy of its files does not.
+//! Flags of files (`chattr`) in layers: a volume's snapshot keeps them, but a copy of its files does not.
 //!
-//! An overlay keeps "immutable" and "append only" of what was written in an attribute of its own (`protattr`), since the
-//! flags would forbid its own work; below it, only the flags themselves count. So a layer gets the flags.
+//! An overlay stores "immutable" and "append only" of written files in an attribute of its own (`protattr`), since the
+//! flags would forbid its own work. In the lower layers, only the flags themselves count. So a new layer gets the
+//! flags.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -16,14 +17,14 @@ use rustix::io::Errno;
 use super::error::{GuestError, run_now};
 use super::isolation::Isolation;
 
-/// Overlay's attribute: the letters of `chattr`.
+/// Overlay's attribute, which contains the letters of `chattr`.
 const KEPT_BY_OVERLAY: &str = "trusted.overlay.protattr";
-/// What keeps even root from removing a file.
+/// Flags that keep even root from removing a file.
 const LOCKS: IFlags = IFlags::IMMUTABLE.union(IFlags::APPEND);
-/// What is carried: the rest is the file system's own, or decides how it stores a file.
+/// The flags that are copied. The others belong to the file system itself, or determine how it stores a file.
 const CARRIED: IFlags = LOCKS.union(IFlags::NODUMP).union(IFlags::NOATIME).union(IFlags::SYNC);
 
-/// Gives the copy of a tree the flags that the tree has. Only the machine's own root may.
+/// Gives the copy of a tree the flags of the tree. Only the machine's own root may do this.
 pub(super) async fn carry(isolation: Isolation, from: &Path, to: &Path) -> io::Result<()> {
     if !isolation.needs_root() {
         return Ok(());
@@ -33,7 +34,7 @@ pub(super) async fn carry(isolation: Isolation, from: &Path, to: &Path) -> io::R
         let (from, to) = (File::open(from)?, File::open(to)?);
         walk(&from, &mut |path, file| {
             let flags = flags_of(file);
-            // The instance may have written meanwhile, so that the copy has no such file.
+            // The instance may have written in the meantime, so the copy may not have the file.
             if let Some(copy) = open(&to, path).filter(|_| !flags.is_empty()) {
                 add(&copy, flags, path);
             }
@@ -42,7 +43,7 @@ pub(super) async fn carry(isolation: Isolation, from: &Path, to: &Path) -> io::R
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
-/// Gives one folder the flags that another has.
+/// Gives one folder the flags of another.
 pub(super) fn carry_one(isolation: Isolation, from: &Path, to: &Path) {
     if let (true, Ok(from), Ok(copy)) = (isolation.needs_root(), File::open(from), File::open(to)) {
         add(&copy.into(), flags_of(&from.into()), to);
@@ -58,7 +59,7 @@ fn add(file: &OwnedFd, flags: IFlags, path: &Path) {
     }
 }
 
-/// Takes away what forbids to remove a tree.
+/// Clears the flags that forbid the removal of a tree.
 pub(super) fn unlock(tree: &Path) -> io::Result<()> {
     walk(&File::open(tree)?, &mut |_, file| {
         if let Ok(flags) = ioctl_getflags(file)
@@ -69,7 +70,7 @@ pub(super) fn unlock(tree: &Path) -> io::Result<()> {
     })
 }
 
-/// The flags to be carried, of the file system and of the overlay.
+/// Returns the flags to copy, from the file system and from the overlay.
 fn flags_of(file: &OwnedFd) -> IFlags {
     let own = ioctl_getflags(file).unwrap_or(IFlags::empty()) & CARRIED;
     let mut letters = [0_u8; 8];
@@ -81,20 +82,20 @@ fn flags_of(file: &OwnedFd) -> IFlags {
     })
 }
 
-/// Visits a tree's folders and plain files, by their paths in `root`: one after the other, however deep they lie.
+/// Visits a tree's folders and plain files by their paths in `root`, one after the other, at any depth.
 fn walk(root: &File, visit: &mut impl FnMut(&Path, &OwnedFd)) -> io::Result<()> {
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         let Some(opened) = open(root, &folder) else { continue };
         visit(&folder, &opened);
         let entries = match rustix::fs::Dir::read_from(&opened) {
-            // Another kind of file by now: the instance goes on.
+            // It is another kind of file by now: the instance is running.
             Err(Errno::NOTDIR) => continue,
             entries => entries?,
         };
         for entry in entries {
             let entry = match entry {
-                // The folder has gone meanwhile.
+                // The folder was removed in the meantime.
                 Err(Errno::NOENT) => break,
                 entry => entry?,
             };
@@ -110,7 +111,7 @@ fn walk(root: &File, visit: &mut impl FnMut(&Path, &OwnedFd)) -> io::Result<()> 
                         visit(&path, &file);
                     }
                 }
-                // Others have no flags: to open them would reach a device.
+                // Other kinds of files have no flags, and opening one would reach a device.
                 _ => {}
             }
         }
@@ -118,7 +119,7 @@ fn walk(root: &File, visit: &mut impl FnMut(&Path, &OwnedFd)) -> io::Result<()> 
     Ok(())
 }
 
-/// Opens what is below `root`; no link leads out of it, or anywhere.
+/// Opens a file below `root`. No link is followed.
 fn open(root: &File, path: &Path) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -132,17 +133,17 @@ fn open(root: &File, path: &Path) -> Option<OwnedFd> {
     }
 }
 
-/// Removes a folder, also what is locked in it.
+/// Removes a folder, including locked content.
 pub(super) fn remove(isolation: Isolation, folder: &Path) -> Result<(), GuestError> {
     unlocking(folder, || run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder)))
 }
 
-/// The same for callers that may not block.
+/// Does the same for callers that may not block.
 pub(super) async fn remove_folder(isolation: Isolation, folder: PathBuf) -> Result<(), GuestError> {
     apart("rm", move || remove(isolation, &folder)).await
 }
 
-/// Removes what is in a folder, also what is locked in it, but keeps the folder, its owner and its mode.
+/// Removes the content of a folder, including locked content, but keeps the folder, its owner and its mode.
 pub(super) async fn empty(isolation: Isolation, folder: PathBuf) -> Result<(), GuestError> {
     apart("find", move || {
         let find = || isolation.as_root("find");
@@ -159,7 +160,7 @@ async fn apart(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(GuestError::ended(program, error)))
 }
 
-/// Does the work; where flags forbid it, clears them and tries again.
+/// Does the work. If flags forbid it, clears them and tries again.
 fn unlocking(folder: &Path, work: impl Fn() -> Result<(), GuestError>) -> Result<(), GuestError> {
     if work().is_ok() {
         return Ok(());

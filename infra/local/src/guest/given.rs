@@ -1,9 +1,9 @@
-//! What an instance is given while it runs and its image does not have: the files of [`super::runtime`] and of
+//! Files that an instance has while it runs, but that its image does not contain: those of [`super::runtime`] and of
 //! [`super::names`].
 //!
-//! On an overlay they are the layer right below what the instance writes, so an image cannot catch them. What lies highest
-//! decides what a folder is like, so theirs are like the image's. In a copied tree they are put in, the originals set
-//! aside, and taken out of the image again.
+//! On an overlay, these files are the layer right below what the instance writes, so an image cannot contain them. The
+//! highest layer determines the properties of a folder, so the folders of this layer have those of the image's folders.
+//! In a copied tree, the originals are set aside and the files are put in; an image is made without them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata, Permissions};
@@ -20,19 +20,19 @@ use super::error::{GuestError, run};
 use super::inside::{is_below_folders, put, put_back};
 use super::{Guest, flags, fresh_dir, names, runtime};
 
-/// Attributes that an overlay keeps for itself.
+/// Attributes that an overlay reserves for itself.
 const OVERLAYS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 /// A file: its path, its text and its mode.
 pub(super) type GivenFile = (&'static str, String, u32);
 
 impl Guest {
-    /// The folder with the files, in the state folder.
+    /// Returns the folder with the files, in the state folder.
     pub(super) fn given_dir(&self) -> PathBuf {
         self.dir().join("given")
     }
 
-    /// Writes the files into a folder of their own.
+    /// Writes the files to a folder of their own.
     pub(super) async fn write_given(&self) -> Result<(), GuestError> {
         let given = self.given_dir();
         let failed = || GuestError::prepare(&given);
@@ -51,7 +51,7 @@ impl Guest {
             let written = fs::create_dir_all(target.parent().unwrap_or(&given)).and_then(|()| fs::write(&target, text));
             written.and_then(|()| fs::set_permissions(&target, Permissions::from_mode(mode))).map_err(failed())?;
         }
-        // The deepest first: one may forbid what is below it.
+        // The deepest come first: a folder may forbid changes below it.
         for folder in folders.iter().rev() {
             match self.in_image(&folder.to_string_lossy()) {
                 Some(found) => {
@@ -59,7 +59,7 @@ impl Guest {
                     self.make_alike(&found, &from, &to).await?;
                     flags::carry_one(self.way.isolation, &from, &to);
                 }
-                // A narrow mask of the endpoint's must not decide.
+                // A narrow umask of the endpoint must not have an effect.
                 None => fs::set_permissions(given.join(folder), Permissions::from_mode(0o755)).map_err(failed())?,
             }
         }
@@ -70,7 +70,7 @@ impl Guest {
         [runtime::files(self.way, self.network), self.names().files].concat()
     }
 
-    /// Whether its image has something at a path that is no folder. A file below it would hide that.
+    /// Returns whether the image has something other than a folder at a path. A file below that path would hide it.
     fn image_has_other(&self, path: &Path) -> bool {
         self.in_image(&path.to_string_lossy()).is_some_and(|found| !found.facts.is_dir())
     }
@@ -87,7 +87,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Makes the root of what it writes, which lies over all, like its image's.
+    /// Makes the root of the written layer, which is above all others, like the root of the image.
     pub(super) async fn make_root_alike(&self) -> Result<(), GuestError> {
         match self.in_image("") {
             Some(found) => self.make_alike(&found, &found.tree, &self.dir().join("upper")).await,
@@ -95,7 +95,7 @@ impl Guest {
         }
     }
 
-    /// Puts the files into a copied tree; what they replace is set aside.
+    /// Puts the files into a copied tree, and sets aside the files that they replace.
     pub(super) async fn put_given_in(&self) -> Result<(), GuestError> {
         self.write_given().await?;
         let tree = self.tree();
@@ -109,8 +109,9 @@ impl Guest {
         put_all().map_err(GuestError::prepare(&tree))
     }
 
-    /// Takes the files out of a copy of the tree and puts back what they had replaced. One that somebody has changed since is
-    /// the image's. What was given counts, not what would be now: the host may have changed.
+    /// Removes the files from a copy of the tree and restores those that they had replaced. A file that was changed
+    /// since belongs to the image. Files are compared with what was given, not with what would be given now: the host
+    /// may have changed.
     pub(super) fn take_given_out(&self, copy: &Path) -> io::Result<()> {
         for path in self.still_given(copy)? {
             fs::remove_file(copy.join(&path))?;
@@ -119,8 +120,8 @@ impl Guest {
         Ok(())
     }
 
-    /// Takes the files out of a layer that they have come into as they were given, by a change of owner, say: what they tell is
-    /// of this machine, like the password of its proxy.
+    /// Removes files from a layer that contains them unchanged, for example after a change of owner: they have data of
+    /// this machine, such as the password of its proxy.
     pub(super) async fn drop_given(&self, layer: &Path) -> Result<(), GuestError> {
         let found = self.still_given(layer).map_err(GuestError::prepare(self.given_dir()))?;
         if found.is_empty() {
@@ -130,7 +131,7 @@ impl Guest {
         run("rm", self.way.isolation.as_root("rm").arg("-f").args(found)).await
     }
 
-    /// Paths of the files that a tree has as they were given.
+    /// Returns the paths of the files that are unchanged in a tree.
     fn still_given(&self, tree: &Path) -> io::Result<Vec<String>> {
         let given = self.given_dir();
         let mut paths = self.given_paths()?;
@@ -141,7 +142,7 @@ impl Guest {
         Ok(paths)
     }
 
-    /// Paths of the files that were written.
+    /// Returns the paths of the files that were written.
     fn given_paths(&self) -> io::Result<Vec<String>> {
         let files = files_below(&self.given_dir())?;
         Ok(files.iter().filter_map(|path| path.to_str()).map(str::to_owned).collect())
@@ -156,7 +157,7 @@ impl Guest {
     }
 }
 
-/// The files below a folder, by their paths in it.
+/// Returns the files below a folder, by their paths in it.
 fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let (mut files, mut folders) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(inside) = folders.pop() {
@@ -169,7 +170,7 @@ fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Copies extended attributes, where the file system has them; those that this user may not set are left out.
+/// Copies extended attributes if the file system has them. Attributes that this user may not set are left out.
 fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
     let size = match listxattr(from, &mut [0_u8; 0]) {
         Err(Errno::NOTSUP) => return Ok(()),

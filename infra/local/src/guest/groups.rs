@@ -1,5 +1,5 @@
-//! Control groups of instances, where the endpoint may make some: they bound what an instance takes, and keep the services
-//! of one instance's systemd apart from those of another's.
+//! Control groups of instances, if the endpoint may create them: they limit the resources of an instance, and keep the
+//! services of one instance's systemd apart from those of another's.
 
 use std::fs;
 use std::io;
@@ -12,12 +12,13 @@ use super::isolation::Isolation;
 
 /// Most processes of one instance.
 const MOST_PROCESSES: u64 = 4096;
-/// Part of this machine's memory that one instance may take, in percent.
+/// Part of this machine's memory that one instance may use, in percent.
 const MOST_MEMORY: u64 = 75;
-/// An instance's share of the processors when others want them too, where 100 is usual: it may use all that is idle, and a
-/// busy one leaves most to the rest of the machine. A fixed part would leave processors idle.
+/// An instance's share of the processors if others want them too; 100 is usual. An instance may use all processor time
+/// that is idle, and a busy one leaves most of it to the rest of the machine. A fixed share would leave processors
+/// idle.
 const WEIGHT: u64 = 50;
-/// What version 1 calls 100.
+/// The value of version 1 that corresponds to 100.
 const USUAL_SHARES: u64 = 1024;
 
 /// Start of the groups' names; the instance's id follows.
@@ -27,11 +28,12 @@ const YOUNG: Duration = Duration::from_secs(60);
 /// How long a group may be busy after its processes have been killed.
 const ENDING: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(10);
-/// Moves a process into groups, then becomes the rest of the command line. Arguments: groups, `--`, a command line.
+/// Moves a process into groups, then becomes the rest of the command line. The arguments are groups, `--`, and a
+/// command line.
 const JOIN: &str = "while [ \"$1\" != -- ]; do echo 0 > \"$1/cgroup.procs\" 2> /dev/null || :; shift; done\n\
                                shift; exec \"$@\"";
 
-/// The same command, one of this isolation's, run in groups.
+/// Returns the same command of this isolation, run in groups.
 pub(super) fn within(isolation: Isolation, groups: &[PathBuf], command: Command) -> Command {
     if groups.is_empty() {
         return command;
@@ -41,7 +43,7 @@ pub(super) fn within(isolation: Isolation, groups: &[PathBuf], command: Command)
     joining
 }
 
-/// Makes the groups of an instance. Those that cannot be made are left out: an instance runs without.
+/// Creates the groups of an instance. Groups that cannot be created are left out; the instance runs without them.
 pub(super) fn make(isolation: Isolation, id: &str) -> Vec<PathBuf> {
     if isolation == Isolation::Chroot {
         return Vec::new();
@@ -58,7 +60,8 @@ pub(super) fn make(isolation: Isolation, id: &str) -> Vec<PathBuf> {
     made
 }
 
-/// Removes the groups of an instance whose processes have been killed. One that stays busy stays, for the next time.
+/// Removes the groups of an instance whose processes have been killed. A group that is still busy stays until the next
+/// time.
 pub(super) fn remove(id: &str) {
     let began = Instant::now();
     for group in hierarchies::parents().iter().map(|parent| parent.join(format!("{PREFIX}{id}"))) {
@@ -68,12 +71,12 @@ pub(super) fn remove(id: &str) {
     }
 }
 
-/// Removes the groups of all instances that have none to remove theirs: their endpoint was killed and never started again.
+/// Removes groups that no endpoint removes, because their endpoint was killed and never started again.
 pub(super) fn sweep() {
     for parent in hierarchies::parents() {
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             let old = entry.metadata().and_then(|facts| facts.modified()).is_ok_and(|made| {
-                // A younger one may be about to get its first process.
+                // A younger group may be about to get its first process.
                 made.elapsed().is_ok_and(|age| age > YOUNG)
             });
             if old && entry.file_name().to_string_lossy().starts_with(PREFIX) && is_empty(&entry.path()) {
@@ -83,7 +86,7 @@ pub(super) fn sweep() {
     }
 }
 
-/// Sets the bounds. Which files there are depends on version and controllers.
+/// Sets the limits. The files depend on version and controllers.
 fn bound(group: &Path) {
     let memory = memory_of_this_machine() / 100 * MOST_MEMORY;
     let values = [
@@ -95,14 +98,14 @@ fn bound(group: &Path) {
     ];
     for (file, value) in values {
         let file = group.join(file);
-        // Without the controller there is no bound, and nothing else is wrong.
+        // Without the controller, there is no limit, but nothing else is wrong.
         if file.exists() {
             fs::write(file, value.to_string()).ok();
         }
     }
 }
 
-/// Bytes.
+/// Returns the memory of this machine in bytes.
 fn memory_of_this_machine() -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
@@ -110,14 +113,15 @@ fn memory_of_this_machine() -> u64 {
     kibibytes.unwrap_or_default() * 1024
 }
 
-/// Whether a group and all below it have no process.
+/// Returns whether a group and all groups below it have no process.
 fn is_empty(group: &Path) -> bool {
     let own = fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|processes| processes.is_empty());
     let mut below = fs::read_dir(group).into_iter().flatten().flatten();
     own && below.all(|entry| !entry.file_type().is_ok_and(|kind| kind.is_dir()) || is_empty(&entry.path()))
 }
 
-/// Groups are folders that only go one by one; their files go with them.
+/// Removes a group and the groups below it. Groups are folders that can be removed only one by one; their files go with
+/// them.
 fn remove_below(group: &Path) -> io::Result<()> {
     let Ok(entries) = fs::read_dir(group) else { return Ok(()) };
     for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {

@@ -1,12 +1,13 @@
-//! Where control groups of instances can be made: root's at the top of each hierarchy, a user's beside the group that the
-//! endpoint is in, when the user manager (systemd) or somebody else has handed that part of the hierarchy over.
+//! Places where control groups of instances can be created. Root creates them at the top of each hierarchy. Another
+//! user creates them next to the group that the endpoint is in, if the user manager (systemd) or another program has
+//! delegated that part of the hierarchy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
-/// Controllers that bound instances.
+/// Controllers that limit instances.
 const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 /// In version 1, the hierarchy that systemd itself uses.
 const SYSTEMD: &str = "name=systemd";
@@ -14,14 +15,14 @@ const SYSTEMD: &str = "name=systemd";
 /// A mounted hierarchy.
 #[derive(Debug, PartialEq, Eq)]
 struct Hierarchy<'a> {
-    /// The group that is seen at its mount point.
+    /// The group that is visible at the mount point.
     root: &'a str,
     mounted: &'a str,
-    /// Version 2.
+    /// Whether this is version 2.
     unified: bool,
 }
 
-/// The groups below which an instance gets one each.
+/// Returns the groups in which each instance gets a group of its own.
 pub(super) fn parents() -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     if rustix::process::geteuid().is_root() {
@@ -30,20 +31,20 @@ pub(super) fn parents() -> Vec<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let unified = all(&mounts).find(|hierarchy| hierarchy.unified);
     let above = unified.map(|hierarchy| above(&hierarchy, &own)).unwrap_or_default();
-    // Who moves a process needs the right to do so in the nearest group that is above both.
+    // A process that moves another needs the right to do so in the nearest group above both.
     let handed_over = |group: &PathBuf| {
         [group.clone(), group.join("cgroup.procs")].iter().all(|path| access(path, Access::WRITE_OK).is_ok())
     };
     above.into_iter().find(handed_over).into_iter().collect()
 }
 
-/// Lets the groups below one of version 2 have bounds, as far as it may.
+/// Enables limits for the groups below a group of version 2, as far as the endpoint may do so.
 pub(super) fn enable(parent: &Path) {
     let control = parent.join("cgroup.subtree_control");
     let words = |file: &Path| fs::read_to_string(file).unwrap_or_default();
     let (enabled, there) = (words(&control), words(&parent.join("cgroup.controllers")));
     for controller in missing(&there, &enabled) {
-        // Without it there is no such bound, and nothing else is wrong.
+        // Without the controller, there is no such limit, but nothing else is wrong.
         fs::write(&control, format!("+{controller}")).ok();
     }
 }
@@ -53,7 +54,7 @@ fn missing(there: &str, enabled: &str) -> impl Iterator<Item = &'static str> {
     CONTROLLERS.into_iter().filter(move |name| has(there, name) && !has(enabled, name))
 }
 
-/// The hierarchies that matter, from a mount table.
+/// Returns the relevant hierarchies from a mount table.
 fn all(mounts: &str) -> impl Iterator<Item = Hierarchy<'_>> {
     mounts.lines().filter_map(|line| {
         let (place, kind) = line.split_once(" - ")?;
@@ -67,8 +68,8 @@ fn all(mounts: &str) -> impl Iterator<Item = Hierarchy<'_>> {
     })
 }
 
-/// Groups above a process's own in the hierarchy of version 2, the nearest first, from its `/proc/PID/cgroup`. Its own has
-/// processes, and such a group cannot bound others.
+/// Returns the groups above a process's own group in the hierarchy of version 2, the nearest first, from its
+/// `/proc/PID/cgroup`. The own group is left out: it has processes, and such a group cannot limit others.
 fn above(hierarchy: &Hierarchy<'_>, own: &str) -> Vec<PathBuf> {
     let own = own.lines().find_map(|line| line.strip_prefix("0::"));
     let below = own.and_then(|own| Path::new(own).strip_prefix(hierarchy.root).ok());

@@ -1,4 +1,4 @@
-//! The machine that instances run on: its folders and what they are made with.
+//! The machine that instances run on: its folders and the way that they are made.
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
@@ -21,7 +21,7 @@ use crate::{base, ids};
 /// This machine's own files as a base image.
 pub(crate) const HOST: &str = "/";
 
-/// Folders of one endpoint, and the disk and isolation found for it.
+/// Folders of one endpoint, and the disk and isolation that were found for it.
 #[derive(Debug)]
 pub(crate) struct Host {
     dir: PathBuf,
@@ -32,8 +32,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Ends what an endpoint that was killed left in the folder, and tries what this machine can do. Disks and layers of
-    /// an earlier endpoint stay until [`Host::keep_only`].
+    /// Ends what a killed endpoint left in the folder, and tries what this machine can do. Disks and layers of an
+    /// earlier endpoint stay until [`Host::keep_only`].
     pub(crate) fn open(
         dir: &Path,
         base_tar: &Path,
@@ -57,33 +57,33 @@ impl Host {
         Ok(Host { abilities, network, base_tar: base_tar.to_owned(), dir, _lock: lock })
     }
 
-    /// What this machine can do, and what was chosen.
+    /// Returns what this machine can do, and what was chosen.
     pub(crate) fn abilities(&self) -> &Abilities {
         &self.abilities
     }
 
-    /// How disks are made; none when instances cannot run.
+    /// Returns how disks are made; `None` if instances cannot run.
     pub(crate) fn disk(&self) -> Option<Disk> {
         self.abilities.way().map(|way| way.disk)
     }
 
-    /// How processes are kept together; none when instances cannot run.
+    /// Returns how processes are isolated; `None` if instances cannot run.
     pub(crate) fn isolation(&self) -> Option<Isolation> {
         self.abilities.way().map(|way| way.isolation)
     }
 
-    /// The network that instances are in.
+    /// Returns the network that instances are in.
     pub(crate) fn network(&self) -> Network {
         self.network
     }
 
-    /// How many more of `wanted` instances can boot beside `live` ones.
+    /// Returns how many more of `wanted` instances can boot while `live` ones run.
     pub(crate) fn room(&self, live: usize, wanted: usize) -> usize {
         if self.isolation() == Some(Isolation::Nspawn) { inotify::room(live, wanted) } else { wanted }
     }
 
-    /// The inside of an instance: of a new one nothing is there yet, its first boot makes it; one from before a restart
-    /// of the endpoint has its disk.
+    /// Returns the guest of an instance. For a new instance, nothing exists yet, and its first boot creates the disk;
+    /// an instance from before a restart of the endpoint has its disk.
     pub(crate) async fn guest(
         &self,
         id: &str,
@@ -114,7 +114,7 @@ impl Host {
         })
     }
 
-    /// Removes all disks and layers but these.
+    /// Removes all disks and layers except these.
     pub(crate) fn keep_only(&self, instances: &BTreeSet<String>, layers: &BTreeSet<String>) -> Result<(), GuestError> {
         for (name, kept) in [("instances", instances), ("layers", layers)] {
             let folder = self.dir.join(name);
@@ -127,12 +127,12 @@ impl Host {
         Ok(())
     }
 
-    /// The blocks of snapshots that are written by blocks.
+    /// Returns the store for the blocks of snapshots that are written by blocks.
     pub(crate) fn blocks(&self) -> Store {
         Store::of(&self.dir)
     }
 
-    /// Bytes of a layer's files: what an instance changed.
+    /// Returns the size of a layer's files in bytes: what an instance changed.
     pub(crate) fn layer_size(&self, layer: &str) -> u64 {
         size_of(&self.dir.join("layers").join(layer))
     }
@@ -142,13 +142,13 @@ impl Host {
         self.remove(&self.dir.join("layers").join(layer))
     }
 
-    /// Removes a folder, also what does not belong to the user that the endpoint runs as.
+    /// Removes a folder, including files that do not belong to the user that the endpoint runs as.
     fn remove(&self, folder: &Path) -> Result<(), GuestError> {
         let isolation = self.isolation().unwrap_or(Isolation::Chroot);
         flags::remove(isolation, folder)
     }
 
-    /// Whether an image has an init system to boot.
+    /// Returns whether an image has an init system to boot.
     fn has_init(&self, layers: &[String]) -> bool {
         let trees = layers.iter().map(|layer| self.dir.join("layers").join(layer)).chain([self.dir.join("base")]);
         let inits = ["usr/sbin/init", "sbin/init", "usr/lib/systemd/systemd"];
@@ -167,15 +167,15 @@ impl Host {
         if std::fs::read_link(&link).is_ok_and(|target| target == tree) {
             return Ok(());
         }
-        // Renamed over the old one, since instances may be starting at the same time.
+        // The new link is renamed over the old one, since instances may be starting at the same time.
         let new = self.dir.join(ids::resource("base"));
         std::os::unix::fs::symlink(&tree, &new).map_err(GuestError::prepare(&new))?;
         std::fs::rename(&new, &link).map_err(GuestError::prepare(link))
     }
 }
 
-/// Tries what this machine can do, with its own files if asked for. A folder that holds disks keeps to the way that they
-/// were made in.
+/// Tries what this machine can do, with its own files if requested. A folder that contains disks keeps the way that
+/// they were made in.
 fn find_way(dir: &Path, wanted: Option<Isolation>, over_host: bool) -> Result<Abilities, GuestError> {
     let note = dir.join("way.json");
     let has = |name: &str| std::fs::read_dir(dir.join(name)).is_ok_and(|mut entries| entries.next().is_some());
@@ -201,7 +201,7 @@ fn find_way(dir: &Path, wanted: Option<Isolation>, over_host: bool) -> Result<Ab
     Ok(abilities)
 }
 
-/// Bytes of the files in a folder; what cannot be read counts as empty.
+/// Returns the size of the files in a folder, in bytes. Files that cannot be read count as empty.
 fn size_of(folder: &Path) -> u64 {
     let (mut size, mut folders) = (0, vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -216,15 +216,15 @@ fn size_of(folder: &Path) -> u64 {
     size
 }
 
-/// Removes what an endpoint that was killed left of its instances' control groups.
+/// Removes the control groups of instances that a killed endpoint has left.
 fn remove_groups(folder: &Path) {
     for entry in std::fs::read_dir(folder.join("instances")).into_iter().flatten().flatten() {
         groups::remove(&entry.file_name().to_string_lossy());
     }
 }
 
-/// Removes an endpoint's state folder, also what of it belongs to ids that only its instances have. The endpoint must have
-/// ended. Another folder stays.
+/// Removes an endpoint's state folder, including files that belong to ids that only its instances have. The endpoint
+/// must have ended. A folder that is no state folder stays.
 pub fn remove_state(folder: &Path) -> std::io::Result<()> {
     if !is_ours(folder)? {
         return Err(std::io::Error::other(FolderError::Foreign { path: folder.to_owned() }));
@@ -236,7 +236,7 @@ pub fn remove_state(folder: &Path) -> std::io::Result<()> {
     flags::remove(isolation, folder).map_err(std::io::Error::other)
 }
 
-/// Keeps a second endpoint out of the folder for as long as the file is open.
+/// Keeps a second endpoint out of the folder as long as the file is open.
 fn lock(dir: &Path) -> Result<File, GuestError> {
     let path = dir.join("lock");
     let file = File::create(&path).map_err(GuestError::prepare(&path))?;

@@ -1,43 +1,46 @@
-//! How many instances can boot their own systemd: the kernel gives each user so many inotify instances, and each systemd
-//! with its services takes some. Where none is left, a boot fails after a moment or hangs, and says nothing of why.
+//! How many instances can boot their own systemd. The kernel grants each user a limited number of inotify instances,
+//! and each systemd with its services takes some. If none is left, a boot fails after a moment or hangs, without a
+//! reason.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::inotify;
 
-/// Of the source image, running.
+/// Number that a running instance of the source image takes.
 const EACH: usize = 5;
-/// How many are taken to look, at most: meanwhile nobody else gets them, and each is an open file of the endpoint.
+/// Most that are taken for a check: in the meantime other programs cannot get them, and each is an open file of the
+/// endpoint.
 const MOST_TAKEN: usize = 64;
 /// The limit, in the kernel's own folder.
 const LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
 /// The setting's name.
 pub(crate) const SETTING: &str = "fs.inotify.max_user_instances";
 
-/// What the kernel's limit lets run at once.
+/// What the kernel's limit allows to run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watches {
     /// The limit.
     pub limit: usize,
-    /// Instances that it is enough for when nothing else needs any.
+    /// Instances that the limit is enough for if no other program needs any.
     pub instances: usize,
 }
 
 impl Watches {
-    /// The end of a message about the setting: the command that makes it enough for more.
+    /// Returns the end of a message about the setting: the command that makes it enough for more instances.
     pub fn remedy(&self) -> String {
         format!("For more: sysctl {SETTING}={}", (4 * self.limit).max(1024))
     }
 }
 
-/// Reads the limit; none where the kernel does not tell it.
+/// Reads the limit; `None` if the kernel does not report it.
 pub fn watches() -> Option<Watches> {
     let limit = std::fs::read_to_string(LIMIT).ok()?.trim().parse().ok()?;
     Some(Watches { limit, instances: limit / EACH })
 }
 
-/// How many more of `wanted` can boot beside `live` ones, of which some may not have taken theirs yet.
+/// Returns how many more of `wanted` can boot while `live` ones run. Some of the latter may not have taken their
+/// inotify instances yet.
 pub(super) fn room(live: usize, wanted: usize) -> usize {
     let by_limit = watches().map_or(wanted, |watches| watches.instances.saturating_sub(live));
     let wanted = wanted.min(by_limit);
@@ -46,13 +49,13 @@ pub(super) fn room(live: usize, wanted: usize) -> usize {
     if found < looked_for { found / EACH } else { wanted }
 }
 
-/// How many of so many there are, by taking them for a moment.
+/// Returns how many of `wanted` are free, by taking them for a moment.
 fn free(wanted: usize) -> usize {
     let mut taken: Vec<OwnedFd> = Vec::new();
     while taken.len() < wanted {
         match inotify::init(inotify::CreateFlags::CLOEXEC) {
             Ok(one) => taken.push(one),
-            // The endpoint's own limit of open files says nothing about theirs.
+            // The endpoint's own limit of open files says nothing about the instances' limit.
             Err(_) if File::open("/dev/null").is_err() => return wanted,
             Err(_) => break,
         }
@@ -60,7 +63,7 @@ fn free(wanted: usize) -> usize {
     taken.len()
 }
 
-/// Why there is no room, and what helps.
+/// Explains why there is no room, and what helps.
 pub(crate) fn shortage() -> String {
     let watches = watches().unwrap_or(Watches { limit: 0, instances: 0 });
     format!(

@@ -1,11 +1,12 @@
-//! Paths in an instance's tree, as the host works on them while nothing runs there. What an instance wrote could be a link
-//! to the host's own files: none is followed.
+//! Paths in an instance's tree, for work on the host while nothing runs in the tree. Something that an instance wrote
+//! could be a link to the host's own files, so no link is followed.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A folder below a tree. What stands in its place, or in that of a folder above it, and is no folder is removed.
+/// Returns a folder below a tree, and creates it if needed. Anything at its path, or at the path of a folder above it,
+/// that is not a folder is removed.
 pub(super) fn own_folder(tree: &Path, path: &str) -> io::Result<PathBuf> {
     let mut folder = tree.to_owned();
     for part in Path::new(path) {
@@ -21,7 +22,7 @@ pub(super) fn own_folder(tree: &Path, path: &str) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Whether all that is there above a path in a tree is a folder.
+/// Returns whether everything that exists above a path in a tree is a folder.
 pub(crate) fn is_below_folders(tree: &Path, path: &str) -> bool {
     let above = Path::new(path).ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
     above.map(|folder| tree.join(folder).symlink_metadata()).all(|facts| match facts {
@@ -30,7 +31,7 @@ pub(crate) fn is_below_folders(tree: &Path, path: &str) -> bool {
     })
 }
 
-/// Puts a file into a tree; what it replaces is set aside.
+/// Puts a file into a tree, and sets aside the file that it replaces.
 pub(super) fn put(own: &Path, inside: &Path, aside: &Path) -> io::Result<()> {
     if inside.symlink_metadata().is_ok() {
         fs::rename(inside, aside)?;
@@ -40,7 +41,7 @@ pub(super) fn put(own: &Path, inside: &Path, aside: &Path) -> io::Result<()> {
     fs::copy(own, inside).map(drop)
 }
 
-/// Writes a file anew, whatever was there.
+/// Writes a file, and replaces whatever was there.
 pub(super) fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
     match to.symlink_metadata() {
         Ok(facts) if facts.is_dir() => fs::remove_dir_all(to)?,
@@ -50,7 +51,7 @@ pub(super) fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
     fs::copy(from, to).map(drop)
 }
 
-/// Puts back what was set aside: a link as a link. Nothing happens where there is neither a file nor a link.
+/// Restores what was set aside: a link as a link. Does nothing if there is neither a file nor a link.
 pub(super) fn put_back(aside: &Path, inside: &Path) -> io::Result<()> {
     match aside.symlink_metadata() {
         Ok(facts) if facts.is_symlink() => std::os::unix::fs::symlink(fs::read_link(aside)?, inside),
@@ -65,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// A tree beside a folder that stands for the host's, with a link to it.
+    /// Returns a tree next to a folder that stands for the host's, with a link to it.
     fn tree() -> (tempfile::TempDir, PathBuf, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let (tree, host) = (folder.path().join("tree"), folder.path().join("host"));

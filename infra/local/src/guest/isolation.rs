@@ -1,4 +1,4 @@
-//! The ways to keep an instance's disk and processes apart, and the programs that make them.
+//! The ways to isolate an instance's disk and processes, and the programs that do it.
 
 use std::fmt;
 use std::process::Command;
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::fake_ids;
 use super::network::Network;
 
-/// What root in an instance keeps of root's capabilities where it is the machine's own root: systemd-nspawn's choice for a
-/// container in the host's network, and `ipc_lock`. Neither the clock nor modules, ports of devices and networks are among
-/// them, since these are the machine's. `sys_boot` ends the instance's own process namespace; without `mknod` neither
-/// debootstrap nor packages with a chroot of their own could be used.
+/// Capabilities that root in an instance keeps if it is the machine's own root: systemd-nspawn's choice for a container
+/// in the host's network, and `ipc_lock`. They do not include the clock, modules, ports of devices and networks, since
+/// these are the machine's. `sys_boot` ends the instance's own process namespace; without `mknod`, neither debootstrap
+/// nor packages with a chroot of their own could be used.
 const KEPT: &str = "--bounding-set=-all,+chown,+dac_override,+dac_read_search,+fowner,+fsetid,+ipc_lock,+ipc_owner,+kill,\
                     +lease,+linux_immutable,+net_bind_service,+net_broadcast,+net_raw,+setgid,+setfcap,+setpcap,+setuid,\
                     +sys_admin,+sys_chroot,+sys_nice,+sys_ptrace,+sys_tty_config,+sys_resource,+sys_boot,\
@@ -22,34 +22,34 @@ const KEPT: &str = "--bounding-set=-all,+chown,+dac_override,+dac_read_search,+f
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Disk {
-    /// An overlay mount over the image's layers: starts at once, an image is what was written.
+    /// An overlay mount over the image's layers. It starts at once, and an image is what was written.
     Overlay,
-    /// A copy of the image's tree, where no overlay can be mounted.
+    /// A copy of the image's tree, if no overlay can be mounted.
     Copy,
-    /// An overlay over this machine's own files, in which they never change. An image is all that was written over them.
+    /// An overlay over this machine's own files, which never change. An image is everything that was written over them.
     Host,
 }
 
-/// How an instance's processes are kept together.
+/// How an instance's processes are isolated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Isolation {
     /// systemd-nspawn boots the image's own systemd: real units and real reboots. Needs root and systemd-nspawn.
     Nspawn,
-    /// Own mount, process, host name and IPC namespaces. Needs root.
+    /// Mount, process, host name and IPC namespaces of its own. Needs root.
     Namespaces,
-    /// The same in a user namespace that has a range of ids of its own: owners are real.
+    /// The same in a user namespace that has a range of ids: owners are real.
     UserNamespace,
-    /// The same in a user namespace that knows one id: changes of owners and ids succeed without an effect.
+    /// The same in a user namespace with one id: changes of owners and ids succeed without an effect.
     SingleUid,
-    /// Only another root directory, for root where namespaces are refused (ordinary containers).
+    /// Only another root directory, for root if namespaces are denied (ordinary containers).
     Chroot,
 }
 
-/// An isolation with the disk that works with it here.
+/// An isolation and the disk that works with it on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
-    /// How processes are kept together.
+    /// How processes are isolated.
     pub isolation: Isolation,
     /// How disks are made.
     pub disk: Disk,
@@ -82,11 +82,11 @@ impl FromStr for Isolation {
 }
 
 impl Isolation {
-    /// All, the closest to a real machine first: the order in which they are tried.
+    /// All isolations, in the order in which they are tried: the closest to a real machine comes first.
     pub const ALL: [Isolation; 5] =
         [Isolation::Nspawn, Isolation::Namespaces, Isolation::UserNamespace, Isolation::SingleUid, Isolation::Chroot];
 
-    /// Its name on the command line, in logs and in the inventory.
+    /// Returns the isolation's name on the command line, in logs and in the inventory.
     pub fn name(self) -> &'static str {
         match self {
             Isolation::Nspawn => "nspawn",
@@ -97,12 +97,12 @@ impl Isolation {
         }
     }
 
-    /// Whether only root can use it.
+    /// Returns whether only root can use it.
     pub fn needs_root(self) -> bool {
         self.user_flags().is_empty()
     }
 
-    /// Whose ids files on the host carry: trees of different owners cannot stand for each other.
+    /// Returns whose ids the files on the host carry: trees with different owners cannot replace each other.
     pub(crate) fn owners(self) -> &'static str {
         match self {
             Isolation::Nspawn | Isolation::Namespaces | Isolation::Chroot => "root",
@@ -111,7 +111,7 @@ impl Isolation {
         }
     }
 
-    /// Flags with which `unshare` makes the user namespace.
+    /// Returns the flags with which `unshare` makes the user namespace.
     fn user_flags(self) -> &'static [&'static str] {
         match self {
             Isolation::Nspawn | Isolation::Namespaces | Isolation::Chroot => &[],
@@ -120,7 +120,8 @@ impl Isolation {
         }
     }
 
-    /// `program`, to be run on instances' files with the rights that their root has over them.
+    /// Returns `program` as a command that works on instances' files with the rights that the instances' root has over
+    /// them.
     pub(crate) fn as_root(self, program: &str) -> Command {
         if self.needs_root() {
             return Command::new(program);
@@ -130,7 +131,7 @@ impl Isolation {
         command
     }
 
-    /// `unshare` with all namespaces of an instance; it ends what it started when it ends itself.
+    /// Returns `unshare` with all namespaces of an instance. When it ends, everything that it started ends too.
     pub(crate) fn unshare(self) -> Command {
         // systemd-nspawn confines the container itself.
         let confined = self == Isolation::Namespaces;
@@ -149,7 +150,7 @@ impl Isolation {
         command
     }
 
-    /// `nsenter` into the namespaces of an instance's process, with no more rights than that has.
+    /// Returns `nsenter` into the namespaces of an instance's process, with no more rights than that process has.
     pub(super) fn nsenter(self, target: &str, network: Network) -> Command {
         if network == Network::Own {
             return self.nsenter_own_network(target);
@@ -161,16 +162,17 @@ impl Isolation {
         }
         command.args(["--mount", "--uts", "--ipc", "--pid", "--root", "--wd"]);
         match self {
-            // On its way down systemd stops every process for a moment. `nsenter`, which waits outside, would stop itself
-            // with the program that it waits for, and nobody would let it go on; `unshare` only waits.
+            // While it shuts down, systemd stops every process for a moment. `nsenter`, which waits outside, would stop
+            // itself together with the program that it waits for, and no process would continue it; `unshare` only
+            // waits.
             Isolation::Nspawn => command.args(["--no-fork", "--", "unshare", "--fork", "--"]),
             _ => command.arg("--"),
         };
         command
     }
 
-    /// The same where the network is the instance's own. Who enters a user namespace has all capabilities in it at first, and
-    /// what is in the instance's files must not begin with those over its network (`init.sh`).
+    /// Does the same if the network is the instance's own. A process that enters a user namespace has all capabilities
+    /// in it at first, and programs from the instance's files must not start with those over its network (`init.sh`).
     fn nsenter_own_network(self, target: &str) -> Command {
         let mut command = self.pretending("nsenter");
         command.args(["--target", target, "--user", "--", "setpriv", "--bounding-set=-net_admin,-net_raw", "--"]);
@@ -179,14 +181,15 @@ impl Isolation {
         command
     }
 
-    /// Mount options of an overlay beside its folders. `volatile` (Linux 5.10): without it every stop waits until the whole
-    /// file system of the host is on disk, and nothing here has to survive a crash of the host. `userxattr` (Linux 5.11): a
-    /// user namespace may not write the attributes that an overlay keeps otherwise.
+    /// Returns the mount options of an overlay, without its folders. `volatile` (Linux 5.10) is set because without it,
+    /// every stop waits until the whole file system of the host is on disk, and nothing here has to survive a crash of
+    /// the host. `userxattr` (Linux 5.11) is set because a user namespace may not write the attributes that an overlay
+    /// otherwise uses.
     pub(super) fn overlay_flags(self) -> &'static str {
         if self.needs_root() { "volatile" } else { "volatile,userxattr" }
     }
 
-    /// A program that takes its ids for the ones that it asks for, where there is only one.
+    /// Returns a program that believes it has the ids that it asks for, if there is only one id.
     pub(super) fn pretending(self, program: &str) -> Command {
         let mut command = Command::new(program);
         if self == Isolation::SingleUid {
@@ -196,7 +199,7 @@ impl Isolation {
     }
 }
 
-/// A program that root runs with [`KEPT`] only, for good: all that it starts has no more.
+/// Returns a program that root runs with [`KEPT`] only. Everything that it starts has no more capabilities either.
 fn confine(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--inh-caps=-all", KEPT, "--", program]);

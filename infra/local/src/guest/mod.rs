@@ -1,10 +1,10 @@
-//! The inside of instances: disks, processes, boots and reboots.
+//! Guests, the inside of instances: disks, processes, boots and reboots.
 //!
-//! Two disks and five isolations, each chosen by trying (`probe`): an overlay of layers or a copied tree; systemd-nspawn,
-//! namespaces with or without root, or a plain chroot. Namespaces are made by util-linux's `unshare` and entered by
-//! `nsenter`: forking and calling `setns` inside a threaded process would need unsafe code between fork and exec, these two
-//! programs are on every Linux. Mounts exist in the instance's own mount namespace only, and its first process ends when
-//! the endpoint does, so nothing is left behind even when the endpoint is killed.
+//! There are two disks and five isolations, each chosen by trying (`probe`): an overlay of layers or a copied tree;
+//! systemd-nspawn, namespaces with or without root, or a plain chroot. util-linux's `unshare` makes namespaces and
+//! `nsenter` enters them: forking and calling `setns` in a threaded process would need unsafe code between fork and
+//! exec, and these two programs are on every Linux. Mounts exist only in the instance's own mount namespace, and its
+//! first process ends when the endpoint ends, so nothing is left behind even if the endpoint is killed.
 
 mod boot;
 mod causes;
@@ -52,19 +52,19 @@ use boot::Running;
 use isolation::{Isolation, Way};
 use network::Network;
 
-/// How long processes that were killed may take to be gone.
+/// How long killed processes may take to disappear.
 const ENDING: Duration = Duration::from_secs(2);
-/// How often they are looked at meanwhile.
+/// Interval between two checks in the meantime.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What the inside of an instance asked for with `reboot` or `shutdown`.
+/// What a program in an instance requested with `reboot` or `shutdown`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
     Reboot,
     PowerOff,
 }
 
-/// The inside of one instance.
+/// The guest of one instance.
 #[derive(Debug)]
 pub(crate) struct Guest {
     id: String,
@@ -76,49 +76,49 @@ pub(crate) struct Guest {
     way: Way,
     network: Network,
     power: Mutex<Power>,
-    /// Shared by whoever copies the disk; whoever removes it has it alone.
+    /// Tasks that copy the disk share it; a task that removes the disk has it exclusively.
     copies: Arc<RwLock<()>>,
     boots: AtomicU64,
     booted_at: std::sync::Mutex<Option<Instant>>,
-    /// What answers for its metadata, as long as it is there.
+    /// The instance's metadata service, as long as the instance exists.
     metadata: Service,
 }
 
-/// What of an instance exists on the host.
+/// The parts of an instance that exist on the host.
 #[derive(Debug)]
 enum Power {
     /// Nothing yet.
     New,
     /// Its disk and its processes.
     On(Running),
-    /// Its disk.
+    /// Only its disk.
     Off,
     /// Nothing that will ever run again.
     Retired,
 }
 
 impl Guest {
-    /// Folder of this instance on the host.
+    /// Returns the folder of this instance on the host.
     fn dir(&self) -> PathBuf {
         self.state_dir.join("instances").join(&self.id)
     }
 
-    /// Where its file system is mounted or copied to.
+    /// Returns where its file system is mounted or copied to.
     fn tree(&self) -> PathBuf {
         self.dir().join("tree")
     }
 
-    /// How often it has booted: changes with each reboot.
+    /// Returns how often it has booted: the number changes with each reboot.
     pub(crate) fn boots(&self) -> u64 {
         self.boots.load(Ordering::SeqCst)
     }
 
-    /// How long ago it has booted, under this endpoint.
+    /// Returns how long ago it booted under this endpoint.
     pub(crate) fn up_for(&self) -> Option<Duration> {
         self.booted_at.lock().unwrap_or_else(PoisonError::into_inner).map(|booted| booted.elapsed())
     }
 
-    /// Starts it; makes its disk first when it has none yet.
+    /// Starts the instance. Makes its disk first if it has none yet.
     pub(crate) async fn boot(self: &Arc<Self>) -> Result<(), GuestError> {
         let guest = self.clone();
         wholly(async move { guest.boot_now().await }).await
@@ -132,14 +132,14 @@ impl Guest {
             Power::On(_) => return Ok(()),
             Power::Retired => return Err(GuestError::NotRunning { id: self.id.clone() }),
         }
-        *power = Power::Off; // The disk is there, even when it does not start.
+        *power = Power::Off; // The disk exists, even if the instance does not start.
         *power = Power::On(boot::start(self).await?);
         self.boots.fetch_add(1, Ordering::SeqCst);
         *self.booted_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         Ok(())
     }
 
-    /// Ends all its processes; `gently` lets them end by themselves for a moment first.
+    /// Ends all processes of the instance. With `gently`, they first have a moment to end by themselves.
     pub(crate) async fn halt(self: &Arc<Self>, gently: bool) {
         let guest = self.clone();
         wholly(async move {
@@ -152,7 +152,7 @@ impl Guest {
         .await;
     }
 
-    /// Ends all its processes, for good: it is never booted again. Its disk stays.
+    /// Ends all processes of the instance for good: it is never booted again. Its disk stays.
     pub(crate) async fn retire(self: &Arc<Self>, gently: bool) {
         let guest = self.clone();
         wholly(async move { guest.retire_now(gently).await }).await;
@@ -166,13 +166,13 @@ impl Guest {
         *power = Power::Retired;
     }
 
-    /// Ends all its processes and removes its disk, for good.
+    /// Ends all processes of the instance and removes its disk, for good.
     pub(crate) async fn destroy(self: &Arc<Self>) -> Result<(), GuestError> {
         let guest = self.clone();
         wholly(async move {
             guest.retire_now(false).await;
             guest.metadata.close();
-            // An image may be on its way.
+            // An image may be in progress.
             let _alone = guest.copies.write().await;
             // Not all files belong to the user that the endpoint runs as.
             flags::remove_folder(guest.way.isolation, guest.dir()).await
@@ -180,12 +180,13 @@ impl Guest {
         .await
     }
 
-    /// Keeps the disk from being removed, until what this gives is dropped. None when it is being removed.
+    /// Keeps the disk from being removed until the returned guard is dropped. Returns `None` if the disk is being
+    /// removed.
     pub(crate) fn keep_disk(&self) -> Option<OwnedRwLockReadGuard<()>> {
         self.copies.clone().try_read_owned().ok()
     }
 
-    /// Whether it is booted and not on its way down.
+    /// Returns whether the instance is booted and not shutting down.
     pub(crate) async fn is_running(&self) -> bool {
         match self.power.lock().await.running() {
             Some(running) => running.is_up(self).await,
@@ -193,13 +194,13 @@ impl Guest {
         }
     }
 
-    /// Number of processes inside, without those that make it an instance.
+    /// Returns the number of processes in the instance, without those that make it an instance.
     pub(crate) async fn processes(&self) -> usize {
         self.power.lock().await.running().map_or(0, |running| running.others(self).len())
     }
 
-    /// A command that runs inside, with the environment of an SSM agent, and where the metadata and the emulator are. None
-    /// when it is not booted.
+    /// Returns a command that runs in the instance, with the environment of an SSM agent and the addresses of metadata
+    /// service and emulator. Returns `None` if the instance is not booted.
     pub(crate) async fn command(&self, program: &str) -> Option<Command> {
         let power = self.power.lock().await;
         let mut command = power.running()?.enter(self);
@@ -207,9 +208,9 @@ impl Guest {
         Some(command)
     }
 
-    /// Ends a command and what it has started, all in a process group of their own. What runs inside goes first, so that
-    /// the one that waits for it outside buries it: where nobody else does, as in a container whose first process does not,
-    /// an instance with a dead process could never end.
+    /// Ends a command and everything that it has started, all in one process group. The processes inside end first, so
+    /// that their parent outside reaps the command. Otherwise, in a container whose first process does not reap, a
+    /// zombie would remain, and the instance could never end.
     pub(crate) async fn end_command(&self, group: Pid, command: &mut Child) {
         let began = Instant::now();
         while self.way.isolation != Isolation::Chroot && !processes::is_over(group) && began.elapsed() < ENDING {
@@ -218,8 +219,8 @@ impl Guest {
             }
             sleep(LOOK).await;
         }
-        // What was forked between a look and its signals. The kernel signals a group as a whole, so that no fork escapes;
-        // the first process, which is not buried yet, keeps its number from anybody else.
+        // This ends processes that were forked between a check and its signals. The kernel signals a group as a whole,
+        // so no fork escapes. The first process is not reaped yet, so no other process can get its number.
         kill_process_group(group, Signal::KILL).ok();
         command.wait().await.ok();
         while processes::others_in_group(group).next().is_some() && began.elapsed() < 2 * ENDING {
@@ -227,12 +228,14 @@ impl Guest {
         }
     }
 
-    /// Opens a file inside for reading and appending, made where it is missing; a link in it cannot lead outside.
+    /// Opens a file in the instance for reading and appending, and creates it if it is missing. A link in it cannot
+    /// lead outside.
     pub(crate) async fn open(&self, path: &str) -> Result<File, GuestError> {
         self.open_as(path, OFlags::RDWR | OFlags::APPEND | OFlags::CREATE).await
     }
 
-    /// What a file inside holds from `offset` on, `limit` bytes at most; none where there is no such file.
+    /// Returns the content of a file in the instance from `offset` on, at most `limit` bytes; `None` if there is no
+    /// such file.
     pub(crate) async fn read(&self, path: &str, offset: u64, limit: u64) -> Option<Vec<u8>> {
         let mut file = self.open_as(path, OFlags::RDONLY | OFlags::NONBLOCK).await.ok()?;
         let mut bytes = Vec::new();
@@ -241,10 +244,10 @@ impl Guest {
         Some(bytes)
     }
 
-    /// The last bytes of a plain file inside; none where there is no such file.
+    /// Returns the last bytes of a plain file in the instance; `None` if there is no such file.
     pub(crate) async fn tail(&self, path: &str, limit: u64) -> Option<Vec<u8>> {
         let mut file = self.open_as(path, OFlags::RDONLY | OFlags::NONBLOCK).await.ok()?;
-        // A device would never end.
+        // Reading a device would never end.
         let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
         let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(length.saturating_sub(limit))).ok()?;
@@ -252,7 +255,7 @@ impl Guest {
         Some(bytes)
     }
 
-    /// Whether a path inside is a link to the null device.
+    /// Returns whether a path in the instance is a link to the null device.
     pub(crate) async fn is_null(&self, path: &str) -> bool {
         let link = self.open_as(path, OFlags::PATH | OFlags::NOFOLLOW).await;
         link.is_ok_and(|link| {
@@ -274,7 +277,7 @@ impl Guest {
             .map_err(failed)
     }
 
-    /// What was asked for from inside since the last look.
+    /// Returns what was requested from inside since the last call.
     pub(crate) async fn wish(&self) -> Option<Wish> {
         let (tree, marker) = self.wish_file();
         if let Some(text) = names::read_in(&tree, &marker) {
@@ -287,7 +290,7 @@ impl Guest {
         }
     }
 
-    /// Where the inside asks for a reboot: a tree, and the file's path in it.
+    /// Returns where programs inside request a reboot: a tree, and the file's path in it.
     fn wish_file(&self) -> (PathBuf, String) {
         match self.way.isolation {
             Isolation::Chroot => (self.tree(), format!("run/{}", runtime::WISH_FILE)),
@@ -305,18 +308,18 @@ impl Power {
     }
 }
 
-/// Does it to its end, even when whoever asked for it is gone meanwhile: half a boot would leave processes and control
-/// groups that nobody knows.
+/// Runs the work to its end, even if its caller is dropped in the meantime: half a boot would leave processes and
+/// control groups that no task knows.
 async fn wholly<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     match tokio::spawn(work).await.map_err(JoinError::try_into_panic) {
         Ok(done) => done,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // The runtime ends, and this with it.
+        // The runtime ends, and this task ends with it.
         Err(Err(_)) => std::future::pending().await,
     }
 }
 
-/// Empties a folder and makes it when missing.
+/// Empties a folder, or creates it if it is missing.
 pub(crate) fn fresh_dir(path: &Path) -> std::io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

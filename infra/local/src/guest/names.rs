@@ -1,7 +1,8 @@
-//! An instance's name: what `hostname` says and `/etc/hosts` resolves, as cloud-init and the VPC's resolver see to on EC2.
+//! An instance's name: the output of `hostname` and the name that `/etc/hosts` resolves, as cloud-init and the VPC's
+//! resolver provide them on EC2.
 //!
-//! An image has the two files only where a build changes them. A name that the image brings along stays; one that EC2 gave
-//! the machine that the image is of does not.
+//! An image has these two files only if a build changes them. A name that the image contains stays, except a name that
+//! EC2 gave the machine that the image was made of.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,32 +13,32 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use super::given::GivenFile;
 use super::{Guest, HOST};
 
-/// Address of the line with the own name, as Debian writes it: a machine's own name leads to itself.
+/// Address in the line with the machine's own name, as Debian writes it: a machine's own name leads to itself.
 const OWN: &str = "127.0.1.1";
-/// What an image without a hosts file gets beside that line.
+/// Content that an image without a hosts file gets in addition to that line.
 const LOCAL: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 /// Paths of the files.
 const HOSTNAME: &str = "etc/hostname";
 const HOSTS: &str = "etc/hosts";
-/// Longest name that the kernel takes.
+/// Longest name that the kernel accepts.
 const LONGEST: usize = 64;
 
-/// How a machine is called.
+/// The names of a machine.
 #[derive(Debug)]
 pub(super) struct Names {
-    /// What `hostname` says.
+    /// The output of `hostname`.
     pub(super) host: String,
-    /// Those of the files that its image does not have as they have to be.
+    /// The files that must be given because the image does not have them with the right content.
     pub(super) files: Vec<GivenFile>,
 }
 
 impl Guest {
-    /// Its name, and the files that tell it.
+    /// Returns the machine's name, and the files that contain it.
     pub(super) fn names(&self) -> Names {
         let mut files = Vec::new();
         // Debian's cloud-init takes the first label, Amazon Linux's the whole name.
         let short = self.name.split('.').next().unwrap_or_default();
-        // The host's own name is nobody's choice.
+        // The host's own name was not chosen for the instance.
         let own = self.disk_file(HOSTNAME).filter(|(tree, _)| tree != Path::new(HOST));
         let host = match own.as_ref().map(|(_, text)| text.trim()).filter(|name| is_chosen(name)) {
             Some(name) => name.to_owned(),
@@ -48,7 +49,7 @@ impl Guest {
         };
         let line = format!("{OWN}\t{} {short}\n", self.name);
         let text = match self.disk_file(HOSTS) {
-            // The host's own goes on, with the instance's line.
+            // The host's own file is kept, with the instance's line added.
             Some((tree, text)) if tree == Path::new(HOST) => Some(format!("{}\n{line}", text.trim_end())),
             own => hosts(own.as_ref().map(|(_, text)| text.as_str()), &line),
         };
@@ -56,7 +57,7 @@ impl Guest {
         Names { host, files }
     }
 
-    /// The text of a file as the image, or what was written since, has it, and the tree that it is in.
+    /// Returns the text of a file from the image, or from what was written since, and the tree that contains it.
     fn disk_file(&self, path: &str) -> Option<(PathBuf, String)> {
         let found = self.in_disk(path)?;
         let text = read_in(&found.tree, path)?;
@@ -64,20 +65,21 @@ impl Guest {
     }
 }
 
-/// The text of a plain file below a folder. Links are not followed: what an instance wrote could lead to the host's files.
+/// Returns the text of a plain file below a folder. Links are not followed: a link that an instance wrote could lead to
+/// the host's files.
 pub(super) fn read_in(tree: &Path, path: &str) -> Option<String> {
     let tree = File::open(tree).ok()?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let file = File::from(rustix::fs::openat2(&tree, path, flags, Mode::empty(), resolve).ok()?);
     let mut text = String::new();
-    // A device would never end.
+    // Reading a device would never end.
     file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     file.take(1 << 20).read_to_string(&mut text).ok()?;
     Some(text)
 }
 
-/// Removes a file below a folder. No link in its place or above it is followed.
+/// Removes a file below a folder. No link at its path or above it is followed.
 pub(super) fn remove_in(tree: &Path, path: &str) -> Option<()> {
     let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -86,20 +88,22 @@ pub(super) fn remove_in(tree: &Path, path: &str) -> Option<()> {
     rustix::fs::unlinkat(above, name, AtFlags::empty()).ok()
 }
 
-/// Whether somebody has chosen a name: not the one of no machine, nor one that EC2 gave the machine that an image is of.
+/// Returns whether a user has chosen the name: it is neither the name of no machine nor one that EC2 gave the machine
+/// that an image was made of.
 fn is_chosen(name: &str) -> bool {
     let valid = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
     (1..=LONGEST).contains(&name.len()) && name.chars().all(valid) && name != "localhost" && !is_given(name)
 }
 
-/// Whether it is a name of EC2's: `ip-` and an address.
+/// Returns whether EC2 gave the name: `ip-` and an address.
 fn is_given(name: &str) -> bool {
     let host = name.split('.').next().unwrap_or_default();
     host.strip_prefix("ip-")
         .is_some_and(|rest| rest.split('-').count() == 4 && rest.split('-').all(|number| number.parse::<u8>().is_ok()))
 }
 
-/// The hosts file with the machine's own line; none when the image has one of its own, which nobody changes.
+/// Returns the hosts file with the machine's own line; `None` if the image has a hosts file of its own, which is not
+/// changed.
 fn hosts(image: Option<&str>, line: &str) -> Option<String> {
     let Some(text) = image.filter(|text| !text.trim().is_empty()) else { return Some(format!("{LOCAL}{line}")) };
     let is_own = |text: &str| {

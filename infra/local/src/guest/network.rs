@@ -1,7 +1,8 @@
-//! A network of its own for an instance in a user namespace, where `pasta` (of passt) can make one: its loopback is not this
-//! machine's, of whose ports only those are there that it needs.
+//! A network of its own for an instance in a user namespace, if `pasta` (of passt) can make one. Its loopback is not
+//! this machine's, and it has only those ports of this machine's loopback that the instance needs.
 //!
-//! `slirp4netns` is not used: it brings all of this machine's loopback or nothing, and metadata are on it.
+//! `slirp4netns` is not used: it gives access to all of this machine's loopback or to nothing, and the metadata service
+//! is on the loopback.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,23 +20,23 @@ use super::{probe, runtime};
 
 /// Makes the namespace.
 pub(super) const SCRIPT: &str = include_str!("network.sh");
-/// Where a resolver listens by which this machine's own programs find names.
+/// Port of the resolver through which this machine's own programs look up names.
 const DNS: u16 = 53;
-/// Files with the servers that a resolver on the loopback asks: of systemd's and of NetworkManager's.
+/// Files with the servers that a resolver on the loopback asks: systemd's file and NetworkManager's.
 const BEHIND: [&str; 2] = ["/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"];
 
 /// The network that an instance is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
-    /// One of its own.
+    /// A network of its own.
     Own,
-    /// This machine's, with its loopback.
+    /// This machine's network, with its loopback.
     Machine,
 }
 
 impl Network {
-    /// Its name on the command line and in the inventory.
+    /// Returns the network's name on the command line and in the inventory.
     pub fn name(self) -> &'static str {
         match self {
             Network::Own => "own",
@@ -59,7 +60,7 @@ impl FromStr for Network {
     }
 }
 
-/// Tries to make one, with nothing in it. Leaves nothing.
+/// Tries to make a network, with nothing in it. Leaves nothing behind.
 pub(super) fn attempt(isolation: Isolation) -> Result<(), Obstacle> {
     causes::before_network().map_or(Ok(()), Err)?;
     let resolver = fs::read_to_string(runtime::RESOLVER).unwrap_or_default();
@@ -71,7 +72,7 @@ pub(super) fn attempt(isolation: Isolation) -> Result<(), Obstacle> {
     probe::run(&mut command).map_err(|said| causes::network(&said))
 }
 
-/// What of this machine's loopback an instance needs, beside its metadata.
+/// The ports of this machine's loopback that an instance needs, in addition to its metadata service.
 #[derive(Debug)]
 pub(super) struct Reach {
     tcp: BTreeSet<u16>,
@@ -79,7 +80,8 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// These addresses, what the environment and apt's sources of this machine name, and its resolver.
+    /// Collects the ports of these addresses, of the addresses in the environment and in apt's sources of this machine,
+    /// and of its resolver.
     pub(super) fn with(urls: impl IntoIterator<Item = String>) -> Self {
         let named = urls.into_iter().chain(runtime::proxies()).chain(runtime::host_mirror());
         let tcp = named.filter_map(|url| port_on_loopback(&url)).collect();
@@ -92,7 +94,7 @@ impl Reach {
         reach
     }
 
-    /// The start of a command line of [`SCRIPT`]'s after its name: the ports.
+    /// Adds the ports, which are the first arguments of [`SCRIPT`] after its name.
     pub(super) fn add_to(&self, command: &mut Command) {
         command.args([list(&self.tcp), list(&self.udp)]);
     }
@@ -103,7 +105,7 @@ fn list(ports: &BTreeSet<u16>) -> String {
     if ports.is_empty() { "none".to_owned() } else { ports.join(",") }
 }
 
-/// The port of an address on this machine's loopback.
+/// Returns the port of an address on this machine's loopback.
 fn port_on_loopback(url: &str) -> Option<u16> {
     let uri: Uri = url.trim_end_matches('/').parse().ok()?;
     let host = uri.host()?.trim_matches(['[', ']']);
@@ -112,8 +114,8 @@ fn port_on_loopback(url: &str) -> Option<u16> {
     is_here.then(|| uri.port_u16().unwrap_or(usual))
 }
 
-/// This machine's `resolv.conf` for a network of its own: where its servers are on the loopback, with those behind them. None
-/// where no server would be reached.
+/// Returns this machine's `resolv.conf` for a network of its own. If its servers are on the loopback, it has the
+/// servers behind them instead. Returns `None` if no server could be reached.
 pub(super) fn resolver() -> Option<String> {
     resolver_in(&fs::read_to_string(runtime::RESOLVER).ok()?, behind)
 }
@@ -122,8 +124,8 @@ fn resolver_in(text: &str, behind: impl Fn() -> Vec<String>) -> Option<String> {
     [text.to_owned()].into_iter().chain(behind()).find_map(|text| reached(&text))
 }
 
-/// A `resolv.conf` without the servers that are not reached: each of them would be waited for with every name. None where no
-/// other is left.
+/// Returns a `resolv.conf` without the servers that cannot be reached, since each look-up would wait for them. Returns
+/// `None` if no other server is left.
 fn reached(text: &str) -> Option<String> {
     let is_reached = |line: &str| {
         let address = server(line)?.parse::<IpAddr>();
@@ -139,18 +141,18 @@ fn behind() -> Vec<String> {
     BEHIND.iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
 }
 
-/// The servers of a `resolv.conf`.
+/// Returns the servers of a `resolv.conf`.
 fn servers(text: &str) -> impl Iterator<Item = IpAddr> {
     text.lines().filter_map(server).filter_map(|server| server.parse().ok())
 }
 
-/// What a line of a `resolv.conf` names as a server.
+/// Returns the server that a line of a `resolv.conf` names.
 fn server(line: &str) -> Option<&str> {
     let mut words = line.split_whitespace();
     (words.next()? == "nameserver").then(|| words.next().unwrap_or_default())
 }
 
-/// Pasta brings ports of this one address only.
+/// Returns whether `pasta` forwards ports of this address: there is only one.
 fn is_forwarded(server: IpAddr) -> bool {
     server == Ipv4Addr::LOCALHOST
 }

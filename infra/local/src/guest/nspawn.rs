@@ -1,4 +1,4 @@
-//! What is particular to instances whose own systemd runs: finding it, waiting until it is up, and powering it off.
+//! Work that only instances with their own systemd need: finding it, waiting until it is up, and powering it off.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use tokio::time::Instant;
 use super::boot::Inside;
 use super::{Guest, processes};
 
-/// How long the container and its systemd with all units may take to start: a moment, but on a very busy machine more
-/// than a minute.
+/// How long the container and its systemd with all units may take to start. This takes a moment, but more than a minute
+/// on a very busy machine.
 const BOOT: Duration = Duration::from_secs(180);
-/// How long it may take to stop them.
+/// How long it may take to stop all units.
 const POWER_OFF: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(20);
-/// Exit code of systemd-nspawn when the container asked for a reboot.
+/// Exit code of systemd-nspawn if the container requested a reboot.
 pub(super) const REBOOT: i32 = 133;
 
-/// The container's first process, once it is there: a child of systemd-nspawn, which is a child of `supervisor`. `began` is
-/// when the boot did.
+/// Returns the container's first process once it exists: a child of systemd-nspawn, which is a child of `supervisor`.
+/// `began` is when the boot began.
 pub(super) async fn first_process(supervisor: Pid, began: Instant) -> Option<Pid> {
     while began.elapsed() < BOOT && !processes::is_ending(supervisor) {
         if let Some(found) = processes::first_in_grandchild(supervisor) {
@@ -30,7 +30,7 @@ pub(super) async fn first_process(supervisor: Pid, began: Instant) -> Option<Pid
     None
 }
 
-/// Waits until all units have started, or failed to. The error is the last state that was seen.
+/// Waits until all units have started or failed. The error is the last observed state.
 pub(super) async fn wait_until_up(guest: &Guest, inside: &Inside, began: Instant) -> Result<(), String> {
     let mut seen = String::new();
     while began.elapsed() < BOOT && !processes::is_ending(inside.supervisor) {
@@ -43,7 +43,7 @@ pub(super) async fn wait_until_up(guest: &Guest, inside: &Inside, began: Instant
     Err(if seen.is_empty() { "unknown".to_owned() } else { seen })
 }
 
-/// Whether it is up and not on its way down.
+/// Returns whether systemd is up and not shutting down.
 pub(super) async fn is_up(guest: &Guest, inside: &Inside) -> bool {
     matches!(state(guest, inside).await.as_str(), "running" | "degraded" | "starting" | "maintenance")
 }
@@ -55,7 +55,7 @@ async fn state(guest: &Guest, inside: &Inside) -> String {
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
-/// Stops all units; what does not stop in time is left to be killed.
+/// Stops all units. Units that do not stop in time are left to be killed.
 pub(super) async fn power_off(guest: &Guest, inside: &Inside) {
     let mut systemctl = inside.enter(guest);
     let quiet = systemctl.args(["systemctl", "poweroff"]).stdin(Stdio::null()).stdout(Stdio::null());
@@ -66,8 +66,8 @@ pub(super) async fn power_off(guest: &Guest, inside: &Inside) {
     }
 }
 
-/// Of these processes those that no unit of the container's systemd started: commands that were sent, and what they left.
-/// systemd-nspawn gives the container a control group of this name, all units are below it.
+/// Returns those of the processes that no unit of the container's systemd started: commands that were sent, and what
+/// they left. systemd-nspawn gives the container a control group of this name, and all units are below it.
 pub(super) fn outside_units(mut members: Vec<Pid>) -> Vec<Pid> {
     members.retain(|pid| processes::cgroup(*pid).is_some_and(|cgroup| !cgroup.contains("/payload")));
     members

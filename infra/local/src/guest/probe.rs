@@ -1,4 +1,4 @@
-//! What this machine can do for instances: found out by trying, never by asking for versions.
+//! What this machine can do for instances, determined by trying and never by comparing versions.
 
 use std::fmt;
 use std::fs;
@@ -14,38 +14,38 @@ use super::isolation::{Disk, Isolation, Way};
 use super::network::{self, Network};
 use super::{causes, groups};
 
-/// What came out when one isolation was tried.
+/// The outcome of trying one isolation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trial {
     /// The isolation.
     pub isolation: Isolation,
-    /// The disk that works with it; none when the isolation itself does not work.
+    /// The disk that works with it; `None` if the isolation itself does not work.
     pub disk: Option<Disk>,
-    /// What is in the way: of the isolation, or of the overlay when the disk is a copy.
+    /// The obstacle to the isolation, or to the overlay if the disk is a copy.
     pub obstacle: Option<Obstacle>,
     /// The network of its instances.
     pub network: Network,
-    /// What is in the way of one of their own; none where they have one, and where none is made.
+    /// The obstacle to a network of their own; `None` if instances have one, or if none is made.
     pub network_obstacle: Option<Obstacle>,
 }
 
 /// What this machine can do for instances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Abilities {
-    /// What was tried, in the order in which it was tried.
+    /// The trials, in their order.
     pub trials: Vec<Trial>,
 }
 
 impl Abilities {
-    /// The isolation and the disk that instances get; none when they cannot run.
+    /// Returns the isolation and the disk that instances get; `None` if instances cannot run.
     pub fn way(&self) -> Option<Way> {
         let mut ways =
             self.trials.iter().filter_map(|trial| Some(Way { isolation: trial.isolation, disk: trial.disk? }));
         ways.next()
     }
 
-    /// The network that instances get: the one that is asked for, or the best that works. The error says what is in the way of
-    /// one of their own that is asked for.
+    /// Returns the network that instances get: the requested one, or the best that works. The error says why a
+    /// requested network of their own does not work.
     pub(super) fn network(&self, wanted: Option<Network>) -> Result<Network, String> {
         let chosen = self.trials.iter().find(|trial| trial.disk.is_some());
         match (wanted, chosen) {
@@ -60,18 +60,18 @@ impl Abilities {
         }
     }
 
-    /// Whether instances can run.
+    /// Returns whether instances can run.
     pub fn can_run_instances(&self) -> bool {
         self.way().is_some()
     }
 
-    /// What keeps instances from running and what helps, for people; none when they can.
+    /// Returns what keeps instances from running and what helps, in words for people; `None` if they can run.
     pub fn missing(&self) -> Option<String> {
         if self.can_run_instances() {
             return None;
         }
-        // Root has lost rights that only its surroundings can give back: what namespaces lack says which. Everybody else
-        // lacks least for the isolation that needs least.
+        // Root has lost rights that only its environment can give back; the missing parts of namespaces show which. For
+        // every other user, the isolation that needs least is the one that lacks least.
         let telling = |trial: &&Trial| self.trials.len() == 1 || trial.isolation == causes::telling_isolation();
         let obstacle = self.trials.iter().find(telling).and_then(|trial| trial.obstacle.as_ref());
         Some(obstacle.map_or_else(|| "nothing was tried".to_owned(), Obstacle::to_string))
@@ -87,7 +87,8 @@ impl fmt::Display for Abilities {
     }
 }
 
-/// Tries one isolation after the other, with disks in `folder` (which must exist), until one works. Leaves nothing.
+/// Tries one isolation after the other, with disks in `folder` (which must exist), until one works. Leaves nothing
+/// behind.
 pub fn requirements(folder: &Path) -> Abilities {
     let mut trials = Vec::new();
     for isolation in Isolation::ALL {
@@ -99,7 +100,7 @@ pub fn requirements(folder: &Path) -> Abilities {
     Abilities { trials }
 }
 
-/// Tries one isolation only.
+/// Tries only one isolation.
 pub fn requirements_of(isolation: Isolation, folder: &Path) -> Abilities {
     Abilities { trials: vec![attempt(isolation, folder)] }
 }
@@ -117,7 +118,7 @@ pub(super) fn requirements_over_host(wanted: Option<Isolation>, folder: &Path) -
     Abilities { trials: vec![trial] }
 }
 
-/// Tries every isolation, to tell what each of them lacks.
+/// Tries every isolation, to report what each of them lacks.
 pub fn survey(folder: &Path) -> Abilities {
     Abilities { trials: Isolation::ALL.into_iter().map(|isolation| attempt(isolation, folder)).collect() }
 }
@@ -130,7 +131,7 @@ fn attempt(isolation: Isolation, folder: &Path) -> Trial {
         },
         Err(obstacle) => (None, Some(obstacle)),
     };
-    // Nothing can be mounted in a chroot: a copy is what belongs to it.
+    // Nothing can be mounted in a chroot, so a copy is the normal disk there.
     let obstacle = obstacle.filter(|_| isolation != Isolation::Chroot || disk.is_none());
     // Root of this machine could leave any network.
     let network_obstacle = (disk.is_some() && !isolation.needs_root()).then(|| network::attempt(isolation).err());
@@ -166,7 +167,7 @@ fn try_nspawn(folder: &Path) -> Result<(), Obstacle> {
                   --keep-unit --as-pid2 --console=pipe --bind-ro=/usr --directory=\"$1\" true";
     let mut command = Isolation::Nspawn.unshare();
     command.args(["sh", "-c", script, "sh"]).arg(&trial.0);
-    // It makes groups below the one that it is in.
+    // It creates groups below the group that it is in.
     let id = trial.0.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let tried = run(&mut groups::within(Isolation::Nspawn, &groups::make(Isolation::Nspawn, &id), command));
     groups::remove(&id);
@@ -182,7 +183,7 @@ fn try_overlay(isolation: Isolation, folder: &Path, lower: &str) -> Result<(), O
     let script = "mount -t overlay overlay -o \"$1\" tree && : > tree/file";
     let mut command = isolation.unshare();
     let tried = run(command.args(["sh", "-c", script, "sh", &options]).current_dir(&trial.0));
-    // What the overlay left in its work folder belongs to the instance's root.
+    // The overlay's files in its work folder belong to the instance's root.
     run(isolation.as_root("rm").arg("-rf").arg(&trial.0)).ok();
     tried.map_err(|said| causes::overlay(folder, &said))
 }
@@ -202,12 +203,12 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // It may be gone already.
+        // The folder may be gone already.
         fs::remove_dir_all(&self.0).ok();
     }
 }
 
-/// Runs a command. The error is the last line that it said.
+/// Runs a command. The error is the last line of its output.
 pub(super) fn run(command: &mut Command) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     match command.stdin(Stdio::null()).env("LC_ALL", "C").output() {

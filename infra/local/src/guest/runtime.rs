@@ -1,8 +1,8 @@
-//! What the host gives an instance while it runs and an image never keeps: resolver, proxy, mirror, `reboot`, and the
-//! rule that packages do not start services.
+//! Files that the host gives an instance while it runs and that an image never keeps: resolver, proxy, mirror,
+//! `reboot`, and the rule that packages do not start services.
 //!
-//! On an overlay these files are the layer right below what the instance writes, so an image cannot catch them. In a
-//! copied tree they are put in, the originals set aside, and taken out of the image again.
+//! On an overlay, these files are the layer right below what the instance writes, so an image cannot contain them. In a
+//! copied tree, the originals are set aside and the files are put in; an image is made without them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,16 +12,16 @@ use super::given::GivenFile;
 use super::isolation::{Disk, Isolation, Way};
 use super::network::{self, Network};
 
-/// File below `/run` in which the inside asks for a reboot or a shutdown.
+/// File below `/run` in which a program inside requests a reboot or a shutdown.
 pub(super) const WISH_FILE: &str = "power-request";
 
-/// Where a machine names its resolvers.
+/// File in which a machine names its resolvers.
 pub(super) const RESOLVER: &str = "/etc/resolv.conf";
 
-/// Debian's own mirror: an image names it whatever mirror the host uses.
+/// Debian's own mirror, which an image names whatever mirror the host uses.
 const DEFAULT_MIRROR: &str = "deb.debian.org";
 
-/// Asks for a reboot or a power-off by the name it is called by.
+/// Requests a reboot or a power-off, depending on the name it is called by.
 const POWER: &str = "#!/bin/sh
 # Asks the machine that this instance runs on: there is no init here that could do it.
 wish=poweroff
@@ -33,11 +33,11 @@ echo \"$wish\" > /run/power-request.new
 mv /run/power-request.new /run/power-request
 ";
 
-/// Names it is called by. In `/usr/local` they go before those of an init system that a build installs.
+/// Names it is called by. In `/usr/local`, they take precedence over those of an init system that a build installs.
 const POWER_COMMANDS: [&str; 4] =
     ["usr/local/sbin/reboot", "usr/local/sbin/shutdown", "usr/local/sbin/poweroff", "usr/local/sbin/halt"];
 
-/// Stands where no init system runs. What only changes files, systemd can do by itself; the rest is refused.
+/// Replaces `systemctl` if no init system runs. systemd can make changes of files by itself; everything else fails.
 const SYSTEMCTL: &str = "#!/bin/sh
 # No init system runs in this instance.
 for word; do
@@ -55,16 +55,16 @@ echo 'Start the program itself, or run the local AWS as root with systemd-nspawn
 exit 1
 ";
 
-/// Lets apt's helpers stay root: in a user namespace of one id nobody else is there.
+/// Lets apt's helpers stay root: a user namespace with one id has no other user.
 const APT_AS_ROOT: &str = "APT::Sandbox::User \"root\";\n";
 
-/// Packages must not start their services: nothing supervises them here.
+/// Packages must not start their services, since nothing supervises them here.
 const POLICY: &str = "#!/bin/sh\nexit 101\n";
 
-/// Variables that name a proxy; passed on when the host has them.
+/// Variables that name a proxy. They are passed on if the host has them.
 const PROXY_VARIABLES: [&str; 4] = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
 
-/// Environment of commands inside, like that of the SSM agent's service.
+/// Returns the environment of commands inside, which is like that of the SSM agent's service.
 pub(super) fn environment() -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> = [
         ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -76,14 +76,14 @@ pub(super) fn environment() -> BTreeMap<String, String> {
     for name in PROXY_VARIABLES {
         if let Some(value) = host_variable(name) {
             variables.insert(name.to_owned(), value);
-            // The endpoint and the emulator are on this machine: a proxy must not be asked for them.
+            // The endpoint and the emulator are on this machine, so requests to them must not go through a proxy.
             variables.insert("no_proxy".to_owned(), "localhost,127.0.0.1,169.254.169.254".to_owned());
         }
     }
     variables
 }
 
-/// The proxies that the environment names.
+/// Returns the proxies that the environment names.
 pub(super) fn proxies() -> impl Iterator<Item = String> {
     PROXY_VARIABLES.into_iter().filter_map(host_variable)
 }
@@ -92,7 +92,7 @@ fn host_variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The files: a path, a text and a mode each.
+/// Returns the files, each with its path, text and mode.
 pub(super) fn files(way: Way, network: Network) -> Vec<GivenFile> {
     let isolation = way.isolation;
     let mut files = Vec::new();
@@ -115,7 +115,7 @@ pub(super) fn files(way: Way, network: Network) -> Vec<GivenFile> {
         files.push(("etc/apt/apt.conf.d/99proxy", format!("Acquire::http::Proxy \"{proxy}\";\n"), 0o644));
     }
     let mirror = host_mirror().filter(|mirror| !mirror.contains(DEFAULT_MIRROR));
-    // The host has its own.
+    // The host has its own mirror.
     if let Some(mirror) = mirror.filter(|_| way.disk != Disk::Host) {
         let lines = format!("deb {mirror} bookworm main\ndeb {mirror} bookworm-updates main\n");
         files.push(("etc/apt/sources.list", lines, 0o644));
@@ -123,7 +123,7 @@ pub(super) fn files(way: Way, network: Network) -> Vec<GivenFile> {
     files
 }
 
-/// The Debian mirror of the host's apt, from either form of its sources.
+/// Returns the Debian mirror of the host's apt, from either form of its sources.
 pub(crate) fn host_mirror() -> Option<String> {
     let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path());
     let mut paths: Vec<PathBuf> = parts.collect();
@@ -132,7 +132,7 @@ pub(crate) fn host_mirror() -> Option<String> {
     paths.iter().filter_map(|path| fs::read_to_string(path).ok()).find_map(|text| mirror_in(&text))
 }
 
-/// The first address in an apt source that ends in `/debian`.
+/// Returns the first address in an apt source that ends in `/debian`.
 fn mirror_in(text: &str) -> Option<String> {
     let words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
     let mut mirrors = words

@@ -1,8 +1,9 @@
-//! The metadata service of instances: for each a listener of its own on the loopback.
+//! The metadata service of instances: each instance has a listener of its own on the loopback.
 //!
-//! AWS serves it at 169.254.169.254. An instance here mostly shares this machine's network, where that address may be somebody
-//! else's; what runs inside finds the listener by `AWS_EC2_METADATA_SERVICE_ENDPOINT` in its environment, as every SDK does.
-//! A port for each instance, not a path, since some SDKs take only the host and the port from that address.
+//! AWS serves it at 169.254.169.254. An instance here usually shares this machine's network, where that address may
+//! belong to another service. Programs in the instance find the listener by `AWS_EC2_METADATA_SERVICE_ENDPOINT` in
+//! their environment, as every SDK does. Each instance has a port and not a path, since some SDKs take only the host
+//! and the port from that address.
 
 mod role;
 mod tokens;
@@ -34,35 +35,35 @@ use tokens::Tokens;
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TOKEN_SECONDS: &str = "x-aws-ec2-metadata-token-ttl-seconds";
-/// Longest life of a token: six hours.
+/// Longest lifetime of a token: six hours.
 const LONGEST_TOKEN: u64 = 21_600;
-/// For how long one question may take, with its answer.
+/// How long one request may take, including its answer.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
 
-/// What answers for one instance, as long as this is there and not closed.
+/// The metadata service of one instance. It answers as long as this value exists and is not closed.
 #[derive(Debug)]
 pub(crate) struct Service {
     address: SocketAddr,
     emulator: Option<String>,
-    /// The listener ends with it.
+    /// The listener ends when this sender is dropped.
     open: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 impl Service {
-    /// Where programs in the instance find this, and AWS.
+    /// Returns the variables with which programs in the instance find this service, and AWS.
     pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, String)> {
         let metadata = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", self.address));
         let aws = self.emulator.as_ref().map(|url| ("AWS_ENDPOINT_URL", url.clone()));
         [metadata].into_iter().chain(aws)
     }
 
-    /// Ends the listener, whoever still knows the instance.
+    /// Ends the listener, even if other tasks still know the instance.
     pub(crate) fn close(&self) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
-/// The service's own knowledge of its instance; all else is in the world.
+/// The service's own knowledge of its instance; everything else is in the world.
 struct State {
     endpoint: Arc<Endpoint>,
     instance: String,
@@ -71,12 +72,12 @@ struct State {
     role: Role,
 }
 
-/// An answer before it is put on the wire.
+/// An answer before it is sent.
 struct Reply {
     status: u16,
     content_type: &'static str,
     body: Vec<u8>,
-    /// For how long the token in it, or that of the question, is good.
+    /// For how long the token in it, or that of the request, is valid.
     token_seconds: Option<u64>,
 }
 
@@ -90,7 +91,7 @@ impl Reply {
     }
 }
 
-/// Begins to answer for an instance.
+/// Starts the service for an instance.
 pub(crate) async fn open(endpoint: &Arc<Endpoint>, id: &str) -> Result<Service, GuestError> {
     let failed = |source| GuestError::Metadata { id: id.to_owned(), source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
@@ -111,7 +112,7 @@ pub(crate) async fn open(endpoint: &Arc<Endpoint>, id: &str) -> Result<Service, 
                     Ok((stream, _)) => connect(&state, stream),
                     Err(error) => {
                         tracing::warn!(%error, "a connection to the metadata is lost");
-                        // Too many open files, say: it would fail again at once.
+                        // For example, there are too many open files: the next call would fail at once.
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
@@ -127,7 +128,7 @@ fn connect(state: &Arc<State>, stream: TcpStream) {
     let answering = state.clone();
     state.endpoint.spawn(async move {
         let service = service_fn(|request: Request<Incoming>| respond(&answering, request));
-        // One answer a connection: none outlives its instance.
+        // Each connection gets one answer, so no connection outlives its instance.
         let mut http = hyper::server::conn::http1::Builder::new();
         let served = http.keep_alive(false).serve_connection(TokioIo::new(stream), service);
         match tokio::time::timeout(LONGEST_CALL, served).await {
@@ -175,7 +176,7 @@ fn header<'h>(head: &'h request::Parts, name: &str) -> Option<&'h str> {
     head.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// A new token. What comes by a proxy gets none.
+/// Issues a token. A request that comes through a proxy gets none.
 fn token(state: &State, head: &request::Parts) -> Reply {
     if head.headers.contains_key("x-forwarded-for") {
         return Reply::refusal(403, "Forbidden");
@@ -189,7 +190,8 @@ fn token(state: &State, head: &request::Parts) -> Reply {
     }
 }
 
-/// For how long the shown token is good, if one is shown; none for a wrong one, and where one is needed and not shown.
+/// Returns for how long the request's token is valid, if it has one. Returns `None` for a wrong token, and for a
+/// missing token if one is required.
 fn token_left(state: &State, instance: &Instance, head: &request::Parts) -> Option<Option<u64>> {
     match header(head, TOKEN) {
         Some(token) => state.tokens.left(token).map(|left| Some(left.as_secs())),
@@ -201,7 +203,7 @@ async fn read(state: &State, instance: &Instance, path: &str) -> Reply {
     let Some(path) = path.strip_prefix("/latest").filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
         return if path == "/" { Reply::text("latest") } else { Reply::refusal(404, "Not Found") };
     };
-    // botocore asks for values with a slash at the end.
+    // botocore requests values with a slash at the end.
     let path = path.trim_matches('/');
     if path == "user-data" {
         let data = instance.user_data.as_ref().and_then(|data| STANDARD.decode(data).ok());
@@ -221,8 +223,8 @@ async fn read(state: &State, instance: &Instance, path: &str) -> Reply {
     tree::look(&tree::of(instance, &network, name), path).map_or_else(|| Reply::refusal(404, "Not Found"), Reply::text)
 }
 
-/// ARN of the instance's role, where it has credentials by now: some time after each boot, and when there is an emulator
-/// whose role it is.
+/// Returns the ARN of the instance's role if it has credentials by now. They are available some time after each boot,
+/// if there is an emulator that has the role.
 fn usable_role<'n>(endpoint: &Endpoint, instance: &Instance, network: &'n Network) -> Option<&'n str> {
     let up_for = endpoint.guest(&instance.id)?.up_for().unwrap_or_default();
     let is_there = endpoint.emulator.is_some() && up_for >= endpoint.settings().credentials_after;

@@ -1,5 +1,5 @@
-//! Credentials of an instance's role: those of a session that the emulator's STS opens, so that its IAM decides what the
-//! instance may do.
+//! Credentials of an instance's role. They belong to a session that the emulator's STS opens, so the emulator's IAM
+//! decides what the instance may do.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,11 @@ use crate::endpoint::Endpoint;
 use crate::lifecycle::chain;
 use crate::world::Instance;
 
-/// How long the same credentials are shown: half of their life, so that nobody gets any that are about to end.
+/// How long the same credentials are shown: half of their lifetime, so that no program gets credentials that are about
+/// to expire.
 const SHOWN_FOR: Duration = Duration::from_secs(1_800);
 
-/// The credentials that are shown now.
+/// The current credentials.
 #[derive(Debug, Default)]
 pub(super) struct Role(Mutex<Option<Shown>>);
 
@@ -46,7 +47,8 @@ struct Credentials {
 }
 
 impl Role {
-    /// The document with the role's credentials. It is also there when EC2 may not assume the role, and says so.
+    /// Returns the document with the role's credentials. The document also exists if EC2 may not assume the role, and
+    /// says so.
     pub(super) async fn credentials(&self, endpoint: &Endpoint, instance: &Instance, role: &str) -> Reply {
         let mut shown = self.0.lock().await;
         if let Some(shown) = shown.as_ref().filter(|one| one.role == role && one.since.elapsed() < SHOWN_FOR) {
@@ -71,13 +73,14 @@ impl Role {
 }
 
 enum Refusal {
-    /// STS refuses: what it says.
+    /// STS rejects the call with this message.
     Role(String),
-    /// STS does not answer, or not so that it can be read.
+    /// STS does not answer, or its answer cannot be read.
     Emulator(String),
 }
 
-/// Opens a session as EC2 does: it is named after the instance. The launcher has the emulator take us for EC2's service.
+/// Opens a session as EC2 does, with the instance's name. The launcher makes the emulator accept the endpoint as EC2's
+/// service.
 async fn assume(endpoint: &Endpoint, instance: &Instance, role: &str) -> Result<Credentials, Refusal> {
     let emulator = endpoint.emulator.as_ref().ok_or_else(|| Refusal::Emulator("there is no emulator".to_owned()))?;
     let target = "AWSSecurityTokenServiceV20110615.AssumeRole";

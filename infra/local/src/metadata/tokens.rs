@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::ids;
 
-/// The tokens, each with the end of its life.
+/// The tokens, each with the time at which it expires.
 #[derive(Debug, Default)]
 pub(super) struct Tokens(Mutex<BTreeMap<String, Instant>>);
 
 impl Tokens {
-    /// A new one.
+    /// Issues a new token.
     pub(super) fn issue(&self, life: Duration) -> String {
         let token = format!("{}{}==", ids::uuid(), ids::uuid()).replace('-', "");
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -20,7 +20,7 @@ impl Tokens {
         token
     }
 
-    /// For how long it is good; none when it is over, or none of these.
+    /// Returns for how long the token is valid; `None` if it has expired or is unknown.
     pub(super) fn left(&self, token: &str) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(token)?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())

@@ -1,4 +1,4 @@
-//! What an instance's metadata says, as a tree of names.
+//! The content of an instance's metadata, as a tree of names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::world::{Instance, Network, profile_arn, profile_id};
 /// The folder with the name of the instance's role.
 pub(super) const CREDENTIALS: &str = "meta-data/iam/security-credentials/";
 
-/// Values by their path below `/latest/`. The role's own value is not in it.
+/// Returns the values by their path below `/latest/`. The role's own value is not included.
 pub(super) fn of(instance: &Instance, network: &Network, role: Option<&str>) -> BTreeMap<String, String> {
     let host = instance.private_dns_name();
     let groups = instance.security_groups.iter().filter_map(|id| network.group(id).ok());
@@ -46,7 +46,7 @@ pub(super) fn of(instance: &Instance, network: &Network, role: Option<&str>) -> 
         let tags = instance.tags.iter();
         tree.extend(tags.map(|(key, value)| (format!("meta-data/tags/instance/{key}"), value.clone())));
     }
-    // It has a place among the others, though it is asked for by itself.
+    // It is listed among the others, although it is requested by itself.
     tree.extend(instance.user_data.as_ref().map(|_| ("user-data".to_owned(), String::new())));
     tree
 }
@@ -72,12 +72,12 @@ fn identity(instance: &Instance) -> String {
     document.to_string()
 }
 
-/// A time in the metadata's form: `2026-11-24T22:06:19Z`.
+/// Returns a time in the metadata's form: `2026-11-24T22:06:19Z`.
 pub(super) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The value at a path without slashes around it, or the names in a folder, those of folders with a slash.
+/// Returns the value at a path without slashes around it, or the names in a folder. Names of folders end in a slash.
 pub(super) fn look(tree: &BTreeMap<String, String>, path: &str) -> Option<String> {
     if let Some(value) = tree.get(path) {
         return Some(value.clone());

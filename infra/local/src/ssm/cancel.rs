@@ -14,7 +14,8 @@ struct Input {
     instance_ids: Vec<String>,
 }
 
-/// Asks for the end of a command; the task that runs it ends it. What has ended already is left alone.
+/// Requests the end of a command; the task that runs the command ends it. A command that has ended already stays as it
+/// is.
 pub(super) fn cancel(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: Input = call.input()?;
     let mut world = call.endpoint.world();

@@ -12,7 +12,7 @@ use crate::api::ApiError;
 use crate::settings::Settings;
 use crate::world::{Instance, InstanceState};
 
-/// The version that every agent here tells.
+/// The version that every agent here reports.
 const AGENT_VERSION: &str = "3.3.0.0";
 
 #[derive(Default, Deserialize)]
@@ -31,7 +31,7 @@ struct Filter {
     values: Vec<String>,
 }
 
-/// The older form of filters, with a lower-case key.
+/// The older form of filters, whose key begins with a lower-case letter.
 #[derive(Deserialize)]
 struct OldFilter {
     key: String,
@@ -39,7 +39,7 @@ struct OldFilter {
     values: Vec<String>,
 }
 
-/// Instances whose agent has registered: online ones, and stopped ones that were.
+/// Describes the instances whose agent has registered: online ones, and stopped ones that were online.
 pub(super) fn describe(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: Input = call.input()?;
     let old = input.instance_information_filter_list.into_iter().map(|old| Filter { key: old.key, values: old.values });
@@ -86,7 +86,8 @@ fn check(filters: &[Filter]) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The values that an instance has under a key. There are no activations, associations or roles of hybrid machines here.
+/// Returns the values that an instance has under a key. Activations, associations and roles of hybrid machines do not
+/// exist here.
 fn values(instance: &Instance, key: &str, settings: &Settings) -> Vec<String> {
     let value = match key {
         "InstanceIds" | "SourceIds" => instance.id.as_str(),
@@ -104,7 +105,7 @@ fn values(instance: &Instance, key: &str, settings: &Settings) -> Vec<String> {
     vec![value.to_owned()]
 }
 
-/// Systems Manager notices only after a while that it hears nothing.
+/// Returns the ping status. Systems Manager notices only after a while that an agent is no longer in contact.
 fn ping(instance: &Instance, settings: &Settings) -> &'static str {
     let silence = instance.last_heard.and_then(|last| Duration::try_from(Timestamp::now().duration_since(last)).ok());
     let is_lost = !instance.online || silence.is_some_and(|silence| silence >= settings.delays.connection_lost);

@@ -1,4 +1,4 @@
-//! GetCommandInvocation, ListCommandInvocations, ListCommands: what became of commands.
+//! GetCommandInvocation, ListCommandInvocations, ListCommands: the results of commands.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ struct GetInput {
     instance_id: String,
 }
 
-/// One invocation with its output. The output is there only once it has ended.
+/// Returns one invocation with its output. The output is available only after the invocation has ended.
 pub(super) fn get(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: GetInput = call.input()?;
     let world = call.endpoint.world();
@@ -67,7 +67,7 @@ fn output_config(command: &Command) -> Value {
     })
 }
 
-/// Commands of this scope that are old enough to be seen.
+/// Returns the commands of this scope that are old enough to be seen.
 fn visible<'c>(call: &Call<'_>, command: Option<&'c Command>) -> Option<&'c Command> {
     let seen_at = call.endpoint.seen_at();
     command.filter(|command| command.scope == *call.scope && command.requested_at <= seen_at)
@@ -93,7 +93,7 @@ struct Filter {
 }
 
 impl ListInput {
-    /// The commands asked for, the newest first.
+    /// Returns the requested commands, the newest first.
     fn commands<'c>(&self, call: &Call<'_>, all: impl Iterator<Item = &'c Command>) -> Vec<&'c Command> {
         let asked = |command: &&Command| self.command_id.as_ref().is_none_or(|id| command.id == *id);
         let mut found: Vec<_> = all.filter_map(|command| visible(call, Some(command))).filter(asked).collect();
@@ -101,7 +101,7 @@ impl ListInput {
         found
     }
 
-    /// Whether status and time filters let it pass.
+    /// Returns whether status and time filters let a command pass.
     fn pass(&self, command: &Command, status: &str) -> bool {
         self.filters.iter().all(|filter| match filter.key.as_str() {
             "Status" => filter.value == status,
@@ -113,7 +113,7 @@ impl ListInput {
     }
 }
 
-/// Invocations by command, instance and filters.
+/// Lists invocations by command, instance and filters.
 pub(super) fn list(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: ListInput = call.input()?;
     let world = call.endpoint.world();
@@ -152,7 +152,7 @@ fn invocation_json(command: &Command, instance: &str, invocation: &Invocation, d
     })
 }
 
-/// What the plugin said: both outputs, or the agent's own words where there are none.
+/// Returns the plugin's output: both outputs, or the agent's own message if there is no output.
 fn plugin_output(invocation: &Invocation) -> String {
     let text = match (invocation.stderr.as_str(), invocation.said.as_str()) {
         ("", said) => format!("{}{said}", invocation.stdout),
@@ -161,7 +161,7 @@ fn plugin_output(invocation: &Invocation) -> String {
     text.chars().take(PLUGIN_OUTPUT).collect()
 }
 
-/// Commands by id, instance and filters.
+/// Lists commands by id, instance and filters.
 pub(super) fn list_commands(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: ListInput = call.input()?;
     let world = call.endpoint.world();
@@ -172,7 +172,7 @@ pub(super) fn list_commands(call: &Call<'_>) -> Result<Value, ApiError> {
     page("Commands", values, OF_COMMANDS, input.max_results, input.next_token.as_deref())
 }
 
-/// A command as answers show it.
+/// Returns a command as answers show it.
 pub(super) fn command_json(command: &Command) -> Value {
     let ended = command.invocations.values().filter(|one| one.status.is_final()).count();
     let failed = |one: &&Invocation| matches!(one.status.name(), "Failed" | "TimedOut");

@@ -1,4 +1,4 @@
-//! The log streams that output goes to while a script runs.
+//! The log streams that receive a script's output while it runs.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,13 +7,13 @@ use crate::api::Scope;
 use crate::emulator::{Emulator, EmulatorError};
 use crate::lifecycle::chain;
 
-/// Most bytes of one event. The agent puts as many lines into an event as fit, and cuts a line that is longer, also in
+/// Most bytes of one event. The agent puts as many lines into an event as fit, and cuts a line that is longer, even in
 /// the middle of a character (amazon-ssm-agent 3.3.1142.0).
 pub(super) const EVENT_BYTES: usize = 200_000;
-/// Most events of one PutLogEvents of the agent's.
+/// Most events in one PutLogEvents call of the agent.
 const EVENTS: usize = 4;
 
-/// One stream of one command: `COMMAND/INSTANCE/aws-runShellScript/stdout`. Made when there is something to say.
+/// One stream of one command: `COMMAND/INSTANCE/aws-runShellScript/stdout`. It is created when there is output.
 #[derive(Debug)]
 pub(super) struct LogStream {
     emulator: Emulator,
@@ -28,12 +28,13 @@ impl LogStream {
         LogStream { emulator: emulator.clone(), scope: scope.clone(), group: group.to_owned(), name, exists: false }
     }
 
-    /// Sends text. Output must not fail a command: what cannot be sent is lost, and said in the endpoint's own log.
+    /// Sends text. Output must not make a command fail: text that cannot be sent is lost, and the loss is written to
+    /// the endpoint's own log.
     pub(super) async fn send(&mut self, text: &[u8]) {
         let now = Timestamp::now().as_millisecond();
         let messages: Vec<String> = events(text).iter().map(|event| message(event)).collect();
         for batch in messages.chunks(EVENTS) {
-            // CloudWatch refuses empty events.
+            // CloudWatch rejects empty events.
             let full = batch.iter().filter(|message| !message.is_empty());
             self.put(full.map(|message| json!({"timestamp": now, "message": message})).collect()).await;
         }
@@ -69,7 +70,7 @@ impl LogStream {
     }
 }
 
-/// Cuts text into events: after the last line that fits, or within a line that fits in none.
+/// Splits text into events: after the last line that fits, or within a line that is too long for an event.
 fn events(mut text: &[u8]) -> Vec<&[u8]> {
     let mut events = Vec::new();
     while !text.is_empty() {
@@ -82,7 +83,7 @@ fn events(mut text: &[u8]) -> Vec<&[u8]> {
     events
 }
 
-/// An event's text: the last line end goes, and of `\r\n` the first.
+/// Returns an event's text without the last line end; `\r\n` becomes `\n`.
 fn message(event: &[u8]) -> String {
     let text = String::from_utf8_lossy(event).replace("\r\n", "\n");
     text.strip_suffix('\n').unwrap_or(&text).to_owned()

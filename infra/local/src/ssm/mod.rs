@@ -25,18 +25,18 @@ use crate::lifecycle::chain;
 use crate::world::Command;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
-/// The one document that is known.
+/// The only document that is supported.
 const DOCUMENT: &str = "AWS-RunShellScript";
 
-/// Calls of the emulator's that come by the endpoint, so that faults reach them.
+/// Calls that the emulator forwards to the endpoint, so that faults affect them.
 pub(crate) const HANDED_ON: [&str; 2] = ["PutParameter", "DeleteParameter"];
 
-/// One call: who, where, what.
+/// One call: its caller, its scope and its content.
 pub(crate) struct Call<'a> {
     pub(crate) endpoint: &'a Arc<Endpoint>,
     pub(crate) scope: &'a Scope,
     pub(crate) body: &'a [u8],
-    /// The fault that it set off.
+    /// The fault that the call triggered.
     pub(crate) fault: Option<&'a CallFault>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn perform(call: &Call<'_>, action: &str) -> Result<Value, ApiError> 
     }
 }
 
-/// Performs one of the actions that are handed on.
+/// Performs one of the forwarded actions.
 pub(crate) async fn perform_there(endpoint: &Arc<Endpoint>, scope: &Scope, action: &str, body: &Bytes) -> Answer {
     if action == put_parameter::ACTION && endpoint.emulator.is_some() {
         return put_parameter::put(endpoint, scope, body).await;
@@ -64,7 +64,7 @@ pub(crate) async fn perform_there(endpoint: &Arc<Endpoint>, scope: &Scope, actio
     hand_on(endpoint, scope, action, body).await
 }
 
-/// Has the emulator perform an action; its answer.
+/// Makes the emulator perform an action, and returns its answer.
 async fn hand_on(endpoint: &Endpoint, scope: &Scope, action: &str, body: &Bytes) -> Answer {
     let Some(emulator) = &endpoint.emulator else {
         return answer(Err(ApiError::new("UnknownOperationException", format!("Unknown operation {action}"))));
@@ -75,7 +75,7 @@ async fn hand_on(endpoint: &Endpoint, scope: &Scope, action: &str, body: &Bytes)
     }
 }
 
-/// Goes on with the commands that had not ended when an earlier endpoint did.
+/// Resumes the commands that had not ended when an earlier endpoint ended.
 pub(crate) fn resume_commands(endpoint: &Arc<Endpoint>) {
     let commands: Vec<Command> = endpoint.world().commands.values().cloned().collect();
     for command in commands {
@@ -85,7 +85,7 @@ pub(crate) fn resume_commands(endpoint: &Arc<Endpoint>) {
     }
 }
 
-/// The answer in JSON: the call's result or its error.
+/// Returns the answer in JSON: the call's result or its error.
 pub(crate) fn answer(outcome: Result<Value, ApiError>) -> Answer {
     let (status, body) = match outcome {
         Ok(result) => (200, result),
@@ -95,13 +95,13 @@ pub(crate) fn answer(outcome: Result<Value, ApiError>) -> Answer {
 }
 
 impl Call<'_> {
-    /// The input; a wrong one is a `ValidationException` that names what is wrong.
+    /// Reads the input. Invalid input is a `ValidationException` that names the mistake.
     fn input<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         serde_json::from_slice(self.body).map_err(|error| ApiError::new("ValidationException", error.to_string()))
     }
 }
 
-/// A time as the protocol writes it: seconds with a fraction.
+/// Returns a time as the protocol writes it: seconds with a fraction.
 fn epoch(time: jiff::Timestamp) -> f64 {
     time.as_duration().as_secs_f64()
 }

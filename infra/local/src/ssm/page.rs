@@ -6,14 +6,15 @@ use serde_json::{Value, json};
 
 use crate::api::ApiError;
 
-/// How many values a page of commands may have.
+/// The allowed sizes of a page of commands.
 pub(super) const OF_COMMANDS: RangeInclusive<usize> = 1..=50;
-/// The same of instances.
+/// The allowed sizes of a page of instances.
 pub(super) const OF_INSTANCES: RangeInclusive<usize> = 5..=50;
-/// The same of parameters.
+/// The allowed sizes of a page of parameters.
 pub(super) const OF_PARAMETERS: RangeInclusive<usize> = 1..=10;
 
-/// One page of values under their name, and the token of the next. It has as many as may be when the caller does not say.
+/// Returns one page of values under their name, and the token of the next page. The page has the largest allowed size
+/// if the caller gives none.
 pub(super) fn page(
     name: &str,
     values: Vec<Value>,

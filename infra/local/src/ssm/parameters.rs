@@ -9,7 +9,7 @@ use crate::api::{ApiError, Scope};
 use crate::world::World;
 use crate::world::source::Variant;
 
-/// The account's own parameter of the source image: its changes are told, unlike those of public parameters.
+/// The account's own parameter of the source image. Its changes send events, unlike those of public parameters.
 pub(crate) const OWN: &str = "/goldsmith/examples/source";
 /// Names under which the source images are published.
 const NAMES: [(&str, Variant); 4] = [
@@ -41,14 +41,14 @@ struct PathInput {
     next_token: Option<String>,
 }
 
-/// One parameter.
+/// Returns one parameter.
 pub(super) fn get(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: GetInput = call.input()?;
     let missing = || ApiError::new("ParameterNotFound", format!("Parameter {} not found.", input.name));
     find(call, &input.name).map(|parameter| json!({"Parameter": parameter})).ok_or_else(missing)
 }
 
-/// Several; those that are not there are listed, not refused.
+/// Returns several parameters. Those that do not exist are listed in the answer and are no error.
 pub(super) fn get_several(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: SeveralInput = call.input()?;
     let (found, missing): (Vec<_>, Vec<_>) =
@@ -58,7 +58,7 @@ pub(super) fn get_several(call: &Call<'_>) -> Result<Value, ApiError> {
     Ok(json!({"Parameters": found, "InvalidParameters": missing}))
 }
 
-/// All below a path.
+/// Returns all parameters below a path.
 pub(super) fn get_by_path(call: &Call<'_>) -> Result<Value, ApiError> {
     let input: PathInput = call.input()?;
     let below = |name: &&str| {
@@ -70,8 +70,8 @@ pub(super) fn get_by_path(call: &Call<'_>) -> Result<Value, ApiError> {
     page("Parameters", found, OF_PARAMETERS, input.max_results, input.next_token.as_deref())
 }
 
-/// The image that a parameter names, of a version (`NAME:VERSION`) where one is asked for. Each release of the source
-/// images is a version.
+/// Returns the image that a parameter names, or that one of its versions names (`NAME:VERSION`). Each release of the
+/// source images is a version.
 pub(crate) fn image_of(world: &mut World, scope: &Scope, asked: &str) -> Option<String> {
     let (name, version) = match asked.rsplit_once(':') {
         Some((name, version)) => (name, Some(version.parse::<usize>().ok()?)),

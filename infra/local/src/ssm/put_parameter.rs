@@ -1,7 +1,9 @@
-//! PutParameter, which the emulator carries out: what AWS checks before its answer, and what only after it.
+//! PutParameter, which the emulator performs: the checks that AWS makes before its answer, and those that it makes
+//! afterwards.
 //!
-//! A value of the data type `aws:ec2:image` is taken with success and checked later: the new version appears a moment
-//! afterwards, or, where the AMI is not found, never, and nobody is told (Systems Manager API reference, PutParameter).
+//! AWS accepts a value of the data type `aws:ec2:image` with success and checks it later. The new version appears a
+//! moment afterwards. If the AMI is not found, the version never appears, and no error is reported (Systems Manager API
+//! reference, PutParameter).
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::dispatch::Answer;
 use crate::endpoint::Endpoint;
 use crate::world::ImageState;
 
-/// The call.
+/// The name of the call.
 pub(super) const ACTION: &str = "PutParameter";
 const OF_IMAGES: &str = "aws:ec2:image";
 const OF_TEXT: &str = "text";
@@ -31,15 +33,15 @@ struct Input {
     overwrite: bool,
 }
 
-/// The parameter as it is now.
+/// The parameter's current version.
 struct Present {
     data_type: String,
     version: u64,
 }
 
-/// Checks a PutParameter, and has the emulator carry it out, now or after the answer.
+/// Checks a PutParameter, and makes the emulator perform it, now or after the answer.
 pub(super) async fn put(endpoint: &Arc<Endpoint>, scope: &Scope, body: &Bytes) -> Answer {
-    // What cannot be read, the emulator refuses.
+    // The emulator rejects a body that cannot be read.
     let Ok(input) = serde_json::from_slice::<Input>(body) else { return hand_on(endpoint, scope, ACTION, body).await };
     let data_type = input.data_type.as_deref().unwrap_or(OF_TEXT);
     if input.name.contains('/') && !input.name.starts_with('/') {

@@ -1,11 +1,12 @@
-//! Running a script on an instance, as the SSM agent does.
+//! Runs a script on an instance, as the SSM agent does.
 //!
-//! The script and its outputs are files where the agent keeps them, and stay there. A script that exits with 194 has its
-//! instance rebooted and is started again from its beginning, 15 times at most; after that the agent gives up without a
-//! word, and the command stays `InProgress` until its time is over. When the instance goes down in any other way, the
-//! agent finds no worker of the command after its next start, and calls it failed, without output. When the instance
-//! ends during a command, Systems Manager does not notice: the invocation stays `InProgress` until `executionTimeout`,
-//! and becomes `TimedOut` (`ExecutionTimedOut`) then. (All but the last as amazon-ssm-agent 3.3.1142.0 does it.)
+//! The script and its outputs are files in the places where the agent keeps them, and stay there. If a script exits
+//! with 194, its instance is rebooted and the script is started again from its beginning, at most 15 times. After that,
+//! the agent gives up without a message, and the command stays `InProgress` until it times out. If the instance goes
+//! down in any other way, the agent finds no worker of the command after its next start, and reports the command as
+//! failed, without output. If the instance ends during a command, Systems Manager does not notice this: the invocation
+//! stays `InProgress` until `executionTimeout`, and then becomes `TimedOut` (`ExecutionTimedOut`). (Everything except
+//! the last case is as in amazon-ssm-agent 3.3.1142.0.)
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -26,39 +27,40 @@ use crate::guest::Guest;
 use crate::lifecycle::chain;
 use crate::world::{Command, InstanceState, InvocationStatus};
 
-/// Exit code with which a script asks for a reboot and another start.
+/// Exit code with which a script requests a reboot and another start.
 const REBOOT: i32 = 194;
-/// Exit code that the agent reports for a script that it ended (time-out, cancel), and takes for one.
+/// Exit code that the agent reports for a script that it ended (time-out, cancellation). It treats a script's own exit
+/// code 137 in the same way.
 const ENDED_BY_AGENT: i32 = 137;
-/// Exit code that the agent takes for a success whose standard error nobody wants.
+/// Exit code that the agent treats as a success without standard error.
 const SUCCESS_WITHOUT_ERRORS: i32 = 168;
-/// How often a script is started again.
+/// How often a script is started again, at most.
 const MOST_RERUNS: u32 = 15;
-/// How often output is sent on and the time looked at.
+/// Interval at which output is sent and the time is checked.
 const LOOK: Duration = Duration::from_millis(300);
-/// Characters of standard error that the service answers with.
+/// Most characters of standard error in the service's answer.
 const STDERR_LIMIT: usize = 8_000;
-/// What the agent says of a command whose worker is gone after its start.
+/// The agent's message about a command whose worker is gone after the agent's start.
 const LOST_WORKER: &str = "document process failed unexpectedly: ipc messaging received timeout signal: document worker is not there any more";
 
 /// How one start of the script ended.
 enum End {
     Exit(i32),
-    /// It could not be started: what the agent says of it.
+    /// It could not be started. The text is the agent's message.
     NotStarted(String),
-    /// The instance went away under it, for a reboot or for good.
+    /// The instance went down during the script, for a reboot or for good.
     Interrupted,
     TimedOut,
     Cancelled,
 }
 
-/// What is told of the invocation at its end.
+/// The report about the invocation at its end.
 struct Told {
     status: InvocationStatus,
     code: i32,
     stdout: String,
     stderr: String,
-    /// The agent's own words, where it has no output.
+    /// The agent's own message, if there is no output.
     said: String,
 }
 
@@ -81,7 +83,7 @@ struct Run {
 /// A started script.
 struct Script {
     child: Child,
-    /// They end when nobody holds the outputs any more.
+    /// Tasks that end when no process holds the outputs any more.
     copies: [JoinHandle<()>; 2],
 }
 
@@ -107,7 +109,7 @@ pub(super) async fn run(endpoint: Arc<Endpoint>, command: Command, instance: Str
     run.finish(told);
 }
 
-/// Where the agent keeps the script and its outputs.
+/// Returns the folder in which the agent keeps the script and its outputs.
 fn folder(command: &Command, instance: &str) -> String {
     format!(
         "/var/lib/amazon/ssm/{instance}/document/orchestration/{}/awsrunShellScript/0.awsrunShellScript",
@@ -115,7 +117,8 @@ fn folder(command: &Command, instance: &str) -> String {
     )
 }
 
-/// When its time is over: counted from its start, also when that was under an earlier endpoint.
+/// Returns when the command times out. The time counts from the command's start, even if that was under an earlier
+/// endpoint.
 fn deadline(command: &Command, instance: &str) -> Instant {
     let started = command.invocations.get(instance).and_then(|invocation| invocation.started_at);
     let ran = started.map(|start| Timestamp::now().duration_since(start)).and_then(|ran| Duration::try_from(ran).ok());
@@ -126,7 +129,7 @@ fn deadline(command: &Command, instance: &str) -> Instant {
 impl Run {
     async fn until_it_ends(&mut self) -> Told {
         if !self.is_new() {
-            // It ran under an earlier endpoint: to the instance its host has crashed.
+            // The command ran under an earlier endpoint: to the instance, its host has crashed.
             return self.interrupted().await;
         }
         let delivery = Duration::from_secs(self.command.delivery_timeout);
@@ -153,7 +156,8 @@ impl Run {
         self.wait_for_the_deadline().await
     }
 
-    /// Waits for the instance's agent; false where it is not heard of in time, or the command is cancelled.
+    /// Waits for the instance's agent. Returns false if the agent does not make contact in time, or if the command is
+    /// cancelled.
     async fn hears_agent(&self, until: Instant) -> bool {
         while !self.endpoint.is_heard(&self.instance) {
             if Instant::now() >= until || self.is_cancelled() {
@@ -164,14 +168,14 @@ impl Run {
         true
     }
 
-    /// What the agent tells of a script that has ended on a running instance. A script runs on without its agent; what
-    /// became of it is told when there is one again.
+    /// Returns the agent's report about a script that has ended on a running instance. A script continues without its
+    /// agent; its result is reported when there is an agent again.
     async fn reported(&mut self, guest: &Guest, end: End) -> Told {
         let told = self.told(guest, end).await;
         if self.hears_agent(self.deadline).await { told } else { self.wait_for_the_deadline().await }
     }
 
-    /// What the agent finds of it.
+    /// Returns what the agent finds out about the script.
     async fn told(&mut self, guest: &Guest, end: End) -> Told {
         let (status, code, words) = match &end {
             End::NotStarted(words) => (InvocationStatus::Failed, 1, words.clone()),
@@ -191,7 +195,8 @@ impl Run {
         told
     }
 
-    /// The instance went down under the command. If it comes up again, its agent says so after a while.
+    /// Returns the report about a command whose instance went down. If the instance starts again, its agent reports
+    /// this after a while.
     async fn interrupted(&self) -> Told {
         if self.booted_guest().await.is_none() {
             return self.wait_for_the_deadline().await;
@@ -201,7 +206,8 @@ impl Run {
         Told { said, ..Told::of(InvocationStatus::Failed, 1) }
     }
 
-    /// The inside of the instance once it is booted; none when it is gone for good, or the command's time is over.
+    /// Returns the guest of the instance once it is booted; `None` if the instance is gone for good, or if the command
+    /// has timed out.
     async fn booted_guest(&self) -> Option<Arc<Guest>> {
         let gone = |state| matches!(state, None | Some(InstanceState::ShuttingDown | InstanceState::Terminated));
         while !gone(self.endpoint.state_of(&self.instance)) && Instant::now() < self.deadline {
@@ -253,7 +259,7 @@ impl Run {
         if guest.is_running().await && guest.boots() == boots { end } else { End::Interrupted }
     }
 
-    /// Puts the script where the agent puts it and starts it; else the agent's words.
+    /// Stores the script where the agent stores it, and starts it. The error is the agent's message.
     async fn spawn(&mut self, guest: &Guest) -> Result<Script, String> {
         let folder = folder(&self.command, &self.instance);
         let gone = || "the instance is not there any more".to_owned();
@@ -262,7 +268,7 @@ impl Run {
         put.args(["-c", PUT, "sh", &folder, &self.channel(), &self.command.working_directory]);
         let mut put = put.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
         if let Some(mut input) = put.stdin.take() {
-            // Where the folder cannot be made nobody reads it: the exit status says so.
+            // If the folder cannot be created, no process reads the input: the exit status shows this.
             input.write_all((self.command.commands.join("\n") + "\n").as_bytes()).await.ok();
         }
         match put.wait().await.map_err(failed)?.code() {
@@ -288,12 +294,12 @@ impl Run {
         Ok(Script { child, copies })
     }
 
-    /// Where the agent and its worker talk about the command as long as it is not reported.
+    /// Returns the file through which the agent and its worker communicate about the command until it is reported.
     fn channel(&self) -> String {
         format!("/var/lib/amazon/ssm/{}/channels/{}", self.instance, self.command.id)
     }
 
-    /// Waits for the script's end, its time, or a cancel. It ends when nobody holds its outputs any more.
+    /// Waits until the script ends, times out or is cancelled. It has ended when no process holds its outputs any more.
     async fn follow(&mut self, guest: &Guest, mut script: Script) -> End {
         let group = script.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let mut exit = None;
@@ -307,14 +313,14 @@ impl Run {
                 break End::Cancelled;
             }
             if Instant::now() >= self.deadline {
-                // The script itself has ended, but what it left holds its outputs.
+                // The script itself has ended, but processes that it left hold its outputs.
                 break if exit.is_some() { End::Exit(1) } else { End::TimedOut };
             }
         };
         if let (End::Cancelled | End::TimedOut, Some(group)) = (&end, group) {
             guest.end_command(group, &mut script.child).await;
         }
-        // Whoever still writes gets a SIGPIPE.
+        // A process that still writes gets a SIGPIPE.
         script.copies.iter().for_each(JoinHandle::abort);
         self.upload(guest).await;
         end
@@ -325,7 +331,7 @@ impl Run {
         self.stderr.upload(guest).await;
     }
 
-    /// Records the end of the invocation, then tells it.
+    /// Records the end of the invocation, then sends the event.
     fn finish(&self, told: Told) {
         if let Some(command) = self.endpoint.world().commands.get_mut(&self.command.id)
             && let Some(invocation) = command.invocations.get_mut(&self.instance)
@@ -339,7 +345,7 @@ impl Run {
         self.close_channel();
     }
 
-    /// The agent removes the command's channel once it has reported.
+    /// Removes the command's channel, as the agent does after its report.
     fn close_channel(&self) {
         let (endpoint, instance, channel) = (self.endpoint.clone(), self.instance.clone(), self.channel());
         self.endpoint.spawn(async move {
@@ -366,21 +372,21 @@ impl Run {
     }
 }
 
-/// Exit code of the script that stores the other one when there is no working directory.
+/// Exit code of [`PUT`] if there is no working directory.
 const NO_DIRECTORY: i32 = 3;
-/// Stores the script; its arguments are the command's folder, its channel, and the working directory.
+/// Stores the script. The arguments are the command's folder, its channel, and the working directory.
 const PUT: &str = "[ -d \"$3\" ] || missing=3
 umask 077 && mkdir -p \"$1\" \"$2\" && : >> \"$1/stdout\" && : >> \"$1/stderr\" &&
     : >> \"$1/stdoutConsole\" && : >> \"$1/stderrConsole\" &&
     cat > \"$1/_script.sh\" && chmod 700 \"$1/_script.sh\" && exit ${missing:-0}";
-/// Runs it as the agent does; its arguments are the working directory and the script.
+/// Runs the script as the agent does. The arguments are the working directory and the script.
 const START: &str = "umask 022 && cd \"$1\"
 AWS_SSM_PLATFORM_NAME=$(. /etc/os-release 2> /dev/null; echo \"${NAME:-Linux}\")
 AWS_SSM_PLATFORM_VERSION=$(. /etc/os-release 2> /dev/null; echo \"${VERSION_ID:-}\")
 export AWS_SSM_PLATFORM_NAME AWS_SSM_PLATFORM_VERSION
 exec sh -c \"$2\"";
 
-/// A script that a signal ended has no exit code: the agent says -1.
+/// Returns the exit code. A script that a signal ended has none: the agent reports -1.
 fn code(status: std::io::Result<ExitStatus>) -> i32 {
     status.ok().and_then(|status| status.code()).unwrap_or(-1)
 }

@@ -14,19 +14,19 @@ use crate::faults::CallFault;
 use crate::ids;
 use crate::world::{Command, Instance, Invocation, InvocationStatus, World};
 
-/// Seconds that a script may run when the caller does not say: the document's default.
+/// Seconds that a script may run by default: the document's default.
 const DEFAULT_EXECUTION_TIMEOUT: u64 = 3600;
 /// Seconds until a command counts as not delivered.
 const DEFAULT_DELIVERY_TIMEOUT: u64 = 3600;
 /// The document's limit of `executionTimeout`: 48 hours.
 const LONGEST_EXECUTION: u64 = 172_800;
-/// Below this the agent takes the default (amazon-ssm-agent 3.3, pluginutil.go).
+/// For a smaller value, the agent uses the default (amazon-ssm-agent 3.3, pluginutil.go).
 const SHORTEST_EXECUTION: u64 = 5;
-/// Characters of a comment.
+/// Most characters of a comment.
 const COMMENT_LIMIT: usize = 100;
-/// Where the agent runs scripts when the caller does not say: the folder of its own program.
+/// Folder in which the agent runs scripts by default: the folder of its own program.
 const DEFAULT_DIRECTORY: &str = "/usr/bin";
-/// Group that output goes to when it is asked for without naming one.
+/// Group for the output if the caller requests the output without naming a group.
 const DEFAULT_LOG_GROUP: &str = "/aws/ssm/AWS-RunShellScript";
 
 #[derive(Deserialize)]
@@ -79,8 +79,8 @@ pub(super) fn send(call: &Call<'_>) -> Result<Value, ApiError> {
     Ok(serde_json::json!({"Command": command_json(&command)}))
 }
 
-/// How the command ends when a fault keeps it from the agents. A real one would be lost after `TimeoutSeconds`: this one
-/// is at once.
+/// Returns how the command ends if a fault keeps it from the agents. A real command would be lost after
+/// `TimeoutSeconds`; this one is lost at once.
 fn not_delivered(call: &Call<'_>) -> Option<InvocationStatus> {
     match call.fault {
         Some(CallFault::Undeliverable) => Some(InvocationStatus::Undeliverable),
@@ -90,7 +90,7 @@ fn not_delivered(call: &Call<'_>) -> Option<InvocationStatus> {
 }
 
 fn receivers(call: &Call<'_>, world: &World, input: &Input) -> Result<Vec<String>, ApiError> {
-    // Run Command may hear of a new instance later than DescribeInstanceInformation.
+    // Run Command may know a new instance later than DescribeInstanceInformation.
     let known_at = call.endpoint.settings().known_at();
     let takes = |instance: &Instance| {
         let known = instance.online_since.is_none_or(|since| since <= known_at);

@@ -1,4 +1,4 @@
-//! Run Command: commands and what became of them on each instance.
+//! Run Command: commands and their results on each instance.
 
 use std::collections::BTreeMap;
 
@@ -16,14 +16,14 @@ pub(crate) enum InvocationStatus {
     Failed,
     TimedOut,
     Cancelled,
-    /// The agent did not take it in time.
+    /// The agent did not accept it in time.
     DeliveryTimedOut,
-    /// It cannot reach the instance.
+    /// The command cannot reach the instance.
     Undeliverable,
 }
 
 impl InvocationStatus {
-    /// Systems Manager's name (`Status`).
+    /// Returns Systems Manager's name (`Status`).
     pub(crate) fn name(self) -> &'static str {
         match self {
             InvocationStatus::Pending => "Pending",
@@ -35,7 +35,7 @@ impl InvocationStatus {
         }
     }
 
-    /// The longer word (`StatusDetails`).
+    /// Returns the detailed name (`StatusDetails`).
     pub(crate) fn details(self) -> &'static str {
         match self {
             InvocationStatus::TimedOut => "ExecutionTimedOut",
@@ -45,7 +45,7 @@ impl InvocationStatus {
         }
     }
 
-    /// Whether nothing more will happen.
+    /// Returns whether the status is final.
     pub(crate) fn is_final(self) -> bool {
         !matches!(self, InvocationStatus::Pending | InvocationStatus::InProgress)
     }
@@ -59,33 +59,33 @@ pub(crate) struct Command {
     pub(crate) comment: String,
     /// Lines of the script.
     pub(crate) commands: Vec<String>,
-    /// Seconds.
+    /// In seconds.
     pub(crate) execution_timeout: u64,
-    /// Seconds until it counts as not delivered.
+    /// Seconds until the command counts as not delivered.
     pub(crate) delivery_timeout: u64,
     pub(crate) working_directory: String,
     pub(crate) requested_at: Timestamp,
-    /// Group that output goes to while it runs.
+    /// Log group that receives output while the command runs.
     pub(crate) log_group: Option<String>,
     pub(crate) invocations: BTreeMap<String, Invocation>,
 }
 
-/// What became of a command on one instance.
+/// The state of a command on one instance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Invocation {
     pub(crate) status: InvocationStatus,
-    /// Exit code of the script; -1 until it ended.
+    /// Exit code of the script, or -1 until it has ended.
     pub(crate) response_code: i32,
-    /// First 24,000 characters, filled in at the end.
+    /// The first 24,000 characters, set at the end.
     pub(crate) stdout: String,
-    /// First 8,000 characters, filled in at the end.
+    /// The first 8,000 characters, set at the end.
     pub(crate) stderr: String,
-    /// What the agent itself says of it where there is no output: only `CommandPlugins` show it.
+    /// The agent's own message if there is no output. Only `CommandPlugins` show it.
     #[serde(default)]
     pub(crate) said: String,
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) ended_at: Option<Timestamp>,
-    /// Whether its end was asked for.
+    /// Whether the end of the invocation was requested.
     pub(crate) cancel: bool,
 }
 
@@ -105,7 +105,7 @@ impl Invocation {
 }
 
 impl Command {
-    /// Ends it everywhere before it began.
+    /// Ends the command on all instances before it began.
     pub(crate) fn end_all(&mut self, status: InvocationStatus) {
         for invocation in self.invocations.values_mut() {
             invocation.status = status;
@@ -113,7 +113,7 @@ impl Command {
         }
     }
 
-    /// Status over all instances: open while one is open, else the worst.
+    /// Returns the status over all instances: not final if one is not final, otherwise the worst.
     pub(crate) fn status(&self) -> InvocationStatus {
         let any = |status| self.invocations.values().any(|one| one.status == status);
         let open = self.invocations.values().any(|one| !one.status.is_final());

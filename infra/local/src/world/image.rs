@@ -15,12 +15,12 @@ pub(crate) enum ImageState {
     Available,
     Failed,
     Deregistered,
-    /// Kept, but nobody may launch it (`DisableImage`).
+    /// Kept, but it cannot be launched (`DisableImage`).
     Disabled,
 }
 
 impl ImageState {
-    /// EC2's name.
+    /// Returns EC2's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             ImageState::Pending => "pending",
@@ -36,21 +36,22 @@ impl ImageState {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BlockDevice {
     pub(crate) name: String,
-    /// GiB.
+    /// In GiB.
     pub(crate) size: u32,
     pub(crate) volume_type: String,
     pub(crate) iops: Option<u32>,
-    /// MiB a second; none: that of its type.
+    /// In MiB a second. `None` is the throughput of the volume's type.
     pub(crate) throughput: Option<u32>,
     pub(crate) encrypted: bool,
-    /// ARN of the key that it is encrypted with.
+    /// ARN of the key that encrypts it.
     pub(crate) kms_key: Option<String>,
     pub(crate) delete_on_termination: bool,
     pub(crate) snapshot_id: Option<String>,
     pub(crate) volume_id: Option<String>,
 }
 
-/// Who may launch an image beside its owner. There are no organizations here: permissions for them are only kept.
+/// The accounts that may launch an image, in addition to its owner. There are no organizations here: permissions for
+/// them are only stored.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Grants {
     pub(crate) public: bool,
@@ -66,14 +67,14 @@ pub(crate) struct Grants {
 pub(crate) enum Protection {
     #[default]
     Off,
-    /// Protected; with the cooldown it stays so for 24 hours after the protection is taken away.
+    /// Protected. With the cooldown, it stays protected for 24 hours after the protection was removed.
     On { cooldown: bool },
-    /// Taken away, but the cooldown lasts until then.
+    /// The protection was removed, but the cooldown lasts until this time.
     Until(Timestamp),
 }
 
 impl Protection {
-    /// Whether it may not be deregistered at this moment.
+    /// Returns whether the image may not be deregistered now.
     pub(crate) fn holds(self) -> bool {
         match self {
             Protection::Off => false,
@@ -82,7 +83,7 @@ impl Protection {
         }
     }
 
-    /// EC2's word for it in `deregistrationProtection`.
+    /// Returns EC2's text for `deregistrationProtection`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Protection::On { cooldown: true } => "enabled-with-cooldown",
@@ -103,29 +104,29 @@ pub(crate) struct Image {
     pub(crate) states: Timeline<ImageState>,
     pub(crate) created_at: Timestamp,
     pub(crate) tags: Tags,
-    /// Layers over the base, lowest first: the content.
+    /// Content of the image: layers over the base, lowest first.
     pub(crate) layers: Vec<String>,
     pub(crate) devices: Vec<BlockDevice>,
     pub(crate) grants: Grants,
     /// Whether this is a release of the source image that comes with the endpoint.
     pub(crate) source: bool,
-    /// Whether a Systems Manager agent is in it.
+    /// Whether the image contains a Systems Manager agent.
     pub(crate) has_agent: bool,
-    /// Bytes of its content, as far as they are known: what a copy has to move.
+    /// Size of its content in bytes, as far as it is known: the amount that a copy must move.
     pub(crate) content: u64,
-    /// Whether instances of it must use version 2 of the metadata service (`imdsSupport`).
+    /// Whether its instances must use version 2 of the metadata service (`imdsSupport`).
     pub(crate) imds_v2: bool,
-    /// From when on it counts as deprecated (`EnableImageDeprecation`).
+    /// Time from which the image counts as deprecated (`EnableImageDeprecation`).
     pub(crate) deprecated_at: Option<Timestamp>,
     pub(crate) protection: Protection,
     pub(crate) architecture: String,
     pub(crate) root_device: String,
     pub(crate) from_instance: Option<String>,
-    /// The image that this instance was launched from.
+    /// The image that `from_instance` was launched from.
     pub(crate) launched_from: Option<String>,
     /// Region and id of the image that this one was copied from.
     pub(crate) copied_from: Option<(String, String)>,
-    /// Why it failed, or will.
+    /// Why it failed or will fail.
     pub(crate) failure: Option<String>,
     /// The call that made it.
     pub(crate) made_by: String,
@@ -136,28 +137,29 @@ impl Image {
         self.states.now()
     }
 
-    /// Ids of the snapshots behind it.
+    /// Returns the ids of the snapshots behind the image.
     pub(crate) fn snapshots(&self) -> Vec<String> {
         self.devices.iter().filter_map(|device| device.snapshot_id.clone()).collect()
     }
 
-    /// Id of the snapshot that is its root file system.
+    /// Returns the id of the snapshot that is the image's root file system.
     pub(crate) fn root_snapshot(&self) -> Option<&str> {
         self.devices.iter().find(|device| device.name == self.root_device)?.snapshot_id.as_deref()
     }
 
-    /// Whether it still is: a deregistered image is only remembered by instances.
+    /// Returns whether the image still exists: a deregistered image is kept only for its instances.
     pub(crate) fn exists(&self) -> bool {
         self.state() != ImageState::Deregistered
     }
 
-    /// Whether this account sees it in this Region: its own, a public one, or one shared with the account.
+    /// Returns whether this account sees the image in this Region: its own image, a public one, or one that is shared
+    /// with the account.
     pub(crate) fn is_visible_to(&self, scope: &Scope) -> bool {
         let shared = self.grants.public || self.grants.accounts.contains(&scope.account);
         self.exists() && self.scope.region == scope.region && (self.scope.account == scope.account || shared)
     }
 
-    /// ARN of the image.
+    /// Returns the ARN of the image.
     pub(crate) fn arn(&self) -> String {
         format!("arn:aws:ec2:{}::image/{}", self.scope.region, self.id)
     }
@@ -175,24 +177,24 @@ pub(crate) struct Snapshot {
     pub(crate) kms_key: Option<String>,
     pub(crate) tags: Tags,
     pub(crate) started_at: Timestamp,
-    /// Layers over the base, lowest first; of a root volume only: other volumes have no content here.
+    /// Layers over the base, lowest first. Only root volumes have them: other volumes have no content here.
     pub(crate) layers: Vec<String>,
-    /// Bytes of the content, as far as they are known.
+    /// Size of the content in bytes, as far as it is known.
     pub(crate) content: u64,
-    /// Whether all of it is stored.
+    /// Whether all of the content is stored.
     pub(crate) completed: bool,
     /// Why it could not be made.
     pub(crate) failure: Option<String>,
-    /// Who may make volumes of it beside its owner.
+    /// The accounts that may create volumes from it, in addition to its owner.
     pub(crate) grants: Grants,
     pub(crate) made_by: String,
 }
 
-/// What EC2 names as the volume of a snapshot that is of none.
+/// EC2's volume id for a snapshot that was made from no volume.
 const NO_VOLUME: &str = "vol-ffffffff";
 
 impl Snapshot {
-    /// A snapshot that begins now, of no volume and with nothing in it.
+    /// Returns a snapshot that begins now, made from no volume and without content.
     pub(crate) fn begun(id: &str, scope: &Scope, made_by: &str) -> Self {
         Snapshot {
             id: id.to_owned(),
@@ -213,7 +215,7 @@ impl Snapshot {
         }
     }
 
-    /// EC2's word for its state.
+    /// Returns EC2's name of its state.
     pub(crate) fn status(&self) -> &'static str {
         match (&self.failure, self.completed) {
             (Some(_), _) => "error",

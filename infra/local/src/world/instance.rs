@@ -18,7 +18,7 @@ pub(crate) enum InstanceState {
 }
 
 impl InstanceState {
-    /// EC2's name.
+    /// Returns EC2's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             InstanceState::Pending => "pending",
@@ -30,7 +30,7 @@ impl InstanceState {
         }
     }
 
-    /// EC2's number.
+    /// Returns EC2's number.
     pub(crate) fn code(self) -> u8 {
         match self {
             InstanceState::Pending => 0,
@@ -43,7 +43,7 @@ impl InstanceState {
     }
 }
 
-/// How an instance serves its metadata.
+/// The options of an instance's metadata service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MetadataOptions {
     pub(crate) http_tokens: String,
@@ -57,13 +57,13 @@ pub(crate) struct MetadataOptions {
 pub(crate) struct Reason {
     pub(crate) code: String,
     pub(crate) message: String,
-    /// When; none of a journal that was written before this was kept.
+    /// The time of the reason; `None` in a journal that was written before times were stored.
     #[serde(default)]
     pub(crate) at: Option<Timestamp>,
 }
 
 impl Reason {
-    /// One of this moment.
+    /// Returns a reason with the current time.
     pub(crate) fn now(code: &str, message: &str) -> Self {
         Reason { code: code.to_owned(), message: message.to_owned(), at: Some(Timestamp::now()) }
     }
@@ -77,7 +77,7 @@ pub(crate) struct Instance {
     pub(crate) reservation: String,
     pub(crate) scope: Scope,
     pub(crate) image_id: String,
-    /// Layers of the image, kept here since an image may go while its instance runs.
+    /// Layers of the image. They are stored here because an image may be removed while its instance runs.
     pub(crate) layers: Vec<String>,
     pub(crate) instance_type: String,
     pub(crate) subnet_id: String,
@@ -91,15 +91,15 @@ pub(crate) struct Instance {
     pub(crate) volume_tags: Tags,
     pub(crate) launched_at: Timestamp,
     pub(crate) states: Timeline<InstanceState>,
-    /// Whether its agent has registered since it was started. Stays true over a reboot, as on AWS.
+    /// Whether its agent has registered since the instance was started. The value stays true over a reboot, as on AWS.
     pub(crate) online: bool,
-    /// When its agent has registered.
+    /// When its agent registered.
     #[serde(default)]
     pub(crate) online_since: Option<Timestamp>,
-    /// When its agent was heard of for the last time, once it has ended; none while it runs.
+    /// When its agent was last in contact, if it has ended; `None` while it runs.
     #[serde(default)]
     pub(crate) last_heard: Option<Timestamp>,
-    /// Whether a fault keeps Systems Manager from ever hearing of an agent.
+    /// Whether a fault prevents any contact between Systems Manager and an agent.
     #[serde(default)]
     pub(crate) silent: bool,
     pub(crate) reason: Option<Reason>,
@@ -107,32 +107,32 @@ pub(crate) struct Instance {
     pub(crate) root_device: String,
     pub(crate) client_token: Option<String>,
     pub(crate) address: String,
-    /// Whether a shutdown from inside terminates it (`InstanceInitiatedShutdownBehavior`).
+    /// Whether a shutdown from inside terminates the instance (`InstanceInitiatedShutdownBehavior`).
     pub(crate) terminate_on_shutdown: bool,
     pub(crate) key_name: Option<String>,
     /// In Base64, as it was given.
     pub(crate) user_data: Option<String>,
     /// Whether a spot request launched it (`InstanceMarketOptions`).
     pub(crate) spot: bool,
-    /// Whether its image brings a Systems Manager agent.
+    /// Whether its image contains a Systems Manager agent.
     pub(crate) has_agent: bool,
-    /// Whether TerminateInstances is refused (`DisableApiTermination`).
+    /// Whether TerminateInstances is rejected (`DisableApiTermination`).
     pub(crate) keep_from_terminate: bool,
-    /// Whether StopInstances is refused (`DisableApiStop`).
+    /// Whether StopInstances is rejected (`DisableApiStop`).
     pub(crate) keep_from_stop: bool,
     pub(crate) ebs_optimized: bool,
-    /// Whether detailed monitoring was asked for. Nothing measures here.
+    /// Whether detailed monitoring was requested. Nothing is measured here.
     #[serde(default)]
     pub(crate) monitored: bool,
-    /// Its place among those of one launch.
+    /// Its position among the instances of one launch.
     #[serde(default)]
     pub(crate) launch_index: usize,
-    /// Kept and shown; nothing routes here.
+    /// Stored and shown; nothing is routed here.
     #[serde(default = "yes")]
     pub(crate) source_dest_check: bool,
-    /// What its console shows.
+    /// The text on its console.
     pub(crate) console: String,
-    /// Whether its first boot is over: key and user data are for that one only.
+    /// Whether its first boot is over. Key and user data are only for that boot.
     pub(crate) initialized: bool,
 }
 
@@ -141,7 +141,7 @@ fn yes() -> bool {
 }
 
 impl Instance {
-    /// Its name inside the VPC, as EC2 makes it from the address: us-east-1 has a domain of its own.
+    /// Returns its name inside the VPC, which EC2 derives from the address. us-east-1 has a domain of its own.
     pub(crate) fn private_dns_name(&self) -> String {
         let host = self.address.replace('.', "-");
         match self.scope.region.as_str() {
@@ -154,7 +154,7 @@ impl Instance {
         self.states.now()
     }
 
-    /// ARN of the instance.
+    /// Returns the ARN of the instance.
     pub(crate) fn arn(&self) -> String {
         format!("arn:aws:ec2:{}:{}:instance/{}", self.scope.region, self.scope.account, self.id)
     }

@@ -1,9 +1,9 @@
-//! Keeps the world in a file, so that it survives the endpoint, also one that is killed.
+//! Stores the world in a file, so that it survives the end of the endpoint, even if the endpoint is killed.
 //!
-//! The file is a list of changes, one line for all that happened under one lock. A line is written before the lock is
-//! released, so before any answer tells about it; a line that is cut off at the end never happened. At the start the
-//! changes are played back and written anew as one state. A crash of the whole machine may lose the last seconds.
-//! Where the disk is full, the rows that changed are remembered and written once there is room.
+//! The file is a list of changes, with one line for everything that happened under one lock. A line is written before
+//! the lock is released, and so before any answer reports the change. A line that is cut off at the end never happened.
+//! At the start, the changes are replayed and written as one new state. A crash of the whole machine may lose the last
+//! seconds. If the disk is full, the changed rows are remembered and written once there is room.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -17,12 +17,12 @@ use super::table::Rows;
 
 /// Name of the file.
 const FILE: &str = "world.jsonl";
-/// Version of the file's format: another one is refused.
+/// Version of the file's format. Other versions are rejected.
 const VERSION: u64 = 1;
-/// Bytes of changes after which the file is written anew.
+/// Bytes of changes after which the file is rewritten.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
-/// Why a kept world cannot be used.
+/// Why a stored world cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JournalError {
     #[error("cannot use {path}")]
@@ -33,20 +33,20 @@ pub(crate) enum JournalError {
     Damaged { path: PathBuf, line: usize, source: serde_json::Error },
 }
 
-/// What the world is kept in.
+/// The file of the world.
 #[derive(Debug)]
 pub(crate) struct Journal<D = Machine> {
     lines: Lines<D>,
-    /// The length at which the file is written anew.
+    /// The length at which the file is rewritten.
     longest: u64,
-    /// Whether the file is of another world: one that was given up, or whose last line may have no end.
+    /// Whether the file belongs to another world: one that was given up, or one whose last line may have no end.
     is_of_another: bool,
     /// Why the last change could not be written.
     failure: Option<String>,
 }
 
 impl Journal {
-    /// Reads the world that is kept in a folder; an empty one when there is none.
+    /// Reads the world that is stored in a folder; an empty one if there is none.
     pub(crate) fn open(folder: &Path) -> Result<(Self, World), JournalError> {
         Self::open_on(Machine, folder)
     }
@@ -60,7 +60,8 @@ impl<D: Disk + Clone> Journal<D> {
         let text = state(&mut world).map_err(failed)?;
         let mut journal = match Lines::create(disk.clone(), &path, &text) {
             Ok(lines) => Journal { lines, longest: 0, is_of_another: false, failure: None },
-            // What is there has been read. What an earlier endpoint left may go before it has to be written anew.
+            // The content has been read. Files that an earlier endpoint left may be removed before the file must be
+            // rewritten.
             Err(error) if path.exists() => {
                 let lines = Lines::open(disk, &path).map_err(failed)?;
                 tracing::error!(%error, "the state cannot be written anew");
@@ -72,8 +73,8 @@ impl<D: Disk + Clone> Journal<D> {
         Ok((journal, world))
     }
 
-    /// Writes what changed. Does nothing when nothing did. What cannot be written is tried again the next time, with what has
-    /// changed since.
+    /// Writes the changes; does nothing if there are none. Changes that cannot be written are tried again the next
+    /// time, together with later ones.
     pub(crate) fn record(&mut self, world: &mut World) {
         match self.write(world) {
             Ok(()) if self.failure.take().is_some() => tracing::info!("the state is written down again"),
@@ -86,13 +87,13 @@ impl<D: Disk + Clone> Journal<D> {
         }
     }
 
-    /// Writes a world in place of that of which the file is.
+    /// Writes a world in place of the file's present world.
     pub(crate) fn start_over(&mut self, world: &mut World) {
         self.is_of_another = true;
         self.record(world);
     }
 
-    /// Why there are changes that are not written; none when all are.
+    /// Returns why some changes are not written; `None` if all are.
     pub(crate) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
@@ -107,7 +108,7 @@ impl<D: Disk + Clone> Journal<D> {
             appended => appended?,
         }
         settle(world);
-        // What fails here is written already.
+        // If this fails, the changes themselves are written already.
         if self.lines.length() > self.longest
             && let Err(error) = self.rewrite(world)
         {
@@ -170,7 +171,7 @@ fn put_back(world: &mut World, (table, id, row): (String, String, Value)) -> ser
     }
 }
 
-/// The line that tells of some rows; none when there are none.
+/// Returns the line that contains some rows; `None` if there are none.
 fn line(
     world: &mut World,
     rows: impl Fn(&dyn Rows) -> serde_json::Result<Vec<(String, Value)>>,
@@ -183,7 +184,7 @@ fn line(
     Ok(line)
 }
 
-/// The file of a world that nothing has happened to.
+/// Returns the file of a world without any changes.
 fn state(world: &mut World) -> io::Result<String> {
     Ok(format!("{}\n{}", json!([version()]), line(world, |rows| rows.all())?.unwrap_or_default()))
 }

@@ -1,4 +1,4 @@
-//! Key pairs: the public half. The private one is in the answer that made it, and nowhere else.
+//! Key pairs, of which only the public half is stored. The private half is only in the answer of the call that made it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub(crate) struct KeyPair {
     pub(crate) fingerprint: String,
     /// One line, as in `authorized_keys`.
     pub(crate) public_key: String,
-    /// The text that was imported, when it is another than that line.
+    /// The imported text if it differs from that line.
     #[serde(default)]
     pub(crate) imported: Option<String>,
     pub(crate) created_at: Timestamp,
@@ -25,7 +25,7 @@ pub(crate) struct KeyPair {
 }
 
 impl World {
-    /// The key pair of this name.
+    /// Returns the key pair of this name.
     pub(crate) fn key_pair(&self, scope: &Scope, name: &str) -> Option<&KeyPair> {
         self.key_pairs.values().find(|pair| pair.scope == *scope && pair.name == name)
     }

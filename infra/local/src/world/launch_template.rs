@@ -16,7 +16,7 @@ pub(crate) struct LaunchTemplate {
     pub(crate) name: String,
     pub(crate) created_at: Timestamp,
     pub(crate) default_version: u64,
-    /// The highest number ever given: numbers are not used twice.
+    /// The highest number ever assigned: numbers are not used twice.
     pub(crate) latest_version: u64,
     pub(crate) versions: BTreeMap<u64, TemplateVersion>,
     pub(crate) tags: Tags,
@@ -27,12 +27,12 @@ pub(crate) struct LaunchTemplate {
 pub(crate) struct TemplateVersion {
     pub(crate) created_at: Timestamp,
     pub(crate) description: Option<String>,
-    /// What the version says, as flat parameters without `LaunchTemplateData.` before them.
+    /// The version's content, as flat parameters without the prefix `LaunchTemplateData.`.
     pub(crate) data: BTreeMap<String, String>,
 }
 
 impl LaunchTemplate {
-    /// The number that `asked` means: a number, `$Latest`, or `$Default` (also when nothing is asked).
+    /// Returns the number that `asked` stands for: a number, `$Latest`, or `$Default` (also if nothing is given).
     pub(crate) fn number(&self, asked: Option<&str>) -> Result<u64, ApiError> {
         let number = match asked {
             None | Some("$Default") => Some(self.default_version),

@@ -1,24 +1,24 @@
-//! A file of whole lines. What a full disk cuts off of one never stays in front of the next.
+//! A file of whole lines. The rest of a line that a full disk has cut off never stays in front of the next line.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// The disk that a file is on: the machine's, in tests one that is full.
+/// The disk of a file: the machine's, or a full one in tests.
 pub(crate) trait Disk {
-    /// Writes bytes at a place; where that fails, a part of them may be there.
+    /// Writes bytes at a position. If this fails, a part of them may be written.
     fn write(&self, file: &File, bytes: &[u8], start: u64) -> io::Result<()> {
         file.write_all_at(bytes, start)
     }
 
-    /// Makes a file as long as this.
+    /// Truncates a file to this length.
     fn cut(&self, file: &File, length: u64) -> io::Result<()> {
         file.set_len(length)
     }
 }
 
-/// The machine's.
+/// The machine's disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine;
 
@@ -32,30 +32,31 @@ pub(super) struct Lines<D> {
     file: File,
     /// Where the last whole line ends.
     length: u64,
-    /// Whether a part of a line is behind it, which could not be cut off.
+    /// Whether a part of a line, which could not be cut off, follows the last whole line.
     torn: bool,
 }
 
 impl<D: Disk> Lines<D> {
-    /// Makes the file, in place of one that is there.
+    /// Creates the file, and replaces an existing one.
     pub(super) fn create(disk: D, path: &Path, text: &str) -> io::Result<Self> {
         let file = write_anew(&disk, path, text)?;
         Ok(Lines { disk, path: path.to_owned(), file, length: text.len() as u64, torn: false })
     }
 
-    /// The file as it is, for one that [`Lines::replace`] follows.
+    /// Opens the file as it is; the caller must call [`Lines::replace`] next.
     pub(super) fn open(disk: D, path: &Path) -> io::Result<Self> {
         let file = File::options().write(true).open(path)?;
         let length = file.metadata()?.len();
         Ok(Lines { disk, path: path.to_owned(), file, length, torn: false })
     }
 
-    /// Bytes of the whole lines.
+    /// Returns the size of the whole lines in bytes.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Adds a line: whole, or not at all. Where not even its part can be cut off, the next try begins with that.
+    /// Adds a line, either completely or not at all. If a written part cannot be cut off, the next call first cuts it
+    /// off.
     pub(super) fn append(&mut self, line: &str) -> io::Result<()> {
         if self.torn {
             self.disk.cut(&self.file, self.length)?;
@@ -69,12 +70,12 @@ impl<D: Disk> Lines<D> {
         Ok(())
     }
 
-    /// Whether a part of a line could not be cut off.
+    /// Returns whether a part of a line could not be cut off.
     pub(super) fn is_torn(&self) -> bool {
         self.torn
     }
 
-    /// Puts a text in place of all lines. Where that fails, they stay.
+    /// Replaces all lines with a text. If this fails, the lines stay.
     pub(super) fn replace(&mut self, text: &str) -> io::Result<()> {
         self.file = write_anew(&self.disk, &self.path, text)?;
         self.length = text.len() as u64;
@@ -83,12 +84,12 @@ impl<D: Disk> Lines<D> {
     }
 }
 
-/// Writes a text to a new file that then takes the place of the old one.
+/// Writes a text to a new file, which then replaces the old one.
 fn write_anew(disk: &impl Disk, path: &Path, text: &str) -> io::Result<File> {
     let new = path.with_extension("new");
     let written = write_all(disk, &new, text).and_then(|file| std::fs::rename(&new, path).map(|()| file));
     if written.is_err() {
-        // Its part would keep the room from everybody else.
+        // The partial file would take up room that others need.
         std::fs::remove_file(&new).unwrap_or_default();
     }
     written

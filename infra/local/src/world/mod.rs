@@ -1,6 +1,6 @@
 //! Everything that exists: instances, images, snapshots, commands and networks of all accounts and Regions.
 //!
-//! Plain data under one lock. Nothing here waits or touches a disk; `lifecycle` moves it along.
+//! This is plain data under one lock. Nothing here waits or touches a disk; `lifecycle` changes its state over time.
 
 mod block_snapshot;
 mod command;
@@ -45,28 +45,28 @@ use crate::api::{ApiError, Scope};
 /// Tags of a resource.
 pub(crate) type Tags = BTreeMap<String, String>;
 
-/// All resources, keyed by id (ids are unique over accounts and Regions).
+/// All resources by id (ids are unique over accounts and Regions).
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) instances: Table<Instance>,
     pub(crate) images: Table<Image>,
     pub(crate) snapshots: Table<Snapshot>,
-    /// What of them consists of blocks, by the same ids.
+    /// The data of those snapshots that consist of blocks, by the same ids.
     pub(crate) block_snapshots: Table<BlockSnapshot>,
-    /// Those that no instance has any more.
+    /// Volumes that no instance has any more.
     pub(crate) volumes: Table<Volume>,
-    /// Bytes of each layer that was ever made and is not removed.
+    /// Size in bytes of each layer that was ever made and is not removed.
     pub(crate) layers: Table<u64>,
     pub(crate) commands: Table<Command>,
     pub(crate) key_pairs: Table<KeyPair>,
     pub(crate) launch_templates: Table<LaunchTemplate>,
-    /// What deploy handed over, by account and Region (`account/region`).
+    /// Resources that the deployment handed over, by account and Region (`account/region`).
     pub(crate) networks: Table<Network>,
     /// Keys, encryption by default and public access, by account and Region.
     pub(crate) storage: Table<Storage>,
-    /// When the releases of the source image after the first came out, by number (`00001`).
+    /// When each release of the source image after the first was published, by number (`00001`).
     pub(crate) releases: Table<Timestamp>,
-    /// Client tokens: what they asked for and what they made.
+    /// Client tokens, with their requests and the results.
     tokens: Table<Token>,
 }
 
@@ -77,7 +77,7 @@ struct Token {
 }
 
 impl World {
-    /// All tables by the names that the journal knows them by.
+    /// Returns all tables by the names that the journal uses.
     fn tables(&mut self) -> [(&'static str, &mut dyn Rows); 13] {
         [
             ("instances", &mut self.instances),
@@ -96,7 +96,7 @@ impl World {
         ]
     }
 
-    /// What an earlier call with this token made. A different request with the same token is
+    /// Returns what an earlier call with this token made. A different request with the same token is
     /// `IdempotentParameterMismatch`.
     pub(crate) fn made_before(&self, key: &str, request: &str) -> Result<Option<Vec<String>>, ApiError> {
         match self.tokens.get(key) {
@@ -114,12 +114,12 @@ impl World {
         self.tokens.insert(key, Token { request, made });
     }
 
-    /// The network of an account in a Region: the default VPC and what was handed over.
+    /// Returns the network of an account in a Region: the default VPC and the resources that were handed over.
     pub(crate) fn network(&self, scope: &Scope) -> Network {
         self.networks.get(&scope.to_string()).cloned().unwrap_or_else(|| Network::default_of(scope))
     }
 
-    /// Instance of this scope by id.
+    /// Returns an instance of this scope by id.
     pub(crate) fn instance(&self, scope: &Scope, id: &str) -> Result<&Instance, ApiError> {
         check_id("i", id, "InvalidInstanceID.Malformed")?;
         self.instances.get(id).filter(|instance| instance.scope == *scope).ok_or_else(|| {
@@ -127,13 +127,13 @@ impl World {
         })
     }
 
-    /// Image by id that this account may see in this Region.
+    /// Returns an image by id that this account may see in this Region.
     pub(crate) fn image(&self, scope: &Scope, id: &str) -> Result<&Image, ApiError> {
         check_id("ami", id, "InvalidAMIID.Malformed")?;
         self.images.get(id).filter(|image| image.is_visible_to(scope)).ok_or_else(|| no_image(id))
     }
 
-    /// Image by id that this account owns.
+    /// Returns an image by id that this account owns.
     pub(crate) fn own_image(&mut self, scope: &Scope, id: &str) -> Result<&mut Image, ApiError> {
         check_id("ami", id, "InvalidAMIID.Malformed")?;
         let image = self.images.get_mut(id).filter(|image| image.is_visible_to(scope)).ok_or_else(|| no_image(id))?;
@@ -143,12 +143,12 @@ impl World {
         Err(ApiError::new("AuthFailure", format!("Not authorized for image:{id}")))
     }
 
-    /// Images that exist (not deregistered) in a Region and carry this name in this account.
+    /// Returns the images that exist (not deregistered) in a Region and have this name in this account.
     pub(crate) fn image_named(&self, scope: &Scope, name: &str) -> Option<&Image> {
         self.images.values().find(|image| image.scope == *scope && image.name == name && image.exists())
     }
 
-    /// Layers that an image, a snapshot or a live instance needs.
+    /// Returns the layers that an image, a snapshot or a live instance needs.
     pub(crate) fn used_layers(&self) -> BTreeSet<String> {
         let live = self.instances.values().filter(|one| one.state() != InstanceState::Terminated);
         let images = self.images.values().filter(|image| image.exists()).flat_map(|image| &image.layers);
@@ -156,14 +156,14 @@ impl World {
         images.chain(snapshots).chain(live.flat_map(|one| &one.layers)).cloned().collect()
     }
 
-    /// Takes the layers that nothing needs any more.
+    /// Removes and returns the layers that nothing needs any more.
     pub(crate) fn take_unused_layers(&mut self) -> Vec<String> {
         let used = self.used_layers();
         let unused: Vec<String> = self.layers.keys().filter(|layer| !used.contains(*layer)).cloned().collect();
         unused.into_iter().filter(|layer| self.layers.remove(layer).is_some()).collect()
     }
 
-    /// The tags of any resource of this scope.
+    /// Returns the tags of any resource of this scope.
     pub(crate) fn tags_mut(&mut self, scope: &Scope, id: &str) -> Option<&mut Tags> {
         let kind = id.split('-').next().unwrap_or_default();
         let (owner, tags) = match kind {
@@ -181,7 +181,7 @@ impl World {
 }
 
 impl World {
-    /// Kind, id and tags of every resource of an account in a Region.
+    /// Returns the kind, the id and the tags of every resource of an account in a Region.
     pub(crate) fn tagged(&self, scope: &Scope) -> Vec<(&'static str, &str, &Tags)> {
         let own = |of: &Scope| of == scope;
         let mut all: Vec<(&'static str, &str, &Tags)> = Vec::new();
@@ -209,7 +209,7 @@ impl World {
         all
     }
 
-    /// Id of an image that uses a snapshot.
+    /// Returns the id of an image that uses a snapshot.
     pub(crate) fn user_of_snapshot(&self, id: &str) -> Option<String> {
         let uses = |image: &&Image| image.exists() && image.snapshots().iter().any(|one| one == id);
         self.images.values().find(uses).map(|image| image.id.clone())
@@ -226,7 +226,7 @@ impl World {
         self.change_network(scope).tags_of(id)
     }
 
-    /// The network of an account in a Region, for a change.
+    /// Returns the network of an account in a Region, for a change.
     pub(crate) fn change_network(&mut self, scope: &Scope) -> &mut Network {
         self.networks.entry(scope.to_string(), || Network::default_of(scope))
     }
@@ -245,7 +245,7 @@ pub(crate) fn check_id(prefix: &str, id: &str, code: &str) -> Result<(), ApiErro
     Err(ApiError::new(code, format!("Invalid id: \"{id}\" (expecting \"{prefix}-...\")")))
 }
 
-/// A time in the form of the EC2 API: `2026-11-24T22:06:19.000Z`.
+/// Returns a time in the form of the EC2 API: `2026-11-24T22:06:19.000Z`.
 pub(crate) fn iso(time: Timestamp) -> String {
     format!("{}", time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ"))
 }

@@ -1,4 +1,4 @@
-//! VPC, subnets, security groups and instance profiles that launches may name.
+//! The VPC, subnets, security groups and instance profiles that launches may name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,8 @@ pub(crate) struct SecurityGroup {
     pub(crate) tags: Tags,
 }
 
-/// A rule of a security group: one protocol, ports and source. Kept and shown; nothing filters here.
+/// A rule of a security group: one protocol, ports and source. It is stored and shown, but nothing filters traffic
+/// here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Rule {
     pub(crate) id: String,
@@ -32,14 +33,14 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// Whether it allows the same, whatever its id and description.
+    /// Returns whether it allows the same traffic, whatever its id and description are.
     pub(crate) fn allows_as(&self, other: &Rule) -> bool {
         let facts = |rule: &Rule| (rule.protocol.clone(), rule.from_port, rule.to_port, rule.peer.clone());
         facts(self) == facts(other)
     }
 }
 
-/// Whom a rule lets in or out.
+/// The other side of the traffic that a rule allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Peer {
     V4(String),
@@ -48,7 +49,7 @@ pub(crate) enum Peer {
 }
 
 impl SecurityGroup {
-    /// A new group: everything out, nothing in.
+    /// Returns a new group, which allows all outgoing and no incoming traffic.
     pub(crate) fn new(id: String, name: &str, vpc_id: &str) -> Self {
         let out = Rule {
             id: ids::derived("sgr", &id),
@@ -76,25 +77,26 @@ pub(crate) struct Network {
     pub(crate) vpc_id: String,
     pub(crate) subnets: Vec<Subnet>,
     pub(crate) security_groups: Vec<SecurityGroup>,
-    /// Names or ARNs of instance profiles that exist. None handed over: any name is taken.
+    /// Names or ARNs of existing instance profiles. If none were handed over, every name is accepted.
     pub(crate) instance_profiles: Vec<String>,
-    /// ARN of the role of an instance profile, by the profile's name, where it was handed over.
+    /// ARN of the role of an instance profile, by the profile's name, if it was handed over.
     #[serde(default)]
     pub(crate) profile_roles: BTreeMap<String, String>,
     /// Whether the default VPC is gone, as in accounts whose owner has deleted it.
     #[serde(default)]
     pub(crate) no_default_vpc: bool,
-    /// Routes beyond a VPC, of its one route table, by destination: the id of a gateway. None: as they were at its beginning.
+    /// Routes that leave a VPC, in its one route table, by destination: the id of a gateway. Without an entry, a VPC
+    /// has its initial routes.
     #[serde(default)]
     pub(crate) routes: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Network {
-    /// What every account has: a default VPC with a subnet in each zone, and its default security group.
+    /// Returns what every account has: a default VPC with a subnet in each zone, and its default security group.
     pub(crate) fn default_of(scope: &Scope) -> Self {
         let vpc_id = ids::derived("vpc", &format!("{scope}"));
         let subnet = |(letter, third): (&str, u8)| Subnet {
-            // The first one had no letter in its id when it was the only one.
+            // When there was only one subnet, its id was derived without a letter.
             id: ids::derived("subnet", &format!("{scope}{}", if letter == "a" { "" } else { letter })),
             vpc_id: vpc_id.clone(),
             zone: format!("{}{letter}", scope.region),
@@ -116,7 +118,7 @@ impl Network {
         }
     }
 
-    /// The named subnet, or the default one.
+    /// Returns the named subnet, or the default one.
     pub(crate) fn subnet(&self, id: Option<&str>) -> Result<&Subnet, ApiError> {
         let found = self.subnets.iter().find(|subnet| id.map_or(subnet.default, |id| subnet.id == id));
         found.ok_or_else(|| match id {
@@ -126,71 +128,71 @@ impl Network {
         })
     }
 
-    /// Gives the default VPC another id: where the emulator has one too, it is the same one.
+    /// Gives the default VPC another id. If the emulator has a default VPC too, both are the same VPC.
     pub(crate) fn rename_default_vpc(&mut self, id: &str) {
         let old = std::mem::replace(&mut self.vpc_id, id.to_owned());
         let subnets = self.subnets.iter_mut().map(|subnet| &mut subnet.vpc_id);
         let groups = self.security_groups.iter_mut().map(|group| &mut group.vpc_id);
         subnets.chain(groups).filter(|vpc| **vpc == old).for_each(|vpc| id.clone_into(vpc));
-        // The gateway's id follows from its VPC's.
+        // The gateway's id is derived from its VPC's.
         if self.routes.remove(&old).is_some_and(|routes| routes.is_empty()) {
             self.routes.insert(id.to_owned(), BTreeMap::new());
         }
     }
 
-    /// Takes the default VPC away, with its subnets and groups.
+    /// Removes the default VPC, with its subnets and groups.
     pub(crate) fn delete_default_vpc(&mut self) {
         self.no_default_vpc = true;
         self.subnets.retain(|subnet| subnet.vpc_id != self.vpc_id);
         self.security_groups.retain(|group| group.vpc_id != self.vpc_id);
     }
 
-    /// Whether there is a subnet in a zone.
+    /// Returns whether there is a subnet in a zone.
     pub(crate) fn has_zone(&self, zone: &str) -> bool {
         self.subnets.iter().any(|subnet| subnet.zone == zone)
     }
 
-    /// The default subnet of a zone.
+    /// Returns the default subnet of a zone.
     pub(crate) fn default_subnet_in(&self, zone: &str) -> Option<&Subnet> {
         self.subnets.iter().find(|subnet| subnet.default && subnet.zone == zone)
     }
 
-    /// The group with this id.
+    /// Returns the group with this id.
     pub(crate) fn group(&self, id: &str) -> Result<&SecurityGroup, ApiError> {
         self.security_groups.iter().find(|group| group.id == id).ok_or_else(|| no_group(id))
     }
 
-    /// The same, for a change.
+    /// Does the same for a change.
     pub(crate) fn group_mut(&mut self, id: &str) -> Result<&mut SecurityGroup, ApiError> {
         self.security_groups.iter_mut().find(|group| group.id == id).ok_or_else(|| no_group(id))
     }
 
-    /// The group with this name.
+    /// Returns the group with this name.
     pub(crate) fn group_named(&self, name: &str) -> Result<&SecurityGroup, ApiError> {
         self.security_groups.iter().find(|group| group.name == name).ok_or_else(|| no_group(name))
     }
 
-    /// Whether this VPC is known: the default one, or one with a subnet or a group.
+    /// Returns whether this VPC is known: the default VPC, or one with a subnet or a group.
     pub(crate) fn has_vpc(&self, id: &str) -> bool {
         let groups = self.security_groups.iter().map(|group| &group.vpc_id);
         let mut known = self.subnets.iter().map(|subnet| &subnet.vpc_id).chain(groups);
         known.any(|vpc| vpc == id) || !self.no_default_vpc && self.vpc_id == id
     }
 
-    /// The addresses of a VPC, where they are known: nobody tells those of others than the default one.
+    /// Returns the addresses of a VPC if they are known: they are not handed over for VPCs other than the default one.
     pub(crate) fn block_of(&self, vpc: &str) -> Option<Block> {
         (!self.no_default_vpc && self.vpc_id == vpc).then_some(Block::OF_DEFAULT_VPC)
     }
 
-    /// Every VPC that is known, in order.
+    /// Returns every known VPC, in order.
     pub(crate) fn vpcs(&self) -> BTreeSet<String> {
         let groups = self.security_groups.iter().map(|group| &group.vpc_id);
         let own = Some(&self.vpc_id).filter(|_| !self.no_default_vpc);
         self.subnets.iter().map(|subnet| &subnet.vpc_id).chain(groups).chain(own).cloned().collect()
     }
 
-    /// The routes that leave a VPC: a default VPC has an internet gateway from the beginning, another one has none (VPC user
-    /// guide, "Default VPC components").
+    /// Returns the routes that leave a VPC. A default VPC has an internet gateway from the beginning; other VPCs have
+    /// none (VPC user guide, "Default VPC components").
     pub(crate) fn routes_of(&self, vpc: &str) -> BTreeMap<String, String> {
         let at_first = || {
             let gateway = (self.vpc_id == vpc).then(|| ("0.0.0.0/0".to_owned(), gateway_of(vpc)));
@@ -199,13 +201,13 @@ impl Network {
         self.routes.get(vpc).cloned().unwrap_or_else(at_first)
     }
 
-    /// The tags of a subnet or a security group.
+    /// Returns the tags of a subnet or a security group.
     pub(crate) fn tags_of(&mut self, id: &str) -> Option<&mut Tags> {
         let group = self.security_groups.iter_mut().find(|group| group.id == id).map(|group| &mut group.tags);
         group.or(self.subnets.iter_mut().find(|subnet| subnet.id == id).map(|subnet| &mut subnet.tags))
     }
 
-    /// The named groups, or the default one of the subnet's VPC. All must be of that VPC.
+    /// Returns the named groups, or the default group of the subnet's VPC. All of them must belong to that VPC.
     pub(crate) fn groups_for(&self, subnet: &Subnet, ids: &[String]) -> Result<Vec<String>, ApiError> {
         if ids.is_empty() {
             let own = self.security_groups.iter().filter(|group| group.vpc_id == subnet.vpc_id);
@@ -223,7 +225,7 @@ impl Network {
             .collect()
     }
 
-    /// Checks an instance profile's name or ARN against those handed over.
+    /// Checks an instance profile's name or ARN against those that were handed over.
     pub(crate) fn check_profile(&self, asked: &str) -> Result<(), ApiError> {
         let known = |profile: &String| profile_name(profile) == profile_name(asked);
         if self.instance_profiles.is_empty() || self.instance_profiles.iter().any(known) {
@@ -235,33 +237,34 @@ impl Network {
         Err(ApiError::new("InvalidParameterValue", message))
     }
 
-    /// ARN of the role of an instance profile, given by name or ARN, where that is known.
+    /// Returns the ARN of the role of an instance profile, which is given by name or ARN, if that role is known.
     pub(crate) fn role_of(&self, profile: &str) -> Option<&str> {
         self.profile_roles.get(profile_name(profile)).map(String::as_str)
     }
 }
 
-/// The name of an instance profile or a role, which may be given by its ARN.
+/// Returns the name of an instance profile or a role, which may be given by its ARN.
 pub(crate) fn profile_name(name_or_arn: &str) -> &str {
     name_or_arn.rsplit('/').next().unwrap_or_default()
 }
 
-/// The ARN of an instance profile, given by its name or ARN.
+/// Returns the ARN of an instance profile, given by its name or ARN.
 pub(crate) fn profile_arn(account: &str, profile: &str) -> String {
     format!("arn:aws:iam::{account}:instance-profile/{}", profile_name(profile))
 }
 
-/// The id of an instance profile, in IAM's form, which follows from its ARN: profiles are the emulator's.
+/// Returns the id of an instance profile, in IAM's form. It is derived from the profile's ARN, since the emulator owns
+/// the profiles.
 pub(crate) fn profile_id(arn: &str) -> String {
     format!("AIPA{}", ids::digest(arn)[..17].to_uppercase())
 }
 
-/// Id of a VPC's internet gateway.
+/// Returns the id of a VPC's internet gateway.
 pub(crate) fn gateway_of(vpc: &str) -> String {
     ids::derived("igw", vpc)
 }
 
-/// What a call is told that would be for the default VPC.
+/// Returns the error for a call that needs the default VPC.
 pub(crate) fn no_default_vpc() -> ApiError {
     ApiError::new("VPCIdNotSpecified", "No default VPC for this user")
 }

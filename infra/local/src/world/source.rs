@@ -1,5 +1,5 @@
-//! The source images: what is there in every Region, public, in releases, with and without the SSM agent, and with another
-//! root device.
+//! The source images. They exist in every Region, are public, have releases, and come with and without the SSM agent
+//! and with another root device.
 
 use jiff::Timestamp;
 
@@ -9,28 +9,28 @@ use crate::ids;
 
 /// Account that publishes the source image.
 const PUBLISHER: &str = "136693071363";
-/// When the first release came out: 1 January 2026.
+/// When the first release was published: 1 January 2026.
 const FIRST_RELEASE: Timestamp = Timestamp::constant(1_767_225_600, 0);
-/// GiB of its root volume.
+/// Size of its root volume in GiB.
 const ROOT_SIZE: u32 = 8;
 /// Its root device, as in Amazon's and Debian's images.
 const ROOT_DEVICE: &str = "/dev/xvda";
-/// That of Ubuntu's, Red Hat's and SUSE's.
+/// The root device of the images of Ubuntu, Red Hat and SUSE.
 const OTHER_ROOT_DEVICE: &str = "/dev/sda1";
 
-/// The source images: the same content, which Systems Manager reaches or does not.
+/// The variants of the source image. They have the same content, but Systems Manager does not reach all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Variant {
     /// The agent is installed and running.
     Agent,
-    /// There is none, as in Debian's own images.
+    /// There is no agent, as in Debian's own images.
     NoAgent,
-    /// With the agent; its root device has another name, and its root volume outlives its instance.
+    /// The agent is installed. The root device has another name, and the root volume outlives its instance.
     OtherRoot,
 }
 
 impl Variant {
-    /// Distinguishes ids and names.
+    /// Returns the text that distinguishes ids and names.
     fn mark(self) -> &'static str {
         match self {
             Variant::Agent => "source",
@@ -45,14 +45,15 @@ impl Variant {
 }
 
 impl World {
-    /// Id of the newest release of the source image in a Region; makes the releases there when nobody asked before.
+    /// Returns the id of the newest release of the source image in a Region. Makes the releases there on the first
+    /// call.
     pub(crate) fn newest_source(&mut self, region: &str) -> String {
         self.newest_variant(region, Variant::NoAgent);
         self.newest_variant(region, Variant::OtherRoot);
         self.newest_variant(region, Variant::Agent)
     }
 
-    /// The same of one variant.
+    /// Does the same for one variant.
     pub(crate) fn newest_variant(&mut self, region: &str, variant: Variant) -> String {
         let newest = self.make_source(region, variant, 0, FIRST_RELEASE);
         let later: Vec<Timestamp> = self.releases.values().copied().collect();
@@ -60,7 +61,7 @@ impl World {
         made.last().unwrap_or(newest)
     }
 
-    /// The image of one release of a variant (0 is the first), when it is out.
+    /// Returns the image of one release of a variant (0 is the first), if it is published.
     pub(crate) fn variant_release(&self, region: &str, variant: Variant, release: usize) -> Option<String> {
         let id = source_id(region, variant, release);
         self.images.contains_key(&id).then_some(id)
@@ -139,7 +140,7 @@ fn source_image(id: &str, scope: Scope, snapshot: &str, variant: Variant, releas
     }
 }
 
-/// This machine's architecture in EC2's words: instances run on it directly.
+/// Returns this machine's architecture in EC2's words: instances run directly on it.
 pub(crate) fn architecture() -> &'static str {
     if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }
 }

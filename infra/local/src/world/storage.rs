@@ -1,4 +1,4 @@
-//! What an account has decided about its storage in a Region: keys, encryption by default, public access.
+//! An account's settings for its storage in a Region: keys, encryption by default, public access.
 
 use std::collections::BTreeSet;
 
@@ -11,18 +11,18 @@ use crate::ids;
 /// Alias of the key that AWS manages for EBS.
 const MANAGED_ALIAS: &str = "alias/aws/ebs";
 
-/// A key of KMS, as far as EBS asks for it. Nothing is encrypted here.
+/// A KMS key, with the properties that EBS checks. Nothing is encrypted here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct KmsKey {
     pub(crate) arn: String,
     pub(crate) alias: Option<String>,
-    /// Whether AWS manages it: what is encrypted with it cannot be shared.
+    /// Whether AWS manages it. Images and snapshots that such a key encrypts cannot be shared.
     pub(crate) managed: bool,
     /// Accounts that may use it.
     pub(crate) accounts: BTreeSet<String>,
 }
 
-/// Whether snapshots may be made public, and whether those that were still are.
+/// Whether snapshots may be made public, and whether public ones stay public.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SnapshotAccess {
     #[default]
@@ -32,7 +32,7 @@ pub(crate) enum SnapshotAccess {
 }
 
 impl SnapshotAccess {
-    /// EC2's word.
+    /// Returns EC2's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             SnapshotAccess::Unblocked => "unblocked",
@@ -42,13 +42,13 @@ impl SnapshotAccess {
     }
 }
 
-/// The decisions of one account in one Region.
+/// The settings of one account in one Region.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Storage {
-    /// Keys that were handed over. None: any name is a customer's key that everybody may use.
+    /// Keys that were handed over. If there are none, any name is a customer's key that everybody may use.
     pub(crate) keys: Vec<KmsKey>,
     pub(crate) encrypts_by_default: bool,
-    /// ARN; none: the key that AWS manages.
+    /// ARN; `None` is the key that AWS manages.
     pub(crate) default_key: Option<String>,
     /// Whether images may not be made public.
     pub(crate) blocks_images: bool,
@@ -56,19 +56,19 @@ pub(crate) struct Storage {
 }
 
 impl World {
-    /// What an account has decided in a Region.
+    /// Returns the settings of an account in a Region.
     pub(crate) fn storage(&self, scope: &Scope) -> Storage {
         self.storage.get(&scope.to_string()).cloned().unwrap_or_default()
     }
 
-    /// The same, for a change.
+    /// Does the same for a change.
     pub(crate) fn change_storage(&mut self, scope: &Scope) -> &mut Storage {
         self.storage.entry(scope.to_string(), Storage::default)
     }
 
-    /// Whether an account sees a snapshot in a Region: its own, one that is shared with it, or a public one. Those of an account
-    /// that blocks all public sharing are private meanwhile, whatever their permissions say (EC2 API reference,
-    /// EnableSnapshotBlockPublicAccess).
+    /// Returns whether an account sees a snapshot in a Region: its own, one that is shared with it, or a public one.
+    /// While an account blocks all public sharing, its public snapshots are private, whatever their permissions are
+    /// (EC2 API reference, EnableSnapshotBlockPublicAccess).
     pub(crate) fn shows_snapshot(&self, scope: &Scope, snapshot: &Snapshot) -> bool {
         let is_public =
             || snapshot.grants.public && self.storage(&snapshot.scope).snapshots != SnapshotAccess::NoSharing;
@@ -76,17 +76,18 @@ impl World {
         snapshot.scope.region == scope.region && (snapshot.scope.account == scope.account || shared())
     }
 
-    /// ARN of the key that EBS takes when a call names none.
+    /// Returns the ARN of the key that EBS uses if a call names none.
     pub(crate) fn default_key(&self, scope: &Scope) -> String {
         self.storage(scope).default_key.unwrap_or_else(|| managed_key(scope))
     }
 
-    /// What EC2 answers for it: the alias of AWS's key until another is chosen.
+    /// Returns the name of this key in EC2's answers: the alias of AWS's key until another key is chosen.
     pub(crate) fn default_key_name(&self, scope: &Scope) -> String {
         self.storage(scope).default_key.unwrap_or_else(|| MANAGED_ALIAS.to_owned())
     }
 
-    /// ARN of the key that a call names by id, by alias or by the ARN of either. EBS looks for it only later.
+    /// Returns the ARN of the key that a call names by id, by alias or by the ARN of either. EBS looks for the key only
+    /// later.
     pub(crate) fn key_named(&self, scope: &Scope, name: &str) -> String {
         let (owner, name) = split(scope, name);
         if name == MANAGED_ALIAS {
@@ -100,7 +101,8 @@ impl World {
         found.map_or_else(|| key_arn(&owner, name), |key| key.arn)
     }
 
-    /// Whether an account may use a key in a Region. Of accounts whose keys were not handed over, everybody may use any.
+    /// Returns whether an account may use a key in a Region. If an account's keys were not handed over, everybody may
+    /// use any of them.
     pub(crate) fn may_use_key(&self, scope: &Scope, arn: &str) -> bool {
         let (owner, _) = split(scope, arn);
         if owner.region != scope.region {
@@ -113,31 +115,33 @@ impl World {
         keys.is_empty() || keys.iter().any(|key| key.arn == arn && key.accounts.contains(&scope.account))
     }
 
-    /// ARNs of the keys that were handed over and that AWS does not manage, of all accounts.
+    /// Returns the ARNs of the keys that were handed over and that AWS does not manage, for all accounts.
     pub(crate) fn customer_keys(&self) -> impl Iterator<Item = &str> {
         let keys = self.storage.values().flat_map(|storage| &storage.keys);
         keys.filter(|key| !key.managed).map(|key| key.arn.as_str())
     }
 
-    /// Whether AWS manages a key.
+    /// Returns whether AWS manages a key.
     pub(crate) fn is_managed_key(&self, scope: &Scope, arn: &str) -> bool {
         let (owner, _) = split(scope, arn);
         arn == managed_key(&owner) || self.storage(&owner).keys.iter().any(|key| key.arn == arn && key.managed)
     }
 }
 
-/// ARN of the key that AWS manages for EBS in an account and Region.
+/// Returns the ARN of the key that AWS manages for EBS in an account and Region.
 fn managed_key(scope: &Scope) -> String {
     key_arn(scope, &ids::derived_uuid(&format!("{scope} {MANAGED_ALIAS}")))
 }
 
-/// ARN of a key by its id; one by an alias that nobody knows has an id that follows from it.
+/// Returns the ARN of a key by its id. A key that is named by an unknown alias has an id that is derived from the
+/// alias.
 pub(crate) fn key_arn(owner: &Scope, name: &str) -> String {
     let id = if name.starts_with("alias/") { ids::derived_uuid(&format!("{owner} {name}")) } else { name.to_owned() };
     format!("arn:aws:kms:{}:{}:key/{id}", owner.region, owner.account)
 }
 
-/// Whose a key is, and its id or alias: of an ARN what that says, else the caller's.
+/// Returns the scope of a key, and its id or alias. For an ARN, the scope is the one in the ARN, otherwise the
+/// caller's.
 pub(crate) fn split<'n>(scope: &Scope, name: &'n str) -> (Scope, &'n str) {
     let parts: Vec<&str> = name.splitn(6, ':').collect();
     match parts.as_slice() {

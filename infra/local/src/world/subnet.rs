@@ -19,47 +19,47 @@ pub(crate) struct Subnet {
     pub(crate) zone: String,
     pub(crate) cidr: String,
     pub(crate) default: bool,
-    /// Whether instances get a public address. None: as it was at the beginning.
+    /// Whether instances get a public address. `None` is the initial setting.
     #[serde(default)]
     pub(crate) public: Option<bool>,
     pub(crate) tags: Tags,
 }
 
 impl Subnet {
-    /// Whether instances get a public address: at first, those of default subnets do.
+    /// Returns whether instances get a public address: initially, those of default subnets do.
     pub(crate) fn gives_public_addresses(&self) -> bool {
         self.public.unwrap_or(self.default)
     }
 
-    /// Whether an address is in its block.
+    /// Returns whether an address is in its block.
     pub(crate) fn has(&self, address: Ipv4Addr) -> bool {
         self.block().is_some_and(|block| block.has(address))
     }
 
-    /// Whether instances may have an address: not the first four and the last, which AWS keeps (VPC user guide, "Subnet CIDR
-    /// blocks").
+    /// Returns whether instances may have an address. AWS reserves the first four and the last (VPC user guide, "Subnet
+    /// CIDR blocks").
     pub(crate) fn gives(&self, address: Ipv4Addr) -> bool {
         self.given().contains(&address.into())
     }
 
-    /// How many of its addresses nobody uses.
+    /// Returns how many of its addresses are free.
     pub(crate) fn free_addresses(&self, used: &BTreeSet<Ipv4Addr>) -> usize {
         self.given().len() - used.iter().filter(|address| self.gives(**address)).count()
     }
 
-    /// One of its addresses that nobody uses, chosen by a number. None when all are in use.
+    /// Returns one of its free addresses, chosen by a number; `None` if all are in use.
     pub(crate) fn free_address(&self, number: u32, used: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
         let all = self.given();
         let start = all.start + number.checked_rem(all.end - all.start)?;
         (start..all.end).chain(all.start..start).map(Ipv4Addr::from).find(|address| !used.contains(address))
     }
 
-    /// Its addresses; none of a journal that was written when any text was taken.
+    /// Returns its addresses; `None` for a subnet in a journal from the time when any text was accepted.
     pub(crate) fn block(&self) -> Option<Block> {
         self.cidr.parse().ok()
     }
 
-    /// The addresses that instances may have.
+    /// Returns the addresses that instances may have.
     fn given(&self) -> Range<u32> {
         let Some(Block { first, last, .. }) = self.block() else { return 0..0 };
         let lowest = first.saturating_add(4);
@@ -67,7 +67,7 @@ impl Subnet {
     }
 }
 
-/// A block of addresses. Bits behind its prefix do not count.
+/// A block of addresses. Bits after its prefix have no meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block {
     first: u32,
@@ -76,33 +76,33 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// That of every default VPC (VPC user guide, "Default VPC components").
+    /// The block of every default VPC (VPC user guide, "Default VPC components").
     pub(crate) const OF_DEFAULT_VPC: Block = Block::of([172, 31]);
-    /// Where subnets are whose VPC and block nobody has told.
+    /// The block of subnets whose VPC and block were not handed over.
     pub(crate) const OF_OTHER_VPCS: Block = Block::of([10, 0]);
 
-    /// The /16 that begins so.
+    /// Returns the /16 that begins with these bytes.
     const fn of(start: [u8; 2]) -> Self {
         let [a, b] = start;
         Block { first: u32::from_be_bytes([a, b, 0, 0]), last: u32::from_be_bytes([a, b, 255, 255]), prefix: 16 }
     }
 
-    /// How many bits all its addresses share.
+    /// Returns how many bits all its addresses share.
     pub(crate) fn prefix(self) -> u32 {
         self.prefix
     }
 
-    /// Whether another block is a part of it, or all.
+    /// Returns whether another block is a part of it, or equal to it.
     pub(crate) fn contains(self, other: Block) -> bool {
         self.first <= other.first && other.last <= self.last
     }
 
-    /// Whether both have an address.
+    /// Returns whether the blocks have an address in common.
     pub(crate) fn overlaps(self, other: Block) -> bool {
         self.contains(other) || other.contains(self)
     }
 
-    /// The blocks with a longer prefix that it consists of.
+    /// Returns the blocks with a longer prefix that it consists of.
     pub(crate) fn parts(self, prefix: u32) -> impl Iterator<Item = Block> {
         let hosts = u32::MAX.checked_shr(prefix).unwrap_or(0);
         let size = usize::try_from(hosts).unwrap_or(usize::MAX).saturating_add(1);
@@ -110,13 +110,13 @@ impl Block {
         begins.map(move |first| Block { first, last: first | hosts, prefix })
     }
 
-    /// Whether an address is one of its.
+    /// Returns whether an address is in the block.
     fn has(self, address: Ipv4Addr) -> bool {
         (self.first..=self.last).contains(&address.into())
     }
 }
 
-/// A text that is no block in CIDR notation.
+/// A text that is not a block in CIDR notation.
 #[derive(Debug)]
 pub(crate) struct NoBlock;
 
@@ -127,7 +127,7 @@ impl FromStr for Block {
         let (address, prefix) = text.split_once('/').ok_or(NoBlock)?;
         let address: u32 = address.parse::<Ipv4Addr>().map_err(|_| NoBlock)?.into();
         let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32).ok_or(NoBlock)?;
-        // Of /0, none is fixed, of /32 all are.
+        // No bit is fixed in a /0, and all are in a /32.
         let hosts = u32::MAX.checked_shr(prefix).unwrap_or(0);
         Ok(Block { first: address & !hosts, last: address | hosts, prefix })
     }
@@ -140,8 +140,8 @@ impl fmt::Display for Block {
 }
 
 impl World {
-    /// The private addresses that instances of a VPC hold: each its own until it is terminated, also while it is stopped (EC2
-    /// API reference, error codes, `InsufficientFreeAddressesInSubnet`).
+    /// Returns the private addresses that instances of a VPC hold. Each instance keeps its address until it is
+    /// terminated, even while it is stopped (EC2 API reference, error codes, `InsufficientFreeAddressesInSubnet`).
     pub(crate) fn used_addresses(&self, scope: &Scope, vpc: &str) -> BTreeSet<Ipv4Addr> {
         let there = self.instances.values().filter(|one| one.scope == *scope && one.vpc_id == vpc);
         let live = there.filter(|one| one.state() != InstanceState::Terminated);

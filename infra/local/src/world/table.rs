@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Rows by id. Reading goes to the map inside; every way to change a row notes it.
+/// Rows by id. Reads use the map inside; every way to change a row records the change.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     rows: BTreeMap<String, T>,
@@ -46,22 +46,22 @@ impl<T> Table<T> {
         Some(row)
     }
 
-    /// A row for a change, made when there is none.
+    /// Returns a row for a change, and creates it if there is none.
     pub(crate) fn entry(&mut self, id: String, make: impl FnOnce() -> T) -> &mut T {
         self.changed.insert(id.clone());
         self.rows.entry(id).or_insert_with(make)
     }
 }
 
-/// What the journal does with every table, whatever its rows are.
+/// The operations that the journal needs for every table, whatever its rows are.
 pub(crate) trait Rows {
-    /// What changed since it was settled: the row now, none when it is gone.
+    /// Returns the changes since the last `settle`: the current rows, or null for a removed row.
     fn changes(&self) -> serde_json::Result<Vec<(String, Value)>>;
-    /// All rows.
+    /// Returns all rows.
     fn all(&self) -> serde_json::Result<Vec<(String, Value)>>;
-    /// Counts all rows as written down.
+    /// Marks all rows as written.
     fn settle(&mut self);
-    /// Puts back a row, or takes it away (`null`), as the journal says.
+    /// Restores a row from the journal, or removes it (`null`).
     fn put_back(&mut self, id: String, row: Value) -> serde_json::Result<()>;
 }
 

@@ -1,9 +1,9 @@
-//! A state with its past, so that describes can lag.
+//! A state with its history, so that describe calls can lag.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The states that something went through, oldest first. Never empty.
+/// The states of a resource, oldest first. Never empty.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Timeline<S> {
     first: (Timestamp, S),
@@ -15,7 +15,7 @@ impl<S: Copy> Timeline<S> {
         Timeline::since(Timestamp::now(), state)
     }
 
-    /// One state from `time` on.
+    /// Returns a timeline with one state from `time` on.
     pub(crate) fn since(time: Timestamp, state: S) -> Self {
         Timeline { first: (time, state), rest: Vec::new() }
     }
@@ -24,12 +24,12 @@ impl<S: Copy> Timeline<S> {
         self.rest.push((Timestamp::now(), state));
     }
 
-    /// The state that is true.
+    /// Returns the current state.
     pub(crate) fn now(&self) -> S {
         self.rest.last().unwrap_or(&self.first).1
     }
 
-    /// The state that was true at `time`; none when it did not exist yet.
+    /// Returns the state at `time`; `None` if the resource did not exist yet.
     pub(crate) fn at(&self, time: Timestamp) -> Option<S> {
         let seen = |entry: &&(Timestamp, S)| entry.0 <= time;
         self.rest.iter().rev().find(seen).or_else(|| Some(&self.first).filter(seen)).map(|entry| entry.1)

@@ -1,4 +1,4 @@
-//! Volumes that have outlived their instance. One that an instance has is told of by the instance's devices.
+//! Volumes that have outlived their instance. The volumes that an instance has are among the instance's devices.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use super::{BlockDevice, Instance, InstanceState, Tags, World};
 use crate::api::Scope;
 
-/// A volume without an instance. What was written to it is not kept: nothing here attaches it again.
+/// A volume without an instance. Its content is not kept: nothing here attaches it again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Volume {
     pub(crate) id: String,
     pub(crate) scope: Scope,
     pub(crate) zone: String,
-    /// As it was mapped.
+    /// The device as it was mapped.
     pub(crate) device: BlockDevice,
     pub(crate) tags: Tags,
     pub(crate) created_at: Timestamp,
 }
 
 impl World {
-    /// Leaves those volumes of an instance behind that do not go with it.
+    /// Keeps those volumes of an instance that are not deleted with it.
     pub(crate) fn leave_volumes(&mut self, instance: &str) {
         let Some(instance) = self.instances.get(instance) else { return };
         for volume in outliving(instance) {
@@ -27,7 +27,7 @@ impl World {
         }
     }
 
-    /// Id of the instance that has this volume of a scope.
+    /// Returns the id of the instance that has this volume of a scope.
     pub(crate) fn user_of_volume(&self, scope: &Scope, id: &str) -> Option<String> {
         let has = |one: &&Instance| one.devices.iter().any(|device| device.volume_id.as_deref() == Some(id));
         let live = self.instances.values().filter(|one| one.scope == *scope);

@@ -2,7 +2,7 @@
 
 use super::super::filters::Known;
 
-/// Of DescribeInstances. An interface is looked at where the instance shows it.
+/// Filters of DescribeInstances. Filters on interfaces read the place where the instance shows its interface.
 pub(in super::super) const INSTANCES: Known = Known {
     fields: &[
         ("affinity", "placement/affinity"),
@@ -100,7 +100,7 @@ pub(in super::super) const INSTANCES: Known = Known {
             "networkInterfaceSet/item/attachment/deleteOnTermination",
         ),
         ("network-interface.attachment.device-index", "networkInterfaceSet/item/attachment/deviceIndex"),
-        // Its interface is attached to the instance itself, of the same account.
+        // The instance's interface is attached to the instance itself, and belongs to the same account.
         ("network-interface.attachment.instance-id", "instanceId"),
         ("network-interface.attachment.instance-owner-id", "networkInterfaceSet/item/ownerId"),
         ("network-interface.attachment.network-card-index", "networkInterfaceSet/item/attachment/networkCardIndex"),
@@ -134,7 +134,7 @@ pub(in super::super) const INSTANCES: Known = Known {
         ("operator.managed", "operator/managed"),
         ("operator.principal", "operator/principal"),
         ("outpost-arn", "outpostArn"),
-        // Of the reservation; looked at as if each instance of it had it.
+        // Filters on the reservation, which are evaluated as if each of its instances had the field.
         ("owner-id", "ownerId"),
         ("placement-group-name", "placement/groupName"),
         ("placement-partition-number", "placement/partitionNumber"),
@@ -183,7 +183,7 @@ pub(in super::super) const INSTANCES: Known = Known {
     tags: true,
 };
 
-/// Of DescribeInstanceStatus. Nothing here has scheduled events.
+/// Filters of DescribeInstanceStatus. Nothing here has scheduled events.
 pub(in super::super) const STATUS: Known = Known {
     fields: &[
         ("application-status.status", "applicationStatus/status"),

@@ -2,7 +2,8 @@
 
 use super::super::filters::Known;
 
-/// Of DescribeInstanceTypes: what follows from a type's name here. The rest are properties of AWS's hardware.
+/// Filters of DescribeInstanceTypes: the fields that are derived from a type's name. The rest are properties of AWS's
+/// hardware.
 pub(in super::super) const TYPES: Known = Known {
     fields: &[
         ("bare-metal", "bareMetal"),
@@ -67,6 +68,6 @@ pub(in super::super) const TYPES: Known = Known {
     tags: false,
 };
 
-/// Of DescribeInstanceTypeOfferings.
+/// Filters of DescribeInstanceTypeOfferings.
 pub(in super::super) const OFFERINGS: Known =
     Known { fields: &[("instance-type", "instanceType"), ("location", "location")], unanswered: &[], tags: false };

@@ -1,5 +1,5 @@
-//! Which filters each describe call takes: tables of EC2's documented names and where an item of the answer has their
-//! values. `tests/aws_cli/filters.py` holds them against botocore's model.
+//! The filters of each describe call: tables of EC2's documented names and the path of their values in an item of the
+//! answer. `tests/aws_cli/filters.py` compares them with botocore's model.
 
 mod instances;
 mod kinds;

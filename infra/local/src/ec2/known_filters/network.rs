@@ -2,7 +2,7 @@
 
 use super::super::filters::Known;
 
-/// Of DescribeSecurityGroups.
+/// Filters of DescribeSecurityGroups.
 pub(in super::super) const GROUPS: Known = Known {
     fields: &[
         ("description", "groupDescription"),
@@ -33,7 +33,7 @@ pub(in super::super) const GROUPS: Known = Known {
     tags: true,
 };
 
-/// Of DescribeSubnets. The filter's description names the other spellings.
+/// Filters of DescribeSubnets. The filter's description names the other spellings.
 pub(in super::super) const SUBNETS: Known = Known {
     fields: &[
         ("availability-zone", "availabilityZone"),
@@ -74,7 +74,7 @@ pub(in super::super) const SUBNETS: Known = Known {
     tags: true,
 };
 
-/// Of DescribeVpcs; `isDefault` is the spelling of old clients.
+/// Filters of DescribeVpcs; `isDefault` is the spelling of old clients.
 pub(in super::super) const VPCS: Known = Known {
     fields: &[
         ("cidr", "cidrBlock"),
@@ -95,14 +95,14 @@ pub(in super::super) const VPCS: Known = Known {
     tags: true,
 };
 
-/// Of DescribeRegions.
+/// Filters of DescribeRegions.
 pub(in super::super) const REGIONS: Known = Known {
     fields: &[("endpoint", "regionEndpoint"), ("opt-in-status", "optInStatus"), ("region-name", "regionName")],
     unanswered: &[],
     tags: false,
 };
 
-/// Of DescribeAvailabilityZones.
+/// Filters of DescribeAvailabilityZones.
 pub(in super::super) const ZONES: Known = Known {
     fields: &[
         ("group-long-name", "groupLongName"),
@@ -121,7 +121,7 @@ pub(in super::super) const ZONES: Known = Known {
     tags: false,
 };
 
-/// Of DescribeRouteTables.
+/// Filters of DescribeRouteTables.
 pub(in super::super) const ROUTE_TABLES: Known = Known {
     fields: &[
         ("association.gateway-id", "associationSet/item/gatewayId"),
@@ -148,7 +148,7 @@ pub(in super::super) const ROUTE_TABLES: Known = Known {
     tags: true,
 };
 
-/// Of DescribeVpcEndpoints.
+/// Filters of DescribeVpcEndpoints.
 pub(in super::super) const VPC_ENDPOINTS: Known = Known {
     fields: &[
         ("ip-address-type", "ipAddressType"),

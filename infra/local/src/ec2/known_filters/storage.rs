@@ -2,7 +2,8 @@
 
 use super::super::filters::Known;
 
-/// Of DescribeImages. What is never so here (a kernel of its own, a product code) matches nothing.
+/// Filters of DescribeImages. A filter on a property that no image here has (a kernel of its own, a product code)
+/// matches nothing.
 pub(in super::super) const IMAGES: Known = Known {
     fields: &[
         ("architecture", "architecture"),
@@ -62,7 +63,7 @@ pub(in super::super) const IMAGES: Known = Known {
     tags: true,
 };
 
-/// Of DescribeSnapshots.
+/// Filters of DescribeSnapshots.
 pub(in super::super) const SNAPSHOTS: Known = Known {
     fields: &[
         ("description", "description"),
@@ -82,7 +83,7 @@ pub(in super::super) const SNAPSHOTS: Known = Known {
     tags: true,
 };
 
-/// Of DescribeVolumes.
+/// Filters of DescribeVolumes.
 pub(in super::super) const VOLUMES: Known = Known {
     fields: &[
         ("attachment.attach-time", "attachmentSet/item/attachTime"),
@@ -108,28 +109,28 @@ pub(in super::super) const VOLUMES: Known = Known {
     tags: true,
 };
 
-/// Of DescribeTags, about one row of it.
+/// Filters of DescribeTags; each looks at one row of the answer.
 pub(in super::super) const TAGS: Known = Known {
     fields: &[("key", "key"), ("resource-id", "resourceId"), ("resource-type", "resourceType"), ("value", "value")],
     unanswered: &[],
     tags: true,
 };
 
-/// Of DescribeKeyPairs.
+/// Filters of DescribeKeyPairs.
 pub(in super::super) const KEYS: Known = Known {
     fields: &[("fingerprint", "keyFingerprint"), ("key-name", "keyName"), ("key-pair-id", "keyPairId")],
     unanswered: &[],
     tags: true,
 };
 
-/// Of DescribeLaunchTemplates.
+/// Filters of DescribeLaunchTemplates.
 pub(in super::super) const TEMPLATES: Known = Known {
     fields: &[("create-time", "createTime"), ("launch-template-name", "launchTemplateName")],
     unanswered: &[],
     tags: true,
 };
 
-/// Of DescribeLaunchTemplateVersions.
+/// Filters of DescribeLaunchTemplateVersions.
 pub(in super::super) const VERSIONS: Known = Known {
     fields: &[
         ("create-time", "createTime"),

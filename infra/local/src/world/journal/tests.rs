@@ -1,4 +1,4 @@
-//! What a journal keeps, also on a full disk.
+//! What a journal keeps, even on a full disk.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use super::*;
 use crate::api::Scope;
 use crate::world::Network;
 
-/// A disk with little room, on which files perhaps cannot be cut either.
+/// A disk with little room, on which it may also be impossible to truncate files.
 #[derive(Clone)]
 struct Small {
     room: Rc<Cell<u64>>,
@@ -27,7 +27,7 @@ impl Disk for Small {
     }
 }
 
-/// A world with these networks, on a disk that has room for now.
+/// Returns a world with these networks, on a disk that has room for now.
 fn kept(folder: &Path, cuts: bool, names: &[&str]) -> (Small, Journal<Small>, World) {
     let disk = Small { room: Rc::new(Cell::new(u64::from(u32::MAX))), cuts };
     let (mut journal, mut world) = Journal::open_on(disk.clone(), folder).unwrap();
@@ -41,7 +41,7 @@ fn add(world: &mut World, name: &str) {
     world.networks.insert(name.to_owned(), Network::default_of(&scope));
 }
 
-/// What a restart at this moment would find.
+/// Returns what a restart at this moment would find.
 fn found(folder: &Path) -> Vec<String> {
     read(&folder.join(FILE)).unwrap().networks.keys().cloned().collect()
 }
@@ -92,7 +92,7 @@ fn a_full_disk_damages_nothing_and_loses_nothing_wherever_it_cuts_a_line_off() {
         add(&mut world, "b");
         journal.record(&mut world);
         assert!(journal.failure().is_some(), "{room} bytes");
-        // All but the line's end is there, and tells it all, where it cannot be taken back.
+        // If the part cannot be cut off, it has everything except the line's end, which is enough to read the line.
         let whole = !cuts && room == line - 1;
         assert_eq!(found(folder.path()), if whole { vec!["a", "b"] } else { vec!["a"] }, "{room} bytes");
         world.networks.remove("a");
