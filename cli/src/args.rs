@@ -34,7 +34,7 @@ pub(crate) struct Globals {
     /// Endpoint to send every request to.
     #[arg(long, global = true, value_name = "URL", value_parser = endpoint_url)]
     pub(crate) endpoint_url: Option<String>,
-    /// Form of the result on standard output; progress and errors always go to standard error as text.
+    /// Format of the result on standard output. Progress and errors always go to standard error as text.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
 }
@@ -75,33 +75,33 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Check the definitions of a folder or file and store them.
     Apply(command::apply::Args),
-    /// Say what every instance of an image would share: keys, identities, credentials, histories.
+    /// Show what every instance of an image would share: keys, identities, credentials, histories.
     Audit(command::audit::Args),
-    /// Build a pipeline's image and watch it being built.
+    /// Build a pipeline's image and watch the build.
     Build(command::build::Args),
     /// Stop a build and wait until nothing of it is left.
     Cancel(command::cancel::Args),
-    /// Remove what a stack that is gone has left in the account.
+    /// Remove the resources that a deleted stack has left in the account.
     Clean(command::clean::Args),
-    /// Make a stack of a release, or bring one up to date.
+    /// Create a stack from a release, or update one.
     Deploy(command::deploy::Args),
-    /// Remove a stack, and keep what it has made.
+    /// Remove a stack, but keep its table, its bucket and its images.
     Retire(command::retire::Args),
-    /// Check everything that a build needs in the account, and say what helps.
+    /// Check everything that a build needs in the account, and suggest fixes.
     Doctor(command::doctor::Args),
-    /// List pipelines: what starts them, and when they start next.
+    /// List pipelines, what starts them, and when they start next.
     Pipelines(command::pipelines::Args),
     /// List images.
     Images(command::images::Args),
-    /// Show an image or its build, or a pipeline: when it starts next and why it was built last.
+    /// Show an image or its build, or a pipeline: when it starts next and why it was last built.
     Show(command::show::Args),
-    /// Print what the steps of an image's build said.
+    /// Print the output of the steps of an image's build.
     Logs(command::logs::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(command::run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
     Schema(command::schema::Args),
-    /// Check documents and definitions, and say everything that is wrong with them.
+    /// Check documents and definitions, and report every mistake.
     Validate(command::validate::Args),
     /// Run AWS on this machine: the stack for `--local`.
     Local(crate::local::Args),

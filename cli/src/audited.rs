@@ -33,7 +33,7 @@ pub(crate) fn lines(audit: &AuditRecord) -> Vec<String> {
         lines.clear();
     }
     if audit.left_out > 0 {
-        lines.push(format!("and {} more, which the log of the test lists", audit.left_out));
+        lines.push(format!("and {} more, listed in the log of the test", audit.left_out));
     }
     lines.extend(audit.notes.iter().map(|note| format!("note: {note}")));
     lines
@@ -70,7 +70,7 @@ KIND         PATH      PACKAGE  WHAT
 private-key  /a        nsd      private key (PEM)
   remove it
 newer        /srv/key  -        private key (PEM)
-and 3 more, which the log of the test lists
+and 3 more, listed in the log of the test
 note: other file systems were not looked at: /data";
         assert_eq!(lines(&audit).join("\n"), expected);
         let clean = AuditRecord { files: 7, ..AuditRecord::default() };

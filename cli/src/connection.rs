@@ -77,7 +77,7 @@ impl Connection {
             let (stack, region, again) = (&globals.stack, home_region(&config), globals.again());
             let name = config_name(stack);
             invalid(format!(
-                "there is no stack `{stack}` in {region}: the parameter {name} does not exist; `{again} deploy` makes one"
+                "there is no stack `{stack}` in {region}: the parameter {name} does not exist; `{again} deploy` creates one"
             ))
         })?;
         if let Some(note) = version::differs(&found.stack, found.version.as_deref(), &globals.again()) {

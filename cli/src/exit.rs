@@ -12,13 +12,13 @@ use crate::output::say;
 /// The exit codes as the help shows them.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0    all went well
-  1    the build or the run failed, or what was to be checked is wrong
-  2    the call or a definition is wrong
-  3    this machine lacks what is needed
-  4    AWS refused or did not answer
-  130  interrupted; a build that was watched goes on
-  194  this machine is to be rebooted, and the same run to be started again";
+  0    success
+  1    the build or the run failed, or a check found something wrong
+  2    the command line or a definition is wrong
+  3    this machine lacks something that is needed
+  4    AWS rejected a request or did not answer
+  130  interrupted; the watched build continues
+  194  reboot this machine, then start the same run again";
 
 /// What helps where they are missing.
 const CREDENTIALS: &str = "give --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, sign in with \

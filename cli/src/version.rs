@@ -15,17 +15,17 @@ pub(crate) fn differs(stack: &str, deployed: Option<&str>, again: &str) -> Optio
     match compare(deployed, OWN) {
         Ordering::Equal => None,
         Ordering::Less => Some(format!(
-            "note: the stack {stack} is of version {deployed}, older than this program ({OWN}): `{again} deploy` updates it"
+            "note: the stack {stack} has version {deployed}, which is older than this program ({OWN}): `{again} deploy` updates it"
         )),
         Ordering::Greater => Some(format!(
-            "note: the stack {stack} is of version {deployed}, newer than this program ({OWN}): install the release {deployed}"
+            "note: the stack {stack} has version {deployed}, which is newer than this program ({OWN}): install the release {deployed}"
         )),
     }
 }
 
 /// The version of a stack, at the end of a sentence about it.
 pub(crate) fn told(deployed: Option<&str>) -> String {
-    deployed.map_or_else(|| ", from before versions were told".to_owned(), |version| format!(", version {version}"))
+    deployed.map_or_else(|| ", from before stacks had versions".to_owned(), |version| format!(", version {version}"))
 }
 
 /// What to know where a deployment takes the stack back to an older version.
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_stack_without_a_version_has_none() {
         assert_eq!(told(Some("0.1.0")), ", version 0.1.0");
-        assert_eq!(told(None), ", from before versions were told");
+        assert_eq!(told(None), ", from before stacks had versions");
     }
 
     #[test]

@@ -23,7 +23,7 @@ const LOOKS_FOR_RECORD: u32 = 15;
 
 /// Stop a build and wait until nothing of it is left.
 ///
-/// A build that has published its image by then keeps it. Safe to repeat.
+/// If the build has published its image by then, the image stays. Safe to repeat.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
@@ -109,7 +109,7 @@ pub(super) async fn closed(connection: &Connection, build: &str, again: &str) ->
         tokio::time::sleep(PAUSE).await;
     }
     let message = format!(
-        "build {build} is stopped, and what it made is not removed yet: it will be within minutes; look again with \
+        "build {build} is stopped, but what it made is not removed yet: that takes some minutes; look again with \
          {again} show {build}"
     );
     Err(Stop { exit: Exit::Aws, message }.into())
@@ -141,9 +141,9 @@ impl Cancelled {
         };
         let left = match &self.left[..] {
             [] => vec!["Nothing is left of it.".to_owned()],
-            left => {
-                std::iter::once("Left of it:".to_owned()).chain(left.iter().map(|one| format!("  {one}"))).collect()
-            }
+            left => std::iter::once("This is left of it:".to_owned())
+                .chain(left.iter().map(|one| format!("  {one}")))
+                .collect(),
         };
         std::iter::once(first).chain(left).collect()
     }
@@ -197,8 +197,11 @@ mod tests {
     async fn what_was_published_before_stays_and_is_told() {
         let stack = Stack::new();
         running(&stack, json!({"status": "AVAILABLE", "amis": {"eu-west-1": "ami-1"}})).await;
-        let expected =
-            ["web/1.0.0/1 was published before it could be stopped, and stays", "Left of it:", "  eu-west-1  ami-1"];
+        let expected = [
+            "web/1.0.0/1 was published before it could be stopped, and stays",
+            "This is left of it:",
+            "  eu-west-1  ami-1",
+        ];
         assert_eq!(run(&stack, "b").await.unwrap().lines(), expected);
     }
 
@@ -216,7 +219,7 @@ mod tests {
         let stack = Stack::new();
         stack.cloud.start(STATE_MACHINE, "b", "{}").await.unwrap();
         stack.open_build(&stack.connection.execution_arn("b")).await;
-        let expected = "build b is stopped, and what it made is not removed yet: it will be within minutes; look again \
+        let expected = "build b is stopped, but what it made is not removed yet: that takes some minutes; look again \
                         with goldsmith show b";
         assert_eq!(run(&stack, "b").await.unwrap_err().to_string(), expected);
     }

@@ -13,13 +13,13 @@ use crate::output;
 use crate::render::{duration, word};
 use crate::watch::{Feed, Happening, PAUSE, Patience};
 
-/// Print what the steps of an image's build said.
+/// Print the output of the steps of an image's build.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// Go on until the build has ended.
+    /// Follow the output until the build has ended.
     #[arg(long)]
     follow: bool,
 }

@@ -11,7 +11,7 @@ pub(crate) async fn refuse_a_strangers(stacks: &Stacks, name: &str, stack: &Stac
         return Ok(());
     }
     Err(invalid(format!(
-        "the stack {name} is none of Goldsmith's, since its template makes no parameter /goldsmith/{name}/config; {nothing}: \
+        "the stack {name} is not a stack of Goldsmith, because its template makes no parameter /goldsmith/{name}/config; {nothing}: \
          give another name with --stack"
     )))
 }

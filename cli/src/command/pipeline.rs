@@ -71,7 +71,7 @@ pub(super) async fn next_times(
     let began = match schedule.schedule_expression.parse() {
         Ok(ScheduleExpression::Rate(_)) => match made(connection, pipeline).await? {
             Some(began) => began,
-            None => return Ok(Err("its schedule is not made yet: apply the pipeline again")),
+            None => return Ok(Err("its schedule does not exist yet: apply the pipeline again")),
         },
         _ => now,
     };
@@ -189,7 +189,7 @@ web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00.000Z  dependency base/1.0.0/3";
         let rate = pipeline(json!({"scheduleExpression": "rate(7 hours)"}), "ENABLED");
         let before = lines(&stack, rate.clone()).await;
         assert!(
-            before.contains("next            never: its schedule is not made yet: apply the pipeline again"),
+            before.contains("next            never: its schedule does not exist yet: apply the pipeline again"),
             "{before}"
         );
         let definitions =

@@ -16,7 +16,7 @@ use crate::render::{columns, word};
 /// Pipelines that are looked at together.
 const AT_ONCE: usize = 16;
 
-/// List pipelines: what starts them, and when they start next.
+/// List pipelines, what starts them, and when they start next.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 

@@ -16,7 +16,7 @@ pub(crate) fn check(connection: &Connection, definitions: &Definitions) -> Resul
     let scheduled = definitions.pipelines.iter().find(|pipeline| pipeline.schedule.is_some());
     match (scheduled, &connection.scheduling) {
         (Some(pipeline), None) => Err(invalid(format!(
-            "pipeline `{}` has a schedule, and stack `{}` is older than schedules are: update the stack with the \
+            "pipeline `{}` has a schedule, but stack `{}` is from a version without schedules: update the stack with the \
              template of this version; nothing was applied",
             pipeline.name, connection.stack
         ))),
@@ -155,7 +155,7 @@ mod tests {
     async fn an_older_stack_is_told_to_be_updated_and_needs_no_schedules() {
         let mut stack = Stack::new();
         stack.connection.scheduling = None;
-        let expected = "pipeline `web server` has a schedule, and stack `goldsmith` is older than schedules are: update \
+        let expected = "pipeline `web server` has a schedule, but stack `goldsmith` is from a version without schedules: update \
                         the stack with the template of this version; nothing was applied";
         assert_eq!(check(&stack.connection, &definitions(NIGHTLY)).unwrap_err().to_string(), expected);
         check(&stack.connection, &definitions("")).unwrap();

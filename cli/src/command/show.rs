@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::render::{self, columns, duration, seconds_between, word};
 use crate::{failure, output};
 
-/// Show an image or its build, or a pipeline: when it starts next and why it was built last.
+/// Show an image or its build, or a pipeline: when it starts next and why it was last built.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, a pipeline, or the id of a build.
@@ -145,7 +145,7 @@ fn text(
 /// What carries the build's tags, and is not known to be its.
 fn stranger(one: &Leftover) -> String {
     let Leftover { kind, id, region, since, .. } = one;
-    format!("{kind} {id} in {region} has this build's tags, and nothing else of it; found {since}")
+    format!("{kind} {id} in {region} has this build's tags, but no record shows that the build made it; found {since}")
 }
 
 fn state(state: &StateRecord) -> Vec<String> {
@@ -187,7 +187,7 @@ began     2026-01-01T00:00:00.000Z
 ended     2026-01-01T00:01:00.000Z
 failed    Build: step Install failed
 left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: UnauthorizedOperation: no
-not ours  image ami-9 in us-east-1 has this build's tags, and nothing else of it; found 2026-01-02T00:00:00.000Z
+not ours  image ami-9 in us-east-1 has this build's tags, but no record shows that the build made it; found 2026-01-02T00:00:00.000Z
   step       Install
   exit code  1
   error      Goldsmith.CommandFailed

@@ -10,13 +10,15 @@ const TAKEN: [&str; 2] = ["build", "examples"];
 pub(crate) fn check(name: &str) -> Result<(), String> {
     // CloudFormation's own rule is `[a-zA-Z][-a-zA-Z0-9]*`.
     if !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
-        return Err("the name of a stack begins with a letter".to_owned());
+        return Err("the name of a stack must begin with a letter".to_owned());
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return Err("the name of a stack is made of letters, digits and hyphens".to_owned());
+        return Err("the name of a stack may have only letters, digits and hyphens".to_owned());
     }
     if name.len() > LONGEST {
-        return Err(format!("the name of a stack has at most {LONGEST} characters, since those of functions have 64"));
+        return Err(format!(
+            "the name of a stack has at most {LONGEST} characters, because names of functions have at most 64"
+        ));
     }
     if TAKEN.contains(&name) {
         return Err(format!("a stack cannot be named {name}: others may read the parameters below /goldsmith/{name}/"));

@@ -20,14 +20,14 @@ use crate::command::deploy::release::{self, Release};
 /// `make package` puts beside this program's folder.
 fn find_package(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = given {
-        let missing = || lacking(format!("{} is not there: --package names no functions' zip", path.display()));
+        let missing = || lacking(format!("{} does not exist: --package must name a zip of functions", path.display()));
         return path.is_file().then(|| path.to_owned()).ok_or_else(missing);
     }
     let places = places(&env::current_exe().context("this program does not know where it is")?);
     places.iter().find(|place| place.is_file()).cloned().ok_or_else(|| {
         let [released, packaged] = places.map(|place| place.display().to_string());
-        let how = "unpack an archive of a release, or run `make package` in a checkout, or name the functions' zip with --package";
-        lacking(format!("neither {released} nor {packaged} is there: {how}"))
+        let how = "unpack an archive of a release, or run `make package` in a checkout, or name the zip of the functions with --package";
+        lacking(format!("neither {released} nor {packaged} exists: {how}"))
     })
 }
 
@@ -82,12 +82,13 @@ fn parameters(stack: &Stack, python: &Path, files: &Files) -> Result<BTreeMap<St
     let mut publish = Command::new(python);
     publish.arg(files.path("ssm_agent.py")).args(["--endpoint-url", &stack.endpoint_url, "--region", &stack.region]);
     publish.env("AWS_ACCESS_KEY_ID", &stack.access_key).env("AWS_SECRET_ACCESS_KEY", &stack.secret_key);
-    let output = publish.output().context("cannot start what publishes the SSM agent")?;
+    let output = publish.output().context("cannot start the program that publishes the SSM agent")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("the SSM agent is not published: {}", said.trim().lines().last().unwrap_or("nothing was said"));
+        bail!("the SSM agent is not published: {}", said.trim().lines().last().unwrap_or("there was no output"));
     }
-    let agent: Agent = serde_json::from_slice(&output.stdout).context("what publishes the SSM agent says no key")?;
+    let agent: Agent =
+        serde_json::from_slice(&output.stdout).context("the program that publishes the SSM agent printed no key")?;
     let named = [("Examples", "no".to_owned()), ("SsmAgentUrl", agent.url), ("SsmAgentKey", agent.key)];
     Ok(named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

@@ -57,7 +57,7 @@ fn show(abilities: &Abilities) -> Result<()> {
         Some(way) => output::line(&format!("Instances run here: {} with {} disks.", way.isolation, way.disk))?,
         None => output::line("Instances cannot run here.")?,
     }
-    output::line("\nWhat was tried, the closest to a real machine first:")?;
+    output::line("\nWhat was tried, closest to a real machine first:")?;
     for trial in &abilities.trials {
         output::line(&format!("  {:15} {}{}", trial.isolation.name(), verdict(trial), networks(trial)))?;
         if let Some(obstacle) = &trial.obstacle {

@@ -50,6 +50,6 @@ fn run(name: &str, command: &mut Command) -> Result<()> {
     }
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    let last = said.trim().lines().last().unwrap_or("it said nothing");
-    Err(lacking(format!("the Python environment cannot be made, {name} failed: {last}")))
+    let last = said.trim().lines().last().unwrap_or("it printed nothing");
+    Err(lacking(format!("the Python environment cannot be created, because {name} failed: {last}")))
 }

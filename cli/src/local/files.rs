@@ -40,7 +40,7 @@ impl Files {
         if !folder.is_dir() {
             // Under another name until it is complete; whoever comes second finds the folder there.
             let part = data.join(format!(".local-{}", std::process::id()));
-            fs::create_dir_all(&part).with_context(|| format!("cannot make {}", part.display()))?;
+            fs::create_dir_all(&part).with_context(|| format!("cannot create {}", part.display()))?;
             for (name, text) in all() {
                 fs::write(part.join(name), text)
                     .with_context(|| format!("cannot write {}", part.join(name).display()))?;

@@ -65,7 +65,7 @@ impl Folders {
 /// Waits for an exclusive lock on a file, which is made when missing.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)

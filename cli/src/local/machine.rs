@@ -48,8 +48,9 @@ impl Privilege {
 
 /// Checks everything that a local stack needs before anything is started. The error is one line.
 pub(crate) fn check() -> Result<Privilege> {
-    let privilege = Privilege::find()
-        .map_err(|missing| lacking(format!("instances cannot run: {missing} (`goldsmith local doctor` tells more)")))?;
+    let privilege = Privilege::find().map_err(|missing| {
+        lacking(format!("instances cannot run: {missing} (`goldsmith local doctor` shows details)"))
+    })?;
     if !succeeds(
         Command::new("python3").args(["-c", "import sys, venv, ensurepip; assert sys.version_info >= (3, 10)"]),
     ) {

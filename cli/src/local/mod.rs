@@ -39,22 +39,22 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Start the stack, or bring it up to date: one that another version of this program has started is started anew, empty.
+    /// Start the stack, or update it. If another version of this program has started the stack, it is restarted empty.
     Up {
-        /// The functions' zip, when it is not where `make package` puts it.
+        /// Zip of the functions, if it is not where `make package` puts it.
         #[arg(long, value_name = "FILE", env = "GOLDSMITH_PACKAGE")]
         package: Option<PathBuf>,
     },
-    /// Say whether the stack runs, and where.
+    /// Show whether the stack runs, and where.
     Status,
-    /// End the stack and remove all it made; what is made once stays.
+    /// End the stack and remove everything that it made; files that are made only once stay.
     Down,
     /// Empty the stack: definitions, builds, images and instances.
     Reset,
-    /// Say what this machine can do for instances, and how to get more.
+    /// Show what this machine can do for instances, and how to get more.
     Doctor,
     Ec2(ec2::Args),
-    /// Print the interpreter of the Python environment, made when missing.
+    /// Print the interpreter of the Python environment, which is created if it is missing.
     #[command(hide = true)]
     Python,
 }
@@ -100,7 +100,7 @@ fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
         show(globals, stack)?;
         return Ok(Exit::Success);
     }
-    let (status, how) = if found.is_some() { ("ended", "has ended unasked") } else { ("down", "is down") };
+    let (status, how) = if found.is_some() { ("ended", "has ended by itself") } else { ("down", "is down") };
     match globals.output {
         Format::Json => output::json(&serde_json::json!({"name": globals.stack, "status": status}))?,
         Format::Text => {
@@ -114,7 +114,7 @@ fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
 fn down(globals: &Globals, folders: &Folders) -> Result<()> {
     let _lock = folders.lock()?;
     let Some(stack) = Stack::load(folders)? else {
-        output::say(&format!("The local stack `{}` is down already.", globals.stack));
+        output::say(&format!("The local stack `{}` is already down.", globals.stack));
         return Ok(());
     };
     output::say(&format!("Ending the local stack `{}`.", globals.stack));

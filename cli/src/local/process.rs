@@ -129,7 +129,7 @@ pub(crate) fn last_lines(log: &Path) -> String {
     lines
         .get(from..)
         .filter(|lines| !lines.is_empty())
-        .map_or_else(|| "it said nothing".to_owned(), |lines| lines.join("; "))
+        .map_or_else(|| "it printed nothing".to_owned(), |lines| lines.join("; "))
 }
 
 #[cfg(test)]
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn the_end_of_a_log_is_one_line() {
         let log = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(last_lines(log.path()), "it said nothing");
+        assert_eq!(last_lines(log.path()), "it printed nothing");
         std::fs::write(log.path(), "a\nb\n\nc\nd\ne\nf\n").unwrap();
         assert_eq!(last_lines(log.path()), "b; c; d; e; f");
     }

@@ -60,11 +60,11 @@ pub(crate) async fn ensure_up(
         Some(stack) if is_ours && is_running => stack,
         Some(old) => {
             let why = if is_running {
-                "another version of this program has started it. Its definitions, builds, images and instances go"
+                "another version of this program has started it. Its definitions, builds, images and instances are lost"
             } else {
                 "it has ended"
             };
-            say(&format!("Starting the local AWS anew, empty: {why}."));
+            say(&format!("Restarting the local AWS, empty: {why}."));
             end(&old, &folders, privilege)?;
             Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?
         }
@@ -79,8 +79,8 @@ pub(crate) async fn ensure_up(
 fn started_by_another(name: &str) -> anyhow::Error {
     let call = if name == "goldsmith" { "goldsmith".to_owned() } else { format!("goldsmith --stack {name}") };
     invalid(format!(
-        "the local stack `{name}` runs, and another version of this program has started it: go on with that version, or \
-         start the stack anew, empty, without its definitions, builds, images and instances: `{call} local up`"
+        "the local stack `{name}` runs, but another version of this program has started it: continue with that version, or \
+         restart the stack empty, without its definitions, builds, images and instances: `{call} local up`"
     ))
 }
 
@@ -127,7 +127,7 @@ impl Start<'_> {
         let state = &self.folders.state;
         remove(self.folders, self.privilege)?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(state);
-        made.with_context(|| format!("cannot make {}", state.display()))?;
+        made.with_context(|| format!("cannot create {}", state.display()))?;
         let secret = Secret::random().context("there are no random bytes")?;
         write_secretly(&self.folders.secret(), secret.reveal().as_bytes())?;
         let ports = http::free_ports()?;
@@ -167,7 +167,7 @@ impl Start<'_> {
     /// The emulator, whose functions inherit all of its environment: it gets as good as none.
     fn emulator(&self, port: u16, ec2_port: u16) -> Result<Command> {
         let home = self.folders.state.join("emulator");
-        fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+        fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;
         let path = env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".to_owned());
         let mut command = Command::new("env");
         command.arg("-i").arg(format!("PATH={path}")).arg(format!("HOME={}", home.display()));

@@ -76,7 +76,7 @@ async fn unless(ended: impl Future<Output = ()>, disk: &Path, temporary: &Path) 
             debugfs.end();
             None
         }
-        looked = looked => Some(looked.context("the disk could not be looked at").and_then(|looked| looked)),
+        looked = looked => Some(looked.context("the disk could not be audited").and_then(|looked| looked)),
     };
     let left = copy.and_then(|copy| copy.remove().err()).map(|why| format!("{why:#}"));
     match looked {
@@ -98,15 +98,15 @@ fn look(disk: &Path, superblock: &Superblock, debugfs: &Debugfs, copy: Result<Ar
     let mut audit = match copied {
         Ok((root, complaints)) => {
             let mut audit = audit_tree(&root);
-            incomplete(&mut audit, "files that could not be copied were not looked at", &complaints);
+            incomplete(&mut audit, "files that could not be copied were not audited", &complaints);
             let (lost, complaints) = lost_keys(debugfs, &root, &hits, block, &known(&root, &audit)?)?;
             audit.findings.extend(lost);
-            incomplete(&mut audit, "it is not known of all blocks which are whose", &complaints);
+            incomplete(&mut audit, "the owners of some blocks are unknown", &complaints);
             audit
         }
         Err(why) => {
             let mut audit = Audit::default();
-            let what = "the files were not looked at, and it is not known which blocks are theirs";
+            let what = "the files were not audited, and it is unknown which blocks belong to them";
             incomplete(&mut audit, what, &[format!("{why:#}")]);
             audit.findings.extend(hits.iter().map(|hit| finding(hit, block, "in a block")));
             audit
@@ -196,7 +196,7 @@ fn lost_keys(
                     if keys.iter().any(|key| key.beginning.starts_with(part) || part.starts_with(&key.beginning)) {
                         continue;
                     }
-                    format!("in a block of {name}, and not in what could be read of it")
+                    format!("in a block of {name}, but not in the part of the file that could be read")
                 }
             },
         };
@@ -221,9 +221,10 @@ fn finding(hit: &Hit, block: u64, place: &str) -> Finding {
         package: None,
         size: block,
         fingerprint: None,
-        remedy: "write it to a place in memory, such as /run, in the first place; what was removed stays in its blocks until they are \
+        remedy:
+            "write such a key only to a place in memory, such as /run; removed data stays in its blocks until they are \
                  overwritten or trimmed"
-            .to_owned(),
+                .to_owned(),
     }
 }
 

@@ -146,7 +146,7 @@ impl Ending {
             (Outcome::Skipped, _) => vec![format!("Nothing was built: {reason}")],
             (Outcome::AlreadyRunning, _) => vec![
                 format!("goldsmith: error: nothing was built: {reason}"),
-                "It can be watched by `goldsmith logs BUILD --follow` and stopped by `goldsmith cancel BUILD`."
+                "Watch that build with `goldsmith logs BUILD --follow`, or stop it with `goldsmith cancel BUILD`."
                     .to_owned(),
             ],
             (Outcome::Failed, cause) => {

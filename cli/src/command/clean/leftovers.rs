@@ -65,7 +65,7 @@ impl Leftover {
         let remark = match &self.unproven_since {
             _ if self.is_used() => format!("used by {}", self.used_by.join(", ")),
             Some(since) if since.is_empty() => "found now".to_owned(),
-            Some(since) => format!("not known to be of a build; found {since}"),
+            Some(since) => format!("not known to belong to a build; found {since}"),
             None => String::new(),
         };
         vec![self.region.clone(), crate::render::word(self.kind), self.id.clone(), image, remark]

@@ -21,7 +21,7 @@ pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
 
 fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
     if changes.is_empty() {
-        return vec!["  only what the stack says of itself".to_owned()];
+        return vec!["  only the stack itself, no resource of it".to_owned()];
     }
     let mut sorted: Vec<&Change> = changes.iter().collect();
     sorted.sort_by_key(|change| (change.effect, &change.resource));
@@ -36,7 +36,7 @@ fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
         _ => format!("  {}", harmless(&line)),
     });
     let tagged =
-        (!tagged.is_empty()).then(|| format!("  {} with other tags only", count(tagged.len(), "more resource")));
+        (!tagged.is_empty()).then(|| format!("  {} with changed tags only", count(tagged.len(), "more resource")));
     painted.chain(tagged).chain(made_lines(&made).iter().map(|line| harmless(line).into_owned())).collect()
 }
 
@@ -54,7 +54,7 @@ fn made_lines(made: &[&Change]) -> Vec<String> {
     let counts: Vec<Vec<String>> =
         kinds.into_iter().map(|(kind, number)| vec![format!("{number:>3}"), kind.to_owned()]).collect();
     let told = columns(&rows).into_iter().chain(columns(&counts)).map(|line| format!("  {line}"));
-    told.chain([format!("  {} to be made", count(made.len(), "resource"))]).collect()
+    told.chain([format!("  {} to be created", count(made.len(), "resource"))]).collect()
 }
 
 /// A change of tags alone names no property.
@@ -108,7 +108,7 @@ mod tests {
     fn what_gets_other_tags_is_counted() {
         let tagged = |resource| Change { properties: BTreeSet::new(), ..change(resource, Effect::Change) };
         let changes = [tagged("A"), tagged("B"), change("C", Effect::Add)];
-        assert_eq!(lines_in(&changes, false), ["  new  C  T  Code", "  2 more resources with other tags only"]);
+        assert_eq!(lines_in(&changes, false), ["  new  C  T  Code", "  2 more resources with changed tags only"]);
     }
 
     #[test]
@@ -124,10 +124,10 @@ mod tests {
             "  new  Role  AWS::IAM::Role",
             "    2  AWS::Events::Rule",
             "    1  AWS::S3::Bucket",
-            "  4 resources to be made",
+            "  4 resources to be created",
         ];
         assert_eq!(lines_in(&all, true).iter().map(|line| line.trim_end()).collect::<Vec<_>>(), expected);
         let taken = [change("A", Effect::Add), change("Table", Effect::Import), change("B", Effect::Add)];
-        assert_eq!(lines_in(&taken, true), ["  taken over  Table  T  Code", "    2  T", "  2 resources to be made"]);
+        assert_eq!(lines_in(&taken, true), ["  taken over  Table  T  Code", "    2  T", "  2 resources to be created"]);
     }
 }

@@ -79,7 +79,7 @@ impl<'a> Deployment<'a> {
     pub(crate) async fn settled(&self) -> Result<Option<Stack>> {
         let found = self.stacks.find(self.stack).await?;
         let Some(stack) = found.as_ref().filter(|stack| stack.is_busy()) else { return Ok(found) };
-        (self.say)(&format!("The stack is {}: waiting for the end of that.", stack.status));
+        (self.say)(&format!("The stack is {}: waiting until that has ended.", stack.status));
         let mut progress = Progress::new(&self.stacks, &stack.id, self.pace, self.say);
         progress.skip_what_had_ended().await?;
         progress.follow(&BTreeSet::new()).await?;
@@ -145,13 +145,13 @@ impl<'a> Deployment<'a> {
                 self.forget(&prepared).await?;
                 let name = table.unwrap_or_default();
                 Err(invalid(format!(
-                    "there is no table {name} that a stack could take over: `goldsmith retire` names it"
+                    "there is no table {name} that a new stack could take over: `goldsmith retire` names the table"
                 )))
             }
             ChangeSet::Ready(changes) => Ok(Some(Prepared { changes, ..prepared })),
             ChangeSet::Refused(reason) => {
                 self.forget(&prepared).await?;
-                let message = format!("CloudFormation refuses the change of the stack {}: {reason}", self.stack);
+                let message = format!("CloudFormation rejects the change of the stack {}: {reason}", self.stack);
                 Err(Stop { exit: Exit::Aws, message }.into())
             }
             ChangeSet::Nothing | ChangeSet::Pending => self.forget(&prepared).await.map(|()| None),
@@ -167,7 +167,7 @@ impl<'a> Deployment<'a> {
                 Some(found) => return Ok(found),
             }
         }
-        let message = format!("CloudFormation has not said yet what would change in the stack {}", self.stack);
+        let message = format!("CloudFormation has not computed yet what would change in the stack {}", self.stack);
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 
@@ -208,8 +208,9 @@ impl<'a> Deployment<'a> {
         if wanted.contains(&ended.status.as_str()) {
             return Ok(());
         }
-        let kept = if prepared.creates { "what it had made is removed" } else { "it is again what it was" };
-        let kept = if ended.status.ends_with("_FAILED") { "it needs a look in CloudFormation's console" } else { kept };
+        let kept = if prepared.creates { "and what it had made is removed" } else { "and it is as it was before" };
+        let kept =
+            if ended.status.ends_with("_FAILED") { "and needs a look in CloudFormation's console" } else { kept };
         let failures =
             if ended.failures.is_empty() { String::new() } else { format!(":\n  {}", ended.failures.join("\n  ")) };
         let message = format!("the stack {} is {}, {kept}{failures}", self.stack, ended.status);
@@ -221,8 +222,8 @@ impl<'a> Deployment<'a> {
 fn refuse_to_forget(name: &str, left: Option<&str>, wished: Option<&str>) -> Result<()> {
     let Some(left) = left.filter(|left| wished != Some(left)) else { return Ok(()) };
     Err(invalid(format!(
-        "the stack {name} was deleted meanwhile, and its table {left} stays: deploy again with --table {left}, and the new \
-         stack goes on with its pipelines, images and numbers; deployed again without, it begins anew"
+        "the stack {name} was deleted in the meantime, and its table {left} stays: deploy again with --table {left}, and the new \
+         stack continues with its pipelines, images and numbers; without --table, it starts empty"
     )))
 }
 
@@ -231,12 +232,12 @@ fn refuse_what_is_stuck(name: &str, ways: &Ways, stack: &Stack) -> Result<()> {
     let Ways { again, aws } = ways;
     let way = match stack.status.as_str() {
         "UPDATE_ROLLBACK_FAILED" => {
-            format!("`{aws} cloudformation continue-update-rollback --stack-name {name}` takes it back to what it was")
+            format!("`{aws} cloudformation continue-update-rollback --stack-name {name}` restores its previous state")
         }
-        "DELETE_FAILED" => format!("`{again} retire` goes on with its removal"),
+        "DELETE_FAILED" => format!("`{again} retire` continues its removal"),
         "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => {
             format!(
-                "nothing in it works: remove it with `{aws} cloudformation delete-stack --stack-name {name}`, and deploy again"
+                "nothing in it works: delete it with `{aws} cloudformation delete-stack --stack-name {name}`, and deploy again"
             )
         }
         _ => return Ok(()),
@@ -249,7 +250,7 @@ fn refuse_what_is_stuck(name: &str, ways: &Ways, stack: &Stack) -> Result<()> {
 fn table<'t>(exists: bool, deployed: Option<&'t str>, wished: Option<&'t str>) -> Result<Option<&'t str>> {
     match wished {
         Some(wished) if exists && deployed != Some(wished) => {
-            Err(invalid("--table is for a new stack: this one has a table, and keeps it"))
+            Err(invalid("--table is for a new stack: this stack has a table, and keeps it"))
         }
         Some(wished) => Ok(Some(wished)),
         None => Ok(deployed),

@@ -8,7 +8,7 @@ pub(super) const PARAMETER: &str = "Examples";
 pub(super) const NO: &str = "no";
 /// The parameter of Systems Manager.
 const SOURCE: &str = "/goldsmith/examples/source";
-pub(super) const NOTE: &str = "/goldsmith/examples/source is there already, as of another stack in this Region: this stack is deployed with \
+pub(super) const NOTE: &str = "/goldsmith/examples/source already exists and belongs to another stack in this Region: this stack is deployed with \
                                Examples=no, and its examples build from the same image.";
 
 /// Whether it is there, before this stack is: CloudFormation would take back all of a first deployment that makes it again.

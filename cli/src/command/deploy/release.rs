@@ -62,7 +62,8 @@ impl Release {
     pub(crate) fn of_folder(folder: &Path, package: Option<&Path>, architecture: Option<&str>) -> Result<Self> {
         let read = |file: &str| {
             let path = folder.join(file);
-            let why = || format!("{} cannot be read: --from names an unpacked release or a checkout", path.display());
+            let why =
+                || format!("{} cannot be read: --from must name an unpacked release or a checkout", path.display());
             fs::read_to_string(&path).map_err(|error| invalid(format!("{}: {error}", why())))
         };
         let (template, definition) = (read("infra/template.yaml")?, read("statemachine/image-build.asl.json")?);
@@ -84,7 +85,7 @@ impl Release {
             return Ok(());
         };
         let (path, wanted) = (self.package.display(), &self.architecture);
-        Err(invalid(format!("{path} has functions for {found}, and is to be deployed for {wanted}")))
+        Err(invalid(format!("{path} has functions for {found}, but is to be deployed for {wanted}")))
     }
 
     /// Refuses what the local AWS cannot run: its functions are this machine's processes.
@@ -93,7 +94,7 @@ impl Release {
         if wanted == own {
             return Ok(());
         }
-        Err(invalid(format!("the local AWS runs functions as this machine does, which is {own}, not {wanted}")))
+        Err(invalid(format!("the local AWS runs functions on this machine, which is {own}, not {wanted}")))
     }
 
     /// The version that the template has; none for one from before there were any.
@@ -121,7 +122,9 @@ impl Release {
             let found = text.matches(place).count();
             if found != wanted {
                 let place = place.trim();
-                return Err(invalid(format!("the template should have `{place}` {wanted}x, and has it {found}x")));
+                return Err(invalid(format!(
+                    "the template must have `{place}` {wanted} times, but has it {found} times"
+                )));
             }
             Ok(text.replace(place, &by))
         })
@@ -137,7 +140,10 @@ pub(crate) fn table_of(template: &str) -> Option<&str> {
 fn find(folders: &[PathBuf], package: Option<&Path>, architecture: Option<&str>) -> Result<(PathBuf, String)> {
     if let Some(package) = package {
         if !package.is_file() {
-            return Err(lacking(format!("{} is not there: --package names no functions' zip", package.display())));
+            return Err(lacking(format!(
+                "{} does not exist: --package must name a zip of functions",
+                package.display()
+            )));
         }
         let name = package.file_name().unwrap_or_default().to_string_lossy();
         let named = ARCHITECTURES.into_iter().find(|one| name.contains(one));
@@ -152,9 +158,9 @@ fn find(folders: &[PathBuf], package: Option<&Path>, architecture: Option<&str>)
     let found = places.clone().find(|(path, _)| path.is_file());
     found.map(|(path, one)| (path, one.to_owned())).ok_or_else(|| {
         let named: Vec<String> = places.map(|(path, _)| path.display().to_string()).collect();
-        let how = "use the program of an unpacked release, or name the release with --from; a checkout makes one with \
+        let how = "use the program of an unpacked release, or name the release with --from; in a checkout, make one with \
                    `make release`";
-        lacking(format!("there is no functions' zip at {}: {how}", named.join(" or ")))
+        lacking(format!("there is no zip of functions at {}: {how}", named.join(" or ")))
     })
 }
 
@@ -191,7 +197,7 @@ mod tests {
         assert_eq!(arm.template(&uploaded(), None).unwrap(), plain);
         let other = Release { template: "Resources: {}\n".to_owned(), ..arm };
         let error = other.template(&uploaded(), None).unwrap_err().to_string();
-        assert_eq!(error, "the template should have `CodeUri: functions.zip` 1x, and has it 0x");
+        assert_eq!(error, "the template must have `CodeUri: functions.zip` 1 times, but has it 0 times");
     }
 
     #[test]
@@ -202,7 +208,7 @@ mod tests {
         assert_eq!((functions, template.matches("CodeUri: s3://b/code.zip\n").count()), (11, 11));
         let lacking = Release { template: TEMPLATE.replacen(CODE, "", 1), ..release };
         let error = lacking.template(&uploaded(), None).unwrap_err().to_string();
-        assert_eq!(error, "the template should have `CodeUri: functions.zip` 11x, and has it 10x");
+        assert_eq!(error, "the template must have `CodeUri: functions.zip` 11 times, but has it 10 times");
     }
 
     #[test]
@@ -235,7 +241,7 @@ mod tests {
         let [own, other] = if this_machines() == "arm64" { ["arm64", "x86_64"] } else { ["x86_64", "arm64"] };
         Release::own(PathBuf::new(), own).check_local().unwrap();
         let error = Release::own(PathBuf::new(), other).check_local().unwrap_err().to_string();
-        assert_eq!(error, format!("the local AWS runs functions as this machine does, which is {own}, not {other}"));
+        assert_eq!(error, format!("the local AWS runs functions on this machine, which is {own}, not {other}"));
     }
 
     #[test]
@@ -245,8 +251,11 @@ mod tests {
         fs::write(&zip, "").unwrap();
         assert_eq!(Release::of_program(Some(&zip), None).unwrap().architecture, "arm64");
         let error = Release::of_program(Some(&zip), None).unwrap().check().unwrap_err().to_string();
-        assert!(error.ends_with("functions-arm64.zip is no functions' zip: it is not a zip, or cut off"), "{error}");
+        assert!(
+            error.ends_with("functions-arm64.zip is not a zip of functions: it is not a zip, or it is cut off"),
+            "{error}"
+        );
         let error = Release::of_program(Some(Path::new("/nowhere.zip")), None).unwrap_err().to_string();
-        assert_eq!(error, "/nowhere.zip is not there: --package names no functions' zip");
+        assert_eq!(error, "/nowhere.zip does not exist: --package must name a zip of functions");
     }
 }

@@ -58,13 +58,13 @@ pub(super) async fn take_up(stack: &Connection, found: &Found) -> Result<()> {
     };
     if !in_service {
         let message = format!(
-            "the stack {} is deployed, and `goldsmith retire` has begun to remove it meanwhile: it builds nothing any more",
+            "the stack {} is deployed, but `goldsmith retire` has begun to remove it in the meantime: it builds nothing anymore",
             stack.stack
         );
         return Err(Stop { exit: Exit::Aws, message }.into());
     }
     if mark.is_some() || found.takes_over {
-        output::say("The table is in service again: schedules are set, and what was kept to be built is built.");
+        output::say("The table is in service again: schedules are set, and builds that were pending start.");
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ fn judge(
         .collect();
     let agents = missing.join(" and ");
     let remedy = format!(
-        "`{again} deploy` with an archive that has the agent; in a checkout, `make release` says what it needs to make one."
+        "Run `{again} deploy` with an archive that has the agent; in a checkout, `make release` says what it needs to make one."
     );
     if needing.is_empty() {
         return Finding::note(

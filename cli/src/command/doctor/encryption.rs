@@ -66,7 +66,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
         }
     }
     findings.extend(judge_named(globals, &wanted(definitions, &home), &known));
-    whole(findings, "what is unseen above")
+    whole(findings, "the parts marked unseen above")
 }
 
 fn is_managed(key: &str) -> bool {
@@ -116,7 +116,7 @@ fn judge_defaults(globals: &Globals, defaults: &BTreeMap<String, (Storage, Optio
         .map(|(region, _)| region.as_str())
         .collect();
     let message = match always.as_slice() {
-        [] => "Volumes are encrypted only where a definition says so.".to_owned(),
+        [] => "Volumes are encrypted only if a definition says so.".to_owned(),
         regions => format!("Every volume is encrypted, with a key that works, in {}.", regions.join(", ")),
     };
     vec![Finding::good(DEFAULT, message)]
@@ -148,7 +148,7 @@ fn judge_sharing(
         return Some(Finding::good(SHARING, "Images that are shared are not encrypted with AWS's own key by default."));
     }
     let message = format!(
-        "Images are to be shared by {}, but every volume there is encrypted with aws/ebs, which nobody else can use.",
+        "Images are to be shared by {}, but every volume there is encrypted with aws/ebs, which no other account can use.",
         bad.join(", ")
     );
     let remedy = format!(
@@ -173,14 +173,14 @@ fn judge_named(globals: &Globals, wanted: &Wanted, known: &BTreeMap<(String, Str
             };
             let (region, name) = of;
             let who = wanted.get(of).map(String::as_str).unwrap_or_default();
-            Some(format!("{name} in {region}, of {who}, {state}"))
+            Some(format!("{name} in {region}, named by {who}, {state}"))
         })
         .collect();
     if bad.is_empty() {
         return Some(Finding::good(NAMED, "Every key that definitions name is enabled."));
     }
     let aws = globals.aws_in(Some("REGION"));
-    let remedy = format!("Name a key of that very Region that is enabled: `{aws} kms list-aliases` lists them.");
+    let remedy = format!("Name an enabled key of that Region: `{aws} kms list-aliases` lists the keys.");
     Some(Finding::problem(NAMED, format!("Keys that definitions name cannot be used: {}.", bad.join("; ")), remedy))
 }
 
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(judge(Some(key(true))).verdict, Verdict::Good);
         let missing = judge(None).message;
         assert!(
-            missing.ends_with("alias/images in us-east-1, of the distribution web, does not exist there."),
+            missing.ends_with("alias/images in us-east-1, named by the distribution web, does not exist there."),
             "{missing}"
         );
         assert!(judge(Some(key(false))).message.contains("is Disabled"));

@@ -48,16 +48,16 @@ impl Finding {
         match error.kind {
             Kind::Denied => Self::unseen_because(name, right, &error.to_string()),
             _ => {
-                let message = format!("This could not be looked at: {error}");
-                let remedy = Some("Try again; if it stays, the message names the call that fails.".to_owned());
+                let message = format!("This could not be checked: {error}");
+                let remedy = Some("Try again. If it still fails, the message names the call that fails.".to_owned());
                 Self { name, verdict: Verdict::Unseen, message, remedy }
             }
         }
     }
 
     pub(crate) fn unseen_because(name: &'static str, right: &str, error: &str) -> Self {
-        let message = format!("This could not be looked at: {error}");
-        let remedy = Some(format!("To have it checked, let the caller do `{right}`."));
+        let message = format!("This could not be checked: {error}");
+        let remedy = Some(format!("To have it checked, allow the caller `{right}`."));
         Self { name, verdict: Verdict::Unseen, message, remedy }
     }
 
@@ -66,8 +66,11 @@ impl Finding {
         if self.verdict != Verdict::Good {
             return self;
         }
-        let message = format!("Not all of this could be looked at, for want of {missing}; the rest: {}", self.message);
-        Self { verdict: Verdict::Unseen, message, remedy: Some(format!("See what is said of {missing}.")), ..self }
+        let message = format!(
+            "Not all of this could be checked, because {missing} could not be read; the rest: {}",
+            self.message
+        );
+        Self { verdict: Verdict::Unseen, message, remedy: Some(format!("See the findings about {missing}.")), ..self }
     }
 
     /// As people read it.
@@ -97,8 +100,8 @@ pub(crate) fn whole(findings: Vec<Finding>, missing: &'static str) -> Vec<Findin
 pub(crate) fn anew(globals: &Globals) -> String {
     let again = globals.again();
     format!(
-        "A deployment does not bring back what is gone: `{again} retire` and then `{again} deploy --table TABLE` make the stack \
-         anew, with its pipelines and images; `retire` names the table."
+        "A deployment does not restore what is gone. `{again} retire` and then `{again} deploy --table TABLE` make the stack \
+         again, with its pipelines and images; `retire` names the table."
     )
 }
 
@@ -110,7 +113,7 @@ pub(crate) fn summary(findings: &[Finding]) -> String {
     let counts = [said(problems, "problem", "problems"), said(notes, "note", "notes")].join(", ");
     match unseen {
         0 => format!("\n{counts}."),
-        unseen => format!("\n{counts}, {unseen} not looked at."),
+        unseen => format!("\n{counts}, {unseen} not checked."),
     }
 }
 
@@ -135,9 +138,9 @@ mod tests {
         assert_eq!(
             denied.lines(),
             [
-                "unseen   vcpus                This could not be looked at: GetServiceQuota in eu-west-1 failed: \
+                "unseen   vcpus                This could not be checked: GetServiceQuota in eu-west-1 failed: \
                  AccessDenied: no",
-                "                              To have it checked, let the caller do `servicequotas:GetServiceQuota`.",
+                "                              To have it checked, allow the caller `servicequotas:GetServiceQuota`.",
             ]
         );
         let lost = Finding::unseen("vcpus", "servicequotas:GetServiceQuota", &error(Kind::Unanswered, "NoAnswer"));
@@ -148,8 +151,7 @@ mod tests {
     fn what_rests_on_something_unseen_is_not_called_good() {
         let good = Finding::good("subnets", "Instances have subnets.").without("the definitions");
         assert_eq!(good.verdict, Verdict::Unseen);
-        let message =
-            "Not all of this could be looked at, for want of the definitions; the rest: Instances have subnets.";
+        let message = "Not all of this could be checked, because the definitions could not be read; the rest: Instances have subnets.";
         assert_eq!(good.message, message);
         let problem = Finding::problem("subnets", "There are none.", "Make some.");
         assert_eq!(problem.clone().without("the definitions"), problem);
@@ -169,6 +171,6 @@ mod tests {
         ];
         assert_eq!(summary(&all), "\n1 problem, 2 notes.");
         let unseen = Finding::unseen("e", "r", &error(Kind::Denied, "AccessDenied"));
-        assert_eq!(summary(&[unseen]), "\n0 problems, 0 notes, 1 not looked at.");
+        assert_eq!(summary(&[unseen]), "\n0 problems, 0 notes, 1 not checked.");
     }
 }

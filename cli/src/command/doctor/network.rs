@@ -144,7 +144,7 @@ fn judge_subnets(globals: &Globals, place: &Place, facts: &Facts) -> Option<Find
     if place.subnets.is_empty() && facts.default_vpc.is_none() {
         let message = format!("There is no default VPC in {}, and {who} names no subnets.", facts.region);
         let remedy = format!(
-            "`{} ec2 create-default-vpc` makes one, or give the stack another: `{} deploy --parameter VpcId=VPC --parameter \
+            "`{} ec2 create-default-vpc` creates one, or give the stack another VPC: `{} deploy --parameter VpcId=VPC --parameter \
              SubnetIds=SUBNET,SUBNET`.",
             globals.aws(),
             globals.again()
@@ -168,10 +168,10 @@ fn judge_subnets(globals: &Globals, place: &Place, facts: &Facts) -> Option<Find
         return None;
     }
     let message = format!(
-        "Subnets of {who} take no instance, for want of addresses or since they are not available: {}.",
+        "Subnets of {who} take no instance, because they have no free addresses or are not available: {}.",
         full.join(", ")
     );
-    let remedy = "Name others, or end what holds the addresses.";
+    let remedy = "Name other subnets, or terminate what holds the addresses.";
     // The next subnet is tried where one has no room.
     Some(match full.len() == subnets.len() {
         true => Finding::problem(SUBNETS, message, remedy),
@@ -197,11 +197,11 @@ fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>
     let who = &place.who;
     let Some(group) = facts.groups.iter().find(|group| group.id == id) else {
         let message = format!("The security group {id} of {who} does not exist in {}.", facts.region);
-        let remedy = format!("Name one that exists. Where it was the stack's own: {}", anew(globals));
+        let remedy = format!("Name one that exists. If it was the stack's own: {}", anew(globals));
         return Some(Finding::problem(GROUPS, message, remedy));
     };
     if vpcs.iter().any(|vpc| **vpc != group.vpc) {
-        let message = format!("The security group {id} of {who} is of {}, and its subnets are not.", group.vpc);
+        let message = format!("The security group {id} of {who} belongs to {}, but its subnets do not.", group.vpc);
         let remedy = format!(
             "Name subnets and security groups of one VPC: `{} deploy --parameter VpcId=VPC --parameter \
              SubnetIds=SUBNET,SUBNET`, or name both in the infrastructure configuration.",
@@ -213,7 +213,7 @@ fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>
         return None;
     }
     let message =
-        format!("The security group {id} of {who} lets no HTTPS out: Systems Manager never sees an instance.");
+        format!("The security group {id} of {who} allows no outbound HTTPS: Systems Manager never sees an instance.");
     let remedy = format!(
         "`{} ec2 authorize-security-group-egress --group-id {id} --protocol tcp --port 443 --cidr 0.0.0.0/0`.",
         globals.aws()
@@ -243,7 +243,7 @@ fn way(subnet: &Subnet, facts: &Facts) -> Way {
             format!("the route leads to the internet gateway {target}, but instances get no public address")
         }
         Some(_) => return Way::Open,
-        None => "the route table leads nowhere but into the VPC".to_owned(),
+        None => "the route table leads only into the VPC".to_owned(),
     };
     let endpoints = facts.endpoints.get(&subnet.vpc).map(Vec::as_slice).unwrap_or_default();
     Way::Closed { table: table.id.clone(), obstacle, missing: missing_endpoints(table, endpoints) }
@@ -273,7 +273,7 @@ fn judge_way(globals: &Globals, way: &Way, subnets: &[&str]) -> Option<Finding> 
         let remedy = "Add the interface endpoint ec2messages, or use images with a current agent.";
         return Some(Finding::note(WAY_OUT, message, remedy));
     }
-    let message = format!("Instances in {all} do not get out: {obstacle}.");
+    let message = format!("Instances in {all} have no way out: {obstacle}.");
     let remedy = format!(
         "Give the route table {table} a route to a NAT gateway, or to an internet gateway with public addresses (`{} ec2 \
          modify-subnet-attribute --subnet-id {first} --map-public-ip-on-launch`), or add the VPC endpoints that are missing: \

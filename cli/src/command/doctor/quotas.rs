@@ -92,7 +92,7 @@ fn judge_concurrency(aws: &str, limit: i32) -> Finding {
     if limit < ENOUGH_FOR_ONE_BUILD {
         return Finding::problem(CONCURRENCY, format!("{message}: a single build needs more."), ask);
     }
-    Finding::note(CONCURRENCY, format!("{message}: enough for few builds at a time."), ask)
+    Finding::note(CONCURRENCY, format!("{message}: enough for a few builds at a time."), ask)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub(super) async fn examine(
     definitions: &Definitions,
 ) -> Vec<Finding> {
     let Some(settings) = settings else {
-        let why = "the functions say which instance profiles they use, and were not seen";
+        let why = "the functions name the instance profiles, and could not be read";
         return vec![Finding::unseen_because(NAME, "lambda:GetFunctionConfiguration", why)];
     };
     let iam = Iam::new(config);
@@ -100,7 +100,7 @@ fn judge_named(profile: &str, who: &str, role: Option<(&str, &[String])>) -> Fin
         let message =
             format!("The instance profile {profile} of {who} does not exist, or has no role: no instance starts.");
         let remedy =
-            "Make it, with a role in it, or take `instanceProfileName` out of the infrastructure configuration.";
+            "Create it, with a role in it, or remove `instanceProfileName` from the infrastructure configuration.";
         return Finding::problem(NAMED, message, remedy);
     };
     let name = role.rsplit('/').next().unwrap_or(role);
@@ -109,8 +109,8 @@ fn judge_named(profile: &str, who: &str, role: Option<(&str, &[String])>) -> Fin
     }
     let message =
         format!("The role {name} of the instance profile {profile} of {who} may not do: {}.", refused.join(", "));
-    let remedy = "Give it what the stack's policy `ServeCommands` allows; if they stay refused, look at the permissions \
-                  boundary and at the policies of your organization.";
+    let remedy = "Allow it what the stack's policy `ServeCommands` allows. If this is still denied, check the permissions \
+                  boundary and the policies of your organization.";
     Finding::problem(NAMED, message, remedy)
 }
 
@@ -137,8 +137,8 @@ fn judge(globals: &Globals, role: &str, refused: &[String]) -> Finding {
     }
     let message = format!("The role {name} of instances may not do: {}.", refused.join(", "));
     let remedy = format!(
-        "`{} iam list-attached-role-policies --role-name {name}` shows whether it still has the stack's policy ServeCommands: \
-         attach that again. If it has it, look at the permissions boundary and at the policies of your organization.",
+        "`{} iam list-attached-role-policies --role-name {name}` shows whether it still has the stack's policy ServeCommands. \
+         If not, attach it again. If it has it, check the permissions boundary and the policies of your organization.",
         globals.aws()
     );
     Finding::problem(NAME, message, remedy)
@@ -150,11 +150,11 @@ fn judge_host(role: Option<&str>, rights_lack: bool) -> Option<Finding> {
     let message = match rights_lack {
         true => format!(
             "Default host management is on with the role {role}: build instances may register with it although their own \
-             role lacks rights, and write no output."
+             role lacks permissions, but they write no output."
         ),
         false => format!("Default host management is on with the role {role}; build instances use their own."),
     };
-    let remedy = "Nothing is to be done while the instances' own role has its rights.";
+    let remedy = "No action is needed while the instances' own role has its permissions.";
     Some(Finding::note("default-host-role", message, remedy))
 }
 

@@ -26,18 +26,18 @@ fn judge(error: &CloudError, profile: Option<&str>) -> Finding {
     let causes: Vec<String> = causes.map(ToString::to_string).collect();
     match error.code.as_str() {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            Finding::problem(NAME, "The session of these credentials is over.", sign_in)
+            Finding::problem(NAME, "The session of these credentials has expired.", sign_in)
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" => {
             let remedy = "Use a key that exists and is active: `aws configure` sets one.";
             Finding::problem(NAME, "AWS does not know this access key.", remedy)
         }
         "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-            let remedy = "Set the secret access key anew, and check this machine's clock.";
+            let remedy = "Set the secret access key again, and check this machine's clock.";
             Finding::problem(NAME, "The secret access key does not belong to the access key.", remedy)
         }
         "NoCredentials" if causes.iter().any(|cause| is_over(cause)) => {
-            Finding::problem(NAME, "The session of these credentials is over.", sign_in)
+            Finding::problem(NAME, "The session of these credentials has expired.", sign_in)
         }
         "NoCredentials" => {
             // Where no source of credentials is set up, the SDK lists all that it has looked for.

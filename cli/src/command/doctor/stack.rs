@@ -48,7 +48,7 @@ pub(super) async fn examine(
     let deploy = globals.again() + " deploy";
     let Some(connection) = connection else {
         let message = format!("There is no stack `{}` in this Region.", globals.stack);
-        return (vec![Finding::problem("stack", message, format!("`{deploy}` makes it."))], None);
+        return (vec![Finding::problem("stack", message, format!("`{deploy}` creates it."))], None);
     };
     let mut findings = vec![version(connection.version.as_deref(), env!("CARGO_PKG_VERSION"), &deploy)];
     findings.extend(operation(globals, config, &connection.stack).await);
@@ -144,8 +144,8 @@ fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> O
     };
     let halted = of(|function| function.concurrency == Some(0));
     if let Some(first) = halted.first() {
-        told.push(format!("These functions may not run, since their concurrency is 0: {}.", halted.join(", ")));
-        help.push(format!("`{aws} lambda delete-function-concurrency --function-name {first}`, and so on."));
+        told.push(format!("These functions cannot run, because their concurrency is 0: {}.", halted.join(", ")));
+        help.push(format!("`{aws} lambda delete-function-concurrency --function-name {first}`, and so on for each."));
     }
     let gone = found.iter().filter(|(_, function)| function.is_none());
     let gone: Vec<&str> = gone.map(|(name, _)| name.as_str()).collect();
@@ -160,7 +160,7 @@ fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> O
         .collect();
     if !failed.is_empty() {
         told.extend(failed);
-        help.push("Mend what Lambda says, such as a key that is disabled.".to_owned());
+        help.push("Fix what Lambda reports, such as a disabled key.".to_owned());
     }
     if !told.is_empty() {
         return Some(Finding::problem("functions", told.join(" "), help.join(" ")));
@@ -168,7 +168,7 @@ fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> O
     let pending = of(|function| function.is_pending);
     if !pending.is_empty() {
         let message = format!("Lambda is still making these functions ready: {}.", pending.join(", "));
-        return Some(Finding::note("functions", message, "Nothing is to be done; look again in a minute."));
+        return Some(Finding::note("functions", message, "No action is needed; check again in a minute."));
     }
     Some(Finding::good("functions", format!("All {} functions are active.", found.len())))
 }
@@ -204,8 +204,8 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
     let mut told = Vec::new();
     let mut help = Vec::new();
     if let Some(first) = off.first() {
-        told.push(format!("These EventBridge rules are disabled, so that builds wait in vain: {}.", off.join(", ")));
-        help.push(format!("`{} events enable-rule --name {first}`, and so on.", globals.aws()));
+        told.push(format!("These EventBridge rules are disabled, so builds wait in vain: {}.", off.join(", ")));
+        help.push(format!("`{} events enable-rule --name {first}`, and so on for each.", globals.aws()));
     }
     if !gone.is_empty() {
         told.push(format!("These EventBridge rules are gone: {}.", gone.join(", ")));
@@ -217,18 +217,18 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
 /// Whether stack and program are of one version; without one, the stack is older than it tells.
 fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
     let Some(stack) = stack else {
-        let message = format!("The stack does not tell its version: it is older than this program, which is {own}.");
+        let message = format!("The stack has no version: it is older than this program, which is {own}.");
         return Finding::note("stack", message, format!("`{deploy}` brings it up to date."));
     };
     match compare(stack, own) {
-        std::cmp::Ordering::Equal => Finding::good("stack", format!("The stack is there, in version {stack}.")),
+        std::cmp::Ordering::Equal => Finding::good("stack", format!("The stack exists, in version {stack}.")),
         std::cmp::Ordering::Less => {
-            let message = format!("The stack is of version {stack}, and this program of {own}.");
+            let message = format!("The stack has version {stack}, and this program has {own}.");
             Finding::note("stack", message, format!("`{deploy}` brings the stack up to date."))
         }
         std::cmp::Ordering::Greater => {
-            let message = format!("The stack is of version {stack}, and this program of {own}, which is older.");
-            Finding::note("stack", message, format!("Use goldsmith {stack}: it knows all that the stack does."))
+            let message = format!("The stack has version {stack}, and this program has {own}, which is older.");
+            Finding::note("stack", message, format!("Use goldsmith {stack}: it knows everything that the stack does."))
         }
     }
 }
@@ -286,7 +286,7 @@ mod tests {
         let found = judge_functions(&globals(""), &bad).unwrap();
         assert_eq!(
             found.message,
-            "These functions may not run, since their concurrency is 0: g-reap. These functions are gone: g-test. g-signal does \
+            "These functions cannot run, because their concurrency is 0: g-reap. These functions are gone: g-test. g-signal does \
              not run: Its key is disabled."
         );
         let remedy = found.remedy.unwrap();

@@ -65,7 +65,7 @@ pub(super) async fn left_by(globals: &Globals, config: &SdkConfig) -> String {
         let store = Store::new(Arc::new(DynamoTable::with_config(config, name.clone())));
         if let Ok(Some(retirement)) = store.retirement().await {
             let call = call(globals, &name, &retirement.parameters, &retirement.tags);
-            told.push_str(&format!("\n  its table {name} is there, and a new stack goes on with it: {call}"));
+            told.push_str(&format!("\n  its table {name} still exists, and a new stack can continue with it: {call}"));
         }
     }
     told

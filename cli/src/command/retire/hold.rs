@@ -49,8 +49,8 @@ pub(super) async fn still_held(store: &Store, holder: &str) -> Result<()> {
 }
 
 fn lost() -> anyhow::Error {
-    let message = "the stack was put into service again, or another `goldsmith retire` has begun: nothing more is removed \
-                   here; retire it again to go on";
+    let message = "the stack was put into service again, or another `goldsmith retire` has begun: this call removes nothing \
+                   more; retire the stack again to continue";
     Stop { exit: Exit::Aws, message: message.to_owned() }.into()
 }
 
@@ -61,8 +61,8 @@ pub(crate) async fn given_up(store: &Store, stack: &str) -> Result<Option<Retire
     match store.retirement().await? {
         Some(second) if second != first => {
             let message = format!(
-                "the stack {stack} is being retired just now, and nothing was changed: wait for the end of `goldsmith retire`, \
-                 or end that call, and deploy again"
+                "the stack {stack} is being retired, and nothing was changed: wait until `goldsmith retire` has ended, \
+                 or end that call, then deploy again"
             );
             Err(invalid(message))
         }
@@ -94,7 +94,7 @@ mod tests {
             found = given_up(store, "s") => found.unwrap_err().to_string(),
             ended = held(store, "one", pending::<Result<()>>()) => panic!("{ended:?}"),
         };
-        assert!(refused.starts_with("the stack s is being retired just now, and nothing was changed"), "{refused}");
+        assert!(refused.starts_with("the stack s is being retired, and nothing was changed"), "{refused}");
         assert_eq!(given_up(store, "s").await.unwrap().unwrap().holder, "one");
     }
 
@@ -112,7 +112,7 @@ mod tests {
                 assert!(store.take_up("two").await.unwrap());
             }
             let error = held(store, "one", pending::<Result<()>>()).await.unwrap_err().to_string();
-            assert!(error.contains("nothing more is removed here"), "{error}");
+            assert!(error.contains("this call removes nothing more"), "{error}");
             assert!(still_held(store, "one").await.is_err());
         }
     }

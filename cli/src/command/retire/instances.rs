@@ -41,7 +41,9 @@ impl Instances {
             match self.end_in(region).await {
                 // An organisation may have switched a Region off since; the stack's own it cannot do without.
                 Err(error) if *region != self.home && is_denied(&error) => {
-                    output::say(&format!("What is left in {region} stays, since AWS refuses to look there: {error}"));
+                    output::say(&format!(
+                        "What is left in {region} stays, because AWS denies access to that Region: {error}"
+                    ));
                 }
                 ended => any |= ended?,
             }
@@ -53,7 +55,7 @@ impl Instances {
         let running = self.running(region, &|id| output::say(&stays(id, region))).await?;
         let any = !running.is_empty();
         for instance in running {
-            output::say(&format!("Ending instance {} in {region}", instance.id));
+            output::say(&format!("Terminating instance {} in {region}", instance.id));
             self.machines.terminate(region, &instance.id).await?;
         }
         self.wait_for_the_end(region).await?;
@@ -75,7 +77,7 @@ impl Instances {
             }
             sleep(PAUSE).await;
         }
-        let message = format!("instances of the stack {} in {region} do not end", self.stack);
+        let message = format!("instances of the stack {} in {region} do not terminate", self.stack);
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 
@@ -111,5 +113,5 @@ impl Instances {
 }
 
 fn stays(id: &str, region: &str) -> String {
-    format!("{id} in {region} stays: it has the stack's tags, but no build of it is known to have made it")
+    format!("{id} in {region} stays: it has the stack's tags, but no record shows that a build of it made it")
 }

@@ -29,11 +29,11 @@ use crate::version;
 use instances::Instances;
 use service::Service;
 
-/// Remove a stack, and keep what it has made.
+/// Remove a stack, but keep its table, its bucket and its images.
 ///
-/// Schedules are removed, running builds cancelled, kept instances ended; then CloudFormation deletes the stack. Its table,
-/// its bucket and its images stay, and the last lines say how each is removed. A new stack goes on with the table by
-/// `goldsmith deploy --table`. Safe to repeat.
+/// Removes the schedules, cancels running builds and terminates kept instances; then CloudFormation deletes the stack.
+/// Its table, its bucket and its images stay, and the last lines of the output say how to remove each of them. A new
+/// stack can continue with the table: see `goldsmith deploy --table`. Safe to repeat.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Remove without asking.
@@ -77,7 +77,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         let (aws, name) = (globals.aws(), &globals.stack);
         return Err(invalid(format!(
             "the stack {name} is protected from deletion, and nothing was removed: `{aws} cloudformation {unprotect} \
-             --stack-name {name}` takes the protection away"
+             --stack-name {name}` turns the protection off"
         )));
     }
     let retirement = come_back::as_deployed(&stacks, &globals.stack, &stack).await?;
@@ -139,7 +139,7 @@ async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Resu
     let running = connection.executions.running(&connection.state_machine).await?.len();
     let pipelines = connection.store.pipeline_names().await?.len();
     output::say(&format!(
-        "The stack {} in {} has {} and {}, which stay; {running} of its builds run. Logs, alarms and events that were given up go.",
+        "The stack {} in {} has {} and {}, which stay; {running} of its builds are running. Its logs, alarms and undelivered events are deleted.",
         globals.stack,
         connection.region,
         count(pipelines, "pipeline"),
@@ -248,7 +248,7 @@ impl Removal<'_> {
         let failures = failures.into_iter().collect::<Vec<_>>().join("\n  ");
         let status = ended.status;
         let message =
-            format!("the stack {name} is {status}; mend what is named here, and retire it again:\n  {failures}");
+            format!("the stack {name} is {status}; fix what is named here, and retire the stack again:\n  {failures}");
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 }
@@ -260,7 +260,7 @@ impl Left {
         if let Some(table) = &self.table {
             lines.push(format!("  the table {table}, with pipelines and images"));
             let call = come_back::call(globals, table, &self.parameters, &self.tags);
-            lines.push(format!("    a new stack goes on with it:  {call}"));
+            lines.push(format!("    continue with a new stack:    {call}"));
             lines.push(format!("    remove it:                    {aws} dynamodb delete-table --table-name {table}"));
         }
         if let Some(bucket) = &self.bucket {
@@ -270,7 +270,7 @@ impl Left {
         let images = self.images.map_or_else(|| "its images".to_owned(), |images| count(images, "image"));
         lines.push(format!("  {images}, with AMIs and parameters in all Regions"));
         lines.push(format!("    remove all AMIs of the stack: {again} clean --images"));
-        lines.push(format!("  the bucket {}, which other stacks may be deployed from", self.artifacts));
+        lines.push(format!("  the bucket {}, from which other stacks may be deployed", self.artifacts));
         lines
     }
 }

@@ -44,7 +44,7 @@ impl Place {
         }
         let note = state.join(note_name(config, documents));
         if let Some(execution) = read(&note)? {
-            output::say(&format!("going on with the execution {execution}"));
+            output::say(&format!("resuming the execution {execution}"));
             return Ok(Self { execution, state, note: Some(note), own: false });
         }
         Self { execution: new_id()?, state, note: Some(note), own: false }.noted()

@@ -134,7 +134,7 @@ fn ended(event: &Event) -> String {
         Some(Status::Skipped) => "skipped",
         Some(Status::Failed) => "failed",
         Some(Status::IgnoredFailure) => "failed, which is ignored",
-        Some(Status::Rebooting) => "to be run again after a reboot",
+        Some(Status::Rebooting) => "runs again after a reboot",
         Some(Status::Success | Status::SuccessWithIgnoredFailure | Status::Running) | None => "success",
     };
     let code = event.exit_code.filter(|code| *code != 0).map(|code| format!(", exit code {code}")).unwrap_or_default();

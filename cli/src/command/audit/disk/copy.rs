@@ -22,10 +22,16 @@ impl Copy {
         let folder = temporary.join(format!("goldsmith-audit-{}", std::process::id()));
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
         if !folder.as_os_str().as_encoded_bytes().iter().copied().all(plain) {
-            return Err(invalid(format!("{} cannot be told to debugfs; set TMPDIR to a plain path", folder.display())));
+            return Err(invalid(format!(
+                "{} cannot be passed to debugfs; set TMPDIR to a plain path",
+                folder.display()
+            )));
         }
         let make = |folder: &Path| {
-            DirBuilder::new().mode(0o700).create(folder).with_context(|| format!("{} cannot be made", folder.display()))
+            DirBuilder::new()
+                .mode(0o700)
+                .create(folder)
+                .with_context(|| format!("{} cannot be created", folder.display()))
         };
         make(&folder)?;
         let copy = Self { folder };
@@ -45,7 +51,7 @@ impl Copy {
         let room = found.f_bavail.saturating_mul(found.f_frsize);
         anyhow::ensure!(
             room >= bytes,
-            "their copy takes up to {} MiB, and {} has {} MiB; set TMPDIR to a folder with more room",
+            "their copy takes up to {} MiB, but {} has {} MiB; set TMPDIR to a folder with more room",
             bytes.div_ceil(1 << 20),
             self.folder.display(),
             room >> 20
@@ -62,7 +68,7 @@ impl Copy {
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).with_context(|| {
                 let folder = self.folder.display();
-                format!("{folder} with a copy of the disk's files, and so with their secrets, is to be removed by hand")
+                format!("remove {folder} by hand: it holds a copy of the disk's files with their secrets")
             }),
             _ => Ok(()),
         }

@@ -57,7 +57,7 @@ impl Debugfs {
         let complaints = thread::spawn(move || complaints(stderr));
         let mut text = Vec::new();
         BufReader::new(stdout).read_to_end(&mut text)?;
-        let complaints = complaints.join().map_err(|_| anyhow!("what debugfs says could not be read"))??;
+        let complaints = complaints.join().map_err(|_| anyhow!("the output of debugfs could not be read"))??;
         let mut child = self.running().child.take().context("interrupted")?;
         anyhow::ensure!(child.wait()?.success(), "debugfs failed: {}", complaints.join("; "));
         Ok(Answer { text: String::from_utf8_lossy(&text).into_owned(), complaints })
