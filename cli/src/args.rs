@@ -1,4 +1,4 @@
-//! The command line: what can be said, and its help.
+//! The arguments of the command line, and its help.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -15,7 +15,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
@@ -39,12 +39,12 @@ pub(crate) struct Globals {
     pub(crate) output: Format,
 }
 
-/// No stack has a name that it cannot be deployed under.
+/// Checks that a stack can be deployed under this name.
 fn stack(text: &str) -> Result<String, String> {
     command::stack_name::check(text).map(|()| text.to_owned())
 }
 
-/// A Region becomes part of a host's name.
+/// Checks how a Region is written, because it becomes part of a host name.
 fn region(text: &str) -> Result<String, String> {
     let fits = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if fits && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
@@ -70,7 +70,7 @@ pub(crate) enum Format {
     Json,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check the definitions of a folder or file and store them.
@@ -108,12 +108,12 @@ pub(crate) enum Command {
 }
 
 impl Globals {
-    /// The Region of the stack, where one is given.
+    /// Returns the Region of the stack, if one is given.
     pub(crate) fn region(&self) -> Option<&str> {
         self.regions.first().map(String::as_str)
     }
 
-    /// How to call Goldsmith again for the same stack.
+    /// Returns how to call Goldsmith again for the same stack.
     pub(crate) fn again(&self) -> String {
         let mut call = "goldsmith".to_owned();
         if self.stack != "goldsmith" {
@@ -126,13 +126,13 @@ impl Globals {
         with_given(call, &[("--profile", profile), ("--region", self.region()), ("--endpoint-url", endpoint_url)])
     }
 
-    /// How to call the AWS CLI for the same account and Region.
+    /// Returns how to call the AWS CLI for the same account and Region.
     pub(crate) fn aws(&self) -> String {
         self.aws_in(self.region())
     }
 
-    /// The same for a Region; none is the one that is set up. Of the local AWS it has the address and the keys: without them
-    /// the call would be made in the account that is set up.
+    /// Returns how to call the AWS CLI for a Region, or for the configured Region if it is `None`. For the local AWS,
+    /// the call has its address and its keys: without them, the AWS CLI would call the configured account.
     pub(crate) fn aws_in(&self, region: Option<&str>) -> String {
         if self.local
             && let Some(call) = crate::local::aws(&self.stack, region)
@@ -144,7 +144,7 @@ impl Globals {
     }
 }
 
-/// A call with the flags that have a value.
+/// Returns a call with those flags that have a value.
 fn with_given(call: String, flags: &[(&str, Option<&str>)]) -> String {
     let given = flags.iter().filter_map(|(flag, value)| Some((flag, (*value)?)));
     given.fold(call, |call, (flag, value)| format!("{call} {flag} {value}"))

@@ -61,7 +61,7 @@ fn of_tree(root: &Path) -> Result<Audit> {
     Ok(audit_tree(root))
 }
 
-/// Tells an audit of this machine's; of what packages ship only how much it is, but in JSON all.
+/// Prints an audit of this machine. Text only counts the files that packages ship; JSON lists all of them.
 fn told(globals: &Globals, audit: &Audit) -> Result<Exit> {
     match globals.output {
         Format::Json => output::json(audit)?,
@@ -78,12 +78,12 @@ fn told(globals: &Globals, audit: &Audit) -> Result<Exit> {
     Ok(exit(audit.count(), audit.is_incomplete))
 }
 
-/// One that could not look at all vouches for nothing.
+/// Returns the exit code of an audit. An incomplete audit is not a success.
 fn exit(count: u32, is_incomplete: bool) -> Exit {
     if count > 0 || is_incomplete { Exit::Failed } else { Exit::Success }
 }
 
-/// What the image's own build has found.
+/// Shows what the image's own build has found.
 async fn of_image(globals: &Globals, what: &str) -> Result<Exit> {
     if what.starts_with("ami-") {
         return Err(invalid(format!(

@@ -1,6 +1,6 @@
-//! `goldsmith clean`: what a stack that is gone, or a table that was lost, has left in the account, and what only looks like it.
+//! `goldsmith clean`: what a deleted stack or a lost table has left in the account, and what only looks like it.
 //!
-//! What belongs to a build that the stack knows is the reaper's and never touched here.
+//! The command never touches what belongs to a build that the stack knows: that is for the reaper.
 
 mod leftovers;
 mod records;
@@ -99,26 +99,26 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(if is_done { Exit::Success } else { Exit::Aws })
 }
 
-/// What there was, for scripts.
+/// The result, for scripts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Cleaned {
-    /// What is gone now.
+    /// What was removed.
     removed: Vec<Leftover>,
     /// What AWS does not remove.
     refused: Vec<Refused<Leftover>>,
-    /// What stays, since something uses it.
+    /// What stays because something uses it.
     in_use: Vec<Leftover>,
-    /// What stays for a day, since nothing but tags ties it to a build.
+    /// What stays for a day because only tags tie it to a build.
     unproven: Vec<Leftover>,
-    /// AMIs and snapshots that stay without --images.
+    /// AMIs and snapshots, which stay without --images.
     images: Vec<Leftover>,
-    /// Regions that could not be looked at.
+    /// Regions that could not be searched.
     unseen: Vec<Refused<String>>,
 }
 
-/// The tables that a stack of this name has left: they say what its builds have made. None where they cannot be looked at,
-/// which leaves nothing proven.
+/// Returns the tables that a stack of this name has left: they record what its builds have made. If they cannot be
+/// listed, there are none, and nothing is proven.
 async fn journals(config: &SdkConfig, stack: &str) -> Vec<Store> {
     let names = DynamoTable::names(config, &format!("{stack}-Table-")).await;
     let names = names.inspect_err(|error| output::say(&format!("the tables of {stack} cannot be listed: {error}")));
@@ -133,7 +133,7 @@ fn list(title: &str, leftovers: &[Leftover]) {
     }
 }
 
-/// Where to look.
+/// Returns the Regions to search.
 async fn regions(globals: &Globals, stack: Option<&Connection>, ec2: &Ec2, home: &str) -> Result<BTreeSet<String>> {
     if !globals.regions.is_empty() {
         return Ok(globals.regions.iter().cloned().collect());
@@ -144,7 +144,7 @@ async fn regions(globals: &Globals, stack: Option<&Connection>, ec2: &Ec2, home:
     })
 }
 
-/// Shows what would go, and asks.
+/// Shows what would be removed, and asks.
 fn consented(found: &[Leftover], yes: bool) -> Result<bool> {
     let rows: Vec<Vec<String>> = found.iter().map(Leftover::row).collect();
     columns(&rows).iter().for_each(|line| output::say(line));

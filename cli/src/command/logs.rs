@@ -61,12 +61,12 @@ async fn is_open(store: &Store, build: &str) -> Result<bool> {
 
 struct Printer {
     format: Format,
-    /// State whose lines were printed last.
+    /// Label of the state whose lines were printed last.
     label: String,
 }
 
 impl Printer {
-    /// A happening's lines, below the name of its state where another one spoke last.
+    /// Returns the lines of a happening, below the name of its state if another state's lines came before.
     fn lines(&mut self, happening: &Happening) -> Vec<String> {
         let (label, text, value) = match happening {
             Happening::Said { label, line } => (label, line.clone(), json!({"state": label, "line": line})),
@@ -85,7 +85,7 @@ impl Printer {
     }
 }
 
-/// What stands between the steps' own lines.
+/// Returns the heading between the steps' own lines.
 fn heading(event: &Event) -> String {
     let mut name = format!("----- {} / {}", event.document, event.phase);
     if let Some(step) = &event.step {

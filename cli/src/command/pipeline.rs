@@ -1,4 +1,4 @@
-//! `goldsmith show PIPELINE`: when it starts next, and why it was built last.
+//! `goldsmith show PIPELINE`: when it starts next, and why it was last built.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::connection::Connection;
 use crate::render::{cause, columns, word};
 
-/// Fire times that are told.
+/// Number of start times that are shown.
 const TIMES: usize = 5;
-/// Builds that are told.
+/// Number of builds that are shown.
 const BUILDS: usize = 5;
 
 /// A pipeline, as `--output json` prints it.
@@ -30,8 +30,8 @@ pub(crate) struct Shown {
     builds: Vec<ImageRecord>,
 }
 
-/// A time at which a schedule fires, in the pipeline's time zone: for programs as RFC 3339 has it, for people with the day of
-/// the week.
+/// A time at which a schedule fires, in the pipeline's time zone: for programs in the format of RFC 3339, for people
+/// with the day of the week.
 #[derive(Debug, Clone)]
 pub(super) struct NextTime(ZonedDateTime);
 
@@ -47,7 +47,7 @@ impl fmt::Display for NextTime {
     }
 }
 
-/// What there is to tell of a pipeline at this time.
+/// Returns what there is to show about a pipeline at this time.
 pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: Timestamp) -> Result<Shown> {
     let (next_times, no_times) = match next_times(connection, &pipeline, now, TIMES).await? {
         Ok(times) => (times, None),

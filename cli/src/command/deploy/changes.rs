@@ -1,4 +1,4 @@
-//! The changes of a stack, as a person reads them: what may lose something comes first, in red.
+//! The changes of a stack as a person reads them: changes that may lose something come first, in red.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -11,10 +11,10 @@ use crate::render::{columns, count};
 
 const RED: &str = "\u{1b}[31m";
 const PLAIN: &str = "\u{1b}[0m";
-/// Types of what gives rights: roles, policies, instance profiles.
+/// Prefix of the types that give permissions: roles, policies, instance profiles.
 const RIGHTS: &str = "AWS::IAM::";
 
-/// A line for each change, and one that counts them; with nothing of AWS's that acts on a terminal.
+/// Returns a line for each change, and one that counts the others. Nothing of AWS's in them can control a terminal.
 pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
     lines_in(changes, io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
 }
@@ -25,7 +25,8 @@ fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
     }
     let mut sorted: Vec<&Change> = changes.iter().collect();
     sorted.sort_by_key(|change| (change.effect, &change.resource));
-    // A first deployment adds everything: nobody reads eighty lines of it, and somebody has to read who gets rights.
+    // A first deployment adds everything, in some eighty lines. The permissions must be read, so only they are listed
+    // by name.
     let is_first = sorted.iter().all(|change| matches!(change.effect, Effect::Add | Effect::Import));
     let (made, rest): (Vec<&Change>, Vec<&Change>) =
         sorted.into_iter().partition(|change| is_first && change.effect == Effect::Add);
@@ -40,7 +41,7 @@ fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
     painted.chain(tagged).chain(made_lines(&made).iter().map(|line| harmless(line).into_owned())).collect()
 }
 
-/// What is made: who may do what by name, the rest by type.
+/// Returns lines about what is created: permissions by name, the rest by type.
 fn made_lines(made: &[&Change]) -> Vec<String> {
     if made.is_empty() {
         return Vec::new();
@@ -57,7 +58,7 @@ fn made_lines(made: &[&Change]) -> Vec<String> {
     told.chain([format!("  {} to be created", count(made.len(), "resource"))]).collect()
 }
 
-/// A change of tags alone names no property.
+/// Returns whether a change is of more than tags: a change of tags alone names no property.
 fn says_something(change: &Change) -> bool {
     change.effect != Effect::Change || !change.properties.is_empty()
 }
@@ -78,7 +79,7 @@ fn word(effect: Effect) -> &'static str {
     }
 }
 
-/// The same for programs.
+/// Returns the changes for programs.
 pub(crate) fn values(changes: &[Change]) -> Vec<Value> {
     let value = |change: &Change| json!({"resource": change.resource, "type": change.kind, "change": word(change.effect), "properties": change.properties});
     changes.iter().map(value).collect()

@@ -1,4 +1,4 @@
-//! `goldsmith deploy`: makes a stack of a release, or brings one up to date. The local stack is deployed by the same steps.
+//! `goldsmith deploy`: creates a stack from a release, or updates one. The local stack is deployed by the same steps.
 
 pub(crate) mod changes;
 pub(crate) mod deployment;
@@ -74,7 +74,7 @@ fn tag(text: &str) -> Result<(String, String), String> {
     Ok((key, value))
 }
 
-/// Each key with its one value.
+/// Returns each key with its only value.
 fn once(flag: &str, pairs: &[(String, String)]) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     for (key, value) in pairs {
@@ -144,7 +144,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
             let question = format!("Change the stack {}?", globals.stack);
             match consents_or_ends(&question, "nothing was changed", args.yes).await {
                 Ok(Some(true)) => {
-                    // Somebody may have begun one while this one was being asked.
+                    // A retirement may have begun during the question.
                     found = match retirement().await {
                         Ok(found) => found,
                         Err(error) => {

@@ -1,5 +1,5 @@
-//! The functions' zip, looked into before it is uploaded: Lambda takes any zip, and only a call shows that its program is
-//! missing, or of another architecture than the function.
+//! Checks the zip of the functions before it is uploaded. Lambda accepts any zip, and only a call would show that its
+//! program is missing or has another architecture than the function.
 
 use std::fs;
 use std::path::Path;
@@ -11,15 +11,16 @@ use crate::zip::Zip;
 
 /// The file that Lambda starts (Lambda developer guide, "Building a custom runtime").
 const PROGRAM: &[u8] = b"bootstrap";
-/// How a script begins.
+/// First bytes of a script.
 const SCRIPT: &[u8] = b"#!";
-/// The header of a program up to its machine (System V ABI, "ELF header"), and who is meant by which.
+/// The header of a program up to its machine (System V ABI, "ELF header"), and the machines that are known.
 const ELF: &[u8] = b"\x7fELF";
 const MACHINE_AT: usize = 18;
 const HEADER: usize = 20;
 const MACHINES: [(u16, &str); 2] = [(62, "x86_64"), (183, "arm64")];
 
-/// The architecture of the functions in this zip, as Lambda calls it; none: a script, which runs on either.
+/// Returns the architecture of the functions in this zip, as Lambda calls it, or `None` for a script, which runs on
+/// both.
 pub(crate) fn architecture(package: &Path) -> Result<Option<&'static str>> {
     let zip = fs::read(package).with_context(|| format!("cannot read {}", package.display()))?;
     architecture_in(&zip).map_err(|why| invalid(format!("{} is not a zip of functions: {why}", package.display())))

@@ -1,4 +1,4 @@
-//! Keys: that of encryption by default, and those that definitions name.
+//! KMS keys: the key of encryption by default, and keys that definitions name.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const DEFAULT: &str = "default-key";
 const SHARING: &str = "sharing";
 const NAMED: &str = "keys";
 
-/// A key in a Region, and who names it.
+/// Keys by Region and id, with the definition that names each of them.
 type Wanted = BTreeMap<(String, String), String>;
 
 pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
@@ -26,7 +26,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
     };
     let mut findings = Vec::new();
     let mut defaults = BTreeMap::new();
-    // The home Region first, and each that images go to.
+    // The home Region comes first, then each Region that images go to.
     let regions: std::collections::BTreeSet<&str> = definitions.regions().into_iter().chain([home.as_str()]).collect();
     for region in regions.into_iter().filter(|region| enabled.iter().any(|one| one == region)) {
         let storage = match ec2.storage(region).await {
@@ -40,7 +40,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
                 continue;
             }
         };
-        // A key that nothing uses may be as it is.
+        // A key that nothing uses does not matter.
         let key = match is_managed(&storage.default_key) || !storage.encrypted_by_default {
             true => None,
             false => match kms.key(region, &storage.default_key).await {
@@ -58,7 +58,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
     let mut known = BTreeMap::new();
     for (region, name) in wanted(definitions, &home).into_keys() {
         if !enabled.contains(&region) {
-            continue; // that is told of the Region itself
+            continue; // the finding about the Region itself says that
         }
         match kms.key(&region, &name).await {
             Ok(key) => drop(known.insert((region, name), key)),
@@ -122,8 +122,8 @@ fn judge_defaults(globals: &Globals, defaults: &BTreeMap<String, (Storage, Optio
     vec![Finding::good(DEFAULT, message)]
 }
 
-/// An image whose snapshots AWS's own key encrypts cannot be shared (EBS user guide, "Share the KMS key used to encrypt a
-/// shared Amazon EBS snapshot").
+/// Judges shared images. An image whose snapshots are encrypted with AWS's own key cannot be shared (EBS user guide,
+/// "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
 fn judge_sharing(
     globals: &Globals,
     definitions: &Definitions,

@@ -1,25 +1,25 @@
-//! What a check found.
+//! The result of a check.
 
 use goldsmith_cloud::{CloudError, Kind};
 use serde::Serialize;
 
 use crate::args::Globals;
 
-/// How it is.
+/// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
-    /// As it has to be.
+    /// Everything is as it has to be.
     Good,
     /// Builds work, but there is something to know.
     Note,
     /// Builds fail.
     Problem,
-    /// Nobody knows, because a call was refused or not answered.
+    /// Unknown, because a call was denied or not answered.
     Unseen,
 }
 
-/// One thing that was looked at, under a name that programs may rely on.
+/// The result of one check, under a name that programs may rely on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     pub(crate) name: &'static str,
@@ -43,7 +43,7 @@ impl Finding {
         Self { name, verdict: Verdict::Problem, message: message.into(), remedy: Some(remedy.into()) }
     }
 
-    /// A call failed for which this right is needed.
+    /// Returns the finding for a failed call that needs this permission.
     pub(crate) fn unseen(name: &'static str, right: &str, error: &CloudError) -> Self {
         match error.kind {
             Kind::Denied => Self::unseen_because(name, right, &error.to_string()),
@@ -61,7 +61,7 @@ impl Finding {
         Self { name, verdict: Verdict::Unseen, message, remedy }
     }
 
-    /// Where it is good, and something that it rests on could not be looked at: nobody knows whether it is.
+    /// Turns a good finding into an unseen one, because something that it rests on could not be read.
     pub(crate) fn without(self, missing: &'static str) -> Self {
         if self.verdict != Verdict::Good {
             return self;
@@ -73,7 +73,7 @@ impl Finding {
         Self { verdict: Verdict::Unseen, message, remedy: Some(format!("See the findings about {missing}.")), ..self }
     }
 
-    /// As people read it.
+    /// Returns the finding as text for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let word = match self.verdict {
             Verdict::Good => "good",
@@ -87,7 +87,7 @@ impl Finding {
     }
 }
 
-/// The findings of one area, in which nothing is good where a part of the area could not be looked at.
+/// Returns the findings of one area. None of them is good if a part of the area could not be checked.
 pub(crate) fn whole(findings: Vec<Finding>, missing: &'static str) -> Vec<Finding> {
     match findings.iter().any(|finding| finding.verdict == Verdict::Unseen) {
         true => findings.into_iter().map(|finding| finding.without(missing)).collect(),
@@ -95,8 +95,9 @@ pub(crate) fn whole(findings: Vec<Finding>, missing: &'static str) -> Vec<Findin
     }
 }
 
-/// What helps where a part of the stack is gone: CloudFormation does not look for it, so that a deployment without changes
-/// brings nothing back (CloudFormation user guide, "Detect unmanaged configuration changes with drift detection").
+/// Returns the remedy if a part of the stack is gone. CloudFormation does not look for that part, so a deployment
+/// without changes restores nothing (CloudFormation user guide, "Detect unmanaged configuration changes with drift
+/// detection").
 pub(crate) fn anew(globals: &Globals) -> String {
     let again = globals.again();
     format!(
@@ -105,7 +106,7 @@ pub(crate) fn anew(globals: &Globals) -> String {
     )
 }
 
-/// The last line: how many there are of what is not good.
+/// Returns the last line, which counts the findings that are not good.
 pub(crate) fn summary(findings: &[Finding]) -> String {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let said = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });

@@ -1,4 +1,4 @@
-//! The Regions that images go to, and who may use them there.
+//! The Regions that images go to, and who may use the images there.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
     whole(findings, "the parts marked unseen above")
 }
 
-/// The Regions in which an image is to be made public.
+/// Returns the Regions in which an image is to be made public.
 fn public(definitions: &Definitions) -> Vec<&str> {
     let mut regions: Vec<&str> = definitions
         .places()

@@ -1,4 +1,4 @@
-//! What build instances may do with their role.
+//! The permissions of build instances, by their role.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::stack::Settings;
 use crate::args::Globals;
 
 const NAME: &str = "instance-rights";
-/// The same of profiles that infrastructure configurations name.
+/// Name of the finding about profiles that infrastructure configurations name.
 const NAMED: &str = "instance-profiles";
 /// Without these, Systems Manager never sees an instance.
 const SYSTEMS_MANAGER: [&str; 11] = [
@@ -29,7 +29,7 @@ const SYSTEMS_MANAGER: [&str; 11] = [
     "ec2messages:GetMessages",
     "ec2messages:SendReply",
 ];
-/// The agent looks for the group of a command's output before it writes.
+/// The agent looks up the group of a command's output before it writes.
 const FIND_GROUP: &str = "logs:DescribeLogGroups";
 
 pub(super) async fn examine(
@@ -72,7 +72,7 @@ async fn profile_of(globals: &Globals, iam: &Iam, profile: &str, log_group: &str
     }
 }
 
-/// The instance profiles that infrastructure configurations name, and which those are.
+/// Returns the instance profiles that infrastructure configurations name, with those configurations.
 fn named(definitions: &Definitions) -> BTreeMap<&str, String> {
     let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for one in definitions.infrastructures.values() {
@@ -83,7 +83,7 @@ fn named(definitions: &Definitions) -> BTreeMap<&str, String> {
     named.into_iter().map(|(profile, users)| (profile, users.join(", "))).collect()
 }
 
-/// A profile that is not the stack's: who made it has to mend it.
+/// Judges a profile that does not belong to the stack: its owner has to fix it.
 async fn named_profile(iam: &Iam, profile: &str, who: &str, log_group: &str) -> Finding {
     match iam.role_of(profile).await {
         Ok(Some(role)) => match refused(iam, &role, log_group).await {
@@ -124,7 +124,7 @@ async fn refused(iam: &Iam, role: &str, group: &str) -> Result<Vec<String>, Clou
     let anywhere: Vec<&str> = SYSTEMS_MANAGER.into_iter().chain([FIND_GROUP]).collect();
     let mut refused = iam.refused(role, &anywhere, "*").await?;
     refused.extend(iam.refused(role, &["logs:DescribeLogStreams"], &group).await?);
-    // As Systems Manager names what a command has said: the rights may be limited to that.
+    // Systems Manager names the streams of a command's output like this; the permissions may be limited to such names.
     let stream = format!("{group}:log-stream:c-0/i-0/aws-runShellScript/stdout");
     refused.extend(iam.refused(role, &["logs:CreateLogStream", "logs:PutLogEvents"], &stream).await?);
     Ok(refused)
@@ -144,7 +144,8 @@ fn judge(globals: &Globals, role: &str, refused: &[String]) -> Finding {
     Finding::problem(NAME, message, remedy)
 }
 
-/// A default role lets instances register whose own role may not; their output needs their own role all the same.
+/// Judges the default role. It lets instances register even if their own role may not, but their output still needs
+/// their own role.
 fn judge_host(role: Option<&str>, rights_lack: bool) -> Option<Finding> {
     let role = role?;
     let message = match rights_lack {

@@ -1,4 +1,4 @@
-//! The stack itself: whether it is there, fits this program, and whether all its parts run.
+//! The stack itself: whether it exists, fits this program, and runs completely.
 
 use futures_util::future::join_all;
 use goldsmith_cloud::aws::SdkConfig;
@@ -11,12 +11,12 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::version::compare;
 
-/// What the stack tells its functions of the account.
+/// What the stack tells its functions about the account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) subnets: Vec<String>,
     pub(super) security_group: String,
-    /// Names of the instance profiles of builds and, where the stack has one for them, of tests.
+    /// Names of the instance profiles of builds and, if the stack has another one for tests, of tests.
     pub(super) instance_profiles: Vec<String>,
     pub(super) log_group: String,
     /// The stack's own.
@@ -77,7 +77,7 @@ pub(super) async fn examine(
     (findings, settings)
 }
 
-/// How CloudFormation's last operation on the stack has ended, where that is not well.
+/// Returns a finding if CloudFormation's last operation on the stack did not end well.
 async fn operation(globals: &Globals, config: &SdkConfig, stack: &str) -> Option<Finding> {
     match Stacks::new(config).find(stack).await {
         Ok(found) => found.and_then(|found| judge_operation(globals, &found.status, found.is_busy())),
@@ -99,7 +99,7 @@ fn judge_operation(globals: &Globals, status: &str, is_busy: bool) -> Option<Fin
     })
 }
 
-/// The bucket through which work reaches instances.
+/// Checks the bucket through which instances get their work.
 async fn bucket(globals: &Globals, services: &StackParts, bucket: &str) -> Option<Finding> {
     match services.bucket_is_there(bucket).await {
         Ok(true) => None,
@@ -131,7 +131,7 @@ async fn functions(globals: &Globals, config: &SdkConfig, parts: &[Part]) -> (Ve
     (judge_functions(globals, &found).into_iter().collect(), settings)
 }
 
-/// One finding of all functions.
+/// Returns one finding about all functions.
 fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> Option<Finding> {
     if found.is_empty() {
         return None;
@@ -186,12 +186,12 @@ async fn rules(globals: &Globals, services: &StackParts, parts: &[Part]) -> Opti
     judge_rules(globals, &found)
 }
 
-/// CloudFormation tells the name of a rule; of one on a bus of its own, `BUS|NAME`.
+/// Returns the name of a rule from its physical id; the id of a rule on its own bus is `BUS|NAME`.
 fn name_of_rule(physical: &str) -> &str {
     physical.rsplit(['|', '/']).next().unwrap_or(physical)
 }
 
-/// One finding of all rules.
+/// Returns one finding about all rules.
 fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Finding> {
     if found.is_empty() {
         return None;
@@ -214,7 +214,7 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
     Some(Finding::problem("rules", told.join(" "), help.join(" ")))
 }
 
-/// Whether stack and program are of one version; without one, the stack is older than it tells.
+/// Judges whether stack and program have the same version. A stack without a version is older than versions.
 fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
     let Some(stack) = stack else {
         let message = format!("The stack has no version: it is older than this program, which is {own}.");
