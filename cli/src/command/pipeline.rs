@@ -57,7 +57,7 @@ pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: 
     Ok(Shown { pipeline, next_times, no_times, builds })
 }
 
-/// The next fire times, or why there are none.
+/// Returns the next fire times, or why there are none.
 pub(super) async fn next_times(
     connection: &Connection,
     pipeline: &ImagePipeline,
@@ -81,14 +81,14 @@ pub(super) async fn next_times(
         .ok_or("it never fires again"))
 }
 
-/// When the pipeline's schedule was made: a rate counts from there.
+/// Returns when the pipeline's schedule was made: a rate counts from then.
 async fn made(connection: &Connection, pipeline: &ImagePipeline) -> Result<Option<Timestamp>> {
     let Some(scheduling) = &connection.scheduling else { return Ok(None) };
     let found = connection.schedules.get(&scheduling.group, &schedule_name(&pipeline.name)).await?;
     Ok(found.map(|(_, made)| made))
 }
 
-/// The last builds of the pipeline, newest first.
+/// Returns the last builds of the pipeline, newest first.
 async fn builds(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec<ImageRecord>> {
     let mut images = connection.store.images(pipeline.image_recipe.name.as_str()).await?;
     images.retain(|image| image.pipeline == pipeline.name);
@@ -98,7 +98,7 @@ async fn builds(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec
 }
 
 impl Shown {
-    /// The pipeline for people.
+    /// Returns the pipeline as text for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let pipeline = &self.pipeline;
         let mut rows = vec![
@@ -126,7 +126,7 @@ impl Shown {
     }
 }
 
-/// What beside its schedule and its user starts it.
+/// Returns what starts it in addition to its schedule and its user.
 pub(super) fn rebuilt_on(pipeline: &ImagePipeline) -> String {
     let words: Vec<String> = pipeline.rebuild_on.iter().map(|change: &RebuildOn| word(change)).collect();
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }

@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
     Ok(if status == EXIT_SUCCESS { Exit::Success } else { Exit::Failed })
 }
 
-/// What to run and how: what the command line says comes before what the file says.
+/// Returns what to run and how: arguments of the command line come before the file.
 fn config(args: &Args) -> Result<Config> {
     let mut config = args.config.as_deref().map_or_else(|| Ok(Config::default()), config::read)?;
     config.documents.extend(args.documents.iter().map(|path| (path.clone(), parameters::Values::new())));

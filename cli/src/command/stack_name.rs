@@ -1,12 +1,13 @@
-//! What a stack may be named: its name becomes part of the names of functions, and of the paths of parameters.
+//! Valid names of a stack: the name becomes part of the names of functions and of the paths of parameters.
 
-/// Longest name of a stack: a function's name has 64 characters, and `-execute-phase` takes 14 of them.
+/// Maximum length of a stack's name: a function's name has at most 64 characters, and `-execute-phase` takes 14 of
+/// them.
 const LONGEST: usize = 64 - "-execute-phase".len();
 
-/// A stack of such a name would keep its configuration below a path of `/goldsmith` that is meant for others to read.
+/// Names under which a stack's configuration would be at a path of `/goldsmith` that others may read.
 const TAKEN: [&str; 2] = ["build", "examples"];
 
-/// Whether Goldsmith can be deployed under this name; says what is wrong with it where it cannot.
+/// Checks whether Goldsmith can be deployed under this name. Returns what is wrong if it cannot.
 pub(crate) fn check(name: &str) -> Result<(), String> {
     // CloudFormation's own rule is `[a-zA-Z][-a-zA-Z0-9]*`.
     if !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     parameters: Vec<String>,
 }
 
-/// An operating system, as a user names it.
+/// An operating system, as users name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum System {
     Linux,

@@ -1,4 +1,4 @@
-//! `goldsmith local ec2`: the endpoint itself, in the foreground. `up` starts one for its stack.
+//! `goldsmith local ec2`: only the endpoint, in the foreground. `up` starts one for its stack.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +14,8 @@ use super::folders::Folders;
 use super::machine::lacking;
 use crate::output;
 
-/// How old describe answers are, in seconds: enough to find a caller that takes an empty answer for the truth.
+/// Age of the answers of describe calls, in seconds: enough to reveal a caller that takes an empty answer for the
+/// truth.
 const DESCRIBE_LAG: &str = "0.1";
 
 /// Serve only EC2 and Systems Manager, for other programs, until the process is told to end.
@@ -70,7 +71,7 @@ pub(crate) struct Args {
 /// The profiles by name.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Delays {
-    /// No waiting.
+    /// No delays.
     Instant,
     /// Fractions of a second.
     Demo,
@@ -94,7 +95,7 @@ fn lag(text: &str) -> Result<Duration, String> {
     lag.ok_or_else(|| format!("0 to {} seconds", LONGEST_LAG.as_secs()))
 }
 
-/// Makes the base image when it is missing, and serves.
+/// Creates the base image if it is missing, and serves.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     own_folder(&args.state)?;
     let abilities = match args.isolation {
@@ -104,7 +105,7 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     if let Some(missing) = abilities.missing() {
         return Err(lacking(format!("instances cannot run: {missing}")));
     }
-    // Instances run beside each other, so it has threads of its own, unlike the rest of this program.
+    // Instances run in parallel, so the endpoint has its own threads, unlike the rest of this program.
     let serving = std::thread::scope(|scope| scope.spawn(|| serve_until_told(args, folders)).join());
     serving.unwrap_or_else(|_| anyhow::bail!("the endpoint failed"))
 }

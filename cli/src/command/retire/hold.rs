@@ -1,5 +1,5 @@
-//! One retirement at a time, and none beside a deployment: what retires a stack gives signs of life in its mark, and stops
-//! when the mark is no longer its own.
+//! Only one retirement runs at a time, and none while a deployment runs. A retirement updates its mark at intervals,
+//! and stops if the mark is no longer its own.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,18 +13,18 @@ use tokio::time::sleep;
 use crate::exit::{Exit, Stop, invalid};
 use crate::watch::Patience;
 
-/// Between two signs of life.
+/// Time between two updates of the mark.
 const BEAT: Duration = Duration::from_secs(3);
-/// Between two looks of somebody else, who takes a mark without a sign of life in it for one that was given up. Long enough
-/// for some that are late.
+/// Time between two looks of another call, which takes an unchanged mark for one that was given up. It leaves room for
+/// several late updates.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// A name that no other call has.
+/// Returns a name that no other call has.
 pub(crate) fn holder() -> String {
     format!("{}-{}", UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos(), process::id())
 }
 
-/// Does the work while the mark is this holder's, and ends it when it is not.
+/// Does the work while the mark belongs to this holder, and stops it when it does not.
 pub(super) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         done = work => done,
@@ -43,7 +43,7 @@ async fn hold_on(store: &Store, holder: &str) -> Result<Infallible> {
     Err(lost())
 }
 
-/// That the mark is still this holder's, before what cannot be taken back.
+/// Checks that the mark still belongs to this holder, before something that cannot be undone.
 pub(super) async fn still_held(store: &Store, holder: &str) -> Result<()> {
     if store.hold(holder, 0).await? { Ok(()) } else { Err(lost()) }
 }
@@ -54,7 +54,7 @@ fn lost() -> anyhow::Error {
     Stop { exit: Exit::Aws, message: message.to_owned() }.into()
 }
 
-/// The retirement that has begun and is given up, if there is one. One that goes on is refused.
+/// Returns the retirement that was begun and given up, if there is one. Returns an error if a retirement is running.
 pub(crate) async fn given_up(store: &Store, stack: &str) -> Result<Option<Retirement>> {
     let Some(first) = store.retirement().await? else { return Ok(None) };
     sleep(LOOK).await;

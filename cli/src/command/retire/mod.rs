@@ -51,13 +51,13 @@ struct Left {
     table: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bucket: Option<String>,
-    /// Values of parameters that were not the template's defaults.
+    /// Values of parameters that differ from the template's defaults.
     parameters: BTreeMap<String, String>,
     tags: BTreeMap<String, String>,
-    /// Images with an AMI; none: nobody can say any more.
+    /// Number of images with an AMI; `None` if it is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<usize>,
-    /// The bucket that it was deployed from, as other stacks of the account and Region are.
+    /// The bucket that it was deployed from; other stacks of the account and Region use it too.
     artifacts: String,
 }
 
@@ -103,7 +103,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     let removal = Removal { config: &config, stacks: &stacks, globals, stack: &stack };
     let connection = match connection {
-        // A first deployment may run, whose last steps make the parameter.
+        // A first deployment may be running, whose last steps create the parameter.
         None if stack.is_busy() && removal.settled().await? => remains::connection(&config, &globals.stack).await?,
         found => found,
     };
@@ -111,7 +111,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         Some(connection) => removal.of_service(connection, retirement).await?,
         None => removal.of_remains().await?,
     }
-    // Now, since what was waited for may have been a first deployment or another removal.
+    // This comes last, because the call may have waited for a first deployment or for another removal.
     let kept = ours::kept(&stacks, &stack).await;
     (left.table, left.bucket) = (kept.table, kept.bucket);
     match globals.output {
@@ -121,7 +121,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// How many images have AMIs.
+/// Returns how many images have AMIs.
 async fn images(connection: &Connection) -> Result<usize> {
     let mut images = 0;
     for name in connection.store.image_names().await? {
@@ -131,7 +131,7 @@ async fn images(connection: &Connection) -> Result<usize> {
     Ok(images)
 }
 
-/// Says what is about to happen.
+/// Prints what is about to happen.
 async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Result<()> {
     if let Some(note) = version::differs(&connection.stack, connection.version.as_deref(), &globals.again()) {
         output::say(&note);
@@ -148,7 +148,8 @@ async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Resu
     Ok(())
 }
 
-/// How often a deletion is repeated for an instance that was launched meanwhile: a function runs two minutes at most.
+/// How often the deletion is repeated for an instance that was launched in the meantime: a function runs for at most
+/// two minutes.
 const LATE_LAUNCHES: usize = 3;
 
 /// The removal of one stack.
@@ -160,8 +161,8 @@ struct Removal<'a> {
 }
 
 impl Removal<'_> {
-    /// Of a stack that can be in service. The mark comes first: a deployment that has begun before it is waited for, and one
-    /// that would begin after it refuses.
+    /// Removes a stack that can be in service. The mark comes first: this call waits for a deployment that began before
+    /// the mark, and a deployment after it is rejected.
     async fn of_service(&self, connection: &Connection, retirement: Retirement) -> Result<()> {
         let (store, holder) = (&connection.store, retirement.holder.clone());
         let service =
@@ -181,17 +182,18 @@ impl Removal<'_> {
         self.sweep(&service, &holder).await
     }
 
-    /// Ends what a deployment of an older program has let begin during the deletion: after it nothing else would.
+    /// Terminates instances of builds that a deployment by an older program has let begin during the deletion: nothing
+    /// else would terminate them afterwards.
     async fn sweep(&self, service: &Service<'_>, holder: &str) -> Result<()> {
         let is_new = self.stacks.find(&self.globals.stack).await?.is_some();
-        // A new stack may have taken the table up already, and its instances have the same tags.
+        // A new stack may have taken over the table already, and its instances have the same tags.
         if is_new || hold::still_held(&service.connection.store, holder).await.is_err() {
             return Ok(());
         }
         service.end_instances().await
     }
 
-    /// Of a stack whose parameter or table is gone.
+    /// Removes a stack whose parameter or table is gone.
     async fn of_remains(&self) -> Result<()> {
         if !self.settled().await? {
             return Ok(());
@@ -204,8 +206,8 @@ impl Removal<'_> {
         self.delete().await
     }
 
-    /// Deletes the stack. A function that still ran when the instances were ended may have launched one more, which keeps the
-    /// stack's security group from being deleted, or is left.
+    /// Deletes the stack. A function that was still running when the instances were terminated may have launched one
+    /// more. That instance would keep the stack's security group from being deleted, or would stay.
     async fn delete_after_the_last(&self, regions: &BTreeSet<String>) -> Result<()> {
         let mut deleted = self.delete().await;
         for _ in 0..LATE_LAUNCHES {
@@ -225,20 +227,21 @@ impl Removal<'_> {
         Instances { machines, stack, home, store: store.cloned() }
     }
 
-    /// Whether the stack is there once nothing changes it any more: a deletion before this one, or a deployment, may run.
+    /// Waits until nothing changes the stack anymore, such as an earlier deletion or a deployment, and returns whether
+    /// it still exists.
     async fn settled(&self) -> Result<bool> {
         let found = Deployment::new(self.config, &self.globals.stack, Ways::of(self.globals), &output::say);
         let found = found.settled().await?;
         Ok(found.is_some_and(|found| found.id == self.stack.id))
     }
 
-    /// Has CloudFormation delete the stack, and waits until it is gone.
+    /// Lets CloudFormation delete the stack, and waits until it is gone.
     async fn delete(&self) -> Result<()> {
         let (say, name, id): (&dyn Fn(&str), _, _) = (&output::say, &self.globals.stack, &self.stack.id);
         output::say(&format!("Deleting the stack {name}."));
         let mut progress = Progress::new(self.stacks, id, Pace::of(self.config), say);
         progress.skip_what_was().await?;
-        // By its id: another one may have got the name meanwhile.
+        // The stack is deleted by its id, because another stack may have got its name in the meantime.
         self.stacks.delete(id).await?;
         let ended = progress.follow(&BTreeSet::new()).await?;
         if ended.is_gone() {
