@@ -22,7 +22,7 @@ pub(crate) struct Connection {
     pub(crate) stack: String,
     /// The stack's home Region.
     pub(crate) region: String,
-    /// Version of the release that it was deployed from; `None` if the stack is older than versions.
+    /// Version of the release that it was deployed from; `None` if it is from before stacks had versions.
     pub(crate) version: Option<String>,
     /// ARN of its state machine.
     pub(crate) state_machine: String,
@@ -34,7 +34,7 @@ pub(crate) struct Connection {
     pub(crate) logs: Arc<dyn Logs>,
     /// EventBridge Scheduler.
     pub(crate) schedules: Arc<dyn Schedules>,
-    /// What its schedules start; `None` if the stack is older than schedules.
+    /// What its schedules start; `None` if the stack is from a version without schedules.
     pub(crate) scheduling: Option<Scheduling>,
 }
 

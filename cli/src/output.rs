@@ -41,8 +41,8 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(made_visible(text, acts, |c| c.escape_unicode().to_string()))
 }
 
-/// Returns JSON in which every character that would control a terminal is escaped. JSON itself requires this only below
-/// a space.
+/// Returns JSON in which every character that would control a terminal is escaped. JSON itself requires this only for
+/// characters below the space.
 fn harmless_json(text: &str) -> String {
     made_visible(text, acts, |c| format!("\\u{:04x}", u32::from(c)))
 }

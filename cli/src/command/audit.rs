@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
     #[arg(value_name = "IMAGE", group = "what")]
     image: Option<String>,
-    /// Audit this machine, a fresh instance of an image; what it has made itself since its boot does not count.
+    /// Audit this machine, which must be a fresh instance of an image; what it has made itself since its boot does not count.
     #[arg(long, group = "what")]
     instance: bool,
     /// Time at which the image of this machine was made, such as 2026-11-28T03:00:00Z; more reliable than the time of

@@ -42,10 +42,10 @@ mod tests {
     fn anything_else_is_refused_with_the_rule_that_it_breaks() {
         let long = "a".repeat(51);
         for (name, rule) in [
-            ("", "begins with a letter"),
-            ("1st", "begins with a letter"),
-            ("-a", "begins with a letter"),
-            ("ärger", "begins with a letter"),
+            ("", "must begin with a letter"),
+            ("1st", "must begin with a letter"),
+            ("-a", "must begin with a letter"),
+            ("ärger", "must begin with a letter"),
             ("under_score", "letters, digits and hyphens"),
             ("a/b", "letters, digits and hyphens"),
             ("a\n", "letters, digits and hyphens"),

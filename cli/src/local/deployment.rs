@@ -23,7 +23,7 @@ fn find_package(given: Option<&Path>) -> Result<PathBuf> {
         let missing = || lacking(format!("{} does not exist: --package must name a zip of functions", path.display()));
         return path.is_file().then(|| path.to_owned()).ok_or_else(missing);
     }
-    let places = places(&env::current_exe().context("this program does not know where it is")?);
+    let places = places(&env::current_exe().context("the path of this program is unknown")?);
     places.iter().find(|place| place.is_file()).cloned().ok_or_else(|| {
         let [released, packaged] = places.map(|place| place.display().to_string());
         let how = "unpack an archive of a release, or run `make package` in a checkout, or name the zip of the functions with --package";
@@ -120,6 +120,6 @@ mod tests {
     #[test]
     fn a_missing_zip_is_named() {
         let error = find_package(Some(Path::new("/nowhere/functions.zip"))).unwrap_err().to_string();
-        assert!(error.starts_with("/nowhere/functions.zip is not there"), "{error}");
+        assert!(error.starts_with("/nowhere/functions.zip does not exist"), "{error}");
     }
 }

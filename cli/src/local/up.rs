@@ -107,7 +107,7 @@ fn remove(folders: &Folders, privilege: Privilege) -> Result<()> {
 
 /// Returns the digest that differs between versions of the stack's programs: the launcher and this executable.
 fn programs_digest() -> Result<String> {
-    let program = env::current_exe().context("this program does not know where it is")?;
+    let program = env::current_exe().context("the path of this program is unknown")?;
     let facts = fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?;
     let modified = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let built = format!("{}-{}", facts.len(), modified.as_nanos());
@@ -154,7 +154,7 @@ impl Start<'_> {
 
     /// Returns the command of the endpoint: this program, with the permissions that it needs.
     fn ec2(&self, port: u16, events: u16) -> Result<Command> {
-        let program = env::current_exe().context("this program does not know where it is")?;
+        let program = env::current_exe().context("the path of this program is unknown")?;
         let mut command = self.privilege.command(&program);
         command.args(["local", "ec2", "--listen", &format!("127.0.0.1:{port}")]);
         command.args(["--events", &format!("http://127.0.0.1:{events}")]);

@@ -74,7 +74,7 @@ impl Release {
 
     /// Returns this program's release: its own template, and the zip next to the program.
     pub(crate) fn of_program(package: Option<&Path>, architecture: Option<&str>) -> Result<Self> {
-        let program = env::current_exe().context("this program does not know where it is")?;
+        let program = env::current_exe().context("the path of this program is unknown")?;
         let folder = program.parent().unwrap_or(Path::new("/"));
         let (package, architecture) = find(&[folder.to_owned()], package, architecture)?;
         Ok(Self::own(package, &architecture))
@@ -98,7 +98,7 @@ impl Release {
         Err(invalid(format!("the local AWS runs functions on this machine, which is {own}, not {wanted}")))
     }
 
-    /// Returns the version of the template, or `None` if it is older than versions.
+    /// Returns the version of the template, or `None` if it is from before releases had versions.
     pub(crate) fn version(&self) -> Option<&str> {
         let (_, rest) = self.template.split_once(r#""version":""#)?;
         rest.split_once('"').map(|(version, _)| version)

@@ -120,7 +120,7 @@ mod tests {
             let stack = scheduled().await;
             retire(&stack, "two").await;
             let error = take_up(&stack.connection, &found(before, false)).await.unwrap_err().to_string();
-            assert!(error.contains("has begun to remove it meanwhile"), "{error}");
+            assert!(error.contains("has begun to remove it in the meantime"), "{error}");
             assert!(stack.connection.store.is_retired().await.unwrap());
         }
     }

@@ -214,7 +214,7 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
     Some(Finding::problem("rules", told.join(" "), help.join(" ")))
 }
 
-/// Judges whether stack and program have the same version. A stack without a version is older than versions.
+/// Judges whether stack and program have the same version. A stack without a version is from before stacks had versions.
 fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
     let Some(stack) = stack else {
         let message = format!("The stack has no version: it is older than this program, which is {own}.");

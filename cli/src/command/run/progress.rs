@@ -54,7 +54,7 @@ impl Progress {
     pub(super) fn end(&mut self) {
         if let Some((stop, ticker)) = self.ticker.take() {
             drop(stop);
-            let _ = ticker.join(); // a ticker that is gone shows nothing either
+            let _ = ticker.join(); // a ticker that has panicked shows nothing either
         }
         with(&self.screen, |screen| {
             screen.running = None;

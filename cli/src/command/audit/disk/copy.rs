@@ -68,7 +68,7 @@ impl Copy {
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).with_context(|| {
                 let folder = self.folder.display();
-                format!("remove {folder} by hand: it holds a copy of the disk's files with their secrets")
+                format!("{folder} must be removed by hand: it holds a copy of the disk's files with their secrets")
             }),
             _ => Ok(()),
         }
@@ -137,6 +137,6 @@ mod tests {
         let folder = temporary.path().join("copy");
         fs::write(&folder, "no folder").unwrap();
         let why = Copy { folder: folder.clone() }.remove().unwrap_err().to_string();
-        assert!(why.starts_with(folder.to_str().unwrap()) && why.contains("to be removed by hand"), "{why}");
+        assert!(why.starts_with(folder.to_str().unwrap()) && why.contains("must be removed by hand"), "{why}");
     }
 }
