@@ -80,8 +80,7 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
 }
 
 /// Returns the causes of an error. Below an AWS error, only the last source says more than that a layer failed. If no
-/// credentials are set up, that source lists every place that the SDK has tried, which does not help, so it is left
-/// out.
+/// credentials are set up, that source only lists every place that the SDK has tried, so it is left out.
 fn causes(error: &anyhow::Error) -> Vec<String> {
     let chain: Vec<_> = error.chain().collect();
     let ours = chain.iter().position(|cause| is_aws(*cause)).map_or(chain.len(), |at| at + 1);

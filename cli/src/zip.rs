@@ -1,4 +1,4 @@
-//! The content of a zip, by the list of files at its end. The crates that read zips all bring more than this module
+//! Reads the content of a zip, by the list of files at its end. The crates that read zips all bring more than this module
 //! needs: it only reads the zip of the functions.
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;

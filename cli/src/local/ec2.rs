@@ -47,8 +47,8 @@ pub(crate) struct Args {
     /// works].
     #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_ISOLATION")]
     isolation: Option<Isolation>,
-    /// Network of instances: own, which `pasta` makes in user namespaces, or machine, with everything that listens on
-    /// this machine's loopback [default: own if it works].
+    /// Network of instances: own (in user namespaces, `pasta` makes it) or machine (with everything that listens on this
+    /// machine's loopback) [default: own if it works].
     #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_NETWORK")]
     network: Option<Network>,
     /// Emulator that receives events and log lines.

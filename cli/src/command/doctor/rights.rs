@@ -109,8 +109,8 @@ fn judge_named(profile: &str, who: &str, role: Option<(&str, &[String])>) -> Fin
     }
     let message =
         format!("The role {name} of the instance profile {profile} of {who} may not do: {}.", refused.join(", "));
-    let remedy = "Allow it what the stack's policy `ServeCommands` allows. If this is still denied, check the permissions \
-                  boundary and the policies of your organization.";
+    let remedy = "Give the role the permissions of the stack's policy `ServeCommands`. If it still may not do this, \
+                  check the permissions boundary and the policies of your organization.";
     Finding::problem(NAMED, message, remedy)
 }
 

@@ -24,7 +24,7 @@ const NO_TABLE: &str = "ResourceNotFoundException";
 pub(super) async fn connection(config: &SdkConfig, name: &str) -> Result<Option<Connection>> {
     let found = match Connection::find(config, name).await {
         Err(error) if error.is::<serde_json::Error>() => {
-            output::say(&format!("{error}: the stack is removed by what CloudFormation and the tags show."));
+            output::say(&format!("{error}: CloudFormation and tags are used to find what belongs to the stack."));
             return Ok(None);
         }
         found => found?,
@@ -32,7 +32,7 @@ pub(super) async fn connection(config: &SdkConfig, name: &str) -> Result<Option<
     let Some(connection) = found else { return Ok(None) };
     match connection.store.retirement().await {
         Err(error) if is_without_table(&error) => {
-            output::say("The stack's table is gone: the stack is removed by what CloudFormation and the tags show.");
+            output::say("The stack's table is gone: CloudFormation and tags are used to find what belongs to the stack.");
             Ok(None)
         }
         found => Ok(found.map(|_| Some(connection))?),

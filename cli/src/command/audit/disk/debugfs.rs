@@ -68,7 +68,7 @@ impl Debugfs {
         let mut running = self.running();
         running.has_ended = true;
         if let Some(mut child) = running.child.take() {
-            let _ = child.kill(); // has ended by itself
+            let _ = child.kill(); // it has ended by itself
             let _ = child.wait();
         }
     }
