@@ -29,7 +29,7 @@ pub(super) struct Leftover {
     /// Build that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     build: Option<String>,
-    /// Time since which it is known that only tags tie it to the build; empty if it was found now. `None` if the build
+    /// When it was first found that only tags tie it to the build; empty if it was found now. `None` if the build
     /// has made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     unproven_since: Option<String>,

@@ -32,7 +32,9 @@ pub(super) async fn connection(config: &SdkConfig, name: &str) -> Result<Option<
     let Some(connection) = found else { return Ok(None) };
     match connection.store.retirement().await {
         Err(error) if is_without_table(&error) => {
-            output::say("The stack's table is gone: CloudFormation and tags are used to find what belongs to the stack.");
+            output::say(
+                "The stack's table is gone: CloudFormation and tags are used to find what belongs to the stack.",
+            );
             Ok(None)
         }
         found => Ok(found.map(|_| Some(connection))?),

@@ -24,7 +24,7 @@ impl Superblock {
         let read = file.seek(SeekFrom::Start(1024)).and_then(|_| file.read_exact(&mut bytes));
         if read.is_err() || bytes[56..58] != [0x53, 0xef] {
             return Err(invalid(format!(
-                "{} is not an ext4 file system. For a whole disk, name a partition: by `losetup --partscan`, or a copy of it",
+                "{} is not an ext4 file system. If it is a whole disk, name a partition of it (see `losetup --partscan`) or a copy of one",
                 disk.display()
             )));
         }
