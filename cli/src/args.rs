@@ -1,4 +1,4 @@
-//! The command line: what can be said, and its help.
+//! The arguments of the command line, and its help.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -15,7 +15,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
@@ -34,17 +34,17 @@ pub(crate) struct Globals {
     /// Endpoint to send every request to.
     #[arg(long, global = true, value_name = "URL", value_parser = endpoint_url)]
     pub(crate) endpoint_url: Option<String>,
-    /// Form of the result on standard output; progress and errors always go to standard error as text.
+    /// Format of the result on standard output. Progress and errors always go to standard error as text.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) output: Format,
 }
 
-/// No stack has a name that it cannot be deployed under.
+/// Checks that a stack can be deployed under this name.
 fn stack(text: &str) -> Result<String, String> {
     command::stack_name::check(text).map(|()| text.to_owned())
 }
 
-/// A Region becomes part of a host's name.
+/// Checks how a Region is written, because it becomes part of a host name.
 fn region(text: &str) -> Result<String, String> {
     let fits = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if fits && (1..=63).contains(&text.len()) && !text.starts_with('-') && !text.ends_with('-') {
@@ -70,50 +70,50 @@ pub(crate) enum Format {
     Json,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Check the definitions of a folder or file and store them.
     Apply(command::apply::Args),
-    /// Say what every instance of an image would share: keys, identities, credentials, histories.
+    /// Show what every instance of an image would share: keys, identities, credentials, histories.
     Audit(command::audit::Args),
-    /// Build a pipeline's image and watch it being built.
+    /// Build a pipeline's image and watch the build.
     Build(command::build::Args),
     /// Stop a build and wait until nothing of it is left.
     Cancel(command::cancel::Args),
-    /// Remove what a stack that is gone has left in the account.
+    /// Remove the resources that a deleted stack has left in the account.
     Clean(command::clean::Args),
-    /// Make a stack of a release, or bring one up to date.
+    /// Create a stack from a release, or update one.
     Deploy(command::deploy::Args),
-    /// Remove a stack, and keep what it has made.
+    /// Remove a stack, but keep its table, its bucket and its images.
     Retire(command::retire::Args),
-    /// Check everything that a build needs in the account, and say what helps.
+    /// Check everything that a build needs in the account, and suggest fixes.
     Doctor(command::doctor::Args),
-    /// List pipelines: what starts them, and when they start next.
+    /// List pipelines, what starts them, and when they start next.
     Pipelines(command::pipelines::Args),
     /// List images.
     Images(command::images::Args),
-    /// Show an image or its build, or a pipeline: when it starts next and why it was built last.
+    /// Show an image or its build, or a pipeline: when it starts next and why it was last built.
     Show(command::show::Args),
-    /// Print what the steps of an image's build said.
+    /// Print the output of the steps of an image's build.
     Logs(command::logs::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(command::run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
     Schema(command::schema::Args),
-    /// Check documents and definitions, and say everything that is wrong with them.
+    /// Check documents and definitions, and report every mistake.
     Validate(command::validate::Args),
     /// Run AWS on this machine: the stack for `--local`.
     Local(crate::local::Args),
 }
 
 impl Globals {
-    /// The Region of the stack, where one is given.
+    /// Returns the Region of the stack, if one is given.
     pub(crate) fn region(&self) -> Option<&str> {
         self.regions.first().map(String::as_str)
     }
 
-    /// How to call Goldsmith again for the same stack.
+    /// Returns how to call Goldsmith again for the same stack.
     pub(crate) fn again(&self) -> String {
         let mut call = "goldsmith".to_owned();
         if self.stack != "goldsmith" {
@@ -126,13 +126,13 @@ impl Globals {
         with_given(call, &[("--profile", profile), ("--region", self.region()), ("--endpoint-url", endpoint_url)])
     }
 
-    /// How to call the AWS CLI for the same account and Region.
+    /// Returns how to call the AWS CLI for the same account and Region.
     pub(crate) fn aws(&self) -> String {
         self.aws_in(self.region())
     }
 
-    /// The same for a Region; none is the one that is set up. Of the local AWS it has the address and the keys: without them
-    /// the call would be made in the account that is set up.
+    /// Returns how to call the AWS CLI for a Region, or for the configured Region if it is `None`. For the local AWS,
+    /// the call has its address and its keys: without them, the AWS CLI would call the configured account.
     pub(crate) fn aws_in(&self, region: Option<&str>) -> String {
         if self.local
             && let Some(call) = crate::local::aws(&self.stack, region)
@@ -144,7 +144,7 @@ impl Globals {
     }
 }
 
-/// A call with the flags that have a value.
+/// Returns a call with those flags that have a value.
 fn with_given(call: String, flags: &[(&str, Option<&str>)]) -> String {
     let given = flags.iter().filter_map(|(flag, value)| Some((flag, (*value)?)));
     given.fold(call, |call, (flag, value)| format!("{call} {flag} {value}"))

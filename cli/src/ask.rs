@@ -1,4 +1,4 @@
-//! Consent to what cannot be taken back.
+//! Consent to actions that cannot be undone.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use crate::exit::{Exit, invalid};
 use crate::output::harmless;
 
-/// Whether the person at the terminal agrees; `yes` agrees beforehand. `nothing` says what was not done where there is
-/// nobody to ask.
+/// Asks at the terminal, and returns whether the person agrees; `yes` agrees in advance. `nothing` says what was not
+/// done if there is no terminal to ask on.
 pub(crate) fn consents(question: &str, nothing: &str, yes: bool) -> Result<bool> {
     if yes {
         return Ok(true);
@@ -20,7 +20,8 @@ pub(crate) fn consents(question: &str, nothing: &str, yes: bool) -> Result<bool>
     Ok(is_yes(&answer()?))
 }
 
-/// The same where something is to be taken back when the person ends the program instead of answering; none: that.
+/// Asks like `consents`, but returns `None` if the person ends the program instead of answering, so that the caller can
+/// undo something.
 pub(crate) async fn consents_or_ends(question: &str, nothing: &str, yes: bool) -> Result<Option<bool>> {
     if yes {
         return Ok(Some(true));
@@ -36,7 +37,7 @@ pub(crate) async fn consents_or_ends(question: &str, nothing: &str, yes: bool) -
     });
     let answer = unless(&mut ended, answer).await?;
     if answer.is_some() {
-        // From here on nobody else hears these signals, and each ends the program as before.
+        // From here on, nothing else handles these signals, so each of them ends the program as before.
         tokio::spawn(async move {
             ended.await;
             std::process::exit(Exit::Interrupted as i32);
@@ -45,7 +46,8 @@ pub(crate) async fn consents_or_ends(question: &str, nothing: &str, yes: bool) -
     Ok(answer)
 }
 
-/// Whether what is read is a yes; none: this came first. The reading goes on, in a thread that the program's end ends.
+/// Returns whether the answer that is read is a yes, or `None` if `ended` comes first. A thread continues to read until
+/// the program ends.
 async fn unless(
     ended: impl Future<Output = ()>,
     read: impl FnOnce() -> io::Result<String> + Send + 'static,

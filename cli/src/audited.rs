@@ -1,21 +1,21 @@
-//! What the audit of an image has found, for people.
+//! The findings of an image's audit, as text for people.
 
 use goldsmith_executor::Audit;
 use goldsmith_store::{AuditRecord, StateRecord};
 
 use crate::render::{columns, word};
 
-/// The audit of a build, which its first test instance had.
+/// Returns the audit of a build, which ran on its first test instance.
 pub(crate) fn of(states: &[StateRecord]) -> Option<&AuditRecord> {
     states.iter().find_map(|state| state.audit.as_ref())
 }
 
-/// One line.
+/// Returns the audit in one line.
 pub(crate) fn headline(audit: &AuditRecord) -> String {
     Audit::headline_of(audit.count(), audit.files, audit.is_incomplete)
 }
 
-/// The findings as a table, what helps below each, and what else is to be said.
+/// Returns the findings as a table, with a remedy below each, followed by the notes.
 pub(crate) fn lines(audit: &AuditRecord) -> Vec<String> {
     let row = |finding: &goldsmith_store::AuditFinding| {
         let package = finding.package.clone().unwrap_or_else(|| "-".to_owned());
@@ -33,7 +33,7 @@ pub(crate) fn lines(audit: &AuditRecord) -> Vec<String> {
         lines.clear();
     }
     if audit.left_out > 0 {
-        lines.push(format!("and {} more, which the log of the test lists", audit.left_out));
+        lines.push(format!("and {} more, listed in the log of the test", audit.left_out));
     }
     lines.extend(audit.notes.iter().map(|note| format!("note: {note}")));
     lines
@@ -70,7 +70,7 @@ KIND         PATH      PACKAGE  WHAT
 private-key  /a        nsd      private key (PEM)
   remove it
 newer        /srv/key  -        private key (PEM)
-and 3 more, which the log of the test lists
+and 3 more, listed in the log of the test
 note: other file systems were not looked at: /data";
         assert_eq!(lines(&audit).join("\n"), expected);
         let clean = AuditRecord { files: 7, ..AuditRecord::default() };

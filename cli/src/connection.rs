@@ -1,4 +1,4 @@
-//! The way to a stack: one parameter names everything that a command needs.
+//! The connection to a stack: one parameter names everything that a command needs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::args::Globals;
 use crate::exit::invalid;
 use crate::{local, output, version};
 
-/// A stack, and the clients to talk to it.
+/// A stack, and the clients for it.
 #[derive(Clone)]
 pub(crate) struct Connection {
     /// The stack's name.
     pub(crate) stack: String,
     /// The stack's home Region.
     pub(crate) region: String,
-    /// Version of the release that it was deployed from; none: it is older than versions are.
+    /// Version of the release that it was deployed from; `None` if it is from before stacks had versions.
     pub(crate) version: Option<String>,
     /// ARN of its state machine.
     pub(crate) state_machine: String,
@@ -34,11 +34,11 @@ pub(crate) struct Connection {
     pub(crate) logs: Arc<dyn Logs>,
     /// EventBridge Scheduler.
     pub(crate) schedules: Arc<dyn Schedules>,
-    /// What its schedules start; none: the stack is older than schedules are.
+    /// What its schedules start; `None` if the stack is from a version without schedules.
     pub(crate) scheduling: Option<Scheduling>,
 }
 
-/// What the schedules of a stack start, and as whom.
+/// What the schedules of a stack start, and with which role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scheduling {
     /// The schedule group.
@@ -49,7 +49,7 @@ pub(crate) struct Scheduling {
     pub(crate) role: String,
 }
 
-/// The stack's configuration parameter; what else stands in it is for others.
+/// The stack's configuration parameter; its other fields are for other readers.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StackConfig {
@@ -77,7 +77,7 @@ impl Connection {
             let (stack, region, again) = (&globals.stack, home_region(&config), globals.again());
             let name = config_name(stack);
             invalid(format!(
-                "there is no stack `{stack}` in {region}: the parameter {name} does not exist; `{again} deploy` makes one"
+                "there is no stack `{stack}` in {region}: the parameter {name} does not exist; `{again} deploy` creates one"
             ))
         })?;
         if let Some(note) = version::differs(&found.stack, found.version.as_deref(), &globals.again()) {
@@ -86,14 +86,14 @@ impl Connection {
         Ok(found)
     }
 
-    /// The stack of this name, if there is one.
+    /// Returns the stack of this name, if there is one.
     pub(crate) async fn find(config: &SdkConfig, stack: &str) -> Result<Option<Self>> {
         let region = home_region(config);
         let found = stack_config(&SsmParameters::new(config), stack, &region).await?;
         Ok(found.map(|found| Self::with(config, region, stack, found)))
     }
 
-    /// An execution's ARN follows from its state machine's.
+    /// Returns the ARN of an execution, which follows from the ARN of its state machine.
     pub(crate) fn execution_arn(&self, name: &str) -> String {
         format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
     }
@@ -113,7 +113,7 @@ impl Connection {
     }
 }
 
-/// The configuration for every call; its Region is known.
+/// Returns the configuration for every call; its Region is known.
 pub(crate) async fn config(globals: &Globals) -> Result<SdkConfig> {
     let config = if globals.local { local_config(&globals.stack).await? } else { aws_config(globals).await };
     if home_region(&config).is_empty() {
@@ -126,8 +126,8 @@ async fn aws_config(globals: &Globals) -> SdkConfig {
     sdk_config(globals.profile.as_deref(), globals.region(), globals.endpoint_url.as_deref()).await
 }
 
-/// The stack on this machine, started where it is down. One of another version of this program is not ended for a command
-/// that may only read.
+/// Returns the configuration for the stack on this machine, and starts that stack if it is down. It keeps a stack of
+/// another version of this program, because the command may only read.
 async fn local_config(stack: &str) -> Result<SdkConfig> {
     let package = std::env::var_os("GOLDSMITH_PACKAGE").map(PathBuf::from);
     let stack = local::ensure_up(stack, package.as_deref(), local::OfAnother::Keep, &output::say).await?;

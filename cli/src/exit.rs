@@ -1,4 +1,4 @@
-//! Exit codes, and how an error comes to one.
+//! Exit codes, and how an error maps to one.
 
 use std::error::Error;
 use std::io;
@@ -9,36 +9,36 @@ use goldsmith_store::StoreError;
 
 use crate::output::say;
 
-/// The exit codes as the help shows them.
+/// The exit codes, as the help shows them.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0    all went well
-  1    the build or the run failed, or what was to be checked is wrong
-  2    the call or a definition is wrong
-  3    this machine lacks what is needed
-  4    AWS refused or did not answer
-  130  interrupted; a build that was watched goes on
-  194  this machine is to be rebooted, and the same run to be started again";
+  0    success
+  1    the build or the run failed, or a check found something wrong
+  2    the command line or a definition is wrong
+  3    this machine lacks something that is needed
+  4    AWS rejected a request or did not answer
+  130  interrupted; the watched build continues
+  194  reboot this machine, then start the same run again";
 
-/// What helps where they are missing.
+/// Help for missing credentials.
 const CREDENTIALS: &str = "give --profile, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, sign in with \
                            `aws sso login` or `aws login`, or build on this machine with --local";
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All went well.
+    /// Success.
     Success = 0,
-    /// The build or run failed, what was checked is wrong, or nothing was built because another build of the pipeline
-    /// runs.
+    /// The build or run failed, a check found something wrong, or nothing was built because another build of the
+    /// pipeline runs.
     Failed = 1,
-    /// The call or a definition is wrong.
+    /// The command line or a definition is wrong.
     Invalid = 2,
-    /// This machine lacks what is needed.
+    /// This machine lacks something that is needed.
     Machine = 3,
-    /// AWS refused or did not answer.
+    /// AWS rejected a request or did not answer.
     Aws = 4,
-    /// Ctrl-C; what runs in AWS goes on.
+    /// Ctrl-C; what runs in AWS continues.
     Interrupted = 130,
     /// A step of a run asked for a reboot.
     Reboot = 194,
@@ -50,7 +50,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error whose exit code is known where it is made.
+/// An error whose exit code is known where the error is made.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Stop {
@@ -58,16 +58,16 @@ pub(crate) struct Stop {
     pub(crate) message: String,
 }
 
-/// The call or a definition is wrong.
+/// Returns an error for a wrong command line or definition.
 pub(crate) fn invalid(message: impl Into<String>) -> anyhow::Error {
     Stop { exit: Exit::Invalid, message: message.into() }.into()
 }
 
-/// Tells an error on standard error, with its causes, and gives its exit code.
+/// Prints an error with its causes on standard error, and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> Exit {
-    // Only our own output: a pipe that breaks below a call is a failed call.
+    // This is only our own output: a pipe that breaks below a call is a failed call.
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-        return Exit::Success; // whoever read the output has seen enough
+        return Exit::Success; // the reader of the output has seen enough
     }
     say(&format!("goldsmith: error: {error}"));
     for cause in causes(error) {
@@ -79,8 +79,8 @@ pub(crate) fn report(error: &anyhow::Error) -> Exit {
     exit_of(error)
 }
 
-/// What caused an error. Of the chain below an error of AWS's only the last link says more than that a layer failed; where
-/// no place has credentials it lists every one of them, which helps nobody.
+/// Returns the causes of an error. Below an AWS error, only the last source says more than that a layer failed. If no
+/// credentials are set up, that source only lists every place that the SDK has tried, so it is left out.
 fn causes(error: &anyhow::Error) -> Vec<String> {
     let chain: Vec<_> = error.chain().collect();
     let ours = chain.iter().position(|cause| is_aws(*cause)).map_or(chain.len(), |at| at + 1);
@@ -92,7 +92,7 @@ fn lacks_credentials(cause: &(dyn Error + 'static)) -> bool {
     cause.downcast_ref::<CloudError>().is_some_and(|error| error.code == "NoCredentials")
 }
 
-/// Whether no source of credentials was set up, so that none was asked.
+/// Returns whether no source of credentials was set up, so that the SDK could ask none.
 fn has_no_source(cause: &(dyn Error + 'static)) -> bool {
     lacks_credentials(cause) && cause.downcast_ref::<CloudError>().is_some_and(|error| error.kind == Kind::Denied)
 }
@@ -106,7 +106,7 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         let stop = cause.downcast_ref::<Stop>().map(|stop| stop.exit);
         stop.or_else(|| is_aws(cause).then_some(Exit::Aws))
     });
-    // What is left are files and texts that the user named.
+    // The rest are errors about files and texts that the user named.
     known.unwrap_or(Exit::Invalid)
 }
 

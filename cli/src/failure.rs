@@ -1,10 +1,10 @@
-//! Why a build failed, for people.
+//! Why a build failed, as text for people.
 
 use goldsmith_store::FailureCause;
 
 use crate::render::columns;
 
-/// The facts of a cause below its sentence: what failed, and its last words.
+/// Returns the facts of a cause that follow its sentence: what failed, and the last lines of its output.
 pub(crate) fn facts(cause: &FailureCause) -> Vec<String> {
     let step = cause.step.as_ref().map(|step| match &cause.action {
         Some(action) => format!("{step} ({action})"),

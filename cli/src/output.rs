@@ -1,7 +1,7 @@
-//! What people and programs read: results on standard output, as text or as JSON, and the rest on standard error. A closed pipe
-//! is an error like any other, not a crash.
+//! The output for people and programs: results go to standard output, as text or as JSON, and everything else to
+//! standard error. A closed pipe is an error like any other, not a crash.
 //!
-//! Much of it comes from outside: output of builds, names, AWS's messages. None of that may do anything to a terminal.
+//! Much of the output comes from outside: output of builds, names, AWS's messages. None of it may control a terminal.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -19,21 +19,21 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{}", harmless_json(&text))
 }
 
-/// Says what is going on, on standard error.
+/// Prints a message about progress on standard error.
 pub(crate) fn say(text: &str) {
-    // Nobody to say it to is no reason to stop.
+    // If nothing can be printed, the program continues all the same.
     let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
 }
 
-/// The same of a text that was made harmless, and painted since.
+/// Prints a message that was made harmless and then colored.
 pub(crate) fn say_painted(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// The text, in which what would act on a terminal is spelled out, such as `\u{1b}`: a build could otherwise rewrite the screen
-/// or the clipboard of whoever reads its output, or show a failure as a success.
+/// Returns the text with every character that would control a terminal spelled out, such as `\u{1b}`. Otherwise, a
+/// build could rewrite the screen or the clipboard of a person who reads its output, or show a failure as a success.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
-    // A line may have ended as on Windows.
+    // A line may end as on Windows.
     let text = text.strip_suffix('\r').unwrap_or(text);
     if !text.contains(acts) {
         return Cow::Borrowed(text);
@@ -41,12 +41,14 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(made_visible(text, acts, |c| c.escape_unicode().to_string()))
 }
 
-/// JSON in which all that would act on a terminal is escaped: JSON itself demands that only below a space.
+/// Returns JSON in which every character that would control a terminal is escaped. JSON itself requires this only for
+/// characters below the space.
 fn harmless_json(text: &str) -> String {
     made_visible(text, acts, |c| format!("\\u{:04x}", u32::from(c)))
 }
 
-/// Whether a character does something to a terminal instead of being shown: controls, and those that turn the direction of text.
+/// Returns whether a character controls a terminal instead of being shown: control characters, and those that change
+/// the direction of text.
 fn acts(c: char) -> bool {
     (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

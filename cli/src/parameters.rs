@@ -14,7 +14,7 @@ pub(crate) const OPTION: &str = "--parameters";
 /// Values by the names of parameters.
 pub(crate) type Values = BTreeMap<String, String>;
 
-/// Reads the values of the option, which may be given several times. `\,` is a comma in a value, since a plain one
+/// Reads the values of the option, which may be given several times. `\,` is a comma in a value, because a plain comma
 /// begins the next parameter.
 ///
 /// # Errors
@@ -55,7 +55,7 @@ fn push(pieces: &mut [String], c: char) {
     }
 }
 
-/// An error for each value that the document does not allow. `given_by` is shown as the place.
+/// Returns an error for each value that the document does not allow. `given_by` is shown as the place.
 pub(crate) fn refused(document: &Document, values: &Values, given_by: &str) -> Diagnostics {
     let mut found = Diagnostics::new();
     for parameter in &document.parameters {
@@ -71,7 +71,7 @@ pub(crate) fn refused(document: &Document, values: &Values, given_by: &str) -> D
     found
 }
 
-/// A warning for each name that none of the documents declares: its value is used nowhere.
+/// Returns a warning for each name that none of the documents declares: its value is used nowhere.
 pub(crate) fn unknown(documents: &[Document], values: &Values, given_by: &str) -> Diagnostics {
     let parameters = documents.iter().flat_map(|document| &document.parameters);
     let names: Vec<&str> = parameters.map(|parameter| parameter.name.value.as_str()).collect();
@@ -86,7 +86,7 @@ pub(crate) fn unknown(documents: &[Document], values: &Values, given_by: &str) -
     found
 }
 
-/// A warning for each parameter that has neither a value nor a default. `source` is the document's text.
+/// Returns a warning for each parameter that has neither a value nor a default. `source` is the document's text.
 pub(crate) fn missing(document: &Document, values: &Values, source: Source<'_>) -> Diagnostics {
     let open = |name: &str| !values.contains_key(name);
     let mut found = Diagnostics::new();

@@ -4,7 +4,7 @@ use goldsmith_model::Cause;
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// Rows as lines whose columns stand below each other, two spaces apart.
+/// Returns the rows as lines with aligned columns, two spaces apart.
 pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     let count = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..count)
@@ -17,12 +17,12 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// A number of things: `1 error`, `2 errors`.
+/// Returns a number of things: `1 error`, `2 errors`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A duration: `0.4s`, `12s`, `3m 05s`, `2h 10m`.
+/// Returns a duration as text: `0.4s`, `12s`, `3m 05s`, `2h 10m`.
 pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 10.0 {
         return format!("{:.1}s", seconds.max(0.0));
@@ -35,13 +35,14 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// Seconds between two times as they stand in the table; none where one of them is no time.
+/// Returns the seconds between two times of the table, or `None` if one of them is not a time.
 pub(crate) fn seconds_between(from: &str, to: &str) -> Option<f64> {
     let (from, to) = (from.parse::<Timestamp>().ok()?, to.parse::<Timestamp>().ok()?);
     Some(to.duration_since(from).as_secs_f64())
 }
 
-/// Why a build started, in short: the made-up id of a manual start says nothing to anybody.
+/// Returns in short why a build started. The generated id of a manual start is left out, because it tells a person
+/// nothing.
 pub(crate) fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Manual { .. } => cause.kind().to_owned(),
@@ -51,7 +52,7 @@ pub(crate) fn cause(cause: &Cause) -> String {
     }
 }
 
-/// The word that an enum is stored as.
+/// Returns the word that an enum is stored as.
 pub(crate) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,

@@ -10,7 +10,7 @@ use crate::connection::{Connection, Scheduling};
 
 pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
 
-/// A stack, and the hands to move it.
+/// A stack, and the means to change it.
 pub(crate) struct Stack {
     pub(crate) cloud: FakeCloud,
     pub(crate) table: Arc<MemoryTable>,
@@ -46,7 +46,7 @@ impl Stack {
         self.table.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();
     }
 
-    /// An item as it is, without its key.
+    /// Returns an item without its key.
     pub(crate) async fn table_item(&self, pk: &str, sk: &str) -> Value {
         let key = Key { pk: pk.to_owned(), sk: sk.to_owned() };
         let mut item = self.table.get(&key).await.unwrap().unwrap();
@@ -61,27 +61,27 @@ impl Stack {
         self.put("BUILD#b", &format!("STATE#{state}"), record).await;
     }
 
-    /// Another hand on the same stack.
+    /// Returns another handle of the same stack.
     pub(crate) fn again(&self) -> Self {
         Self { cloud: self.cloud.clone(), table: self.table.clone(), connection: self.connection.clone() }
     }
 
-    /// Build `b` of image `web/1.0.0/1`, which runs.
+    /// Stores build `b` of image `web/1.0.0/1`, which runs.
     pub(crate) async fn open_build(&self, execution: &str) {
         self.build(json!({"status": "open", "execution": execution}), json!({"status": "BUILDING"})).await;
     }
 
-    /// Build `b` of image `web/1.0.0/1`, closed.
+    /// Stores build `b` of image `web/1.0.0/1`, which is closed.
     pub(crate) async fn closed_build(&self, image: Value) {
         self.build(json!({"status": "closed"}), image).await;
     }
 
-    /// Build `b` of image `web/1.0.0/1`, which has failed and ended so.
+    /// Stores build `b` of image `web/1.0.0/1`, which has failed with this ending.
     pub(crate) async fn kept_build(&self, ending: Value) {
         self.build(json!({"status": "closed", "ending": ending}), json!({"status": "FAILED"})).await;
     }
 
-    /// Build `b` of image `web/1.0.0/1`, with these attributes of both.
+    /// Stores build `b` of image `web/1.0.0/1`, with these attributes of its build and its image.
     async fn build(&self, attributes: Value, image: Value) {
         let plan = json!({"homeRegion": HOME, "source": "ssm:/source", "sourceImage": "ami-0", "architecture": "x86_64", "documents": [], "launch": {"instanceTypes": [],
             "subnets": [], "securityGroups": [], "metadataHopLimit": 1, "tags": {}, "blockDevices": [],

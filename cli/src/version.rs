@@ -1,11 +1,11 @@
-//! Versions of the stack and of this program: which is older, and what to do about it.
+//! Versions of the stack and of this program: which one is older, and what to do about it.
 
 use std::cmp::Ordering;
 
 /// This program's version.
 pub(crate) const OWN: &str = env!("CARGO_PKG_VERSION");
 
-/// What to know where the stack and this program have different versions.
+/// Returns a note if the stack and this program have different versions.
 pub(crate) fn differs(stack: &str, deployed: Option<&str>, again: &str) -> Option<String> {
     let Some(deployed) = deployed else {
         return Some(format!(
@@ -15,32 +15,32 @@ pub(crate) fn differs(stack: &str, deployed: Option<&str>, again: &str) -> Optio
     match compare(deployed, OWN) {
         Ordering::Equal => None,
         Ordering::Less => Some(format!(
-            "note: the stack {stack} is of version {deployed}, older than this program ({OWN}): `{again} deploy` updates it"
+            "note: the stack {stack} has version {deployed}, which is older than this program ({OWN}): `{again} deploy` updates it"
         )),
         Ordering::Greater => Some(format!(
-            "note: the stack {stack} is of version {deployed}, newer than this program ({OWN}): install the release {deployed}"
+            "note: the stack {stack} has version {deployed}, which is newer than this program ({OWN}): install the release {deployed}"
         )),
     }
 }
 
-/// The version of a stack, at the end of a sentence about it.
+/// Returns the version of a stack, for the end of a sentence about it.
 pub(crate) fn told(deployed: Option<&str>) -> String {
-    deployed.map_or_else(|| ", from before versions were told".to_owned(), |version| format!(", version {version}"))
+    deployed.map_or_else(|| ", from before stacks had versions".to_owned(), |version| format!(", version {version}"))
 }
 
-/// What to know where a deployment takes the stack back to an older version.
+/// Returns a note if a deployment takes the stack back to an older version.
 pub(crate) fn back(deployed: Option<&str>, release: Option<&str>) -> Option<String> {
     let (deployed, release) = (deployed?, release.unwrap_or("0.0.0"));
     let note = || format!("note: this takes the stack back from version {deployed} to {release}");
     (compare(release, deployed) == Ordering::Less).then(note)
 }
 
-/// Which of two versions is older. One that this program cannot read tells nothing.
+/// Compares two versions. A version that this program cannot read counts as equal.
 pub(crate) fn compare(one: &str, other: &str) -> Ordering {
     parts(one).zip(parts(other)).map_or(Ordering::Equal, |(one, other)| one.cmp(&other))
 }
 
-/// Major, minor and patch. What follows a hyphen does not count: nothing is released under it.
+/// Returns major, minor and patch. What follows a hyphen does not count: no release has such a version.
 fn parts(version: &str) -> Option<[u64; 3]> {
     let mut numbers = version.split('-').next()?.split('.').map(|number| number.parse().ok());
     Some([numbers.next()??, numbers.next()??, numbers.next()??])
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_stack_without_a_version_has_none() {
         assert_eq!(told(Some("0.1.0")), ", version 0.1.0");
-        assert_eq!(told(None), ", from before versions were told");
+        assert_eq!(told(None), ", from before stacks had versions");
     }
 
     #[test]

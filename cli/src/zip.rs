@@ -1,44 +1,45 @@
-//! What a zip holds, by the list of files at its end. Of the crates that read zips, each brings more than all of this: the
-//! only zip that is looked into is the functions' own.
+//! Reads the content of a zip, by the list of files at its end. The crates that read zips all bring more than this module
+//! needs: it only reads the zip of the functions.
 
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
-/// The end record, each entry of the list of files and each file begin so (APPNOTE.TXT, 4.3.16, 4.3.12, 4.3.7).
+/// The first bytes of the end record, of each entry of the list of files, and of each file (APPNOTE.TXT, 4.3.16,
+/// 4.3.12, 4.3.7).
 const END: &[u8] = b"PK\x05\x06";
 const ENTRY: &[u8] = b"PK\x01\x02";
 const FILE: &[u8] = b"PK\x03\x04";
 /// Bytes before the name, in an entry and in a file.
 const BEFORE_ENTRYS_NAME: usize = 46;
 const BEFORE_FILES_NAME: usize = 30;
-/// The end record without its comment, which is the last of the zip.
+/// Size of the end record without its comment; the record is the last part of the zip.
 const END_SIZE: usize = 22;
 /// Methods of compression (4.4.5).
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
-/// A zip, or its end, as long as that has the list of files. Zip64 is not read: it begins with what Lambda does not take, 4 GiB or
-/// 65,535 files.
+/// A zip, or its end, if that holds the list of files. Zip64 is not read: a zip needs it only from 4 GiB or 65,535
+/// files on, which Lambda does not accept.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Zip<'a> {
-    /// The last bytes of it.
+    /// The last bytes of the zip.
     pub bytes: &'a [u8],
-    /// How many come before these.
+    /// Number of bytes before these.
     pub before: usize,
 }
 
-/// A file of a zip, as the list has it.
+/// A file of a zip, as the list describes it.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
     pub name: &'a [u8],
     method: u16,
-    /// Bytes that it takes in the zip.
+    /// Number of bytes that it takes in the zip.
     size: usize,
-    /// Where it is, from the beginning of the zip.
+    /// Offset from the beginning of the zip.
     at: usize,
 }
 
 impl<'a> Zip<'a> {
-    /// The files; `None` where it is not a zip, or cut off.
+    /// Returns the files, or `None` if this is not a zip or is cut off.
     pub(crate) fn entries(self) -> Option<Vec<Entry<'a>>> {
         let from = self.bytes.len().saturating_sub(END_SIZE + usize::from(u16::MAX));
         let end = self.bytes.get(from..)?.windows(END.len()).rposition(|window| window == END)?;
@@ -60,15 +61,15 @@ impl<'a> Zip<'a> {
         Some(entries)
     }
 
-    /// The first bytes of a file, at most so many; `None` where it cannot be unpacked.
+    /// Returns at most this many of the first bytes of a file, or `None` if the file cannot be unpacked.
     pub(crate) fn start_of(self, entry: &Entry<'_>, length: usize) -> Option<Vec<u8>> {
         let file = self.from(entry.at)?.strip_prefix(FILE).and(self.from(entry.at))?;
-        // Its own header may have another extra field than its entry.
+        // The extra field of the file's header may differ from that of its entry.
         let begin = BEFORE_FILES_NAME + usize::from(number(file, 26)?) + usize::from(number(file, 28)?);
         let content = file.get(begin..begin.checked_add(entry.size)?)?;
         match entry.method {
             STORED => Some(content.iter().take(length).copied().collect()),
-            // It stops at the limit, with what it has by then.
+            // Unpacking stops at the limit, with what it has by then.
             DEFLATED => match decompress_to_vec_with_limit(content, length) {
                 Ok(all) => Some(all),
                 Err(error) if error.output.len() == length => Some(error.output),
@@ -78,7 +79,7 @@ impl<'a> Zip<'a> {
         }
     }
 
-    /// What comes from this byte of the zip on.
+    /// Returns the bytes from this offset of the zip on.
     fn from(self, at: usize) -> Option<&'a [u8]> {
         self.bytes.get(at.checked_sub(self.before)?..)
     }

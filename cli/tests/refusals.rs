@@ -164,8 +164,8 @@ fn a_local_stack_of_another_version_is_not_ended_for_a_command_that_reads() {
     let place = folder.path().join(".local/state/goldsmith/local/goldsmith");
     std::fs::create_dir_all(&place).unwrap();
     std::fs::write(place.join("stack.json"), &stack).unwrap();
-    let expected = "goldsmith: error: the local stack `goldsmith` runs, and another version of this program has started it: \
-                    go on with that version, or start the stack anew, empty, without its definitions, builds, images and \
+    let expected = "goldsmith: error: the local stack `goldsmith` runs, but another version of this program has started it: \
+                    continue with that version, or restart the stack empty, without its definitions, builds, images and \
                     instances: `goldsmith local up`\n";
     for command in ["images", "doctor", "retire"] {
         refused(&goldsmith(folder.path(), &[command, "--local"]), 2, expected);
@@ -194,6 +194,6 @@ fn doctor_does_not_miss_a_stack_that_it_may_not_look_for() {
     let url = format!("http://127.0.0.1:{}", answering(knowing_the_caller_only));
     let output = goldsmith(folder.path(), &["doctor", "--region", "eu-west-1", "--endpoint-url", &url]);
     let told = String::from_utf8_lossy(&output.stdout);
-    assert!(told.contains("let the caller do `ssm:GetParameter`"), "{told}");
+    assert!(told.contains("allow the caller `ssm:GetParameter`"), "{told}");
     assert!(!told.contains("There is no stack"), "{told}");
 }

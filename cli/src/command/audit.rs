@@ -16,26 +16,28 @@ use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
 use crate::output;
 
-/// Say what every instance of an image would share: keys, identities, credentials, histories.
+/// Show what every instance of an image would share: keys, identities, credentials, histories.
 ///
-/// Ends with 1 where something is found, or where not all could be looked at. Of an image it shows what its build has found on a fresh instance. This machine, a
-/// folder or a disk of it is looked at now; nothing in it is run or changed.
+/// Exits with code 1 if it finds something, or if it could not check everything. For an image, it shows what the
+/// image's build found on a fresh instance. It checks this machine, a folder or a disk now, and runs and changes
+/// nothing in it.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
     #[arg(value_name = "IMAGE", group = "what")]
     image: Option<String>,
-    /// This machine, where it is a fresh instance of an image: what it has made itself since its boot does not count.
+    /// Audit this machine, which must be a fresh instance of an image; what it has made itself since its boot does not count.
     #[arg(long, group = "what")]
     instance: bool,
-    /// When the image of this machine was made, such as 2026-11-28T03:00:00Z: surer than the time of the boot.
+    /// Time at which the image of this machine was made, such as 2026-11-28T03:00:00Z; more reliable than the time of
+    /// the boot.
     #[arg(long, value_name = "TIME", requires = "instance", conflicts_with_all = ["image", "root", "disk"])]
     image_made: Option<Timestamp>,
-    /// A root file system in a folder, such as a mounted one; all that is in it counts.
+    /// Root file system in a folder, such as a mounted one; everything in it counts.
     #[arg(long, value_name = "FOLDER", group = "what")]
     root: Option<PathBuf>,
-    /// An ext4 file system in a file or on a device. Blocks that belong to no file are searched for private keys, too.
+    /// ext4 file system in a file or on a device. Blocks that belong to no file are searched for private keys, too.
     #[arg(long, value_name = "FILE", group = "what")]
     disk: Option<PathBuf>,
 }
@@ -54,19 +56,19 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
 
 fn of_tree(root: &Path) -> Result<Audit> {
     if !root.is_dir() {
-        return Err(invalid(format!("{} is no folder", root.display())));
+        return Err(invalid(format!("{} is not a folder", root.display())));
     }
     Ok(audit_tree(root))
 }
 
-/// Tells an audit of this machine's; of what packages ship only how much it is, but in JSON all.
+/// Prints an audit of this machine. Text only counts the files that packages ship; JSON lists all of them.
 fn told(globals: &Globals, audit: &Audit) -> Result<Exit> {
     match globals.output {
         Format::Json => output::json(audit)?,
         Format::Text => {
             let shipped = match audit.shipped.len() {
                 0 => None,
-                count => Some(format!("{count} files with keys are as their packages bring them, and no secret")),
+                count => Some(format!("{count} files with keys are unchanged from their packages, and not secret")),
             };
             let record = AuditRecord::of(audit)?;
             output::line(&audited::headline(&record))?;
@@ -76,16 +78,16 @@ fn told(globals: &Globals, audit: &Audit) -> Result<Exit> {
     Ok(exit(audit.count(), audit.is_incomplete))
 }
 
-/// One that could not look at all vouches for nothing.
+/// Returns the exit code of an audit. An incomplete audit is not a success.
 fn exit(count: u32, is_incomplete: bool) -> Exit {
     if count > 0 || is_incomplete { Exit::Failed } else { Exit::Success }
 }
 
-/// What the image's own build has found.
+/// Shows what the image's own build has found.
 async fn of_image(globals: &Globals, what: &str) -> Result<Exit> {
     if what.starts_with("ami-") {
         return Err(invalid(format!(
-            "{what} is known by no build: launch an instance of it, and run `goldsmith audit --instance` there as root"
+            "{what} is an AMI, and builds cannot be looked up by AMI: launch an instance of it, and run `goldsmith audit --instance` there as root"
         )));
     }
     of_build(globals, &Connection::open(globals).await?, what).await
@@ -97,7 +99,7 @@ async fn of_build(globals: &Globals, connection: &Connection, what: &str) -> Res
     let Some(audit) = audited::of(&states) else {
         return Err(invalid(format!(
             "{} was not audited: its build launched no test instance, or its pipeline has `audit: off`. With `audit: fail` each \
-             build is",
+             build is audited",
             image.image
         )));
     };

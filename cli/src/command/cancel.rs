@@ -12,18 +12,19 @@ use crate::exit::{Exit, Stop, invalid};
 use crate::output;
 use crate::watch::{PAUSE, Patience};
 
-/// Error name of an execution that was cancelled here.
+/// Error name of an execution that this command cancelled.
 pub(crate) const ERROR: &str = "Goldsmith.Cancelled";
-/// Its cause, for people.
+/// Its cause, as text for people.
 const CAUSE: &str = "cancelled with `goldsmith cancel`";
-/// Looks for a stopped build to be closed: by the event within seconds, or by the reaper where the event is lost.
+/// Number of looks for a stopped build to be closed: the event closes it within seconds, or the reaper if the event is
+/// lost.
 const LOOKS: u32 = 260;
-/// Looks for the record of a build that was stopped before it had one: Plan may be about to write it.
+/// Number of looks for the record of a build that was stopped before it had one: Plan may be about to write it.
 const LOOKS_FOR_RECORD: u32 = 15;
 
 /// Stop a build and wait until nothing of it is left.
 ///
-/// A build that has published its image by then keeps it. Safe to repeat.
+/// If the build has published its image by then, the image stays. Safe to repeat.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     what: String,
 }
 
-/// What a cancellation came to, as `--output json` prints it.
+/// The result of a cancellation, as `--output json` prints it.
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Cancelled {
@@ -40,7 +41,7 @@ struct Cancelled {
     image: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<ImageStatus>,
-    /// Whatever stays in the account.
+    /// Everything that stays in the account.
     left: Vec<String>,
 }
 
@@ -68,7 +69,7 @@ async fn cancel(connection: &Connection, what: &str, again: &str) -> Result<Canc
     }
 }
 
-/// The build's record; none where its execution runs and Plan has not written one yet.
+/// Returns the build's record, or `None` if its execution runs and Plan has not written the record yet.
 async fn find(connection: &Connection, what: &str) -> Result<Option<BuildRecord>> {
     if !what.contains('/') && connection.store.build(what).await?.is_none() {
         let execution = connection.executions.execution(&connection.execution_arn(what)).await?;
@@ -81,7 +82,7 @@ async fn find(connection: &Connection, what: &str) -> Result<Option<BuildRecord>
     record.map(Some).ok_or_else(|| anyhow!("the record of build {} is gone", image.build))
 }
 
-/// A build that had ended already: cancelled again is as good as cancelled.
+/// Returns the result for a build that had already ended. Cancelling a cancelled build again is not an error.
 async fn ended_before(connection: &Connection, record: &BuildRecord) -> Result<Cancelled> {
     let ending = ending(connection, record).await?;
     match ending.status {
@@ -93,8 +94,8 @@ async fn ended_before(connection: &Connection, record: &BuildRecord) -> Result<C
     }
 }
 
-/// Waits until the build is closed, which is when everything that it does not keep is gone. None where there is no
-/// build: the execution was stopped before Plan opened one.
+/// Waits until the build is closed; by then, everything that it does not keep is gone. Returns `None` if there is no
+/// build, because the execution was stopped before Plan opened one.
 pub(super) async fn closed(connection: &Connection, build: &str, again: &str) -> Result<Option<BuildRecord>> {
     let mut patience = Patience::default();
     let mut seen = false;
@@ -109,7 +110,7 @@ pub(super) async fn closed(connection: &Connection, build: &str, again: &str) ->
         tokio::time::sleep(PAUSE).await;
     }
     let message = format!(
-        "build {build} is stopped, and what it made is not removed yet: it will be within minutes; look again with \
+        "build {build} is stopped, but what it made is not removed yet: that takes some minutes; look again with \
          {again} show {build}"
     );
     Err(Stop { exit: Exit::Aws, message }.into())
@@ -122,7 +123,7 @@ async fn ending(connection: &Connection, record: &BuildRecord) -> Result<Cancell
     Ok(Cancelled { build: record.build.clone(), image: Some(record.image.to_string()), status, left })
 }
 
-/// What the build's ending keeps.
+/// Returns what the build's ending keeps.
 fn left(record: &BuildRecord, image: &ImageRecord) -> Vec<String> {
     let mut left: Vec<String> = image.amis.iter().map(|(region, id)| format!("{region}  {id}")).collect();
     if let Some(Keep::Instance { until }) = record.ending.as_ref().map(|ending| &ending.keep) {
@@ -141,9 +142,9 @@ impl Cancelled {
         };
         let left = match &self.left[..] {
             [] => vec!["Nothing is left of it.".to_owned()],
-            left => {
-                std::iter::once("Left of it:".to_owned()).chain(left.iter().map(|one| format!("  {one}"))).collect()
-            }
+            left => std::iter::once("This is left of it:".to_owned())
+                .chain(left.iter().map(|one| format!("  {one}")))
+                .collect(),
         };
         std::iter::once(first).chain(left).collect()
     }
@@ -197,8 +198,11 @@ mod tests {
     async fn what_was_published_before_stays_and_is_told() {
         let stack = Stack::new();
         running(&stack, json!({"status": "AVAILABLE", "amis": {"eu-west-1": "ami-1"}})).await;
-        let expected =
-            ["web/1.0.0/1 was published before it could be stopped, and stays", "Left of it:", "  eu-west-1  ami-1"];
+        let expected = [
+            "web/1.0.0/1 was published before it could be stopped, and stays",
+            "This is left of it:",
+            "  eu-west-1  ami-1",
+        ];
         assert_eq!(run(&stack, "b").await.unwrap().lines(), expected);
     }
 
@@ -216,7 +220,7 @@ mod tests {
         let stack = Stack::new();
         stack.cloud.start(STATE_MACHINE, "b", "{}").await.unwrap();
         stack.open_build(&stack.connection.execution_arn("b")).await;
-        let expected = "build b is stopped, and what it made is not removed yet: it will be within minutes; look again \
+        let expected = "build b is stopped, but what it made is not removed yet: that takes some minutes; look again \
                         with goldsmith show b";
         assert_eq!(run(&stack, "b").await.unwrap_err().to_string(), expected);
     }

@@ -1,6 +1,6 @@
-//! `goldsmith clean`: what a stack that is gone, or a table that was lost, has left in the account, and what only looks like it.
+//! `goldsmith clean`: what a deleted stack or a lost table has left in the account, and what only looks like it.
 //!
-//! What belongs to a build that the stack knows is the reaper's and never touched here.
+//! The command never touches what belongs to a build that the stack knows: that is for the reaper.
 
 mod leftovers;
 mod records;
@@ -24,16 +24,17 @@ use crate::render::columns;
 use leftovers::{Leftover, Leftovers, Refused};
 use records::Records;
 
-/// Remove what a stack that is gone has left in the account.
+/// Remove the resources that a deleted stack has left in the account.
 ///
-/// Looks for what is tagged `goldsmith:stack` with the stack's name, has no other home Region (`goldsmith:home`) than the
-/// stack's, which --region or the profile names, and belongs to no build that the stack knows; shows it, and asks before
-/// it removes anything. AMIs and their snapshots may be in use: they are only removed with --images, and one that a
-/// parameter of its build, an instance, a launch template or a launch permission names only where --used names it too.
-/// What only carries the tags, while no record shows that a build has made it, is marked with the tag
-/// `goldsmith:leftover-since` and stays for a day at least.
-/// The Regions are those given with --region, which may be repeated; else those that the stack has used; else, where
-/// there is no such stack any more, all that are enabled in the account.
+/// Looks for resources that carry the tag `goldsmith:stack` with the stack's name and belong to no build that the stack
+/// knows. Resources with another home Region (`goldsmith:home`) than the stack's do not count; --region or the profile
+/// names the stack's home Region. Shows what it finds, and asks before it removes anything. AMIs and their snapshots
+/// may be in use, so only --images removes them. If a parameter of its build, an instance, a launch template or a
+/// launch permission names an AMI, --used must name the AMI too. If a resource only carries the tags, and no record
+/// shows that a build has made it, the command marks it with the tag `goldsmith:leftover-since`, and it stays for at
+/// least a day.
+/// The Regions are those given with --region, which may be repeated. Without --region, they are the Regions that the
+/// stack has used, or, if there is no such stack anymore, all Regions that are enabled in the account.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Remove without asking.
@@ -42,7 +43,7 @@ pub(crate) struct Args {
     /// Remove AMIs and their snapshots too.
     #[arg(long)]
     images: bool,
-    /// Remove this AMI too, though something uses it; may be repeated.
+    /// Remove this AMI too, although something uses it; may be repeated.
     #[arg(long, value_name = "AMI", requires = "images")]
     used: Vec<String>,
 }
@@ -63,24 +64,24 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let now = Timestamp::now();
     let (mut found, unseen) = leftovers.find(records, &regions).await?;
     for Refused { what: region, reason } in &unseen {
-        output::say(&format!("{region} could not be looked at: {reason}"));
+        output::say(&format!("{region} could not be searched: {reason}"));
     }
     if let Some(unknown) = args.used.iter().find(|id| found.iter().all(|leftover| leftover.id != **id)) {
-        return Err(invalid(format!("--used names {unknown}, which is none of what this stack has left")));
+        return Err(invalid(format!("--used names {unknown}, which is not among what this stack has left")));
     }
     let images = if args.images { Vec::new() } else { found.extract_if(.., |leftover| leftover.is_image()).collect() };
     if !images.is_empty() {
-        output::say(&format!("{} AMIs and snapshots stay: they are only removed with --images", images.len()));
+        output::say(&format!("{} AMIs and snapshots stay: only --images removes them", images.len()));
     }
     let unproven: Vec<Leftover> = found.extract_if(.., |leftover| !leftover.may_go(now)).collect();
     leftovers.mark(&unproven, now).await;
     list(
-        "Nothing but tags ties these to a build. They stay for a day after they were found, and then until they are removed here:",
+        "Only tags tie these to a build. They stay for a day after they were found, and then until `goldsmith clean` removes them:",
         &unproven,
     );
     let in_use: Vec<Leftover> =
         found.extract_if(.., |leftover| leftover.is_used() && !args.used.contains(&leftover.id)).collect();
-    list("These are in use. They are only removed where --used names them:", &in_use);
+    list("These are in use. They are removed only if --used names them:", &in_use);
     if !found.is_empty() && !consented(&found, args.yes)? {
         output::say("Nothing was removed.");
         return Ok(Exit::Success);
@@ -98,29 +99,29 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(if is_done { Exit::Success } else { Exit::Aws })
 }
 
-/// What there was, for scripts.
+/// The result, for scripts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Cleaned {
-    /// What is gone now.
+    /// What was removed.
     removed: Vec<Leftover>,
     /// What AWS does not remove.
     refused: Vec<Refused<Leftover>>,
-    /// What stays, since something uses it.
+    /// What stays because something uses it.
     in_use: Vec<Leftover>,
-    /// What stays for a day, since nothing but tags ties it to a build.
+    /// What stays for a day because only tags tie it to a build.
     unproven: Vec<Leftover>,
-    /// AMIs and snapshots that stay without --images.
+    /// AMIs and snapshots, which stay without --images.
     images: Vec<Leftover>,
-    /// Regions that could not be looked at.
+    /// Regions that could not be searched.
     unseen: Vec<Refused<String>>,
 }
 
-/// The tables that a stack of this name has left: they say what its builds have made. None where they cannot be looked at,
-/// which leaves nothing proven.
+/// Returns the tables that a stack of this name has left: they record what its builds have made. If they cannot be
+/// listed, there are none, and nothing is proven.
 async fn journals(config: &SdkConfig, stack: &str) -> Vec<Store> {
     let names = DynamoTable::names(config, &format!("{stack}-Table-")).await;
-    let names = names.inspect_err(|error| output::say(&format!("the tables of {stack} cannot be looked at: {error}")));
+    let names = names.inspect_err(|error| output::say(&format!("the tables of {stack} cannot be listed: {error}")));
     let store = |name| Store::new(Arc::new(DynamoTable::with_config(config, name)));
     names.unwrap_or_default().into_iter().map(store).collect()
 }
@@ -132,7 +133,7 @@ fn list(title: &str, leftovers: &[Leftover]) {
     }
 }
 
-/// Where to look.
+/// Returns the Regions to search.
 async fn regions(globals: &Globals, stack: Option<&Connection>, ec2: &Ec2, home: &str) -> Result<BTreeSet<String>> {
     if !globals.regions.is_empty() {
         return Ok(globals.regions.iter().cloned().collect());
@@ -143,7 +144,7 @@ async fn regions(globals: &Globals, stack: Option<&Connection>, ec2: &Ec2, home:
     })
 }
 
-/// Shows what would go, and asks.
+/// Shows what would be removed, and asks.
 fn consented(found: &[Leftover], yes: bool) -> Result<bool> {
     let rows: Vec<Vec<String>> = found.iter().map(Leftover::row).collect();
     columns(&rows).iter().for_each(|line| output::say(line));

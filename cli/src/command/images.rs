@@ -24,7 +24,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     match globals.output {
         Format::Json => output::json(&images)?,
         Format::Text if images.is_empty() => match &args.name {
-            Some(name) => output::say(&format!("There is no image of the name {name}.")),
+            Some(name) => output::say(&format!("No image is named {name}.")),
             None => output::say("There are no images yet."),
         },
         Format::Text => table(&images).iter().try_for_each(|line| output::line(line))?,

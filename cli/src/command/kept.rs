@@ -1,4 +1,4 @@
-//! The instance that a failed build keeps for a while, by its pipeline's `keepOnFailure`.
+//! The instance that a failed build keeps for a while, if its pipeline has `keepOnFailure`.
 
 use anyhow::Result;
 use goldsmith_store::{BuildRecord, EffectKind, Keep, Store};
@@ -7,24 +7,24 @@ use serde::Serialize;
 
 use crate::args::Globals;
 
-/// Where it is, and how long.
+/// Where the instance is, and until when it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeptInstance {
     pub(crate) id: String,
     pub(crate) region: String,
-    /// From when on it may be ended.
+    /// Time from which on it may be terminated.
     pub(crate) until: String,
 }
 
 impl KeptInstance {
-    /// That of a build; none: it keeps none, or its time is past.
+    /// Returns the instance of a build, or `None` if the build keeps none or its time has expired.
     pub(crate) async fn of(store: &Store, build: &BuildRecord, now: Timestamp) -> Result<Option<Self>> {
         let Some(Keep::Instance { until }) = build.ending.as_ref().map(|ending| &ending.keep) else { return Ok(None) };
         if until.parse::<Timestamp>().is_ok_and(|until| until <= now) {
             return Ok(None);
         }
-        // Of tests' instances none is kept.
+        // The instances of tests are never kept.
         let is_its = |scope: &str| scope == "Launch";
         let effects = store.all_effects(&build.build).await?.into_iter();
         let made = effects.filter(|one| one.kind == EffectKind::Instance && is_its(&one.scope));
@@ -32,13 +32,13 @@ impl KeptInstance {
         Ok(last.map(|(id, region)| Self { id, region, until: until.clone() }))
     }
 
-    /// Which it is, and how to get in: labels and texts.
+    /// Returns which instance it is and how to connect to it, as labels and texts.
     pub(crate) fn facts(&self, globals: &Globals) -> [(&'static str, String); 2] {
         let Self { id, region, until } = self;
         let aws = globals.aws_in(Some(region));
         let way = match globals.local {
             false => format!("{aws} ssm start-session --target {id}"),
-            // It has no sessions.
+            // The local AWS has no sessions.
             true => format!(
                 "{aws} ssm send-command --document-name AWS-RunShellScript --instance-ids {id} --parameters commands=COMMAND"
             ),

@@ -13,13 +13,13 @@ use crate::output;
 use crate::render::{duration, word};
 use crate::watch::{Feed, Happening, PAUSE, Patience};
 
-/// Print what the steps of an image's build said.
+/// Print the output of the steps of an image's build.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, or the id of a build.
     #[arg(value_name = "IMAGE")]
     image: String,
-    /// Go on until the build has ended.
+    /// Follow the output until the build has ended.
     #[arg(long)]
     follow: bool,
 }
@@ -61,12 +61,12 @@ async fn is_open(store: &Store, build: &str) -> Result<bool> {
 
 struct Printer {
     format: Format,
-    /// State whose lines were printed last.
+    /// Label of the state whose lines were printed last.
     label: String,
 }
 
 impl Printer {
-    /// A happening's lines, below the name of its state where another one spoke last.
+    /// Returns the lines of a happening, below the name of its state if another state's lines came before.
     fn lines(&mut self, happening: &Happening) -> Vec<String> {
         let (label, text, value) = match happening {
             Happening::Said { label, line } => (label, line.clone(), json!({"state": label, "line": line})),
@@ -85,7 +85,7 @@ impl Printer {
     }
 }
 
-/// What stands between the steps' own lines.
+/// Returns the heading between the steps' own lines.
 fn heading(event: &Event) -> String {
     let mut name = format!("----- {} / {}", event.document, event.phase);
     if let Some(step) = &event.step {

@@ -1,22 +1,23 @@
-//! What is changed or removed is Goldsmith's own: any stack of the account may have the name that a command is given.
+//! Only a stack of Goldsmith is changed or removed: a command may be given the name of any stack of the account.
 
 use anyhow::Result;
 use goldsmith_cloud_account::{Kept, Stack, Stacks};
 
 use crate::exit::invalid;
 
-/// Refuses a stack that was not made from a template of Goldsmith; `nothing` says what was not done to it.
+/// Rejects a stack that was not made from a template of Goldsmith; `nothing` says what was not done to it.
 pub(crate) async fn refuse_a_strangers(stacks: &Stacks, name: &str, stack: &Stack, nothing: &str) -> Result<()> {
     if stacks.is_goldsmiths(name, stack).await? {
         return Ok(());
     }
     Err(invalid(format!(
-        "the stack {name} is none of Goldsmith's, since its template makes no parameter /goldsmith/{name}/config; {nothing}: \
+        "the stack {name} is not a stack of Goldsmith, because its template makes no parameter /goldsmith/{name}/config; {nothing}: \
          give another name with --stack"
     )))
 }
 
-/// What the stack has kept, or keeps when it is deleted: as CloudFormation lists it, else as its outputs say.
+/// Returns what the stack has kept, or keeps when it is deleted: as CloudFormation lists it, or else as its outputs
+/// say.
 pub(crate) async fn kept(stacks: &Stacks, stack: &Stack) -> Kept {
     let listed = stacks.kept(&stack.id).await.unwrap_or_default();
     let output = |key: &str| stack.outputs.get(key).cloned();

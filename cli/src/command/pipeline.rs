@@ -1,4 +1,4 @@
-//! `goldsmith show PIPELINE`: when it starts next, and why it was built last.
+//! `goldsmith show PIPELINE`: when it starts next, and why it was last built.
 
 use std::fmt;
 
@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::connection::Connection;
 use crate::render::{cause, columns, word};
 
-/// Fire times that are told.
+/// Number of start times that are shown.
 const TIMES: usize = 5;
-/// Builds that are told.
+/// Number of builds that are shown.
 const BUILDS: usize = 5;
 
 /// A pipeline, as `--output json` prints it.
@@ -30,8 +30,8 @@ pub(crate) struct Shown {
     builds: Vec<ImageRecord>,
 }
 
-/// A time at which a schedule fires, in the pipeline's time zone: for programs as RFC 3339 has it, for people with the day of
-/// the week.
+/// A time at which a schedule fires, in the pipeline's time zone: for programs in the format of RFC 3339, for people
+/// with the day of the week.
 #[derive(Debug, Clone)]
 pub(super) struct NextTime(ZonedDateTime);
 
@@ -47,7 +47,7 @@ impl fmt::Display for NextTime {
     }
 }
 
-/// What there is to tell of a pipeline at this time.
+/// Returns what there is to show about a pipeline at this time.
 pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: Timestamp) -> Result<Shown> {
     let (next_times, no_times) = match next_times(connection, &pipeline, now, TIMES).await? {
         Ok(times) => (times, None),
@@ -57,7 +57,7 @@ pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: 
     Ok(Shown { pipeline, next_times, no_times, builds })
 }
 
-/// The next fire times, or why there are none.
+/// Returns the next fire times, or why there are none.
 pub(super) async fn next_times(
     connection: &Connection,
     pipeline: &ImagePipeline,
@@ -71,7 +71,7 @@ pub(super) async fn next_times(
     let began = match schedule.schedule_expression.parse() {
         Ok(ScheduleExpression::Rate(_)) => match made(connection, pipeline).await? {
             Some(began) => began,
-            None => return Ok(Err("its schedule is not made yet: apply the pipeline again")),
+            None => return Ok(Err("its schedule does not exist yet: apply the pipeline again")),
         },
         _ => now,
     };
@@ -81,14 +81,14 @@ pub(super) async fn next_times(
         .ok_or("it never fires again"))
 }
 
-/// When the pipeline's schedule was made: a rate counts from there.
+/// Returns when the pipeline's schedule was made: a rate counts from then.
 async fn made(connection: &Connection, pipeline: &ImagePipeline) -> Result<Option<Timestamp>> {
     let Some(scheduling) = &connection.scheduling else { return Ok(None) };
     let found = connection.schedules.get(&scheduling.group, &schedule_name(&pipeline.name)).await?;
     Ok(found.map(|(_, made)| made))
 }
 
-/// The last builds of the pipeline, newest first.
+/// Returns the last builds of the pipeline, newest first.
 async fn builds(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec<ImageRecord>> {
     let mut images = connection.store.images(pipeline.image_recipe.name.as_str()).await?;
     images.retain(|image| image.pipeline == pipeline.name);
@@ -98,7 +98,7 @@ async fn builds(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec
 }
 
 impl Shown {
-    /// The pipeline for people.
+    /// Returns the pipeline as text for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let pipeline = &self.pipeline;
         let mut rows = vec![
@@ -126,7 +126,7 @@ impl Shown {
     }
 }
 
-/// What beside its schedule and its user starts it.
+/// Returns what starts it in addition to its schedule and its user.
 pub(super) fn rebuilt_on(pipeline: &ImagePipeline) -> String {
     let words: Vec<String> = pipeline.rebuild_on.iter().map(|change: &RebuildOn| word(change)).collect();
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
@@ -189,7 +189,7 @@ web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00.000Z  dependency base/1.0.0/3";
         let rate = pipeline(json!({"scheduleExpression": "rate(7 hours)"}), "ENABLED");
         let before = lines(&stack, rate.clone()).await;
         assert!(
-            before.contains("next            never: its schedule is not made yet: apply the pipeline again"),
+            before.contains("next            never: its schedule does not exist yet: apply the pipeline again"),
             "{before}"
         );
         let definitions =

@@ -13,10 +13,10 @@ use crate::exit::Exit;
 use crate::output;
 use crate::render::{columns, word};
 
-/// Pipelines that are looked at together.
+/// Number of pipelines that are read at the same time.
 const AT_ONCE: usize = 16;
 
-/// List pipelines: what starts them, and when they start next.
+/// List pipelines, what starts them, and when they start next.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
 
@@ -28,7 +28,7 @@ struct Listed {
     pipeline: ImagePipeline,
     /// When its schedule fires next, in its time zone.
     next_time: Option<NextTime>,
-    /// Why it does not.
+    /// Why it does not fire.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_time: Option<&'static str>,
 }
@@ -46,7 +46,7 @@ pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// All pipelines, in order of their names.
+/// Returns all pipelines, sorted by name.
 async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
     let names = connection.store.pipeline_names().await?;
     let looks = names.into_iter().map(|name| look(connection, name, now));

@@ -34,19 +34,19 @@ pub(crate) struct Args {
     /// JSON file that says what to run and how, instead of --documents and --parameters.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["documents", "parameters"])]
     config: Option<PathBuf>,
-    /// Where the run's log folder is made [default: the current folder].
+    /// Folder in which the run's log folder is made [default: the current folder].
     #[arg(short, long, value_name = "FOLDER")]
     log_directory: Option<PathBuf>,
-    /// Where the run's state is kept; a run that was interrupted or asked for a reboot goes on from there.
+    /// Folder for the run's state; a run that was interrupted or asked for a reboot resumes from there.
     #[arg(short, long, value_name = "FOLDER")]
     state_directory: Option<PathBuf>,
-    /// Names the run; a run of this name that is over is not run again [default: a new one].
+    /// Id of the run; a finished run with this id is not run again [default: a new id].
     #[arg(short = 'i', long, value_name = "ID")]
     execution_id: Option<String>,
     /// Actions that no document may use.
     #[arg(long, value_name = "ACTION,...", value_delimiter = ',')]
     blocked_action_modules: Vec<String>,
-    /// Print what the steps print, as it comes.
+    /// Print the output of the steps as it comes.
     #[arg(short, long)]
     trace: bool,
 }
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
     Ok(if status == EXIT_SUCCESS { Exit::Success } else { Exit::Failed })
 }
 
-/// What to run and how: what the command line says comes before what the file says.
+/// Returns what to run and how: arguments of the command line come before the file.
 fn config(args: &Args) -> Result<Config> {
     let mut config = args.config.as_deref().map_or_else(|| Ok(Config::default()), config::read)?;
     config.documents.extend(args.documents.iter().map(|path| (path.clone(), parameters::Values::new())));
@@ -99,6 +99,5 @@ fn config(args: &Args) -> Result<Config> {
 fn module(name: &str) -> Result<Module> {
     let known = Module::ALL.map(|(name, _)| name);
     let help = || goldsmith_document::suggestion(name, &known).map(|near| format!("; {near}")).unwrap_or_default();
-    Module::named(name)
-        .ok_or_else(|| invalid(format!("`{name}` is to be blocked, and there is no such action{}", help())))
+    Module::named(name).ok_or_else(|| invalid(format!("`{name}` cannot be blocked: there is no such action{}", help())))
 }

@@ -11,12 +11,12 @@ use crate::connection::{Connection, Scheduling};
 use crate::exit::invalid;
 use crate::output;
 
-/// Refuses schedules that the stack cannot keep, before anything is written.
+/// Rejects schedules that the stack cannot keep, before anything is written.
 pub(crate) fn check(connection: &Connection, definitions: &Definitions) -> Result<()> {
     let scheduled = definitions.pipelines.iter().find(|pipeline| pipeline.schedule.is_some());
     match (scheduled, &connection.scheduling) {
         (Some(pipeline), None) => Err(invalid(format!(
-            "pipeline `{}` has a schedule, and stack `{}` is older than schedules are: update the stack with the \
+            "pipeline `{}` has a schedule, but stack `{}` is from a version without schedules: update the stack with the \
              template of this version; nothing was applied",
             pipeline.name, connection.stack
         ))),
@@ -24,7 +24,7 @@ pub(crate) fn check(connection: &Connection, definitions: &Definitions) -> Resul
     }
 }
 
-/// Removes the schedule of every pipeline that is stored. Safe to repeat.
+/// Removes the schedule of every stored pipeline. Safe to repeat.
 pub(crate) async fn remove(connection: &Connection) -> Result<()> {
     let Some(scheduling) = &connection.scheduling else { return Ok(()) };
     for pipeline in connection.store.pipeline_names().await? {
@@ -33,7 +33,7 @@ pub(crate) async fn remove(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Makes the schedule of every pipeline that is stored. Safe to repeat.
+/// Creates the schedule of every stored pipeline. Safe to repeat.
 pub(crate) async fn restore(connection: &Connection) -> Result<()> {
     let Some(scheduling) = &connection.scheduling else { return Ok(()) };
     for name in connection.store.pipeline_names().await? {
@@ -44,8 +44,8 @@ pub(crate) async fn restore(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Makes, changes, switches off or removes the schedule of every pipeline. Comes after the table, so that a schedule
-/// never starts a pipeline that is not stored. Safe to repeat.
+/// Creates, changes, disables or removes the schedule of every pipeline. This happens after the table is written, so
+/// that a schedule never starts a pipeline that is not stored. Safe to repeat.
 pub(crate) async fn keep(connection: &Connection, definitions: &Definitions) -> Result<()> {
     let Some(scheduling) = &connection.scheduling else { return Ok(()) };
     for pipeline in &definitions.pipelines {
@@ -62,7 +62,7 @@ pub(crate) async fn keep(connection: &Connection, definitions: &Definitions) -> 
 
 fn wanted(scheduling: &Scheduling, pipeline: &ImagePipeline) -> Option<Schedule> {
     let schedule = pipeline.schedule.as_ref()?;
-    // Scheduler puts the time in: the same however often it delivers.
+    // EventBridge Scheduler inserts the time: it is the same however often the event is delivered.
     let cause = json!({"pipeline": pipeline.name, "scheduledTime": "<aws.scheduler.scheduled-time>"});
     Some(Schedule {
         group: scheduling.group.clone(),
@@ -76,7 +76,7 @@ fn wanted(scheduling: &Scheduling, pipeline: &ImagePipeline) -> Option<Schedule>
     })
 }
 
-/// A warning about a schedule whose years are all past.
+/// Returns a warning about a schedule whose years are all past.
 fn ended(pipeline: &ImagePipeline, now: Timestamp) -> Option<String> {
     let schedule = pipeline.schedule.as_ref()?;
     let (times, _) = schedule.next(now, now, 1)?;
@@ -155,7 +155,7 @@ mod tests {
     async fn an_older_stack_is_told_to_be_updated_and_needs_no_schedules() {
         let mut stack = Stack::new();
         stack.connection.scheduling = None;
-        let expected = "pipeline `web server` has a schedule, and stack `goldsmith` is older than schedules are: update \
+        let expected = "pipeline `web server` has a schedule, but stack `goldsmith` is from a version without schedules: update \
                         the stack with the template of this version; nothing was applied";
         assert_eq!(check(&stack.connection, &definitions(NIGHTLY)).unwrap_err().to_string(), expected);
         check(&stack.connection, &definitions("")).unwrap();

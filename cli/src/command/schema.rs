@@ -1,5 +1,5 @@
-//! `goldsmith schema component|pipeline`: JSON Schema for editors. It says which keys and shapes there are; names,
-//! references and all else that needs a look at the whole file are for `goldsmith validate`.
+//! `goldsmith schema component|pipeline`: JSON Schema for editors. It describes keys and shapes. `goldsmith validate`
+//! checks names, references and everything else that needs the whole file.
 
 mod component;
 mod condition;
@@ -17,7 +17,7 @@ use crate::output;
 /// Print the JSON Schema of documents or definitions, for editors.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What the schema is of.
+    /// Kind of file that the schema describes.
     #[arg(value_enum)]
     of: Of,
 }

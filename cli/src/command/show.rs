@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::render::{self, columns, duration, seconds_between, word};
 use crate::{failure, output};
 
-/// Show an image or its build, or a pipeline: when it starts next and why it was built last.
+/// Show an image or its build, or a pipeline: when it starts next and why it was last built.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, a pipeline, or the id of a build.
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
-    // A name without slashes is a pipeline's, where there is one; text that is no name at all may still be a build's id.
+    // A name without slashes is that of a pipeline, if there is one. Text that is not a name may still be a build's id.
     let name = args.what.parse::<Name>().ok();
     if let Some(name) = name
         && let Some(pipeline) = connection.store.pipeline(&name).await?
@@ -44,7 +44,7 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
     let image = target::image(&connection.store, what).await?;
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
-    // Who has it can write event lines that readers believe.
+    // A reader with the nonce could write event lines that other readers believe.
     states.iter_mut().filter_map(|state| state.log.as_mut()).for_each(|log| log.nonce = None);
     let build = connection.store.build(&image.build).await?;
     let kept = match &build {
@@ -83,7 +83,7 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
     Ok(Exit::Success)
 }
 
-/// Whose AMI the build has started from.
+/// Returns the owner of the AMI that the build started from.
 fn source_owner(build: &BuildRecord) -> Option<String> {
     let owner = build.plan.source_owner.as_ref()?;
     Some(match &build.plan.source_owner_alias {
@@ -92,7 +92,7 @@ fn source_owner(build: &BuildRecord) -> Option<String> {
     })
 }
 
-/// Whether what has failed is tried again, where nobody has asked for it.
+/// Returns whether a failed cause is retried, if the start was automatic.
 fn tried_again(kept: &CauseRecord) -> Option<String> {
     match (kept.status, &kept.not_before) {
         (CauseStatus::Pending, Some(time)) if kept.failures > 0 => Some(format!("it is tried again at {time}")),
@@ -142,10 +142,10 @@ fn text(
     lines
 }
 
-/// What carries the build's tags, and is not known to be its.
+/// Returns a line about a resource that carries the build's tags but is not known to belong to the build.
 fn stranger(one: &Leftover) -> String {
     let Leftover { kind, id, region, since, .. } = one;
-    format!("{kind} {id} in {region} has this build's tags, and nothing else of it; found {since}")
+    format!("{kind} {id} in {region} has this build's tags, but no record shows that the build made it; found {since}")
 }
 
 fn state(state: &StateRecord) -> Vec<String> {
@@ -187,7 +187,7 @@ began     2026-01-01T00:00:00.000Z
 ended     2026-01-01T00:01:00.000Z
 failed    Build: step Install failed
 left      i-1 in us-east-1: TerminateInstances in us-east-1 failed: UnauthorizedOperation: no
-not ours  image ami-9 in us-east-1 has this build's tags, and nothing else of it; found 2026-01-02T00:00:00.000Z
+not ours  image ami-9 in us-east-1 has this build's tags, but no record shows that the build made it; found 2026-01-02T00:00:00.000Z
   step       Install
   exit code  1
   error      Goldsmith.CommandFailed

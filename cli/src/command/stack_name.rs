@@ -1,22 +1,25 @@
-//! What a stack may be named: its name becomes part of the names of functions, and of the paths of parameters.
+//! Valid names of a stack: the name becomes part of the names of functions and of the paths of parameters.
 
-/// Longest name of a stack: a function's name has 64 characters, and `-execute-phase` takes 14 of them.
+/// Maximum length of a stack's name: a function's name has at most 64 characters, and `-execute-phase` takes 14 of
+/// them.
 const LONGEST: usize = 64 - "-execute-phase".len();
 
-/// A stack of such a name would keep its configuration below a path of `/goldsmith` that is meant for others to read.
+/// Names under which a stack's configuration would be at a path of `/goldsmith` that others may read.
 const TAKEN: [&str; 2] = ["build", "examples"];
 
-/// Whether Goldsmith can be deployed under this name; says what is wrong with it where it cannot.
+/// Checks whether Goldsmith can be deployed under this name. Returns what is wrong if it cannot.
 pub(crate) fn check(name: &str) -> Result<(), String> {
     // CloudFormation's own rule is `[a-zA-Z][-a-zA-Z0-9]*`.
     if !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
-        return Err("the name of a stack begins with a letter".to_owned());
+        return Err("the name of a stack must begin with a letter".to_owned());
     }
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return Err("the name of a stack is made of letters, digits and hyphens".to_owned());
+        return Err("the name of a stack may have only letters, digits and hyphens".to_owned());
     }
     if name.len() > LONGEST {
-        return Err(format!("the name of a stack has at most {LONGEST} characters, since those of functions have 64"));
+        return Err(format!(
+            "the name of a stack has at most {LONGEST} characters, because names of functions have at most 64"
+        ));
     }
     if TAKEN.contains(&name) {
         return Err(format!("a stack cannot be named {name}: others may read the parameters below /goldsmith/{name}/"));
@@ -39,10 +42,10 @@ mod tests {
     fn anything_else_is_refused_with_the_rule_that_it_breaks() {
         let long = "a".repeat(51);
         for (name, rule) in [
-            ("", "begins with a letter"),
-            ("1st", "begins with a letter"),
-            ("-a", "begins with a letter"),
-            ("ärger", "begins with a letter"),
+            ("", "must begin with a letter"),
+            ("1st", "must begin with a letter"),
+            ("-a", "must begin with a letter"),
+            ("ärger", "must begin with a letter"),
             ("under_score", "letters, digits and hyphens"),
             ("a/b", "letters, digits and hyphens"),
             ("a\n", "letters, digits and hyphens"),

@@ -1,4 +1,4 @@
-//! What `show` and `logs` are asked about: an image, or a build by its id.
+//! The target of `show` and `logs`: an image, or a build by its id.
 
 use anyhow::Result;
 use goldsmith_model::ImageRef;
@@ -6,7 +6,7 @@ use goldsmith_store::{ImageRecord, Store};
 
 use crate::exit::invalid;
 
-/// The image of `NAME/VERSION/BUILD`, or of a build's id.
+/// Returns the image of `NAME/VERSION/BUILD`, or of a build's id.
 pub(crate) async fn image(store: &Store, text: &str) -> Result<ImageRecord> {
     let image: ImageRef = if text.contains('/') {
         text.parse().map_err(|error: goldsmith_model::ReferenceError| invalid(error.to_string()))?

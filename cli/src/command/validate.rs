@@ -13,21 +13,21 @@ use crate::exit::Exit;
 use crate::render::count;
 use crate::{folder, output, parameters};
 
-/// Check documents and definitions, and say everything that is wrong with them.
+/// Check documents and definitions, and report every mistake.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A document, a definition file, or a folder whose *.yml and *.yaml files are all checked.
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
-    /// The operating system that the documents are for.
+    /// Operating system that the documents are for.
     #[arg(long, value_enum, default_value_t = System::Linux)]
     platform: System,
-    /// Values for the documents' parameters, to be checked too.
+    /// Values for the documents' parameters, which are checked too.
     #[arg(long, value_name = "NAME=VALUE,...")]
     parameters: Vec<String>,
 }
 
-/// An operating system, as a user names it.
+/// An operating system, as users name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum System {
     Linux,

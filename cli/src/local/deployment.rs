@@ -1,4 +1,4 @@
-//! Puts zip, template and definition into a running stack, and only when one of them has changed.
+//! Deploys zip, template and definition to a running stack, if one of them has changed.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -16,29 +16,29 @@ use super::stack::{Deployed, Stack};
 use crate::command::deploy::deployment::{Deployment, Ways, Wishes};
 use crate::command::deploy::release::{self, Release};
 
-/// The functions' zip: the given one, else the one beside this program, as an archive of a release has it, else the one that
-/// `make package` puts beside this program's folder.
+/// Returns the functions' zip: the given one, or else the one next to this program, as in an archive of a release, or
+/// else the one that `make package` puts next to this program's folder.
 fn find_package(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = given {
-        let missing = || lacking(format!("{} is not there: --package names no functions' zip", path.display()));
+        let missing = || lacking(format!("{} does not exist: --package must name a zip of functions", path.display()));
         return path.is_file().then(|| path.to_owned()).ok_or_else(missing);
     }
-    let places = places(&env::current_exe().context("this program does not know where it is")?);
+    let places = places(&env::current_exe().context("the path of this program is unknown")?);
     places.iter().find(|place| place.is_file()).cloned().ok_or_else(|| {
         let [released, packaged] = places.map(|place| place.display().to_string());
-        let how = "unpack an archive of a release, or run `make package` in a checkout, or name the functions' zip with --package";
-        lacking(format!("neither {released} nor {packaged} is there: {how}"))
+        let how = "unpack an archive of a release, or run `make package` in a checkout, or name the zip of the functions with --package";
+        lacking(format!("neither {released} nor {packaged} exists: {how}"))
     })
 }
 
-/// Where the zip of `FOLDER/goldsmith` may be: of a release and of a checkout.
+/// Returns where the zip may be for the program `FOLDER/goldsmith`: in a release and in a checkout.
 fn places(program: &Path) -> [PathBuf; 2] {
     let folder = program.parent().unwrap_or(Path::new("/"));
     let target = folder.parent().unwrap_or(Path::new("/"));
     [release::place(folder, release::this_machines()), target.join("lambda/functions.zip")]
 }
 
-/// The release that a local stack is deployed from: this program's, with this zip, for this machine.
+/// Returns the release that a local stack is deployed from: this program's release, with this zip, for this machine.
 pub(crate) fn release(package: Option<&Path>) -> Result<Release> {
     Ok(Release::own(find_package(package)?, release::this_machines()))
 }
@@ -65,7 +65,7 @@ pub(crate) async fn ensure(
     let wishes = Wishes { parameters: parameters(stack, python, files)?, ..Wishes::default() };
     let config = sdk_config(None, Some(&stack.region), Some(&stack.endpoint_url)).await;
     let config = with_keys(&config, &stack.access_key, &stack.secret_key);
-    // What is uploaded where, and how many resources are done, is of no interest on this machine.
+    // On this machine, the places of uploads and the number of finished resources are of no interest.
     let again = format!("goldsmith --stack {} --local", stack.name);
     let ways = Ways { again, aws: stack.aws(None) };
     let deployment = Deployment::new(&config, &stack.name, ways, &|_| {});
@@ -76,23 +76,24 @@ pub(crate) async fn ensure(
     Ok(())
 }
 
-/// The endpoint serves the examples' source image itself, as it does the public parameters; and the SSM agent for images
-/// that have none, as AWS's bucket of the Region does.
+/// Returns the parameters of the template. The endpoint itself serves the examples' source image and the public
+/// parameters, and the SSM agent for images without one, as AWS's bucket of the Region does.
 fn parameters(stack: &Stack, python: &Path, files: &Files) -> Result<BTreeMap<String, String>> {
     let mut publish = Command::new(python);
     publish.arg(files.path("ssm_agent.py")).args(["--endpoint-url", &stack.endpoint_url, "--region", &stack.region]);
     publish.env("AWS_ACCESS_KEY_ID", &stack.access_key).env("AWS_SECRET_ACCESS_KEY", &stack.secret_key);
-    let output = publish.output().context("cannot start what publishes the SSM agent")?;
+    let output = publish.output().context("cannot start the program that publishes the SSM agent")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("the SSM agent is not published: {}", said.trim().lines().last().unwrap_or("nothing was said"));
+        bail!("the SSM agent is not published: {}", said.trim().lines().last().unwrap_or("there was no output"));
     }
-    let agent: Agent = serde_json::from_slice(&output.stdout).context("what publishes the SSM agent says no key")?;
+    let agent: Agent =
+        serde_json::from_slice(&output.stdout).context("the program that publishes the SSM agent printed no key")?;
     let named = [("Examples", "no".to_owned()), ("SsmAgentUrl", agent.url), ("SsmAgentKey", agent.key)];
     Ok(named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// Where the agent's packages are, and the key that they are signed with.
+/// Where the agent's packages are, and the key that signs them.
 #[derive(Deserialize)]
 struct Agent {
     url: String,
@@ -119,6 +120,6 @@ mod tests {
     #[test]
     fn a_missing_zip_is_named() {
         let error = find_package(Some(Path::new("/nowhere/functions.zip"))).unwrap_err().to_string();
-        assert!(error.starts_with("/nowhere/functions.zip is not there"), "{error}");
+        assert!(error.starts_with("/nowhere/functions.zip does not exist"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `goldsmith local doctor`: what this machine can do for instances, what is in the way of more, and what helps.
+//! `goldsmith local doctor`: which instances this machine can run, what prevents more, and what helps.
 
 use std::env::temp_dir;
 use std::process::Command;
@@ -12,14 +12,14 @@ use crate::args::{Format, Globals};
 use crate::exit::Exit;
 use crate::output;
 
-/// Programs beside those of an isolation, the packages that have them, and what they are for.
+/// Programs that are needed in addition to those of an isolation, the packages that have them, and their purpose.
 const PROGRAMS: [(&str, &str, &str); 3] = [
     ("mmdebstrap", "mmdebstrap", "makes the Debian that instances start from, unless another image is named"),
     ("tar", "tar", "unpacks images"),
     ("python3", "python3 and python3-venv", "runs the emulator of the other AWS services"),
 ];
 
-/// Tries everything and tells it. The exit code says whether instances can run.
+/// Tries everything and prints the results. The exit code tells whether instances can run.
 pub(crate) fn run(globals: &Globals) -> Result<Exit> {
     let abilities = survey(&temp_dir());
     let missing: Vec<_> = PROGRAMS.into_iter().filter(|(program, ..)| !is_here(program)).collect();
@@ -57,7 +57,7 @@ fn show(abilities: &Abilities) -> Result<()> {
         Some(way) => output::line(&format!("Instances run here: {} with {} disks.", way.isolation, way.disk))?,
         None => output::line("Instances cannot run here.")?,
     }
-    output::line("\nWhat was tried, the closest to a real machine first:")?;
+    output::line("\nWhat was tried, closest to a real machine first:")?;
     for trial in &abilities.trials {
         output::line(&format!("  {:15} {}{}", trial.isolation.name(), verdict(trial), networks(trial)))?;
         if let Some(obstacle) = &trial.obstacle {
@@ -72,7 +72,7 @@ fn show(abilities: &Abilities) -> Result<()> {
     Ok(())
 }
 
-/// How many instances the kernel lets run at once.
+/// Returns how many instances the kernel lets run at the same time.
 fn most(watches: Watches) -> String {
     let Watches { limit, instances } = watches;
     format!("\nAbout {instances} instances at once: fs.inotify.max_user_instances is {limit}. {}", watches.remedy())

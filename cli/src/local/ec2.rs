@@ -1,4 +1,4 @@
-//! `goldsmith local ec2`: the endpoint itself, in the foreground. `up` starts one for its stack.
+//! `goldsmith local ec2`: only the endpoint, in the foreground. `up` starts one for its stack.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,50 +14,53 @@ use super::folders::Folders;
 use super::machine::lacking;
 use crate::output;
 
-/// How old describe answers are, in seconds: enough to find a caller that takes an empty answer for the truth.
+/// Age of the answers of describe calls, in seconds: enough to reveal a caller that takes an empty answer for the
+/// truth.
 const DESCRIBE_LAG: &str = "0.1";
 
-/// Serve EC2 and Systems Manager alone, for other programs, until it is told to end.
+/// Serve only EC2 and Systems Manager, for other programs, until the process is told to end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Address and port to listen on; port 0 takes a free one. Nothing is encrypted: on another address than the loopback's,
-    /// whoever sees the traffic reads all of it.
+    /// Address and port to listen on; port 0 takes a free one. Nothing is encrypted: on an address other than the
+    /// loopback's, anyone who sees the traffic can read all of it.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// What callers sign with, under any access key id: who knows it can run commands on this machine [default: a new one,
-    /// which is kept in the state folder].
+    /// Secret access key that callers sign with, under any access key id. Anyone who knows it can run commands on this
+    /// machine [default: a new one, which is kept in the state folder].
     #[arg(long, value_name = "SECRET", env = "GOLDSMITH_LOCAL_SECRET_KEY", hide_env_values = true)]
     secret_key: Option<Secret>,
-    /// File that it is in.
+    /// File that holds the secret access key.
     #[arg(long, value_name = "FILE", conflicts_with = "secret_key")]
     secret_file: Option<PathBuf>,
-    /// Folder for the disks of instances and images. It is made, or empty, or of an endpoint before.
+    /// Folder for the disks of instances and images. It is created if it does not exist; otherwise it must be empty or
+    /// come from an earlier endpoint.
     #[arg(long, value_name = "FOLDER")]
     state: PathBuf,
-    /// Folder where the file systems that instances start from are kept [default: the stacks' own].
+    /// Folder with the file systems that instances start from [default: the stacks' own].
     #[arg(long, value_name = "FOLDER")]
     images: Option<PathBuf>,
     /// What instances of the source image start from: `debian-12`, `host` (this machine's own files, as
     /// root), or a file with a root file system (tar) or an OCI image.
     #[arg(long, value_name = "IMAGE", default_value = "debian-12")]
     image: SourceImage,
-    /// How instances are kept apart: nspawn, namespaces, user-namespace, single-uid or chroot [default: the first that works].
+    /// How instances are isolated: nspawn, namespaces, user-namespace, single-uid or chroot [default: the first that
+    /// works].
     #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_ISOLATION")]
     isolation: Option<Isolation>,
-    /// The network of instances: own, which `pasta` makes in user namespaces, or machine, with all that listens on this machine's
-    /// loopback [default: own where it works].
+    /// Network of instances: own (in user namespaces, `pasta` makes it) or machine (with everything that listens on this
+    /// machine's loopback) [default: own if it works].
     #[arg(long, value_name = "NAME", env = "GOLDSMITH_LOCAL_NETWORK")]
     network: Option<Network>,
-    /// Emulator that takes events and log lines.
+    /// Emulator that receives events and log lines.
     #[arg(long, value_name = "URL")]
     events: Option<String>,
     /// How long instances and images take from state to state.
     #[arg(long, value_enum, default_value = "demo")]
     delays: Delays,
-    /// Divides the realistic delays: 60 makes a minute a second.
+    /// Divisor of the realistic delays: with 60, a minute becomes a second.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     speed_up: f64,
-    /// How old the answers of describe calls are, 0 to 5 seconds.
+    /// Age of the answers of describe calls, 0 to 5 seconds.
     #[arg(long, value_name = "SECONDS", default_value = DESCRIBE_LAG, value_parser = lag)]
     describe_lag: Duration,
     /// Send an event when an instance registers with Systems Manager.
@@ -68,11 +71,11 @@ pub(crate) struct Args {
 /// The profiles by name.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Delays {
-    /// No waiting.
+    /// No delays.
     Instant,
     /// Fractions of a second.
     Demo,
-    /// What AWS takes, as published.
+    /// The times that AWS takes, as published.
     Realistic,
 }
 
@@ -92,7 +95,7 @@ fn lag(text: &str) -> Result<Duration, String> {
     lag.ok_or_else(|| format!("0 to {} seconds", LONGEST_LAG.as_secs()))
 }
 
-/// Makes the base image when it is missing, and serves.
+/// Creates the base image if it is missing, and serves.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     own_folder(&args.state)?;
     let abilities = match args.isolation {
@@ -102,15 +105,15 @@ pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
     if let Some(missing) = abilities.missing() {
         return Err(lacking(format!("instances cannot run: {missing}")));
     }
-    // Instances run beside each other, so it has threads of its own, unlike the rest of this program.
+    // Instances run in parallel, so the endpoint has its own threads, unlike the rest of this program.
     let serving = std::thread::scope(|scope| scope.spawn(|| serve_until_told(args, folders)).join());
-    serving.unwrap_or_else(|_| anyhow::bail!("the endpoint broke down"))
+    serving.unwrap_or_else(|_| anyhow::bail!("the endpoint failed"))
 }
 
 fn serve_until_told(args: &Args, folders: &Folders) -> Result<()> {
     if !args.listen.ip().is_loopback() {
         output::say(&format!(
-            "warning: whoever knows the secret access key and reaches {} can run commands on this machine; nothing is encrypted",
+            "warning: anyone who knows the secret access key and reaches {} can run commands on this machine; nothing is encrypted",
             args.listen
         ));
     }

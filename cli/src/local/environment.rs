@@ -1,4 +1,4 @@
-//! The Python environment of the emulator: made once per set of requirements, and never touched again.
+//! The Python environment of the emulator: created once per set of requirements, and never changed afterwards.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,11 @@ use super::files::{self, Files};
 use super::folders::{Folders, lock};
 use super::machine::lacking;
 
-/// Name of the file that says that an environment is complete.
+/// Name of the file that marks an environment as complete.
 const COMPLETE: &str = ".complete";
 
-/// The environment's interpreter. Making it takes about ten seconds and 110 MB, and needs the package index.
+/// Returns the environment's interpreter. Creating the environment takes about ten seconds and 110 MB, and needs the
+/// package index.
 pub(crate) fn ensure(folders: &Folders, files: &Files, say: Say<'_>) -> Result<PathBuf> {
     let digest = files::digest_of([files::REQUIREMENTS].into_iter());
     let folder = folders.data.join(format!("venv-{}", &digest[..16]));
@@ -35,7 +36,7 @@ fn make(folder: &Path, python: &Path, requirements: &Path) -> Result<()> {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     run("python3", Command::new("python3").args(["-m", "venv"]).arg(folder))?;
-    // Only what the lock names, by its digests, and no package's own program to build it.
+    // Only packages that the lock names, by their digests, and no build programs of packages.
     let only = ["--require-hashes", "--only-binary", ":all:"];
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     run("pip", Command::new(python).args(pip).args(only).arg("--requirement").arg(requirements))?;
@@ -50,6 +51,6 @@ fn run(name: &str, command: &mut Command) -> Result<()> {
     }
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    let last = said.trim().lines().last().unwrap_or("it said nothing");
-    Err(lacking(format!("the Python environment cannot be made, {name} failed: {last}")))
+    let last = said.trim().lines().last().unwrap_or("it printed nothing");
+    Err(lacking(format!("the Python environment cannot be created, because {name} failed: {last}")))
 }

@@ -1,4 +1,4 @@
-//! What travels inside the program: what the local AWS is started from.
+//! Files inside this program, from which the local AWS is started.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 /// The requirements of the Python environment.
 pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
 
-/// Programs that the emulator runs with: when one changes, it starts anew.
+/// Programs of the emulator: if one of them changes, the emulator is restarted.
 const LAUNCHER: [(&str, &str); 9] = [
     ("door.py", include_str!("../../../infra/local/door.py")),
     ("forwarding.py", include_str!("../../../infra/local/forwarding.py")),
@@ -22,7 +22,7 @@ const LAUNCHER: [(&str, &str); 9] = [
     ("scheduler.py", include_str!("../../../infra/local/scheduler.py")),
     ("step_functions.py", include_str!("../../../infra/local/step_functions.py")),
 ];
-/// What is run beside it.
+/// Files that run in addition to the emulator.
 const BESIDE: [(&str, &str); 2] =
     [("ssm_agent.py", include_str!("../../../infra/local/ssm_agent.py")), ("requirements.txt", REQUIREMENTS)];
 
@@ -32,15 +32,15 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Writes the files below `data`, in a folder of their digest, when they are not there yet.
+    /// Writes the files below `data`, in a folder named by their digest, if they do not exist yet.
     pub(crate) fn unpack(data: &Path) -> Result<Self> {
         let all = || LAUNCHER.iter().chain(&BESIDE);
         let digest = digest_of(all().map(|(_, text)| *text));
         let folder = data.join(format!("local-{}", &digest[..16]));
         if !folder.is_dir() {
-            // Under another name until it is complete; whoever comes second finds the folder there.
+            // The folder has another name until it is complete; a second process finds the complete folder.
             let part = data.join(format!(".local-{}", std::process::id()));
-            fs::create_dir_all(&part).with_context(|| format!("cannot make {}", part.display()))?;
+            fs::create_dir_all(&part).with_context(|| format!("cannot create {}", part.display()))?;
             for (name, text) in all() {
                 fs::write(part.join(name), text)
                     .with_context(|| format!("cannot write {}", part.join(name).display()))?;
@@ -52,30 +52,30 @@ impl Files {
         Ok(Files { folder })
     }
 
-    /// Where the file of this name is.
+    /// Returns where the file of this name is.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 }
 
-/// Digest of all that the emulator is started from.
+/// Returns the digest of everything that the emulator is started from.
 pub(crate) fn emulator_digest() -> String {
     digest_of(LAUNCHER.iter().map(|(_, text)| *text).chain([REQUIREMENTS]))
 }
 
-/// SHA-256 of the texts one after another, in hexadecimal digits.
+/// Returns the SHA-256 of the texts one after another, in hexadecimal digits.
 pub(crate) fn digest_of<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut digest = Sha256::new();
     texts.for_each(|text| digest.update(text));
     hexadecimal(&digest.finalize())
 }
 
-/// SHA-256 of a file.
+/// Returns the SHA-256 of a file.
 pub(crate) fn digest_of_file(path: &Path) -> Result<String> {
     Ok(digest_of_bytes(&fs::read(path).with_context(|| format!("cannot read {}", path.display()))?))
 }
 
-/// The same of bytes.
+/// Returns the SHA-256 of bytes.
 pub(crate) fn digest_of_bytes(content: &[u8]) -> String {
     hexadecimal(&Sha256::digest(content))
 }

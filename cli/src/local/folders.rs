@@ -1,5 +1,5 @@
-//! Where the local AWS keeps its files: what is made once below `$XDG_DATA_HOME`, what a running stack has below
-//! `$XDG_STATE_HOME`.
+//! Where the local AWS keeps its files: files that are made only once are below `$XDG_DATA_HOME`, files of a running
+//! stack below `$XDG_STATE_HOME`.
 
 use std::env;
 use std::fs::{self, File};
@@ -9,19 +9,20 @@ use anyhow::{Context, Result};
 
 use crate::exit::invalid;
 
-/// Longest name of a local stack: it is part of the names of functions, roles and buckets, which have 64 letters.
+/// Maximum length of a local stack's name: it is part of the names of functions, roles and buckets, which have at most
+/// 64 characters.
 const LONGEST_NAME: usize = 30;
 
 /// The folders of one local stack.
 pub(crate) struct Folders {
-    /// Environment, base image, embedded files: shared by all stacks, kept when a stack goes.
+    /// Environment, base image and embedded files: all stacks share them, and they stay when a stack is removed.
     pub(crate) data: PathBuf,
-    /// All that belongs to this stack.
+    /// Everything that belongs to this stack.
     pub(crate) state: PathBuf,
 }
 
 impl Folders {
-    /// The folders of the stack of this name, which is made of lower-case letters, digits and hyphens.
+    /// Returns the folders of the stack of this name, which consists of lower-case letters, digits and hyphens.
     pub(crate) fn of(stack: &str) -> Result<Self> {
         let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
         let starts = stack.starts_with(|letter: char| letter.is_ascii_lowercase());
@@ -35,43 +36,44 @@ impl Folders {
         })
     }
 
-    /// Waits until no other process starts or ends this stack. The lock ends with the value, or with the process.
+    /// Waits until no other process starts or ends this stack. The lock is released with the value, or when the process
+    /// ends.
     pub(crate) fn lock(&self) -> Result<File> {
-        // Beside the folder, which goes when the stack ends.
+        // The lock is next to the folder, because the folder is removed with the stack.
         lock(&self.state.with_extension("lock"))
     }
 
-    /// Where a running stack is described.
+    /// Returns where a running stack is described.
     pub(crate) fn description(&self) -> PathBuf {
         self.state.join("stack.json")
     }
 
-    /// Where the secret is that callers of a running stack must know.
+    /// Returns where the secret is that callers of a running stack must know.
     pub(crate) fn secret(&self) -> PathBuf {
         self.state.join("secret")
     }
 
-    /// Where the endpoint keeps its disks.
+    /// Returns where the endpoint keeps its disks.
     pub(crate) fn ec2(&self) -> PathBuf {
         self.state.join("ec2")
     }
 
-    /// Where base images are kept.
+    /// Returns where base images are kept.
     pub(crate) fn base_images(&self) -> PathBuf {
         self.data.join("images")
     }
 }
 
-/// Waits for an exclusive lock on a file, which is made when missing.
+/// Waits for an exclusive lock on a file, and creates the file if it is missing.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
 }
 
-/// A folder of the XDG base directory specification: a relative value counts as none.
+/// Returns a folder of the XDG base directory specification. A relative value counts as not set.
 fn base(variable: &str, below_home: &str) -> Result<PathBuf> {
     if let Some(path) = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute()) {
         return Ok(path);

@@ -1,4 +1,4 @@
-//! The few plain HTTP requests to servers on this machine.
+//! Plain HTTP requests to servers on this machine.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sends a request without a body to a port of the loopback, shows the stack's secret, and gives the body of its answer. An
-/// answer other than 2xx is an error.
+/// Sends a request without a body to a port of the loopback, with the stack's secret, and returns the body of the
+/// answer. A status other than 2xx is an error.
 pub(crate) fn request(method: &str, port: u16, path: &str, secret: &str) -> Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream =
@@ -29,14 +29,14 @@ pub(crate) fn request(method: &str, port: u16, path: &str, secret: &str) -> Resu
     Ok(body.to_owned())
 }
 
-/// As many different ports as asked for, on which nothing listens now.
+/// Returns as many different ports as requested, on which nothing listens now.
 pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let mut taken = Vec::new();
     let mut ports = [0; N];
     for port in &mut ports {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
         *port = listener.local_addr()?.port();
-        taken.push(listener); // until all are found, so that no port is found twice
+        taken.push(listener); // kept until all are found, so that no port is found twice
     }
     Ok(ports)
 }

@@ -1,4 +1,4 @@
-//! What this machine must have for a local AWS: rights to run instances, and Python for the emulator.
+//! What this machine needs for a local AWS: permission to run instances, and Python for the emulator.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,20 +9,20 @@ use rustix::process::geteuid;
 
 use crate::exit::{Exit, Stop};
 
-/// How a program is started with rights to run instances.
+/// How a program is started with permission to run instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Privilege {
-    /// As this process is: root, or a user who may make user namespaces.
+    /// As this process runs: as root, or as a user who may make user namespaces.
     Own,
-    /// `sudo` asks for no password.
+    /// By `sudo`, which asks for no password.
     Sudo,
 }
 
-/// Environment that fetching packages needs and that sudo takes away.
+/// Environment variables that fetching packages needs and that sudo removes.
 const PROXIES: [&str; 6] = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 
 impl Privilege {
-    /// How this process comes to the rights; otherwise what it lacks.
+    /// Returns how this process gets the permissions, or what it lacks.
     pub(crate) fn find() -> Result<Self, String> {
         if geteuid().is_root() {
             return Ok(Privilege::Own);
@@ -34,7 +34,7 @@ impl Privilege {
         }
     }
 
-    /// A command that runs `program` with the rights.
+    /// Returns a command that runs `program` with the permissions.
     pub(crate) fn command(self, program: &Path) -> Command {
         if self == Privilege::Own {
             return Command::new(program);
@@ -46,10 +46,11 @@ impl Privilege {
     }
 }
 
-/// Checks everything that a local stack needs before anything is started. The error is one line.
+/// Checks everything that a local stack needs, before anything is started. The error is one line.
 pub(crate) fn check() -> Result<Privilege> {
-    let privilege = Privilege::find()
-        .map_err(|missing| lacking(format!("instances cannot run: {missing} (`goldsmith local doctor` tells more)")))?;
+    let privilege = Privilege::find().map_err(|missing| {
+        lacking(format!("instances cannot run: {missing} (`goldsmith local doctor` shows details)"))
+    })?;
     if !succeeds(
         Command::new("python3").args(["-c", "import sys, venv, ensurepip; assert sys.version_info >= (3, 10)"]),
     ) {
@@ -58,12 +59,12 @@ pub(crate) fn check() -> Result<Privilege> {
     Ok(privilege)
 }
 
-/// This machine lacks what is needed.
+/// Returns an error for a machine that lacks something that is needed.
 pub(crate) fn lacking(message: impl Into<String>) -> anyhow::Error {
     Stop { exit: Exit::Machine, message: message.into() }.into()
 }
 
-/// Whether a command can be started and ends well.
+/// Returns whether a command can be started and succeeds.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())

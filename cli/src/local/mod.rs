@@ -1,5 +1,5 @@
-//! `goldsmith local`: AWS on this machine. The production template, state machine and functions run on an emulator;
-//! EC2 and SSM are our own endpoint, whose instances really run commands.
+//! `goldsmith local`: AWS on this machine. The production template, state machine and functions run on an emulator. EC2
+//! and SSM are Goldsmith's own endpoint, whose instances really run commands.
 
 mod deployment;
 mod doctor;
@@ -27,7 +27,7 @@ use folders::Folders;
 pub(crate) use stack::Stack;
 pub(crate) use up::{OfAnother, ensure_up};
 
-/// Tells in one sentence what takes time.
+/// Prints one sentence about something that takes time.
 pub(crate) type Say<'a> = &'a dyn Fn(&str);
 
 /// Run AWS on this machine.
@@ -39,22 +39,22 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Start the stack, or bring it up to date: one that another version of this program has started is started anew, empty.
+    /// Start the stack, or update it. If another version of this program has started the stack, it is restarted empty.
     Up {
-        /// The functions' zip, when it is not where `make package` puts it.
+        /// Zip of the functions, if it is not where `make package` puts it.
         #[arg(long, value_name = "FILE", env = "GOLDSMITH_PACKAGE")]
         package: Option<PathBuf>,
     },
-    /// Say whether the stack runs, and where.
+    /// Show whether the stack runs, and where.
     Status,
-    /// End the stack and remove all it made; what is made once stays.
+    /// End the stack and remove everything that it made; files that are made only once stay.
     Down,
     /// Empty the stack: definitions, builds, images and instances.
     Reset,
-    /// Say what this machine can do for instances, and how to get more.
+    /// Show what this machine can do for instances, and how to get more.
     Doctor,
     Ec2(ec2::Args),
-    /// Print the interpreter of the Python environment, made when missing.
+    /// Print the interpreter of the Python environment, which is created if it is missing.
     #[command(hide = true)]
     Python,
 }
@@ -82,7 +82,7 @@ fn show(globals: &Globals, stack: &Stack) -> Result<()> {
     if globals.output == Format::Json {
         return Ok(output::json(stack)?);
     }
-    // A full stop at its end would be copied with the address.
+    // There is no full stop, because it would be copied with the address.
     output::line(&format!("The local stack `{}` runs at {}", stack.name, stack.endpoint_url))?;
     output::line(&format!("  AWS CLI:   {} …", stack.aws(None)))?;
     let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
@@ -93,14 +93,14 @@ fn show(globals: &Globals, stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// A stack that does not run is an answer, not a mistake: exit code 1, as of what was to be checked.
+/// A stack that does not run is an answer, not a mistake: the exit code is 1, as for other checks.
 fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
     let found = Stack::load(folders)?;
     if let Some(stack) = found.as_ref().filter(|stack| stack.is_running()) {
         show(globals, stack)?;
         return Ok(Exit::Success);
     }
-    let (status, how) = if found.is_some() { ("ended", "has ended unasked") } else { ("down", "is down") };
+    let (status, how) = if found.is_some() { ("ended", "has ended by itself") } else { ("down", "is down") };
     match globals.output {
         Format::Json => output::json(&serde_json::json!({"name": globals.stack, "status": status}))?,
         Format::Text => {
@@ -114,7 +114,7 @@ fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
 fn down(globals: &Globals, folders: &Folders) -> Result<()> {
     let _lock = folders.lock()?;
     let Some(stack) = Stack::load(folders)? else {
-        output::say(&format!("The local stack `{}` is down already.", globals.stack));
+        output::say(&format!("The local stack `{}` is already down.", globals.stack));
         return Ok(());
     };
     output::say(&format!("Ending the local stack `{}`.", globals.stack));
@@ -135,13 +135,13 @@ async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
     anew(globals, None).await.map(drop)
 }
 
-/// How the AWS CLI is called for the local stack of this name, where there is one.
+/// Returns how the AWS CLI is called for the local stack of this name, if there is one.
 pub(crate) fn aws(name: &str, region: Option<&str>) -> Option<String> {
     let stack = Folders::of(name).and_then(|folders| Stack::load(&folders)).ok()??;
     Some(stack.aws(region))
 }
 
-/// The stack as this version of the program starts it.
+/// Returns the stack as this version of the program starts it.
 async fn anew(globals: &Globals, package: Option<&Path>) -> Result<Stack> {
     ensure_up(&globals.stack, package, OfAnother::Replace, &output::say).await
 }

@@ -1,4 +1,4 @@
-//! Processes that go on after this program: started apart from the terminal, told apart by their start time, and ended.
+//! Processes that outlive this program: started apart from the terminal, identified by their start time, and ended.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -15,10 +15,10 @@ use super::machine::Privilege;
 /// How long a process may take to end: the endpoint ends its instances first.
 const ENDING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
-/// Lines of a log that an error shows.
+/// Number of log lines that an error shows.
 const LAST_LINES: usize = 5;
 
-/// A process of ours. A process id alone may be somebody else's by now.
+/// A process that this program has started. By now, the process id alone may belong to another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Process {
@@ -29,8 +29,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a command in a session of its own: neither Ctrl-C nor a closed terminal reaches it. It writes to `log`. Of
-    /// the command, program and arguments count.
+    /// Starts a command in its own session: neither Ctrl-C nor a closed terminal reaches it. It writes to `log`. Only
+    /// the program and the arguments of the command count.
     pub(crate) fn start(command: &Command, log: &Path) -> Result<Self> {
         let output = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let errors = output.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
@@ -43,21 +43,21 @@ impl Process {
         Self::of(pid).with_context(|| format!("{name} ended at once: {}", last_lines(log)))
     }
 
-    /// The process that has this id now.
+    /// Returns the process that has this id now.
     fn of(pid: i32) -> Option<Self> {
         Stat::of(pid).map(|stat| Process { pid, started: stat.started })
     }
 
-    /// Whether it runs, and is still the one that was started.
+    /// Returns whether it runs and is still the one that was started.
     pub(crate) fn is_alive(self) -> bool {
         Self::of(self.pid) == Some(self)
     }
 
-    /// Asks it to end and waits until it has, and with it all that it started: what stays is killed. One that has ended
-    /// already is no error.
+    /// Asks it to end, and waits until it and everything that it started has ended; remaining processes are killed. A
+    /// process that has already ended is not an error.
     pub(crate) fn end(self, privilege: Privilege) -> Result<()> {
         if !self.is_alive() {
-            return Ok(()); // Its session's number may be another one's by now.
+            return Ok(()); // the number of its session may belong to another one by now
         }
         signal(&[self.pid], Signal::TERM, privilege)?;
         let asked = Instant::now();
@@ -78,7 +78,7 @@ impl Process {
         }
     }
 
-    /// Ids of all living processes of the session that it was started in.
+    /// Returns the ids of all living processes of the session in which it was started.
     fn session(self) -> Vec<i32> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -86,7 +86,7 @@ impl Process {
     }
 }
 
-/// What the system tells of a living process.
+/// What the system reports about a living process.
 struct Stat {
     session: i32,
     started: u64,
@@ -95,7 +95,7 @@ struct Stat {
 impl Stat {
     fn of(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The program's name, in brackets, may hold anything; the third field follows it.
+        // The program's name, in parentheses, may contain anything; the third field follows it.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let ended = matches!(*fields.first()?, "Z" | "X");
         let stat = Stat { session: fields.get(3)?.parse().ok()?, started: fields.get(19)?.parse().ok()? };
@@ -103,7 +103,7 @@ impl Stat {
     }
 }
 
-/// Sends a signal to processes. Those that have ended meanwhile are no error.
+/// Sends a signal to processes. A process that has ended in the meantime is not an error.
 fn signal(pids: &[i32], signal: Signal, privilege: Privilege) -> Result<()> {
     for pid in pids {
         let told = match (privilege, Pid::from_raw(*pid)) {
@@ -121,7 +121,7 @@ fn signal(pids: &[i32], signal: Signal, privilege: Privilege) -> Result<()> {
     Ok(())
 }
 
-/// The end of a log, in one line.
+/// Returns the end of a log, in one line.
 pub(crate) fn last_lines(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -129,7 +129,7 @@ pub(crate) fn last_lines(log: &Path) -> String {
     lines
         .get(from..)
         .filter(|lines| !lines.is_empty())
-        .map_or_else(|| "it said nothing".to_owned(), |lines| lines.join("; "))
+        .map_or_else(|| "it printed nothing".to_owned(), |lines| lines.join("; "))
 }
 
 #[cfg(test)]
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn the_end_of_a_log_is_one_line() {
         let log = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(last_lines(log.path()), "it said nothing");
+        assert_eq!(last_lines(log.path()), "it printed nothing");
         std::fs::write(log.path(), "a\nb\n\nc\nd\ne\nf\n").unwrap();
         assert_eq!(last_lines(log.path()), "b; c; d; e; f");
     }

@@ -13,9 +13,9 @@ use super::folders::Folders;
 use super::http;
 use super::process::Process;
 
-/// Region of every local stack; other Regions are there to be copied to.
+/// Region of every local stack; images can be copied to other Regions.
 pub(crate) const REGION: &str = "eu-west-1";
-/// Id of the emulator's key that may do everything. Its secret is the stack's own.
+/// Id of the emulator's key that has all permissions. Its secret is the stack's own.
 const ROOT_KEY: &str = "test";
 
 /// A local stack: how to reach it, and what it consists of.
@@ -30,11 +30,13 @@ pub(crate) struct Stack {
     pub(crate) ec2_url: String,
     /// Its home Region.
     pub(crate) region: String,
-    /// Access key with all rights.
+    /// Access key with all permissions.
     pub(crate) access_key: String,
-    /// Its secret: the stack's own, unless somebody has put the keys of another here, for the CLI to act as them.
+    /// Its secret: the stack's own, unless the keys of another caller were written here, so that the CLI acts as that
+    /// caller.
     pub(crate) secret_key: String,
-    /// The stack's secret, which routes that are not AWS's ask for. None in a description of a version before it.
+    /// The stack's secret, which routes that are not AWS's require. It is missing in the description of an older
+    /// version.
     #[serde(default)]
     pub(crate) secret: String,
     /// Port of `endpoint_url`.
@@ -45,18 +47,18 @@ pub(crate) struct Stack {
     pub(crate) emulator: Process,
     /// The EC2 and SSM endpoint.
     pub(crate) ec2: Process,
-    /// What both were started from: another digest, and they start anew.
+    /// What both processes were started from: if the digest changes, they are restarted.
     pub(crate) programs: String,
-    /// What is deployed; nothing before the first deployment, or when that failed.
+    /// What is deployed; `None` before the first deployment, or if that failed.
     pub(crate) deployed: Option<Deployed>,
 }
 
-/// What the endpoint's inventory says of all its instances.
+/// What the endpoint's inventory says about all its instances.
 #[derive(Deserialize)]
 struct Way {
     isolation: String,
     disk: String,
-    /// None of a version before it.
+    /// `None` for an endpoint of an older version.
     network: Option<Network>,
 }
 
@@ -72,7 +74,7 @@ pub(crate) struct Deployed {
 }
 
 impl Stack {
-    /// A stack whose two processes have just been started on these ports.
+    /// Returns a stack whose two processes have just been started on these ports.
     pub(crate) fn started(
         name: &str,
         [port, ec2_port]: [u16; 2],
@@ -97,7 +99,7 @@ impl Stack {
         }
     }
 
-    /// The stack as it was last described; none when there is none.
+    /// Returns the stack as it was last described, or `None` if there is none.
     pub(crate) fn load(folders: &Folders) -> Result<Option<Self>> {
         let path = folders.description();
         match fs::read(&path) {
@@ -110,7 +112,7 @@ impl Stack {
         }
     }
 
-    /// Describes the stack in its folder, at once or not at all.
+    /// Writes the stack's description to its folder, completely or not at all.
     pub(crate) fn save(&self, folders: &Folders) -> Result<()> {
         let path = folders.description();
         let part = path.with_extension("part");
@@ -119,17 +121,17 @@ impl Stack {
         fs::rename(&part, &path).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Whether both processes run and answer.
+    /// Returns whether both processes run and answer.
     pub(crate) fn is_running(&self) -> bool {
         self.emulator.is_alive() && self.ec2.is_alive() && self.emulator_answers() && self.ec2_answers()
     }
 
-    /// Whether the emulator answers.
+    /// Returns whether the emulator answers.
     pub(crate) fn emulator_answers(&self) -> bool {
         http::request("GET", self.port, "/_ministack/health", &self.secret).is_ok()
     }
 
-    /// How its instances run: isolation and disk by name.
+    /// Returns how its instances run, by the names of isolation and disk.
     pub(crate) fn instances(&self) -> Result<String> {
         let way: Way =
             serde_json::from_str(&self.inventory()?).context("the EC2 endpoint does not say how its instances run")?;
@@ -137,14 +139,14 @@ impl Stack {
         Ok(format!("{} with {} disks{network}", way.isolation, way.disk))
     }
 
-    /// How the AWS CLI is called for it; without a Region for its home.
+    /// Returns how the AWS CLI is called for it; without a Region, for its home Region.
     pub(crate) fn aws(&self, region: Option<&str>) -> String {
         let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", self.access_key, self.secret_key);
         let region = region.unwrap_or(&self.region);
         format!("{key} aws --region {region} --endpoint-url {}", self.endpoint_url)
     }
 
-    /// Whether the EC2 endpoint answers.
+    /// Returns whether the EC2 endpoint answers.
     pub(crate) fn ec2_answers(&self) -> bool {
         self.inventory().is_ok()
     }
@@ -154,10 +156,10 @@ impl Stack {
     }
 }
 
-/// Writes a file that nobody else can read.
+/// Writes a file that no other user can read.
 pub(crate) fn write_secretly(path: &Path, text: &[u8]) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
-    // One that is there keeps its mode.
+    // An existing file would keep its mode.
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(failed),
         _ => {}

@@ -1,4 +1,4 @@
-//! Starts a local stack, or takes the one that runs.
+//! Starts a local stack, or uses the one that runs.
 
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -19,24 +19,25 @@ use super::stack::{REGION, Stack, write_secretly};
 use super::{Say, deployment, environment, http};
 use crate::exit::invalid;
 
-/// The endpoint makes the base image first, which fetches a Debian.
+/// The endpoint first creates the base image, for which it fetches a Debian.
 const EC2_START: Duration = Duration::from_secs(900);
 const EMULATOR_START: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
-/// When this is set, the emulator keeps each call of a role, with the role's policies, for a suite that judges them.
+/// If this is set, the emulator records each call of a role with the role's policies, for a test suite that judges
+/// them.
 const RECORD_CALLS: &str = "GOLDSMITH_RECORD_CALLS";
 
-/// What becomes of a stack that runs, and that another version of this program has started.
+/// What happens to a running stack that another version of this program has started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OfAnother {
-    /// It is ended, with all that is in it, and started anew.
+    /// The stack is ended with everything in it, and restarted.
     Replace,
-    /// It stays, and the call is refused.
+    /// The stack stays, and the call fails.
     Keep,
 }
 
-/// The stack of this name, started and deployed. `say` is told in one sentence what takes time. `package` is the functions'
-/// zip, which is otherwise looked for beside this program.
+/// Returns the stack of this name, started and deployed. `say` gets one sentence about each thing that takes time.
+/// `package` is the functions' zip; without it, the zip is looked for next to this program.
 pub(crate) async fn ensure_up(
     name: &str,
     package: Option<&Path>,
@@ -60,11 +61,11 @@ pub(crate) async fn ensure_up(
         Some(stack) if is_ours && is_running => stack,
         Some(old) => {
             let why = if is_running {
-                "another version of this program has started it. Its definitions, builds, images and instances go"
+                "another version of this program has started it. Its definitions, builds, images and instances are lost"
             } else {
                 "it has ended"
             };
-            say(&format!("Starting the local AWS anew, empty: {why}."));
+            say(&format!("Restarting the local AWS, empty: {why}."));
             end(&old, &folders, privilege)?;
             Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?
         }
@@ -75,24 +76,24 @@ pub(crate) async fn ensure_up(
     deployed.map(|()| stack)
 }
 
-/// Nobody loses images by looking at them: what is in the stack goes only where somebody starts it anew.
+/// A command that only reads must not lose images: the content of the stack is lost only when the user restarts it.
 fn started_by_another(name: &str) -> anyhow::Error {
     let call = if name == "goldsmith" { "goldsmith".to_owned() } else { format!("goldsmith --stack {name}") };
     invalid(format!(
-        "the local stack `{name}` runs, and another version of this program has started it: go on with that version, or \
-         start the stack anew, empty, without its definitions, builds, images and instances: `{call} local up`"
+        "the local stack `{name}` runs, but another version of this program has started it: continue with that version, or \
+         restart the stack empty, without its definitions, builds, images and instances: `{call} local up`"
     ))
 }
 
-/// Ends the processes of a stack and removes what it kept.
+/// Ends the processes of a stack and removes its files.
 pub(crate) fn end(stack: &Stack, folders: &Folders, privilege: Privilege) -> Result<()> {
-    // The emulator first: its functions call the endpoint.
+    // The emulator ends first: its functions call the endpoint.
     stack.emulator.end(Privilege::Own)?;
     stack.ec2.end(privilege)?;
     remove(folders, privilege)
 }
 
-/// Removes what a stack kept; the endpoint's files may belong to root, or to ids that only its instances have.
+/// Removes the files of a stack. The endpoint's files may belong to root, or to ids that only its instances have.
 fn remove(folders: &Folders, privilege: Privilege) -> Result<()> {
     if privilege == Privilege::Own {
         goldsmith_local::remove_state(&folders.ec2())?;
@@ -104,9 +105,9 @@ fn remove(folders: &Folders, privilege: Privilege) -> Result<()> {
     }
 }
 
-/// What tells two versions of the programs apart that the stack runs on: the launcher, and this executable.
+/// Returns the digest that differs between versions of the stack's programs: the launcher and this executable.
 fn programs_digest() -> Result<String> {
-    let program = env::current_exe().context("this program does not know where it is")?;
+    let program = env::current_exe().context("the path of this program is unknown")?;
     let facts = fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?;
     let modified = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let built = format!("{}-{}", facts.len(), modified.as_nanos());
@@ -127,7 +128,7 @@ impl Start<'_> {
         let state = &self.folders.state;
         remove(self.folders, self.privilege)?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(state);
-        made.with_context(|| format!("cannot make {}", state.display()))?;
+        made.with_context(|| format!("cannot create {}", state.display()))?;
         let secret = Secret::random().context("there are no random bytes")?;
         write_secretly(&self.folders.secret(), secret.reveal().as_bytes())?;
         let ports = http::free_ports()?;
@@ -140,7 +141,7 @@ impl Start<'_> {
         let emulator = Process::start(&self.emulator(port, ec2_port)?, &self.log("emulator"));
         let emulator = emulator.or_else(|error| ec2.end(self.privilege).and(Err(error)))?;
         let stack = Stack::started(self.name, ports, [emulator, ec2], programs, &secret);
-        // From here on `down` can end it, whatever happens to this process.
+        // From here on, `down` can end it, whatever happens to this process.
         stack.save(self.folders)?;
         match self.wait(&stack).and_then(|()| stack.instances()) {
             Ok(instances) => {
@@ -151,23 +152,23 @@ impl Start<'_> {
         }
     }
 
-    /// The endpoint: this program, with the rights that it needs.
+    /// Returns the command of the endpoint: this program, with the permissions that it needs.
     fn ec2(&self, port: u16, events: u16) -> Result<Command> {
-        let program = env::current_exe().context("this program does not know where it is")?;
+        let program = env::current_exe().context("the path of this program is unknown")?;
         let mut command = self.privilege.command(&program);
         command.args(["local", "ec2", "--listen", &format!("127.0.0.1:{port}")]);
         command.args(["--events", &format!("http://127.0.0.1:{events}")]);
-        // In a file, since all users see the arguments of all programs.
+        // The secret is in a file, because all users see the arguments of all programs.
         command.arg("--secret-file").arg(self.folders.secret());
         command.arg("--state").arg(self.folders.ec2());
         command.arg("--images").arg(self.folders.base_images());
         Ok(command)
     }
 
-    /// The emulator, whose functions inherit all of its environment: it gets as good as none.
+    /// Returns the command of the emulator. Its functions inherit its whole environment, so it gets almost none.
     fn emulator(&self, port: u16, ec2_port: u16) -> Result<Command> {
         let home = self.folders.state.join("emulator");
-        fs::create_dir_all(&home).with_context(|| format!("cannot make {}", home.display()))?;
+        fs::create_dir_all(&home).with_context(|| format!("cannot create {}", home.display()))?;
         let path = env::var("PATH").unwrap_or_else(|_| "/usr/bin:/bin".to_owned());
         let mut command = Command::new("env");
         command.arg("-i").arg(format!("PATH={path}")).arg(format!("HOME={}", home.display()));
@@ -208,7 +209,7 @@ fn await_answer(what: &str, process: Process, answers: impl Fn() -> bool, limit:
         }
         sleep(LOOK);
     }
-    // Somebody else may have taken the port, and answers in its place.
+    // Another process may have taken the port and may have answered instead.
     if !process.is_alive() {
         return Err(machine::lacking(format!("{what} has ended: {}", last_lines(log))));
     }

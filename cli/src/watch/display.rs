@@ -1,4 +1,4 @@
-//! Where progress is shown: a terminal, which is rewritten, or anything else, which gets plain lines.
+//! Where progress is shown: on a terminal, which is rewritten, or anywhere else as plain lines.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -9,7 +9,7 @@ use super::board::Board;
 use super::{Happening, plain};
 use crate::output::harmless;
 
-/// Width of a terminal that does not tell its own.
+/// Width of a terminal that does not report its width.
 const WIDTH: u16 = 80;
 
 /// The display on standard error.
@@ -21,7 +21,7 @@ pub(crate) enum Display {
 }
 
 impl Display {
-    /// The display that fits standard error.
+    /// Returns the display that fits standard error.
     pub(crate) fn new() -> Self {
         if io::stderr().is_terminal() { Self::Live { board: Board::default(), drawn: 0 } } else { Self::Plain }
     }
@@ -43,7 +43,7 @@ impl Display {
         write(&text);
     }
 
-    /// Takes away what was only there for the moment.
+    /// Removes the lines that are only temporary.
     pub(crate) fn end(&mut self) {
         if let Self::Live { drawn, .. } = self {
             write(&redraw(*drawn, &[], &[], usize::from(WIDTH)));
@@ -52,19 +52,19 @@ impl Display {
     }
 }
 
-/// Width of the terminal that standard error is, in characters.
+/// Returns the width of the terminal on standard error, in characters.
 pub(crate) fn width() -> usize {
     terminal_size_of(io::stderr()).map_or(WIDTH, |(Width(width), _)| width).into()
 }
 
 fn write(text: &str) {
     let mut out = io::stderr().lock();
-    // Nobody to show it to is no reason to stop watching.
+    // If nothing can be shown, watching continues all the same.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Goes up over the lines drawn last, erases them, and writes the new ones; a line that would wrap is cut, since a
-/// wrapped one would take two lines that nobody counted.
+/// Returns the text that moves up over the lines drawn last, erases them, and writes the new ones. A line that would
+/// wrap is cut, because a wrapped line would take two lines and only one is counted.
 pub(crate) fn redraw(drawn: usize, stay: &[String], running: &[String], width: usize) -> String {
     let mut text = if drawn == 0 { String::new() } else { format!("\r\u{1b}[{drawn}A\u{1b}[J") };
     let cut = |line: &str| line.chars().take(width.saturating_sub(1)).collect();

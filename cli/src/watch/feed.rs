@@ -10,8 +10,8 @@ use crate::connection::Connection;
 use crate::render;
 use crate::watch::repeats::{Line, Repeats};
 
-/// How far an event's own time may be from the log's. The time of an event orders the lines that follow it, and the clock of an
-/// instance may be anything.
+/// Maximum difference between an event's own time and the log's. The time of an event orders the lines that follow it,
+/// and the clock of an instance may be wrong.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(24);
 
 /// One thing that happened; `label` is the state's name with its item.
@@ -21,17 +21,17 @@ pub(crate) enum Happening {
     Opened { image: String, cause: String },
     /// A state began.
     Started { label: String, state: StateRecord },
-    /// A running state says what it does.
+    /// A running state reports what it does.
     Doing { label: String, detail: String },
     /// A phase or step of a document began or ended.
     Step { label: String, event: Event },
-    /// A step said something.
+    /// A step printed a line.
     Said { label: String, line: String },
     /// A state ended.
     Ended { label: String, state: StateRecord },
 }
 
-/// Reads a build's states and log streams, each thing once.
+/// Reads a build's states and log streams, and returns each happening once.
 #[derive(Debug)]
 pub(crate) struct Feed {
     build: String,
@@ -44,26 +44,26 @@ pub(crate) struct Feed {
 struct Stream {
     label: String,
     place: LogPlace,
-    /// Tells the agent's own events; none: of a version that had no nonces.
+    /// Identifies the agent's own events; `None` for a version without nonces.
     nonce: Option<Nonce>,
     cursor: Option<String>,
-    /// Of the last event.
+    /// Time of the last event.
     time: Timestamp,
-    /// What was read and not told yet.
+    /// What was read and not returned yet.
     unread: Vec<Timed>,
-    /// After a reboot the log begins again.
+    /// Recognizes lines that come again after a reboot.
     repeats: Repeats,
 }
 
 type Timed = (Timestamp, Happening);
 
 impl Feed {
-    /// Nothing of the build was seen yet.
+    /// Returns a feed that has seen nothing of the build yet.
     pub(crate) fn new(build: &str) -> Self {
         Self { build: build.to_owned(), opened: false, seen: Vec::new(), streams: Vec::new() }
     }
 
-    /// What happened since the last look, in the order in which it happened.
+    /// Returns what happened since the last look, in the order in which it happened.
     pub(crate) async fn poll(&mut self, connection: &Connection) -> Result<Vec<Happening>> {
         let mut states = connection.store.states(&self.build).await?;
         states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
@@ -72,12 +72,12 @@ impl Feed {
         for stream in &mut self.streams {
             stream.read(connection).await?;
         }
-        // From here on nothing can fail: a look that failed loses nothing.
+        // From here on, nothing can fail, so a failed look loses nothing.
         let mut timed = Vec::new();
         if let Some(record) = record {
             self.opened = true;
             let opened = Happening::Opened { image: record.image.to_string(), cause: why(&record) };
-            timed.push((Timestamp::MIN, opened)); // whatever it does, it does because of this
+            timed.push((Timestamp::MIN, opened)); // everything else happens because of this
         }
         for state in &states {
             self.begin(state, &mut timed);
@@ -88,7 +88,7 @@ impl Feed {
             self.end(state, &mut timed);
         }
         self.seen = states;
-        timed.sort_by_key(|(time, _)| *time); // stable: what happened at once stays in the order of the states
+        timed.sort_by_key(|(time, _)| *time); // stable: simultaneous happenings stay in the order of the states
         Ok(timed.into_iter().map(|(_, happening)| happening).collect())
     }
 
@@ -113,7 +113,7 @@ impl Feed {
             return;
         }
         let label = label(state);
-        // After the last word of its own steps, whatever the clocks say.
+        // The end comes after the last line of the state's own steps, whatever the clocks say.
         let spoken = self.streams.iter().filter(|stream| stream.label == label).map(|stream| stream.time);
         let time = spoken.chain(state.ended_at.as_deref().map(time)).max().unwrap_or(time(&state.started_at));
         timed.push((time, Happening::Ended { label, state: state.clone() }));
@@ -138,7 +138,7 @@ impl Feed {
 }
 
 impl Stream {
-    /// Reads every page that is there. A line that is no event has the time of the event before it.
+    /// Reads every page that is available. A line that is not an event gets the time of the event before it.
     async fn read(&mut self, connection: &Connection) -> Result<()> {
         loop {
             let LogPlace { group, stream, .. } = &self.place;
@@ -153,11 +153,11 @@ impl Stream {
         }
     }
 
-    /// Takes the next line, which the log got at this time.
+    /// Takes the next line, which the log received at this time.
     fn take(&mut self, line: &str, logged: Option<Timestamp>) {
         let (label, event) = (self.label.clone(), Event::parse(line, self.nonce.as_ref()));
         if let Line::Known { before } = self.repeats.next(line, event.is_some()) {
-            // They come with it in one event of the log, so that none of them is told yet.
+            // They arrive together with it in one log event, so none of them has been returned yet.
             self.unread.truncate(self.unread.len().saturating_sub(before));
             return;
         }
@@ -173,18 +173,18 @@ impl Stream {
     }
 }
 
-/// The time of an event, or the log's where that is far from it.
+/// Returns the time of an event, or the log's time if the two are far apart.
 fn bounded(time: Timestamp, logged: Option<Timestamp>) -> Timestamp {
     logged.filter(|logged| time.duration_since(*logged).abs() > CLOCKS_DIFFER).unwrap_or(time)
 }
 
-/// Why the build started, with the words of the one who started it.
+/// Returns why the build started, with the reason that the caller gave.
 fn why(record: &BuildRecord) -> String {
     let cause = render::cause(&record.cause);
     record.reason.as_ref().map_or_else(|| cause.clone(), |reason| format!("{cause}, {reason}"))
 }
 
-/// A time as it stands in the table; one that is not readable is before all others.
+/// Returns a time of the table; an unreadable time is before all others.
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap_or(Timestamp::MIN)
 }
@@ -193,7 +193,7 @@ fn is_running(state: &StateRecord) -> bool {
     state.status == StateStatus::Running
 }
 
-/// A state's name, with its item where it has one.
+/// Returns a state's name, with its item if it has one.
 pub(crate) fn label(state: &StateRecord) -> String {
     match &state.item {
         Some(item) => format!("{} {item}", state.state),

@@ -1,5 +1,5 @@
-//! Watching a build: what happens in it is read from its states' items and log streams, never from the execution's
-//! history, and shown as it comes.
+//! Watches a build: reads what happens from its states' items and log streams, never from the execution's history, and
+//! shows it as it comes.
 
 mod board;
 mod display;
@@ -23,11 +23,11 @@ pub(crate) use display::{Display, redraw, width};
 pub(crate) use feed::{Feed, Happening};
 pub(crate) use patience::Patience;
 
-/// Between two looks: short enough to feel live, long enough to cost nothing.
+/// Pause between two looks: short enough to feel live, long enough to cost nothing.
 pub(crate) const PAUSE: Duration = Duration::from_millis(700);
 
-/// Looks after the end of an execution for its build to be closed: a stopped one is closed by an event, and by the
-/// reaper within a minute or two where the event is lost.
+/// Number of looks after the end of an execution for its build to be closed: an event closes a stopped build, or the
+/// reaper within a minute or two if the event is lost.
 const LOOKS_FOR_END: u32 = 200;
 
 /// Shows a build until its execution has ended and its records are final.
@@ -41,7 +41,7 @@ pub(crate) async fn follow(
     let mut patience = Patience::default();
     let mut looks_for_end = 0;
     loop {
-        // The execution first: what was written before it ended is then seen by the looks that follow.
+        // The execution is read first: the looks that follow then see everything that was written before it ended.
         let look = async {
             let execution = connection.executions.execution(arn).await?;
             let execution = execution.ok_or_else(|| anyhow!("the execution {arn} is gone"))?;

@@ -1,10 +1,10 @@
-//! A look that fails for the moment is no reason to stop watching.
+//! A look that fails temporarily is no reason to stop watching.
 
 use anyhow::Result;
 use goldsmith_cloud::CloudError;
 use goldsmith_store::StoreError;
 
-/// Failed looks in a row after which watching ends.
+/// Number of failed looks in a row after which watching ends.
 const LIMIT: u32 = 20;
 
 /// Counts failed looks in a row.
@@ -14,7 +14,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// The look's result; none where it failed in a way that may pass, and not too often yet.
+    /// Returns the look's result, or `None` if it failed in a way that may pass and not too often yet.
     pub(crate) fn take<T>(&mut self, look: Result<T>) -> Result<Option<T>> {
         match look {
             Ok(found) => {

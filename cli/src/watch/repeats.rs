@@ -1,29 +1,29 @@
-//! Tells lines of a log that come again from those that are new.
+//! Distinguishes lines of a log that come again from new lines.
 //!
-//! After each reboot of its instance the SSM agent sends a command's whole output anew, from its first line on
-//! (amazon-ssm-agent 3.3: its uploader keeps no position). A line alone does not tell whether it is new: steps repeat
-//! themselves. But an event line holds its time in nanoseconds and is never written twice, so that the first of them,
-//! when it comes again, tells that the log does; from there on as many lines are known as have come before.
+//! After each reboot of its instance, the SSM agent sends a command's whole output again, from its first line on
+//! (amazon-ssm-agent 3.3: its uploader keeps no position). A line alone does not show whether it is new, because steps
+//! repeat themselves. But an event line holds its time in nanoseconds and is never written twice. So when the first
+//! event line comes again, the log has begun again; from there on, as many lines are known as came before.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// The lines of a log so far.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
-    /// A hash of each line that is new, in their order.
+    /// A hash of each new line, in order.
     lines: Vec<u64>,
-    /// Which of them is the first event.
+    /// Index of the first event among them.
     first_event: Option<usize>,
-    /// Where in them the log is that comes again.
+    /// Index that a log that comes again has reached among them.
     at: Option<usize>,
 }
 
 /// What a line of a log is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    /// It is told for the first time.
+    /// The line is new.
     New,
-    /// It has been told, and so have this many that came right before it.
+    /// The line has come before, and so have this many lines right before it.
     Known { before: usize },
 }
 
@@ -34,7 +34,7 @@ impl Repeats {
         line.hash(&mut hasher);
         let line = hasher.finish();
         if let Some(at) = self.at.take() {
-            // Where it has less than before, what follows is new.
+            // If the log is shorter than before, what follows is new.
             if self.lines.get(at) == Some(&line) {
                 self.at = Some(at + 1);
                 return Line::Known { before: 0 };
@@ -52,7 +52,7 @@ impl Repeats {
         }
     }
 
-    /// The first event has come again: the lines before it, which were taken for new ones, have too.
+    /// Handles the first event that comes again: the lines before it, which were taken for new, have come again too.
     fn begin_again(&mut self, first: usize) -> Line {
         let rest = self.lines.len() - first;
         let before = if rest > first && self.lines[rest..] == self.lines[..first] { first } else { 0 };

@@ -125,7 +125,7 @@ hello.yml:8:30: error: the action `CreateFile` is blocked
 goldsmith: error: 1 mistake in 1 document: nothing was run
 ";
     folder.goldsmith("run -d hello.yml --blocked-action-modules CreateFile").is(2, "", blocked);
-    let unknown = "goldsmith: error: `CreateFiles` is to be blocked, and there is no such action; did you mean \
+    let unknown = "goldsmith: error: `CreateFiles` cannot be blocked: there is no such action; did you mean \
                    `CreateFile`?\n";
     folder.goldsmith("run -d hello.yml --blocked-action-modules CreateFiles").is(2, "", unknown);
     let remote = "goldsmith: error: `s3://bucket/a.yml` is not on this machine: fetch it first\n";
@@ -191,7 +191,7 @@ fn reboots(folder: &Folder, first: &str, again: &str, state: &str) -> Said {
 fn a_run_goes_on_after_the_reboot_that_it_asked_for() {
     let folder = Folder::with(&[("r.yml", REBOOTS), ("hello.yml", HELLO)]);
     let call = "run -d r.yml -s state";
-    let after = format!("going on with the execution ID\n{}", steps(&["r.yml / build / After"]));
+    let after = format!("resuming the execution ID\n{}", steps(&["r.yml / build / After"]));
     reboots(&folder, call, call, "state").is(0, &summary(3), &after);
     assert_eq!(folder.read("log"), "before\nafter\n");
     // That run is over: the same call is a new one.

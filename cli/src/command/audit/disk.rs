@@ -1,5 +1,5 @@
-//! A file system of ext2, ext3 or ext4 in a file: its tree, and its blocks, also those of no file. A removed file's content
-//! stays in its blocks until they are used again, and a snapshot has blocks, not files.
+//! A file system of ext2, ext3 or ext4 in a file: its tree and its blocks, including blocks that belong to no file. The
+//! content of a removed file stays in its blocks until they are used again, and a snapshot contains blocks, not files.
 
 mod copy;
 mod debugfs;
@@ -23,14 +23,16 @@ use self::debugfs::Debugfs;
 use self::superblock::Superblock;
 use crate::output;
 
-/// What is read at once, and how much of it is read again with the next piece: a key's beginning.
+/// How much is read at once, and how much of it is read again with the next piece, so that the beginning of a key is
+/// complete.
 const PIECE: usize = 1024 * 1024;
 const OVERLAP: usize = 8 * 1024;
-/// Keys in blocks that are looked up, at most.
+/// Maximum number of keys in blocks that are looked up.
 const MOST: usize = 1000;
-/// By so many bytes a key is known again.
+/// Number of bytes by which a key is recognized.
 const SAME: usize = 160;
-/// By so many bytes it is known that a file has it: fewer, since a file or its part on the disk may end then.
+/// Number of bytes by which a key is recognized in a file. It is smaller, because a file, or its part on the disk, may
+/// end after so many.
 const SAME_IN_FILE: usize = 64;
 /// The inode of the journal.
 const JOURNAL: u64 = 8;
@@ -42,7 +44,7 @@ struct Hit {
     beginning: Vec<u8>,
 }
 
-/// Audits the tree and the blocks; none where Ctrl-C or another signal has ended it.
+/// Audits the tree and the blocks. Returns `None` if Ctrl-C or another signal has ended the audit.
 pub(super) async fn audit(disk: &Path) -> Result<Option<Audit>> {
     let (mut terminated, mut hung_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     let ended = async move {
@@ -55,7 +57,8 @@ pub(super) async fn audit(disk: &Path) -> Result<Option<Audit>> {
     unless(ended, disk, &std::env::temp_dir()).await
 }
 
-/// The same unless something ends it. The looking is left to a thread, which the program's end ends; the copy is gone before.
+/// Audits unless `ended` comes first. A thread does the audit, and ends with the program; the copy is removed before
+/// that.
 async fn unless(ended: impl Future<Output = ()>, disk: &Path, temporary: &Path) -> Result<Option<Audit>> {
     let superblock = Superblock::of(disk)?;
     let debugfs = Arc::new(Debugfs::of(disk)?);
@@ -67,7 +70,7 @@ async fn unless(ended: impl Future<Output = ()>, disk: &Path, temporary: &Path) 
         Err(why) => (Err(why), None),
     };
     thread::spawn(move || {
-        // Where it has ended nobody waits for this any more.
+        // If the audit was ended, nothing waits for this result anymore.
         let _ = sender.send(look(&thread_disk, &superblock, &thread_debugfs, thread_copy));
     });
     let looked = tokio::select! {
@@ -76,7 +79,7 @@ async fn unless(ended: impl Future<Output = ()>, disk: &Path, temporary: &Path) 
             debugfs.end();
             None
         }
-        looked = looked => Some(looked.context("the disk could not be looked at").and_then(|looked| looked)),
+        looked = looked => Some(looked.context("the disk could not be audited").and_then(|looked| looked)),
     };
     let left = copy.and_then(|copy| copy.remove().err()).map(|why| format!("{why:#}"));
     match looked {
@@ -98,15 +101,15 @@ fn look(disk: &Path, superblock: &Superblock, debugfs: &Debugfs, copy: Result<Ar
     let mut audit = match copied {
         Ok((root, complaints)) => {
             let mut audit = audit_tree(&root);
-            incomplete(&mut audit, "files that could not be copied were not looked at", &complaints);
+            incomplete(&mut audit, "files that could not be copied were not audited", &complaints);
             let (lost, complaints) = lost_keys(debugfs, &root, &hits, block, &known(&root, &audit)?)?;
             audit.findings.extend(lost);
-            incomplete(&mut audit, "it is not known of all blocks which are whose", &complaints);
+            incomplete(&mut audit, "the owners of some blocks are unknown", &complaints);
             audit
         }
         Err(why) => {
             let mut audit = Audit::default();
-            let what = "the files were not looked at, and it is not known which blocks are theirs";
+            let what = "the files were not audited, and it is unknown which blocks belong to them";
             incomplete(&mut audit, what, &[format!("{why:#}")]);
             audit.findings.extend(hits.iter().map(|hit| finding(hit, block, "in a block")));
             audit
@@ -119,7 +122,7 @@ fn look(disk: &Path, superblock: &Superblock, debugfs: &Debugfs, copy: Result<Ar
     Ok(audit)
 }
 
-/// Notes why an audit is incomplete, where there is a reason.
+/// Records why an audit is incomplete, if there is a reason.
 fn incomplete(audit: &mut Audit, what: &str, why: &[String]) {
     if !why.is_empty() {
         audit.notes.push(format!("{what}: {}", why.join("; ")));
@@ -127,7 +130,7 @@ fn incomplete(audit: &mut Audit, what: &str, why: &[String]) {
     }
 }
 
-/// All headers of private keys, and whether there were more than are looked up.
+/// Returns all headers of private keys, and whether there were more than are looked up.
 fn hits(disk: &Path) -> Result<(Vec<Hit>, bool)> {
     let mut file = File::open(disk)?;
     let (mut hits, mut buffer, mut start) = (Vec::new(), Vec::new(), 0_u64);
@@ -135,7 +138,7 @@ fn hits(disk: &Path) -> Result<(Vec<Hit>, bool)> {
         let had = buffer.len();
         (&mut file).take(PIECE as u64).read_to_end(&mut buffer)?;
         let is_end = buffer.len() == had;
-        // Of what begins in the overlap the end is not here yet.
+        // The end of a key that begins in the overlap is not read yet.
         let until = if is_end { buffer.len() } else { buffer.len().saturating_sub(OVERLAP) };
         let mut from = 0;
         while let Some((at, what)) = private_key_in(&buffer[from..]).filter(|(at, _)| from + at < until) {
@@ -154,7 +157,7 @@ fn hits(disk: &Path) -> Result<(Vec<Hit>, bool)> {
     }
 }
 
-/// The beginnings of the keys that packages ship: an older copy of such a file is no secret either.
+/// Returns the beginnings of the keys that packages ship: an older copy of such a file is not a secret either.
 fn known(root: &Path, audit: &Audit) -> Result<BTreeSet<Vec<u8>>> {
     let mut known = BTreeSet::new();
     for shipped in &audit.shipped {
@@ -164,8 +167,8 @@ fn known(root: &Path, audit: &Audit) -> Result<BTreeSet<Vec<u8>>> {
     Ok(known)
 }
 
-/// The keys in blocks that are no file's, or that are not in what could be read of it. The others are the tree's matter. With
-/// them what could not be found out.
+/// Returns the keys in blocks that belong to no file, or that are not in the readable part of their file, and what
+/// could not be found out. The audit of the tree covers all other keys.
 fn lost_keys(
     debugfs: &Debugfs,
     root: &Path,
@@ -196,7 +199,7 @@ fn lost_keys(
                     if keys.iter().any(|key| key.beginning.starts_with(part) || part.starts_with(&key.beginning)) {
                         continue;
                     }
-                    format!("in a block of {name}, and not in what could be read of it")
+                    format!("in a block of {name}, but not in the part of the file that could be read")
                 }
             },
         };
@@ -205,7 +208,7 @@ fn lost_keys(
     Ok((lost, complaints))
 }
 
-/// The keys in a file of the copy; none where there is no such file.
+/// Returns the keys in a file of the copy; there are none if there is no such file.
 fn keys_of(file: &Path) -> Result<Vec<Hit>> {
     match file.symlink_metadata() {
         Ok(found) if found.is_file() => Ok(hits(file)?.0),
@@ -221,24 +224,25 @@ fn finding(hit: &Hit, block: u64, place: &str) -> Finding {
         package: None,
         size: block,
         fingerprint: None,
-        remedy: "write it to a place in memory, such as /run, in the first place; what was removed stays in its blocks until they are \
+        remedy:
+            "write such a key only to a place in memory, such as /run; removed data stays in its blocks until they are \
                  overwritten or trimmed"
-            .to_owned(),
+                .to_owned(),
     }
 }
 
-/// The inodes of blocks; none of those that are free.
+/// Returns the inodes of blocks; free blocks have none.
 fn owners(debugfs: &Debugfs, blocks: &BTreeSet<u64>) -> Result<(BTreeMap<u64, u64>, Vec<String>)> {
     let number = |inode: &str| inode.trim().parse().ok();
     looked_up(debugfs, "icheck", blocks, &number)
 }
 
-/// The path of each of these inodes; none of those that are in no folder.
+/// Returns the path of each of these inodes; inodes that are in no folder have none.
 fn names(debugfs: &Debugfs, inodes: &BTreeSet<u64>) -> Result<(BTreeMap<u64, String>, Vec<String>)> {
     looked_up(debugfs, "ncheck", inodes, &|name| Some(name.to_owned()))
 }
 
-/// What a request of `debugfs` says of each of some numbers, in a table of two columns.
+/// Returns what a request of `debugfs` says about each of these numbers, in a table of two columns.
 fn looked_up<T>(
     debugfs: &Debugfs,
     request: &str,

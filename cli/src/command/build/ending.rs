@@ -13,13 +13,13 @@ use crate::command::kept::KeptInstance;
 use crate::exit::Exit;
 use crate::failure;
 
-/// What a build came to.
+/// The outcome of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
     /// There is a new image.
     Built,
-    /// There is none.
+    /// There is no new image.
     Failed,
     /// Nothing had changed.
     Skipped,
@@ -47,7 +47,7 @@ pub(crate) struct Ending {
     audit: Option<AuditRecord>,
 }
 
-/// The answer of a build that made nothing.
+/// The output of a build that made nothing.
 #[derive(Deserialize)]
 struct Answer {
     outcome: Outcome,
@@ -79,7 +79,7 @@ impl Ending {
         }
     }
 
-    /// The build ended in Plan: refused, skipped, or in the way of another one.
+    /// Returns the end of a build that ended in Plan: it was rejected or skipped, or another build was running.
     fn without_image(execution: &Execution) -> Self {
         let answer = execution.output.as_deref().and_then(|output| serde_json::from_str::<Answer>(output).ok());
         let answer = answer.filter(|_| execution.status == ExecutionStatus::Succeeded);
@@ -90,7 +90,7 @@ impl Ending {
         Self { outcome, build, image: None, amis: BTreeMap::new(), reason, failure, kept: None, audit: None }
     }
 
-    /// The exit code that follows.
+    /// Returns the exit code of this outcome.
     pub(crate) fn exit(&self) -> Exit {
         match self.outcome {
             Outcome::Built | Outcome::Skipped => Exit::Success,
@@ -99,24 +99,25 @@ impl Ending {
         }
     }
 
-    /// Plan found the input or a definition wrong.
+    /// Returns whether Plan found the input or a definition wrong.
     fn is_refused(&self) -> bool {
         self.image.is_none() && self.failure.as_ref().is_some_and(|cause| cause.error == "Goldsmith.Refused")
     }
 
-    /// Plan did not find a public parameter, such as AWS's own of a source image.
+    /// Returns whether Plan did not find a public parameter, such as AWS's parameter of a source image.
     pub(crate) fn lacks_public_parameter(&self) -> bool {
         let message = self.failure.as_ref().map(|cause| cause.message.as_str()).unwrap_or_default();
         let names_one = message.starts_with("source image ssm:/aws/") && message.contains("there is no such parameter");
         self.is_refused() && names_one
     }
 
-    /// The image, if Plan came as far as naming one.
+    /// Returns the image, if Plan got as far as naming one.
     pub(crate) fn image(&self) -> Option<&str> {
         self.image.as_deref()
     }
 
-    /// What all instances of the new image would share; nothing where that is nothing. A failed build has it in its cause.
+    /// Returns what all instances of the new image would share, if there is anything. For a failed build, the cause
+    /// says it.
     fn audit_lines(&self) -> Vec<String> {
         let Some(audit) = self.audit.as_ref().filter(|audit| audit.count() > 0 || audit.is_incomplete) else {
             return Vec::new();
@@ -129,12 +130,12 @@ impl Ending {
         self.image.as_deref().unwrap_or(&self.build)
     }
 
-    /// The instance that stays for a look around.
+    /// Returns the instance that is kept for inspection.
     pub(crate) fn kept(&self) -> Option<&KeptInstance> {
         self.kept.as_ref()
     }
 
-    /// The end for people.
+    /// Returns the end as text for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let reason = self.reason.as_deref().unwrap_or("no reason is known");
         match (self.outcome, &self.failure) {
@@ -146,7 +147,7 @@ impl Ending {
             (Outcome::Skipped, _) => vec![format!("Nothing was built: {reason}")],
             (Outcome::AlreadyRunning, _) => vec![
                 format!("goldsmith: error: nothing was built: {reason}"),
-                "It can be watched by `goldsmith logs BUILD --follow` and stopped by `goldsmith cancel BUILD`."
+                "Watch that build with `goldsmith logs BUILD --follow`, or stop it with `goldsmith cancel BUILD`."
                     .to_owned(),
             ],
             (Outcome::Failed, cause) => {
@@ -160,11 +161,11 @@ impl Ending {
     }
 }
 
-/// What Step Functions says, where no record does.
+/// Returns the cause from Step Functions, for a build without a record of it.
 fn failure_of(execution: &Execution) -> FailureCause {
     let said = execution.cause.clone().filter(|cause| !cause.is_empty());
     let said = said.unwrap_or_else(|| "the execution ended without a cause".to_owned());
-    // Finish hands on `STATE: MESSAGE`.
+    // Finish passes on `STATE: MESSAGE`.
     let (state, message) = match said.split_once(": ") {
         Some((state, message)) if state.chars().all(char::is_alphanumeric) => (state.to_owned(), message.to_owned()),
         _ => ("the execution".to_owned(), said),

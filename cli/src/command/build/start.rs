@@ -1,4 +1,4 @@
-//! Starting an execution under a name that belongs to its cause, so that a start whose answer is lost is found again.
+//! Starts an execution under a name that belongs to its cause, so that a start whose answer is lost can be found again.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::connection::Connection;
 
-/// Names that are tried: a made-up id is taken only by chance.
+/// Number of names that are tried: a generated id is taken only by chance.
 const ATTEMPTS: u32 = 3;
 
 /// An execution that was started.
@@ -21,7 +21,7 @@ pub(crate) struct Build {
     pub(crate) arn: String,
 }
 
-/// A manual cause with an id of its own.
+/// Returns a manual cause with its own id.
 pub(crate) fn cause() -> Cause {
     let chance = RandomState::new().build_hasher().finish();
     Cause::Manual { id: format!("{}-{chance:016x}", Timestamp::now().as_second()) }
@@ -38,7 +38,7 @@ pub(crate) async fn start(connection: &Connection, input: &ExecutionInput) -> Re
             Started::NameTaken => {
                 let arn = connection.execution_arn(&name);
                 let there = connection.executions.execution(&arn).await?;
-                // Ours: the SDK repeated a start whose answer was lost.
+                // This is our own execution: the SDK repeated a start whose answer was lost.
                 if there.is_some_and(|execution| same_json(&execution.input, &text)) {
                     return Ok(Build { name, arn });
                 }

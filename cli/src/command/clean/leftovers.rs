@@ -1,4 +1,4 @@
-//! Finding and removing what carries a stack's tag and belongs to no build that the stack knows.
+//! Finds and removes resources that carry a stack's tag and belong to no build that the stack knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::records::{Known, Records};
 use crate::output;
 use crate::tags::{TAG_BUILD, TAG_LEFTOVER, TAG_STACK, has_home};
 
-/// Tag with the image that is built.
+/// Tag with the image that the build makes.
 const TAG_IMAGE: &str = "goldsmith:image";
 
 /// A resource that nothing needs.
@@ -23,13 +23,14 @@ pub(super) struct Leftover {
     kind: LeftoverKind,
     pub(super) region: String,
     pub(super) id: String,
-    /// The image whose build made it.
+    /// Image whose build made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<String>,
-    /// The build that made it.
+    /// Build that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     build: Option<String>,
-    /// Since when it is known that nothing but its tags ties it to the build; empty: since now. None: the build has made it.
+    /// When it was first found that only tags tie it to the build; empty if it was found now. `None` if the build
+    /// has made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     unproven_since: Option<String>,
     /// What uses it.
@@ -44,51 +45,52 @@ impl Leftover {
         Self { kind, region: region.to_owned(), id, image, build, unproven_since, used_by: Vec::new() }
     }
 
-    /// Whether it is an AMI or a snapshot, which somebody may use.
+    /// Returns whether it is an AMI or a snapshot, which may be in use.
     pub(super) fn is_image(&self) -> bool {
         matches!(self.kind, LeftoverKind::Image | LeftoverKind::Snapshot)
     }
 
-    /// Whether something would miss it.
+    /// Returns whether something uses it.
     pub(super) fn is_used(&self) -> bool {
         !self.used_by.is_empty()
     }
 
-    /// Whether a person may have it removed now.
+    /// Returns whether a person may have it removed now.
     pub(super) fn may_go(&self, now: Timestamp) -> bool {
         self.unproven_since.as_ref().is_none_or(|since| may_go(since, now))
     }
 
-    /// It for people.
+    /// Returns its row of the table for people.
     pub(super) fn row(&self) -> Vec<String> {
         let image = self.image.clone().unwrap_or_default();
         let remark = match &self.unproven_since {
             _ if self.is_used() => format!("used by {}", self.used_by.join(", ")),
             Some(since) if since.is_empty() => "found now".to_owned(),
-            Some(since) => format!("not known to be of a build; found {since}"),
+            Some(since) => format!("not known to belong to a build; found {since}"),
             None => String::new(),
         };
         vec![self.region.clone(), crate::render::word(self.kind), self.id.clone(), image, remark]
     }
 }
 
-/// What AWS refuses, and how it says so.
+/// What AWS refuses, with AWS's reason.
 #[derive(Debug, Serialize)]
 pub(super) struct Refused<T> {
-    /// What it is about.
+    /// The resource or Region.
     pub(super) what: T,
     /// AWS's words.
     pub(super) reason: String,
 }
 
-/// When it was marked. A copy has its original's mark, which is older than the copy.
+/// Returns when the resource was marked. A copy carries the mark of its original, which is older than the copy and does
+/// not count.
 fn marked(found: &Tagged) -> Option<String> {
     let mark = found.tags().get(TAG_LEFTOVER)?;
     let is_its_own = found.made().is_some_and(|made| mark.parse::<Timestamp>().is_ok_and(|mark| mark >= made));
     is_its_own.then(|| mark.clone())
 }
 
-/// Where to look, and for what.
+/// Where to search, and for what.
 pub(super) struct Leftovers {
     pub(super) machines: Arc<dyn Machines>,
     pub(super) images: Arc<dyn Images>,
@@ -100,8 +102,9 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// All leftovers in these Regions, in the order in which they are removed, and the Regions that AWS lets nobody look at, with its
-    /// words: an organisation may deny some of those that its accounts have enabled.
+    /// Returns all leftovers in these Regions, in the order in which they are removed. Also returns the Regions that
+    /// AWS lets nobody search, with its words: an organization may deny some of the Regions that its accounts have
+    /// enabled.
     pub(super) async fn find(
         &self,
         mut records: Records,
@@ -136,7 +139,7 @@ impl Leftovers {
         Ok(left)
     }
 
-    /// One that may be left; none: it is its build's.
+    /// Returns a resource that may be left, or `None` if it belongs to its build.
     async fn judge(
         &self,
         region: &str,
@@ -158,7 +161,7 @@ impl Leftovers {
         Ok(Some(leftover))
     }
 
-    /// What uses an image.
+    /// Returns what uses an image.
     async fn users(&self, region: &str, image: &str, known: &Known) -> Result<Vec<String>> {
         let uses = self.images.uses(region, image).await?;
         let mut users: Vec<String> = uses.iter().map(ToString::to_string).collect();
@@ -169,14 +172,14 @@ impl Leftovers {
                     users.push(format!("the parameter {name}"));
                 }
                 Ok(_) => {}
-                // What cannot be seen may be.
+                // A parameter that cannot be read may name the image.
                 Err(error) => users.push(format!("the parameter {name}, which cannot be read: {error}")),
             }
         }
         Ok(users)
     }
 
-    /// Marks what was found now. It is for the next time, so that a refusal stops nothing.
+    /// Marks what was found now. The mark is for the next call, so a failure stops nothing.
     pub(super) async fn mark(&self, leftovers: &[Leftover], now: Timestamp) {
         let tags = Tags::from([(TAG_LEFTOVER.to_owned(), stamp(now))]);
         let is_new = |leftover: &&Leftover| leftover.unproven_since.as_ref().is_some_and(String::is_empty);
@@ -187,8 +190,9 @@ impl Leftovers {
         }
     }
 
-    /// Removes them; answers those that are gone, and those that AWS does not remove, with its words: they keep no other. Safe to
-    /// repeat: what is gone is no error.
+    /// Removes the leftovers. Returns those that are gone, and those that AWS does not remove, with its words; a
+    /// failure does not keep the others from being removed. Safe to repeat: if a resource is gone already, that is not
+    /// an error.
     pub(super) async fn remove(&self, leftovers: Vec<Leftover>) -> (Vec<Leftover>, Vec<Refused<Leftover>>) {
         let (mut removed, mut refused) = (Vec::new(), Vec::new());
         for leftover in leftovers {
@@ -216,7 +220,7 @@ impl Leftovers {
         let with_image: BTreeSet<String> = images.iter().flat_map(|image| image.snapshots.clone()).collect();
         found.extend(images.into_iter().map(Tagged::Image));
         let snapshots = self.images.snapshots_tagged(region, TAG_STACK, &self.stack).await?.into_iter();
-        // Those of an image go with it.
+        // The snapshots of an image are removed with it.
         found.extend(snapshots.filter(|snapshot| !with_image.contains(&snapshot.id)).map(Tagged::Snapshot));
         found.retain(|one| has_home(one.tags(), &self.home));
         Ok(found)

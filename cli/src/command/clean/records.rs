@@ -1,24 +1,24 @@
-//! What the tables know of the builds that tags name.
+//! What the tables know about the builds that tags name.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use goldsmith_store::{BuildStatus, EffectKind, Proof, Store};
 
-/// What the tables know of a build.
+/// What the tables know about a build.
 #[derive(Clone, Default)]
 pub(super) struct Known {
-    /// Whether the living stack looks after what it has made.
+    /// Whether the existing stack takes care of what the build has made.
     pub(super) is_looked_after: bool,
-    /// Whether it goes on, and may be making anything.
+    /// Whether the build is open, and may still make resources.
     pub(super) is_open: bool,
-    /// What it has made.
+    /// Proof of what it has made.
     pub(super) proof: Proof,
-    /// Parameters that it has put: Region, name and the AMI that they name.
+    /// Parameters that it has written: Region, name and the AMI that they name.
     pub(super) parameters: Vec<(String, String, String)>,
 }
 
-/// The tables of a stack, and what was read of them.
+/// The tables of a stack, and what was read from them.
 pub(super) struct Records {
     stores: Vec<Store>,
     is_living: bool,
@@ -26,17 +26,17 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// The table of a stack that lives.
+    /// Returns the records of the table of an existing stack.
     pub(super) fn of_living(store: Store) -> Self {
         Self { stores: vec![store], is_living: true, read: BTreeMap::new() }
     }
 
-    /// The tables that a stack has left.
+    /// Returns the records of the tables that a deleted stack has left.
     pub(super) fn of_gone(stores: Vec<Store>) -> Self {
         Self { stores, is_living: false, read: BTreeMap::new() }
     }
 
-    /// What they know of a build; each is read once.
+    /// Returns what they know about a build; each build is read once.
     pub(super) async fn known(&mut self, build: &str) -> Result<Option<Known>> {
         if let Some(known) = self.read.get(build) {
             return Ok(known.clone());
@@ -59,7 +59,7 @@ impl Records {
         Ok(None)
     }
 
-    /// When each stranger was found, by Region and id.
+    /// Returns when each unproven resource was found, by Region and id.
     pub(super) async fn since(&self) -> Result<BTreeMap<(String, String), String>> {
         let mut since = BTreeMap::new();
         for store in &self.stores {

@@ -1,4 +1,4 @@
-//! The changes of a stack, as a person reads them: what may lose something comes first, in red.
+//! The changes of a stack as a person reads them: changes that may lose something come first, in red.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -11,21 +11,22 @@ use crate::render::{columns, count};
 
 const RED: &str = "\u{1b}[31m";
 const PLAIN: &str = "\u{1b}[0m";
-/// Types of what gives rights: roles, policies, instance profiles.
+/// Prefix of the types that give permissions: roles, policies, instance profiles.
 const RIGHTS: &str = "AWS::IAM::";
 
-/// A line for each change, and one that counts them; with nothing of AWS's that acts on a terminal.
+/// Returns a line for each change, and one that counts the others. Nothing of AWS's in them can control a terminal.
 pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
     lines_in(changes, io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
 }
 
 fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
     if changes.is_empty() {
-        return vec!["  only what the stack says of itself".to_owned()];
+        return vec!["  only the stack itself, no resource of it".to_owned()];
     }
     let mut sorted: Vec<&Change> = changes.iter().collect();
     sorted.sort_by_key(|change| (change.effect, &change.resource));
-    // A first deployment adds everything: nobody reads eighty lines of it, and somebody has to read who gets rights.
+    // A first deployment adds everything, in some eighty lines. The permissions must be read, so only they are listed
+    // by name.
     let is_first = sorted.iter().all(|change| matches!(change.effect, Effect::Add | Effect::Import));
     let (made, rest): (Vec<&Change>, Vec<&Change>) =
         sorted.into_iter().partition(|change| is_first && change.effect == Effect::Add);
@@ -36,11 +37,11 @@ fn lines_in(changes: &[Change], colours: bool) -> Vec<String> {
         _ => format!("  {}", harmless(&line)),
     });
     let tagged =
-        (!tagged.is_empty()).then(|| format!("  {} with other tags only", count(tagged.len(), "more resource")));
+        (!tagged.is_empty()).then(|| format!("  {} with changed tags only", count(tagged.len(), "more resource")));
     painted.chain(tagged).chain(made_lines(&made).iter().map(|line| harmless(line).into_owned())).collect()
 }
 
-/// What is made: who may do what by name, the rest by type.
+/// Returns lines about what is created: permissions by name, the rest by type.
 fn made_lines(made: &[&Change]) -> Vec<String> {
     if made.is_empty() {
         return Vec::new();
@@ -54,10 +55,10 @@ fn made_lines(made: &[&Change]) -> Vec<String> {
     let counts: Vec<Vec<String>> =
         kinds.into_iter().map(|(kind, number)| vec![format!("{number:>3}"), kind.to_owned()]).collect();
     let told = columns(&rows).into_iter().chain(columns(&counts)).map(|line| format!("  {line}"));
-    told.chain([format!("  {} to be made", count(made.len(), "resource"))]).collect()
+    told.chain([format!("  {} to be created", count(made.len(), "resource"))]).collect()
 }
 
-/// A change of tags alone names no property.
+/// Returns whether a change is of more than tags: a change of tags alone names no property.
 fn says_something(change: &Change) -> bool {
     change.effect != Effect::Change || !change.properties.is_empty()
 }
@@ -78,7 +79,7 @@ fn word(effect: Effect) -> &'static str {
     }
 }
 
-/// The same for programs.
+/// Returns the changes for programs.
 pub(crate) fn values(changes: &[Change]) -> Vec<Value> {
     let value = |change: &Change| json!({"resource": change.resource, "type": change.kind, "change": word(change.effect), "properties": change.properties});
     changes.iter().map(value).collect()
@@ -108,7 +109,7 @@ mod tests {
     fn what_gets_other_tags_is_counted() {
         let tagged = |resource| Change { properties: BTreeSet::new(), ..change(resource, Effect::Change) };
         let changes = [tagged("A"), tagged("B"), change("C", Effect::Add)];
-        assert_eq!(lines_in(&changes, false), ["  new  C  T  Code", "  2 more resources with other tags only"]);
+        assert_eq!(lines_in(&changes, false), ["  new  C  T  Code", "  2 more resources with changed tags only"]);
     }
 
     #[test]
@@ -124,10 +125,10 @@ mod tests {
             "  new  Role  AWS::IAM::Role",
             "    2  AWS::Events::Rule",
             "    1  AWS::S3::Bucket",
-            "  4 resources to be made",
+            "  4 resources to be created",
         ];
         assert_eq!(lines_in(&all, true).iter().map(|line| line.trim_end()).collect::<Vec<_>>(), expected);
         let taken = [change("A", Effect::Add), change("Table", Effect::Import), change("B", Effect::Add)];
-        assert_eq!(lines_in(&taken, true), ["  taken over  Table  T  Code", "    2  T", "  2 resources to be made"]);
+        assert_eq!(lines_in(&taken, true), ["  taken over  Table  T  Code", "    2  T", "  2 resources to be created"]);
     }
 }

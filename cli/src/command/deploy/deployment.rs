@@ -1,5 +1,5 @@
-//! The steps of a deployment. Each may be repeated: what is uploaded is named by its digest, and a change that runs already
-//! is waited for.
+//! The steps of a deployment. Each step is safe to repeat: uploads are named by their digests, and the deployment waits
+//! for a change that already runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
@@ -19,15 +19,15 @@ use crate::command::ours;
 use crate::exit::{Exit, Stop, invalid};
 use crate::watch::Patience;
 
-/// Looks for a change set: CloudFormation takes seconds, and with many resources up to some minutes.
+/// Number of looks for a change set: CloudFormation takes seconds, and some minutes if there are many resources.
 const LOOKS: u32 = 600;
 
-/// What is wished for beside what the stack has.
+/// What the caller asks for in addition to what the stack has.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wishes {
     /// Values of the template's parameters.
     pub(crate) parameters: BTreeMap<String, String>,
-    /// All tags of the stack; none: those that it has.
+    /// All tags of the stack; `None` keeps those that it has.
     pub(crate) tags: Option<BTreeMap<String, String>>,
     /// Name of a table that a retired stack has left.
     pub(crate) table: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Deployment<'a> {
     say: &'a dyn Fn(&str),
 }
 
-/// A change that can be made now.
+/// A change that is ready to be made.
 pub(crate) struct Prepared {
     /// What changes.
     pub(crate) changes: Vec<Change>,
@@ -53,40 +53,40 @@ pub(crate) struct Prepared {
     upload: Upload,
 }
 
-/// How this stack is named in calls that a person is to make.
+/// How to name this stack in commands that a person is to run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ways {
-    /// Of this program.
+    /// Call of this program.
     pub(crate) again: String,
-    /// Of the AWS CLI.
+    /// Call of the AWS CLI.
     pub(crate) aws: String,
 }
 
 impl Ways {
-    /// For the stack that the flags name.
+    /// Returns the calls for the stack that the flags name.
     pub(crate) fn of(globals: &Globals) -> Self {
         Self { again: globals.again(), aws: globals.aws() }
     }
 }
 
 impl<'a> Deployment<'a> {
-    /// Of the stack of this name.
+    /// Returns a deployment of the stack of this name.
     pub(crate) fn new(config: &'a SdkConfig, stack: &'a str, ways: Ways, say: &'a dyn Fn(&str)) -> Self {
         Self { config, stacks: Stacks::new(config), stack, ways, pace: Pace::of(config), say }
     }
 
-    /// The stack as it is, once nothing changes it any more.
+    /// Waits until nothing changes the stack anymore, and returns it.
     pub(crate) async fn settled(&self) -> Result<Option<Stack>> {
         let found = self.stacks.find(self.stack).await?;
         let Some(stack) = found.as_ref().filter(|stack| stack.is_busy()) else { return Ok(found) };
-        (self.say)(&format!("The stack is {}: waiting for the end of that.", stack.status));
+        (self.say)(&format!("The stack is {}: waiting until that has ended.", stack.status));
         let mut progress = Progress::new(&self.stacks, &stack.id, self.pace, self.say);
         progress.skip_what_had_ended().await?;
         progress.follow(&BTreeSet::new()).await?;
         Ok(self.stacks.find(self.stack).await?)
     }
 
-    /// The stack that a deployment may change, once nothing else changes it.
+    /// Returns the stack that a deployment may change, once nothing else changes it.
     async fn to_be_changed(&self, wishes: &Wishes) -> Result<Option<Stack>> {
         let Some(before) = self.stacks.find(self.stack).await? else { return Ok(None) };
         ours::refuse_a_strangers(&self.stacks, self.stack, &before, "nothing was changed").await?;
@@ -98,7 +98,7 @@ impl<'a> Deployment<'a> {
         Ok(stack)
     }
 
-    /// Asks CloudFormation what would change, and uploads no more than it needs for that. None: nothing would.
+    /// Asks CloudFormation what would change, and uploads only what this needs. Returns `None` if nothing would change.
     pub(crate) async fn prepare(&self, release: &Release, wishes: &Wishes) -> Result<Option<Prepared>> {
         let stack = self.to_be_changed(wishes).await?.filter(|stack| !stack.is_proposed());
         if let Some(stack) = &stack {
@@ -138,20 +138,20 @@ impl<'a> Deployment<'a> {
         let found = self.changes(&change_set).await?;
         let prepared = Prepared { changes: Vec::new(), change_set, creates, id, upload };
         match found {
-            // A table that is not there would be made, empty, under this name.
+            // If the table does not exist, CloudFormation would create an empty one under this name.
             ChangeSet::Ready(changes)
                 if proposal.takes_over && !changes.iter().any(|one| one.effect == Effect::Import) =>
             {
                 self.forget(&prepared).await?;
                 let name = table.unwrap_or_default();
                 Err(invalid(format!(
-                    "there is no table {name} that a stack could take over: `goldsmith retire` names it"
+                    "there is no table {name} that a new stack could take over: `goldsmith retire` names the table"
                 )))
             }
             ChangeSet::Ready(changes) => Ok(Some(Prepared { changes, ..prepared })),
             ChangeSet::Refused(reason) => {
                 self.forget(&prepared).await?;
-                let message = format!("CloudFormation refuses the change of the stack {}: {reason}", self.stack);
+                let message = format!("CloudFormation rejects the change of the stack {}: {reason}", self.stack);
                 Err(Stop { exit: Exit::Aws, message }.into())
             }
             ChangeSet::Nothing | ChangeSet::Pending => self.forget(&prepared).await.map(|()| None),
@@ -167,14 +167,15 @@ impl<'a> Deployment<'a> {
                 Some(found) => return Ok(found),
             }
         }
-        let message = format!("CloudFormation has not said yet what would change in the stack {}", self.stack);
+        let message = format!("CloudFormation has not computed yet what would change in the stack {}", self.stack);
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 
-    /// Leaves the stack as it is.
+    /// Discards the change and leaves the stack as it is.
     pub(crate) async fn forget(&self, prepared: &Prepared) -> Result<()> {
         self.stacks.discard(&prepared.id, &prepared.change_set).await?;
-        // Of a stack that was only proposed the name would stay. Somebody else may have proposed it too, or made it meanwhile.
+        // The name of a stack that was only proposed would stay. Another caller may also have proposed the stack, or
+        // made it in the meantime.
         let stack = self.stacks.find(&prepared.id).await?.filter(|stack| prepared.creates && stack.is_proposed());
         if stack.is_some() && self.stacks.change_sets(&prepared.id).await? == 0 {
             self.stacks.delete(&prepared.id).await?;
@@ -182,14 +183,14 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    /// The same after an error, which is told and not this one's.
+    /// Discards the change after an error. That error is reported, not one of this step.
     pub(crate) async fn forget_after(&self, prepared: &Prepared) {
         if let Err(error) = self.forget(prepared).await {
             (self.say)(&format!("The change set {} stays: {error}", prepared.change_set));
         }
     }
 
-    /// Uploads what the functions and the state machine are, makes the change and waits for its end.
+    /// Uploads the functions and the state machine, makes the change, and waits for its end.
     pub(crate) async fn execute(&self, prepared: &Prepared) -> Result<()> {
         (self.say)(&format!(
             "Uploading the functions and the state machine to the bucket {}.",
@@ -208,8 +209,9 @@ impl<'a> Deployment<'a> {
         if wanted.contains(&ended.status.as_str()) {
             return Ok(());
         }
-        let kept = if prepared.creates { "what it had made is removed" } else { "it is again what it was" };
-        let kept = if ended.status.ends_with("_FAILED") { "it needs a look in CloudFormation's console" } else { kept };
+        let kept = if prepared.creates { "and what it had made is removed" } else { "and it is as it was before" };
+        let kept =
+            if ended.status.ends_with("_FAILED") { "and needs a look in CloudFormation's console" } else { kept };
         let failures =
             if ended.failures.is_empty() { String::new() } else { format!(":\n  {}", ended.failures.join("\n  ")) };
         let message = format!("the stack {} is {}, {kept}{failures}", self.stack, ended.status);
@@ -217,26 +219,27 @@ impl<'a> Deployment<'a> {
     }
 }
 
-/// A stack that was deleted while it was waited for has left its table: a new one would begin with an empty one.
+/// Rejects a deployment if the stack was deleted during the wait and has left its table: a new stack would begin with
+/// an empty table.
 fn refuse_to_forget(name: &str, left: Option<&str>, wished: Option<&str>) -> Result<()> {
     let Some(left) = left.filter(|left| wished != Some(left)) else { return Ok(()) };
     Err(invalid(format!(
-        "the stack {name} was deleted meanwhile, and its table {left} stays: deploy again with --table {left}, and the new \
-         stack goes on with its pipelines, images and numbers; deployed again without, it begins anew"
+        "the stack {name} was deleted in the meantime, and its table {left} stays: deploy again with --table {left}, and the new \
+         stack continues with its pipelines, images and numbers; without --table, it starts empty"
     )))
 }
 
-/// States from which CloudFormation takes no change, and the way out of each.
+/// Rejects states in which CloudFormation accepts no change, and names the way out of each.
 fn refuse_what_is_stuck(name: &str, ways: &Ways, stack: &Stack) -> Result<()> {
     let Ways { again, aws } = ways;
     let way = match stack.status.as_str() {
         "UPDATE_ROLLBACK_FAILED" => {
-            format!("`{aws} cloudformation continue-update-rollback --stack-name {name}` takes it back to what it was")
+            format!("`{aws} cloudformation continue-update-rollback --stack-name {name}` restores its previous state")
         }
-        "DELETE_FAILED" => format!("`{again} retire` goes on with its removal"),
+        "DELETE_FAILED" => format!("`{again} retire` continues its removal"),
         "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => {
             format!(
-                "nothing in it works: remove it with `{aws} cloudformation delete-stack --stack-name {name}`, and deploy again"
+                "nothing in it works: delete it with `{aws} cloudformation delete-stack --stack-name {name}`, and deploy again"
             )
         }
         _ => return Ok(()),
@@ -245,18 +248,19 @@ fn refuse_what_is_stuck(name: &str, ways: &Ways, stack: &Stack) -> Result<()> {
     Err(Stop { exit: Exit::Aws, message: format!("the stack {name} is {}{why}: {way}", stack.status) }.into())
 }
 
-/// The name that the template gives its table.
+/// Returns the name that the template gives its table.
 fn table<'t>(exists: bool, deployed: Option<&'t str>, wished: Option<&'t str>) -> Result<Option<&'t str>> {
     match wished {
         Some(wished) if exists && deployed != Some(wished) => {
-            Err(invalid("--table is for a new stack: this one has a table, and keeps it"))
+            Err(invalid("--table is for a new stack: this stack has a table, and keeps it"))
         }
         Some(wished) => Ok(Some(wished)),
         None => Ok(deployed),
     }
 }
 
-/// What the stack has and the template still knows stays; what is given comes before it.
+/// Returns the parameters: the stack's values stay if the template still has the parameter, and given values override
+/// them.
 fn parameters(
     stack: Option<&Stack>,
     known: &BTreeSet<String>,
@@ -275,7 +279,7 @@ fn parameters(
     Ok(all)
 }
 
-/// AWS's own tags cannot be given.
+/// Returns the tags without AWS's own, which cannot be given.
 fn tags(stack: Option<&Stack>, given: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
     let has = || stack.map(|stack| stack.tags.clone()).unwrap_or_default();
     let mut tags = given.cloned().unwrap_or_else(has);
@@ -284,7 +288,7 @@ fn tags(stack: Option<&Stack>, given: Option<&BTreeMap<String, String>>) -> BTre
 }
 
 impl Pace {
-    /// The local AWS answers at once; AWS's API counts calls.
+    /// The local AWS answers immediately; AWS's API limits the rate of calls.
     pub(crate) fn of(config: &SdkConfig) -> Self {
         let local = config.endpoint_url().is_some();
         Pace { pause: Duration::from_millis(if local { 100 } else { 2000 }) }

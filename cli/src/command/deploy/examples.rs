@@ -1,18 +1,18 @@
-//! The examples' source image: one parameter of an account and Region, which one stack of them owns.
+//! The source image of the examples: one parameter of an account and Region, which one of the stacks there owns.
 
 use anyhow::Result;
 use goldsmith_cloud::{Kind, Parameters};
 
-/// The template's parameter that says whether a stack owns it, and its word for that it does not.
+/// The template's parameter that says whether a stack owns it, and the value for a stack that does not.
 pub(super) const PARAMETER: &str = "Examples";
 pub(super) const NO: &str = "no";
-/// The parameter of Systems Manager.
+/// Parameter in Systems Manager.
 const SOURCE: &str = "/goldsmith/examples/source";
-pub(super) const NOTE: &str = "/goldsmith/examples/source is there already, as of another stack in this Region: this stack is deployed with \
+pub(super) const NOTE: &str = "/goldsmith/examples/source already exists and belongs to another stack in this Region: this stack is deployed with \
                                Examples=no, and its examples build from the same image.";
 
-/// Whether it is there, before this stack is: CloudFormation would take back all of a first deployment that makes it again.
-/// Where that cannot be looked at, CloudFormation says it.
+/// Returns whether the parameter exists before this stack does: CloudFormation would roll back a first deployment that
+/// creates it again. If the parameter cannot be read, CloudFormation reports the conflict.
 pub(super) async fn belong_to_another(parameters: &dyn Parameters, region: &str) -> Result<bool> {
     match parameters.get(region, SOURCE).await {
         Ok(found) => Ok(found.is_some()),

@@ -1,4 +1,4 @@
-//! `goldsmith deploy`: makes a stack of a release, or brings one up to date. The local stack is deployed by the same steps.
+//! `goldsmith deploy`: creates a stack from a release, or updates one. The local stack is deployed by the same steps.
 
 pub(crate) mod changes;
 pub(crate) mod deployment;
@@ -25,19 +25,20 @@ use crate::version;
 use deployment::{Deployment, Ways, Wishes};
 use release::Release;
 
-/// Make a stack of a release, or bring one up to date.
+/// Create a stack from a release, or update one.
 ///
-/// Shows what CloudFormation would change, and asks before it changes anything. Parameters and tags that are not given keep
-/// the values that the stack has. Builds that run go on. Safe to repeat: one that was interrupted is waited for.
+/// Shows what CloudFormation would change, and asks before it changes anything. Parameters and tags that are not given
+/// keep the values that the stack has. Running builds continue. Safe to repeat: the command waits for a deployment that
+/// was interrupted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// An unpacked archive of a release, or a checkout in which `make release` has been [default: this program's own].
+    /// Unpacked archive of a release, or checkout in which `make release` has run [default: this program's own].
     #[arg(long, value_name = "FOLDER")]
     from: Option<PathBuf>,
-    /// The functions' zip, where it is not the release's.
+    /// Zip of the functions, if it is not the one of the release.
     #[arg(long, value_name = "FILE", env = "GOLDSMITH_PACKAGE")]
     package: Option<PathBuf>,
-    /// Architecture of the functions, where the release has more than one: x86_64 or arm64.
+    /// Architecture of the functions, if the release has more than one: x86_64 or arm64.
     #[arg(long, value_name = "NAME", value_parser = ["x86_64", "arm64"])]
     architecture: Option<String>,
     /// Value of a parameter of the template; may be repeated.
@@ -49,13 +50,14 @@ pub(crate) struct Args {
     /// Path of every role and policy of the stack, such as /goldsmith/.
     #[arg(long, value_name = "PATH")]
     role_path: Option<String>,
-    /// Tag of the stack and of all that it makes; may be repeated, and replaces the tags that the stack has.
+    /// Tag of the stack and of everything that it makes; may be repeated. The given tags replace those that the stack
+    /// has.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     tags: Vec<(String, String)>,
-    /// Table that a retired stack has left: the new stack goes on with its pipelines, images and numbers.
+    /// Table that a retired stack has left; the new stack continues with its pipelines, images and numbers.
     #[arg(long, value_name = "NAME")]
     table: Option<String>,
-    /// Change without asking.
+    /// Deploy without asking.
     #[arg(long)]
     yes: bool,
 }
@@ -72,7 +74,7 @@ fn tag(text: &str) -> Result<(String, String), String> {
     Ok((key, value))
 }
 
-/// Each key with its one value.
+/// Returns each key with its only value.
 fn once(flag: &str, pairs: &[(String, String)]) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     for (key, value) in pairs {
@@ -142,7 +144,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
             let question = format!("Change the stack {}?", globals.stack);
             match consents_or_ends(&question, "nothing was changed", args.yes).await {
                 Ok(Some(true)) => {
-                    // Somebody may have begun one while this one was being asked.
+                    // A retirement may have begun during the question.
                     found = match retirement().await {
                         Ok(found) => found,
                         Err(error) => {

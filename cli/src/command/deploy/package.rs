@@ -1,5 +1,5 @@
-//! The functions' zip, looked into before it is uploaded: Lambda takes any zip, and only a call shows that its program is
-//! missing, or of another architecture than the function.
+//! Checks the zip of the functions before it is uploaded. Lambda accepts any zip, and only a call would show that its
+//! program is missing or has another architecture than the function.
 
 use std::fs;
 use std::path::Path;
@@ -11,18 +11,19 @@ use crate::zip::Zip;
 
 /// The file that Lambda starts (Lambda developer guide, "Building a custom runtime").
 const PROGRAM: &[u8] = b"bootstrap";
-/// How a script begins.
+/// First bytes of a script.
 const SCRIPT: &[u8] = b"#!";
-/// The header of a program up to its machine (System V ABI, "ELF header"), and who is meant by which.
+/// The header of a program up to its machine (System V ABI, "ELF header"), and the machines that are known.
 const ELF: &[u8] = b"\x7fELF";
 const MACHINE_AT: usize = 18;
 const HEADER: usize = 20;
 const MACHINES: [(u16, &str); 2] = [(62, "x86_64"), (183, "arm64")];
 
-/// The architecture of the functions in this zip, as Lambda calls it; none: a script, which runs on either.
+/// Returns the architecture of the functions in this zip, as Lambda calls it, or `None` for a script, which runs on
+/// both.
 pub(crate) fn architecture(package: &Path) -> Result<Option<&'static str>> {
     let zip = fs::read(package).with_context(|| format!("cannot read {}", package.display()))?;
-    architecture_in(&zip).map_err(|why| invalid(format!("{} is no functions' zip: {why}", package.display())))
+    architecture_in(&zip).map_err(|why| invalid(format!("{} is not a zip of functions: {why}", package.display())))
 }
 
 fn architecture_in(zip: &[u8]) -> Result<Option<&'static str>, &'static str> {
@@ -31,7 +32,7 @@ fn architecture_in(zip: &[u8]) -> Result<Option<&'static str>, &'static str> {
         return Ok(None);
     }
     if !program.starts_with(ELF) {
-        return Err("its `bootstrap` is no program for Linux");
+        return Err("its `bootstrap` is not a program for Linux");
     }
     let machine = program.get(MACHINE_AT..).and_then(|rest| rest.first_chunk()).ok_or("its `bootstrap` is cut off")?;
     let machine = u16::from_le_bytes(*machine);
@@ -41,8 +42,8 @@ fn architecture_in(zip: &[u8]) -> Result<Option<&'static str>, &'static str> {
 
 fn start_of_program(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     let zip = Zip { bytes, before: 0 };
-    let entries = zip.entries().ok_or("it is not a zip, or cut off")?;
-    let program = entries.iter().find(|entry| entry.name == PROGRAM).ok_or("there is no file `bootstrap` in it")?;
+    let entries = zip.entries().ok_or("it is not a zip, or it is cut off")?;
+    let program = entries.iter().find(|entry| entry.name == PROGRAM).ok_or("it has no file `bootstrap`")?;
     zip.start_of(program, HEADER).ok_or("its `bootstrap` cannot be unpacked")
 }
 
@@ -75,12 +76,12 @@ mod tests {
     fn what_lambda_could_not_run_is_refused_with_the_reason() {
         let whole = zip(&[("bootstrap", &program(62), true)]);
         let cases: [(&[u8], &str); 8] = [
-            (b"", "it is not a zip, or cut off"),
-            (b"PK, but no zip", "it is not a zip, or cut off"),
-            (&whole[..whole.len() - 22], "it is not a zip, or cut off"),
-            (&whole[60..], "it is not a zip, or cut off"),
-            (&zip(&[("agent", &program(62), false)]), "there is no file `bootstrap` in it"),
-            (&zip(&[("bootstrap", b"MZ", false)]), "its `bootstrap` is no program for Linux"),
+            (b"", "it is not a zip, or it is cut off"),
+            (b"PK, but no zip", "it is not a zip, or it is cut off"),
+            (&whole[..whole.len() - 22], "it is not a zip, or it is cut off"),
+            (&whole[60..], "it is not a zip, or it is cut off"),
+            (&zip(&[("agent", &program(62), false)]), "it has no file `bootstrap`"),
+            (&zip(&[("bootstrap", b"MZ", false)]), "its `bootstrap` is not a program for Linux"),
             (&zip(&[("bootstrap", &program(8), false)]), "its `bootstrap` is neither for x86_64 nor for arm64"),
             (&zip(&[("bootstrap", &program(62)[..9], true)]), "its `bootstrap` is cut off"),
         ];

@@ -9,58 +9,58 @@ use tokio::time::sleep;
 
 use crate::watch::Patience;
 
-/// How often something is said while nothing fails.
+/// How often progress is printed while nothing fails.
 const EVERY: Duration = Duration::from_secs(10);
 /// The type of the stack itself.
 const STACK: &str = "AWS::CloudFormation::Stack";
-/// The status of a stack that is gone.
+/// The status of a deleted stack.
 const GONE: &str = "DELETE_COMPLETE";
 
 /// How often CloudFormation is asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// Between two looks.
+    /// Pause between two looks.
     pub(crate) pause: Duration,
 }
 
 /// A stack that is being changed.
 pub(crate) struct Progress<'a> {
     stacks: &'a Stacks,
-    /// The stack's id, by which it is found when it is gone too.
+    /// The stack's id, by which it can be found even after its deletion.
     id: &'a str,
     pace: Pace,
     say: &'a dyn Fn(&str),
     latest: Option<String>,
-    /// Whether the stack itself has said something since the change began: what it says of its status before may be old.
+    /// Whether the stack itself has had an event since the change began: until then, its status may be old.
     is_fresh: bool,
     done: BTreeSet<String>,
     failures: Vec<String>,
 }
 
-/// How a change has ended.
+/// How a change ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// The stack's status; `DELETE_COMPLETE` where it is gone.
+    /// The stack's status; `DELETE_COMPLETE` if it is gone.
     pub(crate) status: String,
-    /// What failed by itself, and why.
+    /// Resources that failed by themselves, and why.
     pub(crate) failures: Vec<String>,
 }
 
 impl Ended {
-    /// Whether the stack is no more.
+    /// Returns whether the stack is gone.
     pub(crate) fn is_gone(&self) -> bool {
         self.status == GONE
     }
 }
 
 impl<'a> Progress<'a> {
-    /// Of the stack with this id.
+    /// Watches the stack with this id.
     pub(crate) fn new(stacks: &'a Stacks, id: &'a str, pace: Pace, say: &'a dyn Fn(&str)) -> Self {
         let (done, failures) = (BTreeSet::new(), Vec::new());
         Self { stacks, id, pace, say, latest: None, is_fresh: false, done, failures }
     }
 
-    /// Takes what CloudFormation has said so far for known.
+    /// Skips the events that CloudFormation has reported so far.
     pub(crate) async fn skip_what_was(&mut self) -> Result<()> {
         let mut patience = Patience::default();
         loop {
@@ -73,7 +73,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Takes what CloudFormation has said of earlier operations for known: the one that runs began after the last that ended.
+    /// Skips the events of earlier operations: the current operation began after the last one that ended.
     pub(crate) async fn skip_what_had_ended(&mut self) -> Result<()> {
         let mut patience = Patience::default();
         loop {
@@ -81,7 +81,7 @@ impl<'a> Progress<'a> {
             if let Some(events) = patience.take(look)? {
                 let ended = |event: &&Event| event.kind == STACK && has_ended(&event.status);
                 self.latest = events.iter().rev().find(ended).map(|event| event.id.clone());
-                // The stack was seen busy: that has an end, which may be the last of these events already.
+                // The stack was seen busy, so its operation has an end, which may already be the last of these events.
                 self.is_fresh = true;
                 return Ok(());
             }
@@ -89,7 +89,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Waits until nothing changes any more. These resources change; none: it is not known which.
+    /// Waits until nothing changes anymore. `expected` are the resources that change, or empty if they are unknown.
     pub(crate) async fn follow(mut self, expected: &BTreeSet<String>) -> Result<Ended> {
         let (mut patience, mut said) = (Patience::default(), Instant::now());
         loop {
@@ -108,7 +108,8 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// The stack's status once it has settled. The events are read after it, so that none of the last ones is missed.
+    /// Returns the stack's status once it has settled. The events are read after the status, so that none of the last
+    /// ones is missed.
     async fn look(&mut self) -> goldsmith_cloud::Result<Option<String>> {
         let stack = self.stacks.find(self.id).await?;
         for event in self.stacks.events(self.id, self.latest.as_deref()).await? {
@@ -138,7 +139,7 @@ impl<'a> Progress<'a> {
     }
 }
 
-/// What CloudFormation does beside the change, such as taking it back, does not count for it.
+/// Counts the resources that are done. Other work of CloudFormation, such as a rollback, does not count.
 fn counted(done: &BTreeSet<String>, expected: &BTreeSet<String>) -> String {
     if expected.is_empty() {
         format!("{} resources are done.", done.len())
@@ -147,8 +148,8 @@ fn counted(done: &BTreeSet<String>, expected: &BTreeSet<String>) -> String {
     }
 }
 
-/// Whether an operation on a stack has ended with this status. A creation or an update that has failed goes on: it is taken
-/// back.
+/// Returns whether an operation on a stack has ended with this status. After a failed creation or update, the operation
+/// continues with a rollback.
 fn has_ended(status: &str) -> bool {
     status.ends_with("_COMPLETE") || status.ends_with("ROLLBACK_FAILED") || status == "DELETE_FAILED"
 }

@@ -1,4 +1,4 @@
-//! What is deployed: the template, the state machine and the functions' zip, of this program or of a folder.
+//! What is deployed: the template, the state machine and the zip of the functions, of this program or of a folder.
 
 use std::env;
 use std::fs;
@@ -14,12 +14,12 @@ use crate::local::machine::lacking;
 const TEMPLATE: &str = include_str!("../../../../infra/template.yaml");
 /// Its state machine.
 const DEFINITION: &str = include_str!("../../../../statemachine/image-build.asl.json");
-/// What the template names instead of places that are known only after the upload, and where its functions run.
+/// What the template names for places that are known only after the upload, and the architecture of its functions.
 const CODE: &str = "CodeUri: functions.zip";
-/// Each of these names the code.
+/// Text of each function in the template; each of them names the code.
 const FUNCTION: &str = "Type: AWS::Serverless::Function\n";
 const DEFINITION_URI: &str = "DefinitionUri: ../statemachine/image-build.asl.json";
-/// The first property of the table, before which its name may stand.
+/// First property of the table; the table's name may precede it.
 const TABLE: &str = "      BillingMode: PAY_PER_REQUEST\n";
 const TABLE_POLICY: &str = "    Type: AWS::DynamoDB::Table\n    DeletionPolicy: RetainExceptOnCreate";
 const TABLE_NAME: &str = "      TableName: ";
@@ -39,7 +39,7 @@ pub(crate) struct Release {
     pub(crate) architecture: String,
 }
 
-/// Where the parts of a release were uploaded to.
+/// Where the parts of a release were uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Uploaded {
     pub(crate) code: String,
@@ -47,7 +47,8 @@ pub(crate) struct Uploaded {
 }
 
 impl Release {
-    /// The template and the state machine of this program with this zip, whose functions run on this architecture.
+    /// Returns the template and the state machine of this program, with this zip, whose functions run on this
+    /// architecture.
     pub(crate) fn own(package: PathBuf, architecture: &str) -> Self {
         Release {
             template: TEMPLATE.to_owned(),
@@ -57,12 +58,13 @@ impl Release {
         }
     }
 
-    /// The release in a folder: an unpacked archive, or a checkout in which `make release` has been. `package` is taken
-    /// instead of its zip.
+    /// Returns the release in a folder: an unpacked archive, or a checkout in which `make release` has run. If
+    /// `package` is given, it replaces the zip.
     pub(crate) fn of_folder(folder: &Path, package: Option<&Path>, architecture: Option<&str>) -> Result<Self> {
         let read = |file: &str| {
             let path = folder.join(file);
-            let why = || format!("{} cannot be read: --from names an unpacked release or a checkout", path.display());
+            let why =
+                || format!("{} cannot be read: --from must name an unpacked release or a checkout", path.display());
             fs::read_to_string(&path).map_err(|error| invalid(format!("{}: {error}", why())))
         };
         let (template, definition) = (read("infra/template.yaml")?, read("statemachine/image-build.asl.json")?);
@@ -70,39 +72,39 @@ impl Release {
         Ok(Release { template, definition, package, architecture })
     }
 
-    /// This program's release: its own template, and the zip beside it.
+    /// Returns this program's release: its own template, and the zip next to the program.
     pub(crate) fn of_program(package: Option<&Path>, architecture: Option<&str>) -> Result<Self> {
-        let program = env::current_exe().context("this program does not know where it is")?;
+        let program = env::current_exe().context("the path of this program is unknown")?;
         let folder = program.parent().unwrap_or(Path::new("/"));
         let (package, architecture) = find(&[folder.to_owned()], package, architecture)?;
         Ok(Self::own(package, &architecture))
     }
 
-    /// Refuses a zip that holds no functions of its architecture. Nothing is uploaded before that.
+    /// Rejects a zip that has no functions for its architecture, before anything is uploaded.
     pub(crate) fn check(&self) -> Result<()> {
         let Some(found) = package::architecture(&self.package)?.filter(|found| *found != self.architecture) else {
             return Ok(());
         };
         let (path, wanted) = (self.package.display(), &self.architecture);
-        Err(invalid(format!("{path} has functions for {found}, and is to be deployed for {wanted}")))
+        Err(invalid(format!("{path} has functions for {found}, but is to be deployed for {wanted}")))
     }
 
-    /// Refuses what the local AWS cannot run: its functions are this machine's processes.
+    /// Rejects what the local AWS cannot run: its functions are processes of this machine.
     pub(crate) fn check_local(&self) -> Result<()> {
         let (own, wanted) = (this_machines(), &self.architecture);
         if wanted == own {
             return Ok(());
         }
-        Err(invalid(format!("the local AWS runs functions as this machine does, which is {own}, not {wanted}")))
+        Err(invalid(format!("the local AWS runs functions on this machine, which is {own}, not {wanted}")))
     }
 
-    /// The version that the template has; none for one from before there were any.
+    /// Returns the version of the template, or `None` if it is from before releases had versions.
     pub(crate) fn version(&self) -> Option<&str> {
         let (_, rest) = self.template.split_once(r#""version":""#)?;
         rest.split_once('"').map(|(version, _)| version)
     }
 
-    /// The template with the places of what was uploaded, and with the name of a table that exists already.
+    /// Returns the template with the places of the uploads, and with the name of a table that already exists.
     pub(crate) fn template(&self, uploaded: &Uploaded, table: Option<&str>) -> Result<String> {
         let architectures = ARCHITECTURES.map(|one| format!("    Architectures: [{one}]\n"));
         let written = architectures.iter().find(|line| self.template.contains(line.as_str()));
@@ -112,32 +114,37 @@ impl Release {
             (DEFINITION_URI, format!("DefinitionUri: {}", uploaded.definition)),
             (written, format!("    Architectures: [{}]\n", self.architecture)),
         ];
-        // CloudFormation takes over only what has its name in the template itself, not by a reference.
+        // CloudFormation only imports a resource if the template names it literally, not by a reference.
         changes.extend(table.map(|table| (TABLE, format!("{TABLE_NAME}{table}\n{TABLE}"))));
-        // It is older than the stack: not even a first deployment that fails may remove it.
+        // The table is older than the stack: even a failed first deployment must not delete it.
         changes.extend(table.map(|_| (TABLE_POLICY, TABLE_POLICY.replace("RetainExceptOnCreate", "Retain"))));
         changes.into_iter().try_fold(self.template.clone(), |text, (place, by)| {
             let wanted = if place == CODE { text.matches(FUNCTION).count().max(1) } else { 1 };
             let found = text.matches(place).count();
             if found != wanted {
                 let place = place.trim();
-                return Err(invalid(format!("the template should have `{place}` {wanted}x, and has it {found}x")));
+                return Err(invalid(format!(
+                    "the template must have `{place}` {wanted} times, but has it {found} times"
+                )));
             }
             Ok(text.replace(place, &by))
         })
     }
 }
 
-/// The name that a deployed template gives its table; none where CloudFormation has named it.
+/// Returns the name that a deployed template gives its table, or `None` if CloudFormation has named it.
 pub(crate) fn table_of(template: &str) -> Option<&str> {
     template.lines().find_map(|line| line.strip_prefix(TABLE_NAME))
 }
 
-/// The zip of a release, and its architecture: the wanted one, else the first that is there.
+/// Returns the zip of a release, and its architecture: the requested one, or else the first that is present.
 fn find(folders: &[PathBuf], package: Option<&Path>, architecture: Option<&str>) -> Result<(PathBuf, String)> {
     if let Some(package) = package {
         if !package.is_file() {
-            return Err(lacking(format!("{} is not there: --package names no functions' zip", package.display())));
+            return Err(lacking(format!(
+                "{} does not exist: --package must name a zip of functions",
+                package.display()
+            )));
         }
         let name = package.file_name().unwrap_or_default().to_string_lossy();
         let named = ARCHITECTURES.into_iter().find(|one| name.contains(one));
@@ -152,18 +159,18 @@ fn find(folders: &[PathBuf], package: Option<&Path>, architecture: Option<&str>)
     let found = places.clone().find(|(path, _)| path.is_file());
     found.map(|(path, one)| (path, one.to_owned())).ok_or_else(|| {
         let named: Vec<String> = places.map(|(path, _)| path.display().to_string()).collect();
-        let how = "use the program of an unpacked release, or name the release with --from; a checkout makes one with \
+        let how = "use the program of an unpacked release, or name the release with --from; in a checkout, make one with \
                    `make release`";
-        lacking(format!("there is no functions' zip at {}: {how}", named.join(" or ")))
+        lacking(format!("there is no zip of functions at {}: {how}", named.join(" or ")))
     })
 }
 
-/// Where a release has the zip of an architecture.
+/// Returns where a release has the zip of an architecture.
 pub(crate) fn place(folder: &Path, architecture: &str) -> PathBuf {
     folder.join(format!("functions-{architecture}.zip"))
 }
 
-/// This machine's architecture, as Lambda calls it.
+/// Returns this machine's architecture, as Lambda calls it.
 pub(crate) fn this_machines() -> &'static str {
     if env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" }
 }
@@ -191,7 +198,7 @@ mod tests {
         assert_eq!(arm.template(&uploaded(), None).unwrap(), plain);
         let other = Release { template: "Resources: {}\n".to_owned(), ..arm };
         let error = other.template(&uploaded(), None).unwrap_err().to_string();
-        assert_eq!(error, "the template should have `CodeUri: functions.zip` 1x, and has it 0x");
+        assert_eq!(error, "the template must have `CodeUri: functions.zip` 1 times, but has it 0 times");
     }
 
     #[test]
@@ -202,7 +209,7 @@ mod tests {
         assert_eq!((functions, template.matches("CodeUri: s3://b/code.zip\n").count()), (11, 11));
         let lacking = Release { template: TEMPLATE.replacen(CODE, "", 1), ..release };
         let error = lacking.template(&uploaded(), None).unwrap_err().to_string();
-        assert_eq!(error, "the template should have `CodeUri: functions.zip` 11x, and has it 10x");
+        assert_eq!(error, "the template must have `CodeUri: functions.zip` 11 times, but has it 10 times");
     }
 
     #[test]
@@ -235,7 +242,7 @@ mod tests {
         let [own, other] = if this_machines() == "arm64" { ["arm64", "x86_64"] } else { ["x86_64", "arm64"] };
         Release::own(PathBuf::new(), own).check_local().unwrap();
         let error = Release::own(PathBuf::new(), other).check_local().unwrap_err().to_string();
-        assert_eq!(error, format!("the local AWS runs functions as this machine does, which is {own}, not {other}"));
+        assert_eq!(error, format!("the local AWS runs functions on this machine, which is {own}, not {other}"));
     }
 
     #[test]
@@ -245,8 +252,11 @@ mod tests {
         fs::write(&zip, "").unwrap();
         assert_eq!(Release::of_program(Some(&zip), None).unwrap().architecture, "arm64");
         let error = Release::of_program(Some(&zip), None).unwrap().check().unwrap_err().to_string();
-        assert!(error.ends_with("functions-arm64.zip is no functions' zip: it is not a zip, or cut off"), "{error}");
+        assert!(
+            error.ends_with("functions-arm64.zip is not a zip of functions: it is not a zip, or it is cut off"),
+            "{error}"
+        );
         let error = Release::of_program(Some(Path::new("/nowhere.zip")), None).unwrap_err().to_string();
-        assert_eq!(error, "/nowhere.zip is not there: --package names no functions' zip");
+        assert_eq!(error, "/nowhere.zip does not exist: --package must name a zip of functions");
     }
 }

@@ -1,5 +1,5 @@
-//! A deployment and the retirement of its stack: never at once, and after one that is over or was given up the table is in
-//! service again.
+//! A deployment and a retirement of the same stack never run at the same time. After a retirement that is over or was
+//! given up, a deployment puts the table into service again.
 
 use std::sync::Arc;
 
@@ -13,16 +13,17 @@ use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
 use crate::output;
 
-/// A retirement that a deployment has found before it changed anything.
+/// A retirement that a deployment found before it changed anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Whose mark was in the table.
+    /// Holder of the mark in the table.
     holder: Option<String>,
-    /// Whether the deployment gives a table to a new stack.
+    /// Whether the deployment gives an existing table to a new stack.
     takes_over: bool,
 }
 
-/// Looks for a retirement of the stack, or in the table that a new one is to get. One that goes on is refused.
+/// Looks for a retirement of the stack, or in the table that a new stack is to get. Returns an error if a retirement is
+/// running.
 pub(super) async fn look(
     config: &SdkConfig,
     name: &str,
@@ -31,7 +32,7 @@ pub(super) async fn look(
 ) -> Result<Found> {
     let mark = match (stack, table) {
         (Some(stack), _) => given_up(&stack.store, name).await?,
-        // Of a stack that is gone the retirement is over. That there is no such table, the change set says.
+        // The retirement of a stack that is gone is over. If there is no such table, the change set reports that.
         (None, Some(table)) => {
             let store = Store::new(Arc::new(DynamoTable::with_config(config, table.to_owned())));
             match store.retirement().await {
@@ -48,7 +49,7 @@ pub(super) async fn look(
 pub(super) async fn take_up(stack: &Connection, found: &Found) -> Result<()> {
     let mark = stack.store.retirement().await?;
     let is_known = mark.as_ref().is_none_or(|mark| found.holder.as_ref() == Some(&mark.holder));
-    // Schedules go with the stack that had them, however it was removed.
+    // Schedules are removed with their stack, however that was removed.
     if is_known && (mark.is_some() || found.takes_over) {
         schedules::restore(stack).await?;
     }
@@ -58,13 +59,13 @@ pub(super) async fn take_up(stack: &Connection, found: &Found) -> Result<()> {
     };
     if !in_service {
         let message = format!(
-            "the stack {} is deployed, and `goldsmith retire` has begun to remove it meanwhile: it builds nothing any more",
+            "the stack {} is deployed, but `goldsmith retire` has begun to remove it in the meantime: it builds nothing anymore",
             stack.stack
         );
         return Err(Stop { exit: Exit::Aws, message }.into());
     }
     if mark.is_some() || found.takes_over {
-        output::say("The table is in service again: schedules are set, and what was kept to be built is built.");
+        output::say("The table is in service again: schedules are set, and builds that were pending start.");
     }
     Ok(())
 }
@@ -119,7 +120,7 @@ mod tests {
             let stack = scheduled().await;
             retire(&stack, "two").await;
             let error = take_up(&stack.connection, &found(before, false)).await.unwrap_err().to_string();
-            assert!(error.contains("has begun to remove it meanwhile"), "{error}");
+            assert!(error.contains("has begun to remove it in the meantime"), "{error}");
             assert!(stack.connection.store.is_retired().await.unwrap());
         }
     }

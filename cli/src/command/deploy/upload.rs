@@ -1,5 +1,6 @@
-//! What is uploaded for a deployment, each part at its digest. CloudFormation reads the template alone when it computes the
-//! changes; Lambda and Step Functions read the rest when these are made. So that is uploaded once somebody has agreed.
+//! The uploads of a deployment, each named by its digest. CloudFormation only reads the template when it computes the
+//! changes; Lambda and Step Functions read the rest when the changes are made. So the rest is uploaded after the person
+//! has agreed.
 
 use anyhow::{Context, Result};
 use goldsmith_cloud::aws::SdkConfig;
@@ -28,7 +29,8 @@ impl Part {
 }
 
 impl Upload {
-    /// Of this release; the template has the places of the others, and the name of a table that exists already.
+    /// Returns the upload of this release. The template has the places of the other parts, and the name of a table that
+    /// already exists.
     pub(super) async fn of(config: &SdkConfig, release: &Release, table: Option<&str>) -> Result<Self> {
         let artifacts = Artifacts::new(config, &caller(config).await?);
         let path = release.package.display();
@@ -40,12 +42,12 @@ impl Upload {
         Ok(Upload { artifacts, template, rest: [code, definition] })
     }
 
-    /// Name of the bucket.
+    /// Returns the name of the bucket.
     pub(super) fn bucket(&self) -> &str {
         self.artifacts.bucket()
     }
 
-    /// Makes the bucket where it is missing, and uploads the template; its URL.
+    /// Creates the bucket if it is missing, uploads the template, and returns its URL.
     pub(super) async fn template(&self) -> Result<String> {
         self.artifacts.prepare().await?;
         self.artifacts.put(&self.template.key, self.template.content.clone()).await?;

@@ -1,4 +1,4 @@
-//! The functions' archive: which agents are in it. Only the end of it is read, where its list of files is.
+//! Which agents are in the functions' archive. Only the end of the archive is read, which has its list of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ pub(super) async fn examine(
     }
 }
 
-/// Bucket and key of `CodeUri: s3://BUCKET/KEY`.
+/// Returns bucket and key of `CodeUri: s3://BUCKET/KEY`.
 fn place_of_code(template: &str) -> Option<(&str, &str)> {
     let (_, rest) = template.split_once("CodeUri")?;
     let (_, rest) = rest.split_once("s3://")?;
@@ -64,13 +64,13 @@ fn place_of_code(template: &str) -> Option<(&str, &str)> {
     rest.get(..end)?.split_once('/')
 }
 
-/// The names of the files in an archive of which this is the end.
+/// Returns the names of the files in an archive, given its end.
 fn names(end: &ObjectEnd) -> Option<BTreeSet<String>> {
     let entries = Zip { bytes: &end.bytes, before: end.before }.entries()?;
     Some(entries.into_iter().map(|entry| String::from_utf8_lossy(entry.name).into_owned()).collect())
 }
 
-/// Agents that types of the definitions need, and that are missing, are a problem; others are only told.
+/// Judges the agents. A missing agent that instance types of the definitions need is a problem; any other is a note.
 fn judge(
     files: &BTreeSet<String>,
     known: &BTreeMap<String, TypeFacts>,
@@ -87,7 +87,7 @@ fn judge(
         .infrastructures
         .values()
         .filter(|one| {
-            // Of several types, those that fit the source are taken: what one can do is enough.
+            // If there are several types, Plan takes those that fit the source, so one possible type is enough.
             let mut facts = one.instance_types.iter().filter_map(|name| known.get(name)).peekable();
             facts.peek().is_some() && !facts.any(|facts| facts.architectures.iter().any(has))
         })
@@ -95,7 +95,7 @@ fn judge(
         .collect();
     let agents = missing.join(" and ");
     let remedy = format!(
-        "`{again} deploy` with an archive that has the agent; in a checkout, `make release` says what it needs to make one."
+        "Run `{again} deploy` with an archive that has the agent; in a checkout, `make release` says what it needs to make one."
     );
     if needing.is_empty() {
         return Finding::note(

@@ -1,4 +1,4 @@
-//! What is defined in the stack, as far as builds meet the account with it.
+//! The definitions of the stack, as far as their builds depend on the account.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use goldsmith_model::{
 };
 use goldsmith_store::{Store, StoreError};
 
-/// What pipelines use.
+/// The definitions that pipelines use.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
     pub(crate) pipelines: Vec<ImagePipeline>,
@@ -17,7 +17,7 @@ pub(crate) struct Definitions {
 }
 
 impl Definitions {
-    /// All pipelines, and the definitions that they name.
+    /// Reads all pipelines, and the definitions that they name.
     pub(crate) async fn read(store: &Store) -> Result<Self, StoreError> {
         let mut found = Self::default();
         for name in store.pipeline_names().await? {
@@ -40,18 +40,18 @@ impl Definitions {
         Ok(found)
     }
 
-    /// Every Region of a distribution, with the distribution's name.
+    /// Returns every Region of a distribution, with the distribution's name.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&Name, &Distribution)> {
         let all = self.distributions.values();
         all.flat_map(|one| one.distributions.iter().map(move |place| (&one.name, place)))
     }
 
-    /// The Regions that images go to.
+    /// Returns the Regions that images go to.
     pub(crate) fn regions(&self) -> BTreeSet<&str> {
         self.places().map(|(_, place)| place.region.as_str()).collect()
     }
 
-    /// The instance types that are launched, each with an infrastructure configuration that names it.
+    /// Returns the instance types that are launched, each with an infrastructure configuration that names it.
     pub(crate) fn types(&self) -> BTreeMap<&str, &Name> {
         let all = self.infrastructures.values();
         all.flat_map(|one| one.instance_types.iter().map(move |name| (name.as_str(), &one.name))).collect()

@@ -1,4 +1,4 @@
-//! Keys: that of encryption by default, and those that definitions name.
+//! KMS keys: the key of encryption by default, and keys that definitions name.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const DEFAULT: &str = "default-key";
 const SHARING: &str = "sharing";
 const NAMED: &str = "keys";
 
-/// A key in a Region, and who names it.
+/// Keys by Region and id, with the definition that names each of them.
 type Wanted = BTreeMap<(String, String), String>;
 
 pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
@@ -26,7 +26,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
     };
     let mut findings = Vec::new();
     let mut defaults = BTreeMap::new();
-    // The home Region first, and each that images go to.
+    // The home Region comes first, then each Region that images go to.
     let regions: std::collections::BTreeSet<&str> = definitions.regions().into_iter().chain([home.as_str()]).collect();
     for region in regions.into_iter().filter(|region| enabled.iter().any(|one| one == region)) {
         let storage = match ec2.storage(region).await {
@@ -40,7 +40,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
                 continue;
             }
         };
-        // A key that nothing uses may be as it is.
+        // A key that nothing uses does not matter.
         let key = match is_managed(&storage.default_key) || !storage.encrypted_by_default {
             true => None,
             false => match kms.key(region, &storage.default_key).await {
@@ -58,7 +58,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
     let mut known = BTreeMap::new();
     for (region, name) in wanted(definitions, &home).into_keys() {
         if !enabled.contains(&region) {
-            continue; // that is told of the Region itself
+            continue; // the finding about the Region itself says that
         }
         match kms.key(&region, &name).await {
             Ok(key) => drop(known.insert((region, name), key)),
@@ -66,7 +66,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
         }
     }
     findings.extend(judge_named(globals, &wanted(definitions, &home), &known));
-    whole(findings, "what is unseen above")
+    whole(findings, "the parts marked unseen above")
 }
 
 fn is_managed(key: &str) -> bool {
@@ -116,14 +116,14 @@ fn judge_defaults(globals: &Globals, defaults: &BTreeMap<String, (Storage, Optio
         .map(|(region, _)| region.as_str())
         .collect();
     let message = match always.as_slice() {
-        [] => "Volumes are encrypted only where a definition says so.".to_owned(),
+        [] => "Volumes are encrypted only if a definition says so.".to_owned(),
         regions => format!("Every volume is encrypted, with a key that works, in {}.", regions.join(", ")),
     };
     vec![Finding::good(DEFAULT, message)]
 }
 
-/// An image whose snapshots AWS's own key encrypts cannot be shared (EBS user guide, "Share the KMS key used to encrypt a
-/// shared Amazon EBS snapshot").
+/// Judges shared images. An image whose snapshots are encrypted with AWS's own key cannot be shared (EBS user guide,
+/// "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
 fn judge_sharing(
     globals: &Globals,
     definitions: &Definitions,
@@ -148,7 +148,7 @@ fn judge_sharing(
         return Some(Finding::good(SHARING, "Images that are shared are not encrypted with AWS's own key by default."));
     }
     let message = format!(
-        "Images are to be shared by {}, but every volume there is encrypted with aws/ebs, which nobody else can use.",
+        "Images are to be shared by {}, but every volume there is encrypted with aws/ebs, which no other account can use.",
         bad.join(", ")
     );
     let remedy = format!(
@@ -173,14 +173,14 @@ fn judge_named(globals: &Globals, wanted: &Wanted, known: &BTreeMap<(String, Str
             };
             let (region, name) = of;
             let who = wanted.get(of).map(String::as_str).unwrap_or_default();
-            Some(format!("{name} in {region}, of {who}, {state}"))
+            Some(format!("{name} in {region}, named by {who}, {state}"))
         })
         .collect();
     if bad.is_empty() {
         return Some(Finding::good(NAMED, "Every key that definitions name is enabled."));
     }
     let aws = globals.aws_in(Some("REGION"));
-    let remedy = format!("Name a key of that very Region that is enabled: `{aws} kms list-aliases` lists them.");
+    let remedy = format!("Name an enabled key of that Region: `{aws} kms list-aliases` lists the keys.");
     Some(Finding::problem(NAMED, format!("Keys that definitions name cannot be used: {}.", bad.join("; ")), remedy))
 }
 
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(judge(Some(key(true))).verdict, Verdict::Good);
         let missing = judge(None).message;
         assert!(
-            missing.ends_with("alias/images in us-east-1, of the distribution web, does not exist there."),
+            missing.ends_with("alias/images in us-east-1, named by the distribution web, does not exist there."),
             "{missing}"
         );
         assert!(judge(Some(key(false))).message.contains("is Disabled"));

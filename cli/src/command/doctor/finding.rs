@@ -1,25 +1,25 @@
-//! What a check found.
+//! The result of a check.
 
 use goldsmith_cloud::{CloudError, Kind};
 use serde::Serialize;
 
 use crate::args::Globals;
 
-/// How it is.
+/// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
-    /// As it has to be.
+    /// Everything is as it has to be.
     Good,
     /// Builds work, but there is something to know.
     Note,
     /// Builds fail.
     Problem,
-    /// Nobody knows, because a call was refused or not answered.
+    /// Unknown, because a call was denied or not answered.
     Unseen,
 }
 
-/// One thing that was looked at, under a name that programs may rely on.
+/// The result of one check, under a name that programs may rely on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     pub(crate) name: &'static str,
@@ -43,34 +43,37 @@ impl Finding {
         Self { name, verdict: Verdict::Problem, message: message.into(), remedy: Some(remedy.into()) }
     }
 
-    /// A call failed for which this right is needed.
+    /// Returns the finding for a failed call that needs this permission.
     pub(crate) fn unseen(name: &'static str, right: &str, error: &CloudError) -> Self {
         match error.kind {
             Kind::Denied => Self::unseen_because(name, right, &error.to_string()),
             _ => {
-                let message = format!("This could not be looked at: {error}");
-                let remedy = Some("Try again; if it stays, the message names the call that fails.".to_owned());
+                let message = format!("This could not be checked: {error}");
+                let remedy = Some("Try again. If it still fails, the message names the call that fails.".to_owned());
                 Self { name, verdict: Verdict::Unseen, message, remedy }
             }
         }
     }
 
     pub(crate) fn unseen_because(name: &'static str, right: &str, error: &str) -> Self {
-        let message = format!("This could not be looked at: {error}");
-        let remedy = Some(format!("To have it checked, let the caller do `{right}`."));
+        let message = format!("This could not be checked: {error}");
+        let remedy = Some(format!("To have it checked, allow the caller `{right}`."));
         Self { name, verdict: Verdict::Unseen, message, remedy }
     }
 
-    /// Where it is good, and something that it rests on could not be looked at: nobody knows whether it is.
+    /// Turns a good finding into an unseen one, because something that it rests on could not be read.
     pub(crate) fn without(self, missing: &'static str) -> Self {
         if self.verdict != Verdict::Good {
             return self;
         }
-        let message = format!("Not all of this could be looked at, for want of {missing}; the rest: {}", self.message);
-        Self { verdict: Verdict::Unseen, message, remedy: Some(format!("See what is said of {missing}.")), ..self }
+        let message = format!(
+            "Not all of this could be checked, because {missing} could not be read; the rest: {}",
+            self.message
+        );
+        Self { verdict: Verdict::Unseen, message, remedy: Some(format!("See the findings about {missing}.")), ..self }
     }
 
-    /// As people read it.
+    /// Returns the finding as text for people.
     pub(crate) fn lines(&self) -> Vec<String> {
         let word = match self.verdict {
             Verdict::Good => "good",
@@ -84,7 +87,7 @@ impl Finding {
     }
 }
 
-/// The findings of one area, in which nothing is good where a part of the area could not be looked at.
+/// Returns the findings of one area. None of them is good if a part of the area could not be checked.
 pub(crate) fn whole(findings: Vec<Finding>, missing: &'static str) -> Vec<Finding> {
     match findings.iter().any(|finding| finding.verdict == Verdict::Unseen) {
         true => findings.into_iter().map(|finding| finding.without(missing)).collect(),
@@ -92,17 +95,18 @@ pub(crate) fn whole(findings: Vec<Finding>, missing: &'static str) -> Vec<Findin
     }
 }
 
-/// What helps where a part of the stack is gone: CloudFormation does not look for it, so that a deployment without changes
-/// brings nothing back (CloudFormation user guide, "Detect unmanaged configuration changes with drift detection").
+/// Returns the remedy if a part of the stack is gone. CloudFormation does not look for that part, so a deployment
+/// without changes restores nothing (CloudFormation user guide, "Detect unmanaged configuration changes with drift
+/// detection").
 pub(crate) fn anew(globals: &Globals) -> String {
     let again = globals.again();
     format!(
-        "A deployment does not bring back what is gone: `{again} retire` and then `{again} deploy --table TABLE` make the stack \
-         anew, with its pipelines and images; `retire` names the table."
+        "A deployment does not restore what is gone. `{again} retire` and then `{again} deploy --table TABLE` make the stack \
+         again, with its pipelines and images; `retire` names the table."
     )
 }
 
-/// The last line: how many there are of what is not good.
+/// Returns the last line, which counts the findings that are not good.
 pub(crate) fn summary(findings: &[Finding]) -> String {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let said = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
@@ -110,7 +114,7 @@ pub(crate) fn summary(findings: &[Finding]) -> String {
     let counts = [said(problems, "problem", "problems"), said(notes, "note", "notes")].join(", ");
     match unseen {
         0 => format!("\n{counts}."),
-        unseen => format!("\n{counts}, {unseen} not looked at."),
+        unseen => format!("\n{counts}, {unseen} not checked."),
     }
 }
 
@@ -135,9 +139,9 @@ mod tests {
         assert_eq!(
             denied.lines(),
             [
-                "unseen   vcpus                This could not be looked at: GetServiceQuota in eu-west-1 failed: \
+                "unseen   vcpus                This could not be checked: GetServiceQuota in eu-west-1 failed: \
                  AccessDenied: no",
-                "                              To have it checked, let the caller do `servicequotas:GetServiceQuota`.",
+                "                              To have it checked, allow the caller `servicequotas:GetServiceQuota`.",
             ]
         );
         let lost = Finding::unseen("vcpus", "servicequotas:GetServiceQuota", &error(Kind::Unanswered, "NoAnswer"));
@@ -148,8 +152,7 @@ mod tests {
     fn what_rests_on_something_unseen_is_not_called_good() {
         let good = Finding::good("subnets", "Instances have subnets.").without("the definitions");
         assert_eq!(good.verdict, Verdict::Unseen);
-        let message =
-            "Not all of this could be looked at, for want of the definitions; the rest: Instances have subnets.";
+        let message = "Not all of this could be checked, because the definitions could not be read; the rest: Instances have subnets.";
         assert_eq!(good.message, message);
         let problem = Finding::problem("subnets", "There are none.", "Make some.");
         assert_eq!(problem.clone().without("the definitions"), problem);
@@ -169,6 +172,6 @@ mod tests {
         ];
         assert_eq!(summary(&all), "\n1 problem, 2 notes.");
         let unseen = Finding::unseen("e", "r", &error(Kind::Denied, "AccessDenied"));
-        assert_eq!(summary(&[unseen]), "\n0 problems, 0 notes, 1 not looked at.");
+        assert_eq!(summary(&[unseen]), "\n0 problems, 0 notes, 1 not checked.");
     }
 }

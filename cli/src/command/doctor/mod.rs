@@ -1,7 +1,7 @@
-//! `goldsmith doctor`: everything that a first build in an account needs, looked at all at once, with what helps.
+//! `goldsmith doctor`: checks everything that a first build in an account needs, all at once, and suggests remedies.
 //!
-//! Each area gathers facts and judges them apart from that, so that the judgement is tested without AWS. What cannot be
-//! looked at is told as that, and hides nothing else.
+//! Each area gathers facts, and judges them in a separate function, so that tests can judge without AWS. What cannot be
+//! checked is reported as such, and hides nothing else.
 
 mod archive;
 mod definitions;
@@ -28,7 +28,7 @@ use crate::output;
 use definitions::Definitions;
 use finding::{Finding, Verdict};
 
-/// What is said of these rests on the definitions of pipelines.
+/// Findings that rest on the definitions of pipelines.
 const OF_DEFINITIONS: [&str; 10] = [
     "agents",
     "default-key",
@@ -41,7 +41,7 @@ const OF_DEFINITIONS: [&str; 10] = [
     "vcpus",
     "way-out",
 ];
-/// What is said of these rests on what the functions are told of the account.
+/// Findings that rest on what the functions know about the account.
 const OF_SETTINGS: [&str; 3] = ["security-groups", "subnets", "way-out"];
 
 /// Check everything that a build needs in the account, and say what helps.
@@ -51,7 +51,7 @@ pub(crate) struct Args {}
 pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
     let findings = match connection::config(globals).await {
         Ok(config) => examine(globals, &config).await,
-        // A local stack that does not start has an error of its own.
+        // A local stack that does not start has its own error.
         Err(error) if globals.local => return Err(error),
         Err(error) => vec![Finding::problem("region", error.to_string(), "Give --region, or set AWS_REGION.")],
     };
@@ -63,7 +63,7 @@ pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
 async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) -> Vec<Finding> {
     let mut findings = vec![session::examine(globals, config).await];
     if findings[0].verdict == Verdict::Problem {
-        return findings; // every other call would be refused for the same reason
+        return findings; // every other call would be denied for the same reason
     }
     findings.push(Finding::good("region", format!("The Region is {}.", home_region(config))));
     let mut may_be_missing = true;
@@ -88,7 +88,7 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
         },
         None => Definitions::default(),
     };
-    // Nobody knows whether there is a stack that could not be looked for.
+    // If the stack could not be looked up, it is unknown whether there is one.
     let (stack, settings) = match may_be_missing {
         true => stack::examine(globals, config, connection.as_ref()).await,
         false => (Vec::new(), None),
@@ -107,7 +107,7 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
         quotas::examine(globals, config, &definitions),
         places::examine(globals, config, &definitions),
     );
-    // Where there is no stack, there is nothing of it that could have been seen.
+    // If there is no stack, nothing of it could have been read.
     let are_settings_seen = settings.is_some() || is_absent;
     for mut finding in [package, network, rights, encryption, quotas, places].into_iter().flatten() {
         if !are_settings_seen && OF_SETTINGS.contains(&finding.name) {
@@ -121,7 +121,7 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
     findings
 }
 
-/// The definitions could not be read.
+/// Returns the finding for definitions that could not be read.
 fn unread(globals: &Globals, error: &StoreError) -> Finding {
     match error {
         StoreError::Refused { code, .. } if code == "ResourceNotFoundException" => {

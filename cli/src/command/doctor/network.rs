@@ -1,4 +1,4 @@
-//! Where instances start, and how they reach Systems Manager, the logs and the bucket from there.
+//! Where instances start, and how they reach Systems Manager, the logs and the bucket.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,27 +15,27 @@ use crate::args::Globals;
 const SUBNETS: &str = "subnets";
 const WAY_OUT: &str = "way-out";
 const GROUPS: &str = "security-groups";
-/// Interface endpoints that do without any other way out; older agents of Systems Manager want `ec2messages` too.
+/// Interface endpoints that replace any other way out; older agents of Systems Manager also need `ec2messages`.
 const INTERFACES: [&str; 4] = ["ssm", "ssmmessages", "ec2messages", "logs"];
 
 /// A place in which instances start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Place {
-    /// Who names it, for people.
+    /// Definition that names it, as text for people.
     who: String,
-    /// None: those of the default VPC.
+    /// Empty for the subnets of the default VPC.
     subnets: Vec<String>,
     groups: Vec<String>,
 }
 
-/// What there is of it.
+/// What exists of it.
 #[derive(Debug, Default)]
 struct Facts {
     region: String,
     default_vpc: Option<String>,
     subnets: Vec<Subnet>,
     groups: Vec<SecurityGroup>,
-    /// By VPC.
+    /// Route tables by VPC.
     tables: BTreeMap<String, Vec<RouteTable>>,
     endpoints: BTreeMap<String, Vec<Endpoint>>,
 }
@@ -53,7 +53,7 @@ pub(super) async fn examine(
     }
 }
 
-/// The stack's own place, and that of each infrastructure configuration which names another.
+/// Returns the stack's own place, and that of each infrastructure configuration that names another one.
 fn places(settings: Option<&Settings>, definitions: &Definitions) -> Vec<Place> {
     let settings = settings.cloned().unwrap_or_default();
     let groups: Vec<String> = Some(settings.security_group).filter(|id| !id.is_empty()).into_iter().collect();
@@ -109,7 +109,7 @@ fn judge(globals: &Globals, places: &[Place], facts: &Facts) -> Vec<Finding> {
     findings.extend(judge_groups(globals, places, facts));
     let used: BTreeSet<&str> = places.iter().flat_map(|place| used(place, facts)).map(|one| one.id.as_str()).collect();
     let used = facts.subnets.iter().filter(|one| used.contains(one.id.as_str()));
-    // Subnets of one table have one way out: they are told together.
+    // Subnets of one route table have the same way out, so one finding names them together.
     let mut ways: BTreeMap<Way, Vec<&str>> = BTreeMap::new();
     for subnet in used {
         ways.entry(way(subnet, facts)).or_default().push(&subnet.id);
@@ -130,7 +130,7 @@ fn judge(globals: &Globals, places: &[Place], facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// The subnets of a place that exist.
+/// Returns the subnets of a place that exist.
 fn used<'f>(place: &Place, facts: &'f Facts) -> Vec<&'f Subnet> {
     let is_its = |subnet: &&Subnet| match place.subnets.as_slice() {
         [] => Some(&subnet.vpc) == facts.default_vpc.as_ref(),
@@ -144,7 +144,7 @@ fn judge_subnets(globals: &Globals, place: &Place, facts: &Facts) -> Option<Find
     if place.subnets.is_empty() && facts.default_vpc.is_none() {
         let message = format!("There is no default VPC in {}, and {who} names no subnets.", facts.region);
         let remedy = format!(
-            "`{} ec2 create-default-vpc` makes one, or give the stack another: `{} deploy --parameter VpcId=VPC --parameter \
+            "`{} ec2 create-default-vpc` creates one, or give the stack another VPC: `{} deploy --parameter VpcId=VPC --parameter \
              SubnetIds=SUBNET,SUBNET`.",
             globals.aws(),
             globals.again()
@@ -168,18 +168,18 @@ fn judge_subnets(globals: &Globals, place: &Place, facts: &Facts) -> Option<Find
         return None;
     }
     let message = format!(
-        "Subnets of {who} take no instance, for want of addresses or since they are not available: {}.",
+        "Subnets of {who} take no instance, because they have no free addresses or are not available: {}.",
         full.join(", ")
     );
-    let remedy = "Name others, or end what holds the addresses.";
-    // The next subnet is tried where one has no room.
+    let remedy = "Name other subnets, or terminate what holds the addresses.";
+    // If a subnet has no room, the next one is tried.
     Some(match full.len() == subnets.len() {
         true => Finding::problem(SUBNETS, message, remedy),
         false => Finding::note(SUBNETS, message, remedy),
     })
 }
 
-/// Each group once, with the first who uses it.
+/// Judges each group once, with its first user.
 fn judge_groups(globals: &Globals, places: &[Place], facts: &Facts) -> Vec<Finding> {
     let mut findings = BTreeMap::new();
     for place in places {
@@ -197,11 +197,11 @@ fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>
     let who = &place.who;
     let Some(group) = facts.groups.iter().find(|group| group.id == id) else {
         let message = format!("The security group {id} of {who} does not exist in {}.", facts.region);
-        let remedy = format!("Name one that exists. Where it was the stack's own: {}", anew(globals));
+        let remedy = format!("Name one that exists. If it was the stack's own: {}", anew(globals));
         return Some(Finding::problem(GROUPS, message, remedy));
     };
     if vpcs.iter().any(|vpc| **vpc != group.vpc) {
-        let message = format!("The security group {id} of {who} is of {}, and its subnets are not.", group.vpc);
+        let message = format!("The security group {id} of {who} belongs to {}, but its subnets do not.", group.vpc);
         let remedy = format!(
             "Name subnets and security groups of one VPC: `{} deploy --parameter VpcId=VPC --parameter \
              SubnetIds=SUBNET,SUBNET`, or name both in the infrastructure configuration.",
@@ -213,7 +213,7 @@ fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>
         return None;
     }
     let message =
-        format!("The security group {id} of {who} lets no HTTPS out: Systems Manager never sees an instance.");
+        format!("The security group {id} of {who} allows no outbound HTTPS: Systems Manager never sees an instance.");
     let remedy = format!(
         "`{} ec2 authorize-security-group-egress --group-id {id} --protocol tcp --port 443 --cidr 0.0.0.0/0`.",
         globals.aws()
@@ -226,13 +226,13 @@ fn judge_group(globals: &Globals, id: &str, place: &Place, vpcs: &BTreeSet<&str>
 enum Way {
     /// Over a route.
     Open,
-    /// No table says how.
+    /// No route table says how.
     NoTable,
-    /// Not over the routes of this table, for this reason; services that have no endpoint either.
+    /// The routes of this table do not lead out, for this reason, and these services have no endpoint.
     Closed { table: String, obstacle: String, missing: Vec<&'static str> },
 }
 
-/// Whether instances of a subnet get out: over the table's default route, or else by endpoints.
+/// Returns how instances of a subnet get out: over the table's default route, or else by endpoints.
 fn way(subnet: &Subnet, facts: &Facts) -> Way {
     let tables = facts.tables.get(&subnet.vpc).map(Vec::as_slice).unwrap_or_default();
     let table = tables.iter().find(|table| table.subnets.contains(&subnet.id));
@@ -243,7 +243,7 @@ fn way(subnet: &Subnet, facts: &Facts) -> Way {
             format!("the route leads to the internet gateway {target}, but instances get no public address")
         }
         Some(_) => return Way::Open,
-        None => "the route table leads nowhere but into the VPC".to_owned(),
+        None => "the route table leads only into the VPC".to_owned(),
     };
     let endpoints = facts.endpoints.get(&subnet.vpc).map(Vec::as_slice).unwrap_or_default();
     Way::Closed { table: table.id.clone(), obstacle, missing: missing_endpoints(table, endpoints) }
@@ -273,7 +273,7 @@ fn judge_way(globals: &Globals, way: &Way, subnets: &[&str]) -> Option<Finding> 
         let remedy = "Add the interface endpoint ec2messages, or use images with a current agent.";
         return Some(Finding::note(WAY_OUT, message, remedy));
     }
-    let message = format!("Instances in {all} do not get out: {obstacle}.");
+    let message = format!("Instances in {all} have no way out: {obstacle}.");
     let remedy = format!(
         "Give the route table {table} a route to a NAT gateway, or to an internet gateway with public addresses (`{} ec2 \
          modify-subnet-attribute --subnet-id {first} --map-public-ip-on-launch`), or add the VPC endpoints that are missing: \
@@ -284,9 +284,9 @@ fn judge_way(globals: &Globals, way: &Way, subnets: &[&str]) -> Option<Finding> 
     Some(Finding::problem(WAY_OUT, message, remedy))
 }
 
-/// Services without an endpoint that instances behind this table reach.
+/// Returns the services that instances behind this table need and that have no endpoint.
 fn missing_endpoints(table: &RouteTable, endpoints: &[Endpoint]) -> Vec<&'static str> {
-    // The names end with the service in every partition.
+    // In every partition, the names end with the service.
     let of = |service: &str| {
         let end = format!(".{service}");
         endpoints.iter().filter(move |one| one.service.ends_with(&end)).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! The Regions that images go to, and who may use them there.
+//! The Regions that images go to, and who may use the images there.
 
 use std::collections::BTreeMap;
 
@@ -28,10 +28,10 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
         }
     }
     findings.extend(judge_public(globals, definitions, &blocked));
-    whole(findings, "what is unseen above")
+    whole(findings, "the parts marked unseen above")
 }
 
-/// The Regions in which an image is to be made public.
+/// Returns the Regions in which an image is to be made public.
 fn public(definitions: &Definitions) -> Vec<&str> {
     let mut regions: Vec<&str> = definitions
         .places()
@@ -71,11 +71,11 @@ fn judge_public(globals: &Globals, definitions: &Definitions, blocked: &[&str]) 
         return None;
     }
     let Some(first) = blocked.first() else {
-        return Some(Finding::good(PUBLIC, "Images may be made public where they are to be."));
+        return Some(Finding::good(PUBLIC, "Images may be made public in every Region where they are to be public."));
     };
-    let message = format!("Images are to be public in {}, where the account blocks that.", blocked.join(", "));
+    let message = format!("Images are to be public in {}, but the account blocks that.", blocked.join(", "));
     let remedy = format!(
-        "`{} ec2 disable-image-block-public-access` lets them, or take `userGroups` out of the \
+        "`{} ec2 disable-image-block-public-access` allows it, or remove `userGroups` from the \
          distribution configuration.",
         globals.aws_in(Some(first))
     );

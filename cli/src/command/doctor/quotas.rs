@@ -1,4 +1,4 @@
-//! Quotas that a first build meets.
+//! Quotas that matter for a first build.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,12 @@ const VCPUS: &str = "vcpus";
 const CONCURRENCY: &str = "concurrency";
 /// Families that the quota of Standard instances counts (EC2 user guide, "Amazon EC2 instance type quotas").
 const STANDARD: [char; 9] = ['a', 'c', 'd', 'h', 'i', 'm', 'r', 't', 'z'];
-/// Families whose first letter is of those, but which have a quota of their own: High Memory (`u`) has none of these letters;
-/// the accelerated `dl`, the HPC `hpc`, the inference `inf` and the training `trn` have.
+/// Families whose first letter is one of those, but which have their own quota: the accelerated `dl`, the HPC `hpc`,
+/// the inference `inf` and the training `trn`. High Memory (`u`) has none of these letters.
 const NOT_STANDARD: [&str; 4] = ["dl", "hpc", "inf", "trn"];
-/// What new accounts may have; below it, a few builds at once already wait for each other's functions.
+/// A possible limit of new accounts; below it, a few concurrent builds already wait for each other's functions.
 const FEW_FUNCTIONS: i32 = 50;
-/// What a new account has, and what one build needs with the ticks beside it.
+/// The limit of a new account, which is what one build needs while the ticks run.
 const ENOUGH_FOR_ONE_BUILD: i32 = 10;
 
 pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
@@ -92,7 +92,7 @@ fn judge_concurrency(aws: &str, limit: i32) -> Finding {
     if limit < ENOUGH_FOR_ONE_BUILD {
         return Finding::problem(CONCURRENCY, format!("{message}: a single build needs more."), ask);
     }
-    Finding::note(CONCURRENCY, format!("{message}: enough for few builds at a time."), ask)
+    Finding::note(CONCURRENCY, format!("{message}: enough for a few builds at a time."), ask)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What build instances may do with their role.
+//! The permissions of build instances, by their role.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::stack::Settings;
 use crate::args::Globals;
 
 const NAME: &str = "instance-rights";
-/// The same of profiles that infrastructure configurations name.
+/// Name of the finding about profiles that infrastructure configurations name.
 const NAMED: &str = "instance-profiles";
 /// Without these, Systems Manager never sees an instance.
 const SYSTEMS_MANAGER: [&str; 11] = [
@@ -29,7 +29,7 @@ const SYSTEMS_MANAGER: [&str; 11] = [
     "ec2messages:GetMessages",
     "ec2messages:SendReply",
 ];
-/// The agent looks for the group of a command's output before it writes.
+/// The agent looks up the group of a command's output before it writes.
 const FIND_GROUP: &str = "logs:DescribeLogGroups";
 
 pub(super) async fn examine(
@@ -39,7 +39,7 @@ pub(super) async fn examine(
     definitions: &Definitions,
 ) -> Vec<Finding> {
     let Some(settings) = settings else {
-        let why = "the functions say which instance profiles they use, and were not seen";
+        let why = "the functions name the instance profiles, and could not be read";
         return vec![Finding::unseen_because(NAME, "lambda:GetFunctionConfiguration", why)];
     };
     let iam = Iam::new(config);
@@ -72,7 +72,7 @@ async fn profile_of(globals: &Globals, iam: &Iam, profile: &str, log_group: &str
     }
 }
 
-/// The instance profiles that infrastructure configurations name, and which those are.
+/// Returns the instance profiles that infrastructure configurations name, with those configurations.
 fn named(definitions: &Definitions) -> BTreeMap<&str, String> {
     let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for one in definitions.infrastructures.values() {
@@ -83,7 +83,7 @@ fn named(definitions: &Definitions) -> BTreeMap<&str, String> {
     named.into_iter().map(|(profile, users)| (profile, users.join(", "))).collect()
 }
 
-/// A profile that is not the stack's: who made it has to mend it.
+/// Judges a profile that does not belong to the stack: its owner has to fix it.
 async fn named_profile(iam: &Iam, profile: &str, who: &str, log_group: &str) -> Finding {
     match iam.role_of(profile).await {
         Ok(Some(role)) => match refused(iam, &role, log_group).await {
@@ -100,7 +100,7 @@ fn judge_named(profile: &str, who: &str, role: Option<(&str, &[String])>) -> Fin
         let message =
             format!("The instance profile {profile} of {who} does not exist, or has no role: no instance starts.");
         let remedy =
-            "Make it, with a role in it, or take `instanceProfileName` out of the infrastructure configuration.";
+            "Create it, with a role in it, or remove `instanceProfileName` from the infrastructure configuration.";
         return Finding::problem(NAMED, message, remedy);
     };
     let name = role.rsplit('/').next().unwrap_or(role);
@@ -109,8 +109,8 @@ fn judge_named(profile: &str, who: &str, role: Option<(&str, &[String])>) -> Fin
     }
     let message =
         format!("The role {name} of the instance profile {profile} of {who} may not do: {}.", refused.join(", "));
-    let remedy = "Give it what the stack's policy `ServeCommands` allows; if they stay refused, look at the permissions \
-                  boundary and at the policies of your organization.";
+    let remedy = "Give the role the permissions of the stack's policy `ServeCommands`. If it still may not do this, \
+                  check the permissions boundary and the policies of your organization.";
     Finding::problem(NAMED, message, remedy)
 }
 
@@ -124,7 +124,7 @@ async fn refused(iam: &Iam, role: &str, group: &str) -> Result<Vec<String>, Clou
     let anywhere: Vec<&str> = SYSTEMS_MANAGER.into_iter().chain([FIND_GROUP]).collect();
     let mut refused = iam.refused(role, &anywhere, "*").await?;
     refused.extend(iam.refused(role, &["logs:DescribeLogStreams"], &group).await?);
-    // As Systems Manager names what a command has said: the rights may be limited to that.
+    // Systems Manager names the streams of a command's output like this; the permissions may be limited to such names.
     let stream = format!("{group}:log-stream:c-0/i-0/aws-runShellScript/stdout");
     refused.extend(iam.refused(role, &["logs:CreateLogStream", "logs:PutLogEvents"], &stream).await?);
     Ok(refused)
@@ -137,24 +137,25 @@ fn judge(globals: &Globals, role: &str, refused: &[String]) -> Finding {
     }
     let message = format!("The role {name} of instances may not do: {}.", refused.join(", "));
     let remedy = format!(
-        "`{} iam list-attached-role-policies --role-name {name}` shows whether it still has the stack's policy ServeCommands: \
-         attach that again. If it has it, look at the permissions boundary and at the policies of your organization.",
+        "`{} iam list-attached-role-policies --role-name {name}` shows whether it still has the stack's policy ServeCommands. \
+         If not, attach it again. If it has it, check the permissions boundary and the policies of your organization.",
         globals.aws()
     );
     Finding::problem(NAME, message, remedy)
 }
 
-/// A default role lets instances register whose own role may not; their output needs their own role all the same.
+/// Judges the default role. It lets instances register even if their own role may not, but their output still needs
+/// their own role.
 fn judge_host(role: Option<&str>, rights_lack: bool) -> Option<Finding> {
     let role = role?;
     let message = match rights_lack {
         true => format!(
             "Default host management is on with the role {role}: build instances may register with it although their own \
-             role lacks rights, and write no output."
+             role lacks permissions, but they write no output."
         ),
         false => format!("Default host management is on with the role {role}; build instances use their own."),
     };
-    let remedy = "Nothing is to be done while the instances' own role has its rights.";
+    let remedy = "No action is needed while the instances' own role has its permissions.";
     Some(Finding::note("default-host-role", message, remedy))
 }
 

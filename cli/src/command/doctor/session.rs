@@ -1,4 +1,4 @@
-//! Who calls, and whether their session still lasts.
+//! The caller, and whether their session is still valid.
 
 use std::error::Error;
 
@@ -18,7 +18,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig) -> Finding {
     }
 }
 
-/// What is wrong with the credentials, as the service or their provider tells it.
+/// Judges the credentials by the error of the service or of their provider.
 fn judge(error: &CloudError, profile: Option<&str>) -> Finding {
     let flag = profile.map(|profile| format!(" --profile {profile}")).unwrap_or_default();
     let sign_in = format!("Sign in again: `aws sso login{flag}`, or `aws login{flag}`.");
@@ -26,21 +26,21 @@ fn judge(error: &CloudError, profile: Option<&str>) -> Finding {
     let causes: Vec<String> = causes.map(ToString::to_string).collect();
     match error.code.as_str() {
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            Finding::problem(NAME, "The session of these credentials is over.", sign_in)
+            Finding::problem(NAME, "The session of these credentials has expired.", sign_in)
         }
         "InvalidClientTokenId" | "UnrecognizedClientException" => {
             let remedy = "Use a key that exists and is active: `aws configure` sets one.";
             Finding::problem(NAME, "AWS does not know this access key.", remedy)
         }
         "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-            let remedy = "Set the secret access key anew, and check this machine's clock.";
+            let remedy = "Set the secret access key again, and check this machine's clock.";
             Finding::problem(NAME, "The secret access key does not belong to the access key.", remedy)
         }
         "NoCredentials" if causes.iter().any(|cause| is_over(cause)) => {
-            Finding::problem(NAME, "The session of these credentials is over.", sign_in)
+            Finding::problem(NAME, "The session of these credentials has expired.", sign_in)
         }
         "NoCredentials" => {
-            // Where no source of credentials is set up, the SDK lists all that it has looked for.
+            // If no source of credentials is set up, the SDK lists every source that it has tried.
             let asked = causes.last().filter(|_| error.kind != Kind::Denied);
             let said =
                 asked.and_then(|cause| cause.lines().next()).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -54,7 +54,7 @@ fn judge(error: &CloudError, profile: Option<&str>) -> Finding {
     }
 }
 
-/// Whether a provider says that a session has ended, in the words of the SDK's providers.
+/// Returns whether a provider says that a session has ended, in the words of the SDK's providers.
 fn is_over(cause: &str) -> bool {
     let cause = cause.to_ascii_lowercase();
     ["expired", "session is over", "token has been revoked", "unauthorizedexception"]

@@ -1,4 +1,4 @@
-//! The stack itself: whether it is there, fits this program, and whether all its parts run.
+//! The stack itself: whether it exists, fits this program, and runs completely.
 
 use futures_util::future::join_all;
 use goldsmith_cloud::aws::SdkConfig;
@@ -11,12 +11,12 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::version::compare;
 
-/// What the stack tells its functions of the account.
+/// What the stack tells its functions about the account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) subnets: Vec<String>,
     pub(super) security_group: String,
-    /// Names of the instance profiles of builds and, where the stack has one for them, of tests.
+    /// Names of the instance profiles of builds and, if the stack has another one for tests, of tests.
     pub(super) instance_profiles: Vec<String>,
     pub(super) log_group: String,
     /// The stack's own.
@@ -48,7 +48,7 @@ pub(super) async fn examine(
     let deploy = globals.again() + " deploy";
     let Some(connection) = connection else {
         let message = format!("There is no stack `{}` in this Region.", globals.stack);
-        return (vec![Finding::problem("stack", message, format!("`{deploy}` makes it."))], None);
+        return (vec![Finding::problem("stack", message, format!("`{deploy}` creates it."))], None);
     };
     let mut findings = vec![version(connection.version.as_deref(), env!("CARGO_PKG_VERSION"), &deploy)];
     findings.extend(operation(globals, config, &connection.stack).await);
@@ -77,7 +77,7 @@ pub(super) async fn examine(
     (findings, settings)
 }
 
-/// How CloudFormation's last operation on the stack has ended, where that is not well.
+/// Returns a finding if CloudFormation's last operation on the stack did not end well.
 async fn operation(globals: &Globals, config: &SdkConfig, stack: &str) -> Option<Finding> {
     match Stacks::new(config).find(stack).await {
         Ok(found) => found.and_then(|found| judge_operation(globals, &found.status, found.is_busy())),
@@ -99,7 +99,7 @@ fn judge_operation(globals: &Globals, status: &str, is_busy: bool) -> Option<Fin
     })
 }
 
-/// The bucket through which work reaches instances.
+/// Checks the bucket through which instances get their work.
 async fn bucket(globals: &Globals, services: &StackParts, bucket: &str) -> Option<Finding> {
     match services.bucket_is_there(bucket).await {
         Ok(true) => None,
@@ -131,7 +131,7 @@ async fn functions(globals: &Globals, config: &SdkConfig, parts: &[Part]) -> (Ve
     (judge_functions(globals, &found).into_iter().collect(), settings)
 }
 
-/// One finding of all functions.
+/// Returns one finding about all functions.
 fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> Option<Finding> {
     if found.is_empty() {
         return None;
@@ -144,8 +144,8 @@ fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> O
     };
     let halted = of(|function| function.concurrency == Some(0));
     if let Some(first) = halted.first() {
-        told.push(format!("These functions may not run, since their concurrency is 0: {}.", halted.join(", ")));
-        help.push(format!("`{aws} lambda delete-function-concurrency --function-name {first}`, and so on."));
+        told.push(format!("These functions cannot run, because their concurrency is 0: {}.", halted.join(", ")));
+        help.push(format!("`{aws} lambda delete-function-concurrency --function-name {first}`, and so on for each."));
     }
     let gone = found.iter().filter(|(_, function)| function.is_none());
     let gone: Vec<&str> = gone.map(|(name, _)| name.as_str()).collect();
@@ -160,7 +160,7 @@ fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> O
         .collect();
     if !failed.is_empty() {
         told.extend(failed);
-        help.push("Mend what Lambda says, such as a key that is disabled.".to_owned());
+        help.push("Fix what Lambda reports, such as a disabled key.".to_owned());
     }
     if !told.is_empty() {
         return Some(Finding::problem("functions", told.join(" "), help.join(" ")));
@@ -168,7 +168,7 @@ fn judge_functions(globals: &Globals, found: &[(String, Option<Function>)]) -> O
     let pending = of(|function| function.is_pending);
     if !pending.is_empty() {
         let message = format!("Lambda is still making these functions ready: {}.", pending.join(", "));
-        return Some(Finding::note("functions", message, "Nothing is to be done; look again in a minute."));
+        return Some(Finding::note("functions", message, "No action is needed; check again in a minute."));
     }
     Some(Finding::good("functions", format!("All {} functions are active.", found.len())))
 }
@@ -186,12 +186,12 @@ async fn rules(globals: &Globals, services: &StackParts, parts: &[Part]) -> Opti
     judge_rules(globals, &found)
 }
 
-/// CloudFormation tells the name of a rule; of one on a bus of its own, `BUS|NAME`.
+/// Returns the name of a rule from its physical id; the id of a rule on its own bus is `BUS|NAME`.
 fn name_of_rule(physical: &str) -> &str {
     physical.rsplit(['|', '/']).next().unwrap_or(physical)
 }
 
-/// One finding of all rules.
+/// Returns one finding about all rules.
 fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Finding> {
     if found.is_empty() {
         return None;
@@ -204,8 +204,8 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
     let mut told = Vec::new();
     let mut help = Vec::new();
     if let Some(first) = off.first() {
-        told.push(format!("These EventBridge rules are disabled, so that builds wait in vain: {}.", off.join(", ")));
-        help.push(format!("`{} events enable-rule --name {first}`, and so on.", globals.aws()));
+        told.push(format!("These EventBridge rules are disabled, so builds wait in vain: {}.", off.join(", ")));
+        help.push(format!("`{} events enable-rule --name {first}`, and so on for each.", globals.aws()));
     }
     if !gone.is_empty() {
         told.push(format!("These EventBridge rules are gone: {}.", gone.join(", ")));
@@ -214,21 +214,21 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
     Some(Finding::problem("rules", told.join(" "), help.join(" ")))
 }
 
-/// Whether stack and program are of one version; without one, the stack is older than it tells.
+/// Judges whether stack and program have the same version. A stack without a version is from before stacks had versions.
 fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
     let Some(stack) = stack else {
-        let message = format!("The stack does not tell its version: it is older than this program, which is {own}.");
+        let message = format!("The stack has no version: it is older than this program, which is {own}.");
         return Finding::note("stack", message, format!("`{deploy}` brings it up to date."));
     };
     match compare(stack, own) {
-        std::cmp::Ordering::Equal => Finding::good("stack", format!("The stack is there, in version {stack}.")),
+        std::cmp::Ordering::Equal => Finding::good("stack", format!("The stack exists, in version {stack}.")),
         std::cmp::Ordering::Less => {
-            let message = format!("The stack is of version {stack}, and this program of {own}.");
+            let message = format!("The stack has version {stack}, and this program has {own}.");
             Finding::note("stack", message, format!("`{deploy}` brings the stack up to date."))
         }
         std::cmp::Ordering::Greater => {
-            let message = format!("The stack is of version {stack}, and this program of {own}, which is older.");
-            Finding::note("stack", message, format!("Use goldsmith {stack}: it knows all that the stack does."))
+            let message = format!("The stack has version {stack}, and this program has {own}, which is older.");
+            Finding::note("stack", message, format!("Use goldsmith {stack}: it knows everything that the stack does."))
         }
     }
 }
@@ -286,7 +286,7 @@ mod tests {
         let found = judge_functions(&globals(""), &bad).unwrap();
         assert_eq!(
             found.message,
-            "These functions may not run, since their concurrency is 0: g-reap. These functions are gone: g-test. g-signal does \
+            "These functions cannot run, because their concurrency is 0: g-reap. These functions are gone: g-test. g-signal does \
              not run: Its key is disabled."
         );
         let remedy = found.remedy.unwrap();

@@ -1,4 +1,4 @@
-//! The way back from a retirement: how the stack was deployed, and the call that deploys one like it on its table.
+//! The way back from a retirement: how the stack was deployed, and the command that deploys one like it on its table.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use goldsmith_store::{DynamoTable, Retirement, Store};
 use super::hold;
 use crate::args::Globals;
 
-/// What the shell takes as it stands, beside letters and digits.
+/// Characters that the shell takes literally, in addition to letters and digits.
 const PLAIN: &str = "_-./:=,@%+";
 
-/// How a stack was deployed: what is not the template's default, and its tags but AWS's own, which cannot be given.
+/// Returns how a stack was deployed: the parameters that differ from the template's defaults, and its tags except AWS's
+/// own, which cannot be given.
 pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> Result<Retirement> {
     if stack.is_proposed() {
         return Ok(Retirement::default());
@@ -27,7 +28,8 @@ pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> R
 }
 
 fn other_than(defaults: &BTreeMap<String, String>, values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    // The local AWS tells of a parameter that names one of Systems Manager what that holds, and takes only the name.
+    // For a parameter that names one of Systems Manager, the local AWS returns the value of that parameter, but accepts
+    // only its name.
     let is_resolved = |default: &str, value: &str| default.starts_with('/') && !value.starts_with('/');
     let other = values.iter().filter(|(key, value)| {
         defaults.get(*key).is_some_and(|default| default != *value && !is_resolved(default, value))
@@ -35,7 +37,7 @@ fn other_than(defaults: &BTreeMap<String, String>, values: &BTreeMap<String, Str
     other.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// The call that deploys a stack like it, which goes on with its table.
+/// Returns the command that deploys a stack like it, which continues with its table.
 pub(super) fn call(
     globals: &Globals,
     table: &str,
@@ -48,7 +50,7 @@ pub(super) fn call(
     format!("{} deploy --table {table}{parameters}{tags}", globals.again())
 }
 
-/// A word as a shell takes it.
+/// Returns a word as a shell takes it.
 fn quoted(word: &str) -> String {
     if word.chars().all(|one| one.is_ascii_alphanumeric() || PLAIN.contains(one)) {
         return word.to_owned();
@@ -56,8 +58,8 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// What is told of the tables that a stack of this name has left when it was retired. CloudFormation names a table after its
-/// stack. Where they cannot be looked at, nothing is told: that there is no stack is the answer.
+/// Returns what to say about the tables that a retired stack of this name has left. CloudFormation names a table after
+/// its stack. If the tables cannot be listed, nothing is said about them: the answer is that there is no stack.
 pub(super) async fn left_by(globals: &Globals, config: &SdkConfig) -> String {
     let names = DynamoTable::names(config, &format!("{}-Table-", globals.stack)).await.unwrap_or_default();
     let mut told = String::new();
@@ -65,7 +67,7 @@ pub(super) async fn left_by(globals: &Globals, config: &SdkConfig) -> String {
         let store = Store::new(Arc::new(DynamoTable::with_config(config, name.clone())));
         if let Ok(Some(retirement)) = store.retirement().await {
             let call = call(globals, &name, &retirement.parameters, &retirement.tags);
-            told.push_str(&format!("\n  its table {name} is there, and a new stack goes on with it: {call}"));
+            told.push_str(&format!("\n  its table {name} still exists, and a new stack can continue with it: {call}"));
         }
     }
     told

@@ -1,5 +1,5 @@
-//! One retirement at a time, and none beside a deployment: what retires a stack gives signs of life in its mark, and stops
-//! when the mark is no longer its own.
+//! Only one retirement runs at a time, and none while a deployment runs. A retirement updates its mark at intervals,
+//! and stops if the mark is no longer its own.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,18 +13,18 @@ use tokio::time::sleep;
 use crate::exit::{Exit, Stop, invalid};
 use crate::watch::Patience;
 
-/// Between two signs of life.
+/// Time between two updates of the mark.
 const BEAT: Duration = Duration::from_secs(3);
-/// Between two looks of somebody else, who takes a mark without a sign of life in it for one that was given up. Long enough
-/// for some that are late.
+/// Time between two looks of another call, which takes an unchanged mark for one that was given up. It leaves room for
+/// several late updates.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// A name that no other call has.
+/// Returns a name that no other call has.
 pub(crate) fn holder() -> String {
     format!("{}-{}", UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos(), process::id())
 }
 
-/// Does the work while the mark is this holder's, and ends it when it is not.
+/// Does the work while the mark belongs to this holder, and stops it when it does not.
 pub(super) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         done = work => done,
@@ -43,26 +43,26 @@ async fn hold_on(store: &Store, holder: &str) -> Result<Infallible> {
     Err(lost())
 }
 
-/// That the mark is still this holder's, before what cannot be taken back.
+/// Checks that the mark still belongs to this holder, before something that cannot be undone.
 pub(super) async fn still_held(store: &Store, holder: &str) -> Result<()> {
     if store.hold(holder, 0).await? { Ok(()) } else { Err(lost()) }
 }
 
 fn lost() -> anyhow::Error {
-    let message = "the stack was put into service again, or another `goldsmith retire` has begun: nothing more is removed \
-                   here; retire it again to go on";
+    let message = "the stack was put into service again, or another `goldsmith retire` has begun: this call removes nothing \
+                   more; retire the stack again to continue";
     Stop { exit: Exit::Aws, message: message.to_owned() }.into()
 }
 
-/// The retirement that has begun and is given up, if there is one. One that goes on is refused.
+/// Returns the retirement that was begun and given up, if there is one. Returns an error if a retirement is running.
 pub(crate) async fn given_up(store: &Store, stack: &str) -> Result<Option<Retirement>> {
     let Some(first) = store.retirement().await? else { return Ok(None) };
     sleep(LOOK).await;
     match store.retirement().await? {
         Some(second) if second != first => {
             let message = format!(
-                "the stack {stack} is being retired just now, and nothing was changed: wait for the end of `goldsmith retire`, \
-                 or end that call, and deploy again"
+                "the stack {stack} is being retired, and nothing was changed: wait until `goldsmith retire` has ended, \
+                 or end that call, then deploy again"
             );
             Err(invalid(message))
         }
@@ -94,7 +94,7 @@ mod tests {
             found = given_up(store, "s") => found.unwrap_err().to_string(),
             ended = held(store, "one", pending::<Result<()>>()) => panic!("{ended:?}"),
         };
-        assert!(refused.starts_with("the stack s is being retired just now, and nothing was changed"), "{refused}");
+        assert!(refused.starts_with("the stack s is being retired, and nothing was changed"), "{refused}");
         assert_eq!(given_up(store, "s").await.unwrap().unwrap().holder, "one");
     }
 
@@ -112,7 +112,7 @@ mod tests {
                 assert!(store.take_up("two").await.unwrap());
             }
             let error = held(store, "one", pending::<Result<()>>()).await.unwrap_err().to_string();
-            assert!(error.contains("nothing more is removed here"), "{error}");
+            assert!(error.contains("this call removes nothing more"), "{error}");
             assert!(still_held(store, "one").await.is_err());
         }
     }

@@ -1,5 +1,6 @@
-//! The instances that a stack's builds have launched. Tags say where to look: they find them when nothing else of the stack is
-//! left. While its table is there, only what a build is known to have launched is ended.
+//! The instances that a stack's builds have launched. Tags say where to look: they find the instances when nothing else
+//! of the stack is left. While the stack's table exists, only instances that a build is known to have launched are
+//! terminated.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::output;
 use crate::tags::{TAG_BUILD, TAG_STACK, has_home};
 use crate::watch::{PAUSE, Patience};
 
-/// Looks for instances to be gone: EC2 takes up to some minutes.
+/// Number of looks for instances to be gone: EC2 takes up to some minutes.
 const LOOKS: u32 = 300;
 
 fn is_denied(error: &anyhow::Error) -> bool {
@@ -28,20 +29,23 @@ pub(super) struct Instances {
     pub(super) stack: String,
     /// Its home Region.
     pub(super) home: String,
-    /// Its table; none: it is gone, and tags are all that is known.
+    /// Its table; `None` if the table is gone and only tags are known.
     pub(super) store: Option<Store>,
 }
 
 impl Instances {
-    /// Ends those in these Regions, and removes the volumes that they leave. Answers whether one was still running. Safe to
-    /// repeat.
+    /// Terminates the instances in these Regions, and deletes the volumes that they leave. Returns whether an instance
+    /// was still running. Safe to repeat.
     pub(super) async fn end(&self, regions: &BTreeSet<String>) -> Result<bool> {
         let mut any = false;
         for region in regions {
             match self.end_in(region).await {
-                // An organisation may have switched a Region off since; the stack's own it cannot do without.
+                // An organization may have switched off a Region in the meantime. Only the stack's home Region must
+                // answer.
                 Err(error) if *region != self.home && is_denied(&error) => {
-                    output::say(&format!("What is left in {region} stays, since AWS refuses to look there: {error}"));
+                    output::say(&format!(
+                        "What is left in {region} stays, because AWS denies access to that Region: {error}"
+                    ));
                 }
                 ended => any |= ended?,
             }
@@ -53,7 +57,7 @@ impl Instances {
         let running = self.running(region, &|id| output::say(&stays(id, region))).await?;
         let any = !running.is_empty();
         for instance in running {
-            output::say(&format!("Ending instance {} in {region}", instance.id));
+            output::say(&format!("Terminating instance {} in {region}", instance.id));
             self.machines.terminate(region, &instance.id).await?;
         }
         self.wait_for_the_end(region).await?;
@@ -75,11 +79,11 @@ impl Instances {
             }
             sleep(PAUSE).await;
         }
-        let message = format!("instances of the stack {} in {region} do not end", self.stack);
+        let message = format!("instances of the stack {} in {region} do not terminate", self.stack);
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 
-    /// Those that builds have launched; the others are told of.
+    /// Returns the instances that builds have launched, and reports the others.
     async fn running(&self, region: &str, tell: &(dyn Fn(&str) + Sync)) -> Result<Vec<Instance>> {
         let found = self.machines.tagged(region, TAG_STACK, &self.stack).await?.into_iter();
         let mut running = Vec::new();
@@ -92,7 +96,7 @@ impl Instances {
         Ok(running)
     }
 
-    /// What the build that the tags name has made, by the table; none where there is no table.
+    /// Returns what the table says that the build of these tags has made, or `None` if there is no table.
     async fn proof(&self, tags: &Tags) -> Result<Option<Proof>> {
         let Some(store) = &self.store else { return Ok(None) };
         let record = match tags.get(TAG_BUILD) {
@@ -104,12 +108,12 @@ impl Instances {
         Ok(Some(Proof::of(&record, &effects, None)))
     }
 
-    /// A stack of the same name in another Region keeps its own.
+    /// Returns whether the tags are of this stack. A stack of the same name in another Region keeps its instances.
     fn owns(&self, tags: &Tags) -> bool {
         has_home(tags, &self.home)
     }
 }
 
 fn stays(id: &str, region: &str) -> String {
-    format!("{id} in {region} stays: it has the stack's tags, but no build of it is known to have made it")
+    format!("{id} in {region} stays: it has the stack's tags, but no record shows that a build of it made it")
 }

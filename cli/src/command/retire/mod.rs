@@ -29,11 +29,11 @@ use crate::version;
 use instances::Instances;
 use service::Service;
 
-/// Remove a stack, and keep what it has made.
+/// Remove a stack, but keep its table, its bucket and its images.
 ///
-/// Schedules are removed, running builds cancelled, kept instances ended; then CloudFormation deletes the stack. Its table,
-/// its bucket and its images stay, and the last lines say how each is removed. A new stack goes on with the table by
-/// `goldsmith deploy --table`. Safe to repeat.
+/// Removes the schedules, cancels running builds and terminates kept instances; then CloudFormation deletes the stack.
+/// Its table, its bucket and its images stay, and the last lines of the output say how to remove each of them. A new
+/// stack can continue with the table: see `goldsmith deploy --table`. Safe to repeat.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Remove without asking.
@@ -51,13 +51,13 @@ struct Left {
     table: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bucket: Option<String>,
-    /// Values of parameters that were not the template's defaults.
+    /// Values of parameters that differ from the template's defaults.
     parameters: BTreeMap<String, String>,
     tags: BTreeMap<String, String>,
-    /// Images with an AMI; none: nobody can say any more.
+    /// Number of images with an AMI; `None` if it is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<usize>,
-    /// The bucket that it was deployed from, as other stacks of the account and Region are.
+    /// The bucket that it was deployed from; other stacks of the account and Region use it too.
     artifacts: String,
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         let (aws, name) = (globals.aws(), &globals.stack);
         return Err(invalid(format!(
             "the stack {name} is protected from deletion, and nothing was removed: `{aws} cloudformation {unprotect} \
-             --stack-name {name}` takes the protection away"
+             --stack-name {name}` turns the protection off"
         )));
     }
     let retirement = come_back::as_deployed(&stacks, &globals.stack, &stack).await?;
@@ -103,7 +103,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     let removal = Removal { config: &config, stacks: &stacks, globals, stack: &stack };
     let connection = match connection {
-        // A first deployment may run, whose last steps make the parameter.
+        // A first deployment may be running, whose last steps create the parameter.
         None if stack.is_busy() && removal.settled().await? => remains::connection(&config, &globals.stack).await?,
         found => found,
     };
@@ -111,7 +111,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         Some(connection) => removal.of_service(connection, retirement).await?,
         None => removal.of_remains().await?,
     }
-    // Now, since what was waited for may have been a first deployment or another removal.
+    // This comes last, because the call may have waited for a first deployment or for another removal.
     let kept = ours::kept(&stacks, &stack).await;
     (left.table, left.bucket) = (kept.table, kept.bucket);
     match globals.output {
@@ -121,7 +121,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// How many images have AMIs.
+/// Returns how many images have AMIs.
 async fn images(connection: &Connection) -> Result<usize> {
     let mut images = 0;
     for name in connection.store.image_names().await? {
@@ -131,7 +131,7 @@ async fn images(connection: &Connection) -> Result<usize> {
     Ok(images)
 }
 
-/// Says what is about to happen.
+/// Prints what is about to happen.
 async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Result<()> {
     if let Some(note) = version::differs(&connection.stack, connection.version.as_deref(), &globals.again()) {
         output::say(&note);
@@ -139,7 +139,7 @@ async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Resu
     let running = connection.executions.running(&connection.state_machine).await?.len();
     let pipelines = connection.store.pipeline_names().await?.len();
     output::say(&format!(
-        "The stack {} in {} has {} and {}, which stay; {running} of its builds run. Logs, alarms and events that were given up go.",
+        "The stack {} in {} has {} and {}, which stay; {running} of its builds are running. Its logs, alarms and undelivered events are deleted.",
         globals.stack,
         connection.region,
         count(pipelines, "pipeline"),
@@ -148,7 +148,8 @@ async fn tell(globals: &Globals, connection: &Connection, images: usize) -> Resu
     Ok(())
 }
 
-/// How often a deletion is repeated for an instance that was launched meanwhile: a function runs two minutes at most.
+/// How often the deletion is repeated for an instance that was launched in the meantime: a function runs for at most
+/// two minutes.
 const LATE_LAUNCHES: usize = 3;
 
 /// The removal of one stack.
@@ -160,8 +161,8 @@ struct Removal<'a> {
 }
 
 impl Removal<'_> {
-    /// Of a stack that can be in service. The mark comes first: a deployment that has begun before it is waited for, and one
-    /// that would begin after it refuses.
+    /// Removes a stack that can be in service. The mark comes first: this call waits for a deployment that began before
+    /// the mark, and a deployment after it is rejected.
     async fn of_service(&self, connection: &Connection, retirement: Retirement) -> Result<()> {
         let (store, holder) = (&connection.store, retirement.holder.clone());
         let service =
@@ -181,17 +182,18 @@ impl Removal<'_> {
         self.sweep(&service, &holder).await
     }
 
-    /// Ends what a deployment of an older program has let begin during the deletion: after it nothing else would.
+    /// Terminates instances of builds that a deployment by an older program has let begin during the deletion: nothing
+    /// else would terminate them afterwards.
     async fn sweep(&self, service: &Service<'_>, holder: &str) -> Result<()> {
         let is_new = self.stacks.find(&self.globals.stack).await?.is_some();
-        // A new stack may have taken the table up already, and its instances have the same tags.
+        // A new stack may have taken over the table already, and its instances have the same tags.
         if is_new || hold::still_held(&service.connection.store, holder).await.is_err() {
             return Ok(());
         }
         service.end_instances().await
     }
 
-    /// Of a stack whose parameter or table is gone.
+    /// Removes a stack whose parameter or table is gone.
     async fn of_remains(&self) -> Result<()> {
         if !self.settled().await? {
             return Ok(());
@@ -204,8 +206,8 @@ impl Removal<'_> {
         self.delete().await
     }
 
-    /// Deletes the stack. A function that still ran when the instances were ended may have launched one more, which keeps the
-    /// stack's security group from being deleted, or is left.
+    /// Deletes the stack. A function that was still running when the instances were terminated may have launched one
+    /// more. That instance would keep the stack's security group from being deleted, or would stay.
     async fn delete_after_the_last(&self, regions: &BTreeSet<String>) -> Result<()> {
         let mut deleted = self.delete().await;
         for _ in 0..LATE_LAUNCHES {
@@ -225,20 +227,21 @@ impl Removal<'_> {
         Instances { machines, stack, home, store: store.cloned() }
     }
 
-    /// Whether the stack is there once nothing changes it any more: a deletion before this one, or a deployment, may run.
+    /// Waits until nothing changes the stack anymore, such as an earlier deletion or a deployment, and returns whether
+    /// it still exists.
     async fn settled(&self) -> Result<bool> {
         let found = Deployment::new(self.config, &self.globals.stack, Ways::of(self.globals), &output::say);
         let found = found.settled().await?;
         Ok(found.is_some_and(|found| found.id == self.stack.id))
     }
 
-    /// Has CloudFormation delete the stack, and waits until it is gone.
+    /// Lets CloudFormation delete the stack, and waits until it is gone.
     async fn delete(&self) -> Result<()> {
         let (say, name, id): (&dyn Fn(&str), _, _) = (&output::say, &self.globals.stack, &self.stack.id);
         output::say(&format!("Deleting the stack {name}."));
         let mut progress = Progress::new(self.stacks, id, Pace::of(self.config), say);
         progress.skip_what_was().await?;
-        // By its id: another one may have got the name meanwhile.
+        // The stack is deleted by its id, because another stack may have got its name in the meantime.
         self.stacks.delete(id).await?;
         let ended = progress.follow(&BTreeSet::new()).await?;
         if ended.is_gone() {
@@ -248,7 +251,7 @@ impl Removal<'_> {
         let failures = failures.into_iter().collect::<Vec<_>>().join("\n  ");
         let status = ended.status;
         let message =
-            format!("the stack {name} is {status}; mend what is named here, and retire it again:\n  {failures}");
+            format!("the stack {name} is {status}; fix what is named here, and retire the stack again:\n  {failures}");
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 }
@@ -260,7 +263,7 @@ impl Left {
         if let Some(table) = &self.table {
             lines.push(format!("  the table {table}, with pipelines and images"));
             let call = come_back::call(globals, table, &self.parameters, &self.tags);
-            lines.push(format!("    a new stack goes on with it:  {call}"));
+            lines.push(format!("    continue with a new stack:    {call}"));
             lines.push(format!("    remove it:                    {aws} dynamodb delete-table --table-name {table}"));
         }
         if let Some(bucket) = &self.bucket {
@@ -270,7 +273,7 @@ impl Left {
         let images = self.images.map_or_else(|| "its images".to_owned(), |images| count(images, "image"));
         lines.push(format!("  {images}, with AMIs and parameters in all Regions"));
         lines.push(format!("    remove all AMIs of the stack: {again} clean --images"));
-        lines.push(format!("  the bucket {}, which other stacks may be deployed from", self.artifacts));
+        lines.push(format!("  the bucket {}, from which other stacks may be deployed", self.artifacts));
         lines
     }
 }

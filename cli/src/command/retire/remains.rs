@@ -1,5 +1,5 @@
-//! A stack of which only a part is there: its parameter or its table is gone, or says nothing. Nothing can be asked of it any
-//! more, and what its builds left running is found by CloudFormation and by tags.
+//! A stack of which only a part exists: its parameter or its table is gone or unreadable. The stack itself cannot
+//! answer anymore, so CloudFormation and tags are used to find what its builds have left running.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,14 @@ use crate::connection::Connection;
 use crate::output;
 
 const STATE_MACHINE: &str = "AWS::StepFunctions::StateMachine";
-/// DynamoDB's code for a table that is not there.
+/// DynamoDB's code for a table that does not exist.
 const NO_TABLE: &str = "ResourceNotFoundException";
 
-/// The way to the stack; none where its parameter or its table is gone or unreadable.
+/// Returns the connection to the stack, or `None` if its parameter or its table is gone or unreadable.
 pub(super) async fn connection(config: &SdkConfig, name: &str) -> Result<Option<Connection>> {
     let found = match Connection::find(config, name).await {
         Err(error) if error.is::<serde_json::Error>() => {
-            output::say(&format!("{error}: the stack is removed by what CloudFormation and the tags say."));
+            output::say(&format!("{error}: CloudFormation and tags are used to find what belongs to the stack."));
             return Ok(None);
         }
         found => found?,
@@ -32,7 +32,9 @@ pub(super) async fn connection(config: &SdkConfig, name: &str) -> Result<Option<
     let Some(connection) = found else { return Ok(None) };
     match connection.store.retirement().await {
         Err(error) if is_without_table(&error) => {
-            output::say("The stack's table is gone: the stack is removed by what CloudFormation and the tags say.");
+            output::say(
+                "The stack's table is gone: CloudFormation and tags are used to find what belongs to the stack.",
+            );
             Ok(None)
         }
         found => Ok(found.map(|_| Some(connection))?),
@@ -43,7 +45,7 @@ fn is_without_table(error: &StoreError) -> bool {
     matches!(error, StoreError::Refused { code, .. } if code == NO_TABLE)
 }
 
-/// Stops the executions and ends the instances of the stack, in these Regions. Safe to repeat.
+/// Stops the executions and terminates the instances of the stack, in these Regions. Safe to repeat.
 pub(super) async fn end(config: &SdkConfig, stack: &Stack, instances: &Instances, regions: &[String]) -> Result<()> {
     let parts = StackParts::new(config).parts(&stack.id).await?;
     stop(&StepFunctions::new(config), &parts).await?;
@@ -51,7 +53,7 @@ pub(super) async fn end(config: &SdkConfig, stack: &Stack, instances: &Instances
     Ok(())
 }
 
-/// CloudFormation deletes no state machine whose executions run.
+/// Stops the executions: CloudFormation deletes no state machine whose executions run.
 async fn stop(executions: &dyn Executions, parts: &[Part]) -> Result<()> {
     for machine in parts.iter().filter(|part| part.kind == STATE_MACHINE && !part.physical.is_empty()) {
         let running = match executions.running(&machine.physical).await {

@@ -14,16 +14,17 @@ use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
 use crate::output;
 
-/// Cause of an execution that was stopped here, for people.
+/// Cause of an execution that was stopped here, as text for people.
 pub(super) const CAUSE: &str = "stopped with `goldsmith retire`";
-/// Rounds of stopping what runs.
+/// Number of rounds of stopping running builds.
 const ROUNDS: u32 = 20;
-/// Looks in a row in which nothing runs: the list of executions is eventually consistent (Step Functions API reference,
-/// ListExecutions), as the table's index is, so that a build that began just before the retirement may show a little later.
+/// Number of looks in a row that must find nothing running. The list of executions is eventually consistent (Step
+/// Functions API reference, ListExecutions), and so is the table's index, so a build that began just before the
+/// retirement may show up a little later.
 const QUIET_LOOKS: u32 = 3;
-/// Between two looks.
+/// Time between two looks.
 const BETWEEN: Duration = Duration::from_secs(2);
-/// Builds are listed by the time at which they are to be looked at: all are, before this one.
+/// The index lists builds by the time of their next look; every build is due within this time.
 const ALWAYS: SignedDuration = SignedDuration::from_hours(24 * 365 * 10);
 
 /// A stack in service.
@@ -32,17 +33,18 @@ pub(super) struct Service<'a> {
     pub(super) instances: Instances,
     /// How to call Goldsmith again for the same stack.
     pub(super) again: String,
-    /// How it was deployed.
+    /// How the stack was deployed.
     pub(super) retirement: Retirement,
 }
 
 impl Service<'_> {
-    /// Begins to end it: nothing starts a build any more. A retirement that had begun is this one's from here on.
+    /// Begins to take the stack out of service: from here on, nothing starts a build. If a retirement had already
+    /// begun, this call continues it.
     pub(super) async fn begin(&self) -> Result<()> {
         Ok(self.connection.store.retire(Timestamp::now(), &self.retirement).await?)
     }
 
-    /// Ends it once that has begun: no build runs, and no instance of one is left. Safe to repeat.
+    /// Takes the stack out of service after `begin`: no build runs, and no instance of a build is left. Safe to repeat.
     pub(super) async fn end(&self) -> Result<()> {
         schedules::remove(self.connection).await?;
         let mut quiet = 0;
@@ -55,12 +57,14 @@ impl Service<'_> {
             self.stop(&builds).await?;
             sleep(BETWEEN).await;
         }
-        let message =
-            format!("builds of the stack {} go on: `{} images` lists them", self.connection.stack, self.again);
+        let message = format!(
+            "builds of the stack {} are still running: `{} images` lists them",
+            self.connection.stack, self.again
+        );
         Err(Stop { exit: Exit::Aws, message }.into())
     }
 
-    /// Ids of the builds that run or are not closed.
+    /// Returns the ids of the builds that run or are not closed.
     async fn builds(&self) -> Result<BTreeSet<String>> {
         let running = self.connection.executions.running(&self.connection.state_machine).await?;
         let open = self.connection.store.open_builds(Timestamp::now() + ALWAYS).await?;
@@ -68,7 +72,8 @@ impl Service<'_> {
         Ok(running.into_iter().chain(open).collect())
     }
 
-    /// Stops all of them first, since each takes a while to clean up. What has ended by itself is no error.
+    /// Stops all builds first, because each of them takes a while to clean up. A build that has ended by itself is not
+    /// an error.
     async fn stop(&self, builds: &BTreeSet<String>) -> Result<()> {
         for build in builds {
             output::say(&format!("Stopping build {build}"));
@@ -82,7 +87,7 @@ impl Service<'_> {
         Ok(())
     }
 
-    /// Ends what failed builds keep for a while, and whatever else still runs.
+    /// Terminates the instances that failed builds keep for a while, and all others that still run.
     pub(super) async fn end_instances(&self) -> Result<()> {
         self.instances.end(&self.regions().await?).await?;
         Ok(())

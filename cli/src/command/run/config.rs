@@ -12,7 +12,7 @@ use crate::output;
 use crate::parameters::{OPTION, Values};
 use crate::render::count;
 
-/// Keys of the original that are for its own way of logging: they are passed over with a warning.
+/// Keys that configure the original's own logging: they are ignored with a warning.
 const WITHOUT_EFFECT: [&str; 8] = [
     "documentS3BucketOwner",
     "logS3BucketName",
@@ -26,11 +26,11 @@ const WITHOUT_EFFECT: [&str; 8] = [
 
 /// What to run and how.
 pub(super) struct Config {
-    /// The documents with the parameters that only they get.
+    /// The documents, each with the parameters that only it gets.
     pub(super) documents: Vec<(PathBuf, Values)>,
-    /// Parameters of all documents.
+    /// Parameters for all documents.
     pub(super) parameters: Values,
-    /// None: all.
+    /// The phases to run; empty for all.
     pub(super) phases: Vec<String>,
     /// Where the phases were given, for messages.
     pub(super) phases_from: String,
@@ -58,10 +58,10 @@ impl Default for Config {
     }
 }
 
-/// Reads the file. Its paths start where the command does.
+/// Reads the file. Its relative paths start at the current folder of the command.
 ///
 /// # Errors
-/// It cannot be read, or is not what it must be; all that is wrong with it has been said then.
+/// The file cannot be read, or its content is wrong; in that case, every mistake has been reported.
 pub(super) fn read(path: &Path) -> Result<Config> {
     let file = path.display().to_string();
     let text = fs::read_to_string(path).with_context(|| format!("{file} cannot be read"))?;
@@ -130,7 +130,7 @@ fn document(reader: &mut Reader<'_>, node: &Node) -> Option<(PathBuf, Values)> {
     Some((PathBuf::from(path?.value), parameters))
 }
 
-/// The `parameters` of a map: a list of names and values.
+/// Returns the `parameters` of a map: a list of names and values.
 fn values(reader: &mut Reader<'_>, map: &mut MapReader<'_>) -> Values {
     let items = map.optional("parameters").and_then(|node| reader.list(node, "`parameters`")).unwrap_or_default();
     let mut values = Values::new();

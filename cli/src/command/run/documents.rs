@@ -13,15 +13,15 @@ use crate::{output, parameters};
 
 /// Documents without mistakes.
 pub(super) struct Documents {
-    /// As the executor takes them.
+    /// The documents in the form that the executor takes.
     pub(super) ordered: Vec<OrderDocument>,
 }
 
 impl Documents {
-    /// Reads all documents and tells everything that is wrong with them, with their phases and with their parameters.
+    /// Reads all documents, and reports every mistake in them, in their phases and in their parameters.
     ///
     /// # Errors
-    /// Something is wrong: nothing may run then.
+    /// There is a mistake, so nothing may run.
     pub(super) fn read(config: &Config, blocked: Vec<Module>) -> Result<Self> {
         let target = Target { platform: Some(Platform::Linux), blocked };
         let (mut found, mut documents, mut ordered) = (Diagnostics::new(), Vec::new(), Vec::new());
@@ -32,7 +32,7 @@ impl Documents {
             }
             let body = fs::read_to_string(path).with_context(|| format!("{name} cannot be read"))?;
             let mut values = config.parameters.clone();
-            values.extend(own.clone()); // a document's own value comes before that of all
+            values.extend(own.clone()); // a document's own value comes before the value for all
             match Document::parse_for(&name, &body, &target) {
                 Ok(document) => {
                     found.extend(document.warnings.clone());

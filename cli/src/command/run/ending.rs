@@ -1,4 +1,5 @@
-//! What is said when a run ends: the summary as JSON on standard output, its failure for people on standard error.
+//! The output at the end of a run: the summary as JSON on standard output, and a failure as text for people on standard
+//! error.
 
 use goldsmith_executor::{FailureContext, RunResult, RunStatus};
 
@@ -6,18 +7,18 @@ use super::place::Place;
 use crate::output;
 use crate::render::columns;
 
-/// Tells how a run ended.
+/// Prints how a run ended.
 pub(super) fn tell(result: &RunResult) {
     if result.status != RunStatus::Success {
         output::say(&failure(result).join("\n"));
     }
-    // The exit status tells how the run ended, whether anybody reads the summary or not.
+    // The exit status tells how the run ended, even if the summary is not read.
     if let Err(error) = output::json(result) {
         output::say(&format!("goldsmith: error: the summary cannot be printed: {error}"));
     }
 }
 
-/// Tells how to go on after the reboot that a step asked for.
+/// Prints how to continue after the reboot that a step asked for.
 pub(super) fn reboot(place: &Place) {
     let state = place.state.display();
     output::say(&format!(

@@ -1,8 +1,8 @@
-//! Where a run keeps its state, and by which name it is found again.
+//! Where a run keeps its state, and the name under which it is found again.
 //!
-//! A state directory may be given to several runs. For each run that is not over there is a file in it that holds the
-//! run's execution id; its name is a digest of documents, parameters and phases. So the same call goes on with its own
-//! run, and any other call begins a new one.
+//! Several runs may use the same state directory. For each unfinished run, the directory has a file that holds the
+//! run's execution id. The file's name is a digest of documents, parameters and phases. So the same call resumes its
+//! own run, and any other call begins a new one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,14 +18,14 @@ use crate::output;
 pub(super) struct Place {
     pub(super) execution: String,
     pub(super) state: PathBuf,
-    /// The file with the execution id; none where the user gave the id.
+    /// The file with the execution id; `None` if the user gave the id.
     note: Option<PathBuf>,
-    /// The state is this run's alone, and goes with it.
+    /// Whether the state belongs to this run alone, and is removed with it.
     own: bool,
 }
 
 impl Place {
-    /// The place of a run that is not over, or a new one.
+    /// Returns the place of an unfinished run, or a new one.
     ///
     /// # Errors
     /// The state directory cannot be written.
@@ -44,7 +44,7 @@ impl Place {
         }
         let note = state.join(note_name(config, documents));
         if let Some(execution) = read(&note)? {
-            output::say(&format!("going on with the execution {execution}"));
+            output::say(&format!("resuming the execution {execution}"));
             return Ok(Self { execution, state, note: Some(note), own: false });
         }
         Self { execution: new_id()?, state, note: Some(note), own: false }.noted()
@@ -59,7 +59,7 @@ impl Place {
         Ok(self)
     }
 
-    /// The run is over: nothing goes on from here. What cannot be removed does no harm.
+    /// Removes the state of a finished run, so that nothing resumes from it. Files that cannot be removed do no harm.
     pub(super) fn forget(&self) {
         if self.own {
             let _ = fs::remove_dir_all(&self.state);
@@ -72,7 +72,7 @@ impl Place {
 fn read(note: &Path) -> Result<Option<String>> {
     match fs::read_to_string(note) {
         Ok(execution) if !execution.is_empty() => Ok(Some(execution)),
-        Ok(_) => Ok(None), // interrupted between making and writing it, before anything ran
+        Ok(_) => Ok(None), // interrupted between creating and writing it, before anything ran
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("{} cannot be read", note.display())),
     }

@@ -1,5 +1,5 @@
-//! What a run is doing, on standard error: a line for each step that has ended and, on a terminal, one for the step
-//! that runs, with the time it has taken so far.
+//! The progress of a run, on standard error: a line for each step that has ended and, on a terminal, a line for the
+//! running step, with the time that it has taken so far.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -12,14 +12,14 @@ use goldsmith_executor::{Event, EventKind, Status};
 use crate::render::duration;
 use crate::watch::{redraw, width};
 
-/// Pause between two looks at the clock.
+/// Pause between two updates of the time.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Takes what the executor prints: the steps' lines and its own event lines.
+/// Receives what the executor prints: the steps' lines and its own event lines.
 pub(super) struct Progress {
-    /// Whether the steps' lines are shown as they come.
+    /// Whether the steps' lines are shown immediately.
     trace: bool,
-    /// A line whose end has not come yet.
+    /// A line whose end has not arrived yet.
     line: Vec<u8>,
     screen: Arc<Mutex<Screen>>,
     ticker: Option<(Sender<()>, JoinHandle<()>)>,
@@ -33,7 +33,7 @@ struct Screen {
 }
 
 impl Progress {
-    /// Begins to show; on a terminal the time of a running step goes on by itself.
+    /// Starts the display; on a terminal, the time of a running step advances by itself.
     pub(super) fn start(trace: bool) -> Self {
         let live = io::stderr().is_terminal();
         let screen = Arc::new(Mutex::new(Screen { live, running: None, drawn: 0 }));
@@ -50,11 +50,11 @@ impl Progress {
         Self { trace, line: Vec::new(), screen, ticker }
     }
 
-    /// Takes away what was only there for the moment.
+    /// Removes the lines that are only temporary.
     pub(super) fn end(&mut self) {
         if let Some((stop, ticker)) = self.ticker.take() {
             drop(stop);
-            let _ = ticker.join(); // a ticker that is gone shows nothing either
+            let _ = ticker.join(); // a ticker that has panicked shows nothing either
         }
         with(&self.screen, |screen| {
             screen.running = None;
@@ -102,7 +102,7 @@ impl Write for Progress {
 }
 
 impl Screen {
-    /// Writes lines that stay, and anew the one that does not.
+    /// Writes the lines that stay, and rewrites the temporary one.
     fn show(&mut self, stay: &[String]) {
         let running = self.running.as_ref().filter(|_| self.live);
         let running: Vec<String> = running
@@ -112,12 +112,12 @@ impl Screen {
         let text = redraw(self.drawn, stay, &running, width());
         self.drawn = running.len();
         let mut out = io::stderr().lock();
-        // Nobody to show it to is no reason to stop.
+        // If nothing can be shown, the run continues all the same.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 }
 
-/// A screen whose other user has panicked is as good as any.
+/// Locks the screen. It stays usable even if another thread has panicked with it.
 fn with(screen: &Mutex<Screen>, act: impl FnOnce(&mut Screen)) {
     act(&mut screen.lock().unwrap_or_else(PoisonError::into_inner));
 }
@@ -134,7 +134,7 @@ fn ended(event: &Event) -> String {
         Some(Status::Skipped) => "skipped",
         Some(Status::Failed) => "failed",
         Some(Status::IgnoredFailure) => "failed, which is ignored",
-        Some(Status::Rebooting) => "to be run again after a reboot",
+        Some(Status::Rebooting) => "runs again after a reboot",
         Some(Status::Success | Status::SuccessWithIgnoredFailure | Status::Running) | None => "success",
     };
     let code = event.exit_code.filter(|code| *code != 0).map(|code| format!(", exit code {code}")).unwrap_or_default();

@@ -7,7 +7,7 @@ use super::condition;
 use super::inputs::inputs;
 use super::shape::{DRAFT, flag, list, map, number, part, text, when, word};
 
-/// The schema.
+/// Returns the schema.
 pub(super) fn schema() -> Value {
     let mut schema = map([
         ("name", text()),
@@ -34,7 +34,7 @@ fn name() -> Value {
     json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{3,128}$"})
 }
 
-/// A map with one key, the name of what is declared.
+/// Returns the schema of a map with one key, the name of what is declared.
 fn declaration(of: Value) -> Value {
     json!({
         "type": "object", "minProperties": 1, "maxProperties": 1,

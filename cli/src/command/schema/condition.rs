@@ -1,22 +1,22 @@
-//! `if` of a step and the expression of `Assert`.
+//! The `if` of a step, and the expression of `Assert`.
 
 use serde_json::{Map, Value, json};
 
 use super::shape::{list, part, text, word};
 
-/// How a value is compared with its baseline.
+/// Ways to compare a value with its baseline.
 const RELATIONS: [&str; 5] = ["Equals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals"];
 /// Operators on one text.
 const UNARY: [&str; 5] = ["stringIsEmpty", "stringIsWhitespace", "binaryExists", "fileExists", "folderExists"];
 /// Digests of files.
 const DIGESTS: [&str; 4] = ["MD5", "SHA1", "SHA256", "SHA512"];
 
-/// An expression: one operator and what it needs beside it.
+/// Returns the schema of an expression: one operator and its operands.
 pub(super) fn expression() -> Value {
     forms(&[])
 }
 
-/// A step's `if`: the same with `then` and `else`.
+/// Returns the schema of a step's `if`: an expression with `then` and `else`.
 pub(super) fn condition() -> Value {
     forms(&["then", "else"])
 }

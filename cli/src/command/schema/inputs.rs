@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::shape::{flag, list, map, part, text, word};
 
-/// What stands under `inputs` of a step, and whether something has to.
+/// Returns the schema of a step's `inputs`, and whether they are required.
 pub(super) fn inputs(module: Module) -> (Value, bool) {
     match module {
         Module::Assert => (part("expression"), true),
@@ -20,7 +20,7 @@ pub(super) fn inputs(module: Module) -> (Value, bool) {
     }
 }
 
-/// One element of the actions that take a list.
+/// Returns the schema of one element, for actions that take a list.
 fn element(module: Module) -> Value {
     match module {
         Module::AppendFile => map([("path!", text()), ("content", text()), ("encoding", text())]),
@@ -62,7 +62,7 @@ fn element(module: Module) -> Value {
     }
 }
 
-/// One element of the actions that bring something from one place to another.
+/// Returns the schema of one element, for actions that transfer something from one place to another.
 fn transfer(module: Module) -> Value {
     match module {
         Module::S3Download => map([
@@ -89,7 +89,7 @@ fn transfer(module: Module) -> Value {
     }
 }
 
-/// `true`, `false`, or a reference.
+/// Returns the schema of `true`, `false` or a reference.
 fn setting() -> Value {
     json!({"anyOf": [flag(), {"type": "string", "pattern": "\\{\\{"}]})
 }

@@ -1,11 +1,11 @@
-//! The schema of definitions. A file may hold several, as YAML documents; the schema is of each.
+//! The schema of definitions. A file may hold several as YAML documents; the schema describes each of them.
 
 use goldsmith_model::definitions::Kind;
 use serde_json::{Map, Value, json};
 
 use super::shape::{DRAFT, flag, list, map, number, part, text, when, word};
 
-/// The schema.
+/// Returns the schema.
 pub(super) fn schema() -> Value {
     let kinds = Kind::ALL.map(|(word, _)| word);
     let forms: Vec<Value> = kinds.iter().map(|kind| when("kind", kind, &part(kind))).collect();
@@ -141,7 +141,7 @@ fn pipeline(kind: Value) -> Value {
     ])
 }
 
-/// Names and texts of the user's own.
+/// Returns the schema of a map with names and texts of the user's choice.
 fn texts_by_name() -> Value {
     json!({"type": "object", "additionalProperties": text()})
 }

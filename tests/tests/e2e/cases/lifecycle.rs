@@ -75,7 +75,7 @@ fn rolled_back(stack: &Stack) {
     let deployed = deploy(stack, &["--from", &release.path().display().to_string()], &zip);
     let told = said(&deployed);
     assert_eq!(deployed.status.code(), Some(4), "{told}");
-    assert!(told.contains("is UPDATE_ROLLBACK_COMPLETE, it is again what it was"), "{told}");
+    assert!(told.contains("is UPDATE_ROLLBACK_COMPLETE, and it is as it was before"), "{told}");
     assert!(told.contains("Failing (AWS::SSM::Parameter): "), "{told}");
     go_on_to(stack, &build, ImageStatus::Available);
     assert_eq!(stack.build(Pipeline::quick("after", "").write().path()).exit, 0);
@@ -162,7 +162,7 @@ fn somebody_elses(stack: &Stack) {
     let package = package();
     for refused in [stack.goldsmith_by_endpoint(&["retire", "--yes"]), deploy(stack, &[], &package)] {
         assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
-        assert!(said(&refused).contains("the stack life-own is none of Goldsmith's"), "{}", said(&refused));
+        assert!(said(&refused).contains("the stack life-own is not a stack of Goldsmith"), "{}", said(&refused));
     }
     assert_eq!(described(), made);
 }

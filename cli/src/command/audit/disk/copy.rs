@@ -1,5 +1,5 @@
-//! The files of a disk, copied to where they can be looked at. They are the image's secrets: nobody else can look into the
-//! folder, and it goes however the audit ends.
+//! The files of a disk, copied to a folder where they can be audited. They hold the image's secrets: no other user can
+//! read the folder, and it is removed however the audit ends.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -17,52 +17,58 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    /// Makes an empty folder in that for temporary files.
+    /// Creates an empty folder in the folder for temporary files.
     pub(super) fn make(temporary: &Path) -> Result<Self> {
         let folder = temporary.join(format!("goldsmith-audit-{}", std::process::id()));
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
         if !folder.as_os_str().as_encoded_bytes().iter().copied().all(plain) {
-            return Err(invalid(format!("{} cannot be told to debugfs; set TMPDIR to a plain path", folder.display())));
+            return Err(invalid(format!(
+                "{} cannot be passed to debugfs; set TMPDIR to a plain path",
+                folder.display()
+            )));
         }
         let make = |folder: &Path| {
-            DirBuilder::new().mode(0o700).create(folder).with_context(|| format!("{} cannot be made", folder.display()))
+            DirBuilder::new()
+                .mode(0o700)
+                .create(folder)
+                .with_context(|| format!("{} cannot be created", folder.display()))
         };
         make(&folder)?;
         let copy = Self { folder };
-        // debugfs gives the folder that it copies to the mode of the disk's root, which all may look into.
+        // debugfs gives the folder that it copies to the mode of the disk's root, which everybody may read.
         make(&copy.root())?;
         Ok(copy)
     }
 
-    /// The root of the files.
+    /// Returns the root of the files.
     pub(super) fn root(&self) -> PathBuf {
         self.folder.join("tree")
     }
 
-    /// Copies the files, which take so many bytes. The answer is what could not be copied.
+    /// Copies the files, which take this many bytes. Returns what could not be copied.
     pub(super) fn fill(&self, debugfs: &Debugfs, bytes: u64) -> Result<Vec<String>> {
         let found = rustix::fs::statvfs(&self.folder)?;
         let room = found.f_bavail.saturating_mul(found.f_frsize);
         anyhow::ensure!(
             room >= bytes,
-            "their copy takes up to {} MiB, and {} has {} MiB; set TMPDIR to a folder with more room",
+            "their copy takes up to {} MiB, but {} has {} MiB; set TMPDIR to a folder with more room",
             bytes.div_ceil(1 << 20),
             self.folder.display(),
             room >> 20
         );
         let complaints = debugfs.ask(&format!("rdump / {}", self.root().display()))?.complaints;
-        // What only root may read on the disk, this user may read in his copy.
+        // Files that only root may read on the disk become readable for this user in the copy.
         open_up(&self.folder)?;
         Ok(complaints)
     }
 
-    /// Removes it.
+    /// Removes the copy.
     pub(super) fn remove(&self) -> Result<()> {
-        let _ = open_up(&self.folder); // What this leaves is seen right below.
+        let _ = open_up(&self.folder); // the removal below reports what this cannot open
         match fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).with_context(|| {
                 let folder = self.folder.display();
-                format!("{folder} with a copy of the disk's files, and so with their secrets, is to be removed by hand")
+                format!("{folder} must be removed by hand: it holds a copy of the disk's files with their secrets")
             }),
             _ => Ok(()),
         }
@@ -131,6 +137,6 @@ mod tests {
         let folder = temporary.path().join("copy");
         fs::write(&folder, "no folder").unwrap();
         let why = Copy { folder: folder.clone() }.remove().unwrap_err().to_string();
-        assert!(why.starts_with(folder.to_str().unwrap()) && why.contains("to be removed by hand"), "{why}");
+        assert!(why.starts_with(folder.to_str().unwrap()) && why.contains("must be removed by hand"), "{why}");
     }
 }

@@ -1,6 +1,6 @@
-//! `debugfs` (e2fsprogs), which mounts nothing, needs no root and, as it is called here, changes nothing.
+//! `debugfs` (e2fsprogs) mounts nothing and needs no root. As it is called here, it changes nothing.
 //!
-//! It ends with 0 whether or not what it was asked for came to anything: only its standard error says so.
+//! It exits with 0 even if a request fails: only its standard error tells.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -11,10 +11,10 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 
-/// Different complaints that are told, at most: of a full file system it says one for each block.
+/// Maximum number of different complaints that are shown: on a full file system, debugfs prints one for each block.
 const MOST: usize = 5;
 
-/// What it is asked about one disk.
+/// Requests to debugfs about one disk.
 pub(super) struct Debugfs {
     disk: PathBuf,
     running: Mutex<Running>,
@@ -26,7 +26,7 @@ struct Running {
     has_ended: bool,
 }
 
-/// What it answers, and what it could not do.
+/// The answer of debugfs, and what it could not do.
 pub(super) struct Answer {
     pub(super) text: String,
     pub(super) complaints: Vec<String>,
@@ -37,14 +37,14 @@ impl Debugfs {
         Ok(Self { disk: disk.canonicalize()?, running: Mutex::default() })
     }
 
-    /// The answer to a request.
+    /// Returns the answer to a request.
     pub(super) fn ask(&self, request: &str) -> Result<Answer> {
-        // In many paths of users it is not, though it needs no right of root's.
+        // The `PATH` of many users does not include debugfs, although it needs no permissions of root.
         let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new("debugfs");
         command.env("PATH", path).env("LC_ALL", "C").args(["-R", request]).arg(&self.disk);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Of its own group: Ctrl-C is this program's to hear, which ends it.
+        // It gets its own process group: Ctrl-C is for this program, which ends debugfs.
         command.process_group(0);
         let (stdout, stderr) = {
             let mut running = self.running();
@@ -57,18 +57,18 @@ impl Debugfs {
         let complaints = thread::spawn(move || complaints(stderr));
         let mut text = Vec::new();
         BufReader::new(stdout).read_to_end(&mut text)?;
-        let complaints = complaints.join().map_err(|_| anyhow!("what debugfs says could not be read"))??;
+        let complaints = complaints.join().map_err(|_| anyhow!("the output of debugfs could not be read"))??;
         let mut child = self.running().child.take().context("interrupted")?;
         anyhow::ensure!(child.wait()?.success(), "debugfs failed: {}", complaints.join("; "));
         Ok(Answer { text: String::from_utf8_lossy(&text).into_owned(), complaints })
     }
 
-    /// Ends what runs, and starts nothing more.
+    /// Ends the running request, and starts no other.
     pub(super) fn end(&self) {
         let mut running = self.running();
         running.has_ended = true;
         if let Some(mut child) = running.child.take() {
-            let _ = child.kill(); // Has ended by itself.
+            let _ = child.kill(); // it has ended by itself
             let _ = child.wait();
         }
     }
@@ -78,7 +78,7 @@ impl Debugfs {
     }
 }
 
-/// Its complaints, each once.
+/// Returns its complaints, each of them once.
 fn complaints(stderr: impl Read) -> std::io::Result<Vec<String>> {
     let (mut complaints, mut has_more) = (Vec::new(), false);
     for line in BufReader::new(stderr).split(b'\n') {
@@ -96,7 +96,8 @@ fn complaints(stderr: impl Read) -> std::io::Result<Vec<String>> {
     Ok(complaints)
 }
 
-/// Its version is none; nor is that a copy is owned by whoever makes it, where that is not root.
+/// Returns whether a line is a complaint. The version is not; nor is the message that a copy belongs to the current
+/// user if that is not root.
 fn is_complaint(line: &str) -> bool {
     let is_version = line.strip_prefix("debugfs ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let (_, what) = line.split_once(": ").unwrap_or_default();

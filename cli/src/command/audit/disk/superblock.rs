@@ -1,4 +1,4 @@
-//! What an ext2, ext3 or ext4 file system says of itself.
+//! The superblock of an ext2, ext3 or ext4 file system.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 
 use crate::exit::invalid;
 
-/// What the file system says of itself.
+/// What the file system says about itself.
 pub(super) struct Superblock {
-    /// Bytes of a block.
+    /// Size of a block in bytes.
     pub(super) block: u64,
-    /// Bytes of the blocks that are in use, without those of the file system's own tables.
+    /// Size of the blocks that are in use, in bytes, without those of the file system's own tables.
     pub(super) used: u64,
 }
 
@@ -24,12 +24,12 @@ impl Superblock {
         let read = file.seek(SeekFrom::Start(1024)).and_then(|_| file.read_exact(&mut bytes));
         if read.is_err() || bytes[56..58] != [0x53, 0xef] {
             return Err(invalid(format!(
-                "{} is no ext4 file system. Of a whole disk, name a partition: by `losetup --partscan`, or a copy of it",
+                "{} is not an ext4 file system. If it is a whole disk, name a partition of it (see `losetup --partscan`) or a copy of one",
                 disk.display()
             )));
         }
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        // The upper halves count only with the feature `64bit`.
+        // The upper halves only count with the feature `64bit`.
         let has_upper = word(0x60) & 0x80 != 0;
         let long =
             |low: usize, high: usize| u64::from(word(low)) | if has_upper { u64::from(word(high)) << 32 } else { 0 };

@@ -94,7 +94,10 @@ async fn a_key_in_a_block_of_a_file_that_is_not_in_what_is_read_of_it_is_found()
     let whats: Vec<&str> = found[1..].iter().map(|(_, what)| *what).collect();
     let of = |start: &str, end: &str| whats.iter().any(|what| what.starts_with(start) && what.ends_with(end));
     assert!(of("private key (PEM) in a block of inode ", ", which has no name"), "{found:?}");
-    assert!(of("private key (PEM) in a block of /srv/cut, and not in what could be read of it", ""), "{found:?}");
+    assert!(
+        of("private key (PEM) in a block of /srv/cut, but not in the part of the file that could be read", ""),
+        "{found:?}"
+    );
     assert!(!audit.is_incomplete, "{:?}", audit.notes);
 }
 
@@ -105,7 +108,7 @@ async fn what_debugfs_cannot_copy_makes_the_audit_incomplete() {
     disk.change("set_inode_field /srv/broken block[0] 0");
     let audit = audit(disk.path()).await.unwrap();
     assert!(audit.is_incomplete);
-    assert!(audit.notes[0].starts_with("files that could not be copied were not looked at: "), "{:?}", audit.notes);
+    assert!(audit.notes[0].starts_with("files that could not be copied were not audited: "), "{:?}", audit.notes);
     assert!(found(&audit).iter().any(|(path, _)| *path == "/srv/kept"));
     assert_eq!(audit.findings.len(), 2, "{:?}", audit.findings);
 }
@@ -134,7 +137,7 @@ async fn what_is_no_file_system_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("disk");
     fs::write(&file, vec![0; 4096]).unwrap();
-    assert!(audit(&file).await.unwrap_err().to_string().contains("is no ext4 file system"));
+    assert!(audit(&file).await.unwrap_err().to_string().contains("is not an ext4 file system"));
     fs::write(&file, "x").unwrap();
     assert!(audit(&file).await.is_err());
 }

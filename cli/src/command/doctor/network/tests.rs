@@ -44,7 +44,7 @@ fn ways_out() {
         (false, vec![route("nat-1", false)], None),
         (false, vec![route("nat-1", true)], Some("black hole")),
         (false, vec![route("tgw-1", false)], None),
-        (true, vec![], Some("nowhere but into the VPC")),
+        (true, vec![], Some("only into the VPC")),
     ];
     for (public, routes, obstacle) in cases {
         let found = judge(&globals(""), &[place(&[])], &facts(public, routes.clone()));
