@@ -59,7 +59,7 @@ impl Environment {
         }
     }
 
-    /// Creates the context, with one client per service.
+    /// Creates the context and every client, once.
     pub(crate) async fn context(self) -> Context {
         let sdk = sdk_config(None, Some(&self.config.region), None).await;
         Context {

@@ -79,7 +79,7 @@ impl Artifacts {
         self.close().await
     }
 
-    /// Restricts the access to the bucket. S3 has done most of this by default since 2023; an organization may have
+    /// Keeps others out of the bucket. S3 has had each of these settings by default since 2023; an organization may have
     /// changed that.
     async fn close(&self) -> Result<()> {
         let block = PublicAccessBlockConfiguration::builder()

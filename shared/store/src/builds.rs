@@ -172,6 +172,7 @@ impl Store {
         let put_image = Write::Put { item: encode(image_key(&image.image), image)?, checks: vec![] };
         match self.write(vec![closed, release, put_image]).await {
             Err(StoreError::Conflict { failed }) => match self.build(&record.build).await? {
+                // An earlier call has done all of this.
                 Some(now) if now.status == BuildStatus::Closed => Ok(()),
                 _ => Err(StoreError::Conflict { failed }),
             },
@@ -224,6 +225,7 @@ impl Store {
         match self.write(vec![mark, put_image, crate::newest::note(image)]).await {
             Ok(()) => Ok(true),
             Err(StoreError::Conflict { .. }) => {
+                // An earlier call may have published it. Then the image stays, even if the build is closed by now.
                 let now = self.build(&record.build).await?;
                 Ok(now.is_some_and(|now| now.published))
             }

@@ -18,7 +18,7 @@ const OPEN_CAUSES: &str = "CAUSE";
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Pauses before a failed build of a cause is tried again. A temporary failure, such as a mirror that is down, must not
-/// keep a patched image from being built until the next release. A permanent failure must not be built for ever.
+/// keep a patched image from being built until the next release. A permanent failure must not be built forever.
 const PAUSES: [SignedDuration; 3] =
     [SignedDuration::from_hours(1), SignedDuration::from_hours(6), SignedDuration::from_hours(24)];
 
@@ -234,6 +234,7 @@ impl Store {
             checks: as_read(record),
         };
         match self.write(vec![write]).await {
+            // After a conflict, another caller has changed the cause. The record is then what that caller wrote.
             Ok(()) | Err(StoreError::Conflict { .. }) => {
                 self.kept(&record.pipeline, &record.id).await?.ok_or(StoreError::Conflict { failed: vec![0] })
             }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, stamp};
 
 /// How long a check may run. This is longer than its function can run (120 s), so a check whose function has died does
-/// not block others for ever.
+/// not block others forever.
 const RUNS: SignedDuration = SignedDuration::from_secs(150);
 /// How long after the end of a check no event begins another one.
 const RESTS: SignedDuration = SignedDuration::from_secs(30);

@@ -1,4 +1,5 @@
-//! Positions at which work stopped because one invocation had no time left. The next invocation continues there.
+//! Positions at which work stopped because one invocation had no time left. The next invocation continues there,
+//! so that items which sort late have their turn too.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The plan of a build: everything that could change under it, resolved once by Plan.
+//! The plan of a build: everything that could change while it runs, resolved once by Plan.
 
 use std::collections::BTreeMap;
 
@@ -111,7 +111,7 @@ pub struct PlannedLaunch {
 pub struct PlannedRegion {
     /// Region name.
     pub region: String,
-    /// AMI name, with all variables replaced.
+    /// AMI name, with its placeholders replaced.
     pub name: String,
     /// AMI description.
     pub description: String,

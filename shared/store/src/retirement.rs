@@ -33,7 +33,7 @@ struct Mark<'a> {
     retirement: &'a Retirement,
 }
 
-/// Returns the key of the item that exists while the stack is being retired.
+/// Returns the key of the item that exists from the retirement on.
 fn key() -> Key {
     Key::new("STACK", "RETIRED")
 }

@@ -9,7 +9,7 @@ use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-/// Longer than AWS takes for every call that Goldsmith makes, and short enough for one more attempt within a function's
+/// Longer than AWS takes for any call that Goldsmith makes, and short enough for one more attempt within a function's
 /// two minutes.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

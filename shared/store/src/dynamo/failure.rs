@@ -32,7 +32,7 @@ where
     }
 }
 
-/// Converts an error of a transaction, which gives a reason for each write. For `map_err`.
+/// Converts an error of a transaction, which gives a reason for each write (for `map_err`).
 pub(super) fn transaction_failure(error: SdkError<TransactWriteItemsError, HttpResponse>) -> StoreError {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
@@ -82,7 +82,7 @@ fn is_busy(code: &str) -> bool {
     )
 }
 
-/// Converts the error of a request part that the SDK does not build. For `map_err`.
+/// Converts the error of a request part that the SDK does not build (for `map_err`).
 pub(super) fn malformed(error: BuildError) -> StoreError {
     StoreError::Refused {
         operation: "TransactWriteItems",
