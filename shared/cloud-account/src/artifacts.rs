@@ -79,8 +79,8 @@ impl Artifacts {
         self.close().await
     }
 
-    /// Keeps others out of the bucket. S3 has had each of these settings by default since 2023; an organization may have
-    /// changed that.
+    /// Keeps others out of the bucket. S3 has had each of these settings by default since 2023; an organization may
+    /// have changed that.
     async fn close(&self) -> Result<()> {
         let block = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)

@@ -1,6 +1,6 @@
-//! Calls about the account of a stack that only the command line makes, and no function: CloudFormation, the bucket for
-//! what is deployed, the caller, keys, quotas and settings. They are a crate of their own, because their SDKs would
-//! make every function larger.
+//! Calls to AWS that only the command line makes, and no function: CloudFormation, the bucket for what is deployed, the
+//! caller, keys, quotas and settings. They are a crate of their own, because their SDKs would make every function
+//! larger.
 
 mod artifacts;
 mod caller;

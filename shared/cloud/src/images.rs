@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::{BlockDevice, Result, Tags};
 
-/// Tag that holds the status of an image that Goldsmith made. An image that has it with a value other than
+/// Tag that holds the status of an image that Goldsmith made. An image that has this tag with a value other than
 /// [`PUBLISHED`] is not found by name: it may be untested, or its start may have overridden something.
 pub const TAG_STATUS: &str = "goldsmith:status";
 /// The only value of [`TAG_STATUS`] with which a build may start from the image.
@@ -51,8 +51,8 @@ pub struct Image {
     pub snapshots: Vec<String>,
     /// The instance that it was created from; `None` if a call other than `CreateImage` created it.
     pub source_instance: Option<String>,
-    /// The image that it is a copy of, or that its instance was launched from (EC2 user guide, "Use AMI ancestry to trace the
-    /// origin of an AMI").
+    /// The image that it is a copy of, or that its instance was launched from (EC2 user guide, "Use AMI ancestry to
+    /// trace the origin of an AMI").
     pub source_image: Option<String>,
     /// Its tags.
     pub tags: Tags,

@@ -125,7 +125,8 @@ pub struct Volume {
 /// EC2 instances, and the volumes that they were launched with.
 #[async_trait]
 pub trait Machines: Send + Sync {
-    /// `RunInstances` for one instance. *Effect*, safe to repeat with the same token; a capacity error has kind `Capacity`.
+    /// `RunInstances` for one instance. *Effect*, safe to repeat with the same token; a capacity error has kind
+    /// `Capacity`.
     async fn launch(&self, region: &str, launch: &Launch) -> Result<Instance>;
     /// Returns the instance; `None` if EC2 does not know the id (yet).
     async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>>;

@@ -63,7 +63,7 @@ pub enum ImageAudit {
 }
 
 impl ImageAudit {
-    /// Returns whether it is the value of a pipeline that does not set it.
+    /// Returns whether it is the default, which applies if a pipeline does not set `audit`.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Self::default()

@@ -131,8 +131,8 @@ impl Store {
         let fixed =
             serde_json::to_value(ending).map_err(|source| StoreError::Malformed { pk: key.pk, sk: key.sk, source })?;
         let set = Item::from_iter([("status".to_owned(), json!(BuildStatus::Closing)), ("ending".to_owned(), fixed)]);
-        // A build that was published in the meantime must not end as a failure: nothing is written then, and the caller
-        // decides again by the record that is returned.
+        // A build that was published in the meantime must not end as a failure. Nothing is written then, and the caller
+        // decides again from the record that is returned.
         let published = ending.keep == crate::Keep::Published;
         let checks = vec![
             Check::equals("status", BuildStatus::Open.as_str()),

@@ -153,7 +153,7 @@ impl Store {
         Ok(readable(self.table().due(OPEN_CAUSES, &stamp(now)).await?))
     }
 
-    /// Returns a cause as it was kept, if it was kept.
+    /// Returns a cause as it is stored, if it is stored.
     pub async fn cause(&self, pipeline: &Name, cause: &Cause) -> Result<Option<CauseRecord>> {
         self.kept(pipeline, &execution_name(pipeline, cause, 0)).await
     }

@@ -1,4 +1,4 @@
-//! To whom a stack belongs, and what it leaves behind. A name alone shows neither.
+//! Finds out whether a stack is Goldsmith's, and what it leaves behind. A name alone shows neither.
 
 use goldsmith_cloud::Result;
 use goldsmith_cloud::aws::{failure, incomplete};

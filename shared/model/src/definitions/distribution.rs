@@ -131,7 +131,8 @@ fn parameter(context: &mut Context<'_, '_>, node: &Node) -> Option<SsmParameter>
     let name = name.and_then(|node| {
         let name = context.reader.text(node, "`parameterName`")?.value;
         if !is_parameter_name(&name) {
-            let message = format!("`{name}` is not a name for your own parameter, such as /images/web-server");
+            let message =
+                format!("`{name}` cannot be the name of your own parameter: use a name such as /images/web-server");
             context.reader.error(node.span, "wrong-value", message);
         }
         Some(name)

@@ -285,11 +285,11 @@ fn configurations_are_checked() {
         ),
         (
             distribution("    ssmParameterConfigurations: [{parameterName: /aws/x}]\n"),
-            "web/all.yml:5:50: error: `/aws/x` is not a name for your own parameter, such as /images/web-server",
+            "web/all.yml:5:50: error: `/aws/x` cannot be the name of your own parameter: use a name such as /images/web-server",
         ),
         (
             distribution("    ssmParameterConfigurations: [{parameterName: images/x}]\n"),
-            "web/all.yml:5:50: error: `images/x` is not a name for your own parameter, such as /images/web-server",
+            "web/all.yml:5:50: error: `images/x` cannot be the name of your own parameter: use a name such as /images/web-server",
         ),
         (SMALL.replace("t3.small", "t3"), "web/all.yml:3:17: error: `t3` is not an instance type such as `t3.small`"),
         (format!("{SMALL}subnetIds: [vpc-0123abcd]\n"), "web/all.yml:4:13: error: `vpc-0123abcd` is not a subnet id"),

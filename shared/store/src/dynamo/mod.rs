@@ -1,4 +1,5 @@
-//! The table in DynamoDB: keys `pk` and `sk`, and a sparse index `open` (partition `open`, sort `nextLook`, all attributes).
+//! The table in DynamoDB: keys `pk` and `sk`, and a sparse index `open` (partition `open`, sort `nextLook`, all
+//! attributes).
 
 mod attribute;
 mod expression;
