@@ -1,4 +1,5 @@
-//! What the template tells the functions, read once at the start; what is missing is named, all of it at once.
+//! The environment that the template sets for the functions. It is read once at the start, and one error names
+//! everything that is missing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,14 +8,14 @@ use goldsmith_cloud::aws::sdk_config;
 use goldsmith_states::{Config, Context, Nonce, SsmAgent, SystemClock};
 use goldsmith_store::{DynamoTable, Store};
 
-/// The members of a list with commas between them.
+/// Returns the members of a comma-separated list.
 fn listed(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|member| !member.is_empty()).map(str::to_owned).collect()
 }
 
 /// The process's environment.
 pub(crate) struct Environment {
-    /// Which function this is.
+    /// Name of the function that this process runs.
     pub(crate) handler: String,
     table: String,
     bucket: String,
@@ -58,7 +59,7 @@ impl Environment {
         }
     }
 
-    /// Builds every client once.
+    /// Creates the context and every client, once.
     pub(crate) async fn context(self) -> Context {
         let sdk = sdk_config(None, Some(&self.config.region), None).await;
         Context {

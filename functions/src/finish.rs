@@ -1,4 +1,4 @@
-//! The function `finish`: from the definition, or from the execution's status event.
+//! The function `finish`, which the definition or the execution's status event calls.
 
 use goldsmith_states::{Context, finish as state};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! One `bootstrap` for every Lambda of the stack: `_HANDLER` says which of them this process is.
+//! One `bootstrap` for every Lambda function of the stack. `_HANDLER` says which function this process runs.
 
 mod environment;
 mod run;
@@ -47,6 +47,6 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
         "signal" => run::run(context, signal::handle).await,
         "trigger" => run::run(context, trigger::handle).await,
         "reap" => run::run(context, reap::handle).await,
-        other => Err(format!("_HANDLER is `{other}`, which is none of this package's functions").into()),
+        other => Err(format!("_HANDLER is `{other}`, which is not one of this package's functions").into()),
     }
 }

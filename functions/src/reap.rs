@@ -1,4 +1,4 @@
-//! The function `reap`: the tick, and now and then a sweep.
+//! The function `reap`: the tick, and from time to time a sweep.
 
 use goldsmith_states::{Context, reap as state};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The loop of every function: an event in, an answer or a named error out.
+//! The loop of every function: an event in, a result or a named error out.
 
 use goldsmith_states::errors::ErrorName;
 use goldsmith_states::{Context, Error, Invocation, Start, State};
@@ -11,17 +11,17 @@ use serde_json::Value;
 pub(crate) enum Failure {
     /// A state's error, under its published name.
     State {
-        /// Which state; none where the payload does not say.
+        /// The state; `None` if the payload does not name it.
         scope: Option<Scope>,
         /// What happened.
         error: Box<Error>,
     },
-    /// The payload is not what this function is called with.
+    /// The payload is not one that this function accepts.
     Payload(serde_json::Error),
 }
 
 impl From<Failure> for Diagnostic {
-    /// The runtime would name the error by its Rust type, which no `Catch` can rely on.
+    /// Names the error for the definition. The runtime would use its Rust type, on which no `Catch` can rely.
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::State { scope, error } => {
@@ -57,17 +57,17 @@ where
     .await
 }
 
-/// The payload as the call of a waiting state.
+/// Reads the payload as the call of a waiting state.
 pub(crate) fn invocation(payload: Value) -> Result<Invocation, Failure> {
     serde_json::from_value(payload).map_err(Failure::Payload)
 }
 
-/// The payload as the call of a state that does not wait.
+/// Reads the payload as the call of a state that does not wait.
 pub(crate) fn start(payload: Value) -> Result<Start, Failure> {
     serde_json::from_value(payload).map_err(Failure::Payload)
 }
 
-/// What a state answered.
+/// Returns a state's result, or its failure.
 pub(crate) fn answer(result: Result<Value, Error>) -> Result<Value, Failure> {
     result.map_err(|error| Failure::State { scope: None, error: Box::new(error) })
 }

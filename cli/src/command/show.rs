@@ -259,7 +259,7 @@ Build  FAILED  2.0s  step Install failed";
         for (text, message) in [
             ("web", unknown),
             ("web/1.0.0/2", "there is no image web/1.0.0/2"),
-            ("web/1.0/2", "`1.0` is not a version: three numbers such as 1.4.2 are wanted"),
+            ("web/1.0/2", "`1.0` is not a version: expected three numbers, such as 1.4.2"),
         ] {
             assert_eq!(target::image(store, text).await.unwrap_err().to_string(), message);
         }

@@ -119,7 +119,7 @@ components: [{name: bad, version: 1.x.x}]
     let folder = Folder::with(&[("all.yml", definitions), ("bad.yml", BAD)]);
     let expected = format!(
         "\
-{EXPLAINED}all.yml:8:18: error: `1.0` is not a version: three numbers such as 1.4.2 are wanted
+{EXPLAINED}all.yml:8:18: error: `1.0` is not a version: expected three numbers, such as 1.4.2
   semanticVersion: 1.0
                    ^^^
 2 files: 3 errors

@@ -1,4 +1,4 @@
-//! The bucket of an account and Region that holds what stacks are deployed from. Every object's key is its digest.
+//! The bucket of an account and Region that holds what stacks are deployed from. Each object's key is its digest.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -13,10 +13,10 @@ use crate::Caller;
 
 /// The Region whose buckets have no location constraint (S3 API reference, CreateBucket).
 const WITHOUT_CONSTRAINT: &str = "us-east-1";
-/// Name of our statement in the bucket's policy.
+/// Sid of Goldsmith's statement in the bucket's policy.
 const SID: &str = "TlsOnly";
 
-/// A bucket for what is deployed.
+/// The bucket for what is deployed.
 #[derive(Debug)]
 pub struct Artifacts {
     client: Client,
@@ -28,7 +28,7 @@ pub struct Artifacts {
 }
 
 impl Artifacts {
-    /// The bucket of the caller's account in the configuration's Region; no call is made.
+    /// Creates the handle for the bucket of the caller's account in the configuration's Region. No call is made.
     #[must_use]
     pub fn new(config: &SdkConfig, caller: &Caller) -> Self {
         let region = home_region(config);
@@ -42,20 +42,21 @@ impl Artifacts {
         }
     }
 
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn bucket(&self) -> &str {
         &self.bucket
     }
 
-    /// Makes the bucket unless it is there: nobody else can read it, and it takes only what comes over TLS. Safe to repeat.
+    /// Creates the bucket unless it exists. No other account can read it, and it accepts only requests over TLS. Safe
+    /// to repeat.
     ///
     /// # Errors
-    /// Those of the calls; also where a bucket of this name belongs to another account.
+    /// The errors of the calls; also if a bucket of this name belongs to another account.
     pub async fn prepare(&self) -> Result<()> {
         let there = self.client.head_bucket().bucket(&self.bucket).expected_bucket_owner(&self.account).send().await;
         match known(there.map_err(failure("HeadBucket", &self.region))) {
-            // What made it may have been interrupted before it was closed.
+            // The call that created it may have been interrupted before it restricted the access.
             Ok(Some(_)) => return self.close().await,
             Ok(None) => {}
             Err(error) if error.kind == Kind::Denied => return Err(self.not_ours(error)),
@@ -71,14 +72,15 @@ impl Artifacts {
             )
         };
         match create.send().await.map_err(failure("CreateBucket", &self.region)) {
-            // A call before this one has made it, and its answer was lost.
+            // An earlier call created the bucket, and its answer was lost.
             Err(error) if error.code == "BucketAlreadyOwnedByYou" => {}
             made => drop(made?),
         }
         self.close().await
     }
 
-    /// What keeps others out. S3 has each of these by default since 2023; an organisation may have changed that.
+    /// Keeps others out of the bucket. S3 has had each of these settings by default since 2023; an organization may
+    /// have changed that.
     async fn close(&self) -> Result<()> {
         let block = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
@@ -96,7 +98,7 @@ impl Artifacts {
         Ok(())
     }
 
-    /// The bucket's policy, which its owners may have added to.
+    /// Returns the bucket's policy, to which its owners may have added statements.
     async fn policy(&self) -> Result<Option<Value>> {
         const OPERATION: &str = "GetBucketPolicy";
         let answer = self.client.get_bucket_policy().bucket(&self.bucket).expected_bucket_owner(&self.account);
@@ -120,16 +122,16 @@ impl Artifacts {
         CloudError { message, ..error }
     }
 
-    /// Where a template finds what is put at this key: `s3://BUCKET/KEY`.
+    /// Returns where a template finds the object with this key: `s3://BUCKET/KEY`.
     #[must_use]
     pub fn place(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
     }
 
-    /// Puts a file at its digest, unless it is there.
+    /// Stores a file under its digest, unless it exists.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// The errors of the calls.
     pub async fn put(&self, key: &str, content: Vec<u8>) -> Result<()> {
         let head = self.client.head_object().bucket(&self.bucket).key(key).expected_bucket_owner(&self.account);
         if known(head.send().await.map_err(failure("HeadObject", &self.region)))?.is_none() {
@@ -140,17 +142,17 @@ impl Artifacts {
         Ok(())
     }
 
-    /// The URL by which CloudFormation reads a template that was put at this key.
+    /// Returns the URL from which CloudFormation reads the template with this key.
     #[must_use]
     pub fn url(&self, key: &str) -> String {
         format!("{}/{}/{key}", self.endpoint, self.bucket)
     }
 }
 
-/// The policy with our statement and all others that it has; none: it has ours.
+/// Returns the policy with our statement and all its other statements; `None` if it already has our statement.
 fn with(own: Value, policy: Option<Value>) -> Option<Value> {
     let mut policy = policy.unwrap_or_else(|| json!({"Version": "2012-10-17"}));
-    // One statement may stand without a list.
+    // A single statement may be written without a list.
     let mut statements = match policy.get("Statement") {
         Some(Value::Array(statements)) => statements.clone(),
         Some(one) => vec![one.clone()],
@@ -165,7 +167,7 @@ fn with(own: Value, policy: Option<Value>) -> Option<Value> {
     Some(policy)
 }
 
-/// Where S3 answers for this configuration.
+/// Returns the endpoint of S3 for this configuration.
 #[must_use]
 pub fn endpoint_of(config: &SdkConfig, caller: &Caller) -> String {
     let suffix = if caller.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };

@@ -1,4 +1,4 @@
-//! Who calls.
+//! The caller's identity.
 
 use aws_sdk_sts::Client;
 use goldsmith_cloud::Result;
@@ -6,27 +6,28 @@ use goldsmith_cloud::aws::{SdkConfig, failure, home_region, incomplete};
 
 const OPERATION: &str = "GetCallerIdentity";
 
-/// An identity, as STS tells it.
+/// An identity, as STS returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The account's number, of 12 digits.
+    /// The account's number, which has 12 digits.
     pub account: String,
     /// ARN of the user or of the role's session.
     pub arn: String,
 }
 
 impl Caller {
-    /// The partition: `aws`, `aws-cn` or `aws-us-gov`.
+    /// Returns the partition: `aws`, `aws-cn` or `aws-us-gov`.
     #[must_use]
     pub fn partition(&self) -> &str {
         self.arn.split(':').nth(1).unwrap_or("aws")
     }
 }
 
-/// Whose credentials the configuration has.
+/// Returns the identity of the configuration's credentials.
 ///
 /// # Errors
-/// Those of the call, which needs no right; most often there are no credentials, or their session is over.
+/// The errors of the call, which needs no permission. In most cases there are no credentials, or their session has
+/// expired.
 pub async fn caller(config: &SdkConfig) -> Result<Caller> {
     let region = home_region(config);
     let answer = Client::new(config).get_caller_identity().send().await.map_err(failure(OPERATION, &region))?;

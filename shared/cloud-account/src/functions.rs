@@ -17,27 +17,27 @@ pub struct Lambda {
 /// A function.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Function {
-    /// Why it does not run, in AWS's words: none when it does.
+    /// Why it does not run, in AWS's words; `None` if it runs.
     pub obstacle: Option<String>,
-    /// Whether it is only being made: it runs by itself in a moment.
+    /// Whether it is still being created. It becomes active by itself shortly after.
     pub is_pending: bool,
-    /// Calls of it that may run at once, where that is set; zero: none at all.
+    /// Number of its invocations that may run at once, if it is set. Zero means none at all.
     pub concurrency: Option<i32>,
     /// Its environment.
     pub environment: HashMap<String, String>,
 }
 
 impl Lambda {
-    /// With this configuration.
+    /// Creates the client with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }
     }
 
-    /// A function, if it exists.
+    /// Returns a function, if it exists.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn function(&self, name: &str) -> Result<Option<Function>> {
         let answer = self.client.get_function_configuration().function_name(name).send().await;
         let found = known(answer.map_err(failure("GetFunctionConfiguration", &self.region)))?;
@@ -56,10 +56,10 @@ impl Lambda {
         }))
     }
 
-    /// Functions of the account that may run at once in the Region.
+    /// Returns how many function invocations of the account may run at once in the Region.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn concurrency(&self) -> Result<i32> {
         let answer = self.client.get_account_settings().send().await;
         let answer = answer.map_err(failure("GetAccountSettings", &self.region))?;

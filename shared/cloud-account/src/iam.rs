@@ -1,4 +1,4 @@
-//! What a role may do, as IAM itself judges it.
+//! Permissions of a role, as IAM itself evaluates them.
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::PolicyEvaluationDecisionType;
@@ -13,16 +13,17 @@ pub struct Iam {
 }
 
 impl Iam {
-    /// With this configuration.
+    /// Creates the client with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }
     }
 
-    /// ARN of the role of an instance profile, by the profile's name: none where it has none, or does not exist.
+    /// Returns the ARN of the role of an instance profile, given the profile's name; `None` if the profile has no role
+    /// or does not exist.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn role_of(&self, profile: &str) -> Result<Option<String>> {
         let answer = self.client.get_instance_profile().instance_profile_name(profile).send().await;
         let answer = known(answer.map_err(failure("GetInstanceProfile", &self.region)))?;
@@ -30,16 +31,17 @@ impl Iam {
         Ok(roles.into_iter().next().map(|role| role.arn))
     }
 
-    /// The Region that calls go to.
+    /// Returns the Region of the calls.
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// Which of these actions a role is refused on a resource, its boundary and the organisation's policies counted in.
+    /// Returns which of these actions the role is denied on a resource, including its permissions boundary and the
+    /// organization's policies.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn refused(&self, role: &str, actions: &[&str], resource: &str) -> Result<Vec<String>> {
         let request = self.client.simulate_principal_policy().policy_source_arn(role).resource_arns(resource);
         let actions = actions.iter().map(|action| (*action).to_owned()).collect();

@@ -1,4 +1,4 @@
-//! Keys of KMS.
+//! KMS keys.
 
 use aws_sdk_kms::Client;
 use aws_sdk_kms::types::KeyManagerType;
@@ -14,23 +14,23 @@ pub struct Kms(Regional<Client>);
 pub struct Key {
     /// Whether it can be used.
     pub enabled: bool,
-    /// Whether it is one of AWS's, which other accounts cannot use.
+    /// Whether AWS manages it. Other accounts cannot use such a key.
     pub managed_by_aws: bool,
-    /// Its state, in AWS's word.
+    /// Its state, in AWS's words.
     pub state: String,
 }
 
 impl Kms {
-    /// With this configuration.
+    /// Creates the client with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self(Regional::new(config, Client::new))
     }
 
-    /// A key by id, ARN or alias; none: it does not exist.
+    /// Returns a key by id, ARN or alias; `None` if it does not exist.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn key(&self, region: &str, name: &str) -> Result<Option<Key>> {
         let answer = self.0.client(region).describe_key().key_id(name).send().await;
         let missing = answer.as_ref().err().and_then(|error| error.as_service_error());

@@ -1,5 +1,6 @@
-//! What people's commands ask of the account that a stack is in, and no function does: CloudFormation, the bucket of what is
-//! deployed, who calls, keys, quotas and settings. A crate of its own, since these SDKs would make every function larger.
+//! Calls to AWS that only the command line makes, and no function: CloudFormation, the bucket for what is deployed, the
+//! caller, keys, quotas and settings. They are a crate of their own, because their SDKs would make every function
+//! larger.
 
 mod artifacts;
 mod caller;

@@ -15,16 +15,16 @@ pub struct Quotas {
 }
 
 impl Quotas {
-    /// With this configuration.
+    /// Creates the client with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }
     }
 
-    /// The value of a quota of EC2.
+    /// Returns the value of an EC2 quota.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn of_ec2(&self, code: &str) -> Result<f64> {
         const OPERATION: &str = "GetServiceQuota";
         let answer = self.client.get_service_quota().service_code("ec2").quota_code(code).send().await;

@@ -1,13 +1,14 @@
-//! Systems Manager's settings of the account in a Region.
+//! Systems Manager's service settings for the account in a Region.
 
 use aws_sdk_ssm::Client;
 use goldsmith_cloud::Result;
 use goldsmith_cloud::aws::{SdkConfig, failure, home_region};
 
-/// Names the role that instances register with whose own may not; `$None` where there is none.
+/// The setting that names the role with which instances register if their own role does not permit it; `$None` if it is
+/// off.
 const DEFAULT_ROLE: &str = "/ssm/managed-instance/default-ec2-instance-management-role";
 
-/// The settings.
+/// Systems Manager's service settings in the configuration's Region.
 #[derive(Debug)]
 pub struct ServiceSettings {
     client: Client,
@@ -15,16 +16,16 @@ pub struct ServiceSettings {
 }
 
 impl ServiceSettings {
-    /// With this configuration.
+    /// Creates the client with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }
     }
 
-    /// The role of the default host management configuration; none where it is off.
+    /// Returns the role of the default host management configuration; `None` if it is off.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn default_host_role(&self) -> Result<Option<String>> {
         let answer = self.client.get_service_setting().setting_id(DEFAULT_ROLE).send().await;
         let answer = answer.map_err(failure("GetServiceSetting", &self.region))?;

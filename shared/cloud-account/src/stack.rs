@@ -1,4 +1,4 @@
-//! What a stack consists of, and whether its parts work.
+//! The parts of a stack, and whether they work.
 
 use aws_sdk_cloudformation::Client as CloudFormation;
 use aws_sdk_eventbridge::Client as EventBridge;
@@ -9,11 +9,11 @@ use aws_sdk_sfn::types::StateMachineStatus;
 use goldsmith_cloud::Result;
 use goldsmith_cloud::aws::{SdkConfig, failure, home_region, incomplete, known};
 
-/// Bytes at the end of an archive in which its list of files is looked for: an end record with the longest comment, and more
-/// for the list itself.
+/// Number of bytes at the end of an archive in which its list of files is looked for: an end record with the longest
+/// comment, and more for the list itself.
 const TAIL: &str = "bytes=-131072";
 
-/// The services of a stack's parts.
+/// The services of the parts of a stack.
 #[derive(Debug)]
 pub struct StackParts {
     cloudformation: CloudFormation,
@@ -26,9 +26,9 @@ pub struct StackParts {
 /// The end of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectEnd {
-    /// How many bytes come before it.
+    /// Number of bytes before it.
     pub before: usize,
-    /// What it holds.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
@@ -44,7 +44,7 @@ pub struct Part {
 }
 
 impl StackParts {
-    /// With this configuration.
+    /// Creates the clients with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self {
@@ -56,10 +56,10 @@ impl StackParts {
         }
     }
 
-    /// The resources of a stack.
+    /// Returns the resources of a stack.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn parts(&self, stack: &str) -> Result<Vec<Part>> {
         let mut pages = self.cloudformation.list_stack_resources().stack_name(stack).into_paginator().send();
         let mut parts = Vec::new();
@@ -74,44 +74,46 @@ impl StackParts {
         Ok(parts)
     }
 
-    /// The end of an object; none: it does not exist.
+    /// Returns the end of an object; `None` if the object does not exist.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn end_of_object(&self, bucket: &str, key: &str) -> Result<Option<ObjectEnd>> {
         const OPERATION: &str = "GetObject";
         let answer = self.s3.get_object().bucket(bucket).key(key).range(TAIL).send().await;
         let Some(answer) = known(answer.map_err(failure(OPERATION, &self.region)))? else { return Ok(None) };
-        // `bytes 100-199/200`; an object that is shorter than what was asked for may come whole, without it.
+        // The header is `bytes 100-199/200`. An object that is shorter than the requested range may arrive whole,
+        // without the header.
         let range = answer.content_range.as_deref().and_then(|range| range.strip_prefix("bytes "));
         let before = range.and_then(|range| range.split_once('-')?.0.parse().ok()).unwrap_or(0);
         let bytes = answer.body.collect().await.map_err(|_| incomplete(OPERATION, &self.region, "whole body"))?;
         Ok(Some(ObjectEnd { before, bytes: bytes.into_bytes().to_vec() }))
     }
 
-    /// Whether a bucket exists.
+    /// Returns whether a bucket exists.
     ///
     /// # Errors
-    /// What AWS says; the answer to HEAD has no words, so that a missing right is told as `Forbidden`.
+    /// The errors that AWS returns. The answer to HEAD has no message, so a missing permission is reported as
+    /// `Forbidden`.
     pub async fn bucket_is_there(&self, bucket: &str) -> Result<bool> {
         let answer = self.s3.head_bucket().bucket(bucket).send().await;
         Ok(known(answer.map_err(failure("HeadBucket", &self.region)))?.is_some())
     }
 
-    /// Whether a rule is enabled; none: it does not exist.
+    /// Returns whether a rule is enabled; `None` if it does not exist.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn rule_is_enabled(&self, name: &str) -> Result<Option<bool>> {
         let answer = self.events.describe_rule().name(name).send().await;
         let answer = known(answer.map_err(failure("DescribeRule", &self.region)))?;
         Ok(answer.map(|answer| answer.state != Some(RuleState::Disabled)))
     }
 
-    /// Whether a state machine can be started; none: it does not exist.
+    /// Returns whether a state machine can be started; `None` if it does not exist.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn machine_is_active(&self, arn: &str) -> Result<Option<bool>> {
         let answer = self.states.describe_state_machine().state_machine_arn(arn).send().await;
         let answer = known(answer.map_err(failure("DescribeStateMachine", &self.region)))?;

@@ -1,4 +1,4 @@
-//! What an account has set up in a Region before anything is launched: networks, storage, public access, types, Regions.
+//! What an account has set up in a Region before a launch: networks, storage, public access, types, Regions.
 
 use std::collections::BTreeMap;
 
@@ -18,22 +18,22 @@ pub struct Subnet {
     pub id: String,
     /// Its VPC.
     pub vpc: String,
-    /// Whether it can be launched into.
+    /// Whether instances can be launched into it.
     pub available: bool,
-    /// Addresses that nobody has.
+    /// Number of free addresses.
     pub free_addresses: i32,
-    /// Whether its instances get a public address.
+    /// Whether its instances receive a public address.
     pub public_addresses: bool,
 }
 
-/// Where a route leads.
+/// A route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The block; of a prefix list its id.
+    /// The destination block; the id if it is a prefix list.
     pub destination: String,
-    /// Id of the gateway, endpoint, interface or connection; `local` within the VPC.
+    /// Id of the target: a gateway, endpoint, interface or connection; `local` within the VPC.
     pub target: String,
-    /// Whether the target is gone or cannot be reached.
+    /// Whether the target does not exist or cannot be reached.
     pub blackhole: bool,
 }
 
@@ -42,7 +42,7 @@ pub struct Route {
 pub struct RouteTable {
     /// Its id.
     pub id: String,
-    /// Whether it is that of each subnet of its VPC that names none.
+    /// Whether it applies to each subnet of its VPC that names no table.
     pub main: bool,
     /// Subnets that name it.
     pub subnets: Vec<String>,
@@ -53,58 +53,59 @@ pub struct RouteTable {
 /// A VPC endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Such as `com.amazonaws.eu-west-1.ssm`.
+    /// Service name, such as `com.amazonaws.eu-west-1.ssm`.
     pub service: String,
-    /// Route tables that lead to it, of a gateway endpoint.
+    /// Route tables that lead to it, if it is a gateway endpoint.
     pub route_tables: Vec<String>,
-    /// Whether the service's own name leads to it, of an interface endpoint.
+    /// Whether the service's own name leads to it, if it is an interface endpoint.
     pub private_dns: bool,
 }
 
-/// A security group, as far as it lets out.
+/// A security group, as far as outbound traffic is concerned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecurityGroup {
     /// Its id.
     pub id: String,
     /// Its VPC.
     pub vpc: String,
-    /// Whether it lets HTTPS out to anywhere or to some block, list or group; none of it is a group without a way out.
+    /// Whether it allows outbound HTTPS to everywhere or to at least one block, list or group. If not, the group allows
+    /// no way out.
     pub lets_https_out: bool,
 }
 
-/// What happens to new volumes.
+/// Defaults for new volumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Storage {
-    /// Whether all are encrypted, whatever a call says.
+    /// Whether all of them are encrypted, whatever a call says.
     pub encrypted_by_default: bool,
-    /// The key where a call names none: an id, an ARN or an alias such as `alias/aws/ebs`.
+    /// The key that is used if a call names none: an id, an ARN or an alias such as `alias/aws/ebs`.
     pub default_key: String,
 }
 
 /// An instance type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypeFacts {
-    /// As EC2 names them: `x86_64`, `arm64`.
+    /// Architectures as EC2 names them: `x86_64`, `arm64`.
     pub architectures: Vec<String>,
-    /// Virtual CPUs, which quotas count.
+    /// Number of virtual CPUs, which quotas count.
     pub vcpus: i32,
 }
 
 impl Ec2 {
-    /// The default VPC's id, if there is one.
+    /// Returns the default VPC's id, if it exists.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn default_vpc(&self, region: &str) -> Result<Option<String>> {
         let request = self.0.client(region).describe_vpcs().filters(filter("is-default", &["true"]));
         let answer = request.send().await.map_err(failure("DescribeVpcs", region))?;
         Ok(answer.vpcs.unwrap_or_default().into_iter().find_map(|vpc| vpc.vpc_id))
     }
 
-    /// Subnets by a filter's values: `subnet-id`, which leaves out those that do not exist, or `vpc-id`.
+    /// Returns subnets by a filter's values: `subnet-id`, which leaves out subnets that do not exist, or `vpc-id`.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn subnets(&self, region: &str, by: &str, values: &[&str]) -> Result<Vec<Subnet>> {
         let mut pages = self.0.client(region).describe_subnets().filters(filter(by, values)).into_paginator().send();
         let mut subnets = Vec::new();
@@ -121,10 +122,10 @@ impl Ec2 {
         Ok(subnets)
     }
 
-    /// The route tables of a VPC.
+    /// Returns the route tables of a VPC.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn route_tables(&self, region: &str, vpc: &str) -> Result<Vec<RouteTable>> {
         let request = self.0.client(region).describe_route_tables().filters(filter("vpc-id", &[vpc]));
         let mut pages = request.into_paginator().send();
@@ -136,10 +137,10 @@ impl Ec2 {
         Ok(tables)
     }
 
-    /// The endpoints of a VPC that can be used.
+    /// Returns the endpoints of a VPC that can be used.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn vpc_endpoints(&self, region: &str, vpc: &str) -> Result<Vec<Endpoint>> {
         let request = self.0.client(region).describe_vpc_endpoints().filters(filter("vpc-id", &[vpc]));
         let mut pages = request.into_paginator().send();
@@ -155,10 +156,10 @@ impl Ec2 {
         Ok(endpoints)
     }
 
-    /// Security groups; those that do not exist are left out.
+    /// Returns security groups. Groups that do not exist are left out.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn security_groups(&self, region: &str, ids: &[&str]) -> Result<Vec<SecurityGroup>> {
         let request = self.0.client(region).describe_security_groups().filters(filter("group-id", ids));
         let mut pages = request.into_paginator().send();
@@ -170,10 +171,10 @@ impl Ec2 {
         Ok(groups)
     }
 
-    /// How new volumes are encrypted.
+    /// Returns how new volumes are encrypted.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn storage(&self, region: &str) -> Result<Storage> {
         let client = self.0.client(region);
         let always = client.get_ebs_encryption_by_default().send().await;
@@ -186,20 +187,20 @@ impl Ec2 {
         })
     }
 
-    /// Whether new public sharing of images is blocked.
+    /// Returns whether new public sharing of images is blocked.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn blocks_public_images(&self, region: &str) -> Result<bool> {
         let answer = self.0.client(region).get_image_block_public_access_state().send().await;
         let answer = answer.map_err(failure("GetImageBlockPublicAccessState", region))?;
         Ok(answer.image_block_public_access_state() == Some("block-new-sharing"))
     }
 
-    /// Every Region that there is, with whether it is enabled in the account.
+    /// Returns every Region, with whether it is enabled in the account.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn all_regions(&self, home: &str) -> Result<BTreeMap<String, bool>> {
         let answer = self.0.client(home).describe_regions().all_regions(true).send().await;
         let answer = answer.map_err(failure("DescribeRegions", home))?;
@@ -209,10 +210,10 @@ impl Ec2 {
             .collect())
     }
 
-    /// Instance types; those that the Region does not have are left out.
+    /// Returns instance types. Types that the Region does not have are left out.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn types(&self, region: &str, names: &[&str]) -> Result<BTreeMap<String, TypeFacts>> {
         let facts = |described: &InstanceTypeInfo| {
             let vcpus = described.v_cpu_info()?.default_v_cpus()?;
@@ -221,8 +222,8 @@ impl Ec2 {
         self.described_types(region, names, facts).await
     }
 
-    /// What is taken of instance types. By filter: EC2 refuses a list that names an unknown type, and a filter just does not
-    /// find it.
+    /// Returns what `take` reads from the descriptions of instance types. A filter is used because EC2 rejects a list
+    /// that names an unknown type, whereas a filter does not find it.
     pub(crate) async fn described_types<T>(
         &self,
         region: &str,
@@ -241,7 +242,7 @@ impl Ec2 {
     }
 }
 
-/// The architectures that instances of a type may have.
+/// Returns the architectures that instances of a type may have.
 pub(crate) fn architectures_of(described: &InstanceTypeInfo) -> Option<Vec<String>> {
     let runs = described.processor_info()?.supported_architectures().iter();
     Some(runs.map(|architecture| architecture.as_str().to_owned()).collect())
@@ -277,7 +278,8 @@ fn is_usable(endpoint: &VpcEndpoint) -> bool {
     endpoint.state() == Some(&State::Available)
 }
 
-/// To whom is not looked at: which addresses a service has behind an endpoint or a list, only AWS knows.
+/// Converts a security group. Destinations are not examined: only AWS knows which addresses a service has behind an
+/// endpoint or a list.
 fn to_group(group: &SdkGroup) -> SecurityGroup {
     let https = |protocol: &str, from: Option<i32>, to: Option<i32>| match protocol {
         "-1" => true,

@@ -24,9 +24,9 @@ use crate::requests::{
     to_time,
 };
 
-/// What an image's tags go on.
+/// Resources that get an image's tags.
 const TAGGED: [ResourceType; 2] = [ResourceType::Image, ResourceType::Snapshot];
-/// EC2's answer about an image that was deregistered a moment ago.
+/// EC2's error code for an image that was deregistered shortly before.
 const JUST_DEREGISTERED: &str = "InvalidAMIID.Unavailable";
 
 #[async_trait]
@@ -40,9 +40,9 @@ impl Images for Ec2 {
         refuse_anyone(owners, region)?;
         let request = self.0.client(region).describe_images().set_owners(Some(owners.to_vec()));
         let request = request.filters(filter("name", &[name])).filters(filter("state", &["available"]));
-        // RFC 3339 in UTC sorts as text; the id only makes a tie the same every time.
+        // RFC 3339 in UTC sorts as text. The id makes a tie reproducible.
         let age = |image: &Image| (image.created.clone(), image.id.clone());
-        // A tag that is missing or has one value is more than a filter can say.
+        // A filter cannot express that a tag is missing or has one value.
         Ok(all(request, region).await?.into_iter().filter(Image::is_offered).max_by_key(age))
     }
 
@@ -71,7 +71,7 @@ impl Images for Ec2 {
             .no_reboot(true)
             .set_block_device_mappings(block_device_mappings(&image.block_devices))
             .set_tag_specifications(tag_specifications(&TAGGED, &image.tags));
-        // There is no token: a second attempt after a lost answer would meet the first one's name.
+        // CreateImage has no token: a second attempt after a lost answer would find the name of the first one taken.
         let once = Config::builder().retry_config(RetryConfig::disabled());
         let answer = request.customize().config_override(once).send().await.map_err(failure(OPERATION, region))?;
         answer.image_id.ok_or_else(|| incomplete(OPERATION, region, "image id"))
@@ -121,13 +121,13 @@ impl Images for Ec2 {
         Ok(())
     }
 
-    /// A snapshot that another image uses as well stays.
+    /// Deregisters the image. A snapshot that another image also uses stays.
     async fn deregister(&self, region: &str, id: &str) -> Result<()> {
         let snapshots = self.image(region, id).await?.map(|image| image.snapshots).unwrap_or_default();
         let request = self.0.client(region).deregister_image().image_id(id).delete_associated_snapshots(true);
         let answer = still_there(request.send().await.map_err(failure("DeregisterImage", region)))?;
-        // EC2 deletes only what it has associated by now, and not every endpoint knows the option. What is gone has no tags
-        // any more, so that a role whose rights depend on them would be refused.
+        // EC2 deletes only the snapshots that it has associated by now, and not every endpoint knows the option. A
+        // deleted snapshot has no tags any more, so a role whose permissions depend on them would be denied.
         let gone = |id: &String| {
             let outcomes = answer.iter().flat_map(DeregisterImageOutput::delete_snapshot_results);
             outcomes
@@ -177,7 +177,7 @@ async fn all(request: DescribeImagesFluentBuilder, region: &str) -> Result<Vec<I
     Ok(images)
 }
 
-/// None where the image is unknown or was deregistered a moment ago.
+/// Returns `None` if the image is unknown or was deregistered shortly before.
 pub(crate) fn still_there<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Err(error) if error.code == JUST_DEREGISTERED => Ok(None),
@@ -185,7 +185,8 @@ pub(crate) fn still_there<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Without owners EC2 would search everyone's public images, and anyone can publish one under any name.
+/// Rejects a search without owners. EC2 would search all public images then, and anyone can publish an image under any
+/// name.
 fn refuse_anyone(owners: &[String], region: &str) -> Result<()> {
     if !owners.is_empty() && owners.iter().all(|owner| !owner.is_empty() && owner != "*") {
         return Ok(());
@@ -194,7 +195,7 @@ fn refuse_anyone(owners: &[String], region: &str) -> Result<()> {
         operation: "DescribeImages",
         region: region.to_owned(),
         code: "MissingOwners".to_owned(),
-        message: "an image is searched by name only among named owners".to_owned(),
+        message: "an image is searched for by name only among named owners".to_owned(),
         kind: Kind::Invalid,
         source: None,
     })
@@ -209,7 +210,7 @@ fn to_sdk_permissions(with: &LaunchPermission) -> Vec<SdkPermission> {
     users.chain(groups).chain(organizations).chain(units).collect()
 }
 
-/// None where EC2 leaves out the id, which it never does.
+/// Converts an image. Returns `None` if EC2 leaves out the id, which it never does.
 fn to_image(image: &SdkImage) -> Option<Image> {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let ebs = image.block_device_mappings().iter().filter_map(|mapping| mapping.ebs());
@@ -237,7 +238,7 @@ fn to_state(state: Option<&SdkState>) -> ImageState {
         Some(SdkState::Failed | SdkState::Error | SdkState::Invalid | SdkState::Deregistered | SdkState::Disabled) => {
             ImageState::Failed
         }
-        // `transient`, and states newer than this SDK: not decided yet.
+        // This is `transient`, or a state newer than this SDK: not decided yet.
         _ => ImageState::Pending,
     }
 }

@@ -1,4 +1,4 @@
-//! EC2 behind Goldsmith's traits: a crate of its own, since its SDK alone is half of every cold build.
+//! EC2 behind Goldsmith's traits. It is a crate of its own because its SDK alone is half of every cold build.
 
 pub mod account;
 mod images;
@@ -18,14 +18,14 @@ use goldsmith_cloud::aws::{Regional, SdkConfig, with_ec2};
 pub struct Ec2(Regional<Client>);
 
 impl Ec2 {
-    /// With this configuration.
+    /// Creates the adapter with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self(Regional::new(config, Client::new))
     }
 }
 
-/// Everything that the states use of AWS, with this configuration and the stack's bucket; no call is made.
+/// Returns everything that the states use from AWS, with this configuration and the stack's bucket. No call is made.
 #[must_use]
 pub fn cloud(config: &SdkConfig, bucket: &str) -> Cloud {
     with_ec2(config, bucket, Arc::new(Ec2::new(config)))

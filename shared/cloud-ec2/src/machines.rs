@@ -19,10 +19,10 @@ use crate::Ec2;
 use crate::account::architectures_of;
 use crate::requests::{block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications, to_time};
 
-/// Every state but `terminated`.
+/// Every state except `terminated`.
 pub(crate) const NOT_TERMINATED: [&str; 5] = ["pending", "running", "stopping", "stopped", "shutting-down"];
 
-/// What RunInstances makes.
+/// Kinds of resources that RunInstances creates.
 const MADE_BY_LAUNCH: [ResourceType; 3] =
     [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface];
 
@@ -48,7 +48,7 @@ impl Machines for Ec2 {
             .metadata_options(metadata_options(&launch.metadata))
             .set_user_data(launch.user_data.as_ref().map(|text| BASE64_STANDARD.encode(text)))
             .set_block_device_mappings(block_device_mappings(&launch.block_devices))
-            // All that the call makes: a policy of the organisation's may refuse what is untagged.
+            // Everything that the call creates is tagged: a policy of the organization may deny untagged resources.
             .set_tag_specifications(tag_specifications(&MADE_BY_LAUNCH, &launch.tags));
         let answer = request.send().await.map_err(failure(OPERATION, region))?;
         let instance = answer.instances().first().and_then(to_instance);
@@ -83,7 +83,7 @@ impl Machines for Ec2 {
         let answer = self.0.client(region).get_console_output().instance_id(id).send().await;
         let answer = known(answer.map_err(failure("GetConsoleOutput", region)))?;
         let encoded = answer.and_then(|answer| answer.output).unwrap_or_default();
-        // Whatever EC2 could not encode well is no reason to fail: people only read it.
+        // Output that EC2 did not encode well is no reason to fail: only people read it.
         let bytes = BASE64_STANDARD.decode(encoded).unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -133,7 +133,7 @@ fn metadata_options(options: &MetadataOptions) -> InstanceMetadataOptionsRequest
         .build()
 }
 
-/// None where EC2 leaves out the id or the state, which it never does.
+/// Converts an instance. Returns `None` if EC2 leaves out the id or the state, which it never does.
 fn to_instance(instance: &SdkInstance) -> Option<Instance> {
     let reason = instance.state_reason().and_then(|reason| reason.message()).or(instance.state_transition_reason());
     let state = match instance.state()?.name()? {

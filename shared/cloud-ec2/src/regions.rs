@@ -6,12 +6,12 @@ use goldsmith_cloud::aws::failure;
 use crate::Ec2;
 
 impl Ec2 {
-    /// The Regions that are enabled in the account, in order; `home` is the one that is asked.
+    /// Returns the Regions that are enabled in the account, in order. The call goes to `home`.
     ///
     /// # Errors
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub async fn regions(&self, home: &str) -> Result<Vec<String>> {
-        // Without `AllRegions` EC2 leaves out those that the account has not opted in to.
+        // Without `AllRegions`, EC2 leaves out the Regions that the account has not opted in to.
         let answer = self.0.client(home).describe_regions().send().await;
         let answer = answer.map_err(failure("DescribeRegions", home))?;
         let mut regions: Vec<String> =

@@ -18,7 +18,8 @@ pub(crate) fn to_sdk_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-/// The same tags on each kind of resource that a call creates; none where there are no tags, which EC2 refuses.
+/// Returns the same tags for each kind of resource that a call creates; `None` if there are no tags, because EC2
+/// rejects an empty list.
 pub(crate) fn tag_specifications(kinds: &[ResourceType], tags: &Tags) -> Option<Vec<TagSpecification>> {
     let of_kind = |kind: &ResourceType| {
         TagSpecification::builder().resource_type(kind.clone()).set_tags(Some(to_sdk_tags(tags))).build()
@@ -31,12 +32,12 @@ pub(crate) fn from_sdk_tags(tags: &[Tag]) -> Tags {
     tags.iter().filter_map(pair).collect()
 }
 
-/// A time as EC2 gives it, in whole seconds.
+/// Converts a time from EC2, which is in whole seconds.
 pub(crate) fn to_time(time: &DateTime) -> Option<Timestamp> {
     Timestamp::from_second(time.secs()).ok()
 }
 
-/// None where there are no devices: EC2 then takes the image's or the instance's own.
+/// Converts block devices. Returns `None` if there are none: EC2 then takes the image's or the instance's own.
 pub(crate) fn block_device_mappings(devices: &[BlockDevice]) -> Option<Vec<BlockDeviceMapping>> {
     (!devices.is_empty()).then(|| devices.iter().map(block_device_mapping).collect())
 }
@@ -54,7 +55,7 @@ fn block_device_mapping(device: &BlockDevice) -> BlockDeviceMapping {
     BlockDeviceMapping::builder().device_name(&device.device_name).ebs(ebs).build()
 }
 
-/// The mappings that have an EBS volume: not those of instance stores, and not those that take a device away.
+/// Returns the mappings that have an EBS volume. Instance stores and mappings that remove a device are left out.
 pub(crate) fn from_sdk_block_devices(mappings: &[BlockDeviceMapping]) -> Vec<BlockDevice> {
     mappings.iter().filter_map(from_sdk_block_device).collect()
 }
@@ -70,12 +71,12 @@ fn from_sdk_block_device(mapping: &BlockDeviceMapping) -> Option<BlockDevice> {
         throughput: number(ebs.throughput()),
         encrypted: ebs.encrypted(),
         kms_key_id: ebs.kms_key_id().map(str::to_owned),
-        // EC2 always says it; were it silent, the volume might stay.
+        // EC2 always sets this field. Without it, the volume is treated as one that stays.
         delete_on_termination: ebs.delete_on_termination().unwrap_or_default(),
     })
 }
 
-/// EC2's numbers are signed; one beyond them is beyond every limit of EC2, which then says so.
+/// Converts a number to EC2's signed ones. A larger number exceeds every limit of EC2, which then reports it.
 fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }

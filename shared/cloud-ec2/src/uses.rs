@@ -1,4 +1,4 @@
-//! What would miss an image if it went.
+//! What still uses an image.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ use crate::machines::NOT_TERMINATED;
 use crate::requests::filter;
 
 impl Ec2 {
-    /// Instances of this account, launch templates, and whoever else may launch it.
+    /// Returns instances of this account, launch templates, and other principals that may launch the image.
     pub(crate) async fn uses_of(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
         let mut uses = self.instances_of(region, id).await?;
         uses.extend(self.templates_of(region, id).await?);
@@ -33,8 +33,8 @@ impl Ec2 {
         Ok(uses)
     }
 
-    /// Those whose latest or default version names it: no Auto Scaling group and no person launches by another without naming
-    /// its number.
+    /// Returns templates whose latest or default version names the image. An Auto Scaling group or a person uses
+    /// another version only by naming its number.
     async fn templates_of(&self, region: &str, image: &str) -> Result<Vec<ImageUse>> {
         let request = self.0.client(region).describe_launch_template_versions();
         let request = request.versions("$Latest").versions("$Default").filters(filter("image-id", &[image]));

@@ -8,9 +8,9 @@ use crate::Result;
 /// A shell script to run on one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// Target.
+    /// Target instance.
     pub instance: String,
-    /// At most 100 characters; it is how a lost answer is found again.
+    /// Comment of at most 100 characters, by which the command is found if the answer was lost.
     pub comment: String,
     /// The script, as one element of `commands`.
     pub script: String,
@@ -27,9 +27,9 @@ pub enum CommandStatus {
     Running,
     /// `Success`
     Success,
-    /// `Failed`: the script ended with another exit code than 0.
+    /// `Failed`: the script ended with an exit code other than 0.
     Failed,
-    /// `TimedOut`: over `executionTimeout`, or never delivered in time.
+    /// `TimedOut`: the script took longer than `executionTimeout`, or was never delivered in time.
     TimedOut,
     /// `Cancelled`
     Cancelled,
@@ -40,11 +40,11 @@ pub enum CommandStatus {
 /// A command's invocation on its instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// Where it stands.
+    /// Its status.
     pub status: CommandStatus,
     /// AWS's detailed status text.
     pub detail: String,
-    /// The script's exit code, once it ended.
+    /// The script's exit code, if it has ended.
     pub exit_code: Option<i32>,
     /// First 24,000 characters of standard output.
     pub stdout: String,
@@ -52,30 +52,32 @@ pub struct Invocation {
     pub stderr: String,
 }
 
-/// What SSM knows of an instance's agent.
+/// What SSM knows about an instance's agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ping {
     /// `Online`
     Online,
-    /// `ConnectionLost` or `Inactive`, and when the agent was heard of for the last time.
+    /// `ConnectionLost` or `Inactive`, and when the agent was last heard from.
     Lost(Option<Timestamp>),
-    /// It has never registered.
+    /// The agent has never registered.
     Unknown,
 }
 
 /// SSM Run Command.
 #[async_trait]
 pub trait Commands: Send + Sync {
-    /// What SSM knows of the instance's agent.
+    /// Returns what SSM knows about the instance's agent.
     async fn ping(&self, region: &str, instance: &str) -> Result<Ping>;
-    /// What the SSM agent itself says of a command where it has no output (`CommandPlugins`); empty where it says nothing.
+    /// Returns what the SSM agent itself says about a command without output (`CommandPlugins`); empty if it says
+    /// nothing.
     async fn said(&self, region: &str, command: &str, instance: &str) -> Result<String>;
-    /// `SendCommand`; answers the command id. *Effect*, has no token: look with [`Commands::find`] first; SDK retries are off.
+    /// `SendCommand`. Returns the command id. *Effect* without a token: call [`Commands::find`] first; SDK retries are
+    /// off.
     async fn send(&self, region: &str, command: &Command) -> Result<String>;
-    /// The id of the command that was sent to this instance with this comment.
+    /// Returns the id of the command that was sent to this instance with this comment.
     async fn find(&self, region: &str, instance: &str, comment: &str) -> Result<Option<String>>;
-    /// The invocation, or none where SSM does not know it (yet).
+    /// Returns the invocation; `None` if SSM does not know it (yet).
     async fn invocation(&self, region: &str, command: &str, instance: &str) -> Result<Option<Invocation>>;
-    /// `CancelCommand`. *Effect*, no error when it has ended.
+    /// `CancelCommand`. *Effect*; no error if it has ended.
     async fn cancel(&self, region: &str, command: &str) -> Result<()>;
 }

@@ -1,4 +1,5 @@
-//! One error for every call to AWS: the facts a person needs, and predicates so that callers never match on text.
+//! One error for every call to AWS. It has the facts that a person needs, and predicates so that callers never match on
+//! text.
 
 use std::error::Error;
 
@@ -8,19 +9,21 @@ pub type Result<T> = std::result::Result<T, CloudError>;
 /// What a caller can do about a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// AWS asked us to slow down (`Throttling`, `RequestLimitExceeded`, `TooManyRequestsException`, …): try later.
+    /// AWS limits the rate of calls (`Throttling`, `RequestLimitExceeded`, `TooManyRequestsException`, …): try again
+    /// later.
     Throttled,
-    /// No answer: connection, time-out, or a 5xx. The effect may or may not have happened.
+    /// No answer arrived because of the connection, a time-out, or a 5xx. The effect may or may not have happened.
     Unanswered,
     /// The resource does not exist (or is not visible yet).
     NotFound,
-    /// No capacity for this instance type here (`InsufficientInstanceCapacity`, `Unsupported` type in a zone, …): try the next candidate.
+    /// There is no capacity for this instance type here (`InsufficientInstanceCapacity`, `Unsupported` type in a zone,
+    /// …): try the next candidate.
     Capacity,
     /// The name or token is taken (`InvalidAMIName.Duplicate`, `ExecutionAlreadyExists`).
     Duplicate,
-    /// The resource is not in a state that allows the call (`IncorrectInstanceState`, `InvalidSnapshot.InUse`).
+    /// The state of the resource does not allow the call (`IncorrectInstanceState`, `InvalidSnapshot.InUse`).
     WrongState,
-    /// Our role lacks a right.
+    /// The role of the caller lacks a permission.
     Denied,
     /// Everything else: the request itself is wrong.
     Invalid,
@@ -32,9 +35,9 @@ pub enum Kind {
 pub struct CloudError {
     /// The API operation, such as `RunInstances`.
     pub operation: &'static str,
-    /// The Region that was asked.
+    /// The Region that was called.
     pub region: String,
-    /// AWS's error code, or `NoAnswer` where none came.
+    /// AWS's error code; `NoAnswer` if no answer came.
     pub code: String,
     /// AWS's message.
     pub message: String,
@@ -46,15 +49,15 @@ pub struct CloudError {
 }
 
 impl CloudError {
-    /// Whether the same call may succeed later without any change.
+    /// Returns whether the same call may succeed later without a change.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::Throttled | Kind::Unanswered)
     }
 
-    /// Whether the call may be refused only because what it names was made a moment ago: EC2 and Systems Manager are
-    /// eventually consistent, so that one call knows a resource and the next does not, for seconds and at times for
-    /// minutes (EC2 API reference, "Eventual consistency").
+    /// Returns whether the call may have failed only because the resource that it names was created shortly before. EC2
+    /// and Systems Manager are eventually consistent: one call knows a resource and the next one does not, for seconds
+    /// and sometimes for minutes (EC2 API reference, "Eventual consistency").
     #[must_use]
     pub fn may_settle(&self) -> bool {
         matches!(

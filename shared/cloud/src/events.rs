@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use crate::Result;
 
-/// Event bus.
+/// The event bus.
 #[async_trait]
 pub trait Events: Send + Sync {
-    /// `PutEvents` of one event with source `goldsmith`. *Effect*; consumers see it at least once.
+    /// `PutEvents` of one event with source `goldsmith`. *Effect*; consumers receive it at least once.
     async fn emit(&self, detail_type: &str, resources: &[String], detail: &str) -> Result<()>;
 }

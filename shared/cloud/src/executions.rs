@@ -26,52 +26,53 @@ pub struct Execution {
     pub arn: String,
     /// Name, which is the build id.
     pub name: String,
-    /// Where it stands.
+    /// Its status.
     pub status: ExecutionStatus,
     /// Its input, JSON text.
     pub input: String,
-    /// Its output, JSON text, once it succeeded.
+    /// Its output, JSON text, if it succeeded.
     pub output: Option<String>,
-    /// Error name, once it failed.
+    /// Error name, if it failed.
     pub error: Option<String>,
-    /// Cause text, once it failed.
+    /// Cause text, if it failed.
     pub cause: Option<String>,
 }
 
-/// What a start came to.
+/// Result of a start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Started {
     /// A new execution with this ARN.
     New(String),
-    /// The name is taken by an execution of ours, running or closed.
+    /// An execution of this state machine, running or closed, has the name already.
     NameTaken,
 }
 
-/// What an answer to a task token came to.
+/// Result of an answer to a task token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Step Functions took it.
+    /// Step Functions accepted it.
     Taken,
-    /// Too late: `TaskTimedOut`, `TaskDoesNotExist`, `InvalidToken`. Nobody waits any more.
+    /// It came too late: `TaskTimedOut`, `TaskDoesNotExist`, `InvalidToken`. No state waits for it any more.
     Late,
 }
 
 /// The stack's state machine.
 #[async_trait]
 pub trait Executions: Send + Sync {
-    /// `StartExecution`. *Effect*, made unique by its name.
+    /// `StartExecution`. *Effect* that its name makes unique.
     async fn start(&self, state_machine: &str, name: &str, input: &str) -> Result<Started>;
-    /// The execution, or none.
+    /// Returns the execution, or `None`.
     async fn execution(&self, arn: &str) -> Result<Option<Execution>>;
-    /// Names of the state machine's executions that run.
+    /// Returns the names of the state machine's running executions.
     async fn running(&self, state_machine: &str) -> Result<Vec<String>>;
-    /// `StopExecution`. *Effect*, no error when it has ended.
+    /// `StopExecution`. *Effect*; no error if it has ended.
     async fn stop(&self, arn: &str, error: &str, cause: &str) -> Result<()>;
     /// `SendTaskSuccess`. *Effect*; a second answer is `Late`.
     async fn succeed(&self, token: &str, output: &str) -> Result<Answer>;
-    /// `SendTaskFailure`; error at most 256, cause at most 32,768 characters. *Effect*; a second answer is `Late`.
+    /// `SendTaskFailure`. The error has at most 256 characters, the cause at most 32,768. *Effect*; a second answer is
+    /// `Late`.
     async fn fail(&self, token: &str, error: &str, cause: &str) -> Result<Answer>;
-    /// `SendTaskHeartbeat`: whether a state waits for an answer to this token. It changes nothing where the definition has no
-    /// `HeartbeatSeconds`.
+    /// `SendTaskHeartbeat`. Returns whether a state waits for an answer to this token. It changes nothing if the
+    /// definition has no `HeartbeatSeconds`.
     async fn is_waiting(&self, token: &str) -> Result<bool>;
 }

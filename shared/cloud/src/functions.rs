@@ -1,4 +1,4 @@
-//! The stack's Lambda functions, as `signal` wakes them.
+//! The stack's Lambda functions, which `signal` wakes.
 
 use async_trait::async_trait;
 
@@ -7,6 +7,6 @@ use crate::Result;
 /// Lambda functions of the stack.
 #[async_trait]
 pub trait Functions: Send + Sync {
-    /// Invokes a function asynchronously (`InvocationType=Event`). *Effect*; the invoked function must stand being called twice.
+    /// Invokes a function asynchronously (`InvocationType=Event`). *Effect*; the function must be safe to invoke twice.
     async fn wake(&self, function: &str, payload: &str) -> Result<()>;
 }

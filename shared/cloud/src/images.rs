@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use crate::{BlockDevice, Result, Tags};
 
-/// Tag that says how far an image of Goldsmith's has come. What carries it with another value than [`PUBLISHED`] is not found
-/// by a name: it may be untested, or made of something that a start has overridden.
+/// Tag that holds the status of an image that Goldsmith made. An image that has this tag with a value other than
+/// [`PUBLISHED`] is not found by name: it may be untested, or its start may have overridden something.
 pub const TAG_STATUS: &str = "goldsmith:status";
-/// The one value of [`TAG_STATUS`] with which an image may be built on.
+/// The only value of [`TAG_STATUS`] with which a build may start from the image.
 pub const PUBLISHED: &str = "published";
 
-/// EC2's AMI states that matter here.
+/// EC2's AMI states, as far as Goldsmith distinguishes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageState {
     /// `pending`
@@ -33,69 +33,69 @@ pub struct Image {
     pub name: String,
     /// Its state now.
     pub state: ImageState,
-    /// EC2's reason for a failure; empty if none.
+    /// EC2's reason for a failure; empty if there is none.
     pub state_reason: String,
     /// Owning account id.
     pub owner: String,
-    /// What EC2 calls that account where it is one that it knows, such as `amazon` or `aws-marketplace`.
+    /// EC2's name for that account if it has one, such as `amazon` or `aws-marketplace`.
     pub owner_alias: Option<String>,
-    /// RFC 3339 creation time as EC2 gives it.
+    /// Creation time as EC2 returns it (RFC 3339).
     pub created: String,
     /// `x86_64` or `arm64`.
     pub architecture: String,
-    /// Such as `/dev/xvda`.
+    /// Name of the root device, such as `/dev/xvda`.
     pub root_device: String,
     /// The EBS volumes that an instance of it gets, in EC2's order.
     pub block_devices: Vec<BlockDevice>,
     /// Ids of its EBS snapshots.
     pub snapshots: Vec<String>,
-    /// The instance that it was made of; none: by another call than `CreateImage`.
+    /// The instance that it was created from; `None` if a call other than `CreateImage` created it.
     pub source_instance: Option<String>,
-    /// The image that it is a copy of, or that its instance was launched from (EC2 user guide, "Use AMI ancestry to trace the
-    /// origin of an AMI").
+    /// The image that it is a copy of, or that its instance was launched from (EC2 user guide, "Use AMI ancestry to
+    /// trace the origin of an AMI").
     pub source_image: Option<String>,
     /// Its tags.
     pub tags: Tags,
 }
 
 impl Image {
-    /// Whether it may be found by its name: it is somebody else's, or published.
+    /// Returns whether it may be found by its name: it has no status tag, or it is published.
     #[must_use]
     pub fn is_offered(&self) -> bool {
         self.tags.get(TAG_STATUS).is_none_or(|status| status == PUBLISHED)
     }
 }
 
-/// A request to make an AMI of a stopped instance.
+/// A request to create an AMI from a stopped instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewImage {
     /// AMI name, 3 to 128 characters.
     pub name: String,
-    /// At most 255 characters.
+    /// Description of at most 255 characters.
     pub description: String,
     /// The instance.
     pub instance: String,
     /// Tags of the AMI and its snapshots, set in the creating call.
     pub tags: Tags,
-    /// Changed block devices; empty: the instance's own. Of a volume that is there EC2 changes only whether it goes with
-    /// its instance.
+    /// Changed block devices; empty for the instance's own. For an existing volume, EC2 changes only whether it is
+    /// deleted with its instance.
     pub block_devices: Vec<BlockDevice>,
 }
 
-/// A request to copy an AMI into another Region (or the same, to encrypt it anew).
+/// A request to copy an AMI into another Region, or into the same Region to encrypt it anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageCopy {
-    /// `ClientToken`, at most 64 characters: the same token gives the same copy.
+    /// `ClientToken` of at most 64 characters. The same token gives the same copy.
     pub token: String,
-    /// Where the original is.
+    /// Region of the original.
     pub source_region: String,
     /// The original's id.
     pub source_image: String,
     /// AMI name in the destination.
     pub name: String,
-    /// At most 255 characters.
+    /// Description of at most 255 characters.
     pub description: String,
-    /// KMS key in the destination Region; none: as the original, or the account's default.
+    /// KMS key in the destination Region; `None` to encrypt as the original or with the account's default.
     pub kms_key_id: Option<String>,
     /// Tags of the AMI and its snapshots, set in the creating call.
     pub tags: Tags,
@@ -115,7 +115,7 @@ pub struct LaunchPermission {
 }
 
 impl LaunchPermission {
-    /// Whether nobody beyond the owner is named.
+    /// Returns whether only the owner may launch it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.users.is_empty()
@@ -130,22 +130,23 @@ impl LaunchPermission {
 pub struct Snapshot {
     /// `snap-…`
     pub id: String,
-    /// What the call that made it has written: of an image's, the call and the image. Nobody can change it.
+    /// Description, which the call that created it wrote. For an image's snapshot it names the call and the image. It
+    /// cannot be changed.
     pub description: String,
-    /// When it was begun.
+    /// When its creation started.
     pub started: Option<Timestamp>,
     /// Its tags.
     pub tags: Tags,
 }
 
-/// Something that would miss an image.
+/// Something that still uses an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ImageUse {
-    /// An instance of it that is not terminated, by its id.
+    /// Id of an instance of it that is not terminated.
     Instance(String),
-    /// A launch template whose latest or default version names it, by its id.
+    /// Id of a launch template whose latest or default version names it.
     LaunchTemplate(String),
-    /// An account, an organization, or `all`, who may launch it.
+    /// An account, an organization, or `all`, with permission to launch it.
     Permission(String),
 }
 
@@ -162,32 +163,33 @@ impl fmt::Display for ImageUse {
 /// AMIs and their snapshots.
 #[async_trait]
 pub trait Images: Send + Sync {
-    /// The image, or none where EC2 does not know the id (or not yet).
+    /// Returns the image; `None` if EC2 does not know the id (yet).
     async fn image(&self, region: &str, id: &str) -> Result<Option<Image>>;
-    /// The newest available image of these owners (ids, `self`, `amazon`, `aws-marketplace`) whose name matches (`*` and `?`),
-    /// without those that are not [`Image::is_offered`].
+    /// Returns the newest available image of these owners (ids, `self`, `amazon`, `aws-marketplace`) whose name matches
+    /// (`*` and `?`), except those that are not [`Image::is_offered`].
     async fn newest(&self, region: &str, owners: &[String], name: &str) -> Result<Option<Image>>;
-    /// Our own image with exactly this name.
+    /// Returns this account's image with exactly this name.
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>>;
-    /// Our own images with this tag.
+    /// Returns this account's images with this tag.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>>;
-    /// What of this account and who else would miss the image; nothing where it is gone.
+    /// Returns what uses the image, in this account and beyond; empty if the image does not exist.
     async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>>;
-    /// `CreateImage` without reboot. *Effect*, has no token: a name that is taken is kind `Duplicate`; SDK retries are off.
+    /// `CreateImage` without reboot. *Effect* without a token: if the name is taken, the error has kind `Duplicate`;
+    /// SDK retries are off.
     async fn create(&self, region: &str, image: &NewImage) -> Result<String>;
     /// `CopyImage` into `region`. *Effect*, safe to repeat with the same token.
     async fn copy(&self, region: &str, copy: &ImageCopy) -> Result<String>;
-    /// Marks the image so that what is launched from it answers IMDSv2 only, unless its launch says otherwise
-    /// (`ImdsSupport`; EC2 never takes the mark back). *Effect*, safe to repeat; undone by deregistering.
+    /// Marks the image so that instances launched from it accept IMDSv2 only, unless their launch says otherwise
+    /// (`ImdsSupport`; EC2 never removes the mark). *Effect*, safe to repeat; undone by deregistering.
     async fn require_imdsv2(&self, region: &str, id: &str) -> Result<()>;
     /// Adds launch permissions. *Effect*, safe to repeat; undone by deregistering.
     async fn share(&self, region: &str, id: &str, with: &LaunchPermission) -> Result<()>;
     /// `CreateTags` on images, snapshots, instances or volumes. *Effect*, safe to repeat.
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()>;
-    /// Deregisters the image and deletes its snapshots. *Effect*, no error when it is gone.
+    /// Deregisters the image and deletes its snapshots. *Effect*; no error if it does not exist.
     async fn deregister(&self, region: &str, id: &str) -> Result<()>;
-    /// Our own snapshots with this tag.
+    /// Returns this account's snapshots with this tag.
     async fn snapshots_tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Snapshot>>;
-    /// `DeleteSnapshot`. *Effect*, no error when it is gone.
+    /// `DeleteSnapshot`. *Effect*; no error if it does not exist.
     async fn delete_snapshot(&self, region: &str, id: &str) -> Result<()>;
 }

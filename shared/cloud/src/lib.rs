@@ -1,9 +1,9 @@
-//! What Goldsmith needs of AWS, as narrow traits named for that need, with domain types in and out.
+//! What Goldsmith needs from AWS, as narrow traits that are named for that need, with domain types in and out.
 //!
-//! The adapters of everything but EC2 live in `aws` (a feature, which links the SDK); EC2's own is the crate `goldsmith-cloud-ec2`, since its SDK
-//! alone is half of every cold build. With the feature `fake`, the module `fake` holds behaving stand-ins for tests.
-//! A method that changes something in AWS says so in its documentation with the word *Effect* and says what makes it
-//! safe to repeat.
+//! The module `aws` (a feature that links the SDK) has the adapters of everything except EC2. EC2's adapter is the
+//! crate `goldsmith-cloud-ec2`, because its SDK alone is half of every cold build. The module `fake` (a feature) has
+//! stand-ins for tests that behave like AWS. The documentation of a method that changes something in AWS has the word
+//! *Effect*, and says what makes the method safe to repeat.
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -41,7 +41,7 @@ pub use schedules::{Schedule, Schedules};
 /// AWS resource tags, in a fixed order so that requests are reproducible.
 pub type Tags = BTreeMap<String, String>;
 
-/// Everything that the states use of AWS, each part behind its own trait.
+/// Everything that the states use from AWS, each part behind its own trait.
 #[derive(Clone)]
 pub struct Cloud {
     /// EC2 instances.

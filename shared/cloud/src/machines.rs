@@ -1,4 +1,4 @@
-//! EC2 instances as the builds use them.
+//! EC2 instances as builds use them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::{Result, Tags};
 /// Instance metadata service options of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataOptions {
-    /// `HttpTokens=required` (IMDSv2 only) when true, else `optional`.
+    /// `HttpTokens=required` (IMDSv2 only) if true, else `optional`.
     pub tokens_required: bool,
     /// `HttpPutResponseHopLimit`, 1 to 64.
     pub hop_limit: u8,
@@ -19,36 +19,36 @@ pub struct MetadataOptions {
 /// One block device mapping with an EBS volume.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BlockDevice {
-    /// Such as `/dev/xvda`.
+    /// Device name, such as `/dev/xvda`.
     pub device_name: String,
-    /// GiB.
+    /// Size in GiB.
     pub volume_size: Option<u32>,
-    /// `gp3`, `io2`, …
+    /// Volume type: `gp3`, `io2`, …
     pub volume_type: Option<String>,
-    /// IOPS, for the types that take it.
+    /// IOPS, for the types that have this setting.
     pub iops: Option<u32>,
-    /// MiB/s, gp3 only.
+    /// Throughput in MiB/s, for gp3 only.
     pub throughput: Option<u32>,
     /// EBS encryption.
     pub encrypted: Option<bool>,
     /// KMS key for encryption.
     pub kms_key_id: Option<String>,
-    /// Whether the volume goes with its instance.
+    /// Whether the volume is deleted with its instance.
     pub delete_on_termination: bool,
 }
 
 /// A request for one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// `ClientToken`, at most 64 ASCII characters: the same token gives the same instance.
+    /// `ClientToken` of at most 64 ASCII characters. The same token gives the same instance.
     pub token: String,
     /// AMI id.
     pub image: String,
-    /// Such as `t3.small`.
+    /// Instance type, such as `t3.small`.
     pub instance_type: String,
-    /// Subnet id; none: the default VPC's choice.
+    /// Subnet id; `None` for the default VPC's choice.
     pub subnet: Option<String>,
-    /// Security group ids; none: the VPC's default group.
+    /// Security group ids; empty for the VPC's default group.
     pub security_groups: Vec<String>,
     /// Name of the instance profile.
     pub instance_profile: Option<String>,
@@ -56,9 +56,10 @@ pub struct Launch {
     pub metadata: MetadataOptions,
     /// Tags of the instance and its volumes, set in the creating call.
     pub tags: Tags,
-    /// Changed block devices; empty: the image's own. What one of the image's devices does not say stays as it is there.
+    /// Changed block devices; empty for the image's own. Settings that are not given for a device of the image stay as
+    /// the image has them.
     pub block_devices: Vec<BlockDevice>,
-    /// What cloud-init runs at the first boot, at most 16 KiB.
+    /// What cloud-init runs at the first boot; at most 16 KiB.
     pub user_data: Option<String>,
 }
 
@@ -80,7 +81,7 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
-    /// Whether the instance is ending or has ended for good.
+    /// Returns whether the instance is ending or has ended for good.
     #[must_use]
     pub fn is_gone(self) -> bool {
         matches!(self, Self::ShuttingDown | Self::Terminated)
@@ -94,28 +95,28 @@ pub struct Instance {
     pub id: String,
     /// Its state now.
     pub state: InstanceState,
-    /// EC2's reason for the last change, such as `Server.SpotInstanceTermination: …`; empty if none.
+    /// EC2's reason for the last change, such as `Server.SpotInstanceTermination: …`; empty if there is none.
     pub state_reason: String,
     /// The AMI that it was launched from.
     pub image: String,
-    /// Such as `t3.small`.
+    /// Instance type, such as `t3.small`.
     pub instance_type: String,
     /// Its tags.
     pub tags: Tags,
-    /// When it was launched, or started the last time.
+    /// When it was launched or last started.
     pub launched: Option<Timestamp>,
-    /// The client token of the call that launched it, which nobody can change; empty if it had none.
+    /// Client token of the call that launched it; empty if the call had none. It cannot be changed.
     pub token: String,
-    /// The EBS volumes that it has, `vol-…`.
+    /// Ids of its EBS volumes, `vol-…`.
     pub volumes: Vec<String>,
 }
 
-/// An EBS volume that no instance has.
+/// An EBS volume that is attached to no instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Volume {
     /// `vol-…`
     pub id: String,
-    /// When it was made.
+    /// When it was created.
     pub created: Option<Timestamp>,
     /// Its tags.
     pub tags: Tags,
@@ -124,24 +125,26 @@ pub struct Volume {
 /// EC2 instances, and the volumes that they were launched with.
 #[async_trait]
 pub trait Machines: Send + Sync {
-    /// `RunInstances` for one instance. *Effect*, safe to repeat with the same token; a capacity error has kind `Capacity`.
+    /// `RunInstances` for one instance. *Effect*, safe to repeat with the same token; a capacity error has kind
+    /// `Capacity`.
     async fn launch(&self, region: &str, launch: &Launch) -> Result<Instance>;
-    /// The instance, or none where EC2 does not know the id (yet).
+    /// Returns the instance; `None` if EC2 does not know the id (yet).
     async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>>;
-    /// All instances with this tag that are not terminated.
+    /// Returns all instances with this tag that are not terminated.
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>>;
-    /// `DescribeInstanceTypes`: the architectures, as EC2 names those of images, that each of these types runs. A type that
-    /// the Region does not know is not in the answer.
+    /// `DescribeInstanceTypes`. Returns the architectures that each of these types runs, as EC2 names those of images.
+    /// A type that the Region does not know is left out.
     async fn architectures(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, Vec<String>>>;
-    /// `GetConsoleOutput`: what the instance has written to its console, at most 64 KiB; empty where there is nothing yet,
-    /// which on AWS may take minutes.
+    /// `GetConsoleOutput`. Returns what the instance has written to its console, at most 64 KiB; empty if there is
+    /// nothing yet, which may take minutes on AWS.
     async fn console(&self, region: &str, id: &str) -> Result<String>;
-    /// `StopInstances`. *Effect*, no error when it is stopped or stopping.
+    /// `StopInstances`. *Effect*; no error if it is stopped or stopping.
     async fn stop(&self, region: &str, id: &str) -> Result<()>;
-    /// `TerminateInstances`. *Effect*, no error when the instance is gone or unknown.
+    /// `TerminateInstances`. *Effect*; no error if the instance is terminated or unknown.
     async fn terminate(&self, region: &str, id: &str) -> Result<()>;
-    /// All volumes with this tag that no instance has (`available`).
+    /// Returns all volumes with this tag that are attached to no instance (`available`).
     async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>>;
-    /// `DeleteVolume`. *Effect*, no error when the volume is gone; kind `WrongState` where an instance has it.
+    /// `DeleteVolume`. *Effect*; no error if the volume does not exist; kind `WrongState` if it is attached to an
+    /// instance.
     async fn delete_volume(&self, region: &str, id: &str) -> Result<()>;
 }

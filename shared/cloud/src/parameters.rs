@@ -9,7 +9,7 @@ use crate::Result;
 /// A parameter's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// The text.
+    /// Its value.
     pub value: String,
     /// `text` or `aws:ec2:image`.
     pub data_type: String,
@@ -18,12 +18,12 @@ pub struct Parameter {
 /// SSM Parameter Store.
 #[async_trait]
 pub trait Parameters: Send + Sync {
-    /// The parameter, or none.
+    /// Returns the parameter, or `None`.
     async fn get(&self, region: &str, name: &str) -> Result<Option<Parameter>>;
-    /// Those of these parameters that exist, by name, in as few calls as SSM allows (ten names each).
+    /// Returns those of these parameters that exist, by name, with as few calls as SSM allows (ten names each).
     async fn get_all(&self, region: &str, names: &[String]) -> Result<BTreeMap<String, Parameter>>;
     /// `PutParameter` with overwrite, type String. *Effect*, safe to repeat.
     async fn put(&self, region: &str, name: &str, parameter: &Parameter) -> Result<()>;
-    /// `DeleteParameter`. *Effect*, no error when it is gone.
+    /// `DeleteParameter`. *Effect*; no error if it does not exist.
     async fn delete(&self, region: &str, name: &str) -> Result<()>;
 }

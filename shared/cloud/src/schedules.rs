@@ -1,11 +1,11 @@
-//! EventBridge Scheduler: what starts pipelines at their times.
+//! EventBridge Scheduler, which starts pipelines at their times.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::Result;
 
-/// A recurring schedule that invokes one target, at the time itself and not in a window after it.
+/// A recurring schedule that invokes one target at the exact time, not in a window after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     /// The schedule group, which must exist.
@@ -18,22 +18,22 @@ pub struct Schedule {
     pub timezone: String,
     /// Whether it fires.
     pub enabled: bool,
-    /// ARN of what is invoked.
+    /// ARN of the target.
     pub target: String,
     /// ARN of the role that may invoke it.
     pub role: String,
-    /// What the target gets; Scheduler fills `<aws.scheduler.scheduled-time>`.
+    /// What the target receives. Scheduler replaces `<aws.scheduler.scheduled-time>` in it.
     pub input: String,
 }
 
 /// Schedules of the stack.
 #[async_trait]
 pub trait Schedules: Send + Sync {
-    /// The schedule and when it was made, or none.
+    /// Returns the schedule and when it was created, or `None`.
     async fn get(&self, group: &str, name: &str) -> Result<Option<(Schedule, Timestamp)>>;
-    /// `CreateSchedule`, or `UpdateSchedule` where it is there and differs; one that is right is left alone, so that a
-    /// rate keeps its beat. *Effect*, safe to repeat. An unknown group is kind `NotFound`.
+    /// `CreateSchedule`, or `UpdateSchedule` if the schedule exists and differs. An equal schedule is not written, so
+    /// that a rate keeps its rhythm. *Effect*, safe to repeat. For an unknown group the error has kind `NotFound`.
     async fn put(&self, schedule: &Schedule) -> Result<()>;
-    /// `DeleteSchedule`. *Effect*, no error when it is gone.
+    /// `DeleteSchedule`. *Effect*; no error if it does not exist.
     async fn delete(&self, group: &str, name: &str) -> Result<()>;
 }

@@ -1,4 +1,4 @@
-//! Names of AMIs: templates with placeholders, rendered so that EC2 accepts the result.
+//! Names of AMIs: templates with placeholders, which are rendered so that EC2 accepts the result.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,31 +8,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ImageRef, Name};
 
-/// Shortest and longest AMI name, EC2's rule.
+/// Shortest and longest AMI name that EC2 allows.
 const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
 
-/// EC2's characters of an AMI name beside ASCII letters and digits.
+/// Characters that EC2 allows in an AMI name in addition to ASCII letters and digits.
 const SIGNS: &str = "()[] ./'@_-";
 
-/// How a build's date is written: EC2 allows no colon in a name.
+/// Format of a build's date. EC2 allows no colon in a name.
 const DATE_FORMAT: &str = "%Y-%m-%dT%H-%M-%S.%3fZ";
 
-/// Template of an AMI name: text with `{{ imagebuilder:buildDate }}` (`2026-11-24T03-00-12.345Z`) and
-/// `{{ imagebuilder:buildVersion }}` (`1.2.0-7`). At least one of them, since names are unique per account and Region;
-/// whatever is put in, the name has EC2's characters and at most 128 of them.
+/// Template of an AMI name: text with `{{ imagebuilder:buildDate }}` (`2026-11-24T03-00-12.345Z`) and `{{
+/// imagebuilder:buildVersion }}` (`1.2.0-7`). At least one of them is required, because names are unique per account
+/// and Region. Every rendered name has only EC2's characters and at most 128 of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AmiName(String);
 
-/// Why a text is no [`AmiName`].
+/// Why a text is not an [`AmiName`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmiNameError {
-    /// A placeholder that is not known.
+    /// An unknown placeholder.
     #[error(
         "unknown placeholder `{{{{ {placeholder} }}}}`: `imagebuilder:buildDate` and `imagebuilder:buildVersion` are known"
     )]
     Placeholder {
-        /// What stands between the braces.
+        /// The text between the braces.
         placeholder: String,
     },
     /// `{{` without `}}`.
@@ -41,7 +41,7 @@ pub enum AmiNameError {
         /// The template.
         template: String,
     },
-    /// Nothing that differs from build to build.
+    /// Nothing in it differs from build to build.
     #[error(
         "the AMI name `{template}` would be the same for every build: put `{{{{ imagebuilder:buildDate }}}}` or \
          `{{{{ imagebuilder:buildVersion }}}}` into it"
@@ -59,17 +59,17 @@ pub enum AmiNameError {
     /// It can become longer than 128 characters.
     #[error("the AMI name can become {length} characters long: 128 are allowed")]
     Length {
-        /// The longest that it can become.
+        /// Its greatest possible length.
         length: usize,
     },
 }
 
-/// In a pattern: what differs from build to build, which are digits and [`SIGNS_OF_BUILDS`].
+/// The character that stands, in a pattern, for what differs from build to build: digits and [`SIGNS_OF_BUILDS`].
 pub(crate) const OF_BUILD: char = '\u{1a}';
-/// The signs of a date and of a version beside the digits.
+/// The characters of a date and of a version that are not digits.
 const SIGNS_OF_BUILDS: &str = ".-TZ";
 
-/// Whether a date or a version may have this character.
+/// Returns whether a date or a version may have this character.
 pub(crate) fn is_of_build(c: char) -> bool {
     c.is_ascii_digit() || SIGNS_OF_BUILDS.contains(c)
 }
@@ -82,7 +82,7 @@ enum Part<'t> {
 }
 
 impl AmiName {
-    /// The name of an image that was planned at `date`.
+    /// Returns the name of an image that was planned at `date`.
     #[must_use]
     pub fn render(&self, image: &ImageRef, date: Timestamp) -> String {
         let parts = parts(&self.0).unwrap_or_default(); // cannot fail: it was checked when it was made
@@ -94,21 +94,21 @@ impl AmiName {
         parts.iter().map(render).collect()
     }
 
-    /// The name where the distribution has none: `NAME VERSION-BUILD`, NAME cut to fit.
+    /// Returns the name that is used if the distribution has none: `NAME VERSION-BUILD`, with NAME cut to fit.
     #[must_use]
     pub fn default_for(image: &ImageRef) -> String {
         with_prefix("", image)
     }
 
-    /// The name of an image whose start has overridden something: `overridden NAME VERSION-BUILD`, NAME cut to fit. No pattern
-    /// that begins with the image's own name finds it.
+    /// Returns the name of an image whose start has overridden something: `overridden NAME VERSION-BUILD`, with NAME
+    /// cut to fit. No pattern that begins with the image's own name matches it.
     #[must_use]
     pub fn overridden(image: &ImageRef) -> String {
         with_prefix("overridden ", image)
     }
 
-    /// The names that it can become: a pattern as an EC2 filter's, in which [`OF_BUILD`] stands for what differs from build to
-    /// build.
+    /// Returns the names that it can become, as the pattern of an EC2 filter. [`OF_BUILD`] stands for what differs from
+    /// build to build.
     #[must_use]
     pub(crate) fn pattern(&self) -> String {
         let parts = parts(&self.0).unwrap_or_default(); // cannot fail: it was checked when it was made
@@ -119,7 +119,7 @@ impl AmiName {
         parts.iter().map(text).collect()
     }
 
-    /// The same of [`AmiName::default_for`].
+    /// Returns the same pattern for [`AmiName::default_for`].
     #[must_use]
     pub(crate) fn default_pattern(image: &Name) -> String {
         let name: String = image.as_str().chars().take(LENGTH.end() / 2).collect();
@@ -127,7 +127,7 @@ impl AmiName {
         format!("{name}{cut} {OF_BUILD}")
     }
 
-    /// The template as it was written.
+    /// Returns the template as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -145,7 +145,7 @@ fn build_version(image: &ImageRef) -> String {
     format!("{}-{}", image.version, image.build)
 }
 
-/// A template's parts in order.
+/// Returns a template's parts in order.
 fn parts(template: &str) -> Result<Vec<Part<'_>>, AmiNameError> {
     let mut parts = Vec::new();
     let mut rest = template;
@@ -165,7 +165,7 @@ fn parts(template: &str) -> Result<Vec<Part<'_>>, AmiNameError> {
     Ok(parts)
 }
 
-/// The longest that a part can become.
+/// Returns the greatest length that a part can have.
 fn longest(part: &Part<'_>) -> usize {
     match part {
         Part::Text(text) => text.chars().count(),

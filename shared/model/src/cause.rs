@@ -1,4 +1,4 @@
-//! Why a build started, and the execution name that follows from it.
+//! Why a build starts, and the execution name that follows from it.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ImageRef, Name};
 
-/// Most characters of the pipeline's name in an execution's name: with 16 of the hash and up to ten of the attempt it
-/// stays within the 80 characters of Step Functions.
+/// Most characters of the pipeline's name in an execution's name. With 16 characters of the hash and up to ten of the
+/// attempt, the name stays within the 80 characters of Step Functions.
 const NAME_PART: usize = 40;
 
-/// Why a build started.
+/// Why a build starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Cause {
-    /// Somebody asked for it.
+    /// A caller asked for it.
     Manual {
-        /// Made up by the one who asked, so that a repeated request is the same build.
+        /// Chosen by the caller, so that a repeated request is the same build.
         id: String,
     },
-    /// Its time had come.
+    /// Its scheduled time has come.
     Schedule {
-        /// The time that was scheduled, RFC 3339.
+        /// The scheduled time, RFC 3339.
         scheduled_time: String,
     },
     /// The source image has a new release.
@@ -40,7 +40,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The word for its kind, as in JSON.
+    /// Returns the word for its kind, as in JSON.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -51,13 +51,13 @@ impl Cause {
         }
     }
 
-    /// Whether nobody has asked for it.
+    /// Returns whether the build starts by itself: it has a cause other than a caller's request.
     #[must_use]
     pub fn is_automatic(&self) -> bool {
         !matches!(self, Self::Manual { .. })
     }
 
-    /// The cause's own identity within its kind: equal for a repeated delivery of the same cause.
+    /// Returns the cause's identity within its kind, which is the same for a repeated delivery of the same cause.
     fn identity(&self) -> Vec<String> {
         match self {
             Self::Manual { id } => vec![id.clone()],
@@ -74,8 +74,8 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Name of the execution that builds a pipeline for a cause, which is the build's id: at most 80 characters of
-/// `A-Za-z0-9-_`, the same for the same cause. Attempts count from 1.
+/// Returns the name of the execution that builds a pipeline for a cause, which is the build's id. It has at most 80
+/// characters of `A-Za-z0-9-_`, and is the same for the same cause. Attempts count from 1.
 #[must_use]
 pub fn execution_name(pipeline: &Name, cause: &Cause, attempt: u32) -> String {
     let parts = [pipeline.to_string(), cause.kind().to_owned()].into_iter().chain(cause.identity());

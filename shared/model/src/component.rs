@@ -11,7 +11,7 @@ pub enum Platform {
     Linux,
 }
 
-/// One version of a component. Immutable once it is applied.
+/// One version of a component. Immutable after it was applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Component {
@@ -19,20 +19,20 @@ pub struct Component {
     pub name: Name,
     /// Its version.
     pub version: Version,
-    /// Where its document can run.
+    /// The platform that its document can run on.
     pub platform: Platform,
-    /// Words for people.
+    /// Description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The document as it was written, at most [`Component::MAX_DOCUMENT`] bytes.
     pub document: String,
-    /// SHA-256 of the document, see [`goldsmith_document::digest`].
+    /// SHA-256 of the document; see [`goldsmith_document::digest`].
     pub digest: String,
     /// Whether `test` is the document's only phase.
     pub is_test: bool,
 }
 
 impl Component {
-    /// Longest document in bytes, Image Builder's quota.
+    /// Greatest length of a document in bytes, which is Image Builder's quota.
     pub const MAX_DOCUMENT: usize = 64 * 1024;
 }

@@ -1,4 +1,4 @@
-//! Distribution configurations: where an image goes, by which name, and who may use it.
+//! Distribution configurations: where an image goes, under which name, and who may use it.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AmiName, Name};
 
-/// The Regions of an image. The home Region is always built in, listed or not.
+/// The Regions of an image. An image is always built in the home Region, whether it is listed or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DistributionConfiguration {
     /// Its name.
     pub name: Name,
-    /// Words for people.
+    /// Description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// When the image counts as distributed.
     #[serde(default)]
     pub must_succeed: MustSucceed,
-    /// A Region each, no Region twice.
+    /// One entry per Region. No Region occurs twice.
     pub distributions: Vec<Distribution>,
 }
 
@@ -26,23 +26,23 @@ pub struct DistributionConfiguration {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MustSucceed {
-    /// Every one.
+    /// Every Region.
     #[default]
     All,
-    /// At least one; the home Region counts.
+    /// At least one Region; the home Region counts.
     Some,
 }
 
-/// What an image is in one Region.
+/// An image in one Region.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Distribution {
-    /// Such as `eu-west-1`.
+    /// Region name, such as `eu-west-1`.
     pub region: String,
     /// The AMI there.
     #[serde(default)]
     pub ami_distribution_configuration: AmiDistribution,
-    /// Parameters that hold its id.
+    /// Parameters that hold the AMI's id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssm_parameter_configurations: Vec<SsmParameter>,
 }
@@ -51,19 +51,19 @@ pub struct Distribution {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AmiDistribution {
-    /// Its name; none: `NAME VERSION-BUILD`.
+    /// Its name; `None` for `NAME VERSION-BUILD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<AmiName>,
-    /// Its description, at most 255 characters; none: the recipe's.
+    /// Its description, at most 255 characters; `None` for the recipe's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Its tags, beside the recipe's.
+    /// Its tags, in addition to the recipe's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ami_tags: BTreeMap<String, String>,
-    /// Who may launch it, beside the account itself.
+    /// Who may launch it, in addition to the account itself.
     #[serde(default, skip_serializing_if = "LaunchPermission::is_empty")]
     pub launch_permission: LaunchPermission,
-    /// KMS key id, ARN or alias in that Region; none: as the source is.
+    /// KMS key id, ARN or alias in that Region; `None` to encrypt it as the source is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_id: Option<String>,
 }
@@ -87,7 +87,7 @@ pub struct LaunchPermission {
 }
 
 impl LaunchPermission {
-    /// Whether nobody beyond the owner is named.
+    /// Returns whether only the owner may launch it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.user_ids.is_empty()
@@ -101,9 +101,9 @@ impl LaunchPermission {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SsmParameter {
-    /// Such as `/images/web-server`.
+    /// Parameter name, such as `/images/web-server`.
     pub parameter_name: String,
-    /// What SSM checks of its value.
+    /// Its data type, which decides what SSM checks of its value.
     #[serde(default)]
     pub data_type: ParameterDataType,
 }
@@ -121,7 +121,7 @@ pub enum ParameterDataType {
 }
 
 impl ParameterDataType {
-    /// AWS's word for it.
+    /// Returns AWS's word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

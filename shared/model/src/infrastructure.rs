@@ -13,27 +13,27 @@ use crate::Name;
 pub struct InfrastructureConfiguration {
     /// Its name.
     pub name: Name,
-    /// Words for people.
+    /// Description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Tried in this order until one launches; at least one.
+    /// Instance types, tried in this order until one launches; at least one.
     pub instance_types: Vec<String>,
-    /// Tried in this order with each type; empty: the default VPC's.
+    /// Subnets, tried in this order with each type; empty for the default VPC's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subnet_ids: Vec<String>,
-    /// Empty: the stack's own group, which lets nothing in.
+    /// Security groups; empty for the stack's own group, which allows no inbound traffic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub security_group_ids: Vec<String>,
-    /// Instance profile of build and test instances; none: the stack's own.
+    /// Instance profile of build and test instances; `None` for the stack's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_profile_name: Option<String>,
-    /// Instance metadata service.
+    /// Options of the instance metadata service.
     #[serde(default)]
     pub instance_metadata_options: InstanceMetadataOptions,
     /// Tags of the instances and their volumes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resource_tags: BTreeMap<String, String>,
-    /// How long the instance of a failed build is kept; zero: not at all. Stored as ISO 8601, such as `PT4H`.
+    /// How long the instance of a failed build is kept; zero if it is not kept. Stored as ISO 8601, such as `PT4H`.
     #[serde(default)]
     pub keep_on_failure: SignedDuration,
 }
@@ -42,7 +42,7 @@ pub struct InfrastructureConfiguration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceMetadataOptions {
-    /// `HttpPutResponseHopLimit`, 1 to 64: 2 where containers ask for tokens.
+    /// `HttpPutResponseHopLimit`, 1 to 64; 2 is needed if containers request tokens.
     pub http_put_response_hop_limit: u8,
 }
 

@@ -1,4 +1,4 @@
-//! The input of an execution: what a start from the CLI, an event or the console may say.
+//! The input of an execution: what a start from the CLI, an event or the console may specify.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,31 +12,31 @@ use crate::{Cause, ImagePipeline, Name, SourceImage};
 /// Every field of the input.
 const FIELDS: &[&str] = &["pipeline", "cause", "force", "reason", "sourceImage", "parameters"];
 
-/// The most bytes of JSON that a field may have. What a person writes is kept with the build, whose item DynamoDB bounds
-/// at 400 KB; a recipe has 20 components with 25 parameters of 1,024 characters, Image Builder's quotas, and far fewer
-/// are ever overridden.
+/// The most bytes of JSON that a field may have. What a person writes is kept with the build, whose item DynamoDB
+/// limits to 400 KB. A recipe has 20 components with 25 parameters of 1,024 characters (Image Builder's quotas), and
+/// far fewer are ever overridden.
 const LIMITS: &[(&str, usize)] =
     &[("reason", 1_024), ("cause", 2_048), ("sourceImage", 2_048), ("parameters", 64 * 1_024)];
 
-/// The input of an execution. Its schema is closed, and it is a function of the cause alone.
+/// The input of an execution. Its schema is closed, and it depends on the cause alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExecutionInput {
-    /// What to build.
+    /// The pipeline to build.
     pub pipeline: Name,
-    /// Why; absent in a start from the console, where the execution's name takes its place.
+    /// The cause; absent in a start from the console, where the execution's name replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
-    /// Build even if nothing has changed.
+    /// Whether to build even if nothing has changed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub force: bool,
-    /// Words for people.
+    /// The reason, in words for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Start from this image instead of the recipe's.
+    /// Image to start from instead of the recipe's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_image: Option<SourceImage>,
-    /// By component: other values for its parameters.
+    /// Other values for the parameters of components, by component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<Name, BTreeMap<String, String>>,
 }
@@ -45,10 +45,10 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// What is wrong with an input; every message names the field.
+/// What is wrong with an input. Every message names the field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputError {
-    /// Not an object.
+    /// It is not an object.
     #[error("the input must be a JSON object such as {{\"pipeline\": \"web-server\"}}")]
     NotAnObject,
     /// A field that the input does not have.
@@ -56,10 +56,10 @@ pub enum InputError {
     Unknown {
         /// Its name.
         field: String,
-        /// A field whose name is near.
+        /// A field with a similar name.
         near: Option<&'static str>,
     },
-    /// A field without which nothing can be done.
+    /// A required field is missing.
     #[error("the input lacks the field `{field}`")]
     Missing {
         /// Its name.
@@ -73,7 +73,7 @@ pub enum InputError {
         /// What is wrong.
         problem: String,
     },
-    /// More text than a field may hold.
+    /// A text is longer than its field may be.
     #[error("the field `{field}` of the input has {length} bytes: {allowed} are allowed")]
     TooLong {
         /// Its name.
@@ -84,7 +84,7 @@ pub enum InputError {
         allowed: usize,
     },
     /// An override that the pipeline does not allow.
-    #[error("the field `{field}` of the input is refused: pipeline `{pipeline}` does not have `allowOverrides: true`")]
+    #[error("the field `{field}` of the input is rejected: pipeline `{pipeline}` does not have `allowOverrides: true`")]
     Override {
         /// Its name.
         field: &'static str,
@@ -94,7 +94,7 @@ pub enum InputError {
 }
 
 impl ExecutionInput {
-    /// The least input: build this pipeline for this cause.
+    /// Creates the smallest input: build this pipeline for this cause.
     #[must_use]
     pub fn new(pipeline: Name, cause: Cause) -> Self {
         let parameters = BTreeMap::new();
@@ -104,7 +104,7 @@ impl ExecutionInput {
     /// Reads an input.
     ///
     /// # Errors
-    /// The first thing that is wrong; unknown fields come first, since they are misspelled known ones.
+    /// The first mistake. Unknown fields come first, because they are misspelled known ones.
     pub fn parse(input: &Value) -> Result<Self, InputError> {
         let fields = input.as_object().ok_or(InputError::NotAnObject)?;
         if let Some(unknown) = fields.keys().find(|key| !FIELDS.contains(&key.as_str())) {
@@ -127,10 +127,10 @@ impl ExecutionInput {
         })
     }
 
-    /// Checks that the pipeline allows the overrides that the input brings.
+    /// Checks that the pipeline allows the overrides in the input.
     ///
     /// # Errors
-    /// [`InputError::Override`] names the first one where the pipeline allows none.
+    /// [`InputError::Override`] names the first override, if the pipeline does not allow overrides.
     pub fn check_overrides(&self, pipeline: &ImagePipeline) -> Result<(), InputError> {
         match self.overridden() {
             Some(field) if !pipeline.allow_overrides => {
@@ -140,7 +140,7 @@ impl ExecutionInput {
         }
     }
 
-    /// The first field that makes the image differ from its recipe; such an image is never published.
+    /// Returns the first field that makes the image differ from its recipe. Such an image is never published.
     #[must_use]
     pub fn overridden(&self) -> Option<&'static str> {
         match (&self.source_image, self.parameters.is_empty()) {
@@ -151,7 +151,7 @@ impl ExecutionInput {
     }
 }
 
-/// A field's value; none where it is absent or null.
+/// Returns a field's value; `None` if it is absent or null.
 fn field<T: for<'de> Deserialize<'de>>(
     fields: &Map<String, Value>,
     name: &'static str,
@@ -160,7 +160,7 @@ fn field<T: for<'de> Deserialize<'de>>(
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if name == "sourceImage" => {
-            // Read by itself: the two forms of a source image hide each other's message.
+            // It is parsed separately, because the two forms of a source image hide each other's message.
             let _: SourceImage = text.parse().map_err(|error| wrong(&error))?;
             T::deserialize(&fields[name]).map(Some).map_err(|error| wrong(&error))
         }
@@ -203,7 +203,7 @@ mod tests {
             ),
             (
                 json!({"pipeline": "w"}),
-                "the field `pipeline` of the input is wrong: the name `w` is 1 long: 3 to 128 characters are allowed",
+                "the field `pipeline` of the input is wrong: the name `w` has a length of 1: 3 to 128 characters are allowed",
             ),
             (
                 json!({"pipeline": "web", "cause": {"kind": "manual", "id": "1", "x": 1}}),
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(changed.check_overrides(&pipeline(true)), Ok(()));
         assert_eq!(
             changed.check_overrides(&pipeline(false)).unwrap_err().to_string(),
-            "the field `parameters` of the input is refused: pipeline `web` does not have `allowOverrides: true`"
+            "the field `parameters` of the input is rejected: pipeline `web` does not have `allowOverrides: true`"
         );
     }
 }

@@ -1,7 +1,7 @@
-//! What Goldsmith builds and from what: definitions, versions, images, causes, and the names made of them.
+//! What Goldsmith builds and from what: definitions, versions, images, causes, and the names that are made from them.
 //!
-//! Pure: text and values in, types or explained mistakes out. The serde shapes of the definitions are what the table
-//! stores; the YAML that users write is read by hand, so that every mistake has its file, line and column.
+//! The crate is pure: text and values in, types or explained mistakes out. The table stores the serde shapes of the
+//! definitions. The YAML that users write is read by hand, so that every mistake has its file, line and column.
 
 mod ami_name;
 mod cause;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Shortest and longest name, in characters, as Image Builder has them.
+/// Shortest and longest name in characters, as in Image Builder.
 const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
 
 /// Name of a component, recipe, configuration or pipeline: 3 to 128 letters, digits, `-`, `_` and inner spaces.
@@ -13,29 +13,29 @@ const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
-/// Why a text is no [`Name`].
+/// Why a text is not a [`Name`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Too short or too long.
-    #[error("the name `{name}` is {length} long: 3 to 128 characters are allowed")]
+    #[error("the name `{name}` has a length of {length}: 3 to 128 characters are allowed")]
     Length {
         /// The text.
         name: String,
         /// Its number of characters.
         length: usize,
     },
-    /// A character that is not allowed, or a space at an end.
+    /// A character that is not allowed, or a space at the start or end.
     #[error("the name `{name}` has {found}: letters, digits, `-`, `_` and inner spaces are allowed")]
     Character {
         /// The text.
         name: String,
-        /// What is wrong in it.
+        /// What is wrong with it.
         found: String,
     },
 }
 
 impl Name {
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -51,7 +51,10 @@ impl FromStr for Name {
             return Err(NameError::Character { name: text.to_owned(), found: format!("a `{other}`") });
         }
         if text.starts_with(' ') || text.ends_with(' ') {
-            return Err(NameError::Character { name: text.to_owned(), found: "a space at an end".to_owned() });
+            return Err(NameError::Character {
+                name: text.to_owned(),
+                found: "a space at the start or end".to_owned(),
+            });
         }
         if !LENGTH.contains(&text.len()) {
             return Err(NameError::Length { name: text.to_owned(), length: text.len() });
@@ -91,11 +94,14 @@ mod tests {
         }
         let long = "a".repeat(129);
         for (bad, message) in [
-            ("ab", "the name `ab` is 2 long: 3 to 128 characters are allowed"),
+            ("ab", "the name `ab` has a length of 2: 3 to 128 characters are allowed"),
             ("web/1", "the name `web/1` has a `/`: letters, digits, `-`, `_` and inner spaces are allowed"),
             ("äbc", "the name `äbc` has a `ä`: letters, digits, `-`, `_` and inner spaces are allowed"),
-            (" abc", "the name ` abc` has a space at an end: letters, digits, `-`, `_` and inner spaces are allowed"),
-            (&long, &format!("the name `{long}` is 129 long: 3 to 128 characters are allowed")),
+            (
+                " abc",
+                "the name ` abc` has a space at the start or end: letters, digits, `-`, `_` and inner spaces are allowed",
+            ),
+            (&long, &format!("the name `{long}` has a length of 129: 3 to 128 characters are allowed")),
         ] {
             assert_eq!(bad.parse::<Name>().unwrap_err().to_string(), message);
         }

@@ -10,14 +10,14 @@ use crate::{Name, RecipeRef};
 pub struct ImagePipeline {
     /// Its name.
     pub name: Name,
-    /// Words for people.
+    /// Description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What to build.
+    /// The recipe to build.
     pub image_recipe: RecipeRef,
     /// Where to build.
     pub infrastructure_configuration: Name,
-    /// Where the image goes; none: it stays in the home Region.
+    /// Where the image is distributed; `None` if it stays in the home Region.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distribution_configuration: Option<Name>,
     /// Whether it starts by itself.
@@ -26,43 +26,44 @@ pub struct ImagePipeline {
     /// When it starts by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
-    /// What else starts it.
+    /// Changes that start it too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rebuild_on: Vec<RebuildOn>,
-    /// Whether a start may bring another source image or other parameters; such an image is never published.
+    /// Whether a start may specify another source image or other parameters. Such an image is never published.
     #[serde(default)]
     pub allow_overrides: bool,
-    /// Limit of the documents' phases `build` and `validate` together, in minutes; none: [`Self::MAX_MINUTES`].
+    /// Time limit of the documents' phases `build` and `validate` together, in minutes; `None` for
+    /// [`Self::MAX_MINUTES`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_minutes: Option<u32>,
     /// Whether and how images are tested.
     #[serde(default)]
     pub image_tests_configuration: ImageTests,
-    /// Whether a fresh instance of each image is looked over for what all of them would share.
+    /// Whether a fresh instance of each image is audited for what all instances would share.
     #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
     pub audit: ImageAudit,
 }
 
 impl ImagePipeline {
-    /// What fits below the 48 hours that the states have in which documents run.
+    /// The most minutes that fit within the 48 hours of the states in which documents run.
     pub const MAX_MINUTES: u32 = 2_875;
 }
 
-/// What comes of what every instance of an image would share.
+/// What happens if the audit finds something that every instance of an image would share.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageAudit {
-    /// The build fails. An instance is launched for it where no test needs one.
+    /// The build fails. If no test needs an instance, one is launched for the audit.
     Fail,
-    /// It is told, where there is a test instance anyway.
+    /// The finding is reported. The audit is made only if there is a test instance anyway.
     #[default]
     Warn,
-    /// Nobody looks.
+    /// There is no audit.
     Off,
 }
 
 impl ImageAudit {
-    /// Whether it is what a pipeline has that says nothing.
+    /// Returns whether it is the default, which applies if a pipeline does not set `audit`.
     #[must_use]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -73,10 +74,10 @@ impl ImageAudit {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// It does.
+    /// It starts by itself.
     #[default]
     Enabled,
-    /// It does not.
+    /// It does not start by itself.
     Disabled,
 }
 
@@ -86,7 +87,7 @@ pub enum Status {
 pub struct Schedule {
     /// `cron(minute hour day month weekday year)` or `rate(…)`.
     pub schedule_expression: String,
-    /// IANA time zone; none: UTC.
+    /// IANA time zone; `None` for UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     /// Whether something must have changed.
@@ -94,11 +95,11 @@ pub struct Schedule {
     pub pipeline_execution_start_condition: StartCondition,
 }
 
-/// Whether a scheduled start builds when nothing that goes in has changed.
+/// Whether a scheduled start builds if nothing that goes into the image has changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StartCondition {
-    /// It always builds: taking in the OS's own patches is what a regular build is for.
+    /// It always builds: a regular build takes in the patches of the operating system itself.
     #[default]
     ExpressionMatchOnly,
     /// It builds only if a component or the source image has a newer version.
@@ -121,17 +122,17 @@ pub enum RebuildOn {
 pub struct ImageTests {
     /// Whether phase `test` runs on a fresh instance of the new image.
     pub image_tests_enabled: bool,
-    /// Limit of a test's commands, in minutes.
+    /// Time limit of a test's commands, in minutes.
     pub timeout_minutes: u32,
-    /// A test instance of each of these types; empty: one, as the build's.
+    /// Instance types, with one test instance each; empty for one instance of the build's type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instance_types: Vec<String>,
 }
 
 impl ImageTests {
-    /// Default number of minutes, which is Image Builder's.
+    /// Default number of minutes, as in Image Builder.
     pub const DEFAULT_MINUTES: u32 = 720;
-    /// Test instance types of a pipeline at most: what their tests come to is passed on together.
+    /// Most test instance types of a pipeline, because the results of their tests are passed on together.
     pub const MAX_TYPES: usize = 50;
 }
 

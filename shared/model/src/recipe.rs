@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Name, SourceImage, Version, VersionPattern};
 
-/// One version of a recipe. Immutable once it is applied; its wildcards are resolved anew by every build.
+/// One version of a recipe. Immutable after it was applied; every build resolves its wildcards again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageRecipe {
@@ -14,17 +14,17 @@ pub struct ImageRecipe {
     pub name: Name,
     /// Its version, which is the image's version too.
     pub version: Version,
-    /// Words for people; the AMI's description where the distribution has none.
+    /// Description for people, and the AMI's description if the distribution has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What a build starts from.
+    /// The image that a build starts from.
     pub parent_image: SourceImage,
-    /// Whose AMI an `ssm:` source may stand for; empty: the account's own and Amazon's.
+    /// Owners whose AMI an `ssm:` source may name; empty for the account itself and Amazon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parent_image_owners: Vec<String>,
-    /// What a build runs, in this order; at most [`ImageRecipe::MAX_COMPONENTS`].
+    /// Components that a build runs, in this order; at most [`ImageRecipe::MAX_COMPONENTS`].
     pub components: Vec<ComponentRef>,
-    /// Absolute path of the directory that steps start in.
+    /// Absolute path of the directory in which steps start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
     /// Changes to the source image's block devices.
@@ -36,7 +36,7 @@ pub struct ImageRecipe {
 }
 
 impl ImageRecipe {
-    /// Most components of a recipe, Image Builder's quota.
+    /// Most components of a recipe, which is Image Builder's quota.
     pub const MAX_COMPONENTS: usize = 20;
 }
 
@@ -46,7 +46,7 @@ impl ImageRecipe {
 pub struct ComponentRef {
     /// The component's name.
     pub name: Name,
-    /// Which of its versions.
+    /// Pattern of its version.
     pub version: VersionPattern,
     /// Values for the document's parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -57,27 +57,27 @@ pub struct ComponentRef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockDeviceMapping {
-    /// Such as `/dev/xvda`.
+    /// Device name, such as `/dev/xvda`.
     pub device_name: String,
     /// The volume.
     #[serde(default)]
     pub ebs: Ebs,
 }
 
-/// An EBS volume; what is absent is as in the source image, or else EC2's default.
+/// An EBS volume. A setting that is absent is as in the source image, or else EC2's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ebs {
-    /// GiB.
+    /// Size in GiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_size: Option<u32>,
     /// `gp3`, `gp2`, `io1`, `io2`, `st1`, `sc1` or `standard`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_type: Option<String>,
-    /// IOPS, for the types that take it.
+    /// IOPS, for the types that have this setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iops: Option<u32>,
-    /// MiB/s, `gp3` only.
+    /// Throughput in MiB/s, for `gp3` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throughput: Option<u32>,
     /// EBS encryption.

@@ -15,7 +15,7 @@ pub struct ImageRef {
     pub name: Name,
     /// The recipe's version.
     pub version: Version,
-    /// Counted per name and version, from 1.
+    /// Number of the build, counted per name and version from 1.
     pub build: u32,
 }
 
@@ -25,31 +25,31 @@ pub struct ImageRef {
 pub struct RecipeRef {
     /// The recipe's name.
     pub name: Name,
-    /// Which of its versions.
+    /// Pattern of its version.
     pub version: VersionPattern,
 }
 
-/// Why a text is no reference.
+/// Why a text is not a reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    /// Not the right number of parts.
+    /// It does not have the right number of parts.
     #[error("`{text}` is not {wanted}")]
     Shape {
         /// The text.
         text: String,
-        /// What it should look like.
+        /// The expected form.
         wanted: &'static str,
     },
-    /// The build number is not a number from 1.
+    /// The build number is not a number from 1 on.
     #[error("`{build}` is not a build number")]
     Build {
         /// The part.
         build: String,
     },
-    /// The name is not one.
+    /// The name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The version is not one.
+    /// The version is not valid.
     #[error(transparent)]
     Version(#[from] VersionError),
 }
@@ -138,7 +138,7 @@ mod tests {
             ("web-server", "`web-server` is not NAME/VERSION/BUILD, such as web-server/1.2.0/7"),
             ("web-server/1.2.0/0", "`0` is not a build number"),
             ("web-server/1.2.0/+7", "`+7` is not a build number"),
-            ("web-server/1.2/7", "`1.2` is not a version: three numbers such as 1.4.2 are wanted"),
+            ("web-server/1.2/7", "`1.2` is not a version: expected three numbers, such as 1.4.2"),
         ] {
             assert_eq!(text.parse::<ImageRef>().unwrap_err().to_string(), message);
         }

@@ -1,7 +1,7 @@
 //! Names of AWS Regions.
 //!
-//! AWS adds Regions faster than releases of a tool can follow: what is checked is how their names are made
-//! (area, direction, number), and the known ones serve as suggestions.
+//! AWS adds Regions faster than releases of a tool can follow. The check therefore covers only how their names are
+//! formed (area, direction, number), and the known Regions serve as suggestions.
 
 use goldsmith_document::did_you_mean;
 
@@ -59,14 +59,14 @@ const KNOWN: &[&str] = &[
 pub struct RegionError {
     /// The text.
     pub name: String,
-    /// A Region whose name is near.
+    /// A Region with a similar name.
     pub near: Option<&'static str>,
 }
 
-/// Whether a text can be the name of an AWS Region, such as `eu-west-1`.
+/// Checks that a text can be the name of an AWS Region, such as `eu-west-1`.
 ///
 /// # Errors
-/// It is not made of an area, a direction and a number.
+/// The text is not made of an area, a direction and a number.
 pub fn check_region(name: &str) -> Result<(), RegionError> {
     let mut parts = name.rsplitn(3, '-');
     let (number, direction, area) = (parts.next(), parts.next(), parts.next());

@@ -1,4 +1,4 @@
-//! Where a build starts from.
+//! Source images, from which builds start.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,31 +18,32 @@ pub enum SourceImage {
     Parameter(String),
     /// The newest available AMI of these owners whose name matches.
     Newest {
-        /// Account ids, `self`, `amazon` or `aws-marketplace`; at least one. Anybody may publish an AMI by any name.
+        /// Account ids, `self`, `amazon` or `aws-marketplace`; at least one, because anyone may publish an AMI under
+        /// any name.
         owners: Vec<String>,
-        /// AMI name with `*` and `?`.
+        /// AMI name, in which `*` and `?` are wildcards.
         name: String,
     },
     /// The newest image of another pipeline, written `pipeline:NAME`.
     Pipeline(Name),
 }
 
-/// Why something is no [`SourceImage`].
+/// Why something is not a [`SourceImage`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceImageError {
-    /// None of the known forms.
+    /// It has none of the known forms.
     #[error("`{text}` is not a source image: use ami-…, ssm:NAME, pipeline:NAME or {{owners: […], name: …}}")]
     Form {
         /// The text.
         text: String,
     },
-    /// Begins as an AMI id, but is none.
-    #[error("`{text}` is not an AMI id: `ami-` and 8 or 17 hexadecimal digits are wanted")]
+    /// It begins like an AMI id, but is not one.
+    #[error("`{text}` is not an AMI id: expected `ami-` and 8 or 17 hexadecimal digits")]
     AmiId {
         /// The text.
         text: String,
     },
-    /// Not a parameter name (SSM: at most 1011 characters of letters, digits and `_.-/`).
+    /// It is not a parameter name (SSM: at most 1011 characters of letters, digits and `_.-/`).
     #[error("`{name}` is not the name of an SSM parameter")]
     Parameter {
         /// The name.
@@ -51,7 +52,7 @@ pub enum SourceImageError {
     /// No owner is named.
     #[error("`owners` is empty: name at least one account id, `self`, `amazon` or `aws-marketplace`")]
     NoOwners,
-    /// An owner that is none, such as `*`.
+    /// A text is not an owner, such as `*`.
     #[error("`{owner}` is not an owner: use account ids of 12 digits, `self`, `amazon` or `aws-marketplace`")]
     Owner {
         /// The owner.
@@ -60,12 +61,12 @@ pub enum SourceImageError {
     /// The AMI name is empty.
     #[error("the name of the source image is empty")]
     NoName,
-    /// The pipeline's name is not one.
+    /// The pipeline's name is not valid.
     #[error(transparent)]
     Pipeline(#[from] NameError),
 }
 
-/// Both forms in which a source image is written.
+/// The two forms in which a source image is written.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {
@@ -74,13 +75,14 @@ enum Written {
 }
 
 impl SourceImage {
-    /// Whose AMI an SSM parameter may stand for, where the recipe does not say.
+    /// Owners whose AMI an SSM parameter may name, if the recipe names no owners.
     pub const DEFAULT_OWNERS: [&'static str; 2] = ["self", "amazon"];
 
-    /// The newest image of checked owners.
+    /// Creates the source for the newest image of these owners, which are checked.
     ///
     /// # Errors
-    /// No owner, an owner that is neither an account id nor one of AWS's words (`*` is none), or an empty name.
+    /// There is no owner, an owner is neither an account id nor one of AWS's words (`*` is not one of them), or the
+    /// name is empty.
     pub fn newest(owners: Vec<String>, name: String) -> Result<Self, SourceImageError> {
         if owners.is_empty() {
             return Err(SourceImageError::NoOwners);
@@ -94,7 +96,7 @@ impl SourceImage {
         Ok(Self::Newest { owners, name })
     }
 
-    /// The source as a definition writes it: text, or JSON of owners and name.
+    /// Returns the source as a definition writes it: text, or JSON with owners and name.
     #[must_use]
     pub fn written(&self) -> String {
         match self {
@@ -103,14 +105,15 @@ impl SourceImage {
         }
     }
 
-    /// 16 hexadecimal digits of SHA-256 of [`Self::written`]: one source has one hash, whoever names it.
+    /// Returns 16 hexadecimal digits of the SHA-256 of [`Self::written`]. One source has the same hash wherever it is
+    /// named.
     #[must_use]
     pub fn hash(&self) -> String {
         digest(&self.written())[..16].to_owned()
     }
 }
 
-/// Whether a text is an account id or one of AWS's words for owners.
+/// Returns whether a text is an account id or one of AWS's words for owners.
 pub(crate) fn is_owner(owner: &str) -> bool {
     matches!(owner, "self" | "amazon" | "aws-marketplace")
         || (owner.len() == 12 && owner.bytes().all(|b| b.is_ascii_digit()))
@@ -203,9 +206,9 @@ mod tests {
     fn mistakes_are_explained() {
         for (text, message) in [
             ("al2023", "`al2023` is not a source image: use ami-…, ssm:NAME, pipeline:NAME or {owners: […], name: …}"),
-            ("ami-123", "`ami-123` is not an AMI id: `ami-` and 8 or 17 hexadecimal digits are wanted"),
+            ("ami-123", "`ami-123` is not an AMI id: expected `ami-` and 8 or 17 hexadecimal digits"),
             ("ssm:a b", "`a b` is not the name of an SSM parameter"),
-            ("pipeline:x", "the name `x` is 1 long: 3 to 128 characters are allowed"),
+            ("pipeline:x", "the name `x` has a length of 1: 3 to 128 characters are allowed"),
         ] {
             assert_eq!(text.parse::<SourceImage>().unwrap_err().to_string(), message);
         }

@@ -1,4 +1,4 @@
-//! Semantic versions of components and recipes, and patterns of them.
+//! Semantic versions of components and recipes, and patterns for them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,21 +13,21 @@ const LIMIT: u32 = 1 << 30;
 #[serde(try_from = "String", into = "String")]
 pub struct Version([u32; 3]);
 
-/// A version with `x` for "any", such as `1.x.x`. Everything right of an `x` is an `x` too.
+/// A version with `x` for "any", such as `1.x.x`. Every part to the right of an `x` is an `x` too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VersionPattern([Option<u32>; 3]);
 
-/// Why a text is no version or no pattern.
+/// Why a text is not a version or not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
-    /// Not three parts with dots between them.
-    #[error("`{text}` is not a version: three numbers such as 1.4.2 are wanted")]
+    /// It does not have three parts with dots between them.
+    #[error("`{text}` is not a version: expected three numbers, such as 1.4.2")]
     Shape {
         /// The text.
         text: String,
     },
-    /// A part that is not a number in range.
+    /// A part is not a number in range.
     #[error("`{part}` in the version `{text}` is not a whole number from 0 to 1073741823")]
     Number {
         /// The text.
@@ -35,8 +35,8 @@ pub enum VersionError {
         /// The part.
         part: String,
     },
-    /// A number right of an `x`.
-    #[error("in `{text}` a number stands right of an `x`: 1.x.x is right, 1.x.2 is not")]
+    /// A number stands to the right of an `x`.
+    #[error("`{text}` has a number to the right of an `x`: write 1.x.x, not 1.x.2")]
     Wildcard {
         /// The text.
         text: String,
@@ -44,20 +44,21 @@ pub enum VersionError {
 }
 
 impl Version {
-    /// A version of its three numbers, or none where one is 2^30 or more.
+    /// Creates a version from its three numbers; `None` if one of them is 2^30 or more.
     #[must_use]
     pub fn new(major: u32, minor: u32, patch: u32) -> Option<Self> {
         [major, minor, patch].iter().all(|part| *part < LIMIT).then_some(Self([major, minor, patch]))
     }
 
-    /// With ten digits a number, so that texts sort as versions do: `0000000001.0000000004.0000000002`.
+    /// Returns the version with ten digits per number, so that texts sort as versions do:
+    /// `0000000001.0000000004.0000000002`.
     #[must_use]
     pub fn padded(&self) -> String {
         let [major, minor, patch] = self.0;
         format!("{major:010}.{minor:010}.{patch:010}")
     }
 
-    /// The version whose patch number is one higher; none above the limit.
+    /// Returns the version whose patch number is one higher; `None` above the limit.
     #[must_use]
     pub fn next_patch(&self) -> Option<Self> {
         Self::new(self.0[0], self.0[1], self.0[2] + 1)
@@ -65,21 +66,21 @@ impl Version {
 }
 
 impl VersionPattern {
-    /// `x.x.x`: any version.
+    /// `x.x.x`, which matches every version.
     pub const ANY: Self = Self([None; 3]);
 
-    /// Whether the pattern covers this version.
+    /// Returns whether the pattern matches this version.
     #[must_use]
     pub fn matches(&self, version: &Version) -> bool {
         self.0.iter().zip(version.0).all(|(wanted, found)| wanted.is_none_or(|wanted| wanted == found))
     }
 
-    /// The highest version that the pattern covers.
+    /// Returns the highest version that the pattern matches.
     pub fn best(&self, versions: impl IntoIterator<Item = Version>) -> Option<Version> {
         versions.into_iter().filter(|version| self.matches(version)).max()
     }
 
-    /// The one version that is meant, where there is no `x`.
+    /// Returns the only version that the pattern matches, if there is no `x`.
     #[must_use]
     pub fn exact(&self) -> Option<Version> {
         match self.0 {
@@ -88,7 +89,7 @@ impl VersionPattern {
         }
     }
 
-    /// How every [`Version::padded`] text of a version that the pattern covers begins.
+    /// Returns the beginning of [`Version::padded`] that all versions which the pattern matches have in common.
     #[must_use]
     pub fn padded_prefix(&self) -> String {
         let known: Vec<String> = self.0.iter().flatten().map(|part| format!("{part:010}")).collect();
@@ -102,7 +103,7 @@ impl From<Version> for VersionPattern {
     }
 }
 
-/// The three parts of a text, `None` for an `x`.
+/// Returns the three parts of a text, with `None` for an `x`.
 fn parts(text: &str) -> Result<[Option<u32>; 3], VersionError> {
     let parts: Vec<&str> = text.split('.').collect();
     let [major, minor, patch] = parts[..] else { return Err(VersionError::Shape { text: text.to_owned() }) };
@@ -237,8 +238,8 @@ mod tests {
     #[test]
     fn mistakes_are_explained() {
         for (text, message) in [
-            ("1.2", "`1.2` is not a version: three numbers such as 1.4.2 are wanted"),
-            ("1.2.3.4", "`1.2.3.4` is not a version: three numbers such as 1.4.2 are wanted"),
+            ("1.2", "`1.2` is not a version: expected three numbers, such as 1.4.2"),
+            ("1.2.3.4", "`1.2.3.4` is not a version: expected three numbers, such as 1.4.2"),
             ("1.2.", "`` in the version `1.2.` is not a whole number from 0 to 1073741823"),
             ("1.+2.3", "`+2` in the version `1.+2.3` is not a whole number from 0 to 1073741823"),
             (
@@ -250,7 +251,7 @@ mod tests {
             assert_eq!(text.parse::<Version>().unwrap_err().to_string(), message);
         }
         for text in ["x.2.x", "1.x.8", "x.x.1"] {
-            let message = format!("in `{text}` a number stands right of an `x`: 1.x.x is right, 1.x.2 is not");
+            let message = format!("`{text}` has a number to the right of an `x`: write 1.x.x, not 1.x.2");
             assert_eq!(text.parse::<VersionPattern>().unwrap_err().to_string(), message);
         }
         assert_eq!(version("1.2.1073741823").next_patch(), None);

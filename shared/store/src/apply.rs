@@ -1,4 +1,5 @@
-//! Writing definitions. Versions are immutable: the same content again changes nothing, other content is refused.
+//! Writes definitions. Versions are immutable: applying the same content again changes nothing, and other content is
+//! rejected.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use crate::definitions::{ListedPipeline, PIPELINES, unversioned, versioned};
 use crate::store::encode;
 use crate::{Check, Item, Key, Result, Store, StoreError, Write};
 
-/// What applying came to for one definition.
+/// Result of applying one definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
@@ -18,7 +19,7 @@ pub struct Change {
     pub kind: String,
     /// Its name.
     pub name: Name,
-    /// Its version, where the kind has one.
+    /// Its version, if the kind has versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
     /// What was done.
@@ -29,11 +30,11 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// It was not there.
+    /// It did not exist.
     Created,
-    /// It was there with other content, which is gone now.
+    /// It existed with other content, which was replaced.
     Replaced,
-    /// It was there with this content.
+    /// It existed with this content.
     Unchanged,
 }
 
@@ -53,10 +54,10 @@ pub struct Taken {
 /// Why definitions were not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// Versions are immutable, and some are taken. Nothing was written.
+    /// Versions are immutable, and some of them are taken. Nothing was written.
     #[error("{}", .0.iter().map(Taken::to_string).collect::<Vec<_>>().join("\n"))]
     Taken(Vec<Taken>),
-    /// The table. What was written before stays; applying again goes on.
+    /// The table failed. What was written before stays; applying again continues.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -83,10 +84,11 @@ struct Entry {
 }
 
 impl Store {
-    /// Writes all definitions, those first that others refer to, and keeps what pipelines watch in step. Safe to repeat.
+    /// Writes all definitions, starting with those that others refer to, and updates the sources that pipelines watch.
+    /// Safe to repeat.
     ///
     /// # Errors
-    /// [`ApplyError::Taken`] where a version is stored with other content.
+    /// [`ApplyError::Taken`] if a version is stored with other content.
     pub async fn apply(&self, definitions: &Definitions) -> std::result::Result<Vec<Change>, ApplyError> {
         let entries = entries(definitions)?;
         let mut outcomes = Vec::new();
@@ -128,7 +130,7 @@ impl Store {
             writes.push(Write::Put { item: encode(key, listed)?, checks: Vec::new() });
         }
         match (self.write(writes).await, entry.version) {
-            // Somebody else applied the version meanwhile.
+            // Another caller applied the version in the meantime.
             (Err(error), Some(version)) if error.is_conflict() => match self.compare(entry).await? {
                 Outcome::Unchanged => Ok(()),
                 _ => Err(ApplyError::Taken(vec![self.taken(entry, version).await?])),

@@ -1,34 +1,34 @@
-//! What the audit of an image came to, as a build's state keeps it.
+//! Result of an image's audit, as a build's state keeps it.
 
 use serde::{Deserialize, Serialize};
 
-/// What every instance of an image would share, as a fresh instance of it was found.
+/// What every instance of an image would share, as it was found on a fresh instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AuditRecord {
-    /// What was found, as far as there was room.
+    /// The findings, as far as there was room for them.
     pub findings: Vec<AuditFinding>,
-    /// How many more were found.
+    /// Number of further findings.
     #[serde(skip_serializing_if = "no")]
     pub left_out: u32,
-    /// What was not looked at, and the like.
+    /// Remarks, such as what was not examined.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Files that were looked at.
+    /// Number of files that were examined.
     pub files: u64,
-    /// Whether there was more than could be looked at. Builds of older versions do not say.
+    /// Whether there was more than could be examined. Builds of earlier versions do not record this.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_incomplete: bool,
 }
 
 impl AuditRecord {
-    /// What is kept of an audit, by what it is as JSON: an agent's result has it so. The type is the agent's, of which this
-    /// crate knows nothing; each field of a record is there under the same name.
+    /// Returns what is kept of an audit. The parameter is an agent's result in its JSON form: its type belongs to the
+    /// agent, of which this crate knows nothing. Each field of a record exists there under the same name.
     pub fn of(audit: &impl Serialize) -> serde_json::Result<Self> {
         serde_json::from_value(serde_json::to_value(audit)?)
     }
 
-    /// All findings, also those that there was no room for.
+    /// Returns the number of all findings, including those for which there was no room.
     #[must_use]
     pub fn count(&self) -> u32 {
         u32::try_from(self.findings.len()).unwrap_or(u32::MAX).saturating_add(self.left_out)
@@ -40,41 +40,41 @@ fn no(count: &u32) -> bool {
     *count == 0
 }
 
-/// One thing that every instance would share; never the secret itself.
+/// One thing that every instance would share. It never contains the secret itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AuditFinding {
-    /// Where.
+    /// Path of the file.
     pub path: String,
-    /// Which sort.
+    /// Its sort.
     pub kind: AuditKind,
     /// What it is.
     pub what: String,
-    /// The package that it belongs to.
+    /// The package that the file belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// What helps; empty where there was no room for it.
+    /// What helps against it; empty if there was no room for it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub remedy: String,
 }
 
-/// What sort of thing every instance would share.
+/// Sort of thing that every instance would share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditKind {
     /// A private key, or a container of keys.
     PrivateKey,
-    /// What a package has made for one machine.
+    /// A secret that a package made for one machine.
     PackageSecret,
-    /// A number or name that is meant to be one machine's.
+    /// A number or name that is meant for one machine only.
     Identity,
     /// A password or token.
     Credential,
-    /// What people typed.
+    /// Commands and other input that people typed.
     History,
     /// Keys of people who may log in.
     AuthorizedKeys,
-    /// One that only a newer version knows.
+    /// A sort that only a newer version knows.
     #[serde(untagged)]
     Other(String),
 }

@@ -1,4 +1,4 @@
-//! Builds: opened with their lease, number and image in one transaction; closed once; published once.
+//! Builds. A build is opened with its lease, number and image in one transaction, closed once, and published once.
 
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ use crate::{
     Write, keys, stamp,
 };
 
-/// How often a lost race, as for lease or number, is run again before it is reported as busy.
+/// How many times a lost race, such as one for a lease or a number, is repeated before it is reported as busy.
 pub(crate) const RACES: u32 = 10;
 
-/// Partition in the index `open` of builds that are to be looked at: those that are not closed, and few others.
+/// Partition of the index `open` for builds that must be looked at: those that are not closed, and a few closed ones.
 pub const OPEN_BUILDS: &str = "BUILD";
 
-/// The least time between two builds of a pipeline that start by themselves. Pipelines that feed each other in a way that
-/// nobody has found would otherwise build without end.
+/// The least time between two automatic builds of a pipeline. Otherwise, pipelines that feed each other in an
+/// undetected circle would build without end.
 const FLOOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// `PIPELINE#n / LEASE`
@@ -30,16 +30,16 @@ const FLOOR: SignedDuration = SignedDuration::from_hours(1);
 pub struct Lease {
     /// Grows with every build.
     fence: u64,
-    /// Who holds it.
+    /// The build that holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
-    /// When the last build began that nobody has asked for.
+    /// When the last automatic build began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     automatic_at: Option<String>,
 }
 
 impl Lease {
-    /// Until when no build starts by itself; none: one may.
+    /// Returns until when no automatic build starts; `None` if one may start.
     #[must_use]
     pub fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
         let last: Timestamp = self.automatic_at.as_ref()?.parse().ok()?;
@@ -47,19 +47,19 @@ impl Lease {
     }
 }
 
-/// What opening a build came to.
+/// Result of opening a build.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Opened {
-    /// This build holds the lease; its record is written.
+    /// This build holds the lease, and its record is written.
     Build(Box<BuildRecord>),
-    /// Another build of the pipeline runs.
+    /// Another build of the pipeline is running.
     Busy {
         /// Its id.
         build: String,
     },
-    /// The pipeline has built by itself a moment ago.
+    /// The last automatic build of the pipeline began too recently.
     TooSoon {
-        /// Until when it waits.
+        /// Until when the build must wait.
         until: Timestamp,
     },
     /// The stack is being retired.
@@ -67,23 +67,23 @@ pub enum Opened {
 }
 
 impl Store {
-    /// The build that holds a pipeline's lease.
+    /// Returns the build that holds a pipeline's lease.
     pub async fn running_build(&self, pipeline: &Name) -> Result<Option<String>> {
         Ok(self.lease(pipeline).await?.build)
     }
 
-    /// A pipeline's lease, held or not.
+    /// Returns a pipeline's lease, whether a build holds it or not.
     pub async fn lease(&self, pipeline: &Name) -> Result<Lease> {
         Ok(self.read(&keys::lease(pipeline)).await?.unwrap_or_default())
     }
 
-    /// The build with this id.
+    /// Returns the build with this id.
     pub async fn build(&self, id: &str) -> Result<Option<BuildRecord>> {
         self.read(&keys::build(id)).await
     }
 
-    /// Takes the pipeline's lease, counts the image and writes the build, all or nothing. `draft` makes the record from
-    /// the build number and the fencing number. Safe to repeat: the same build gets its own record back.
+    /// Takes the pipeline's lease, counts the image and writes the build, all or nothing. `draft` creates the record
+    /// from the build number and the fencing number. Safe to repeat: the same build gets its own record back.
     pub async fn open_build(
         &self,
         id: &str,
@@ -125,13 +125,14 @@ impl Store {
         Err(StoreError::Busy { code: "LeaseContention".to_owned() })
     }
 
-    /// Closes the build for new effects and fixes how it ends. Safe to repeat: the first ending counts.
+    /// Closes the build for new effects and fixes its ending. Safe to repeat: the first ending counts.
     pub async fn close_build(&self, id: &str, ending: &Ending) -> Result<Option<BuildRecord>> {
         let key = keys::build(id);
         let fixed =
             serde_json::to_value(ending).map_err(|source| StoreError::Malformed { pk: key.pk, sk: key.sk, source })?;
         let set = Item::from_iter([("status".to_owned(), json!(BuildStatus::Closing)), ("ending".to_owned(), fixed)]);
-        // A build that was published meanwhile must not be ended as a failure: the caller looks again.
+        // A build that was published in the meantime must not end as a failure. Nothing is written then, and the caller
+        // decides again from the record that is returned.
         let published = ending.keep == crate::Keep::Published;
         let checks = vec![
             Check::equals("status", BuildStatus::Open.as_str()),
@@ -144,8 +145,8 @@ impl Store {
         }
     }
 
-    /// Writes the final image, releases the lease and closes the build. It stays among the open ones until what is owed
-    /// after it is done, and is looked at again at this time. Safe to repeat.
+    /// Writes the final image, releases the lease and closes the build. The build stays in the index `open` until
+    /// everything that it owes is done; it is looked at again at `look_again`. Safe to repeat.
     pub async fn finish_build(
         &self,
         record: &BuildRecord,
@@ -171,6 +172,7 @@ impl Store {
         let put_image = Write::Put { item: encode(image_key(&image.image), image)?, checks: vec![] };
         match self.write(vec![closed, release, put_image]).await {
             Err(StoreError::Conflict { failed }) => match self.build(&record.build).await? {
+                // An earlier call has done all of this.
                 Some(now) if now.status == BuildStatus::Closed => Ok(()),
                 _ => Err(StoreError::Conflict { failed }),
             },
@@ -178,12 +180,13 @@ impl Store {
         }
     }
 
-    /// Notes what a closed build still owes, if it was to be looked at, and when it is looked at again; none: it is not.
-    /// Safe to repeat.
+    /// Records what a closed build still owes and when it is looked at again, if it is in the index `open`. If `at` is
+    /// `None`, it is not looked at again. Safe to repeat.
     pub async fn look_again(&self, record: &BuildRecord, after: &Aftermath, at: Option<Timestamp>) -> Result<()> {
         let mut set = owed(record, after)?;
         let remove = match at {
             Some(time) => {
+                // First the journal: each later look needs it to know what to remove.
                 self.keep_journal(&record.build, time).await?;
                 set.insert("nextLook".to_owned(), json!(stamp(time)));
                 vec![]
@@ -197,8 +200,8 @@ impl Store {
         }
     }
 
-    /// Notes that a closed build which nobody looks at any more leaves something behind after all, and has it looked at again
-    /// from now on. Safe to repeat.
+    /// Records that a closed build which was no longer looked at has left something behind after all. It is looked at
+    /// again from now on. Safe to repeat.
     pub async fn owe_again(&self, record: &BuildRecord, after: &Aftermath, now: Timestamp) -> Result<()> {
         let mut set = owed(record, after)?;
         set.insert("open".to_owned(), json!(OPEN_BUILDS));
@@ -210,7 +213,7 @@ impl Store {
         }
     }
 
-    /// Publishes the image: from here on it stays, whatever ends the execution. Answers false where the build is closed.
+    /// Publishes the image: from now on it stays, whatever ends the execution. Returns false if the build is closed.
     pub async fn publish_build(&self, record: &BuildRecord, image: &ImageRecord) -> Result<bool> {
         let mark = Write::Update {
             key: keys::build(&record.build),
@@ -222,6 +225,7 @@ impl Store {
         match self.write(vec![mark, put_image, crate::newest::note(image)]).await {
             Ok(()) => Ok(true),
             Err(StoreError::Conflict { .. }) => {
+                // An earlier call may have published it. Then the image stays, even if the build is closed by now.
                 let now = self.build(&record.build).await?;
                 Ok(now.is_some_and(|now| now.published))
             }
@@ -229,36 +233,36 @@ impl Store {
         }
     }
 
-    /// One image.
+    /// Returns one image.
     pub async fn image(&self, image: &ImageRef) -> Result<Option<ImageRecord>> {
         self.read(&image_key(image)).await
     }
 
-    /// All images of this name, oldest version and build first.
+    /// Returns all images of this name, the oldest version and build first.
     pub async fn images(&self, name: &str) -> Result<Vec<ImageRecord>> {
         self.read_all(&format!("IMAGE#{name}"), "V#").await
     }
 
-    /// Names under which images were ever built.
+    /// Returns the names under which images were ever built.
     pub async fn image_names(&self) -> Result<Vec<String>> {
         let items = self.table().query("IMAGES", "").await?;
         Ok(items.iter().filter_map(|item| Some(item.get("sk")?.as_str()?.to_owned())).collect())
     }
 
-    /// Builds that are not closed, by their start, and closed ones that are to be looked at again; without those that cannot
-    /// be read.
+    /// Returns builds that are not closed, ordered by their start, and closed builds that must be looked at again.
+    /// Builds that cannot be read are left out.
     pub async fn open_builds(&self, now: Timestamp) -> Result<Vec<BuildRecord>> {
         Ok(readable(self.table().due(OPEN_BUILDS, &stamp(now)).await?))
     }
 }
 
-/// Until when a build has to wait that nobody has asked for.
+/// Returns until when an automatic build must wait.
 fn too_soon(record: &BuildRecord, lease: Option<&Lease>) -> Option<Timestamp> {
     let now: Timestamp = record.created_at.parse().ok()?;
     lease.filter(|_| record.cause.is_automatic())?.rests_until(now)
 }
 
-/// What a build owes, as a field of its item.
+/// Returns what a build owes, as a field of its item.
 fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
     let key = keys::build(&record.build);
     let after =
@@ -266,12 +270,12 @@ fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
     Ok(Item::from_iter([("after".to_owned(), after)]))
 }
 
-/// The condition under which a build may make an effect.
+/// Returns the condition under which a build may make an effect.
 pub(crate) fn open_checks(record: &BuildRecord) -> Vec<Check> {
     vec![Check::equals("status", BuildStatus::Open.as_str()), Check::equals("fence", record.fence)]
 }
 
-/// The same as a write of its own, for transactions.
+/// Returns the same condition as a write of its own, for transactions.
 pub(crate) fn verify_open(record: &BuildRecord) -> Write {
     Write::Verify { key: keys::build(&record.build), checks: open_checks(record) }
 }
@@ -305,7 +309,7 @@ fn opening_writes(record: &BuildRecord, lease: Option<&Lease>, number: Write) ->
     ])
 }
 
-/// The image's record while its build runs.
+/// Returns the image's record while its build is running.
 fn building(record: &BuildRecord) -> ImageRecord {
     ImageRecord {
         image: record.image.clone(),

@@ -1,7 +1,7 @@
-//! Causes: why a pipeline has to be built, kept from the moment they are heard of until a build has taken them in.
+//! Causes: why a pipeline must be built. A cause is kept from its arrival until a build has taken it in.
 //!
-//! A cause is written down before anything is started, so that it survives a build that runs meanwhile, a crash, and a
-//! closed execution; it is marked served once, so that a redelivered event never builds twice, however late it comes.
+//! A cause is recorded before anything is started, so it survives a build that is running, a crash, and a closed
+//! execution. It is marked as served once, so a redelivered event never builds twice, however late it arrives.
 
 use goldsmith_model::{Cause, Name, execution_name};
 use jiff::{SignedDuration, Timestamp};
@@ -14,18 +14,18 @@ use crate::{Check, Item, Key, Result, Store, StoreError, Write, keys, stamp};
 /// Partition of pending causes in the index `open`.
 const OPEN_CAUSES: &str = "CAUSE";
 
-/// When the reaper looks at a pending cause that nobody has started.
+/// After this time the reaper looks at a pending cause that was not started.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
-/// Pauses before a failed build of a cause is tried again: what was down for a while, such as a mirror, must not keep a
-/// patched image from being built until the next release, and what is broken must not be built for ever.
+/// Pauses before a failed build of a cause is tried again. A temporary failure, such as a mirror that is down, must not
+/// keep a patched image from being built until the next release. A permanent failure must not be built forever.
 const PAUSES: [SignedDuration; 3] =
     [SignedDuration::from_hours(1), SignedDuration::from_hours(6), SignedDuration::from_hours(24)];
 
 /// The longest pause between two attempts of a cause.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
 
-/// How long a cause is left alone after so many attempts: a minute, two, four, and so on.
+/// Returns how long a cause is left alone after so many attempts: one minute, two, four, and so on.
 fn pause_after(attempts: u32) -> SignedDuration {
     let doubled = 1_i32.checked_shl(attempts.saturating_sub(1)).filter(|_| attempts < 20).unwrap_or(i32::MAX);
     NEXT_LOOK.checked_mul(doubled).map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
@@ -35,19 +35,19 @@ fn pause_after(attempts: u32) -> SignedDuration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CauseStatus {
-    /// It does.
+    /// It asks for a build.
     Pending,
-    /// A build took it in, or there was nothing to build.
+    /// A build took it in, or no build was needed.
     Served,
 }
 
-/// `PIPELINE#n / CAUSE#id`, and once it is served `PIPELINE#n / SERVED#id`
+/// `PIPELINE#n / CAUSE#id`, and `PIPELINE#n / SERVED#id` after it was served
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CauseRecord {
-    /// The same for a repeated delivery of the same cause.
+    /// Its id, which is the same for a repeated delivery of the same cause.
     pub id: String,
-    /// Whose cause it is.
+    /// The pipeline that it is for.
     pub pipeline: Name,
     /// The cause.
     pub cause: Cause,
@@ -55,15 +55,16 @@ pub struct CauseRecord {
     pub status: CauseStatus,
     /// Number of the execution to start for it, from 1.
     pub attempt: u32,
-    /// When it was first heard of.
+    /// When it first arrived.
     pub arrived_at: String,
-    /// How many builds for it have failed.
+    /// Number of builds for it that have failed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
-    /// No build is started for it before (RFC 3339): it is tried again after a pause, or the pipeline has just built by itself.
+    /// No build is started for it before this time (RFC 3339). Either a failed build is tried again after a pause, or
+    /// the pipeline has just had an automatic build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<String>,
-    /// The last try has failed, too: it is served without having been built.
+    /// Whether the last attempt has failed too: it is served without having been built.
     #[serde(default, skip_serializing_if = "is_false")]
     pub given_up: bool,
 }
@@ -79,7 +80,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl CauseRecord {
-    /// Name of the execution that serves it: the build's id.
+    /// Returns the name of the execution that serves it, which is the build's id.
     #[must_use]
     pub fn execution_name(&self) -> String {
         execution_name(&self.pipeline, &self.cause, self.attempt)
@@ -102,7 +103,7 @@ impl CauseRecord {
         }
     }
 
-    /// Whether it waits for its time.
+    /// Returns whether it is pending and its `not_before` is still in the future.
     #[must_use]
     pub fn rests(&self, now: Timestamp) -> bool {
         self.status == CauseStatus::Pending && self.not_before.as_ref().is_some_and(|time| *time > stamp(now))
@@ -114,7 +115,7 @@ impl CauseRecord {
 }
 
 impl Store {
-    /// Writes a cause down, once; answers it as it stands.
+    /// Records a cause once, and returns it as it is stored.
     pub async fn keep_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<CauseRecord> {
         let record = CauseRecord::new(pipeline, cause, now);
         if let Some(known) = self.kept(pipeline, &record.id).await? {
@@ -125,6 +126,7 @@ impl Store {
         item.insert("nextLook".to_owned(), json!(stamp(now + NEXT_LOOK)));
         let writes = vec![
             Write::Put { item, checks: vec![Check::Absent] },
+            // An event may arrive again after its cause was served: the cause must not become pending again.
             Write::Verify { key: keys::served(pipeline, &record.id), checks: vec![Check::Absent] },
         ];
         match self.write(writes).await {
@@ -136,8 +138,8 @@ impl Store {
         }
     }
 
-    /// What still asks for a build of this pipeline, oldest first. What was served is not read, but for what a release before
-    /// this has left among the pending ones.
+    /// Returns the causes that still ask for a build of this pipeline, oldest first. Served causes are not read, except
+    /// those that earlier releases left among the pending ones.
     pub async fn pending_causes(&self, pipeline: &Name) -> Result<Vec<CauseRecord>> {
         let mut pending: Vec<CauseRecord> =
             readable(self.table().query(&format!("PIPELINE#{pipeline}"), "CAUSE#").await?);
@@ -146,36 +148,36 @@ impl Store {
         Ok(pending)
     }
 
-    /// Pending causes that nobody has started for a while: what the reaper starts.
+    /// Returns pending causes that were not started for a while, which the reaper starts.
     pub async fn due_causes(&self, now: Timestamp) -> Result<Vec<CauseRecord>> {
         Ok(readable(self.table().due(OPEN_CAUSES, &stamp(now)).await?))
     }
 
-    /// A cause as it was kept, if it was.
+    /// Returns a cause as it is stored, if it is stored.
     pub async fn cause(&self, pipeline: &Name, cause: &Cause) -> Result<Option<CauseRecord>> {
         self.kept(pipeline, &execution_name(pipeline, cause, 0)).await
     }
 
-    /// A cause by its id, pending or served.
+    /// Returns a cause by its id, whether it is pending or served.
     async fn kept(&self, pipeline: &Name, id: &str) -> Result<Option<CauseRecord>> {
-        // In this order: what is served meanwhile is found as served.
+        // In this order, a cause that is served between the two reads is found as served.
         match self.read(&keys::cause(pipeline, id)).await? {
             Some(pending) => Ok(Some(pending)),
             None => self.read(&keys::served(pipeline, id)).await,
         }
     }
 
-    /// Marks a cause served, if it was kept. Safe to repeat.
+    /// Marks a cause as served, if it was kept. Safe to repeat.
     pub async fn serve_cause(&self, pipeline: &Name, cause: &Cause, now: Timestamp) -> Result<()> {
-        // Whoever names a cause that nobody has kept must not keep it from ever being built.
+        // A cause that was not kept is not marked: a caller that only names it must not keep it from ever being built.
         match self.cause(pipeline, cause).await? {
             Some(record) => self.serve(record, vec![Check::equals("status", "pending")], now).await,
             None => Ok(()),
         }
     }
 
-    /// Notes that this build of a cause has failed: it is tried again after a pause, some times. Safe to repeat: a build
-    /// that is not the cause's newest changes nothing.
+    /// Records that this build of a cause has failed. The cause is tried again after each of the pauses, and is then
+    /// given up. Safe to repeat: a build that is not the cause's newest changes nothing.
     pub async fn fail_cause(&self, pipeline: &Name, cause: &Cause, build: &str, now: Timestamp) -> Result<()> {
         let Some(record) = self.cause(pipeline, cause).await? else { return Ok(()) };
         if record.status == CauseStatus::Served || record.execution_name() != build {
@@ -191,14 +193,14 @@ impl Store {
         self.change_cause(&record.key(), Item::from_iter(set.map(named)), as_read(&record)).await
     }
 
-    /// Lets a pending cause wait until this time. Safe to repeat.
+    /// Defers a pending cause until this time. Safe to repeat.
     pub async fn defer_cause(&self, record: &CauseRecord, until: Timestamp) -> Result<()> {
         let time = json!(stamp(until));
         let set = Item::from_iter([("notBefore", time.clone()), ("nextLook", time)].map(named));
         self.change_cause(&record.key(), set, as_read(record)).await
     }
 
-    /// Moves a pending cause to those that are served and remembered, unless the checks on it do not hold.
+    /// Moves a pending cause to the served ones, which are remembered, unless the checks on it do not hold.
     async fn serve(&self, record: CauseRecord, checks: Vec<Check>, now: Timestamp) -> Result<()> {
         let served = CauseRecord { status: CauseStatus::Served, ..record };
         let item = encode(keys::served(&served.pipeline, &served.id), &served)?;
@@ -212,7 +214,7 @@ impl Store {
         }
     }
 
-    /// Changes a pending cause's item, unless its checks do not hold.
+    /// Changes a pending cause's item, unless the checks on it do not hold.
     async fn change_cause(&self, key: &Key, set: Item, checks: Vec<Check>) -> Result<()> {
         match self.write(vec![Write::Update { key: key.clone(), set, remove: vec![], checks }]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
@@ -220,8 +222,8 @@ impl Store {
         }
     }
 
-    /// The next attempt of a cause whose execution is closed without having served it. The one after it waits longer and
-    /// longer: what has failed a dozen times will not work a minute after.
+    /// Returns the next attempt of a cause whose execution was closed without serving it. The pause after each attempt
+    /// is longer than the one before: what has failed a dozen times will not work a minute later.
     pub async fn next_attempt(&self, record: &CauseRecord, now: Timestamp) -> Result<CauseRecord> {
         let time = json!(stamp(now + pause_after(record.attempt)));
         let next = json!(record.attempt + 1);
@@ -232,6 +234,7 @@ impl Store {
             checks: as_read(record),
         };
         match self.write(vec![write]).await {
+            // After a conflict, another caller has changed the cause. The record is then what that caller wrote.
             Ok(()) | Err(StoreError::Conflict { .. }) => {
                 self.kept(&record.pipeline, &record.id).await?.ok_or(StoreError::Conflict { failed: vec![0] })
             }
@@ -240,7 +243,7 @@ impl Store {
     }
 }
 
-/// The cause is pending still, with the same attempt.
+/// Returns the checks that the cause is still pending and has the same attempt.
 fn as_read(record: &CauseRecord) -> Vec<Check> {
     vec![Check::equals("attempt", record.attempt), Check::equals("status", "pending")]
 }

@@ -1,8 +1,10 @@
-//! When the check of sources runs: at once, and not again for a while. Whoever asks meanwhile is not forgotten.
+//! Decides when the check of sources runs: at once, and then not again for a while. A request that arrives in the
+//! meantime is kept.
 //!
-//! `CHECKS / SOURCES` has two attributes: `asked` names the last event that has asked, and stays until a check that began
-//! later has ended well; before `until` no event begins one. So a check may die, or the event may come while one runs or
-//! has just ended: it is asked for still, and the tick sees to it.
+//! `CHECKS / SOURCES` has two attributes. `asked` names the last event that asked for a check; it stays until a check
+//! that began after that event has ended well. `until` is the time before which no event begins a check. A request
+//! therefore survives a check that dies, and it is kept if it arrives while a check runs or shortly after one ended. In
+//! each case the tick begins the check later.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -10,23 +12,24 @@ use serde_json::json;
 
 use crate::{Check, Item, Key, Result, Store, StoreError, Write, stamp};
 
-/// How long a check may run: longer than its function (120 s), so that one whose function has died keeps no other for ever.
+/// How long a check may run. This is longer than its function can run (120 s), so a check whose function has died does
+/// not block others forever.
 const RUNS: SignedDuration = SignedDuration::from_secs(150);
-/// How long after the end of a check events begin no other one.
+/// How long after the end of a check no event begins another one.
 const RESTS: SignedDuration = SignedDuration::from_secs(30);
 
-/// A check that has begun. It may take several invocations, which hand it over.
+/// A check that has begun. It may take several invocations; each of them hands it to the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceCheck {
-    /// Who had asked for one when it began.
+    /// The event that had asked last when the check began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked: Option<String>,
 }
 
 impl Store {
-    /// Notes that the event of this id asks for a check, and begins it; none where another runs or has just ended. Safe to
-    /// repeat.
+    /// Records that the event with this id asks for a check, and begins the check. Returns `None` if another check is
+    /// running or has just ended. Safe to repeat.
     pub async fn ask_for_check(&self, event: &str, now: Timestamp) -> Result<Option<SourceCheck>> {
         let free = vec![Check::missing("until"), Check::before("until", stamp(now))];
         let begun =
@@ -41,19 +44,19 @@ impl Store {
         }
     }
 
-    /// Begins a check that is to run now, whatever else does.
+    /// Begins a check that must run now, whether or not another check is running.
     pub async fn begin_check(&self, now: Timestamp) -> Result<SourceCheck> {
         let check = SourceCheck { asked: self.asked().await?.0 };
         self.go_on_with_check(now).await.map(|()| check)
     }
 
-    /// Keeps others from beginning a check while this one goes on in another invocation.
+    /// Keeps events from beginning another check while this one continues in another invocation.
     pub async fn go_on_with_check(&self, now: Timestamp) -> Result<()> {
         let runs = Item::from_iter([("until".to_owned(), json!(stamp(now + RUNS)))]);
         self.write(vec![update(runs, vec![])]).await
     }
 
-    /// Ends a check. Who had asked before it began is served by one that has ended well. Safe to repeat.
+    /// Ends a check. If it ended well, it has served the event that had asked before it began. Safe to repeat.
     pub async fn end_check(&self, check: &SourceCheck, is_good: bool, now: Timestamp) -> Result<()> {
         let rests = Item::from_iter([("until".to_owned(), json!(stamp(now + RESTS)))]);
         if let Some(asked) = check.asked.as_deref().filter(|_| is_good) {
@@ -64,7 +67,8 @@ impl Store {
                 checks: vec![Check::equals("asked", asked)],
             };
             match self.write(vec![served]).await {
-                // Somebody has asked since, or an earlier call has written this.
+                // Another event has asked since then, and that request must stay; or an earlier call has removed
+                // `asked`.
                 Err(StoreError::Conflict { .. }) => {}
                 other => return other,
             }
@@ -72,13 +76,13 @@ impl Store {
         self.write(vec![update(rests, vec![])]).await
     }
 
-    /// Whether somebody has asked for a check that nobody has begun, though it may be.
+    /// Returns whether an event has asked for a check that has not begun although it may begin now.
     pub async fn is_check_due(&self, now: Timestamp) -> Result<bool> {
         let (asked, until) = self.asked().await?;
         Ok(asked.is_some() && until.is_none_or(|until| until < stamp(now)))
     }
 
-    /// Who has asked, and until when no event begins a check.
+    /// Returns the event that asked last, and the time before which no event begins a check.
     async fn asked(&self) -> Result<(Option<String>, Option<String>)> {
         let item = self.table().get(&key()).await?.unwrap_or_default();
         let text = |name: &str| item.get(name)?.as_str().map(str::to_owned);

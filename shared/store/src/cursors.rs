@@ -1,14 +1,15 @@
-//! Where work stopped that one invocation has no time for, so that the next one goes on there.
+//! Positions at which work stopped because one invocation had no time left. The next invocation continues there,
+//! so that items which sort late have their turn too.
 
 use serde::{Deserialize, Serialize};
 
 use crate::store::encode;
 use crate::{Key, Result, Store, Write};
 
-/// What goes on where it stopped.
+/// Work that continues where it stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Round {
-    /// The sweep of what closed builds have left, over the builds.
+    /// The sweep, over the builds, of what closed builds have left behind.
     Sweep,
     /// The check of sources, over the sources.
     Check,
@@ -31,12 +32,13 @@ impl Round {
 }
 
 impl Store {
-    /// The last one that was done before it stopped; none: it was done to its end.
+    /// Returns the last item that was done before the work stopped; `None` if the work reached its end.
     pub async fn cursor(&self, round: Round) -> Result<Option<String>> {
         Ok(self.read::<Cursor>(&round.key()).await?.map(|cursor| cursor.after))
     }
 
-    /// Notes the last one that was done; none: all were. Nothing where that is what it was. Safe to repeat.
+    /// Records the last item that was done; `None` if all items were done. Writes nothing if `to` equals `from`. Safe
+    /// to repeat.
     pub async fn move_cursor(&self, round: Round, from: Option<&str>, to: Option<&str>) -> Result<()> {
         let write = match to {
             _ if from == to => return Ok(()),

@@ -1,4 +1,4 @@
-//! Definitions: components and recipes by version, the rest by name.
+//! Definitions: components and recipes by version, all others by name.
 
 use goldsmith_model::definitions::Kind;
 use goldsmith_model::{
@@ -13,7 +13,7 @@ use crate::{Key, Result, Store};
 /// Partition of the list of pipelines.
 pub(crate) const PIPELINES: &str = "PIPELINES";
 
-/// Partition of a definition, with all of its versions.
+/// Returns the partition of a definition, which holds all of its versions.
 pub(crate) fn partition(kind: Kind, name: &Name) -> String {
     let prefix = match kind {
         Kind::Component => "COMPONENT",
@@ -25,63 +25,64 @@ pub(crate) fn partition(kind: Kind, name: &Name) -> String {
     format!("{prefix}#{name}")
 }
 
-/// Key of one version of a component or recipe.
+/// Returns the key of one version of a component or recipe.
 pub(crate) fn versioned(kind: Kind, name: &Name, version: Version) -> Key {
     Key::new(partition(kind, name), format!("V#{}", version.padded()))
 }
 
-/// Key of a definition without versions.
+/// Returns the key of a definition without versions.
 pub(crate) fn unversioned(kind: Kind, name: &Name) -> Key {
     Key::new(partition(kind, name), "META")
 }
 
 impl Store {
-    /// One version of a component.
+    /// Returns one version of a component.
     pub async fn component(&self, name: &Name, version: Version) -> Result<Option<Component>> {
         self.read(&versioned(Kind::Component, name, version)).await
     }
 
-    /// The highest version of a component that the pattern covers.
+    /// Returns the highest version of a component that the pattern matches.
     pub async fn best_component(&self, name: &Name, pattern: VersionPattern) -> Result<Option<Component>> {
         self.best(Kind::Component, name, pattern).await
     }
 
-    /// One version of a recipe.
+    /// Returns one version of a recipe.
     pub async fn recipe(&self, name: &Name, version: Version) -> Result<Option<ImageRecipe>> {
         self.read(&versioned(Kind::ImageRecipe, name, version)).await
     }
 
-    /// The highest version of a recipe that the pattern covers.
+    /// Returns the highest version of a recipe that the pattern matches.
     pub async fn best_recipe(&self, name: &Name, pattern: VersionPattern) -> Result<Option<ImageRecipe>> {
         self.best(Kind::ImageRecipe, name, pattern).await
     }
 
-    /// An infrastructure configuration.
+    /// Returns an infrastructure configuration.
     pub async fn infrastructure(&self, name: &Name) -> Result<Option<InfrastructureConfiguration>> {
         self.read(&unversioned(Kind::InfrastructureConfiguration, name)).await
     }
 
-    /// A distribution configuration.
+    /// Returns a distribution configuration.
     pub async fn distribution(&self, name: &Name) -> Result<Option<DistributionConfiguration>> {
         self.read(&unversioned(Kind::DistributionConfiguration, name)).await
     }
 
-    /// A pipeline.
+    /// Returns a pipeline.
     pub async fn pipeline(&self, name: &Name) -> Result<Option<ImagePipeline>> {
         self.read(&unversioned(Kind::ImagePipeline, name)).await
     }
 
-    /// All pipelines' names, in order.
+    /// Returns all pipelines' names, in order.
     pub async fn pipeline_names(&self) -> Result<Vec<Name>> {
         Ok(self.listed_pipelines().await?.into_iter().map(|item| item.name).collect())
     }
 
-    /// All pipelines' names and recipes, in order of the names.
+    /// Returns all pipelines' names and recipes, in order of the names.
     pub(crate) async fn listed_pipelines(&self) -> Result<Vec<ListedPipeline>> {
         self.read_all(PIPELINES, "").await
     }
 
-    /// Versions sort as text does, so the last one below the pattern's prefix is the highest.
+    /// Returns the highest version that the pattern matches. Padded versions sort as text, so it is the last one with
+    /// the pattern's prefix.
     async fn best<T: DeserializeOwned>(&self, kind: Kind, name: &Name, pattern: VersionPattern) -> Result<Option<T>> {
         let prefix = format!("V#{}", pattern.padded_prefix());
         self.read_last(&partition(kind, name), &prefix).await

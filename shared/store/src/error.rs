@@ -1,4 +1,4 @@
-//! What can go wrong with the table.
+//! Errors of the table.
 
 use std::error::Error;
 
@@ -9,18 +9,18 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A condition did not hold; nothing was written.
-    #[error("the item changed meanwhile")]
+    #[error("the item was changed in the meantime")]
     Conflict {
         /// Indexes of the writes whose checks failed.
         failed: Vec<usize>,
     },
-    /// Throttled, or two transactions met: the same call may succeed later.
+    /// The table throttled the call, or two transactions met. The same call may succeed later.
     #[error("the table is busy: {code}")]
     Busy {
         /// AWS's code.
         code: String,
     },
-    /// No answer: a write may or may not have happened.
+    /// No answer arrived: a write may or may not have happened.
     #[error("the table did not answer {operation}")]
     Unanswered {
         /// API operation.
@@ -29,7 +29,7 @@ pub enum StoreError {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// Refused for another reason, such as a missing table or right.
+    /// AWS rejected the call for another reason, such as a missing table or a missing permission.
     #[error("{operation} failed: {code}: {message}")]
     Refused {
         /// API operation.
@@ -46,19 +46,19 @@ pub enum StoreError {
         pk: String,
         /// Its sort key.
         sk: String,
-        /// What is wrong with it.
+        /// Why it could not be decoded.
         #[source]
         source: serde_json::Error,
     },
 }
 
 impl StoreError {
-    /// Whether a condition did not hold.
+    /// Returns whether a condition did not hold.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
     }
-    /// Whether the same call may succeed later.
+    /// Returns whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::Unanswered { .. })

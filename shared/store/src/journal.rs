@@ -1,4 +1,4 @@
-//! The journal: what a build is about to make, written before it is made, so that it can be undone.
+//! The journal. It records what a build is about to make before the build makes it, so that it can be undone.
 
 use jiff::Timestamp;
 
@@ -6,42 +6,44 @@ use crate::builds::verify_open;
 use crate::store::{EXPIRES, encode, remembered_from, renewed};
 use crate::{BuildRecord, Check, Effect, Item, Key, Result, Scope, Store, StoreError, Write, keys};
 
-/// What writing an intent came to.
+/// Result of recording an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intent {
-    /// It is written: make the effect.
+    /// The intent is recorded: make the effect.
     Written,
-    /// It was written before: go on from what it says.
+    /// The intent was recorded before: continue from this effect.
     Existing(Box<Effect>),
     /// The build is closed: make no effect.
     Closed,
 }
 
 impl Store {
-    /// The journal of one state, in order.
+    /// Returns the journal of one state, in order.
     pub async fn effects(&self, build: &str, scope: &Scope) -> Result<Vec<Effect>> {
         self.journal(build, &format!("EFFECT#{scope}#")).await
     }
 
-    /// The journal of the whole build.
+    /// Returns the journal of the whole build.
     pub async fn all_effects(&self, build: &str) -> Result<Vec<Effect>> {
         self.journal(build, "EFFECT#").await
     }
 
-    /// Entries state by state, those of a state as they were made. Their keys count with three digits: as texts, the 1,001st
-    /// would stand before the 102nd.
+    /// Returns entries state by state, and those of one state in the order in which they were made. The keys have three
+    /// digits only, so as text the 1,001st entry would sort before the 102nd.
     async fn journal(&self, build: &str, prefix: &str) -> Result<Vec<Effect>> {
         let mut effects: Vec<Effect> = self.read_all(&format!("BUILD#{build}"), prefix).await?;
         effects.sort_by(|a, b| a.scope.cmp(&b.scope).then(a.n.cmp(&b.n)));
         Ok(effects)
     }
 
-    /// Writes an effect down before it is made, under the condition that the build is open and the lease still ours.
+    /// Records an effect before it is made, under the condition that the build is open and still holds its lease.
     pub async fn intend(&self, record: &BuildRecord, effect: &Effect) -> Result<Intent> {
         let key = keys::effect(&record.build, &effect.scope, effect.n);
         let put = Write::Put { item: entry(record, key.clone(), effect)?, checks: vec![Check::Absent] };
         match self.write(vec![verify_open(record), put]).await {
             Ok(()) => Ok(Intent::Written),
+            // Index 0 is `verify_open`. It decides first: a closed build makes no effect, even one that was recorded
+            // before.
             Err(StoreError::Conflict { failed }) if failed.contains(&0) => Ok(Intent::Closed),
             Err(StoreError::Conflict { failed }) => match self.read(&key).await? {
                 Some(existing) => Ok(Intent::Existing(Box::new(existing))),
@@ -51,8 +53,8 @@ impl Store {
         }
     }
 
-    /// Completes an effect. It is written whether or not the build is still open, since it must be undone otherwise;
-    /// answers false where the build was closed meanwhile, and then whoever made the effect undoes it at once.
+    /// Completes an effect. The entry is written even if the build is closed, because the effect must be undone then.
+    /// Returns false if the build was closed in the meantime; the caller then undoes the effect at once.
     pub async fn complete(&self, record: &BuildRecord, effect: &Effect) -> Result<bool> {
         let item = entry(record, keys::effect(&record.build, &effect.scope, effect.n), effect)?;
         let put = Write::Put { item, checks: vec![] };
@@ -63,15 +65,16 @@ impl Store {
         }
     }
 
-    /// Lets the journal of a build stay that is looked at again at this time: without it, nobody would know what to remove.
-    /// Safe to repeat.
+    /// Keeps the journal of a build that is looked at again at this time. Without the journal it would not be known
+    /// what to remove. Safe to repeat.
     pub(crate) async fn keep_journal(&self, build: &str, at: Timestamp) -> Result<()> {
         for item in self.table().query(&format!("BUILD#{build}"), "EFFECT#").await? {
             let Some(expires) = renewed(&item, at) else { continue };
             let set = Item::from_iter([(EXPIRES.to_owned(), expires.into())]);
             let key = Write::Put { item, checks: vec![] }.key();
             match self.write(vec![Write::Update { key, set, remove: vec![], checks: vec![Check::Present] }]).await {
-                // It is gone, and comes back by nobody.
+                // A conflict means that the entry has expired. `Check::Present` keeps the update from creating it
+                // again.
                 Ok(()) | Err(StoreError::Conflict { .. }) => {}
                 Err(other) => return Err(other),
             }
@@ -80,7 +83,7 @@ impl Store {
     }
 }
 
-/// An entry's item, which expires long after its build.
+/// Returns an entry's item, which expires long after its build.
 fn entry(record: &BuildRecord, key: Key, effect: &Effect) -> Result<Item> {
     let item = encode(key, effect)?;
     Ok(match record.created_at.parse::<Timestamp>() {

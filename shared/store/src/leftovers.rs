@@ -1,4 +1,5 @@
-//! What carries the stack's tags, though nothing ties it to a build: it is told of and shown, and never removed unasked.
+//! Leftovers: resources that have the stack's tags although nothing ties them to a build. They are reported and shown,
+//! but never removed without a request.
 
 use std::fmt;
 
@@ -8,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::store::{encode, readable};
 use crate::{Result, Store, Write, keys, stamp};
 
-/// Before this time nobody removes it, asked or not: whoever has made it has a day to notice that it was told of.
+/// How long a leftover stays untouched, even if its removal is requested: its owner has a day to notice the report.
 const UNTOUCHED: SignedDuration = SignedDuration::from_hours(24);
 
-/// What kind of resource it is, in the order in which they are removed.
+/// Kind of a leftover, in the order in which leftovers are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LeftoverKind {
     /// An EC2 instance.
     Instance,
-    /// An EBS volume that no instance has.
+    /// An EBS volume that is attached to no instance.
     Volume,
     /// An AMI.
     Image,
@@ -40,11 +41,11 @@ impl fmt::Display for LeftoverKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leftover {
-    /// What it is.
+    /// Its kind.
     pub kind: LeftoverKind,
     /// Its id.
     pub id: String,
-    /// Where it is.
+    /// Its Region.
     pub region: String,
     /// The build that its tags name, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,39 +55,40 @@ pub struct Leftover {
     pub image: Option<String>,
     /// When it was found (RFC 3339).
     pub since: String,
-    /// When it was told of the last time; none: it was not yet.
+    /// When it was last reported; `None` if it was not reported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<String>,
-    /// How often it was told of.
+    /// How many times it was reported.
     #[serde(default)]
     pub times: u32,
 }
 
-/// Whether what was found then may be removed now, if a person says so. What is no time is none that has passed.
+/// Returns whether a leftover that was found at `since` may be removed now, if a person requests it. If `since` is not
+/// a time, it must not be removed.
 #[must_use]
 pub fn may_go(since: &str, now: Timestamp) -> bool {
     since.parse::<Timestamp>().is_ok_and(|since| now >= since + UNTOUCHED)
 }
 
 impl Store {
-    /// All of them, by Region; without those that cannot be read.
+    /// Returns all leftovers, ordered by Region, except those that cannot be read.
     pub async fn leftovers(&self) -> Result<Vec<Leftover>> {
         Ok(readable(self.table().query(keys::LEFTOVERS, "").await?))
     }
 
-    /// Notes one. Safe to repeat.
+    /// Records a leftover. Safe to repeat.
     pub async fn note_leftover(&self, leftover: &Leftover) -> Result<()> {
         let item = encode(keys::leftover(&leftover.region, &leftover.id), leftover)?;
         self.write(vec![Write::Put { item, checks: vec![] }]).await
     }
 
-    /// Notes that one was told of. Safe to repeat.
+    /// Records that a leftover was reported. Safe to repeat.
     pub async fn note_told(&self, leftover: &Leftover, now: Timestamp) -> Result<()> {
         let told = Leftover { told: Some(stamp(now)), times: leftover.times + 1, ..leftover.clone() };
         self.note_leftover(&told).await
     }
 
-    /// Forgets one that is gone. Safe to repeat.
+    /// Forgets a leftover that no longer exists. Safe to repeat.
     pub async fn forget_leftover(&self, region: &str, id: &str) -> Result<()> {
         self.write(vec![Write::Delete { key: keys::leftover(region, id), checks: vec![] }]).await
     }

@@ -1,4 +1,4 @@
-//! The table in memory: the rules of DynamoDB that the records rely on, for tests.
+//! The table in memory, for tests. It has the rules of DynamoDB that the records rely on.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ const MAX_ITEM_BYTES: usize = 400 * 1024;
 
 type Items = BTreeMap<Key, Item>;
 
-/// A table in memory; clones share it.
+/// A table in memory. Clones share its items.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryTable {
     items: Arc<Mutex<Items>>,
@@ -25,40 +25,40 @@ pub struct MemoryTable {
     read: Arc<AtomicUsize>,
 }
 
-/// What was read of a table so far.
+/// What was read from a table so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reads {
-    /// How often it was read.
+    /// Number of reads.
     pub calls: usize,
-    /// How many items were in the answers.
+    /// Number of items that these reads returned.
     pub items: usize,
 }
 
 impl MemoryTable {
-    /// An empty table.
+    /// Creates an empty table.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Every item, ascending by key.
+    /// Returns every item, ascending by key.
     #[must_use]
     pub fn dump(&self) -> Vec<Item> {
         self.lock().values().cloned().collect()
     }
 
-    /// Looks at all items without copying them.
+    /// Passes all items to `look` without copying them.
     pub fn look<T>(&self, look: impl FnOnce(&BTreeMap<Key, Item>) -> T) -> T {
         look(&self.lock())
     }
 
-    /// What was read of it so far, by all of its clones.
+    /// Returns what all clones of the table have read so far.
     #[must_use]
     pub fn reads(&self) -> Reads {
         Reads { calls: self.calls.load(Ordering::Relaxed), items: self.read.load(Ordering::Relaxed) }
     }
 
-    /// Drops what has expired, as DynamoDB does some time after.
+    /// Removes items that have expired, as DynamoDB does some time later.
     pub fn expire(&self, now: Timestamp) {
         let expires = |item: &Item| item.get(EXPIRES).and_then(Value::as_i64);
         self.lock().retain(|_, item| expires(item).is_none_or(|at| at > now.as_second()));
@@ -70,7 +70,7 @@ impl MemoryTable {
     }
 
     fn lock(&self) -> MutexGuard<'_, Items> {
-        // A panic elsewhere cannot leave half a write: items are replaced by one assignment.
+        // A panic elsewhere cannot leave half a write, because items are replaced by one assignment.
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -138,7 +138,7 @@ impl Table for MemoryTable {
     }
 }
 
-/// The items of a partition whose sort key begins with `prefix`, ascending.
+/// Iterates over the items of a partition whose sort key begins with `prefix`, ascending.
 fn below<'a>(items: &'a Items, pk: &'a str, prefix: &'a str) -> impl Iterator<Item = (&'a Key, &'a Item)> {
     items.range(Key::new(pk, prefix)..).take_while(move |(key, _)| key.pk == pk && key.sk.starts_with(prefix))
 }
@@ -157,7 +157,7 @@ fn holds(check: &Check, item: Option<&Item>) -> bool {
     }
 }
 
-/// The item after the write.
+/// Returns the item after the write.
 fn apply(before: Option<Item>, write: Write) -> Option<Item> {
     match write {
         Write::Put { item, .. } => Some(canonical_item(item)),
@@ -179,7 +179,7 @@ fn key_attributes(key: Key) -> Item {
     Item::from_iter([("pk".to_owned(), Value::from(key.pk)), ("sk".to_owned(), Value::from(key.sk))])
 }
 
-/// DynamoDB knows one type of number: 2.0 is stored, compared and read as 2.
+/// Converts a number as DynamoDB does, which has one type of number: 2.0 is stored, compared and read as 2.
 fn canonical(value: Value) -> Value {
     match value {
         Value::Number(number) => match number.as_f64() {

@@ -1,6 +1,6 @@
-//! The newest image of a pipeline, found without reading all that were ever built.
+//! The newest image of a pipeline, found without reading all images that were ever built.
 //!
-//! A pipeline's builds have a lease, so that the one published last is the newest.
+//! A pipeline's lease lets one build run at a time, so the image that was published last is the newest.
 
 use goldsmith_model::{ImageRef, Name};
 use serde::Deserialize;
@@ -12,13 +12,13 @@ use crate::{ImageRecord, ImageStatus, Item, Result, Store, Write, keys};
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Newest {
-    /// The newest.
+    /// The newest image.
     any: Option<ImageRef>,
-    /// The newest whose start has overridden nothing.
+    /// The newest image whose start overrode nothing.
     published: Option<ImageRef>,
 }
 
-/// Notes that an image is its pipeline's newest.
+/// Returns the write that records an image as its pipeline's newest. An overridden image leaves `published` as it is.
 pub(crate) fn note(image: &ImageRecord) -> Write {
     let name = json!(image.image);
     let published = (!image.overridden).then(|| ("published".to_owned(), name.clone()));
@@ -27,12 +27,12 @@ pub(crate) fn note(image: &ImageRecord) -> Write {
 }
 
 impl Store {
-    /// The newest available image of this name that the pipeline has built.
+    /// Returns the newest available image of this name that the pipeline has built.
     pub async fn newest_image(&self, name: &Name, pipeline: &Name) -> Result<Option<ImageRecord>> {
         self.newest(name, pipeline, true).await
     }
 
-    /// The same of those whose start has overridden nothing: the newest that was published.
+    /// Returns the newest published image: the newest one whose start overrode nothing.
     pub async fn newest_published(&self, name: &Name, pipeline: &Name) -> Result<Option<ImageRecord>> {
         self.newest(name, pipeline, false).await
     }
@@ -42,7 +42,7 @@ impl Store {
         let noted = if or_overridden { newest.any } else { newest.published };
         match noted {
             Some(image) => self.image(&image).await,
-            // Releases before this have noted none.
+            // Earlier releases recorded none.
             None => self.newest_of_all(name, pipeline, or_overridden).await,
         }
     }

@@ -1,4 +1,4 @@
-//! What Plan froze for a build: everything that could change under it, resolved once.
+//! The plan of a build: everything that could change while it runs, resolved once by Plan.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Plan {
     /// The Region that the image is built in.
     pub home_region: String,
-    /// The source image as the recipe, or the start, names it.
+    /// The source image as the recipe or the start names it.
     pub source: SourceImage,
     /// The AMI that the build starts from.
     pub source_image: String,
@@ -21,48 +21,49 @@ pub struct Plan {
     /// What EC2 calls that account, such as `amazon`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_owner_alias: Option<String>,
-    /// Its architecture as EC2 names it, `x86_64` or `arm64`.
+    /// Its architecture as EC2 names it: `x86_64` or `arm64`.
     pub architecture: String,
     /// Documents of the recipe's components, in recipe order.
     pub documents: Vec<PlannedDocument>,
-    /// Where the working files of documents go on the instance; none: the agent's own folder.
+    /// Folder for the working files of documents on the instance; `None` for the agent's own folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
     /// How the build instance is launched.
     pub launch: PlannedLaunch,
     /// The home Region first, then every other Region of the distribution configuration.
     pub regions: Vec<PlannedRegion>,
-    /// Whether one good Region is enough (`some`) or all must succeed.
+    /// Whether one good Region is enough (`some`). Otherwise all Regions must succeed.
     pub some_regions_suffice: bool,
-    /// Instance types that the image is tested on; empty: no test.
+    /// Instance types on which the image is tested; empty if it is not tested.
     pub tests: Vec<String>,
-    /// Limit of the build's documents; none: the state's own.
+    /// Time limit of the build's documents; `None` for the state's own limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_minutes: Option<u32>,
-    /// Limit of one test instance's run.
+    /// Time limit of the run on one test instance.
     pub test_timeout_minutes: u32,
-    /// Whether the first test instance is audited, and what comes of a finding.
+    /// Whether the first test instance is audited, and what a finding causes.
     #[serde(default)]
     pub audit: ImageAudit,
-    /// The test instance is there for the audit only: no document runs on it.
+    /// Whether the test instance exists for the audit only: no document runs on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audit_only: bool,
-    /// Digest of all that goes in: source, documents, parameters, configuration.
+    /// Digest of everything that goes into the image: source, documents, parameters, configuration.
     pub input_digest: String,
-    /// Whether the start overrode the source or a parameter: such an image is never published.
+    /// Whether the start overrode the source or a parameter. Such an image is never published.
     #[serde(default)]
     pub overridden: bool,
 }
 
 impl Plan {
-    /// The plan for one Region.
+    /// Returns the plan for one Region.
     #[must_use]
     pub fn region(&self, region: &str) -> Option<&PlannedRegion> {
         self.regions.iter().find(|planned| planned.region == region)
     }
 }
 
-/// A component of the recipe, its version resolved. The document itself stays in the component's own, immutable item.
+/// A component of the recipe with its version resolved. The document itself stays in the component's own, immutable
+/// item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedDocument {
@@ -72,9 +73,9 @@ pub struct PlannedDocument {
     pub version: Version,
     /// SHA-256 of the document, hex.
     pub digest: String,
-    /// Whether its only phase is `test`.
+    /// Whether `test` is its only phase.
     pub test_only: bool,
-    /// Parameters that the recipe gives.
+    /// Parameters that the recipe sets.
     pub parameters: BTreeMap<String, String>,
 }
 
@@ -82,44 +83,44 @@ pub struct PlannedDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedLaunch {
-    /// Tried in order; all run the source's architecture.
+    /// Instance types, tried in order. All of them run the source's architecture.
     pub instance_types: Vec<String>,
-    /// Tried in order for each type; empty: the default VPC's choice.
+    /// Subnets, tried in order for each type; empty for the default VPC's choice.
     pub subnets: Vec<String>,
-    /// Security groups; empty: the stack's own.
+    /// Security groups; empty for the stack's own.
     pub security_groups: Vec<String>,
-    /// Instance profile; none: the stack's own, which is another one for tests.
+    /// Instance profile; `None` for the stack's own, which is a different one for tests.
     pub instance_profile: Option<String>,
     /// IMDS hop limit. Tokens (IMDSv2) are always required.
     pub metadata_hop_limit: u8,
     /// The user's tags on everything that the build makes.
     pub tags: BTreeMap<String, String>,
-    /// Block devices of the recipe; empty: the source's own.
+    /// Block devices of the recipe; empty for the source's own.
     pub block_devices: Vec<BlockDeviceMapping>,
-    /// Devices of the source whose volumes outlive an instance of it, and that the recipe does not map. During the build
-    /// they go with their instance; the image has them as the source does.
+    /// Devices of the source whose volumes outlive an instance of it, and that the recipe does not map. During the
+    /// build these volumes are deleted with their instance; the image has the same setting as the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outliving_devices: Vec<String>,
-    /// How long a failed instance is kept, seconds; 0: not at all.
+    /// How long a failed instance is kept, in seconds; 0 if it is not kept.
     pub keep_on_failure_seconds: u64,
 }
 
-/// What one Region gets.
+/// The plan for one Region.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedRegion {
     /// Region name.
     pub region: String,
-    /// AMI name, rendered.
+    /// AMI name, with its placeholders replaced.
     pub name: String,
     /// AMI description.
     pub description: String,
-    /// The user's tags of the AMI.
+    /// The user's tags for the AMI.
     pub tags: BTreeMap<String, String>,
     /// KMS key of the copy.
     pub kms_key_id: Option<String>,
     /// Who may launch it.
     pub launch_permission: LaunchPermission,
-    /// SSM parameters that get the AMI's id.
+    /// SSM parameters that receive the AMI's id.
     pub parameters: Vec<SsmParameter>,
 }

@@ -1,4 +1,4 @@
-//! Records of how a build goes: its states, its journal, its waits.
+//! Records of a build's progress: its states, its journal, its waits.
 
 use std::fmt;
 
@@ -46,8 +46,8 @@ pub struct LogPlace {
     pub group: String,
     /// Stream.
     pub stream: String,
-    /// The nonce of the order that is carried out there: only event lines that are sealed with it are the agent's. Commands of
-    /// versions before it have none.
+    /// The nonce of the order that the command carries out. Only event lines that are sealed with it come from the
+    /// agent. Commands of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
 }
@@ -61,26 +61,26 @@ pub struct StateRecord {
     /// Map item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    /// Where it stands.
+    /// Its status.
     pub status: StateStatus,
     /// When it began.
     pub started_at: String,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
-    /// What it is doing, for people.
+    /// What it is doing now, in words for people.
     #[serde(default)]
     pub detail: String,
-    /// Output of its command.
+    /// Where the output of its command can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogPlace>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<FailureCause>,
-    /// What the audit of its instance came to.
+    /// Result of the audit of its instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditRecord>,
-    /// Since when AWS has not known what this build made a moment before; none where it does.
+    /// Since when AWS has not found what this build made shortly before; `None` if AWS finds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled_since: Option<String>,
     /// Resource of its open wait: the key of the wait's item.
@@ -88,7 +88,7 @@ pub struct StateRecord {
     pub waits_for: Option<String>,
 }
 
-/// The kinds of effects that a journal holds.
+/// Kinds of effects that a journal holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum EffectKind {
@@ -98,11 +98,11 @@ pub enum EffectKind {
     Command,
     /// An AMI; undone by deregistering it with its snapshots.
     Image,
-    /// An SSM parameter's new value; undone by putting the previous one back.
+    /// An SSM parameter's new value; undone by restoring the previous value.
     Parameter,
 }
 
-/// `BUILD#id / EFFECT#state[#item]#n`: written before an effect, completed after it.
+/// `BUILD#id / EFFECT#state[#item]#n`: recorded before an effect is made, and completed after it was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Effect {
@@ -114,7 +114,7 @@ pub struct Effect {
     pub kind: EffectKind,
     /// Region of the resource.
     pub region: String,
-    /// Client token, comment or name: how a lost answer is found again.
+    /// Client token, comment or name, by which the resource is found if the answer was lost.
     pub name: String,
     /// The candidate that was tried, such as `t3.small subnet-1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,22 +122,22 @@ pub struct Effect {
     /// Id of the resource, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Volumes that an instance was launched with, once it runs.
+    /// Volumes that an instance was launched with, recorded when it runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<String>,
-    /// AWS's code, where the effect was refused for good (nothing was made).
+    /// AWS's code, if AWS rejected the effect for good. Nothing was made then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
     /// The nonce of a command's order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
-    /// A parameter's value before; none: it did not exist.
+    /// A parameter's previous value; `None` if the parameter did not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<PreviousParameter>,
 }
 
 impl Effect {
-    /// An effect that is about to be made.
+    /// Creates an effect that is about to be made.
     pub fn intended(
         scope: &Scope,
         n: u32,
@@ -160,14 +160,14 @@ impl Effect {
         }
     }
 
-    /// Whether the effect may have happened and is not known to have been refused.
+    /// Returns whether the effect may have happened: it is not known that AWS rejected it.
     #[must_use]
     pub fn may_exist(&self) -> bool {
         self.refused.is_none()
     }
 }
 
-/// A parameter as it was.
+/// A parameter's previous value and type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PreviousParameter {
@@ -181,7 +181,7 @@ pub struct PreviousParameter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Wait {
-    /// Resource id that an event would name.
+    /// Id of the resource that an event would name.
     pub resource: String,
     /// Its Region.
     pub region: String,
@@ -192,10 +192,10 @@ pub struct Wait {
     /// Its Map item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    /// Step Functions task token of the attempt that has begun last.
+    /// Step Functions task token of the attempt that began last.
     pub token: String,
-    /// Those of the attempts before it. Step Functions waits for one of all of them, and an attempt that it has given up on may
-    /// begin after the next one: which it is nobody here knows, so that each is answered.
+    /// Tokens of the earlier attempts. Step Functions waits for one of all these tokens, and an attempt that it has
+    /// given up on may begin after the next one. It is not known here which token that is, so each of them is answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_tokens: Vec<String>,
     /// Handler name of the function that owns the wait.

@@ -1,5 +1,6 @@
-//! What ties a resource to the build that its tags name: the journal, the client token of the call that made it, or what EC2
-//! itself says of that call. Tags are no proof: whoever copies a resource may copy them, and whoever may tag can write them.
+//! What ties a resource to the build that its tags name: the journal, the client token of the call that made it, or
+//! what EC2 itself says about that call. Tags are no proof: a copy of a resource may have the same tags, and every
+//! principal that may tag can write them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,24 +9,25 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{BuildRecord, Effect, EffectKind, ImageRecord};
 
-/// How far EC2's clock and ours may be apart, and for how long after a build's end a function of it may still make something.
+/// How far EC2's clock and ours may differ, and how long after a build's end one of its functions may still make
+/// something.
 const SLACK: SignedDuration = SignedDuration::from_mins(10);
 
-/// What EC2 says of the call that made an image.
+/// What EC2 says about the call that made an image.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin<'a> {
     /// The image's name, which no other image of the account has in its Region.
     pub name: &'a str,
     /// When it was made.
     pub created: Option<Timestamp>,
-    /// The instance that it was made of.
+    /// The instance that it was created from.
     pub instance: Option<&'a str>,
     /// The image that it is a copy of, or that its instance was launched from.
     pub image: Option<&'a str>,
 }
 
 impl<'a> Origin<'a> {
-    /// What EC2 says of this image.
+    /// Returns what EC2 says about this image.
     #[must_use]
     pub fn of(image: &'a Image) -> Self {
         Self {
@@ -37,11 +39,11 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// What a build has made, as far as it is known. Every pair is a Region and what is there.
+/// What a build has made, as far as it is known. Each pair is a Region and an id or token in it.
 #[derive(Debug, Clone, Default)]
 pub struct Proof {
     began: Option<Timestamp>,
-    /// None: the build goes on.
+    /// `None` if the build is still running.
     ended: Option<Timestamp>,
     home: String,
     instances: BTreeSet<(String, String)>,
@@ -49,12 +51,12 @@ pub struct Proof {
     volumes: BTreeSet<(String, String)>,
     images: BTreeSet<(String, String)>,
     snapshots: BTreeSet<(String, String)>,
-    /// Names of images whose making has no answer yet.
+    /// Names of images that were requested and whose ids the journal does not have yet, by Region.
     names: BTreeMap<String, String>,
 }
 
 impl Proof {
-    /// What the records of a build prove.
+    /// Returns what the records of a build prove.
     #[must_use]
     pub fn of(record: &BuildRecord, effects: &[Effect], image: Option<&ImageRecord>) -> Self {
         let time = |text: &String| text.parse::<Timestamp>().ok();
@@ -91,24 +93,25 @@ impl Proof {
         proof
     }
 
-    /// Whether an instance is the build's: the journal has its id, or the token that it was launched with.
+    /// Returns whether an instance is the build's: the journal has its id, or the token that it was launched with.
     #[must_use]
     pub fn has_instance(&self, region: &str, id: &str, token: &str) -> bool {
         self.instances.contains(&pair(region, id)) || self.tokens.contains(&pair(region, token))
     }
 
-    /// Whether a volume is the build's: an instance of it was launched with it.
+    /// Returns whether a volume is the build's: an instance of the build was launched with it.
     #[must_use]
     pub fn has_volume(&self, region: &str, id: &str) -> bool {
         self.volumes.contains(&pair(region, id))
     }
 
-    /// Whether an image is the build's: the journal has its id, or has none for the image of this name which a call of the
-    /// build's has made while it ran.
+    /// Returns whether an image is the build's. Either the journal has its id, or the journal has no id yet for the
+    /// image of this name and a call of the build made this image while the build ran.
     #[must_use]
     pub fn has_image(&self, region: &str, id: &str, origin: Origin<'_>) -> bool {
         let is_asked_for = || {
-            // At home it is made of an instance, which EC2 names of these only; elsewhere it is a copy.
+            // In the home Region it was created from an instance, which EC2 names for such images only. In another
+            // Region it is a copy.
             let is_source = match origin.instance {
                 Some(instance) => region == self.home && self.instances.contains(&pair(region, instance)),
                 None => {
@@ -121,9 +124,10 @@ impl Proof {
         self.images.contains(&pair(region, id)) || is_asked_for()
     }
 
-    /// Whether a snapshot is the build's: it is known as an image's, or was made while the build ran by a call about what the
-    /// build has. EC2 writes both into the description, as "Created by CreateImage(i-1) for ami-1" and "Copied for
-    /// DestinationAmi ami-2 from SourceAmi ami-1 for …"; what a person makes has another.
+    /// Returns whether a snapshot is the build's. Either it is known as an image's snapshot, or it was made while the
+    /// build ran, by a call about a resource of the build. EC2 writes the call and the resource into the description,
+    /// as in "Created by CreateImage(i-1) for ami-1" and "Copied for DestinationAmi ami-2 from SourceAmi ami-1 for …".
+    /// A snapshot that a person makes has another description.
     #[must_use]
     pub fn has_snapshot(&self, region: &str, id: &str, description: &str, started: Option<Timestamp>) -> bool {
         let is_image_of = |rest: &str| {
@@ -144,7 +148,7 @@ impl Proof {
         self.snapshots.contains(&pair(region, id)) || (self.lived(started) && is_made())
     }
 
-    /// Whether the build ran then.
+    /// Returns whether the build was running at this time.
     fn lived(&self, at: Option<Timestamp>) -> bool {
         let (Some(began), Some(at)) = (self.began, at) else { return false };
         at + SLACK >= began && self.ended.is_none_or(|ended| at <= ended + SLACK)

@@ -1,4 +1,4 @@
-//! Records of a build: the build itself, how it ended, its image.
+//! Records of a build: the build itself, its ending, its image.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Plan;
 
-/// Times in the table: RFC 3339 in UTC with milliseconds, so that text order is time order.
+/// Formats a time for the table: RFC 3339 in UTC with milliseconds, so that text order is time order.
 #[must_use]
 pub fn stamp(time: Timestamp) -> String {
     format!("{time:.3}")
@@ -21,14 +21,14 @@ pub fn stamp(time: Timestamp) -> String {
 pub enum BuildStatus {
     /// Effects may be made.
     Open,
-    /// `finish` has begun: no new effect, what was made is undone.
+    /// `finish` has begun: no new effect is made, and what was made is undone.
     Closing,
-    /// All done.
+    /// Everything is done.
     Closed,
 }
 
 impl BuildStatus {
-    /// As it stands in the table.
+    /// Returns the status as it is stored in the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,29 +53,30 @@ pub struct BuildRecord {
     pub image: ImageRef,
     /// Why it started.
     pub cause: Cause,
-    /// The user's words, if any.
+    /// The reason that the user gave, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Whether it may still act.
     pub status: BuildStatus,
     /// Fencing number of its lease.
     pub fence: u64,
-    /// When Plan made it.
+    /// When Plan created it.
     pub created_at: String,
-    /// Whether Publish has written the record: from then on the image stays.
+    /// Whether Publish has written the record. From then on the image stays.
     #[serde(default)]
     pub published: bool,
     /// How it ended, once it is closing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
-    /// What is still to be done for it, once it is closed.
+    /// What is still to be done for it after it was closed.
     #[serde(default, skip_serializing_if = "Aftermath::is_over")]
     pub after: Aftermath,
-    /// Everything that was resolved.
+    /// Everything that Plan resolved.
     pub plan: Plan,
 }
 
-/// How a build ended, decided once when it is closed, so that a repeated `finish` undoes the same things.
+/// How a build ended. This is decided once, when the build is closed, so that a repeated `finish` undoes the same
+/// things.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ending {
@@ -91,42 +92,42 @@ pub struct Ending {
     pub at: Option<String>,
 }
 
-/// What a build still owes when it has ended and its pipeline may build again.
+/// What a build still owes after it has ended and its pipeline may build again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Aftermath {
-    /// The event of its end is not on the bus.
+    /// Whether the event of its end is not on the bus yet.
     pub is_untold: bool,
-    /// What is kept does not say how far it has come, or until when.
+    /// Whether what is kept is not yet tagged with its status and the time until which it is kept.
     pub is_untagged: bool,
-    /// What could not be removed or put back.
+    /// What could not be removed or restored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<LeftBehind>,
-    /// How often it was looked at again.
+    /// How many times this was looked at again.
     pub looks: u32,
 }
 
 impl Aftermath {
-    /// Whether nothing is owed.
+    /// Returns whether nothing is owed.
     #[must_use]
     pub fn is_over(&self) -> bool {
         !self.is_untold && !self.is_untagged && self.left.is_empty()
     }
 }
 
-/// Something that an ended build could not remove or put back.
+/// Something that an ended build could not remove or restore.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftBehind {
-    /// Its id or name; of what could not even be searched for, its kind.
+    /// Its id or name; its kind, if it could not even be searched for.
     pub what: String,
     /// Its Region.
     pub region: String,
-    /// What AWS says.
+    /// The errors that AWS returns.
     pub reason: String,
 }
 
-/// What of a build survives its end.
+/// What survives the end of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Keep {
@@ -134,19 +135,19 @@ pub enum Keep {
     Nothing,
     /// The build instance until this time (RFC 3339), because the pipeline asks for it.
     Instance {
-        /// When the reaper may take it.
+        /// When the reaper may remove it.
         until: String,
     },
-    /// The home AMI and the good copies, unpublished, until this time: a distribution failed.
+    /// The home AMI and the good copies, unpublished, until this time, because a distribution failed.
     Images {
-        /// When the reaper may take them.
+        /// When the reaper may remove them.
         until: String,
     },
     /// The published AMIs, for good.
     Published,
 }
 
-/// Where an image is.
+/// Status of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ImageStatus {
@@ -172,13 +173,13 @@ pub struct ImageRecord {
     pub pipeline: Name,
     /// Why it was built.
     pub cause: Cause,
-    /// Where it is.
+    /// Its status.
     pub status: ImageStatus,
     /// The AMI that it was built from.
     pub source_image: String,
-    /// Digest of all that went in.
+    /// Digest of everything that went in.
     pub input_digest: String,
-    /// Never published, because its start overrode something.
+    /// Whether it is never published, because its start overrode something.
     #[serde(default)]
     pub overridden: bool,
     /// AMI id per Region.
@@ -197,7 +198,7 @@ pub struct ImageRecord {
     pub failure: Option<FailureCause>,
 }
 
-/// Why a build failed: where, and what AWS or the step said.
+/// Why a build failed: in which state, and what AWS or the step said.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FailureCause {
@@ -210,7 +211,7 @@ pub struct FailureCause {
     pub error: String,
     /// One sentence for people.
     pub message: String,
-    /// Component document, where a step failed.
+    /// Component document, if a step failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
     /// Its phase.
@@ -225,7 +226,7 @@ pub struct FailureCause {
     /// The step's exit code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// Its last lines of output.
+    /// The last lines of the step's output.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub last_lines: Vec<String>,
     /// Region of the resource.

@@ -1,7 +1,7 @@
-//! What is stored already of all that a folder's definitions refer to.
+//! Stored definitions that a folder's definitions refer to.
 //!
-//! Of each reference the one version that it stands for is read, and every pipeline's, some of them at once: a stack may have
-//! thousands of pipelines, and components thousands of versions, each with its document.
+//! For each reference only the one version that it resolves to is read; every pipeline is read too. Several reads run
+//! at once: a stack may have thousands of pipelines, and a component thousands of versions, each with its document.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
@@ -13,10 +13,10 @@ use goldsmith_model::{Component, ImageRecipe, Name, VersionPattern};
 use crate::definitions::{partition, unversioned};
 use crate::{Result, Store, StoreError};
 
-/// Reads that are under way at once.
+/// Number of reads that run at once.
 const AT_ONCE: usize = 16;
 
-/// What is stored of one reference.
+/// Stored definitions that one reference resolves to.
 enum Found<'r> {
     Components(Vec<Component>),
     Recipes(Vec<ImageRecipe>),
@@ -25,7 +25,7 @@ enum Found<'r> {
 }
 
 impl Store {
-    /// All that is stored of what a draft refers to, and every pipeline.
+    /// Returns everything that is stored of what a draft refers to, and every pipeline.
     pub async fn stored_for(&self, draft: &Draft<'_>) -> Result<Stored> {
         let mut stored = Stored::default();
         let mut seen: Vec<&Reference> = Vec::new();
@@ -52,7 +52,7 @@ impl Store {
         Ok(match kind {
             Kind::Component => match self.best_component(name, *version).await? {
                 Some(best) => Found::Components(vec![best]),
-                // What there is else is told instead.
+                // No version matches, so the message of the check names the versions that exist.
                 None => Found::Components(self.read_all(&partition(Kind::Component, name), "V#").await?),
             },
             Kind::ImageRecipe => match self.best_recipe(name, *version).await? {
@@ -66,8 +66,8 @@ impl Store {
         })
     }
 
-    /// Every pipeline, with its recipe and where its images go: any of them may close a circle. One that cannot be read builds nothing,
-    /// and must not keep others from being applied.
+    /// Adds every pipeline, with its recipe and its distribution configuration: each of them may close a circle. A
+    /// pipeline that cannot be read builds nothing, and must not keep others from being applied.
     async fn add_pipelines(&self, stored: &mut Stored) -> Result<()> {
         let names = self.pipeline_names().await?;
         let looks = names.into_iter().map(|name| async move { readable(self.pipeline(&name).await, &name) });
@@ -89,18 +89,18 @@ impl Store {
     }
 }
 
-/// What can be read.
+/// Returns what was read, or `None` if it cannot be decoded.
 fn readable<T>(read: Result<Option<T>>, name: &Name) -> Result<Option<T>> {
     match read {
         Err(error @ StoreError::Malformed { .. }) => {
-            tracing::warn!(%error, %name, "a definition is passed over");
+            tracing::warn!(%error, %name, "a definition is skipped");
             Ok(None)
         }
         other => other,
     }
 }
 
-/// All that is there.
+/// Collects everything that exists.
 async fn all<T>(found: impl Stream<Item = Result<Option<T>>>) -> Result<Vec<T>> {
     found.try_filter_map(|one| ready(Ok(one))).try_collect().await
 }

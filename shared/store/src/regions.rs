@@ -1,4 +1,4 @@
-//! Regions in which the stack has ever made something: where leftovers are looked for.
+//! Regions in which the stack has ever made something. Leftovers are looked for there.
 
 use crate::{Item, Key, Result, Store, Write};
 
@@ -6,14 +6,14 @@ use crate::{Item, Key, Result, Store, Write};
 const REGIONS: &str = "REGIONS";
 
 impl Store {
-    /// Notes that something is about to be made in this Region. Safe to repeat.
+    /// Records that something is about to be made in this Region. Safe to repeat.
     pub async fn note_region(&self, region: &str) -> Result<()> {
         let Key { pk, sk } = Key::new(REGIONS, region);
         let item = Item::from_iter([("pk".to_owned(), pk.into()), ("sk".to_owned(), sk.into())]);
         self.write(vec![Write::Put { item, checks: vec![] }]).await
     }
 
-    /// All noted Regions, in order.
+    /// Returns all recorded Regions, in order.
     pub async fn regions(&self) -> Result<Vec<String>> {
         let items = self.table().query(REGIONS, "").await?;
         Ok(items.iter().filter_map(|item| Some(item.get("sk")?.as_str()?.to_owned())).collect())

@@ -1,4 +1,4 @@
-//! A stack that is being retired opens no build any more; one that takes its table up does.
+//! A stack that is being retired opens no builds. A stack that takes up its table opens builds again.
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,23 @@ use serde_json::json;
 use crate::store::encode;
 use crate::{Check, Item, Key, Result, Store, Write, stamp};
 
-/// How a stack was deployed that is being retired: what the one that takes its table up is to be told again.
+/// How a stack that is being retired was deployed. The stack that takes up its table must be given the same values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Retirement {
-    /// Its name; nothing in a mark of a release before this was kept.
+    /// Its name; empty in a mark that an earlier release wrote.
     pub stack: String,
-    /// Values of the template's parameters that are not its defaults.
+    /// Values of the template's parameters that differ from the defaults.
     pub parameters: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Of which call it is: unique, and nothing in a mark of a release before this was kept.
+    /// Unique id of the call that retires it; empty in a mark that an earlier release wrote.
     pub holder: String,
-    /// Signs of life that the call has given: it goes on while they grow.
+    /// Number of heartbeats of that call, which is still running while the number grows.
     pub beat: u64,
 }
 
-/// The mark as it stands in the table.
+/// The mark as it is stored in the table.
 #[derive(Serialize)]
 struct Mark<'a> {
     since: String,
@@ -33,24 +33,24 @@ struct Mark<'a> {
     retirement: &'a Retirement,
 }
 
-/// The item that is there from the retirement on.
+/// Returns the key of the item that exists from the retirement on.
 fn key() -> Key {
     Key::new("STACK", "RETIRED")
 }
 
-/// That no retirement has begun, for the transaction that opens a build.
+/// Returns the write that verifies that no retirement has begun, for the transaction that opens a build.
 pub(crate) fn verify_in_service() -> Write {
     Write::Verify { key: key(), checks: vec![Check::Absent] }
 }
 
 impl Store {
-    /// Begins the retirement: from here on no build is opened. Safe to repeat.
+    /// Begins the retirement: from now on no build is opened. Safe to repeat.
     pub async fn retire(&self, now: Timestamp, retirement: &Retirement) -> Result<()> {
         let item = encode(key(), &Mark { since: stamp(now), retirement })?;
         self.write(vec![Write::Put { item, checks: vec![] }]).await
     }
 
-    /// Gives a sign of life; whether the retirement is still this holder's.
+    /// Records a heartbeat. Returns whether the retirement still belongs to this holder.
     pub async fn hold(&self, holder: &str, beat: u64) -> Result<bool> {
         let set = Item::from_iter([("beat".to_owned(), json!(beat))]);
         let write = Write::Update { key: key(), set, remove: vec![], checks: vec![Check::equals("holder", holder)] };
@@ -60,18 +60,18 @@ impl Store {
         }
     }
 
-    /// How the stack was deployed whose retirement has begun; none: it is in service.
+    /// Returns how the stack was deployed, if its retirement has begun; `None` if it is in service.
     pub async fn retirement(&self) -> Result<Option<Retirement>> {
         self.read(&key()).await
     }
 
-    /// Whether the retirement has begun.
+    /// Returns whether the retirement has begun.
     pub async fn is_retired(&self) -> Result<bool> {
         Ok(self.table().get(&key()).await?.is_some())
     }
 
-    /// Takes the table up again after the retirement of this holder: builds are opened as before. Whether it is in service:
-    /// not when another retirement has begun meanwhile. Safe to repeat.
+    /// Takes the table up again after the retirement by this holder, so that builds are opened as before. Returns
+    /// whether the stack is in service now; it is not if another retirement has begun in the meantime. Safe to repeat.
     pub async fn take_up(&self, holder: &str) -> Result<bool> {
         let own = if holder.is_empty() { Check::missing("holder") } else { Check::equals("holder", holder) };
         match self.write(vec![Write::Delete { key: key(), checks: vec![own] }]).await {

@@ -1,7 +1,7 @@
-//! Source images that are watched, each once, and who is rebuilt when one changes.
+//! Watched source images, each recorded once, and the pipelines that are rebuilt when one changes.
 //!
-//! A pipeline watches at most one source. `SOURCES` lists the sources, so that a check costs one Query and as many
-//! resolutions as there are different sources, however many pipelines use them.
+//! A pipeline watches at most one source. `SOURCES` lists the sources, so a check costs one Query and one resolution
+//! for each different source, however many pipelines use it.
 
 use goldsmith_model::{Name, RebuildOn, SourceImage};
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use crate::{Check, Item, Key, Result, Store, StoreError, Write};
 
 /// Partition of the list of watched sources.
 const SOURCES: &str = "SOURCES";
-/// How often a lost race with another `apply` is run again before it is reported as busy.
+/// How many times a lost race with another `apply` is repeated before it is reported as busy.
 const RACES: u32 = 10;
 
 /// A source image that at least one pipeline watches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchedSource {
-    /// [`SourceImage::hash`] of it.
+    /// Its [`SourceImage::hash`].
     #[serde(rename = "sk", skip_serializing)]
     pub hash: String,
     /// The source.
@@ -31,14 +31,15 @@ pub struct WatchedSource {
 pub struct Subscription {
     /// The pipeline.
     pub pipeline: Name,
-    /// For which of its `rebuildOn` it watches.
+    /// The `rebuildOn` value for which it watches.
     pub why: RebuildOn,
-    /// The AMI that its last build on this source started from; none: there was no such build since it watches.
+    /// The AMI that its last build on this source started from; `None` if it has had no such build since it began to
+    /// watch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_image: Option<String>,
 }
 
-/// `PIPELINE#n / SOURCE`: where the pipeline's subscription is.
+/// `PIPELINE#n / SOURCE`: the source that the pipeline is subscribed to.
 #[derive(Serialize, Deserialize)]
 struct Watching {
     hash: String,
@@ -48,15 +49,15 @@ struct Watching {
 #[derive(Serialize, Deserialize)]
 struct Meta {
     source: SourceImage,
-    /// Counts subscriptions ever made, so that forgetting a source notices a new one.
+    /// Number of subscriptions ever made, by which the removal of a source notices a new subscription.
     made: u64,
 }
 
 impl Store {
-    /// Makes the pipeline watch this source, and no other any more. Safe to repeat: `last_image` stays.
+    /// Makes the pipeline watch this source, and no other one. Safe to repeat: `last_image` stays.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] where others change the same subscriptions again and again.
+    /// [`StoreError::Busy`] if other callers keep changing the same subscriptions.
     pub async fn subscribe(&self, pipeline: &Name, source: &SourceImage, why: RebuildOn) -> Result<()> {
         let hash = source.hash();
         for _ in 0..RACES {
@@ -85,7 +86,7 @@ impl Store {
     /// Makes the pipeline watch no source. Safe to repeat.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] where others change the same subscription again and again.
+    /// [`StoreError::Busy`] if other callers keep changing the same subscription.
     pub async fn unsubscribe(&self, pipeline: &Name) -> Result<()> {
         for _ in 0..RACES {
             let Some(before) = self.read::<Watching>(&watching(pipeline)).await? else { return Ok(()) };
@@ -102,17 +103,19 @@ impl Store {
         Err(StoreError::Busy { code: "SubscriptionContention".to_owned() })
     }
 
-    /// Every watched source. One that lost its last subscriber in a call that died may still be among them.
+    /// Returns every watched source. A source that lost its last subscriber in a call that died may still be among
+    /// them.
     pub async fn sources(&self) -> Result<Vec<WatchedSource>> {
         Ok(readable(self.table().query(SOURCES, "").await?))
     }
 
-    /// The pipelines that watch a source, by its [`SourceImage::hash`].
+    /// Returns the pipelines that watch a source, given its [`SourceImage::hash`].
     pub async fn subscribers(&self, hash: &str) -> Result<Vec<Subscription>> {
         self.read_all(&partition(hash), "SUB#").await
     }
 
-    /// Notes which AMI the pipeline's last build on this source started from. Nothing where it no longer watches it.
+    /// Records which AMI the pipeline's last build on this source started from. Does nothing if the pipeline no longer
+    /// watches the source.
     pub async fn note_built(&self, hash: &str, pipeline: &Name, image_id: &str) -> Result<()> {
         let write = Write::Update {
             key: subscription(hash, pipeline),
@@ -126,7 +129,7 @@ impl Store {
         }
     }
 
-    /// Drops a source that nobody watches, unless somebody begins to meanwhile.
+    /// Removes a source that no pipeline watches, unless a pipeline begins to watch it in the meantime.
     async fn forget_source(&self, hash: &str) -> Result<()> {
         let Some(known) = self.read::<Meta>(&meta(hash)).await? else { return Ok(()) };
         if !self.subscribers(hash).await?.is_empty() {
@@ -143,7 +146,8 @@ impl Store {
     }
 }
 
-/// One transaction: the source is known, the pipeline watches it, and its former subscription is gone.
+/// Returns the writes of one transaction: the source is known, the pipeline watches it, and its former subscription is
+/// removed.
 fn subscribing(
     pipeline: &Name,
     source: &SourceImage,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{Item, Key, Result, StoreError, Table, Write};
 
-/// The attribute by which DynamoDB removes an item, in seconds since 1970 (`infra/template.yaml`).
+/// The attribute by which DynamoDB expires an item, in seconds since 1970 (`infra/template.yaml`).
 pub(crate) const EXPIRES: &str = "expiresAt";
 
 /// Goldsmith's state in its table. Cheap to clone.
@@ -19,12 +19,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store on this table.
+    /// Creates a store on this table.
     pub fn new(table: Arc<dyn Table>) -> Self {
         Self { table }
     }
 
-    /// The table below, for what is not a record of its own.
+    /// Returns the table below, for what is not a record of its own.
     #[must_use]
     pub fn table(&self) -> &dyn Table {
         self.table.as_ref()
@@ -45,20 +45,20 @@ impl Store {
         self.table.last(pk, prefix).await?.map(decode).transpose()
     }
 
-    /// Writes all or nothing.
+    /// Makes all of the writes or none.
     pub(crate) async fn write(&self, writes: Vec<Write>) -> Result<()> {
         self.table.write(writes).await
     }
 }
 
-/// Records from items that have nothing to do with each other. One that cannot be read, as another version has written it
-/// or a hand has changed it, must not hide the others.
+/// Decodes records from items that are independent of each other. An item that cannot be read, because another version
+/// wrote it or a person changed it, must not hide the others.
 pub(crate) fn readable<T: DeserializeOwned>(items: Vec<Item>) -> Vec<T> {
-    let note = |error: &StoreError| tracing::error!(%error, "an item is passed over");
+    let note = |error: &StoreError| tracing::error!(%error, "an item is skipped");
     items.into_iter().filter_map(|item| decode(item).inspect_err(note).ok()).collect()
 }
 
-/// A record as an item under its key.
+/// Encodes a record as an item under its key.
 pub(crate) fn encode<T: Serialize>(key: Key, record: &T) -> Result<Item> {
     let mut item =
         fields(record).map_err(|source| StoreError::Malformed { pk: key.pk.clone(), sk: key.sk.clone(), source })?;
@@ -67,29 +67,29 @@ pub(crate) fn encode<T: Serialize>(key: Key, record: &T) -> Result<Item> {
     Ok(item)
 }
 
-/// How long is remembered how a closed build went, step by step, and which causes were served. Well over the 90 days after
-/// which Step Functions forgets the name of an execution.
+/// How long the steps of a closed build and the served causes are remembered. This is well over the 90 days after which
+/// Step Functions forgets the name of an execution.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 400);
 
-/// Lets an item expire when it is remembered no longer: DynamoDB removes it some time after.
+/// Lets an item expire when it no longer has to be remembered. DynamoDB removes it some time later.
 pub(crate) fn remembered_from(mut item: Item, time: Timestamp) -> Item {
     item.insert(EXPIRES.to_owned(), (time + REMEMBERED).as_second().into());
     item
 }
 
-/// When an item has to expire instead, that is needed at this time; none where it stays long enough. It is moved seldom, and
-/// then by much: each move is a write.
+/// Returns the new expiry of an item that is still needed at this time; `None` if the item stays long enough. The
+/// expiry is moved rarely and then by a long time, because each move is a write.
 pub(crate) fn renewed(item: &Item, needed: Timestamp) -> Option<i64> {
     let expires = item.get(EXPIRES).and_then(Value::as_i64)?;
     (expires < (needed + REMEMBERED / 2).as_second()).then(|| (needed + REMEMBERED).as_second())
 }
 
-/// A record's fields, without a key.
+/// Returns a record's fields, without a key.
 fn fields<T: Serialize>(record: &T) -> serde_json::Result<Item> {
     serde_json::from_value(serde_json::to_value(record)?)
 }
 
-/// A record from its item.
+/// Decodes a record from its item.
 pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
     let part = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (pk, sk) = (part("pk"), part("sk"));

@@ -1,14 +1,14 @@
 //! The one DynamoDB table behind a narrow trait: whole items in and out, conditions as data.
 //!
-//! Everything above it (keys, leases, journal, waits) is written once on this trait, so that the in-memory table of
-//! the tests and the real one differ only here. Both pass the same contract tests.
+//! Everything above the table (keys, leases, journal, waits) is written once on this trait. The in-memory table of the
+//! tests and the real one therefore differ only here. Both pass the same contract tests.
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use crate::Result;
 
-/// An item: `pk`, `sk` and whatever else it holds.
+/// An item: `pk`, `sk` and all other attributes.
 pub type Item = Map<String, Value>;
 
 /// Primary key of an item.
@@ -21,13 +21,13 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key of its two parts.
+    /// Creates a key from its two parts.
     pub fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
         Self { pk: pk.into(), sk: sk.into() }
     }
 }
 
-/// A condition on the item that a write touches, as it was before.
+/// A condition on the item that a write touches, as the item was before the write.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
     /// The item does not exist.
@@ -36,44 +36,45 @@ pub enum Check {
     Present,
     /// The top-level attribute equals this value (text, number or boolean).
     Equals(String, Value),
-    /// The top-level attribute does not exist (true also where the item does not).
+    /// The top-level attribute does not exist. This also holds if the item does not exist.
     Missing(String),
-    /// The attribute exists and is a text that sorts before this one (times are RFC 3339 in UTC with milliseconds).
+    /// The attribute exists and is a text that sorts before this one. Times are RFC 3339 in UTC with milliseconds.
     Before(String, String),
-    /// At least one of these holds.
+    /// At least one of these conditions holds.
     Any(Vec<Check>),
 }
 
 impl Check {
-    /// The attribute equals this value.
+    /// Creates the condition that the attribute equals this value.
     pub fn equals(attribute: &str, value: impl Into<Value>) -> Self {
         Self::Equals(attribute.to_owned(), value.into())
     }
-    /// The attribute does not exist.
+    /// Creates the condition that the attribute does not exist.
     #[must_use]
     pub fn missing(attribute: &str) -> Self {
         Self::Missing(attribute.to_owned())
     }
-    /// The attribute is a text that sorts before this one.
+    /// Creates the condition that the attribute is a text that sorts before this one.
     pub fn before(attribute: &str, limit: impl Into<String>) -> Self {
         Self::Before(attribute.to_owned(), limit.into())
     }
 }
 
-/// One write; all of its checks must hold.
+/// One write. All of its checks must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
     /// Replaces the whole item.
     Put {
-        /// With `pk` and `sk`.
+        /// The item, with `pk` and `sk`.
         item: Item,
         /// Conditions.
         checks: Vec<Check>,
     },
-    /// Sets and removes top-level attributes; makes the item where it is absent, unless a check says otherwise.
-    /// One that neither sets nor removes is refused; one that only removes needs a check, since it makes no item.
+    /// Sets and removes top-level attributes. Creates the item if it is absent, unless a check says otherwise. An
+    /// update that neither sets nor removes an attribute is rejected. An update that only removes attributes needs a
+    /// check, because it creates no item.
     Update {
-        /// Which item.
+        /// Key of the item.
         key: Key,
         /// Attributes to set.
         set: Item,
@@ -82,16 +83,16 @@ pub enum Write {
         /// Conditions.
         checks: Vec<Check>,
     },
-    /// Removes the item; no error where it is absent.
+    /// Removes the item. An absent item is no error.
     Delete {
-        /// Which item.
+        /// Key of the item.
         key: Key,
         /// Conditions.
         checks: Vec<Check>,
     },
-    /// Changes nothing; only its checks count (in a transaction).
+    /// Changes nothing. Only its checks count (in a transaction).
     Verify {
-        /// Which item.
+        /// Key of the item.
         key: Key,
         /// Conditions.
         checks: Vec<Check>,
@@ -99,7 +100,8 @@ pub enum Write {
 }
 
 impl Write {
-    /// The key of the item that it touches; its parts are empty where an item to put does not have them as text.
+    /// Returns the key of the item that it touches. A part of the key is empty if an item to put does not have it as
+    /// text.
     #[must_use]
     pub fn key(&self) -> Key {
         match self {
@@ -111,7 +113,7 @@ impl Write {
         }
     }
 
-    /// What must hold for it.
+    /// Returns the conditions under which it is made.
     #[must_use]
     pub fn checks(&self) -> &[Check] {
         match self {
@@ -126,16 +128,18 @@ impl Write {
 /// The table.
 #[async_trait]
 pub trait Table: Send + Sync {
-    /// The item, read consistently, or none.
+    /// Returns the item, read consistently, or `None`.
     async fn get(&self, key: &Key) -> Result<Option<Item>>;
-    /// All items of the partition whose sort key begins with `prefix`, ascending by sort key, read consistently, every page.
+    /// Returns all items of the partition whose sort key begins with `prefix`, ascending by sort key, read
+    /// consistently, from every page.
     async fn query(&self, pk: &str, prefix: &str) -> Result<Vec<Item>>;
-    /// The item of the partition whose sort key begins with `prefix` and sorts last, read consistently, or none. It costs
-    /// one item, however many there are.
+    /// Returns the item of the partition whose sort key begins with `prefix` and sorts last, read consistently, or
+    /// `None`. The read costs one item, however many there are.
     async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>>;
-    /// Items of the sparse index `open` with this partition value and `nextLook` not after `until`, ascending (eventually consistent).
+    /// Returns the items of the sparse index `open` with this partition value whose `nextLook` is not after `until`,
+    /// ascending (eventually consistent).
     async fn due(&self, open: &str, until: &str) -> Result<Vec<Item>>;
-    /// All writes or none. One write is a plain call, several (at most 100) are a transaction.
-    /// Fails with [`crate::StoreError::Conflict`] where a check does not hold.
+    /// Makes all writes or none. One write is a plain call; several (at most 100) are a transaction. Fails with
+    /// [`crate::StoreError::Conflict`] if a check does not hold.
     async fn write(&self, writes: Vec<Write>) -> Result<()>;
 }

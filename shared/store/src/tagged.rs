@@ -1,16 +1,16 @@
-//! What carries a stack's tags, of every kind that a build makes.
+//! Resources with a stack's tags, of every kind that a build makes.
 
 use goldsmith_cloud::{Image, Instance, Snapshot, Tags, Volume};
 use jiff::Timestamp;
 
 use crate::{LeftoverKind, Origin, Proof};
 
-/// Something that carries a stack's tags.
+/// A resource that has a stack's tags.
 #[derive(Debug, Clone)]
 pub enum Tagged {
     /// An EC2 instance.
     Instance(Instance),
-    /// An EBS volume that no instance has.
+    /// An EBS volume that is attached to no instance.
     Volume(Volume),
     /// An AMI.
     Image(Image),
@@ -19,7 +19,7 @@ pub enum Tagged {
 }
 
 impl Tagged {
-    /// What it is.
+    /// Returns the kind of the resource.
     #[must_use]
     pub fn kind(&self) -> LeftoverKind {
         match self {
@@ -30,7 +30,7 @@ impl Tagged {
         }
     }
 
-    /// Its id.
+    /// Returns its id.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -41,7 +41,7 @@ impl Tagged {
         }
     }
 
-    /// Its tags.
+    /// Returns its tags.
     #[must_use]
     pub fn tags(&self) -> &Tags {
         match self {
@@ -52,7 +52,7 @@ impl Tagged {
         }
     }
 
-    /// When it was made, as far as EC2 tells.
+    /// Returns when it was made, if EC2 says so.
     #[must_use]
     pub fn made(&self) -> Option<Timestamp> {
         match self {
@@ -63,7 +63,7 @@ impl Tagged {
         }
     }
 
-    /// The snapshots that go with it.
+    /// Returns the snapshots that belong to it.
     #[must_use]
     pub fn snapshots(&self) -> &[String] {
         match self {
@@ -72,7 +72,7 @@ impl Tagged {
         }
     }
 
-    /// Whether more than its tags ties it to the build.
+    /// Returns whether more than its tags ties it to the build.
     #[must_use]
     pub fn is_proven(&self, proof: &Proof, region: &str) -> bool {
         match self {

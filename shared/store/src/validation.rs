@@ -1,4 +1,4 @@
-//! What DynamoDB refuses as invalid, said by every table alike and before any call.
+//! Requests that DynamoDB rejects as invalid. Every table reports them in the same way and before any call.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,14 @@ use crate::{Result, StoreError, Write};
 
 /// DynamoDB's limit for one transaction.
 const MAX_WRITES: usize = 100;
-/// Attributes that are keys of the table or of its index: text and not empty.
+/// Attributes that are keys of the table or of its index. They must be text and not empty.
 const KEYS: [&str; 4] = ["pk", "sk", "open", "nextLook"];
 
 pub(crate) fn refused(message: String) -> StoreError {
     StoreError::Refused { operation: "TransactWriteItems", code: "ValidationException".to_owned(), message }
 }
 
-/// Refuses what DynamoDB would refuse, before any call.
+/// Rejects what DynamoDB would reject, before any call.
 pub(crate) fn refuse_invalid(writes: &[Write]) -> Result<()> {
     if writes.len() > MAX_WRITES {
         return Err(refused(format!("{} writes in one transaction, at most {MAX_WRITES} are allowed", writes.len())));
@@ -52,7 +52,7 @@ fn refuse_invalid_attributes(write: &Write) -> Result<()> {
     };
     let is_bad_key = |name: &&str| set.get(*name).is_some_and(|value| value.as_str().is_none_or(str::is_empty));
     match KEYS.iter().copied().find(is_bad_key) {
-        Some(name) => Err(refused(format!("the key attribute {name} is not a text or is empty"))),
+        Some(name) => Err(refused(format!("the key attribute {name} is empty or is not text"))),
         None => Ok(()),
     }
 }

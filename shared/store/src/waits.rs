@@ -13,20 +13,20 @@ use crate::{
 /// Partition of parked waits in the index `open`.
 const OPEN_WAITS: &str = "WAIT";
 
-/// How long a lock holds. Longer than a function can run (120 s), so that the holder is gone when it lapses.
+/// How long a lock holds. This is longer than a function can run (120 s), so the holder has ended when its lock lapses.
 const LOCK: SignedDuration = SignedDuration::from_secs(150);
 
-/// Who takes a lock.
+/// The caller that takes a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// The state's first invocation or a retry of it. Step Functions may send the next while the one before still runs, where
-    /// it has only not heard of its answer: a call of that one may still be on its way.
+    /// The state's first invocation or a retry of it. Step Functions may start the next attempt while the previous one
+    /// still runs, if it only received no answer from it. A call of the previous attempt may then still be in progress.
     Start,
     /// An event or the tick.
     Wake,
 }
 
-/// A lock that was taken.
+/// A lock that is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lock {
     until: String,
@@ -43,48 +43,50 @@ impl Holder {
 }
 
 impl Wait {
-    /// The tokens of all attempts, the last one first.
+    /// Returns the tokens of all attempts, the last attempt first.
     pub fn tokens(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.token).chain(&self.other_tokens).map(String::as_str)
     }
 }
 
 impl Store {
-    /// All states of a build that have begun.
+    /// Returns all states of a build that have begun.
     pub async fn states(&self, build: &str) -> Result<Vec<StateRecord>> {
         self.read_all(&format!("BUILD#{build}"), "STATE#").await
     }
 
-    /// One state.
+    /// Returns one state.
     pub async fn state(&self, build: &str, scope: &Scope) -> Result<Option<StateRecord>> {
         self.read(&keys::state(build, &scope.to_string())).await
     }
 
-    /// The open wait of a state.
+    /// Returns the open wait of a state.
     pub async fn wait(&self, build: &str, scope: &Scope) -> Result<Option<Wait>> {
         let Some(resource) = self.state(build, scope).await?.and_then(|state| state.waits_for) else { return Ok(None) };
         self.read(&keys::wait(&resource, build, &scope.to_string())).await
     }
 
-    /// All waits on one resource: what an event about it wakes.
+    /// Returns all waits on one resource, which an event about the resource wakes.
     pub async fn waits_on(&self, resource: &str) -> Result<Vec<Wait>> {
         Ok(readable(self.table().query(&format!("WAIT#{resource}"), "").await?))
     }
 
-    /// Waits whose next look is due: what the tick wakes.
+    /// Returns the waits whose next look is due, which the tick wakes.
     pub async fn due_waits(&self, now: Timestamp) -> Result<Vec<Wait>> {
         Ok(readable(self.table().due(OPEN_WAITS, &stamp(now)).await?))
     }
 
-    /// Begins a state, or begins it again with another token: the wait is there before anything else happens, so that a
-    /// function that dies at once is woken by the tick. Answers false where the build is closed.
+    /// Begins a state, or begins it again with another token. The wait is recorded before anything else happens, so the
+    /// tick wakes a function that dies at once. Returns false if the build is closed.
     pub async fn begin(&self, record: &BuildRecord, scope: &Scope, wait: &Wait, now: Timestamp) -> Result<bool> {
         for _ in 0..RACES {
             let [state, wait] = self.beginning(record, scope, wait.clone(), now).await?;
             match self.write(vec![verify_open(record), state, wait]).await {
                 Ok(()) => return Ok(true),
+                // Index 0 is `verify_open`.
                 Err(StoreError::Conflict { failed }) if failed.contains(&0) => return Ok(false),
-                // Another attempt has begun, or the wait was parked elsewhere: what is there now is read anew.
+                // Another attempt has begun, or the wait was parked on another resource: the current records are read
+                // again.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(other) => return Err(other),
             }
@@ -92,7 +94,7 @@ impl Store {
         Err(StoreError::Busy { code: "WaitContention".to_owned() })
     }
 
-    /// The writes that begin a state as it is now. Begun again, it keeps the tokens that it has.
+    /// Returns the writes that begin a state as it is now. A state that begins again keeps its earlier tokens.
     async fn beginning(
         &self,
         record: &BuildRecord,
@@ -110,11 +112,14 @@ impl Store {
             Some(resource) => Check::equals("waitsFor", resource.as_str()),
             None => Check::missing("waitsFor"),
         };
+        // The wait stays on the resource that it was parked on: an event about that resource must still find it.
         wait.resource = state.waits_for.unwrap_or(wait.resource);
         let waits_at = keys::wait(&wait.resource, &record.build, &scope.to_string());
         let same_token = match self.read::<Wait>(&waits_at).await? {
             Some(there) => {
                 let checks = vec![Check::equals("token", there.token.as_str())];
+                // The token is known if an invocation is repeated. It must not replace the token of a later attempt
+                // then.
                 if there.tokens().any(|token| token == wait.token) {
                     (wait.token, wait.other_tokens) = (there.token, there.other_tokens);
                 } else {
@@ -129,7 +134,7 @@ impl Store {
         Ok([begun, Write::Put { item: wait_item(&wait, scope)?, checks: same_token }])
     }
 
-    /// Marks a state that does not wait as running.
+    /// Records that a state which does not wait is running.
     pub async fn note_running(&self, build: &str, scope: &Scope, now: Timestamp) -> Result<()> {
         let state = StateRecord { waits_for: None, ..fresh(scope, now) };
         let item = remembered_from(encode(keys::state(build, &scope.to_string()), &state)?, now);
@@ -139,7 +144,8 @@ impl Store {
         }
     }
 
-    /// Takes the state's lock; none where another holds it, alive or not: then the tick goes on when it has lapsed.
+    /// Takes the state's lock. Returns `None` if another invocation holds it, whether that invocation still runs or
+    /// not. The tick then continues when the lock has lapsed.
     pub async fn lock(&self, build: &str, scope: &Scope, holder: Holder, now: Timestamp) -> Result<Option<Lock>> {
         let lock = Lock { until: stamp(now + LOCK), holder };
         let free = [Check::missing("lockedUntil"), Check::before("lockedUntil", stamp(now))];
@@ -156,7 +162,7 @@ impl Store {
         }
     }
 
-    /// Gives the state's lock back, if it still is ours.
+    /// Releases the state's lock, if this caller still holds it.
     pub async fn unlock(&self, build: &str, scope: &Scope, lock: &Lock) -> Result<()> {
         let write = Write::Update {
             key: keys::state(build, &scope.to_string()),
@@ -173,14 +179,15 @@ impl Store {
         }
     }
 
-    /// Parks a wait: on which resource, what people read meanwhile, and when the tick looks next. Answers false where
-    /// the wait has got another token meanwhile: then it has to be read again.
+    /// Parks a wait: records its resource, what people read in the meantime, and when the tick looks next. Returns
+    /// false if the wait has a new token in the meantime; the caller must then read it again.
     pub async fn park(&self, wait: &Wait, scope: &Scope, parked: &Wait, detail: &str) -> Result<bool> {
         let same_token = vec![Check::equals("token", wait.token.as_str())];
         let mut writes = Vec::new();
         if wait.resource == parked.resource {
             writes.push(Write::Put { item: wait_item(parked, scope)?, checks: same_token });
         } else {
+            // One transaction moves the wait and `waitsFor` together, so the state always names the key of its wait.
             let left = keys::wait(&wait.resource, &wait.build, &scope.to_string());
             writes.push(Write::Delete { key: left, checks: same_token });
             writes.push(put_wait(parked, scope)?);
@@ -194,7 +201,7 @@ impl Store {
         held(self.write(writes).await)
     }
 
-    /// Notes since when AWS has not known what the build made, or that it knows it now.
+    /// Records since when AWS has not found what the build made; `None` if AWS finds it now.
     pub async fn note_unsettled(&self, build: &str, scope: &Scope, since: Option<&str>) -> Result<()> {
         let (set, remove) = match since {
             Some(since) => (attributes([("unsettledSince", json!(since))]), vec![]),
@@ -204,20 +211,21 @@ impl Store {
         self.write(vec![Write::Update { key, set, remove, checks: vec![Check::Present] }]).await
     }
 
-    /// Removes a wait that was answered, or that nobody needs any more. Answers false where it has got another token
-    /// meanwhile, which is still to be answered.
+    /// Removes a wait that was answered or is no longer needed. Returns false if the wait has a new token in the
+    /// meantime; that token still has to be answered.
     pub async fn drop_wait(&self, wait: &Wait, scope: &Scope) -> Result<bool> {
         let key = keys::wait(&wait.resource, &wait.build, &scope.to_string());
+        // `missing` also holds for an absent item, so removing a wait twice is no conflict.
         let checks = vec![Check::Any(vec![Check::equals("token", wait.token.as_str()), Check::missing("token")])];
         held(self.write(vec![Write::Delete { key, checks }]).await)
     }
 
-    /// Notes where a state's output can be read.
+    /// Records where a state's output can be read.
     pub async fn note_log(&self, record: &BuildRecord, scope: &Scope, log: &LogPlace) -> Result<()> {
         self.write(vec![progress(record, scope, [("log", json!(log))])]).await
     }
 
-    /// Notes what the audit of a state's instance came to.
+    /// Records the result of the audit of a state's instance.
     pub async fn note_audit(&self, record: &BuildRecord, scope: &Scope, audit: &AuditRecord) -> Result<()> {
         self.write(vec![progress(record, scope, [("audit", json!(audit))])]).await
     }
@@ -279,7 +287,7 @@ fn running(scope: &Scope, wait: &Wait, now: Timestamp) -> StateRecord {
     StateRecord { waits_for: Some(wait.resource.clone()), ..fresh(scope, now) }
 }
 
-/// Whether the conditions of a write held.
+/// Returns whether the conditions of a write held.
 fn held(written: Result<()>) -> Result<bool> {
     match written {
         Ok(()) => Ok(true),

@@ -1,4 +1,4 @@
-//! Keeps what pipelines watch in step with their definitions.
+//! Keeps the sources that pipelines watch in step with their definitions.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use goldsmith_model::{ImagePipeline, Name, RebuildOn, SourceImage, Status};
 use crate::{Result, Store};
 
 impl Store {
-    /// Subscribes the pipelines of these definitions, and the stored ones whose recipe they hold, to the sources that
-    /// they have now. Safe to repeat.
+    /// Subscribes pipelines to the sources that they have now: the pipelines of these definitions, and the stored
+    /// pipelines whose recipe is in these definitions. Safe to repeat.
     pub(crate) async fn watch_sources(&self, definitions: &Definitions) -> Result<()> {
         let recipes: BTreeSet<&Name> = definitions.recipes.iter().map(|recipe| &recipe.name).collect();
         let own = definitions.pipelines.iter().map(|pipeline| pipeline.name.clone());
@@ -37,10 +37,10 @@ impl Store {
     }
 }
 
-/// For which of its `rebuildOn` the pipeline watches its source; none: it does not.
+/// Returns the `rebuildOn` value for which the pipeline watches its source; `None` if it does not watch it.
 fn reason(pipeline: &ImagePipeline, source: &SourceImage) -> Option<RebuildOn> {
     let why = match source {
-        SourceImage::Ami(_) => return None, // never another one
+        SourceImage::Ami(_) => return None, // never changes
         SourceImage::Pipeline(_) => RebuildOn::Dependency,
         SourceImage::Parameter(_) | SourceImage::Newest { .. } => RebuildOn::SourceUpdate,
     };

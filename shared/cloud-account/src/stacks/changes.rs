@@ -1,4 +1,4 @@
-//! Change sets: what a stack would become, before it does.
+//! Change sets: what a stack would become, before it changes.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ use super::{Proposal, Stacks, Value};
 pub enum ChangeSet {
     /// CloudFormation has not computed it yet.
     Pending,
-    /// It can be executed; the changes, in CloudFormation's order. None: only outputs change.
+    /// It can be executed. The changes are in CloudFormation's order; an empty list means that only outputs change.
     Ready(Vec<Change>),
-    /// The stack is like this already.
+    /// The stack is already in this state.
     Nothing,
-    /// It cannot be: why.
+    /// CloudFormation rejects it for this reason.
     Refused(String),
 }
 
@@ -33,41 +33,42 @@ pub struct Change {
     pub kind: String,
     /// What happens to it.
     pub effect: Effect,
-    /// The properties that change, where CloudFormation tells.
+    /// The properties that change, if CloudFormation names them.
     pub properties: BTreeSet<String>,
 }
 
 /// What a change does to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// It is removed, or leaves the stack and stays.
+    /// It is deleted, or it leaves the stack and stays.
     Remove,
-    /// Another one is made in its place, and it is removed.
+    /// A new resource is created in its place, and it is deleted.
     Replace,
-    /// Whether it is replaced is known only when the change is made.
+    /// Whether it is replaced is known only when the change is executed.
     MayReplace,
     /// It is changed in place.
     Change,
-    /// It is made.
+    /// It is created.
     Add,
-    /// It is there, and becomes part of the stack.
+    /// It exists already, and becomes part of the stack.
     Import,
 }
 
 impl Stacks {
-    /// Asks for a change set. One of this name that is there already is taken for it: a call before this one has made it.
+    /// Requests a change set. A change set of this name that exists already counts as this one: an earlier call created
+    /// it.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn propose(&self, proposal: &Proposal) -> Result<()> {
         let kind = if proposal.creates { ChangeSetType::Create } else { ChangeSetType::Update };
         let call = self.client.create_change_set().stack_name(&proposal.stack).change_set_name(&proposal.change_set);
         let call = call.change_set_type(kind).template_url(&proposal.template_url);
         let call = call.capabilities(Capability::CapabilityIam).capabilities(Capability::CapabilityAutoExpand);
-        // The table of a retired stack, which the template then names.
+        // The table of a retired stack is imported, which the template names in this case.
         let call = call.import_existing_resources(proposal.takes_over);
         let call = call.set_parameters(Some(parameters_of(proposal))).set_tags(Some(tags_of(proposal)));
-        // What a first deployment has made when it fails is of no use to anybody; what it has taken over is.
+        // If a first deployment fails, nobody needs the resources that it created. A table that it took over is needed.
         let is_all_new = proposal.creates && !proposal.takes_over;
         let call = if is_all_new { call.on_stack_failure(OnStackFailure::Delete) } else { call };
         match call.send().await.map_err(failure("CreateChangeSet", &self.region)) {
@@ -76,10 +77,10 @@ impl Stacks {
         }
     }
 
-    /// How far the change set is, and what it changes.
+    /// Returns how far the change set is, and what it changes.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// The errors of the calls.
     pub async fn change_set(&self, stack: &str, change_set: &str) -> Result<ChangeSet> {
         const OPERATION: &str = "DescribeChangeSet";
         let mut changes = Vec::new();
@@ -102,37 +103,38 @@ impl Stacks {
         }
     }
 
-    /// How many change sets the stack has.
+    /// Returns how many change sets the stack has.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// The errors of the calls.
     pub async fn change_sets(&self, stack: &str) -> Result<usize> {
         let pages = self.client.list_change_sets().stack_name(stack).into_paginator().items().send();
         let all = pages.collect::<std::result::Result<Vec<_>, _>>().await;
         Ok(all.map_err(failure("ListChangeSets", &self.region))?.len())
     }
 
-    /// Begins to make the change. Sent again because an answer was lost, it is one and the same for CloudFormation.
+    /// Begins to execute the change set. If the call is repeated after a lost answer, CloudFormation treats both as
+    /// one.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn execute(&self, stack: &str, change_set: &str) -> Result<()> {
         let call = self.client.execute_change_set().stack_name(stack).change_set_name(change_set);
         let call = call.client_request_token(change_set);
         call.send().await.map_err(failure("ExecuteChangeSet", &self.region)).map(drop)
     }
 
-    /// Removes a change set that nobody is to execute.
+    /// Deletes a change set that must not be executed.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn discard(&self, stack: &str, change_set: &str) -> Result<()> {
         let call = self.client.delete_change_set().stack_name(stack).change_set_name(change_set);
         call.send().await.map_err(failure("DeleteChangeSet", &self.region)).map(drop)
     }
 }
 
-/// CloudFormation tells that there is nothing to do like a failure, and only in words.
+/// CloudFormation reports that there is nothing to do as a failure, and only in the message.
 fn refused(reason: String) -> ChangeSet {
     let nothing = ["didn't contain changes", "No updates are to be performed"];
     if nothing.iter().any(|words| reason.contains(words)) { ChangeSet::Nothing } else { ChangeSet::Refused(reason) }

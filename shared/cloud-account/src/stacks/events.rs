@@ -1,4 +1,4 @@
-//! What CloudFormation says while it changes a stack.
+//! CloudFormation's events while it changes a stack.
 
 use aws_sdk_cloudformation::types::StackEvent;
 use goldsmith_cloud::Result;
@@ -6,36 +6,36 @@ use goldsmith_cloud::aws::failure;
 
 use super::Stacks;
 
-/// One thing that happened to a resource of a stack, or to the stack.
+/// An event about a resource of a stack, or about the stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Unique in the stack.
+    /// Id, unique in the stack.
     pub id: String,
     /// The resource's name in the template; the stack's own name for the stack.
     pub resource: String,
     /// Its type.
     pub kind: String,
-    /// Such as `CREATE_COMPLETE`.
+    /// Status, such as `CREATE_COMPLETE`.
     pub status: String,
-    /// Why, where CloudFormation says.
+    /// Why, if CloudFormation says so.
     pub reason: Option<String>,
 }
 
-/// What an event says of its resource.
+/// What an event says about its resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is being changed.
+    /// The resource is being changed.
     Going,
-    /// It is done.
+    /// The change is done.
     Done,
-    /// It has failed by itself.
+    /// The change of this resource itself failed.
     Failed,
-    /// It was given up because another one has failed.
+    /// The change was cancelled because another one failed.
     Cancelled,
 }
 
 impl Event {
-    /// What it says of its resource.
+    /// Returns what it says about its resource.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         let cancelled = self.reason.as_deref().is_some_and(|reason| reason.contains("cancelled"));
@@ -49,28 +49,28 @@ impl Event {
 }
 
 impl Stacks {
-    /// Id of the stack's newest event; none where it has none.
+    /// Returns the id of the stack's newest event; `None` if it has no events.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn newest_event(&self, stack: &str) -> Result<Option<String>> {
         let page = self.client.describe_stack_events().stack_name(stack).send().await;
         let page = page.map_err(failure("DescribeStackEvents", &self.region))?;
         Ok(page.stack_events.unwrap_or_default().into_iter().find_map(|event| event.event_id))
     }
 
-    /// The stack's events after the one of this id, oldest first; all of them where there is none. `stack` is the stack's id
-    /// where it may be gone: the events of a deleted stack are kept for 90 days.
+    /// Returns the stack's events after the event with this id, oldest first; all events if `after` is `None`. If the
+    /// stack may be deleted, `stack` must be its id: the events of a deleted stack are kept for 90 days.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// The errors of the calls.
     pub async fn events(&self, stack: &str, after: Option<&str>) -> Result<Vec<Event>> {
         let mut found = Vec::new();
         let mut next = None;
         loop {
             let call = self.client.describe_stack_events().stack_name(stack).set_next_token(next);
             let page = call.send().await.map_err(failure("DescribeStackEvents", &self.region))?;
-            // The newest come first.
+            // CloudFormation returns the newest events first.
             for event in page.stack_events.unwrap_or_default() {
                 if after.is_some() && event.event_id.as_deref() == after {
                     found.reverse();

@@ -22,33 +22,34 @@ pub struct Stacks {
     region: String,
 }
 
-/// A stack as it is.
+/// A stack as CloudFormation describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stack {
-    /// Its ARN, by which it is found after its deletion too.
+    /// Its ARN, by which it can be found after its deletion too.
     pub id: String,
-    /// Such as `UPDATE_COMPLETE`.
+    /// Status, such as `UPDATE_COMPLETE`.
     pub status: String,
-    /// Why it has this status, where CloudFormation says.
+    /// Why it has this status, if CloudFormation says so.
     pub reason: Option<String>,
-    /// Values of its parameters; of a `NoEcho` one, asterisks.
+    /// Values of its parameters. The value of a `NoEcho` parameter is asterisks.
     pub parameters: BTreeMap<String, String>,
     /// Its outputs.
     pub outputs: BTreeMap<String, String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
-    /// Whether CloudFormation refuses to delete it.
+    /// Whether it is protected against deletion.
     pub is_protected: bool,
 }
 
 impl Stack {
-    /// Whether an operation on it has not ended. `REVIEW_IN_PROGRESS` is none: nobody has executed the first change set.
+    /// Returns whether an operation on it has not ended. `REVIEW_IN_PROGRESS` does not count: its first change set was
+    /// not executed.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.status.ends_with("_IN_PROGRESS") && !self.is_proposed()
     }
 
-    /// Whether nothing of it exists but its name and a first change set.
+    /// Returns whether only its name and a first change set exist.
     #[must_use]
     pub fn is_proposed(&self) -> bool {
         self.status == "REVIEW_IN_PROGRESS"
@@ -58,24 +59,24 @@ impl Stack {
 /// The value of a parameter in a change set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// This one.
+    /// This value.
     Given(String),
-    /// The one that the stack has.
+    /// The value that the stack has now.
     Previous,
 }
 
-/// What a stack is to become.
+/// A proposed change of a stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     /// Name of the stack.
     pub stack: String,
-    /// Name of the change set; unique for the stack.
+    /// Name of the change set, unique for the stack.
     pub change_set: String,
-    /// Whether there is no stack yet.
+    /// Whether the stack does not exist yet.
     pub creates: bool,
-    /// Whether the template names a resource that is there already, and is to become part of the stack.
+    /// Whether the template names an existing resource that becomes part of the stack.
     pub takes_over: bool,
-    /// Where the template is in S3.
+    /// URL of the template in S3.
     pub template_url: String,
     /// Values of parameters.
     pub parameters: BTreeMap<String, Value>,
@@ -84,16 +85,16 @@ pub struct Proposal {
 }
 
 impl Stacks {
-    /// With this configuration, in its Region.
+    /// Creates the client with this configuration, in its Region.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }
     }
 
-    /// The stack of this name or id, if there is one.
+    /// Returns the stack of this name or id, if it exists.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn find(&self, stack: &str) -> Result<Option<Stack>> {
         const OPERATION: &str = "DescribeStacks";
         let answer = self.client.describe_stacks().stack_name(stack).send().await;
@@ -121,10 +122,10 @@ impl Stacks {
         }))
     }
 
-    /// The template that the stack was deployed with, as it was given.
+    /// Returns the template that the stack was deployed with, in its original form.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn template(&self, stack: &str) -> Result<String> {
         const OPERATION: &str = "GetTemplate";
         let original = aws_sdk_cloudformation::types::TemplateStage::Original;
@@ -133,20 +134,21 @@ impl Stacks {
         answer.template_body.ok_or_else(|| incomplete(OPERATION, &self.region, "template"))
     }
 
-    /// Names of the parameters of a template in S3.
+    /// Returns the names of the parameters of a template in S3.
     ///
     /// # Errors
-    /// Those of the call; a template that CloudFormation cannot read is `Invalid`.
+    /// The errors of the call. A template that CloudFormation cannot read is `Invalid`.
     pub async fn parameters_of(&self, template_url: &str) -> Result<BTreeSet<String>> {
         let answer = self.client.get_template_summary().template_url(template_url).send().await;
         let answer = answer.map_err(failure("GetTemplateSummary", &self.region))?;
         Ok(answer.parameters.unwrap_or_default().into_iter().filter_map(|one| one.parameter_key).collect())
     }
 
-    /// The defaults of the parameters of the template that the stack was deployed with; nothing for one without.
+    /// Returns the defaults of the parameters of the template that the stack was deployed with. A parameter without a
+    /// default has an empty one.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn defaults(&self, stack: &str) -> Result<BTreeMap<String, String>> {
         let answer = self.client.get_template_summary().stack_name(stack).send().await;
         let answer = answer.map_err(failure("GetTemplateSummary", &self.region))?;
@@ -154,17 +156,17 @@ impl Stacks {
         Ok(all.filter_map(|one| Some((one.parameter_key?, one.default_value.unwrap_or_default()))).collect())
     }
 
-    /// Begins the deletion of the stack; one that is gone is no error.
+    /// Begins the deletion of the stack. A stack that does not exist is no error.
     ///
     /// # Errors
-    /// Those of the call.
+    /// The errors of the call.
     pub async fn delete(&self, stack: &str) -> Result<()> {
         let deleted = self.client.delete_stack().stack_name(stack).send().await;
         deleted.map_err(failure("DeleteStack", &self.region)).map(drop)
     }
 }
 
-/// CloudFormation has no code of its own for this.
+/// Returns whether the stack does not exist. CloudFormation has no code of its own for this.
 fn is_missing(error: &CloudError) -> bool {
     error.code == "ValidationError" && error.message.contains("does not exist")
 }

@@ -1,17 +1,18 @@
-//! Whose a stack is, and what it leaves: a name alone says neither.
+//! Finds out whether a stack is Goldsmith's, and what it leaves behind. A name alone shows neither.
 
 use goldsmith_cloud::Result;
 use goldsmith_cloud::aws::{failure, incomplete};
 
 use super::{Stack, Stacks};
 
-/// The parameter that every release's template makes; a stack that reads one has another stack's name in it.
+/// The parameter that every release's template creates. A stack that only reads such a parameter has another stack's
+/// name in it.
 const PARAMETER: &str = "/goldsmith/${AWS::StackName}/config";
 const PARAMETER_TYPE: &str = "AWS::SSM::Parameter";
-/// How `goldsmith deploy` begins the names of its change sets.
+/// How the names of `goldsmith deploy`'s change sets begin.
 pub const CHANGE_SETS: &str = "goldsmith-";
 
-/// What a stack keeps when it is deleted.
+/// Parts of a stack that remain when it is deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {
     /// Name of its table.
@@ -21,11 +22,11 @@ pub struct Kept {
 }
 
 impl Stacks {
-    /// Whether the stack of this name was made from a template of Goldsmith. One of which nothing exists but proposals is ours when all of
-    /// them are: the execution of one discards the others.
+    /// Returns whether the stack of this name was created from a Goldsmith template. A stack that has only proposed
+    /// change sets is Goldsmith's if all of them are, because executing one discards the others.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// The errors of the calls.
     pub async fn is_goldsmiths(&self, name: &str, stack: &Stack) -> Result<bool> {
         if !stack.is_proposed() {
             return Ok(is_of_goldsmith(&self.template(&stack.id).await?));
@@ -49,10 +50,11 @@ impl Stacks {
         answer.template_body.ok_or_else(|| incomplete(OPERATION, &self.region, "template"))
     }
 
-    /// What is there of the parts that a stack keeps, by its id: CloudFormation lists them for 90 days after its deletion.
+    /// Returns which of the parts that a stack keeps exist, given the stack's id. CloudFormation lists them for 90 days
+    /// after its deletion.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// The errors of the calls.
     pub async fn kept(&self, id: &str) -> Result<Kept> {
         let pages = self.client.list_stack_resources().stack_name(id).into_paginator().items().send();
         let all = pages.collect::<std::result::Result<Vec<_>, _>>().await;

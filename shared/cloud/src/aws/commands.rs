@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use super::{Regional, failure, incomplete, known, malformed};
 use crate::{Command, CommandStatus, Commands, Invocation, Ping, Result};
 
-/// Seconds in which a command must reach its instance: the instance is online when we send, so this is generous.
+/// Seconds within which a command must reach its instance. The instance is online when the command is sent, so this is
+/// generous.
 const DELIVERY_SECONDS: i32 = 600;
 
 /// Run Command in every Region.
@@ -22,7 +23,7 @@ const DELIVERY_SECONDS: i32 = 600;
 pub struct SsmCommands(Regional<Client>);
 
 impl SsmCommands {
-    /// With this configuration.
+    /// Creates the adapter with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self(Regional::new(config, Client::new))
@@ -72,7 +73,7 @@ impl Commands for SsmCommands {
             .parameters("executionTimeout", vec![command.timeout_seconds.to_string()])
             .timeout_seconds(DELIVERY_SECONDS)
             .cloud_watch_output_config(output);
-        // There is no token: a second attempt after a lost answer would run the script twice.
+        // SendCommand has no token: a second attempt after a lost answer would run the script twice.
         let once = Config::builder().retry_config(RetryConfig::disabled());
         let answer = request.customize().config_override(once).send().await.map_err(failure(OPERATION, region))?;
         let id = answer.command.and_then(|command| command.command_id);
@@ -108,7 +109,7 @@ impl Commands for SsmCommands {
 fn to_invocation(answer: GetCommandInvocationOutput) -> Invocation {
     let detail = answer.status_details().unwrap_or_default().to_owned();
     let status = status_of(answer.status(), &detail);
-    // SSM gives -1 until the script has ended, and where it never ran.
+    // SSM returns -1 until the script has ended, and if it never ran.
     let ended = status != CommandStatus::Running && answer.response_code() >= 0;
     Invocation {
         status,
@@ -119,7 +120,8 @@ fn to_invocation(answer: GetCommandInvocationOutput) -> Invocation {
     }
 }
 
-/// The status says `Failed` both for a script that failed and for one that never ran; only the detail tells them apart.
+/// Returns the status. AWS reports `Failed` both for a script that failed and for one that never ran; only the detail
+/// tells them apart.
 fn status_of(status: Option<&CommandInvocationStatus>, detail: &str) -> CommandStatus {
     match status {
         Some(CommandInvocationStatus::Success) => CommandStatus::Success,

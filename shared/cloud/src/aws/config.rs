@@ -1,4 +1,4 @@
-//! The one place that says how the SDK is set up: TLS, credentials, retries, time-outs.
+//! The one place where the SDK is configured: TLS, credentials, retries, time-outs.
 
 use std::time::Duration;
 
@@ -9,15 +9,17 @@ use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-/// Longer than AWS takes for any call that we make, short enough for one more attempt in a function's two minutes.
+/// Longer than AWS takes for any call that Goldsmith makes, and short enough for one more attempt within a function's
+/// two minutes.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The configuration of every client, with what is given here before what the environment says.
+/// Returns the configuration of every client. The arguments take precedence over the environment.
 ///
 /// Credentials come from the environment, a profile of the shared files, the container's endpoint or the instance's
-/// metadata, in this order; the endpoints of single services from `AWS_ENDPOINT_URL_<SERVICE>`, unless `endpoint_url`
-/// is given. Retries are the SDK's standard ones: three attempts. The behaviour of the SDK is pinned by its date.
+/// metadata, in this order. The endpoints of single services come from `AWS_ENDPOINT_URL_<SERVICE>`, unless
+/// `endpoint_url` is given. Retries are the SDK's standard ones: three attempts. The date of the behavior version pins
+/// the SDK's behavior.
 pub async fn sdk_config(profile: Option<&str>, region: Option<&str>, endpoint_url: Option<&str>) -> SdkConfig {
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
@@ -37,7 +39,7 @@ pub async fn sdk_config(profile: Option<&str>, region: Option<&str>, endpoint_ur
     loader.load().await
 }
 
-/// The same configuration with these fixed keys, as the local AWS takes them.
+/// Returns the same configuration with these fixed keys, as the local AWS accepts them.
 #[must_use]
 pub fn with_keys(config: &SdkConfig, access_key: &str, secret_key: &str) -> SdkConfig {
     let keys = Credentials::new(access_key, secret_key, None, None, "given");

@@ -1,4 +1,4 @@
-//! An AWS of a test's own: the emulator (MiniStack) on a free port of this machine, ended with its handle.
+//! An AWS of a test's own: the emulator (MiniStack) on a free port of this machine. It ends with its handle.
 
 use std::env;
 use std::io::{Error, Read, Result, Write};
@@ -12,12 +12,12 @@ use tempfile::TempDir;
 
 use super::{sdk_config, with_keys};
 
-/// The emulator is up in two seconds; a busy machine may take a minute.
+/// The emulator is up after two seconds; on a busy machine this may take a minute.
 const LOOKS: usize = 600;
 const PAUSE: Duration = Duration::from_millis(100);
 const HEALTH: &[u8] = b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// A running emulator; dropping it ends it.
+/// A running emulator. Dropping it ends the process.
 #[derive(Debug)]
 pub struct Emulator {
     process: Child,
@@ -26,11 +26,11 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts it with the Python that `GOLDSMITH_EMULATOR_PYTHON` names. None, and a line that says so, where none is
-    /// named and `GOLDSMITH_REQUIRE_E2E` is not 1.
+    /// Starts it with the Python that `GOLDSMITH_EMULATOR_PYTHON` names. If the variable is not set and
+    /// `GOLDSMITH_REQUIRE_E2E` is not 1, prints a line that says so and returns `None`.
     ///
     /// # Errors
-    /// It is required and not named, or does not start.
+    /// The emulator is required but no Python is named, or it does not start.
     pub async fn start() -> Result<Option<Self>> {
         if let Some(python) = env::var_os("GOLDSMITH_EMULATOR_PYTHON") {
             return Self::run(python.as_ref()).await.map(Some);
@@ -42,7 +42,7 @@ impl Emulator {
         Ok(None)
     }
 
-    /// A configuration for `eu-west-1` whose every call goes to it.
+    /// Returns a configuration for `eu-west-1` whose calls all go to it.
     pub async fn config(&self) -> SdkConfig {
         let endpoint = format!("http://{}:{}", Ipv4Addr::LOCALHOST, self.port);
         with_keys(&sdk_config(None, Some("eu-west-1"), Some(&endpoint)).await, "test", "test")
@@ -51,7 +51,7 @@ impl Emulator {
     async fn run(python: &Path) -> Result<Self> {
         let files = tempfile::tempdir()?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        // Nothing of this process's environment, so that no setting of a person's own changes a test.
+        // The process inherits no environment, so that no personal setting changes a test.
         let process = Command::new(python)
             .args(["-m", "ministack"])
             .env_clear()
@@ -100,7 +100,7 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
+        // The process may have ended by itself. Then nothing has to be ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -10,9 +10,9 @@ use super::{failure, home_region};
 use crate::{CloudError, Events, Kind, Result};
 
 const OPERATION: &str = "PutEvents";
-/// The `source` of every event of ours.
+/// The `source` of every Goldsmith event.
 const SOURCE: &str = "goldsmith";
-/// PutEvents answers 200 also where it refused an entry.
+/// PutEvents answers 200 even if it rejected an entry.
 const ANSWERED: u16 = 200;
 
 /// The default event bus of the configuration's Region.
@@ -23,7 +23,7 @@ pub struct EventBridge {
 }
 
 impl EventBridge {
-    /// With this configuration.
+    /// Creates the adapter with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }

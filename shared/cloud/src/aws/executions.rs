@@ -22,7 +22,7 @@ pub struct StepFunctions {
 }
 
 impl StepFunctions {
-    /// With this configuration.
+    /// Creates the adapter with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }
@@ -57,7 +57,7 @@ impl Executions for StepFunctions {
         let request = self.client.stop_execution().execution_arn(arn);
         let request = request.error(cut(error, MAX_ERROR)).cause(cut(cause, MAX_CAUSE));
         match known(request.send().await.map_err(failure("StopExecution", &self.region))) {
-            // Between the look and the call it has ended.
+            // The execution has ended since it was looked at.
             Err(error) if error.code == "ValidationException" && error.message.contains("not running") => Ok(()),
             stopped => stopped.map(drop),
         }
@@ -90,7 +90,7 @@ fn taken_or_late<T>(result: Result<T>) -> Result<Answer> {
     }
 }
 
-/// A text cut to a limit, so that a long cause never keeps a failure from being told.
+/// Cuts a text to a limit, so that a long cause never keeps a failure from being reported.
 fn cut(text: &str, limit: usize) -> String {
     text.chars().take(limit).collect()
 }
@@ -101,7 +101,7 @@ fn to_execution(answer: DescribeExecutionOutput) -> Execution {
         Status::Failed => ExecutionStatus::Failed,
         Status::TimedOut => ExecutionStatus::TimedOut,
         Status::Aborted => ExecutionStatus::Aborted,
-        // Also a status that is newer than this SDK: nothing is undone on a guess.
+        // This includes a status that is newer than this SDK: nothing is undone on a guess.
         _ => ExecutionStatus::Running,
     };
     Execution {

@@ -1,4 +1,4 @@
-//! From the SDK's errors to [`CloudError`]: the one table of AWS's error codes.
+//! Converts the SDK's errors to [`CloudError`], with the one table of AWS's error codes.
 
 use std::error::Error;
 
@@ -10,7 +10,7 @@ use aws_smithy_types::error::operation::BuildError;
 
 use crate::{CloudError, Kind, Result};
 
-/// For `map_err` after a call: what failed, where, and what can be done about it.
+/// Returns a function for `map_err` after a call, which says what failed, where, and what can be done about it.
 pub fn failure<E>(operation: &'static str, region: &str) -> impl FnOnce(SdkError<E, HttpResponse>) -> CloudError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -19,7 +19,7 @@ where
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().map_or_else(|| format!("HTTP {status}"), str::to_owned);
-            // The code and the message are all that the SDK's error says: no source repeats them.
+            // The SDK's error contains only the code and the message, so a source would repeat them.
             CloudError {
                 operation,
                 region: region.to_owned(),
@@ -56,8 +56,8 @@ where
     }
 }
 
-/// The SDK tells missing credentials like a broken connection. Trying again does not help where no source of them is set
-/// up; one that was asked and failed may answer later.
+/// Converts an error that missing credentials caused. The SDK reports them like a broken connection. A retry does not
+/// help if no source of credentials is configured; a source that was asked and failed may answer later.
 fn without_credentials(operation: &'static str, region: &str, error: impl Error + Send + Sync + 'static) -> CloudError {
     let none = credentials_errors(&error).any(|cause| {
         matches!(cause, CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))
@@ -72,13 +72,13 @@ fn without_credentials(operation: &'static str, region: &str, error: impl Error 
     }
 }
 
-/// Why there are no credentials, where that is the cause.
+/// Returns the credential errors among the causes of this error.
 fn credentials_errors<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e CredentialsError> {
     let causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
     causes.filter_map(|cause| cause.downcast_ref::<CredentialsError>())
 }
 
-/// For `map_err` where the SDK refuses to build a part of a request.
+/// Returns a function for `map_err` after the SDK did not build a part of a request.
 pub fn malformed(operation: &'static str, region: &str) -> impl FnOnce(BuildError) -> CloudError {
     move |error| CloudError {
         operation,
@@ -90,7 +90,8 @@ pub fn malformed(operation: &'static str, region: &str) -> impl FnOnce(BuildErro
     }
 }
 
-/// AWS answered without the part that says what happened: the effect is as uncertain as without an answer.
+/// Returns the error of an answer without the part that says what happened. The effect is then as uncertain as without
+/// an answer.
 #[must_use]
 pub fn incomplete(operation: &'static str, region: &str, missing: &str) -> CloudError {
     CloudError {
@@ -103,7 +104,7 @@ pub fn incomplete(operation: &'static str, region: &str, missing: &str) -> Cloud
     }
 }
 
-/// None where the call failed because its resource does not exist.
+/// Returns `None` if the call failed because its resource does not exist.
 ///
 /// # Errors
 /// Every other failure.
@@ -115,7 +116,8 @@ pub fn known<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// What can be done about a code. Codes come before the HTTP status: EC2 reports throttling and missing capacity as 5xx.
+/// Returns what can be done about a code. Codes take precedence over the HTTP status, because EC2 reports throttling
+/// and missing capacity as 5xx.
 pub(super) fn kind_of(code: &str, status: u16) -> Kind {
     match code {
         code if is_throttling(code) => Kind::Throttled,
@@ -137,8 +139,8 @@ pub(super) fn kind_of(code: &str, status: u16) -> Kind {
     }
 }
 
-/// The SDK's own list, EC2's limits on what may run at once (snapshots, copies, tag writes), and Step Functions' and
-/// Parameter Store's.
+/// Returns whether the call may succeed later because AWS limits its rate. The codes are the SDK's own list, EC2's
+/// limits on what may run at once (snapshots, copies, tag writes), and those of Step Functions and Parameter Store.
 fn is_throttling(code: &str) -> bool {
     matches!(
         code,
@@ -163,7 +165,8 @@ fn is_throttling(code: &str) -> bool {
     )
 }
 
-/// What another instance type, zone or subnet may have. The account's own limits count per family of types.
+/// Returns whether another instance type, zone or subnet may have capacity. The account's own limits belong here
+/// because they count per family of types.
 fn is_capacity(code: &str) -> bool {
     matches!(
         code,

@@ -17,7 +17,7 @@ pub struct LambdaFunctions {
 }
 
 impl LambdaFunctions {
-    /// With this configuration.
+    /// Creates the adapter with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }

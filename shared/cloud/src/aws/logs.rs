@@ -13,7 +13,7 @@ use crate::{LogLine, LogPage, Logs, Result};
 
 /// GetLogEvents' limit for one page.
 const MAX_EVENTS: u16 = 10_000;
-/// GetLogEvents may answer empty pages although there is more; so many are read for a tail.
+/// Number of pages that are read for a tail. GetLogEvents may return empty pages although there are more events.
 const MAX_TAIL_PAGES: usize = 10;
 
 /// CloudWatch Logs in every Region.
@@ -21,7 +21,7 @@ const MAX_TAIL_PAGES: usize = 10;
 pub struct CloudWatchLogs(Regional<Client>);
 
 impl CloudWatchLogs {
-    /// With this configuration.
+    /// Creates the adapter with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self(Regional::new(config, Client::new))
@@ -67,14 +67,14 @@ impl Logs for CloudWatchLogs {
     }
 }
 
-/// The page, or none where the group or the stream does not exist.
+/// Returns the page; `None` if the group or the stream does not exist.
 async fn read(request: Request, region: &str) -> Result<Option<GetLogEventsOutput>> {
     known(request.send().await.map_err(failure("GetLogEvents", region)))
 }
 
 fn lines_of(answer: &GetLogEventsOutput) -> Vec<LogLine> {
     let line = |event: &OutputLogEvent| {
-        // Whoever writes a message gives its `timestamp`; the other time is CloudWatch Logs' own.
+        // The writer of a message sets its `timestamp`; CloudWatch Logs sets the ingestion time itself.
         let time = event.ingestion_time().or(event.timestamp()).and_then(|time| Timestamp::from_millisecond(time).ok());
         Some(LogLine { text: event.message()?.to_owned(), time })
     };

@@ -1,5 +1,5 @@
-//! The SDK adapters of everything but EC2, one file a service, and what every adapter shares: the configuration, one
-//! client a Region, and the reading of errors.
+//! The SDK adapters of everything except EC2, one file per service. Every adapter shares the configuration, one client
+//! per Region, and the conversion of errors.
 
 mod commands;
 mod config;

@@ -10,7 +10,7 @@ use aws_sdk_ssm::types::ParameterType;
 use super::{Regional, failure, incomplete, known};
 use crate::{Parameter, Parameters, Result};
 
-/// Names that one GetParameters takes.
+/// Number of names that one GetParameters accepts.
 const BATCH: usize = 10;
 
 /// Parameter Store in every Region.
@@ -18,7 +18,7 @@ const BATCH: usize = 10;
 pub struct SsmParameters(Regional<Client>);
 
 impl SsmParameters {
-    /// With this configuration.
+    /// Creates the adapter with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self(Regional::new(config, Client::new))

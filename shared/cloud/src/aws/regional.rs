@@ -1,4 +1,4 @@
-//! One client a Region, made when it is first asked for.
+//! One client per Region, created on first use.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,14 +14,14 @@ pub struct Regional<C> {
 }
 
 impl<C: Clone> Regional<C> {
-    /// Clients with this configuration but for the Region; `make` is the client's `new`.
+    /// Creates clients with this configuration except for the Region. `make` is the client's `new`.
     pub fn new(config: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
         Self { config: config.clone(), make, clients: Mutex::default() }
     }
 
-    /// The client of this Region.
+    /// Returns the client of this Region.
     pub fn client(&self, region: &str) -> C {
-        // A panic elsewhere leaves the map whole: it only ever gains entries.
+        // A panic elsewhere leaves the map whole, because entries are only added.
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || (self.make)(&self.config.to_builder().region(Region::new(region.to_owned())).build());
         clients.entry(region.to_owned()).or_insert_with(make).clone()
@@ -34,7 +34,8 @@ impl<C> fmt::Debug for Regional<C> {
     }
 }
 
-/// The configuration's own Region; empty where none is set, which makes every call fail with the SDK's own words.
+/// Returns the configuration's own Region. It is empty if none is set; every call then fails with the SDK's own
+/// message.
 #[must_use]
 pub fn home_region(config: &SdkConfig) -> String {
     config.region().map(ToString::to_string).unwrap_or_default()

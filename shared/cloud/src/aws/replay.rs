@@ -1,4 +1,4 @@
-//! Canned answers in place of AWS, to test adapters: which requests they send, and what they make of the answers.
+//! Canned answers instead of AWS, to test which requests adapters send and how they read the answers.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,16 +24,16 @@ pub enum Canned {
 }
 
 impl Canned {
-    /// Status 200 with this body.
+    /// Returns status 200 with this body.
     pub fn ok(body: impl Into<String>) -> Self {
         Self::Answer(200, body.into())
     }
-    /// An error as the services with a JSON protocol tell it.
+    /// Returns an error as the services with a JSON protocol report it.
     #[must_use]
     pub fn json_error(status: u16, code: &str) -> Self {
         Self::Answer(status, format!(r#"{{"__type":"{code}","message":"because"}}"#))
     }
-    /// An error as EC2 tells it.
+    /// Returns an error as EC2 reports it.
     #[must_use]
     pub fn ec2_error(status: u16, code: &str) -> Self {
         let error = format!("<Error><Code>{code}</Code><Message>because</Message></Error>");
@@ -41,7 +41,7 @@ impl Canned {
     }
 }
 
-/// A request as it went out.
+/// A request as it was sent.
 #[derive(Debug, Clone)]
 pub struct Sent {
     /// HTTP method.
@@ -55,14 +55,14 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// The value of the header of this name, in lower case.
+    /// Returns the value of the header of this name, given in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Answers in order, and the requests that they answered; clones share both.
+/// Answers in order, and the requests that they answered. Clones share both.
 #[derive(Debug, Clone, Default)]
 pub struct Replay {
     answers: Arc<Mutex<VecDeque<Canned>>>,
@@ -70,13 +70,14 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// These answers, one for each request; a request beyond them gets no answer.
+    /// Creates a replay of these answers, one per request. A further request gets no answer.
     #[must_use]
     pub fn new(answers: impl IntoIterator<Item = Canned>) -> Self {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), sent: Arc::default() }
     }
 
-    /// A configuration for `eu-west-1` whose every call comes here, with the SDK's retries but without their pauses.
+    /// Returns a configuration for `eu-west-1` whose calls all come here, with the SDK's retries but without their
+    /// pauses.
     #[must_use]
     pub fn config(&self) -> SdkConfig {
         let replay = SharedHttpConnector::new(self.clone());
@@ -89,7 +90,7 @@ impl Replay {
         with_keys(&config, "key", "secret")
     }
 
-    /// The requests so far.
+    /// Returns the requests so far.
     #[must_use]
     pub fn sent(&self) -> Vec<Sent> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -18,7 +18,7 @@ pub struct EventBridgeScheduler {
 }
 
 impl EventBridgeScheduler {
-    /// With this configuration.
+    /// Creates the adapter with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config), region: home_region(config) }
@@ -39,7 +39,7 @@ impl EventBridgeScheduler {
         Ok(())
     }
 
-    /// Replaces all of it: what is not given would go back to its default.
+    /// Replaces the whole schedule, because a field that is not given would return to its default.
     async fn update(&self, schedule: &Schedule) -> Result<()> {
         let request = self
             .client
@@ -83,7 +83,7 @@ impl Schedules for EventBridgeScheduler {
             Some((there, _)) if there == *schedule => Ok(()),
             Some(_) => self.update(schedule).await,
             None => match self.create(schedule).await {
-                // Made meanwhile, maybe by a call of ours whose answer was lost.
+                // It was created in the meantime, possibly by an earlier call whose answer was lost.
                 Err(error) if error.kind == Kind::Duplicate => self.update(schedule).await,
                 other => other,
             },

@@ -1,4 +1,4 @@
-//! All adapters, put together. EC2's own comes from its crate.
+//! All adapters together. EC2's adapter comes from its own crate.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use super::{CloudWatchLogs, EventBridge, LambdaFunctions, S3Objects, SsmCommands, SsmParameters, StepFunctions};
 use crate::{Cloud, Images, Machines};
 
-/// AWS with this configuration and the stack's bucket; `ec2` is EC2's adapter. No call is made.
+/// Returns AWS with this configuration and the stack's bucket. `ec2` is EC2's adapter. No call is made.
 #[must_use]
 pub fn with_ec2<E: Machines + Images + 'static>(config: &SdkConfig, bucket: &str, ec2: Arc<E>) -> Cloud {
     Cloud {

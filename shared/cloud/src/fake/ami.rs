@@ -1,4 +1,4 @@
-//! EC2's rules for AMIs and the snapshots they stand on.
+//! EC2's rules for AMIs and their snapshots.
 
 use super::call::{ACCOUNT, Call};
 use super::images::alias_of;
@@ -8,12 +8,12 @@ use crate::{
     BlockDevice, Image, ImageCopy, ImageState, InstanceState, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags,
 };
 
-/// An AMI and how it goes on.
+/// An AMI and its further course.
 pub(super) struct AmiRecord {
     pub(super) image: Image,
     pub(super) permission: LaunchPermission,
     pub(super) imdsv2: bool,
-    /// The copy that made it.
+    /// The copy that created it.
     copy: Option<ImageCopy>,
     hidden: Looks,
     left: Looks,
@@ -62,7 +62,7 @@ impl AmiRecord {
     }
 }
 
-/// What a new image is made of.
+/// What a new image is created from.
 pub(super) struct Blueprint {
     pub(super) name: String,
     pub(super) owner: String,
@@ -72,7 +72,7 @@ pub(super) struct Blueprint {
     /// Each has a snapshot.
     pub(super) block_devices: Vec<BlockDevice>,
     pub(super) copy: Option<ImageCopy>,
-    /// The instance that it is made of.
+    /// The instance that it is created from.
     pub(super) instance: Option<String>,
     /// The image that this instance was launched from.
     pub(super) source: Option<String>,
@@ -81,12 +81,12 @@ pub(super) struct Blueprint {
 }
 
 impl World {
-    /// Puts a new image and its snapshots into a Region.
+    /// Adds a new image and its snapshots to a Region.
     pub(super) fn add_image(&mut self, region: &str, blueprint: Blueprint, pace: Pace) -> String {
         let id = self.ec2_id("ami");
         let snapshots: Vec<String> = blueprint.block_devices.iter().map(|_| self.ec2_id("snap")).collect();
         let (created, now) = (self.next_created(), self.now());
-        // As EC2 writes them for CreateImage and for CopyImage.
+        // EC2 writes these descriptions for CreateImage and CopyImage.
         let description = match (&blueprint.instance, &blueprint.copy) {
             (Some(instance), _) => format!("Created by CreateImage({instance}) for {id}"),
             (None, Some(copy)) => {
@@ -151,7 +151,7 @@ impl World {
         let source = machine.instance.image.clone();
         let block_devices = changed(&machine.devices, &request.block_devices);
         region.free_name(call, &request.name)?;
-        // The source may have been deregistered since the launch; the instance is no worse for it.
+        // The source may have been deregistered since the launch; this does not affect the instance.
         let origin = region.images.get(&source).map(|record| &record.image);
         let blueprint = Blueprint {
             name: request.name.clone(),
@@ -203,7 +203,8 @@ impl World {
     }
 }
 
-/// Devices with the changes that a call asks for, by name: EC2 keeps what a change does not say, and adds what is new.
+/// Returns the devices with the changes that a call requests, by name. EC2 keeps the settings that a change does not
+/// mention, and adds new devices.
 pub(super) fn changed(devices: &[BlockDevice], changes: &[BlockDevice]) -> Vec<BlockDevice> {
     let mut devices = devices.to_vec();
     for change in changes {
@@ -227,7 +228,7 @@ pub(super) fn changed(devices: &[BlockDevice], changes: &[BlockDevice]) -> Vec<B
 }
 
 impl Region {
-    /// An image that an instance or a copy can be made of.
+    /// Returns an image from which an instance or a copy can be created.
     pub(super) fn usable_image(&self, call: Call<'_>, id: &str) -> Result<&Image> {
         let image = self.images.get(id).map(|record| &record.image).ok_or_else(|| unknown_image(call, id))?;
         if image.state != ImageState::Available {
@@ -236,7 +237,7 @@ impl Region {
         Ok(image)
     }
 
-    /// An image of ours, to change.
+    /// Returns an image of this account, to change it.
     pub(super) fn own_image(&mut self, call: Call<'_>, id: &str) -> Result<&mut AmiRecord> {
         let record = self.images.get_mut(id).ok_or_else(|| unknown_image(call, id))?;
         if !record.is_ours() {
@@ -245,13 +246,13 @@ impl Region {
         Ok(record)
     }
 
-    /// The image whose device mapping holds this snapshot.
+    /// Returns the image whose device mapping has this snapshot.
     pub(super) fn user_of(&self, snapshot: &str) -> Option<&str> {
         let mut images = self.images.values().map(|record| &record.image);
         images.find(|image| image.snapshots.iter().any(|id| id == snapshot)).map(|image| image.id.as_str())
     }
 
-    /// A name that none of our images here has; a failed one keeps its name.
+    /// Checks that no image of this account in this Region has the name. A failed image keeps its name.
     fn free_name(&self, call: Call<'_>, name: &str) -> Result<()> {
         if !(3..=128).contains(&name.len()) {
             return Err(call.error(Kind::Invalid, "InvalidAMIName.Malformed", "AMI names have 3 to 128 characters"));

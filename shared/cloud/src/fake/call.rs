@@ -1,13 +1,13 @@
-//! The errors that the fake answers with, as AWS words them.
+//! The errors that the fake returns, in AWS's words.
 
 use crate::{CloudError, Kind};
 
-/// The account that everything of ours belongs to.
+/// The account that owns all of the stack's resources.
 pub const ACCOUNT: &str = "111122223333";
-/// The Region of the stack: the calls that name none are counted here.
+/// The Region of the stack. Calls that name no Region are counted here.
 pub const HOME: &str = "eu-west-1";
 
-/// Which API operation is called in which Region.
+/// An API operation and the Region in which it is called.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call<'a> {
     pub(super) operation: &'static str,
@@ -19,7 +19,7 @@ impl<'a> Call<'a> {
         Self { operation, region }
     }
 
-    /// A call to a service of the stack's own Region.
+    /// Creates a call to a service in the stack's own Region.
     pub(super) fn home(operation: &'static str) -> Self {
         Self { operation, region: HOME }
     }
@@ -35,7 +35,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The error of an injected fault.
+    /// Returns the error of an injected fault.
     pub(super) fn fault(self, kind: Kind) -> CloudError {
         let code = match kind {
             Kind::Throttled => "RequestLimitExceeded",

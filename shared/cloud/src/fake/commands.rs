@@ -1,4 +1,4 @@
-//! Run Command: takes commands for instances that are online, and ends them as the test wrote it down.
+//! Run Command. It accepts commands for instances that are online, and ends them as the test has specified.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use crate::{Command, CommandStatus, Commands, InstanceState, Invocation, Kind, P
 /// Run Command's longest `executionTimeout`: 48 hours.
 const LONGEST_SECONDS: u32 = 172_800;
 
-/// A command and how it goes on.
+/// A command and its further course.
 pub(super) struct CommandRecord {
     pub(super) command: Command,
     outcome: Outcome,
-    /// Counts sends, to find the newest.
+    /// Number of its send, to find the newest command.
     number: u64,
     pub(super) status: CommandStatus,
     hidden: Looks,
@@ -27,7 +27,8 @@ pub(super) struct CommandRecord {
 }
 
 impl CommandRecord {
-    /// Whether its instance runs. SSM does not notice that one has gone: its commands stay `InProgress` until they time out.
+    /// Whether its instance is running. SSM does not notice that an instance has ended: the commands stay `InProgress`
+    /// until they time out.
     pub(super) fn runs_on(&self, machines: &BTreeMap<String, MachineRecord>) -> bool {
         machines.get(&self.command.instance).is_some_and(|machine| machine.instance.state == InstanceState::Running)
     }
@@ -170,17 +171,18 @@ impl Commands for FakeCloud {
 }
 
 impl FakeCloud {
-    /// What the next command comes to, whichever it is; several calls line up.
+    /// Sets the outcome of the next command, whichever it is. Several calls are used in order.
     pub fn next_command(&self, outcome: Outcome) {
         self.next_command_where(|_| true, outcome);
     }
 
-    /// What the next command comes to that this is true of; goes by the order of these calls, each is used once.
+    /// Sets the outcome of the next command for which this is true. The calls are used in order, each of them once.
     pub fn next_command_where(&self, wanted: impl Fn(&Command) -> bool + Send + 'static, outcome: Outcome) {
         self.world().command_script.push(wanted, outcome);
     }
 
-    /// What every command comes to that nothing else is written down for; at first success with `{"status":"success"}`.
+    /// Sets the outcome of every command without a specified one. By default this is success with
+    /// `{"status":"success"}`.
     pub fn every_other_command(&self, outcome: Outcome) {
         self.world().command_script.otherwise(outcome);
     }

@@ -1,4 +1,4 @@
-//! Remembers the events that were put on the bus.
+//! Records the events that were put on the bus.
 
 use async_trait::async_trait;
 
@@ -33,7 +33,7 @@ impl Events for FakeCloud {
 }
 
 impl FakeCloud {
-    /// The events so far, in order.
+    /// Returns the events so far, in order.
     #[must_use]
     pub fn events(&self) -> Vec<EmittedEvent> {
         self.world().events.clone()

@@ -9,7 +9,7 @@ use super::call::Call;
 use super::world::World;
 use crate::{Answer, Execution, ExecutionStatus, Executions, Kind, Result, Started};
 
-/// The most that Step Functions passes on: 256 KiB.
+/// The largest input or output that Step Functions passes on: 256 KiB.
 const LARGEST: usize = 262_144;
 
 /// Executions by ARN, and the tokens that a state waits on.
@@ -19,7 +19,7 @@ pub(super) struct ExecutionBook {
     open_tokens: BTreeSet<String>,
 }
 
-/// An answer that Step Functions took.
+/// An answer that Step Functions accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenAnswer {
     /// The task token.
@@ -113,7 +113,7 @@ impl Executions for FakeCloud {
     async fn fail(&self, token: &str, error: &str, cause: &str) -> Result<Answer> {
         let call = Call::home("SendTaskFailure");
         self.effect(call, format!("{token}: {error}"), |world| {
-            // As much as Step Functions takes; a long cause must not keep a failure from being told.
+            // Step Functions accepts this much. A long cause must not keep a failure from being reported.
             let cut = |text: &str, limit| text.chars().take(limit).collect();
             Ok(answer(world, token, Err((cut(error, 256), cut(cause, 32_768)))))
         })
@@ -126,34 +126,34 @@ impl Executions for FakeCloud {
 }
 
 impl FakeCloud {
-    /// A state waits on this token from now on.
+    /// Makes a state wait on this token from now on.
     pub fn open_token(&self, token: &str) {
         self.world().executions.open_tokens.insert(token.to_owned());
     }
 
-    /// Nobody waits on this token any more: its state timed out or its execution was stopped.
+    /// Ends the wait on this token, as if its state timed out or its execution was stopped.
     pub fn close_token(&self, token: &str) {
         self.world().executions.open_tokens.remove(token);
     }
 
-    /// The answers that were taken, in order.
+    /// Returns the accepted answers, in order.
     #[must_use]
     pub fn answers(&self) -> Vec<TokenAnswer> {
         self.world().answers.clone()
     }
 
-    /// Every execution that is known, by ARN.
+    /// Returns every known execution, by ARN.
     #[must_use]
     pub fn executions(&self) -> Vec<Execution> {
         self.world().executions.by_arn.values().cloned().collect()
     }
 
-    /// Forgets what has ended, as Step Functions does after 90 days: its names are free again.
+    /// Forgets executions that have ended, as Step Functions does after 90 days. Their names are free again.
     pub fn forget_closed_executions(&self) {
         self.world().executions.by_arn.retain(|_, execution| execution.status == ExecutionStatus::Running);
     }
 
-    /// Ends or changes an execution, as the state machine does; nothing where it is not known.
+    /// Ends or changes an execution, as the state machine does. Does nothing if the execution is not known.
     pub fn edit_execution(&self, arn: &str, edit: impl FnOnce(&mut Execution)) {
         if let Some(execution) = self.world().executions.by_arn.get_mut(arn) {
             edit(execution);

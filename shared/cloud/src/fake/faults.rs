@@ -1,8 +1,8 @@
-//! Counts the effects of a process and makes the chosen one go wrong; also reads, which are not counted.
+//! Counts the effects of a process and makes the chosen one fail. Reads can fail too, but are not counted.
 //!
-//! A sweep over every effect of a state goes: run it once, take `effects().len()`, then for each `n` run it in a fresh
-//! world with `fail_at(n, …)`. A test that wraps another client (a table, say) puts [`Faults::around`] around its
-//! mutating calls, so that they are counted in the same order as those to AWS.
+//! To sweep over every effect of a state, run it once and take `effects().len()`. Then, for each `n`, run it in a fresh
+//! world with `fail_at(n, …)`. A test that wraps another client (such as a table) puts [`Faults::around`] around its
+//! mutating calls, so that they are counted in the same order as the calls to AWS.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -13,31 +13,31 @@ use tokio::sync::Notify;
 
 use crate::Kind;
 
-/// What goes wrong with one effect.
+/// How one effect fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing happens; the caller gets an error of this kind.
+    /// Nothing happens, and the caller receives an error of this kind.
     Refuse(Kind),
-    /// It happens; the caller gets [`Kind::Unanswered`].
+    /// The effect happens, and the caller receives [`Kind::Unanswered`].
     LoseAnswer,
-    /// The process dies before it: the call never returns and [`Faults::killed`] does.
+    /// The process dies before the effect: the call never returns, and [`Faults::killed`] does.
     KillBefore,
-    /// The process dies right after it.
+    /// The process dies right after the effect.
     KillAfter,
 }
 
 /// One mutating call, in the order of the calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EffectRecord {
-    /// Counted from 1.
+    /// Its number, from 1.
     pub n: usize,
     /// The API operation, such as `RunInstances`.
     pub name: &'static str,
-    /// The Region that was asked.
+    /// The Region that was called.
     pub region: String,
     /// What it was about, for a person.
     pub detail: String,
-    /// Whether it was carried out; false for one that was refused.
+    /// Whether it was carried out; false if it was rejected.
     pub happened: bool,
 }
 
@@ -49,7 +49,7 @@ enum When {
 }
 
 impl When {
-    /// Whether it means this call; the number is an effect's.
+    /// Returns whether it applies to this call. The number is an effect's.
     fn means(&self, number: Option<usize>, name: &str, region: &str) -> bool {
         match self {
             Self::Number(wanted) => number == Some(*wanted),
@@ -70,7 +70,7 @@ struct Book {
 }
 
 impl Book {
-    /// The fault that is due to a call. One that is for once goes.
+    /// Returns the fault that is due for a call. A fault that is due once is removed.
     fn due(&mut self, number: Option<usize>, name: &str, region: &str) -> Option<Fault> {
         let index = self.armed.iter().position(|(when, _)| when.means(number, name, region))?;
         match self.armed[index] {
@@ -80,27 +80,27 @@ impl Book {
     }
 }
 
-/// A call on its way.
+/// A call in progress.
 #[derive(Debug, Clone, Copy)]
 pub struct OnItsWay<'a> {
     /// The API operation, such as `RunInstances`.
     pub name: &'static str,
-    /// The Region that is asked.
+    /// The Region that is called.
     pub region: &'a str,
     /// Whether it changes something.
     pub changes: bool,
-    /// What it is about, for a person; empty for one that changes nothing.
+    /// What it is about, for a person; empty if it changes nothing.
     pub detail: &'a str,
 }
 
-/// Stands between one caller and its calls, reads too: it may hold each of them, and says what goes wrong with it.
+/// Stands between one caller and its calls, reads included. It may hold each call, and says how it fails.
 #[async_trait]
 pub trait Between: Send + Sync {
     /// Returns when the call arrives.
     async fn call(&self, call: OnItsWay<'_>) -> Option<Fault>;
 }
 
-/// The counter; clones share it.
+/// The counter. Clones share it.
 #[derive(Clone, Default)]
 pub struct Faults {
     book: Arc<Mutex<Book>>,
@@ -109,56 +109,56 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// The same counter for a caller with somebody between.
+    /// Returns the same counter for a caller with a [`Between`].
     #[must_use]
     pub fn behind(&self, between: Arc<dyn Between>) -> Self {
         Self { between: Some(between), ..self.clone() }
     }
 
-    /// Makes the `n`th effect from now go wrong, once; 1 is the next one.
+    /// Makes the `n`th effect from now fail once; 1 is the next one.
     pub fn fail_at(&self, n: usize, fault: Fault) {
         let mut book = self.book();
         let number = book.effects.len() + n;
         book.armed.push((When::Number(number), fault));
     }
 
-    /// Makes the next effect of this name go wrong, once; call it twice for the next two.
+    /// Makes the next effect of this name fail once. Call it twice for the next two.
     pub fn fail_next(&self, name: &'static str, fault: Fault) {
         self.book().armed.push((When::Name(name), fault));
     }
 
-    /// Makes every call of this name to this Region go wrong, reads too, until [`Faults::heal`].
+    /// Makes every call of this name to this Region fail, reads included, until [`Faults::heal`].
     pub fn fail_always(&self, name: &'static str, region: &str, fault: Fault) {
         self.book().armed.push((When::Always { name, region: region.to_owned() }, fault));
     }
 
-    /// Nothing that was armed goes wrong any more.
+    /// Removes all faults that were set.
     pub fn heal(&self) {
         self.book().armed.clear();
     }
 
-    /// What has been read so far: each operation of each Region.
+    /// Returns what has been read so far: each operation in each Region.
     #[must_use]
     pub fn reads(&self) -> BTreeSet<CallName> {
         self.book().reads.clone()
     }
 
-    /// All effects so far, those that were refused among them.
+    /// Returns all effects so far, including rejected ones.
     #[must_use]
     pub fn effects(&self) -> Vec<EffectRecord> {
         self.book().effects.clone()
     }
 
-    /// Returns when a fault has killed the process; once for each kill. A test runs the process against it in
-    /// `tokio::select!`, which then drops the process where it stands.
+    /// Returns when a fault has killed the process, once for each kill. A test runs the process against it in
+    /// `tokio::select!`, which then drops the process at that point.
     pub async fn killed(&self) {
         self.killed.notified().await;
     }
 
-    /// Runs `act` as one effect. `error` makes the caller's error of a fault.
+    /// Runs `act` as one effect. `error` creates the caller's error for a fault.
     ///
     /// # Errors
-    /// Those of `act`, and `error(kind)` where a fault is due.
+    /// The errors of `act`, and `error(kind)` if a fault is due.
     pub async fn around<T, E>(
         &self,
         name: &'static str,
@@ -190,7 +190,7 @@ impl Faults {
     /// Runs `act`, which changes nothing.
     ///
     /// # Errors
-    /// Those of `act`, and `error(kind)` where a fault is due.
+    /// The errors of `act`, and `error(kind)` if a fault is due.
     pub async fn read<T, E>(
         &self,
         name: &'static str,

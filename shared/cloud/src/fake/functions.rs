@@ -1,4 +1,4 @@
-//! Remembers which functions were woken; the test runs them.
+//! Records which functions were woken. The test runs them.
 
 use async_trait::async_trait;
 
@@ -11,7 +11,7 @@ use crate::{Functions, Result};
 pub struct Wakeup {
     /// The function's name.
     pub function: String,
-    /// JSON text.
+    /// The payload, JSON text.
     pub payload: String,
 }
 
@@ -27,7 +27,7 @@ impl Functions for FakeCloud {
 }
 
 impl FakeCloud {
-    /// The invocations so far, in order.
+    /// Returns the invocations so far, in order.
     #[must_use]
     pub fn wakes(&self) -> Vec<Wakeup> {
         self.world().wakes.clone()

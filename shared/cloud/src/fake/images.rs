@@ -1,4 +1,4 @@
-//! AMIs and snapshots as the trait shows them; the rules are in [`super::ami`].
+//! AMIs and snapshots as the trait shows them. The rules are in [`super::ami`].
 
 use async_trait::async_trait;
 
@@ -26,7 +26,7 @@ impl Images for FakeCloud {
 
     async fn newest(&self, region: &str, owners: &[String], name: &str) -> Result<Option<Image>> {
         if owners.is_empty() || owners.iter().any(|owner| owner.is_empty() || owner == "*") {
-            let message = "an image is searched by name only among named owners";
+            let message = "an image is searched for by name only among named owners";
             return Err(Call::new("DescribeImages", region).error(Kind::Invalid, "MissingOwners", message));
         }
         let owners: Vec<&str> = owners.iter().map(|owner| account_of(owner)).collect();
@@ -89,7 +89,7 @@ impl Images for FakeCloud {
 
     async fn share(&self, region: &str, id: &str, with: &LaunchPermission) -> Result<()> {
         if with.is_empty() {
-            return Ok(()); // EC2 is not even asked
+            return Ok(()); // EC2 is not called
         }
         let call = Call::new("ModifyImageAttribute", region);
         self.effect(call, id, |world| {
@@ -106,7 +106,7 @@ impl Images for FakeCloud {
 
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()> {
         if ids.is_empty() || tags.is_empty() {
-            return Ok(()); // EC2 is not even asked
+            return Ok(()); // EC2 is not called
         }
         let call = Call::new("CreateTags", region);
         self.effect(call, ids.join(" "), |world| {
@@ -167,8 +167,8 @@ impl Images for FakeCloud {
 }
 
 impl FakeCloud {
-    /// Puts an available image into a Region; `owner` is an account id, `self`, `amazon` or `aws-marketplace`. Answers
-    /// its id. A later one is younger.
+    /// Adds an available image to a Region. `owner` is an account id, `self`, `amazon` or `aws-marketplace`. Returns
+    /// the image's id. A later image is younger.
     pub fn add_image(&self, region: &str, owner: &str, name: &str) -> String {
         let root = BlockDevice {
             device_name: "/dev/xvda".to_owned(),
@@ -192,14 +192,14 @@ impl FakeCloud {
         self.world().add_image(region, blueprint, at_once)
     }
 
-    /// Changes an image behind everyone's back, to set up a test; nothing where it is not known.
+    /// Changes an image directly, to set up a test. Does nothing if the image is not known.
     pub fn edit_image(&self, region: &str, id: &str, edit: impl FnOnce(&mut Image)) {
         if let Some(record) = self.world().region(region).images.get_mut(id) {
             edit(&mut record.image);
         }
     }
 
-    /// Puts a snapshot that no image uses into a Region; answers its id.
+    /// Adds a snapshot that no image uses to a Region. Returns its id.
     pub fn add_snapshot(&self, region: &str, description: &str, tags: &Tags) -> String {
         let mut world = self.world();
         let id = world.ec2_id("snap");
@@ -209,24 +209,24 @@ impl FakeCloud {
         id
     }
 
-    /// Puts a launch template that names an image into a Region.
+    /// Adds a launch template that names an image to a Region.
     pub fn add_launch_template(&self, region: &str, id: &str, image: &str) {
         self.world().region(region).launch_templates.insert(id.to_owned(), image.to_owned());
     }
 
-    /// The next image that is created in or copied into this Region ends `failed` with this reason.
+    /// Makes the next image that is created in this Region or copied into it end as `failed` with this reason.
     pub fn next_image_fails(&self, region: &str, reason: &str) {
         self.world().region(region).failing_images.push_back(reason.to_owned());
     }
 
-    /// Who may launch an image, as shared so far; nobody where it is not known.
+    /// Returns who may launch an image, as shared so far; nobody if the image is not known.
     #[must_use]
     pub fn launch_permission(&self, region: &str, id: &str) -> LaunchPermission {
         let mut world = self.world();
         world.region(region).images.get(id).map(|record| record.permission.clone()).unwrap_or_default()
     }
 
-    /// Whether an image is marked for IMDSv2 only.
+    /// Returns whether an image is marked for IMDSv2 only.
     #[must_use]
     pub fn requires_imdsv2(&self, region: &str, id: &str) -> bool {
         self.world().region(region).images.get(id).is_some_and(|record| record.imdsv2)
@@ -242,7 +242,7 @@ impl FakeCloud {
 }
 
 impl Region {
-    /// The tags of whatever has this id.
+    /// Returns the tags of the resource with this id.
     fn tags_of(&mut self, id: &str) -> Option<&mut Tags> {
         let image = self.images.get_mut(id).map(|record| &mut record.image.tags);
         let snapshot = self.snapshots.get_mut(id).map(|record| &mut record.snapshot.tags);
@@ -252,7 +252,7 @@ impl Region {
     }
 }
 
-/// What EC2 calls an account, where it has a word for it.
+/// Returns EC2's name for an account, if it has one.
 pub(super) fn alias_of(account: &str) -> Option<&'static str> {
     match account {
         AMAZON => Some("amazon"),
@@ -288,7 +288,7 @@ fn add_all(permission: &mut LaunchPermission, with: &LaunchPermission) {
     }
 }
 
-/// EC2's filter patterns: `*` is any text, `?` any one character.
+/// Matches EC2's filter patterns: `*` is any text, `?` is any one character.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some(first) = pattern.chars().next() else { return text.is_empty() };
     let rest = &pattern[first.len_utf8()..];

@@ -1,4 +1,5 @@
-//! Everything that is ours and not gone, to compare: after a failed build it must be what it was before.
+//! Everything that this account has and that has not ended, for comparison: after a failed build it must be the same as
+//! before.
 
 use std::collections::BTreeMap;
 
@@ -6,38 +7,38 @@ use super::FakeCloud;
 use super::world::Region;
 use crate::{CommandStatus, Tags};
 
-/// Region by Region; one without anything is not in it, so that [`Inventory::default`] is an empty account.
+/// The contents of each Region. A Region without contents is left out, so [`Inventory::default`] is an empty account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
-    /// By the Region's name.
+    /// Contents by the Region's name.
     pub regions: BTreeMap<String, RegionInventory>,
 }
 
-/// What one Region holds.
+/// The contents of one Region.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RegionInventory {
     /// Instances that are not ending, by id.
     pub instances: BTreeMap<String, Tags>,
-    /// EBS volumes that their instances have left behind, by id.
+    /// EBS volumes that have outlived their instances, by id.
     pub volumes: BTreeMap<String, Tags>,
-    /// Our own images, failed ones too, by id.
+    /// This account's images, including failed ones, by id.
     pub images: BTreeMap<String, Tags>,
-    /// Snapshots, but for those of other owners' images, by id.
+    /// Snapshots, except those of other owners' images, by id.
     pub snapshots: BTreeMap<String, Tags>,
-    /// Comments of the commands that run on those instances, by command id.
+    /// Comments of the commands that are running on those instances, by command id.
     pub commands: BTreeMap<String, String>,
     /// Values by parameter name.
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Inventory {
-    /// Whether nothing is left.
+    /// Returns whether nothing is left.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.regions.is_empty()
     }
 
-    /// What a Region holds; nothing where it is not known.
+    /// Returns the contents of a Region; empty if the Region is not known.
     #[must_use]
     pub fn region(&self, name: &str) -> RegionInventory {
         self.regions.get(name).cloned().unwrap_or_default()
@@ -45,7 +46,7 @@ impl Inventory {
 }
 
 impl FakeCloud {
-    /// What there is now. Looking does not move the world on.
+    /// Returns the current contents. Looking does not move the world on.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         let world = self.world();

@@ -1,4 +1,4 @@
-//! Log streams; a command's standard output is in its own from the start.
+//! Log streams. A command's standard output is in its own stream from the start.
 
 use async_trait::async_trait;
 
@@ -7,7 +7,7 @@ use super::call::Call;
 use super::world::World;
 use crate::{Kind, LogLine, LogPage, Logs, Result};
 
-/// Lines of a page: few, so that tests see more than one.
+/// Number of lines per page. It is small, so that tests see more than one page.
 const PAGE_LINES: usize = 100;
 
 #[async_trait]
@@ -39,7 +39,7 @@ impl Logs for FakeCloud {
 }
 
 impl World {
-    /// Appends to a stream, which then exists, even without a line.
+    /// Appends to a stream. The stream then exists, even without a line.
     pub(super) fn append_log<'a>(
         &mut self,
         region: &str,

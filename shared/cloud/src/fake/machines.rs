@@ -1,4 +1,4 @@
-//! Instances: `pending` → `running` → `stopping` → `stopped`, and `terminated`, from which none comes back.
+//! Instances: `pending` → `running` → `stopping` → `stopped`, and `terminated`, which is final.
 
 use std::collections::BTreeMap;
 
@@ -12,19 +12,19 @@ use super::pace::{Looks, Pace};
 use super::world::{Region, World};
 use crate::{BlockDevice, Instance, InstanceState, Kind, Launch, Machines, Ping, Result, Tags, Volume};
 
-/// An instance and how it goes on.
+/// An instance and its further course.
 pub(super) struct MachineRecord {
     pub(super) instance: Instance,
     launch: Launch,
     /// The EBS volumes that it was launched with.
     pub(super) devices: Vec<BlockDevice>,
     hidden: Looks,
-    /// Until the state that it is changing to.
+    /// Looks until it has the state that it is changing to.
     left: Looks,
     online_in: Looks,
     /// What it has written to its console.
     console: String,
-    /// When SSM has heard of its agent for the last time, once it has lost it.
+    /// When SSM last heard from its agent, once SSM has lost it.
     lost: Option<Timestamp>,
     /// When it ends by itself, and why.
     doom: Option<(Looks, String)>,
@@ -33,7 +33,7 @@ pub(super) struct MachineRecord {
 /// An EBS volume of an instance.
 pub(super) struct VolumeRecord {
     pub(super) instance: String,
-    /// Whether it ends with the instance.
+    /// Whether it is deleted with the instance.
     pub(super) goes_with_it: bool,
     pub(super) created: Timestamp,
     pub(super) tags: Tags,
@@ -73,7 +73,7 @@ impl MachineRecord {
         self.arrive();
     }
 
-    /// Goes on to the state that it is changing to, if no look is left.
+    /// Moves on to the state that it is changing to, if no look is left.
     fn arrive(&mut self) {
         if self.left.is_over() {
             self.instance.state = match self.instance.state {
@@ -106,12 +106,12 @@ impl MachineRecord {
         Some(seen)
     }
 
-    /// Whether SSM reaches it now.
+    /// Returns whether SSM reaches it now.
     pub(super) fn is_online(&self) -> bool {
         self.instance.state == InstanceState::Running && self.online_in.is_over()
     }
 
-    /// What SSM says of its agent to one look at it.
+    /// Returns what SSM says about its agent to one look at it.
     pub(super) fn ping(&mut self) -> Ping {
         let seen = match self.lost {
             None if self.is_online() => Ping::Online,
@@ -143,7 +143,7 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     if request.token.is_empty() || request.token.len() > 64 || !request.token.is_ascii() {
         return Err(call.error(Kind::Invalid, "InvalidParameterValue", "ClientToken: 1 to 64 ASCII characters"));
     }
-    // A token holds in its zone; each subnet of the fake is a zone of its own.
+    // A token is valid in its zone. Each subnet of the fake is a zone of its own.
     let known = world
         .region(call.region)
         .machines
@@ -192,7 +192,8 @@ fn launch(world: &mut World, call: Call<'_>, request: &Launch) -> Result<Instanc
     Ok(instance)
 }
 
-/// What a type runs: a letter `g` after the generation's number is Graviton. None where there is no such type.
+/// Returns the architecture of a type: a letter `g` after the generation's number is Graviton. Returns `None` if the
+/// type does not exist.
 fn architecture_of(instance_type: &str) -> Option<&'static str> {
     let (family, _) = instance_type.split_once('.')?;
     let options = family.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
@@ -318,7 +319,7 @@ impl Machines for FakeCloud {
 }
 
 impl Region {
-    /// Whether a volume has outlived its instance.
+    /// Returns whether a volume has outlived its instance.
     pub(super) fn has_left(&self, volume: &VolumeRecord) -> bool {
         let lives = self.machines.get(&volume.instance).is_some_and(|machine| !machine.instance.state.is_gone());
         !volume.goes_with_it && !lives
@@ -326,7 +327,7 @@ impl Region {
 }
 
 impl FakeCloud {
-    /// Puts a volume that no instance has into a Region; answers its id.
+    /// Adds a volume that is attached to no instance to a Region. Returns its id.
     pub fn add_volume(&self, region: &str, tags: &Tags) -> String {
         let mut world = self.world();
         let id = world.ec2_id("vol");
@@ -336,17 +337,18 @@ impl FakeCloud {
         id
     }
 
-    /// There is no capacity for this type in this subnet (none: the default one), until [`FakeCloud::restore_capacity`].
+    /// Removes the capacity for this type in this subnet (`None` for the default subnet), until
+    /// [`FakeCloud::restore_capacity`].
     pub fn no_capacity(&self, instance_type: &str, subnet: Option<&str>) {
         self.world().no_capacity.insert((instance_type.to_owned(), subnet.map(str::to_owned)));
     }
 
-    /// There is capacity for everything again.
+    /// Restores capacity for everything.
     pub fn restore_capacity(&self) {
         self.world().no_capacity.clear();
     }
 
-    /// Lets an instance's volumes outlive it, as a program on it or a person may; answers their ids.
+    /// Makes an instance's volumes outlive it, as a program on it or a person may do. Returns their ids.
     pub fn keep_volumes(&self, region: &str, instance: &str) -> Vec<String> {
         let mut world = self.world();
         let volumes = world.region(region).volumes.iter_mut().filter(|(_, volume)| volume.instance == instance);
@@ -358,24 +360,25 @@ impl FakeCloud {
             .collect()
     }
 
-    /// Ends an instance from outside, at once, as EC2 does when hardware fails; nothing where it is not known.
+    /// Ends an instance from outside and at once, as EC2 does when hardware fails. Does nothing if the instance is not
+    /// known.
     pub fn end_instance(&self, region: &str, id: &str, reason: &str) {
         if let Some(machine) = self.world().region(region).machines.get_mut(id) {
             machine.end(reason);
         }
     }
 
-    /// What instances write to their consoles from now on, and when they were launched.
+    /// Sets what instances write to their consoles from now on, and when they were launched.
     pub fn consoles_say(&self, text: &str, launched: Timestamp) {
         self.world().boots = Some((text.to_owned(), launched));
     }
 
-    /// SSM has heard of no agent of a Region's instances since then.
+    /// Makes SSM lose all agents of a Region's instances: it last heard from them at this time.
     pub fn lose_agents(&self, region: &str, since: Timestamp) {
         self.world().region(region).machines.values_mut().for_each(|machine| machine.lost = Some(since));
     }
 
-    /// The next instance that is launched ends by itself after this many looks at it.
+    /// Makes the next launched instance end by itself after this many looks at it.
     pub fn next_instance_ends(&self, looks: u32, reason: &str) {
         self.world().doomed.push_back((looks, reason.to_owned()));
     }

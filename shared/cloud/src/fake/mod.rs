@@ -1,8 +1,8 @@
-//! A behaving AWS in memory, for tests of what stands on [`Cloud`].
+//! An AWS in memory that behaves like AWS, for tests of code that uses [`Cloud`].
 //!
-//! It keeps AWS's rules and moves by looks, not by a clock ([`Pace`]). Every mutating call is counted, and every call can
-//! be made to fail, to lose its answer or to kill the caller ([`Faults`]); a test writes down beforehand what commands, images
-//! and instances come to, and compares [`Inventory`]s afterwards. It does not check rights.
+//! It follows AWS's rules and moves by looks instead of a clock ([`Pace`]). Every mutating call is counted. Every call
+//! can be made to fail, to lose its answer or to kill the caller ([`Faults`]). A test specifies in advance how
+//! commands, images and instances end, and compares [`Inventory`]s afterwards. The fake does not check permissions.
 
 mod ami;
 mod call;
@@ -41,7 +41,7 @@ use crate::{Cloud, Result};
 use call::Call;
 use world::World;
 
-/// A handle to one fake account; clones share it.
+/// A handle to one fake account. Clones share it.
 #[derive(Clone, Default)]
 pub struct FakeCloud {
     world: Arc<Mutex<World>>,
@@ -49,13 +49,13 @@ pub struct FakeCloud {
 }
 
 impl FakeCloud {
-    /// An account with nothing in it.
+    /// Creates an empty account.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// This account behind all the traits.
+    /// Returns this account behind all the traits.
     #[must_use]
     pub fn cloud(&self) -> Cloud {
         let fake = Arc::new(self.clone());
@@ -72,28 +72,29 @@ impl FakeCloud {
         }
     }
 
-    /// The same account for a caller with somebody between it and its calls.
+    /// Returns the same account for a caller with a [`Between`] before its calls.
     #[must_use]
     pub fn behind(&self, between: Arc<dyn Between>) -> Self {
         Self { world: Arc::clone(&self.world), faults: self.faults.behind(between) }
     }
 
-    /// Changes how fast the world moves, for what is made or changed from now on.
+    /// Changes how fast the world moves, for everything that is made or changed from now on.
     pub fn pace(&self, change: impl FnOnce(&mut Pace)) {
         change(&mut self.world().pace);
     }
 
-    /// Takes the time of what is made from this clock.
+    /// Takes the time of everything that is made from this clock.
     pub fn tell_time(&self, clock: impl Fn() -> jiff::Timestamp + Send + 'static) {
         self.world().clock = Some(Box::new(clock));
     }
 
-    /// Lets everything finish at once that does finish: nothing is hidden, pending, stopping or running a command any more.
+    /// Finishes at once everything that ever finishes: nothing is hidden, pending, stopping or running a command any
+    /// more.
     pub fn settle(&self) {
         self.world().settle();
     }
 
-    /// The counter of effects, to put around other clients of the same process.
+    /// Returns the counter of effects, to put around other clients of the same process.
     #[must_use]
     pub fn faults(&self) -> Faults {
         self.faults.clone()
@@ -130,13 +131,13 @@ impl FakeCloud {
         self.faults.effects()
     }
 
-    /// The requests that made something so far.
+    /// Returns the requests that created something so far.
     #[must_use]
     pub fn requests(&self) -> Requests {
         self.world().requests.clone()
     }
 
-    /// The one way in which anything is changed through a trait.
+    /// Makes a change through a trait. All changes go through here.
     async fn effect<T>(
         &self,
         call: Call<'_>,
@@ -147,7 +148,7 @@ impl FakeCloud {
         self.faults.around(call.operation, call.region, detail, act, |kind| call.fault(kind)).await
     }
 
-    /// The one way in which anything is read through a trait.
+    /// Makes a read through a trait. All reads go through here.
     async fn read<T>(&self, call: Call<'_>, look: impl FnOnce(&mut World) -> Result<T>) -> Result<T> {
         let look = async { look(&mut self.world()) };
         self.faults.read(call.operation, call.region, look, |kind| call.fault(kind)).await

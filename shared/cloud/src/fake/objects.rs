@@ -42,13 +42,13 @@ impl Objects for FakeCloud {
 }
 
 impl FakeCloud {
-    /// An object of the bucket, or none.
+    /// Returns an object of the bucket, or `None`.
     #[must_use]
     pub fn object(&self, key: &str) -> Option<Vec<u8>> {
         self.world().objects.get(key).cloned()
     }
 
-    /// Every object of the bucket by its key.
+    /// Returns every object of the bucket by its key.
     #[must_use]
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         self.world().objects.clone()

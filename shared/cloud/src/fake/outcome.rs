@@ -1,72 +1,72 @@
-//! What the commands of a test come to.
+//! Outcomes of the commands of a test.
 
 use std::fmt;
 
 use crate::{Command, CommandStatus};
 
-/// What one command comes to on its instance.
+/// Outcome of one command on its instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// How it ends; `Running`: never.
+    /// How it ends; `Running` if it never ends.
     pub status: CommandStatus,
     /// AWS's detailed status text.
     pub detail: String,
     /// The script's exit code.
     pub exit_code: Option<i32>,
-    /// All of standard output; also what the log stream holds.
+    /// All of standard output, which is also the content of the log stream.
     pub stdout: String,
     /// All of standard error: the agent's result in one line.
     pub stderr: String,
-    /// What the SSM agent itself says where there is no output.
+    /// What the SSM agent itself says if there is no output.
     pub said: String,
 }
 
 impl Outcome {
-    /// Ends with exit code 0 and this result line.
+    /// Returns the outcome with exit code 0 and this result line.
     #[must_use]
     pub fn success(result: &str) -> Self {
         Self::new(CommandStatus::Success, "Success", Some(0), result)
     }
 
-    /// Ends with another exit code and this result line, to which SSM appends its own words.
+    /// Returns the outcome with another exit code and this result line, to which SSM appends its own words.
     #[must_use]
     pub fn failed(exit_code: i32, result: &str) -> Self {
         let stderr = format!("{result}\nfailed to run commands: exit status {exit_code}");
         Self::new(CommandStatus::Failed, "Failed", Some(exit_code), &stderr)
     }
 
-    /// Is still running when its time is over.
+    /// Returns the outcome of a command that times out.
     #[must_use]
     pub fn timed_out() -> Self {
         Self::new(CommandStatus::TimedOut, "Execution Timed Out", None, "")
     }
 
-    /// Its machine went down and came up again: SSM's agent finds no worker of it.
+    /// Returns the outcome of a command whose machine restarted: SSM's agent does not find its worker.
     #[must_use]
     pub fn lost() -> Self {
         let lost = Self::new(CommandStatus::Failed, "Failed", Some(1), "");
         Self { said: "document process failed unexpectedly: no worker".to_owned(), ..lost }
     }
 
-    /// Ends by SIGKILL, which SSM takes for a time-out.
+    /// Returns the outcome of a command that SIGKILL ends, which SSM reports as a time-out.
     #[must_use]
     pub fn killed() -> Self {
         Self::new(CommandStatus::TimedOut, "Execution Timed Out", Some(137), "")
     }
 
-    /// Never reaches the instance.
+    /// Returns the outcome of a command that never reaches the instance.
     #[must_use]
     pub fn undeliverable() -> Self {
         Self::new(CommandStatus::Undeliverable, "Undeliverable", None, "")
     }
 
-    /// Runs until it is cancelled.
+    /// Returns the outcome of a command that runs until it is cancelled.
     #[must_use]
     pub fn endless() -> Self {
         Self::new(CommandStatus::Running, "InProgress", None, "")
     }
 
-    /// The same with this standard output.
+    /// Returns the same outcome with this standard output.
     #[must_use]
     pub fn with_stdout(self, stdout: &str) -> Self {
         Self { stdout: stdout.to_owned(), ..self }
@@ -92,7 +92,7 @@ impl Default for Outcome {
 
 type Predicate = Box<dyn Fn(&Command) -> bool + Send>;
 
-/// The outcomes that wait for their command.
+/// The outcomes that wait for their commands.
 #[derive(Default)]
 pub(super) struct CommandScript {
     lines: Vec<(Predicate, Outcome)>,
@@ -108,7 +108,7 @@ impl CommandScript {
         self.otherwise = outcome;
     }
 
-    /// Takes the first outcome that is meant for this command.
+    /// Removes and returns the first outcome that is meant for this command.
     pub(super) fn take(&mut self, command: &Command) -> Outcome {
         match self.lines.iter().position(|(wanted, _)| wanted(command)) {
             Some(index) => self.lines.remove(index).1,

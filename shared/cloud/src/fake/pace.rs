@@ -1,14 +1,14 @@
-//! How fast the world moves: by looks, so that no test needs a clock.
+//! How fast the world moves. It moves by looks, so that no test needs a clock.
 
-/// A number of looks that never run out.
+/// A number of looks that is never used up.
 pub const NEVER: u32 = u32::MAX;
 
-/// How many looks at a resource find it unchanged before it has moved on; 0 is at once, [`NEVER`] is never.
+/// How many looks at a resource find it unchanged before it has moved on. 0 means at once, [`NEVER`] means never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
     /// From `pending` to `running`.
     pub until_running: u32,
-    /// From `running` until SSM calls it online, in looks at that.
+    /// From `running` until SSM reports it online, in looks at the ping.
     pub until_online: u32,
     /// From `stopping` to `stopped`, and from `shutting-down` to `terminated`.
     pub until_stopped: u32,
@@ -16,16 +16,16 @@ pub struct Pace {
     pub until_image: u32,
     /// Until a command has ended.
     pub until_command: u32,
-    /// How many looks do not find a new instance, image or snapshot at all, as EC2 is eventually consistent.
-    /// Effects always find what is there.
+    /// How many looks do not find a new instance, image or snapshot at all, because EC2 is eventually consistent.
+    /// Effects always find it.
     pub hide_new: u32,
-    /// Until a parameter of the type `aws:ec2:image` holds what was put.
+    /// Until a parameter of the type `aws:ec2:image` has the value that was put.
     pub until_parameter: u32,
     /// How many looks do not find a new command's invocation.
     pub hide_new_command: u32,
-    /// Copies that may be pending in one Region; EC2's own limit is 20.
+    /// Number of copies that may be pending in one Region; EC2's own limit is 20.
     pub copies_at_once: usize,
-    /// Whether `StartExecution` refuses even the same input while the execution runs, as emulators do.
+    /// Whether `StartExecution` rejects even the same input while the execution is running, as emulators do.
     pub refuse_repeated_start: bool,
 }
 
@@ -46,12 +46,12 @@ impl Default for Pace {
     }
 }
 
-/// Looks that are left until something happens.
+/// Number of looks that are left until something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Looks(pub(super) u32);
 
 impl Looks {
-    /// Uses one; whether one was left to use.
+    /// Uses one look. Returns whether one was left.
     pub(super) fn spend(&mut self) -> bool {
         match self.0 {
             0 => false,
@@ -67,7 +67,7 @@ impl Looks {
         self.0 == 0
     }
 
-    /// Lets it happen now, unless it never does.
+    /// Makes it happen now, unless it never happens.
     pub(super) fn settle(&mut self) {
         if self.0 != NEVER {
             self.0 = 0;

@@ -60,7 +60,7 @@ impl Parameters for FakeCloud {
 }
 
 impl FakeCloud {
-    /// Lets every parameter hold what was put into it, and tells all of a Region's.
+    /// Gives every parameter of every Region the value that was put into it.
     pub fn settle_parameters(&self) {
         for region in self.world().regions.values_mut() {
             let unchecked = std::mem::take(&mut region.unchecked);
@@ -69,7 +69,7 @@ impl FakeCloud {
     }
 }
 
-/// What SSM checks before it answers. Whether an image exists it checks later, and does not tell the caller.
+/// Checks what SSM checks before it answers. SSM checks later whether an image exists, and does not tell the caller.
 fn check(call: Call<'_>, name: &str, parameter: &Parameter) -> Result<()> {
     if parameter.value.is_empty() || parameter.value.len() > 4096 {
         return Err(call.error(Kind::Invalid, "ValidationException", format!("{name}: a value has 1 to 4096 bytes")));

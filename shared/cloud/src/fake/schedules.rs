@@ -1,4 +1,4 @@
-//! EventBridge Scheduler: keeps schedules and fires none; the test invokes their targets.
+//! EventBridge Scheduler. It keeps schedules but does not fire them; the test invokes their targets.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -47,7 +47,7 @@ impl Schedules for FakeCloud {
 }
 
 impl FakeCloud {
-    /// Every schedule, by group and name.
+    /// Returns every schedule, by group and name.
     #[must_use]
     pub fn schedules(&self) -> Vec<Schedule> {
         self.world().schedules.values().cloned().collect()

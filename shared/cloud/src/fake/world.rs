@@ -1,4 +1,4 @@
-//! Everything there is in the fake account.
+//! Everything that exists in the fake account.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -29,28 +29,28 @@ pub(super) struct World {
     pub(super) events: Vec<EmittedEvent>,
     /// By group and name.
     pub(super) schedules: BTreeMap<(String, String), Schedule>,
-    /// What the next commands come to.
+    /// Outcomes of the next commands.
     pub(super) command_script: CommandScript,
     /// Instance types without capacity in a subnet.
     pub(super) no_capacity: BTreeSet<(String, Option<String>)>,
-    /// Looks after which the next instances end, and why.
+    /// After how many looks the next instances end, and why.
     pub(super) doomed: VecDeque<(u32, String)>,
-    /// What instances write to their consoles, and when they are launched.
+    /// What instances write to their consoles, and when they were launched.
     pub(super) boots: Option<(String, Timestamp)>,
     pub(super) requests: Requests,
-    /// What time it is; none: always the same.
+    /// The clock; `None` if the time never changes.
     pub(super) clock: Option<Box<dyn Fn() -> Timestamp + Send>>,
     counters: BTreeMap<&'static str, u64>,
 }
 
-/// The requests that made something, in order.
+/// The requests that created something, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Requests {
-    /// Launches with their Region; repeats of a token are not here.
+    /// Launches with their Region, without repeats of a token.
     pub launches: Vec<(String, Launch)>,
-    /// Images made of instances.
+    /// Images created from instances.
     pub images: Vec<(String, NewImage)>,
-    /// Copies with their destination; repeats of a token are not here.
+    /// Copies with their destination, without repeats of a token.
     pub copies: Vec<(String, ImageCopy)>,
     /// Commands sent.
     pub commands: Vec<(String, Command)>,
@@ -60,7 +60,7 @@ pub struct Requests {
 #[derive(Default)]
 pub(super) struct Region {
     pub(super) machines: BTreeMap<String, MachineRecord>,
-    /// All that instances were launched with, those that ended with them, too.
+    /// All volumes that instances were launched with, including those that ended with them.
     pub(super) volumes: BTreeMap<String, VolumeRecord>,
     pub(super) images: BTreeMap<String, AmiRecord>,
     pub(super) snapshots: BTreeMap<String, SnapshotRecord>,
@@ -68,11 +68,11 @@ pub(super) struct Region {
     pub(super) launch_templates: BTreeMap<String, String>,
     pub(super) commands: BTreeMap<String, CommandRecord>,
     pub(super) parameters: BTreeMap<String, Parameter>,
-    /// What was put and is still being checked.
+    /// Values that were put and are still being checked.
     pub(super) unchecked: BTreeMap<String, (Looks, Parameter)>,
     /// Lines by group and stream.
     pub(super) logs: BTreeMap<(String, String), Vec<LogLine>>,
-    /// Reasons for which the next images made here fail.
+    /// Reasons for which the next images that are created here fail.
     pub(super) failing_images: VecDeque<String>,
 }
 
@@ -81,24 +81,24 @@ impl World {
         self.regions.entry(name.to_owned()).or_default()
     }
 
-    /// Now, by the clock that a test has set, else 2026-01-01T00:00:00Z.
+    /// Returns the time by the clock that a test has set, else 2026-01-01T00:00:00Z.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.as_ref().map_or_else(|| Timestamp::from_second(BEGINNING).unwrap_or_default(), |clock| clock())
     }
 
-    /// The next number of a kind of id, from 1: ids are the same in every run that makes the same things.
+    /// Returns the next number for a kind of id, from 1. Ids are the same in every run that makes the same things.
     pub(super) fn number(&mut self, kind: &'static str) -> u64 {
         let counter = self.counters.entry(kind).or_default();
         *counter += 1;
         *counter
     }
 
-    /// An EC2 id such as `i-00000000000000001`.
+    /// Returns an EC2 id such as `i-00000000000000001`.
     pub(super) fn ec2_id(&mut self, prefix: &'static str) -> String {
         format!("{prefix}-{:017x}", self.number(prefix))
     }
 
-    /// Lets everything finish that can.
+    /// Finishes everything that can finish.
     pub(super) fn settle(&mut self) {
         for region in self.regions.values_mut() {
             region.machines.values_mut().for_each(MachineRecord::settle);

@@ -1,4 +1,4 @@
-//! The second pass: what the definitions refer to must be there, in the folder or stored already, and must fit.
+//! The second pass. What the definitions refer to must exist, in the folder or in the store, and must fit.
 
 use std::collections::BTreeSet;
 
@@ -8,31 +8,31 @@ use super::draft::Placed;
 use super::{Definitions, Draft, Kind};
 use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, Version};
 
-/// What is stored already, as far as the definitions refer to it.
+/// Stored definitions, as far as the definitions of the folder refer to them.
 #[derive(Debug, Clone, Default)]
 pub struct Stored {
     /// Component versions.
     pub components: Vec<Component>,
     /// Recipe versions.
     pub recipes: Vec<ImageRecipe>,
-    /// Every pipeline, since any may build on another's images; their recipes are among `recipes`.
+    /// Every pipeline, because each may build on another's images. Their recipes are among `recipes`.
     pub pipelines: Vec<ImagePipeline>,
-    /// Where these pipelines' images go.
+    /// Distribution configurations of these pipelines.
     pub distributions: Vec<DistributionConfiguration>,
     /// Infrastructure configurations, distribution configurations and pipelines.
     pub others: BTreeSet<(Kind, Name)>,
 }
 
 impl Draft<'_> {
-    /// Whether the files themselves are wrong, whatever is stored.
+    /// Returns whether the files themselves have mistakes, whatever is stored.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.has_errors()
     }
 
-    /// Makes mistakes of the values that look like secrets: whoever may read the table, a recipe or a work order would read them.
-    /// `instead` says what to do where a value is none. What stands there is not shown with them: who applies may be a program
-    /// whose output others read.
+    /// Turns warnings about values that look like secrets into mistakes: everyone who may read the table, a recipe or a
+    /// work order could read these values. `instead` says what to do if a value is not a secret. The mistakes do not
+    /// show the source line, because the caller may be a program whose output others read.
     pub fn refuse_secrets(&mut self, instead: &str) {
         let warnings = std::mem::take(&mut self.definitions.warnings);
         let (secrets, others): (Vec<_>, Vec<_>) = warnings.into_iter().partition(is_secret);
@@ -50,10 +50,10 @@ impl Draft<'_> {
         }
     }
 
-    /// Checks without anything stored: what is referred to and not in the folder counts as there.
+    /// Checks without stored definitions: a reference to something outside of the folder counts as valid.
     ///
     /// # Errors
-    /// As [`Draft::check`].
+    /// The same as those of [`Draft::check`].
     pub fn check_alone(mut self) -> Result<Definitions, Diagnostics> {
         self.incomplete = true;
         self.check(&Stored::default())
@@ -69,7 +69,7 @@ impl Draft<'_> {
             match self.resolve(placed, stored) {
                 Found::Component(component) => check_parameters(placed, component, &mut found),
                 Found::Something => {}
-                Found::Nothing if self.incomplete => {} // it may be in the file that nobody can read
+                Found::Nothing if self.incomplete => {} // it may be in a file that could not be read
                 Found::Nothing => found.push(self.unknown(placed, stored)),
             }
         }
@@ -96,7 +96,7 @@ impl Draft<'_> {
             }
         };
         let Some(version) = known else {
-            // A definition whose version is wrong has been reported itself.
+            // A definition with a wrong version has its own message.
             let unversioned =
                 |d: &&super::draft::Declared| d.kind == wanted.kind && d.name == wanted.name && d.version.is_none();
             return self.declared.iter().find(unversioned).map_or(Found::Nothing, |_| Found::Something);
@@ -106,7 +106,7 @@ impl Draft<'_> {
         component.filter(|_| wanted.kind == Kind::Component).map_or(Found::Something, Found::Component)
     }
 
-    /// All versions of one name, in the folder and stored.
+    /// Returns all versions of one name, in the folder and in the store.
     fn versions(&self, kind: Kind, name: &Name, stored: &Stored) -> Vec<Version> {
         let declared = self.declared.iter().filter(|d| d.kind == kind && d.name == *name).filter_map(|d| d.version);
         let components = stored.components.iter().map(|c| (Kind::Component, &c.name, c.version));
@@ -129,7 +129,7 @@ impl Draft<'_> {
         } else {
             let versions: Vec<String> = versions.iter().map(Version::to_string).collect();
             let message = format!("no version of {kind} `{name}` matches {}", wanted.version);
-            (message, Some(format!("there is {}", versions.join(", "))))
+            (message, Some(format!("existing versions: {}", versions.join(", "))))
         };
         Diagnostic { help, ..placed.source.error(placed.span, "unknown-reference", message) }
     }
@@ -145,7 +145,7 @@ enum Found<'s> {
     Component(&'s Component),
 }
 
-/// Holds a recipe's parameters against what the component's document declares.
+/// Compares a recipe's parameters with those that the component's document declares.
 fn check_parameters(placed: &Placed<'_>, component: &Component, found: &mut Diagnostics) {
     let Ok(document) = Document::parse("", &component.document) else { return }; // checked when it was applied
     let label = format!("component `{}` {}", component.name, component.version);

@@ -35,7 +35,7 @@ fn platform(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<Pl
     context.reader.choice(node, "`platform`", &[("Linux", Platform::Linux)])
 }
 
-/// The document's text and content, from `data` or `uri`.
+/// Reads the document's text and content, from `data` or `uri`.
 fn document(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<(String, Document)> {
     match (map.optional("data"), map.optional("uri")) {
         (Some(data), None) => inline(context, data),
@@ -52,7 +52,7 @@ fn document(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<(S
     }
 }
 
-/// Where components run: the only platform so far.
+/// Returns the only platform so far.
 fn target() -> Target {
     Target { platform: Some(goldsmith_document::Platform::Linux), blocked: Vec::new() }
 }
@@ -79,9 +79,9 @@ fn beside(context: &mut Context<'_, '_>, node: &Node) -> Option<(String, Documen
         context.reader.error(node.span, "unsupported", format!("`{scheme}://` in `uri` is not supported yet"));
         return None;
     }
-    // Whoever applies somebody else's folder must not read files of their own into it.
+    // A user who applies another person's folder must not read the user's own files into it.
     if !Path::new(&uri).components().all(|part| matches!(part, path::Component::Normal(_) | path::Component::CurDir)) {
-        let message = format!("`uri` is the path of a document beside this file or below it, not `{uri}`");
+        let message = format!("`uri` must be the path of a document in this file's folder or below it, not `{uri}`");
         context.reader.error(node.span, "wrong-value", message);
         return None;
     }

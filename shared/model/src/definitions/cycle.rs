@@ -1,8 +1,8 @@
-//! Pipelines that build on each other's images must not do so in a circle: no image could be the first, or each would be the
-//! reason to build the next without end.
+//! Pipelines must not build on each other's images in a circle: no image could be the first one, or each image would be
+//! the reason to build the next one without end.
 //!
-//! A pipeline builds on another by `pipeline:`, by an SSM parameter that the other publishes, or by a name filter over the
-//! account's own images that the other's image names match.
+//! A pipeline builds on another one by `pipeline:`, by an SSM parameter that the other one publishes, or by a name
+//! filter over the account's own images that matches the other one's image names.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,10 +12,10 @@ use super::{Draft, Kind, Stored};
 use crate::ami_name::{OF_BUILD, is_of_build};
 use crate::{AmiName, DistributionConfiguration, ImagePipeline, ImageRecipe, Name, SourceImage};
 
-/// Pipelines, and those whose images each starts from, with how it comes to them.
+/// For each pipeline, the pipelines whose images it starts from, and how it refers to them.
 type Edges<'d> = BTreeMap<&'d Name, BTreeMap<&'d Name, Way<'d>>>;
 
-/// How a pipeline comes to another's image.
+/// How a pipeline refers to another one's image.
 #[derive(Clone, Copy)]
 enum Way<'d> {
     Pipeline,
@@ -67,7 +67,7 @@ impl Draft<'_> {
         edges
     }
 
-    /// The recipe that the pipeline builds now.
+    /// Returns the recipe that the pipeline builds now.
     fn recipe<'d>(&'d self, pipeline: &ImagePipeline, stored: &'d Stored) -> Option<&'d ImageRecipe> {
         let wanted = &pipeline.image_recipe;
         let all = || self.definitions.recipes.iter().chain(&stored.recipes);
@@ -86,14 +86,14 @@ impl Draft<'_> {
         all.find(|distribution| distribution.name == *wanted)
     }
 
-    /// Whether the pipeline publishes its images by this parameter. The Region is left out of it: which one is home is no
-    /// matter of the definitions.
+    /// Returns whether the pipeline publishes its images under this parameter. Regions are ignored: the definitions do
+    /// not say which Region is the home Region.
     fn writes(&self, pipeline: &ImagePipeline, stored: &Stored, parameter: &str) -> bool {
         let regions = self.distribution(pipeline, stored).into_iter().flat_map(|to| &to.distributions);
         regions.flat_map(|region| &region.ssm_parameter_configurations).any(|target| target.parameter_name == parameter)
     }
 
-    /// Whether a name that the pipeline gives its images may match the filter.
+    /// Returns whether a name that the pipeline gives its images may match the filter.
     fn makes(&self, pipeline: &ImagePipeline, stored: &Stored, filter: &str) -> bool {
         let by_default = AmiName::default_pattern(&pipeline.image_recipe.name);
         let Some(to) = self.distribution(pipeline, stored) else { return meet(filter, &by_default) };
@@ -105,7 +105,8 @@ impl Draft<'_> {
         if names.is_empty() { meet(filter, &by_default) } else { names.iter().any(|name| meet(filter, name)) }
     }
 
-    /// Where the folder closes the circle: a recipe's source, or else a pipeline's recipe, or where the images go.
+    /// Returns an error at the place where the folder closes the circle: a recipe's source, else a pipeline's recipe,
+    /// else the distribution configuration.
     fn error_of(&self, circle: &[&ImagePipeline], stored: &Stored, message: String) -> Option<Diagnostic> {
         let recipes: Vec<&ImageRecipe> = circle.iter().filter_map(|one| self.recipe(one, stored)).collect();
         let of_circle = |name: &Name, version| recipes.iter().any(|one| one.name == *name && one.version == version);
@@ -124,7 +125,7 @@ impl Draft<'_> {
     }
 }
 
-/// The shortest circle that begins and ends with this pipeline, if there is one.
+/// Returns the shortest circle that begins and ends with this pipeline, if there is one.
 fn circle<'d>(edges: &Edges<'d>, first: &'d Name) -> Option<Vec<&'d Name>> {
     let mut from: BTreeMap<&Name, &Name> = BTreeMap::new();
     let mut next = VecDeque::from([first]);
@@ -147,25 +148,25 @@ fn circle<'d>(edges: &Edges<'d>, first: &'d Name) -> Option<Vec<&'d Name>> {
     None
 }
 
-/// How the pipelines of a circle come to each other, where that is not plain.
+/// Returns how the pipelines of a circle refer to each other, except for plain `pipeline:` sources.
 fn ways(edges: &Edges<'_>, circle: &[&Name]) -> Option<String> {
     let pairs = circle.iter().zip(circle.iter().cycle().skip(1));
     let told = pairs.filter_map(|(one, other)| match edges.get(one)?.get(other)? {
         Way::Pipeline => None,
         Way::Parameter(name) => Some(format!("`{one}` starts from the parameter `{name}`, which `{other}` writes")),
-        Way::Filter(name) => {
-            Some(format!("`{one}` starts from the newest `{name}` of self, as the images of `{other}` are named"))
-        }
+        Way::Filter(name) => Some(format!(
+            "`{one}` starts from the newest image of self named `{name}`, and the images of `{other}` have such names"
+        )),
     });
     let told: Vec<String> = told.collect();
     (!told.is_empty()).then(|| told.join("; "))
 }
 
-/// Whether there is a text that both patterns match, `*` and `?` standing for what they do in an EC2 filter, and [`OF_BUILD`] for
-/// any number of signs of a version or date.
+/// Returns whether a text exists that both patterns match. `*` and `?` have the same meaning as in an EC2 filter;
+/// [`OF_BUILD`] stands for any number of characters of a version or date.
 fn meet(one: &str, other: &str) -> bool {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    // `row[j]`: what is left of `one` and of `other` from `j` on can match the same text.
+    // `row[j]`: whether the rest of `one` and the rest of `other` from `j` on can match the same text.
     let only_stars = |rest: &[char]| rest.iter().all(|sign| matches!(*sign, '*' | OF_BUILD));
     let fits = |sign: char| sign == '?' || is_of_build(sign);
     let mut below: Vec<bool> = (0..=other.len()).map(|j| only_stars(&other[j..])).collect();

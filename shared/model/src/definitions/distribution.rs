@@ -68,7 +68,7 @@ fn region(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
         let help = error.near.map(|near| format!("did you mean `{near}`?"));
         context.reader.error_with_help(node.span, "wrong-region", error.to_string(), help);
     }
-    Some(text) // also a wrong one, so that its other mistakes are found
+    Some(text) // even a wrong one, so that its other mistakes are found
 }
 
 fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
@@ -131,7 +131,8 @@ fn parameter(context: &mut Context<'_, '_>, node: &Node) -> Option<SsmParameter>
     let name = name.and_then(|node| {
         let name = context.reader.text(node, "`parameterName`")?.value;
         if !is_parameter_name(&name) {
-            let message = format!("`{name}` is not a parameter name of one's own, such as /images/web-server");
+            let message =
+                format!("`{name}` cannot be the name of your own parameter: use a name such as /images/web-server");
             context.reader.error(node.span, "wrong-value", message);
         }
         Some(name)
@@ -144,8 +145,8 @@ fn parameter(context: &mut Context<'_, '_>, node: &Node) -> Option<SsmParameter>
     Some(SsmParameter { parameter_name: name?, data_type: data_type.unwrap_or_default() })
 }
 
-/// SSM's rule: at most 1011 characters of `A-Za-z0-9_.-/`; what begins with `aws` or `ssm` is reserved, and a name with a
-/// slash begins with one (Systems Manager API reference, PutParameter).
+/// Returns whether SSM accepts the name: at most 1011 characters of `A-Za-z0-9_.-/`. Names that begin with `aws` or
+/// `ssm` are reserved, and a name with a slash must begin with one (Systems Manager API reference, PutParameter).
 fn is_parameter_name(name: &str) -> bool {
     let first = name.trim_start_matches('/').to_lowercase();
     (1..=1011).contains(&name.len())

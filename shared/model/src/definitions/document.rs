@@ -1,9 +1,9 @@
-//! Findings of a document that stands inline in a definition: moved to their place in the definition's file.
+//! Findings in a document that is inline in a definition, moved to their place in the definition's file.
 
 use goldsmith_document::yaml::Span;
 use goldsmith_document::{Diagnostic, Diagnostics, Source};
 
-/// Moves findings of an inline document into its file. `span` is where YAML says that the text begins.
+/// Moves findings of an inline document into its file. `span` is where the text begins according to YAML.
 pub(super) fn relocate(found: Diagnostics, source: Source<'_>, span: Span, text: &str) -> Diagnostics {
     let lines: Vec<&str> = source.text.lines().collect();
     let block = block(&lines, span, text);
@@ -17,8 +17,8 @@ pub(super) fn relocate(found: Diagnostics, source: Source<'_>, span: Span, text:
     moved
 }
 
-/// First line (from 0) and indentation of a literal block, whose lines stand in the file as they are. Other ways of
-/// writing a text (folded, quoted) join lines, so that positions in them mean nothing in the file.
+/// Returns the first line (from 0) and the indentation of a literal block, whose lines are unchanged in the file. Other
+/// notations of a text (folded, quoted) join lines, so positions in them have no meaning in the file.
 fn block(lines: &[&str], span: Span, text: &str) -> Option<(usize, usize)> {
     let indent = span.column - 1;
     let stands_at = |first: usize| {
@@ -28,7 +28,7 @@ fn block(lines: &[&str], span: Span, text: &str) -> Option<(usize, usize)> {
                 || there.chars().take(indent).all(|c| c == ' ') && there.chars().skip(indent).eq(line.chars())
         })
     };
-    // YAML gives the place of the first line that is not empty.
+    // YAML returns the place of the first line that is not empty.
     let empty = text.lines().take_while(|line| line.is_empty()).count();
     let written = span.line - 1;
     [written, written.saturating_sub(empty)].into_iter().find(|first| stands_at(*first)).map(|first| (first, indent))

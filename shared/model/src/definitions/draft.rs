@@ -1,4 +1,4 @@
-//! One pass over the files: every definition is read, every name and every reference is noted with its place.
+//! One pass over the files, which reads every definition and records every name and every reference with its place.
 
 use std::path::Path;
 
@@ -8,39 +8,40 @@ use goldsmith_document::{Diagnostic, Diagnostics, MapReader, Reader, Source, Spa
 use super::{Definitions, Kind, component, distribution, fields, infrastructure, pipeline, recipe};
 use crate::{Name, Version, VersionPattern};
 
-/// Reads the file that a component's `uri` names; the path is already relative to where the definition file's is.
+/// Reads the file that a component's `uri` names. The path is relative to the same folder as the definition file's
+/// path.
 pub type Load<'f> = &'f dyn Fn(&Path) -> std::io::Result<String>;
 
 /// A file with definitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Its path as the user named it; documents beside it are found from here.
+    /// Its path as the user named it. Documents next to it are found relative to this path.
     pub path: String,
     /// Its whole text.
     pub text: String,
 }
 
-/// What one definition says of another.
+/// A reference from one definition to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// What is meant.
+    /// Kind of the other definition.
     pub kind: Kind,
-    /// By which name.
+    /// Its name.
     pub name: Name,
-    /// Which version; any, where the kind has none.
+    /// Its version; any version if the kind has none.
     pub version: VersionPattern,
 }
 
-/// A reference and where it stands.
+/// A reference and its place.
 pub(super) struct Placed<'t> {
     pub(super) source: Source<'t>,
     pub(super) span: Span,
     pub(super) reference: Reference,
-    /// Values for the parameters of the component that is meant.
+    /// Values for the parameters of the component, if it refers to one.
     pub(super) parameters: Vec<(Spanned<String>, Spanned<String>)>,
 }
 
-/// Where a recipe's source image is written.
+/// Place of a recipe's source image.
 pub(super) struct Parent<'t> {
     pub(super) source: Source<'t>,
     pub(super) span: Span,
@@ -48,7 +49,7 @@ pub(super) struct Parent<'t> {
     pub(super) version: Version,
 }
 
-/// A definition's identity and where it stands; it is noted even if the rest of the definition is wrong.
+/// A definition's identity and its place. It is recorded even if the rest of the definition is wrong.
 pub(super) struct Declared<'t> {
     pub(super) kind: Kind,
     pub(super) name: Name,
@@ -58,7 +59,7 @@ pub(super) struct Declared<'t> {
     version_span: Option<Span>,
 }
 
-/// Where a version of a definition is written.
+/// Place of a version of a definition.
 #[derive(Debug, Clone)]
 pub struct VersionPlace<'t> {
     /// Component or recipe.
@@ -72,14 +73,14 @@ pub struct VersionPlace<'t> {
 }
 
 impl VersionPlace<'_> {
-    /// An error at this place.
+    /// Returns an error at this place.
     #[must_use]
     pub fn error(&self, code: &'static str, message: String) -> Diagnostic {
         self.source.error(self.span, code, message)
     }
 }
 
-/// Definitions that were read, and what remains to be checked.
+/// Definitions that were read, and what is still to be checked.
 #[derive(Default)]
 pub struct Draft<'t> {
     pub(super) definitions: Definitions,
@@ -87,11 +88,11 @@ pub struct Draft<'t> {
     pub(super) references: Vec<Placed<'t>>,
     pub(super) parents: Vec<Parent<'t>>,
     pub(super) diagnostics: Diagnostics,
-    /// Something could not be read as far as its name, so that nobody knows what it declares.
+    /// Whether something could not be read as far as its name, so that it is not known what it declares.
     pub(super) incomplete: bool,
 }
 
-/// What the reading of one definition needs.
+/// What is needed to read one definition.
 pub(super) struct Context<'c, 't> {
     pub(super) draft: &'c mut Draft<'t>,
     pub(super) reader: Reader<'t>,
@@ -100,7 +101,7 @@ pub(super) struct Context<'c, 't> {
 
 impl<'t> Draft<'t> {
     /// Reads all definitions of the files. A YAML document with `phases` and without `kind` is a component's document
-    /// that lies beside the definitions, and is passed over, as is an empty one.
+    /// next to the definitions. It is skipped, as is an empty one.
     #[must_use]
     pub fn read(files: &'t [SourceFile], load: Load<'_>) -> Self {
         let mut draft = Draft::default();
@@ -118,13 +119,13 @@ impl<'t> Draft<'t> {
         draft
     }
 
-    /// Whether there is no definition at all.
+    /// Returns whether there is no definition at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.declared.is_empty() && !self.incomplete
     }
 
-    /// Where each version is written that the files declare.
+    /// Returns the place of each version that the files declare.
     #[must_use]
     pub fn version_places(&self) -> Vec<VersionPlace<'t>> {
         let place = |one: &Declared<'t>| {
@@ -134,13 +135,13 @@ impl<'t> Draft<'t> {
         self.declared.iter().filter_map(place).collect()
     }
 
-    /// Where a definition without a version is declared.
+    /// Returns the place where a definition without a version is declared.
     pub(super) fn declared_place(&self, kind: Kind, name: &Name) -> Option<(Source<'t>, Span)> {
         let declared = self.declared.iter().find(|one| one.kind == kind && one.name == *name)?;
         Some((declared.source, declared.span))
     }
 
-    /// All that the definitions refer to, in the folder or outside of it.
+    /// Returns everything that the definitions refer to, in the folder or outside of it.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.references.iter().map(|placed| &placed.reference)
     }
@@ -160,7 +161,7 @@ impl<'t> Context<'_, 't> {
             self.draft.incomplete = true;
             return;
         };
-        let _ = map.optional("kind"); // asked for above, so that it counts as known
+        let _ = map.optional("kind"); // read above; this call marks it as known
         match kind {
             Kind::Component => component::read(self, &mut map),
             Kind::ImageRecipe => recipe::read(self, &mut map),
@@ -171,7 +172,7 @@ impl<'t> Context<'_, 't> {
         map.finish(&mut self.reader);
     }
 
-    /// Reads name and version and notes that they are taken.
+    /// Reads a name and a version, and records that they are taken.
     pub(super) fn versioned(&mut self, kind: Kind, map: &mut MapReader<'_>) -> Option<(Name, Version)> {
         let name = map.required(&mut self.reader, "name");
         let name = name.and_then(|node| Some((fields::parse::<Name>(&mut self.reader, node, "`name`")?, node.span)));
@@ -184,7 +185,7 @@ impl<'t> Context<'_, 't> {
         Some((name, version?.0))
     }
 
-    /// Reads a name and notes that it is taken.
+    /// Reads a name, and records that it is taken.
     pub(super) fn named(&mut self, kind: Kind, map: &mut MapReader<'_>) -> Option<Name> {
         let node = map.required(&mut self.reader, "name");
         let name = node.and_then(|node| Some((fields::parse::<Name>(&mut self.reader, node, "`name`")?, node.span)));
@@ -207,7 +208,7 @@ impl<'t> Context<'_, 't> {
         self.draft.declared.push(Declared { kind, name, version, source, span, version_span });
     }
 
-    /// Notes a reference, to be checked once everything is read.
+    /// Records a reference, which is checked after everything was read.
     pub(super) fn refer(&mut self, span: Span, kind: Kind, name: &Name, version: VersionPattern) {
         let reference = Reference { kind, name: name.clone(), version };
         let source = self.reader.source;

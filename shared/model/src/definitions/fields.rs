@@ -1,4 +1,4 @@
-//! Small pieces that several kinds of definitions have: parsed texts, lists of them, tags, ranges.
+//! Small parts that several kinds of definitions share: parsed texts, lists of texts, tags, ranges.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -8,10 +8,10 @@ use std::str::FromStr;
 use goldsmith_document::yaml::{Node, Value};
 use goldsmith_document::{MapReader, Reader, Spanned};
 
-/// Most tags of an AWS resource.
+/// Greatest number of tags of an AWS resource.
 const MAX_TAGS: usize = 50;
 
-/// A text that is checked by its type.
+/// Reads a text that its type checks.
 pub(super) fn parse<T>(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<T>
 where
     T: FromStr,
@@ -27,13 +27,13 @@ where
     }
 }
 
-/// The text of an optional key.
+/// Reads the text of an optional key.
 pub(super) fn text(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'static str) -> Option<String> {
     let node = map.optional(key)?;
     reader.text(node, &format!("`{key}`")).map(|text| text.value)
 }
 
-/// An optional text with a limit of its length in characters.
+/// Reads an optional text of limited length in characters.
 pub(super) fn short_text(
     reader: &mut Reader<'_>,
     map: &mut MapReader<'_>,
@@ -50,7 +50,7 @@ pub(super) fn short_text(
     Some(text.value)
 }
 
-/// A whole number within limits.
+/// Reads a whole number within limits.
 pub(super) fn number(reader: &mut Reader<'_>, node: &Node, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
     let value = reader.integer(node, what)?;
     let number = u32::try_from(value).ok().filter(|number| range.contains(number));
@@ -61,7 +61,7 @@ pub(super) fn number(reader: &mut Reader<'_>, node: &Node, what: &str, range: Ra
     number
 }
 
-/// The texts of an optional list, each of which must pass `good`; `wanted` says what passes.
+/// Reads the texts of an optional list. Each text must pass `good`; `wanted` says what passes.
 pub(super) fn texts(
     reader: &mut Reader<'_>,
     map: &mut MapReader<'_>,
@@ -83,7 +83,7 @@ pub(super) fn texts(
     texts
 }
 
-/// Keys and values of a map of texts, in the order of the file.
+/// Reads the keys and values of a map of texts, in the order of the file.
 pub(super) fn pairs(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<(Spanned<String>, Spanned<String>)> {
     let Value::Map(entries) = &node.value else {
         reader.error(
@@ -103,18 +103,19 @@ pub(super) fn pairs(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<(Sp
     pairs
 }
 
-/// AWS's rules for tags; the prefixes that AWS and Goldsmith use themselves are refused.
+/// Reads tags by AWS's rules. The prefixes that AWS and Goldsmith use themselves are rejected.
 pub(super) fn tags(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'static str) -> BTreeMap<String, String> {
     let Some(node) = map.optional(key) else { return BTreeMap::new() };
     let pairs = pairs(reader, node, &format!("`{key}`"));
     if pairs.len() > MAX_TAGS {
-        reader.error(node.span, "too-many", format!("{} tags: AWS allows {MAX_TAGS} of a resource", pairs.len()));
+        reader.error(node.span, "too-many", format!("{} tags: AWS allows {MAX_TAGS} per resource", pairs.len()));
     }
     let mut tags = BTreeMap::new();
     for (name, value) in pairs {
         let lower = name.value.to_lowercase();
         if lower.starts_with("aws:") || lower.starts_with("goldsmith:") {
-            let message = format!("the tag `{}` is reserved: `aws:` and `goldsmith:` belong to others", name.value);
+            let message =
+                format!("the tag `{}` is reserved: AWS and Goldsmith use `aws:` and `goldsmith:`", name.value);
             reader.error(name.span, "reserved-tag", message);
         } else if !(1..=128).contains(&name.value.chars().count()) {
             reader.error(name.span, "too-long", "the name of a tag has 1 to 128 characters");
@@ -126,13 +127,13 @@ pub(super) fn tags(reader: &mut Reader<'_>, map: &mut MapReader<'_>, key: &'stat
     tags
 }
 
-/// Whether a text is `prefix-` and hexadecimal digits, as AWS's ids are.
+/// Returns whether a text is `prefix-` and hexadecimal digits, as AWS's ids are.
 pub(super) fn is_id(text: &str, prefix: &str) -> bool {
     let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
     (8..=17).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-/// Whether a text can be an EC2 instance type, such as `t3.small` or `u-6tb1.metal`.
+/// Returns whether a text can be an EC2 instance type, such as `t3.small` or `u-6tb1.metal`.
 pub(super) fn is_instance_type(text: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')

@@ -8,14 +8,14 @@ use super::draft::Context;
 use super::{Kind, fields};
 use crate::{InfrastructureConfiguration, InstanceMetadataOptions};
 
-/// A failed instance is kept for a week at most.
+/// A failed instance is kept for at most a week.
 const LONGEST_KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
     let name = context.named(Kind::InfrastructureConfiguration, map);
     let reader = &mut context.reader;
     let description = fields::text(reader, map, "description");
-    // What is no list at all is told below.
+    // A value that is not a list is reported below.
     let given = map.required(reader, "instanceTypes").map(|node| &node.value);
     if given.is_some_and(|value| matches!(value, Value::List(types) if types.is_empty())) {
         let span = map.key_span("instanceTypes").unwrap_or(map.span());
@@ -52,14 +52,14 @@ fn refuse_others(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
     }
 }
 
-/// A name as IAM takes it, without its path: `[\w+=,.@-]+`, at most 128 characters.
+/// Reads a name as IAM accepts it, without its path: `[\w+=,.@-]+`, at most 128 characters.
 fn profile_name(context: &mut Context<'_, '_>, node: &Node) -> Option<String> {
     let name = context.reader.text(node, "`instanceProfileName`")?.value;
     let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"_+=,.@-".contains(&letter);
     if (1..=128).contains(&name.len()) && name.bytes().all(fits) {
         return Some(name);
     }
-    let message = format!("`{name}` is not the name of an instance profile, which is given without ARN and path");
+    let message = format!("`{name}` is not the name of an instance profile: write it without ARN and path");
     context.reader.error(node.span, "wrong-value", message);
     None
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What a definition is.
+/// Kind of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A versioned document.
@@ -11,14 +11,14 @@ pub enum Kind {
     ImageRecipe,
     /// Where a build runs.
     InfrastructureConfiguration,
-    /// Where an image goes.
+    /// Where an image is distributed.
     DistributionConfiguration,
     /// All of it together.
     ImagePipeline,
 }
 
 impl Kind {
-    /// Every kind by its word in a file.
+    /// Every kind with its word in a file.
     pub const ALL: [(&'static str, Kind); 5] = [
         ("Component", Kind::Component),
         ("ImageRecipe", Kind::ImageRecipe),
@@ -29,7 +29,7 @@ impl Kind {
 }
 
 impl fmt::Display for Kind {
-    /// The kind's words in a message.
+    /// Writes the kind as messages name it.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Kind::Component => "component",

@@ -1,7 +1,7 @@
-//! Reading definitions: the YAML files of a folder become typed definitions, or explained mistakes.
+//! Reads definitions: turns the YAML files of a folder into typed definitions, or into explained mistakes.
 //!
-//! [`Draft::read`] reads everything and says what it refers to; [`Draft::check`] holds the references against the
-//! folder itself and against what is stored already, so that all mistakes are reported at once.
+//! [`Draft::read`] reads everything and says what it refers to. [`Draft::check`] compares the references with the
+//! folder itself and with what is already stored, so that all mistakes are reported at once.
 
 mod check;
 mod component;
@@ -38,6 +38,6 @@ pub struct Definitions {
     pub distributions: Vec<DistributionConfiguration>,
     /// Image pipelines.
     pub pipelines: Vec<ImagePipeline>,
-    /// What is legal but probably not meant.
+    /// What is legal but probably not intended.
     pub warnings: Diagnostics,
 }

@@ -50,7 +50,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     Some(())
 }
 
-/// Keys that Image Builder has and Goldsmith has not.
+/// Rejects keys that Image Builder has and Goldsmith does not have.
 fn refuse_what_is_not_built(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
     for later in [
         "containerRecipe",
@@ -130,7 +130,7 @@ fn reference(context: &mut Context<'_, '_>, node: &Node, kind: Kind) -> Option<N
     Some(name)
 }
 
-/// How long documents may run.
+/// Reads how many minutes documents may run.
 fn minutes(reader: &mut Reader<'_>, node: &Node) -> Option<u32> {
     fields::number(reader, node, "`timeoutMinutes`", 1..=ImagePipeline::MAX_MINUTES)
 }

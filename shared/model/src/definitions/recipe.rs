@@ -18,7 +18,7 @@ const VOLUME_TYPES: [(&str, &str); 7] = [
     ("standard", "standard"),
 ];
 
-/// Longest value of a parameter in characters, Image Builder's quota.
+/// Greatest length of a parameter's value in characters, which is Image Builder's quota.
 const MAX_VALUE: usize = 1024;
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
@@ -52,7 +52,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     Some(())
 }
 
-/// Whose AMI a parameter may stand for.
+/// Reads the owners whose AMI a parameter may name.
 fn owners(context: &mut Context<'_, '_>, map: &mut MapReader<'_>, source: Option<&SourceImage>) -> Vec<String> {
     const KEY: &str = "parentImageOwners";
     let span = map.optional(KEY).map(|node| node.span);
@@ -169,7 +169,7 @@ fn block_device(context: &mut Context<'_, '_>, node: &Node) -> Option<BlockDevic
 fn ebs(context: &mut Context<'_, '_>, node: &Node) -> Option<Ebs> {
     let reader = &mut context.reader;
     let mut map = reader.map(node, "`ebs`")?;
-    // EC2's own limits, which are above Image Builder's.
+    // EC2's own limits, which are higher than Image Builder's.
     let volume_size =
         map.optional("volumeSize").and_then(|node| fields::number(reader, node, "`volumeSize`", 1..=65_536));
     let iops = map.optional("iops").and_then(|node| fields::number(reader, node, "`iops`", 100..=256_000));

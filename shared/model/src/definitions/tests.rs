@@ -116,7 +116,7 @@ fn all_mistakes_of_a_folder_are_reported_at_once() {
 web/all.yml:12:12: error: no version of component `nginx` matches 2.x.x
     - {name: nginx, version: 2.x.x}
              ^^^^^
-help: there is 1.0.0
+help: existing versions: 1.0.0
 web/all.yml:13:12: error: there is no component `ngnix`
     - {name: ngnix, version: 1.0.0}
              ^^^^^
@@ -186,7 +186,7 @@ fn recipes_must_fit_their_components() {
         (recipe("components: []\n"), "web/all.yml:11:13: error: a recipe needs at least one component"),
         (
             recipe("components: [{name: nginx, version: x.1.x}]\n"),
-            "web/all.yml:11:37: error: in `x.1.x` a number stands right of an `x`: 1.x.x is right, 1.x.2 is not",
+            "web/all.yml:11:37: error: `x.1.x` has a number to the right of an `x`: write 1.x.x, not 1.x.2",
         ),
         (
             one("{}").replace("ssm:/source", "{owners: [amazon, \"*\"], name: al2023*}"),
@@ -285,11 +285,11 @@ fn configurations_are_checked() {
         ),
         (
             distribution("    ssmParameterConfigurations: [{parameterName: /aws/x}]\n"),
-            "web/all.yml:5:50: error: `/aws/x` is not a parameter name of one's own, such as /images/web-server",
+            "web/all.yml:5:50: error: `/aws/x` cannot be the name of your own parameter: use a name such as /images/web-server",
         ),
         (
             distribution("    ssmParameterConfigurations: [{parameterName: images/x}]\n"),
-            "web/all.yml:5:50: error: `images/x` is not a parameter name of one's own, such as /images/web-server",
+            "web/all.yml:5:50: error: `images/x` cannot be the name of your own parameter: use a name such as /images/web-server",
         ),
         (SMALL.replace("t3.small", "t3"), "web/all.yml:3:17: error: `t3` is not an instance type such as `t3.small`"),
         (format!("{SMALL}subnetIds: [vpc-0123abcd]\n"), "web/all.yml:4:13: error: `vpc-0123abcd` is not a subnet id"),
@@ -303,8 +303,7 @@ fn configurations_are_checked() {
         ),
         (
             format!("{SMALL}instanceProfileName: teams/build\n"),
-            "web/all.yml:4:22: error: `teams/build` is not the name of an instance profile, which is given without ARN and \
-             path",
+            "web/all.yml:4:22: error: `teams/build` is not the name of an instance profile: write it without ARN and path",
         ),
         (
             format!("{SMALL}instanceMetadataOptions: {{httpTokens: optional}}\n"),
@@ -312,7 +311,7 @@ fn configurations_are_checked() {
         ),
         (
             format!("{SMALL}resourceTags: {{\"goldsmith:build\": x}}\n"),
-            "web/all.yml:4:16: error: the tag `goldsmith:build` is reserved: `aws:` and `goldsmith:` belong to others",
+            "web/all.yml:4:16: error: the tag `goldsmith:build` is reserved: AWS and Goldsmith use `aws:` and `goldsmith:`",
         ),
         (
             format!("{SMALL}keepOnFailure: P1Y\n"),
@@ -379,7 +378,7 @@ fn a_document_lies_beside_its_definition_or_below_it() {
     for uri in ["/etc/passwd", "../web/nginx.yml", "a/../../nginx.yml"] {
         let found = refused(&[&COMPONENT.replace("nginx.yml", uri)]);
         let expected = format!(
-            "web/all.yml:5:6: error: `uri` is the path of a document beside this file or below it, not `{uri}`"
+            "web/all.yml:5:6: error: `uri` must be the path of a document in this file's folder or below it, not `{uri}`"
         );
         assert_eq!(found.lines().next(), Some(expected.as_str()));
     }

@@ -10,7 +10,7 @@ use super::ScheduleError;
 use super::days::Days;
 use super::field::{HOUR, MINUTE, MONTH, YEAR};
 
-/// A cron expression as EventBridge Scheduler has it.
+/// A cron expression of EventBridge Scheduler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cron {
     minutes: BTreeSet<i16>,
@@ -21,7 +21,7 @@ pub struct Cron {
 }
 
 impl Cron {
-    /// Reads what stands between the parentheses.
+    /// Reads the text between the parentheses.
     pub(super) fn parse(text: &str) -> Result<Self, ScheduleError> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minute, hour, day, month, weekday, year] = fields[..] else {
@@ -38,7 +38,7 @@ impl Cron {
         fires.then_some(cron).ok_or(ScheduleError::Never)
     }
 
-    /// The times after `now` at which it fires in this zone.
+    /// Returns the times after `now` at which it fires in this zone.
     pub(super) fn after(&self, now: Timestamp, zone: &TimeZone) -> impl Iterator<Item = Timestamp> {
         let today = zone.to_datetime(now).date();
         self.days_from(today)
@@ -47,7 +47,7 @@ impl Cron {
             .filter(move |time| *time > now)
     }
 
-    /// The days that it names, from this one on.
+    /// Returns the days that it names, from this day on.
     fn days_from(&self, first: Date) -> impl Iterator<Item = Date> {
         let years = self.years.range(first.year()..);
         let months = years.flat_map(|year| self.months.iter().map(move |month| (*year, *month)));
@@ -67,7 +67,7 @@ fn at(first: Date, day: i8) -> Option<Date> {
     Date::new(first.year(), first.month(), day).ok()
 }
 
-/// When a local time is: never where a change of clocks leaves it out, the first time where it comes twice.
+/// Returns the instant of a local time: `None` if a clock change skips this time, the first instant if it occurs twice.
 fn instant(zone: &TimeZone, time: DateTime) -> Option<Timestamp> {
     let found = zone.to_ambiguous_timestamp(time);
     match found.offset() {

@@ -1,4 +1,4 @@
-//! The two day fields of a cron expression, of which one is `?`.
+//! The two day fields of a cron expression. One of them is `?`.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::ScheduleError;
 use super::field::{DAY, WEEKDAY};
 
-/// Which days of a month.
+/// Days of a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Days {
     /// These days of the month.
@@ -68,7 +68,7 @@ impl Days {
         }
     }
 
-    /// Whether this day is one of them.
+    /// Returns whether this day is one of them.
     pub(super) fn contain(&self, date: Date) -> bool {
         let (day, weekday, last) = (i16::from(date.day()), weekday(date), i16::from(date.days_in_month()));
         match self {
@@ -82,14 +82,14 @@ impl Days {
     }
 }
 
-/// 1 = SUN to 7 = SAT.
+/// Returns the weekday, from 1 = SUN to 7 = SAT.
 fn weekday(date: Date) -> i16 {
     date.weekday().to_sunday_one_offset().into()
 }
 
-/// The Monday to Friday that is nearest to `day` in the month of `date`, which has `last` days.
+/// Returns the day from Monday to Friday that is nearest to `day` in the month of `date`, which has `last` days.
 fn nearest_weekday(date: Date, day: i16, last: i16) -> i16 {
-    // Weekday of `day`, from that of another day of the month.
+    // The weekday of `day`, derived from that of another day of the month.
     let on = (weekday(date) - 1 + day - i16::from(date.day())).rem_euclid(7) + 1;
     match on {
         SATURDAY if day == 1 => 3,
@@ -100,7 +100,7 @@ fn nearest_weekday(date: Date, day: i16, last: i16) -> i16 {
     }
 }
 
-/// Refuses a part with one of these marks beside other parts.
+/// Rejects a part with one of these marks next to other parts.
 fn alone(text: &str, marks: &[char], field: &'static str) -> Result<(), ScheduleError> {
     match text.split(',').find(|part| part.to_ascii_uppercase().contains(marks)) {
         Some(part) => Err(ScheduleError::Alone { part: part.to_owned(), field }),

@@ -1,9 +1,9 @@
-//! Why a text is no schedule expression.
+//! Why a text is not a schedule expression.
 
-/// Why a text is no [`super::ScheduleExpression`].
+/// Why a text is not a [`super::ScheduleExpression`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    /// Neither of the two forms.
+    /// It has neither of the two forms.
     #[error("`{text}` is not a schedule: use cron(minute hour day month weekday year) or rate(value unit)")]
     Form {
         /// The text.
@@ -12,13 +12,13 @@ pub enum ScheduleError {
     /// `at(…)` fires once.
     #[error("`at(…)` fires only once: use cron(minute hour day month weekday year) or rate(value unit)")]
     Once,
-    /// Not six fields.
+    /// It does not have six fields.
     #[error("cron needs six fields, minute hour day month weekday year, not {found}")]
     FieldCount {
         /// How many there are.
         found: usize,
     },
-    /// Both day fields say something, or neither does.
+    /// Both day fields are `?`, or neither is.
     #[error(
         "exactly one of day and weekday must be `?`, not {}",
         if *.both { "both" } else { "neither of them" }
@@ -27,17 +27,17 @@ pub enum ScheduleError {
         /// Whether both are `?`.
         both: bool,
     },
-    /// A part of a field that is nothing which the field can hold.
+    /// A part of a field is not a value that the field can have.
     #[error("`{part}` is not {field}: {wanted}")]
     Part {
         /// The part.
         part: String,
         /// Which field, with its article.
         field: &'static str,
-        /// What it can hold.
+        /// What the field can have.
         wanted: &'static str,
     },
-    /// A range that goes backwards.
+    /// A range goes backwards.
     #[error("the range `{part}` of the {field} ends before it begins")]
     Backwards {
         /// The range.
@@ -45,7 +45,7 @@ pub enum ScheduleError {
         /// Which field.
         field: &'static str,
     },
-    /// `/0`, or a step that is no number.
+    /// The step is `0` or is not a number.
     #[error("the step of `{part}` in the {field} must be a whole number from 1")]
     Step {
         /// The part.
@@ -53,7 +53,7 @@ pub enum ScheduleError {
         /// Which field.
         field: &'static str,
     },
-    /// `L`, `W` and `#` beside other values.
+    /// `L`, `W` or `#` stands next to other values.
     #[error("`{part}` must be the only value of the {field}")]
     Alone {
         /// The part.
@@ -61,22 +61,22 @@ pub enum ScheduleError {
         /// Which field.
         field: &'static str,
     },
-    /// Such as 31 February.
+    /// The day never exists, such as 31 February.
     #[error("it never fires: no such day exists")]
     Never,
-    /// Not a value and a unit.
+    /// It is not a value and a unit.
     #[error("`{text}` is not a rate: use a whole number and minutes, hours or days, such as rate(12 hours)")]
     Rate {
-        /// What stands between the parentheses.
+        /// The text between the parentheses.
         text: String,
     },
-    /// A unit that AWS does not have.
+    /// AWS does not have this unit.
     #[error("`{unit}` is not a unit of a rate: use minutes, hours or days")]
     Unit {
         /// The unit.
         unit: String,
     },
-    /// Zero, negative, too large or no number.
+    /// The value is zero, negative, too large or not a number.
     #[error("the value of a rate must be a whole number from 1 to {}, not `{value}`", super::Rate::MAX)]
     Value {
         /// The value.

@@ -1,16 +1,16 @@
-//! A field of a cron expression: the values that it lets through.
+//! A field of a cron expression, with the values that it allows.
 
 use std::collections::BTreeSet;
 
 use super::ScheduleError;
 
-/// What a field can hold.
+/// What a field can have.
 pub(super) struct Kind {
     /// Its name in messages.
     pub(super) name: &'static str,
-    /// The same with its article.
+    /// The name with its article.
     pub(super) one: &'static str,
-    /// What it can hold, for messages.
+    /// What it can have, for messages.
     pub(super) wanted: &'static str,
     /// Lowest value.
     pub(super) low: i16,
@@ -18,7 +18,7 @@ pub(super) struct Kind {
     pub(super) high: i16,
     /// Names of the values, from the lowest one on.
     pub(super) names: &'static [&'static str],
-    /// Whether `/` is allowed: AWS has it in every field but the weekday.
+    /// Whether `/` is allowed. AWS has it in every field except the weekday.
     pub(super) steps: bool,
 }
 
@@ -97,7 +97,7 @@ impl Kind {
         Ok(values)
     }
 
-    /// One value, as a number or a name in either case.
+    /// Reads one value, as a number or as a name in either case.
     pub(super) fn value(&self, text: &str, part: &str) -> Result<i16, ScheduleError> {
         let named = self.names.iter().position(|name| name.eq_ignore_ascii_case(text));
         let named = named.and_then(|index| i16::try_from(index).ok()).map(|index| index + self.low);

@@ -1,8 +1,8 @@
-//! When a pipeline starts by itself: EventBridge Scheduler's expressions, checked before AWS sees them, and the times at
-//! which they fire.
+//! When a pipeline starts by itself: EventBridge Scheduler's expressions, which are checked before AWS sees them, and
+//! the times at which they fire.
 //!
-//! Cron libraries know other dialects: AWS has a year, no seconds, weekdays from 1 = SUN, and `?` in exactly one of the
-//! two day fields; and Scheduler, unlike most of them, skips a local time that a change of clocks leaves out.
+//! Cron libraries know other dialects. AWS has a year, no seconds, weekdays from 1 = SUN, and `?` in exactly one of the
+//! two day fields. Unlike most libraries, Scheduler skips a local time that a clock change leaves out.
 
 mod cron;
 mod days;
@@ -52,11 +52,11 @@ impl FromStr for ScheduleExpression {
 }
 
 impl ScheduleExpression {
-    /// The next `count` times after `now` at which it fires; fewer where it ends. A rate counts from `began`, which is
-    /// when its schedule was made.
+    /// Returns the next `count` times after `now` at which it fires, or fewer if it ends. A rate counts from `began`,
+    /// which is when its schedule was created.
     ///
-    /// As EventBridge Scheduler does: a local time that a change of clocks leaves out is skipped, one that comes twice
-    /// fires the first time only, and the days of a rate have 24 hours.
+    /// The times are those of EventBridge Scheduler. A local time that a clock change leaves out is skipped, a local
+    /// time that occurs twice fires the first time only, and the days of a rate have 24 hours.
     #[must_use]
     pub fn next(&self, now: Timestamp, began: Timestamp, zone: &TimeZone, count: usize) -> Vec<Timestamp> {
         match self {
@@ -66,11 +66,11 @@ impl ScheduleExpression {
     }
 }
 
-/// Most characters of a schedule's name in EventBridge Scheduler.
+/// Greatest length of a schedule's name in EventBridge Scheduler, in characters.
 const NAME_LENGTH: usize = 64;
 
-/// Name of a pipeline's schedule: the pipeline's own, where Scheduler takes it; else its beginning, with `_` for spaces,
-/// and a hash of the whole, so that no two pipelines share one.
+/// Returns the name of a pipeline's schedule. It is the pipeline's own name if Scheduler accepts it. Otherwise it is
+/// the beginning of that name, with `_` for spaces, and a hash of the whole, so that no two pipelines share a name.
 #[must_use]
 pub fn schedule_name(pipeline: &Name) -> String {
     let name = pipeline.as_str();
@@ -83,8 +83,8 @@ pub fn schedule_name(pipeline: &Name) -> String {
 }
 
 impl Schedule {
-    /// The next `count` times after `now` at which it fires, and its time zone. `began` is when the schedule was made.
-    /// None where the expression or the zone is not valid, which [`crate::definitions`] refuses.
+    /// Returns the next `count` times after `now` at which it fires, and its time zone. `began` is when the schedule
+    /// was created. Returns `None` if the expression or the zone is not valid, which [`crate::definitions`] rejects.
     #[must_use]
     pub fn next(&self, now: Timestamp, began: Timestamp, count: usize) -> Option<(Vec<Timestamp>, TimeZone)> {
         let expression: ScheduleExpression = self.schedule_expression.parse().ok()?;

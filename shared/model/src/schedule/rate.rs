@@ -11,14 +11,14 @@ pub struct Rate {
     minutes: u32,
 }
 
-/// The units, as one and as many, and their minutes. A day has 24 hours, whatever the clocks do.
+/// The units in singular and plural, and their minutes. A day has 24 hours, even if the clocks change.
 const UNITS: [(&str, &str, u32); 3] = [("minute", "minutes", 1), ("hour", "hours", 60), ("day", "days", 24 * 60)];
 
 impl Rate {
-    /// Highest value; with days it stays below the years that times can have.
+    /// Highest value. With days as the unit, it stays below the years that times can have.
     pub const MAX: u32 = 100_000;
 
-    /// Reads what stands between the parentheses.
+    /// Reads the text between the parentheses.
     pub(super) fn parse(text: &str) -> Result<Self, ScheduleError> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let [value, unit] = words[..] else { return Err(ScheduleError::Rate { text: text.to_owned() }) };
@@ -35,7 +35,7 @@ impl Rate {
         Ok(Self { minutes: value * minutes })
     }
 
-    /// The times after `now`, counted from `began`.
+    /// Returns the times after `now`, counted from `began`.
     pub(super) fn after(self, now: Timestamp, began: Timestamp) -> impl Iterator<Item = Timestamp> {
         let step = SignedDuration::from_mins(self.minutes.into());
         let gone = now.duration_since(began).as_secs().max(0) / step.as_secs().max(1);

@@ -1,4 +1,4 @@
-//! IANA time zones, from the database that is compiled in: the same answer on every machine.
+//! IANA time zones, from the database that is compiled in, so that every machine finds the same ones.
 
 use std::sync::LazyLock;
 
@@ -11,16 +11,17 @@ static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundl
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no time zone `{zone}`")]
 pub struct ZoneError {
-    /// What was asked for.
+    /// The name that was given.
     pub zone: String,
-    /// A name that may have been meant.
+    /// A name that may be meant.
     pub near: Option<String>,
 }
 
-/// The IANA time zone of this name. Letters count: Scheduler takes `Europe/Berlin` and not `europe/berlin`.
+/// Returns the IANA time zone of this name. Letter case matters: Scheduler accepts `Europe/Berlin`, but not
+/// `europe/berlin`.
 ///
 /// # Errors
-/// There is none of this name.
+/// No time zone has this name.
 pub fn time_zone(name: &str) -> Result<TimeZone, ZoneError> {
     let known = || ZONES.available().map(|zone| zone.as_str().to_owned());
     let found = if known().any(|zone| zone == name) { ZONES.get(name).ok() } else { None };

@@ -109,7 +109,7 @@ async fn references_may_be_stored_already() {
     assert_eq!(outcomes(&store, pipeline).await, [Outcome::Created]);
     let found = read(&store, &pipeline.replace("1.x.x", "2.x.x")).await.unwrap_err();
     assert!(
-        found.contains("no version of image recipe `web` matches 2.x.x") && found.contains("there is 1.0.0"),
+        found.contains("no version of image recipe `web` matches 2.x.x") && found.contains("existing versions: 1.0.0"),
         "{found}"
     );
 }

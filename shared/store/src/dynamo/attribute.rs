@@ -1,4 +1,4 @@
-//! Items as JSON and as DynamoDB's attributes. Numbers go as text both ways, so that none loses a digit.
+//! Items as JSON and as DynamoDB's attributes. Numbers are text in both directions, so no digit is lost.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub(super) fn to_attribute(value: Value) -> AttributeValue {
     }
 }
 
-/// The item; its key is in the error where an attribute is of a kind that this version does not write.
+/// Returns the item. If an attribute is of a kind that this version does not write, the error contains the item's key.
 pub(super) fn from_attributes(attributes: Attributes) -> Result<Item> {
     let key = |name: &str| attributes.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
     let (pk, sk) = (key("pk"), key("sk"));
@@ -53,12 +53,13 @@ fn to_value(attribute: AttributeValue) -> serde_json::Result<Value> {
     })
 }
 
-/// DynamoDB keeps 38 digits; a whole number that JSON's types cannot hold is refused rather than rounded.
+/// Parses a number. DynamoDB keeps 38 digits; a whole number that JSON's types cannot hold is rejected rather than
+/// rounded.
 fn to_number(digits: &str) -> serde_json::Result<Number> {
     let whole = digits.parse::<i64>().map(Number::from).or_else(|_| digits.parse::<u64>().map(Number::from));
     let number = whole.ok().or_else(|| {
         let float: f64 = digits.parse().ok()?;
-        // DynamoDB may spell 2 as 2.0 or 20E-1: it is the same number, and a whole one.
+        // DynamoDB may write 2 as 2.0 or 20E-1. This is the same number, and a whole one.
         let is_whole = float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0;
         match (is_whole, digits.contains(['.', 'e', 'E'])) {
             (true, _) => Some(Number::from(float as i64)),

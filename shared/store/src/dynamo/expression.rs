@@ -1,4 +1,5 @@
-//! Checks and updates as DynamoDB's expressions. Every name and value goes by placeholder: names may be reserved words.
+//! Checks and updates as DynamoDB expressions. Each name and value is a placeholder, because names may be reserved
+//! words.
 
 use std::collections::HashMap;
 
@@ -8,7 +9,8 @@ use serde_json::Value;
 use super::attribute::{Attributes, to_attribute};
 use crate::{Check, Item};
 
-/// The placeholders of one request. DynamoDB refuses those that no expression uses, so they are made on use only.
+/// The placeholders of one request. They are created on use only, because DynamoDB rejects placeholders that no
+/// expression uses.
 #[derive(Debug, Default)]
 pub(super) struct Placeholders {
     names: HashMap<String, String>,
@@ -16,12 +18,12 @@ pub(super) struct Placeholders {
 }
 
 impl Placeholders {
-    /// The condition that all checks hold; none where there are no checks.
+    /// Returns the condition that all checks hold; `None` if there are no checks.
     pub(super) fn condition(&mut self, checks: &[Check]) -> Option<String> {
         (!checks.is_empty()).then(|| self.joined(checks, " AND "))
     }
 
-    /// What sets and removes these attributes.
+    /// Returns the expression that sets and removes these attributes.
     pub(super) fn update(&mut self, set: Item, remove: Vec<String>) -> String {
         let set: Vec<String> = set
             .into_iter()
@@ -33,7 +35,7 @@ impl Placeholders {
         clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect::<Vec<_>>().join(" ")
     }
 
-    /// The names and the values; none where there are none, which DynamoDB demands.
+    /// Returns the names and the values. Each is `None` if it is empty, because DynamoDB rejects empty maps.
     pub(super) fn into_parts(self) -> (Option<HashMap<String, String>>, Option<Attributes>) {
         ((!self.names.is_empty()).then_some(self.names), (!self.values.is_empty()).then_some(self.values))
     }
@@ -49,7 +51,7 @@ impl Placeholders {
             Check::Missing(name) => format!("attribute_not_exists({})", self.name(name)),
             Check::Equals(name, value) => self.comparison(name, "=", value.clone()),
             Check::Before(name, limit) => self.comparison(name, "<", Value::from(limit.as_str())),
-            // Nothing holds: there is no literal for that.
+            // An empty `Any` never holds. No literal exists for that.
             Check::Any(checks) if checks.is_empty() => "(attribute_exists(pk) AND attribute_not_exists(pk))".to_owned(),
             Check::Any(checks) => format!("({})", self.joined(checks, " OR ")),
         }

@@ -1,4 +1,4 @@
-//! From the SDK's errors to [`StoreError`].
+//! Converts the SDK's errors to [`StoreError`].
 
 use std::error::Error;
 
@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::CancellationReason;
 
 use crate::StoreError;
 
-/// For `map_err` after a call of one request.
+/// Returns a function for `map_err` after a call of one request.
 pub(super) fn failure<E>(operation: &'static str) -> impl FnOnce(SdkError<E, HttpResponse>) -> StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -32,7 +32,7 @@ where
     }
 }
 
-/// For `map_err` after a transaction, whose error gives a reason for each write.
+/// Converts an error of a transaction, which gives a reason for each write (for `map_err`).
 pub(super) fn transaction_failure(error: SdkError<TransactWriteItemsError, HttpResponse>) -> StoreError {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
@@ -42,7 +42,8 @@ pub(super) fn transaction_failure(error: SdkError<TransactWriteItemsError, HttpR
     }
 }
 
-/// A failed check is told before a conflict with another transaction: repeating the call would not help.
+/// Converts the reasons of a cancelled transaction. A failed check takes precedence over a conflict with another
+/// transaction, because repeating the call would not help.
 fn cancellation(reasons: &[CancellationReason], message: Option<&str>) -> StoreError {
     let failed: Vec<usize> = reasons
         .iter()
@@ -66,7 +67,7 @@ fn code_of(reason: &CancellationReason) -> String {
     reason.code().unwrap_or_default().to_owned()
 }
 
-/// Codes of errors and of cancellation reasons.
+/// Returns whether a code of an error or of a cancellation reason says that the same call may succeed later.
 fn is_busy(code: &str) -> bool {
     matches!(
         code,
@@ -81,7 +82,7 @@ fn is_busy(code: &str) -> bool {
     )
 }
 
-/// For `map_err` where the SDK refuses to build a part of a request.
+/// Converts the error of a request part that the SDK does not build (for `map_err`).
 pub(super) fn malformed(error: BuildError) -> StoreError {
     StoreError::Refused {
         operation: "TransactWriteItems",

@@ -1,4 +1,5 @@
-//! The table in DynamoDB: keys `pk` and `sk`, and a sparse index `open` (partition `open`, sort `nextLook`, all attributes).
+//! The table in DynamoDB: keys `pk` and `sk`, and a sparse index `open` (partition `open`, sort `nextLook`, all
+//! attributes).
 
 mod attribute;
 mod expression;
@@ -22,7 +23,7 @@ use crate::{Item, Key, Result, Table, Write};
 /// The sparse index of what is open.
 const INDEX: &str = "open";
 
-/// A table in DynamoDB; clones share its client.
+/// A table in DynamoDB. Clones share its client.
 #[derive(Debug, Clone)]
 pub struct DynamoTable {
     client: Client,
@@ -30,20 +31,20 @@ pub struct DynamoTable {
 }
 
 impl DynamoTable {
-    /// The table of this name.
+    /// Creates a table of this name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         Self { client, name: name.into() }
     }
 
-    /// The table of this name, with a client of its own; no call is made.
+    /// Creates a table of this name with a client of its own. No call is made.
     pub fn with_config(config: &SdkConfig, name: impl Into<String>) -> Self {
         Self::new(Client::new(config), name)
     }
 
-    /// Names of the account's tables in this Region that begin with `prefix`.
+    /// Returns the names of the account's tables in this Region that begin with `prefix`.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// The errors of the calls.
     pub async fn names(config: &SdkConfig, prefix: &str) -> Result<Vec<String>> {
         let mut found = Client::new(config).list_tables().into_paginator().items().send();
         let mut names = Vec::new();
@@ -54,11 +55,11 @@ impl DynamoTable {
         Ok(names)
     }
 
-    /// The items of a partition whose sort key begins with `prefix`.
+    /// Builds the query for the items of a partition whose sort key begins with `prefix`.
     fn below(&self, pk: &str, prefix: &str) -> QueryFluentBuilder {
         let query = self.client.query().consistent_read(true);
         let query = query.expression_attribute_values(":pk", AttributeValue::S(pk.to_owned()));
-        // DynamoDB refuses an empty text in a key condition.
+        // DynamoDB rejects an empty text in a key condition.
         if prefix.is_empty() {
             return query.key_condition_expression("pk = :pk");
         }

@@ -1,11 +1,12 @@
-//! When the SDK may repeat a write that carries a condition.
+//! Decides when the SDK may repeat a conditional write.
 
 use aws_sdk_dynamodb::config::Config;
 use aws_sdk_dynamodb::config::interceptors::InterceptorContext;
 use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
 
-/// Only after an answer that says that nothing was written, such as throttling. After a lost answer a second attempt
-/// would meet the first one's item, and so report a conflict with itself; the caller has to look instead.
+/// Retries only after an answer that says that nothing was written, such as throttling. After a lost answer, a second
+/// attempt would meet the first one's item and report a conflict with itself. The caller must then read the item
+/// instead.
 #[derive(Debug)]
 struct RefusalsOnly;
 
@@ -22,7 +23,7 @@ impl ClassifyRetry for RefusalsOnly {
     }
 }
 
-/// The client's settings but for these retries, where the write has checks.
+/// Returns the client's settings. If the write has checks, only these retries are allowed.
 pub(super) fn settings(has_checks: bool) -> aws_sdk_dynamodb::config::Builder {
     let settings = Config::builder();
     if has_checks { settings.retry_classifier(RefusalsOnly) } else { settings }

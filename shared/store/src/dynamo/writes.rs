@@ -1,4 +1,4 @@
-//! Writes as requests: one as a plain call, several as a transaction.
+//! Writes as requests: one write as a plain call, several as a transaction.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
 
@@ -9,7 +9,7 @@ use super::failure::{failure, malformed, transaction_failure};
 use super::retries::settings;
 use crate::{Check, Item, Key, Result, Write};
 
-/// A condition that always holds: a `ConditionCheck` cannot do without one.
+/// A condition that always holds. A `ConditionCheck` must have a condition.
 const ANYTHING: &str = "attribute_exists(pk) OR attribute_not_exists(pk)";
 
 impl DynamoTable {
@@ -18,12 +18,13 @@ impl DynamoTable {
             Write::Put { item, checks } => self.put_one(item, &checks).await,
             Write::Update { key, set, remove, checks } => self.update_one(&key, set, remove, &checks).await,
             Write::Delete { key, checks } => self.delete_one(&key, &checks).await,
-            // There is no plain call that only checks.
+            // No plain call only checks a condition.
             verify @ Write::Verify { .. } => self.write_all(vec![verify]).await,
         }
     }
 
-    /// The SDK gives each call a token, so that its own retries cannot write twice or conflict with themselves.
+    /// Makes a transaction. The SDK gives each call a token, so its own retries cannot write twice or conflict with
+    /// themselves.
     pub(super) async fn write_all(&self, writes: Vec<Write>) -> Result<()> {
         let items = writes.into_iter().map(|write| self.part(write)).collect::<Result<Vec<_>>>()?;
         let request = self.client.transact_write_items().set_transact_items(Some(items));

@@ -152,7 +152,9 @@ help: `web` starts from the parameter `/images/web`, which `web` writes";
     for (filter, to) in [("golden-*", named), ("web *", "")] {
         let source = format!("{{owners: [self], name: \"{filter}\"}}");
         let found = refused(&[&publishing("web", &source, to), COMPONENT, SMALL]);
-        let help = format!("help: `web` starts from the newest `{filter}` of self, as the images of `web` are named");
+        let help = format!(
+            "help: `web` starts from the newest image of self named `{filter}`, and the images of `web` have such names"
+        );
         assert!(found.contains("in a circle: `web` → `web`") && found.ends_with(&help), "{found}");
     }
     // Others' images of that name, another name, and another parameter make no circle.
