@@ -147,7 +147,7 @@ impl Pattern {
     /// Why it is not one, in one line.
     pub fn new(text: &str) -> Result<Self, String> {
         if text.len() > Self::MAX_LENGTH {
-            return Err(format!("it has {} bytes, {} are allowed", text.len(), Self::MAX_LENGTH));
+            return Err(format!("it has {} bytes, but at most {} are allowed", text.len(), Self::MAX_LENGTH));
         }
         let built = regex_lite::RegexBuilder::new(text).case_insensitive(true).build();
         built.map(Self).map_err(|error| error.to_string())

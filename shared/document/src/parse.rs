@@ -40,7 +40,7 @@ pub(crate) fn document(file: &str, text: &str, target: &Target) -> Result<Docume
             None
         }
         [_, second, ..] => {
-            parse.reader.error(second.span, "several-documents", "one file holds one component document");
+            parse.reader.error(second.span, "several-documents", "a file must hold exactly one component document");
             None
         }
     };
@@ -87,7 +87,12 @@ impl Parse<'_> {
             && !matches!(version.value.as_str(), "1.0" | "1")
         {
             let message = format!("schema version `{}` is not known", shown(&version.value));
-            self.reader.error_with_help(version.span, "schema-version", message, Some("the only one is `1.0`".into()));
+            self.reader.error_with_help(
+                version.span,
+                "schema-version",
+                message,
+                Some("the only schema version is `1.0`".into()),
+            );
         }
     }
 
@@ -107,7 +112,7 @@ impl Parse<'_> {
         } else if !length.contains(&text.len()) {
             let (least, most) = length.into_inner();
             let message = format!(
-                "the name of {what} must have {least} to {most} characters, `{}` has {}",
+                "the name of {what} must have {least} to {most} characters, but `{}` has {}",
                 shown(text),
                 text.len()
             );
@@ -119,7 +124,7 @@ impl Parse<'_> {
     fn unique(&mut self, seen: &mut BTreeMap<String, usize>, name: &Spanned<String>, what: &str) {
         match seen.get(&name.value) {
             Some(first) => {
-                let help = Some(format!("the first one is in line {first}"));
+                let help = Some(format!("the first one is on line {first}"));
                 let message = format!("{what} `{}` is declared twice", shown(&name.value));
                 self.reader.error_with_help(name.span, "duplicate-name", message, help);
             }

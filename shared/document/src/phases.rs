@@ -17,7 +17,7 @@ pub fn check_phases(documents: &[Document], wanted: &str, given_by: &str) -> Dia
         if !known.contains(&name.trim()) {
             let span = Span { line: 1, column, len: characters };
             let message = format!("no document has the phase `{}`, so nothing runs for it", name.trim());
-            let help = suggestion(name.trim(), &known).or_else(|| Some(format!("there is {}", known.join(", "))));
+            let help = suggestion(name.trim(), &known).or_else(|| Some(format!("the phases are {}", known.join(", "))));
             found.push(Diagnostic { help, ..source.warning(span, "unknown-phase", message) });
         }
         column += characters + 1;

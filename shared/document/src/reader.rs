@@ -152,10 +152,10 @@ impl<'s> Reader<'s> {
             _ => node.kind().to_owned(),
         };
         let help = match (wanted, &node.value) {
-            ("text", Value::Map(_)) => Some("put text that holds `: ` or begins with `{` in quotes"),
+            ("text", Value::Map(_)) => Some("put quotes around text that contains `: ` or begins with `{`"),
             ("a list", Value::Map(_) | Value::Scalar { .. }) if !node.is_null() => Some("begin each element with `- `"),
             ("a map", Value::List(items)) if matches!(&items[..], [Node { value: Value::Map(_), .. }]) => {
-                Some("remove the `- ` in front of its first key")
+                Some("remove the `- ` before its first key")
             }
             _ => None,
         };

@@ -34,7 +34,7 @@ impl Literal for bool {
 }
 
 impl Literal for u64 {
-    const EXPECTED: &'static str = "a whole number from 0 on";
+    const EXPECTED: &'static str = "a whole number that is at least 0";
 
     fn read(text: &str) -> Option<Self> {
         text.parse().ok().filter(|_| !has_leading_zero(text))

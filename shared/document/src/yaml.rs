@@ -110,7 +110,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Node>, Diagnostics> {
     let text = without_mark(text);
     let source = Source { file, text };
     if text.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes, {MAX_BYTES} are allowed", text.len());
+        let message = format!("the file has {} bytes, but at most {MAX_BYTES} are allowed", text.len());
         return Err(source.error(Span::START, "too-long", message).into());
     }
     let (offsets, parser) = (Offsets::new(text), Parser::new_from_str(text));
@@ -221,13 +221,13 @@ impl<'t> Builder<'t> {
     /// Keys are texts, and each is there once; `lines` has where the keys so far stand.
     fn check_key(&mut self, key: &Node, lines: &mut HashMap<String, usize>) {
         let Some(text) = key.text() else {
-            let help = Some("put text that begins with `{{` in quotes".to_owned());
+            let help = Some("put quotes around text that begins with `{{`".to_owned());
             let message = format!("{} cannot be a key", key.kind());
             self.refuse(|source| Diagnostic { help, ..source.error(key.span, "key-not-text", message) });
             return;
         };
         if let Some(first) = lines.get(text) {
-            let help = Some(format!("the first one is in line {first}"));
+            let help = Some(format!("the first one is on line {first}"));
             let message = format!("the key `{}` is given twice", shown(text));
             self.refuse(|source| Diagnostic { help, ..source.error(key.span, "duplicate-key", message) });
             return;
@@ -298,8 +298,8 @@ mod tests {
 
     #[test]
     fn duplicate_keys_are_all_reported() {
-        let expected = "f.yml:2:1: error: the key `a` is given twice\n  a: 2\n  ^\nhelp: the first one is in line 1\n\
-                        f.yml:4:1: error: the key `b` is given twice\n  b: 4\n  ^\nhelp: the first one is in line 3";
+        let expected = "f.yml:2:1: error: the key `a` is given twice\n  a: 2\n  ^\nhelp: the first one is on line 1\n\
+                        f.yml:4:1: error: the key `b` is given twice\n  b: 4\n  ^\nhelp: the first one is on line 3";
         assert_eq!(refused("a: 1\na: 2\nb: 3\nb: 4\n"), expected);
     }
 

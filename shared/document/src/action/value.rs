@@ -18,7 +18,7 @@ pub enum Encoding {
 }
 
 impl Literal for Encoding {
-    const EXPECTED: &'static str = "utf-8, utf-16 or utf-32, the latter two also with -LE or -BE";
+    const EXPECTED: &'static str = "utf-8, utf-16, utf-16-LE, utf-16-BE, utf-32, utf-32-LE or utf-32-BE";
 
     fn read(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {

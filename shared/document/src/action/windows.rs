@@ -50,7 +50,7 @@ impl Literal for MsiReboot {
 pub struct MsiLogOptions(pub String);
 
 impl Literal for MsiLogOptions {
-    const EXPECTED: &'static str = "letters out of `iwearucmopvx+!*`";
+    const EXPECTED: &'static str = "letters from `iwearucmopvx+!*`";
 
     fn read(text: &str) -> Option<Self> {
         let known = text.chars().all(|c| "iwearucmopvx+!*".contains(c.to_ascii_lowercase()));

@@ -73,15 +73,16 @@ impl Parse<'_> {
             [only] => only,
             [] => return self.no_operator(map, known),
             [_, (second, _), ..] => {
-                let help = "put several in a list under `and` or `or`";
-                let message = "a condition has one operator";
+                let help = "put several conditions in a list under `and` or `or`";
+                let message = "a condition must have exactly one operator";
                 self.reader.error_with_help(second.span, "several-operators", message, Some(help.to_owned()));
                 return None;
             }
         };
         let name = key.text().unwrap_or_default();
         if depth > MAX_EXPRESSION_DEPTH {
-            let message = format!("conditions may be nested {MAX_EXPRESSION_DEPTH} levels deep, this is level {depth}");
+            let message =
+                format!("conditions can be nested {MAX_EXPRESSION_DEPTH} levels deep, but this is level {depth}");
             self.reader.error(key.span, "too-deep", message);
             return None;
         }
@@ -199,7 +200,7 @@ impl Parse<'_> {
         let Some(literal) = pattern.literal() else { return };
         if let Err(reason) = Pattern::new(&literal) {
             let reason = reason.lines().last().unwrap_or_default().to_owned();
-            self.reader.error(pattern.span, "bad-pattern", format!("this is no regular expression: {reason}"));
+            self.reader.error(pattern.span, "bad-pattern", format!("this is not a regular expression: {reason}"));
         }
     }
 

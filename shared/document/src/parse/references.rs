@@ -48,7 +48,7 @@ impl Parse<'_> {
                 self.reader.error_with_help(
                     span,
                     "bad-reference",
-                    format!("`context:` has no `{}`", shown(&key)),
+                    format!("`context:` has no key `{}`", shown(&key)),
                     help,
                 );
             }
@@ -57,8 +57,9 @@ impl Parse<'_> {
                 self.reader.error(span, "forbidden-metadata", message);
             }
             Err(BadReference::Ssm) => {
-                let help = "`aws:ssm:/path/name`, `aws:ssm:resolve(Name)` or `aws:ssm:resolve(aws:ssm:/path/name)`";
-                let message = "this names no parameter of the Parameter Store";
+                let help =
+                    "write `aws:ssm:/path/name`, `aws:ssm:resolve(Name)` or `aws:ssm:resolve(aws:ssm:/path/name)`";
+                let message = "this does not name a parameter of the Parameter Store";
                 self.reader.error_with_help(span, "bad-reference", message, Some(help.to_owned()));
             }
         }
@@ -68,7 +69,7 @@ impl Parse<'_> {
     fn unknown(&mut self, inner: &str, span: Span) {
         let inner = shown(inner);
         let help = format!(
-            "a reference is `{{{{ Name }}}}` or `{{{{ phase.step.outputs.key }}}}`; for `{{{{{inner}}}}}` itself write {}",
+            "a reference is `{{{{ Name }}}}` or `{{{{ phase.step.outputs.key }}}}`; to keep the text `{{{{{inner}}}}}`, write {}",
             escaped(&inner)
         );
         self.reader.error_with_help(span, "bad-reference", "this is not a reference", Some(help));
@@ -83,8 +84,8 @@ impl Parse<'_> {
                 self.reader.error_with_help(span, "loop-reference", "the loop has not begun here", help);
             }
             _ if known => {
-                let help = Some(format!("if that is meant, write {}", escaped(inner)));
-                let message = format!("`{name}` is no loop of this step, so this text stays as it is");
+                let help = Some(format!("if you mean this text, write {}", escaped(inner)));
+                let message = format!("`{name}` is not a loop of this step, so this text is not replaced");
                 self.reader.warning_with_help(span, "loop-reference", message, help);
             }
             _ => self.unknown(inner, span),
@@ -122,8 +123,8 @@ impl Parse<'_> {
             return;
         };
         if at >= self.scope.reached {
-            let help = Some("a step can only use what has run before it".to_owned());
-            self.reader.error_with_help(span, "forward-reference", format!("`{name}` has not run here yet"), help);
+            let help = Some("a step can use only values of steps that run before it".to_owned());
+            self.reader.error_with_help(span, "forward-reference", format!("`{name}` has not run at this point"), help);
             return;
         }
         let known = &self.scope.steps[at];

@@ -78,7 +78,7 @@ impl Parse<'_> {
             }
             Value::Map(_) => self.delimited(node),
             Value::Scalar { .. } => {
-                let help = "a list of texts, or a map with `list` and `delimiter`";
+                let help = "write a list of texts, or a map with `list` and `delimiter`";
                 let message = "`forEach` must be a list or a map, not text";
                 self.reader.error_with_help(node.span, "wrong-shape", message, Some(help.to_owned()));
                 None
@@ -103,7 +103,7 @@ impl Parse<'_> {
         match (chars.next(), chars.next()) {
             (Some(only), None) if DELIMITERS.contains(&only) => Some(only),
             _ => {
-                let help = "one of `.` `,` `;` `:` `-` `_`, a space, \"\\t\" or \"\\n\"";
+                let help = "use one of `.` `,` `;` `:` `-` `_`, a space, \"\\t\" or \"\\n\"";
                 let message = format!("{:?} cannot be a delimiter", shown(&text.value));
                 self.reader.error_with_help(text.span, "unknown-value", message, Some(help.to_owned()));
                 None

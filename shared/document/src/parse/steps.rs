@@ -117,7 +117,12 @@ impl Parse<'_> {
             let all = Platform::ALL.into_iter().map(|(_, other)| other).filter(|other| module.runs_on(*other));
             let names: Vec<&str> = all.map(Platform::name).collect();
             let message = format!("the action `{}` is not available on {}", module.name(), platform.name());
-            self.reader.error_with_help(span, "platform", message, Some(format!("it is on {}", names.join(" and "))));
+            self.reader.error_with_help(
+                span,
+                "platform",
+                message,
+                Some(format!("it is available on {}", names.join(" and "))),
+            );
         }
     }
 
@@ -142,7 +147,7 @@ impl Parse<'_> {
             -1 => None,
             seconds if seconds > 0 => u64::try_from(seconds).ok(),
             seconds => {
-                let help = Some("seconds from 1 on, or -1 for no limit".to_owned());
+                let help = Some("give at least 1 second, or -1 for no limit".to_owned());
                 let message = format!("`timeoutSeconds` cannot be {seconds}");
                 self.reader.error_with_help(node.span, "bad-number", message, help);
                 None

@@ -21,8 +21,8 @@ impl Parse<'_> {
         let texts = || bash.commands.iter().map(|command| command.raw.as_str());
         if texts().map(commands).sum::<usize>() > 1 && !texts().any(stops_at_errors) {
             let span = bash.commands.first().map_or(key, |command| command.span);
-            let help = "begin with `set -e`, else only the last command decides whether the step fails";
-            let message = "this script goes on after a command that fails";
+            let help = "begin with `set -e`; otherwise only the last command decides whether the step fails";
+            let message = "this script continues after a command fails";
             self.reader.warning_with_help(span, "no-set-e", message, Some(help.to_owned()));
         }
     }
@@ -32,13 +32,13 @@ impl Parse<'_> {
         let Action::ExecuteBash(bash) = action else { return };
         for command in &bash.commands {
             if skips_patches(&command.raw) {
-                let message = "`zypper patch` leaves out what needs a reboot and still ends with 0";
-                let help = "add `--non-interactive-include-reboot-patches`, else security patches may be missing";
+                let message = "`zypper patch` skips patches that need a reboot and still exits with 0";
+                let help = "add `--non-interactive-include-reboot-patches`; otherwise security patches may be missing";
                 self.reader.warning_with_help(command.span, "skipped-patches", message, Some(help.to_owned()));
             }
             if asks_metadata_without_token(&command.raw) {
-                let message = "the instance's metadata answers only to requests with a token";
-                let help = "take a token by PUT of `/latest/api/token`, or write `{{ aws:imds:instance-id }}`";
+                let message = "the instance metadata service accepts only requests with a token";
+                let help = "get a token with PUT `/latest/api/token`, or write `{{ aws:imds:instance-id }}`";
                 self.reader.warning_with_help(command.span, "metadata-token", message, Some(help.to_owned()));
             }
         }
@@ -66,8 +66,8 @@ impl Parse<'_> {
     pub(super) fn warn_of_update(&mut self, module: Module, span: Span) {
         let elsewhere = self.target.platform.is_some_and(|platform| platform != Platform::Linux);
         if module == Module::UpdateOs && !elsewhere && !std::mem::replace(&mut self.warned_of_update, true) {
-            let message = "EC2 Image Builder itself cannot run this on Amazon Linux 2023, Fedora and SUSE";
-            let help = Some("nothing to do, unless the document is to run there too".to_owned());
+            let message = "EC2 Image Builder itself cannot run this on Amazon Linux 2023, Fedora or SUSE";
+            let help = Some("no change is needed unless Image Builder must run the document too".to_owned());
             self.reader.warning_with_help(span, "portability", message, help);
         }
     }
@@ -86,9 +86,12 @@ impl Parse<'_> {
         let at = |phase: &str| TEST_PHASES.contains(&phase);
         let Some(reading) = self.scope.steps.get(self.scope.reached) else { return };
         if at(&reading.phase) && !at(&chain.phase) {
-            let message =
-                format!("when an image is built, `{}` runs on another machine than `{}`", reading.phase, chain.phase);
-            let help = Some("there the step fails for want of this value; it works only in a direct run".to_owned());
+            let message = format!(
+                "when an image is built, `{}` runs on a different machine than `{}`",
+                reading.phase, chain.phase
+            );
+            let help =
+                Some("there the step fails because this value is missing; it works only in a direct run".to_owned());
             self.reader.warning_with_help(span, "other-stage", message, help);
         }
     }

@@ -60,7 +60,7 @@ impl Parse<'_> {
         // Published documents have it, by analogy to `DeleteFolder`.
         if let Some(span) = fields.map.key_span("force") {
             fields.map.know("force");
-            self.reader.warning(span, "no-effect", "DeleteFile has no `force` and needs none");
+            self.reader.warning(span, "no-effect", "DeleteFile has no input `force` and does not need it");
         }
         let path = self.text(fields, "path")?;
         self.check_wildcard(&path, "path");

@@ -6,12 +6,12 @@ use crate::{Algorithm, Literal, Platform, S3Uri, Setting, Template};
 use super::Fields;
 
 impl Parse<'_> {
-    /// `*` may only stand in the last part of a path.
+    /// `*` can be used only in the last part of a path.
     pub(super) fn check_wildcard(&mut self, path: &Template, key: &str) {
         let Some(literal) = path.literal() else { return };
         let folder = literal.rfind(['/', '\\']).map_or("", |at| &literal[..at]);
         if folder.contains('*') {
-            let message = format!("`*` may only stand behind the last separator of `{key}`");
+            let message = format!("`*` can be used only after the last separator of `{key}`");
             self.reader.error(path.span, "bad-wildcard", message);
         }
     }
@@ -21,11 +21,11 @@ impl Parse<'_> {
         let Some(uri) = &source.value else { return };
         let key = uri.key.strip_suffix('*').filter(|rest| rest.is_empty() || rest.ends_with('/')).unwrap_or(&uri.key);
         if key.contains('*') {
-            let message = "`*` may only stand at the end of `source`, behind a `/`";
+            let message = "`*` can be used only at the end of `source`, after a `/`";
             self.reader.error(source.text.span, "bad-wildcard", message);
         } else if uri.key.is_empty() || uri.key.ends_with('/') {
-            let help = Some("end it with `/*` for all objects below".to_owned());
-            self.reader.error_with_help(source.text.span, "wrong-value", "`source` names no object", help);
+            let help = Some("end it with `/*` to download all objects below it".to_owned());
+            self.reader.error_with_help(source.text.span, "wrong-value", "`source` does not name an object", help);
         }
     }
 
@@ -41,8 +41,8 @@ impl Parse<'_> {
             literal.trim().is_empty()
         };
         if problem {
-            let help = "a path, `s3://BUCKET/KEY`, or the ARN of a component";
-            let message = "`document` names no document";
+            let help = "write a path, `s3://BUCKET/KEY`, or the ARN of a component";
+            let message = "`document` does not name a document";
             self.reader.error_with_help(document.span, "wrong-value", message, Some(help.to_owned()));
         }
     }

@@ -85,8 +85,8 @@ impl Parse<'_> {
         let begins =
             |hive: &&str| upper.strip_prefix(*hive).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'));
         if !HIVES.iter().any(begins) {
-            let help = Some(format!("it begins with one of {}", HIVES.join(", ")));
-            let message = format!("`{}` is no path of the registry", shown(&literal));
+            let help = Some(format!("a path of the registry begins with one of {}", HIVES.join(", ")));
+            let message = format!("`{}` is not a path of the registry", shown(&literal));
             self.reader.error_with_help(path.span, "wrong-value", message, help);
         }
     }
