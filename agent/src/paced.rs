@@ -49,7 +49,7 @@ impl Paced {
         match self.left_out {
             0 => String::new(),
             lines => {
-                format!("[{lines} lines are left out here: Systems Manager takes no more; console.log has them]\n")
+                format!("[{lines} lines are left out here: Systems Manager cannot take more; console.log has them]\n")
             }
         }
     }

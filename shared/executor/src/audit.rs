@@ -87,7 +87,7 @@ impl<'r> Auditor<'r> {
         for (index, file) in files.iter().enumerate() {
             if Instant::now() > self.until {
                 let left = files.len() - index;
-                self.audit.notes.push(format!("{left} files were not looked at: it took too long"));
+                self.audit.notes.push(format!("{left} files were not looked at because the audit took too long"));
                 self.audit.is_incomplete = true;
                 break;
             }
@@ -132,7 +132,7 @@ impl<'r> Auditor<'r> {
         }
         if path.ends_with(".keytab") && bytes.starts_with(&[5, 2]) {
             let remedy = rules::Remedy::Remove.sentence();
-            return Some((FindingKind::PackageSecret, "keytab of Kerberos".to_owned(), remedy));
+            return Some((FindingKind::PackageSecret, "Kerberos keytab".to_owned(), remedy));
         }
         let (kind, what) = tokens::secret(bytes)?;
         Some((kind, what.to_owned(), rules::Remedy::Remove.sentence()))

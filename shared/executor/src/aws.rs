@@ -44,23 +44,25 @@ struct Identity {
 /// Why a call to AWS failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AwsError {
-    #[error("there are no AWS credentials: none in the environment, no container's, and no role of this instance")]
+    #[error(
+        "there are no AWS credentials: not in the environment, not from a container service, not from a role of this instance"
+    )]
     NoCredentials { source: Box<AwsError> },
-    #[error("the AWS Region is not known: neither AWS_REGION is set nor does the instance's metadata tell it")]
+    #[error("the AWS Region is not known: AWS_REGION is not set, and the instance's metadata does not have the Region")]
     NoRegion { source: Box<AwsError> },
-    #[error("the instance's metadata is switched off by AWS_EC2_METADATA_DISABLED")]
+    #[error("AWS_EC2_METADATA_DISABLED disables the instance's metadata")]
     MetadataDisabled,
     #[error("the instance's metadata cannot be read")]
     Metadata(#[source] HttpError),
-    #[error("{url} answers with status {status}")]
+    #[error("{url} returned status {status}")]
     MetadataStatus { url: String, status: u16 },
-    #[error("the instance has no session of its role, {code}: {message}")]
+    #[error("the instance has no credentials of its role, {code}: {message}")]
     NoSession { code: String, message: String },
-    #[error("the answer of {what} cannot be read")]
+    #[error("the response to {what} cannot be read")]
     Answer { what: String, source: serde_json::Error },
     #[error(transparent)]
     Http(#[from] HttpError),
-    #[error("{what} was refused with status {status}, {code}: {message}")]
+    #[error("{what} failed with status {status}, {code}: {message}")]
     Refused { what: String, status: u16, code: String, message: String },
     #[error("{} cannot be read", path.display())]
     File { path: PathBuf, source: io::Error },

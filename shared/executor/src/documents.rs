@@ -15,7 +15,7 @@ pub(crate) enum DocumentError {
     Digest { document: String },
     #[error("{found}")]
     Invalid { document: String, found: Diagnostics },
-    #[error("`{value}` is not an allowed value of the parameter `{parameter}`: one of {allowed}")]
+    #[error("`{value}` is not an allowed value of the parameter `{parameter}`; the allowed values are {allowed}")]
     Parameter { document: String, parameter: String, value: String, allowed: String },
     #[error("`{name}` is to be blocked, and there is no such action")]
     Blocked { name: String },

@@ -25,7 +25,7 @@ use crate::{
 /// Why an order is not run at all, or why a run breaks off.
 #[derive(Debug, thiserror::Error)]
 enum ExecuteError {
-    #[error("the work order has version {version}, and this agent reads version {ORDER_VERSION}")]
+    #[error("the work order has version {version}, but this agent reads version {ORDER_VERSION}")]
     Version { version: u32 },
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -33,7 +33,7 @@ enum ExecuteError {
     Logs { path: PathBuf, source: io::Error },
     #[error("a folder of the work order has no absolute path")]
     Path(#[source] io::Error),
-    #[error("the machine was to be rebooted, and the agent was started {starts} times without that having happened")]
+    #[error("the machine was to be rebooted, but the agent was started {starts} times without a reboot")]
     NotRebooted { starts: u32 },
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -138,7 +138,7 @@ fn audited(asked: AuditOrder, output: &mut Output<'_>) -> Audit {
 fn refused(state: &State, audit: &Audit) -> Option<RunResult> {
     let message = match (audit.count(), audit.is_incomplete) {
         (0, false) => return None,
-        (0, true) => "the audit of the image is incomplete: it could not look at everything".to_owned(),
+        (0, true) => "the audit of the image is incomplete: not all files could be looked at".to_owned(),
         (..) => format!("the audit of the image has found {}", audit.headline()),
     };
     let context = FailureContext { kind: FailureKind::Audit, message: message.clone(), ..FailureContext::default() };

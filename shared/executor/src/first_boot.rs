@@ -37,7 +37,7 @@ fn wait_for_cloud_init(program: &Path, output: &mut Output<'_>) {
     let began = Instant::now();
     let mut child = match quiet(Command::new(program).args(["status", "--wait"])).spawn() {
         Ok(child) => child,
-        Err(error) => return output.remark(&format!("cloud-init is not waited for: {error}")),
+        Err(error) => return output.remark(&format!("the steps do not wait for cloud-init: {error}")),
     };
     let mut told = false;
     let status = loop {
@@ -47,7 +47,7 @@ fn wait_for_cloud_init(program: &Path, output: &mut Output<'_>) {
         }
         if !told && began.elapsed() >= SILENCE {
             told = true;
-            output.remark("cloud-init is still at work; it is waited for, 10 minutes at most");
+            output.remark("cloud-init is still running; the steps wait for it, at most 10 minutes");
         }
         thread::sleep(LOOK);
     };
@@ -55,12 +55,12 @@ fn wait_for_cloud_init(program: &Path, output: &mut Output<'_>) {
     match status.map(|status| status.code()) {
         None => {
             let _ = child.kill().and_then(|()| child.wait());
-            output.remark("cloud-init has not ended within 10 minutes; the steps begin all the same");
+            output.remark("cloud-init did not end within 10 minutes; the steps begin anyway");
         }
-        Some(Some(0)) if told => output.remark(&format!("cloud-init has ended after {took} s")),
+        Some(Some(0)) if told => output.remark(&format!("cloud-init ended after {took} s")),
         Some(Some(0)) => {}
-        Some(Some(2)) => output.remark("cloud-init has ended with warnings; see /var/log/cloud-init.log"),
-        Some(_) => output.remark("cloud-init has failed; the steps begin all the same; see /var/log/cloud-init.log"),
+        Some(Some(2)) => output.remark("cloud-init ended with warnings; see /var/log/cloud-init.log"),
+        Some(_) => output.remark("cloud-init failed; the steps begin anyway; see /var/log/cloud-init.log"),
     }
 }
 
@@ -74,7 +74,9 @@ fn hold_snaps(program: &Path, state_directory: &Path, output: &mut Output<'_>) {
         .and_then(|()| quiet(Command::new(program).args(["refresh", "--hold"])).status());
     if !held.is_ok_and(|status| status.success()) {
         let _ = fs::remove_file(mark(state_directory));
-        output.remark("snap refreshes cannot be held (snapd before 2.58); one during the build may lose it");
+        output.remark(
+            "snap refreshes cannot be held (snapd is older than 2.58); a refresh during the build may make it fail",
+        );
     }
 }
 

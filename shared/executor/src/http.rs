@@ -54,15 +54,15 @@ pub(crate) struct Answer {
 pub(crate) enum HttpError {
     #[error("{url} cannot be fetched")]
     Transport { url: String, source: Box<ureq::Error> },
-    #[error("{url} leads to {to}, which is not encrypted, and is not followed")]
+    #[error("{url} redirects to {to}, which is not encrypted; the redirect is not followed")]
     Downgrade { url: String, to: String },
     #[error("{url} is not a URL")]
     Url { url: String, source: http::Error },
-    #[error("the answer of {url} has more than {} MiB", TEXT_LIMIT / 1024 / 1024)]
+    #[error("the response of {url} has more than {} MiB", TEXT_LIMIT / 1024 / 1024)]
     TooLong { url: String },
-    #[error("{url} breaks off")]
+    #[error("the response of {url} ended early")]
     Body { url: String, source: io::Error },
-    #[error("{url} took longer than the step may")]
+    #[error("{url} took longer than the time limit of the step")]
     TimedOut { url: String },
 }
 

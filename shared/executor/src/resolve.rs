@@ -54,7 +54,7 @@ pub(crate) enum ResolveError {
     Env { name: String },
     #[error("`{{{{ {name} }}}}` has no value")]
     Aws { name: String, source: AwsError },
-    #[error("`{{{{ context:uuid }}}}` has no value: the machine gives no random numbers")]
+    #[error("`{{{{ context:uuid }}}}` has no value: the machine provides no random numbers")]
     Random(#[source] io::Error),
     #[error("`{key}` is `{text}`, which is not {expected}")]
     BadValue { key: String, text: String, expected: &'static str },

@@ -43,7 +43,7 @@ pub(crate) enum StoreError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not a state of this agent", path.display())]
     Form { path: PathBuf, source: serde_json::Error },
-    #[error("the run cannot go on with what {} says", path.display())]
+    #[error("the run cannot resume from {}", path.display())]
     Sealed { path: PathBuf, source: Box<SealError> },
     #[error("the state cannot be saved in {}", path.display())]
     Save { path: PathBuf, source: io::Error },

@@ -26,11 +26,11 @@ impl FindingKind {
     pub fn words(self) -> &'static str {
         match self {
             Self::PrivateKey => "private key",
-            Self::PackageSecret => "secret of a package",
+            Self::PackageSecret => "package secret",
             Self::Identity => "identity",
             Self::Credential => "credential",
             Self::History => "history",
-            Self::AuthorizedKeys => "authorised keys",
+            Self::AuthorizedKeys => "authorized keys",
         }
     }
 }
@@ -115,11 +115,11 @@ impl Audit {
     pub fn headline_of(count: u32, files: u64, is_incomplete: bool) -> String {
         let found = match (count, is_incomplete) {
             (0, false) => "nothing that every instance would share".to_owned(),
-            (0, true) => "nothing that every instance would share so far".to_owned(),
+            (0, true) => "nothing so far that every instance would share".to_owned(),
             (1, _) => "1 thing that every instance would share".to_owned(),
             (count, _) => format!("{count} things that every instance would share"),
         };
-        let rest = if is_incomplete { ", and others could not be: the audit is incomplete" } else { "" };
+        let rest = if is_incomplete { ", but not all: the audit is incomplete" } else { "" };
         format!("{found}; {files} files were looked at{rest}")
     }
 
@@ -131,7 +131,10 @@ impl Audit {
             lines.push(format!("and {} more", self.left_out));
         }
         if !self.shipped.is_empty() {
-            lines.push(format!("{} files with keys are as their packages bring them: no secret", self.shipped.len()));
+            lines.push(format!(
+                "{} files with keys are unchanged from their packages and are not secret",
+                self.shipped.len()
+            ));
         }
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
         lines
@@ -165,9 +168,9 @@ mod tests {
         assert_eq!(Audit::headline_of(0, 7, false), "nothing that every instance would share; 7 files were looked at");
         assert_eq!(Audit::headline_of(1, 7, false), "1 thing that every instance would share; 7 files were looked at");
         for (count, found) in
-            [(0, "nothing that every instance would share so far"), (2, "2 things that every instance would share")]
+            [(0, "nothing so far that every instance would share"), (2, "2 things that every instance would share")]
         {
-            let rest = "7 files were looked at, and others could not be: the audit is incomplete";
+            let rest = "7 files were looked at, but not all: the audit is incomplete";
             assert_eq!(Audit::headline_of(count, 7, true), format!("{found}; {rest}"));
         }
     }

@@ -72,7 +72,7 @@ fn pem_at(bytes: &[u8]) -> Option<String> {
     }
     let encrypted = if is_encrypted { ", encrypted" } else { "" };
     Some(match label {
-        _ if is_static => "static key of OpenVPN".to_owned(),
+        _ if is_static => "OpenVPN static key".to_owned(),
         "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => format!("private key (PEM{encrypted})"),
         "PGP PRIVATE KEY BLOCK" => "private key (OpenPGP)".to_owned(),
         _ => format!("private key ({}{encrypted})", label.trim_end_matches("PRIVATE KEY").trim_end()),

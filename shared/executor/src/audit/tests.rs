@@ -87,7 +87,7 @@ fn keys() -> Vec<(&'static str, Vec<u8>)> {
         ("private key (OPENSSH)", pem("OPENSSH PRIVATE KEY").into_bytes()),
         ("private key (OpenPGP)", pem("PGP PRIVATE KEY BLOCK").into_bytes()),
         ("private key (OpenPGP)", keyring),
-        ("static key of OpenVPN", pem("OpenVPN Static key V1").into_bytes()),
+        ("OpenVPN static key", pem("OpenVPN Static key V1").into_bytes()),
         ("private key (PuTTY)", b"PuTTY-User-Key-File-3: ssh-ed25519\n".to_vec()),
         ("private key (GnuPG)", b"(21:protected-private-key(3:rsa".to_vec()),
         ("private key (GnuPG)", b"Created: 2026\nKey: (private-key (rsa".to_vec()),

@@ -5,18 +5,18 @@ use super::keys::{find, lines};
 
 /// Beginning of a token, what follows at least, and whose it is.
 const TOKENS: &[(&str, usize, &str)] = &[
-    ("ghp_", 36, "token of GitHub"),
-    ("gho_", 36, "token of GitHub"),
-    ("ghs_", 36, "token of GitHub"),
-    ("github_pat_", 60, "token of GitHub"),
-    ("glpat-", 20, "token of GitLab"),
-    ("xoxb-", 40, "token of Slack"),
-    ("xoxp-", 40, "token of Slack"),
-    ("pypi-AgE", 60, "token of PyPI"),
-    ("npm_", 36, "token of npm"),
-    ("dckr_pat_", 27, "token of Docker Hub"),
-    ("hvs.", 90, "token of Vault"),
-    ("tskey-auth-", 30, "key of Tailscale"),
+    ("ghp_", 36, "GitHub token"),
+    ("gho_", 36, "GitHub token"),
+    ("ghs_", 36, "GitHub token"),
+    ("github_pat_", 60, "GitHub token"),
+    ("glpat-", 20, "GitLab token"),
+    ("xoxb-", 40, "Slack token"),
+    ("xoxp-", 40, "Slack token"),
+    ("pypi-AgE", 60, "PyPI token"),
+    ("npm_", 36, "npm token"),
+    ("dckr_pat_", 27, "Docker Hub token"),
+    ("hvs.", 90, "Vault token"),
+    ("tskey-auth-", 30, "Tailscale key"),
 ];
 
 /// What a text holds.
@@ -26,9 +26,9 @@ pub(super) fn secret(bytes: &[u8]) -> Option<(FindingKind, &'static str)> {
         return Some((Credential, what));
     }
     if lines(bytes).any(is_aws_secret) {
-        return Some((Credential, "secret access key of AWS"));
+        return Some((Credential, "AWS secret access key"));
     }
-    is_tsig(bytes).then_some((PackageSecret, "shared key of a name server (TSIG)"))
+    is_tsig(bytes).then_some((PackageSecret, "name server shared key (TSIG)"))
 }
 
 fn has_token(bytes: &[u8], start: &[u8], length: usize) -> bool {

@@ -122,7 +122,9 @@ impl Walk {
             notes.push(format!("other file systems were not looked at: {}", mounts.join(", ")));
         }
         if self.is_cut {
-            notes.push("the tree was not gone through to its end: it has too many files, or takes too long".to_owned());
+            notes.push(
+                "not all of the tree was looked at: it has too many files, or the audit takes too long".to_owned(),
+            );
         }
         if let Some(first) = self.unread.get(..self.unread.len().min(NAMED)).filter(|named| !named.is_empty()) {
             let more = self.unread.len() - first.len();
@@ -245,7 +247,7 @@ mod tests {
         fs::write(root.path().join("file"), "text").unwrap();
         let walk = Walk::through(root.path(), Instant::now() - Duration::from_secs(1), &|_| true);
         assert!(walk.files.is_empty());
-        assert!(walk.notes(true)[0].starts_with("the tree was not gone through to its end"));
+        assert!(walk.notes(true)[0].starts_with("not all of the tree was looked at"));
         assert!(walk.is_incomplete());
         let missing = Walk::through(&root.path().join("missing"), soon(), &|_| true);
         assert!(missing.is_incomplete() && missing.notes(true)[0].starts_with("could not be read: /: No such file"));

@@ -24,7 +24,7 @@ enum BinaryError {
     Path(#[from] FileError),
     #[error("`{name}` is not on this machine's PATH")]
     NotOnPath { name: String },
-    #[error("{} is not there, or the interpreter that its first line names is not", path.display())]
+    #[error("{} does not exist, or the interpreter that its first line names does not exist", path.display())]
     Missing { path: PathBuf },
     #[error("{} cannot be started", path.display())]
     Start { path: PathBuf, source: io::Error },

@@ -28,13 +28,15 @@ pub(crate) struct Call {
 /// Why there is no document.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    #[error("`{arn}` is a component's ARN, and this agent asks no Image Builder: name a file or an s3:// object")]
+    #[error(
+        "`{arn}` is the ARN of a component, but this agent does not call Image Builder: name a file or an s3:// object"
+    )]
     Arn { arn: String },
     #[error("`{text}` is not {}", S3Uri::EXPECTED)]
     Location { text: String },
     #[error("{document} has more than {LIMIT} bytes")]
     TooLong { document: String },
-    #[error("{document} breaks off")]
+    #[error("{document} ended early")]
     Broken { document: String, source: io::Error },
     #[error("{document} is not text in UTF-8")]
     NotText { document: String },

@@ -21,7 +21,7 @@ pub(super) struct Script {
 
 #[derive(Debug, thiserror::Error)]
 enum BashError {
-    #[error("bash is not on this machine's PATH, and ExecuteBash needs it")]
+    #[error("bash is not on this machine's PATH, but ExecuteBash needs it")]
     Missing,
     #[error("bash cannot be started")]
     Start(#[source] io::Error),

@@ -220,7 +220,7 @@ impl Calls<'_, '_> {
                 return Ok(outcome);
             }
             let Some((pause, why)) = patience.pause(&outcome.last_lines) else { return Ok(outcome) };
-            self.output.remark(&format!("{program}: {why}; it is called again in {} s", pause.as_secs()));
+            self.output.remark(&format!("{program}: {why}; trying again in {} s", pause.as_secs()));
             thread::sleep(pause);
         }
     }

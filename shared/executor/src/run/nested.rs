@@ -24,11 +24,11 @@ const MAX_DEPTH: usize = 3;
 
 #[derive(Debug, thiserror::Error)]
 enum NestedError {
-    #[error("documents may run documents {MAX_DEPTH} levels deep, and {document} would be one more")]
+    #[error("documents can run documents {MAX_DEPTH} levels deep, but {document} would be one level more")]
     TooDeep { document: String },
-    #[error("{document} is running already, and would run inside of itself")]
+    #[error("{document} is already running and would run inside itself")]
     Cycle { document: String },
-    #[error("the machine gives no random numbers for an execution id")]
+    #[error("the machine provides no random numbers for an execution id")]
     Id(#[source] io::Error),
     #[error("the log folder {} cannot be written", path.display())]
     Logs { path: PathBuf, source: io::Error },

@@ -18,11 +18,11 @@ use crate::{EventKind, FailureKind, Status, condition};
 /// Cause of a step that has a start and no end.
 const STOPPED: &str = "the agent was stopped while this step ran; the step is not run again";
 /// The same where it was the machine that went down.
-const WENT_DOWN: &str = "the machine was restarted while this step ran, and nobody had asked for it; a reboot belongs into a \
-                         Reboot step, or the step ends with exit code 194";
+const WENT_DOWN: &str = "the machine was restarted while this step ran, but no step asked for it; to reboot, use a Reboot step \
+                         or end the step with exit code 194";
 /// Cause of a step that has no start, but may have begun.
-const RESTARTED: &str = "the machine was restarted meanwhile and nobody had asked for it; whether this step had begun is \
-                         not known, so it is not run";
+const RESTARTED: &str = "the machine was restarted, but no step asked for it; it is not known whether this step had begun, \
+                         so it is not run";
 
 impl Run<'_, '_> {
     pub(super) fn step(&mut self, at: At, scope: Scope<'_>) -> Result<Flow, StoreError> {

@@ -21,7 +21,7 @@ pub(crate) type Read<'r> = &'r dyn Fn(&str) -> Result<String, AwsError>;
 pub(crate) enum SealError {
     #[error("the parameter {name}, a secret that was in use before, cannot be read again")]
     Read { name: String, source: Box<AwsError> },
-    #[error("the parameter {name}, a secret that was in use before, has fewer lines than it had")]
+    #[error("the parameter {name}, a secret that was in use before, has fewer lines than before")]
     Changed { name: String },
     #[error(transparent)]
     Form(#[from] serde_json::Error),
