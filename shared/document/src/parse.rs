@@ -1,4 +1,4 @@
-//! From YAML to [`Document`]: structure, names, and references are checked in one pass from top to bottom.
+//! Turns YAML into a [`Document`]. One pass from top to bottom checks structure, names, and references.
 
 mod condition;
 mod declarations;
@@ -19,7 +19,7 @@ use crate::yaml::{Node, Span};
 use crate::{Diagnostics, MapReader, Reader, Spanned, Target};
 use scope::Scope;
 
-/// The reader of a document together with the names that its references may use.
+/// The reader of a document, together with the names that its references may use.
 struct Parse<'s> {
     reader: Reader<'s>,
     target: &'s Target,
@@ -96,7 +96,8 @@ impl Parse<'_> {
         }
     }
 
-    /// A name as a declaration gives it; a bad one is noted, and still returned so that references to it are known.
+    /// Returns a name as a declaration gives it. A bad name is reported and still returned, so that references to it
+    /// are known.
     fn name(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
         let name = self.reader.text(node, &format!("the name of {what}"))?;
         self.check_name(&name, what, NAME_LENGTH);
@@ -120,7 +121,7 @@ impl Parse<'_> {
         }
     }
 
-    /// Notes a name that was given before; `seen` has the lines of all names so far.
+    /// Reports a name that was given before. `seen` holds the lines of all names so far.
     fn unique(&mut self, seen: &mut BTreeMap<String, usize>, name: &Spanned<String>, what: &str) {
         match seen.get(&name.value) {
             Some(first) => {

@@ -1,4 +1,4 @@
-//! `if` of a step and the expression of `Assert`.
+//! The `if` of a step and the expression of `Assert`.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use crate::diagnostic::shown;
 use crate::yaml::{Node, Value};
 use crate::{Algorithm, Condition, Expression, MapReader, Template, Verdict, suggestion};
 
-/// Operators without a second operand, besides those that [`operator`] makes from parts.
+/// The operators whose names are not made from parts, as [`OPERATORS`] makes the others.
 const OTHER_OPERATORS: [(&str, Operator); 9] = [
     ("and", Operator::And),
     ("or", Operator::Or),
@@ -37,7 +37,7 @@ enum Operator {
     FileDigest(Algorithm),
 }
 
-/// All operators by name.
+/// All operators with their names.
 static OPERATORS: LazyLock<Vec<(String, Operator)>> = LazyLock::new(|| {
     let others = OTHER_OPERATORS.map(|(name, operator)| (name.to_owned(), operator));
     let strings = Relation::ALL.map(|(name, relation)| (format!("string{name}"), Operator::String(relation)));
@@ -47,7 +47,7 @@ static OPERATORS: LazyLock<Vec<(String, Operator)>> = LazyLock::new(|| {
 });
 
 impl Parse<'_> {
-    /// A step's `if`.
+    /// Reads a step's `if`.
     pub(super) fn condition(&mut self, node: &Node) -> Option<Condition> {
         let mut map = self.reader.map(node, "`if`")?;
         let then = self.verdict(&mut map, "then", Verdict::Execute);
@@ -61,7 +61,7 @@ impl Parse<'_> {
         given.and_then(|node| self.reader.choice(node, &format!("`{key}`"), &Verdict::ALL)).unwrap_or(default)
     }
 
-    /// The one operator of a map, at a depth that counts from 1.
+    /// Reads the one operator of a map. The depth counts from 1.
     pub(super) fn expression(&mut self, mut map: MapReader<'_>, depth: usize) -> Option<Expression> {
         let known = &*OPERATORS;
         let found: Vec<(&Node, Operator)> = map
@@ -164,7 +164,7 @@ impl Parse<'_> {
         first.zip(second)
     }
 
-    /// An operand may be an empty text, also where nothing is written.
+    /// Reads an operand. It may be an empty text, even if no value is written.
     fn operand(&mut self, node: &Node, what: &str) -> Option<Template> {
         self.template(node, what)
     }

@@ -1,4 +1,4 @@
-//! Texts with references, and the check of each reference.
+//! Reads texts with references and checks each reference.
 
 use super::Parse;
 use super::scope::{CurrentLoop, step_key};
@@ -10,7 +10,7 @@ use crate::yaml::{Node, Span};
 use crate::{Template, suggestion};
 
 impl Parse<'_> {
-    /// The node as a text in which references are replaced when the step runs.
+    /// Reads the node as a text whose references are replaced when the step runs.
     pub(super) fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
         let text = self.reader.text(node, what)?;
         let mut parts = Vec::new();
@@ -27,7 +27,7 @@ impl Parse<'_> {
         Some(Template { raw: text.value, span: text.span, parts })
     }
 
-    /// The reference between braces; `None` where the text stays as it is, and where it is wrong.
+    /// Reads the reference between braces. Returns `None` if the text stays as it is or the reference is wrong.
     fn reference(&mut self, inner: &str, span: Span) -> Option<Reference> {
         match parse(inner.trim()) {
             Ok(Found::Loop { name, reference }) => return self.loop_reference(&name, reference, inner, span),
@@ -110,7 +110,7 @@ impl Parse<'_> {
         let name = step_key(&chain.phase, &chain.step);
         let Some(at) = self.scope.position(&chain.phase, &chain.step) else {
             if !self.reader.takes_errors() {
-                return; // looking for a similar name among many takes its time
+                return; // the search for a similar name among many takes time
             }
             let names: Vec<&str> = self.scope.by_name.keys().map(String::as_str).collect();
             let help = suggestion(&name, &names);
@@ -152,12 +152,12 @@ impl Parse<'_> {
     }
 }
 
-/// How the text between braces is written if it is no reference.
+/// Returns how the text between braces is written if it is not a reference.
 fn escaped(inner: &str) -> String {
     format!("`{{{{{LITERAL}{inner})}}}}`")
 }
 
-/// Adds text; parts of text that touch become one.
+/// Adds text. Adjacent parts of text become one part.
 fn push_text(parts: &mut Vec<Part>, more: &str) {
     match parts.last_mut() {
         Some(Part::Text(text)) => text.push_str(more),

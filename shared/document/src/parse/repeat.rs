@@ -1,4 +1,4 @@
-//! `loop` of a step.
+//! The `loop` of a step.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -9,11 +9,11 @@ use crate::repeat::DELIMITERS;
 use crate::yaml::{Node, Value};
 use crate::{Loop, MapReader, Over, Range};
 
-/// Shortest and longest name of a loop: the original's pages have no rule.
+/// The shortest and longest length of a loop's name. The pages of EC2 Image Builder have no rule.
 const NAME_LENGTH: RangeInclusive<usize> = 1..=128;
 
 impl Parse<'_> {
-    /// A step's loop; `seen` has the names of the phase's loops so far.
+    /// Reads a step's loop. `seen` holds the names of the loops of this phase so far.
     pub(super) fn repeat(&mut self, node: &Node, seen: &mut BTreeMap<String, usize>) -> Option<Loop> {
         let mut map = self.reader.map(node, "`loop`")?;
         let name = map.optional("name").and_then(|node| self.reader.text(node, "the name of a loop"));

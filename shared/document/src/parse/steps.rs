@@ -9,7 +9,7 @@ use crate::diagnostic::shown;
 use crate::yaml::{Node, Span};
 use crate::{MapReader, OnFailure, Phase, Platform, Step, suggestion};
 
-/// Seconds that an attempt may take where the document does not say.
+/// Seconds that an attempt may take if the document does not say otherwise.
 const DEFAULT_TIMEOUT: u64 = 7_200;
 
 impl Parse<'_> {
@@ -126,7 +126,8 @@ impl Parse<'_> {
         }
     }
 
-    /// Seconds and attempts of a step. `ExecuteDocument` bounds the steps of its document instead.
+    /// Reads the time limit and the number of attempts of a step. For `ExecuteDocument`, the steps of its document are
+    /// limited instead.
     fn bounds(&mut self, map: &mut MapReader<'_>, module: Option<Module>) -> (Option<u64>, u32) {
         let (timeout, attempts) = (map.optional("timeoutSeconds"), map.optional("maxAttempts"));
         if module != Some(Module::ExecuteDocument) {

@@ -1,4 +1,4 @@
-//! Checks of inputs that are known when the document is read, beyond their type.
+//! Checks, beyond the type, of inputs that are known when the document is read.
 
 use super::Parse;
 use crate::{Algorithm, Literal, Platform, S3Uri, Setting, Template};
@@ -6,7 +6,7 @@ use crate::{Algorithm, Literal, Platform, S3Uri, Setting, Template};
 use super::Fields;
 
 impl Parse<'_> {
-    /// `*` can be used only in the last part of a path.
+    /// Reports a `*` that is not in the last part of a path.
     pub(super) fn check_wildcard(&mut self, path: &Template, key: &str) {
         let Some(literal) = path.literal() else { return };
         let folder = literal.rfind(['/', '\\']).map_or("", |at| &literal[..at]);
@@ -16,7 +16,7 @@ impl Parse<'_> {
         }
     }
 
-    /// A source in S3 names one object, or with `/*` at its end all below a prefix.
+    /// Reports a source in S3 that names neither one object nor, with `/*` at its end, all objects below a prefix.
     pub(super) fn check_prefix(&mut self, source: &Setting<S3Uri>) {
         let Some(uri) = &source.value else { return };
         let key = uri.key.strip_suffix('*').filter(|rest| rest.is_empty() || rest.ends_with('/')).unwrap_or(&uri.key);
@@ -29,7 +29,7 @@ impl Parse<'_> {
         }
     }
 
-    /// A nested document is a path, an object in S3, or a component.
+    /// Reports a nested document that is not a path, an object in S3, or a component.
     pub(super) fn check_document(&mut self, document: &Template) {
         let Some(literal) = document.literal() else { return };
         let problem = if literal.starts_with("s3://") {
@@ -47,7 +47,7 @@ impl Parse<'_> {
         }
     }
 
-    /// A digest has as many hex digits as its algorithm gives.
+    /// Reports a digest whose number of hex digits does not fit its algorithm.
     pub(in crate::parse) fn check_digest(&mut self, digest: &Template, algorithm: Algorithm, what: &str) {
         let Some(literal) = digest.literal() else { return };
         let (literal, wanted) = (literal.trim(), algorithm.hex_digits());
@@ -57,7 +57,7 @@ impl Parse<'_> {
         }
     }
 
-    /// Windows has no owners, groups and modes of this kind.
+    /// Reports owners, groups and modes on Windows, which does not have them in this form.
     pub(super) fn check_ownership(&mut self, fields: &Fields<'_>) {
         if self.target.platform != Some(Platform::Windows) {
             return;

@@ -1,4 +1,4 @@
-//! Inputs of the actions that fetch and send files.
+//! Inputs of the actions that download and upload files.
 
 use super::{Fields, Parse};
 use crate::{Checksum, S3Download, S3Upload, WebDownload};

@@ -5,11 +5,11 @@ use crate::diagnostic::shown;
 use crate::yaml::{Node, Value};
 use crate::{Msi, SetRegistry, Template};
 
-/// Properties that the actions set themselves, with the value that is theirs.
+/// Properties that the actions set themselves, with the values that they set.
 const OWN_PROPERTIES: [(&str, &[&str]); 3] =
     [("REBOOT", &["reallysuppress", "reallysupress"]), ("REINSTALLMODE", &["ecmus"]), ("REINSTALL", &["all"])];
 
-/// The beginnings of a registry path, each with its short form.
+/// The possible beginnings of a registry path, each followed by its short form.
 const HIVES: [&str; 10] = [
     "HKEY_CLASSES_ROOT",
     "HKCR:",
