@@ -1,12 +1,12 @@
-//! What is known by its place: files that packages make for one machine, identities, credentials, histories. The places
-//! are those of Debian, Ubuntu, Fedora and its family, Amazon Linux and SUSE.
+//! Things that are recognized by their place: files that packages make for one machine, identities, credentials, and
+//! histories. The places are those of Debian, Ubuntu, Fedora and its family, Amazon Linux, and SUSE.
 
 use super::FindingKind::{self, AuthorizedKeys, Credential, History, Identity, PackageSecret, PrivateKey};
 use super::keys::{is_wireguard, lines, value_of};
 
-/// A place and what is there.
+/// A place and what is found there.
 pub(super) struct Rule {
-    /// From the root on; `*` stands for any part of one name, `~` for each user's home.
+    /// The path from the root. `*` stands for any part of one name, and `~` for each user's home.
     pub(super) path: &'static str,
     pub(super) kind: FindingKind,
     pub(super) what: &'static str,
@@ -14,34 +14,34 @@ pub(super) struct Rule {
     pub(super) remedy: Remedy,
 }
 
-/// Whether a file at the place is a finding. An empty one never is.
+/// The test whether a file at the place is a finding. An empty file never is.
 #[derive(Clone, Copy)]
 pub(super) enum Test {
-    /// It is, whatever it holds.
+    /// The file is a finding whatever it holds.
     Is,
-    /// A line that is no comment begins with this, and has something behind it.
+    /// A line that is not a comment begins with this text and has more text after it.
     Line(&'static str),
-    /// This is in it.
+    /// The file contains these bytes.
     Has(&'static [u8]),
-    /// What the function says.
+    /// The function decides.
     By(fn(&[u8]) -> bool),
 }
 
-/// What helps.
+/// What helps against a finding.
 #[derive(Clone, Copy)]
 pub(super) enum Remedy {
-    /// The clean-up of a build removes it where no such file keeps it.
+    /// The clean-up of a build removes the file unless a component creates the file with this name.
     CleanUp(&'static str),
-    /// The clean-up always removes it.
+    /// The clean-up always removes the file.
     Always,
-    /// It has to be made anew on each instance, as by this.
+    /// Each instance must make its own, for example as this text says.
     Anew(&'static str),
-    /// It does not belong into an image.
+    /// The file does not belong in an image.
     Remove,
 }
 
 impl Remedy {
-    /// One sentence.
+    /// Returns the remedy as one sentence.
     pub(super) fn sentence(self) -> String {
         match self {
             Self::CleanUp("") => "the clean-up of a build removes it".to_owned(),
@@ -319,7 +319,7 @@ pub(super) const RULES: &[Rule] = &[
     ),
 ];
 
-/// Packages of what lies in folders that several share, or nobody has.
+/// The packages of files in folders that several packages, or none, own.
 pub(super) const MAKERS: &[(&str, &str)] = &[
     ("etc/bacula/", "bacula-common"),
     ("etc/popularity-contest.conf", "popularity-contest"),
@@ -340,7 +340,7 @@ const POSTGRES: Remedy =
 const CLOUD_INIT: Remedy = Remedy::CleanUp("skip_cleanup_cloudinit_files");
 
 impl Test {
-    /// Whether what was read of a file, which may be its beginning only, makes it a finding.
+    /// Returns whether the bytes that were read make a file a finding. They may be only the beginning of the file.
     pub(super) fn holds(self, bytes: &[u8]) -> bool {
         if bytes.trim_ascii().is_empty() {
             return false;
@@ -357,7 +357,7 @@ impl Test {
     }
 }
 
-/// 128 bits in hex.
+/// Returns whether the text is 128 bits in hex.
 fn is_id(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii();
     text.len() == 32 && text.iter().all(u8::is_ascii_hexdigit)
@@ -367,12 +367,12 @@ fn has_host_id(bytes: &[u8]) -> bool {
     lines(bytes).filter_map(|line| value_of(line, b"MY_HOSTID")).any(|id| id.len() >= 32)
 }
 
-/// A line that is no comment.
+/// Returns whether there is a line that is not a comment.
 fn has_line(bytes: &[u8]) -> bool {
     lines(bytes).map(<[u8]>::trim_ascii).any(|line| !line.is_empty() && !line.starts_with(b"#"))
 }
 
-/// A user whose password is known by its digest: neither locked nor without one.
+/// Returns whether a user has a password hash: the user is neither locked nor without a password.
 fn has_hash(bytes: &[u8]) -> bool {
     let fields = |line: &[u8]| line.split(|byte| *byte == b':').nth(1).is_some_and(|hash| hash.starts_with(b"$"));
     lines(bytes).any(fields)
@@ -413,13 +413,14 @@ fn has_db_password(bytes: &[u8]) -> bool {
     lines(bytes).filter_map(|line| value_of(line, b"dbc_dbpass")).any(|value| value.len() > 2)
 }
 
-/// Debian makes the file with a user that it takes away at once, of whom a trace stays.
+/// Returns whether the file has a user. Debian makes the file with a user that it deletes at once, and a trace of that
+/// user remains.
 fn has_sasl_user(bytes: &[u8]) -> bool {
     let count = |text: &[u8]| bytes.windows(text.len()).filter(|window| *window == text).count();
     count(b"userPassword") > count(b"no:such:user")
 }
 
-/// `https://user:password@host/`
+/// Returns whether there is a URL of the form `https://user:password@host/`.
 fn has_url_password(bytes: &[u8]) -> bool {
     lines(bytes).filter(|line| !line.trim_ascii().starts_with(b"#")).any(|line| {
         let Some(at) = super::keys::find(line, b"://") else { return false };
