@@ -290,7 +290,7 @@ fn credentials_come_from_the_instance_or_the_container_too() {
     });
     assert_eq!(
         none.message(),
-        "`{{ aws:ssm:/app/version }}` has no value: there are no AWS credentials: not in the environment, not from \
-         a container service, not from a role of this instance: AWS_EC2_METADATA_DISABLED disables the instance's metadata"
+        "`{{ aws:ssm:/app/version }}` has no value: there are no AWS credentials in the environment, from \
+         a container service, or from a role of this instance: AWS_EC2_METADATA_DISABLED disables the instance's metadata"
     );
 }

@@ -37,7 +37,7 @@ impl<'s> Reader<'s> {
         self.error_with_help(span, code, message, None);
     }
 
-    /// Records an error together with a help.
+    /// Records an error together with a help text.
     pub fn error_with_help(
         &mut self,
         span: Span,
@@ -48,7 +48,7 @@ impl<'s> Reader<'s> {
         self.note((Severity::Error, span, code, message.into()), help);
     }
 
-    /// Returns whether another error would be kept. Call it before an expensive search for a help.
+    /// Returns whether another error would be kept. Call it before an expensive search for a help text.
     pub(crate) fn takes_errors(&self) -> bool {
         self.diagnostics.takes(Severity::Error)
     }
@@ -58,7 +58,7 @@ impl<'s> Reader<'s> {
         self.warning_with_help(span, code, message, None);
     }
 
-    /// Records a warning together with a help.
+    /// Records a warning together with a help text.
     pub fn warning_with_help(
         &mut self,
         span: Span,

@@ -46,7 +46,7 @@ struct Identity {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AwsError {
     #[error(
-        "there are no AWS credentials: not in the environment, not from a container service, not from a role of this instance"
+        "there are no AWS credentials in the environment, from a container service, or from a role of this instance"
     )]
     NoCredentials { source: Box<AwsError> },
     #[error("the AWS Region is not known: AWS_REGION is not set, and the instance's metadata does not have the Region")]

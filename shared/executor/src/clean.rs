@@ -214,7 +214,7 @@ mod tests {
         "var/lib/amazon/ssm/ipc/health",
         "etc/machine-id",
     ];
-    /// They stay, too, but empty.
+    /// These files stay too, but empty.
     const EMPTY: &[&str] = &[
         "etc/machine-id",
         "var/log/apt/history.log",
@@ -338,7 +338,7 @@ mod tests {
             let folder = root.join("var/lib/amazon/ssm/i-1/document/orchestration/c-1");
             move || {
                 while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
-                    // Its folder may vanish at any time.
+                    // The folder may disappear at any time.
                     let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("stdout"), "words"));
                 }
             }
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn what_cannot_be_removed_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        // A folder where the id's file should be: it cannot be emptied, whoever runs this.
+        // A folder is at the place of the id's file: no user can empty it.
         fs::create_dir_all(directory.path().join("etc/machine-id")).unwrap();
         let mut results = Vec::new();
         let report = &mut |result: &RunResult| results.push(result.clone());

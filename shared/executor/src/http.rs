@@ -203,7 +203,7 @@ mod tests {
 
     use super::{HttpError, Request, TEXT_LIMIT};
 
-    /// Answers one request with so many bytes; its URL.
+    /// Answers one request with this many bytes. Returns the URL.
     fn serve(length: u64) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -211,7 +211,7 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             let _ = stream.read(&mut [0; 4_096]).unwrap();
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").unwrap();
-            // Whoever has read enough hangs up.
+            // A client that has read enough closes the connection.
             let _ = stream.write_all(&vec![b'x'; usize::try_from(length).unwrap()]);
         });
         url

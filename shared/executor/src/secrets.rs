@@ -79,7 +79,7 @@ impl Secrets {
     }
 
     /// Returns where a text that continues may be cut so that no secret is on both sides of the cut: the end of the
-    /// text, or the beginning of the last secrets.
+    /// text, or the place where a secret may begin.
     pub(crate) fn seam(&self, text: &[u8]) -> usize {
         let known = self.0.borrow();
         let secrets = || known.lines.iter().map(|(line, _)| line.as_bytes());

@@ -8,7 +8,7 @@ use crate::diagnostic::shown;
 use crate::yaml::{Node, Value};
 use crate::{Algorithm, Condition, Expression, MapReader, Template, Verdict, suggestion};
 
-/// The operators whose names are not made from parts, as [`OPERATORS`] makes the others.
+/// The operators whose names are not built from parts. [`OPERATORS`] adds the others.
 const OTHER_OPERATORS: [(&str, Operator); 9] = [
     ("and", Operator::And),
     ("or", Operator::Or),

@@ -51,8 +51,8 @@ impl Since {
         let matters = image_made.is_none_or(|made| then.is_some_and(|then| then < made));
         let note = step.filter(|_| matters).map(|step| {
             format!(
-                "the clock was set by {} s after the boot: files that this instance made before that may be reported as files of \
-                 its image, and the other way around",
+                "the clock was set by {} s after the boot: files that this instance made before that may be \
+                 reported as files of its image, and the other way around",
                 step.as_secs()
             )
         });
@@ -129,12 +129,12 @@ mod tests {
         assert!(after.is_of_image(&found()), "it is older than the image");
         assert!(!before.is_of_image(&found()), "it is newer");
         assert!(Since::NEVER.is_of_image(&found()));
-        // A service that sets the mode of a key that the image has: only the inode's time is new.
+        // A service sets the mode of a key that came with the image: only the inode's time is new.
         let long_ago = SystemTime::now() - Duration::from_secs(7200);
         File::options().write(true).open(&path).unwrap().set_times(FileTimes::new().set_modified(long_ago)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let made = found().created();
-        // A copy with the time of its original was made by the instance all the same, where the file system knows.
+        // The instance made this copy although it has the time of its original. Only some file systems record that.
         assert_eq!(before.is_of_image(&found()), made.is_err());
     }
 }

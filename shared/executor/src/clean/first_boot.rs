@@ -148,7 +148,7 @@ mod tests {
         let path = folder.path().join(UNIT);
         fs::write(&path, unit(&["/bin/true"])).unwrap();
         assert!(Path::new(&path).exists());
-        // Where systemd is not installed there is nobody to ask.
+        // Without systemd, the unit cannot be verified.
         let Ok(found) = Command::new("systemd-analyze").arg("verify").arg(&path).output() else { return };
         assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
     }

@@ -95,7 +95,7 @@ fn keep_program() -> io::Result<()> {
 }
 
 /// Returns the text of the unit. Units stop in the reverse order of their start: a unit that starts before others stops
-/// after them. So this one stops last, before only the file systems.
+/// after them. So this one stops after all other units except the file systems.
 fn unit(script: &str, command: &str, installed: &str) -> String {
     format!(
         "[Unit]
@@ -146,7 +146,7 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(UNIT), text).unwrap();
-        // Where systemd is not installed there is nobody to ask.
+        // Without systemd, the unit cannot be verified.
         let Ok(found) = Command::new("systemd-analyze").arg("verify").arg(folder.path().join(UNIT)).output() else {
             return;
         };

@@ -39,7 +39,7 @@ impl Program {
     }
 
     fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Finished, BinaryError> {
-        // A name alone is looked for on PATH; a relative path starts at the working directory.
+        // A name without a slash is looked up on PATH. A relative path starts at the working directory.
         let path = if self.path.contains('/') { place.path(&self.path)? } else { Path::new(&self.path).to_owned() };
         let mut command = command(&path, place);
         process::run(command.args(&self.arguments), place, output).map_err(|source| match source.kind() {

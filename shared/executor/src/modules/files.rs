@@ -28,7 +28,7 @@ pub(super) use list::Listing;
 pub(super) use read::Reading;
 pub(super) use transfer::Transfer;
 
-/// What is wrong with a file, or with what is wanted of it.
+/// What is wrong with a file or with the requested operation.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     #[error("the path is empty")]
@@ -96,8 +96,8 @@ impl FileError {
     }
 }
 
-/// The paths that a path with `*` in its last part names, sorted; a path without is taken as it is. As in the
-/// original, `*` also stands for a dot at the beginning.
+/// Returns the paths that match a path with `*` in its last part, sorted. A path without `*` is returned as it is. As
+/// in EC2 Image Builder, `*` also stands for a leading dot.
 pub(super) fn expand(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     let text = path.to_string_lossy();
     let (folder, name) = text.rsplit_once('/').unwrap_or((".", &text));
@@ -126,7 +126,7 @@ pub(super) fn create_parents(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(parent).map_err(FileError::write(parent))
 }
 
-/// The entries of a folder, sorted by name.
+/// Returns the entries of a folder, sorted by name.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let failed = FileError::read(folder);
     let entries = fs::read_dir(folder).map_err(&failed)?;

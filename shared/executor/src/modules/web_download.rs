@@ -1,4 +1,4 @@
-//! `WebDownload`. With a checksum, a file that is there and right is not fetched again.
+//! `WebDownload`. If a checksum is given, an existing file with that checksum is not fetched again.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
