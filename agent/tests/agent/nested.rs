@@ -130,7 +130,7 @@ fn reboots_of_an_inner_document_count_as_the_outer_phases() {
     let mut machine = nesting(&bash("Loops", "exit 194"), "", "");
     machine.order.limits.reboots_per_phase = 2;
     assert_eq!([machine.run().status, machine.run().status], [Some(194), Some(194)]);
-    assert!(machine.run().message().contains("the phase `build` asked for more than 2 reboots"));
+    assert!(machine.run().message().contains("the phase `build` asked for more reboots than its limit of 2"));
 }
 
 #[test]

@@ -78,8 +78,8 @@ pub(crate) fn clean(
     EXIT_SUCCESS
 }
 
-/// Cleans everything once more. This happens after the services that write while they stop have stopped, when no files
-/// must be kept for the SSM agent.
+/// Cleans everything once more. By then, the services that write while they stop have stopped, and no files must be
+/// kept for the SSM agent.
 pub(crate) fn clean_again(root: &Path) -> u8 {
     let mut remover = Remover::new(root);
     let skips = Skips::read(root, "");

@@ -1,5 +1,5 @@
-//! `{{ context:… }}`: what a step can learn about its run. A time is that of the moment when the reference is replaced.
-//! Each reference to `uuid` gets a new UUID.
+//! `{{ context:… }}`: what a step can learn about its run. A time is the time at which the reference is replaced. Each
+//! reference to `uuid` gets a new UUID.
 
 use std::fs;
 use std::io;

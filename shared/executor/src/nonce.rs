@@ -1,8 +1,8 @@
 //! The nonce, which distinguishes an order's own event lines from all other lines of the log.
 //!
 //! Everyone who may write to the stack's log can write lines that look like events, and so can the steps. So each order
-//! has a nonce that only its sender and its readers know, and each event line has a seal that is made with the nonce.
-//! The nonce itself is in no line, because steps on the instance can read what the agent has written.
+//! has a nonce that its sender and its readers know, and each event line has a seal that is made with the nonce. The
+//! nonce itself is in no line, because steps on the instance can read what the agent has written.
 
 use std::fmt;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! Disk space that is reserved for the report of a run. The most usual cause of a full disk is a step that fills it,
-//! and such a step must not keep the SSM agent from writing and reading the cause of the failure.
+//! Disk space that is reserved for the report of a run. A step that fills the disk is the most usual failure for lack
+//! of space. It must not keep the SSM agent from writing and reading the cause of the failure.
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -43,8 +43,8 @@ pub(super) enum CurrentLoop {
 }
 
 impl Scope {
-    /// Collects the names of all steps and loops in advance, so that a reference to a later step differs from one to an
-    /// unknown step.
+    /// Collects the names of all steps and loops in advance, so that a reference to a later step can be distinguished
+    /// from one to an unknown step.
     pub(super) fn learn(&mut self, phases: &[Node]) {
         let text = |node: &Node, key| node.get(key).and_then(Node::text).unwrap_or_default().to_owned();
         for phase in phases {

@@ -44,7 +44,7 @@ impl Packages {
         if let Some(database) = RPM.into_iter().find(|folder| root.join(folder).is_dir()) {
             match rpm(&root.join(database)) {
                 Ok(text) => packages.take_rpm(&text),
-                Err(why) => notes.push(format!("which RPM package a file belongs to is not known: {why}")),
+                Err(why) => notes.push(format!("the RPM packages of files are not known: {why}")),
             }
         }
         packages

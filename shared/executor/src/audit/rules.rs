@@ -14,7 +14,7 @@ pub(super) struct Rule {
     pub(super) remedy: Remedy,
 }
 
-/// The test whether a file at the place is a finding. An empty file never is.
+/// The test that decides whether a file at the place is a finding. An empty file never is.
 #[derive(Clone, Copy)]
 pub(super) enum Test {
     /// The file is a finding whatever it holds.

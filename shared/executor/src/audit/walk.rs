@@ -109,7 +109,7 @@ impl Walk {
         self.unread.push(format!("{}: {error}", shown(root, path)));
     }
 
-    /// Returns whether something was not looked at that should have been.
+    /// Returns whether the walk missed something that belongs to the audit.
     pub(super) fn is_incomplete(&self) -> bool {
         self.is_cut || !self.unread.is_empty()
     }

@@ -25,7 +25,7 @@ impl Remover {
         Self { root, kept: Box::new(|_| false), failures: Vec::new() }
     }
 
-    /// From now on, keeps the files and folders for which `kept` is true, with everything in them.
+    /// Keeps the files and folders for which `kept` is true, with everything in them, from now on.
     pub(super) fn keep(&mut self, kept: impl Fn(&Path) -> bool + 'static) {
         self.kept = Box::new(kept);
     }

@@ -152,12 +152,12 @@ impl Run<'_, '_> {
     fn count_reboot(&mut self, at: At) -> Result<Option<String>, StoreError> {
         let limits = self.order.limits;
         if self.state.reboots() >= limits.reboots {
-            return Ok(Some(format!("the run asked for more than {} reboots", limits.reboots)));
+            return Ok(Some(format!("the run asked for more reboots than its limit of {}", limits.reboots)));
         }
         let phase = self.phase_record(at);
         if phase.reboots >= limits.reboots_per_phase {
             let (name, limit) = (&phase.name, limits.reboots_per_phase);
-            return Ok(Some(format!("the phase `{name}` asked for more than {limit} reboots")));
+            return Ok(Some(format!("the phase `{name}` asked for more reboots than its limit of {limit}")));
         }
         phase.reboots += 1;
         let reboots = phase.reboots;

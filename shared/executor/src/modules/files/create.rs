@@ -54,7 +54,7 @@ impl NewFile {
 }
 
 impl Element for NewFile {
-    /// All errors in the inputs are found before the file is changed.
+    /// Finds all errors in the inputs before it changes the file.
     fn run(&self, place: &Place<'_>, _: &mut Output<'_>) -> Result<Option<String>, ModuleError> {
         let path = place.path(&self.path)?;
         let ids = self.attributes.ids()?;

@@ -19,7 +19,7 @@ const LOCK_WORDS: [&str; 5] = [
     "Failed to obtain the transaction lock",
     "System management is locked",
 ];
-/// Their texts for a mirror that does not answer or sends only a part of its content.
+/// The texts of the managers for a mirror that does not answer or sends only a part of its content.
 const MIRROR_WORDS: [&str; 10] = [
     "Failed to fetch",
     "index files failed to download",
