@@ -1,5 +1,5 @@
-//! What a step costs: 200 trivial `ExecuteBash` steps against a bash loop that starts `bash -c true` as often, and the
-//! agent's own start. Prints the medians and their ratio; run it with `cargo bench -p goldsmith-agent`.
+//! Measures the cost of a step: 200 trivial `ExecuteBash` steps, a bash loop that starts `bash -c true` as often, and
+//! the start of the agent. It prints the medians and their ratio. Run it with `cargo bench -p goldsmith-agent`.
 #![expect(clippy::unwrap_used, reason = "what fails here is no measurement")]
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use goldsmith_executor::{OrderDocument, WorkOrder};
 
 const STEPS: usize = 200;
-/// Measurements of each, of which the median counts. They alternate, so that a busy moment hits both.
+/// The number of measurements of each kind. The median counts. The kinds alternate, so that a busy moment affects both.
 const ROUNDS: usize = 11;
 
 fn main() {

@@ -1,8 +1,8 @@
 //! The agent that runs on the instance: `goldsmith-agent ORDER.json`.
 //!
-//! Standard output carries the steps' output and event lines, standard error one line of JSON, the result. Exit status:
-//! 0 success, 1 failure, 2 wrong call, 194 when the machine is to be rebooted and the same call repeated (then nothing
-//! is on standard error).
+//! Standard output contains the steps' output and event lines. Standard error contains one line of JSON, the result.
+//! The exit status is 0 for success, 1 for failure, and 2 for wrong arguments. It is 194 if the machine must be
+//! rebooted and the same call repeated; standard error is then empty.
 
 mod paced;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "usage: goldsmith-agent ORDER.json");
         return ExitCode::from(EXIT_USAGE);
     };
-    // A reader that is gone must not stop a step in its middle, so a failure to write is not an error.
+    // A reader that no longer reads must not stop a step in its middle, so a failed write is not an error.
     let mut report = |result: &RunResult| drop(writeln!(io::stderr(), "{}", result.to_line()));
     let status = match OrderFile::take(Path::new(path)) {
         Ok((order, file)) => {

@@ -1,9 +1,10 @@
-//! Standard output that never holds a step up.
+//! Standard output that never delays a step.
 //!
-//! The SSM agent reads a script's output through a pipe and writes it on byte by byte, at about 0.7 MB a second
-//! (measured with amazon-ssm-agent 3.3.1142.0). A program that says more would wait for it, and its time would run. So
-//! lines go through a buffer; when it is full, steps' lines are left out here, and how many is said in their place. All
-//! of them are in the run's `console.log`. Event lines are never left out, and nothing changes its place.
+//! The SSM agent reads a script's output through a pipe and writes it byte by byte, at about 0.7 MB a second (measured
+//! with amazon-ssm-agent 3.3.1142.0). A program with more output would wait for the SSM agent while its own time runs.
+//! So lines go through a buffer. When the buffer is full, lines of steps are left out, and a line in their place says
+//! how many. All of them are in the run's `console.log`. Event lines are never left out, and the order of lines never
+//! changes.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,7 @@ use std::thread::{self, JoinHandle};
 
 use goldsmith_executor::EVENT_PREFIX;
 
-/// Bytes that wait at most: what the SSM agent takes in about six seconds.
+/// The largest number of bytes that wait: what the SSM agent reads in about six seconds.
 const ROOM: usize = 4 * 1024 * 1024;
 
 #[derive(Default)]
@@ -26,7 +27,7 @@ struct Shared {
     changed: Condvar,
 }
 
-/// A writer that takes whole lines, one a call, and hands them on by a thread of its own.
+/// A writer that takes one whole line per call and writes the lines in a thread of its own.
 pub(crate) struct Paced {
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
@@ -34,7 +35,7 @@ pub(crate) struct Paced {
 }
 
 impl Paced {
-    /// Begins to write on to `target`.
+    /// Begins to write to `target`.
     pub(crate) fn new(target: impl Write + Send + 'static) -> Self {
         let shared = Arc::new(Shared::default());
         let writer = thread::spawn({
@@ -44,12 +45,12 @@ impl Paced {
         Self { shared, writer: Some(writer), left_out: 0 }
     }
 
-    /// What is said of the lines that are left out; empty where there are none.
+    /// Returns the line about the lines that are left out. Empty if there are none.
     fn note(&self) -> String {
         match self.left_out {
             0 => String::new(),
             lines => {
-                format!("[{lines} lines are left out here: Systems Manager takes no more; console.log has them]\n")
+                format!("[{lines} lines are left out here: Systems Manager cannot take more; console.log has them]\n")
             }
         }
     }
@@ -74,7 +75,7 @@ impl Shared {
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what comes until there will be no more. A reader that is gone ends nothing: the lines are dropped.
+    /// Writes lines until there are no more. If the reader is gone, the lines are dropped and nothing else ends.
     fn write_on(&self, mut target: impl Write) {
         loop {
             let mut buffer = self.lock();
@@ -98,14 +99,14 @@ impl Write for Paced {
         Ok(line.len())
     }
 
-    /// What was written is on its way.
+    /// Does nothing: written lines are already queued.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
 impl Drop for Paced {
-    /// Waits until all is written on.
+    /// Waits until everything is written.
     fn drop(&mut self) {
         let note = self.note();
         let mut buffer = self.shared.lock();

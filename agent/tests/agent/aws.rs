@@ -34,12 +34,12 @@ fn an_object_becomes_a_file() {
         step("S3Download", "{source: 's3://docs/a b/ü+&.txt', destination: f, expectedBucketOwner: '111122223333'}");
     assert_eq!(
         run(&cloud, &other).message(),
-        "GetObject s3://docs/a b/ü+&.txt was refused with status 403, AccessDenied: another owner"
+        "GetObject s3://docs/a b/ü+&.txt failed with status 403, AccessDenied: another owner"
     );
     let missing = step("S3Download", "{source: 's3://docs/nothing', destination: f}");
     assert_eq!(
         run(&cloud, &missing).message(),
-        "GetObject s3://docs/nothing was refused with status 404, NoSuchKey: The specified key does not exist."
+        "GetObject s3://docs/nothing failed with status 404, NoSuchKey: The specified key does not exist."
     );
     assert!(!missing.path("f").exists());
 }
@@ -117,7 +117,7 @@ fn files_and_folders_become_objects() {
     assert_eq!(names, expected);
     assert_eq!((cloud.text("docs/one.txt"), cloud.text("docs/deep/sub/b c.txt")), ("a".to_owned(), "b".to_owned()));
     for (inputs, expected) in [
-        ("{source: nowhere, destination: 's3://docs/x'}", "/nowhere is not there"),
+        ("{source: nowhere, destination: 's3://docs/x'}", "/nowhere does not exist"),
         ("{source: 'no*', destination: 's3://docs/x'}", "nothing matches "),
         ("{source: ., destination: 's3://docs/x'}", " is a folder"),
     ] {
@@ -142,7 +142,7 @@ fn parameters_of_the_store_are_read_by_name_and_by_the_name_in_another() {
     assert_eq!(say(&cloud, "{{ aws:ssm:resolve(aws:ssm:/app/pointer) }}").said(), ["1.2"]);
     assert_eq!(
         say(&cloud, "{{ aws:ssm:/app/nothing }}").message(),
-        "`{{ aws:ssm:/app/nothing }}` has no value: GetParameter /app/nothing was refused with status 400, \
+        "`{{ aws:ssm:/app/nothing }}` has no value: GetParameter /app/nothing failed with status 400, \
          ParameterNotFound: no such parameter"
     );
     let document = format!(
@@ -282,7 +282,7 @@ fn credentials_come_from_the_instance_or_the_container_too() {
     assert_eq!(profile.said(), ["1.2"]);
     cloud.content.lock().unwrap().untrusting = true;
     let message = run_with(&machine(), |command| cloud.serve_metadata(command)).message();
-    let refused = "no session of its role, AssumeRoleUnauthorizedAccess: EC2 cannot assume the role";
+    let refused = "no credentials of its role, AssumeRoleUnauthorizedAccess: EC2 cannot assume the role";
     assert!(message.ends_with(refused), "{message}");
     let none = run_with(&machine(), |command| {
         cloud.serve_metadata(command);
@@ -290,7 +290,7 @@ fn credentials_come_from_the_instance_or_the_container_too() {
     });
     assert_eq!(
         none.message(),
-        "`{{ aws:ssm:/app/version }}` has no value: there are no AWS credentials: none in the environment, no \
-         container's, and no role of this instance: the instance's metadata is switched off by AWS_EC2_METADATA_DISABLED"
+        "`{{ aws:ssm:/app/version }}` has no value: there are no AWS credentials in the environment, from \
+         a container service, or from a role of this instance: AWS_EC2_METADATA_DISABLED disables the instance's metadata"
     );
 }

@@ -111,7 +111,7 @@ fn after_a_restart_that_nobody_asked_for_the_next_step_is_not_trusted() {
     assert_eq!(machine.read("ran"), "first\nsecond\nthird\n");
     let context = run.result().failure_context.unwrap();
     assert_eq!((context.step.as_deref(), context.kind), (Some("Second"), FailureKind::AgentStopped));
-    assert!(context.message.starts_with("the machine was restarted meanwhile"), "{}", context.message);
+    assert!(context.message.starts_with("the machine was restarted, but no step asked for it"), "{}", context.message);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_step_during_which_the_machine_went_down_is_named() {
     assert_eq!((context.step.as_deref(), context.kind), (Some("Reboots"), FailureKind::AgentStopped));
     assert_eq!(
         context.message,
-        "the machine was restarted while this step ran, and nobody had asked for it; a reboot belongs into a Reboot \
-         step, or the step ends with exit code 194"
+        "the machine was restarted while this step ran, but no step asked for it; to reboot, use a Reboot step or \
+         end the step with exit code 194"
     );
 }

@@ -88,7 +88,7 @@ fn overwrite_false_keeps_what_is_there() {
 fn a_missing_file_is_an_error_at_once_and_a_busy_server_is_asked_again() {
     let url = serve(vec![(404, "no"), (503, "later"), (200, "hello")]);
     let run = download(&format!("{url}/f"), "a").run();
-    assert_eq!(run.message(), format!("{url}/f answers with status 404"));
+    assert_eq!(run.message(), format!("{url}/f returned status 404"));
     let machine = download(&format!("{url}/f"), "a");
     assert_eq!(machine.run().status, Some(0));
     assert_eq!(machine.read("got/a"), "hello");
@@ -154,7 +154,10 @@ fn a_redirect_from_https_to_http_is_refused_at_once() {
         let url = url.replacen("https", scheme, 1);
         let machine = download(&format!("{url}/f"), "a, ignoreCertificateErrors: true");
         let message = machine.run().message();
-        assert_eq!(message, format!("{url}/f leads to {open}/f, which is not encrypted, and is not followed"));
+        assert_eq!(
+            message,
+            format!("{url}/f redirects to {open}/f, which is not encrypted; the redirect is not followed")
+        );
         assert!(!machine.path("got/a").exists());
     }
 }

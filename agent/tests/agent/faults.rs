@@ -86,7 +86,7 @@ fn targets_that_cannot_be_written_are_named() {
             "http://127.0.0.1:1/f cannot be fetched: ",
         ),
         ("SetFileOwner", "[{path: /etc/hostname, owner: no-such-user}]", "there is no user `no-such-user`"),
-        ("CopyFile", "[{source: /nowhere, destination: x}]", "/nowhere is not there"),
+        ("CopyFile", "[{source: /nowhere, destination: x}]", "/nowhere does not exist"),
     ];
     for (action, inputs, expected) in cases {
         let (_, message) = failing(action, inputs);
@@ -147,7 +147,10 @@ fn a_missing_interpreter_is_told_from_a_missing_program() {
     fs::set_permissions(machine.path("tool"), fs::Permissions::from_mode(0o755)).unwrap();
     let run = machine.run();
     let message = fails_with_a_result_file(&machine, &run);
-    assert!(message.ends_with("/tool is not there, or the interpreter that its first line names is not"), "{message}");
+    assert!(
+        message.ends_with("/tool does not exist, or the interpreter that its first line names does not exist"),
+        "{message}"
+    );
 }
 
 #[test]

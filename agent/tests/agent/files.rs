@@ -70,7 +70,7 @@ fn create_file_writes_in_every_encoding_and_sets_the_mode_exactly() {
 fn append_file_adds_exactly_the_content() {
     let machine = done("AppendFile", "{path: src/a.txt, content: bc}, {path: src/a.txt}");
     assert_eq!(machine.read("src/a.txt"), "abc");
-    assert_eq!(refused("AppendFile", "{path: nowhere, content: x}"), "nowhere is not there");
+    assert_eq!(refused("AppendFile", "{path: nowhere, content: x}"), "nowhere does not exist");
     assert!(refused("AppendFile", "{path: src/sub, content: x}").starts_with("src/sub cannot be written: "));
 }
 
@@ -91,7 +91,7 @@ fn copy_file_takes_names_folders_and_patterns() {
     );
     assert_eq!((machine.read("new/name"), machine.read("new/a.txt")), ("a".to_owned(), "a".to_owned()));
     assert_eq!(machine.names("all"), [".hidden", "a.txt", "b.txt", "link"], "files only");
-    assert_eq!(refused("CopyFile", "{source: nowhere, destination: x}"), "nowhere is not there");
+    assert_eq!(refused("CopyFile", "{source: nowhere, destination: x}"), "nowhere does not exist");
     assert_eq!(refused("CopyFile", "{source: src/sub, destination: x}"), "src/sub is a folder");
     assert_eq!(refused("CopyFile", "{source: src/a.txt, destination: src/sub}"), "src/sub is a folder");
     assert_eq!(refused("CopyFile", "{source: 'src/*.md', destination: x/}"), "nothing matches src/*.md");
@@ -102,7 +102,7 @@ fn copy_file_takes_names_folders_and_patterns() {
     let star = step("CopyFile", "{source: '{{ env:STAR }}/a.txt', destination: x}");
     assert_eq!(
         failure(&star, Run::of(star.command().env("STAR", "*").output().unwrap())),
-        "`*` may only stand in the last part of a path, not as in `*/a.txt`"
+        "`*` can be used only in the last part of a path, not as in `*/a.txt`"
     );
     assert_eq!(
         refused("CopyFile", "{source: src/a.txt, destination: src/b.txt, overwrite: false}"),
@@ -128,7 +128,7 @@ fn copy_folder_merges_and_deletes_nothing() {
     let read = |name| merged.read(name);
     assert_eq!((read("old/kept"), read("old/sub/kept"), read("old/a.txt")), ("old".into(), "old".into(), "a".into()));
     assert_eq!(refused("CopyFolder", "{source: src/a.txt, destination: x}"), "src/a.txt is not a folder");
-    assert_eq!(refused("CopyFolder", "{source: src, destination: src/sub/x}"), "src/sub/x is inside of src");
+    assert_eq!(refused("CopyFolder", "{source: src, destination: src/sub/x}"), "src/sub/x is inside src");
     assert_eq!(
         refused("CopyFolder", "{source: src, destination: src/sub, overwrite: false}"),
         "src/sub exists, and `overwrite` is false"
@@ -175,10 +175,10 @@ fn deleting_needs_nothing_to_be_there_and_never_follows() {
     assert_eq!(refused("DeleteFolder", "{path: src}"), "src is not empty, and `force` is false");
     assert_eq!(refused("DeleteFolder", "{path: src/link, force: true}"), "src/link is not a folder");
     assert_eq!(refused("DeleteFolder", "{path: ''}"), "the path is empty");
-    assert_eq!(refused("DeleteFolder", "{path: /, force: true}"), "/ holds the whole system, and is not deleted");
+    assert_eq!(refused("DeleteFolder", "{path: /, force: true}"), "/ contains the whole system and is not deleted");
     assert_eq!(
         refused("DeleteFolder", "{path: /tmp/.., force: true}"),
-        "/tmp/.. holds the whole system, and is not deleted"
+        "/tmp/.. contains the whole system and is not deleted"
     );
 }
 
@@ -188,11 +188,11 @@ fn create_symlink_wants_a_target_and_replaces_links_only() {
         done("CreateSymlink", "{path: bin/tool, target: ../src/a.txt}, {path: src/link, target: b.txt, force: true}");
     assert_eq!((machine.read("bin/tool"), machine.read("src/link")), ("a".to_owned(), "b".to_owned()));
     assert_eq!(fs::read_link(machine.path("bin/tool")).unwrap().to_str(), Some("../src/a.txt"));
-    assert_eq!(refused("CreateSymlink", "{path: x, target: nowhere}"), "nowhere is not there");
+    assert_eq!(refused("CreateSymlink", "{path: x, target: nowhere}"), "nowhere does not exist");
     assert_eq!(refused("CreateSymlink", "{path: src/link, target: b.txt}"), "src/link exists, and `force` is false");
     assert_eq!(
         refused("CreateSymlink", "{path: src/a.txt, target: b.txt, force: true}"),
-        "src/a.txt is not a link, and stays"
+        "src/a.txt is not a link and is not replaced"
     );
 }
 
@@ -216,7 +216,7 @@ fn list_files_gives_sorted_absolute_paths() {
         output("ListFiles", "{path: src, fileNamePattern: '*.txt', recursive: true}, {path: src/sub}", "files"),
         ["src/a.txt,src/b.txt,src/sub/c.txt,src/sub/c.txt"]
     );
-    assert_eq!(refused("ListFiles", "{path: nowhere}"), "nowhere is not there");
+    assert_eq!(refused("ListFiles", "{path: nowhere}"), "nowhere does not exist");
     assert_eq!(refused("ListFiles", "{path: src/a.txt}"), "src/a.txt is not a folder");
 }
 
@@ -231,8 +231,8 @@ fn read_file_gives_the_content_and_prints_it_on_demand() {
     assert_eq!(failure(&machine, machine.run()), "binary is not text in UTF-8");
     let machine = step("ReadFile", "{path: huge}");
     fs::write(machine.path("huge"), vec![b'x'; 262_145]).unwrap();
-    assert_eq!(failure(&machine, machine.run()), "huge has 262145 bytes, and only 262144 can be read into an output");
-    assert_eq!(refused("ReadFile", "{path: nowhere}"), "nowhere is not there");
+    assert_eq!(failure(&machine, machine.run()), "huge has 262145 bytes, but only 262144 can be read into an output");
+    assert_eq!(refused("ReadFile", "{path: nowhere}"), "nowhere does not exist");
     assert_eq!(refused("ReadFile", "{path: src/sub}"), "src/sub is a folder");
 }
 
@@ -243,7 +243,7 @@ fn set_file_encoding_converts_from_utf_8_and_keeps_the_mode() {
     fs::set_permissions(machine.path("f"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(machine.run().status, Some(0));
     assert_eq!((fs::read(machine.path("f")).unwrap(), machine.mode("f")), (vec![0xe4, 0], 0o600));
-    assert_eq!(refused("SetFileEncoding", "{path: nowhere}"), "nowhere is not there");
+    assert_eq!(refused("SetFileEncoding", "{path: nowhere}"), "nowhere does not exist");
 }
 
 #[test]
@@ -266,10 +266,10 @@ fn permissions_reach_what_is_inside_but_nothing_outside() {
 #[test]
 fn owners_are_set_by_name_with_their_own_group() {
     assert_eq!(refused("SetFileOwner", "{path: src/a.txt, owner: no-such}"), "there is no user `no-such`");
-    assert_eq!(refused("SetFolderOwner", "{path: nowhere, owner: root}"), "nowhere is not there");
+    assert_eq!(refused("SetFolderOwner", "{path: nowhere, owner: root}"), "nowhere does not exist");
     if !rustix::process::geteuid().is_root() {
         let message = refused("SetFileOwner", "{path: src/a.txt, owner: root}");
-        assert!(message.starts_with("owner, group or mode of src/a.txt cannot be set: "), "{message}");
+        assert!(message.starts_with("the owner, group or mode of src/a.txt cannot be set: "), "{message}");
         return;
     }
     let ids = |machine: &Machine, name: &str| {

@@ -35,13 +35,13 @@ fn cloud_init_is_waited_for_before_the_first_step() {
     assert_eq!((quick.said(), calls), (vec!["step"], vec!["cloud-init status --wait".to_owned()]));
     let (slow, _) = run(&on_instance(), &[("cloud-init", "sleep 2")]);
     let said = slow.said();
-    assert_eq!(said[0], "cloud-init is still at work; it is waited for, 10 minutes at most");
-    assert!(said[1].starts_with("cloud-init has ended after "), "{said:?}");
+    assert_eq!(said[0], "cloud-init is still running; the steps wait for it, at most 10 minutes");
+    assert!(said[1].starts_with("cloud-init ended after "), "{said:?}");
     assert_eq!(said[2], "step");
     let (warned, _) = run(&on_instance(), &[("cloud-init", "exit 2")]);
-    assert_eq!(warned.said(), ["cloud-init has ended with warnings; see /var/log/cloud-init.log", "step"]);
+    assert_eq!(warned.said(), ["cloud-init ended with warnings; see /var/log/cloud-init.log", "step"]);
     let (failed, _) = run(&on_instance(), &[("cloud-init", "exit 1")]);
-    let failing = "cloud-init has failed; the steps begin all the same; see /var/log/cloud-init.log";
+    let failing = "cloud-init failed; the steps begin anyway; see /var/log/cloud-init.log";
     assert_eq!((failed.status, failed.said()), (Some(0), vec![failing, "step"]));
     let elsewhere = Machine::with_steps("      - {name: Say, action: ExecuteBash, inputs: {commands: [echo step]}}\n");
     assert!(run(&elsewhere, &[("cloud-init", "")]).1.is_empty(), "only an instance has a first boot");
@@ -62,6 +62,9 @@ fn snap_refreshes_are_held_unless_somebody_holds_them_already() {
     let (old, _) = run(&on_instance(), &[("snap", "exit 1")]);
     assert_eq!(
         old.said(),
-        ["snap refreshes cannot be held (snapd before 2.58); one during the build may lose it", "step"]
+        [
+            "snap refreshes cannot be held (snapd is older than 2.58); a refresh during the build may make it fail",
+            "step"
+        ]
     );
 }

@@ -92,20 +92,20 @@ fn three_levels_are_allowed_and_a_fourth_is_not() {
     machine.file("three.yml", &format!("{HEAD}{}", calls("Four", "four.yml")));
     machine.file("four.yml", &format!("{HEAD}{}", bash("Deep", "echo deep")));
     let run = machine.run();
-    assert!(run.message().ends_with("documents may run documents 3 levels deep, and four.yml would be one more"));
+    assert!(run.message().ends_with("documents can run documents 3 levels deep, but four.yml would be one level more"));
     assert!(run.said().is_empty());
 }
 
 #[test]
 fn a_document_never_runs_inside_of_itself() {
     let machine = nesting(&calls("Again", "./inner.yml"), "", "");
-    assert!(machine.run().message().ends_with("./inner.yml is running already, and would run inside of itself"));
+    assert!(machine.run().message().ends_with("./inner.yml is already running and would run inside itself"));
     let machine = nesting(&calls("Other", "other.yml"), "", "");
     machine.file("other.yml", &format!("{HEAD}{}", calls("Back", "inner.yml")));
-    assert!(machine.run().message().ends_with("inner.yml is running already, and would run inside of itself"));
+    assert!(machine.run().message().ends_with("inner.yml is already running and would run inside itself"));
     let machine = nesting("", "", "");
     machine.file("inner.yml", &machine.order.documents[0].body);
-    assert_eq!(machine.run().message(), "inner.yml is running already, and would run inside of itself");
+    assert_eq!(machine.run().message(), "inner.yml is already running and would run inside itself");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn reboots_of_an_inner_document_count_as_the_outer_phases() {
     let mut machine = nesting(&bash("Loops", "exit 194"), "", "");
     machine.order.limits.reboots_per_phase = 2;
     assert_eq!([machine.run().status, machine.run().status], [Some(194), Some(194)]);
-    assert!(machine.run().message().contains("the phase `build` asked for more than 2 reboots"));
+    assert!(machine.run().message().contains("the phase `build` asked for more reboots than its limit of 2"));
 }
 
 #[test]
@@ -164,7 +164,9 @@ fn documents_come_from_s3_and_not_from_image_builder() {
     let run = Machine::with_steps(&calls("Nested", &format!("'{arn}'"))).run();
     assert_eq!(
         run.message(),
-        format!("`{arn}` is a component's ARN, and this agent asks no Image Builder: name a file or an s3:// object")
+        format!(
+            "`{arn}` is the ARN of a component, but this agent does not call Image Builder: name a file or an s3:// object"
+        )
     );
 }
 
@@ -185,7 +187,7 @@ fn what_is_wrong_with_an_inner_document_is_the_steps_cause() {
     }
     let machine = nesting("", "", "");
     fs::remove_file(machine.path("inner.yml")).unwrap();
-    assert!(machine.run().message().ends_with("/inner.yml is not there"));
+    assert!(machine.run().message().ends_with("/inner.yml does not exist"));
     let machine = nesting("", ", parameters: [{name: word, value: no}]", "");
     machine.file(
         "inner.yml",
@@ -194,7 +196,10 @@ fn what_is_wrong_with_an_inner_document_is_the_steps_cause() {
             bash("Say", "echo {{ word }}")
         ),
     );
-    assert_eq!(machine.run().message(), "`no` is not an allowed value of the parameter `word`: one of yes");
+    assert_eq!(
+        machine.run().message(),
+        "`no` is not an allowed value of the parameter `word`; the allowed values are yes"
+    );
     assert_eq!(machine.run().result().status, RunStatus::Failed);
 }
 

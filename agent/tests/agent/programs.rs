@@ -41,14 +41,17 @@ fn what_cannot_be_started_is_named() {
     assert_eq!(binary("no-such-program", "").run().message(), "`no-such-program` is not on this machine's PATH");
     let machine = binary("./tool", "");
     let missing = format!(
-        "{} is not there, or the interpreter that its first line names is not",
+        "{} does not exist, or the interpreter that its first line names does not exist",
         machine.path("./tool").display()
     );
     assert_eq!(machine.run().message(), missing);
     let machine = binary("./tool", "");
     machine.program("tool", "#!/no/such/interpreter\n");
     assert!(
-        machine.run().message().ends_with("/tool is not there, or the interpreter that its first line names is not")
+        machine
+            .run()
+            .message()
+            .ends_with("/tool does not exist, or the interpreter that its first line names does not exist")
     );
     let machine = binary("./tool", "");
     machine.program("tool", "");

@@ -69,7 +69,7 @@ fn the_eleventh_reboot_of_a_phase_fails_whatever_on_failure_says() {
     }
     let last = machine.run();
     assert_eq!((last.status, last.said().len()), (Some(1), 0));
-    assert_eq!(last.message(), "the phase `build` asked for more than 10 reboots");
+    assert_eq!(last.message(), "the phase `build` asked for more reboots than its limit of 10");
     assert_eq!(last.result().failure_context.unwrap().kind, FailureKind::RebootLimit);
 }
 
@@ -79,7 +79,7 @@ fn all_phases_together_may_not_reboot_for_ever_either() {
         Machine::with_steps("      - {name: First, action: Reboot}\n      - {name: Second, action: Reboot}\n");
     machine.order.limits.reboots = 1;
     assert_eq!(machine.run().status, Some(194));
-    assert_eq!(machine.run().message(), "the run asked for more than 1 reboots");
+    assert_eq!(machine.run().message(), "the run asked for more reboots than its limit of 1");
 }
 
 #[test]

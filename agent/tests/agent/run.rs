@@ -176,7 +176,7 @@ fn the_result_fits_however_much_a_step_says() {
 fn a_machine_without_bash_is_told_so() {
     let machine = Machine::with_steps("      - {name: Any, action: ExecuteBash, inputs: {commands: [echo]}}\n");
     let run = Run::of(machine.command().env("PATH", "/nonexistent").output().unwrap());
-    assert_eq!(run.message(), "bash is not on this machine's PATH, and ExecuteBash needs it");
+    assert_eq!(run.message(), "bash is not on this machine's PATH, but ExecuteBash needs it");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn what_is_wrong_with_an_order_is_one_line_of_json_before_anything_runs() {
 
     let mut newer = Machine::new(&[GREETER]);
     newer.order.version = 2;
-    assert_eq!(newer.run().message(), "the work order has version 2, and this agent reads version 1");
+    assert_eq!(newer.run().message(), "the work order has version 2, but this agent reads version 1");
 
     let mut homeless = Machine::new(&[GREETER]);
     homeless.order.state_directory = "/dev/null/state".into();
@@ -221,7 +221,10 @@ fn what_is_wrong_with_an_order_is_one_line_of_json_before_anything_runs() {
 
     let choosy = GREETER.replace("default: hello", "default: hello, allowedValues: [hello]");
     let refused = Machine::new(&[&choosy]).parameter("greeting", "moin").run();
-    assert_eq!(refused.message(), "`moin` is not an allowed value of the parameter `greeting`: one of hello");
+    assert_eq!(
+        refused.message(),
+        "`moin` is not an allowed value of the parameter `greeting`; the allowed values are hello"
+    );
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn a_lock_or_a_mirror_that_comes_free_fails_no_update() {
     let lock = once("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (python3)", 100);
     let (run, calls) = update(&[("apt-get", &lock)], "");
     assert_eq!((run.status, calls.len()), (Some(0), 3), "{}", run.stderr);
-    let waits = "apt-get: another program holds its lock; it is called again in 3 s";
+    let waits = "apt-get: another program holds its lock; trying again in 3 s";
     assert!(run.said().contains(&waits), "{:?}", run.said());
     let mirror = once("Error: Failed to download metadata for repo: Cannot download repomd.xml", 1);
     let (run, calls) = update(&[("dnf", &mirror)], "");

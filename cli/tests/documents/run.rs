@@ -114,7 +114,7 @@ fn wrong_documents_and_calls_run_nothing() {
 wrong.yml:5:29: error: the action `ExecutePowerShell` is not available on Linux
         - {name: Set, action: ExecutePowerShell, inputs: {commands: [dir]}}
                               ^^^^^^^^^^^^^^^^^
-help: it is on Windows
+help: it is available on Windows
 goldsmith: error: 1 mistake in 2 documents: nothing was run
 ";
     folder.goldsmith("run -d hello.yml,wrong.yml").is(2, "", windows);

@@ -29,7 +29,7 @@ help: did you mean `ExecuteBash`?
 bad.yml:6:86: error: this is not a reference
         - {name: Format, action: ExecuteBash, inputs: {commands: [\"docker ps --format '{{.ID}}'\"]}}
                                                                                        ^^^^^^^
-help: a reference is `{{ Name }}` or `{{ phase.step.outputs.key }}`; for `{{.ID}}` itself write `{{literal(.ID)}}`
+help: a reference is `{{ Name }}` or `{{ phase.step.outputs.key }}`; to keep the text `{{.ID}}`, write `{{literal(.ID)}}`
 ";
 
 #[test]
@@ -69,7 +69,7 @@ fn the_platform_decides_which_actions_there_are() {
 w.yml:5:29: error: the action `ExecutePowerShell` is not available on {name}
         - {{name: Set, action: ExecutePowerShell, inputs: {{commands: [Get-Date]}}}}
                               ^^^^^^^^^^^^^^^^^
-help: it is on Windows
+help: it is available on Windows
 1 file: 1 error
 "
         );

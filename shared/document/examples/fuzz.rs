@@ -1,6 +1,8 @@
-//! Changes documents at random for a while: `cargo run --release -p goldsmith-document --example fuzz -- SECONDS [SEED]`.
+//! Parses randomly changed documents for some seconds:
+//! `cargo run --release -p goldsmith-document --example fuzz -- SECONDS [SEED]`.
 //!
-//! A panic, or an input that takes longer than a second, ends it with the input on standard error.
+//! A panic, or an input that takes longer than a second, ends the program. The program then prints the input to
+//! standard error.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -10,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use goldsmith_document::{Document, Platform, Target};
 
-/// Longest time for one input.
+/// Longest time that one input may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What has a meaning in YAML.
+/// Characters that have a meaning in YAML.
 const MARKS: &[u8] = b"{}[]:-,'\"\\#&*!|>%@`~ \t\n\r";
 
-/// Most bytes of one input.
+/// Longest input, in bytes.
 const LONGEST: usize = 200_000;
 
 fn main() -> ExitCode {
@@ -58,7 +60,7 @@ fn parse(text: &str) -> bool {
     }
 }
 
-/// The documents of the tests.
+/// Returns the documents of the tests.
 fn corpus() -> Vec<Vec<u8>> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let folders = ["documents", "mistakes"].map(|folder| tests.join(folder));
@@ -66,7 +68,7 @@ fn corpus() -> Vec<Vec<u8>> {
     files.filter_map(|file| fs::read(file.path()).ok()).collect()
 }
 
-/// xorshift64*: enough to choose bytes with, and the same everywhere.
+/// The generator xorshift64*: good enough to choose bytes, and the same on every machine.
 struct Random(u64);
 
 impl Random {
@@ -82,7 +84,7 @@ impl Random {
         &bytes[start..(start + self.below(60) + 1).min(bytes.len())]
     }
 
-    /// A document with some bytes changed, removed, repeated, or taken from another one.
+    /// Returns a document in which some bytes are changed, removed, repeated, or taken from another document.
     fn input(&mut self, corpus: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = corpus[self.below(corpus.len())].clone();
         for _ in 0..=self.below(8) {

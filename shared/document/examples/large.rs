@@ -1,4 +1,5 @@
-//! How long a large document takes to check: `cargo run --release -p goldsmith-document --example large -- [STEPS]`.
+//! Measures how long the check of a large document takes:
+//! `cargo run --release -p goldsmith-document --example large -- [STEPS]`.
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -16,7 +17,7 @@ fn main() {
     println!("{steps} steps, {} bytes: {:?}, {outcome}", text.len(), started.elapsed());
 }
 
-/// A document whose steps each refer to the one before.
+/// Returns a document in which each step refers to the step before it.
 fn document(steps: usize) -> String {
     let mut text = "schemaVersion: 1.0\nparameters:\n  - greeting: {type: string, default: hello}\nphases:\n  - name: build\n    steps:\n"
         .to_owned();

@@ -21,13 +21,13 @@ pub use transfer::{Checksum, S3Download, S3Upload, WebDownload};
 pub use value::{AccountId, Algorithm, Encoding, Mode, S3Uri, WebUrl};
 pub use windows::{Msi, MsiLogOptions, MsiReboot, RegistryType, SetRegistry};
 
-/// What a step does. A list of inputs is worked off in order, has at least one element, and its first failure ends the
-/// step.
+/// What a step does. A list of inputs has at least one element. The elements run in order, and the first failure ends
+/// the step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Adds to files.
+    /// Appends to files.
     AppendFile(Vec<AppendFile>),
-    /// Fails unless something is true.
+    /// Fails unless an expression is true.
     Assert(Assert),
     /// Copies files.
     CopyFile(Vec<Transfer>),
@@ -35,9 +35,9 @@ pub enum Action {
     CopyFolder(Vec<Transfer>),
     /// Writes files.
     CreateFile(Vec<CreateFile>),
-    /// Makes folders.
+    /// Creates folders.
     CreateFolder(Vec<CreateFolder>),
-    /// Makes symbolic links.
+    /// Creates symbolic links.
     CreateSymlink(Vec<CreateSymlink>),
     /// Deletes files.
     DeleteFile(Vec<DeleteFile>),
@@ -61,7 +61,7 @@ pub enum Action {
     MoveFolder(Vec<Transfer>),
     /// Reads files.
     ReadFile(Vec<ReadFile>),
-    /// Reboots the machine; the run goes on with the next step.
+    /// Reboots the machine; the run continues with the next step.
     Reboot(Reboot),
     /// Downloads objects from S3.
     S3Download(Vec<S3Download>),
@@ -88,7 +88,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The module that does it.
+    /// Returns the module that performs the action.
     pub fn module(&self) -> Module {
         match self {
             Action::AppendFile(_) => Module::AppendFile,
@@ -124,7 +124,7 @@ impl Action {
         }
     }
 
-    /// The module's name in a document.
+    /// Returns the module's name in a document.
     pub fn name(&self) -> &'static str {
         self.module().name()
     }

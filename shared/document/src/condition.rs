@@ -1,18 +1,19 @@
-//! `if` of a step and the inputs of `Assert`: expressions over texts, numbers and files.
+//! The `if` of a step and the inputs of `Assert`: expressions over texts, numbers and files.
 
 use crate::{Algorithm, Template};
 
 /// Deepest nesting of an expression.
 pub const MAX_EXPRESSION_DEPTH: usize = 4;
 
-/// Whether a step runs. It is evaluated once per step, before its loop and not again for another attempt.
+/// Whether a step runs. A condition is evaluated once per step, before the loop of the step, and not again for a
+/// further attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// What is asked.
+    /// The expression that is evaluated.
     pub expression: Expression,
-    /// What follows if it is true. Default `Execute`.
+    /// The verdict if the expression is true. Default `Execute`.
     pub then: Verdict,
-    /// What follows if it is false. Default `Skip`.
+    /// The verdict if the expression is false. Default `Skip`.
     pub otherwise: Verdict,
 }
 
@@ -35,59 +36,59 @@ impl Verdict {
 /// Something that is true or false.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expression {
-    /// True if all are; the first false one ends it. At least one.
+    /// True if all expressions are true. The evaluation ends at the first false one. There is at least one expression.
     And(Vec<Expression>),
-    /// True if one is; the first true one ends it. At least one.
+    /// True if one expression is true. The evaluation ends at the first true one. There is at least one expression.
     Or(Vec<Expression>),
-    /// True if the inner one is false.
+    /// True if the inner expression is false.
     Not(Box<Expression>),
-    /// The text has no characters.
+    /// True if the text has no characters.
     StringIsEmpty(Template),
-    /// The text has characters, all of them white space.
+    /// True if the text has characters and all of them are white space.
     StringIsWhitespace(Template),
-    /// `value` stands in this relation to `baseline`, as text whose case is ignored.
+    /// True if `value` has this relation to `baseline`. Both are compared as text, and case is ignored.
     String {
         /// The relation.
         relation: Relation,
-        /// What the operator's own key holds.
+        /// The value of the operator's own key.
         baseline: Template,
-        /// What `value` holds.
+        /// The value of the key `value`.
         value: Template,
     },
-    /// `value` stands in this relation to `baseline`, as numbers; false if `value` is none.
+    /// True if `value` has this relation to `baseline`. Both are compared as numbers; false if `value` is not a number.
     Number {
         /// The relation.
         relation: Relation,
-        /// What the operator's own key holds; if it has no references, a number (see [`is_number`]).
+        /// The value of the operator's own key. If it has no references, it is a number (see [`is_number`]).
         baseline: Template,
-        /// What `value` holds.
+        /// The value of the key `value`.
         value: Template,
     },
-    /// A regular expression matches somewhere in `value`.
+    /// True if a regular expression matches somewhere in `value`.
     PatternMatches {
-        /// The expression; if it has no references, [`Pattern::new`] reads it.
+        /// The regular expression. If it has no references, [`Pattern::new`] accepts it.
         pattern: Template,
-        /// What `value` holds.
+        /// The value of the key `value`.
         value: Template,
     },
-    /// There is a program of that name.
+    /// True if a program with this name exists.
     BinaryExists(Template),
-    /// There is such a file.
+    /// True if this file exists.
     FileExists(Template),
-    /// There is such a folder.
+    /// True if this folder exists.
     FolderExists(Template),
-    /// The file at `path` has this digest.
+    /// True if the file at `path` has this digest.
     FileDigest {
-        /// How it is made.
+        /// The algorithm of the digest.
         algorithm: Algorithm,
-        /// The digest in hex, in any case.
+        /// The digest in hex, in upper or lower case.
         digest: Template,
         /// The file.
         path: Template,
     },
 }
 
-/// How a value stands to its baseline: `numberLessThan: 2, value: 1` is true.
+/// The relation of a value to its baseline: `numberLessThan: 2, value: 1` is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
     /// Equal.
@@ -111,7 +112,7 @@ impl Relation {
         ("GreaterThanEquals", Relation::GreaterThanEquals),
     ];
 
-    /// Whether the relation holds if the value compares to its baseline like this.
+    /// Returns whether the relation holds for this order of the value and its baseline.
     pub fn holds(self, value_to_baseline: std::cmp::Ordering) -> bool {
         match self {
             Relation::Equals => value_to_baseline.is_eq(),
@@ -123,7 +124,7 @@ impl Relation {
     }
 }
 
-/// Whether a text is a number of the language: an optional sign, digits, and a point only between digits.
+/// Returns whether a text is a number of the language: an optional sign, digits, and a point only between digits.
 pub fn is_number(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -133,27 +134,27 @@ pub fn is_number(text: &str) -> bool {
     }
 }
 
-/// A regular expression of `patternMatches`. It ignores case, and matches anywhere unless it is anchored.
+/// A regular expression of `patternMatches`. It ignores case and matches anywhere in the text unless it is anchored.
 #[derive(Debug, Clone)]
 pub struct Pattern(regex_lite::Regex);
 
 impl Pattern {
-    /// Longest expression, in bytes: longer ones take too long to compile.
+    /// Longest expression, in bytes. Longer expressions take too long to compile.
     const MAX_LENGTH: usize = 4_096;
 
-    /// Reads an expression in the syntax that Go's `regexp` has, without classes of Unicode properties.
+    /// Reads an expression in the syntax of Go's `regexp`, without the classes of Unicode properties.
     ///
     /// # Errors
-    /// Why it is not one, in one line.
+    /// Returns, in one line, why the text is not a regular expression.
     pub fn new(text: &str) -> Result<Self, String> {
         if text.len() > Self::MAX_LENGTH {
-            return Err(format!("it has {} bytes, {} are allowed", text.len(), Self::MAX_LENGTH));
+            return Err(format!("it has {} bytes, but at most {} are allowed", text.len(), Self::MAX_LENGTH));
         }
         let built = regex_lite::RegexBuilder::new(text).case_insensitive(true).build();
         built.map(Self).map_err(|error| error.to_string())
     }
 
-    /// Whether it matches somewhere in the text.
+    /// Returns whether the expression matches somewhere in the text.
     pub fn is_match(&self, text: &str) -> bool {
         self.0.is_match(text)
     }

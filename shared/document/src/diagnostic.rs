@@ -1,4 +1,5 @@
-//! What is wrong in a file, where, and what would help: one [`Diagnostic`] per mistake, all of them collected.
+//! Mistakes in a file: what is wrong, where, and what helps. Each mistake becomes one [`Diagnostic`], and all of them
+//! are collected.
 
 use std::fmt;
 
@@ -6,20 +7,20 @@ use serde::Serialize;
 
 use crate::yaml::Span;
 
-/// Longest source line that is shown whole, in characters; a longer one is cut to a window around the mistake.
+/// Longest source line that is shown whole, in characters. A longer line is cut to a window around the mistake.
 const SHOWN: usize = 140;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The file cannot be used.
     Error,
-    /// The file can be used, but probably does not do what was meant.
+    /// The file can be used, but it probably does not do what its author intends.
     Warning,
 }
 
-/// One finding in a file. Lines and columns count from 1, columns and lengths in characters.
+/// One finding in a file. Lines and columns count from 1. Columns and lengths count characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// The file as the user named it.
@@ -30,25 +31,26 @@ pub struct Diagnostic {
     pub column: usize,
     /// Error or warning.
     pub severity: Severity,
-    /// A fixed word for programs, such as `unknown-key`.
+    /// A fixed code for programs, such as `unknown-key`.
     pub code: &'static str,
     /// What is wrong, in one line.
     pub message: String,
-    /// What would help, in one line.
+    /// What helps, in one line.
     pub help: Option<String>,
-    /// The line of the file, or of a long one the part around the offending text, to be shown with that underlined.
+    /// The line of the file, shown with the offending text underlined. A long line is reduced to the part around that
+    /// text.
     #[serde(skip)]
     pub source_line: Option<String>,
     /// Number of offending characters on that line.
     #[serde(skip)]
     pub len: usize,
-    /// Characters of `source_line` in front of the offending ones.
+    /// Number of characters of `source_line` before the offending ones.
     #[serde(skip)]
     pub shown_before: usize,
 }
 
 impl fmt::Display for Diagnostic {
-    /// `file:line:column: error: message`, the source line, its underline, and the help.
+    /// Writes `file:line:column: error: message`, the source line, the underline, and the help.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {
             Severity::Error => "error",
@@ -56,7 +58,7 @@ impl fmt::Display for Diagnostic {
         };
         write!(out, "{}:{}:{}: {severity}: {}", self.file, self.line, self.column, self.message)?;
         if let Some(line) = &self.source_line {
-            // A tab is kept in the padding, so that the underline stands below its text at any tab width.
+            // A tab is kept in the padding, so that the underline is below its text at every tab width.
             let before = line.chars().take(self.shown_before);
             let padding: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
             let room = line.chars().count().saturating_sub(self.shown_before).max(1);
@@ -69,7 +71,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The part of a long line around a column (from 0), and the column's place in it.
+/// Returns the part of a long line around a column (counted from 0), and the position of the column in that part.
 fn window(line: &str, column: usize) -> (String, usize) {
     if line.chars().nth(SHOWN).is_none() {
         return (line.trim_end().chars().map(printable).collect(), column);
@@ -82,12 +84,12 @@ fn window(line: &str, column: usize) -> (String, usize) {
     (line[start..].chars().take(SHOWN).map(printable).collect(), column - skipped)
 }
 
-/// The character, or a space for one that would do something to a terminal.
+/// Returns the character, or a space if the character would control a terminal.
 fn printable(c: char) -> char {
     if c.is_control() && c != '\t' { ' ' } else { c }
 }
 
-/// `text` without what nobody reads: control characters become spaces, and a long text is cut.
+/// Returns the first line of `text` for a message. Control characters become spaces, and a long line is cut.
 pub(crate) fn shown(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     let mut kept: String = line.chars().take(SHOWN).map(printable).collect();
@@ -97,7 +99,7 @@ pub(crate) fn shown(text: &str) -> String {
     kept
 }
 
-/// A file's name and text, from which diagnostics are made.
+/// The name and text of a file, from which diagnostics are made.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
     /// The file as the user named it.
@@ -107,12 +109,12 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// An error at `span`.
+    /// Returns an error at `span`.
     pub fn error(&self, span: Span, code: &'static str, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Severity::Error, span, code, message.into())
     }
 
-    /// A warning at `span`.
+    /// Returns a warning at `span`.
     pub fn warning(&self, span: Span, code: &'static str, message: impl Into<String>) -> Diagnostic {
         self.diagnostic(Severity::Warning, span, code, message.into())
     }
@@ -124,7 +126,7 @@ impl Source<'_> {
 }
 
 impl Diagnostic {
-    /// A finding on a line of a file.
+    /// Returns a finding on a line of a file.
     pub(crate) fn new(file: &str, line: Option<&str>, finding: (Severity, Span, &'static str, String)) -> Self {
         let (severity, span, code, message) = finding;
         let (source_line, shown_before) = line.map(|line| window(line, span.column.saturating_sub(1))).unzip();
@@ -143,7 +145,8 @@ impl Diagnostic {
     }
 }
 
-/// All findings of one or more files, at most [`Diagnostics::MAX`] errors and as many warnings: nobody reads more.
+/// All findings of one or more files: at most [`Diagnostics::MAX`] errors and as many warnings, because people do not
+/// read more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Diagnostics {
@@ -153,10 +156,10 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Most errors, and most warnings, that are kept.
+    /// The largest number of errors, and of warnings, that is kept.
     pub const MAX: usize = 500;
 
-    /// No findings.
+    /// Returns a collection without findings.
     pub fn new() -> Self {
         Self::default()
     }
@@ -174,12 +177,12 @@ impl Diagnostics {
         other.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
-    /// Whether any finding is an error.
+    /// Returns whether a finding is an error.
     pub fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
-    /// Whether there is room for one more.
+    /// Returns whether there is room for one more finding of this severity.
     pub(crate) fn takes(&self, severity: Severity) -> bool {
         let others = match severity {
             Severity::Error => self.errors,
@@ -188,17 +191,17 @@ impl Diagnostics {
         others < Self::MAX
     }
 
-    /// Whether there is nothing at all.
+    /// Returns whether there are no findings.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// How many findings there are.
+    /// Returns the number of findings.
     pub fn len(&self) -> usize {
         self.found.len()
     }
 
-    /// The findings in the order of their files' text once [`Self::sort`] was called.
+    /// Returns the findings. After a call of [`Self::sort`], they are in the order of the text of their files.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.found.iter()
     }

@@ -1,7 +1,8 @@
-//! Component documents: parse, check, explain what is wrong. Pure: text in, typed tree or diagnostics out.
+//! Parses and checks component documents and explains what is wrong in them. The crate is pure: it takes text and
+//! returns a typed tree or diagnostics.
 //!
-//! The parts that other kinds of definitions use too are public: [`yaml`] (a tree with positions), [`Reader`]
-//! (typed reading that refuses what it does not know) and [`Diagnostics`].
+//! The parts that other kinds of definitions also use are public: [`yaml`] (a tree with positions), [`Reader`] (typed
+//! reading that rejects unknown keys) and [`Diagnostics`].
 
 mod action;
 mod condition;

@@ -1,4 +1,4 @@
-//! From YAML to [`Document`]: structure, names, and references are checked in one pass from top to bottom.
+//! Turns YAML into a [`Document`]. One pass from top to bottom checks structure, names, and references.
 
 mod condition;
 mod declarations;
@@ -19,7 +19,7 @@ use crate::yaml::{Node, Span};
 use crate::{Diagnostics, MapReader, Reader, Spanned, Target};
 use scope::Scope;
 
-/// The reader of a document together with the names that its references may use.
+/// The reader of a document, together with the names that its references may use.
 struct Parse<'s> {
     reader: Reader<'s>,
     target: &'s Target,
@@ -40,7 +40,7 @@ pub(crate) fn document(file: &str, text: &str, target: &Target) -> Result<Docume
             None
         }
         [_, second, ..] => {
-            parse.reader.error(second.span, "several-documents", "one file holds one component document");
+            parse.reader.error(second.span, "several-documents", "a file must hold exactly one component document");
             None
         }
     };
@@ -87,11 +87,17 @@ impl Parse<'_> {
             && !matches!(version.value.as_str(), "1.0" | "1")
         {
             let message = format!("schema version `{}` is not known", shown(&version.value));
-            self.reader.error_with_help(version.span, "schema-version", message, Some("the only one is `1.0`".into()));
+            self.reader.error_with_help(
+                version.span,
+                "schema-version",
+                message,
+                Some("the only schema version is `1.0`".into()),
+            );
         }
     }
 
-    /// A name as a declaration gives it; a bad one is noted, and still returned so that references to it are known.
+    /// Returns a name as a declaration gives it. A bad name is reported and still returned, so that references to it
+    /// are known.
     fn name(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
         let name = self.reader.text(node, &format!("the name of {what}"))?;
         self.check_name(&name, what, NAME_LENGTH);
@@ -107,7 +113,7 @@ impl Parse<'_> {
         } else if !length.contains(&text.len()) {
             let (least, most) = length.into_inner();
             let message = format!(
-                "the name of {what} must have {least} to {most} characters, `{}` has {}",
+                "the name of {what} must have {least} to {most} characters, but `{}` has {}",
                 shown(text),
                 text.len()
             );
@@ -115,11 +121,11 @@ impl Parse<'_> {
         }
     }
 
-    /// Notes a name that was given before; `seen` has the lines of all names so far.
+    /// Reports a name that was given before. `seen` holds the lines of all names so far.
     fn unique(&mut self, seen: &mut BTreeMap<String, usize>, name: &Spanned<String>, what: &str) {
         match seen.get(&name.value) {
             Some(first) => {
-                let help = Some(format!("the first one is in line {first}"));
+                let help = Some(format!("the first one is on line {first}"));
                 let message = format!("{what} `{}` is declared twice", shown(&name.value));
                 self.reader.error_with_help(name.span, "duplicate-name", message, help);
             }

@@ -1,11 +1,13 @@
-//! Phases that somebody asks for, held against those that the documents have.
+//! Compares the requested phases with the phases that the documents have.
 
 use crate::yaml::Span;
 use crate::{Diagnostic, Diagnostics, Document, Source, suggestion};
 
-/// A warning for each wanted phase that no document has: nothing runs for it, and that is a success.
+/// Returns a warning for each requested phase that no document has. Nothing runs for such a phase, and the run still
+/// succeeds.
 ///
-/// `wanted` are names with commas between, as `given_by` (an option or file, shown as the place) has them.
+/// `wanted` holds names separated by commas. `given_by` is the option or file that they come from, which the warning
+/// shows as its place.
 pub fn check_phases(documents: &[Document], wanted: &str, given_by: &str) -> Diagnostics {
     let mut known: Vec<&str> =
         documents.iter().flat_map(|d| &d.phases).map(|phase| phase.name.value.as_str()).collect();
@@ -17,7 +19,7 @@ pub fn check_phases(documents: &[Document], wanted: &str, given_by: &str) -> Dia
         if !known.contains(&name.trim()) {
             let span = Span { line: 1, column, len: characters };
             let message = format!("no document has the phase `{}`, so nothing runs for it", name.trim());
-            let help = suggestion(name.trim(), &known).or_else(|| Some(format!("there is {}", known.join(", "))));
+            let help = suggestion(name.trim(), &known).or_else(|| Some(format!("the phases are {}", known.join(", "))));
             found.push(Diagnostic { help, ..source.warning(span, "unknown-phase", message) });
         }
         column += characters + 1;

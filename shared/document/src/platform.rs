@@ -1,4 +1,4 @@
-//! The operating systems that documents are written for.
+//! The operating systems for which documents are written.
 
 /// An operating system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,11 +12,11 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// All of them with the names that a user gives.
+    /// All platforms with the names that a user gives.
     pub const ALL: [(&'static str, Platform); 3] =
         [("linux", Platform::Linux), ("macos", Platform::Macos), ("windows", Platform::Windows)];
 
-    /// The name for messages.
+    /// Returns the name for messages.
     pub fn name(self) -> &'static str {
         match self {
             Platform::Linux => "Linux",

@@ -1,17 +1,17 @@
-//! Reading a YAML tree into types: every key is asked for by name, what was not asked for is refused, and every
-//! mistake is collected.
+//! Reads a YAML tree into types. Each key is requested by name, a key that is not requested is an error, and all
+//! mistakes are collected.
 
 use crate::diagnostic::shown;
 use crate::setting::has_leading_zero;
 use crate::yaml::{self, Node, Span, Value};
 use crate::{Diagnostic, Diagnostics, Literal, Severity, Source, did_you_mean};
 
-/// A value and where it stands in its file.
+/// A value and its place in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// The place of the value.
     pub span: Span,
 }
 
@@ -20,24 +20,24 @@ pub struct Spanned<T> {
 pub struct Reader<'s> {
     /// The file that is read.
     pub source: Source<'s>,
-    /// What was found so far.
+    /// The findings so far.
     pub diagnostics: Diagnostics,
     lines: Vec<&'s str>,
 }
 
 impl<'s> Reader<'s> {
-    /// A reader that has found nothing yet.
+    /// Returns a reader without findings.
     pub fn new(file: &'s str, text: &'s str) -> Self {
         let text = yaml::without_mark(text);
         Self { source: Source { file, text }, diagnostics: Diagnostics::new(), lines: text.lines().collect() }
     }
 
-    /// Notes an error.
+    /// Records an error.
     pub fn error(&mut self, span: Span, code: &'static str, message: impl Into<String>) {
         self.error_with_help(span, code, message, None);
     }
 
-    /// Notes an error together with what would help.
+    /// Records an error together with a help text.
     pub fn error_with_help(
         &mut self,
         span: Span,
@@ -48,17 +48,17 @@ impl<'s> Reader<'s> {
         self.note((Severity::Error, span, code, message.into()), help);
     }
 
-    /// Whether another error would be kept: worth a look before help is looked for at length.
+    /// Returns whether another error would be kept. Call it before an expensive search for a help text.
     pub(crate) fn takes_errors(&self) -> bool {
         self.diagnostics.takes(Severity::Error)
     }
 
-    /// Notes a warning.
+    /// Records a warning.
     pub fn warning(&mut self, span: Span, code: &'static str, message: impl Into<String>) {
         self.warning_with_help(span, code, message, None);
     }
 
-    /// Notes a warning together with what would help.
+    /// Records a warning together with a help text.
     pub fn warning_with_help(
         &mut self,
         span: Span,
@@ -77,7 +77,7 @@ impl<'s> Reader<'s> {
         self.diagnostics.push(Diagnostic { help, ..Diagnostic::new(self.source.file, line, finding) });
     }
 
-    /// Parses the file itself; syntax errors go to the findings.
+    /// Parses the file itself. Syntax errors are added to the findings.
     pub fn documents(&mut self) -> Vec<Node> {
         yaml::parse(self.source.file, self.source.text).unwrap_or_else(|found| {
             self.diagnostics.extend(found);
@@ -85,7 +85,7 @@ impl<'s> Reader<'s> {
         })
     }
 
-    /// The node as a map; `what` names it in messages (`a step`).
+    /// Reads the node as a map. `what` is its name in messages, such as `a step`.
     pub fn map<'n>(&mut self, node: &'n Node, what: impl Into<String>) -> Option<MapReader<'n>> {
         let what = what.into();
         match &node.value {
@@ -94,7 +94,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The node as a list.
+    /// Reads the node as a list.
     pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
         match &node.value {
             Value::List(items) => Some(items),
@@ -102,7 +102,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The node as text: any scalar counts, with its source text.
+    /// Reads the node as text. Every scalar is accepted; the result is its source text.
     pub fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
         match &node.value {
             Value::Scalar { text, .. } if !node.is_null() => Some(Spanned { value: text.clone(), span: node.span }),
@@ -110,13 +110,13 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The node as a list of texts.
+    /// Reads the node as a list of texts.
     pub fn texts(&mut self, node: &Node, what: &str) -> Option<Vec<Spanned<String>>> {
         let items = self.list(node, what)?;
         Some(items.iter().filter_map(|item| self.text(item, &format!("an item of {what}"))).collect())
     }
 
-    /// The node as a whole number.
+    /// Reads the node as a whole number.
     pub fn integer(&mut self, node: &Node, what: &str) -> Option<i64> {
         match node.text().and_then(|text| Some((text.parse().ok()?, has_leading_zero(text)))) {
             Some((_, true)) => self.wrong_shape(node, what, "a whole number without a leading zero"),
@@ -125,7 +125,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The node as `true` or `false`, quoted or not.
+    /// Reads the node as `true` or `false`, quoted or not.
     pub fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
         match node.text().and_then(bool::read) {
             Some(value) => Some(value),
@@ -133,7 +133,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The node as one of the named choices.
+    /// Reads the node as one of the named choices.
     pub fn choice<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&'static str, T)]) -> Option<T> {
         let text = self.text(node, what)?.value;
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
@@ -152,10 +152,10 @@ impl<'s> Reader<'s> {
             _ => node.kind().to_owned(),
         };
         let help = match (wanted, &node.value) {
-            ("text", Value::Map(_)) => Some("put text that holds `: ` or begins with `{` in quotes"),
+            ("text", Value::Map(_)) => Some("put quotes around text that contains `: ` or begins with `{`"),
             ("a list", Value::Map(_) | Value::Scalar { .. }) if !node.is_null() => Some("begin each element with `- `"),
             ("a map", Value::List(items)) if matches!(&items[..], [Node { value: Value::Map(_), .. }]) => {
-                Some("remove the `- ` in front of its first key")
+                Some("remove the `- ` before its first key")
             }
             _ => None,
         };
@@ -165,7 +165,7 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// The keys of one map. Call [`MapReader::finish`] at the end: it refuses every key that was not asked for.
+/// The keys of one map. Call [`MapReader::finish`] at the end: it reports each key that was not requested.
 #[derive(Debug)]
 #[must_use]
 pub struct MapReader<'n> {
@@ -176,18 +176,18 @@ pub struct MapReader<'n> {
 }
 
 impl<'n> MapReader<'n> {
-    /// Where the map stands.
+    /// Returns the place of the map.
     pub fn span(&self) -> Span {
         self.span
     }
 
-    /// The value of a key; `None` where the key is absent or has no value.
+    /// Returns the value of a key. `None` if the key is absent or has no value.
     pub fn optional(&mut self, key: &'static str) -> Option<&'n Node> {
         self.asked.push(key);
         self.find(key).map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
-    /// The value of a key; its absence is an error.
+    /// Returns the value of a key. A missing key is reported as an error.
     pub fn required(&mut self, reader: &mut Reader<'_>, key: &'static str) -> Option<&'n Node> {
         let value = self.optional(key);
         if value.is_none() {
@@ -200,7 +200,7 @@ impl<'n> MapReader<'n> {
         value
     }
 
-    /// A key that the language has and that cannot be used yet: an error by name, if it is there.
+    /// Reports a key that belongs to the language but cannot be used yet, if the map has it.
     pub fn unsupported(&mut self, reader: &mut Reader<'_>, key: &'static str) {
         self.asked.push(key);
         if let Some((node, _)) = self.find(key) {
@@ -208,27 +208,27 @@ impl<'n> MapReader<'n> {
         }
     }
 
-    /// The keys and values in the order of the file.
+    /// Returns the keys and values in the order of the file.
     pub fn entries(&self) -> &'n [(Node, Node)] {
         self.entries
     }
 
-    /// Takes a key of the map for a known one, as asking for it does.
+    /// Marks a key of the map as known, as a request for it does.
     pub fn know(&mut self, key: &'n str) {
         self.asked.push(key);
     }
 
-    /// Whether a key was asked for.
+    /// Returns whether a key was requested.
     pub fn is_known(&self, key: &Node) -> bool {
         key.text().is_some_and(|key| self.asked.contains(&key))
     }
 
-    /// Where a key itself stands, if it is there.
+    /// Returns the place of a key itself, if the map has the key.
     pub fn key_span(&self, key: &str) -> Option<Span> {
         self.find(key).map(|(key, _)| key.span)
     }
 
-    /// Refuses the keys that were not asked for.
+    /// Reports the keys that were not requested.
     pub fn finish(self, reader: &mut Reader<'_>) {
         for (key, _) in self.entries {
             if !reader.takes_errors() {
@@ -249,7 +249,7 @@ impl<'n> MapReader<'n> {
     }
 }
 
-/// `did you mean …?`, if a candidate is near.
+/// Returns `did you mean …?` if a candidate is similar.
 pub fn suggestion(word: &str, candidates: &[&str]) -> Option<String> {
     did_you_mean(word, candidates.iter().copied()).map(|near| format!("did you mean `{near}`?"))
 }

@@ -1,11 +1,11 @@
-//! `loop` of a step.
+//! The `loop` of a step.
 
 use crate::{Spanned, Template};
 
-/// How often a step runs, and with which values.
+/// The values with which a step runs repeatedly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loop {
-    /// A name by which references may call it, besides `loop`.
+    /// A name that references may use for the loop in addition to `loop`.
     pub name: Option<Spanned<String>>,
     /// The values.
     pub over: Over,
@@ -20,27 +20,27 @@ pub enum Over {
     List(Vec<Template>),
     /// The pieces of one text.
     Delimited {
-        /// The text, which is put together once, before the first iteration.
+        /// The text. It is put together once, before the first iteration.
         list: Template,
-        /// What stands between two pieces.
+        /// The character between two pieces.
         delimiter: char,
     },
 }
 
-/// Numbers from `start` to `end`, both included. Parsing refuses those that never end, so `step` leads from one to the
-/// other.
+/// The numbers from `start` to `end`, both included. Parsing rejects ranges that never end, so `step` leads from
+/// `start` to `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     /// The first number.
     pub start: i64,
-    /// The number that is not passed.
+    /// The limit, which no number passes.
     pub end: i64,
-    /// From one number to the next; not 0.
+    /// The difference between two consecutive numbers; not 0.
     pub step: i64,
 }
 
 impl Range {
-    /// Whether the numbers come to an end.
+    /// Returns whether the numbers end.
     pub fn ends(self) -> bool {
         match self.start.cmp(&self.end) {
             std::cmp::Ordering::Less => self.step > 0,
@@ -49,7 +49,7 @@ impl Range {
         }
     }
 
-    /// The numbers in order.
+    /// Returns the numbers in order.
     pub fn values(self) -> impl Iterator<Item = i64> {
         let Range { start, end, step } = self;
         let inside = move |number: &i64| if step > 0 { *number <= end } else { *number >= end };
@@ -58,7 +58,7 @@ impl Range {
     }
 }
 
-/// Delimiters of the language.
+/// The delimiters of the language.
 pub(crate) const DELIMITERS: [char; 9] = ['.', ',', ';', ':', '\n', '\t', ' ', '-', '_'];
 
 #[cfg(test)]

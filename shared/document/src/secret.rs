@@ -1,9 +1,9 @@
-//! Which values of parameters are probably secrets.
+//! Recognizes values of parameters that are probably secrets.
 
 /// Words in the name of a parameter whose value is probably a secret.
 const NAMES: [&str; 8] = ["password", "passwd", "passphrase", "secret", "token", "apikey", "privatekey", "credential"];
 
-/// Words in such a name that say that it is about a secret and not the secret itself.
+/// Words in such a name that show that the value is about a secret but is not the secret itself.
 const ABOUT: [&str; 14] = [
     "path",
     "file",
@@ -21,17 +21,17 @@ const ABOUT: [&str; 14] = [
     "enabled",
 ];
 
-/// Beginnings of values that are secrets under any name.
+/// Beginnings of values that are secrets whatever the name is.
 const VALUES: [&str; 7] = ["AKIA", "ASIA", "-----BEGIN ", "ghp_", "github_pat_", "glpat-", "xoxb-"];
 
 /// The code of a finding about a value that looks like a secret.
 pub const SECRET: &str = "secret";
 
-/// What helps who has written a secret down.
+/// The help for an author who has written a secret in a document.
 pub const INSTEAD_OF_SECRET: &str =
     "keep it in the Parameter Store as a SecureString and write `{{ aws:ssm:/path/name }}` where it is used";
 
-/// Whether the value of a parameter or constant of this name looks like a secret.
+/// Returns whether the value of a parameter or constant with this name looks like a secret.
 #[must_use]
 pub fn looks_like_secret(name: &str, value: &str) -> bool {
     let text = value.trim();

@@ -1,22 +1,22 @@
-//! Inputs that are more than free text: flags, numbers, modes, words of a short list.
+//! Inputs that are more than free text: flags, numbers, modes, and words from a short list.
 
 use crate::Template;
 
 /// A value of the language that is read from a text.
 pub trait Literal: Sized {
-    /// What the text must be, as it follows "must be" in a message.
+    /// The description of a valid text, as it follows "must be" in a message.
     const EXPECTED: &'static str;
 
-    /// The value, if the text is one.
+    /// Returns the value if the text is valid.
     fn read(text: &str) -> Option<Self>;
 }
 
 /// An input of a certain type that may hold references.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting<T> {
-    /// The text as written, or the default's.
+    /// The text as written, or the text of the default.
     pub text: Template,
-    /// Its value. `None`: the text has references; put it together when the step runs and read it with
+    /// The value. `None` if the text has references: put the text together when the step runs, and read it with
     /// [`Literal::read`].
     pub value: Option<T>,
 }
@@ -34,14 +34,14 @@ impl Literal for bool {
 }
 
 impl Literal for u64 {
-    const EXPECTED: &'static str = "a whole number from 0 on";
+    const EXPECTED: &'static str = "a whole number that is at least 0";
 
     fn read(text: &str) -> Option<Self> {
         text.parse().ok().filter(|_| !has_leading_zero(text))
     }
 }
 
-/// Whether a number is written with a zero in front, which readers of YAML take for octal (1.1) or decimal (1.2).
+/// Returns whether a number is written with a leading zero. YAML 1.1 reads such a number as octal, YAML 1.2 as decimal.
 pub(crate) fn has_leading_zero(text: &str) -> bool {
     let digits = text.trim_start_matches(['-', '+']);
     digits.len() > 1 && digits.starts_with('0')

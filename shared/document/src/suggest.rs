@@ -1,12 +1,12 @@
-//! Spelling help.
+//! Finds what a misspelled word probably means.
 
-/// Longest word for which there is help, in characters.
+/// Longest word for which there is a suggestion, in characters.
 const LONGEST: usize = 64;
 
-/// Most candidates that are looked at.
+/// The largest number of candidates that are compared.
 const MOST: usize = 1_000;
 
-/// The candidate that is close enough to `word` to be what was meant, if any: at most a third of the letters differ.
+/// Returns the candidate that `word` probably means, if there is one: at most a third of the letters differ.
 pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word: Vec<char> = word.to_lowercase().chars().take(LONGEST + 1).collect();
     if word.len() > LONGEST {
@@ -26,8 +26,8 @@ pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str
         .map(|(_, candidate)| candidate)
 }
 
-/// Letters to insert, remove, replace or swap with the next one to come from one word to the other, if they are not
-/// more than `most`.
+/// Returns how many letters must be inserted, removed, replaced or swapped with the next letter to turn one word into
+/// the other. `None` if there are more than `most`.
 fn distance(from: &[char], to: &[char], most: usize) -> Option<usize> {
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=to.len()).collect();
@@ -41,7 +41,7 @@ fn distance(from: &[char], to: &[char], most: usize) -> Option<usize> {
             }
             row.push(best);
         }
-        // Rows never fall, except by a swap, which looks back one row.
+        // The smallest distance of a row never decreases, except after a swap, which uses the row before the last.
         if row.iter().chain(&last).all(|distance| *distance > most) {
             return None;
         }

@@ -1,11 +1,11 @@
-//! What a document is checked for, besides itself.
+//! The target for which a document is checked.
 
 use crate::{Module, Platform};
 
-/// Where a document is to run.
+/// The environment in which a document is to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
-    /// The operating system: modules that it does not have are errors. `None`: any that the modules have.
+    /// The operating system. Modules that it does not have are errors. `None` accepts every module.
     pub platform: Option<Platform>,
     /// Modules that must not be used.
     pub blocked: Vec<Module>,

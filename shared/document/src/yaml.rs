@@ -1,8 +1,8 @@
-//! YAML as a tree that remembers where everything stands and how scalars were written.
+//! YAML as a tree that records the place of each node and how scalars are written.
 //!
-//! Scalars keep their source text: `0777` and `1.20` are never numbers here. What makes a file ambiguous or dangerous
-//! is refused: duplicate keys, anchors and aliases (a few lines of them can unfold to gigabytes), nesting beyond
-//! [`MAX_DEPTH`], more than [`MAX_BYTES`], and tags outside YAML's own.
+//! Scalars keep their source text: `0777` and `1.20` are never numbers here. The parser rejects things that make a file
+//! ambiguous or dangerous: duplicate keys, anchors and aliases (a few lines of them can expand to gigabytes), nesting
+//! beyond [`MAX_DEPTH`], more than [`MAX_BYTES`], and tags outside YAML's own.
 
 mod offsets;
 
@@ -15,57 +15,58 @@ use crate::diagnostic::shown;
 use crate::{Diagnostic, Diagnostics, Severity, Source};
 use offsets::Offsets;
 
-/// Longest file, in bytes. A document of 10,000 steps has about a third of it.
+/// Longest file, in bytes. A document of 10,000 steps has about a third of that size.
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Deepest nesting of lists and maps.
 pub const MAX_DEPTH: usize = 64;
 
-/// Where something stands: line and column count from 1, in characters; `len` is its length on that line.
+/// A place in a file. The line and the column count from 1, and the column counts characters. `len` is the length on
+/// that line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Span {
-    /// Line, from 1.
+    /// The line, from 1.
     pub line: usize,
-    /// Column, from 1, in characters.
+    /// The column, from 1, in characters.
     pub column: usize,
-    /// Length in characters; of something on several lines, that of its first line.
+    /// The length in characters. If the text has several lines, it is the length of the first line.
     pub len: usize,
 }
 
 impl Span {
-    /// The first character of a file: where there is nothing better to point at.
+    /// The first character of a file, for findings that have no better place.
     pub const START: Span = Span { line: 1, column: 1, len: 1 };
 }
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    /// Where it stands; of a map, its first key.
+    /// The place of the value. For a map, it is the place of the first key.
     pub span: Span,
-    /// The bytes of the text (after a byte order mark) between which it stands.
+    /// The byte range of the value in the text, counted after a byte order mark.
     pub(crate) bytes: Bytes<usize>,
-    /// What it is.
+    /// The content.
     pub value: Value,
 }
 
-/// What a node holds.
+/// The content of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// Text. `plain` means that it was written without quotes and not as a block.
+    /// Text.
     Scalar {
-        /// The text after YAML's unquoting and folding, never converted.
+        /// The text after YAML's unquoting and folding, without any conversion.
         text: String,
-        /// Written without quotes.
+        /// Whether the text is written without quotes and not as a block.
         plain: bool,
     },
     /// A list.
     List(Vec<Node>),
-    /// Keys and values in the order of the file; keys are unique scalars.
+    /// Keys and values in the order of the file. The keys are unique scalars.
     Map(Vec<(Node, Node)>),
 }
 
 impl Node {
-    /// The text of a scalar.
+    /// Returns the text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, .. } => Some(text),
@@ -73,12 +74,12 @@ impl Node {
         }
     }
 
-    /// Whether nothing was given: a plain empty value, `~` or `null`.
+    /// Returns whether no value was given: a plain empty value, `~` or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// What the node is, for messages: `a list`, `a map`, `text`, `nothing`.
+    /// Returns the kind of the node for messages: `a list`, `a map`, `text`, `nothing`.
     pub fn kind(&self) -> &'static str {
         match &self.value {
             Value::Scalar { .. } if self.is_null() => "nothing",
@@ -88,7 +89,7 @@ impl Node {
         }
     }
 
-    /// The keys and values of a map, else none.
+    /// Returns the keys and values of a map, and an empty slice for other nodes.
     pub fn entries(&self) -> &[(Node, Node)] {
         match &self.value {
             Value::Map(entries) => entries,
@@ -96,21 +97,21 @@ impl Node {
         }
     }
 
-    /// The value of a key, if this is a map that has it.
+    /// Returns the value of a key if the node is a map that has the key.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries().iter().find(|(k, _)| k.text() == Some(key)).map(|(_, value)| value)
     }
 }
 
-/// Parses a file: one node per YAML document of it. An empty file has none.
+/// Parses a file and returns one node per YAML document. An empty file has no documents.
 ///
 /// # Errors
-/// What the YAML syntax forbids (the first such place), or all that this module refuses.
+/// Returns the first syntax error, or everything that this module rejects.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Node>, Diagnostics> {
     let text = without_mark(text);
     let source = Source { file, text };
     if text.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes, {MAX_BYTES} are allowed", text.len());
+        let message = format!("the file has {} bytes, but at most {MAX_BYTES} are allowed", text.len());
         return Err(source.error(Span::START, "too-long", message).into());
     }
     let (offsets, parser) = (Offsets::new(text), Parser::new_from_str(text));
@@ -124,7 +125,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Node>, Diagnostics> {
     if builder.refused.is_empty() { Ok(documents) } else { Err(builder.refused) }
 }
 
-/// The text without the byte order mark that some editors put in front.
+/// Returns the text without the byte order mark that some editors write at the beginning.
 pub(crate) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
@@ -183,7 +184,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// Notes a refusal, unless there are more than anybody reads.
+    /// Records an error, unless there are already too many.
     fn refuse(&mut self, refusal: impl FnOnce(&Source<'_>) -> Diagnostic) {
         if self.refused.takes(Severity::Error) {
             self.refused.push(refusal(&self.source));
@@ -218,16 +219,16 @@ impl<'t> Builder<'t> {
         Ok(Node { span, bytes, value: Value::Map(entries) })
     }
 
-    /// Keys are texts, and each is there once; `lines` has where the keys so far stand.
+    /// Reports a key that is not a text or that is given twice. `lines` holds the lines of the keys so far.
     fn check_key(&mut self, key: &Node, lines: &mut HashMap<String, usize>) {
         let Some(text) = key.text() else {
-            let help = Some("put text that begins with `{{` in quotes".to_owned());
+            let help = Some("put quotes around text that begins with `{{`".to_owned());
             let message = format!("{} cannot be a key", key.kind());
             self.refuse(|source| Diagnostic { help, ..source.error(key.span, "key-not-text", message) });
             return;
         };
         if let Some(first) = lines.get(text) {
-            let help = Some(format!("the first one is in line {first}"));
+            let help = Some(format!("the first one is on line {first}"));
             let message = format!("the key `{}` is given twice", shown(text));
             self.refuse(|source| Diagnostic { help, ..source.error(key.span, "duplicate-key", message) });
             return;
@@ -298,8 +299,8 @@ mod tests {
 
     #[test]
     fn duplicate_keys_are_all_reported() {
-        let expected = "f.yml:2:1: error: the key `a` is given twice\n  a: 2\n  ^\nhelp: the first one is in line 1\n\
-                        f.yml:4:1: error: the key `b` is given twice\n  b: 4\n  ^\nhelp: the first one is in line 3";
+        let expected = "f.yml:2:1: error: the key `a` is given twice\n  a: 2\n  ^\nhelp: the first one is on line 1\n\
+                        f.yml:4:1: error: the key `b` is given twice\n  b: 4\n  ^\nhelp: the first one is on line 3";
         assert_eq!(refused("a: 1\na: 2\nb: 3\nb: 4\n"), expected);
     }
 

@@ -66,14 +66,14 @@ f.yml:13:20: error: `greting` is neither a parameter nor a constant of this docu
                 echo {{ greting }} {{ validate.Two.outputs.stdout }}
                      ^^^^^^^^^^^^^
 help: did you mean `greeting`?
-f.yml:13:34: error: `validate.Two` has not run here yet
+f.yml:13:34: error: `validate.Two` has not run at this point
                 echo {{ greting }} {{ validate.Two.outputs.stdout }}
                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-help: a step can only use what has run before it
+help: a step can use only values of steps that run before it
 f.yml:14:35: error: this is not a reference
                 docker ps --format '{{.ID}}'
                                     ^^^^^^^
-help: a reference is `{{ Name }}` or `{{ phase.step.outputs.key }}`; for `{{.ID}}` itself write `{{literal(.ID)}}`
+help: a reference is `{{ Name }}` or `{{ phase.step.outputs.key }}`; to keep the text `{{.ID}}`, write `{{literal(.ID)}}`
 f.yml:21:20: error: `build.One` has no output `sdtout`
               - echo {{ build.One.outputs.sdtout }} {{ build.Onne.outputs.stdout }}
                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -106,7 +106,7 @@ phases:
     let lines: Vec<String> = found(text).lines().filter(|line| line.starts_with("f.yml")).map(str::to_owned).collect();
     let expected = [
         "f.yml:1:16: error: schema version `2` is not known",
-        "f.yml:3:5: error: the name of a parameter must have 3 to 128 characters, `ab` has 2",
+        "f.yml:3:5: error: the name of a parameter must have 3 to 128 characters, but `ab` has 2",
         "f.yml:4:18: error: `number` is not a value of `type`",
         "f.yml:4:35: error: the default `4` of `size` is not one of its allowed values",
         "f.yml:6:5: error: the parameter or constant `size` is declared twice",
@@ -115,7 +115,7 @@ phases:
         "f.yml:12:16: error: the step `Twice` is declared twice",
         "f.yml:12:55: error: `timeoutSeconds` cannot be 0",
         "f.yml:12:71: error: `maxAttempts` must be at least 1, not 0",
-        "f.yml:12:97: error: `delaySeconds` must be a whole number from 0 on, not `-1`",
+        "f.yml:12:97: error: `delaySeconds` must be a whole number that is at least 0, not `-1`",
         "f.yml:13:11: error: the phase `build` is declared twice",
         "f.yml:14:5: warning: the phase `build` has no steps",
     ];
@@ -134,7 +134,7 @@ fn inputs_have_the_shape_that_their_action_wants() {
         "f.yml:5:10: error: Action ExecuteBash has no inputs; it requires an 'inputs'",
         "f.yml:6:50: error: `inputs` of CreateFile must be a list, not a map",
         "f.yml:7:54: error: `destination` of an input of WebDownload is missing",
-        "f.yml:7:84: error: `checksum` needs `algorithm` beside it",
+        "f.yml:7:84: error: `checksum` also needs `algorithm`",
         "f.yml:8:52: error: `commands` must not be empty",
         "f.yml:9:43: error: `inputs` must not be empty",
     ];
@@ -145,14 +145,14 @@ fn inputs_have_the_shape_that_their_action_wants() {
 fn text_that_yaml_takes_for_something_else_is_to_be_quoted() {
     let colon = with_steps("      - {name: One, action: ExecuteBash, inputs: {commands: [echo a: b]}}\n");
     assert!(
-        found(&colon).ends_with("help: put text that holds `: ` or begins with `{` in quotes"),
+        found(&colon).ends_with("help: put quotes around text that contains `: ` or begins with `{`"),
         "{}",
         found(&colon)
     );
     let braces = with_steps(
         "      - name: One\n        action: ExecuteBash\n        inputs:\n          commands:\n            - {{ x }}\n",
     );
-    let expected = "f.yml:9:18: error: a map cannot be a key\n              - {{ x }}\n                   ^\nhelp: put text that begins with `{{` in quotes";
+    let expected = "f.yml:9:18: error: a map cannot be a key\n              - {{ x }}\n                   ^\nhelp: put quotes around text that begins with `{{`";
     assert_eq!(found(&braces), expected);
 }
 
@@ -164,7 +164,9 @@ fn whole_files_that_are_no_document_are_explained() {
         found("schemaVersion: 1\nphases: []\n")
             .contains("2:1: error: Document has 0 phases. Phases list must not be empty.")
     );
-    assert!(found("a: 1\n---\nb: 1\n").starts_with("f.yml:3:1: error: one file holds one component document"));
+    assert!(
+        found("a: 1\n---\nb: 1\n").starts_with("f.yml:3:1: error: a file must hold exactly one component document")
+    );
 }
 
 #[test]
@@ -191,7 +193,7 @@ fn a_leading_zero_is_no_part_of_a_number() {
         assert!(found.starts_with(&expected), "{found}");
     }
     let delay = found(&with_steps("      - {name: One, action: Reboot, inputs: {delaySeconds: 05}}\n"));
-    assert!(delay.contains("`delaySeconds` must be a whole number from 0 on, not `05`"), "{delay}");
+    assert!(delay.contains("`delaySeconds` must be a whole number that is at least 0, not `05`"), "{delay}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! What every instance of an image would share: private keys, secrets of packages, identities, credentials, histories,
-//! authorised keys. By the content of files, wherever they are, and by the places where packages and people keep such
-//! things. Nothing is changed, no program of the image is run, and no secret is told.
+//! Finds what every instance of an image would share: private keys, secrets of packages, identities, credentials,
+//! histories, and authorized keys. The audit finds them by the content of files, wherever they are, and by the places
+//! where packages and people keep such things. The audit changes nothing, runs no program of the image, and reveals no
+//! secret.
 //!
-//! What a package brings itself, byte by byte, is no secret: keys of test suites and examples, which all users of a
-//! distribution have. It is told apart by the packages' own digests, and listed quietly. The same key somewhere else is a
-//! finding.
+//! A file that is byte by byte as its package ships it is not secret: keys of test suites and examples, which all users
+//! of a distribution have. The audit recognizes such a file by the packages' own digests and lists it separately. The
+//! same key in another place is a finding.
 
 mod der;
 mod finding;
@@ -31,20 +32,20 @@ use walk::Walk;
 
 use crate::wildcard::matches;
 
-/// How long an audit takes at most, where nobody says.
+/// The time limit of an audit if the caller gives none.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-/// Audits the tree below `root`, of which nothing runs: all that is in it counts.
+/// Audits the tree below `root`, of which nothing is running. Everything in it counts.
 #[must_use]
 pub fn audit_tree(root: &Path) -> Audit {
     Auditor::new(root, Since::NEVER, PATIENCE, Vec::new()).audit()
 }
 
-/// Audits the machine that this runs on, a fresh instance: only what came with its image counts. `image_made` is when that
-/// image was there, as far as is known; after `limit` it ends with what it has.
+/// Audits this machine, which is a fresh instance. Only files that came with its image count. `image_made` is the time
+/// at which the image existed, as far as it is known. After `limit`, the audit ends with what it has found so far.
 ///
-/// What packages have put below `/usr` is not read here, since a volume that was just made of a snapshot is read slowly the
-/// first time, and that is most of it.
+/// Files of packages below `/usr` are not read here. The first read from a volume that was just made from a snapshot is
+/// slow, and these files are most of it.
 #[must_use]
 pub fn audit_instance(image_made: Option<Timestamp>, limit: Option<Duration>) -> Audit {
     let mut notes = Vec::new();
@@ -52,7 +53,8 @@ pub fn audit_instance(image_made: Option<Timestamp>, limit: Option<Duration>) ->
     Auditor::new(Path::new("/"), since, limit.unwrap_or(PATIENCE), notes).audit()
 }
 
-/// Where in some bytes, such as a disk's, the first private key begins, and what it is: only the forms that have a header.
+/// Returns where the first private key begins in some bytes, such as those of a disk, and what it is. It finds only the
+/// forms that have a header.
 #[must_use]
 pub fn private_key_in(bytes: &[u8]) -> Option<(usize, String)> {
     keys::header(bytes)
@@ -64,7 +66,7 @@ struct Auditor<'r> {
     until: Instant,
     homes: BTreeSet<String>,
     audit: Audit,
-    /// What reads a file.
+    /// The function that reads a file.
     read: fn(&Path) -> io::Result<Vec<u8>>,
 }
 
@@ -81,13 +83,13 @@ impl<'r> Auditor<'r> {
         if since != Since::NEVER {
             walk.files.retain(|file| !file.path.starts_with("usr/") || !packages.has(&file.path));
         }
-        // What no package brings goes first: there the findings are, and time may run out.
+        // Files that belong to no package come first: most findings are there, and the time may expire.
         walk.files.sort_by_cached_key(|file| (packages.has(&file.path), file.path.clone()));
         let files = std::mem::take(&mut walk.files);
         for (index, file) in files.iter().enumerate() {
             if Instant::now() > self.until {
                 let left = files.len() - index;
-                self.audit.notes.push(format!("{left} files were not looked at: it took too long"));
+                self.audit.notes.push(format!("{left} files were not looked at because the audit took too long"));
                 self.audit.is_incomplete = true;
                 break;
             }
@@ -121,7 +123,7 @@ impl<'r> Auditor<'r> {
         }
     }
 
-    /// What a file is, by its place first: that says more.
+    /// Returns what a file is. Its place is checked first because the place says more.
     fn recognised(&self, path: &str, bytes: &[u8]) -> Option<(FindingKind, String, String)> {
         if let Some(rule) = self.rule(path, bytes) {
             return Some((rule.kind, rule.what.to_owned(), rule.remedy.sentence()));
@@ -132,7 +134,7 @@ impl<'r> Auditor<'r> {
         }
         if path.ends_with(".keytab") && bytes.starts_with(&[5, 2]) {
             let remedy = rules::Remedy::Remove.sentence();
-            return Some((FindingKind::PackageSecret, "keytab of Kerberos".to_owned(), remedy));
+            return Some((FindingKind::PackageSecret, "Kerberos keytab".to_owned(), remedy));
         }
         let (kind, what) = tokens::secret(bytes)?;
         Some((kind, what.to_owned(), rules::Remedy::Remove.sentence()))
@@ -167,7 +169,7 @@ impl<'r> Auditor<'r> {
     }
 }
 
-/// The homes that `/etc/passwd` names, and root's.
+/// Returns the home folders that `/etc/passwd` names, and that of root.
 fn homes(root: &Path) -> BTreeSet<String> {
     let passwd = fs::read(root.join("etc/passwd")).unwrap_or_default();
     let passwd = String::from_utf8_lossy(&passwd);
@@ -175,7 +177,7 @@ fn homes(root: &Path) -> BTreeSet<String> {
     listed.chain(["root"]).filter(|home| !home.is_empty()).map(str::to_owned).collect()
 }
 
-/// Whether each part of a path matches that of a pattern.
+/// Returns whether each part of a path matches the same part of a pattern.
 fn matches_path(path: &str, pattern: &str) -> bool {
     let (mut parts, mut patterns) = (path.split('/'), pattern.split('/'));
     loop {

@@ -1,5 +1,5 @@
-//! The few calls to AWS that documents need: objects of S3, parameters of SSM, the instance's metadata. Signed here,
-//! so that the agent carries no SDK.
+//! The few AWS calls that documents need: objects of S3, parameters of SSM, and the instance's metadata. The calls are
+//! signed here, so that the agent needs no SDK.
 
 mod credentials;
 mod imds;
@@ -21,19 +21,20 @@ use crate::http::{self, Answer, Content, HttpError, Request};
 use credentials::{Credentials, variable};
 pub(crate) use s3::Access;
 
-/// How long credentials are used before they are asked for anew: those of a role last at least some minutes longer.
+/// How long credentials are used before they are fetched again. The credentials of a role are valid for at least some
+/// minutes longer.
 const CREDENTIALS_LAST: Duration = Duration::from_secs(240);
 
-/// AWS as this machine reaches it. Credentials and Region are found when the first call needs them.
+/// AWS as this machine reaches it. Credentials and the Region are looked up when the first call needs them.
 #[derive(Default)]
 pub(crate) struct Aws {
     credentials: RefCell<Option<(Credentials, Instant)>>,
     identity: RefCell<Option<Identity>>,
-    /// Buckets that turned out to be in another Region.
+    /// The Regions of buckets that S3 reported to be in another Region.
     bucket_regions: RefCell<BTreeMap<String, String>>,
 }
 
-/// Who and where the instance is.
+/// The account and the Region of the instance.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Identity {
@@ -44,23 +45,25 @@ struct Identity {
 /// Why a call to AWS failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AwsError {
-    #[error("there are no AWS credentials: none in the environment, no container's, and no role of this instance")]
+    #[error(
+        "there are no AWS credentials in the environment, from a container service, or from a role of this instance"
+    )]
     NoCredentials { source: Box<AwsError> },
-    #[error("the AWS Region is not known: neither AWS_REGION is set nor does the instance's metadata tell it")]
+    #[error("the AWS Region is not known: AWS_REGION is not set, and the instance's metadata does not have the Region")]
     NoRegion { source: Box<AwsError> },
-    #[error("the instance's metadata is switched off by AWS_EC2_METADATA_DISABLED")]
+    #[error("AWS_EC2_METADATA_DISABLED disables the instance's metadata")]
     MetadataDisabled,
     #[error("the instance's metadata cannot be read")]
     Metadata(#[source] HttpError),
-    #[error("{url} answers with status {status}")]
+    #[error("{url} returned status {status}")]
     MetadataStatus { url: String, status: u16 },
-    #[error("the instance has no session of its role, {code}: {message}")]
+    #[error("the instance has no credentials of its role, {code}: {message}")]
     NoSession { code: String, message: String },
-    #[error("the answer of {what} cannot be read")]
+    #[error("the response to {what} cannot be read")]
     Answer { what: String, source: serde_json::Error },
     #[error(transparent)]
     Http(#[from] HttpError),
-    #[error("{what} was refused with status {status}, {code}: {message}")]
+    #[error("{what} failed with status {status}, {code}: {message}")]
     Refused { what: String, status: u16, code: String, message: String },
     #[error("{} cannot be read", path.display())]
     File { path: PathBuf, source: io::Error },
@@ -73,24 +76,24 @@ struct Call<'c> {
     service: &'static str,
     region: &'c str,
     method: &'c str,
-    /// `https://host`, without a slash at its end.
+    /// The origin `https://host`, without a trailing slash.
     origin: String,
-    /// Encoded, from the first slash.
+    /// The encoded path, from the first slash.
     path: &'c str,
     query: Vec<(&'c str, &'c str)>,
     headers: Vec<(String, String)>,
     content: Content<'c>,
-    /// SHA-256 of the content, where it is a file.
+    /// The SHA-256 of the content if the content is a file.
     payload: Option<&'c str>,
 }
 
 impl Aws {
-    /// A value of the instance's metadata, by its path below `meta-data/`.
+    /// Returns a value of the instance's metadata by its path below `meta-data/`.
     pub(crate) fn metadata(&self, path: &str, deadline: Option<Instant>) -> Result<String, AwsError> {
         imds::get(&format!("/latest/meta-data/{}", path.trim_start_matches('/')), deadline)
     }
 
-    /// The Region of the environment, else of the instance.
+    /// Returns the Region from the environment or, if it has none, the Region of the instance.
     pub(crate) fn region(&self, deadline: Option<Instant>) -> Result<String, AwsError> {
         match variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")) {
             Some(region) => Ok(region),
@@ -101,7 +104,7 @@ impl Aws {
         }
     }
 
-    /// The account of the instance.
+    /// Returns the account of the instance.
     pub(crate) fn account(&self, deadline: Option<Instant>) -> Result<String, AwsError> {
         self.identity(deadline).map(|identity| identity.account_id)
     }
@@ -128,7 +131,7 @@ impl Aws {
         Ok(found)
     }
 
-    /// Signs and makes a call; the answer may have any status.
+    /// Signs and makes a call. The response may have any status.
     fn call(&self, call: Call<'_>, deadline: Option<Instant>) -> Result<Answer, AwsError> {
         let credentials = self.credentials(deadline)?;
         let mut query: Vec<String> = (call.query.iter())
@@ -149,14 +152,14 @@ impl Aws {
         let mark = if query.is_empty() { "" } else { "?" };
         let url = format!("{}{}{mark}{query}", call.origin, call.path);
         let (method, content) = (call.method, call.content);
-        // A signature is good for one host only, so a redirect is not followed.
+        // A signature is valid for one host only, so a redirect is not followed.
         let request = Request { method, headers: &headers, content, redirected: false, ..Request::get(&url, deadline) };
         Ok(request.send()?)
     }
 }
 
 impl AwsError {
-    /// Whether another try may well succeed.
+    /// Returns whether another try may succeed.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Http(error) | Self::Metadata(error) => error.may_pass(),
@@ -167,7 +170,7 @@ impl AwsError {
     }
 }
 
-/// Where a service is: what the environment says, else AWS's own address.
+/// Returns the address of a service: the one from the environment, or AWS's own address.
 fn origin(service: &str, region: &str) -> String {
     let own =
         variable(&format!("AWS_ENDPOINT_URL_{}", service.to_uppercase())).or_else(|| variable("AWS_ENDPOINT_URL"));

@@ -1,4 +1,4 @@
-//! The digests by which files are checked.
+//! The digests with which files are checked.
 
 use std::fs::File;
 use std::io;
@@ -10,11 +10,11 @@ use sha1::Sha1;
 use sha2::digest::DynDigest;
 use sha2::{Sha256, Sha512};
 
-/// A digest that is being made.
+/// A digest that is being computed.
 pub(crate) struct Hasher(Box<dyn DynDigest>);
 
 impl Hasher {
-    /// A digest of nothing yet.
+    /// Returns a digest without content.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
             Algorithm::Md5 => Box::new(Md5::default()),
@@ -28,13 +28,13 @@ impl Hasher {
         self.0.update(bytes);
     }
 
-    /// The digest in lower-case hex.
+    /// Returns the digest in lower-case hex.
     pub(crate) fn finish(self) -> String {
         self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-/// The digest of a file, in lower-case hex.
+/// Returns the digest of a file in lower-case hex.
 pub(crate) fn of_file(algorithm: Algorithm, path: &Path) -> io::Result<String> {
     let mut hasher = Hasher::new(algorithm);
     io::copy(&mut File::open(path)?, &mut hasher)?;

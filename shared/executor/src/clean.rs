@@ -1,8 +1,10 @@
-//! Removes from a machine what must not be in an image of it: identities, keys, histories, logs of this very instance,
-//! and what the build itself left. All of it is overwritten before. Running it twice does no harm.
+//! Removes from a machine the files that must not be in an image of it: identities, keys, histories and logs of this
+//! instance, and files that the build itself left. Each file is overwritten before it is removed. The clean-up is safe
+//! to repeat.
 //!
-//! The list is that of EC2 Image Builder's own clean-up with what it lacks. `/etc/locale.conf` stays: a component may have
-//! set it. Package caches stay too. No mount point is removed, and no symbolic link is followed out of the root.
+//! The list is that of EC2 Image Builder's own clean-up, plus the files that it lacks. `/etc/locale.conf` stays because
+//! a component may have set it. Package caches stay too. No mount point is removed, and no symbolic link is followed
+//! out of the root.
 
 mod first_boot;
 mod identity;
@@ -19,26 +21,28 @@ pub(crate) use last::{last_pass, let_journal_go};
 use list::{LOGS, SSM_LOGS, Skips, in_homes};
 use remove::Remover;
 
-/// What the SSM agent and this program need until their work is reported.
+/// The files that the SSM agent and this program need until their work is reported.
 const LAST: &[&str] = &["var/lib/amazon/ssm/*", "var/lib/goldsmith"];
 const LAST_LOGS: &[&str] = &["var/log/amazon/ssm/*"];
 
-/// Through these the SSM agent's processes talk. Without them it would never hear of the command's end; they are bound
-/// to the instance's id and mean nothing to another instance.
+/// The folders through which the SSM agent's processes communicate. Without them, the agent would never learn of the
+/// command's end. They are bound to the instance's id and have no meaning on another instance.
 const CHANNELS: &str = "channels";
 const SOCKETS: &str = "ipc";
 
-/// From these the SSM agent reads the command's output when the command is over, by their paths.
+/// The files from which the SSM agent reads the command's output when the command has ended. It opens them by their
+/// paths.
 const OUTPUTS: [&str; 4] = ["stdout", "stderr", "stdoutConsole", "stderrConsole"];
 
-/// Left by what installed the SSM agent for this build: whether as a `deb` or an `rpm`.
+/// The file that says that the SSM agent was installed for this build, and whether as a `deb` or an `rpm`.
 const INSTALLED: &str = "var/lib/goldsmith/ssm-agent-installed";
 
 /// Cleans the machine whose files are below `root` and returns the exit status. The result is reported before the SSM
-/// agent's files and the agent's own folder go. In `working_directory` components may have put the files that keep
-/// sections of the list. That last part may meet files that vanish or come back meanwhile, since
-/// the SSM agent is at work: it never fails. What the SSM agent needs until it has told the result of `command`, the
-/// command that this is a part of, stays until `last_pass`, which is told how the SSM agent was installed for this build.
+/// agent's files and the agent's own folder are removed. Components may have put the files that keep sections of the
+/// list in `working_directory`. The last part never fails: the SSM agent is running, so files may disappear or reappear
+/// in the meantime. The files that the SSM agent needs until it has reported the result of `command`, the command that
+/// this clean-up is a part of, stay until `last_pass`. `last_pass` receives how the SSM agent was installed for this
+/// build.
 pub(crate) fn clean(
     root: &Path,
     execution: &str,
@@ -74,13 +78,13 @@ pub(crate) fn clean(
     EXIT_SUCCESS
 }
 
-/// Once more over everything, when the services that write while they are stopped have been, and nothing has to be kept
-/// for the SSM agent any more.
+/// Cleans everything once more. By then, the services that write while they stop have stopped, and no files must be
+/// kept for the SSM agent.
 pub(crate) fn clean_again(root: &Path) -> u8 {
     let mut remover = Remover::new(root);
     let skips = Skips::read(root, "");
     remove_listed(&mut remover, root, &skips);
-    // The sockets stay: the SSM agent may still be there, and they mean nothing to another instance.
+    // The sockets stay: the SSM agent may still be running, and they have no meaning on another instance.
     remove_last(&mut remover, &skips, &["var/lib/amazon/ssm/i-*", "var/lib/goldsmith"]);
     if remover.take_failures().is_empty() { EXIT_SUCCESS } else { EXIT_FAILED }
 }
@@ -88,7 +92,7 @@ pub(crate) fn clean_again(root: &Path) -> u8 {
 fn remove_listed(remover: &mut Remover, root: &Path, skips: &Skips) {
     let patterns = in_homes(root, skips.left().flat_map(|section| section.removed));
     remover.remove(&patterns);
-    // Journald makes its folder anew where it has something to tell on the disk; an empty one says nothing but its id.
+    // Journald makes its folder again when it writes to the disk. An empty folder reveals only its id.
     if !skips.has(LOGS) {
         remover.try_remove(&["var/log/journal/*"]);
     }
@@ -106,13 +110,13 @@ fn remove_last(remover: &mut Remover, skips: &Skips, patterns: &[&str]) {
     rustix::fs::sync();
 }
 
-/// Whether the SSM agent needs a file of its folder until it has told the command's result. Where the command is not
-/// known, what any command may need stays.
+/// Returns whether the SSM agent needs a file of its folder until it has reported the command's result. If the command
+/// is not known, the files that any command may need stay.
 fn is_needed(path: &Path, command: Option<&str>) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let parents = || path.parent().into_iter().flat_map(Path::components);
     let is_in = |folder: &str| parents().any(|part| part.as_os_str() == folder);
-    // A clean-up that is run again has to know it, too.
+    // A repeated clean-up must know it too.
     if path.ends_with(INSTALLED) {
         return true;
     }
@@ -210,7 +214,7 @@ mod tests {
         "var/lib/amazon/ssm/ipc/health",
         "etc/machine-id",
     ];
-    /// They stay, too, but empty.
+    /// These files stay too, but empty.
     const EMPTY: &[&str] = &[
         "etc/machine-id",
         "var/log/apt/history.log",
@@ -334,7 +338,7 @@ mod tests {
             let folder = root.join("var/lib/amazon/ssm/i-1/document/orchestration/c-1");
             move || {
                 while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
-                    // Its folder may vanish at any time.
+                    // The folder may disappear at any time.
                     let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("stdout"), "words"));
                 }
             }
@@ -350,7 +354,7 @@ mod tests {
     #[test]
     fn what_cannot_be_removed_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        // A folder where the id's file should be: it cannot be emptied, whoever runs this.
+        // A folder is at the place of the id's file: no user can empty it.
         fs::create_dir_all(directory.path().join("etc/machine-id")).unwrap();
         let mut results = Vec::new();
         let report = &mut |result: &RunResult| results.push(result.clone());

@@ -1,8 +1,8 @@
-//! Whether an expression of `if` or `Assert` is true on this machine.
+//! Evaluates an expression of `if` or `Assert` on this machine.
 //!
-//! Texts are compared without regard to case. A file without the wanted digest, or no file at all, makes a digest
-//! operator false; one that cannot be read is an error. A baseline that is no number is an error, a value that is none
-//! makes the operator false.
+//! Texts are compared without regard to case. A digest operator is false if the file has another digest or does not
+//! exist; a file that cannot be read is an error. A baseline that is not a number is an error. A value that is not a
+//! number makes the operator false.
 
 mod fact;
 
@@ -18,7 +18,7 @@ use crate::checksum::of_file;
 use crate::modules::find_program;
 use crate::resolve::{ResolveError, Resolver};
 
-/// Why nobody knows.
+/// Why an expression cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConditionError {
     #[error(transparent)]
@@ -31,7 +31,7 @@ pub(crate) enum ConditionError {
     File { path: PathBuf, source: io::Error },
 }
 
-/// Evaluates from left to right and stops where the rest does not matter.
+/// Evaluates an expression from left to right, and stops when the rest does not matter.
 pub(crate) fn holds(expression: &Expression, resolver: &Resolver<'_>) -> Result<bool, ConditionError> {
     let text = |template: &Template| resolver.text(template);
     let path = |template: &Template| Ok::<_, ResolveError>(resolver.place.working_directory.join(text(template)?));
@@ -69,7 +69,7 @@ pub(crate) fn holds(expression: &Expression, resolver: &Resolver<'_>) -> Result<
     })
 }
 
-/// Whether all parts are as wanted (`and`), or one is (`or`).
+/// Returns whether all parts are true (`and`) or one part is true (`or`).
 fn all(parts: &[Expression], resolver: &Resolver<'_>, and: bool) -> Result<bool, ConditionError> {
     for part in parts {
         if holds(part, resolver)? != and {
@@ -86,7 +86,7 @@ fn number(relation: Relation, baseline: &str, value: &str) -> Result<bool, Condi
     Ok(is_number(value) && relation.holds(compare(value, baseline)))
 }
 
-/// Compares two numbers of the language digit by digit, so that none is too large or too fine.
+/// Compares two numbers of the language digit by digit, so that no number is too large or has too many decimals.
 fn compare(a: &str, b: &str) -> Ordering {
     let ((a_negative, a_whole, a_rest), (b_negative, b_whole, b_rest)) = (parts(a), parts(b));
     let magnitude = a_whole.len().cmp(&b_whole.len()).then(a_whole.cmp(b_whole)).then(a_rest.cmp(b_rest));
@@ -98,7 +98,7 @@ fn compare(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// Whether it is below zero, its whole part and its fraction, without zeros that mean nothing.
+/// Returns whether a number is below zero, its whole part, and its fraction. Zeros without meaning are removed.
 fn parts(text: &str) -> (bool, &str, &str) {
     let unsigned = text.trim_start_matches(['-', '+']);
     let (whole, rest) = unsigned.split_once('.').unwrap_or((unsigned, ""));

@@ -1,5 +1,5 @@
-//! `{{ context:… }}`: what a step can learn about its run. Times are those of the moment; each reference to `uuid` gets a
-//! number of its own.
+//! `{{ context:… }}`: what a step can learn about its run. A time is the time at which the reference is replaced. Each
+//! reference to `uuid` gets a new UUID.
 
 use std::fs;
 use std::io;
@@ -32,7 +32,7 @@ pub(crate) fn value(key: ContextKey, scene: Scene<'_>, place: &Place<'_>) -> Res
     })
 }
 
-/// A random UUID, version 4.
+/// Returns a random UUID, version 4.
 pub(crate) fn uuid() -> io::Result<String> {
     let mut bytes: [u8; 16] = random()?;
     bytes[6] = bytes[6] & 0x0f | 0x40;

@@ -1,4 +1,4 @@
-//! The documents of an order, read and checked before anything runs.
+//! Reads and checks the documents of an order before anything runs.
 
 use std::fs;
 use std::io;
@@ -15,14 +15,14 @@ pub(crate) enum DocumentError {
     Digest { document: String },
     #[error("{found}")]
     Invalid { document: String, found: Diagnostics },
-    #[error("`{value}` is not an allowed value of the parameter `{parameter}`: one of {allowed}")]
+    #[error("`{value}` is not an allowed value of the parameter `{parameter}`; the allowed values are {allowed}")]
     Parameter { document: String, parameter: String, value: String, allowed: String },
     #[error("`{name}` is to be blocked, and there is no such action")]
     Blocked { name: String },
 }
 
 impl DocumentError {
-    /// The document's name, where it is one document's fault.
+    /// Returns the document's name if one document is the cause.
     pub(crate) fn document(&self) -> &str {
         match self {
             Self::Digest { document } | Self::Invalid { document, .. } | Self::Parameter { document, .. } => document,
@@ -61,7 +61,7 @@ fn read_document(ordered: &OrderDocument, target: &Target) -> Result<Document, D
     Ok(document)
 }
 
-/// Copies them into the log folder: `document.yaml`, and `document-2.yaml` and so on for the others.
+/// Copies the documents into the log folder: the first as `document.yaml`, the others as `document-2.yaml` and so on.
 pub(crate) fn copy_documents(order: &WorkOrder, folder: &Path) -> io::Result<()> {
     order.documents.iter().enumerate().try_for_each(|(index, document)| {
         let name = if index == 0 { "document.yaml".to_owned() } else { format!("document-{}.yaml", index + 1) };

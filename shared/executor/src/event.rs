@@ -1,22 +1,23 @@
-//! Event lines: how a reader of the agent's output learns what is running.
+//! Event lines, which tell a reader of the agent's output what is running.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Nonce;
 
-/// Begins an event line on standard output; the rest of the line is the [`Event`] as JSON, whose last field may be its seal.
+/// The beginning of an event line on standard output. The rest of the line is the [`Event`] as JSON. Its last field may
+/// be the seal.
 pub const EVENT_PREFIX: &str = "\u{1e}goldsmith ";
 
-/// What stands between an event and its seal. No text in JSON can contain it: its quotes would be escaped.
+/// The text between an event and its seal. No text in JSON can contain it, because its quotes would be escaped.
 const SEAL: &str = ",\"seal\":\"";
-/// What stands behind the seal.
+/// The text after the seal.
 const END: &str = "\"}";
 
 /// A start or an end in the course of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// When, RFC 3339 in UTC.
+    /// The time, in the form of RFC 3339 in UTC.
     pub t: jiff::Timestamp,
     /// What started or ended.
     pub kind: EventKind,
@@ -24,72 +25,73 @@ pub struct Event {
     pub document: String,
     /// The phase.
     pub phase: String,
-    /// The step, of a step's event.
+    /// The step, if it is the event of a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// The step's action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// Number of the attempt, from 1.
+    /// The number of the attempt, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// How it ended.
+    /// The status at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// How long it took, of a step's attempt.
+    /// How many seconds the attempt of a step took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// Exit status of the step's process.
+    /// The exit status of the step's process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
 }
 
-/// What an event tells.
+/// The kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// A phase begins.
     PhaseStarted,
-    /// A phase is over.
+    /// A phase has ended.
     PhaseEnded,
-    /// An attempt of a step begins, also again after a reboot.
+    /// An attempt of a step begins, or begins again after a reboot.
     StepStarted,
-    /// An attempt of a step is over.
+    /// An attempt of a step has ended.
     StepEnded,
 }
 
-/// How a step, a phase or a document stands.
+/// The status of a step, a phase or a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
-    /// Started, and no end is known.
+    /// It has started, and no end is known.
     Running,
-    /// Waits for a reboot, after which it is run again.
+    /// It waits for a reboot and runs again after it.
     Rebooting,
-    /// Done.
+    /// It has succeeded.
     Success,
-    /// Left out by its condition, which counts as a success.
+    /// Its condition skipped it, which counts as a success.
     Skipped,
-    /// Failed.
+    /// It has failed.
     Failed,
-    /// A step that failed under `onFailure: Ignore`.
+    /// It is a step that failed under `onFailure: Ignore`.
     IgnoredFailure,
-    /// A phase or document with such a step and no failed one.
+    /// It is a phase or document with such a step and without a failed step.
     SuccessWithIgnoredFailure,
 }
 
 impl Event {
-    /// The whole event line, without the line's end, and with a seal where its order has a nonce.
+    /// Returns the whole event line without the line end. The line has a seal if the order has a nonce.
     pub fn to_line(&self, nonce: Option<&Nonce>) -> String {
-        let json = serde_json::to_string(self).unwrap_or_default(); // no value here fails to serialise
+        let json = serde_json::to_string(self).unwrap_or_default(); // every value here can be serialized
         match nonce.zip(json.strip_suffix('}')) {
             Some((nonce, open)) => format!("{EVENT_PREFIX}{open}{SEAL}{}{END}", nonce.seal(&json)),
             None => format!("{EVENT_PREFIX}{json}"),
         }
     }
 
-    /// Reads a line of the agent's output; `None` where it is somebody else's. Where its order has a nonce, only a line with the seal
-    /// made with it is the agent's; where it has none, which was so before there were nonces, any line of the form is.
+    /// Reads a line of the agent's output. Returns `None` if the line is not an event of the agent. If the order has a
+    /// nonce, only a line whose seal was made with it is an event of the agent. If the order has no nonce, as before
+    /// nonces existed, every line of this form is one.
     pub fn parse(line: &str, nonce: Option<&Nonce>) -> Option<Event> {
         let json = line.strip_prefix(EVENT_PREFIX)?;
         let Some(nonce) = nonce else { return serde_json::from_str(json).ok() };
@@ -144,7 +146,7 @@ mod tests {
         }
     }
 
-    /// A build that began before the stack was updated, and a command line that is older than the stack.
+    /// This covers a build that began before the stack was updated, and a command line that is older than the stack.
     #[test]
     fn who_knows_no_nonce_reads_lines_with_and_without_a_seal() {
         for line in [event().to_line(None), event().to_line(Some(&Nonce::new("own")))] {

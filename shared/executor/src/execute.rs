@@ -1,4 +1,4 @@
-//! From a work order to an exit status.
+//! Carries out a work order and returns an exit status.
 
 use std::env;
 use std::io::{self, Write};
@@ -22,10 +22,10 @@ use crate::{
     RunResult, RunStatus, WorkOrder, clean, first_boot, report,
 };
 
-/// Why an order is not run at all, or why a run breaks off.
+/// Why an order does not run at all, or why a run stops early.
 #[derive(Debug, thiserror::Error)]
 enum ExecuteError {
-    #[error("the work order has version {version}, and this agent reads version {ORDER_VERSION}")]
+    #[error("the work order has version {version}, but this agent reads version {ORDER_VERSION}")]
     Version { version: u32 },
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -33,21 +33,21 @@ enum ExecuteError {
     Logs { path: PathBuf, source: io::Error },
     #[error("a folder of the work order has no absolute path")]
     Path(#[source] io::Error),
-    #[error("the machine was to be rebooted, and the agent was started {starts} times without that having happened")]
+    #[error("the machine was to be rebooted, but the agent was started {starts} times without a reboot")]
     NotRebooted { starts: u32 },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// How often a start before the pending reboot asks for it again. Each counts for the SSM agent as a reboot does.
+/// The number of starts before the pending reboot that ask for it again. The SSM agent counts each of them as a reboot.
 const EARLY_STARTS: u32 = 2;
 
-/// Carries an order out and returns the exit status: 0 success, 1 failure, 194 when the machine is to be rebooted and
-/// the same order to be started again.
+/// Carries out an order and returns the exit status: 0 means success, 1 means failure, and 194 means that the machine
+/// must be rebooted and the same order started again.
 ///
-/// `stdout` gets the steps' output and the event lines as they come. `report` is called once with the result, and not
-/// at all before a reboot. An execution that is already over only has its result reported again. Call it from the main
-/// thread: the processes of a step are ended with the thread that runs it.
+/// `stdout` receives the steps' output and the event lines as they occur. `report` is called once with the result, but
+/// not before a reboot. If an execution has already ended, only its result is reported again. Call this function from
+/// the main thread: the processes of a step end with the thread that runs it.
 pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut(&RunResult)) -> u8 {
     if order.version == ORDER_VERSION && order.builtin == Some(Builtin::CleanAgain) {
         return clean::clean_again(Path::new("/"));
@@ -73,7 +73,7 @@ pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut
     }
 }
 
-/// The result, or none where a reboot is due.
+/// Runs an order and returns the result. `None` if a reboot is due.
 fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, ExecuteError> {
     if order.version != ORDER_VERSION {
         return Err(ExecuteError::Version { version: order.version });
@@ -84,7 +84,7 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     let mut store = Store::open(order, &secrets)?;
     let mut state = match store.load(&|name| aws.secret(name))? {
         Some(State { result: Some(result), .. }) => return Ok(Some(result)),
-        // The run that was waited for is about to have the machine rebooted: nothing may start before that.
+        // This start waited for another run, which is about to reboot the machine: nothing may start before that.
         Some(state) if store.waited && state.reboot_pending => return Ok(None),
         Some(state) if is_early(&state) => return ask_again(&mut store, state).map(|()| None),
         Some(state) => state,
@@ -97,7 +97,7 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     if order.on_instance {
         first_boot::settle(&order.state_directory, &mut output);
     }
-    // Before the first document: it may write what is not the image's.
+    // The audit runs before the first document, which may write files that do not belong to the image.
     if let Some(asked) = order.audit
         && state.documents.is_empty()
         && state.audit.is_none()
@@ -126,7 +126,7 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     }
 }
 
-/// Audits this machine, and tells what is found.
+/// Audits this machine and reports the findings.
 fn audited(asked: AuditOrder, output: &mut Output<'_>) -> Audit {
     let audit = audit_instance(asked.image_made, asked.limit_seconds.map(Duration::from_secs));
     output.remark(&format!("audit of the image: {}", audit.headline()));
@@ -134,11 +134,11 @@ fn audited(asked: AuditOrder, output: &mut Output<'_>) -> Audit {
     audit
 }
 
-/// The result where an audit must find nothing, and has.
+/// Returns the result if an audit that must find nothing has found something.
 fn refused(state: &State, audit: &Audit) -> Option<RunResult> {
     let message = match (audit.count(), audit.is_incomplete) {
         (0, false) => return None,
-        (0, true) => "the audit of the image is incomplete: it could not look at everything".to_owned(),
+        (0, true) => "the audit of the image is incomplete: not all files could be looked at".to_owned(),
         (..) => format!("the audit of the image has found {}", audit.headline()),
     };
     let context = FailureContext { kind: FailureKind::Audit, message: message.clone(), ..FailureContext::default() };
@@ -150,22 +150,22 @@ fn refused(state: &State, audit: &Audit) -> Option<RunResult> {
     })
 }
 
-/// Whether the SSM agent started the command again before the reboot that it was asked for. It reboots a minute after it
-/// was asked, and a restart of its own (an update of its package) meanwhile runs the command anew. Whoever starts this
-/// program by hand decides for himself that the machine is ready.
+/// Returns whether the SSM agent started the command again before the requested reboot. The SSM agent reboots a minute
+/// after the request. If it restarts itself in the meantime (an update of its package), it runs the command again. A
+/// person who starts this program by hand decides that the machine is ready.
 fn is_early(state: &State) -> bool {
     let by_ssm = env::var_os("AWS_SSM_INSTANCE_ID").is_some();
     by_ssm && state.reboot_pending && !state.boot.is_empty() && state.boot == boot()
 }
 
-/// Asks for the pending reboot once more, and gives up where it never comes.
+/// Asks for the pending reboot once more. It fails if the reboot never comes.
 fn ask_again(store: &mut Store, state: State) -> Result<(), ExecuteError> {
     let starts = state.early_starts + 1;
     store.begin(&State { early_starts: starts, ..state })?;
     if starts > EARLY_STARTS { Err(ExecuteError::NotRebooted { starts }) } else { Ok(()) }
 }
 
-/// The result of a run whose state can no longer be saved: what was known, and why it ended.
+/// Returns the result of a run whose state can no longer be saved: what was known before, and why the run ended.
 fn broken_off(known: RunResult, error: &StoreError) -> RunResult {
     let failed = RunResult::failed(&known.execution_id, explain(error));
     RunResult {

@@ -1,8 +1,8 @@
-//! An error and its causes as one line.
+//! Formats an error and its causes as one line.
 
 use std::error::Error;
 
-/// `error: cause: cause of the cause`.
+/// Returns `error: cause: cause of the cause`.
 pub(crate) fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,8 +1,9 @@
-//! What has to be over, or held, before the first step runs on an instance that has just been launched.
+//! Prepares an instance that has just been launched for the first step: some things must have ended, and others must be
+//! held.
 //!
-//! The SSM agent is online as soon as the network is, while cloud-init still works: it writes package sources, adds users,
-//! and runs package managers. And where the SSM agent is a snap, as on Ubuntu, a refresh in the middle of a build would
-//! replace it, and lose the command.
+//! The SSM agent is online as soon as the network is, while cloud-init is still running: it writes package sources,
+//! adds users, and runs package managers. If the SSM agent is a snap, as on Ubuntu, a refresh in the middle of a build
+//! would replace it and lose the command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,16 +14,16 @@ use std::time::{Duration, Instant};
 use crate::modules::find_program as find;
 use crate::output::Output;
 
-/// How long cloud-init is waited for.
+/// How long the steps wait for cloud-init.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// After this time it is told that it is waited for.
+/// The time after which the output says that the steps wait.
 const SILENCE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(200);
-/// Left in the state folder's parent while snap refreshes are held for the build.
+/// A file in the parent of the state folder, which exists while snap refreshes are held for the build.
 const HELD: &str = "snap-refresh-held";
 
-/// Waits for the first boot's end and holds what would disturb the steps. Nothing here fails a run: what goes wrong is
-/// told. Doing it again does no harm.
+/// Waits for the end of the first boot and holds what would disturb the steps. Nothing here fails a run; problems are
+/// reported in the output. The function is safe to repeat.
 pub(crate) fn settle(state_directory: &Path, output: &mut Output<'_>) {
     if let Some(program) = find("cloud-init") {
         wait_for_cloud_init(&program, output);
@@ -32,12 +33,13 @@ pub(crate) fn settle(state_directory: &Path, output: &mut Output<'_>) {
     }
 }
 
-/// `cloud-init status --wait` ends with 1 where cloud-init has failed, and with 2 (from 23.4 on) where it has warnings.
+/// Waits for cloud-init. `cloud-init status --wait` ends with 1 if cloud-init has failed, and with 2 (since 23.4) if it
+/// has warnings.
 fn wait_for_cloud_init(program: &Path, output: &mut Output<'_>) {
     let began = Instant::now();
     let mut child = match quiet(Command::new(program).args(["status", "--wait"])).spawn() {
         Ok(child) => child,
-        Err(error) => return output.remark(&format!("cloud-init is not waited for: {error}")),
+        Err(error) => return output.remark(&format!("the steps do not wait for cloud-init: {error}")),
     };
     let mut told = false;
     let status = loop {
@@ -47,7 +49,7 @@ fn wait_for_cloud_init(program: &Path, output: &mut Output<'_>) {
         }
         if !told && began.elapsed() >= SILENCE {
             told = true;
-            output.remark("cloud-init is still at work; it is waited for, 10 minutes at most");
+            output.remark("cloud-init is still running; the steps wait for it, at most 10 minutes");
         }
         thread::sleep(LOOK);
     };
@@ -55,16 +57,16 @@ fn wait_for_cloud_init(program: &Path, output: &mut Output<'_>) {
     match status.map(|status| status.code()) {
         None => {
             let _ = child.kill().and_then(|()| child.wait());
-            output.remark("cloud-init has not ended within 10 minutes; the steps begin all the same");
+            output.remark("cloud-init did not end within 10 minutes; the steps begin anyway");
         }
-        Some(Some(0)) if told => output.remark(&format!("cloud-init has ended after {took} s")),
+        Some(Some(0)) if told => output.remark(&format!("cloud-init ended after {took} s")),
         Some(Some(0)) => {}
-        Some(Some(2)) => output.remark("cloud-init has ended with warnings; see /var/log/cloud-init.log"),
-        Some(_) => output.remark("cloud-init has failed; the steps begin all the same; see /var/log/cloud-init.log"),
+        Some(Some(2)) => output.remark("cloud-init ended with warnings; see /var/log/cloud-init.log"),
+        Some(_) => output.remark("cloud-init failed; the steps begin anyway; see /var/log/cloud-init.log"),
     }
 }
 
-/// Holds refreshes, unless somebody already does: then it is not ours to let them go again.
+/// Holds snap refreshes, unless they are already held: a hold of someone else must not be released later.
 fn hold_snaps(program: &Path, state_directory: &Path, output: &mut Output<'_>) {
     let is_held = quiet(Command::new(program).args(["get", "system", "refresh.hold"])).status();
     if is_held.is_ok_and(|status| status.success()) {
@@ -74,11 +76,13 @@ fn hold_snaps(program: &Path, state_directory: &Path, output: &mut Output<'_>) {
         .and_then(|()| quiet(Command::new(program).args(["refresh", "--hold"])).status());
     if !held.is_ok_and(|status| status.success()) {
         let _ = fs::remove_file(mark(state_directory));
-        output.remark("snap refreshes cannot be held (snapd before 2.58); one during the build may lose it");
+        output.remark(
+            "snap refreshes cannot be held (snapd is older than 2.58); a refresh during the build may make it fail",
+        );
     }
 }
 
-/// Lets refreshes go on that were held for the build.
+/// Releases the hold of snap refreshes if it was made for the build.
 pub(crate) fn let_snaps_go(state_directory: &Path) {
     if mark(state_directory).exists()
         && let Some(program) = find("snap")
@@ -92,7 +96,7 @@ fn mark(state_directory: &Path) -> PathBuf {
     state_directory.with_file_name(HELD)
 }
 
-/// It says nothing of its own: cloud-init prints dots.
+/// Silences a command: cloud-init prints dots.
 fn quiet(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
 }

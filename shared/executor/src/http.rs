@@ -1,7 +1,7 @@
 //! One HTTP request.
 //!
-//! Servers are trusted that the machine trusts, so that a company's own authority works; a machine that has no
-//! certificates at all gets those that this program brings.
+//! This program trusts the servers that the machine trusts, so that a company's own certificate authority works. If the
+//! machine has no certificates, the program uses its own.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,19 +14,19 @@ use ureq::{AsSendBody, Body};
 
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(30);
-/// Longest answer that is read into memory, in bytes.
+/// Longest response that is read into memory, in bytes.
 const TEXT_LIMIT: u64 = 8 * 1024 * 1024;
 
-/// A request that is to be made.
+/// A request to be made.
 #[derive(Debug)]
 pub(crate) struct Request<'r> {
     pub(crate) method: &'r str,
     pub(crate) url: &'r str,
     pub(crate) headers: &'r [(String, String)],
     pub(crate) content: Content<'r>,
-    /// Whether any TLS certificate is good enough.
+    /// Whether every TLS certificate is accepted.
     pub(crate) any_certificate: bool,
-    /// Whether the environment's proxy is used; not for addresses of the machine itself.
+    /// Whether the environment's proxy is used. It is not used for addresses of the machine itself.
     pub(crate) proxied: bool,
     /// Whether redirects are followed.
     pub(crate) redirected: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Request<'r> {
     pub(crate) deadline: Option<Instant>,
 }
 
-/// What is sent.
+/// The content of a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Content<'r> {
     Nothing,
@@ -42,32 +42,32 @@ pub(crate) enum Content<'r> {
     File(&'r File),
 }
 
-/// An answer of any status.
+/// A response with any status.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     response: http::Response<Body>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
     #[error("{url} cannot be fetched")]
     Transport { url: String, source: Box<ureq::Error> },
-    #[error("{url} leads to {to}, which is not encrypted, and is not followed")]
+    #[error("{url} redirects to {to}, which is not encrypted; the redirect is not followed")]
     Downgrade { url: String, to: String },
     #[error("{url} is not a URL")]
     Url { url: String, source: http::Error },
-    #[error("the answer of {url} has more than {} MiB", TEXT_LIMIT / 1024 / 1024)]
+    #[error("the response of {url} has more than {} MiB", TEXT_LIMIT / 1024 / 1024)]
     TooLong { url: String },
-    #[error("{url} breaks off")]
+    #[error("the response of {url} ended early")]
     Body { url: String, source: io::Error },
-    #[error("{url} took longer than the step may")]
+    #[error("{url} took longer than the time limit of the step")]
     TimedOut { url: String },
 }
 
 impl<'r> Request<'r> {
-    /// A GET request with nothing special.
+    /// Returns a GET request with default settings.
     pub(crate) fn get(url: &'r str, deadline: Option<Instant>) -> Self {
         Self {
             method: "GET",
@@ -100,7 +100,7 @@ impl<'r> Request<'r> {
             .http_status_as_error(false)
             .timeout_connect(Some(self.connect))
             .timeout_global(left)
-            // What was to come encrypted does not come in the clear because somebody says so on the way.
+            // A redirect must not turn an encrypted request into an unencrypted one.
             .https_only(is_https(self.url))
             .tls_config(TlsConfig::builder().disable_verification(self.any_certificate).root_certs(roots()).build());
         if !self.redirected {
@@ -124,22 +124,22 @@ impl<'r> Request<'r> {
 }
 
 impl Answer {
-    /// A header's value, where it is there and text.
+    /// Returns the value of a header if it exists and is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// The body, to be read piece by piece.
+    /// Returns a reader of the body.
     pub(crate) fn into_reader(self) -> impl Read {
         self.response.into_body().into_reader()
     }
 
-    /// The whole body as text.
+    /// Returns the whole body as text.
     pub(crate) fn into_text(self, url: &str) -> Result<String, HttpError> {
         let mut bytes = Vec::new();
         let mut reader = self.into_reader().take(TEXT_LIMIT + 1);
         reader.read_to_end(&mut bytes).map_err(|source| HttpError::broken(url, source))?;
-        // What is cut would be taken for the whole: a listing would lose keys.
+        // A cut body would look complete: a listing would lose keys.
         if u64::try_from(bytes.len()).is_ok_and(|length| length > TEXT_LIMIT) {
             return Err(HttpError::TooLong { url: url.to_owned() });
         }
@@ -149,7 +149,7 @@ impl Answer {
 }
 
 impl HttpError {
-    /// Why a body ended early.
+    /// Returns the error for a body that ended early.
     pub(crate) fn broken(url: &str, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::TimedOut => Self::TimedOut { url: url.to_owned() },
@@ -157,7 +157,7 @@ impl HttpError {
         }
     }
 
-    /// Whether another try may well succeed.
+    /// Returns whether another try may succeed.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Transport { source, .. } => match &**source {
@@ -178,12 +178,12 @@ fn is_https(url: &str) -> bool {
     url.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
 }
 
-/// Whether another try may well be answered better than with this status.
+/// Returns whether another try after this status may succeed.
 pub(crate) fn may_pass(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..)
 }
 
-/// Read once: parsing a machine's certificates takes longer than many a request.
+/// Returns the trusted certificates. They are read only once, because parsing them takes longer than many requests.
 fn roots() -> RootCerts {
     static ROOTS: OnceLock<RootCerts> = OnceLock::new();
     let read = || {
@@ -203,7 +203,7 @@ mod tests {
 
     use super::{HttpError, Request, TEXT_LIMIT};
 
-    /// Answers one request with so many bytes; its URL.
+    /// Answers one request with this many bytes. Returns the URL.
     fn serve(length: u64) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -211,7 +211,7 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             let _ = stream.read(&mut [0; 4_096]).unwrap();
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n").unwrap();
-            // Whoever has read enough hangs up.
+            // A client that has read enough closes the connection.
             let _ = stream.write_all(&vec![b'x'; usize::try_from(length).unwrap()]);
         });
         url

@@ -1,5 +1,5 @@
-//! Runs work orders on this machine. [`WorkOrder`], [`RunResult`] and [`Event`] are the contract with those who send
-//! the agent and read its output; they need nothing but serde. [`execute`] carries an order out.
+//! Runs work orders on this machine. [`WorkOrder`], [`RunResult`] and [`Event`] are the contract with the senders of
+//! orders and the readers of the agent's output; they need only serde. [`execute`] carries out an order.
 
 mod audit;
 mod aws;

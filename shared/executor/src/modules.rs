@@ -1,4 +1,4 @@
-//! What the action modules do. Each gets its inputs with all references replaced.
+//! The implementations of the action modules. Each gets its inputs with all references replaced.
 
 mod binary;
 mod command;
@@ -33,42 +33,42 @@ use fields::Fields;
 use files::FileError;
 use list::{Element, ModuleError, list};
 
-/// Cause of an attempt that took too long.
+/// The cause of an attempt that took too long.
 pub(crate) const TIMED_OUT: &str = "timed out";
 
 /// An action whose inputs are plain values.
 pub(crate) struct Task {
-    /// As they are recorded, and as later steps see them.
+    /// The inputs as they are recorded and as later steps see them.
     pub(crate) inputs: Vec<Inputs>,
     pub(crate) work: Work,
 }
 
-/// What is to be done.
+/// The work of a task.
 pub(crate) enum Work {
-    /// Something on this machine.
+    /// Work on this machine.
     Here(Box<dyn Perform>),
-    /// Another document, which the run itself carries out.
+    /// Another document, which the run itself executes.
     Document(Call),
 }
 
-/// Does an action's work, once.
+/// Performs the work of an action once.
 pub(crate) trait Perform {
     fn perform(&self, place: &Place<'_>, output: &mut Output<'_>) -> Outcome;
 }
 
-/// Where and how long an attempt may work.
+/// The place and the time limit of an attempt.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'p> {
     pub(crate) working_directory: &'p Path,
-    /// Private and empty; exists while the attempt runs.
+    /// A private folder, empty at first, which exists while the attempt runs.
     pub(crate) scratch: &'p Path,
     pub(crate) deadline: Option<Instant>,
-    /// By which the step's processes are known, also to a later start of the agent.
+    /// The mark by which a start of the agent, also a later one, recognizes the step's processes.
     pub(crate) mark: &'p str,
     pub(crate) aws: &'p Aws,
 }
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) end: End,
@@ -77,22 +77,22 @@ pub(crate) struct Outcome {
     pub(crate) last_lines: Vec<String>,
 }
 
-/// What an attempt came to.
+/// The ways in which an attempt ends.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum End {
     #[default]
     Success,
     Failed(String),
-    /// The agent was stopped meanwhile, so nobody knows; why it is thought so.
+    /// The outcome is not known because the agent was stopped during the attempt. The text says why.
     Unknown(&'static str),
-    /// Reboot after the delay; then run the same step again, or go on with the next one.
+    /// The machine must reboot after the delay. Then the same step runs again, or the run continues with the next step.
     Reboot {
         again: bool,
         delay: Duration,
     },
 }
 
-/// Why there is no task.
+/// Why a task cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TaskError {
     #[error(transparent)]
@@ -110,7 +110,7 @@ impl Outcome {
 }
 
 impl Task {
-    /// The action's inputs with their references replaced.
+    /// Returns the task of an action. The references in its inputs are replaced.
     pub(crate) fn new(action: &Action, resolver: &Resolver<'_>) -> Result<Self, TaskError> {
         use files as f;
         Ok(match action {
@@ -154,8 +154,8 @@ impl Task {
 }
 
 impl Place<'_> {
-    /// A path of a document; a relative one starts at the working directory. An empty one, as a reference without a
-    /// value leaves it, would be that directory itself: refused.
+    /// Returns a path of a document. A relative path starts at the working directory. An empty path, such as a
+    /// reference without a value leaves it, would be that directory itself, so it is an error.
     fn path(&self, path: &str) -> Result<PathBuf, FileError> {
         if path.is_empty() {
             return Err(FileError::NoPath);
@@ -163,13 +163,13 @@ impl Place<'_> {
         Ok(self.working_directory.join(path))
     }
 
-    /// Whether the attempt's time is over.
+    /// Returns whether the time of the attempt has expired.
     fn is_over(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 }
 
-/// An outcome that was known before anything was done.
+/// Work whose outcome is known before it begins.
 struct Settled(End);
 
 impl Perform for Settled {

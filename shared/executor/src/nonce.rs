@@ -1,8 +1,8 @@
-//! What tells an order's own event lines from all other lines of the log.
+//! The nonce, which distinguishes an order's own event lines from all other lines of the log.
 //!
-//! Whoever may write to the stack's log may write lines that look like events, and so may the steps. So each order has a
-//! nonce that its sender and its readers know, and each event line a seal that is made with it. The nonce itself is in no
-//! line: on the instance, steps can read what the agent has said.
+//! Everyone who may write to the stack's log can write lines that look like events, and so can the steps. So each order
+//! has a nonce that its sender and its readers know, and each event line has a seal that is made with the nonce. The
+//! nonce itself is in no line, because steps on the instance can read what the agent has written.
 
 use std::fmt;
 use std::fs::File;
@@ -18,29 +18,29 @@ use sha2::Sha256;
 pub struct Nonce(String);
 
 impl Nonce {
-    /// A new one.
+    /// Returns a new nonce.
     ///
     /// # Errors
-    /// The machine gives no random numbers.
+    /// The machine provides no random numbers.
     pub fn random() -> io::Result<Self> {
         Ok(Self(hex(&random::<32>()?)))
     }
 
-    /// One that was kept.
+    /// Returns a nonce from its stored text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// It, to be kept where no step can read.
+    /// Returns the text of the nonce. Store it only where no step can read it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The seal of a text, in hex: HMAC-SHA256.
+    /// Returns the seal of a text: its HMAC-SHA256 in hex.
     pub(crate) fn seal(&self, text: &str) -> String {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) else { return String::new() }; // any length is taken
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) else { return String::new() }; // every key length is accepted
         mac.update(text.as_bytes());
         hex(&mac.finalize().into_bytes())
     }
@@ -52,7 +52,7 @@ impl fmt::Debug for Nonce {
     }
 }
 
-/// Random bytes of the machine.
+/// Returns random bytes of the machine.
 pub(crate) fn random<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {
     let mut bytes = [0; LENGTH];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! The work order: all that one start of the agent is told.
+//! The work order: everything that one start of the agent needs to know.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,49 +10,51 @@ use serde::{Deserialize, Serialize};
 use crate::explain::explain;
 use crate::{Nonce, RunResult};
 
-/// The only version of the work order's form.
+/// The only version of the format of work orders.
 pub const ORDER_VERSION: u32 = 1;
 
 /// What to run and where, as the agent reads it from a JSON file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkOrder {
-    /// Form of the order: [`ORDER_VERSION`].
+    /// The version of the format: [`ORDER_VERSION`].
     pub version: u32,
-    /// Names the execution, as `build/state[/item]`. A second start with the same id never runs anything twice.
+    /// The id of the execution, as `build/state[/item]`. A second start with the same id never runs anything twice.
     pub execution: String,
-    /// A task that the agent brings itself, instead of documents.
+    /// A built-in task of the agent, instead of documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builtin: Option<Builtin>,
-    /// The phases to run, in the order that each document gives them; none: all of them.
+    /// The phases to run, in the order of each document. An empty list runs all phases.
     #[serde(default)]
     pub phases: Vec<String>,
     /// The documents to run, one after another.
     #[serde(default)]
     pub documents: Vec<OrderDocument>,
-    /// Keeps state, lock and scripts; survives reboots; one per machine.
+    /// The folder of state, lock and scripts. It survives reboots, and there is one per machine.
     #[serde(default = "default_state_directory")]
     pub state_directory: PathBuf,
-    /// Gets a folder of logs for the execution.
+    /// The folder in which the execution gets a folder for its logs.
     #[serde(default = "default_log_directory")]
     pub log_directory: PathBuf,
-    /// Where steps run and relative paths start; created when missing; none: `/tmp`.
+    /// The folder in which steps run and at which relative paths start. It is created if it is missing. `None` means
+    /// `/tmp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<PathBuf>,
-    /// Bounds of the run.
+    /// The limits of the run.
     #[serde(default)]
     pub limits: Limits,
-    /// Whether the machine is an instance that was launched for this: then its first boot is waited for, nothing may replace
-    /// the SSM agent meanwhile, and space is kept for the report.
+    /// Whether the machine is an instance that was launched for this order. The agent then waits for its first boot,
+    /// prevents a replacement of the SSM agent during the run, and reserves disk space for the report.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_instance: bool,
-    /// Actions by name that no document may use, also none that a document runs.
+    /// The names of actions that no document may use, including nested documents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_action_modules: Vec<String>,
-    /// Whether the machine, a fresh instance, is audited before the documents run.
+    /// How the machine, a fresh instance, is audited before the documents run. `None` means no audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditOrder>,
-    /// Seals the event lines, so that readers believe no others. Orders of versions before it have none.
+    /// The nonce that seals the event lines, so that readers accept no other lines. Orders of earlier releases have
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_nonce: Option<Nonce>,
 }
@@ -61,13 +63,13 @@ pub struct WorkOrder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditOrder {
-    /// When the instance's image was there: what is younger is the instance's own.
+    /// The time at which the instance's image existed. Newer files are the instance's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_made: Option<Timestamp>,
-    /// How long it may take, in seconds; none: a quarter of an hour.
+    /// The time limit of the audit in seconds. `None` means 15 minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_seconds: Option<u64>,
-    /// Whether a finding fails the order; then no document runs.
+    /// Whether a finding fails the order. If it fails, no document runs.
     #[serde(default)]
     pub fails: bool,
 }
@@ -80,7 +82,7 @@ pub enum OrderError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// The file is not a work order.
@@ -94,14 +96,14 @@ pub enum OrderError {
 }
 
 impl OrderError {
-    /// The result to be reported instead of a run's.
+    /// Returns the result that is reported instead of that of a run.
     pub fn result(&self) -> RunResult {
         RunResult::failed("", explain(self))
     }
 }
 
 impl WorkOrder {
-    /// The same order with absolute paths: steps run elsewhere than the agent.
+    /// Returns the same order with absolute paths, because steps run in a different folder than the agent.
     pub(crate) fn absolute(&self) -> io::Result<Self> {
         let mut order = self.clone();
         let working_directory = order.working_directory.as_mut();
@@ -111,7 +113,7 @@ impl WorkOrder {
         Ok(order)
     }
 
-    /// An order that runs `phases` of `documents`, with the places and limits of an instance.
+    /// Returns an order that runs `phases` of `documents`, with the folders and limits of an instance.
     pub fn documents(execution: impl Into<String>, phases: Vec<String>, documents: Vec<OrderDocument>) -> Self {
         Self {
             version: ORDER_VERSION,
@@ -130,19 +132,19 @@ impl WorkOrder {
         }
     }
 
-    /// An order that removes from the machine what must not be in an image.
+    /// Returns an order that removes from the machine the files that must not be in an image.
     pub fn clean(execution: impl Into<String>) -> Self {
         Self { builtin: Some(Builtin::Clean), ..Self::documents(execution, Vec::new(), Vec::new()) }
     }
 }
 
-/// A task that needs no document.
+/// The tasks that need no document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Builtin {
-    /// Remove what must not be in an image.
+    /// Removes the files that must not be in an image.
     Clean,
-    /// Remove what came back since, when nobody is at work any more: the last pass, which `Clean` prepares.
+    /// Removes the files that came back later, when nothing else is running: the last pass, which `Clean` prepares.
     CleanAgain,
 }
 
@@ -163,14 +165,14 @@ pub struct OrderDocument {
     pub parameters: BTreeMap<String, String>,
 }
 
-/// Bounds of a run.
+/// The limits of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Reboots that one phase of one document may ask for.
+    /// The number of reboots that one phase of one document may ask for.
     pub reboots_per_phase: u32,
-    /// Reboots of the whole execution. The SSM agent silently gives a command up after 15 starts of its own, each of which
-    /// counts, also those of an update of it: so stop some earlier, with a cause.
+    /// The number of reboots of the whole execution. The SSM agent silently gives up a command after 15 of its own
+    /// starts, and starts after its own updates count too. So the run stops earlier and reports a cause.
     pub reboots: u32,
 }
 

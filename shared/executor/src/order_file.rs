@@ -1,7 +1,8 @@
-//! The file of a work order. While steps run it is there without the order's nonce: steps are root, and can read every file.
+//! The file of a work order. While steps run, the file does not contain the order's nonce: steps are root and can read
+//! every file.
 //!
-//! The nonce is in the memory of this process meanwhile, and on the disk again only for a reboot. Where this process ends
-//! without an answer, the next start finds the rest of the order, and its event lines have no seal.
+//! In the meantime, the nonce is in the memory of this process. It is on the disk again only for a reboot. If this
+//! process ends without a result, the next start finds the rest of the order, and its event lines have no seal.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -12,20 +13,20 @@ use std::path::{Path, PathBuf};
 use crate::overwrite::zero;
 use crate::{OrderError, WorkOrder};
 
-/// An order's file whose nonce was taken out.
+/// The file of an order from which the nonce was removed.
 #[derive(Debug)]
 pub struct OrderFile {
     path: PathBuf,
-    /// Its bytes before; none where nothing was taken out.
+    /// The bytes before the removal. `None` if nothing was removed.
     whole: Option<Vec<u8>>,
 }
 
 impl OrderFile {
-    /// Reads an order and takes its nonce out of the file. Where the file cannot be replaced, as on a full disk, it stays: the
-    /// order is carried out all the same.
+    /// Reads an order and removes its nonce from the file. If the file cannot be replaced, as on a full disk, the nonce
+    /// stays in it, and the order is still carried out.
     ///
     /// # Errors
-    /// The file cannot be read, or is not an order.
+    /// The file cannot be read or is not an order.
     pub fn take(path: &Path) -> Result<(WorkOrder, Self), OrderError> {
         let (order, bytes, from) = find(path)?;
         let mut file = Self { path: path.to_owned(), whole: None };
@@ -35,8 +36,8 @@ impl OrderFile {
         Ok((order, file))
     }
 
-    /// Puts the nonce back, for the start that follows a reboot. Where that fails, as on a full disk, the start goes on
-    /// without it.
+    /// Restores the nonce for the start that follows a reboot. If that fails, as on a full disk, that start runs
+    /// without the nonce.
     pub fn put_back(&self) {
         if let Some(whole) = &self.whole {
             let _ = write(&self.path, whole);
@@ -44,8 +45,8 @@ impl OrderFile {
     }
 }
 
-/// Reads the order from the first of its files that holds one: a start that did not get to its end may have left the whole
-/// order under its second name, or zeros in place of it.
+/// Reads the order from the first of its files that holds one. A start that did not reach its end may have left the
+/// whole order under its second name, or zeros instead of the order.
 fn find(path: &Path) -> Result<(WorkOrder, Vec<u8>, PathBuf), OrderError> {
     let first = match read(path) {
         Ok((order, bytes)) => return Ok((order, bytes, path.to_owned())),
@@ -65,12 +66,12 @@ fn read(path: &Path) -> Result<(WorkOrder, Vec<u8>), OrderError> {
     Ok((order, bytes))
 }
 
-/// Where the order is without its nonce.
+/// Returns the path of the order without its nonce.
 fn rest_of(path: &Path) -> PathBuf {
-    with_ending(path, ".taken") // the script of the command looks for it there, too
+    with_ending(path, ".taken") // the script of the command also looks for it there
 }
 
-/// The second name of the whole order, under which it is overwritten and removed.
+/// Returns the second name of the whole order. The order is overwritten and removed under this name.
 fn going(path: &Path) -> PathBuf {
     with_ending(path, ".going")
 }
@@ -81,8 +82,9 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Leaves the order without its nonce. There is a file with an order at every moment; once the whole one has no longer its
-/// own name, this succeeds, so that it comes back for a reboot also where not all of it could be overwritten.
+/// Leaves the order without its nonce. At every moment, a file with an order exists. Once the whole order no longer has
+/// its own name, this function succeeds, so that the order is restored for a reboot even if it could not be overwritten
+/// completely.
 fn leave_rest(path: &Path, from: &Path, order: &WorkOrder) -> io::Result<()> {
     let rest = WorkOrder { event_nonce: None, ..order.clone() };
     write(&rest_of(path), &serde_json::to_vec(&rest)?)?;
@@ -162,7 +164,7 @@ mod tests {
         let without = WorkOrder { event_nonce: None, ..order.clone() };
         let whole = serde_json::to_vec(&order).unwrap();
         let zeros = vec![0; whole.len()];
-        // What is at the path, and what under the second name, when it has ended.
+        // The content at the path and under the second name after the end.
         for (at_path, at_going, expected) in [
             (None, Some(&whole), &order),
             (None, Some(&zeros), &without),
@@ -187,7 +189,7 @@ mod tests {
         }
     }
 
-    /// A folder in place of the second name can neither be renamed over nor removed.
+    /// A folder at the second name can be neither replaced nor removed.
     #[test]
     fn an_order_whose_file_cannot_go_stays_whole() {
         let folder = tempfile::tempdir().unwrap();

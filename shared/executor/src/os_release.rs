@@ -1,13 +1,13 @@
-//! What `/etc/os-release` says about the operating system.
+//! The information of `/etc/os-release` about the operating system.
 
 use std::fs;
 
-/// The fields that are used here; each is empty where the file does not have it.
+/// The fields that are used here. A field that the file does not have is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OsRelease {
     /// `amzn`, `debian`.
     pub(crate) id: String,
-    /// What it descends from, the nearest first: `rhel centos fedora`.
+    /// The distributions from which it descends, the nearest first: `rhel centos fedora`.
     pub(crate) id_like: String,
     /// `Amazon Linux`.
     pub(crate) name: String,
@@ -16,7 +16,7 @@ pub(crate) struct OsRelease {
 }
 
 impl OsRelease {
-    /// Of this machine.
+    /// Reads the file of this machine.
     pub(crate) fn read() -> Self {
         let text = fs::read_to_string("/etc/os-release").or_else(|_| fs::read_to_string("/usr/lib/os-release"));
         Self::parse(&text.unwrap_or_default())

@@ -1,5 +1,5 @@
-//! Where a run's words go: the steps' lines and the event lines to the agent's standard output, both with times to the
-//! log folder. Secrets are masked on the way.
+//! The outputs of a run. The steps' lines and the event lines go to the agent's standard output, and both go with times
+//! to the log folder. Secrets are masked.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -10,25 +10,25 @@ use jiff::Timestamp;
 use crate::secrets::Secrets;
 use crate::{Event, Nonce};
 
-/// The first character of an event line; a step's own line that begins with it is escaped.
+/// The first character of an event line. A line of a step that begins with it is escaped.
 const MARK: char = '\u{1e}';
 
-/// The run's outputs. What cannot be written is dropped: a full disk or a closed pipe shows when the state is saved or
-/// when the caller is gone, and must not stop a step in its middle.
+/// The outputs of a run. Lines that cannot be written are dropped, because a full disk or a closed pipe must not stop a
+/// step in its middle. The problem shows when the state is saved or the caller is gone.
 pub(crate) struct Output<'o> {
     stdout: &'o mut dyn Write,
     console: Option<File>,
     application: Option<File>,
-    /// Seals the event lines.
+    /// The nonce that seals the event lines.
     nonce: Option<Nonce>,
-    /// What must not be shown.
+    /// The values that must not be shown.
     pub(crate) secrets: Secrets,
-    /// Whether steps' lines go nowhere now: `disableLogging`.
+    /// Whether the lines of steps are currently dropped: `disableLogging`.
     pub(crate) muted: bool,
 }
 
 impl<'o> Output<'o> {
-    /// Opens the logs of a folder, creating it where needed, and goes on with those that are there.
+    /// Opens the logs of a folder. A missing folder is created, and existing logs are continued.
     pub(crate) fn open(
         stdout: &'o mut dyn Write,
         folder: &Path,
@@ -41,7 +41,7 @@ impl<'o> Output<'o> {
         Ok(Self { stdout, console, application, nonce, secrets, muted: false })
     }
 
-    /// A line that a step wrote, without its end. The answer is what was shown of it.
+    /// Writes a line of a step, given without its line end. Returns the text that was shown.
     pub(crate) fn line(&mut self, stream: &str, line: &[u8]) -> Option<String> {
         if self.muted {
             return None;
@@ -57,21 +57,21 @@ impl<'o> Output<'o> {
         Some(text)
     }
 
-    /// A start or an end.
+    /// Writes an event line.
     pub(crate) fn event(&mut self, event: &Event) {
-        let line = format!("{}\n", event.to_line(self.nonce.as_ref())); // in one piece, as the lines of steps
+        let line = format!("{}\n", event.to_line(self.nonce.as_ref())); // in one piece, like the lines of steps
         let _ = self.stdout.write_all(line.as_bytes()).and_then(|()| self.stdout.flush());
         let step = event.step.as_ref().map(|step| format!(" step {step}")).unwrap_or_default();
         let status = event.status.map(|status| format!(": {status:?}")).unwrap_or_default();
         self.log(&format!("{:?} document {} phase {}{step}{status}", event.kind, event.document, event.phase));
     }
 
-    /// A line of the agent's own among the steps' lines, for whoever watches.
+    /// Writes a line of the agent itself between the lines of the steps, for people who watch the run.
     pub(crate) fn remark(&mut self, text: &str) {
         self.line("Goldsmith", text.as_bytes());
     }
 
-    /// A line for whoever looks for a fault.
+    /// Writes a line to the logs, for people who search for a fault.
     pub(crate) fn log(&mut self, text: &str) {
         let text = self.secrets.masked(text).into_owned();
         write_line(&mut self.application, "Debug", &text);
@@ -85,7 +85,7 @@ impl<'o> Output<'o> {
 
 fn write_line(file: &mut Option<File>, level: &str, text: &str) {
     let time = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f");
-    let line = format!("{time} {level} {text}\n"); // one write: formatting into a file makes one for each piece
+    let line = format!("{time} {level} {text}\n"); // one write; formatting into a file would write each piece separately
     if let Some(open) = file
         && open.write_all(line.as_bytes()).is_err()
     {

@@ -1,8 +1,10 @@
-//! Removal that leaves nothing to be found: a snapshot of a volume has its blocks, not its files, and whoever may launch
-//! an image may look through blocks that no file has any more. So zeros are written over a file before it goes.
+//! Removes files so that nothing of them can be found. A snapshot of a volume contains its blocks and not its files,
+//! and everyone who may launch an image can read blocks that no longer belong to a file. So zeros are written over a
+//! file before it is removed.
 //!
-//! They reach the blocks of the file on file systems that write in place (ext4, XFS). On those that write elsewhere
-//! (btrfs), and of what was rewritten or removed before, the old blocks stay until the free space is trimmed or used.
+//! On file systems that write in place (ext4, XFS), the zeros reach the blocks of the file. On file systems that write
+//! elsewhere (btrfs), the old blocks stay until the free space is trimmed or used. The same holds for files that were
+//! rewritten or removed earlier.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,14 +16,14 @@ use rustix::io::Errno;
 
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
-/// `f_type` of a file system in memory, as `statfs(2)` lists it.
+/// The `f_type` of a file system in memory, as `statfs(2)` lists it.
 const TMPFS: i64 = 0x0102_1994;
 
-/// Writes zeros over the content of a file; they are on the disk when it is synced. What is no plain file stays as it is,
-/// and so does one with another name: its content is still somebody's.
+/// Writes zeros over the content of a file. They are on the disk after a sync. A path that is not a regular file stays
+/// as it is, and so does a file with another name, because its content is still in use.
 ///
 /// # Errors
-/// It cannot be opened or written.
+/// The file cannot be opened or written.
 pub(crate) fn overwrite(path: &Path) -> io::Result<()> {
     let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -32,22 +34,23 @@ pub(crate) fn overwrite(path: &Path) -> io::Result<()> {
     }
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     match OpenOptions::new().write(true).custom_flags(flags.bits().cast_signed()).open(path) {
-        // A program that runs is no secret; a file that has gone is gone.
+        // A running program is not secret, and a file that no longer exists needs nothing.
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ExecutableFileBusy) => Ok(()),
         file => zero(&file?),
     }
 }
 
-/// Writes zeros over all that an open file has on the disk: holes stay holes, since the end of `/var/log/lastlog`, for
-/// one, may be terabytes away.
+/// Writes zeros over everything that an open file has on the disk. Holes stay holes, because the end of a file such as
+/// `/var/log/lastlog` may be terabytes away.
 ///
 /// # Errors
-/// It cannot be written. A full disk of a file system that writes elsewhere is no error: it could not have helped.
+/// The file cannot be written. A full disk of a file system that writes elsewhere is not an error, because zeros would
+/// not help there.
 pub(crate) fn zero(mut file: &File) -> io::Result<()> {
     let mut at = 0;
     loop {
         let data = match seek(file, SeekFrom::Data(at)) {
-            Err(Errno::NXIO) => return Ok(()), // nothing but holes from here on
+            Err(Errno::NXIO) => return Ok(()), // only holes follow
             data => data?,
         };
         at = seek(file, SeekFrom::Hole(data))?;
@@ -64,10 +67,10 @@ pub(crate) fn zero(mut file: &File) -> io::Result<()> {
     }
 }
 
-/// Removes a folder with all that is in it, overwritten before.
+/// Overwrites and removes a folder with everything in it.
 ///
 /// # Errors
-/// Something of it cannot be removed, but no folder at all is none.
+/// Something in the folder cannot be removed. A missing folder is not an error.
 pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
     if !is_in_memory(folder) && overwrite_below(folder) {
         rustix::fs::sync();
@@ -78,12 +81,13 @@ pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a folder is on no disk.
+/// Returns whether a folder is in memory and not on a disk.
 pub(crate) fn is_in_memory(folder: &Path) -> bool {
     statfs(folder).is_ok_and(|found| found.f_type == TMPFS)
 }
 
-/// Whether there was a file. What cannot be overwritten goes all the same.
+/// Overwrites the files below a folder and returns whether there was a file. Files that cannot be overwritten are
+/// removed anyway.
 fn overwrite_below(folder: &Path) -> bool {
     let mut found = false;
     for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
@@ -149,7 +153,7 @@ mod tests {
         remove_folder(&folder.path().join("a")).unwrap();
         assert!(!folder.path().join("a").exists());
         let mut read = *b"secret";
-        // In memory there is nothing that would have to be overwritten.
+        // In memory, nothing needs to be overwritten.
         if !super::is_in_memory(folder.path()) {
             open.read_exact_at(&mut read, 0).unwrap();
             assert_eq!(read, [0; 6]);

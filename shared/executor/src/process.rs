@@ -1,4 +1,4 @@
-//! One child process with all that it starts: its lines as they come, its end, and its end by force.
+//! One child process with all processes that it starts: its lines as they appear, its end, and its forced end.
 
 mod capture;
 mod family;
@@ -19,11 +19,11 @@ pub(crate) use capture::LIMIT as CAPTURE_LIMIT;
 use family::Family;
 pub(crate) use family::end_marked;
 
-/// From the polite signal to the other one.
+/// The time between the terminating signal and the killing signal.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long the output of processes that the child left behind is waited for.
+/// How long to wait for the output of processes that the child left behind.
 const DRAIN: Duration = Duration::from_secs(1);
-/// A longer line is cut into several.
+/// The longest line. A longer line is cut into several.
 const LINE_LIMIT: u64 = 64 * 1024;
 
 /// How a process ended and what it wrote.
@@ -49,8 +49,8 @@ enum Message {
     Exited(io::Result<ExitStatus>),
 }
 
-/// Runs a command until it ends, or until `deadline`, when it is ended with all that it started.
-/// Call it from a thread that lives as long as the program: the child is killed when that thread ends.
+/// Runs a command until it ends. At the deadline, the command is ended with all processes that it started. Call this
+/// function from a thread that lives as long as the program: the child is killed when that thread ends.
 pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<'_>) -> io::Result<Finished> {
     let deadline = place.deadline;
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -83,7 +83,7 @@ fn read_lines(stream: &'static str, pipe: impl Read + Send + 'static, sender: Sy
                 _ => break,
             }
         }
-        let _ = sender.send(Message::Closed); // nobody listens any more: nothing to tell
+        let _ = sender.send(Message::Closed); // the receiver may already be gone
     });
 }
 
@@ -108,7 +108,7 @@ impl Pump {
             }
         };
         if self.timed_out {
-            // The first process may have obeyed where its children did not.
+            // The first process may have obeyed although its children did not.
             self.family.signal(Signal::KILL);
         }
         self.drain(output)?;
@@ -125,7 +125,8 @@ impl Pump {
         self.capture.take(stream, line, is_cut, output);
     }
 
-    /// What is left in the pipes; a process that stays in the background keeps them open, so not for ever.
+    /// Reads what is left in the pipes. The time is limited because a process that stays in the background keeps the
+    /// pipes open.
     fn drain(&mut self, output: &mut Output<'_>) -> io::Result<()> {
         let until = Instant::now() + DRAIN;
         while self.open > 0 {
@@ -138,7 +139,7 @@ impl Pump {
         Ok(())
     }
 
-    /// When something is to be done although nothing was heard.
+    /// Returns the time at which the pump must act even if no message arrives.
     fn wake_at(&self) -> Option<Instant> {
         match self.killed_at {
             None if self.timed_out => None,
@@ -151,7 +152,7 @@ impl Pump {
         let gone = || io::Error::other("the process can no longer be watched");
         match until {
             None => self.receiver.recv().map(Some).map_err(|_| gone()),
-            // Asked first: a process that never stops writing must not put its own end off.
+            // The time is checked first: a process that never stops writing must not delay its own end.
             Some(until) if until <= Instant::now() => Ok(None),
             Some(until) => match self.receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(message) => Ok(Some(message)),

@@ -1,4 +1,4 @@
-//! `detailedoutput.json`: the result tree in the original's form.
+//! `detailedoutput.json`: the result tree in the form of EC2 Image Builder.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -57,14 +57,14 @@ struct StepEntry<'s> {
     action: &'s str,
     start_time: String,
     end_time: String,
-    /// JSON in a string, as the original has it.
+    /// JSON in a string, as EC2 Image Builder writes it.
     inputs: String,
     outputs: String,
     r#loop: (),
     detailed_output: Option<Vec<Root<'s>>>,
 }
 
-/// Writes the file into the log folder. A full disk must not change the result of a run, so nothing is reported.
+/// Writes the file into the log folder. A full disk must not change the result of a run, so no error is reported.
 pub(crate) fn write(state: &State, secrets: &Secrets) {
     if let Ok(json) = serde_json::to_vec_pretty(&Report { secrets }.root(state)) {
         let _ = fs::write(state.log_folder.join("detailedoutput.json"), json);

@@ -1,21 +1,22 @@
-//! Space that is kept free for the report of a run: a step that fills the disk, the most usual way to fail for want of
-//! space, must not keep the SSM agent from writing down and reading what the step's failure was.
+//! Disk space that is reserved for the report of a run. A step that fills the disk is the most usual failure for lack
+//! of space. It must not keep the SSM agent from writing and reading the cause of the failure.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Bytes that are kept: the SSM agent writes both outputs to two files each, and its own state.
+/// The number of reserved bytes. The SSM agent writes each of the two outputs to two files, and it also writes its own
+/// state.
 const SIZE: usize = 4 * 1024 * 1024;
 
-/// A file of zeros that goes when this does.
+/// A file of zeros that is removed when this value is dropped.
 pub(crate) struct Reserve(PathBuf);
 
 impl Reserve {
-    /// Keeps space in a folder, where there is any.
+    /// Reserves space in a folder if there is enough.
     pub(crate) fn keep(folder: &Path) -> Self {
         let path = folder.join("reserve");
-        // Written, not only made long: a hole takes no space.
+        // The bytes are really written, because a hole takes no space.
         let written = File::create(&path).and_then(|mut file| file.write_all(&vec![0; SIZE]));
         if written.is_err() {
             let _ = fs::remove_file(&path); // the disk is full already

@@ -1,5 +1,5 @@
-//! Replaces references by their values just before a step runs. Values are put in as they are, without any quoting. All
-//! of one attempt's references to the same thing get the same value; the next attempt looks anew.
+//! Replaces references by their values directly before a step runs. Values are inserted as they are, without quoting.
+//! All references of one attempt to the same thing get the same value; the next attempt reads the value again.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,22 +16,22 @@ use crate::secrets::Secrets;
 use crate::state::{DocumentRecord, Input, StepRecord};
 use crate::{OrderDocument, Status};
 
-/// What the references of one step can see.
+/// The values that the references of one step can use.
 pub(crate) struct Resolver<'r> {
-    /// Parameters and constants.
+    /// The parameters and constants.
     pub(crate) values: &'r BTreeMap<String, String>,
     pub(crate) record: &'r DocumentRecord,
     pub(crate) place: Place<'r>,
     pub(crate) scene: Scene<'r>,
-    /// Gets what must not be shown.
+    /// Receives the values that must not be shown.
     pub(crate) secrets: &'r Secrets,
-    /// Number and value of the loop's iteration.
+    /// The number and the value of the loop's iteration.
     pub(crate) iteration: Option<(usize, &'r str)>,
-    /// Values of the Parameter Store that this attempt has read.
+    /// The values of the Parameter Store that this attempt has read.
     pub(crate) stored: &'r RefCell<BTreeMap<String, String>>,
 }
 
-/// Which step it is.
+/// The step that is running.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene<'s> {
     pub(crate) execution: &'s str,
@@ -54,13 +54,14 @@ pub(crate) enum ResolveError {
     Env { name: String },
     #[error("`{{{{ {name} }}}}` has no value")]
     Aws { name: String, source: AwsError },
-    #[error("`{{{{ context:uuid }}}}` has no value: the machine gives no random numbers")]
+    #[error("`{{{{ context:uuid }}}}` has no value: the machine provides no random numbers")]
     Random(#[source] io::Error),
     #[error("`{key}` is `{text}`, which is not {expected}")]
     BadValue { key: String, text: String, expected: &'static str },
 }
 
-/// Parameters and constants of a document with the order's values; a parameter without value or default is empty.
+/// Returns the parameters and constants of a document with the order's values. A parameter without a value or a default
+/// is empty.
 pub(crate) fn values(document: &Document, order: &OrderDocument) -> BTreeMap<String, String> {
     let parameters = document.parameters.iter().map(|parameter| {
         let name = &parameter.name.value;
@@ -72,7 +73,7 @@ pub(crate) fn values(document: &Document, order: &OrderDocument) -> BTreeMap<Str
 }
 
 impl Resolver<'_> {
-    /// The text with its references replaced.
+    /// Returns the text with its references replaced.
     pub(crate) fn text(&self, template: &Template) -> Result<String, ResolveError> {
         template.parts.iter().try_fold(String::new(), |text, part| match part {
             Part::Text(more) => Ok(text + more),
@@ -100,7 +101,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// A parameter of the Parameter Store. Its value is masked in all that is shown, if it is a secret.
+    /// Returns a parameter of the Parameter Store. If its value is a secret, it is masked in all output.
     fn stored(&self, name: &str) -> Result<String, ResolveError> {
         if let Some(known) = self.stored.borrow().get(name) {
             return Ok(known.clone());

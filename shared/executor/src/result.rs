@@ -1,17 +1,17 @@
-//! What a run came to: the one line of JSON on the agent's standard error.
+//! The result of a run: the one line of JSON on the agent's standard error.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Audit;
 
-/// Longest result line, in bytes: SSM keeps the first 8,000 characters of standard error and adds words of its own.
+/// Longest result line, in bytes. SSM keeps the first 8,000 characters of standard error and adds its own text.
 pub const RESULT_LIMIT: usize = 7_500;
 
 /// Exit status of the agent after success.
 pub const EXIT_SUCCESS: u8 = 0;
 /// Exit status of the agent after a failure.
 pub const EXIT_FAILED: u8 = 1;
-/// Exit status of the agent where its own call was wrong.
+/// Exit status of the agent if it was called with wrong arguments.
 pub const EXIT_USAGE: u8 = 2;
 /// Exit status that asks the SSM agent to reboot and to start the same command again.
 pub const EXIT_REBOOT: u8 = 194;
@@ -23,18 +23,18 @@ pub struct RunResult {
     /// The order's execution id.
     #[serde(default)]
     pub execution_id: String,
-    /// How it ended.
+    /// The status at the end.
     pub status: RunStatus,
-    /// Steps that failed and were not to be ignored.
+    /// The number of steps that failed and are not ignored.
     #[serde(default)]
     pub failed_step_count: u32,
-    /// Steps that were started.
+    /// The number of steps that were started.
     #[serde(default)]
     pub executed_step_count: u32,
-    /// Steps that failed under `onFailure: Ignore`.
+    /// The number of steps that failed under `onFailure: Ignore`.
     #[serde(default)]
     pub ignored_failed_step_count: u32,
-    /// Steps that a condition left out.
+    /// The number of steps that a condition skipped.
     #[serde(default)]
     pub skipped_step_count: u32,
     /// One line about the failure; empty after success.
@@ -46,7 +46,7 @@ pub struct RunResult {
     /// The first failed step, or what failed instead of a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_context: Option<FailureContext>,
-    /// What every instance of the machine's image would share, where the order asked for it.
+    /// The result of the audit of the machine's image, if the order asked for an audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
 }
@@ -55,11 +55,11 @@ pub struct RunResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunStatus {
-    /// All is well; ignored failures count as well.
+    /// The run succeeded. Ignored failures count as success.
     Success,
     /// A step, or something before the first step, failed.
     Failed,
-    /// The script that fetches the agent failed; the agent never says this itself.
+    /// The script that fetches the agent failed. The agent itself never reports this.
     BootstrapFailed,
 }
 
@@ -67,22 +67,22 @@ pub enum RunStatus {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureContext {
-    /// What kind of failure it was, for programs.
+    /// The kind of the failure, for programs.
     #[serde(default)]
     pub kind: FailureKind,
-    /// The document's name; empty where the failure belongs to none.
+    /// The document's name. Empty if the failure belongs to no document.
     #[serde(default)]
     pub document: String,
-    /// The phase, where it was one's step.
+    /// The phase, if a step failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// The step.
+    /// The step, if a step failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// The step's action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// Exit status of the step's process, where it had one and was not killed.
+    /// The exit status of the step's process, if the step had a process and it was not killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// The cause.
@@ -93,7 +93,7 @@ pub struct FailureContext {
     pub last_lines: Vec<String>,
 }
 
-/// Kinds of failure that a reader may want to tell apart.
+/// The kinds of failures that a reader may want to distinguish.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
@@ -103,15 +103,15 @@ pub enum FailureKind {
     RebootLimit,
     /// The agent was stopped while a step ran.
     AgentStopped,
-    /// The audit has found something, and the order says that it may not.
+    /// The audit found something although the order does not allow findings.
     Audit,
-    /// No step's failure: the order, the state directory, or the machine.
+    /// Not a step but the order, the state directory, or the machine failed.
     #[default]
     Agent,
 }
 
 impl RunResult {
-    /// A run of which nothing has happened yet.
+    /// Returns the result of a run in which nothing has happened yet.
     pub fn new(execution: &str) -> Self {
         Self {
             execution_id: execution.to_owned(),
@@ -127,7 +127,7 @@ impl RunResult {
         }
     }
 
-    /// A run that failed outside of any step.
+    /// Returns the result of a run that failed outside a step.
     pub fn failed(execution: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         let context = FailureContext { message: message.clone(), ..FailureContext::default() };
@@ -140,12 +140,13 @@ impl RunResult {
         }
     }
 
-    /// The result as one line of JSON of at most [`RESULT_LIMIT`] bytes: of an audit half of that stays at most, and how
-    /// much it has found always; then the oldest of the last lines go, then the ends of the messages.
+    /// Returns the result as one line of JSON of at most [`RESULT_LIMIT`] bytes. At most half of that is for the audit,
+    /// and the number of its findings is always kept. If the line is still too long, the oldest of the last lines are
+    /// removed first, and then the messages are cut at their ends.
     pub fn to_line(&self) -> String {
         let mut cut = self.clone();
         loop {
-            let line = serde_json::to_string(&cut).unwrap_or_default(); // strings and numbers always serialise
+            let line = serde_json::to_string(&cut).unwrap_or_default(); // strings and numbers can always be serialized
             if line.len() <= RESULT_LIMIT || !cut.shorten() {
                 return line;
             }
@@ -172,7 +173,7 @@ impl RunResult {
     }
 }
 
-/// Cuts a text that is longer than 200 characters to its first half.
+/// Cuts a text of more than 200 characters to its first half.
 fn halve(text: &mut String) -> bool {
     let length = text.chars().count();
     if length <= 200 {

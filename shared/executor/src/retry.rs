@@ -1,4 +1,4 @@
-//! Trying again what another moment may let succeed: a busy server, a lost connection.
+//! Retries operations that may succeed later, for example after a busy server or a lost connection.
 
 use std::error::Error;
 use std::thread;
@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::explain::explain;
 
-/// Tries in all; the pause before the second is [`FIRST_PAUSE`] and doubles from there.
+/// The total number of tries. The pause before the second try is [`FIRST_PAUSE`], and each further pause is twice as
+/// long.
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Tries until it succeeds, until `may_pass` says that waiting is in vain, for the last time, or until the next try
-/// would begin after the deadline: then the last error is more telling than that the time is over.
+/// Repeats `attempt` until it succeeds, until `may_pass` says that waiting does not help, or until [`TRIES`] is
+/// reached. It also stops if the next try would begin after the deadline: the last error says more than a time-out
+/// would.
 pub(crate) fn retry<T, E: Error>(
     deadline: Option<Instant>,
     log: &mut dyn FnMut(&str),

@@ -1,5 +1,5 @@
-//! The course of a run: documents one after another, their selected phases in their own order, steps with attempts;
-//! and how it goes on after a reboot.
+//! The course of a run: documents one after another, their selected phases in their own order, and steps with attempts.
+//! A run also resumes after a reboot.
 
 mod iterate;
 mod nested;
@@ -20,32 +20,32 @@ use crate::state::{At, DocumentRecord, PhaseRecord, State, StepRecord};
 use crate::store::{Entry, Store, StoreError};
 use crate::{EventKind, WorkOrder, report};
 
-/// Where a relative path starts if the order does not say.
+/// The folder at which a relative path starts if the order does not give one.
 pub(crate) const WORKING_DIRECTORY: &str = "/tmp";
 
-/// A run and all that it works on.
+/// A run and everything that it works on.
 pub(crate) struct Run<'r, 'o> {
     order: &'r WorkOrder,
     documents: &'r [Document],
     store: &'r mut Store,
     pub(crate) state: State,
     around: Around<'r, 'o>,
-    /// The machine was started anew without having been asked to, and nothing was running as far as is known: the
-    /// next step may have begun all the same.
+    /// Whether the machine restarted although no step asked for it, while no step was running as far as is known. The
+    /// next step may still have begun.
     restarted: bool,
-    /// The machine was started anew since the agent was started the last time.
+    /// Whether the machine has restarted since the last start of the agent.
     rebooted: bool,
 }
 
-/// What a run has in common with the run that it is a part of.
+/// The data that a run shares with the run that it is a part of.
 pub(crate) struct Around<'r, 'o> {
     pub(crate) output: &'r mut Output<'o>,
     pub(crate) aws: &'r Aws,
-    /// Digests of the documents whose `ExecuteDocument` led here, from the outermost on.
+    /// The digests of the documents whose `ExecuteDocument` led to this run, starting with the outermost.
     pub(crate) ancestors: Vec<String>,
-    /// `disableLogging` of a step that led here.
+    /// The `disableLogging` of a step that led to this run.
     pub(crate) muted: bool,
-    /// What the marks of all its processes begin with.
+    /// The beginning of the marks of all its processes.
     pub(crate) mark: String,
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum Flow {
     Reboot,
 }
 
-/// A step with what it can see.
+/// A step and the data that it can use.
 #[derive(Clone, Copy)]
 struct Scope<'s> {
     phase: &'s Phase,
@@ -66,13 +66,13 @@ struct Scope<'s> {
     muted: bool,
 }
 
-/// Which boot of the machine this is. Without such a file (another kernel) it is the same boot for ever.
+/// Returns the id of the machine's current boot. Without this file (on another kernel), the id is always the same.
 pub(crate) fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 impl<'r, 'o> Run<'r, 'o> {
-    /// Goes on from a state, which may be a new one, and begins its journal.
+    /// Resumes from a state, which may be a new one, and begins its journal.
     pub(crate) fn new(
         order: &'r WorkOrder,
         documents: &'r [Document],
@@ -89,7 +89,7 @@ impl<'r, 'o> Run<'r, 'o> {
         Ok(Self { order, documents, store, state, around, restarted, rebooted })
     }
 
-    /// Runs what is left. The state has the result afterwards, unless a reboot is due.
+    /// Runs what is left. Afterwards the state contains the result, unless a reboot is due.
     pub(crate) fn run(&mut self) -> Result<Flow, StoreError> {
         let mut flow = Flow::GoOn;
         let documents = self.documents;
@@ -110,7 +110,7 @@ impl<'r, 'o> Run<'r, 'o> {
         Ok(flow)
     }
 
-    /// Keeps the result only: nothing that steps were given or said outlives the run here.
+    /// Keeps only the result: no input or output of a step outlives the run here.
     fn close(&mut self) -> Result<(), StoreError> {
         let state = &self.state;
         let kept = State {
@@ -193,7 +193,7 @@ impl<'r, 'o> Run<'r, 'o> {
         self.store.note(&Entry::Step(at, Cow::Borrowed(record)))
     }
 
-    /// The mark of a step's processes: the same in every start of the agent.
+    /// Returns the mark of a step's processes. It is the same in every start of the agent.
     fn mark(&self, at: At) -> String {
         format!("{}-{}-{}-{}", self.around.mark, at.document, at.phase, at.step)
     }

@@ -1,5 +1,5 @@
-//! Values that must not be shown, and their removal from what is shown; and which parameter each is of, so that what is
-//! kept on the disk needs the parameters' names only.
+//! Values that must not be shown, and their removal from shown text. The parameter of each value is known, so that
+//! files on the disk need only the names of the parameters.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -8,15 +8,15 @@ use std::rc::Rc;
 
 const MASK: &str = "****";
 
-/// The secrets that a run has met so far; clones know the same ones.
+/// The secrets that a run has read so far. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Secrets(Rc<RefCell<Known>>);
 
 #[derive(Default)]
 struct Known {
-    /// By the name of the parameter.
+    /// The values by the names of their parameters.
     values: BTreeMap<String, String>,
-    /// Each line with where it is from; the longest first: one secret may be a part of another.
+    /// Each line with its source. The longest line comes first, because one secret may be a part of another.
     lines: Vec<(String, Source)>,
 }
 
@@ -25,7 +25,7 @@ struct Known {
 pub(crate) struct Source {
     /// The parameter.
     pub(crate) name: String,
-    /// Counted without empty lines.
+    /// The number of the line. Empty lines do not count.
     pub(crate) line: usize,
 }
 
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Known {
 }
 
 impl Secrets {
-    /// From now on no line of this parameter's value is shown, however short it is.
+    /// Adds a secret. From now on, no line of the parameter's value is shown, however short it is.
     pub(crate) fn add(&self, name: &str, value: &str) {
         let mut known = self.0.borrow_mut();
         for (line, text) in lines(value).enumerate() {
@@ -54,23 +54,23 @@ impl Secrets {
         known.values.insert(name.to_owned(), value.to_owned());
     }
 
-    /// The names of all parameters that are secrets.
+    /// Returns the names of all parameters that are secrets.
     pub(crate) fn names(&self) -> Vec<String> {
         self.0.borrow().values.keys().cloned().collect()
     }
 
-    /// Whether this parameter was read.
+    /// Returns whether this parameter was read.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.0.borrow().values.contains_key(name)
     }
 
-    /// The line of a parameter, if its value was read and has such a line.
+    /// Returns a line of a parameter if its value was read and has the line.
     pub(crate) fn line(&self, source: &Source) -> Option<String> {
         let known = self.0.borrow();
         lines(known.values.get(&source.name)?).nth(source.line).map(str::to_owned)
     }
 
-    /// The text without them.
+    /// Returns the text with all secrets masked.
     pub(crate) fn masked<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.0.borrow().lines.iter().fold(Cow::Borrowed(text), |text, (secret, _)| match text.contains(secret) {
             true => Cow::Owned(text.replace(secret.as_str(), MASK)),
@@ -78,14 +78,15 @@ impl Secrets {
         })
     }
 
-    /// Where a text that goes on may be cut, so that no secret has a part on each side: its end, or where the last ones begin.
+    /// Returns where a text that continues may be cut so that no secret is on both sides of the cut: the end of the
+    /// text, or the place where a secret may begin.
     pub(crate) fn seam(&self, text: &[u8]) -> usize {
         let known = self.0.borrow();
         let secrets = || known.lines.iter().map(|(line, _)| line.as_bytes());
         let longest = secrets().next().map_or(0, <[u8]>::len);
         let begins = |at: &usize| secrets().any(|secret| secret.starts_with(&text[*at..]));
         let mut seam = (text.len().saturating_sub(longest)..text.len()).find(begins).unwrap_or(text.len());
-        // One that is whole may reach over where the next begins.
+        // A complete secret may overlap the beginning of the next one.
         let reaches = |from: usize, seam: usize| {
             secrets().any(|secret| text[from..].starts_with(secret) && from + secret.len() > seam)
         };
@@ -95,7 +96,7 @@ impl Secrets {
         seam
     }
 
-    /// The text in pieces; none where there is no secret in it.
+    /// Returns the text in pieces. `None` if it contains no secret.
     pub(crate) fn pieces<'t>(&self, text: &'t str) -> Option<Vec<Piece<'t>>> {
         let known = self.0.borrow();
         let mut pieces = vec![Piece::Open(text)];
@@ -106,7 +107,7 @@ impl Secrets {
     }
 }
 
-/// The lines that are worth hiding.
+/// Returns the lines that must be hidden.
 fn lines(value: &str) -> impl Iterator<Item = &str> {
     value.lines().map(str::trim).filter(|line| !line.is_empty())
 }

@@ -1,5 +1,5 @@
-//! What is known about an execution: which steps ran and how they ended. Everything that is reported is derived from
-//! it, and it is what a run goes on from after a reboot.
+//! The state of an execution: which steps ran and how they ended. Everything that is reported is derived from it, and a
+//! run resumes from it after a reboot.
 
 mod record;
 
@@ -20,16 +20,16 @@ pub(crate) struct State {
     pub(crate) end: Option<Timestamp>,
     pub(crate) log_folder: PathBuf,
     pub(crate) documents: Vec<DocumentRecord>,
-    /// The last start ended with the wish for a reboot.
+    /// Whether the last start ended with a request for a reboot.
     pub(crate) reboot_pending: bool,
-    /// How often the agent was started again before the reboot that is pending.
+    /// The number of times that the agent was started again before the pending reboot.
     #[serde(default)]
     pub(crate) early_starts: u32,
-    /// Which boot of the machine it was written in.
+    /// The id of the machine's boot in which the state was written.
     pub(crate) boot: String,
-    /// Names of the parameters whose values must not be shown, also after a reboot.
+    /// The names of the parameters whose values must not be shown, even after a reboot.
     pub(crate) secrets: Vec<String>,
-    /// What the machine's image would share with every instance of it, where that was asked for.
+    /// The result of the audit of the machine's image, if the order asked for an audit.
     #[serde(default)]
     pub(crate) audit: Option<Audit>,
     /// The result, once there is one.
@@ -53,17 +53,17 @@ impl State {
         }
     }
 
-    /// Reboots that all phases asked for.
+    /// Returns the number of reboots that all phases asked for.
     pub(crate) fn reboots(&self) -> u32 {
         self.documents.iter().flat_map(|document| &document.phases).map(|phase| phase.reboots).sum()
     }
 
-    /// Whether some step has a start and no end.
+    /// Returns whether a step has a start but no end.
     pub(crate) fn has_running_step(&self) -> bool {
         self.steps().any(|(_, _, step)| step.status == Status::Running)
     }
 
-    /// The result as it follows from the records.
+    /// Returns the result that follows from the records.
     pub(crate) fn summary(&self) -> RunResult {
         let count = |wanted: fn(Status) -> bool| {
             u32::try_from(self.steps().filter(|(_, _, step)| wanted(step.status)).count()).unwrap_or(u32::MAX)

@@ -1,14 +1,14 @@
 //! The state directory: a lock that lets one run at a time work on this machine, and a journal for each execution.
 //!
-//! The journal's first line is a whole state, each further line one change of it. A line is written before what it
-//! announces is done. That needs no sync: what was written survives the end of this process, however it ends, and an
-//! orderly restart of the machine. Only where the machine is to be restarted, and when the run is over, the journal is
-//! synced. If the machine itself dies, the last lines may be lost: [`crate::run`] sees that the machine was started
-//! anew without having been asked to, and does not run the step that may have begun.
+//! The first line of the journal is a whole state, and each further line is one change of it. A line is written before
+//! the change that it announces is made. This needs no sync: a written line survives every end of this process and an
+//! orderly restart of the machine. The journal is synced only before a restart of the machine and at the end of the
+//! run. If the machine itself fails, the last lines may be lost. [`crate::run`] then notices that the machine restarted
+//! without a request, and does not run the step that may have begun.
 //!
-//! What steps were given or said may be secret, and whoever may launch an image may read the free blocks of its disk. So
-//! scripts are in memory where the machine has a file system there, secrets are in the journal by their parameters'
-//! names only, and what goes is overwritten.
+//! The inputs and outputs of steps may be secret, and everyone who may launch an image can read the free blocks of its
+//! disk. So scripts are in memory if the machine has a file system there. The journal contains only the names of secret
+//! parameters. Files are overwritten before they are removed.
 
 mod journal;
 mod seal;
@@ -28,7 +28,8 @@ pub(crate) use journal::Entry;
 pub(crate) use seal::Read;
 use seal::SealError;
 
-/// Work folders are here where it is in memory. Programs may not be allowed to run from it; a script is read only.
+/// The work folders are here if this folder is in memory. Programs may not be allowed to run from it, but a script is
+/// only read.
 const MEMORY: &str = "/run";
 const IN_MEMORY: &str = "/run/goldsmith/work";
 
@@ -43,27 +44,27 @@ pub(crate) enum StoreError {
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not a state of this agent", path.display())]
     Form { path: PathBuf, source: serde_json::Error },
-    #[error("the run cannot go on with what {} says", path.display())]
+    #[error("the run cannot resume from {}", path.display())]
     Sealed { path: PathBuf, source: Box<SealError> },
     #[error("the state cannot be saved in {}", path.display())]
     Save { path: PathBuf, source: io::Error },
 }
 
-/// One execution's place in the state directory. The lock is held as long as this lives.
+/// The folder of one execution in the state directory. The lock is held until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Store {
     folder: PathBuf,
-    /// Another run held the lock when this one started.
+    /// Whether another run held the lock when this one started.
     pub(crate) waited: bool,
-    /// None: whoever opened this holds the lock of the one around it.
+    /// The lock. `None` if the outer execution holds it.
     _lock: Option<File>,
     journal: Option<File>,
-    /// What must not get into any file here.
+    /// The secrets, which must not be in any file here.
     secrets: Secrets,
 }
 
 impl Store {
-    /// Opens the place of an order's execution; waits while another run holds the lock.
+    /// Opens the folder of an order's execution. Waits while another run holds the lock.
     pub(crate) fn open(order: &WorkOrder, secrets: &Secrets) -> Result<Self, StoreError> {
         let folder = order.state_directory.join(key(order));
         create_private(&folder).map_err(|source| StoreError::Create { path: folder.clone(), source })?;
@@ -78,33 +79,33 @@ impl Store {
         Ok(Self { folder, waited, _lock: Some(lock), journal: None, secrets: secrets.clone() })
     }
 
-    /// A name that no other execution's place on this machine has.
+    /// Returns a name that is unique among the executions on this machine.
     pub(crate) fn name(&self) -> String {
         digest(&self.folder.display().to_string())[..32].to_owned()
     }
 
-    /// The place of an execution inside of this one.
+    /// Returns the folder of an execution inside this one.
     pub(crate) fn nested(&self, name: &str) -> Result<Self, StoreError> {
         let folder = self.folder.join("nested").join(name);
         create_private(&folder).map_err(|source| StoreError::Create { path: folder.clone(), source })?;
         Ok(Self { folder, waited: false, _lock: None, journal: None, secrets: self.secrets.clone() })
     }
 
-    /// The order that a nested execution was started with, if it was.
+    /// Returns the order with which a nested execution was started, if it was started.
     pub(crate) fn order(&self, read_secret: Read<'_>) -> Result<Option<WorkOrder>, StoreError> {
         let path = self.folder.join("order.json");
         let Some(text) = read(&path)? else { return Ok(None) };
         seal::from_str(&text, &self.secrets, read_secret).map(Some).map_err(|error| StoreError::unread(path, error))
     }
 
-    /// Keeps the order of a nested execution.
+    /// Stores the order of a nested execution.
     pub(crate) fn keep_order(&self, order: &WorkOrder) -> Result<(), StoreError> {
         let json = seal::to_vec(order, &self.secrets);
         self.replace("order.json", &json).map(drop)
     }
 
-    /// The state that an earlier start left, if there was one. A line that was cut off in the writing is passed over:
-    /// what it announces was not done.
+    /// Returns the state that an earlier start left, if there is one. A line that was cut off during writing is
+    /// ignored: the change that it announces was not made.
     pub(crate) fn load(&self, read_secret: Read<'_>) -> Result<Option<State>, StoreError> {
         let path = self.folder.join("state.jsonl");
         let Some(text) = read(&path)? else { return Ok(None) };
@@ -112,7 +113,7 @@ impl Store {
         state.map(Some).map_err(|error| StoreError::unread(path, error))
     }
 
-    /// Begins a journal with this state, in the place of the one that was there.
+    /// Begins a journal with this state and replaces the existing journal.
     pub(crate) fn begin(&mut self, state: &State) -> Result<(), StoreError> {
         let mut line = seal::to_vec(state, &self.secrets);
         line.push(b'\n');
@@ -120,33 +121,33 @@ impl Store {
         Ok(())
     }
 
-    /// Notes a change.
+    /// Records a change.
     pub(crate) fn note(&self, entry: &Entry<'_>) -> Result<(), StoreError> {
         let mut line = seal::to_vec(entry, &self.secrets);
         line.push(b'\n');
         self.write(|mut file| match file.metadata()?.nlink() {
-            0 => Err(io::ErrorKind::NotFound.into()), // a journal that nobody finds again is none
+            0 => Err(io::ErrorKind::NotFound.into()), // a deleted journal is never found again
             _ => file.write_all(&line),
         })
     }
 
-    /// Makes sure that the journal survives whatever happens to the machine.
+    /// Syncs the journal, so that it survives a failure of the machine.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         self.write(|file| file.sync_data())
     }
 
-    /// Forgets the executions inside of this one, and the last step's folder.
+    /// Removes the executions inside this one, and the folder of the last step.
     pub(crate) fn forget(&self) {
         for folder in [self.folder.join("nested"), self.work()] {
-            let _ = remove_folder(&folder); // what stays is never looked at again
+            let _ = remove_folder(&folder); // remains are never read again
         }
     }
 
-    /// An empty private folder for one attempt of a step.
+    /// Returns an empty private folder for one attempt of a step.
     pub(crate) fn scratch(&self) -> io::Result<PathBuf> {
         let mut folder = self.work();
         if folder.starts_with(IN_MEMORY) && create_private(Path::new(IN_MEMORY)).is_err() {
-            folder = self.work_on_disk(); // whoever is not root may not write there
+            folder = self.work_on_disk(); // only root may write there
         }
         remove_folder(&folder)?;
         DirBuilder::new().mode(0o700).create(&folder)?;
@@ -180,7 +181,7 @@ impl Store {
             file.sync_all()?;
             fs::rename(&new, &path)?;
             File::open(&self.folder)?.sync_all()?;
-            // What was worked out of a secret is not known for one: the old generation goes for good.
+            // Text that is derived from a secret is not recognized as one, so the old generation is overwritten.
             if let Some(old) = old {
                 zero(&old).and_then(|()| old.sync_data())?;
             }
@@ -207,15 +208,15 @@ fn read(path: &Path) -> Result<Option<String>, StoreError> {
     }
 }
 
-/// A state belongs to an execution with exactly these documents, phases and parameters: what an order for others left
-/// in the same directory is never gone on with.
+/// Returns the key of an order's state. A state belongs to an execution with exactly these documents, phases and
+/// parameters. State left by a different order is never resumed.
 fn key(order: &WorkOrder) -> String {
     let documents: Vec<_> = order.documents.iter().map(|d| (&d.name, &d.digest, &d.parameters)).collect();
     let identity = serde_json::to_string(&(&order.execution, &order.phases, documents)).unwrap_or_default(); // only text
     digest(&identity)[..32].to_owned()
 }
 
-/// Creates a folder that nobody else may enter; its missing parents too.
+/// Creates a folder that no other user may enter, together with its missing parents.
 fn create_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

@@ -1,6 +1,6 @@
-//! Names with `*` in them.
+//! Patterns with `*`.
 
-/// Whether a name matches a pattern in which `*` stands for any text.
+/// Returns whether a name matches a pattern in which `*` stands for any text.
 pub(crate) fn matches(name: &str, pattern: &str) -> bool {
     match pattern.split_once('*') {
         None => name == pattern,
@@ -8,7 +8,8 @@ pub(crate) fn matches(name: &str, pattern: &str) -> bool {
     }
 }
 
-/// Whether some end of the name matches. Each piece is taken where it comes first, so that many stars cost little.
+/// Returns whether some end of the name matches. Each piece is matched at its first occurrence, so that many stars cost
+/// little.
 fn ends(mut name: &str, pattern: &str) -> bool {
     let mut pieces: Vec<&str> = pattern.split('*').collect();
     let last = pieces.pop().unwrap_or_default();

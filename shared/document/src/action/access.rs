@@ -5,11 +5,11 @@ use crate::{Mode, Setting, Template};
 /// Inputs of `SetFileOwner`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetFileOwner {
-    /// The file; of a link, the file that it points to.
+    /// The file. If it is a link, the file that the link points to.
     pub path: Template,
     /// Name or id of the owner.
     pub owner: Template,
-    /// Name or id of the group; none: the owner's own.
+    /// Name or id of the group. `None` means the owner's own group.
     pub group: Option<Template>,
 }
 
@@ -20,9 +20,9 @@ pub struct SetFolderOwner {
     pub path: Template,
     /// Name or id of the owner.
     pub owner: Template,
-    /// Name or id of the group; none: the owner's own.
+    /// Name or id of the group. `None` means the owner's own group.
     pub group: Option<Template>,
-    /// Whether it is for everything in the folder too. Default true.
+    /// Whether the owner or mode is also set on everything in the folder. Default true.
     pub recursive: Setting<bool>,
 }
 
@@ -31,7 +31,7 @@ pub struct SetFolderOwner {
 pub struct SetFilePermissions {
     /// The file.
     pub path: Template,
-    /// Its mode.
+    /// The mode of the file.
     pub permissions: Setting<Mode>,
 }
 
@@ -40,8 +40,8 @@ pub struct SetFilePermissions {
 pub struct SetFolderPermissions {
     /// The folder.
     pub path: Template,
-    /// The mode of the folder and, if recursive, of all that is in it.
+    /// The mode of the folder and, if `recursive` is true, of everything in it.
     pub permissions: Setting<Mode>,
-    /// Whether it is for everything in the folder too. Default true.
+    /// Whether the owner or mode is also set on everything in the folder. Default true.
     pub recursive: Setting<bool>,
 }

@@ -5,22 +5,23 @@ use crate::{Encoding, Mode, Setting, Template};
 /// Inputs of `AppendFile`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppendFile {
-    /// The file, which must be there.
+    /// The file, which must exist.
     pub path: Template,
-    /// What is added; nothing else is, also no line end. None: nothing.
+    /// The text that is appended. Nothing else is appended, not even a line end. `None` appends nothing.
     pub content: Option<Template>,
-    /// The encoding of what is added. Default UTF-8.
+    /// The encoding of the appended text. Default UTF-8.
     pub encoding: Setting<Encoding>,
 }
 
 /// Inputs of `CopyFile`, `CopyFolder`, `MoveFile` and `MoveFolder`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
-    /// What is copied or moved; `*` may stand in its last part.
+    /// The path that is copied or moved; its last part may contain `*`.
     pub source: Template,
-    /// Where to: with a separator at its end a folder that gets it under its own name, else its new name.
+    /// The destination. If it ends with a separator, it is the folder that receives the source under its own name;
+    /// otherwise it is the new name.
     pub destination: Template,
-    /// Whether what is there may be replaced. Default true.
+    /// Whether something that exists there may be replaced. Default true.
     pub overwrite: Setting<bool>,
 }
 
@@ -29,7 +30,7 @@ pub struct Transfer {
 pub struct CreateFile {
     /// The file; missing folders are created.
     pub path: Template,
-    /// Its content; none: empty.
+    /// The content. `None` makes an empty file.
     pub content: Option<Template>,
     /// The encoding of the content. Default UTF-8.
     pub encoding: Setting<Encoding>,
@@ -37,24 +38,24 @@ pub struct CreateFile {
     pub owner: Option<Template>,
     /// Name or id of the group.
     pub group: Option<Template>,
-    /// Its mode; none: 0666 less the umask.
+    /// The mode. `None` means 0666 without the bits of the umask.
     pub permissions: Option<Setting<Mode>>,
-    /// Whether a file that is there may be replaced. Default true.
+    /// Whether an existing file may be replaced. Default true.
     pub overwrite: Setting<bool>,
 }
 
 /// Inputs of `CreateFolder`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateFolder {
-    /// The folder; missing ones above it are created.
+    /// The folder; missing parent folders are created.
     pub path: Template,
     /// Name or id of the owner.
     pub owner: Option<Template>,
     /// Name or id of the group.
     pub group: Option<Template>,
-    /// Its mode; none: 0777 less the umask.
+    /// The mode. `None` means 0777 without the bits of the umask.
     pub permissions: Option<Setting<Mode>>,
-    /// Whether the folder may be there already. Default true.
+    /// Whether the folder may already exist. Default true.
     pub overwrite: Setting<bool>,
 }
 
@@ -63,16 +64,16 @@ pub struct CreateFolder {
 pub struct CreateSymlink {
     /// The link.
     pub path: Template,
-    /// What it points to, which must be there.
+    /// The path that the link points to, which must exist.
     pub target: Template,
-    /// Whether a link that is there may be replaced. Default false.
+    /// Whether an existing link may be replaced. Default false.
     pub force: Setting<bool>,
 }
 
 /// Inputs of `DeleteFile`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteFile {
-    /// The file; `*` may stand in its last part.
+    /// The file; the last part of the path may contain `*`.
     pub path: Template,
 }
 
@@ -81,7 +82,7 @@ pub struct DeleteFile {
 pub struct DeleteFolder {
     /// The folder.
     pub path: Template,
-    /// Whether it may have content. Default false.
+    /// Whether the folder may have content. Default false.
     pub force: Setting<bool>,
 }
 
@@ -90,9 +91,9 @@ pub struct DeleteFolder {
 pub struct ListFiles {
     /// The folder.
     pub path: Template,
-    /// What file names must match; `*` stands for any characters. None: all.
+    /// The pattern that file names must match; `*` stands for any characters. `None` matches all names.
     pub file_name_pattern: Option<Template>,
-    /// Whether folders below are listed too. Default false.
+    /// Whether the files of subfolders are listed too. Default false.
     pub recursive: Setting<bool>,
 }
 
@@ -101,7 +102,7 @@ pub struct ListFiles {
 pub struct ReadFile {
     /// The file.
     pub path: Template,
-    /// Its encoding. Default UTF-8.
+    /// The encoding of the file. Default UTF-8.
     pub encoding: Setting<Encoding>,
     /// Whether the content is logged too. Default false.
     pub print_file_content: Setting<bool>,
@@ -110,8 +111,8 @@ pub struct ReadFile {
 /// Inputs of `SetFileEncoding`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetFileEncoding {
-    /// The file, in UTF-8 so far.
+    /// The file, whose encoding is UTF-8 before the step.
     pub path: Template,
-    /// Its encoding from now on. Default UTF-8.
+    /// The encoding of the file after the step. Default UTF-8.
     pub encoding: Setting<Encoding>,
 }

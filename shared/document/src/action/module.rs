@@ -1,4 +1,4 @@
-//! What is known about an action module before its inputs are read.
+//! The properties of an action module that are known before its inputs are read.
 
 use crate::Platform;
 
@@ -73,17 +73,18 @@ impl Module {
         ("WebDownload", Module::WebDownload),
     ];
 
-    /// The module of a name, in the exact case.
+    /// Returns the module with this name. The case must match.
     pub fn named(name: &str) -> Option<Module> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, module)| *module)
     }
 
-    /// The name in a document.
+    /// Returns the module's name in a document.
     pub fn name(self) -> &'static str {
         Self::ALL[self as usize].0
     }
 
-    /// Whether it can run there. The original's pages say so per module; macOS has no `Reboot` and no `UpdateOS`.
+    /// Returns whether the module can run on a platform. The pages of EC2 Image Builder say so for each module; macOS
+    /// has no `Reboot` and no `UpdateOS`.
     pub fn runs_on(self, platform: Platform) -> bool {
         match self {
             Module::ExecutePowerShell | Module::InstallMsi | Module::UninstallMsi | Module::SetRegistry => {
@@ -100,7 +101,7 @@ impl Module {
         }
     }
 
-    /// Inputs that a chain may name: those that are one text.
+    /// Returns the inputs that a chain may name: the inputs that are one text.
     pub fn chainable_inputs(self) -> &'static [&'static str] {
         match self {
             Module::Assert | Module::ExecuteBash | Module::UpdateOs => &[],
@@ -140,7 +141,7 @@ impl Module {
         }
     }
 
-    /// Outputs that a chain may name.
+    /// Returns the outputs that a chain may name.
     pub fn outputs(self) -> &'static [&'static str] {
         match self {
             Module::ExecuteBash | Module::ExecuteBinary | Module::ExecutePowerShell => &["stdout"],

@@ -12,8 +12,9 @@ pub struct Reboot {
 /// Inputs of `UpdateOS`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UpdateOs {
-    /// What is updated: packages on Linux, updates by name or number on Windows. None: everything.
+    /// The names of what is updated: packages on Linux, updates by name or number on Windows. An empty list updates
+    /// everything.
     pub include: Vec<Template>,
-    /// What of it is left alone.
+    /// The names of what is not updated.
     pub exclude: Vec<Template>,
 }

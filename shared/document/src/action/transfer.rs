@@ -1,4 +1,4 @@
-//! Inputs of the actions that fetch and send files.
+//! Inputs of the actions that download and upload files.
 
 use crate::{AccountId, Algorithm, S3Uri, Setting, Template, WebUrl};
 
@@ -7,22 +7,22 @@ use crate::{AccountId, Algorithm, S3Uri, Setting, Template, WebUrl};
 pub struct S3Download {
     /// The object; with `/*` at its end, all objects below that prefix.
     pub source: Setting<S3Uri>,
-    /// The file for one object, the folder for several.
+    /// The file for one object, or the folder for several objects.
     pub destination: Template,
     /// The account that must own the bucket.
     pub expected_bucket_owner: Option<Setting<AccountId>>,
-    /// Whether a file that is there may be replaced. Default true.
+    /// Whether an existing file may be replaced. Default true.
     pub overwrite: Setting<bool>,
 }
 
 /// Inputs of `S3Upload`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Upload {
-    /// A file or folder; `*` may stand in its last part.
+    /// A file or folder; the last part of the path may contain `*`.
     pub source: Template,
-    /// The object for one file, the prefix for several.
+    /// The object for one file, or the prefix for several files.
     pub destination: Setting<S3Uri>,
-    /// Whether folders below are sent too. Default false.
+    /// Whether the files of subfolders are uploaded too. Default false.
     pub recurse: Setting<bool>,
     /// The account that must own the bucket.
     pub expected_bucket_owner: Option<Setting<AccountId>>,
@@ -33,21 +33,21 @@ pub struct S3Upload {
 pub struct WebDownload {
     /// The HTTP or HTTPS URL.
     pub source: Setting<WebUrl>,
-    /// The file, or with a `/` at its end the folder.
+    /// The file, or the folder if the path ends with `/`.
     pub destination: Template,
-    /// Whether a file that is there may be replaced. Default true.
+    /// Whether an existing file may be replaced. Default true.
     pub overwrite: Setting<bool>,
-    /// What the file must be.
+    /// The digest that the file must have.
     pub checksum: Option<Checksum>,
-    /// Whether any TLS certificate is good enough. Default false.
+    /// Whether every TLS certificate is accepted. Default false.
     pub ignore_certificate_errors: Setting<bool>,
 }
 
 /// The digest that a file must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checksum {
-    /// The digest in hex, in any case.
+    /// The digest in hex, in upper or lower case.
     pub digest: Template,
-    /// How it is made.
+    /// The algorithm of the digest.
     pub algorithm: Setting<Algorithm>,
 }

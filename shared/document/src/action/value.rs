@@ -2,23 +2,23 @@
 
 use crate::Literal;
 
-/// How text becomes bytes. None of the encodings writes a byte order mark.
+/// How text is encoded as bytes. None of the encodings writes a byte order mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8.
     Utf8,
-    /// UTF-16, low byte first: also plain `utf-16`.
+    /// UTF-16, low byte first. Plain `utf-16` means this encoding too.
     Utf16Le,
     /// UTF-16, high byte first.
     Utf16Be,
-    /// UTF-32, low byte first: also plain `utf-32`.
+    /// UTF-32, low byte first. Plain `utf-32` means this encoding too.
     Utf32Le,
     /// UTF-32, high byte first.
     Utf32Be,
 }
 
 impl Literal for Encoding {
-    const EXPECTED: &'static str = "utf-8, utf-16 or utf-32, the latter two also with -LE or -BE";
+    const EXPECTED: &'static str = "utf-8, utf-16, utf-16-LE, utf-16-BE, utf-32, utf-32-LE or utf-32-BE";
 
     fn read(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
@@ -32,7 +32,7 @@ impl Literal for Encoding {
     }
 }
 
-/// How a file's digest is made.
+/// The algorithm of a file's digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// MD5.
@@ -46,10 +46,10 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: [Algorithm; 4] = [Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512];
 
-    /// The name in a document, which may be written in any case.
+    /// Returns the name in a document. A document may write the name in any case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Md5 => "MD5",
@@ -59,7 +59,7 @@ impl Algorithm {
         }
     }
 
-    /// Length of a digest in hex digits.
+    /// Returns the length of a digest in hex digits.
     pub fn hex_digits(self) -> usize {
         match self {
             Self::Md5 => 32,
@@ -92,7 +92,7 @@ impl Literal for Mode {
     }
 }
 
-/// The number of an AWS account: twelve digits, leading zeros kept.
+/// The number of an AWS account: twelve digits, including leading zeros.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountId(pub String);
 
@@ -104,12 +104,12 @@ impl Literal for AccountId {
     }
 }
 
-/// The place of objects in S3.
+/// The location of one or more objects in S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Uri {
     /// The bucket.
     pub bucket: String,
-    /// The key, or what keys begin with; may be empty.
+    /// The key or key prefix; may be empty.
     pub key: String,
 }
 

@@ -11,24 +11,24 @@ pub struct Msi {
     pub reboot: Setting<MsiReboot>,
     /// Letters for msiexec's `/L`. Default `*VX`.
     pub log_options: Setting<MsiLogOptions>,
-    /// Where the log goes; none: no log.
+    /// The path of the log. `None` writes no log.
     pub log_file: Option<Template>,
     /// Properties of the package, in the document's order.
     pub properties: Vec<(String, Template)>,
-    /// Whether any signature is good enough. Default false.
+    /// Whether every signature is accepted. Default false.
     pub ignore_authenticode_signature_errors: Setting<bool>,
-    /// Whether no signature is good enough. Default false.
+    /// Whether an installer without a signature is accepted. Default false.
     pub allow_unsigned_installer: Setting<bool>,
 }
 
 /// Whether a reboot follows an installer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MsiReboot {
-    /// If msiexec asks for it.
+    /// The machine reboots if msiexec asks for it.
     Allow,
-    /// Always.
+    /// The machine always reboots.
     Force,
-    /// Never.
+    /// The machine never reboots.
     Skip,
 }
 
@@ -50,7 +50,7 @@ impl Literal for MsiReboot {
 pub struct MsiLogOptions(pub String);
 
 impl Literal for MsiLogOptions {
-    const EXPECTED: &'static str = "letters out of `iwearucmopvx+!*`";
+    const EXPECTED: &'static str = "letters from `iwearucmopvx+!*`";
 
     fn read(text: &str) -> Option<Self> {
         let known = text.chars().all(|c| "iwearucmopvx+!*".contains(c.to_ascii_lowercase()));
@@ -61,13 +61,13 @@ impl Literal for MsiLogOptions {
 /// Inputs of `SetRegistry`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetRegistry {
-    /// The key, with its hive; created when missing.
+    /// The key with its hive. A missing key is created.
     pub path: Template,
     /// Name of the value.
     pub name: Template,
     /// The value: one text, or several for `MULTI_SZ`.
     pub value: Vec<Template>,
-    /// Its type.
+    /// The type of the value.
     pub kind: Setting<RegistryType>,
 }
 
@@ -76,9 +76,9 @@ pub struct SetRegistry {
 pub enum RegistryType {
     /// Bytes.
     Binary,
-    /// A number of 32 bits.
+    /// A 32-bit number.
     Dword,
-    /// A number of 64 bits.
+    /// A 64-bit number.
     Qword,
     /// Text.
     Sz,

@@ -1,4 +1,4 @@
-//! `if` of a step and the expression of `Assert`.
+//! The `if` of a step and the expression of `Assert`.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use crate::diagnostic::shown;
 use crate::yaml::{Node, Value};
 use crate::{Algorithm, Condition, Expression, MapReader, Template, Verdict, suggestion};
 
-/// Operators without a second operand, besides those that [`operator`] makes from parts.
+/// The operators whose names are not built from parts. [`OPERATORS`] adds the others.
 const OTHER_OPERATORS: [(&str, Operator); 9] = [
     ("and", Operator::And),
     ("or", Operator::Or),
@@ -37,7 +37,7 @@ enum Operator {
     FileDigest(Algorithm),
 }
 
-/// All operators by name.
+/// All operators with their names.
 static OPERATORS: LazyLock<Vec<(String, Operator)>> = LazyLock::new(|| {
     let others = OTHER_OPERATORS.map(|(name, operator)| (name.to_owned(), operator));
     let strings = Relation::ALL.map(|(name, relation)| (format!("string{name}"), Operator::String(relation)));
@@ -47,7 +47,7 @@ static OPERATORS: LazyLock<Vec<(String, Operator)>> = LazyLock::new(|| {
 });
 
 impl Parse<'_> {
-    /// A step's `if`.
+    /// Reads a step's `if`.
     pub(super) fn condition(&mut self, node: &Node) -> Option<Condition> {
         let mut map = self.reader.map(node, "`if`")?;
         let then = self.verdict(&mut map, "then", Verdict::Execute);
@@ -61,7 +61,7 @@ impl Parse<'_> {
         given.and_then(|node| self.reader.choice(node, &format!("`{key}`"), &Verdict::ALL)).unwrap_or(default)
     }
 
-    /// The one operator of a map, at a depth that counts from 1.
+    /// Reads the one operator of a map. The depth counts from 1.
     pub(super) fn expression(&mut self, mut map: MapReader<'_>, depth: usize) -> Option<Expression> {
         let known = &*OPERATORS;
         let found: Vec<(&Node, Operator)> = map
@@ -73,15 +73,16 @@ impl Parse<'_> {
             [only] => only,
             [] => return self.no_operator(map, known),
             [_, (second, _), ..] => {
-                let help = "put several in a list under `and` or `or`";
-                let message = "a condition has one operator";
+                let help = "put several conditions in a list under `and` or `or`";
+                let message = "a condition must have exactly one operator";
                 self.reader.error_with_help(second.span, "several-operators", message, Some(help.to_owned()));
                 return None;
             }
         };
         let name = key.text().unwrap_or_default();
         if depth > MAX_EXPRESSION_DEPTH {
-            let message = format!("conditions may be nested {MAX_EXPRESSION_DEPTH} levels deep, this is level {depth}");
+            let message =
+                format!("conditions can be nested {MAX_EXPRESSION_DEPTH} levels deep, but this is level {depth}");
             self.reader.error(key.span, "too-deep", message);
             return None;
         }
@@ -163,7 +164,7 @@ impl Parse<'_> {
         first.zip(second)
     }
 
-    /// An operand may be an empty text, also where nothing is written.
+    /// Reads an operand. It may be an empty text, even if no value is written.
     fn operand(&mut self, node: &Node, what: &str) -> Option<Template> {
         self.template(node, what)
     }
@@ -199,7 +200,7 @@ impl Parse<'_> {
         let Some(literal) = pattern.literal() else { return };
         if let Err(reason) = Pattern::new(&literal) {
             let reason = reason.lines().last().unwrap_or_default().to_owned();
-            self.reader.error(pattern.span, "bad-pattern", format!("this is no regular expression: {reason}"));
+            self.reader.error(pattern.span, "bad-pattern", format!("this is not a regular expression: {reason}"));
         }
     }
 

@@ -37,7 +37,7 @@ impl Parse<'_> {
         })
     }
 
-    /// A list of maps with one key, the name, whose value is read by `read`.
+    /// Reads a list of maps that each have one key, the name. `read` reads the value of that key.
     fn declarations<T>(
         &mut self,
         node: &Node,

@@ -15,7 +15,7 @@ use crate::yaml::{Node, Span};
 use fields::Fields;
 
 impl Parse<'_> {
-    /// The inputs of a step; `key` is where they stand, or should.
+    /// Reads the inputs of a step. `key` is the place where they are or should be.
     pub(super) fn inputs(&mut self, module: Module, inputs: Option<&Node>, key: Span) -> Option<Action> {
         let Some(node) = inputs else { return self.without_inputs(module, key) };
         match module {
@@ -34,7 +34,7 @@ impl Parse<'_> {
         }
     }
 
-    /// The inputs of the actions that take a list.
+    /// Reads the inputs of the actions that take a list.
     fn listed(&mut self, module: Module, node: &Node, key: Span) -> Option<Action> {
         let list = List { module, node, key };
         Some(match module {
@@ -78,7 +78,7 @@ impl Parse<'_> {
         }
     }
 
-    /// Inputs that are a map.
+    /// Reads inputs that are a map.
     fn one<T>(&mut self, module: Module, node: &Node, read: fn(&mut Self, &mut Fields<'_>) -> Option<T>) -> Option<T> {
         let what = format!("the inputs of {}", module.name());
         let mut fields = Fields { map: self.reader.map(node, what)?, node };
@@ -87,7 +87,7 @@ impl Parse<'_> {
         inputs
     }
 
-    /// Inputs that are a list of maps, not empty.
+    /// Reads inputs that are a list of maps. The list must not be empty.
     fn each<T>(&mut self, list: List<'_>, read: fn(&mut Self, &mut Fields<'_>) -> Option<T>) -> Option<Vec<T>> {
         let items = self.reader.list(list.node, &format!("`inputs` of {}", list.module.name()))?;
         if items.is_empty() {
@@ -104,7 +104,7 @@ impl Parse<'_> {
     }
 }
 
-/// The `inputs` of an action that takes a list, and where their key stands.
+/// The `inputs` of an action that takes a list, and the place of their key.
 #[derive(Clone, Copy)]
 struct List<'n> {
     module: Module,

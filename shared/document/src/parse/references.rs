@@ -1,4 +1,4 @@
-//! Texts with references, and the check of each reference.
+//! Reads texts with references and checks each reference.
 
 use super::Parse;
 use super::scope::{CurrentLoop, step_key};
@@ -10,7 +10,7 @@ use crate::yaml::{Node, Span};
 use crate::{Template, suggestion};
 
 impl Parse<'_> {
-    /// The node as a text in which references are replaced when the step runs.
+    /// Reads the node as a text whose references are replaced when the step runs.
     pub(super) fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
         let text = self.reader.text(node, what)?;
         let mut parts = Vec::new();
@@ -27,7 +27,7 @@ impl Parse<'_> {
         Some(Template { raw: text.value, span: text.span, parts })
     }
 
-    /// The reference between braces; `None` where the text stays as it is, and where it is wrong.
+    /// Reads the reference between braces. Returns `None` if the text stays as it is or the reference is wrong.
     fn reference(&mut self, inner: &str, span: Span) -> Option<Reference> {
         match parse(inner.trim()) {
             Ok(Found::Loop { name, reference }) => return self.loop_reference(&name, reference, inner, span),
@@ -48,7 +48,7 @@ impl Parse<'_> {
                 self.reader.error_with_help(
                     span,
                     "bad-reference",
-                    format!("`context:` has no `{}`", shown(&key)),
+                    format!("`context:` has no key `{}`", shown(&key)),
                     help,
                 );
             }
@@ -57,8 +57,9 @@ impl Parse<'_> {
                 self.reader.error(span, "forbidden-metadata", message);
             }
             Err(BadReference::Ssm) => {
-                let help = "`aws:ssm:/path/name`, `aws:ssm:resolve(Name)` or `aws:ssm:resolve(aws:ssm:/path/name)`";
-                let message = "this names no parameter of the Parameter Store";
+                let help =
+                    "write `aws:ssm:/path/name`, `aws:ssm:resolve(Name)` or `aws:ssm:resolve(aws:ssm:/path/name)`";
+                let message = "this does not name a parameter of the Parameter Store";
                 self.reader.error_with_help(span, "bad-reference", message, Some(help.to_owned()));
             }
         }
@@ -68,7 +69,7 @@ impl Parse<'_> {
     fn unknown(&mut self, inner: &str, span: Span) {
         let inner = shown(inner);
         let help = format!(
-            "a reference is `{{{{ Name }}}}` or `{{{{ phase.step.outputs.key }}}}`; for `{{{{{inner}}}}}` itself write {}",
+            "a reference is `{{{{ Name }}}}` or `{{{{ phase.step.outputs.key }}}}`; to keep the text `{{{{{inner}}}}}`, write {}",
             escaped(&inner)
         );
         self.reader.error_with_help(span, "bad-reference", "this is not a reference", Some(help));
@@ -83,8 +84,8 @@ impl Parse<'_> {
                 self.reader.error_with_help(span, "loop-reference", "the loop has not begun here", help);
             }
             _ if known => {
-                let help = Some(format!("if that is meant, write {}", escaped(inner)));
-                let message = format!("`{name}` is no loop of this step, so this text stays as it is");
+                let help = Some(format!("if you mean this text, write {}", escaped(inner)));
+                let message = format!("`{name}` is not a loop of this step, so this text is not replaced");
                 self.reader.warning_with_help(span, "loop-reference", message, help);
             }
             _ => self.unknown(inner, span),
@@ -109,7 +110,7 @@ impl Parse<'_> {
         let name = step_key(&chain.phase, &chain.step);
         let Some(at) = self.scope.position(&chain.phase, &chain.step) else {
             if !self.reader.takes_errors() {
-                return; // looking for a similar name among many takes its time
+                return; // the search for a similar name among many takes time
             }
             let names: Vec<&str> = self.scope.by_name.keys().map(String::as_str).collect();
             let help = suggestion(&name, &names);
@@ -122,8 +123,8 @@ impl Parse<'_> {
             return;
         };
         if at >= self.scope.reached {
-            let help = Some("a step can only use what has run before it".to_owned());
-            self.reader.error_with_help(span, "forward-reference", format!("`{name}` has not run here yet"), help);
+            let help = Some("a step can use only values of steps that run before it".to_owned());
+            self.reader.error_with_help(span, "forward-reference", format!("`{name}` has not run at this point"), help);
             return;
         }
         let known = &self.scope.steps[at];
@@ -151,12 +152,12 @@ impl Parse<'_> {
     }
 }
 
-/// How the text between braces is written if it is no reference.
+/// Returns how the text between braces is written if it is not a reference.
 fn escaped(inner: &str) -> String {
     format!("`{{{{{LITERAL}{inner})}}}}`")
 }
 
-/// Adds text; parts of text that touch become one.
+/// Adds text. Adjacent parts of text become one part.
 fn push_text(parts: &mut Vec<Part>, more: &str) {
     match parts.last_mut() {
         Some(Part::Text(text)) => text.push_str(more),

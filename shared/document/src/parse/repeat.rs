@@ -1,4 +1,4 @@
-//! `loop` of a step.
+//! The `loop` of a step.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -9,11 +9,11 @@ use crate::repeat::DELIMITERS;
 use crate::yaml::{Node, Value};
 use crate::{Loop, MapReader, Over, Range};
 
-/// Shortest and longest name of a loop: the original's pages have no rule.
+/// The shortest and longest length of a loop's name. The pages of EC2 Image Builder have no rule.
 const NAME_LENGTH: RangeInclusive<usize> = 1..=128;
 
 impl Parse<'_> {
-    /// A step's loop; `seen` has the names of the phase's loops so far.
+    /// Reads a step's loop. `seen` holds the names of the loops of this phase so far.
     pub(super) fn repeat(&mut self, node: &Node, seen: &mut BTreeMap<String, usize>) -> Option<Loop> {
         let mut map = self.reader.map(node, "`loop`")?;
         let name = map.optional("name").and_then(|node| self.reader.text(node, "the name of a loop"));
@@ -78,7 +78,7 @@ impl Parse<'_> {
             }
             Value::Map(_) => self.delimited(node),
             Value::Scalar { .. } => {
-                let help = "a list of texts, or a map with `list` and `delimiter`";
+                let help = "write a list of texts, or a map with `list` and `delimiter`";
                 let message = "`forEach` must be a list or a map, not text";
                 self.reader.error_with_help(node.span, "wrong-shape", message, Some(help.to_owned()));
                 None
@@ -103,7 +103,7 @@ impl Parse<'_> {
         match (chars.next(), chars.next()) {
             (Some(only), None) if DELIMITERS.contains(&only) => Some(only),
             _ => {
-                let help = "one of `.` `,` `;` `:` `-` `_`, a space, \"\\t\" or \"\\n\"";
+                let help = "use one of `.` `,` `;` `:` `-` `_`, a space, \"\\t\" or \"\\n\"";
                 let message = format!("{:?} cannot be a delimiter", shown(&text.value));
                 self.reader.error_with_help(text.span, "unknown-value", message, Some(help.to_owned()));
                 None

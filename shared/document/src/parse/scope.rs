@@ -1,49 +1,50 @@
-//! What references may name.
+//! The names that references may use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::action::Module;
 use crate::yaml::{Node, Value};
 
-/// The names that a document declares, and where in it the reader is.
+/// The names that a document declares, and the position of the reader in it.
 #[derive(Default)]
 pub(super) struct Scope {
     /// Parameters and constants, each with the line of its declaration.
     pub(super) names: BTreeMap<String, usize>,
     /// All steps of the document, in order.
     pub(super) steps: Vec<Known>,
-    /// Where a step is in that order, by [`step_key`].
+    /// The position of each step in that order, by [`step_key`].
     pub(super) by_name: BTreeMap<String, usize>,
-    /// How many of them are before the one that is read now.
+    /// The number of steps before the one that is being read.
     pub(super) reached: usize,
-    /// Names of all loops.
+    /// The names of all loops.
     pub(super) loops: BTreeSet<String>,
-    /// The loop of the step that is read now.
+    /// The loop of the step that is being read.
     pub(super) repeat: CurrentLoop,
 }
 
-/// A step as far as others can refer to it.
+/// The parts of a step to which other steps can refer.
 pub(super) struct Known {
     pub(super) phase: String,
     pub(super) module: Option<Module>,
-    /// Number of elements of its `inputs`, if that is a list.
+    /// The number of elements of its `inputs`, if `inputs` is a list.
     pub(super) elements: Option<usize>,
 }
 
-/// Whether there is a loop where the reader is.
+/// Whether the reader is inside a loop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum CurrentLoop {
-    /// The step has none.
+    /// The step has no loop.
     #[default]
     None,
-    /// The step's loop has not begun: in its condition and in the loop itself.
+    /// The step's loop has not begun: the reader is in the condition or in the loop itself.
     NotYet,
-    /// A loop and its name.
+    /// The reader is in a loop, which may have a name.
     Some(Option<String>),
 }
 
 impl Scope {
-    /// Learns the names of all steps and loops beforehand, so that a forward chain is told from an unknown one.
+    /// Collects the names of all steps and loops in advance, so that a reference to a later step can be distinguished
+    /// from one to an unknown step.
     pub(super) fn learn(&mut self, phases: &[Node]) {
         let text = |node: &Node, key| node.get(key).and_then(Node::text).unwrap_or_default().to_owned();
         for phase in phases {
@@ -63,13 +64,13 @@ impl Scope {
         }
     }
 
-    /// Where a step is in the order of all.
+    /// Returns the position of a step in the order of all steps.
     pub(super) fn position(&self, phase: &str, step: &str) -> Option<usize> {
         self.by_name.get(&step_key(phase, step)).copied()
     }
 }
 
-/// A step's name as chains and messages have it.
+/// Returns a step's name as chains and messages write it.
 pub(super) fn step_key(phase: &str, step: &str) -> String {
     format!("{phase}.{step}")
 }

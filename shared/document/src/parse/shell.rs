@@ -1,7 +1,7 @@
-//! A rough look at shell scripts: enough to warn, never to refuse.
+//! A rough analysis of shell scripts: good enough for a warning, never for an error.
 
-/// About how many commands a script has: lines that are not empty, no comment, not the continuation of another, and
-/// not in a here-document. A compound command counts as several.
+/// Returns roughly how many commands a script has. It counts the lines that are not empty, not a comment, not the
+/// continuation of another line, and not in a here-document. A compound command counts as several commands.
 pub(super) fn commands(script: &str) -> usize {
     let (mut count, mut continued, mut here) = (0, false, None);
     for line in script.lines().map(str::trim) {
@@ -19,7 +19,7 @@ pub(super) fn commands(script: &str) -> usize {
     count
 }
 
-/// The word that ends the here-document which begins on a line.
+/// Returns the word that ends the here-document that begins on a line.
 fn here_document(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("<<")?;
     let rest = rest.trim_start_matches('-').trim_start();
@@ -28,7 +28,7 @@ fn here_document(line: &str) -> Option<&str> {
     (end > 0 && !rest.starts_with('<')).then(|| &word[..end])
 }
 
-/// Whether a script says somewhere that it ends, or does something, when a command fails.
+/// Returns whether a script says somewhere that it ends or does something when a command fails.
 pub(super) fn stops_at_errors(script: &str) -> bool {
     script.lines().map(str::trim).any(|line| {
         line.split([';', '&', '|']).any(sets_errexit)
@@ -37,7 +37,7 @@ pub(super) fn stops_at_errors(script: &str) -> bool {
     })
 }
 
-/// Whether a script calls `zypper patch` so that it leaves out patches that need a reboot.
+/// Returns whether a script calls `zypper patch` in a way that skips patches that need a reboot.
 pub(super) fn skips_patches(script: &str) -> bool {
     let lines = script.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let mut commands = lines.flat_map(|line| line.split([';', '&', '|']));
@@ -48,14 +48,14 @@ pub(super) fn skips_patches(script: &str) -> bool {
     })
 }
 
-/// Whether a script asks the instance's metadata for something and nowhere speaks of a token.
+/// Returns whether a script reads the instance metadata and nowhere mentions a token.
 pub(super) fn asks_metadata_without_token(script: &str) -> bool {
     let mut lines = script.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let asks = |line: &str| line.contains("169.254.169.254") && (line.contains("curl") || line.contains("wget"));
     lines.any(asks) && !script.to_lowercase().contains("x-aws-ec2-metadata-token")
 }
 
-/// Whether a command is `set` with `-e` among its flags, or `-o errexit`.
+/// Returns whether a command is `set` with the flag `-e` or with `-o errexit`.
 fn sets_errexit(command: &str) -> bool {
     let mut words = command.split_whitespace();
     words.next() == Some("set")

@@ -9,7 +9,7 @@ use crate::diagnostic::shown;
 use crate::yaml::{Node, Span};
 use crate::{MapReader, OnFailure, Phase, Platform, Step, suggestion};
 
-/// Seconds that an attempt may take where the document does not say.
+/// Seconds that an attempt may take if the document does not say otherwise.
 const DEFAULT_TIMEOUT: u64 = 7_200;
 
 impl Parse<'_> {
@@ -117,11 +117,17 @@ impl Parse<'_> {
             let all = Platform::ALL.into_iter().map(|(_, other)| other).filter(|other| module.runs_on(*other));
             let names: Vec<&str> = all.map(Platform::name).collect();
             let message = format!("the action `{}` is not available on {}", module.name(), platform.name());
-            self.reader.error_with_help(span, "platform", message, Some(format!("it is on {}", names.join(" and "))));
+            self.reader.error_with_help(
+                span,
+                "platform",
+                message,
+                Some(format!("it is available on {}", names.join(" and "))),
+            );
         }
     }
 
-    /// Seconds and attempts of a step. `ExecuteDocument` bounds the steps of its document instead.
+    /// Reads the time limit and the number of attempts of a step. For `ExecuteDocument`, the steps of its document are
+    /// limited instead.
     fn bounds(&mut self, map: &mut MapReader<'_>, module: Option<Module>) -> (Option<u64>, u32) {
         let (timeout, attempts) = (map.optional("timeoutSeconds"), map.optional("maxAttempts"));
         if module != Some(Module::ExecuteDocument) {
@@ -142,7 +148,7 @@ impl Parse<'_> {
             -1 => None,
             seconds if seconds > 0 => u64::try_from(seconds).ok(),
             seconds => {
-                let help = Some("seconds from 1 on, or -1 for no limit".to_owned());
+                let help = Some("give at least 1 second, or -1 for no limit".to_owned());
                 let message = format!("`timeoutSeconds` cannot be {seconds}");
                 self.reader.error_with_help(node.span, "bad-number", message, help);
                 None

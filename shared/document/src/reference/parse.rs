@@ -1,30 +1,30 @@
-//! What stands between double braces, told apart by its shape.
+//! Parses the text between double braces. Its form decides which kind of reference it is.
 
 use super::{Chain, ContextKey, FORBIDDEN_METADATA, Reference, Side, SsmName};
 
-/// A reference as written: which loop it means is only known in its step.
+/// A reference as written. Only the step of the reference decides which loop it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// A reference that means the same everywhere.
+    /// A reference that has the same meaning everywhere.
     Reference(Reference),
     /// `name.index` or `name.value`.
     Loop { name: String, reference: Reference },
 }
 
-/// Why the text between braces is no reference that can be used.
+/// The reason why the text between braces is not a usable reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BadReference {
-    /// Nothing that the language knows.
+    /// The language has no such reference.
     Unknown,
-    /// A context key that there is not.
+    /// The context key does not exist.
     Context(String),
-    /// Instance metadata that holds credentials.
+    /// The instance metadata holds credentials.
     Metadata(String),
-    /// What follows `aws:ssm:` cannot name a parameter.
+    /// The text after `aws:ssm:` cannot name a parameter.
     Ssm,
 }
 
-/// Reads what stands between the braces, without the spaces around it.
+/// Parses the text between the braces, without the spaces around it.
 pub(crate) fn parse(inner: &str) -> Result<Found, BadReference> {
     if let Some((prefix, rest)) = prefixed(inner) {
         return prefix(rest).map(Found::Reference);
@@ -47,7 +47,7 @@ pub(crate) fn parse(inner: &str) -> Result<Found, BadReference> {
 
 type Prefixed = fn(&str) -> Result<Reference, BadReference>;
 
-/// The reader of the kind of reference that begins with a word and a colon, and what is behind that.
+/// Returns the parser for a reference that begins with a word and a colon, and the text after the colon.
 fn prefixed(inner: &str) -> Option<(Prefixed, &str)> {
     let kinds: [(&str, Prefixed); 4] =
         [("aws:ssm:", ssm), ("aws:imds:", metadata), ("env:", environment), ("context:", context)];
@@ -89,7 +89,7 @@ fn ssm(rest: &str) -> Result<Reference, BadReference> {
     Ok(Reference::Ssm(name))
 }
 
-/// A name in the Parameter Store, with an optional `:version` or `:label`, or an ARN of a shared parameter.
+/// Reads a name in the Parameter Store, with an optional `:version` or `:label`, or the ARN of a shared parameter.
 fn parameter_name(name: &str) -> Result<String, BadReference> {
     let possible = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "/._-:@+=!".contains(c));
     if possible { Ok(name.to_owned()) } else { Err(BadReference::Ssm) }

@@ -4,21 +4,21 @@ use std::ops::Range;
 
 use crate::yaml::Span;
 
-/// What stands in front of text that is meant for another program, behind the opening braces; `)` ends it.
+/// The text that follows the opening braces and begins a text for another program. `)` ends that text.
 pub(crate) const LITERAL: &str = "literal(";
 
 /// A piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece<'t> {
-    /// Text outside of braces.
+    /// Text outside braces.
     Text(&'t str),
-    /// What stands in `{{literal(…)}}`.
+    /// The content of `{{literal(…)}}`.
     Literal(&'t str),
-    /// What stands in double braces: with them, without them, and where.
+    /// The text in double braces: with the braces, without them, and its place.
     Braces { whole: &'t str, inner: &'t str, span: Span },
 }
 
-/// Cuts the text of a scalar that stands at `span`, in these bytes of the source.
+/// Cuts the text of a scalar. `span` is its place, and `bytes` is its range in the source.
 pub(crate) fn split<'t>(source: &str, text: &'t str, span: Span, bytes: &Range<usize>) -> Vec<Piece<'t>> {
     let written = source.get(bytes.clone()).unwrap_or_default();
     let mut cursor = Cursor { rest: written, line: span.line, column: span.column };
@@ -46,7 +46,7 @@ pub(crate) fn split<'t>(source: &str, text: &'t str, span: Span, bytes: &Range<u
     pieces
 }
 
-/// Where the next `{{ … }}` begins and ends.
+/// Returns where the next `{{ … }}` begins and ends.
 fn next_braces(text: &str, mut from: usize) -> Option<(usize, usize)> {
     while let Some(open) = text[from..].find("{{").map(|at| from + at) {
         match closing(&text[open + 2..]) {
@@ -57,7 +57,7 @@ fn next_braces(text: &str, mut from: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// Where the first `}}` of a text is; if its first line has none, where that line ends.
+/// Returns the position of the first `}}` in the first line of a text. `Err` is the end of that line if it has no `}}`.
 fn closing(text: &str) -> Result<usize, usize> {
     let bytes = text.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {
@@ -70,8 +70,8 @@ fn closing(text: &str) -> Result<usize, usize> {
     Err(text.len())
 }
 
-/// What a text that begins with `{{literal(` has up to the first `)` that closing braces follow, and the length of all
-/// that; else how far no such end was found.
+/// Returns the content and the length of the `{{literal(…)}}` at the beginning of a text. The first `)` that closing
+/// braces follow ends the content. `Err` is the offset up to which no such end exists.
 fn literal(text: &str) -> Result<(&str, usize), usize> {
     let Some(rest) = text[2..].trim_start_matches(' ').strip_prefix(LITERAL) else { return Err(0) };
     let begin = text.len() - rest.len();
@@ -95,7 +95,8 @@ struct Cursor<'s> {
 }
 
 impl Cursor<'_> {
-    /// Where the next such piece is written; `None` from the first one on that is written in another way, with escapes.
+    /// Returns the place where the next occurrence of `needle` is written. After the first piece that is written
+    /// differently, with escapes, it always returns `None`.
     fn find(&mut self, needle: &str) -> Option<Span> {
         let Some(at) = self.rest.find(needle) else {
             self.rest = "";

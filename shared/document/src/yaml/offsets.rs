@@ -1,6 +1,6 @@
-//! From the parser's positions, which count characters, to bytes.
+//! Converts the parser's positions, which count characters, to bytes.
 
-/// Finds the byte of a character. Asking in about the order of the text costs about one pass over it in all.
+/// Finds the byte of a character. Requests roughly in the order of the text cost about one pass over the text in total.
 pub(super) struct Offsets<'t> {
     text: &'t str,
     characters: usize,
@@ -12,7 +12,8 @@ impl<'t> Offsets<'t> {
         Self { text, characters: 0, bytes: 0 }
     }
 
-    /// The byte where a character begins, counted from 0; the end of the text for one beyond.
+    /// Returns the byte where a character begins, counted from 0. For a character beyond the text, it returns the end
+    /// of the text.
     pub(super) fn of(&mut self, character: usize) -> usize {
         let bytes = match character.checked_sub(self.characters) {
             Some(forward) => {

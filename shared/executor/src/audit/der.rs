@@ -1,5 +1,5 @@
-//! Private keys in DER, the binary form of certificates and their keys. Only files that are one such value from their
-//! beginning to their end.
+//! Private keys in DER, the binary form of certificates and their keys. Only files that consist of exactly one such
+//! value are recognized.
 
 use super::keys::find;
 
@@ -11,19 +11,20 @@ const OBJECT: u8 = 0x06;
 /// rsaEncryption, ecPublicKey; Ed25519, Ed448, X25519, X448 (RFC 8410).
 const ALGORITHMS: [&[u8]; 3] =
     [&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01], &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01], &[0x2b, 0x65]];
-/// PBES2 and those before it (PKCS #5), and those of PKCS #12.
+/// PBES2 and its predecessors (PKCS #5), and the algorithms of PKCS #12.
 const ENCRYPTIONS: [&[u8]; 2] =
     [&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05], &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01]];
-/// pkcs-7-data, which a PKCS #12 store's first part is.
+/// pkcs-7-data, the type of the first part of a PKCS #12 store.
 const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
-/// keyBag and pkcs8ShroudedKeyBag: a store has its keys in the open part, encrypted each for itself.
+/// keyBag and pkcs8ShroudedKeyBag. A store has its keys in the unencrypted part, where each key is encrypted
+/// separately.
 const KEY_BAG: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x01];
 const SHROUDED: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01, 0x02];
 
-/// What key a file holds.
+/// Returns which kind of key a file holds.
 pub(super) fn private_key(bytes: &[u8]) -> Option<&'static str> {
     let (SEQUENCE, body, rest) = value(bytes)? else { return None };
-    // Indefinite lengths are not DER, and a store may end with padding.
+    // Indefinite lengths are not DER. A store may end with padding.
     if rest.len() > 2 {
         return None;
     }
@@ -36,7 +37,7 @@ pub(super) fn private_key(bytes: &[u8]) -> Option<&'static str> {
         (INTEGER, [0 | 1], Some((SEQUENCE, algorithm, _))) if starts_with_object(algorithm, &ALGORITHMS) => {
             Some("private key (PKCS #8, DER)")
         }
-        // PKCS #1: a version and eight numbers, of which the first is the modulus.
+        // PKCS #1: a version and eight numbers. The first number is the modulus.
         (INTEGER, [0 | 1], Some((INTEGER, modulus, more))) if modulus.len() >= 64 && numbers(more) >= 6 => {
             Some("private key (RSA, DER)")
         }
@@ -58,7 +59,7 @@ fn numbers(bytes: &[u8]) -> usize {
     std::iter::successors(value(bytes), |(_, _, rest)| value(rest)).take_while(|(tag, ..)| *tag == INTEGER).count()
 }
 
-/// Tag, content and what follows of the first value.
+/// Returns the tag and the content of the first value, and the bytes after it.
 fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, length, rest @ ..] = bytes else { return None };
     let (length, rest) = match *length {

@@ -1,66 +1,66 @@
-//! What an audit has found, and how much of it gets into a result.
+//! The findings of an audit, and how many of them a result contains.
 
 use serde::{Deserialize, Serialize};
 
-/// What sort of thing every instance of an image would share.
+/// The kinds of things that every instance of an image would share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
     /// A private key, or a container of keys.
     PrivateKey,
-    /// What a package has made for this one machine when it was installed or first started.
+    /// A secret that a package made for this one machine when it was installed or first started.
     PackageSecret,
-    /// A number or name that is meant to be one machine's.
+    /// A number or name that must belong to only one machine.
     Identity,
     /// A password or token.
     Credential,
-    /// What people typed.
+    /// A history of the commands that people typed.
     History,
-    /// Keys of people who may log in.
+    /// The keys of people who may log in.
     AuthorizedKeys,
 }
 
 impl FindingKind {
-    /// For people.
+    /// Returns the name of the kind for people.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::PrivateKey => "private key",
-            Self::PackageSecret => "secret of a package",
+            Self::PackageSecret => "package secret",
             Self::Identity => "identity",
             Self::Credential => "credential",
             Self::History => "history",
-            Self::AuthorizedKeys => "authorised keys",
+            Self::AuthorizedKeys => "authorized keys",
         }
     }
 }
 
-/// One thing that every instance would share. It never holds the secret itself.
+/// One thing that every instance would share. A finding never holds the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// Where it is, from `/` on.
+    /// The absolute path of the file.
     pub path: String,
-    /// Which sort.
+    /// The kind of the finding.
     pub kind: FindingKind,
-    /// What it is, in a few words.
+    /// What the file is, in a few words.
     pub what: String,
-    /// The package that the file, or its folder, belongs to.
+    /// The package to which the file or its folder belongs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// Bytes of the file.
+    /// The size of the file in bytes.
     pub size: u64,
-    /// The beginning of the file's SHA-256, by which two images are compared. Only of keys and identities: what people
-    /// choose, such as a password, can be guessed from a digest.
+    /// The beginning of the file's SHA-256, by which two images are compared. Only keys and identities have one,
+    /// because a value that people choose, such as a password, can be guessed from a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
-    /// What helps; empty where there was no room for it.
+    /// What helps. Empty if there was no room for it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
 }
 
 impl Finding {
-    /// One line for people.
+    /// Returns the finding as one line for people.
     #[must_use]
     pub fn line(&self) -> String {
         let package = self.package.as_ref().map(|name| format!(" (package {name})")).unwrap_or_default();
@@ -69,25 +69,25 @@ impl Finding {
     }
 }
 
-/// What an audit came to.
+/// The result of an audit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Audit {
-    /// What every instance would share, in the order of the paths.
+    /// The things that every instance would share, in the order of their paths.
     pub findings: Vec<Finding>,
-    /// How many findings there was no room for here.
+    /// The number of findings that were left out because there was no room.
     #[serde(skip_serializing_if = "is_zero")]
     pub left_out: u32,
-    /// Keys and the like in files that packages bring, and that are as they bring them: all users of the distribution have
-    /// them, so that they are nobody's secret.
+    /// Keys and similar things in files that are unchanged from their packages. All users of the distribution have
+    /// them, so they are not secret.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shipped: Vec<Finding>,
-    /// What was not looked at, and what else a reader should know.
+    /// Notes on what was not looked at, and on other things that a reader should know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// Files that were looked at.
+    /// The number of files that were looked at.
     pub files: u64,
-    /// Whether there was more than could be looked at: in time, or because it could not be read.
+    /// Whether some files were not looked at, because the time expired or because they could not be read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_incomplete: bool,
 }
@@ -98,32 +98,34 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Audit {
-    /// All findings, also those that were left out.
+    /// Returns the number of all findings, including those that were left out.
     #[must_use]
     pub fn count(&self) -> u32 {
         u32::try_from(self.findings.len()).unwrap_or(u32::MAX).saturating_add(self.left_out)
     }
 
-    /// The number of findings in words.
+    /// Returns the number of findings in words.
     #[must_use]
     pub fn headline(&self) -> String {
         Self::headline_of(self.count(), self.files, self.is_incomplete)
     }
 
-    /// The same by how much was found, how many files were looked at, and whether it could look at no more.
+    /// Returns the same as [`Self::headline`], from the number of findings, the number of files that were looked at,
+    /// and whether the audit is incomplete.
     #[must_use]
     pub fn headline_of(count: u32, files: u64, is_incomplete: bool) -> String {
         let found = match (count, is_incomplete) {
             (0, false) => "nothing that every instance would share".to_owned(),
-            (0, true) => "nothing that every instance would share so far".to_owned(),
+            (0, true) => "nothing so far that every instance would share".to_owned(),
             (1, _) => "1 thing that every instance would share".to_owned(),
             (count, _) => format!("{count} things that every instance would share"),
         };
-        let rest = if is_incomplete { ", and others could not be: the audit is incomplete" } else { "" };
+        let rest = if is_incomplete { ", but not all: the audit is incomplete" } else { "" };
         format!("{found}; {files} files were looked at{rest}")
     }
 
-    /// All of it for people, a line each; what packages ship only as a number.
+    /// Returns the audit for people, one line per finding and note. Unchanged files of packages appear only as a
+    /// number.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.findings.iter().map(Finding::line).collect();
@@ -131,14 +133,17 @@ impl Audit {
             lines.push(format!("and {} more", self.left_out));
         }
         if !self.shipped.is_empty() {
-            lines.push(format!("{} files with keys are as their packages bring them: no secret", self.shipped.len()));
+            lines.push(format!(
+                "{} files with keys are unchanged from their packages and are not secret",
+                self.shipped.len()
+            ));
         }
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
         lines
     }
 
-    /// Makes it smaller: what packages ship goes first, then the remedies, then the last findings, of which the number
-    /// stays, then the last notes. The answer is whether there was something to leave out.
+    /// Makes the audit smaller. The unchanged files of packages are removed first, then the remedies, then the last
+    /// findings, whose number is kept, and then the last notes. Returns whether there was something to remove.
     pub(crate) fn shorten(&mut self) -> bool {
         if !self.shipped.is_empty() {
             self.shipped.clear();
@@ -165,9 +170,9 @@ mod tests {
         assert_eq!(Audit::headline_of(0, 7, false), "nothing that every instance would share; 7 files were looked at");
         assert_eq!(Audit::headline_of(1, 7, false), "1 thing that every instance would share; 7 files were looked at");
         for (count, found) in
-            [(0, "nothing that every instance would share so far"), (2, "2 things that every instance would share")]
+            [(0, "nothing so far that every instance would share"), (2, "2 things that every instance would share")]
         {
-            let rest = "7 files were looked at, and others could not be: the audit is incomplete";
+            let rest = "7 files were looked at, but not all: the audit is incomplete";
             assert_eq!(Audit::headline_of(count, 7, true), format!("{found}; {rest}"));
         }
     }

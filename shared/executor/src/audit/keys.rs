@@ -1,24 +1,24 @@
-//! Private keys, by what a file holds: wherever it is and whatever its name.
+//! Recognizes private keys by the content of a file, whatever its place and name.
 
 use super::der;
 
-/// Characters of Base64 that follow a header at least: the shortest of all keys has more, and programs that only name the
+/// The minimum number of Base64 characters after a header. The shortest key has more, and programs that only name the
 /// header have none.
 const BODY: usize = 40;
-/// Different characters among them: what stands for a key in an example has fewer.
+/// The minimum number of different characters among them. A placeholder for a key in an example has fewer.
 const VARIETY: usize = 8;
-/// How far a body is looked for behind its header: some lines say how the key is encrypted.
+/// How far after its header a body is searched: some lines between them say how the key is encrypted.
 const REACH: usize = 4096;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 
-/// What private key a file holds, in a few words.
+/// Returns, in a few words, which private key a file holds.
 pub(super) fn private_key(bytes: &[u8]) -> Option<String> {
     pem(bytes).or_else(|| line_of_a_key(bytes)).or_else(|| binary(bytes))
 }
 
-/// The first private key in the text forms with a header, and where it begins: also in the middle of other bytes, such as
-/// those of a disk.
+/// Returns the first private key in a text form with a header, and where it begins. The key may be in the middle of
+/// other bytes, such as those of a disk.
 pub(super) fn header(bytes: &[u8]) -> Option<(usize, String)> {
     let mut from = 0;
     while let Some(found) = find(&bytes[from..], BEGIN) {
@@ -35,7 +35,7 @@ fn pem(bytes: &[u8]) -> Option<String> {
     header(bytes).map(|(_, what)| what)
 }
 
-/// The key whose header is at the beginning.
+/// Returns the key whose header is at the beginning.
 fn pem_at(bytes: &[u8]) -> Option<String> {
     let bytes = &bytes[..bytes.len().min(REACH)];
     let label = bytes.get(BEGIN.len()..)?;
@@ -51,7 +51,7 @@ fn pem_at(bytes: &[u8]) -> Option<String> {
     let end = text.find("-----END").unwrap_or(text.len());
     let mut lines =
         text[..end].lines().map(|line| line.trim_matches(|c: char| c.is_whitespace() || "\"',\\+".contains(c)));
-    // What stands behind the header on its own line belongs to a program's text.
+    // If the header's line continues after the header, it belongs to the text of a program.
     if !lines.next().unwrap_or_default().is_empty() {
         return None;
     }
@@ -72,7 +72,7 @@ fn pem_at(bytes: &[u8]) -> Option<String> {
     }
     let encrypted = if is_encrypted { ", encrypted" } else { "" };
     Some(match label {
-        _ if is_static => "static key of OpenVPN".to_owned(),
+        _ if is_static => "OpenVPN static key".to_owned(),
         "PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => format!("private key (PEM{encrypted})"),
         "PGP PRIVATE KEY BLOCK" => "private key (OpenPGP)".to_owned(),
         _ => format!("private key ({}{encrypted})", label.trim_end_matches("PRIVATE KEY").trim_end()),
@@ -89,7 +89,7 @@ fn variety(text: &str) -> usize {
     seen.iter().filter(|seen| **seen).count()
 }
 
-/// Keys that are lines of a text.
+/// Returns the key if the bytes are a text in which a key is a line.
 fn line_of_a_key(bytes: &[u8]) -> Option<String> {
     let what = match bytes {
         _ if bytes.starts_with(b"PuTTY-User-Key-File-") => "private key (PuTTY)",
@@ -113,7 +113,7 @@ fn key_line(line: &[u8]) -> Option<&'static str> {
     value.is_some_and(is_wireguard).then_some("private key (WireGuard)")
 }
 
-/// Whether it is 32 bytes in Base64, as WireGuard's keys are.
+/// Returns whether a text is 32 bytes in Base64, as the keys of WireGuard are.
 pub(super) fn is_wireguard(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     text.len() == 44
@@ -122,13 +122,13 @@ pub(super) fn is_wireguard(text: &[u8]) -> bool {
         && variety(&String::from_utf8_lossy(text)) >= VARIETY
 }
 
-/// The value of `key = value`.
+/// Returns the value of `key = value`.
 pub(super) fn value_of<'l>(line: &'l [u8], key: &[u8]) -> Option<&'l [u8]> {
     let rest = line.strip_prefix(key)?.trim_ascii_start();
     Some(rest.strip_prefix(b"=")?.trim_ascii())
 }
 
-/// The secret part of `gpg-agent`: an S-expression, or the newer form of lines.
+/// Returns whether the bytes are a secret key of `gpg-agent`: an S-expression, or the newer form with lines.
 fn is_gpg_agent(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(512)];
     let words: [&[u8]; 2] = [b"11:private-key", b"21:protected-private-key"];
@@ -146,12 +146,13 @@ fn binary(bytes: &[u8]) -> Option<String> {
     Some(what.to_owned())
 }
 
-/// Dropbear writes the public part, as SSH sends it, and the private one right behind.
+/// Returns whether the bytes are a key of dropbear. Dropbear writes the public part as SSH sends it, and the private
+/// part directly after it.
 fn is_dropbear(bytes: &[u8]) -> bool {
     let Some((name, rest)) = ssh_string(bytes) else { return false };
     match name {
         b"ssh-rsa" | b"ssh-dss" => {
-            // e and n are the public part of RSA, d is the third number.
+            // e and n are the public part of RSA, and d is the third number.
             let numbers = std::iter::successors(ssh_string(rest), |(_, rest)| ssh_string(rest)).count();
             numbers >= 3
         }
@@ -171,7 +172,7 @@ fn ssh_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     (length > 0 && length <= rest.len()).then(|| rest.split_at(length))
 }
 
-/// A secret key's packet of OpenPGP (RFC 9580, 5.5.3) at the beginning.
+/// Returns whether the bytes begin with the packet of a secret key of OpenPGP (RFC 9580, 5.5.3).
 fn is_secret_keyring(bytes: &[u8]) -> bool {
     let body = match bytes {
         [0x94, _, body @ ..] | [0x95, _, _, body @ ..] | [0x96, _, _, _, _, body @ ..] => body,
@@ -181,13 +182,13 @@ fn is_secret_keyring(bytes: &[u8]) -> bool {
     };
     let [version, time @ ..] = body else { return false };
     let Some((time, rest)) = time.split_first_chunk::<4>() else { return false };
-    // From 1997 to 2100; the algorithms that have secret parts.
+    // The time is from 1997 to 2100, and the algorithm is one that has secret parts.
     let is_time = (852_076_800..4_102_444_800).contains(&u64::from(u32::from_be_bytes(*time)));
     let is_algorithm = rest.first().is_some_and(|algorithm| matches!(algorithm, 1..=3 | 16..=19 | 22 | 25..=28));
     (4..=6).contains(version) && is_time && is_algorithm && bytes.len() > 64
 }
 
-/// Java's own stores. One of trusted certificates only, as every Java has, is no secret.
+/// Recognizes Java's own key stores. A store that holds only trusted certificates, which every Java has, is not secret.
 fn key_store(bytes: &[u8]) -> Option<&'static str> {
     let (magic, rest) = bytes.split_first_chunk::<4>()?;
     let what = match magic {
@@ -195,7 +196,7 @@ fn key_store(bytes: &[u8]) -> Option<&'static str> {
         [0xce, 0xce, 0xce, 0xce] => "private key (Java key store, JCEKS)",
         _ => return None,
     };
-    // Version and number of entries; then of each its sort: 2 is a certificate.
+    // The version and the number of entries, then the type of each entry: 2 is a certificate.
     let mut rest = rest.get(8..)?;
     while let Some((sort, entry)) = rest.split_first_chunk::<4>() {
         match u32::from_be_bytes(*sort) {
@@ -219,7 +220,7 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|byte| *byte == b'\n')
 }
 
-/// Where a text is in another one.
+/// Returns the position of a text in another one.
 pub(super) fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
     let first = *text.first()?;
     let mut from = 0;

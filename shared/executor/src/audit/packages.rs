@@ -1,5 +1,5 @@
-//! Which package a file belongs to, and whether it is as the package brings it. By Debian's database, which is text; and by
-//! the program `rpm` of this very machine where there is RPM's: it reads the database, and runs nothing of the image.
+//! Finds the package to which a file belongs, and whether the file is as the package ships it. Debian's database is
+//! text. If the tree has an RPM database, the program `rpm` of this machine reads it and runs nothing of the image.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,38 +13,38 @@ use std::time::Duration;
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-/// How long `rpm` may take.
+/// The time limit of `rpm`.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Where RPM's database is, the old and the new place.
+/// The new and the old place of RPM's database.
 const RPM: [&str; 2] = ["usr/lib/sysimage/rpm", "var/lib/rpm"];
 
-/// What package databases know.
+/// The contents of the package databases.
 #[derive(Default)]
 pub(super) struct Packages {
     names: Vec<String>,
-    /// By path, without the `/` at its beginning.
+    /// The files by path, without the leading `/`.
     owned: HashMap<String, Owned>,
 }
 
 #[derive(Clone, Default)]
 struct Owned {
-    /// None where only a digest is known as yet.
+    /// The package. `None` if only the digest is known so far.
     package: Option<usize>,
-    /// Several packages have it, as they have `/etc`.
+    /// Whether several packages own the path, as for `/etc`.
     is_shared: bool,
-    /// Hex, of MD5 or SHA-256; none for folders, and where nobody knows.
+    /// The MD5 or SHA-256 in hex. `None` for folders, and if the digest is not known.
     digest: Option<String>,
 }
 
 impl Packages {
-    /// Reads the databases below a root. The notes say what could not be read.
+    /// Reads the databases below a root. It adds a note about each database that cannot be read.
     pub(super) fn read(root: &Path, notes: &mut Vec<String>) -> Self {
         let mut packages = Self::default();
         packages.read_dpkg(root);
         if let Some(database) = RPM.into_iter().find(|folder| root.join(folder).is_dir()) {
             match rpm(&root.join(database)) {
                 Ok(text) => packages.take_rpm(&text),
-                Err(why) => notes.push(format!("which RPM package a file belongs to is not known: {why}")),
+                Err(why) => notes.push(format!("the RPM packages of files are not known: {why}")),
             }
         }
         packages
@@ -54,7 +54,7 @@ impl Packages {
         let info = root.join("var/lib/dpkg/info");
         let files = fs::read_dir(&info).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
         self.take_dpkg(files);
-        // Configuration files, as they were shipped: ` /path digest`, below `Conffiles:`.
+        // Configuration files as shipped: lines ` /path digest` below `Conffiles:`.
         let status = fs::read(root.join("var/lib/dpkg/status")).unwrap_or_default();
         for line in String::from_utf8_lossy(&status).lines() {
             if let Some((path, digest)) = line.strip_prefix(" /").and_then(|line| line.split_once(' ')) {
@@ -63,7 +63,7 @@ impl Packages {
         }
     }
 
-    /// Takes the files of dpkg's `info`, in whatever order.
+    /// Reads the files of dpkg's `info` folder in any order.
     fn take_dpkg(&mut self, files: impl Iterator<Item = PathBuf>) {
         for path in files {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -100,7 +100,7 @@ impl Packages {
     }
 
     fn own(&mut self, path: &str, package: usize) {
-        // Its digest may have been read before: the databases' files come in any order.
+        // The digest may already be known: the files of the databases come in any order.
         let owned = self.owned.entry(key(path).to_owned()).or_default();
         let first = *owned.package.get_or_insert(package);
         owned.is_shared |= self.names[first] != self.names[package];
@@ -112,12 +112,13 @@ impl Packages {
         }
     }
 
-    /// Whether a package brings a file of this path.
+    /// Returns whether a package ships a file with this path.
     pub(super) fn has(&self, path: &str) -> bool {
         self.owned.contains_key(key(path))
     }
 
-    /// The package that a file belongs to: its own, or that of the nearest folder which is one package's alone.
+    /// Returns the package to which a file belongs: the package that ships it, or the package of the nearest parent
+    /// folder that only one package owns.
     pub(super) fn owner(&self, path: &str) -> Option<&str> {
         let mut path = key(path);
         loop {
@@ -129,19 +130,20 @@ impl Packages {
         }
     }
 
-    /// Whether there is such a package.
+    /// Returns whether the package is installed.
     pub(super) fn is_installed(&self, package: &str) -> bool {
         self.names.iter().any(|name| name == package)
     }
 
-    /// Whether the file is, byte by byte, what a package brings.
+    /// Returns whether the file is byte by byte as a package ships it.
     pub(super) fn ships(&self, path: &str, bytes: &[u8]) -> bool {
         let Some(digest) = self.owned.get(key(path)).and_then(|owned| owned.digest.as_deref()) else { return false };
         digest == hex(&Md5::digest(bytes)) || digest == hex(&Sha256::digest(bytes))
     }
 }
 
-/// Packages may still name `/bin`, `/lib` and so on, which are in `/usr` since some years.
+/// Returns the path by which a file is stored. Packages may still name `/bin`, `/lib` and so on, which have moved to
+/// `/usr`.
 fn key(path: &str) -> &str {
     let path = path.trim_start_matches("./").trim_matches('/');
     path.strip_prefix("usr/").unwrap_or(path)
@@ -151,7 +153,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// All files of all packages, a line each. What `rpm` does not tell in time it does not tell.
+/// Returns all files of all packages, one per line. It fails if `rpm` takes too long.
 fn rpm(database: &Path) -> Result<String, String> {
     let database = database.canonicalize().map_err(|error| error.to_string())?;
     let mut child = Command::new("rpm")
@@ -168,10 +170,10 @@ fn rpm(database: &Path) -> Result<String, String> {
     thread::spawn(move || {
         let mut text = Vec::new();
         let read = stdout.read_to_end(&mut text).map(|_| text);
-        let _ = sender.send(read); // Nobody waits any more: the text is not needed.
+        let _ = sender.send(read); // The receiver no longer waits, so the text is not needed.
     });
     let read = receiver.recv_timeout(PATIENCE);
-    let _ = child.kill(); // It has ended by itself, or will not.
+    let _ = child.kill(); // It has ended by itself, or it never will.
     let _ = child.wait();
     match read {
         Ok(Ok(text)) => Ok(String::from_utf8_lossy(&text).into_owned()),

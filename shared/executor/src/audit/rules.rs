@@ -1,12 +1,12 @@
-//! What is known by its place: files that packages make for one machine, identities, credentials, histories. The places
-//! are those of Debian, Ubuntu, Fedora and its family, Amazon Linux and SUSE.
+//! Things that are recognized by their place: files that packages make for one machine, identities, credentials, and
+//! histories. The places are those of Debian, Ubuntu, Fedora and its family, Amazon Linux, and SUSE.
 
 use super::FindingKind::{self, AuthorizedKeys, Credential, History, Identity, PackageSecret, PrivateKey};
 use super::keys::{is_wireguard, lines, value_of};
 
-/// A place and what is there.
+/// A place and what is found there.
 pub(super) struct Rule {
-    /// From the root on; `*` stands for any part of one name, `~` for each user's home.
+    /// The path from the root. `*` stands for any part of one name, and `~` for each user's home.
     pub(super) path: &'static str,
     pub(super) kind: FindingKind,
     pub(super) what: &'static str,
@@ -14,39 +14,41 @@ pub(super) struct Rule {
     pub(super) remedy: Remedy,
 }
 
-/// Whether a file at the place is a finding. An empty one never is.
+/// The test that decides whether a file at the place is a finding. An empty file never is.
 #[derive(Clone, Copy)]
 pub(super) enum Test {
-    /// It is, whatever it holds.
+    /// The file is a finding whatever it holds.
     Is,
-    /// A line that is no comment begins with this, and has something behind it.
+    /// A line that is not a comment begins with this text and has more text after it.
     Line(&'static str),
-    /// This is in it.
+    /// The file contains these bytes.
     Has(&'static [u8]),
-    /// What the function says.
+    /// The function decides.
     By(fn(&[u8]) -> bool),
 }
 
-/// What helps.
+/// What helps against a finding.
 #[derive(Clone, Copy)]
 pub(super) enum Remedy {
-    /// The clean-up of a build removes it where no such file keeps it.
+    /// The clean-up of a build removes the file unless a component creates the file with this name.
     CleanUp(&'static str),
-    /// The clean-up always removes it.
+    /// The clean-up always removes the file.
     Always,
-    /// It has to be made anew on each instance, as by this.
+    /// Each instance must make its own, for example as this text says.
     Anew(&'static str),
-    /// It does not belong into an image.
+    /// The file does not belong in an image.
     Remove,
 }
 
 impl Remedy {
-    /// One sentence.
+    /// Returns the remedy as one sentence.
     pub(super) fn sentence(self) -> String {
         match self {
             Self::CleanUp("") => "the clean-up of a build removes it".to_owned(),
-            Self::CleanUp(skip) => format!("the clean-up of a build removes it, unless a component leaves {skip}"),
-            Self::Always => "the clean-up of a build removes it; something has written it again since".to_owned(),
+            Self::CleanUp(skip) => {
+                format!("the clean-up of a build removes it, unless a component creates the file {skip}")
+            }
+            Self::Always => "the clean-up of a build removes it; something has written it again after that".to_owned(),
             Self::Anew(how) => {
                 format!("remove it in a component's last step, and let each instance make its own: {how}")
             }
@@ -58,7 +60,7 @@ impl Remedy {
 const SSH: Remedy = Remedy::CleanUp("skip_cleanup_ssh_files");
 const INSTANCE: Remedy = Remedy::CleanUp("skip_cleanup_instance_files");
 const CREDENTIALS: Remedy = Remedy::CleanUp("skip_cleanup_credential_files");
-const UNIT: Remedy = Remedy::Anew("by a unit that runs before the service, where the file is missing");
+const UNIT: Remedy = Remedy::Anew("with a unit that runs before the service if the file is missing");
 
 const fn rule(path: &'static str, kind: FindingKind, what: &'static str, remedy: Remedy) -> Rule {
     Rule { path, kind, what, test: Test::Is, remedy }
@@ -74,69 +76,74 @@ const fn token(path: &'static str, what: &'static str) -> Rule {
 
 pub(super) const RULES: &[Rule] = &[
     // keys that packages make
-    rule("etc/ssh/ssh_host_*_key", PrivateKey, "host key of OpenSSH", SSH),
-    rule("etc/dropbear/*_host_key", PrivateKey, "host key of dropbear", DROPBEAR),
-    rule("etc/dropbear/initramfs/*_host_key", PrivateKey, "host key of dropbear in the initramfs", DROPBEAR),
-    rule("etc/dropbear-initramfs/*_host_key", PrivateKey, "host key of dropbear in the initramfs", DROPBEAR),
+    rule("etc/ssh/ssh_host_*_key", PrivateKey, "OpenSSH host key", SSH),
+    rule("etc/dropbear/*_host_key", PrivateKey, "dropbear host key", DROPBEAR),
+    rule("etc/dropbear/initramfs/*_host_key", PrivateKey, "dropbear host key in the initramfs", DROPBEAR),
+    rule("etc/dropbear-initramfs/*_host_key", PrivateKey, "dropbear host key in the initramfs", DROPBEAR),
     rule("etc/ssl/private/ssl-cert-snakeoil.key", PrivateKey, "key of Debian's self-signed certificate", SNAKEOIL),
     rule(
         "etc/bind/rndc.key",
         PackageSecret,
-        "control key of BIND",
-        Remedy::Anew("`rndc-confgen -a` before named starts"),
+        "BIND control key",
+        Remedy::Anew("with `rndc-confgen -a` before named starts"),
     ),
-    rule("etc/rndc.key", PackageSecret, "control key of BIND", Remedy::Anew("named-setup-rndc.service makes it")),
-    rule("etc/nsd/nsd_*.key", PrivateKey, "control key of NSD", Remedy::Anew("`nsd-control-setup` before nsd starts")),
-    rule("etc/unbound/unbound_*.key", PrivateKey, "control key of Unbound", Remedy::Anew("`unbound-control-setup`")),
-    rule("etc/ejabberd/ejabberd.pem", PrivateKey, "key of ejabberd's certificate", UNIT),
-    rule("etc/freeradius/*/certs/dh", PackageSecret, "Diffie-Hellman parameters of FreeRADIUS", DH),
-    rule("etc/raddb/certs/dh", PackageSecret, "Diffie-Hellman parameters of FreeRADIUS", DH),
-    rule("etc/pacemaker/authkey", PackageSecret, "key of Pacemaker's cluster", CLUSTER),
-    rule("etc/corosync/authkey", PackageSecret, "key of Corosync's cluster", CLUSTER),
+    rule("etc/rndc.key", PackageSecret, "BIND control key", Remedy::Anew("named-setup-rndc.service makes it")),
+    rule(
+        "etc/nsd/nsd_*.key",
+        PrivateKey,
+        "NSD control key",
+        Remedy::Anew("with `nsd-control-setup` before nsd starts"),
+    ),
+    rule("etc/unbound/unbound_*.key", PrivateKey, "Unbound control key", Remedy::Anew("with `unbound-control-setup`")),
+    rule("etc/ejabberd/ejabberd.pem", PrivateKey, "key of the ejabberd certificate", UNIT),
+    rule("etc/freeradius/*/certs/dh", PackageSecret, "FreeRADIUS Diffie-Hellman parameters", DH),
+    rule("etc/raddb/certs/dh", PackageSecret, "FreeRADIUS Diffie-Hellman parameters", DH),
+    rule("etc/pacemaker/authkey", PackageSecret, "Pacemaker cluster key", CLUSTER),
+    rule("etc/corosync/authkey", PackageSecret, "Corosync cluster key", CLUSTER),
     rule(
         "etc/munge/munge.key",
         PackageSecret,
-        "key of MUNGE",
-        Remedy::Anew("`mungekey --create`, or the cluster's own"),
+        "MUNGE key",
+        Remedy::Anew("with `mungekey --create`, or give it the cluster's own key"),
     ),
-    rule("var/lib/*/.erlang.cookie", PackageSecret, "cookie of Erlang's nodes", COOKIE),
-    rule("~/.erlang.cookie", PackageSecret, "cookie of Erlang's nodes", COOKIE),
+    rule("var/lib/*/.erlang.cookie", PackageSecret, "Erlang node cookie", COOKIE),
+    rule("~/.erlang.cookie", PackageSecret, "Erlang node cookie", COOKIE),
     tested(
         "etc/ldap/slapd.d/cn=config/olcDatabase=*.ldif",
         PackageSecret,
-        "password of slapd's administrator, made when it was installed",
+        "slapd administrator password, made when slapd was installed",
         Test::Line("olcRootPW:"),
-        Remedy::Anew("set `olcRootPW` by a unit before slapd starts"),
+        Remedy::Anew("set `olcRootPW` with a unit before slapd starts"),
     ),
     tested(
         "etc/openldap/slapd.d/cn=config/olcDatabase=*.ldif",
         PackageSecret,
-        "password of slapd's administrator",
+        "slapd administrator password",
         Test::Line("olcRootPW:"),
-        Remedy::Anew("set `olcRootPW` by a unit before slapd starts"),
+        Remedy::Anew("set `olcRootPW` with a unit before slapd starts"),
     ),
-    rule("var/lib/tor/keys/*_secret_*", PrivateKey, "identity of a Tor relay", UNIT),
-    rule("var/lib/tor/*/hs_ed25519_secret_key", PrivateKey, "identity of a Tor service", UNIT),
+    rule("var/lib/tor/keys/*_secret_*", PrivateKey, "Tor relay identity", UNIT),
+    rule("var/lib/tor/*/hs_ed25519_secret_key", PrivateKey, "Tor service identity", UNIT),
     tested("etc/wireguard/*", PrivateKey, "private key (WireGuard)", Test::By(is_wireguard), UNIT),
     rule(
         "var/lib/samba/private/secrets.tdb",
         PackageSecret,
-        "secrets of Samba",
-        Remedy::Anew("smbd makes it; a domain is joined by each instance"),
+        "Samba secrets",
+        Remedy::Anew("smbd makes it; each instance joins a domain itself"),
     ),
     rule(
         "var/lib/samba/secrets.tdb",
         PackageSecret,
-        "secrets of Samba",
-        Remedy::Anew("smbd makes it; a domain is joined by each instance"),
+        "Samba secrets",
+        Remedy::Anew("smbd makes it; each instance joins a domain itself"),
     ),
     rule(
         "etc/samba/secrets.tdb",
         PackageSecret,
-        "secrets of Samba",
-        Remedy::Anew("smbd makes it; a domain is joined by each instance"),
+        "Samba secrets",
+        Remedy::Anew("smbd makes it; each instance joins a domain itself"),
     ),
-    rule("etc/krb5.keytab", PackageSecret, "keytab of Kerberos", Remedy::Anew("each instance joins its realm itself")),
+    rule("etc/krb5.keytab", PackageSecret, "Kerberos keytab", Remedy::Anew("each instance joins its realm itself")),
     rule("etc/krb5kdc/stash", PackageSecret, "master key of a Kerberos realm", UNIT),
     rule("etc/krb5kdc/.k5.*", PackageSecret, "master key of a Kerberos realm", UNIT),
     rule("var/lib/krb5kdc/.k5.*", PackageSecret, "master key of a Kerberos realm", UNIT),
@@ -146,26 +153,26 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         "var/lib/certmonger/local/creds",
         PrivateKey,
-        "key of certmonger's own authority",
-        Remedy::Anew("certmonger makes it where it is missing"),
+        "key of certmonger's own certificate authority",
+        Remedy::Anew("certmonger makes it if it is missing"),
     ),
-    rule("var/lib/zerotier-one/identity.secret", PrivateKey, "identity of ZeroTier", UNIT),
-    rule("var/lib/tailscale/tailscaled.state", PackageSecret, "identity of Tailscale", UNIT),
-    rule("var/lib/snapd/device/private-keys-v1/*", PrivateKey, "device key of snapd", UNIT),
-    rule("var/lib/systemd/credential.secret", PackageSecret, "key of systemd's credentials", Remedy::Always),
-    rule("var/lib/NetworkManager/secret_key", PackageSecret, "key of NetworkManager", Remedy::Always),
-    tested("etc/docker/key.json", PrivateKey, "key of Docker's engine", Test::Has(b"\"d\""), UNIT),
+    rule("var/lib/zerotier-one/identity.secret", PrivateKey, "ZeroTier identity", UNIT),
+    rule("var/lib/tailscale/tailscaled.state", PackageSecret, "Tailscale identity", UNIT),
+    rule("var/lib/snapd/device/private-keys-v1/*", PrivateKey, "snapd device key", UNIT),
+    rule("var/lib/systemd/credential.secret", PackageSecret, "systemd credentials key", Remedy::Always),
+    rule("var/lib/NetworkManager/secret_key", PackageSecret, "NetworkManager key", Remedy::Always),
+    tested("etc/docker/key.json", PrivateKey, "Docker engine key", Test::Has(b"\"d\""), UNIT),
     tested(
         "etc/bacula/common_default_passwords",
         PackageSecret,
-        "passwords of Bacula's daemons",
+        "passwords of the Bacula daemons",
         Test::By(has_passwords),
         UNIT,
     ),
     tested(
         "etc/dbconfig-common/*.conf",
         PackageSecret,
-        "password of a database user, made when it was installed",
+        "database user password, made by the installation",
         Test::By(has_db_password),
         UNIT,
     ),
@@ -175,155 +182,144 @@ pub(super) const RULES: &[Rule] = &[
     tested("var/lib/dbus/machine-id", Identity, "machine id (D-Bus's own copy)", Test::By(is_id), Remedy::CleanUp("")),
     rule("etc/nvme/hostid", Identity, "NVMe host id", NVME),
     rule("etc/nvme/hostnqn", Identity, "NVMe host name", NVME),
-    tested("etc/iscsi/initiatorname.iscsi", Identity, "iSCSI initiator's name", Test::Line("InitiatorName="), INSTANCE),
+    tested("etc/iscsi/initiatorname.iscsi", Identity, "iSCSI initiator name", Test::Line("InitiatorName="), INSTANCE),
     tested(
         "etc/popularity-contest.conf",
         Identity,
-        "host id of popularity-contest",
+        "popularity-contest host id",
         Test::By(has_host_id),
-        Remedy::Anew("`dpkg-reconfigure popularity-contest`, or no package of that name"),
+        Remedy::Anew("with `dpkg-reconfigure popularity-contest`, or do not install that package"),
     ),
     rule("var/lib/postgresql/*/*/global/pg_control", Identity, "system identifier of a PostgreSQL cluster", POSTGRES),
     rule("var/lib/pgsql/data/global/pg_control", Identity, "system identifier of a PostgreSQL cluster", POSTGRES),
     rule("var/lib/pgsql/*/data/global/pg_control", Identity, "system identifier of a PostgreSQL cluster", POSTGRES),
-    rule("var/lib/mysql/auto.cnf", Identity, "server id of MySQL", Remedy::Anew("mysqld makes it where it is missing")),
-    rule("etc/salt/minion_id", Identity, "id of a Salt minion", INSTANCE),
-    rule("var/lib/docker/engine-id", Identity, "id of Docker's engine", INSTANCE),
+    rule("var/lib/mysql/auto.cnf", Identity, "MySQL server id", Remedy::Anew("mysqld makes it if it is missing")),
+    rule("etc/salt/minion_id", Identity, "Salt minion id", INSTANCE),
+    rule("var/lib/docker/engine-id", Identity, "Docker engine id", INSTANCE),
     rule("etc/hostname", Identity, "host name", INSTANCE),
     rule(
         "etc/mailname",
         Identity,
         "mail name, which is the builder's host name",
-        Remedy::Anew("by a unit, or set the name of the domain in a component"),
+        Remedy::Anew("with a unit, or set the name of the domain in a component"),
     ),
-    rule("var/lib/cloud/data/instance-id", Identity, "cloud-init's instance id", CLOUD_INIT),
+    rule("var/lib/cloud/data/instance-id", Identity, "cloud-init instance id", CLOUD_INIT),
     rule("var/lib/cloud/instances/*/user-data.txt", Credential, "user data of the builder", CLOUD_INIT),
-    rule("var/lib/amazon/ssm/Vault/Store/*", PackageSecret, "registration of the SSM agent", Remedy::Always),
+    rule("var/lib/amazon/ssm/Vault/Store/*", PackageSecret, "SSM agent registration", Remedy::Always),
     rule("var/lib/dhcpcd/duid", Identity, "DHCP identity", UNIT),
     rule("etc/dhcpcd.duid", Identity, "DHCP identity", UNIT),
-    rule("etc/insights-client/machine-id", Identity, "id of Red Hat Insights", Remedy::Remove),
-    rule("etc/sysconfig/rhn/systemid", Identity, "id of a Satellite", Remedy::Remove),
+    rule("etc/insights-client/machine-id", Identity, "Red Hat Insights id", Remedy::Remove),
+    rule("etc/sysconfig/rhn/systemid", Identity, "Satellite id", Remedy::Remove),
     rule("var/lib/systemd/random-seed", Identity, "random seed", Remedy::Always),
     rule("var/lib/urandom/random-seed", Identity, "random seed", Remedy::Always),
     rule("var/lib/random-seed", Identity, "random seed", UNIT),
-    rule("boot/loader/random-seed", Identity, "random seed of the boot loader", Remedy::Always),
-    rule("boot/efi/loader/random-seed", Identity, "random seed of the boot loader", Remedy::Always),
-    rule("efi/loader/random-seed", Identity, "random seed of the boot loader", Remedy::Always),
+    rule("boot/loader/random-seed", Identity, "boot loader random seed", Remedy::Always),
+    rule("boot/efi/loader/random-seed", Identity, "boot loader random seed", Remedy::Always),
+    rule("efi/loader/random-seed", Identity, "boot loader random seed", Remedy::Always),
     // credentials
     tested(
         "etc/shadow",
         Credential,
-        "password of a user",
+        "user password",
         Test::By(has_hash),
-        Remedy::Anew("lock the user by `passwd --lock`, and let people log in by Session Manager"),
+        Remedy::Anew("lock the user with `passwd --lock`, and let people log in through Session Manager"),
     ),
-    tested("etc/sasldb2", Credential, "passwords of SASL", Test::By(has_sasl_user), UNIT),
-    tested("etc/apt/auth.conf", Credential, "password of a package source", Test::Has(b"password"), Remedy::Remove),
-    tested("etc/apt/auth.conf.d/*", Credential, "password of a package source", Test::Has(b"password"), Remedy::Remove),
-    tested(
-        "etc/zypp/credentials.d/*",
-        Credential,
-        "password of a package source",
-        Test::Has(b"password"),
-        Remedy::Remove,
-    ),
-    rule("var/lib/ubuntu-advantage/private/*", Credential, "token of Ubuntu Pro", Remedy::Remove),
-    tested("etc/ipsec.secrets", Credential, "secret of IPsec", Test::By(has_psk), Remedy::Remove),
-    tested("etc/exim4/passwd.client", Credential, "password of a mail relay", Test::By(has_line), Remedy::Remove),
-    tested("etc/postfix/sasl_passwd", Credential, "password of a mail relay", Test::By(has_line), Remedy::Remove),
-    tested("etc/kubernetes/*.conf", Credential, "credentials of Kubernetes", Test::By(is_kubeconfig), Remedy::Remove),
-    rule("~/.aws/credentials", Credential, "credentials of AWS", CREDENTIALS),
-    rule("~/.aws/cli/cache/*", Credential, "credentials of AWS", CREDENTIALS),
-    rule("~/.aws/sso/cache/*", Credential, "credentials of AWS", CREDENTIALS),
-    rule("~/.azure/accessTokens.json", Credential, "credentials of Azure", Remedy::Remove),
-    rule("~/.azure/msal_token_cache.*", Credential, "credentials of Azure", Remedy::Remove),
-    rule("~/.azure/service_principal_entries.*", Credential, "credentials of Azure", Remedy::Remove),
-    rule(
-        "~/.config/gcloud/application_default_credentials.json",
-        Credential,
-        "credentials of Google Cloud",
-        CREDENTIALS,
-    ),
-    rule("~/.config/gcloud/*.db", Credential, "credentials of Google Cloud", CREDENTIALS),
-    rule("~/.boto", Credential, "credentials of a cloud", Remedy::Remove),
-    rule("~/.s3cfg", Credential, "credentials of S3", Remedy::Remove),
-    tested("~/.config/rclone/rclone.conf", Credential, "credentials of a cloud", Test::By(has_secret), Remedy::Remove),
-    tested(
-        "~/.docker/config.json",
-        Credential,
-        "credentials of a container registry",
-        Test::Has(b"\"auth\""),
-        CREDENTIALS,
-    ),
+    tested("etc/sasldb2", Credential, "SASL passwords", Test::By(has_sasl_user), UNIT),
+    tested("etc/apt/auth.conf", Credential, "package source password", Test::Has(b"password"), Remedy::Remove),
+    tested("etc/apt/auth.conf.d/*", Credential, "package source password", Test::Has(b"password"), Remedy::Remove),
+    tested("etc/zypp/credentials.d/*", Credential, "package source password", Test::Has(b"password"), Remedy::Remove),
+    rule("var/lib/ubuntu-advantage/private/*", Credential, "Ubuntu Pro token", Remedy::Remove),
+    tested("etc/ipsec.secrets", Credential, "IPsec secret", Test::By(has_psk), Remedy::Remove),
+    tested("etc/exim4/passwd.client", Credential, "mail relay password", Test::By(has_line), Remedy::Remove),
+    tested("etc/postfix/sasl_passwd", Credential, "mail relay password", Test::By(has_line), Remedy::Remove),
+    tested("etc/kubernetes/*.conf", Credential, "Kubernetes credentials", Test::By(is_kubeconfig), Remedy::Remove),
+    rule("~/.aws/credentials", Credential, "AWS credentials", CREDENTIALS),
+    rule("~/.aws/cli/cache/*", Credential, "AWS credentials", CREDENTIALS),
+    rule("~/.aws/sso/cache/*", Credential, "AWS credentials", CREDENTIALS),
+    rule("~/.azure/accessTokens.json", Credential, "Azure credentials", Remedy::Remove),
+    rule("~/.azure/msal_token_cache.*", Credential, "Azure credentials", Remedy::Remove),
+    rule("~/.azure/service_principal_entries.*", Credential, "Azure credentials", Remedy::Remove),
+    rule("~/.config/gcloud/application_default_credentials.json", Credential, "Google Cloud credentials", CREDENTIALS),
+    rule("~/.config/gcloud/*.db", Credential, "Google Cloud credentials", CREDENTIALS),
+    rule("~/.boto", Credential, "cloud credentials", Remedy::Remove),
+    rule("~/.s3cfg", Credential, "S3 credentials", Remedy::Remove),
+    tested("~/.config/rclone/rclone.conf", Credential, "cloud credentials", Test::By(has_secret), Remedy::Remove),
+    tested("~/.docker/config.json", Credential, "container registry credentials", Test::Has(b"\"auth\""), CREDENTIALS),
     tested(
         "~/.config/containers/auth.json",
         Credential,
-        "credentials of a container registry",
+        "container registry credentials",
         Test::Has(b"\"auth\""),
         Remedy::Remove,
     ),
-    tested("~/.netrc", Credential, "password of a server", Test::Has(b"password"), CREDENTIALS),
-    tested("~/.npmrc", Credential, "credentials of a package registry", Test::Has(b"_auth"), CREDENTIALS),
-    tested("~/.yarnrc.yml", Credential, "credentials of a package registry", Test::Has(b"npmAuth"), Remedy::Remove),
-    tested("~/.pypirc", Credential, "credentials of a package registry", Test::Has(b"password"), CREDENTIALS),
+    tested("~/.netrc", Credential, "server password", Test::Has(b"password"), CREDENTIALS),
+    tested("~/.npmrc", Credential, "package registry credentials", Test::Has(b"_auth"), CREDENTIALS),
+    tested("~/.yarnrc.yml", Credential, "package registry credentials", Test::Has(b"npmAuth"), Remedy::Remove),
+    tested("~/.pypirc", Credential, "package registry credentials", Test::Has(b"password"), CREDENTIALS),
     tested(
         "~/.config/pip/pip.conf",
         Credential,
-        "credentials of a package registry",
+        "package registry credentials",
         Test::By(has_url_password),
         Remedy::Remove,
     ),
-    tested("etc/pip.conf", Credential, "credentials of a package registry", Test::By(has_url_password), Remedy::Remove),
-    rule("~/.cargo/credentials", Credential, "credentials of a package registry", CREDENTIALS),
-    rule("~/.cargo/credentials.toml", Credential, "credentials of a package registry", CREDENTIALS),
-    rule("~/.gem/credentials", Credential, "credentials of a package registry", Remedy::Remove),
-    tested(
-        "~/.m2/settings.xml",
-        Credential,
-        "credentials of a package registry",
-        Test::Has(b"<password>"),
-        Remedy::Remove,
-    ),
+    tested("etc/pip.conf", Credential, "package registry credentials", Test::By(has_url_password), Remedy::Remove),
+    rule("~/.cargo/credentials", Credential, "package registry credentials", CREDENTIALS),
+    rule("~/.cargo/credentials.toml", Credential, "package registry credentials", CREDENTIALS),
+    rule("~/.gem/credentials", Credential, "package registry credentials", Remedy::Remove),
+    tested("~/.m2/settings.xml", Credential, "package registry credentials", Test::Has(b"<password>"), Remedy::Remove),
     tested(
         "~/.gradle/gradle.properties",
         Credential,
-        "credentials of a package registry",
+        "package registry credentials",
         Test::By(has_password),
         Remedy::Remove,
     ),
-    tested("~/.composer/auth.json", Credential, "credentials of a package registry", Test::Has(b"\""), Remedy::Remove),
-    rule("~/.git-credentials", Credential, "credentials of Git", CREDENTIALS),
-    rule("~/.config/git/credentials", Credential, "credentials of Git", Remedy::Remove),
-    tested("~/.config/gh/hosts.yml", Credential, "token of GitHub", Test::Has(b"oauth_token"), CREDENTIALS),
-    tested("~/.kube/config", Credential, "credentials of Kubernetes", Test::By(is_kubeconfig), Remedy::Remove),
-    token("~/.vault-token", "token of Vault"),
-    token("~/.terraform.d/credentials.tfrc.json", "token of Terraform"),
-    token("~/.huggingface/token", "token of Hugging Face"),
-    token("~/.cache/huggingface/token", "token of Hugging Face"),
-    token("~/.pgpass", "password of PostgreSQL"),
-    tested("~/.my.cnf", Credential, "password of MySQL", Test::By(has_password), Remedy::Remove),
-    token("~/.subversion/auth/svn.simple/*", "password of Subversion"),
+    tested("~/.composer/auth.json", Credential, "package registry credentials", Test::Has(b"\""), Remedy::Remove),
+    rule("~/.git-credentials", Credential, "Git credentials", CREDENTIALS),
+    rule("~/.config/git/credentials", Credential, "Git credentials", Remedy::Remove),
+    tested("~/.config/gh/hosts.yml", Credential, "GitHub token", Test::Has(b"oauth_token"), CREDENTIALS),
+    tested("~/.kube/config", Credential, "Kubernetes credentials", Test::By(is_kubeconfig), Remedy::Remove),
+    token("~/.vault-token", "Vault token"),
+    token("~/.terraform.d/credentials.tfrc.json", "Terraform token"),
+    token("~/.huggingface/token", "Hugging Face token"),
+    token("~/.cache/huggingface/token", "Hugging Face token"),
+    token("~/.pgpass", "PostgreSQL password"),
+    tested("~/.my.cnf", Credential, "MySQL password", Test::By(has_password), Remedy::Remove),
+    token("~/.subversion/auth/svn.simple/*", "Subversion password"),
     // histories
-    rule("~/.*_history", History, "history of a shell or program", Remedy::Always),
-    rule("~/.local/share/fish/fish_history", History, "history of a shell", Remedy::Remove),
-    rule("~/.lesshst", History, "history of less", Remedy::Always),
-    rule("~/.viminfo", History, "history of Vim", Remedy::Always),
-    rule("~/.wget-hsts", History, "history of wget", Remedy::Always),
+    rule("~/.*_history", History, "shell or program history", Remedy::Always),
+    rule("~/.local/share/fish/fish_history", History, "shell history", Remedy::Remove),
+    rule("~/.lesshst", History, "less history", Remedy::Always),
+    rule("~/.viminfo", History, "Vim history", Remedy::Always),
+    rule("~/.wget-hsts", History, "wget history", Remedy::Always),
     // people
-    tested("~/.ssh/authorized_keys", AuthorizedKeys, "keys that may log in", Test::By(has_line), SSH),
-    tested("~/.ssh/authorized_keys2", AuthorizedKeys, "keys that may log in", Test::By(has_line), SSH),
-    tested("etc/ssh/authorized_keys/*", AuthorizedKeys, "keys that may log in", Test::By(has_line), Remedy::Remove),
-    tested("etc/dropbear/authorized_keys", AuthorizedKeys, "keys that may log in", Test::By(has_line), Remedy::Remove),
+    tested("~/.ssh/authorized_keys", AuthorizedKeys, "keys that allow logging in", Test::By(has_line), SSH),
+    tested("~/.ssh/authorized_keys2", AuthorizedKeys, "keys that allow logging in", Test::By(has_line), SSH),
+    tested(
+        "etc/ssh/authorized_keys/*",
+        AuthorizedKeys,
+        "keys that allow logging in",
+        Test::By(has_line),
+        Remedy::Remove,
+    ),
+    tested(
+        "etc/dropbear/authorized_keys",
+        AuthorizedKeys,
+        "keys that allow logging in",
+        Test::By(has_line),
+        Remedy::Remove,
+    ),
     tested(
         "etc/dropbear/initramfs/authorized_keys",
         AuthorizedKeys,
-        "keys that may unlock the disk",
+        "keys that can unlock the disk",
         Test::By(has_line),
         Remedy::Remove,
     ),
 ];
 
-/// Packages of what lies in folders that several share, or nobody has.
+/// The packages of files in folders that several packages, or none, own.
 pub(super) const MAKERS: &[(&str, &str)] = &[
     ("etc/bacula/", "bacula-common"),
     ("etc/popularity-contest.conf", "popularity-contest"),
@@ -331,20 +327,20 @@ pub(super) const MAKERS: &[(&str, &str)] = &[
     ("etc/ssl/private/ssl-cert-snakeoil.key", "ssl-cert"),
 ];
 
-const DROPBEAR: Remedy = Remedy::Anew("`dropbearkey` by a unit before the service, or `dropbear -R`");
+const DROPBEAR: Remedy = Remedy::Anew("with `dropbearkey` in a unit before the service, or with `dropbear -R`");
 const SNAKEOIL: Remedy =
-    Remedy::Anew("`make-ssl-cert generate-default-snakeoil`, which the clean-up of a build prepares");
+    Remedy::Anew("with `make-ssl-cert generate-default-snakeoil`, which the clean-up of a build prepares");
 const DH: Remedy =
-    Remedy::Anew("`openssl dhparam` by a unit; it is no secret, but shared parameters are worth an attacker's while");
-const CLUSTER: Remedy = Remedy::Anew("or give it the cluster's own key, which is no image's matter");
-const COOKIE: Remedy = Remedy::Anew("Erlang makes it where it is missing; who knows it runs code on the node");
+    Remedy::Anew("with `openssl dhparam` in a unit; no secret, but an attack on shared parameters is worth the effort");
+const CLUSTER: Remedy = Remedy::Anew("or give it the cluster's own key, which does not belong in an image");
+const COOKIE: Remedy = Remedy::Anew("Erlang makes it if it is missing; anyone who knows it can run code on the node");
 const NVME: Remedy = INSTANCE;
 const POSTGRES: Remedy =
-    Remedy::Anew("`pg_dropcluster` in the last step and `pg_createcluster` or `initdb` at the first boot");
+    Remedy::Anew("use `pg_dropcluster` in the last step, and `pg_createcluster` or `initdb` at the first boot");
 const CLOUD_INIT: Remedy = Remedy::CleanUp("skip_cleanup_cloudinit_files");
 
 impl Test {
-    /// Whether what was read of a file, which may be its beginning only, makes it a finding.
+    /// Returns whether the bytes that were read make a file a finding. They may be only the beginning of the file.
     pub(super) fn holds(self, bytes: &[u8]) -> bool {
         if bytes.trim_ascii().is_empty() {
             return false;
@@ -361,7 +357,7 @@ impl Test {
     }
 }
 
-/// 128 bits in hex.
+/// Returns whether the text is 128 bits in hex.
 fn is_id(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii();
     text.len() == 32 && text.iter().all(u8::is_ascii_hexdigit)
@@ -371,12 +367,12 @@ fn has_host_id(bytes: &[u8]) -> bool {
     lines(bytes).filter_map(|line| value_of(line, b"MY_HOSTID")).any(|id| id.len() >= 32)
 }
 
-/// A line that is no comment.
+/// Returns whether there is a line that is not a comment.
 fn has_line(bytes: &[u8]) -> bool {
     lines(bytes).map(<[u8]>::trim_ascii).any(|line| !line.is_empty() && !line.starts_with(b"#"))
 }
 
-/// A user whose password is known by its digest: neither locked nor without one.
+/// Returns whether a user has a password hash: the user is neither locked nor without a password.
 fn has_hash(bytes: &[u8]) -> bool {
     let fields = |line: &[u8]| line.split(|byte| *byte == b':').nth(1).is_some_and(|hash| hash.starts_with(b"$"));
     lines(bytes).any(fields)
@@ -417,13 +413,14 @@ fn has_db_password(bytes: &[u8]) -> bool {
     lines(bytes).filter_map(|line| value_of(line, b"dbc_dbpass")).any(|value| value.len() > 2)
 }
 
-/// Debian makes the file with a user that it takes away at once, of whom a trace stays.
+/// Returns whether the file has a user. Debian makes the file with a user that it deletes at once, and a trace of that
+/// user remains.
 fn has_sasl_user(bytes: &[u8]) -> bool {
     let count = |text: &[u8]| bytes.windows(text.len()).filter(|window| *window == text).count();
     count(b"userPassword") > count(b"no:such:user")
 }
 
-/// `https://user:password@host/`
+/// Returns whether there is a URL of the form `https://user:password@host/`.
 fn has_url_password(bytes: &[u8]) -> bool {
     lines(bytes).filter(|line| !line.trim_ascii().starts_with(b"#")).any(|line| {
         let Some(at) = super::keys::find(line, b"://") else { return false };

@@ -1,16 +1,18 @@
-//! What of a fresh instance's files came from its image.
+//! Decides which files of a fresh instance came from its image.
 //!
-//! An instance makes files at its first boot: host keys, a machine id. They are its own. The image's files were all
-//! written before the image was there, which AWS knows the time of; the instance was launched after that. So what was
-//! changed later than the image is the instance's. That leaves both machines' clocks to the one comparison: the builder's,
-//! which may not be ahead, and the instance's, which may not be behind, by more than the minutes between.
+//! An instance makes files at its first boot, such as host keys and a machine id. These files are its own. All files of
+//! the image were written before the image existed, and AWS knows the time of that. The instance was launched after it.
+//! So a file that was changed later than the image belongs to the instance. The comparison depends on the clocks of
+//! both machines: the builder's clock must not be ahead, and the instance's clock must not be behind, by more than the
+//! minutes between the two events.
 //!
-//! Where nobody says when the image was made, the boot has to do: its time as the clock says now, and as it said when the
-//! first files of `/run` were made. If the clock was set between (NTP, cloud-init) they differ, and the earlier counts,
-//! since what the boot wrote carries the time of then. A step of more than a minute is told.
+//! If the time of the image is not known, the time of the boot is used. It is read in two ways: as the clock says now,
+//! and as the clock said when the first files of `/run` were made. If the clock was set in between (by NTP or
+//! cloud-init), the two differ. The earlier one counts, because the files that the boot wrote carry the time of that
+//! clock. A step of more than a minute is reported.
 //!
-//! A file may be changed at boot without being new: services set owner and mode of their keys again. So the time of the last change of
-//! its inode is not enough; it must have been made, or written, later as well.
+//! A file may be changed at boot without being new: services set the owner and the mode of their keys again. So the
+//! time of the last change of the inode is not enough. The file must also have been made or written later.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -19,44 +21,45 @@ use std::time::UNIX_EPOCH;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A step of the clock that is told.
+/// The smallest step of the clock that is reported.
 const STEP: SignedDuration = SignedDuration::from_mins(1);
 
-/// From when on a file is the instance's own.
+/// The time after which a file is the instance's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Since(Option<Timestamp>);
 
 impl Since {
-    /// All files are the image's: it is looked at from outside.
+    /// All files belong to the image: it is audited from outside.
     pub(super) const NEVER: Self = Self(None);
 
-    /// On an instance of an image that was made at this time, as far as known.
+    /// Returns the time for an instance of an image that was made at this time, as far as it is known.
     pub(super) fn on_instance(image_made: Option<Timestamp>, notes: &mut Vec<String>) -> Self {
         let (since, note) = Self::of(image_made, booted(), first_made(Path::new("/run")));
         notes.extend(note);
         since
     }
 
-    /// The boot's time as the clock says now, and as it said then.
+    /// Returns the time and an optional note. `now` is the time of the boot as the clock says now, and `then` as it
+    /// said then.
     pub(super) fn of(
         image_made: Option<Timestamp>,
         now: Option<Timestamp>,
         then: Option<Timestamp>,
     ) -> (Self, Option<String>) {
         let step = now.zip(then).map(|(now, then)| now.duration_since(then)).filter(|step| step.abs() > STEP);
-        // A clock that was behind the image's time has dated the instance's own files before it.
+        // If the clock was behind the image's time, the instance's own files have a time before it.
         let matters = image_made.is_none_or(|made| then.is_some_and(|then| then < made));
         let note = step.filter(|_| matters).map(|step| {
             format!(
-                "the clock was set by {} s after the boot: what this instance made before may be told as its image's, or the other \
-                 way about",
+                "the clock was set by {} s after the boot: files that this instance made before that may be \
+                 reported as files of its image, and the other way around",
                 step.as_secs()
             )
         });
         (Self(image_made.or(now.into_iter().chain(then).min())), note)
     }
 
-    /// Whether a file came with the image.
+    /// Returns whether a file came with the image.
     pub(super) fn is_of_image(self, file: &Metadata) -> bool {
         let Some(since) = self.0 else { return true };
         let time = |seconds: i64, nanoseconds: i64| {
@@ -71,14 +74,14 @@ impl Since {
     }
 }
 
-/// When the kernel was started, by the clock as it is now.
+/// Returns when the kernel was started, by the clock as it is now.
 fn booted() -> Option<Timestamp> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     Timestamp::from_second(seconds).ok()
 }
 
-/// When the first thing in a folder was made or changed, where that folder is this boot's own.
+/// Returns when the first entry of a folder was made or changed, if the folder was made in this boot.
 fn first_made(folder: &Path) -> Option<Timestamp> {
     let device = |path: &Path| path.metadata().ok().map(|found| found.dev());
     if device(folder) == device(Path::new("/")) {
@@ -126,12 +129,12 @@ mod tests {
         assert!(after.is_of_image(&found()), "it is older than the image");
         assert!(!before.is_of_image(&found()), "it is newer");
         assert!(Since::NEVER.is_of_image(&found()));
-        // A service that sets the mode of a key that the image has: only the inode's time is new.
+        // A service sets the mode of a key that came with the image: only the inode's time is new.
         let long_ago = SystemTime::now() - Duration::from_secs(7200);
         File::options().write(true).open(&path).unwrap().set_times(FileTimes::new().set_modified(long_ago)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let made = found().created();
-        // A copy with the time of its original was made by the instance all the same, where the file system knows.
+        // The instance made this copy although it has the time of its original. Only some file systems record that.
         assert_eq!(before.is_of_image(&found()), made.is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! A tree with one of each, and one with what only looks like it.
+//! Audits a tree with one of each kind of finding, and a tree with files that only look like findings.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::{Audit, FindingKind, audit_tree, matches_path, private_key_in};
 const ID: &str = "0123456789abcdef0123456789abcdef";
 const PASSWD: &str = "root:x:0:0::/root:/bin/sh\nci:x:9:9::/srv/ci:/bin/sh\n";
 
-/// Base64 of nothing in particular.
+/// Returns arbitrary Base64 text.
 fn base64(length: usize) -> String {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     (0..length).map(|n| char::from(letters[(n * 37 + n / 7) % 64])).collect()
@@ -43,7 +43,7 @@ fn pkcs12(bag: &[u8]) -> Vec<u8> {
     der(0x30, &[&[2, 1, 3], &der(0x30, &[PKCS7_DATA, &der(0xa0, &[bag])])])
 }
 
-/// A store of Java's with entries of these sorts.
+/// Returns a Java key store with entries of these types.
 fn key_store(sorts: &[u8]) -> Vec<u8> {
     let mut bytes =
         [&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0, 0, 0][..], &[u8::try_from(sorts.len()).unwrap()]].concat();
@@ -69,7 +69,7 @@ fn audited(files: &[(&str, Vec<u8>)]) -> Audit {
     audit_tree(root.path())
 }
 
-/// Each kind of key by its content, in a file whose name says nothing.
+/// Returns each kind of key by its content. The names of the files say nothing.
 fn keys() -> Vec<(&'static str, Vec<u8>)> {
     let encrypted = format!("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n{}\n", base64(64));
     let json = format!("{{\"private_key\": \"{}\"}}", pem("PRIVATE KEY").replace('\n', "\\n"));
@@ -87,7 +87,7 @@ fn keys() -> Vec<(&'static str, Vec<u8>)> {
         ("private key (OPENSSH)", pem("OPENSSH PRIVATE KEY").into_bytes()),
         ("private key (OpenPGP)", pem("PGP PRIVATE KEY BLOCK").into_bytes()),
         ("private key (OpenPGP)", keyring),
-        ("static key of OpenVPN", pem("OpenVPN Static key V1").into_bytes()),
+        ("OpenVPN static key", pem("OpenVPN Static key V1").into_bytes()),
         ("private key (PuTTY)", b"PuTTY-User-Key-File-3: ssh-ed25519\n".to_vec()),
         ("private key (GnuPG)", b"(21:protected-private-key(3:rsa".to_vec()),
         ("private key (GnuPG)", b"Created: 2026\nKey: (private-key (rsa".to_vec()),
@@ -122,7 +122,7 @@ fn each_form_of_a_private_key_is_known_by_its_content() {
     }
 }
 
-/// What is no secret, or not one machine's.
+/// Content that is not secret or does not belong to one machine.
 #[test]
 fn what_only_looks_like_a_key_is_left_alone() {
     let public_ssh = ssh(&[b"ssh-rsa", &[1; 3], &[9; 128]]);
@@ -289,7 +289,7 @@ fn on_an_instance_what_packages_have_below_usr_is_not_read_and_all_else_is() {
     assert!(short.is_incomplete && !short.notes.is_empty());
 }
 
-/// Reads as one does to whom a file is refused, and under whom others go and change.
+/// Reads files like a user to whom one file is denied, while other files disappear or change.
 fn read_meanwhile(path: &Path) -> io::Result<Vec<u8>> {
     match path.file_name().and_then(|name| name.to_str()) {
         Some("refused") => return Err(io::ErrorKind::PermissionDenied.into()),

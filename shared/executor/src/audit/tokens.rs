@@ -1,34 +1,34 @@
-//! Tokens and shared secrets in texts, wherever they are. Only forms that nothing else has.
+//! Recognizes tokens and shared secrets in texts, wherever they are. Only unmistakable forms are recognized.
 
 use super::FindingKind::{self, Credential, PackageSecret};
 use super::keys::{find, lines};
 
-/// Beginning of a token, what follows at least, and whose it is.
+/// The beginning of a token, the minimum number of characters that follow, and what the token is.
 const TOKENS: &[(&str, usize, &str)] = &[
-    ("ghp_", 36, "token of GitHub"),
-    ("gho_", 36, "token of GitHub"),
-    ("ghs_", 36, "token of GitHub"),
-    ("github_pat_", 60, "token of GitHub"),
-    ("glpat-", 20, "token of GitLab"),
-    ("xoxb-", 40, "token of Slack"),
-    ("xoxp-", 40, "token of Slack"),
-    ("pypi-AgE", 60, "token of PyPI"),
-    ("npm_", 36, "token of npm"),
-    ("dckr_pat_", 27, "token of Docker Hub"),
-    ("hvs.", 90, "token of Vault"),
-    ("tskey-auth-", 30, "key of Tailscale"),
+    ("ghp_", 36, "GitHub token"),
+    ("gho_", 36, "GitHub token"),
+    ("ghs_", 36, "GitHub token"),
+    ("github_pat_", 60, "GitHub token"),
+    ("glpat-", 20, "GitLab token"),
+    ("xoxb-", 40, "Slack token"),
+    ("xoxp-", 40, "Slack token"),
+    ("pypi-AgE", 60, "PyPI token"),
+    ("npm_", 36, "npm token"),
+    ("dckr_pat_", 27, "Docker Hub token"),
+    ("hvs.", 90, "Vault token"),
+    ("tskey-auth-", 30, "Tailscale key"),
 ];
 
-/// What a text holds.
+/// Returns which secret a text holds.
 pub(super) fn secret(bytes: &[u8]) -> Option<(FindingKind, &'static str)> {
     let token = TOKENS.iter().find(|(start, length, _)| has_token(bytes, start.as_bytes(), *length));
     if let Some((_, _, what)) = token {
         return Some((Credential, what));
     }
     if lines(bytes).any(is_aws_secret) {
-        return Some((Credential, "secret access key of AWS"));
+        return Some((Credential, "AWS secret access key"));
     }
-    is_tsig(bytes).then_some((PackageSecret, "shared key of a name server (TSIG)"))
+    is_tsig(bytes).then_some((PackageSecret, "name server shared key (TSIG)"))
 }
 
 fn has_token(bytes: &[u8], start: &[u8], length: usize) -> bool {
@@ -42,7 +42,7 @@ fn has_token(bytes: &[u8], start: &[u8], length: usize) -> bool {
         let mut seen = text.to_vec();
         seen.sort_unstable();
         seen.dedup();
-        // Placeholders are x after x.
+        // Placeholders repeat one character, such as x.
         if run >= length && seen.len() > 10 && before.is_none_or(|byte| !byte.is_ascii_alphanumeric()) {
             return true;
         }
@@ -51,7 +51,7 @@ fn has_token(bytes: &[u8], start: &[u8], length: usize) -> bool {
     false
 }
 
-/// `aws_secret_access_key = …`, in the forms of ini files, environments and JSON.
+/// Returns whether a line is `aws_secret_access_key = …`, in the form of an ini file, an environment or JSON.
 fn is_aws_secret(line: &[u8]) -> bool {
     let lower = line.to_ascii_lowercase();
     let names: [&[u8]; 2] = [b"aws_secret_access_key", b"secretaccesskey"];
@@ -61,11 +61,11 @@ fn is_aws_secret(line: &[u8]) -> bool {
         rest.iter().copied().skip_while(|byte| matches!(byte, b'"' | b'\'' | b' ' | b'=' | b':')).collect();
     let is_secret = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
     let run = value.iter().take_while(|byte| is_secret(byte)).count();
-    // AWS's own example, and what stands for one.
+    // Excludes AWS's own example and other placeholders.
     run == 40 && find(&value, b"EXAMPLE").is_none()
 }
 
-/// `key "name" { algorithm hmac-sha256; secret "…"; }`
+/// Returns whether a text holds `key "name" { algorithm hmac-sha256; secret "…"; }`.
 fn is_tsig(bytes: &[u8]) -> bool {
     let Some(at) = find(bytes, b"algorithm") else { return false };
     let block = &bytes[at..bytes.len().min(at + 400)];

@@ -1,4 +1,5 @@
-//! Goes through a tree: one file system, no link followed, within bounds of number and time.
+//! Walks through a tree. It stays in one file system, follows no link, and has limits on the number of files and on the
+//! time.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -7,23 +8,24 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// Files and folders that are looked at, at most.
+/// The largest number of files and folders that are looked at.
 const MOST: u64 = 2_000_000;
-/// Bytes of a file that are looked at, at most. Keys and configuration have less.
+/// The largest number of bytes of a file that are read. Keys and configuration files are smaller.
 pub(super) const LARGEST: u64 = 1024 * 1024;
-/// By so much it is seen whether a file is a program, an archive or a picture: those are not read on.
+/// The number of bytes that show whether a file is a program, an archive or a picture. The rest of such a file is not
+/// read.
 const HEAD: usize = 512;
-/// How many of the places that could not be read are named.
+/// The largest number of unreadable places that a note names.
 const NAMED: usize = 5;
 
 /// A regular file.
 pub(super) struct Found {
-    /// Without the root.
+    /// The path without the root.
     pub(super) path: String,
     pub(super) size: u64,
 }
 
-/// What a walk came to.
+/// The result of a walk.
 #[derive(Default)]
 pub(super) struct Walk {
     pub(super) files: Vec<Found>,
@@ -34,7 +36,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Finds all files of which `wanted` holds.
+    /// Finds all files for which `wanted` is true.
     pub(super) fn through(root: &Path, until: Instant, wanted: &dyn Fn(&Metadata) -> bool) -> Self {
         let mut walk = Self::default();
         let device = match root.metadata() {
@@ -88,14 +90,14 @@ impl Walk {
         walk
     }
 
-    /// Notes that a regular file cannot be read, unless none is there any more.
+    /// Records that a regular file cannot be read, unless it no longer exists.
     pub(super) fn cannot_read(&mut self, root: &Path, path: &Path, error: &io::Error) {
         if is_still(path, Metadata::is_file) {
             self.unread(root, path, error);
         }
     }
 
-    /// The same of a folder.
+    /// Records that a folder cannot be listed, unless it no longer exists.
     fn cannot_list(&mut self, root: &Path, path: &Path, error: &io::Error) {
         if is_still(path, Metadata::is_dir) {
             self.unread(root, path, error);
@@ -107,12 +109,12 @@ impl Walk {
         self.unread.push(format!("{}: {error}", shown(root, path)));
     }
 
-    /// Whether there is something that was to be looked at and was not.
+    /// Returns whether the walk missed something that belongs to the audit.
     pub(super) fn is_incomplete(&self) -> bool {
         self.is_cut || !self.unread.is_empty()
     }
 
-    /// What was not looked at, for somebody who is root or is not.
+    /// Returns notes on what was not looked at. `is_root` says whether the audit runs as root.
     pub(super) fn notes(&self, is_root: bool) -> Vec<String> {
         let mut notes = Vec::new();
         let usual = ["/dev", "/proc", "/sys", "/run", "/tmp"];
@@ -122,7 +124,9 @@ impl Walk {
             notes.push(format!("other file systems were not looked at: {}", mounts.join(", ")));
         }
         if self.is_cut {
-            notes.push("the tree was not gone through to its end: it has too many files, or takes too long".to_owned());
+            notes.push(
+                "not all of the tree was looked at: it has too many files, or the audit takes too long".to_owned(),
+            );
         }
         if let Some(first) = self.unread.get(..self.unread.len().min(NAMED)).filter(|named| !named.is_empty()) {
             let more = self.unread.len() - first.len();
@@ -134,8 +138,8 @@ impl Walk {
     }
 }
 
-/// Whether what could not be read is still there, and of its kind. What went or changed since it was listed is none of the
-/// image's.
+/// Returns whether something that could not be read still exists and is of the same kind. Files that disappear or
+/// change after they were listed do not belong to the image.
 fn is_still(path: &Path, kind: fn(&Metadata) -> bool) -> bool {
     match path.symlink_metadata() {
         Ok(found) => kind(&found),
@@ -143,7 +147,7 @@ fn is_still(path: &Path, kind: fn(&Metadata) -> bool) -> bool {
     }
 }
 
-/// A path without the root, and without `/` at its beginning.
+/// Returns a path without the root and without a leading `/`.
 fn inside(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }
@@ -152,7 +156,7 @@ fn shown(root: &Path, path: &Path) -> String {
     format!("/{}", inside(root, path))
 }
 
-/// What something is mounted on: files too, as containers have them.
+/// Returns all mount points. In containers, files are mount points too.
 fn mount_points(root: &Path) -> HashSet<PathBuf> {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -160,8 +164,8 @@ fn mount_points(root: &Path) -> HashSet<PathBuf> {
     points.map(PathBuf::from).filter(|path| *path != root).collect()
 }
 
-/// The content of a file, as far as it is looked at: of programs, byte code, archives and pictures the beginning only. Neither a link
-/// is followed nor a pipe waited for.
+/// Returns the content of a file as far as it is looked at. Programs, byte code, archives and pictures are read only at
+/// their beginning. The function neither follows a link nor waits for a pipe.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).unwrap_or(0);
@@ -194,7 +198,7 @@ fn is_opaque(head: &[u8]) -> bool {
         b"RIFF",
         b"\xde\x12\x04\x95",
     ];
-    // Python's byte code: a number of its version, then this. It repeats what the source says.
+    // Python's byte code: a version number, then these bytes. It repeats the source.
     starts.iter().any(|start| head.starts_with(start)) || head.get(2..4) == Some(b"\r\n") && head.contains(&0)
 }
 
@@ -245,7 +249,7 @@ mod tests {
         fs::write(root.path().join("file"), "text").unwrap();
         let walk = Walk::through(root.path(), Instant::now() - Duration::from_secs(1), &|_| true);
         assert!(walk.files.is_empty());
-        assert!(walk.notes(true)[0].starts_with("the tree was not gone through to its end"));
+        assert!(walk.notes(true)[0].starts_with("not all of the tree was looked at"));
         assert!(walk.is_incomplete());
         let missing = Walk::through(&root.path().join("missing"), soon(), &|_| true);
         assert!(missing.is_incomplete() && missing.notes(true)[0].starts_with("could not be read: /: No such file"));

@@ -1,4 +1,5 @@
-//! Whose requests these are: credentials of the environment, of the container, or of the instance's role, in this order.
+//! The credentials of requests: those from the environment, from the container, or of the instance's role, in this
+//! order.
 
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -9,15 +10,15 @@ use serde::Deserialize;
 use super::{AwsError, imds};
 use crate::http::Request;
 
-/// Container services answer on the machine itself.
+/// The connection time-out for container services, which are on the machine itself.
 const CONNECT: Duration = Duration::from_secs(2);
 const CONTAINER_HOST: &str = "http://169.254.170.2";
-/// How long a role may not be there yet, and the longest pause between two looks.
+/// How long a missing role is waited for, and the longest pause between two requests.
 const ROLE_APPEARS: Duration = Duration::from_secs(120);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
-/// Keys for signing.
+/// The keys for signing.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Credentials {
@@ -28,12 +29,12 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// For signing.
+    /// Returns the keys for signing.
     pub(super) fn keys(&self) -> Keys<'_> {
         Keys { id: &self.access_key_id, secret: &self.secret_access_key, session_token: self.session_token.as_deref() }
     }
 
-    /// The first that are there.
+    /// Returns the first credentials that exist.
     pub(super) fn find(deadline: Option<Instant>) -> Result<Self, AwsError> {
         if let Some(found) = Self::of_environment() {
             return Ok(found);
@@ -80,10 +81,10 @@ impl Credentials {
     }
 }
 
-/// The text at a path of the metadata. After a launch or a reboot the service may say for a while that the instance has no
-/// role, or that the role has no credentials (404).
+/// Returns the text at a path of the metadata. After a launch or a reboot, the service may say for a while that the
+/// instance has no role, or that the role has no credentials (404).
 fn wait_for(path: &str, deadline: Option<Instant>) -> Result<String, AwsError> {
-    // Whoever runs documents by hand, on a machine that has no role, is told so at once.
+    // If a person runs documents on a machine without a role, the error comes at once.
     let patience = if env::var_os("SSM_COMMAND_ID").is_some() { ROLE_APPEARS } else { Duration::ZERO };
     let until = deadline.unwrap_or(Instant::now() + patience).min(Instant::now() + patience);
     let mut pause = Duration::from_secs(1);
@@ -98,7 +99,7 @@ fn wait_for(path: &str, deadline: Option<Instant>) -> Result<String, AwsError> {
     }
 }
 
-/// What the metadata say of a role that has no credentials, in place of them.
+/// The text that the metadata have instead of credentials if a role has none.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Refusal {
@@ -108,14 +109,14 @@ struct Refusal {
 
 fn read(url: &str, json: &str) -> Result<Credentials, AwsError> {
     let Refusal { code, message } = serde_json::from_str(json).unwrap_or_default();
-    // Containers' credentials have no code.
+    // The credentials of containers have no code.
     if !code.is_empty() && code != "Success" {
         return Err(AwsError::NoSession { code, message });
     }
     serde_json::from_str(json).map_err(|source| AwsError::Answer { what: url.to_owned(), source })
 }
 
-/// An environment variable that is set and not empty.
+/// Returns an environment variable if it is set and not empty.
 pub(super) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use super::AwsError;
 use crate::http::{Content, Request};
 
-/// Where the service is, unless `AWS_EC2_METADATA_SERVICE_ENDPOINT` says otherwise.
+/// The address of the service unless `AWS_EC2_METADATA_SERVICE_ENDPOINT` gives another.
 const ENDPOINT: &str = "http://169.254.169.254";
-/// The service is on the machine itself: where nothing answers at once, there is none.
+/// The connection time-out. The service is on the machine itself: if it does not answer at once, it does not exist.
 const CONNECT: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_secs(5);
-/// Seconds that a token is good for; each reading takes a new one.
+/// The number of seconds that a token is valid. Each read gets a new token.
 const TOKEN_SECONDS: &str = "60";
 
-/// The text at a path, such as `/latest/meta-data/instance-id`.
+/// Returns the text at a path, such as `/latest/meta-data/instance-id`.
 pub(super) fn get(path: &str, deadline: Option<Instant>) -> Result<String, AwsError> {
     if env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(AwsError::MetadataDisabled);

@@ -21,7 +21,7 @@ pub(crate) struct Access<'a> {
     pub(crate) deadline: Option<Instant>,
 }
 
-/// A request's part that differs between the operations.
+/// The part of a request that differs between the operations.
 struct Operation<'o> {
     name: &'static str,
     method: &'o str,
@@ -32,13 +32,13 @@ struct Operation<'o> {
 }
 
 impl Access<'_> {
-    /// The object, to be read.
+    /// Returns the object for reading.
     pub(crate) fn get(&self, object: &S3Uri) -> Result<Answer, AwsError> {
         let operation = Operation::new("GetObject", "GET", &object.key);
         self.request(&object.bucket, &operation)
     }
 
-    /// Writes a file as an object. S3 checks that it got what was read here.
+    /// Writes a file as an object. S3 checks that it received the content that was read here.
     pub(crate) fn put(&self, path: &Path, file: &File, object: &S3Uri) -> Result<(), AwsError> {
         let unreadable = |source| AwsError::File { path: path.to_owned(), source };
         let digest = of_file(Algorithm::Sha256, path).map_err(unreadable)?;
@@ -50,7 +50,7 @@ impl Access<'_> {
         self.request(&object.bucket, &operation).map(drop)
     }
 
-    /// The keys that begin with a location's, in S3's order, however many there are.
+    /// Returns all keys that begin with the key of a location, in S3's order.
     pub(crate) fn list(&self, prefix: &S3Uri) -> Result<Vec<String>, AwsError> {
         let (mut keys, mut token) = (Vec::new(), None);
         loop {
@@ -66,7 +66,7 @@ impl Access<'_> {
         }
     }
 
-    /// Asks the bucket's own Region, which S3 names when it was another one.
+    /// Sends a request to the Region of the bucket. If the request goes to another Region, S3 names the right one.
     fn request(&self, bucket: &str, operation: &Operation<'_>) -> Result<Answer, AwsError> {
         let known = self.aws.bucket_regions.borrow().get(bucket).cloned();
         let region = known.map_or_else(|| self.aws.region(self.deadline), Ok)?;
@@ -104,8 +104,8 @@ impl<'o> Operation<'o> {
     }
 }
 
-/// Origin and first part of the path for a bucket: its name goes into the host, except where that is a number, this
-/// machine, or would not fit the certificate.
+/// Returns the origin and the first part of the path for a bucket. The bucket's name becomes part of the host, unless
+/// the host is a number or this machine, or the name would not fit the certificate.
 fn address(origin: &str, bucket: &str) -> (String, String) {
     let (scheme, authority) = origin.split_once("://").unwrap_or(("https", origin));
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);

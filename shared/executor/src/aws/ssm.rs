@@ -8,7 +8,7 @@ use super::{Aws, AwsError, Call, origin};
 use crate::http::Content;
 use crate::retry::retry;
 
-/// A parameter's value.
+/// The value of a parameter.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Parameter {
@@ -38,19 +38,20 @@ struct Refusal {
 }
 
 impl Parameter {
-    /// Whether the value must not be shown: a `SecureString`, also one that stands for a secret of Secrets Manager.
+    /// Returns whether the value must not be shown. This is so for a `SecureString`, including one that stands for a
+    /// secret of Secrets Manager.
     pub(crate) fn is_secret(&self) -> bool {
         self.r#type == "SecureString"
     }
 }
 
 impl Aws {
-    /// The value of a parameter that was read before, and is needed again.
+    /// Returns the value of a parameter that was read before and is needed again.
     pub(crate) fn secret(&self, name: &str) -> Result<String, AwsError> {
         retry(None, &mut |_| (), AwsError::may_pass, || self.parameter(name, None)).map(|parameter| parameter.value)
     }
 
-    /// A parameter by its name, decrypted. A list's value is its elements with commas between them.
+    /// Returns a parameter by its name, decrypted. The value of a list is its elements separated by commas.
     pub(crate) fn parameter(&self, name: &str, deadline: Option<Instant>) -> Result<Parameter, AwsError> {
         let region = self.region(deadline)?;
         let what = format!("GetParameter {name}");
@@ -77,7 +78,7 @@ impl Aws {
         if status == 200 {
             return Ok(serde_json::from_str::<Found>(&json).map_err(unreadable)?.parameter);
         }
-        let refusal: Refusal = serde_json::from_str(&json).unwrap_or_default(); // anything may stand between us and SSM
+        let refusal: Refusal = serde_json::from_str(&json).unwrap_or_default(); // a proxy, for example, may send any text
         let code = refusal.__type.rsplit('#').next().unwrap_or_default().to_owned();
         Err(AwsError::Refused { what, status, code, message: refusal.message })
     }

@@ -1,6 +1,6 @@
-//! As much XML as S3's answers need: the text of elements that hold nothing but text.
+//! The part of XML that S3's responses need: the text of elements that hold only text.
 
-/// The text of all elements with this name, in order.
+/// Returns the text of all elements with this name, in order.
 pub(super) fn all<'x>(text: &'x str, name: &str) -> impl Iterator<Item = String> + 'x {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     let mut rest = text;
@@ -13,7 +13,7 @@ pub(super) fn all<'x>(text: &'x str, name: &str) -> impl Iterator<Item = String>
     })
 }
 
-/// The text of the first element with this name.
+/// Returns the text of the first element with this name.
 pub(super) fn first(text: &str, name: &str) -> Option<String> {
     all(text, name).next()
 }
@@ -23,7 +23,7 @@ fn unescaped(text: &str) -> String {
     entities.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
-/// A key as S3 lists it with `encoding-type=url`.
+/// Decodes a key as S3 lists it with `encoding-type=url`.
 pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,5 +1,5 @@
-//! Keys that the next boot has to make because the clean-up took them, and nothing else on the machine would: a unit that
-//! removes itself when it has.
+//! Makes a unit for keys that the clean-up removed and that nothing else on the machine makes again. The unit makes
+//! them at the next boot and then removes itself.
 
 use std::fs;
 use std::io;
@@ -13,16 +13,17 @@ const FOLDER: &str = "etc/systemd/system";
 const WANTS: &str = "etc/systemd/system/multi-user.target.wants";
 const UNIT: &str = "goldsmith-keys.service";
 
-/// Where units of packages and of this machine are.
+/// The folders of the units of packages and of this machine.
 const UNITS: [&str; 3] = ["usr/lib/systemd/system", "lib/systemd/system", FOLDER];
-/// What units say that make host keys: those of Fedora and its kin, SUSE, Arch, and what administrators add.
+/// Texts in units that make host keys: those of Fedora and its family, SUSE and Arch, and those that administrators
+/// add.
 const MAKERS: [&str; 3] = ["ssh-keygen", "sshd-keygen", "sshd-gen-keys"];
 
-/// Debian's self-signed certificate, which is made when its package is installed, and used by several servers.
+/// Debian's self-signed certificate. It is made when its package is installed, and several servers use it.
 const SNAKEOIL: [&str; 2] = ["etc/ssl/private/ssl-cert-snakeoil.key", "etc/ssl/certs/ssl-cert-snakeoil.pem"];
 const SNAKEOIL_MAKER: &str = "usr/sbin/make-ssl-cert";
 
-/// Leaves a unit for the keys that nobody else makes.
+/// Installs a unit for the keys that nothing else makes.
 pub(super) fn make_keys(remover: &mut Remover, root: &Path, skips: &Skips) {
     let mut commands = Vec::new();
     if !skips.has(SSH) && needs_host_keys(root) {
@@ -40,12 +41,12 @@ pub(super) fn make_keys(remover: &mut Remover, root: &Path, skips: &Skips) {
     }
 }
 
-/// Whether an earlier pass has left the certificate to the unit already.
+/// Returns whether an earlier pass has already installed a unit that makes the certificate.
 fn left(root: &Path) -> bool {
     fs::read_to_string(root.join(FOLDER).join(UNIT)).is_ok_and(|unit| unit.contains("make-ssl-cert"))
 }
 
-/// Whether there is a server whose host keys nobody makes.
+/// Returns whether there is an SSH server whose host keys nothing else makes.
 fn needs_host_keys(root: &Path) -> bool {
     let is_there = |path: &str| root.join(path).exists();
     let units = UNITS.iter().flat_map(|folder| fs::read_dir(root.join(folder)).into_iter().flatten());
@@ -70,7 +71,7 @@ fn install(root: &Path, path: &Path, commands: &[&str]) -> io::Result<()> {
     }
 }
 
-/// Where a command fails the unit stays, and is tried again at the next boot.
+/// Returns the text of the unit. If a command fails, the unit stays and runs again at the next boot.
 fn unit(commands: &[&str]) -> String {
     let starts: String = commands.iter().map(|command| format!("ExecStart={command}\n")).collect();
     format!(
@@ -147,7 +148,7 @@ mod tests {
         let path = folder.path().join(UNIT);
         fs::write(&path, unit(&["/bin/true"])).unwrap();
         assert!(Path::new(&path).exists());
-        // Where systemd is not installed there is nobody to ask.
+        // Without systemd, the unit cannot be verified.
         let Ok(found) = Command::new("systemd-analyze").arg("verify").arg(&path).output() else { return };
         assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
     }

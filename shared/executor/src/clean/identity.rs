@@ -1,5 +1,5 @@
-//! What makes an instance itself, where removing a file is not enough: each is left so that it is made anew, and well, at
-//! the next boot.
+//! Identities of an instance for which it is not enough to remove a file. Each is left in a state from which the next
+//! boot makes a correct new one.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -9,22 +9,23 @@ use std::path::Path;
 use super::list::{CLOUD_INIT, INSTANCE, Skips};
 use super::remove::Remover;
 
-/// Empty: systemd makes an id at the next boot and goes on. With `uninitialized`, or without the file, it would take that
-/// boot for the machine's very first one and enable every preset unit.
+/// This file is left empty: systemd then makes an id at the next boot and continues. With `uninitialized`, or without
+/// the file, systemd would treat that boot as the very first one of the machine and enable every preset unit.
 const MACHINE_ID: &str = "etc/machine-id";
-/// Usually a link to the other. Where it is a file, D-Bus would go on with it; without it D-Bus takes the other.
+/// This is usually a link to the other file. If it is a file, D-Bus would continue to use it. Without it, D-Bus uses
+/// the other file.
 const DBUS_MACHINE_ID: &str = "var/lib/dbus/machine-id";
 
 const INITIATOR: &str = "etc/iscsi/initiatorname.iscsi";
-/// Debian's open-iscsi makes a name when its services start, where the file says this, and fails without the file. The
-/// unit `iscsi-init` of the others does so where there is no file.
+/// The text with which Debian's open-iscsi makes a name when its services start. Without the file, they fail. On other
+/// distributions, the unit `iscsi-init` makes a name if there is no file.
 const GENERATE: &str = "## A name is made at the next start of iscsid.\nGenerateName=yes\n";
 const DEBIAN_ISCSI: [&str; 2] = ["lib/open-iscsi/startup-checks.sh", "usr/lib/open-iscsi/startup-checks.sh"];
 
-/// The network as the first boot found it, with this instance's hardware addresses.
+/// The network configuration that the first boot wrote, with this instance's hardware addresses.
 const NETPLAN: &str = "etc/netplan/50-cloud-init.yaml";
 
-/// Leaves each identity to be made anew.
+/// Leaves each identity in a state from which a new one is made.
 pub(super) fn renew(remover: &mut Remover, root: &Path, skips: &Skips) {
     machine_id(remover, root);
     if !skips.has(INSTANCE) {
@@ -40,7 +41,7 @@ fn machine_id(remover: &mut Remover, root: &Path) {
     let emptied = match fs::symlink_metadata(&path) {
         Ok(found) if found.is_symlink() => Ok(()),
         Ok(_) => OpenOptions::new().write(true).truncate(true).open(&path).map(drop),
-        // Not a system: there is nothing to give an id to.
+        // The tree is not a system, so it needs no id.
         Err(_) if !root.join("etc").is_dir() => Ok(()),
         Err(_) => OpenOptions::new().write(true).create_new(true).mode(0o444).open(&path).map(drop),
     };
@@ -70,7 +71,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     io::Write::write_all(&mut file, text.as_bytes())
 }
 
-/// Whether cloud-init would write the network's file again for another instance.
+/// Returns whether cloud-init would write the network file again on another instance.
 fn writes_network(root: &Path) -> bool {
     let settings = fs::read_dir(root.join("etc/cloud/cloud.cfg.d")).into_iter().flatten().filter_map(Result::ok);
     let mut files = settings.map(|entry| entry.path()).chain([root.join("etc/cloud/cloud.cfg")]);

@@ -1,10 +1,10 @@
-//! The last pass of a clean-up: what the SSM agent needs until it has told the result goes when it has, and once more all
-//! that services write while they are stopped.
+//! The last pass of a clean-up. It removes the files that the SSM agent needs until it has reported the result, and
+//! again everything that services write while they stop.
 //!
-//! It runs apart from the command, since the command ends only when nobody holds its outputs any more, and the instance
-//! may be stopped right after. Where systemd is the first process it is a unit that exists in `/run` only: it waits for
-//! the command's end, and once more goes over it when the instance goes down, after the services were stopped. Elsewhere
-//! it is a process of its own.
+//! It runs separately from the command, because the command ends only when no process holds its outputs any more, and
+//! the instance may be stopped directly after that. If systemd is the first process, the last pass is a unit that
+//! exists in `/run` only. The unit waits for the end of the command, and it runs once more when the instance shuts
+//! down, after the services have stopped. Otherwise the last pass is a separate process.
 
 use std::fs;
 use std::io;
@@ -15,28 +15,28 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use crate::{Builtin, WorkOrder};
 
-/// The script, and where it and its unit lie: nothing in `/run` gets into an image.
+/// The script. It and its unit are in `/run`, and nothing in `/run` gets into an image.
 const SCRIPT: &str = include_str!("last.sh");
 const FOLDER: &str = "/run/goldsmith";
 const UNIT_FOLDER: &str = "/run/systemd/system";
 const UNIT: &str = "goldsmith-last-pass.service";
 
-/// This program for the last pass, in a file system of its own where none may be run from `/run` (Debian, Ubuntu), and
-/// the order that it is given.
+/// The folder of this program for the last pass, and the order that the program gets. If programs must not run from
+/// `/run` (Debian, Ubuntu), the folder is a file system of its own.
 const PROGRAMS: &str = "/run/goldsmith/bin";
 const PROGRAM: &str = "goldsmith-agent";
 const ORDER: &str = "/run/goldsmith/last-pass.json";
 
-/// Services that write while they are stopped, and start so early that the end of `sysinit.target` does not imply theirs.
-/// The others, as rsyslog, cron or sysstat, are stopped before that target is.
+/// Services that write while they stop, and that start so early that the stop of `sysinit.target` does not imply that
+/// they have stopped. Other services, such as rsyslog, cron or sysstat, stop before that target.
 const EARLY: &str = "amazon-ssm-agent.service snap.amazon-ssm-agent.amazon-ssm-agent.service auditd.service \
                      systemd-random-seed.service systemd-boot-random-seed.service systemd-update-utmp.service \
                      systemd-journal-flush.service systemd-networkd.service systemd-timesyncd.service \
                      NetworkManager.service iscsid.service";
 
-/// Has the system's journal written to memory only from now on. Its files on the disk are open and mapped otherwise,
-/// while they are overwritten and removed, and get what is told until the machine is off. Nothing here fails the
-/// clean-up: the last pass meets what came.
+/// Switches the system's journal to memory only. Otherwise its files on the disk stay open and mapped while they are
+/// overwritten and removed, and receive messages until the machine is off. Nothing here fails the clean-up: the last
+/// pass removes what was written in the meantime.
 pub(crate) fn let_journal_go() {
     if !Path::new("/run/systemd/journal").is_dir() {
         return;
@@ -44,19 +44,20 @@ pub(crate) fn let_journal_go() {
     let folder = "/run/systemd/journald.conf.d";
     let _ = fs::create_dir_all(folder)
         .and_then(|()| fs::write(Path::new(folder).join("goldsmith.conf"), "[Journal]\nStorage=volatile\n"));
-    // By this file journald knows that it has gone over to the disk, and goes back to it whenever it rotates.
+    // This file tells journald that it has switched to the disk. With the file, journald returns to the disk whenever
+    // it rotates.
     let _ = fs::remove_file("/run/systemd/journal/flushed");
-    // Before systemd 243 it cannot be asked, and has to read its configuration.
+    // Before systemd 243, journald does not know this request and must read its configuration again.
     if run(Command::new("journalctl").arg("--relinquish-var")).is_err() {
         let _ = run(Command::new("systemctl").args(["restart", "systemd-journald.service"]));
     }
 }
 
-/// Starts it. `command` is the Run Command that this is a part of; `installed` says how the SSM agent was installed for
-/// this build, if it was.
+/// Starts the last pass. `command` is the Run Command that this clean-up is a part of. `installed` says how the SSM
+/// agent was installed for this build, if it was.
 ///
 /// # Errors
-/// It cannot be started: then the image would keep what it is for.
+/// The last pass cannot be started. The image would then keep the files that it removes.
 pub(crate) fn last_pass(command: Option<&str>, installed: Option<&str>) -> io::Result<()> {
     let command = command.unwrap_or_default();
     let plain = command.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -75,16 +76,17 @@ pub(crate) fn last_pass(command: Option<&str>, installed: Option<&str>) -> io::R
     quiet(apart.args(["--fork", "sh", &script, "wait", command, installed])).status().map(drop)
 }
 
-/// Puts this program and its order where the last pass finds them when the disk's are gone.
+/// Copies this program and its order to the place where the last pass finds them after those on the disk have been
+/// removed.
 fn keep_program() -> io::Result<()> {
     fs::create_dir_all(PROGRAMS)?;
     let may_run = |folder: &str| statvfs(folder).is_ok_and(|found| !found.f_flag.contains(StatVfsMountFlags::NOEXEC));
     if !may_run(PROGRAMS) {
         run(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=0700,nosuid,nodev", "goldsmith", PROGRAMS]))?;
     }
-    // A copy that runs cannot be written to; it is replaced.
+    // A copy that is running cannot be written to, so it is replaced.
     let (new, program) = (format!("{PROGRAMS}/new"), format!("{PROGRAMS}/{PROGRAM}"));
-    // Where there is no /proc, as in a chroot, this program is where it was called.
+    // If there is no /proc, as in a chroot, this program is at the path by which it was called.
     let called = || std::env::args_os().next().unwrap_or_default();
     fs::copy("/proc/self/exe", &new).or_else(|_| fs::copy(called(), &new))?;
     fs::rename(&new, &program)?;
@@ -92,8 +94,8 @@ fn keep_program() -> io::Result<()> {
     fs::write(ORDER, serde_json::to_vec(&order)?)
 }
 
-/// The unit. Units are stopped in the opposite order of their start: what is before others goes after them, so this one
-/// goes last of all but the file systems.
+/// Returns the text of the unit. Units stop in the reverse order of their start: a unit that starts before others stops
+/// after them. So this one stops after all other units except the file systems.
 fn unit(script: &str, command: &str, installed: &str) -> String {
     format!(
         "[Unit]
@@ -122,7 +124,7 @@ fn run(command: &mut Command) -> io::Result<()> {
     }
 }
 
-/// Holds none of the command's outputs.
+/// Disconnects a command from all outputs.
 fn quiet(command: &mut Command) -> &mut Command {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
 }
@@ -144,7 +146,7 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(UNIT), text).unwrap();
-        // Where systemd is not installed there is nobody to ask.
+        // Without systemd, the unit cannot be verified.
         let Ok(found) = Command::new("systemd-analyze").arg("verify").arg(folder.path().join(UNIT)).output() else {
             return;
         };

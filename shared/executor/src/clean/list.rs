@@ -1,5 +1,5 @@
-//! What goes, section by section. The sections are those of EC2 Image Builder's own clean-up, and so are the files by
-//! which a component keeps one of them: an empty `skip_cleanup_SECTION` in the working directory.
+//! The files that the clean-up removes, section by section. The sections are those of EC2 Image Builder's own clean-up.
+//! A component keeps a section as it does there: with an empty file `skip_cleanup_SECTION` in the working directory.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,24 +7,25 @@ use std::path::Path;
 
 /// A part of the list.
 pub(super) struct Section {
-    /// What a component names it by; none: it always goes.
+    /// The file by which a component keeps the section. `None` if the section is always removed.
     skip: Option<&'static str>,
-    /// Removed with all that is in them. `*` stands for any part of one name, `~` for the home of each user.
+    /// Paths that are removed with everything in them. `*` stands for any part of one name, and `~` for the home of
+    /// each user.
     pub(super) removed: &'static [&'static str],
-    /// Kept, but empty: whoever writes them does not make them, or needs their owner and mode.
+    /// Files that are kept but emptied: the programs that write them do not create them, or need their owner and mode.
     pub(super) emptied: &'static [&'static str],
 }
 
-/// Where the files that keep a section are kept in mind after those of the components were removed.
+/// The folder that records the kept sections after the files of the components were removed.
 const REMEMBERED: &str = "run/goldsmith";
 
 /// The section with the system's logs.
 pub(super) const LOGS: &str = "skip_cleanup_instance_log_files";
-/// The section with what cloud-init leaves.
+/// The section with the files that cloud-init leaves.
 pub(super) const CLOUD_INIT: &str = "skip_cleanup_cloudinit_files";
-/// The section with the SSM agent's logs, which go after the others.
+/// The section with the SSM agent's logs, which are removed after the others.
 pub(super) const SSM_LOGS: &str = "skip_cleanup_ssm_log_files";
-/// The section in which host keys are.
+/// The section with the host keys.
 pub(super) const SSH: &str = "skip_cleanup_ssh_files";
 /// The section with this instance's names.
 pub(super) const INSTANCE: &str = "skip_cleanup_instance_files";
@@ -124,7 +125,7 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
-        // The tools that builds fetch with; of Image Builder's sections there is none for them.
+        // Credentials of the tools with which builds fetch files. Image Builder has no section for them.
         skip: Some("skip_cleanup_credential_files"),
         removed: &[
             "~/.aws/cli/cache",
@@ -175,11 +176,11 @@ pub(super) const SECTIONS: &[Section] = &[
     },
 ];
 
-/// The sections that components want to keep.
+/// The sections that components keep.
 pub(super) struct Skips(BTreeSet<String>);
 
 impl Skips {
-    /// Reads what components have asked for, now or before an earlier pass.
+    /// Reads which sections components keep, by their own files and by the record of an earlier pass.
     pub(super) fn read(root: &Path, working_directory: &str) -> Self {
         let names = |folder: &str| {
             fs::read_dir(root.join(folder))
@@ -195,7 +196,8 @@ impl Skips {
         )
     }
 
-    /// Keeps them in mind for a later pass, outside of the image. Where there is no such place there is no later pass.
+    /// Records the kept sections for a later pass, outside the image. If there is no such place, there is no later
+    /// pass.
     pub(super) fn remember(&self, root: &Path) {
         for name in &self.0 {
             let _ = fs::create_dir_all(root.join(REMEMBERED))
@@ -203,18 +205,19 @@ impl Skips {
         }
     }
 
-    /// Whether a section stays.
+    /// Returns whether a section is kept.
     pub(super) fn has(&self, section: &str) -> bool {
         self.0.contains(section)
     }
 
-    /// The sections that go.
+    /// Returns the sections that are removed.
     pub(super) fn left(&self) -> impl Iterator<Item = &'static Section> {
         SECTIONS.iter().filter(|section| section.skip.is_none_or(|name| !self.has(name)))
     }
 }
 
-/// The patterns with each user's home in the place of `~`: those below `/home`, and those that `/etc/passwd` names.
+/// Returns the patterns with `~` replaced by each user's home: the homes below `/home`, and those that `/etc/passwd`
+/// names.
 pub(super) fn in_homes<'p>(root: &Path, patterns: impl Iterator<Item = &'p &'static str>) -> Vec<String> {
     let passwd = fs::read(root.join("etc/passwd")).unwrap_or_default();
     let passwd = String::from_utf8_lossy(&passwd);

@@ -1,4 +1,4 @@
-//! Removing files by pattern, within one root and one file system.
+//! Removes files by pattern, within one root and one file system.
 
 use std::fs::{self, DirEntry, OpenOptions};
 use std::io;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::overwrite::overwrite;
 use crate::wildcard::matches;
 
-/// How often a folder that gets new files while it is removed is gone through.
+/// The number of attempts to remove a folder that gets new files while it is removed.
 const PASSES: usize = 3;
 
-/// Removes files below a root and remembers what it could not remove.
+/// Removes files below a root and records those that it cannot remove.
 pub(super) struct Remover {
     root: PathBuf,
     kept: Box<dyn Fn(&Path) -> bool>,
@@ -19,19 +19,20 @@ pub(super) struct Remover {
 }
 
 impl Remover {
-    /// A remover that has removed nothing yet.
+    /// Returns a remover that has not removed anything.
     pub(super) fn new(root: &Path) -> Self {
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
         Self { root, kept: Box::new(|_| false), failures: Vec::new() }
     }
 
-    /// From now on the files and folders of which this holds stay, with all that is in them.
+    /// Keeps the files and folders for which `kept` is true, with everything in them, from now on.
     pub(super) fn keep(&mut self, kept: impl Fn(&Path) -> bool + 'static) {
         self.kept = Box::new(kept);
     }
 
-    /// Removes all that the patterns match. It is overwritten before, and all of that is on the disk before the first
-    /// file goes: one sync for all, since one for each of many small files takes minutes.
+    /// Removes everything that the patterns match. The files are overwritten first, and the zeros are on the disk
+    /// before the first file is removed. One sync covers all files, because one sync for each of many small files takes
+    /// minutes.
     pub(super) fn remove<P: AsRef<str>>(&mut self, patterns: &[P]) {
         let found: Vec<PathBuf> = patterns.iter().flat_map(|pattern| self.matches(pattern.as_ref())).collect();
         for path in &found {
@@ -49,14 +50,14 @@ impl Remover {
         }
     }
 
-    /// Removes what can be removed of it.
+    /// Removes what the patterns match and ignores failures.
     pub(super) fn try_remove(&mut self, patterns: &[&str]) {
         let failures = self.take_failures();
         self.remove(patterns);
         self.failures = failures;
     }
 
-    /// Makes the files that the patterns match empty.
+    /// Empties the files that the patterns match.
     pub(super) fn empty<P: AsRef<str>>(&mut self, patterns: &[P]) {
         let is_file = |path: &PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_file());
         let found = patterns.iter().flat_map(|pattern| self.matches(pattern.as_ref())).filter(is_file);
@@ -73,17 +74,18 @@ impl Remover {
         }
     }
 
-    /// What could not be removed so far, a line each.
+    /// Returns the failures so far, one line for each file that could not be removed.
     pub(super) fn take_failures(&mut self) -> Vec<String> {
         std::mem::take(&mut self.failures)
     }
 
-    /// Notes what went wrong with a file.
+    /// Records why a file could not be removed.
     pub(super) fn failed(&mut self, path: &Path, error: &io::Error) {
         self.failures.push(format!("{}: {error}", path.display()));
     }
 
-    /// The files that a pattern names: all but the last part may also lead over symbolic links, inside the root only.
+    /// Returns the files that a pattern names. All parts except the last may lead through symbolic links, but only
+    /// inside the root.
     fn matches(&self, pattern: &str) -> Vec<PathBuf> {
         let (folders, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
         let mut parents = vec![self.root.clone()];
@@ -94,7 +96,7 @@ impl Remover {
         parents.iter().filter(|parent| inside(parent)).flat_map(|parent| entries(parent, name)).collect()
     }
 
-    /// Overwrites what `remove_tree` is about to remove.
+    /// Overwrites the files that `remove_tree` removes next.
     fn overwrite_tree(&mut self, path: &Path) {
         let Ok(found) = fs::symlink_metadata(path) else { return };
         if self.stays(path, found.dev()) {
@@ -109,13 +111,13 @@ impl Remover {
         }
     }
 
-    /// Whether a path is a mount point, or meant to stay.
+    /// Returns whether a path is a mount point or is kept.
     fn stays(&self, path: &Path, device: u64) -> bool {
         let parent = path.parent().and_then(|parent| fs::metadata(parent).ok());
         parent.is_some_and(|parent| parent.dev() != device) || (self.kept)(path)
     }
 
-    /// Removes a file or a folder; an error may be due to files that came meanwhile.
+    /// Removes a file or a folder. New files that appear in the meantime may cause an error.
     fn remove_tree(&self, path: &Path) -> io::Result<()> {
         let found = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -136,7 +138,7 @@ impl Remover {
         if stays && self.holds_kept(path) { Ok(()) } else { gone(fs::remove_dir(path)) }
     }
 
-    /// Whether something that stays is somewhere below.
+    /// Returns whether something below a path is kept.
     fn holds_kept(&self, path: &Path) -> bool {
         (self.kept)(path)
             || fs::read_dir(path)
@@ -147,13 +149,14 @@ impl Remover {
     }
 }
 
-/// The entries of a folder whose names match; none where there is no such folder.
+/// Returns the entries of a folder whose names match. A folder that does not exist has none.
 fn entries(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     let names = |entry: DirEntry| matches(&entry.file_name().to_string_lossy(), pattern).then(|| entry.path());
     fs::read_dir(folder).into_iter().flatten().filter_map(|entry| names(entry.ok()?)).collect()
 }
 
-/// A file that is gone already is as good as removed; one that something is mounted on is none of the image's.
+/// Ignores two errors: the file is already gone, or something is mounted on it, so that it does not belong to the
+/// image.
 fn gone(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ResourceBusy) => Ok(()),

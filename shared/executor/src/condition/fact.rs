@@ -1,11 +1,12 @@
-//! Why an expression is false, in words with the values that were compared. Where one part decided, that one is told.
+//! Explains why an expression is false, with the values that were compared. If one part decided, only that part is
+//! explained.
 
 use goldsmith_document::{Expression, Relation, Template};
 
 use super::{ConditionError, holds};
 use crate::resolve::Resolver;
 
-/// What an expression comes to, where it is `is`.
+/// Returns the result of an expression in words. `is` is the result.
 pub(crate) fn fact(expression: &Expression, is: bool, resolver: &Resolver<'_>) -> Result<String, ConditionError> {
     let text = |template: &Template| resolver.text(template).map(|text| format!("`{text}`"));
     let verb = if is { "is" } else { "is not" };
@@ -32,7 +33,7 @@ pub(crate) fn fact(expression: &Expression, is: bool, resolver: &Resolver<'_>) -
     })
 }
 
-/// Of parts that decided together, all; else the first that decided.
+/// Returns all parts if they decided together, or the first part that decided.
 fn parts_of(parts: &[Expression], is: bool, together: bool, resolver: &Resolver<'_>) -> Result<String, ConditionError> {
     let mut told = Vec::new();
     for part in parts {

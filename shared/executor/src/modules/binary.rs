@@ -24,7 +24,7 @@ enum BinaryError {
     Path(#[from] FileError),
     #[error("`{name}` is not on this machine's PATH")]
     NotOnPath { name: String },
-    #[error("{} is not there, or the interpreter that its first line names is not", path.display())]
+    #[error("{} does not exist, or the interpreter that its first line names does not exist", path.display())]
     Missing { path: PathBuf },
     #[error("{} cannot be started", path.display())]
     Start { path: PathBuf, source: io::Error },
@@ -39,7 +39,7 @@ impl Program {
     }
 
     fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Finished, BinaryError> {
-        // A name alone is looked for on PATH; a relative path starts at the working directory.
+        // A name without a slash is looked up on PATH. A relative path starts at the working directory.
         let path = if self.path.contains('/') { place.path(&self.path)? } else { Path::new(&self.path).to_owned() };
         let mut command = command(&path, place);
         process::run(command.args(&self.arguments), place, output).map_err(|source| match source.kind() {

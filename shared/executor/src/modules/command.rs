@@ -1,4 +1,4 @@
-//! How the actions that start a program do it, and how its end is judged.
+//! Starts the programs of actions and judges how they end.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -11,10 +11,10 @@ use super::{End, Outcome, Place, TIMED_OUT};
 use crate::EXIT_REBOOT;
 use crate::process::{Exit, Finished};
 
-/// Where programs are looked for if the agent was started without a `PATH`.
+/// The `PATH` for programs if the agent was started without one.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A command in the working directory, with `HOME` and `PATH` where the agent was started without.
+/// Returns a command in the working directory. It has a `HOME` and a `PATH` even if the agent was started without them.
 pub(super) fn command(program: impl AsRef<Path>, place: &Place<'_>) -> Command {
     let mut command = Command::new(program.as_ref());
     command.current_dir(place.working_directory);
@@ -26,7 +26,7 @@ pub(super) fn command(program: impl AsRef<Path>, place: &Place<'_>) -> Command {
     command
 }
 
-/// The outcome of a step's program. Exit status 194 asks for a reboot and for the same step again.
+/// Returns the outcome of a step's program. Exit status 194 asks for a reboot and another run of the same step.
 pub(super) fn outcome(finished: Finished) -> Outcome {
     let (end, exit_code) = match finished.exit {
         Exit::Code(0) => (End::Success, Some(0)),
@@ -41,7 +41,7 @@ pub(super) fn outcome(finished: Finished) -> Outcome {
     Outcome { end, exit_code, outputs, last_lines: finished.last_lines }
 }
 
-/// Where a program is: the file itself for a path, else the first on `PATH`.
+/// Returns the place of a program: the file itself for a path, otherwise the first match on `PATH`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let is_program =
         |path: &PathBuf| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0);

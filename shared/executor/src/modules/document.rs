@@ -1,4 +1,4 @@
-//! `ExecuteDocument`: which document, and its text. The run carries it out as a run of its own.
+//! `ExecuteDocument`: finds the document and fetches its text. The run executes it as a run of its own.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,26 +15,28 @@ use crate::retry::retry;
 /// Longest document, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
 
-/// A document to run and what it gets.
+/// A document to run, with its phases and parameters.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) document: String,
     owner: Option<AccountId>,
-    /// None: all of them.
+    /// The phases to run. An empty list runs all phases.
     pub(crate) phases: Vec<String>,
     pub(crate) parameters: Vec<(String, String)>,
 }
 
-/// Why there is no document.
+/// Why a document cannot be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
-    #[error("`{arn}` is a component's ARN, and this agent asks no Image Builder: name a file or an s3:// object")]
+    #[error(
+        "`{arn}` is the ARN of a component, but this agent does not call Image Builder: name a file or an s3:// object"
+    )]
     Arn { arn: String },
     #[error("`{text}` is not {}", S3Uri::EXPECTED)]
     Location { text: String },
     #[error("{document} has more than {LIMIT} bytes")]
     TooLong { document: String },
-    #[error("{document} breaks off")]
+    #[error("{document} ended early")]
     Broken { document: String, source: io::Error },
     #[error("{document} is not text in UTF-8")]
     NotText { document: String },
@@ -60,7 +62,7 @@ impl Call {
         Ok(Task { inputs: vec![inputs], work: Work::Document(Self { document, owner, phases, parameters }) })
     }
 
-    /// The document's text. A relative path starts at the working directory, as everywhere.
+    /// Returns the document's text. As everywhere, a relative path starts at the working directory.
     pub(crate) fn fetch(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<String, FetchError> {
         let document = || self.document.clone();
         if self.document.starts_with("arn:") {

@@ -1,4 +1,4 @@
-//! Writing what comes from elsewhere: a file appears under its name only when it is complete and right.
+//! Writes downloads. A file gets its name only when it is complete and correct.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -9,15 +9,15 @@ use crate::checksum::Hasher;
 
 const BUFFER: usize = 64 * 1024;
 
-/// What ended a copy early.
+/// The side that ended a copy early.
 pub(super) enum Broken {
-    /// The source.
+    /// The source failed.
     Source(io::Error),
-    /// The file.
+    /// The file failed.
     File(FileError),
 }
 
-/// Reads to the end into a file beside `path`, which gets the name if `check` has nothing against it.
+/// Reads everything into a file next to `path`. The file gets the name `path` if `check` accepts it.
 pub(super) fn save<E: From<FileError>>(
     path: &Path,
     reader: &mut dyn Read,

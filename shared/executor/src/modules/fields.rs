@@ -1,4 +1,4 @@
-//! The inputs of one element of a step: their references are replaced, and what came of it is recorded.
+//! The inputs of one element of a step. Their references are replaced, and the results are recorded.
 
 use goldsmith_document::{Literal, Setting, Template};
 
@@ -16,7 +16,7 @@ impl<'f> Fields<'f> {
         Self { resolver, record: Inputs::new() }
     }
 
-    /// All that was read.
+    /// Returns the record of all inputs that were read.
     pub(super) fn record(self) -> Inputs {
         self.record
     }
@@ -38,7 +38,7 @@ impl<'f> Fields<'f> {
         template.map(|template| self.text(key, template)).transpose()
     }
 
-    /// An absent text is recorded, and used, as an empty one.
+    /// Reads a text. An absent text is recorded and used as an empty text.
     pub(crate) fn or_empty(&mut self, key: &str, template: Option<&Template>) -> Result<String, ResolveError> {
         let text = self.optional(key, template)?.unwrap_or_default();
         self.record.entry(key.to_owned()).or_insert_with(|| Input::Text(String::new()));

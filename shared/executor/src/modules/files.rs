@@ -28,18 +28,18 @@ pub(super) use list::Listing;
 pub(super) use read::Reading;
 pub(super) use transfer::Transfer;
 
-/// What is wrong with a file, or with what is wanted of it.
+/// What is wrong with a file or with the requested operation.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     #[error("the path is empty")]
     NoPath,
     #[error("{} exists, and `{flag}` is false", path.display())]
     Exists { path: PathBuf, flag: &'static str },
-    #[error("{} is not there", path.display())]
+    #[error("{} does not exist", path.display())]
     Missing { path: PathBuf },
     #[error("nothing matches {}", pattern.display())]
     NoMatch { pattern: PathBuf },
-    #[error("`*` may only stand in the last part of a path, not as in `{pattern}`")]
+    #[error("`*` can be used only in the last part of a path, not as in `{pattern}`")]
     WildcardPlace { pattern: String },
     #[error("{count} files match, so the destination `{destination}` must end with `/`")]
     ManyToOne { count: usize, destination: String },
@@ -47,17 +47,17 @@ pub(crate) enum FileError {
     NotAFile { path: PathBuf },
     #[error("{} is not a folder", path.display())]
     NotAFolder { path: PathBuf },
-    #[error("{} is not a link, and stays", path.display())]
+    #[error("{} is not a link and is not replaced", path.display())]
     NotALink { path: PathBuf },
-    #[error("{} is neither file, folder nor link", path.display())]
+    #[error("{} is not a file, a folder or a link", path.display())]
     Special { path: PathBuf },
     #[error("source and destination are both {}", path.display())]
     Same { path: PathBuf },
-    #[error("{} is inside of {}", destination.display(), source_folder.display())]
+    #[error("{} is inside {}", destination.display(), source_folder.display())]
     Inside { source_folder: PathBuf, destination: PathBuf },
     #[error("{} is not empty, and `force` is false", path.display())]
     NotEmpty { path: PathBuf },
-    #[error("{} holds the whole system, and is not deleted", path.display())]
+    #[error("{} contains the whole system and is not deleted", path.display())]
     Root { path: PathBuf },
     #[error("{} cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
@@ -65,13 +65,13 @@ pub(crate) enum FileError {
     Write { path: PathBuf, source: io::Error },
     #[error("{} cannot be deleted", path.display())]
     Delete { path: PathBuf, source: io::Error },
-    #[error("owner, group or mode of {} cannot be set", path.display())]
+    #[error("the owner, group or mode of {} cannot be set", path.display())]
     Attributes { path: PathBuf, source: io::Error },
     #[error("there is no {kind} `{name}`")]
     NoSuchName { name: String, kind: &'static str },
     #[error("{} is not text in {encoding}", path.display())]
     NotText { path: PathBuf, encoding: &'static str },
-    #[error("{} has {size} bytes, and only {limit} can be read into an output", path.display())]
+    #[error("{} has {size} bytes, but only {limit} can be read into an output", path.display())]
     TooLong { path: PathBuf, size: u64, limit: u64 },
 }
 
@@ -96,8 +96,8 @@ impl FileError {
     }
 }
 
-/// The paths that a path with `*` in its last part names, sorted; a path without is taken as it is. As in the
-/// original, `*` also stands for a dot at the beginning.
+/// Returns the paths that match a path with `*` in its last part, sorted. A path without `*` is returned as it is. As
+/// in EC2 Image Builder, `*` also stands for a leading dot.
 pub(super) fn expand(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     let text = path.to_string_lossy();
     let (folder, name) = text.rsplit_once('/').unwrap_or((".", &text));
@@ -126,7 +126,7 @@ pub(super) fn create_parents(path: &Path) -> Result<(), FileError> {
     fs::create_dir_all(parent).map_err(FileError::write(parent))
 }
 
-/// The entries of a folder, sorted by name.
+/// Returns the entries of a folder, sorted by name.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let failed = FileError::read(folder);
     let entries = fs::read_dir(folder).map_err(&failed)?;

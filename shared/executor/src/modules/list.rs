@@ -1,5 +1,5 @@
-//! Actions whose inputs are a list: the elements are worked off in order, and the first failure ends the step. What was
-//! done before stays done.
+//! Actions whose inputs are a list. The elements run in order, and the first failure ends the step. The work of earlier
+//! elements is kept.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::resolve::{ResolveError, Resolver};
 
 /// One element of the list.
 pub(crate) trait Element {
-    /// Does its work; the answer is its part of the action's output, if the action has one.
+    /// Performs the work of the element. Returns its part of the action's output, if the action has an output.
     fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Option<String>, ModuleError>;
 }
 
-/// What can go wrong with an element.
+/// Why an element fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ModuleError {
     #[error(transparent)]
@@ -31,11 +31,11 @@ pub(crate) enum ModuleError {
 
 struct List {
     elements: Vec<Box<dyn Element>>,
-    /// The output's name, and what stands between the elements' parts of it.
+    /// The name of the output, and the text that separates the parts of the elements.
     output: Option<(&'static str, &'static str)>,
 }
 
-/// The task of an action with these inputs.
+/// Returns the task of an action with these inputs.
 pub(super) fn list<I, E: Element + 'static>(
     inputs: &[I],
     resolver: &Resolver<'_>,

@@ -1,5 +1,5 @@
-//! `S3Download`. A prefix is downloaded whole, with all that is below it, also beyond the thousand objects where the
-//! original stops. Missing folders are created.
+//! `S3Download`. All objects below a prefix are downloaded, including those beyond the thousand objects at which EC2
+//! Image Builder stops. Missing folders are created.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ impl Download {
         })
     }
 
-    /// What is to be downloaded, and where to.
+    /// Returns the objects to download and their destinations.
     fn objects(
         &self,
         access: Access<'_>,

@@ -30,7 +30,7 @@ impl Upload {
         })
     }
 
-    /// The files with the keys that they get.
+    /// Returns the files and their keys.
     fn files(&self, place: &Place<'_>) -> Result<Vec<(PathBuf, String)>, FileError> {
         let source = place.path(&self.source)?;
         let is_pattern = self.source.contains('*');
@@ -54,7 +54,7 @@ impl Upload {
         if found.is_empty() { Err(FileError::NoMatch { pattern: source }) } else { Ok(found) }
     }
 
-    /// A file, or all files of a folder; links to folders are not followed.
+    /// Collects a file, or all files of a folder. Links to folders are not followed.
     fn collect(&self, path: &Path, base: &Path, found: &mut Vec<(PathBuf, String)>) -> Result<(), FileError> {
         if !path.is_dir() {
             let relative = path.strip_prefix(base).unwrap_or(path).to_string_lossy();

@@ -1,5 +1,5 @@
-//! `ExecuteBash`: all commands in one script file, so that a variable of one is there for the next. Only the script's
-//! own exit status counts; there is no implicit `set -e`.
+//! `ExecuteBash`: all commands are in one script file, so that a command can use the variables of earlier commands.
+//! Only the exit status of the script counts. There is no implicit `set -e`.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ pub(super) struct Script {
 
 #[derive(Debug, thiserror::Error)]
 enum BashError {
-    #[error("bash is not on this machine's PATH, and ExecuteBash needs it")]
+    #[error("bash is not on this machine's PATH, but ExecuteBash needs it")]
     Missing,
     #[error("bash cannot be started")]
     Start(#[source] io::Error),

@@ -1,8 +1,8 @@
-//! `UpdateOS` with the package manager of the distribution. It never reboots: a `Reboot` step says when.
+//! `UpdateOS` with the package manager of the distribution. It never reboots: a `Reboot` step decides when to reboot.
 //!
-//! It updates or fails: no manager may leave out what it cannot reach. What passes by itself, another program that holds
-//! the manager's locks or a mirror that does not answer, is waited for. Amazon Linux 2023 keeps to the release that it was
-//! made with, so there the newest release is asked for.
+//! It updates or fails: no manager may skip packages that it cannot reach. It waits for temporary problems, such as
+//! another program that holds the manager's locks or a mirror that does not answer. Amazon Linux 2023 stays at the
+//! release that it was made with, so the newest release is requested there.
 
 mod patience;
 
@@ -23,20 +23,22 @@ use crate::process;
 use crate::resolve::Resolver;
 use crate::wildcard::matches;
 
-/// Exit status of zypper when all is installed and a script of a package failed. (Those that advise a reboot or another
-/// call, 102 and 103, are of `patch` only: zypper 1.14, zypper(8), "Exit codes".)
+/// Exit status of zypper if everything is installed but a script of a package failed. (The statuses 102 and 103, which
+/// advise a reboot or another call, come only from `patch`: zypper 1.14, zypper(8), "Exit codes".)
 const ZYPPER_SCRIPTLET: i32 = 107;
-/// What dnf and yum say of it, ending with 0.
+/// The text of dnf and yum for this problem, with which they exit with 0.
 const RPM_SCRIPTLET: &str = "scriptlet failed";
 
-/// With this an apt before 2.1, which does not know the error mode, ends with 0 where a mirror does not answer.
+/// The warning with which an apt before 2.1, which does not know the error mode, exits with 0 if a mirror does not
+/// answer.
 const APT_WARNING: &str = "Some index files failed to download";
-/// The packages are installed all the same, so that the managers of RPM do not call it a failure.
+/// The warning about a failed script. The packages are still installed, so the RPM package managers do not report a
+/// failure.
 const SCRIPTLET_WARNING: &str = "warning: a script of an updated package failed; the package is installed";
 
 /// Which packages to update.
 pub(super) struct Update {
-    /// None: all.
+    /// The packages to update. An empty list updates all packages.
     include: Vec<String>,
     exclude: Vec<String>,
 }
@@ -51,7 +53,7 @@ enum UpdateError {
     Write { path: PathBuf, source: io::Error },
 }
 
-/// A package manager, in the order in which they are looked for where the distribution does not say which is its own.
+/// A package manager. The order is that of the search if the distribution does not say which manager is its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manager {
     Dnf,
@@ -97,8 +99,8 @@ impl Perform for Update {
 impl Manager {
     const ALL: [Manager; 4] = [Manager::Dnf, Manager::Yum, Manager::Apt, Manager::Zypper];
 
-    /// The distribution's own manager: others may be installed beside it, and know none of its packages. Where that one is
-    /// not there, or the distribution is not known, the first that is.
+    /// Returns the distribution's own manager: others may also be installed, but they know none of its packages. If the
+    /// own manager is not installed or the distribution is not known, returns the first installed manager.
     fn of(os: &OsRelease, is_there: impl Fn(Manager) -> bool) -> Option<Manager> {
         let own = [os.id.as_str()].into_iter().chain(os.id_like.split_whitespace()).find_map(|id| match id {
             "debian" | "ubuntu" => Some(&[Manager::Apt][..]),
@@ -129,7 +131,7 @@ struct Calls<'c, 'o> {
 
 impl Calls<'_, '_> {
     fn dnf(mut self, os: &OsRelease) -> Result<Outcome, UpdateError> {
-        // Where a distribution lets dnf pass over what it cannot reach, it would end with success.
+        // Some distributions let dnf skip repositories that it cannot reach. It would then end with success.
         let mut arguments = texts(&["-y", "--refresh", "--setopt=skip_if_unavailable=0"]);
         if os.id == "amzn" && os.version.starts_with("2023") {
             arguments.push("--releasever=latest".to_owned());
@@ -146,8 +148,8 @@ impl Calls<'_, '_> {
         self.call("yum", &arguments, true)
     }
 
-    /// New packages may come with an update (kernels do), none is removed; changed configuration files stay. Without the
-    /// error mode apt ends with success where no mirror answers.
+    /// Updates with apt. An update may install new packages (such as kernels), but removes none. Changed configuration
+    /// files stay. Without the error mode, apt ends with success if no mirror answers.
     fn apt(mut self) -> Result<Outcome, UpdateError> {
         let update = self.call("apt-get", &texts(&["-q", "-oAPT::Update::Error-Mode=any", "update"]), false)?;
         if update.end != End::Success {
@@ -164,7 +166,8 @@ impl Calls<'_, '_> {
         self.call("apt-get", &arguments, true)
     }
 
-    /// The machine's preferences with a ban on other versions of what is excluded. Nothing of it outlives the step.
+    /// Writes the machine's preferences together with a ban on other versions of excluded packages. The file is deleted
+    /// after the step.
     fn apt_preferences(&self) -> Result<PathBuf, UpdateError> {
         let own = fs::read_to_string("/etc/apt/preferences").unwrap_or_default();
         let ban = |name: &String| format!("\nPackage: {name}\nPin: release *\nPin-Priority: -1\n");
@@ -174,7 +177,7 @@ impl Calls<'_, '_> {
         Ok(path)
     }
 
-    /// zypper cannot exclude, so with excluded packages all the others are named.
+    /// Updates with zypper. zypper cannot exclude packages, so all other packages are named if some are excluded.
     fn zypper(mut self) -> Result<Outcome, UpdateError> {
         let refresh = self.call("zypper", &texts(&["--non-interactive", "refresh"]), false)?;
         if refresh.end != End::Success {
@@ -204,7 +207,7 @@ impl Calls<'_, '_> {
         }
     }
 
-    /// Runs the manager until it does not fail for what passes by itself.
+    /// Runs the manager again until it no longer fails because of a temporary problem.
     fn call(&mut self, program: &'static str, arguments: &[String], named: bool) -> Result<Outcome, UpdateError> {
         let mut patience = Patience::new(self.place.deadline);
         loop {
@@ -220,12 +223,12 @@ impl Calls<'_, '_> {
                 return Ok(outcome);
             }
             let Some((pause, why)) = patience.pause(&outcome.last_lines) else { return Ok(outcome) };
-            self.output.remark(&format!("{program}: {why}; it is called again in {} s", pause.as_secs()));
+            self.output.remark(&format!("{program}: {why}; trying again in {} s", pause.as_secs()));
             thread::sleep(pause);
         }
     }
 
-    /// Runs the manager, with the packages to update at the end where `named` says so.
+    /// Runs the manager once. If `named` is true, the packages to update are its last arguments.
     fn call_once(&mut self, program: &'static str, arguments: &[String], named: bool) -> Result<Outcome, UpdateError> {
         let mut command: Command = command(Path::new(program), self.place);
         command.args(arguments).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
@@ -237,7 +240,7 @@ impl Calls<'_, '_> {
             .map_err(|source| UpdateError::Start { program, source })?;
         match outcome(finished) {
             Outcome { end: End::Reboot { .. }, exit_code: Some(code), outputs, last_lines } => {
-                let end = End::Failed(format!("exit status {code}")); // no package manager means a reboot by it
+                let end = End::Failed(format!("exit status {code}")); // with 194, a package manager does not ask for a reboot
                 Ok(Outcome { end, exit_code: Some(code), outputs, last_lines })
             }
             outcome => Ok(outcome),
@@ -249,7 +252,7 @@ fn texts(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Names in what `zypper --xmlout list-updates` prints.
+/// Returns the names in the output of `zypper --xmlout list-updates`.
 fn update_names(xml: &str) -> Vec<String> {
     let name = |tag: &str| Some(tag.split_once(" name=\"")?.1.split_once('"')?.0.to_owned());
     xml.split("<update ").skip(1).filter_map(|rest| name(&format!(" {}", rest.split('>').next()?))).collect()

@@ -1,4 +1,4 @@
-//! `WebDownload`. With a checksum, a file that is there and right is not fetched again.
+//! `WebDownload`. If a checksum is given, an existing file with that checksum is not fetched again.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -25,9 +25,9 @@ pub(super) struct Download {
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DownloadError {
-    #[error("`{url}` names no file, and the destination is a folder")]
+    #[error("`{url}` does not name a file, and the destination is a folder")]
     NoName { url: String },
-    #[error("{url} answers with status {status}")]
+    #[error("{url} returned status {status}")]
     Status { url: String, status: u16 },
     #[error("{url} has the {algorithm} {actual}, not {expected}")]
     Checksum { url: String, algorithm: &'static str, actual: String, expected: String },
@@ -102,7 +102,7 @@ impl Element for Download {
             if let Some((algorithm, digest)) = &self.checksum
                 && of_file(*algorithm, &path).is_ok_and(|actual| actual == *digest)
             {
-                output.log(&format!("{name} is there already"));
+                output.log(&format!("{name} already exists"));
                 return Ok(Some(name));
             }
         }

@@ -1,13 +1,13 @@
-//! What a process writes, as far as it is kept.
+//! The part of a process's output that is kept.
 
 use std::collections::VecDeque;
 
 use super::{Exit, Finished};
 use crate::output::Output;
 
-/// Captured standard output, in bytes; what comes later is shown but not kept for chaining.
+/// The largest captured standard output, in bytes. Later output is shown but not kept for references.
 pub(crate) const LIMIT: usize = 256 * 1024;
-/// Lines, and characters of each, that are kept to explain a failure.
+/// The number of lines, and of characters of each line, that are kept to explain a failure.
 const TAIL_LINES: usize = 50;
 const TAIL_LENGTH: usize = 300;
 
@@ -15,12 +15,12 @@ const TAIL_LENGTH: usize = 300;
 pub(super) struct Capture {
     stdout: Vec<u8>,
     tail: VecDeque<String>,
-    /// Of each stream, the end of a line that was cut, where it may be the beginning of a secret.
+    /// For each stream, the end of a line that was cut, if this end may be the beginning of a secret.
     held: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Capture {
-    /// A line, or a part of one that is too long: `is_cut` says that more of it follows.
+    /// Takes a line or a part of a line that is too long. `is_cut` says that more of the line follows.
     pub(super) fn take(&mut self, stream: &'static str, part: Vec<u8>, is_cut: bool, output: &mut Output<'_>) {
         if stream == "Stdout" {
             let room = LIMIT - self.stdout.len();

@@ -1,7 +1,7 @@
-//! A process and all that it started, to be ended together.
+//! A process and all processes that it started, which are ended together.
 //!
-//! Most of them are in the process's group. One that left it (`setsid`, a daemon), or that outlived the agent that
-//! started it, is known by a variable of its environment that no other step's processes have.
+//! Most of them are in the process group. A process that left the group (`setsid`, a daemon), or that outlived the
+//! agent that started it, is recognized by an environment variable that the processes of no other step have.
 
 use std::fs;
 use std::process::{Child, Command};
@@ -17,17 +17,17 @@ pub(super) struct Family {
 }
 
 impl Family {
-    /// Marks a command that is about to be started.
+    /// Marks a command before it is started.
     pub(super) fn mark(command: &mut Command, mark: &str) {
         command.env(VARIABLE, mark);
     }
 
-    /// The family of a child that leads a process group and has this mark.
+    /// Returns the family of a child that leads a process group and has this mark.
     pub(super) fn new(child: &Child, mark: &str) -> Self {
         Self { group: Pid::from_child(child), mark: mark.to_owned() }
     }
 
-    /// Sends a signal to all that are there; who is gone already needs none.
+    /// Sends a signal to all processes of the family. Processes that have already ended need none.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.group, signal);
         for pid in marked(&self.mark).filter(|pid| getpgid(Some(*pid)) != Ok(self.group)) {
@@ -36,14 +36,15 @@ impl Family {
     }
 }
 
-/// Ends what a step of an earlier start of the agent left behind, with all that its inner documents did.
+/// Ends the processes that a step of an earlier start of the agent left behind, including those of its nested
+/// documents.
 pub(crate) fn end_marked(mark: &str) {
     for pid in marked(mark) {
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
-/// Every process with a mark, or with one that begins with it and a `-`.
+/// Returns every process with a mark, or with a mark that begins with it and a `-`.
 fn marked(mark: &str) -> impl Iterator<Item = Pid> {
     let wanted = format!("{VARIABLE}={mark}").into_bytes();
     let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);

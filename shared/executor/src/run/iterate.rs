@@ -1,7 +1,8 @@
-//! One attempt of a step: once, or once for each value of its loop.
+//! One attempt of a step: it runs the action once, or once for each value of the loop.
 //!
-//! A loop whose iteration asks for a reboot goes on after it with that iteration, or with the next one after `Reboot`.
-//! Empty pieces of a delimited list are left out: a command with an empty value in it seldom does what was meant.
+//! If an iteration asks for a reboot, the loop resumes after it with the same iteration, or, after the action `Reboot`,
+//! with the next one. Empty pieces of a delimited list are skipped: a command with an empty value seldom does what its
+//! author intends.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use crate::resolve::{ResolveError, Resolver, Scene};
 use crate::state::{At, Iterations};
 use crate::store::StoreError;
 
-/// What all iterations of an attempt share.
+/// The data that all iterations of an attempt share.
 pub(super) struct Room {
     working_directory: PathBuf,
     scratch: PathBuf,
@@ -29,7 +30,7 @@ pub(super) struct Room {
     stored: RefCell<BTreeMap<String, String>>,
 }
 
-/// What can go wrong before an attempt begins.
+/// Why an attempt cannot begin.
 #[derive(Debug, thiserror::Error)]
 #[error("{} cannot be created", path.display())]
 struct FolderError {
@@ -38,7 +39,7 @@ struct FolderError {
 }
 
 impl<'r> Run<'r, '_> {
-    /// One attempt, from references to the end of whatever was started.
+    /// Makes one attempt, from the replacement of references to the end of the started process.
     pub(super) fn attempt(&mut self, at: At, scope: Scope<'_>) -> Result<Outcome, StoreError> {
         let room = match self.prepare(at, scope) {
             Ok(room) => room,
@@ -48,11 +49,11 @@ impl<'r> Run<'r, '_> {
             None => self.once(at, scope, &room, None),
             Some(repeat) => self.iterate(at, scope, &room, repeat),
         };
-        let _ = remove_folder(&room.scratch); // what stays is removed before the next attempt
+        let _ = remove_folder(&room.scratch); // if something remains, it is removed before the next attempt
         outcome
     }
 
-    /// Makes room for an attempt, whose time begins now.
+    /// Prepares the folders of an attempt. Its time begins now.
     pub(super) fn prepare(&self, at: At, scope: Scope<'_>) -> Result<Room, Outcome> {
         let working_directory = self.order.working_directory.clone().unwrap_or_else(|| WORKING_DIRECTORY.into());
         let failed = |path: PathBuf| move |source| Outcome::failed(&FolderError { path, source });
@@ -144,7 +145,8 @@ impl<'r> Run<'r, '_> {
     }
 
     fn open_iteration(&mut self, scope: Scope<'_>, room: &Room, index: usize, value: &str) {
-        // What an iteration leaves is not for the next one; where it cannot be removed, the next one says why.
+        // The next iteration must not see files of an earlier one. If they cannot be removed, the next iteration
+        // reports why.
         if index > 0 && remove_folder(&room.scratch).is_ok() {
             let _ = self.store.scratch();
         }
@@ -154,8 +156,8 @@ impl<'r> Run<'r, '_> {
     }
 }
 
-/// How much of each output is kept of all iterations together: as much as of one step that is no loop. What comes later is
-/// shown, too, but not kept for others.
+/// Limits how much of each output is kept for all iterations together: as much as for one step without a loop. Later
+/// output is also shown, but not kept for other steps.
 struct Kept(BTreeMap<String, usize>);
 
 impl Kept {
@@ -175,7 +177,7 @@ impl Kept {
     }
 }
 
-/// How a loop ended whose last iteration ended so; `next` is the one to be run next.
+/// Returns how a loop ended, from the end of its last iteration. `next` is the iteration that would run next.
 fn loop_end(last: End, next: usize, is_over: bool) -> End {
     match last {
         End::Failed(message) if message == TIMED_OUT => End::Failed(format!("the loop timed out in iteration {next}")),
@@ -192,7 +194,7 @@ impl Room {
     }
 }
 
-/// The texts that a loop goes over; none for numbers, which are counted as they come.
+/// Returns the texts of a loop. Loops over numbers have none, because the numbers are computed when they are needed.
 fn list_values(over: &Over, resolver: &Resolver<'_>) -> Result<Vec<String>, ResolveError> {
     match over {
         Over::Range(_) => Ok(Vec::new()),
@@ -212,7 +214,7 @@ fn value_at(over: &Over, values: &[String], index: usize) -> Option<String> {
 }
 
 fn number_at(Range { start, end, step }: Range, index: usize) -> Option<i64> {
-    let number = i128::from(step) * i128::try_from(index).ok()? + i128::from(start); // fits: both factors have 64 bits
+    let number = i128::from(step) * i128::try_from(index).ok()? + i128::from(start); // cannot overflow: both factors have 64 bits
     let is_inside = if step > 0 { number <= i128::from(end) } else { number >= i128::from(end) };
     i64::try_from(number).ok().filter(|_| is_inside)
 }

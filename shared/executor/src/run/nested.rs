@@ -1,7 +1,7 @@
-//! `ExecuteDocument`: a run inside of a step, with a state of its own inside of the outer one's place.
+//! `ExecuteDocument`: a run inside a step. Its own state is inside the folder of the outer run.
 //!
-//! A document that runs inside of itself, however many others are between, is recognised by its text and refused. The
-//! text that the first start has read is kept: after a reboot the run goes on with it.
+//! A document that would run inside itself, directly or through other documents, is recognized by its text and
+//! rejected. The text that the first start reads is kept, and the run resumes with it after a reboot.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,16 +19,16 @@ use crate::state::{At, State};
 use crate::store::StoreError;
 use crate::{OrderDocument, RunResult, RunStatus, WorkOrder};
 
-/// How deep documents may run documents.
+/// The largest depth to which documents may run documents.
 const MAX_DEPTH: usize = 3;
 
 #[derive(Debug, thiserror::Error)]
 enum NestedError {
-    #[error("documents may run documents {MAX_DEPTH} levels deep, and {document} would be one more")]
+    #[error("documents can run documents {MAX_DEPTH} levels deep, but {document} would be one level more")]
     TooDeep { document: String },
-    #[error("{document} is running already, and would run inside of itself")]
+    #[error("{document} is already running and would run inside itself")]
     Cycle { document: String },
-    #[error("the machine gives no random numbers for an execution id")]
+    #[error("the machine provides no random numbers for an execution id")]
     Id(#[source] io::Error),
     #[error("the log folder {} cannot be written", path.display())]
     Logs { path: PathBuf, source: io::Error },
@@ -39,7 +39,7 @@ enum NestedError {
 }
 
 impl Run<'_, '_> {
-    /// Runs a document, or goes on with it after a reboot.
+    /// Runs a document, or resumes it after a reboot.
     pub(super) fn nested(
         &mut self,
         at: At,
@@ -107,14 +107,14 @@ impl Run<'_, '_> {
             execution: uuid().map_err(NestedError::Id)?,
             phases: call.phases.clone(),
             documents: vec![OrderDocument { name: document(), version: String::new(), digest, body, parameters }],
-            // It is kept in a file, which steps can read.
+            // The nested order has no nonce because it is kept in a file that steps can read.
             event_nonce: None,
             ..self.order.clone()
         })
     }
 }
 
-/// What a nested run means for its step.
+/// Returns the outcome of a nested run for its step.
 fn outcome(flow: Flow, state: &State, document: &str) -> Outcome {
     if flow == Flow::Reboot {
         return Outcome { end: End::Reboot { again: true, delay: Default::default() }, ..Outcome::default() };

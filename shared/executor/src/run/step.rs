@@ -1,6 +1,6 @@
-//! A step from its condition to its end: attempts, and what its failure or its wish for a reboot leads to.
+//! A step from its condition to its end: its attempts, and what follows its failure or its request for a reboot.
 //!
-//! After a reboot the count of attempts goes on, and the time limit starts anew.
+//! After a reboot, the count of attempts continues, and the time limit starts again.
 
 use std::thread;
 use std::time::Instant;
@@ -15,14 +15,14 @@ use crate::state::{At, StepRecord};
 use crate::store::{Entry, StoreError};
 use crate::{EventKind, FailureKind, Status, condition};
 
-/// Cause of a step that has a start and no end.
+/// The cause of a step that has a start but no end.
 const STOPPED: &str = "the agent was stopped while this step ran; the step is not run again";
-/// The same where it was the machine that went down.
-const WENT_DOWN: &str = "the machine was restarted while this step ran, and nobody had asked for it; a reboot belongs into a \
-                         Reboot step, or the step ends with exit code 194";
-/// Cause of a step that has no start, but may have begun.
-const RESTARTED: &str = "the machine was restarted meanwhile and nobody had asked for it; whether this step had begun is \
-                         not known, so it is not run";
+/// The same cause if the machine went down.
+const WENT_DOWN: &str = "the machine was restarted while this step ran, but no step asked for it; to reboot, use a \
+                         Reboot step or end the step with exit code 194";
+/// The cause of a step that has no start but may have begun.
+const RESTARTED: &str = "the machine was restarted, but no step asked for it; it is not known whether this step had \
+                         begun, so it is not run";
 
 impl Run<'_, '_> {
     pub(super) fn step(&mut self, at: At, scope: Scope<'_>) -> Result<Flow, StoreError> {
@@ -53,7 +53,7 @@ impl Run<'_, '_> {
         Ok(if self.step_record(at).aborts() { Flow::Abort } else { Flow::GoOn })
     }
 
-    /// Makes the record of a step. It is settled already where the step does not run.
+    /// Makes the record of a step. If the step does not run, the record is already complete.
     fn open_step(&mut self, at: At, scope: Scope<'_>) -> Result<(), StoreError> {
         let verdict = match &scope.step.condition {
             None => Ok(Verdict::Execute),
@@ -100,7 +100,7 @@ impl Run<'_, '_> {
         record.attempt += 1;
     }
 
-    /// Records how a step ended and says what follows.
+    /// Records how a step ended and returns what follows.
     fn finish_step(
         &mut self,
         at: At,
@@ -148,16 +148,16 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Counts a wish for a reboot, or says why it cannot be granted.
+    /// Counts a request for a reboot. If the request cannot be granted, returns why.
     fn count_reboot(&mut self, at: At) -> Result<Option<String>, StoreError> {
         let limits = self.order.limits;
         if self.state.reboots() >= limits.reboots {
-            return Ok(Some(format!("the run asked for more than {} reboots", limits.reboots)));
+            return Ok(Some(format!("the run asked for more reboots than its limit of {}", limits.reboots)));
         }
         let phase = self.phase_record(at);
         if phase.reboots >= limits.reboots_per_phase {
             let (name, limit) = (&phase.name, limits.reboots_per_phase);
-            return Ok(Some(format!("the phase `{name}` asked for more than {limit} reboots")));
+            return Ok(Some(format!("the phase `{name}` asked for more reboots than its limit of {limit}")));
         }
         phase.reboots += 1;
         let reboots = phase.reboots;

@@ -1,4 +1,4 @@
-//! What a run tells its readers: event lines, and lines of the logs.
+//! Writes what readers of a run need: event lines and log lines.
 
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ impl Run<'_, '_> {
         self.around.output.event(&event);
     }
 
-    /// An event with what the records know about its phase and step.
+    /// Returns an event with the recorded data of its phase and step.
     fn about(&self, kind: EventKind, at: At) -> Event {
         let document = &self.state.documents[at.document];
         let phase = &document.phases[at.phase];

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use crate::{FailureContext, FailureKind, Status};
 
-/// Which step is meant: indices into the state's documents, phases and steps.
+/// The position of a step: indices into the state's documents, phases and steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct At {
     pub(crate) document: usize,
@@ -17,7 +17,7 @@ pub(crate) struct At {
     pub(crate) step: usize,
 }
 
-/// A document of which something was started.
+/// A document that was started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DocumentRecord {
@@ -39,7 +39,7 @@ pub(crate) struct PhaseRecord {
     pub(crate) steps: Vec<StepRecord>,
 }
 
-/// A step that was started, or left out by its condition: where there is a record, the condition is settled.
+/// A step that was started or that its condition skipped. If a record exists, the condition has been evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct StepRecord {
@@ -54,28 +54,28 @@ pub(crate) struct StepRecord {
     pub(crate) end: Option<Timestamp>,
     pub(crate) exit_code: Option<i32>,
     pub(crate) message: String,
-    /// Of a loop, those of the last iteration.
+    /// The inputs. For a loop, they are those of the last iteration.
     pub(crate) inputs: Vec<Inputs>,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) last_lines: Vec<String>,
-    /// Means something only where the step failed.
+    /// The kind of the failure. It has a meaning only if the step failed.
     pub(crate) failure: FailureKind,
-    /// `disableLogging`: inputs and outputs are reported to nobody.
+    /// `disableLogging`: inputs and outputs are not reported.
     pub(crate) muted: bool,
-    /// Where the loop of a step that waits for a reboot goes on.
+    /// The iteration at which the loop of a step that waits for a reboot resumes.
     pub(crate) iterations: Option<Iterations>,
-    /// What the documents that the step ran came to.
+    /// The states of the documents that the step ran.
     pub(crate) nested: Vec<State>,
 }
 
-/// How far a loop has come.
+/// The progress of a loop.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Iterations {
-    /// The values, put together before the first iteration; none for a range of numbers.
+    /// The values, which are put together before the first iteration. Empty for a range of numbers.
     pub(crate) values: Vec<String>,
-    /// The next one.
+    /// The next iteration.
     pub(crate) next: usize,
-    /// What each output of the iterations so far was.
+    /// The outputs of the iterations so far.
     pub(crate) outputs: BTreeMap<String, Vec<String>>,
 }
 
@@ -96,7 +96,7 @@ impl DocumentRecord {
         Self { name, description, start: Timestamp::now(), end: None, phases: Vec::new() }
     }
 
-    /// The record of a step by names.
+    /// Returns the record of a step by names.
     pub(crate) fn step(&self, phase: &str, step: &str) -> Option<&StepRecord> {
         self.phases.iter().find(|p| p.name == phase)?.steps.iter().find(|s| s.name == step)
     }
@@ -117,7 +117,7 @@ impl PhaseRecord {
 }
 
 impl StepRecord {
-    /// A step that is about to be started.
+    /// Returns the record of a step that is about to be started.
     pub(crate) fn new(step: &Step, muted: bool) -> Self {
         Self {
             name: step.name.value.clone(),
@@ -141,7 +141,8 @@ impl StepRecord {
         }
     }
 
-    /// Whether nothing more of the document may run because of this step. `onFailure` has no say in a reboot too many.
+    /// Returns whether the rest of the document must not run because of this step. If the step asked for too many
+    /// reboots, `onFailure` does not apply.
     pub(crate) fn aborts(&self) -> bool {
         self.status == Status::Failed
             && (self.failure == FailureKind::RebootLimit || self.on_failure == OnFailure::Abort.name())
@@ -161,7 +162,7 @@ impl StepRecord {
     }
 }
 
-/// Status of what consists of parts: one failed part fails it, one ignored failure marks it.
+/// Returns the status of something that consists of parts. One failed part fails it, and one ignored failure marks it.
 fn combined(parts: impl Iterator<Item = Status>) -> Status {
     parts.fold(Status::Success, |whole, part| match (whole, part) {
         (Status::Failed, _) | (_, Status::Failed) => Status::Failed,

@@ -1,4 +1,4 @@
-//! The lines of a journal, and the state that follows from them.
+//! The lines of a journal, and the state that results from them.
 
 use std::borrow::Cow;
 
@@ -8,30 +8,30 @@ use super::seal::{self, Read, SealError};
 use crate::secrets::Secrets;
 use crate::state::{At, DocumentRecord, PhaseRecord, State, StepRecord};
 
-/// A change of the state. Records come after those that they belong to, and replace their earlier form.
+/// A change of the state. A record comes after the record that it belongs to, and replaces its own earlier form.
 #[derive(Debug, Serialize, Deserialize)]
 #[expect(clippy::large_enum_variant, reason = "one at a time, which lives as long as its line is made")]
 pub(crate) enum Entry<'e> {
-    /// By the document's index.
+    /// A document's record, with the document's index.
     Document(usize, Cow<'e, DocumentRecord>),
-    /// The step's index in the place means nothing here.
+    /// A phase's record. The step index of the position has no meaning here.
     Phase(At, Cow<'e, PhaseRecord>),
     Step(At, Cow<'e, StepRecord>),
-    /// How often the phase has asked for a reboot.
+    /// The number of reboots that the phase has asked for.
     Reboots(At, u32),
     RebootPending(bool),
-    /// Names of the parameters that are secrets.
+    /// The names of the parameters that are secrets.
     Secrets(Vec<String>),
 }
 
-/// The state after all whole lines.
+/// Returns the state after all complete lines.
 pub(super) fn replay(text: &str, secrets: &Secrets, read: Read<'_>) -> Result<State, SealError> {
     let mut lines = text.split_inclusive('\n');
     let mut state: State = seal::from_str(lines.next().unwrap_or_default(), secrets, read)?;
     for line in lines.filter(|line| line.ends_with('\n')) {
         apply(&mut state, seal::from_str(line, secrets, read)?);
     }
-    // Also what no record holds any more must not be shown.
+    // Secrets that no record contains any more must not be shown either.
     state.secrets.iter().try_for_each(|name| seal::ensure(name, secrets, read))?;
     Ok(state)
 }

@@ -1,8 +1,8 @@
-//! Keeps secrets off the disk: in what a journal holds, a secret stands as the name of its parameter, and the parameter
-//! is read again when the journal is.
+//! Keeps secrets off the disk. A journal contains the name of the parameter instead of the secret. When the journal is
+//! read, the parameter is read again.
 //!
-//! A text with a secret in it becomes `{"$sealed": [TEXT, {"parameter": NAME, "line": NUMBER}, …]}`. No record has a key
-//! of that name.
+//! A text with a secret becomes `{"$sealed": [TEXT, {"parameter": NAME, "line": NUMBER}, …]}`. No record has a key with
+//! that name.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,28 +16,28 @@ const SEALED: &str = "$sealed";
 /// Reads a parameter that is a secret.
 pub(crate) type Read<'r> = &'r dyn Fn(&str) -> Result<String, AwsError>;
 
-/// Why a text cannot be put together again.
+/// Why a text cannot be restored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealError {
-    #[error("the parameter {name}, a secret that was in use before, cannot be read again")]
+    #[error("the parameter {name}, a secret that the run uses, cannot be read again")]
     Read { name: String, source: Box<AwsError> },
-    #[error("the parameter {name}, a secret that was in use before, has fewer lines than it had")]
+    #[error("the parameter {name}, a secret that the run uses, has fewer lines than before")]
     Changed { name: String },
     #[error(transparent)]
     Form(#[from] serde_json::Error),
 }
 
-/// The JSON of a record, without secrets.
+/// Returns the JSON of a record without secrets.
 pub(super) fn to_vec(record: &impl Serialize, secrets: &Secrets) -> Vec<u8> {
     if secrets.names().is_empty() {
-        return serde_json::to_vec(record).unwrap_or_default(); // text and numbers always serialise
+        return serde_json::to_vec(record).unwrap_or_default(); // text and numbers can always be serialized
     }
     let mut value = serde_json::to_value(record).unwrap_or_default();
     seal(&mut value, secrets);
     serde_json::to_vec(&value).unwrap_or_default()
 }
 
-/// The record of a JSON text, with its secrets.
+/// Returns the record of a JSON text with its secrets.
 pub(super) fn from_str<T: DeserializeOwned>(text: &str, secrets: &Secrets, read: Read<'_>) -> Result<T, SealError> {
     if !text.contains(SEALED) {
         return Ok(serde_json::from_str(text)?);
@@ -47,7 +47,7 @@ pub(super) fn from_str<T: DeserializeOwned>(text: &str, secrets: &Secrets, read:
     Ok(serde_json::from_value(value)?)
 }
 
-/// Makes sure that a secret is known.
+/// Reads a secret unless it is already known.
 pub(super) fn ensure(name: &str, secrets: &Secrets, read: Read<'_>) -> Result<(), SealError> {
     if !secrets.knows(name) {
         let failed = |source| SealError::Read { name: name.to_owned(), source: Box::new(source) };

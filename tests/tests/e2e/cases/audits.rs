@@ -47,7 +47,7 @@ fn fails(stack: &Stack) {
     let steps = [("build", "LeaveKeys", LEAVE_KEYS), ("test", "NeverRuns", "exit 9")];
     let failure = fail(stack, &Pipeline { more, ..Pipeline::new("refused", &steps) });
     assert_eq!((failure.state.as_str(), failure.error.as_str()), ("ExecuteTest", "Goldsmith.AuditFailed"));
-    assert!(failure.last_lines[0].starts_with("/etc/munge/munge.key: key of MUNGE"), "{failure:?}");
+    assert!(failure.last_lines[0].starts_with("/etc/munge/munge.key: MUNGE key"), "{failure:?}");
     assert!(failure.last_lines[1].starts_with("/srv/service.conf: private key (PEM)"), "{failure:?}");
 }
 

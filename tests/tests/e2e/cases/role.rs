@@ -49,7 +49,7 @@ fn bucket(stack: &Stack) {
     let failure = fail(stack, &fetching("refused-bucket"));
     assert_refusal(
         &failure,
-        "refused-bucket / build / Fetch: GetObject s3://e2e-team/app.txt was refused with status 403, AccessDenied: User: \
+        "refused-bucket / build / Fetch: GetObject s3://e2e-team/app.txt failed with status 403, AccessDenied: User: \
          arn:aws:sts::000000000000:assumed-role/* is not authorized to perform: s3:GetObject because no identity-based \
          policy allows the s3:GetObject action",
     );

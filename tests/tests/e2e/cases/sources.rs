@@ -48,8 +48,8 @@ fn own_reboot(stack: &Stack) {
     let failure = fail(stack, &Pipeline::new("own-reboot", &[("build", "Reboots", "reboot\nsleep 600")]));
     assert_eq!(
         failure.message,
-        "own-reboot / build / Reboots: the machine was restarted while this step ran, and nobody had asked for it; a \
-         reboot belongs into a Reboot step, or the step ends with exit code 194"
+        "own-reboot / build / Reboots: the machine was restarted while this step ran, but no step asked for it; to \
+         reboot, use a Reboot step or end the step with exit code 194"
     );
     assert_eq!((failure.state.as_str(), failure.error.as_str()), ("Build", "Goldsmith.CommandFailed"));
 }
@@ -82,8 +82,8 @@ fn busy_cloud_init(stack: &Stack) {
     let built = stack.build(busy.write().path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
     let said = logs(stack, built.image());
-    let waits = said.find("cloud-init is still at work; it is waited for, 10 minutes at most\n");
-    let ended = said.find("cloud-init has ended after ");
+    let waits = said.find("cloud-init is still running; the steps wait for it, at most 10 minutes\n");
+    let ended = said.find("cloud-init ended after ");
     let began = said.find("----- busy-cloud-init / build / FirstBootIsOver\n");
     assert!(waits.is_some() && waits < ended && ended < began, "{said}");
 }
@@ -100,7 +100,7 @@ fn held_lock(stack: &Stack) {
     let built = stack.build(pipeline.write().path());
     assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
     let said = logs(stack, built.image());
-    assert!(said.contains("apt-get: another program holds its lock; it is called again in 3 s\n"), "{said}");
+    assert!(said.contains("apt-get: another program holds its lock; trying again in 3 s\n"), "{said}");
 }
 
 fn other_architecture(stack: &Stack) {

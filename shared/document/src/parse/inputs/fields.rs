@@ -5,32 +5,32 @@ use crate::diagnostic::shown;
 use crate::yaml::{Node, Span, Value};
 use crate::{Literal, MapReader, Part, Setting, Template};
 
-/// A map of inputs that is read.
+/// A map of inputs that is being read.
 pub(super) struct Fields<'n> {
     pub(super) map: MapReader<'n>,
     pub(super) node: &'n Node,
 }
 
 impl Parse<'_> {
-    /// A text that must be there.
+    /// Reads a text that must be present.
     pub(super) fn text(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Template> {
         let node = fields.map.required(&mut self.reader, key)?;
         self.template(node, &format!("`{key}`"))
     }
 
-    /// A text that may be absent.
+    /// Reads a text that may be absent.
     pub(super) fn optional_text(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Template> {
         let node = fields.map.optional(key)?;
         self.template(node, &format!("`{key}`"))
     }
 
-    /// A value that must be there.
+    /// Reads a value that must be present.
     pub(super) fn value<T: Literal>(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Setting<T>> {
         let node = fields.map.required(&mut self.reader, key)?;
         self.setting(node, key)
     }
 
-    /// A value that may be absent.
+    /// Reads a value that may be absent.
     pub(super) fn optional_value<T: Literal>(
         &mut self,
         fields: &mut Fields<'_>,
@@ -40,7 +40,7 @@ impl Parse<'_> {
         self.setting(node, key)
     }
 
-    /// A value that has a default, which stands here as a document would write it.
+    /// Reads a value that has a default. `default` is written as in a document.
     pub(super) fn value_or<T: Literal>(
         &mut self,
         fields: &mut Fields<'_>,
@@ -51,7 +51,7 @@ impl Parse<'_> {
         given.unwrap_or_else(|| default_setting(default, fields.map.span()))
     }
 
-    /// A list of texts that must be there and not be empty.
+    /// Reads a list of texts that must be present and not empty.
     pub(super) fn texts(&mut self, fields: &mut Fields<'_>, key: &'static str, what: &str) -> Option<Vec<Template>> {
         let node = fields.map.required(&mut self.reader, key)?;
         let texts = self.templates(node, key, what)?;
@@ -64,7 +64,7 @@ impl Parse<'_> {
         Some(texts)
     }
 
-    /// A list of texts that may be absent or empty.
+    /// Reads a list of texts that may be absent or empty.
     pub(super) fn optional_texts(&mut self, fields: &mut Fields<'_>, key: &'static str, what: &str) -> Vec<Template> {
         fields.map.optional(key).and_then(|node| self.templates(node, key, what)).unwrap_or_default()
     }
@@ -74,7 +74,7 @@ impl Parse<'_> {
         Some(items.iter().filter_map(|item| self.template(item, what)).collect())
     }
 
-    /// A text that, if it has no references, must be a certain literal.
+    /// Reads a text that must be a literal of type `T` if it has no references.
     pub(super) fn setting<T: Literal>(&mut self, node: &Node, key: &str) -> Option<Setting<T>> {
         let text = self.template(node, &format!("`{key}`"))?;
         let value = text.literal().map(|literal| (T::read(&literal), literal));
@@ -90,7 +90,7 @@ impl Parse<'_> {
     }
 }
 
-/// The setting of a default, which stands at its map.
+/// Returns the setting of a default. `span` is the place of its map.
 pub(super) fn default_setting<T: Literal>(default: &str, span: Span) -> Setting<T> {
     let text = Template { raw: default.to_owned(), span, parts: vec![Part::Text(default.to_owned())] };
     Setting { text, value: T::read(default) }

@@ -6,7 +6,7 @@ use crate::{
     SetFileEncoding, Transfer,
 };
 
-/// The encoding where none is given.
+/// The encoding if none is given.
 const ENCODING: &str = "utf8";
 
 impl Parse<'_> {
@@ -57,10 +57,10 @@ impl Parse<'_> {
     }
 
     pub(super) fn delete_file(&mut self, fields: &mut Fields<'_>) -> Option<DeleteFile> {
-        // Published documents have it, by analogy to `DeleteFolder`.
+        // Published documents use `force` here, by analogy with `DeleteFolder`.
         if let Some(span) = fields.map.key_span("force") {
             fields.map.know("force");
-            self.reader.warning(span, "no-effect", "DeleteFile has no `force` and needs none");
+            self.reader.warning(span, "no-effect", "DeleteFile has no input `force` and does not need it");
         }
         let path = self.text(fields, "path")?;
         self.check_wildcard(&path, "path");

@@ -5,10 +5,10 @@ use super::{Fields, Parse};
 use crate::yaml::Span;
 use crate::{Reboot, UpdateOs};
 
-/// Seconds before a reboot where the document does not say.
+/// Seconds before a reboot if the document does not say otherwise.
 const DELAY: &str = "0";
 
-/// A reboot without inputs.
+/// Returns the inputs of a reboot that has none.
 pub(super) fn default_reboot(span: Span) -> Reboot {
     Reboot { delay_seconds: default_setting(DELAY, span) }
 }

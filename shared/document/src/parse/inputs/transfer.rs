@@ -1,4 +1,4 @@
-//! Inputs of the actions that fetch and send files.
+//! Inputs of the actions that download and upload files.
 
 use super::{Fields, Parse};
 use crate::{Checksum, S3Download, S3Upload, WebDownload};
@@ -41,10 +41,10 @@ impl Parse<'_> {
         let [digest_node, algorithm_node] = ["checksum", "algorithm"].map(|key| fields.map.optional(key));
         match (digest_node, algorithm_node) {
             (Some(node), None) => {
-                self.reader.error(node.span, "missing-key", "`checksum` needs `algorithm` beside it");
+                self.reader.error(node.span, "missing-key", "`checksum` also needs `algorithm`");
             }
             (None, Some(node)) => {
-                self.reader.error(node.span, "missing-key", "`algorithm` needs `checksum` beside it");
+                self.reader.error(node.span, "missing-key", "`algorithm` also needs `checksum`");
             }
             _ => {}
         }

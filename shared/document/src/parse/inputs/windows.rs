@@ -5,11 +5,11 @@ use crate::diagnostic::shown;
 use crate::yaml::{Node, Value};
 use crate::{Msi, SetRegistry, Template};
 
-/// Properties that the actions set themselves, with the value that is theirs.
+/// Properties that the actions set themselves, with the values that they set.
 const OWN_PROPERTIES: [(&str, &[&str]); 3] =
     [("REBOOT", &["reallysuppress", "reallysupress"]), ("REINSTALLMODE", &["ecmus"]), ("REINSTALL", &["all"])];
 
-/// The beginnings of a registry path, each with its short form.
+/// The possible beginnings of a registry path, each followed by its short form.
 const HIVES: [&str; 10] = [
     "HKEY_CLASSES_ROOT",
     "HKCR:",
@@ -85,8 +85,8 @@ impl Parse<'_> {
         let begins =
             |hive: &&str| upper.strip_prefix(*hive).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\'));
         if !HIVES.iter().any(begins) {
-            let help = Some(format!("it begins with one of {}", HIVES.join(", ")));
-            let message = format!("`{}` is no path of the registry", shown(&literal));
+            let help = Some(format!("a path of the registry begins with one of {}", HIVES.join(", ")));
+            let message = format!("`{}` is not a path of the registry", shown(&literal));
             self.reader.error_with_help(path.span, "wrong-value", message, help);
         }
     }

@@ -1,5 +1,5 @@
-//! `SetFileOwner`, `SetFolderOwner`, `SetFilePermissions`, `SetFolderPermissions`. A link that is named is followed;
-//! one inside of a folder is not, since it may lead anywhere.
+//! `SetFileOwner`, `SetFolderOwner`, `SetFilePermissions`, `SetFolderPermissions`. A link that the step names is
+//! followed. A link inside a folder is not followed, because it may lead anywhere.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, lchown};
@@ -13,7 +13,7 @@ use crate::modules::{Element, Fields, ModuleError, Place};
 use crate::output::Output;
 use crate::resolve::ResolveError;
 
-/// What the attributes are set of.
+/// The files and folders whose attributes are set.
 enum Scope {
     File,
     Folder { recursive: bool },
@@ -53,7 +53,7 @@ impl Owner {
         })
     }
 
-    /// Without a group it is the user's own.
+    /// Returns the ids to set. Without a group, the user's own group is set.
     fn ids(&self) -> Result<Ids, FileError> {
         let (id, own) = user(&self.owner)?;
         let group = self.group.as_deref().map(group).transpose()?.or(own);
@@ -113,7 +113,8 @@ impl Scope {
         }
     }
 
-    /// All that is below a folder, the deepest first: a mode that closes a folder must not shut out its content.
+    /// Returns everything below a folder, the deepest entries first. Otherwise a mode that closes a folder would make
+    /// its content unreachable.
     fn below(&self, path: &Path) -> Result<Vec<PathBuf>, FileError> {
         let mut found = Vec::new();
         if let Scope::Folder { recursive: true } = self {

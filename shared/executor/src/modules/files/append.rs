@@ -1,4 +1,4 @@
-//! `AppendFile`. Nothing but the content is written, also no line end.
+//! `AppendFile`. Only the content is written, without an additional line end.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::modules::{Element, Fields, ModuleError, Place};
 use crate::output::Output;
 use crate::resolve::ResolveError;
 
-/// What is added to a file.
+/// The text to append to a file.
 pub(crate) struct Append {
     path: String,
     content: String,

@@ -1,5 +1,5 @@
-//! `CreateFile` and `CreateFolder`. A given mode is set exactly, whatever the umask. A folder that is there keeps what
-//! is in it: `overwrite` only says whether it may be there.
+//! `CreateFile` and `CreateFolder`. A given mode is set exactly, whatever the umask is. An existing folder keeps its
+//! content: `overwrite` only says whether the folder may exist.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ pub(crate) struct NewFile {
     overwrite: bool,
 }
 
-/// A folder to make.
+/// A folder to create.
 pub(crate) struct NewFolder {
     path: String,
     attributes: Attributes,
@@ -54,7 +54,7 @@ impl NewFile {
 }
 
 impl Element for NewFile {
-    /// Everything that can be wrong with the inputs is found before the file is touched.
+    /// Finds all errors in the inputs before it changes the file.
     fn run(&self, place: &Place<'_>, _: &mut Output<'_>) -> Result<Option<String>, ModuleError> {
         let path = place.path(&self.path)?;
         let ids = self.attributes.ids()?;
@@ -71,7 +71,7 @@ impl Element for NewFile {
             io::ErrorKind::IsADirectory => FileError::NotAFile { path: path.clone() },
             _ => FileError::Write { path: path.clone(), source },
         })?;
-        // First who may read it, then what is in it.
+        // The owner and the mode are set before the content is written.
         self.attributes.set(ids, &path)?;
         file.write_all(&encode(&self.content, self.encoding)).map_err(FileError::write(&path))?;
         Ok(None)
@@ -117,7 +117,7 @@ impl Attributes {
         Ids::named(self.owner.as_deref(), self.group.as_deref())
     }
 
-    /// The mode last: a new owner takes set-user-id bits away.
+    /// Sets the attributes. The mode is set last, because a new owner clears set-user-id bits.
     fn set(&self, ids: Ids, path: &Path) -> Result<(), FileError> {
         if ids.user.is_some() || ids.group.is_some() {
             chown(path, ids.user, ids.group).map_err(FileError::attributes(path))?;

@@ -1,5 +1,5 @@
-//! `DeleteFile` and `DeleteFolder`. What is not there needs no deleting: that is noted and no error, so that a step can
-//! be repeated. A link is deleted, never what it points to.
+//! `DeleteFile` and `DeleteFolder`. A path that does not exist is logged and is not an error, so that a step can be
+//! repeated. A link is deleted, but never the file that it points to.
 
 use std::fs;
 use std::io;
@@ -85,7 +85,7 @@ impl Element for DeletedFolder {
     }
 }
 
-/// Whether a path is a folder itself, not a link to one; none where nothing is there.
+/// Returns whether a path is a folder itself and not a link to one. `None` if nothing is there.
 fn is_folder(path: &Path) -> Option<bool> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -1,4 +1,5 @@
-//! Text and bytes, and `SetFileEncoding`. No encoding writes a byte order mark; one that is there is not taken for text.
+//! Converts between text and bytes, and implements `SetFileEncoding`. No encoding writes a byte order mark. An existing
+//! mark is not read as text.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -13,7 +14,7 @@ use crate::resolve::ResolveError;
 
 const MARK: char = '\u{feff}';
 
-/// A file of which the encoding changes, from UTF-8.
+/// A file whose encoding changes from UTF-8 to another.
 pub(crate) struct Reencoded {
     path: String,
     encoding: Encoding,
@@ -30,14 +31,14 @@ impl Element for Reencoded {
         let path = place.path(&self.path)?;
         let bytes = fs::read(&path).map_err(FileError::read(&path))?;
         let text = decode(&bytes, Encoding::Utf8, &path)?;
-        // Opened, not replaced: owner and mode stay.
+        // The file is opened and not replaced, so that its owner and mode stay.
         let mut file = OpenOptions::new().write(true).truncate(true).open(&path).map_err(FileError::write(&path))?;
         file.write_all(&encode(&text, self.encoding)).map_err(FileError::write(&path))?;
         Ok(None)
     }
 }
 
-/// The bytes of a text.
+/// Returns the bytes of a text.
 pub(super) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     match encoding {
         Encoding::Utf8 => text.as_bytes().to_vec(),
@@ -48,7 +49,7 @@ pub(super) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-/// The text of a file's bytes, without a byte order mark.
+/// Returns the text of a file's bytes without a byte order mark.
 pub(super) fn decode(bytes: &[u8], encoding: Encoding, path: &Path) -> Result<String, FileError> {
     let text = match encoding {
         Encoding::Utf8 => str::from_utf8(bytes).ok().map(str::to_owned),

@@ -1,4 +1,4 @@
-//! `CreateSymlink`. The target stands in the link as it is written; a relative one starts at the link's folder.
+//! `CreateSymlink`. The link contains the target as written. A relative target starts at the link's folder.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use crate::modules::{Element, Fields, ModuleError, Place};
 use crate::output::Output;
 use crate::resolve::ResolveError;
 
-/// A symbolic link to make.
+/// A symbolic link to create.
 pub(crate) struct Link {
     path: String,
     target: String,
@@ -31,7 +31,7 @@ impl Link {
 impl Element for Link {
     fn run(&self, place: &Place<'_>, _: &mut Output<'_>) -> Result<Option<String>, ModuleError> {
         let path = place.path(&self.path)?;
-        create_parents(&path)?; // first: the way to a relative target may lead over them
+        create_parents(&path)?; // first, because the path of a relative target may lead through them
         let target = path.parent().unwrap_or(Path::new("/")).join(&self.target);
         if self.target.is_empty() || !target.exists() {
             return Err(FileError::Missing { path: target }.into());
@@ -40,7 +40,7 @@ impl Element for Link {
             Ok(found) if !found.is_symlink() => return Err(FileError::NotALink { path }.into()),
             Ok(_) if !self.force => return Err(FileError::Exists { path, flag: "force" }.into()),
             Ok(_) => {
-                // Made beside it and renamed, so that there is a link at every moment.
+                // The new link is made next to the old one and then renamed, so that a link exists at every moment.
                 let new = PathBuf::from(format!("{}.new", path.display()));
                 symlink(&self.target, &new).and_then(|()| fs::rename(&new, &path)).map_err(FileError::write(&path))?;
             }

@@ -1,5 +1,5 @@
-//! `ListFiles`: absolute paths of all that is no folder, sorted, with commas between. Links to folders are listed, not
-//! followed.
+//! `ListFiles`: the absolute paths of everything that is not a folder, sorted and separated by commas. Links to folders
+//! are listed and not followed.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `ReadFile`: the content exactly as it is, also with the line end at its end.
+//! `ReadFile`: the content exactly as it is, including the final line end.
 
 use std::fs::File;
 use std::io::Read;

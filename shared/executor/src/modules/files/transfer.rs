@@ -1,5 +1,5 @@
-//! `CopyFile`, `CopyFolder`, `MoveFile`, `MoveFolder`. All is checked before anything is touched. A folder that is there
-//! already is merged with the one that comes: `overwrite` replaces single files, and deletes nothing.
+//! `CopyFile`, `CopyFolder`, `MoveFile`, `MoveFolder`. Everything is checked before anything is changed. An existing
+//! folder is merged with the new one: `overwrite` replaces single files and deletes nothing.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use crate::modules::{Element, Fields, ModuleError, Place};
 use crate::output::Output;
 use crate::resolve::ResolveError;
 
-/// Files or folders that go somewhere.
+/// Files or folders to copy or move.
 pub(crate) struct Transfer {
     source: String,
     destination: String,
@@ -24,7 +24,7 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// Reads the inputs of one of the four actions.
+    /// Returns a function that reads the inputs of one of the four actions.
     pub(crate) fn reader(moves: bool, folders: bool) -> impl Fn(&Input, &mut Fields<'_>) -> Result<Self, ResolveError> {
         move |input, fields| {
             Ok(Self {
@@ -37,7 +37,7 @@ impl Transfer {
         }
     }
 
-    /// What goes where.
+    /// Returns each source with its destination.
     fn pairs(&self, place: &Place<'_>) -> Result<Vec<(PathBuf, PathBuf)>, FileError> {
         let pattern = place.path(self.source.trim_end_matches('/'))?;
         let mut sources = expand(&pattern)?;
@@ -115,7 +115,7 @@ impl Element for Transfer {
     }
 }
 
-/// Whether a path, of which only the beginning may be there, lies below a folder.
+/// Returns whether a path is below a folder. Only the beginning of the path may exist.
 fn is_below(path: &Path, folder: &Path) -> bool {
     let real = path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
     real.zip(folder.canonicalize().ok()).is_some_and(|(path, folder)| path.starts_with(folder))

@@ -1,4 +1,4 @@
-//! Copying files and whole folders.
+//! Copies files and whole folders.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{FileError, entries};
 
-/// Copies a file with its mode; a link is followed.
+/// Copies a file with its mode. A link is followed.
 pub(super) fn copy_file(source: &Path, destination: &Path) -> Result<(), FileError> {
     fs::copy(source, destination).map(drop).map_err(|error| match fs::File::open(source) {
         Ok(_) => FileError::write(destination)(error),
@@ -14,8 +14,8 @@ pub(super) fn copy_file(source: &Path, destination: &Path) -> Result<(), FileErr
     })
 }
 
-/// Copies what is in a folder into another one, which keeps what it has. Links stay links; at the destination they are
-/// replaced, so that nothing is written through them.
+/// Copies the content of a folder into another one, which keeps its own content. Links stay links. Links at the
+/// destination are replaced, so that nothing is written through them.
 pub(super) fn copy_tree(source: &Path, destination: &Path) -> Result<(), FileError> {
     let is_new = !destination.is_dir();
     if is_new {
@@ -39,7 +39,7 @@ pub(super) fn copy_tree(source: &Path, destination: &Path) -> Result<(), FileErr
         }
     }
     if is_new {
-        // Only now: the mode may be one that lets nobody write.
+        // The mode is set last, because it may forbid writing.
         let mode = fs::metadata(source).map_err(FileError::read(source))?.permissions();
         fs::set_permissions(destination, mode).map_err(FileError::attributes(destination))?;
     }

@@ -1,19 +1,19 @@
-//! Numbers of users and groups. Names are looked up in the machine's own files, then with `getent`, which also knows
-//! users of a directory service.
+//! Looks up the numbers of users and groups. Names are looked up in the machine's own files and then with `getent`,
+//! which also knows the users of a directory service.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
 use super::FileError;
 
-/// Who owns a file from now on; what is none stays as it is.
+/// The new owner and group of a file. `None` leaves the present one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ids {
     pub(super) user: Option<u32>,
     pub(super) group: Option<u32>,
 }
 
-/// The number of a user, from the name or the number, and the number of the user's own group where it is known.
+/// Returns the number of a user, given by name or number, and the number of the user's own group if it is known.
 pub(super) fn user(name: &str) -> Result<(u32, Option<u32>), FileError> {
     let entry = entry("passwd", name);
     let field = |index: usize| entry.as_ref()?.split(':').nth(index)?.parse().ok();
@@ -23,7 +23,7 @@ pub(super) fn user(name: &str) -> Result<(u32, Option<u32>), FileError> {
     }
 }
 
-/// The number of a group, from the name or the number.
+/// Returns the number of a group, given by name or number.
 pub(super) fn group(name: &str) -> Result<u32, FileError> {
     let named = || entry("group", name)?.split(':').nth(2)?.parse().ok();
     let missing = || FileError::NoSuchName { name: name.to_owned(), kind: "group" };
@@ -31,14 +31,14 @@ pub(super) fn group(name: &str) -> Result<u32, FileError> {
 }
 
 impl Ids {
-    /// Of inputs that may be absent.
+    /// Returns the ids for inputs that may be absent.
     pub(super) fn named(user_name: Option<&str>, group_name: Option<&str>) -> Result<Self, FileError> {
         let user = user_name.map(user).transpose()?.map(|(id, _)| id);
         Ok(Self { user, group: group_name.map(group).transpose()? })
     }
 }
 
-/// The line of a name or number in a database.
+/// Returns the line of a name or number in a database.
 fn entry(database: &str, name: &str) -> Option<String> {
     let fits = |line: &&str| {
         let mut fields = line.split(':');

@@ -1,15 +1,17 @@
-//! What passes by itself, and how long it is waited for.
+//! Temporary problems of package managers, and how long to wait for them.
 
 use std::time::{Duration, Instant};
 
-/// How long another program may hold the manager's locks: first-boot updates of a distribution take minutes.
+/// How long to wait for another program that holds the manager's locks: first-boot updates of a distribution take
+/// minutes.
 const LOCKS: Duration = Duration::from_secs(300);
-/// Between two looks at a lock.
+/// The pause before the next attempt if a lock is held.
 const LOCK_PAUSE: Duration = Duration::from_secs(3);
-/// Pauses before a mirror that did not answer is asked again.
+/// The pauses before the next attempts if a mirror does not answer.
 const MIRROR_PAUSES: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20)];
 
-/// What the managers say of a lock. apt waits for dpkg's lock by itself, for those of its lists and archives it does not.
+/// The texts of the managers for a held lock. apt waits for dpkg's lock by itself, but not for the locks of its lists
+/// and archives.
 const LOCK_WORDS: [&str; 5] = [
     "Could not get lock",
     "Unable to lock directory",
@@ -17,7 +19,7 @@ const LOCK_WORDS: [&str; 5] = [
     "Failed to obtain the transaction lock",
     "System management is locked",
 ];
-/// What they say of a mirror that does not answer, or answers with half of what it has.
+/// The texts of the managers for a mirror that does not answer or sends only a part of its content.
 const MIRROR_WORDS: [&str; 10] = [
     "Failed to fetch",
     "index files failed to download",
@@ -31,7 +33,7 @@ const MIRROR_WORDS: [&str; 10] = [
     "Timeout exceeded when accessing",
 ];
 
-/// Counts what was waited for.
+/// Counts the waits so far.
 pub(super) struct Patience {
     deadline: Option<Instant>,
     locked_since: Option<Instant>,
@@ -43,7 +45,8 @@ impl Patience {
         Self { deadline, locked_since: None, mirrors_asked: 0 }
     }
 
-    /// How long to wait before the next call, and for what; none where the failure stays, or it was waited enough.
+    /// Returns how long to wait before the next call, and for what. `None` if the failure is permanent or the wait was
+    /// long enough.
     pub(super) fn pause(&mut self, said: &[String]) -> Option<(Duration, &'static str)> {
         let says = |words: &[&str]| said.iter().any(|line| words.iter().any(|word| line.contains(word)));
         let (pause, why) = if says(&LOCK_WORDS) {
