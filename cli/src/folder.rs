@@ -14,7 +14,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<SourceFile>> {
     files(path)?.iter().map(|file| read_file(file)).collect()
 }
 
-/// The file itself, or all files `*.yml` and `*.yaml` that lie directly in a folder, by name.
+/// Returns the file itself, or all files `*.yml` and `*.yaml` that lie directly in a folder, by name.
 pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
@@ -36,8 +36,8 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Reads the documents that definition files name. A link that leads out of their folders is an error: a folder that comes
-/// from elsewhere must not store other files of this machine.
+/// Returns a reader of the documents that definition files name. A link that leads out of their folders is an error, because
+/// definitions from elsewhere must not store other files of this machine.
 pub(crate) fn documents(definitions: &[SourceFile]) -> impl Fn(&Path) -> io::Result<String> + use<> {
     // The parent of a bare file name is the empty path.
     let folder = |file: &SourceFile| Path::new(".").join(Path::new(&file.path).parent()?).canonicalize().ok();
@@ -45,7 +45,7 @@ pub(crate) fn documents(definitions: &[SourceFile]) -> impl Fn(&Path) -> io::Res
     move |path| {
         let file = path.canonicalize()?;
         if !folders.iter().any(|folder| file.starts_with(folder)) {
-            return Err(io::Error::other("it is a link to a file outside of the folder of the definitions"));
+            return Err(io::Error::other("it is a link to a file outside the definitions' folder"));
         }
         fs::read_to_string(file)
     }
@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(["documents/a.yml", "link.yml"].map(|name| read(&at(name)).unwrap()), ["a", "a"]);
         for link in ["away.yml", "away/b.yml"] {
             let refused = read(&at(link)).unwrap_err().to_string();
-            assert_eq!(refused, "it is a link to a file outside of the folder of the definitions", "{link}");
+            assert_eq!(refused, "it is a link to a file outside the definitions' folder", "{link}");
         }
     }
 

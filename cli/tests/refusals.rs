@@ -49,8 +49,8 @@ fn a_value_that_looks_like_a_secret_is_refused_and_not_shown_until_somebody_says
     let document = "schemaVersion: 1.0\nparameters:\n- dbPassword: {type: string, default: hunter22}\nphases:\n\
                     - {name: build, steps: [{name: Run, action: ExecuteBash, inputs: {commands: [ls]}}]}\n";
     std::fs::write(folder.path().join("db.yaml"), document).unwrap();
-    let help = "help: keep it in the Parameter Store as a SecureString and write `{{ aws:ssm:/path/name }}` where it is used; where it \
-                is no secret, --allow-plain-secrets takes it";
+    let help = "help: keep it in the Parameter Store as a SecureString and write `{{ aws:ssm:/path/name }}` where it is used; if it \
+                is not a secret, use --allow-plain-secrets";
     let expected = format!(
         "./all.yml:11:57: error: the value of `dbPassword` in `parameters` looks like a secret, and a recipe is no place for one\n\
          {help}\n./db.yaml:3:39: error: the `default` of `dbPassword` looks like a secret, and a document is no place for one\n\

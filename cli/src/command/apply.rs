@@ -24,16 +24,16 @@ pub(crate) struct Args {
     secrets: Secrets,
 }
 
-/// What becomes of values that look like secrets.
+/// How to treat values that look like secrets.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct Secrets {
-    /// Store also values of parameters that look like secrets: they are none.
+    /// Store values of parameters even if they look like secrets.
     #[arg(long)]
     pub(crate) allow_plain_secrets: bool,
 }
 
-/// What to do where a value only looks like a secret.
-pub(crate) const NO_SECRET: &str = "where it is no secret, --allow-plain-secrets takes it";
+/// What a user can do if a value only looks like a secret.
+pub(crate) const NO_SECRET: &str = "if it is not a secret, use --allow-plain-secrets";
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let (_, _, changes) = apply(globals, &args.path, args.secrets).await?;
@@ -44,7 +44,8 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Reads, checks, stores, and keeps schedules in step; what is wrong in the files themselves is said before any stack is looked for.
+/// Reads, checks and stores definitions, and updates their schedules. Mistakes in the files are reported before the stack is
+/// looked up.
 pub(crate) async fn apply(
     globals: &Globals,
     path: &Path,
@@ -60,7 +61,7 @@ pub(crate) async fn apply(
         return Err(refused(path, &found));
     }
     if draft.is_empty() {
-        let what = "a component's document is stored through the Component whose uri names it";
+        let what = "a component's document is stored with the Component whose uri names it";
         return Err(invalid(format!("there is no definition in {}: {what}", path.display())));
     }
     let versions = draft.version_places();
@@ -79,7 +80,7 @@ pub(crate) async fn apply(
     Ok((connection, definitions, changes))
 }
 
-/// Versions that are stored with other content, each where the files declare it.
+/// Reports versions that are already stored with different content, each at its place in the files.
 fn taken_versions(versions: &[VersionPlace<'_>], taken: &[Taken]) -> Diagnostics {
     let mut found = Diagnostics::default();
     for one in taken {
@@ -99,7 +100,7 @@ fn refused(path: &Path, found: &Diagnostics) -> anyhow::Error {
     Stop { exit: Exit::Invalid, message: format!("{mistakes} in {}: nothing was applied", path.display()) }.into()
 }
 
-/// A line for each definition.
+/// Returns a line for each definition.
 pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
     let row = |change: &Change| {
         let version = change.version.map(|version| format!(" {version}")).unwrap_or_default();
@@ -108,7 +109,7 @@ pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
     columns(&changes.iter().map(row).collect::<Vec<_>>())
 }
 
-/// How many definitions were written.
+/// Returns how many definitions were written.
 pub(crate) fn written(changes: &[Change]) -> usize {
     changes.iter().filter(|change| change.outcome != Outcome::Unchanged).count()
 }

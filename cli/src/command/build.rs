@@ -21,7 +21,7 @@ use crate::watch::{self, Display};
 use ending::Ending;
 use start::Build;
 
-/// What helps who builds locally from an image that only AWS has.
+/// Help for a local build from an image that only AWS has.
 const LOCAL_SOURCES: &str = "help: the images of AWS and of Linux distributors are not here; of the public parameters the local \
                              AWS has those below /aws/service/goldsmith-local/, such as \
                              ssm:/aws/service/goldsmith-local/debian-12";
@@ -31,23 +31,23 @@ const LOCAL_SOURCES: &str = "help: the images of AWS and of Linux distributors a
 /// Ctrl-C ends the watching, not the build.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A pipeline, or a folder of definitions, which are applied first. An existing folder goes before a pipeline.
+    /// A pipeline, or a folder of definitions, which are applied first. A folder takes precedence over a pipeline of that name.
     #[arg(value_name = "PIPELINE|FOLDER")]
     what: String,
-    /// Which pipeline of the folder, where it has several.
+    /// The pipeline to build, if the folder has several.
     #[arg(long, value_name = "NAME")]
     pipeline: Option<Name>,
-    /// Do not watch: start the build, say how to look at it, and end.
+    /// Start the build, print how to watch it, and exit.
     #[arg(long)]
     detach: bool,
-    /// Words that are kept with the image.
+    /// A text to store with the image.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Start from this image instead of the recipe's: ami-…, ssm:NAME or pipeline:NAME. The pipeline must have
     /// `allowOverrides: true`, and the image is never published.
     #[arg(long, value_name = "IMAGE")]
     source_image: Option<SourceImage>,
-    /// Another value for a component's parameter; may be repeated. As with --source-image, the pipeline must allow it.
+    /// A different value for a component's parameter; can be repeated. As with --source-image, the pipeline must allow it.
     #[arg(long = "parameter", value_name = "COMPONENT.NAME=VALUE", value_parser = parse_parameter)]
     parameters: Vec<(Name, String, String)>,
     #[command(flatten)]
@@ -55,13 +55,13 @@ pub(crate) struct Args {
 }
 
 fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("COMPONENT.NAME=VALUE is wanted")?;
-    let (component, name) = name.split_once('.').ok_or("COMPONENT.NAME=VALUE is wanted")?;
+    let (name, value) = text.split_once('=').ok_or("expected COMPONENT.NAME=VALUE")?;
+    let (component, name) = name.split_once('.').ok_or("expected COMPONENT.NAME=VALUE")?;
     let component = component.parse().map_err(|error: goldsmith_model::NameError| error.to_string())?;
     Ok((component, name.to_owned(), value.to_owned()))
 }
 
-/// Rejects values that look like secrets: the input of an execution, its history and the build's record hold them in clear.
+/// Rejects values that look like secrets: an execution's input and history and the build's record hold them in plain text.
 fn check_secrets(args: &Args) -> Result<()> {
     for (component, name, value) in &args.parameters {
         if !args.secrets.allow_plain_secrets && looks_like_secret(name, value) {
@@ -110,14 +110,14 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
                 output::say(&format!("  {label:9}  {fact}"));
             }
             if let Some(image) = ending.image() {
-                output::say(&format!("All that its steps said: {} logs {image}", globals.again()));
+                output::say(&format!("The output of its steps: {} logs {image}", globals.again()));
             }
         }
     }
     Ok(ending.exit())
 }
 
-/// Tells a build that nobody watches: its id on standard output, and how to look at it.
+/// Prints the id of a detached build on standard output, and how to watch it on standard error.
 fn detached(globals: &Globals, pipeline: &Name, build: &Build) -> Result<Exit> {
     match globals.output {
         Format::Json => {
@@ -131,12 +131,12 @@ fn detached(globals: &Globals, pipeline: &Name, build: &Build) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// How to look at a build.
+/// Returns how to watch a build.
 fn look_again(again: &str, name: &str) -> String {
-    format!("Look again with:\n  {again} logs {name} --follow\n  {again} show {name}")
+    format!("Watch it with:\n  {again} logs {name} --follow\n  {again} show {name}")
 }
 
-/// The stack, and the pipeline to build: applied from a folder, or known already.
+/// Returns the stack and the pipeline to build, after applying the folder if there is one.
 async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> {
     let folder = Path::new(&args.what);
     if folder.is_dir() {
@@ -146,7 +146,7 @@ async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> 
         return Ok((connection, chosen(&definitions, args)?));
     }
     if args.pipeline.is_some() {
-        return Err(invalid(format!("--pipeline chooses from a folder, and {} is none", args.what)));
+        return Err(invalid(format!("--pipeline chooses a pipeline of a folder, but {} is not a folder", args.what)));
     }
     let neither = |_| invalid(format!("`{}` is neither a folder nor the name of a pipeline", args.what));
     let name: Name = args.what.parse().map_err(neither)?;
@@ -177,7 +177,7 @@ fn chosen(definitions: &Definitions, args: &Args) -> Result<Name> {
 async fn stopped_watching(store: &Store, globals: &Globals, build: &str) -> String {
     let image = store.build(build).await.ok().flatten().map(|record| record.image.to_string());
     let name = image.unwrap_or_else(|| build.to_owned());
-    format!("The build goes on. {}", look_again(&globals.again(), &name))
+    format!("The build continues. {}", look_again(&globals.again(), &name))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is wrong in files: each is a component's document, or holds definitions.
+//! Finds mistakes in files: each file is a component's document or contains definitions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use goldsmith_model::definitions::{Draft, SourceFile};
 
 use crate::folder;
 
-/// What was found.
+/// The result of a check.
 pub(super) struct Checked {
     /// Mistakes and warnings, in the order of the files.
     pub(super) found: Diagnostics,
-    /// The documents without mistakes, other than those of definitions.
+    /// The documents without mistakes, except those that definitions name.
     pub(super) documents: Vec<Document>,
 }
 
-/// Checks files together: definitions may refer to each other. What they refer to elsewhere counts as there.
+/// Checks files together, because definitions may refer to each other. References to other definitions count as existing.
 ///
 /// # Errors
-/// A file is not there at all. One that cannot be read is a finding, so that all others are checked too.
+/// A file does not exist. A file that cannot be read is a finding, so that all others are checked too.
 pub(super) fn files(paths: &[PathBuf], target: &Target) -> Result<Checked> {
     let (mut found, mut documents, mut definitions) = (Diagnostics::new(), Vec::new(), Vec::new());
     for path in paths {
@@ -43,13 +43,13 @@ pub(super) fn files(paths: &[PathBuf], target: &Target) -> Result<Checked> {
     }
     let draft = Draft::read(&definitions, &folder::documents(&definitions));
     let of_definitions = draft.check_alone().map_or_else(|mistakes| mistakes, |definitions| definitions.warnings);
-    // A document that a component names is in both, where it lies beside the definitions.
+    // A document that a component names is in both if it lies next to the definitions.
     let new: Vec<_> = of_definitions.into_iter().filter(|new| !found.iter().any(|old| old == new)).collect();
     new.into_iter().for_each(|new| found.push(new));
     Ok(Checked { found, documents })
 }
 
-/// The text of a file, or what is wrong with it.
+/// Returns the text of a file, or why it cannot be used.
 fn read(path: &Path) -> Result<Result<String, String>> {
     fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(match fs::read(path).map(String::from_utf8) {
@@ -59,7 +59,7 @@ fn read(path: &Path) -> Result<Result<String, String>> {
     })
 }
 
-/// Whether any YAML document of the text is a definition. Text that is no YAML is none.
+/// Returns whether any YAML document of the text is a definition. Text that is not YAML has none.
 fn has_definitions(text: &str) -> bool {
     Reader::new("", text).documents().iter().any(|node| node.get("kind").is_some())
 }
