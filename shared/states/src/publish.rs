@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(300);
 /// `CopyFailed`, or what table and cloud say.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     let record = context.store.build(&start.build).await?;
-    let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
+    let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
     passed::require_distributed(context, &record, start.results.as_deref().unwrap_or_default()).await?;
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     let outcome = publish(context, &record, start).await;

@@ -18,7 +18,7 @@ use crate::{Context, Error, Outcome, Result, Start, State, passed};
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     if start.state == State::JudgeTests {
         let record = context.store.build(&start.build).await?;
-        let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
+        let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
         passed::require_tests_passed(context, &record, start.results.as_deref().unwrap_or_default()).await?;
     }
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;

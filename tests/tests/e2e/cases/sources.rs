@@ -154,8 +154,8 @@ fn dying_agent(stack: &Stack) {
     assert_eq!((built.exit, built.json["failure"]["state"].as_str()), (1, Some("Build")), "{built:?}");
     let message = built.json["failure"]["message"].as_str().unwrap();
     assert!(message.starts_with("the connection to i-"), "{message}");
-    let words = "is lost: Systems Manager has heard of its SSM agent for the last time at ";
-    let causes = "so that the agent has ended, or the instance hangs or has no network";
+    let words = "is lost: Systems Manager last heard from its SSM agent at ";
+    let causes = "; the agent has ended, or the instance hangs or has no network";
     assert!(message.contains(words) && message.ends_with(causes), "{message}");
     assert_eq!(stack.left_of(built.build()).counts(), (0, 0, 0));
 }
