@@ -97,7 +97,7 @@ fn is_refusal(kind: EffectKind, error: &CloudError) -> bool {
 pub fn made_id(entry: Effect) -> Result<String> {
     entry.id.ok_or_else(|| {
         let code = entry.refused.unwrap_or_default();
-        Error::failed(ErrorName::AwsRefused, format!("AWS did not make {}: {code}", entry.name))
+        Error::failed(ErrorName::AwsRefused, format!("AWS did not create {}: {code}", entry.name))
     })
 }
 

@@ -169,9 +169,9 @@ fn silent_agent(stack: &Stack) {
     let (instance, rest) = failure.message.split_once(' ').unwrap();
     assert!(instance.starts_with("i-"), "{failure:?}");
     assert!(
-        rest.starts_with("runs, but Systems Manager has not heard of an SSM agent on it. Check that ")
+        rest.starts_with("is running, but no SSM agent on it has registered with Systems Manager. Check that ")
             && rest.contains(
-                "that the subnet has a way to the endpoints ssm, ssmmessages and ec2messages of eu-west-1; and "
+                "that the subnet can reach the endpoints ssm, ssmmessages and ec2messages of eu-west-1; and "
             )
             && rest.ends_with(" may register with Systems Manager"),
         "{rest}"
