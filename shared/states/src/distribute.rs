@@ -78,7 +78,7 @@ async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
         organizations: planned_permission.organization_arns.clone(),
         organizational_units: planned_permission.organizational_unit_arns.clone(),
     };
-    // An image whose start has overridden something is for the account itself only.
+    // If the start has overridden something, the image is for the account itself only.
     if !with.is_empty() && !scene.record.plan.overridden {
         scene.context.cloud.images.share(&planned.region, id, &with).await?;
     }

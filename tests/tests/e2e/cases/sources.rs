@@ -118,7 +118,7 @@ fn other_architecture(stack: &Stack) {
     assert_eq!(
         built.json["failure"]["message"],
         format!(
-            "the source image {image} is for arm64, and no instance type of infrastructure configuration `arm` runs it: \
+            "the source image {image} is for arm64, but no instance type of infrastructure configuration `arm` runs it: \
              t3.small is for x86_64"
         )
     );
