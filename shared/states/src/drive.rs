@@ -70,7 +70,7 @@ const SETTLES: SignedDuration = SignedDuration::from_mins(5);
 /// The result of a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// Something has to happen in AWS first.
+    /// Something must happen in AWS first.
     Waiting(Pending),
     /// The state is done. People read this text.
     Done(String),
@@ -83,7 +83,7 @@ pub struct Pending {
     pub resource: String,
     /// Region of the resource.
     pub region: String,
-    /// What happens at the moment, for people.
+    /// What happens at the moment, as people read it.
     pub detail: String,
 }
 
@@ -115,7 +115,7 @@ impl Scene<'_> {
     /// Reads the journal of this state.
     ///
     /// # Errors
-    /// The table's.
+    /// Fails if a call to the table fails.
     pub async fn effects(&self) -> Result<Vec<Effect>> {
         Ok(self.context.store.effects(&self.record.build, &self.scope).await?)
     }
@@ -203,7 +203,7 @@ fn limit(state: State, record: &BuildRecord) -> SignedDuration {
 }
 
 async fn drive(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope, holder: Holder) -> Result<()> {
-    // Whoever holds the lock does what this invocation would do, or the next tick does it.
+    // The holder of the lock does what this invocation would do, or the next tick does it.
     let Some(lock) = context.store.lock(build, scope, holder, context.clock.now()).await? else { return Ok(()) };
     let patience = match holder {
         Holder::Start if scope.item.is_some() => SHARED_PATIENCE,

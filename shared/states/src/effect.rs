@@ -58,6 +58,7 @@ where
         Err(other) => return Err(other),
     };
     if !context.store.complete(record, &entry).await? {
+        // The build was closed during the call, and Finish may have read the journal before the id was in it.
         undo::undo(context, &entry).await?;
         return Err(Error::Closed);
     }

@@ -41,7 +41,7 @@ pub enum ErrorName {
     Closed,
     /// AWS rejected a call for a reason that waiting does not fix, such as a missing permission.
     AwsRefused,
-    /// Goldsmith itself is at fault: something is not as its own parts make it.
+    /// Goldsmith itself is at fault: something that its own parts make is not as it should be.
     Internal,
 }
 

@@ -70,7 +70,7 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     }
 }
 
-/// Returns whether Plan has rejected this execution because an earlier build had its name: that build has its own end.
+/// Returns whether Plan has rejected this execution because an earlier build had its name. That build has its own end.
 /// If the build has ended with this very rejection, it is the execution's own build, and may still owe something.
 fn is_of_another_execution(record: &BuildRecord, trigger: &Trigger) -> bool {
     let Trigger::Failed(cause) = trigger else { return false };
@@ -94,7 +94,7 @@ pub async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
         Some(record) => record.execution.clone(),
         None => context.config.execution_arn(&change.name),
     };
-    // The event is only a hint. Otherwise everyone who may invoke this function could end any build.
+    // The event is only a hint. Otherwise anyone who may invoke this function could end any build.
     let Some(execution) = context.cloud.executions.execution(&execution).await? else {
         tracing::warn!(execution, "dropped an event about an unknown execution");
         return Ok(json!({}));
@@ -179,6 +179,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     context.store.end_state(&record.build, &scope, StateStatus::Succeeded, stays, None, now).await?;
     end_open_states(context, &record, &ending).await?;
     note_served(context, &record, &ending).await?;
+    // This releases the lease. Only then follows what AWS may refuse for a long time.
     let owed = after::owed(&ending.keep, &undone);
     context.store.finish_build(&record, &image, &owed, now + after::LATE).await?;
     after::settle(context, &record, &image, &kept, owed, undone.is_putting).await?;

@@ -1,4 +1,4 @@
-//! Advice for people if EC2 may not use a KMS key for a build.
+//! Advice for people if EC2 is not allowed to use a KMS key for a build.
 
 /// Returns a message of EC2 that a key may have caused, with what to check. `named` are the keys that the definitions
 /// name. `unnamed` describes the key that EC2 uses if they name none.

@@ -115,7 +115,7 @@ impl Config {
     }
 }
 
-/// A clock, so that tests take no time.
+/// A clock that tests can replace, so that they do not have to wait.
 #[async_trait]
 pub trait Clock: Send + Sync {
     /// Returns the current time.
@@ -162,7 +162,7 @@ pub struct Context {
     pub cloud: Cloud,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The stack's configuration.
+    /// The stack.
     pub config: Config,
 }
 

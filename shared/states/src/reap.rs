@@ -1,5 +1,5 @@
 //! Reap: the tick's second target. It ends builds whose execution has ended without ending them. It starts causes that
-//! nothing has started. It has the sources checked if events came faster than checks may follow each other. From time
+//! nothing has started. It requests the check of sources that events asked for too soon after another check. From time
 //! to time, it removes what is left of closed builds in every Region that the stack has used.
 //!
 //! Everything that it handles was lost elsewhere: a status event, a wake, a function's process. It may run any number

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub(crate) struct Fetched {
     /// Presigned URL.
     pub(crate) url: String,
-    /// SHA-256, hex.
+    /// SHA-256 in hexadecimal.
     pub(crate) sha256: String,
 }
 

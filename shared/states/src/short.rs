@@ -6,7 +6,7 @@ use goldsmith_store::{FailureCause, Scope};
 use crate::{Context, Outcome, Result, State};
 
 /// Longest cause, in bytes of JSON. A Map has at most 50 items, and a cause can become three times as long when it is
-/// text in JSON in JSON.
+/// escaped twice, as text in JSON in JSON.
 const LIMIT: usize = 1_000;
 
 /// Returns the beginning of a cause, without its last lines.

@@ -50,8 +50,8 @@ pub async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> Result<
     }
 }
 
-/// Starts what is kept for a pipeline that no build holds. The kind of the oldest cause whose time has come is first.
-/// Of that kind, only the newest cause whose time has come is started, since its build serves them all.
+/// Starts what is kept for a pipeline that no build holds. It takes the kind of the oldest cause whose time has come,
+/// and of that kind only the newest such cause, since its build serves them all.
 ///
 /// # Errors
 /// Fails if a call to the table or to AWS fails; the reaper tries again.
@@ -98,7 +98,7 @@ async fn start_in_time(context: &Context, record: CauseRecord, lease: &Lease) ->
 /// Returns the cause that an execution may name as its own. The cause must be kept and still pending, the execution
 /// must be the one that is started for it, and the input must have nothing else in it.
 ///
-/// Everyone who may start executions may name any cause. A cause that is believed without this proof would count as
+/// Anyone who may start executions may name any cause. A cause that is believed without this proof would count as
 /// served when the build ends. Then what it stands for, such as the release that fixes a vulnerability, would never be
 /// built.
 ///

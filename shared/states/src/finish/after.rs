@@ -28,7 +28,7 @@ const PAUSES: [SignedDuration; 4] = [
     SignedDuration::from_hours(24),
 ];
 /// After this time, only a person can help with what is left behind. It is looked at once a week, to find out whether a
-/// person has, and is counted separately.
+/// person has helped, and is counted separately.
 const HOPELESS: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Pause between two looks at a build with which only a person can help.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -1,4 +1,4 @@
-//! Checks whether the definition has called Finish. Lambda does not tell who calls it, and everyone who may invoke the
+//! Checks whether the definition has called Finish. Lambda does not say who calls it, and anyone who may invoke the
 //! function could otherwise end any running build.
 
 use std::time::Duration;

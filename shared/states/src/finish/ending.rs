@@ -14,7 +14,7 @@ const KEEP_IMAGES: SignedDuration = SignedDuration::from_hours(72);
 pub(super) enum Trigger {
     /// The execution came through Publish.
     Succeeded,
-    /// A Catch.
+    /// A Catch has caught an error.
     Failed(Box<FailureCause>),
     /// The execution's status event: the execution was stopped, timed out, or failed without a Catch.
     Ended(String),

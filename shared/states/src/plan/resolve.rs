@@ -161,7 +161,7 @@ async fn source(context: &Context, wanted: &SourceImage) -> Result<Image> {
 
 /// Rejects an AMI that a parameter stands for and that none of these owners owns.
 ///
-/// Otherwise, everyone who may write a parameter could make any AMI the base of golden images. Parameters below
+/// Otherwise, anyone who may write a parameter could make any AMI the base of golden images. Parameters below
 /// `/aws/service/` are AWS's own: nobody else can write there (Systems Manager user guide, "Parameter name
 /// requirements"), and some of them stand for AMIs of other owners, such as Canonical.
 fn refuse_foreign(context: &Context, wanted: &SourceImage, owners: &[String], source: &Image) -> Result<()> {

@@ -24,7 +24,8 @@ async fn a_parameter_outside_the_stacks_path_is_refused_before_anything_is_built
     stack.store().apply(&definitions).await.unwrap();
     let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
     assert_eq!(error.error, "Goldsmith.Refused");
-    let message = "the parameter `/golden/web` in eu-west-1, but this stack may write parameters only below `/images/`:";
+    let message =
+        "the parameter `/golden/web` in eu-west-1, but this stack may write parameters only below `/images/`:";
     assert!(error.cause.contains(message), "{}", error.cause);
 }
 

@@ -71,7 +71,7 @@ impl Strangers {
         for ((region, id), _) in self.known.iter().filter(|(place, one)| is_gone(place, one.kind)) {
             context.store.forget_leftover(region, id).await?;
         }
-        // An image stands for its snapshots.
+        // The snapshots of a reported image are not reported separately.
         let of_images: BTreeSet<Place> = self.found.iter().flat_map(|(region, one)| with_region(region, one)).collect();
         let mut due = Vec::new();
         for (region, one) in &self.found {

@@ -64,8 +64,8 @@ pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
     Ok(swept)
 }
 
-/// Returns everything that carries the stack's tags, by build. A resource without a build's tag is a stranger, however
-/// much time there is.
+/// Returns everything that carries the stack's tags, by build. A resource without a build's tag is added to the
+/// strangers, even if the sweep has no time for all builds.
 async fn look(context: &Context, strangers: &mut Strangers) -> Result<BTreeMap<String, Found>> {
     let mut builds: BTreeMap<String, Found> = BTreeMap::new();
     let mut looks = stream::iter(context.store.regions().await?)

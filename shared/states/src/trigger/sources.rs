@@ -147,7 +147,7 @@ async fn look_at_sources(context: &Context, place: &mut Place) -> Result<Looked>
     Ok(Looked { started, is_whole, goes_on })
 }
 
-/// Returns the sources that are not done yet, from the place where the check has begun, once around.
+/// Returns the sources that are not done yet: first those after the place where the check began, then those up to it.
 fn in_turn(mut watched: Vec<WatchedSource>, place: &Place) -> Vec<WatchedSource> {
     let turn = |hash: &String| (place.begin.as_ref().is_some_and(|begin| hash <= begin), hash.clone());
     let done = place.done.as_ref().map(turn);
