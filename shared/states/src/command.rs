@@ -1,4 +1,4 @@
-//! Runs a work order on an instance by SSM Run Command and reads its result.
+//! Runs a work order on an instance with SSM Run Command, and reads its result.
 
 mod ended;
 pub(crate) mod lines;
@@ -21,42 +21,43 @@ use crate::launch::{gone, is_metal};
 use crate::script::{Fetched, script};
 use crate::{Error, Result};
 
-/// How long the instance has to fetch agent and order after the command was sent.
+/// How long the instance has to fetch the agent and the order after the command was sent.
 const URL_VALID: Duration = Duration::from_secs(600);
-/// Longest `executionTimeout` that SSM takes.
+/// Longest `executionTimeout` that SSM accepts.
 const LONGEST_COMMAND: i64 = 172_800;
 
-/// How often an order is sent again whose command was lost with its machine. The agent goes on where it was, or says
-/// which step went down with the machine.
+/// How often an order is sent again if its command was lost with its machine. The agent resumes where it was, or
+/// reports which step went down with the machine.
 const SENT_AGAIN: u32 = 2;
-/// Journal number of the first of these commands, far above those of what a state makes else.
+/// Journal number of the first of these commands, far above the numbers of everything else that a state makes.
 const AGAIN: u32 = 100;
-/// How long Systems Manager may hear nothing of an instance's agent while a command runs there. A reboot of a large
+/// How long Systems Manager may hear nothing from an instance's agent while a command runs there. A reboot of a large
 /// machine takes some minutes.
 const LOST: SignedDuration = SignedDuration::from_mins(15);
-/// The same of bare metal, whose firmware alone takes up to a quarter of an hour.
+/// The same for bare metal, whose firmware alone takes up to a quarter of an hour.
 const LOST_METAL: SignedDuration = SignedDuration::from_mins(40);
 
-/// Where a command stands.
+/// Progress of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandProgress {
-    /// It runs.
+    /// The command is running.
     Running(Pending),
-    /// It ended well.
+    /// The command has succeeded.
     Ended(Box<RunResult>),
 }
 
-/// What a look at a command came to.
+/// The result of a look at a command.
 enum Look {
     Progress(CommandProgress),
-    /// Its machine, or the SSM agent's part that ran it, went down, in these words.
+    /// The machine, or the part of the SSM agent that ran the command, went down. The text describes it.
     Lost(String),
 }
 
-/// Sends the order once, as the state's effect `n`, or looks at it. `order` is made only when it is to be sent.
+/// Sends the order once, as the state's effect `n`, or looks at its command. `order` is called only if an order is to
+/// be sent.
 ///
 /// # Errors
-/// `CommandFailed` with the step's context, `RebootLimit`, `Timeout`, or what AWS said.
+/// Fails with `CommandFailed` and the step's context, `RebootLimit` or `Timeout`, or if a call to AWS fails.
 pub async fn run<F>(scene: &Scene<'_>, n: u32, instance: &str, order: F) -> Result<CommandProgress>
 where
     F: AsyncFnOnce() -> Result<WorkOrder>,
@@ -64,7 +65,8 @@ where
     let effects = scene.effects().await?;
     let begun = |number: &u32| effects.iter().find(|effect| effect.n == *number);
     let mut numbers: Vec<u32> = [n].into_iter().chain(AGAIN..AGAIN + SENT_AGAIN).rev().collect();
-    // The last one that was begun, and before it those that are still to come.
+    // In reverse order: `next` begins with the last command that was begun, and `numbers` keeps those that were not
+    // begun, the next one last.
     let next =
         numbers.split_off(numbers.iter().position(|number| begun(number).is_some()).unwrap_or(numbers.len() - 1));
     let current = next.first().copied().unwrap_or(n);
@@ -92,7 +94,8 @@ impl Sent {
 }
 
 fn order_text(order: &WorkOrder) -> Result<Vec<u8>> {
-    serde_json::to_vec(order).map_err(|error| Error::internal(format!("a work order is no JSON: {error}")))
+    serde_json::to_vec(order)
+        .map_err(|error| Error::internal(format!("a work order cannot be written as JSON: {error}")))
 }
 
 async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Result<CommandProgress> {
@@ -105,7 +108,7 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
         ..Effect::intended(&scene.scope, n, EffectKind::Command, scene.home(), &comment)
     };
     let commands = &scene.context.cloud.commands;
-    // SendCommand has no client token: after a lost answer the command is found by its comment.
+    // SendCommand has no client token: after a lost answer, the command is found by its comment.
     let made = effect(scene.context, &scene.record, intended, |attempt| async move {
         if attempt == Attempt::Again
             && let Some(command) = commands.find(scene.home(), instance, &comment).await?
@@ -129,13 +132,14 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
     Ok(running(scene, &sent.command, instance))
 }
 
-/// The nonce that the journal has for a command: an earlier try may have written another one than this one would.
+/// Returns the nonce that the journal has for a command. An earlier attempt may have recorded another nonce than this
+/// one would.
 async fn kept_nonce(scene: &Scene<'_>, n: u32) -> Result<Option<Nonce>> {
     let effects = scene.effects().await?;
     Ok(effects.into_iter().find(|effect| effect.n == n).and_then(|effect| effect.nonce).map(Nonce::new))
 }
 
-/// Notes where the output can be read, once: also for a command whose sender died before it could.
+/// Records where the output can be read, once, even for a command whose sender died before it could.
 async fn note_log(scene: &Scene<'_>, Sent { command, nonce }: &Sent, instance: &str) -> Result<()> {
     let store = &scene.context.store;
     let stream = format!("{command}/{instance}/aws-runShellScript/stdout");
@@ -165,11 +169,11 @@ async fn look(scene: &Scene<'_>, sent: &Sent, instance: &str) -> Result<Look> {
     }
     let now = scene.context.clock.now();
     match cloud.commands.ping(scene.home(), instance).await? {
-        // Systems Manager itself goes on waiting, for as long as the command may run.
+        // Systems Manager itself continues to wait, for as long as the command may run.
         Ping::Lost(Some(since)) if now >= since + patience => {
             let message = format!(
-                "the connection to {instance} is lost: Systems Manager has heard of its SSM agent for the last time at \
-                 {since:.0}, so that the agent has ended, or the instance hangs or has no network"
+                "the connection to {instance} is lost: Systems Manager last heard from its SSM agent at {since:.0}; the \
+                 agent has ended, or the instance hangs or has no network"
             );
             Err(because(scene, ErrorName::CommandFailed, instance, message))
         }
@@ -177,7 +181,7 @@ async fn look(scene: &Scene<'_>, sent: &Sent, instance: &str) -> Result<Look> {
     }
 }
 
-/// The agent for the image's architecture, in the bucket under its digest.
+/// Uploads the agent for the image's architecture to the bucket, under its digest.
 async fn agent(scene: &Scene<'_>) -> Result<Fetched> {
     let path = scene.context.config.agent_for(&scene.record.plan.architecture);
     upload(scene, "agent", read(&path)?).await
@@ -190,7 +194,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// Puts bytes under their digest, once, and presigns them.
+/// Uploads bytes under their digest, once, and returns a presigned URL.
 async fn upload(scene: &Scene<'_>, folder: &str, bytes: Vec<u8>) -> Result<Fetched> {
     let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let key = format!("{folder}/{sha256}");
@@ -201,7 +205,7 @@ async fn upload(scene: &Scene<'_>, folder: &str, bytes: Vec<u8>) -> Result<Fetch
     Ok(Fetched { url: objects.presign(&key, URL_VALID).await?, sha256 })
 }
 
-/// `build/state/n`, which the contract bounds at 100 characters: a build id has at most 80.
+/// Returns `build/state/n`, cut to the 100 characters that [`Command`] allows: a build id has at most 80.
 fn comment(scene: &Scene<'_>, n: u32) -> String {
     let tail = format!("/{}/{n}", scene.scope);
     let room = 100usize.saturating_sub(tail.chars().count());
@@ -209,7 +213,7 @@ fn comment(scene: &Scene<'_>, n: u32) -> String {
     build + &tail
 }
 
-/// Seconds until the wait's deadline, as `executionTimeout`.
+/// Returns the seconds until the wait's deadline, as `executionTimeout`.
 fn timeout(scene: &Scene<'_>) -> u32 {
     let left = scene.deadline.duration_since(scene.context.clock.now()).as_secs();
     u32::try_from(left.clamp(60, LONGEST_COMMAND)).unwrap_or(3_600)
@@ -219,7 +223,7 @@ fn running(scene: &Scene<'_>, command: &str, instance: &str) -> CommandProgress 
     CommandProgress::Running(Pending {
         resource: command.to_owned(),
         region: scene.home().to_owned(),
-        detail: format!("command runs on {instance}"),
+        detail: format!("the command is running on {instance}"),
     })
 }
 

@@ -1,7 +1,7 @@
-//! DistributeRegion: the image in one Region, tagged, marked for IMDSv2 and shared.
+//! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, and shares it.
 //!
-//! Input: the AMI of Snapshot, the plan's Region. Output: an `Image` effect, none for the home Region, where the AMI is
-//! already. Error: `CopyFailed`, `Timeout`; the Map's item catches it, and Publish decides what it means.
+//! Input: the AMI of Snapshot, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
+//! the AMI already is. Error: `CopyFailed`, `Timeout`. The Map's item catches it, and Publish decides what it means.
 
 use async_trait::async_trait;
 use goldsmith_cloud::{ImageCopy, ImageState, LaunchPermission};
@@ -67,8 +67,8 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
     }
 }
 
-/// Marks the AMI for IMDSv2 and adds the launch permissions. Not in the journal: they go with the AMI, and adding them twice
-/// changes nothing.
+/// Marks the AMI for IMDSv2 and adds the launch permissions. Neither is in the journal: both end with the AMI, and it
+/// is safe to add them twice.
 async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
     scene.context.cloud.images.require_imdsv2(&planned.region, id).await?;
     let planned_permission = &planned.launch_permission;
@@ -78,7 +78,7 @@ async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
         organizations: planned_permission.organization_arns.clone(),
         organizational_units: planned_permission.organizational_unit_arns.clone(),
     };
-    // What a start has overridden is for nobody but the account itself.
+    // If the start has overridden something, the image is for the account itself only.
     if !with.is_empty() && !scene.record.plan.overridden {
         scene.context.cloud.images.share(&planned.region, id, &with).await?;
     }

@@ -1,4 +1,5 @@
-//! Making one thing in AWS so that it is neither made twice nor forgotten: write it down, make it, complete it.
+//! Makes one thing in AWS so that it is neither made twice nor forgotten: records it, makes it, and completes the
+//! record.
 
 use std::future::Future;
 
@@ -8,22 +9,22 @@ use goldsmith_store::{BuildRecord, Effect, EffectKind, Intent};
 use crate::errors::ErrorName;
 use crate::{Context, Error, Result, undo};
 
-/// Whether the effect is tried for the first time.
+/// Whether an effect is attempted for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attempt {
-    /// Nobody has tried it.
+    /// No call was made before.
     First,
-    /// It was written down before and its answer is unknown: look for it first.
+    /// It was recorded before and its answer is unknown: `make` must look for it first.
     Again,
 }
 
-/// Makes an effect and answers its journal entry with the id, or with `refused` where AWS had no capacity for it.
-/// `make` gets whether this is the first attempt and answers the resource's id.
+/// Makes an effect and returns its journal entry, with the `id`, or with `refused` if AWS had no capacity for it.
+/// `make` gets whether this is the first attempt and returns the resource's id.
 ///
 /// # Errors
-/// [`Error::Closed`] where the build is closed (what was made is undone at once); the table's; AWS's. A refusal of the call
-/// that makes it is noted in the journal, so that `finish` does not look for what was never made, unless an earlier call may
-/// have made it.
+/// Fails with [`Error::Closed`] if the build is closed (what was made is undone at once), and if a call to the table or
+/// to AWS fails. If AWS rejects the call that makes the resource, the journal records the rejection, so that `finish`
+/// does not look for what was never made. It is not recorded if an earlier call may have made the resource.
 pub async fn effect<F, M>(context: &Context, record: &BuildRecord, intended: Effect, make: M) -> Result<Effect>
 where
     M: FnOnce(Attempt) -> F,
@@ -45,8 +46,9 @@ where
             None
         }
         Err(Error::Cloud(error)) if is_refusal(entry.kind, &error) => {
-            // An earlier call whose answer is unknown may have made it: a right can be taken away, or the request be another since
-            // an update of the stack. Only where there is no capacity AWS has looked for what the token stands for.
+            // On a second attempt a rejection proves nothing: the earlier call, whose answer is unknown, may have made
+            // the resource. A permission can be removed between the two calls, or an update of the stack can change the
+            // request. Only if AWS lacks capacity has it already looked up the client token.
             if attempt == Attempt::Again && error.kind != Kind::Capacity {
                 return Err(error.into());
             }
@@ -56,6 +58,7 @@ where
         Err(other) => return Err(other),
     };
     if !context.store.complete(record, &entry).await? {
+        // The build was closed during the call, and Finish may have read the journal before the id was in it.
         undo::undo(context, &entry).await?;
         return Err(Error::Closed);
     }
@@ -66,7 +69,8 @@ where
     }
 }
 
-/// Of what was refused nothing was made. Asked again, AWS may make it and the answer get lost: from here on it may exist.
+/// Records that a rejected effect is attempted again. The rejected call made nothing. But this time AWS may make the
+/// resource and its answer may be lost, so from here on the resource may exist.
 async fn ask_again(context: &Context, record: &BuildRecord, refused: Effect) -> Result<Effect> {
     let entry = Effect { refused: None, ..refused };
     match context.store.complete(record, &entry).await? {
@@ -75,8 +79,8 @@ async fn ask_again(context: &Context, record: &BuildRecord, refused: Effect) -> 
     }
 }
 
-/// Whether AWS has refused to make it. A refused look at what was made, such as whether a parameter holds its value by now,
-/// says nothing of the call before it.
+/// Returns whether AWS has rejected the call that makes the resource. A rejected look at what was made, for example
+/// whether a parameter holds its value by now, says nothing about the call before it.
 fn is_refusal(kind: EffectKind, error: &CloudError) -> bool {
     let makes: &[&str] = match kind {
         EffectKind::Instance => &["RunInstances"],
@@ -87,14 +91,14 @@ fn is_refusal(kind: EffectKind, error: &CloudError) -> bool {
     makes.contains(&error.operation) && !error.is_transient() && !error.may_settle()
 }
 
-/// The id of what was made.
+/// Returns the id of what was made.
 ///
 /// # Errors
-/// `AwsRefused` where AWS had no capacity for it, which only a launch has an answer to.
+/// Fails with `AwsRefused` if AWS had no capacity for it. Only a launch can handle that.
 pub fn made_id(entry: Effect) -> Result<String> {
     entry.id.ok_or_else(|| {
         let code = entry.refused.unwrap_or_default();
-        Error::failed(ErrorName::AwsRefused, format!("AWS did not make {}: {code}", entry.name))
+        Error::failed(ErrorName::AwsRefused, format!("AWS did not create {}: {code}", entry.name))
     })
 }
 

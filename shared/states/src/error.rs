@@ -1,4 +1,4 @@
-//! One error for all states, and what becomes of it: tried again, told to the execution, or dropped.
+//! One error for all states. It is tried again, reported to the execution, or dropped.
 
 use goldsmith_cloud::CloudError;
 use goldsmith_store::{FailureCause, Scope, StoreError};
@@ -8,13 +8,13 @@ use crate::errors::ErrorName;
 /// Result of a state's work.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a state's work did not get on.
+/// Why a state could not continue its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The build fails, for this reason.
     #[error("{cause}")]
     Failed {
-        /// Published name.
+        /// Published name of the error.
         name: ErrorName,
         /// What is recorded.
         cause: Box<FailureCause>,
@@ -31,23 +31,23 @@ pub enum Error {
 }
 
 impl Error {
-    /// The build fails with this name, sentence and otherwise empty cause.
+    /// Returns the error that fails the build with this name and message, and a cause that is empty otherwise.
     pub fn failed(name: ErrorName, message: impl Into<String>) -> Self {
         Self::because(name, FailureCause { message: message.into(), ..FailureCause::default() })
     }
 
-    /// Goldsmith's own fault: neither AWS has refused anything nor has anybody to mend anything.
+    /// Returns the error for a fault of Goldsmith itself: AWS has rejected nothing, and the user has nothing to fix.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::failed(ErrorName::Internal, message)
     }
 
-    /// The build fails with this name and cause.
+    /// Returns the error that fails the build with this name and cause.
     #[must_use]
     pub fn because(name: ErrorName, cause: FailureCause) -> Self {
         Self::Failed { name, cause: Box::new(cause) }
     }
 
-    /// Whether the same work may succeed later.
+    /// Returns whether the same work may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -58,13 +58,13 @@ impl Error {
         }
     }
 
-    /// Whether AWS may only not know yet what was made a moment ago.
+    /// Returns whether the only reason may be that AWS does not know yet what was made a moment ago.
     #[must_use]
     pub fn may_settle(&self) -> bool {
         matches!(self, Self::Cloud(error) if error.may_settle())
     }
 
-    /// The published name.
+    /// Returns the published name.
     #[must_use]
     pub fn name(&self) -> ErrorName {
         match self {
@@ -75,7 +75,7 @@ impl Error {
         }
     }
 
-    /// What is recorded of it for this state.
+    /// Returns the cause that is recorded for this state.
     #[must_use]
     pub fn cause(&self, scope: &Scope) -> FailureCause {
         let mut cause = match self {
@@ -100,7 +100,7 @@ impl Error {
     }
 }
 
-/// An error and what caused it, each once.
+/// Returns the messages of an error and of each of its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

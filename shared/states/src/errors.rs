@@ -1,13 +1,14 @@
-//! The names of errors that leave a function: a published contract, since the definition retries and catches by them.
+//! The names of errors that leave a function. They are a published contract, since the definition retries and catches
+//! by them.
 
 use crate::State;
 
 /// What the definition does with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handling {
-    /// `Retry`, then caught.
+    /// It is retried, then caught.
     Retried,
-    /// Caught: the build fails.
+    /// It is caught, and the build fails.
     Caught,
 }
 
@@ -18,11 +19,11 @@ pub enum ErrorName {
     Refused,
     /// AWS asked to slow down, or did not answer.
     Throttled,
-    /// No candidate of type and subnet had capacity.
+    /// No combination of instance type and subnet had capacity.
     Capacity,
-    /// The instance never came online, or ended before it did.
+    /// The instance never came online, or ended before that.
     NotOnline,
-    /// A document's step failed, or the command did.
+    /// A step of a document failed, or its command failed.
     CommandFailed,
     /// The documents asked for more reboots than Run Command allows.
     RebootLimit,
@@ -30,17 +31,17 @@ pub enum ErrorName {
     ImageFailed,
     /// A test failed.
     TestFailed,
-    /// Every instance of the image would share something, and the pipeline does not allow it.
+    /// Every instance of the image would share something, and the pipeline does not allow that.
     AuditFailed,
     /// Too few Regions have the image.
     CopyFailed,
     /// A wait passed its deadline.
     Timeout,
-    /// The build was closed meanwhile.
+    /// The build was closed in the meantime.
     Closed,
-    /// AWS refused a call for a reason that waiting does not mend, such as a missing right.
+    /// AWS rejected a call for a reason that waiting does not fix, such as a missing permission.
     AwsRefused,
-    /// Goldsmith itself is at fault: something is not as its own parts make it.
+    /// Goldsmith itself is at fault: something that its own parts make is not as it should be.
     Internal,
 }
 
@@ -61,7 +62,7 @@ const WAITING: &[State] =
 /// States that run commands.
 const COMMANDS: &[State] = &[State::Build, State::Snapshot, State::ExecuteTest];
 
-/// The whole contract; `docs/errors.md` and the definition are held against it.
+/// The whole contract. Tests compare it with `docs/errors.md` and the definition.
 pub const TABLE: &[Row] = &[
     Row {
         name: ErrorName::Refused,
@@ -92,7 +93,7 @@ pub const TABLE: &[Row] = &[
 ];
 
 impl ErrorName {
-    /// As the definition spells it.
+    /// Returns the name as the definition spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

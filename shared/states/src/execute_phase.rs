@@ -1,10 +1,11 @@
-//! Build and ExecuteTest: documents on an instance.
+//! Build and ExecuteTest: run documents on an instance.
 //!
-//! Input: the plan's documents, the instance that Launch or LaunchTest made. Output: none beyond the log. Error:
-//! `CommandFailed` with document, phase, step, action, exit code and last lines; `RebootLimit`, `Timeout`, `AuditFailed`.
+//! Input: the plan's documents, and the instance that Launch or LaunchTest made. Output: none except the log. Error:
+//! `CommandFailed` with document, phase, step, action, exit code and last lines, `RebootLimit`, `Timeout`,
+//! `AuditFailed`.
 //!
-//! The image is audited on the first test instance, before its documents run: they may write what is not the image's, or
-//! take something away. One instance is enough, since all are of one image.
+//! The image is audited on the first test instance, before the documents run: they may write files that are not the
+//! image's, or remove some that are. One instance is enough, since all instances are launched from one image.
 
 use async_trait::async_trait;
 use goldsmith_executor::{AuditOrder, OrderDocument, WorkOrder};
@@ -17,7 +18,7 @@ use crate::drive::{self, Progress, Scene, Waiting};
 use crate::errors::ErrorName;
 use crate::{Context, Error, Invocation, Result, State};
 
-/// Seconds that an audit may take.
+/// Longest time that an audit may take, in seconds.
 const LONGEST_AUDIT: u64 = 15 * 60;
 
 /// The states of this function.
@@ -47,7 +48,7 @@ fn ran(steps: u32) -> String {
     if steps == 1 { "1 step ran".to_owned() } else { format!("{steps} steps ran") }
 }
 
-/// The work order: all documents in recipe order, each passed over once for the phases of this state.
+/// Returns the work order: all documents in recipe order, with the phases of this state.
 async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
     let phases: &[&str] = if scene.scope.item.is_some() { &["test"] } else { &["build", "validate"] };
     let mut documents = Vec::new();
@@ -66,7 +67,7 @@ async fn order(scene: &Scene<'_>) -> Result<WorkOrder> {
     Ok(order)
 }
 
-/// How this instance is audited; none where it is not.
+/// Returns how this instance is audited, or `None` if it is not.
 async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
     let plan = &scene.record.plan;
     if plan.audit == ImageAudit::Off || scene.scope.item.is_none() || scene.scope.item.as_ref() != plan.tests.first() {
@@ -85,7 +86,7 @@ async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
 
 async fn document(scene: &Scene<'_>, planned: &PlannedDocument) -> Result<OrderDocument> {
     let lost = || {
-        let message = format!("component {} {} is not in the table any more", planned.name, planned.version);
+        let message = format!("component {} {} is no longer in the table", planned.name, planned.version);
         Error::failed(ErrorName::Refused, message)
     };
     let component = scene.context.store.component(&planned.name, planned.version).await?.ok_or_else(lost)?;

@@ -1,9 +1,10 @@
-//! Finish: ends every build, however it ended. Closes it for new effects, undoes what is not kept as far as AWS lets it,
-//! writes the image's last status and releases the lease, tells the world. What is not done then, the reaper comes back to.
+//! Finish: ends every build, however its execution ended. It closes the build for new effects, undoes what is not kept
+//! as far as AWS allows it, writes the final status of the image, releases the lease, and sends the event of the
+//! build's end. The reaper does later what is not done by then.
 //!
-//! Input: the definition's Finish or FinishFailed, or the execution's own status event (no Catch runs where an execution
-//! was stopped, timed out, or failed by `States.Runtime`). Output: `{outcome, image, amis}` or `{error, cause}`. It may
-//! run any number of times: how a build ends is decided once, when it is closed.
+//! Input: the definition's Finish or FinishFailed, or the execution's own status event, since no Catch runs if an
+//! execution was stopped, timed out, or failed with `States.Runtime`. Output: `{outcome, image, amis}` or `{error,
+//! cause}`. It may run any number of times: how a build ends is decided once, when the build is closed.
 
 pub mod after;
 mod called;
@@ -28,7 +29,7 @@ use crate::start::kept_cause;
 use crate::undo::{Patience, undo_build};
 use crate::{Context, Error, Result, Start, State};
 
-/// How long it is waited for what AWS does not answer before the pipeline may build again without it.
+/// How long Finish retries calls that AWS does not answer before the pipeline may build again without them.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Detail of `Step Functions Execution Status Change`.
@@ -40,7 +41,7 @@ struct StatusChange {
 /// Runs one invocation from the definition.
 ///
 /// # Errors
-/// What table and cloud say; the definition tries again.
+/// Fails if a call to the table or to AWS fails; the definition tries again.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     let trigger = match &start.error {
         Some(error) => Trigger::Failed(Box::new(error.failure(&execution()))),
@@ -60,17 +61,17 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     called::is_by_the_definition(context, &record, &trigger).await?;
     let image = finish(context, record, &trigger).await?;
     match (&trigger, &image.failure) {
-        // The definition fails with these texts: the image stays, and what failed came after it was published.
+        // The definition fails with these texts. The image stays, because the failure came after it was published.
         (Trigger::Failed(cause), None) => Ok(failed(&FailureCause {
-            message: format!("{}; the image {} is published and stays", cause.message, image.image),
+            message: format!("{}; the image {} is published and is kept", cause.message, image.image),
             ..(**cause).clone()
         })),
         _ => Ok(answer(&image)),
     }
 }
 
-/// Whether Plan has refused to build under a name that was used before: that build has its own end. One that has ended by
-/// this very refusal is the execution's own, and may owe something still.
+/// Returns whether Plan has rejected this execution because an earlier build had its name. That build has its own end.
+/// If the build has ended with this very rejection, it is the execution's own build, and may still owe something.
 fn is_of_another_execution(record: &BuildRecord, trigger: &Trigger) -> bool {
     let Trigger::Failed(cause) = trigger else { return false };
     let ended_by = record.ending.as_ref().and_then(|ending| ending.failure.as_ref());
@@ -82,10 +83,10 @@ fn is_of_another_execution(record: &BuildRecord, trigger: &Trigger) -> bool {
 /// Runs one invocation from the execution's status event.
 ///
 /// # Errors
-/// What table and cloud say; Lambda tries again, and the reaper after it.
+/// Fails if a call to the table or to AWS fails; Lambda tries again, and the reaper after it.
 pub async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
     let Ok(change) = serde_json::from_value::<StatusChange>(detail) else {
-        tracing::warn!("an event that is not an execution's status was dropped");
+        tracing::warn!("dropped an event that is not the status of an execution");
         return Ok(json!({}));
     };
     let record = context.store.build(&change.name).await?;
@@ -93,13 +94,13 @@ pub async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
         Some(record) => record.execution.clone(),
         None => context.config.execution_arn(&change.name),
     };
-    // The event is a hint: whoever may invoke this function could otherwise end any build.
+    // The event is only a hint. Otherwise anyone who may invoke this function could end any build.
     let Some(execution) = context.cloud.executions.execution(&execution).await? else {
-        tracing::warn!(execution, "an event of an execution that nobody knows was dropped");
+        tracing::warn!(execution, "dropped an event about an unknown execution");
         return Ok(json!({}));
     };
     if execution.status == ExecutionStatus::Running {
-        tracing::warn!(execution = execution.arn, "an event of an execution that runs was dropped");
+        tracing::warn!(execution = execution.arn, "dropped an event about an execution that is still running");
         return Ok(json!({}));
     }
     match record {
@@ -112,7 +113,7 @@ pub async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
     }
 }
 
-/// What ended a build, where its execution's status is all that there is to know.
+/// Returns what ended a build of which only the execution's status is known.
 fn ended(status: ExecutionStatus) -> Trigger {
     let status = match status {
         ExecutionStatus::Aborted => "ABORTED",
@@ -122,29 +123,29 @@ fn ended(status: ExecutionStatus) -> Trigger {
     Trigger::Ended(status.to_owned())
 }
 
-/// Ends a build that nobody else ended.
+/// Ends a build whose execution ended without ending it.
 ///
 /// # Errors
-/// What table and cloud say; the reaper tries again.
+/// Fails if a call to the table or to AWS fails; the reaper tries again.
 pub(crate) async fn finish_lost(context: &Context, record: BuildRecord, status: ExecutionStatus) -> Result<()> {
     finish(context, record, &ended(status)).await?;
     Ok(())
 }
 
-/// An execution, as far as AWS tells of it.
+/// Returns an execution, or `None` if it does not exist or AWS does not let us describe it.
 async fn described(context: &Context, execution: &str) -> Result<Option<Execution>> {
     match context.cloud.executions.execution(execution).await {
         Err(error) if !error.is_transient() => {
-            tracing::warn!(%error, execution, "whether its cause is served is left to the reaper");
+            tracing::warn!(%error, execution, "the reaper will decide whether its cause is served");
             Ok(None)
         }
         found => Ok(found?),
     }
 }
 
-/// An execution that ended before Plan opened a build. Where its cause was refused it is tried again as after a build that
-/// has failed: a source that is not there yet may be in an hour. What somebody stopped is not built again. What failed for
-/// another reason stays pending, and the reaper starts it anew.
+/// Handles an execution that ended before Plan opened a build. If Plan rejected it, its cause is tried again as after a
+/// failed build: a source that does not exist yet may exist in an hour. If the execution was stopped, its cause is not
+/// built again. If it failed for another reason, its cause stays pending, and the reaper starts it again.
 async fn without_build(context: &Context, execution: &Execution, is_refused: bool) -> Result<()> {
     let Ok(input) = serde_json::from_str::<ExecutionInput>(&execution.input) else { return Ok(()) };
     let Some(kept) = kept_cause(context, &execution.name, &input).await? else { return Ok(()) };
@@ -161,6 +162,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     let ending = record.ending.clone().ok_or_else(|| Error::internal("a build was closed without an ending"))?;
     let mut image = image(context, &record, &ending).await?;
     if record.status == BuildStatus::Closed {
+        // The build has ended before. Only the event of its end may still be missing.
         if record.after.is_untold {
             after::look_again(context, &record).await?;
         }
@@ -177,13 +179,15 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     context.store.end_state(&record.build, &scope, StateStatus::Succeeded, stays, None, now).await?;
     end_open_states(context, &record, &ending).await?;
     note_served(context, &record, &ending).await?;
+    // This releases the lease. Only then follows what AWS may refuse for a long time.
     let owed = after::owed(&ending.keep, &undone);
     context.store.finish_build(&record, &image, &owed, now + after::LATE).await?;
     after::settle(context, &record, &image, &kept, owed, undone.is_putting).await?;
     Ok(image)
 }
 
-/// How long a call that may work later holds the pipeline's lease: a Region that never answers must not hold it for ever.
+/// Returns whether a call that may work later still holds the pipeline's lease. A Region that never answers must not
+/// hold the lease forever.
 fn patience(context: &Context, ending: &Ending) -> Patience {
     let decided = ending.at.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
     match decided {
@@ -192,14 +196,14 @@ fn patience(context: &Context, ending: &Ending) -> Patience {
     }
 }
 
-/// The cause has its build, or is tried again where that has failed. Of a build that has published, the source's watcher
-/// learns which AMI it started from.
+/// Marks the cause as served, or has it tried again if the build has failed. If the build was published, records for
+/// the source's watcher which AMI the build started from.
 async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
     let (pipeline, cause, now) = (&record.pipeline, &record.cause, context.clock.now());
     match ending.status {
         _ if !cause.is_automatic() => {}
         ImageStatus::Failed => context.store.fail_cause(pipeline, cause, &record.build, now).await?,
-        // Who stops a build does not want it.
+        // A person who stops a build does not want it.
         _ => context.store.serve_cause(pipeline, cause, now).await?,
     }
     if ending.keep == Keep::Published && !record.plan.overridden {
@@ -209,12 +213,12 @@ async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -
     Ok(())
 }
 
-/// What was there a moment ago is not.
+/// Returns the error for a record that existed a moment ago and no longer exists.
 fn lost() -> Error {
-    Error::internal("the record of this build or of its image is gone")
+    Error::internal("the record of this build or of its image no longer exists")
 }
 
-/// Closes the build and fixes its ending. Where it was published meanwhile, that decides.
+/// Closes the build and fixes its ending. If the build was published in the meantime, that decides the ending.
 async fn close(context: &Context, record: BuildRecord, trigger: &Trigger) -> Result<BuildRecord> {
     let mut record = record;
     while record.status == BuildStatus::Open {
@@ -224,7 +228,7 @@ async fn close(context: &Context, record: BuildRecord, trigger: &Trigger) -> Res
     Ok(record)
 }
 
-/// The image's record as this ending leaves it.
+/// Returns the image's record as this ending leaves it.
 async fn image(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<ImageRecord> {
     let mut image = context.store.image(&record.image).await?.ok_or_else(lost)?;
     image.status = ending.status;
@@ -233,7 +237,7 @@ async fn image(context: &Context, record: &BuildRecord, ending: &Ending) -> Resu
     Ok(image)
 }
 
-/// No state stays RUNNING on the screen when its build has ended.
+/// Ends the states that are still recorded as running: after its build has ended, no state may be shown as RUNNING.
 async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
     let now = context.clock.now();
     for state in context.store.states(&record.build).await? {
@@ -247,7 +251,7 @@ async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Endin
     Ok(())
 }
 
-/// What the definition gets: of a good build its image, of a failed one the texts of its Fail state.
+/// Returns what the definition gets: the image of a good build, or the texts of the Fail state of a failed one.
 fn answer(image: &ImageRecord) -> Value {
     match &image.failure {
         None => json!({"outcome": "built", "image": image.image.to_string(), "amis": image.amis}),
@@ -255,7 +259,7 @@ fn answer(image: &ImageRecord) -> Value {
     }
 }
 
-/// Plan refused the start, so there is no record: its error is passed on.
+/// Returns what the definition gets if there is no record, because Plan rejected the start: the error is passed on.
 fn without_record(trigger: &Trigger) -> Value {
     match trigger {
         Trigger::Failed(cause) => failed(cause),

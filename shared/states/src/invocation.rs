@@ -1,4 +1,4 @@
-//! What a state's function is called with: by the definition, or by `signal`.
+//! The payloads with which the definition or `signal` calls a state's function.
 
 use goldsmith_store::{FailureCause, Scope};
 use serde::{Deserialize, Serialize};
@@ -12,42 +12,42 @@ use crate::State;
 pub enum Invocation {
     /// From `signal`: look again.
     Wake {
-        /// Which wait.
+        /// The wait to look at.
         wake: Wake,
     },
     /// From the definition.
     Start(Box<Start>),
 }
 
-/// The one shape of every Task's payload. What it does not know is left alone: in the middle of an update of the stack the
-/// definition may be newer than the function, and after a roll-back it is.
+/// The one shape of every Task's payload. Unknown fields are ignored: in the middle of an update of the stack, the
+/// definition may be newer than the function, and after a rollback it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Start {
     /// Build id: the execution's name.
     pub build: String,
-    /// Which state.
+    /// The state.
     pub state: State,
-    /// Map item.
+    /// The Map item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
-    /// Task token of a waiting state.
+    /// Task token, if the state waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// ARN of the execution.
     pub execution: String,
-    /// The execution's input; Plan only.
+    /// The execution's input, for Plan only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
-    /// What the items of the Map before came to.
+    /// The outcomes of the Map before this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<Vec<Outcome>>,
-    /// What was caught.
+    /// The error that was caught.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorInfo>,
 }
 
 impl Start {
-    /// The state and item.
+    /// Returns the state and the item.
     #[must_use]
     pub fn scope(&self) -> Scope {
         Scope { state: self.state.name().to_owned(), item: self.item.clone() }
@@ -59,15 +59,15 @@ impl Start {
 pub struct Wake {
     /// Build id.
     pub build: String,
-    /// Which state.
+    /// The state.
     pub state: State,
-    /// Map item.
+    /// The Map item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
 }
 
 impl Wake {
-    /// The state and item.
+    /// Returns the state and the item.
     #[must_use]
     pub fn scope(&self) -> Scope {
         Scope { state: self.state.name().to_owned(), item: self.item.clone() }
@@ -87,13 +87,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether it is good.
+    /// Returns whether the item succeeded.
     #[must_use]
     pub fn succeeded(&self) -> bool {
         self.outcome == "succeeded"
     }
 
-    /// The cause of a failure.
+    /// Returns the cause of a failure.
     #[must_use]
     pub fn failure(&self, state: State) -> FailureCause {
         let text = match &self.cause {
@@ -104,7 +104,7 @@ impl Outcome {
         let info = ErrorInfo { error: String::new(), cause: text };
         let mut failure = info.failure(&Scope { state: state.name().to_owned(), item: Some(self.item.clone()) });
         if failure.message.is_empty() {
-            failure.message = format!("{} failed, and nothing says why", self.item);
+            failure.message = format!("{} failed without a reason", self.item);
         }
         failure
     }
@@ -116,12 +116,12 @@ pub struct ErrorInfo {
     /// Error name.
     #[serde(rename = "Error", default)]
     pub error: String,
-    /// A [`FailureCause`] as JSON, Lambda's envelope around one, or text.
+    /// A [`FailureCause`] as JSON, a [`FailureCause`] in Lambda's envelope, or text.
     #[serde(rename = "Cause", default)]
     pub cause: String,
 }
 
-/// What Lambda puts around a function's error.
+/// The envelope that Lambda puts around a function's error.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Envelope {
@@ -131,7 +131,7 @@ struct Envelope {
 }
 
 impl ErrorInfo {
-    /// The recorded cause, however it is wrapped.
+    /// Returns the recorded cause, however it is wrapped.
     #[must_use]
     pub fn failure(&self, scope: &Scope) -> FailureCause {
         let envelope = serde_json::from_str::<Envelope>(&self.cause).ok();

@@ -1,8 +1,8 @@
-//! Launch and LaunchTest: an instance that SSM reports online.
+//! Launch and LaunchTest: launch an instance and wait until SSM reports it online.
 //!
-//! Input: the plan's instance types and subnets, the source image or the build's own AMI. Output: an `Instance` effect.
-//! Error: `Capacity` where no candidate could be had, `NotOnline` where the instance ended early or its agent stays silent,
-//! `Timeout`.
+//! Input: the plan's instance types and subnets, and the source image or the build's own AMI. Output: an `Instance`
+//! effect. Error: `Capacity` if no candidate could be launched, `NotOnline` if the instance ended early or its agent
+//! stays silent, `Timeout`.
 
 pub(crate) mod devices;
 
@@ -20,9 +20,9 @@ use crate::errors::ErrorName;
 use crate::user_data::user_data;
 use crate::{Context, Error, Invocation, Result, State, keys};
 
-/// How long an instance may run without its agent being heard of. The agent registers some seconds after the network is up.
+/// How long an instance may run before its agent registers. An agent registers some seconds after the network is up.
 const SILENT: SignedDuration = SignedDuration::from_mins(10);
-/// The same of bare metal, whose firmware alone takes up to a quarter of an hour.
+/// The same for bare metal, whose firmware alone takes up to a quarter of an hour.
 const SILENT_METAL: SignedDuration = SignedDuration::from_mins(35);
 
 /// The states of this function.
@@ -48,8 +48,8 @@ impl Waiting for LaunchInstance {
     }
 }
 
-/// Tries the candidates from `first` on. Each has its own entry in the journal and its own token: a token belongs to
-/// one type and one zone, so a second candidate under the first's token would be a second instance.
+/// Tries the candidates from `first` on. Each candidate has its own journal entry and its own token. A token belongs to
+/// one type and one zone, so a second candidate with the token of the first would be a second instance.
 async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
     let image = image(scene).await?;
     let candidates = candidates(scene);
@@ -71,17 +71,17 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
     }
     let tried = scene.effects().await?;
     let refusals: Vec<String> = tried.into_iter().map(refusal).collect();
-    Err(Error::failed(ErrorName::Capacity, format!("no instance could be had: {}", refusals.join("; "))))
+    Err(Error::failed(ErrorName::Capacity, format!("no instance could be launched: {}", refusals.join("; "))))
 }
 
-/// A candidate and why AWS refused it.
+/// Returns a candidate and AWS's code for why it was not launched.
 fn refusal(effect: Effect) -> String {
     format!("{}: {}", effect.candidate.unwrap_or_default(), effect.refused.unwrap_or_default())
 }
 
 /// Looks at an instance that was launched.
 async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
-    // EC2 may not know a new id for some seconds: that is waiting, not failing.
+    // EC2 may not know a new id for some seconds. The state then waits, and does not fail.
     let Some(instance) = scene.context.cloud.machines.instance(scene.home(), id).await? else {
         return Ok(waiting(scene, id, format!("{id} is not visible yet")));
     };
@@ -92,13 +92,13 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
             Ok(Progress::Done(format!("{id} is online")))
         }
         InstanceState::Running if is_silent(scene, &instance) => Err(silent(scene, &instance).await?),
-        InstanceState::Running => Ok(waiting(scene, id, format!("{id} runs; its SSM agent is not online yet"))),
+        InstanceState::Running => Ok(waiting(scene, id, format!("{id} is running; its SSM agent is not online yet"))),
         _ => Err(ended(scene, &instance)),
     }
 }
 
-/// Notes the volumes that the instance was launched with: when they have outlived it, nothing but the journal says whose they
-/// were. All of them are attached by the time that it runs.
+/// Records the volumes that the instance was launched with. If they outlive it, nothing but the journal shows to which
+/// build they belong. All of them are attached by the time that the instance runs.
 async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
     if instance.state != InstanceState::Running || !made.volumes.is_empty() || instance.volumes.is_empty() {
         return Ok(());
@@ -110,7 +110,7 @@ async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> 
     }
 }
 
-/// Where instances of one state may come from.
+/// An instance type and a subnet that a launch may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
     instance_type: String,
@@ -126,7 +126,7 @@ impl std::fmt::Display for Candidate {
     }
 }
 
-/// Types × subnets, in order. A test instance has the one type that is its item.
+/// Returns types × subnets, in order. A test instance has only one type, which is its item.
 fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
     let launch = &scene.record.plan.launch;
     let types = match &scene.scope.item {
@@ -145,7 +145,7 @@ fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
         .collect()
 }
 
-/// The source image for a build, the build's own AMI for a test.
+/// Returns the image to launch: the source image for a build, or the build's own AMI for a test.
 async fn image(scene: &Scene<'_>) -> Result<String> {
     if scene.scope.item.is_some() {
         return scene.made_by(State::Snapshot, None).await;
@@ -176,27 +176,28 @@ fn request(scene: &Scene<'_>, image: &str, candidate: &Candidate) -> Result<Laun
     })
 }
 
-/// The infrastructure's instance profile, or the stack's own: a test instance runs what was built, and needs less.
+/// Returns the infrastructure's instance profile, or the stack's own. A test instance runs what was built, and needs
+/// fewer permissions.
 fn instance_profile<'s>(scene: &'s Scene<'_>) -> &'s str {
     let config = &scene.context.config;
     let own = if scene.scope.item.is_some() { &config.test_instance_profile } else { &config.instance_profile };
     scene.record.plan.launch.instance_profile.as_deref().unwrap_or(own)
 }
 
-/// What a refused launch may be about: the profile is named by the infrastructure, while the right to pass its role comes
-/// from the stack's parameter.
+/// Adds to a denied launch what may be its cause: the infrastructure names the profile, while the permission to pass
+/// its role comes from the stack's parameter.
 fn of_profile(scene: &Scene<'_>, mut error: CloudError) -> CloudError {
     if let (Kind::Denied, Some(profile)) = (error.kind, &scene.record.plan.launch.instance_profile) {
         error.message = format!(
-            "{}; the infrastructure names the instance profile {profile}, whose role's ARN has to stand in the stack's \
-             parameter InstanceRoleArns",
+            "{}; the infrastructure configuration names the instance profile {profile}, and the stack's parameter \
+             InstanceRoleArns must list the ARN of its role",
             error.message
         );
     }
     error
 }
 
-/// A client token: 64 characters, EC2's limit.
+/// Returns a client token of 64 characters, which is EC2's limit.
 pub(crate) fn token(parts: &[&str]) -> String {
     let digest = Sha256::digest(parts.join("\n"));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -206,23 +207,24 @@ fn waiting(scene: &Scene<'_>, id: &str, detail: String) -> Progress {
     Progress::Waiting(Pending { resource: id.to_owned(), region: scene.home().to_owned(), detail })
 }
 
-/// Whether it is bare metal: `m5.metal`, `c7g.metal`, `u-6tb1.metal`, `i4i.metal-24xl`.
+/// Returns whether an instance is bare metal: `m5.metal`, `c7g.metal`, `u-6tb1.metal`, `i4i.metal-24xl`.
 pub(crate) fn is_metal(instance: &Instance) -> bool {
     instance.instance_type.split(['.', '-']).any(|part| part == "metal")
 }
 
-/// Whether the instance has had the time to boot and its agent the time to register. Hardware takes longer to start.
+/// Returns whether the instance has had the time to boot, and its agent the time to register. Bare metal takes longer
+/// to start.
 fn is_silent(scene: &Scene<'_>, instance: &Instance) -> bool {
     let patience = if is_metal(instance) { SILENT_METAL } else { SILENT };
     instance.launched.is_some_and(|launched| scene.context.clock.now() >= launched + patience)
 }
 
-/// The error for an instance whose agent does not register: what to check, and what its console says.
+/// Returns the error for an instance whose agent does not register: what to check, and what its console says.
 async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
     let profile = instance_profile(scene);
     let message = format!(
-        "{} runs, but Systems Manager has not heard of an SSM agent on it. Check that the image has an SSM agent, or a \
-         cloud-init that could install one (its console says what was tried); that the subnet has a way to the endpoints \
+        "{} is running, but no SSM agent on it has registered with Systems Manager. Check that the image has an SSM agent, \
+         or a cloud-init that could install one (the console says what was tried); that the subnet can reach the endpoints \
          ssm, ssmmessages and ec2messages of {}; and that the role of the instance profile {profile} may register with \
          Systems Manager",
         instance.id,
@@ -231,7 +233,7 @@ async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
     let mut cause = Error::failed(ErrorName::NotOnline, message).cause(&scene.scope);
     cause.region = Some(scene.home().to_owned());
     cause.resource = Some(instance.id.clone());
-    // Only people need it: a role without the right must not hide the rest.
+    // Only people need the console output: if the role lacks the permission, that must not hide the rest.
     let console = scene.context.cloud.machines.console(scene.home(), &instance.id).await;
     cause.last_lines = match console {
         Ok(console) => last_lines(&console),
@@ -241,14 +243,14 @@ async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
     Ok(Error::because(ErrorName::NotOnline, cause))
 }
 
-/// The error for an instance that ended before it was online.
+/// Returns the error for an instance that ended before it was online.
 fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     let mut message = gone(instance);
-    // EC2 user guide, "Troubleshoot instance launch issues": of all causes of this code it names the key.
+    // Among the causes of this code, EC2's user guide names the KMS key ("Troubleshoot instance launch issues").
     if instance.state_reason.contains("Client.InternalError") {
         let named: Vec<&str> =
             scene.record.plan.launch.block_devices.iter().filter_map(|one| one.ebs.kms_key_id.as_deref()).collect();
-        let unnamed = "the KMS key of the image, or the account's default one for EBS";
+        let unnamed = "the KMS key of the image or the account's default KMS key for EBS";
         message = keys::advise(&message, &named, unnamed);
     }
     let mut cause = Error::failed(ErrorName::NotOnline, message).cause(&scene.scope);
@@ -257,7 +259,7 @@ fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     Error::because(ErrorName::NotOnline, cause)
 }
 
-/// Says how an instance ended.
+/// Returns how an instance ended, for people.
 pub(crate) fn gone(instance: &Instance) -> String {
     let state = match instance.state {
         InstanceState::Stopping | InstanceState::Stopped => "was stopped",
@@ -331,8 +333,8 @@ mod tests {
             stack.cloud.fail_next("RunInstances", Fault::Refuse(Kind::Denied));
             let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
             assert_eq!(error.error, "Goldsmith.AwsRefused");
-            let advice = "names the instance profile team-build, whose role's ARN has to stand in the stack's parameter \
-                          InstanceRoleArns";
+            let advice = "names the instance profile team-build, and the stack's parameter InstanceRoleArns must list the \
+                          ARN of its role";
             assert_eq!(error.cause.contains(advice), says, "{}", error.cause);
         }
     }

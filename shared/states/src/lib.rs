@@ -1,7 +1,9 @@
-//! What each Lambda does, on the store and the cloud: one module a state, and the machinery that all of them share.
+//! What each Lambda function does with the store and the cloud: one module per state, and the machinery that the states
+//! share.
 //!
-//! A state that waits looks, does the first thing that is not yet done, and parks ([`drive`]); a state that does not is
-//! one function. Either may run any number of times: what it makes is written down before ([`effect`]).
+//! A state that waits looks, does the first thing that is not done yet, and parks ([`drive`]). A state that does not
+//! wait is one function. Either may run any number of times, because everything that it makes is recorded before it is
+//! made ([`effect`]).
 
 pub mod command;
 pub mod distribute;
@@ -50,20 +52,22 @@ pub use goldsmith_executor::Nonce;
 pub use invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
 pub use state::State;
 
-/// Tag that names the stack that made a resource; the rights of the functions hang on it.
+/// Tag that names the stack that made a resource. The permissions of the functions depend on it.
 pub const TAG_STACK: &str = "goldsmith:stack";
 /// Tag that names the build that made a resource.
 pub const TAG_BUILD: &str = "goldsmith:build";
 /// Tag that names the image that a resource belongs to.
 pub const TAG_IMAGE: &str = "goldsmith:image";
-/// Tag with the home Region of the stack: stacks of one name in two Regions copy into each other's.
+/// Tag with the home Region of the stack. Two stacks of one name in two Regions copy images into each other's Region,
+/// and this tag tells them apart.
 pub const TAG_HOME: &str = "goldsmith:home";
 /// Tag with the time (RFC 3339) from which a kept resource may be removed.
 pub const TAG_EXPIRES: &str = "goldsmith:expires";
-/// Tag with the time (RFC 3339) at which something was found that carries the stack's tags, and that nothing ties to a build.
+/// Tag with the time (RFC 3339) at which a resource was found that carries the stack's tags, but that nothing ties to a
+/// build.
 pub const TAG_LEFTOVER: &str = "goldsmith:leftover-since";
 
-/// What the stack tells its functions, read once at their start.
+/// What the stack tells its functions. Read once when a function starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Stack name.
@@ -74,7 +78,7 @@ pub struct Config {
     pub log_group: String,
     /// Instance profile of build instances whose infrastructure names none.
     pub instance_profile: String,
-    /// Instance profile of test instances whose infrastructure names none: they may do less.
+    /// Instance profile of test instances whose infrastructure names none. It has fewer permissions.
     pub test_instance_profile: String,
     /// Security group of build and test instances.
     pub security_group: String,
@@ -82,43 +86,43 @@ pub struct Config {
     pub state_machine: String,
     /// Folder with `agent-x86_64` and `agent-aarch64`.
     pub agents: PathBuf,
-    /// The stack may write SSM parameters below this path only; without slashes at its ends.
+    /// The only path below which the stack may write SSM parameters, without slashes at its ends.
     pub image_parameter_path: String,
-    /// Subnets of instances whose infrastructure names none; none are those of the default VPC.
+    /// Subnets of instances whose infrastructure names none. If it is empty, those of the default VPC are used.
     pub subnets: Vec<String>,
-    /// Where instances whose image has no SSM agent get one from.
+    /// Where instances get an SSM agent if their image has none.
     pub ssm_agent: SsmAgent,
 }
 
-/// Where packages of the SSM agent are.
+/// Where the packages of the SSM agent are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SsmAgent {
-    /// Folder that has `debian_amd64/amazon-ssm-agent.deb`, its `.sig`, and so on, as AWS's buckets have.
+    /// Folder with `debian_amd64/amazon-ssm-agent.deb`, its `.sig`, and so on, as in AWS's buckets.
     pub base_url: String,
-    /// Public key that signs them, OpenPGP packets in Base64; empty for the keys of AWS.
+    /// Public key that signs the packages: OpenPGP packets in Base64, or empty for the keys of AWS.
     pub key: String,
 }
 
 impl Config {
-    /// The account that the stack is in.
+    /// Returns the account that the stack is in.
     #[must_use]
     pub fn account(&self) -> &str {
         self.state_machine.split(':').nth(4).unwrap_or_default()
     }
 
-    /// ARN of an execution of the stack's state machine.
+    /// Returns the ARN of an execution of the stack's state machine.
     #[must_use]
     pub fn execution_arn(&self, name: &str) -> String {
         format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
     }
 }
 
-/// Time, so that tests need none.
+/// A clock that tests can replace, so that they do not have to wait.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
-    /// Waits.
+    /// Waits for this long.
     async fn sleep(&self, time: Duration);
 }
 
@@ -137,14 +141,14 @@ impl Clock for SystemClock {
 }
 
 impl Config {
-    /// The agent for instances of an architecture, as EC2 names it (`arm64`).
+    /// Returns the path of the agent for an architecture, as EC2 names architectures (`arm64`).
     #[must_use]
     pub fn agent_for(&self, architecture: &str) -> PathBuf {
         let machine = if architecture == "arm64" { "aarch64" } else { "x86_64" };
         self.agents.join(format!("agent-{machine}"))
     }
 
-    /// Whether a resource with these tags was made by this very stack.
+    /// Returns whether these tags name this very stack as the one that made a resource.
     #[must_use]
     pub fn owns(&self, tags: &Tags) -> bool {
         tags.get(TAG_STACK) == Some(&self.stack) && tags.get(TAG_HOME) == Some(&self.region)
@@ -161,7 +165,7 @@ pub struct Context {
     pub store: Store,
     /// AWS.
     pub cloud: Cloud,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The nonces of orders: `Nonce::random`, or what a test knows beforehand.
     pub nonces: Nonces,
@@ -170,7 +174,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The tags that everything of this build carries from its creating call on.
+    /// Returns the tags that everything of this build carries from the call on that creates it.
     #[must_use]
     pub fn tags(&self, record: &BuildRecord) -> Tags {
         let mut tags: Tags = record.plan.launch.tags.clone();

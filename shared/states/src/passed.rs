@@ -1,5 +1,5 @@
-//! What the table says of states that went before. The outcomes in a payload are whoever's who has called: what was not
-//! built, tested and distributed is published for nobody.
+//! Checks earlier states of a build in the table. The outcomes in a payload may come from anyone who can call the
+//! function, so an image is published only if the table says that it was built, tested and distributed.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use goldsmith_store::{BuildRecord, Scope, StateStatus};
 
 use crate::{Context, Error, Outcome, Result, State};
 
-/// Fails unless each test of the plan has succeeded, where these outcomes say that all have.
+/// Fails unless each test of the plan has succeeded, if these outcomes say that all tests have.
 ///
 /// # Errors
-/// `Internal`; the table's.
+/// Fails with `Internal`, or if a call to the table fails.
 pub(crate) async fn require_tests_passed(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
     if results.iter().all(Outcome::succeeded) {
         for test in &record.plan.tests {
@@ -20,12 +20,12 @@ pub(crate) async fn require_tests_passed(context: &Context, record: &BuildRecord
     Ok(())
 }
 
-/// Fails unless the tests were judged, these outcomes are of the plan's Regions, each once, and each Region was distributed
-/// to of which they say so. What is said to have failed is believed: a function that could not run, or whose time was up, has
-/// written nothing of it.
+/// Fails unless the tests were judged, these outcomes name each Region of the plan once, and the image was distributed
+/// to each Region for which they report success. A reported failure is believed, because a function that could not run,
+/// or that timed out, has recorded nothing.
 ///
 /// # Errors
-/// `Internal`; the table's.
+/// Fails with `Internal`, or if a call to the table fails.
 pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<()> {
     if !record.plan.tests.is_empty() {
         require(context, record, State::JudgeTests, None).await?;
@@ -33,7 +33,7 @@ pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord,
     let planned: BTreeSet<&str> = record.plan.regions.iter().map(|planned| planned.region.as_str()).collect();
     let told: BTreeSet<&str> = results.iter().map(|result| result.item.as_str()).collect();
     if told != planned || results.len() != planned.len() {
-        let message = format!("this call does not tell of each Region of the plan of {} once", record.build);
+        let message = format!("this call does not name each Region of the plan of {} exactly once", record.build);
         return Err(Error::internal(message));
     }
     for result in results.iter().filter(|result| result.succeeded()) {
@@ -46,7 +46,7 @@ async fn require(context: &Context, record: &BuildRecord, state: State, item: Op
     let scope = Scope { state: state.name().to_owned(), item: item.cloned() };
     match context.store.state(&record.build, &scope).await? {
         Some(state) if state.status == StateStatus::Succeeded => Ok(()),
-        _ => Err(Error::internal(format!("{scope} of {} has not succeeded, though this call says so", record.build))),
+        _ => Err(Error::internal(format!("{scope} of {} has not succeeded, although this call says so", record.build))),
     }
 }
 

@@ -1,7 +1,7 @@
-//! Plan: resolves everything that could change under the build, freezes it in the build's record, takes the lease.
+//! Plan: resolves everything that could change during the build, freezes it in the build's record, and takes the lease.
 //!
 //! Input: the execution's input. Output: `{outcome, reason?, image, tests, regions}`. Error: `Refused` for anything
-//! that the user has to mend. Run twice, it answers from the record.
+//! that the user has to fix. If Plan runs twice, the second run answers from the record.
 
 mod freeze;
 mod resolve;
@@ -34,7 +34,7 @@ struct Answer {
 /// Runs one invocation.
 ///
 /// # Errors
-/// `Refused` with a message that names the field, or what table and cloud say.
+/// Fails with `Refused` and a message that names the field, or if a call to the table or to AWS fails.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     let answer = match context.store.build(&start.build).await? {
         Some(record) if record.status == BuildStatus::Closed => return Err(used_before(&record)),
@@ -72,12 +72,12 @@ async fn plan(context: &Context, start: &Start) -> Result<Answer> {
 /// Why this build is made.
 struct Why {
     cause: Cause,
-    /// Since when it is tried again, after a build that has failed.
+    /// When the cause arrived, if it is tried again after a build that has failed.
     tried_since: Option<String>,
 }
 
-/// Why this build is made. A cause that the stack has not kept for this very execution is somebody's word, and somebody who
-/// starts a build is a person.
+/// Returns why this build is made. A cause that the stack has not kept for this very execution is only a claim, and the
+/// build then counts as started by a person.
 async fn why(context: &Context, start: &Start, input: &ExecutionInput) -> Result<Why> {
     if let Some(record) = kept_cause(context, &start.build, input).await? {
         let tried_since = (record.failures > 0).then_some(record.arrived_at);
@@ -87,7 +87,10 @@ async fn why(context: &Context, start: &Start, input: &ExecutionInput) -> Result
         Some(cause @ Cause::Manual { .. }) => cause.clone(),
         other => {
             if other.is_some() {
-                tracing::warn!(build = start.build, "the cause was not kept for this start: the build is a manual one");
+                tracing::warn!(
+                    build = start.build,
+                    "the stack has not kept this cause for this execution: the build counts as manual"
+                );
             }
             Cause::Manual { id: start.build.clone() }
         }
@@ -95,10 +98,11 @@ async fn why(context: &Context, start: &Start, input: &ExecutionInput) -> Result
     Ok(Why { cause, tried_since: None })
 }
 
-/// The parameters that the image is to be published by, as far as AWS would refuse to write them after the whole build.
+/// Checks the parameters under which the image is to be published, as far as AWS would otherwise reject them only after
+/// the whole build.
 ///
-/// The stack's role may write below one path. A parameter's data type never changes (Systems Manager user guide, "Using
-/// native parameter support for Amazon Machine Image IDs").
+/// The stack's role may write below one path only. The data type of a parameter never changes (Systems Manager user
+/// guide, "Using native parameter support for Amazon Machine Image IDs").
 async fn check_parameters(context: &Context, resolved: &Resolved) -> Result<()> {
     for distribution in resolved.distribution.iter().flat_map(|configuration| &configuration.distributions) {
         for planned in &distribution.ssm_parameter_configurations {
@@ -106,20 +110,20 @@ async fn check_parameters(context: &Context, resolved: &Resolved) -> Result<()> 
             let below = format!("/{}/", context.config.image_parameter_path);
             if !name.starts_with(&below) {
                 return Err(refused(format!(
-                    "the distribution configuration wants to write the parameter `{name}` in {region}, and this stack may \
-                     write parameters below `{below}` only: name one there, or deploy the stack with another \
+                    "the distribution configuration names the parameter `{name}` in {region}, but this stack may write \
+                     parameters only below `{below}`: name a parameter there, or deploy the stack with another \
                      ImageParameterPath"
                 )));
             }
             let found = match context.cloud.parameters.get(region, name).await {
                 Err(error) if error.is_transient() => return Err(error.into()),
-                // A Region or a name that is not ours to read is a matter of the state that writes there.
+                // If Plan may not read a Region or a name, the state that writes there reports it.
                 found => found.ok().flatten(),
             };
             if let Some(found) = found.filter(|found| found.data_type != wanted) {
                 return Err(refused(format!(
-                    "the parameter `{name}` in {region} has the data type {}, which never changes, and the distribution \
-                     configuration wants to write one of {wanted}: set `dataType: {}` there, or delete the parameter",
+                    "the parameter `{name}` in {region} has the data type {}, which cannot be changed, but the distribution \
+                     configuration asks for {wanted}: set `dataType: {}` there, or delete the parameter",
                     found.data_type, found.data_type
                 )));
             }
@@ -128,7 +132,7 @@ async fn check_parameters(context: &Context, resolved: &Resolved) -> Result<()> 
     Ok(())
 }
 
-/// Takes lease and number, all or nothing.
+/// Takes the lease and a build number, both or neither.
 async fn open(
     context: &Context,
     start: &Start,
@@ -164,17 +168,20 @@ async fn open(
             Ok(without_build("already-running", reason, image))
         }
         Opened::TooSoon { until } => {
-            let reason = format!("{} has built by itself within the last hour: it waits until {until}", input.pipeline);
+            let reason = format!(
+                "{} was built automatically within the last hour: the next automatic build waits until {until}",
+                input.pipeline
+            );
             Ok(without_build("too-soon", reason, None))
         }
         Opened::Retired => Err(refused(format!(
-            "the stack {} is being retired and builds nothing any more: `goldsmith deploy` puts it into service again",
+            "the stack {} is being retired and starts no more builds: `goldsmith deploy` puts it back into service",
             context.config.stack
         ))),
     }
 }
 
-/// Why there is nothing to build, if the cause asks for that to be looked at.
+/// Returns why there is nothing to build, if the cause asks for this check.
 async fn nothing_changed(
     context: &Context,
     input: &ExecutionInput,
@@ -194,21 +201,22 @@ async fn nothing_changed(
     }
     let last = context.store.newest_image(&resolved.recipe.name, &pipeline.name).await?;
     let same = last.filter(|last| last.input_digest == resolved.digest);
-    // What is tried again has its build where another one has published the same since it was first heard of.
+    // A cause that is tried again has its build if another build has published the same since the cause arrived.
     let same =
         same.filter(|last| only_on_change || why.tried_since.as_ref().is_some_and(|time| *time <= last.created_at));
     Ok(same.map(|last| format!("nothing changed since {}", last.image)))
 }
 
-/// Step Functions forgets the name of an execution after 90 days, and whoever gives names may then give it again.
+/// Returns the error for a build name that was used before. Step Functions forgets the name of an execution after 90
+/// days, so the name can be given again.
 fn used_before(record: &BuildRecord) -> Error {
     refused(format!(
-        "the build {} has ended, as {}: start another one under a name that no build has had yet",
+        "the build {} has already ended, with the image {}: start a build under a name that no build has had yet",
         record.build, record.image
     ))
 }
 
-/// The answer for a build that is open, from its record alone.
+/// Returns the answer for an open build, from its record alone.
 fn planned(record: &BuildRecord) -> Answer {
     Answer {
         outcome: "build",
@@ -223,7 +231,7 @@ fn without_build(outcome: &'static str, reason: String, image: Option<String>) -
     Answer { outcome, reason: Some(reason), image, tests: vec![], regions: vec![] }
 }
 
-/// An error that the user has to mend.
+/// Returns an error that the user has to fix.
 fn refused(message: impl ToString) -> Error {
     let scope = Scope { state: crate::State::Plan.name().to_owned(), item: None };
     let cause = Error::failed(ErrorName::Refused, message.to_string()).cause(&scope);

@@ -1,7 +1,8 @@
-//! Publish: decide whether enough Regions have the image, then make it known: SSM parameters, last the record.
+//! Publish: decides whether enough Regions have the image, then makes it known: first the SSM parameters, last the
+//! record.
 //!
-//! Input: the outcomes of Distribute's Map. Output: none. Error: `CopyFailed` with the first failed Region's cause.
-//! Once the record is written the image stays, whatever ends the execution.
+//! Input: the outcomes of Distribute's Map. Output: none. Error: `CopyFailed` with the cause of the first failed
+//! Region. Once the record is written, the image stays, however the execution ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,18 +20,18 @@ use crate::errors::ErrorName;
 use crate::short::whole;
 use crate::{Context, Error, Outcome, Result, Start, State, passed, status};
 
-/// How long a parameter may take to hold its value: usually a moment. The function itself has two minutes.
+/// How long a parameter may take to hold its value. Usually it takes a moment. The function itself has two minutes.
 const APPEARS: SignedDuration = SignedDuration::from_mins(1);
-/// Between two looks at it.
+/// Pause between two looks at a parameter.
 const LOOK: Duration = Duration::from_millis(300);
 
 /// Runs one invocation.
 ///
 /// # Errors
-/// `CopyFailed`, or what table and cloud say.
+/// Fails with `CopyFailed`, or if a call to the table or to AWS fails.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     let record = context.store.build(&start.build).await?;
-    let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
+    let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
     passed::require_distributed(context, &record, start.results.as_deref().unwrap_or_default()).await?;
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
     let outcome = publish(context, &record, start).await;
@@ -81,7 +82,8 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
     Ok(format!("{regions} Region{}, {published} parameter{}", plural(regions == 1), plural(published == 1)))
 }
 
-/// Marks the AMIs as published, which they are by now. What AWS refuses does not unmake that: `finish` comes back to it.
+/// Marks the AMIs as published, which they are by now. If AWS rejects a mark, the image stays published, and `finish`
+/// tries again.
 async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
     if record.plan.overridden {
         return Ok(());
@@ -98,7 +100,7 @@ async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> R
     Ok(())
 }
 
-/// The Regions that have the image, if they are enough.
+/// Returns the Regions that have the image, if they are enough.
 async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<BTreeSet<String>> {
     let good: BTreeSet<String> =
         results.iter().filter(|result| result.succeeded()).map(|result| result.item.clone()).collect();
@@ -109,14 +111,14 @@ async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcom
     }
     let mut cause = match results.iter().find(|result| !result.succeeded()) {
         Some(failed) => whole(context, &record.build, failed, State::DistributeRegion, None).await?,
-        None => Error::failed(ErrorName::CopyFailed, "not every Region was distributed to")
+        None => Error::failed(ErrorName::CopyFailed, "the image was not distributed to every Region")
             .cause(&Scope { state: State::Publish.name().to_owned(), item: None }),
     };
     ErrorName::CopyFailed.as_str().clone_into(&mut cause.error);
     Err(Error::because(ErrorName::CopyFailed, cause))
 }
 
-/// AMI id per good Region, from the journal.
+/// Returns the AMI id of each good Region, from the journal.
 pub(crate) async fn amis(
     context: &Context,
     record: &BuildRecord,
@@ -157,7 +159,7 @@ async fn put_parameters(
     Ok(n)
 }
 
-/// Puts one parameter; its previous value is in the journal before, so that it can be put back.
+/// Puts one parameter. The journal gets its previous value first, so that it can be restored.
 async fn put_parameter(
     context: &Context,
     record: &BuildRecord,
@@ -183,8 +185,8 @@ async fn put_parameter(
     Ok(())
 }
 
-/// Waits until a parameter holds what was put. Systems Manager checks a value of `aws:ec2:image` only after its answer,
-/// and drops it, without a word, where it does not find the AMI (its API reference, PutParameter).
+/// Waits until a parameter holds the value that was put. Systems Manager checks a value of `aws:ec2:image` only after
+/// its answer. If it does not find the AMI, it drops the value silently (its API reference, PutParameter).
 async fn wait_for_value(context: &Context, region: &str, name: &str, ami: &str) -> Result<()> {
     let until = context.clock.now() + APPEARS;
     loop {
@@ -194,8 +196,8 @@ async fn wait_for_value(context: &Context, region: &str, name: &str, ami: &str) 
         }
         if context.clock.now() >= until {
             let message = format!(
-                "Systems Manager has taken {ami} for the parameter {name} in {region}, but the parameter does not hold it a \
-                 minute later: it writes an `aws:ec2:image` only where it finds the AMI"
+                "Systems Manager accepted {ami} for the parameter {name} in {region}, but the parameter does not hold it a \
+                 minute later: Systems Manager writes an `aws:ec2:image` only if it finds the AMI"
             );
             return Err(Error::failed(ErrorName::AwsRefused, message));
         }

@@ -1,9 +1,9 @@
-//! Reap: the tick's second target. Ends builds whose execution has ended without them, starts causes that nobody
-//! started, lets the sources be checked where events came faster than checks may follow each other, and, now and then,
-//! removes what is left of closed builds in every Region that the stack has used.
+//! Reap: the tick's second target. It ends builds whose execution has ended without ending them. It starts causes that
+//! nothing has started. It requests the check of sources that events asked for too soon after another check. From time
+//! to time, it removes what is left of closed builds in every Region that the stack has used.
 //!
-//! Everything here was lost by somebody else: a status event, a wake, a function's process. It may run any number of
-//! times, also beside `finish`.
+//! Everything that it handles was lost elsewhere: a status event, a wake, a function's process. It may run any number
+//! of times, also while `finish` runs.
 
 mod metric;
 mod strangers;
@@ -21,20 +21,21 @@ use crate::{Context, Result, finish, trigger};
 
 pub use metric::metric;
 
-/// How old a build is before its execution is looked at: DescribeExecution lets 15 a second through, and a build that
-/// has just begun has not ended.
+/// Age from which a build's execution is looked at. DescribeExecution allows 15 calls per second, and a build that has
+/// just begun has not ended.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
-/// How long an execution runs at most: the definition's `TimeoutSeconds`, and an hour.
+/// Longest time for which an execution runs: the definition's `TimeoutSeconds` plus one hour.
 const LONGEST_EXECUTION: SignedDuration = SignedDuration::from_hours(7 * 24 + 1);
 
-/// When the sweep stops, counted from the invocation's begin, and goes on the next time: the function's time-out is 120 s.
+/// When the sweep stops, counted from the start of the invocation. It continues the next time. The function's time-out
+/// is 120 s.
 const BUDGET: SignedDuration = SignedDuration::from_secs(75);
 
 /// Runs one invocation.
 ///
 /// # Errors
-/// What table and cloud say; the next tick tries again.
+/// Fails if a call to the table or to AWS fails; the next tick tries again.
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
     let begun = context.clock.now();
     let finished = look_after_open_builds(context).await;
@@ -45,19 +46,19 @@ pub async fn handle(context: &Context, event: Value) -> Result<Value> {
     Ok(json!({"finished": finished?, "swept": swept?}))
 }
 
-/// Whether this tick is one that sweeps, too.
+/// Returns whether this tick also sweeps.
 fn is_sweep(event: &Value) -> bool {
     event.get("sweep").and_then(Value::as_bool) == Some(true)
 }
 
-/// One build, pipeline or Region that makes trouble must not keep the others from being looked after: its error is
-/// noted, and the next tick comes back to it.
+/// Logs the error of one build, pipeline or Region. It must not keep the others from being looked after, and the next
+/// tick tries it again.
 fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
     result.inspect_err(|error| tracing::warn!(%error, what, "left to the next tick")).ok()
 }
 
-/// Ends every build whose execution runs no more, and looks again at those that were closed under a running function.
-/// Answers how many it has ended.
+/// Ends every build whose execution has ended, and looks again at closed builds that still owe something. Returns how
+/// many builds it has ended.
 async fn look_after_open_builds(context: &Context) -> Result<u32> {
     let mut finished = 0;
     for record in context.store.open_builds(context.clock.now() - YOUNG).await? {
@@ -71,7 +72,7 @@ async fn look_after_open_builds(context: &Context) -> Result<u32> {
     Ok(finished)
 }
 
-/// Whether the execution of a build has ended by its own limit.
+/// Returns whether the execution of a build must have ended by its own time limit.
 fn is_over(context: &Context, record: &BuildRecord) -> bool {
     let began = record.created_at.parse::<Timestamp>();
     began.is_ok_and(|began| context.clock.now() > began + LONGEST_EXECUTION)
@@ -82,9 +83,9 @@ async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> 
         Ok(Some(execution)) => execution.status,
         // Step Functions forgets an execution after 90 days.
         Ok(None) => ExecutionStatus::Aborted,
-        // Who cannot look knows at least that none runs for so long.
+        // The execution cannot be looked at, but no execution runs for so long.
         Err(error) if is_over(context, &record) => {
-            tracing::warn!(%error, build = record.build, "its execution cannot be looked at, and its time is over");
+            tracing::warn!(%error, build = record.build, "its execution cannot be looked at, and must have timed out");
             ExecutionStatus::TimedOut
         }
         Err(error) => return Err(error.into()),
@@ -92,7 +93,7 @@ async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> 
     if status == ExecutionStatus::Running {
         return Ok(false);
     }
-    tracing::warn!(build = record.build, "finishing a build that was left");
+    tracing::warn!(build = record.build, "finishing a build that its execution did not finish");
     finish::finish_lost(context, record, status).await?;
     Ok(true)
 }

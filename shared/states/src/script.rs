@@ -1,7 +1,8 @@
-//! The one fixed script that Run Command gets: fetch agent and order, check their digests, run the agent.
+//! The one fixed script that Run Command gets. It fetches the agent and the order, checks their digests, and runs the
+//! agent.
 //!
-//! Only URLs and digests vary in it, and both are checked against a pattern first, so that nothing of a pipeline's
-//! definition can become shell text. It needs no right and no tool beyond curl, wget or python3.
+//! Only URLs and digests vary in it. Both are checked against a pattern first, so that nothing from a pipeline's
+//! definition can become shell text. The script needs no permission, and no tool other than curl, wget or python3.
 
 use crate::{Error, Result};
 
@@ -10,11 +11,11 @@ use crate::{Error, Result};
 pub(crate) struct Fetched {
     /// Presigned URL.
     pub(crate) url: String,
-    /// SHA-256, hex.
+    /// SHA-256 in hexadecimal.
     pub(crate) sha256: String,
 }
 
-/// The script, with these two files in it.
+/// Returns the script that fetches these two files.
 pub(crate) fn script(agent: &Fetched, order: &Fetched) -> Result<String> {
     for file in [agent, order] {
         let digest = file.sha256.len() == 64 && file.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -29,16 +30,16 @@ pub(crate) fn script(agent: &Fetched, order: &Fetched) -> Result<String> {
         .replace("@ORDER_SHA@", &order.sha256))
 }
 
-/// Whether a URL holds only characters that mean nothing to a shell between single quotes.
+/// Returns whether a URL holds only characters that mean nothing to a shell between single quotes.
 pub(crate) fn is_plain_url(url: &str) -> bool {
     (url.starts_with("https://") || url.starts_with("http://"))
         && url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/?&=%+*,;@".contains(&byte))
 }
 
-/// After a reboot SSM runs it again from the top: what is there with the right digest is not fetched again, and the
-/// URLs may have expired by then.
+/// After a reboot, SSM runs the script again from the top. A file that is there with the right digest is not fetched
+/// again, since the URLs may have expired by then.
 const TEMPLATE: &str = r#"#!/bin/sh
-# Goldsmith: fetches its agent and a work order, checks both, and runs the one with the other.
+# Goldsmith: fetches its agent and a work order, checks both, and runs the agent with the order.
 set -u
 umask 077
 dir=/var/lib/goldsmith
@@ -61,20 +62,20 @@ fetch() {
   else
     failed "none of curl, wget and python3 is installed, so the $4 cannot be fetched"
   fi
-  right "$3.part" "$2" || failed "the $4 that was fetched has another SHA-256 than expected"
+  right "$3.part" "$2" || failed "the fetched $4 does not have the expected SHA-256"
   mv "$3.part" "$3" 2>/dev/null || failed "the $4 cannot be written to $dir"
 }
-mkdir -p "$dir" 2>/dev/null && chmod 0700 "$dir" 2>/dev/null || failed "$dir cannot be made"
+mkdir -p "$dir" 2>/dev/null && chmod 0700 "$dir" 2>/dev/null || failed "$dir cannot be created"
 fetch '@AGENT_URL@' '@AGENT_SHA@' "$dir/agent" agent
 order="$dir/order-@ORDER_SHA@.json"
-# While it runs the agent keeps the order without what only readers of the log need. Where it was killed, the URL may have expired.
+# While it runs, the agent keeps the order without what only readers of the log need. If it was killed, the URL may have expired.
 if [ -s "$order.taken" ]; then
   (fetch '@ORDER_URL@' '@ORDER_SHA@' "$order" "work order") 2>/dev/null
 else
   fetch '@ORDER_URL@' '@ORDER_SHA@' "$order" "work order"
 fi
 chmod 0700 "$dir/agent" 2>/dev/null || failed "the agent cannot be made executable"
-# Called without an order it says how it is called, and ends with 2.
+# Without an order, the agent prints its usage and exits with 2.
 "$dir/agent" >/dev/null 2>&1
 code=$?
 if [ "$code" != 2 ]; then
@@ -82,11 +83,11 @@ if [ "$code" != 2 ]; then
     *noexec*) failed "the agent cannot be executed: the file system of $dir is mounted noexec" ;;
   esac
   if [ "$code" = 126 ] && pgrep -x fapolicyd >/dev/null 2>&1; then
-    failed "the agent may not be executed (exit 126): fapolicyd runs, and its rules have to allow $dir/agent"
+    failed "the agent may not be executed (exit 126): fapolicyd is running, and its rules must allow $dir/agent"
   fi
-  failed "the agent cannot be executed on this $(uname -m) machine (exit $code): it is for another one, or its loader is missing"
+  failed "the agent cannot be executed on this $(uname -m) machine (exit $code): it is for another architecture, or its loader is missing"
 fi
-umask 022 # the one that a command of SSM starts with: documents expect it of what they make
+umask 022 # SSM starts commands with this umask, and documents expect it for the files that they create
 exec "$dir/agent" "$order"
 "#;
 
@@ -150,9 +151,9 @@ mod tests {
     fn why_the_agent_may_not_run_is_told() {
         for (mount, running, exit, expected) in [
             ("rw,noexec", "", 126, "is mounted noexec"),
-            ("rw", "fapolicyd", 126, "fapolicyd runs, and its rules have to allow"),
-            ("rw", "", 126, "it is for another one, or its loader is missing"),
-            ("rw", "fapolicyd", 1, "it is for another one, or its loader is missing"),
+            ("rw", "fapolicyd", 126, "fapolicyd is running, and its rules must allow"),
+            ("rw", "", 126, "it is for another architecture, or its loader is missing"),
+            ("rw", "fapolicyd", 1, "it is for another architecture, or its loader is missing"),
         ] {
             let folder = tempfile::tempdir().unwrap();
             let (own, bin) = (folder.path().join("goldsmith"), folder.path().join("bin"));

@@ -1,14 +1,15 @@
-//! Causes in the outputs of a Map: Step Functions passes 256 KiB on, all items together, so that each gets the beginning of
-//! its cause only. The whole of it is in the table.
+//! Shortens causes in the outputs of a Map. Step Functions passes on 256 KiB for all items together, so each item gets
+//! only the beginning of its cause. The whole cause is in the table.
 
 use goldsmith_store::{FailureCause, Scope};
 
 use crate::{Context, Outcome, Result, State};
 
-/// Bytes of a cause as JSON. A Map has at most 50 items, and as text in JSON in JSON a cause may be three times as long.
+/// Longest cause, in bytes of JSON. A Map has at most 50 items, and a cause can become three times as long when it is
+/// escaped twice, as text in JSON in JSON.
 const LIMIT: usize = 1_000;
 
-/// The beginning of a cause.
+/// Returns the beginning of a cause, without its last lines.
 pub(crate) fn short(cause: &FailureCause) -> FailureCause {
     let mut short = FailureCause { last_lines: Vec::new(), ..cause.clone() };
     while is_long(&short) && short.message.chars().count() > 1 {
@@ -22,10 +23,11 @@ fn is_long(cause: &FailureCause) -> bool {
     serde_json::to_string(cause).is_ok_and(|text| text.len() > LIMIT)
 }
 
-/// The whole cause of a failed item: the one that these states of it have left in the table, or what was passed on.
+/// Returns the whole cause of a failed item: the one that `state`, or else the state `before`, has left in the table,
+/// or else what was passed on.
 ///
 /// # Errors
-/// The table's.
+/// Fails if a call to the table fails.
 pub(crate) async fn whole(
     context: &Context,
     build: &str,

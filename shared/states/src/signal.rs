@@ -1,7 +1,8 @@
-//! Signal: wakes the owners of waits, when an AWS event names their resource and when the tick finds them due.
+//! Signal: wakes the owners of waits, either when an AWS event names the resource of a wait, or when the tick finds a
+//! wait due.
 //!
-//! It reads waits and invokes their owners, nothing more: only an owner acts and answers. Events are hints, so an
-//! unknown or malformed one is noted and dropped.
+//! It reads waits and invokes their owners, and nothing more: only an owner acts and answers. Events are hints, so an
+//! unknown or malformed event is logged and dropped.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use goldsmith_store::Wait;
@@ -9,24 +10,24 @@ use serde_json::{Value, json};
 
 use crate::{Context, Result};
 
-/// Runs one invocation. Nothing at all is the tick too; what is no event that it knows is dropped.
+/// Runs one invocation. An empty event counts as the tick. An event of an unknown kind is dropped.
 ///
 /// # Errors
-/// What table and cloud say; the next tick tries again.
+/// Fails if a call to the table or to AWS fails; the next tick tries again.
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
     let waits = match resource(event) {
         Called::Resource(id) => context.store.waits_on(&id).await?,
         Called::Tick => context.store.due_waits(context.clock.now()).await?,
         Called::Unknown => vec![],
     };
-    // An owner that cannot be woken must not keep the others asleep.
+    // An owner that cannot be woken must not keep the others from being woken.
     let mut first = Ok(());
     let mut woken = 0;
     for wait in &waits {
         match wake(context, wait).await {
             Ok(()) => woken += 1,
             Err(error) => {
-                tracing::warn!(%error, owner = wait.owner, build = wait.build, "left to the next tick");
+                tracing::warn!(%error, owner = wait.owner, build = wait.build, "the next tick will wake it");
                 first = first.and(Err(error));
             }
         }
@@ -40,14 +41,14 @@ enum Called {
     Unknown,
 }
 
-/// The id of the resource that an event is about.
+/// Returns the id of the resource that an event is about.
 fn resource(event: Value) -> Called {
     let is_tick = event.is_null() || event.as_object().is_some_and(serde_json::Map::is_empty);
     if is_tick {
         return Called::Tick;
     }
     let Ok(event) = serde_json::from_value::<EventBridgeEvent<Value>>(event) else {
-        tracing::warn!("an event that is not EventBridge's was dropped");
+        tracing::warn!("dropped an event that is not an EventBridge event");
         return Called::Unknown;
     };
     let field = match event.detail_type.as_str() {
@@ -56,14 +57,14 @@ fn resource(event: Value) -> Called {
         "EC2 Instance State-change Notification" => "instance-id",
         "EC2 Command Invocation Status-change Notification" => "command-id",
         other => {
-            tracing::warn!(detail_type = other, "an unknown event was dropped");
+            tracing::warn!(detail_type = other, "dropped an unknown event");
             return Called::Unknown;
         }
     };
     match event.detail.get(field).and_then(Value::as_str) {
         Some(id) => Called::Resource(id.to_owned()),
         None => {
-            tracing::warn!(detail_type = event.detail_type, field, "an event without its field was dropped");
+            tracing::warn!(detail_type = event.detail_type, field, "dropped an event that lacks its field");
             Called::Unknown
         }
     }

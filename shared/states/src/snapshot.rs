@@ -1,7 +1,8 @@
-//! Snapshot: clean the build instance, stop it, make the AMI, wait until it is available, end the instance.
+//! Snapshot: cleans the build instance, stops it, makes the AMI, waits until the AMI is available, and ends the
+//! instance.
 //!
-//! Several waits in one state: each look does the first thing that is not yet done. Input: the instance of Launch.
-//! Output: an `Image` effect. Error: `CommandFailed` (clean), `ImageFailed`, `Timeout`.
+//! These are several waits in one state: each look does the first thing that is not done yet. Input: the instance of
+//! Launch. Output: an `Image` effect. Error: `CommandFailed` (from the clean-up), `ImageFailed`, `Timeout`.
 
 use async_trait::async_trait;
 use goldsmith_cloud::{CloudError, Image, ImageState, InstanceState, Kind, NewImage};
@@ -22,7 +23,7 @@ const CLEAN: u32 = 0;
 /// Journal number of the AMI.
 const IMAGE: u32 = 1;
 
-/// How long the tags of a new image may stay out of sight.
+/// How long the tags of a new image may not be visible.
 const TAGS_APPEAR: SignedDuration = SignedDuration::from_mins(5);
 
 /// The state of this function.
@@ -44,7 +45,8 @@ impl Waiting for MakeImage {
         if let Some(Effect { id: Some(image), .. }) = &made {
             return watch(scene, image, &instance).await;
         }
-        // Once the AMI's intent is written the instance was stopped: its command need not be looked at again.
+        // The intent of the AMI is written only after the instance has stopped. From then on, the command need not be
+        // looked at again.
         if made.is_none()
             && let CommandProgress::Running(pending) = clean(scene, &instance).await?
         {
@@ -59,13 +61,14 @@ impl Waiting for MakeImage {
 
 async fn clean(scene: &Scene<'_>, instance: &str) -> Result<CommandProgress> {
     let execution = format!("{}/{}", scene.record.build, scene.scope.state);
-    // A component asks there for what is to be kept.
+    // Components ask in this directory for what the clean-up must keep.
     let working_directory = scene.record.plan.working_directory.clone().map(Into::into);
     command::run(scene, CLEAN, instance, async || Ok(WorkOrder { working_directory, ..WorkOrder::clean(execution) }))
         .await
 }
 
-/// Stops the instance; none where it is stopped. Not in the journal: ending the instance, which is, undoes it.
+/// Stops the instance. Returns `None` once it is stopped. The stop is not in the journal: ending the instance, whose
+/// launch is in the journal, undoes it.
 async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
     let machines = &scene.context.cloud.machines;
     let pending = |detail: &str| {
@@ -85,8 +88,9 @@ async fn stop(scene: &Scene<'_>, instance: &str) -> Result<Option<Progress>> {
     }
 }
 
-/// Makes the AMI. CreateImage has no client token: a name that is taken is ours only if the AMI carries our build's tag and was
-/// made of our instance. Tags alone may be a copy's, which would be published in place of what was built.
+/// Makes the AMI. CreateImage has no client token. If the name is taken, the AMI with that name is ours only if it
+/// carries our build's tag and was made from our instance. With the tags alone, it may be a copy, which would be
+/// published instead of what was built.
 async fn create(scene: &Scene<'_>, instance: &str) -> Result<Progress> {
     let request = request(scene, instance)?;
     let intended = Effect::intended(&scene.scope, IMAGE, EffectKind::Image, scene.home(), &request.name);
@@ -104,7 +108,7 @@ async fn create_or_adopt(scene: &Scene<'_>, request: &NewImage, attempt: Attempt
     };
     match images.named(scene.home(), &request.name).await? {
         Some(image) if is_of_this_build(scene, request, &image) => Ok(image.id),
-        // EC2 may show an image, or its tags, only some time after it was made: ours may still come to light.
+        // EC2 may show an image or its tags only some time after it was made, so ours may still become visible.
         None if attempt == Attempt::Again => Err(Error::Cloud(CloudError { kind: Kind::Unanswered, ..refused })),
         Some(young) if attempt == Attempt::Again && young.tags.is_empty() && is_young(scene, &young) => {
             Err(Error::Cloud(CloudError { kind: Kind::Unanswered, ..refused }))
@@ -127,7 +131,7 @@ fn is_young(scene: &Scene<'_>, image: &Image) -> bool {
     made.is_ok_and(|made| scene.context.clock.now().duration_since(made) < TAGS_APPEAR)
 }
 
-/// Waits for the AMI, then ends the build instance: nothing needs it any more.
+/// Waits for the AMI, then ends the build instance, which nothing needs any more.
 async fn watch(scene: &Scene<'_>, image: &str, instance: &str) -> Result<Progress> {
     let cloud = &scene.context.cloud;
     let pending = |detail: String| {
@@ -160,7 +164,8 @@ fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
         description: planned.description.clone(),
         instance: instance.to_owned(),
         tags,
-        // The stopped instance's own volumes are the truth; CreateImage takes no key, and no other encryption than theirs.
+        // The stopped instance's own volumes are decisive: CreateImage accepts no key, and no encryption other than
+        // theirs.
         block_devices: devices::of_image(&plan.launch),
     })
 }

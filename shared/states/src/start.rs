@@ -1,4 +1,5 @@
-//! Starting builds for causes: each cause is written down first, started under a name made of it, and never built twice.
+//! Starts builds for causes. Each cause is recorded first, is started under a name made from it, and is never built
+//! twice.
 
 use goldsmith_cloud::{Execution, ExecutionStatus, Started};
 use goldsmith_model::{Cause, ExecutionInput, Name, Status};
@@ -8,35 +9,36 @@ use serde::Deserialize;
 use crate::errors::ErrorName;
 use crate::{Context, Error, Result};
 
-/// How many closed executions of one cause are stepped over before it is left to the next look.
+/// How many ended executions of one cause are stepped over before the cause is left to the next look.
 const ATTEMPTS: u32 = 5;
 
-/// Outcomes of an execution that has left its cause to another.
+/// Outcomes of an execution that has left its cause to another execution.
 const STOOD_BACK: [&str; 2] = ["already-running", "too-soon"];
 
-/// What a start came to.
+/// The result of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// An execution was started.
     Started,
     /// An execution for this cause runs already.
     Running,
-    /// Another build of the pipeline runs or the cause's time is yet to come, or the stack is being retired: the cause is kept.
+    /// Another build of the pipeline runs, the cause's time is yet to come, or the stack is being retired. The cause is
+    /// kept.
     Kept,
-    /// A build took the cause in before.
+    /// A build has served the cause before.
     Served,
 }
 
-/// Starts a build of the pipeline for a cause, or keeps the cause for later. Safe to repeat, however late.
+/// Starts a build of the pipeline for a cause, or keeps the cause for later. Safe to repeat, even much later.
 ///
 /// # Errors
-/// What table and cloud say; the cause is kept by then, and the reaper starts it.
+/// Fails if a call to the table or to AWS fails. If the cause was already kept, the reaper starts it.
 pub async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> Result<Start> {
     let record = context.store.keep_cause(pipeline, cause, context.clock.now()).await?;
     if record.status == CauseStatus::Served {
         return Ok(Start::Served);
     }
-    // Whoever takes the table up builds what was kept.
+    // A stack that takes over the table builds what was kept.
     if context.store.is_retired().await? {
         return Ok(Start::Kept);
     }
@@ -48,11 +50,11 @@ pub async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> Result<
     }
 }
 
-/// Starts what is kept for a pipeline that no build holds: the oldest kind first, and of each kind only the newest
-/// cause whose time has come, since one build takes them all in.
+/// Starts what is kept for a pipeline that no build holds. It takes the kind of the oldest cause whose time has come,
+/// and of that kind only the newest such cause, since its build serves them all.
 ///
 /// # Errors
-/// What table and cloud say; the reaper tries again.
+/// Fails if a call to the table or to AWS fails; the reaper tries again.
 pub async fn start_pending(context: &Context, pipeline: &Name) -> Result<()> {
     let (pending, now) = (context.store.pending_causes(pipeline).await?, context.clock.now());
     let Some(first) = pending.iter().find(|record| !record.rests(now)) else { return Ok(()) };
@@ -63,14 +65,15 @@ pub async fn start_pending(context: &Context, pipeline: &Name) -> Result<()> {
     let same_kind: Vec<&CauseRecord> =
         pending.iter().filter(|record| record.cause.kind() == first.cause.kind()).collect();
     let Some(newest) = same_kind.iter().rposition(|record| !record.rests(now)) else { return Ok(()) };
-    // A pipeline that was disabled meanwhile starts by hand only: what waits for it, waits for nothing.
+    // A pipeline that was disabled in the meantime is only started by hand, so nothing will ever serve the causes that
+    // wait for it.
     if context.store.pipeline(pipeline).await?.is_some_and(|found| found.status == Status::Disabled) {
         for record in &pending {
             context.store.serve_cause(pipeline, &record.cause, now).await?;
         }
         return Ok(());
     }
-    // The newest is started before the older ones are let go, so that none is lost in between.
+    // The newest cause is started before the older ones count as served, so that none is lost in between.
     if start_in_time(context, same_kind[newest].clone(), &lease).await? != Start::Kept {
         for record in &same_kind[..newest] {
             context.store.serve_cause(pipeline, &record.cause, now).await?;
@@ -92,14 +95,15 @@ async fn start_in_time(context: &Context, record: CauseRecord, lease: &Lease) ->
     start_kept(context, record).await
 }
 
-/// The cause that an execution may name as its own: one that is kept and still asks for a build, in the execution that is
-/// started for it and with nothing else in its input.
+/// Returns the cause that an execution may name as its own. The cause must be kept and still pending, the execution
+/// must be the one that is started for it, and the input must have nothing else in it.
 ///
-/// Whoever may start executions may name any cause. One that is believed without this proof would count as served when the
-/// build ends, and what it stands for, such as the release that mends a hole, would never be built.
+/// Anyone who may start executions may name any cause. A cause that is believed without this proof would count as
+/// served when the build ends. Then what it stands for, such as the release that fixes a vulnerability, would never be
+/// built.
 ///
 /// # Errors
-/// The table's.
+/// Fails if a call to the table fails.
 pub(crate) async fn kept_cause(context: &Context, build: &str, input: &ExecutionInput) -> Result<Option<CauseRecord>> {
     let Some(cause) = input.cause.as_ref().filter(|cause| cause.is_automatic()) else {
         return Ok(None);
@@ -110,7 +114,7 @@ pub(crate) async fn kept_cause(context: &Context, build: &str, input: &Execution
     }))
 }
 
-/// The input of the execution that is started for a cause: a function of the cause alone.
+/// Returns the input of the execution that is started for a cause. It depends on the cause alone.
 fn input_for(record: &CauseRecord) -> ExecutionInput {
     ExecutionInput::new(record.pipeline.clone(), record.cause.clone())
 }
@@ -118,8 +122,8 @@ fn input_for(record: &CauseRecord) -> ExecutionInput {
 async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start> {
     let machine = &context.config.state_machine;
     let wanted = input_for(&record);
-    let input =
-        serde_json::to_string(&wanted).map_err(|error| Error::internal(format!("a start is no JSON: {error}")))?;
+    let input = serde_json::to_string(&wanted)
+        .map_err(|error| Error::internal(format!("the input of an execution cannot be written as JSON: {error}")))?;
     for _ in 0..ATTEMPTS {
         let name = record.execution_name();
         if let Started::New(_) = context.cloud.executions.start(machine, &name, &input).await? {
@@ -131,7 +135,8 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
         if taken.status == ExecutionStatus::Running {
             return Ok(Start::Running);
         }
-        // Somebody else may have started something under the cause's name: that neither serves it nor stands in its way.
+        // Somebody else may have started an execution under the cause's name. That execution neither serves the cause
+        // nor keeps it from being started.
         let is_ours = serde_json::from_str::<ExecutionInput>(&taken.input).is_ok_and(|input| input == wanted);
         if is_ours && (!wants_another(&taken) || context.store.build(&name).await?.is_some()) {
             return close(context, &record, &name, taken.status).await;
@@ -140,7 +145,7 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
         if record.status == CauseStatus::Served {
             return Ok(Start::Served);
         }
-        // What passes, passes sooner or later: the next attempt has its time, and is not made every minute.
+        // The failure may pass. The next attempt has a time of its own, so that it is not made every minute.
         if is_ours && taken.status == ExecutionStatus::Failed {
             return Ok(Start::Kept);
         }
@@ -148,8 +153,8 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
     Ok(Start::Kept)
 }
 
-/// The execution for this cause has ended: it built, had nothing to build, was refused or stopped. If it has a build, that build's `finish`
-/// marks the cause served or failed; without one that is done here.
+/// Handles a cause whose execution has ended: it built, had nothing to build, was rejected, or was stopped. If it has a
+/// build, that build's `finish` marks the cause as served or failed. If it has none, this function does.
 async fn close(context: &Context, record: &CauseRecord, name: &str, status: ExecutionStatus) -> Result<Start> {
     if context.store.build(name).await?.is_some() {
         return Ok(Start::Served);
@@ -167,8 +172,8 @@ async fn close(context: &Context, record: &CauseRecord, name: &str, status: Exec
     }
 }
 
-/// Whether the cause of a closed execution still wants a build: another build of its pipeline ran, or it failed for a
-/// reason that may be gone by now.
+/// Returns whether the cause of an ended execution still needs a build: another build of its pipeline ran, or the
+/// execution failed for a reason that may have passed by now.
 fn wants_another(execution: &Execution) -> bool {
     #[derive(Deserialize)]
     struct Answer {
@@ -184,7 +189,7 @@ fn wants_another(execution: &Execution) -> bool {
     }
 }
 
-/// Whether an error's name says that the same may work later: ours for throttling, and Lambda's own.
+/// Returns whether an error's name says that the same may work later: ours for throttling, and Lambda's own names.
 fn is_passing(error: &str) -> bool {
     error == ErrorName::Throttled.as_str()
         || ["Lambda.", "Runtime.", "Sandbox."].iter().any(|its| error.starts_with(its))

@@ -1,4 +1,4 @@
-//! The states of the definition that call a function, which function that is, and how long each may take.
+//! The states of the definition that call a function, the function that each of them calls, and how long each may take.
 
 use std::fmt;
 
@@ -14,15 +14,15 @@ pub enum State {
     Launch,
     /// Runs the phases `build` and `validate`.
     Build,
-    /// Cleans, stops, makes the AMI.
+    /// Cleans and stops the build instance, and makes the AMI.
     Snapshot,
     /// Launches a test instance from the AMI.
     LaunchTest,
     /// Runs the phase `test`.
     ExecuteTest,
-    /// Ends a test instance and says how the test went.
+    /// Ends a test instance and reports how the test went.
     EndTest,
-    /// Fails the build where a test failed.
+    /// Fails the build if a test failed.
     JudgeTests,
     /// Brings the AMI to one Region.
     DistributeRegion,
@@ -51,7 +51,7 @@ impl State {
         Self::FinishFailed,
     ];
 
-    /// Name in the definition.
+    /// Returns the state's name in the definition.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl State {
         }
     }
 
-    /// `Handler` of the function that runs it.
+    /// Returns the `Handler` of the function that runs the state.
     #[must_use]
     pub fn handler(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl State {
         }
     }
 
-    /// `TimeoutSeconds` of the state in the definition; none where it does not wait.
+    /// Returns the `TimeoutSeconds` of the state in the definition, or `None` if the state does not wait.
     #[must_use]
     pub fn timeout(self) -> Option<SignedDuration> {
         let seconds = match self {

@@ -1,22 +1,22 @@
-//! How far an AMI has come, as a tag on it and its snapshots: whoever takes the newest image of a name can leave out what is
-//! not published, and our own sources do.
+//! The status of an AMI, as a tag on the AMI and its snapshots. A user who takes the newest image of a name can leave
+//! out what is not published, and our own sources do so.
 
 use goldsmith_cloud::{PUBLISHED, TAG_STATUS, Tags};
 use goldsmith_store::{BuildRecord, Keep};
 
-/// Its build goes on: it is neither tested nor distributed.
+/// Its build continues: the AMI may be neither tested nor distributed yet.
 const BUILDING: &str = "building";
-/// Its distribution failed; it is kept for a while.
+/// Its distribution failed. It is kept for a while.
 const UNPUBLISHED: &str = "unpublished";
-/// Its start has overridden something: it is never published.
+/// The start of its build has overridden something. It is never published.
 const OVERRIDDEN: &str = "overridden";
 
-/// The status of a new image.
+/// Returns the status of a new image.
 pub(crate) fn of_new(record: &BuildRecord) -> Tags {
     tag(if record.plan.overridden { OVERRIDDEN } else { BUILDING })
 }
 
-/// The status of an image that its build keeps.
+/// Returns the status of an image that its build keeps.
 pub(crate) fn of_kept(record: &BuildRecord, keep: &Keep) -> Tags {
     tag(match keep {
         _ if record.plan.overridden => OVERRIDDEN,

@@ -1,20 +1,20 @@
-//! Looking for what carries this stack's tags.
+//! Finds the resources that carry this stack's tags.
 
 use goldsmith_store::{LeftoverKind, Tagged};
 
 use crate::{Context, TAG_STACK};
 
-/// What there is in one Region.
+/// The resources in one Region.
 pub(crate) struct Looked {
-    /// Kinds that could be looked at.
+    /// The kinds that could be looked at.
     pub(crate) kinds: Vec<LeftoverKind>,
-    /// All of them that was found.
+    /// Every resource of these kinds that was found.
     pub(crate) found: Vec<Tagged>,
 }
 
 impl Looked {
-    /// What cannot be looked at must not keep the other kinds from being looked at: it is noted, and the next sweep comes
-    /// back to it.
+    /// Adds the resources of one kind. A kind that cannot be looked at must not keep the other kinds from being looked
+    /// at: the failure is logged, and the next sweep tries again. Returns whether the kind could be looked at.
     fn add<T>(
         &mut self,
         region: &str,
@@ -29,14 +29,14 @@ impl Looked {
                 true
             }
             Err(error) => {
-                tracing::warn!(%error, region, %kind, "what there is of this kind is left to the next sweep");
+                tracing::warn!(%error, region, %kind, "resources of this kind are left to the next sweep");
                 false
             }
         }
     }
 }
 
-/// Everything in one Region that carries this very stack's tags, of each kind that can be looked at.
+/// Finds everything in one Region that carries this very stack's tags, of each kind that can be looked at.
 pub(crate) async fn of_stack(context: &Context, region: &str) -> Looked {
     let (stack, cloud) = (&context.config.stack, &context.cloud);
     let mut looked = Looked { kinds: Vec::new(), found: Vec::new() };
@@ -45,7 +45,7 @@ pub(crate) async fn of_stack(context: &Context, region: &str) -> Looked {
     let volumes = cloud.machines.volumes_left(region, TAG_STACK, stack).await;
     looked.add(region, LeftoverKind::Volume, volumes, Tagged::Volume);
     let images = cloud.images.tagged(region, TAG_STACK, stack).await;
-    // Without the images it is unknown which snapshots are one's.
+    // Without the images it is unknown which snapshots belong to an image.
     if looked.add(region, LeftoverKind::Image, images, Tagged::Image) {
         let snapshots = cloud.images.snapshots_tagged(region, TAG_STACK, stack).await;
         looked.add(region, LeftoverKind::Snapshot, snapshots, Tagged::Snapshot);

@@ -1,8 +1,8 @@
-//! EndTest and JudgeTests: end a test instance, say how its test went, fail the build where one failed.
+//! EndTest and JudgeTests: end a test instance and report how its test went, then fail the build if a test failed.
 //!
-//! Input: what was caught of LaunchTest or ExecuteTest, or nothing; then the outcomes of the Map. Output of EndTest:
-//! `{item, outcome, cause?}`. Error of JudgeTests: `TestFailed` with the first failed test's cause; `AuditFailed` where that
-//! was the audit's.
+//! Input of EndTest: the error that was caught from LaunchTest or ExecuteTest, or nothing. Output of EndTest: `{item,
+//! outcome, cause?}`. Input of JudgeTests: the outcomes of the Map. Error of JudgeTests: `TestFailed` with the cause of
+//! the first failed test, or `AuditFailed` if that test failed by its audit.
 
 use goldsmith_store::{EffectKind, Scope, StateStatus};
 use serde_json::{Value, json};
@@ -14,11 +14,11 @@ use crate::{Context, Error, Outcome, Result, Start, State, passed};
 /// Runs one invocation.
 ///
 /// # Errors
-/// `TestFailed`, `AuditFailed`, or what table and cloud say.
+/// Fails with `TestFailed` or `AuditFailed`, or if a call to the table or to AWS fails.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     if start.state == State::JudgeTests {
         let record = context.store.build(&start.build).await?;
-        let record = record.ok_or_else(|| Error::internal("Plan has left no record of this build"))?;
+        let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
         passed::require_tests_passed(context, &record, start.results.as_deref().unwrap_or_default()).await?;
     }
     context.store.note_running(&start.build, &start.scope(), context.clock.now()).await?;
@@ -43,7 +43,7 @@ async fn end(context: &Context, start: &Start) -> Result<Value> {
         outcome: if cause.is_some() { "failed" } else { "succeeded" }.to_owned(),
         cause: cause.map(|cause| json!(short(&cause))),
     };
-    let detail = format!("test instance ended; the test {}", outcome.outcome);
+    let detail = format!("the test instance was ended; the test {}", outcome.outcome);
     let now = context.clock.now();
     context.store.end_state(&start.build, &start.scope(), StateStatus::Succeeded, &detail, None, now).await?;
     Ok(json!(outcome))

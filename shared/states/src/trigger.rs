@@ -1,9 +1,9 @@
-//! Trigger: starts builds by themselves, for schedules, for patched source images, for other pipelines' images.
+//! Trigger: starts builds automatically, for schedules, for patched source images, and for other pipelines' images.
 //!
-//! Events are hints. A schedule's says which pipeline and which time; one about an image or a parameter only makes the
-//! check of all sources run sooner, and that check believes nothing but its own look. However many such events come, it
-//! runs at most twice a minute: an event that comes too soon is noted, and the tick of `reap` sees to it. An unknown or
-//! malformed event is noted and dropped, never retried.
+//! Events are hints. The event of a schedule says which pipeline and which time. An event about an image or a parameter
+//! only makes the check of all sources run sooner, and that check believes nothing except what it reads itself. However
+//! many such events come, the check runs at most twice a minute: an event that comes too soon is recorded, and the tick
+//! of `reap` makes up for it. An unknown or malformed event is logged and dropped, and never retried.
 
 mod sources;
 
@@ -16,19 +16,19 @@ use serde_json::{Value, json};
 use crate::start::{Start, start, start_pending};
 use crate::{Context, Result};
 
-/// What this function is called with by the stack's own parts.
+/// The calls that the stack's own parts make.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 enum Call {
-    /// By the Scheduler.
+    /// From the Scheduler.
     Schedule(Scheduled),
-    /// By `reap`, for events that came too soon after another; by a person.
+    /// From `reap`, for events that came too soon after another, or from a person.
     Check(Checked),
-    /// By itself, where one invocation is not enough.
+    /// From this function itself, if one invocation is not enough.
     GoOn(sources::Place),
-    /// By `finish`: an image was published.
+    /// From `finish`: an image was published.
     Published(Published),
-    /// By `finish`: the pipeline is free, and causes are kept.
+    /// From `finish`: the pipeline is free, and causes are kept.
     Pending(Name),
 }
 
@@ -51,17 +51,17 @@ struct Published {
     image: ImageRef,
 }
 
-/// What an invocation is for.
+/// What an invocation asks for.
 enum Wanted {
     Call(Call),
     /// A check of the sources, for an event of this id, if it has one.
     Hint(Option<String>),
 }
 
-/// Runs one invocation. Answers how many builds it started.
+/// Runs one invocation. Returns how many builds it started.
 ///
 /// # Errors
-/// What table and cloud say; Lambda calls it again, and what was written down is not lost.
+/// Fails if a call to the table or to AWS fails; Lambda calls it again, and what was recorded is not lost.
 pub async fn handle(context: &Context, event: Value) -> Result<Value> {
     let started = match read(event) {
         Some(Wanted::Hint(event)) => hinted(context, event).await?,
@@ -81,9 +81,9 @@ pub async fn handle(context: &Context, event: Value) -> Result<Value> {
     Ok(json!({"started": started}))
 }
 
-/// Tells what an event asks for; nothing where it is not ours.
+/// Returns what an event asks for, or `None` if this function does not know the event.
 fn read(event: Value) -> Option<Wanted> {
-    // SNS wraps the vendor's announcement of a new image: that there is one is all that it is believed.
+    // SNS wraps the vendor's announcement of a new image. Only its arrival is believed, not its content.
     if let Some(records) = event.get("Records").and_then(Value::as_array)
         && let Some(last) = records.last()
         && records.iter().all(|record| record.get("Sns").is_some())
@@ -93,16 +93,16 @@ fn read(event: Value) -> Option<Wanted> {
     if event.get("detail-type").is_none() {
         return serde_json::from_value(event)
             .map(Wanted::Call)
-            .inspect_err(|error| tracing::warn!(%error, "an event that nobody sends was dropped"))
+            .inspect_err(|error| tracing::warn!(%error, "dropped a call that no part of the stack makes"))
             .ok();
     }
     let event = serde_json::from_value::<EventBridgeEvent<Value>>(event)
-        .inspect_err(|error| tracing::warn!(%error, "a malformed event was dropped"))
+        .inspect_err(|error| tracing::warn!(%error, "dropped a malformed event"))
         .ok()?;
     match event.detail_type.as_str() {
         "Scheduled Event" | "EC2 AMI State Change" | "Parameter Store Change" => Some(Wanted::Hint(event.id)),
         other => {
-            tracing::warn!(detail_type = other, "an unknown event was dropped");
+            tracing::warn!(detail_type = other, "dropped an unknown event");
             None
         }
     }
@@ -121,11 +121,11 @@ async fn hinted(context: &Context, event: Option<String>) -> Result<u32> {
 async fn schedule(context: &Context, scheduled: Scheduled) -> Result<u32> {
     let Scheduled { pipeline, scheduled_time } = scheduled;
     if scheduled_time.parse::<jiff::Timestamp>().is_err() {
-        tracing::warn!(%pipeline, scheduled_time, "a schedule without a time was dropped");
+        tracing::warn!(%pipeline, scheduled_time, "dropped a schedule without a time");
         return Ok(0);
     }
     if context.store.pipeline(&pipeline).await?.is_none() {
-        tracing::warn!(%pipeline, "a schedule of an unknown pipeline was dropped");
+        tracing::warn!(%pipeline, "dropped a schedule of an unknown pipeline");
         return Ok(0);
     }
     let started = start(context, &pipeline, &Cause::Schedule { scheduled_time }).await?;
@@ -142,10 +142,10 @@ async fn published_image(context: &Context, published: &Published) -> Result<u32
     Ok(started)
 }
 
-/// Lets the sources be checked where an event has asked for it that came too soon, or whose check has died.
+/// Has the sources checked if an event that came too soon has asked for it, or if a check has died.
 ///
 /// # Errors
-/// What table and Lambda say; the next tick tries again.
+/// Fails if a call to the table or to Lambda fails; the next tick tries again.
 pub(crate) async fn check_if_due(context: &Context) -> Result<()> {
     match context.store.is_check_due(context.clock.now()).await? {
         true => sources::ask_for_another(context).await,

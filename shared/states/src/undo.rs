@@ -1,7 +1,7 @@
-//! Undoing what a build made, from the journal and from a describe by tag.
+//! Undoes what a build made, from the journal and from a describe by tag.
 //!
-//! A tag only says where to look. What is found is removed where the journal, or what EC2 says of the call that made it, ties
-//! it to the build ([`Proof`]); all else is left to [`crate::reap`], which tells of it.
+//! A tag only says where to look. A resource that is found is removed only if the journal, or what EC2 says about the
+//! call that made it, ties it to the build ([`Proof`]). All else is left to [`crate::reap`], which reports it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use jiff::Timestamp;
 use crate::finish::after::LATE;
 use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES, status};
 
-/// How often a describe by tag is repeated where the journal holds an effect whose answer is unknown: EC2 may show a
+/// How often a describe by tag is repeated if the journal holds an effect whose answer is unknown. EC2 may show a
 /// resource only some seconds after it was made, so an empty answer proves nothing.
 const SEARCHES: u32 = 5;
-/// Pause between two of them.
+/// Pause between two of these describes.
 const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 
 /// Undoes one effect.
@@ -32,8 +32,8 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
     Ok(())
 }
 
-/// Puts a parameter's value back, but only where it still is what this build has put: it may never have got there, or
-/// somebody may have written since.
+/// Restores a parameter's value, but only if the parameter still holds what this build has put. The build's value may
+/// never have arrived, or somebody may have written the parameter since.
 async fn undo_parameter(context: &Context, effect: &Effect) -> Result<()> {
     let parameters = &context.cloud.parameters;
     let now = parameters.get(&effect.region, &effect.name).await?;
@@ -50,39 +50,40 @@ async fn undo_parameter(context: &Context, effect: &Effect) -> Result<()> {
     Ok(())
 }
 
-/// What of a build stays.
+/// What stays of a build.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Kept {
     /// AMI ids.
     pub(crate) images: BTreeSet<String>,
     /// Instance ids.
     pub(crate) instances: BTreeSet<String>,
-    /// Whether it stays only until the time that its tag says.
+    /// Whether it stays only until the time in its tag.
     pub(crate) for_a_while: bool,
     /// Whether published parameters stay.
     pub(crate) parameters: bool,
 }
 
-/// What becomes of a call that may work later.
+/// What to do with a failed call that may work later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// It is an error: all is tried again, soon.
+    /// Return the error: everything is tried again soon.
     Some,
-    /// It counts as one that AWS refuses: the rest goes on.
+    /// Treat it like a call that AWS rejects, and continue with the rest.
     None,
 }
 
-/// What came of undoing a build.
+/// The result of undoing a build.
 #[derive(Debug, Default)]
 pub(crate) struct Undone {
-    /// Whether a function may still be putting a parameter: the sweep finds all else by its tags.
+    /// Whether a function may still be putting a parameter. The sweep would not find that parameter later, since it has
+    /// no tags; it finds everything else by its tags.
     pub(crate) is_putting: bool,
     /// What could not be undone.
     pub(crate) left: Vec<LeftBehind>,
 }
 
-/// One undoing of a build. What cannot be removed or looked at in one place must not keep the rest from being removed, nor
-/// the pipeline from building again: it is noted, and the reaper comes back to it.
+/// One undoing of a build. If a resource or a place cannot be removed or looked at, the rest must still be removed, and
+/// the pipeline must still be able to build again. So the failure is recorded, and the reaper tries again.
 struct Undoing<'a> {
     context: &'a Context,
     record: &'a BuildRecord,
@@ -92,14 +93,15 @@ struct Undoing<'a> {
     left: Vec<LeftBehind>,
     /// Images that a parameter may still name.
     held: BTreeSet<String>,
-    /// Whether anything was there to be removed.
+    /// Whether there was anything to remove.
     found: bool,
 }
 
-/// The images that a parameter may still name: it could not be put back, or a function is putting it. They stay for now, since
-/// a parameter must never name an image that is gone.
+/// Returns the images that a parameter may still name, because it could not be restored or because a function is
+/// putting it. They stay for now, since a parameter must never name an image that no longer exists.
 fn held(record: &BuildRecord, effects: &[Effect], left: &[LeftBehind], now: Timestamp) -> BTreeSet<String> {
     let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
+    // Later no function of the build runs any more, so none can be putting a parameter.
     let is_early = decided.is_none_or(|at| now < at + LATE);
     let may_name = |effect: &&Effect| {
         let is_left = left.iter().any(|left| left.what == effect.name && left.region == effect.region);
@@ -108,7 +110,7 @@ fn held(record: &BuildRecord, effects: &[Effect], left: &[LeftBehind], now: Time
     effects.iter().filter(may_name).filter_map(|effect| effect.candidate.clone()).collect()
 }
 
-/// Removes everything that the build made, but for what is kept. Safe to repeat.
+/// Removes everything that the build made, except what is kept. Safe to repeat.
 pub(crate) async fn undo_build(
     context: &Context,
     record: &BuildRecord,
@@ -119,10 +121,11 @@ pub(crate) async fn undo_build(
     let image = context.store.image(&record.image).await?;
     let proof = Proof::of(record, &effects, image.as_ref());
     let mut undoing = Undoing::new(context, record, keep, patience, proof);
-    // Read before anybody looks at the parameters: what is put from here on may be missed.
+    // The journal was read before the parameters are, so a parameter that a function puts from here on may be missed.
     let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
     let is_putting = |effect: &Effect| effect.kind == EffectKind::Parameter && is_open(effect);
     let is_putting = !keep.parameters && effects.iter().any(is_putting);
+    // Parameters come first, since a parameter must never name an image that no longer exists.
     if !keep.parameters {
         undoing.parameters(&effects).await?;
         undoing.hold(&effects);
@@ -139,8 +142,8 @@ pub(crate) async fn undo_build(
     Ok(Undone { is_putting, left: undoing.left })
 }
 
-/// Removes what of all that was found with the build's tag is proven to be its, and is not kept, or kept no longer. Answers
-/// whether there was anything, and what of it could not be removed.
+/// Removes those of the found resources that are proven to be the build's, unless they are kept and have not expired.
+/// Returns whether there were any, and which of them could not be removed.
 pub(crate) async fn remove_found(
     context: &Context,
     record: &BuildRecord,
@@ -189,7 +192,7 @@ impl<'a> Undoing<'a> {
         Self { context, record, keep, proof, patience, left: Vec::new(), held: BTreeSet::new(), found: false }
     }
 
-    /// What a call answered; none where it failed and that is noted.
+    /// Returns the result of a call, or `None` if the call failed and the failure was recorded.
     fn tolerate<T>(&mut self, result: Result<T>, region: &str, what: &str) -> Result<Option<T>> {
         match result {
             Err(error) if self.patience == Patience::None || !error.is_transient() => {
@@ -208,7 +211,7 @@ impl<'a> Undoing<'a> {
         }
     }
 
-    /// Puts back what the build's parameters were, the last one first.
+    /// Restores the build's parameters to their previous values, the last one first.
     async fn parameters(&mut self, effects: &[Effect]) -> Result<()> {
         for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
             let undone = undo(self.context, effect).await;
@@ -217,13 +220,13 @@ impl<'a> Undoing<'a> {
         Ok(())
     }
 
-    /// Keeps the images that a parameter may still name, and says so of those whose parameter could not be put back.
+    /// Keeps the images that a parameter may still name, and records those whose parameter could not be restored.
     fn hold(&mut self, effects: &[Effect]) {
         self.held = held(self.record, effects, &self.left, self.context.clock.now());
         for effect in effects.iter().filter(|effect| effect.kind == EffectKind::Parameter) {
             let is_left = self.left.iter().any(|left| left.what == effect.name && left.region == effect.region);
             if let Some(image) = effect.candidate.clone().filter(|_| is_left) {
-                let reason = format!("the parameter {} may name it", effect.name);
+                let reason = format!("the parameter {} may still name it", effect.name);
                 self.left.push(LeftBehind { what: image, region: effect.region.clone(), reason });
             }
         }
@@ -233,7 +236,7 @@ impl<'a> Undoing<'a> {
     async fn made(&mut self, effects: &[Effect]) -> Result<()> {
         for effect in effects {
             let Some(id) = &effect.id else { continue };
-            // Commands end with their instance; only one on a kept instance would run on.
+            // A command ends with its instance. Only a command on a kept instance would run on.
             let needed = match effect.kind {
                 EffectKind::Instance | EffectKind::Image => {
                     let keeps = [&self.keep.images, &self.keep.instances, &self.held];
@@ -280,7 +283,8 @@ impl<'a> Undoing<'a> {
         Ok(())
     }
 
-    /// Each goes with its instance, unless something on the instance or a person has changed that.
+    /// Removes the volumes that are left. EC2 deletes a volume with its instance, unless something on the instance or a
+    /// person has changed that.
     async fn volumes(&mut self, region: &str) -> Result<()> {
         let machines = &self.context.cloud.machines;
         let left = machines.volumes_left(region, TAG_BUILD, &self.record.build).await;
@@ -304,7 +308,7 @@ impl<'a> Undoing<'a> {
     async fn images(&mut self, region: &str) -> Result<()> {
         let images = &self.context.cloud.images;
         let tagged = images.tagged(region, TAG_BUILD, &self.record.build).await;
-        // Without them it is unknown which snapshots are an image's.
+        // Without the images it is unknown which snapshots belong to an image.
         let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "images")? else { return Ok(()) };
         let kept = self.remove_images(region, tagged).await?;
         let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
@@ -312,7 +316,7 @@ impl<'a> Undoing<'a> {
         self.remove_snapshots(region, tagged, &kept).await
     }
 
-    /// Answers the snapshots of the images that stay.
+    /// Removes images, and returns the snapshots of those that stay.
     async fn remove_images(&mut self, region: &str, tagged: Vec<Image>) -> Result<BTreeSet<String>> {
         let images = &self.context.cloud.images;
         let mut kept_snapshots = BTreeSet::new();
@@ -348,22 +352,24 @@ impl<'a> Undoing<'a> {
 }
 
 impl Kept {
-    /// Whether the time of something kept is past. Its tag counts, not the record: a person may have moved it. What is
-    /// published has no such time, whatever its tags say: whoever may only tag must not have it removed.
+    /// Returns whether something that was kept has expired. The tag decides, not the record, since a person may have
+    /// moved the time. A published image never expires, whatever its tags say: somebody who may only write tags must
+    /// not be able to have it removed.
     pub(crate) fn has_expired(&self, tags: &Tags, now: Timestamp) -> bool {
         let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());
         self.for_a_while && until.is_some_and(|until| until <= now)
     }
 }
 
-/// Marks what is kept: how far its images have come, and of what is kept for a while the time from which it may go.
+/// Marks what is kept: the status of its images and, if it is kept only for a while, the time from which it may be
+/// removed.
 pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Keep, kept: &Kept) -> Result<()> {
     let expiry = match keep {
         Keep::Instance { until } | Keep::Images { until } => Tags::from([(TAG_EXPIRES.to_owned(), until.clone())]),
         Keep::Nothing | Keep::Published => Tags::new(),
     };
     let home = &record.plan.home_region;
-    // Each place is tried, and the first error told.
+    // Every place is tried, and the first error is returned.
     let mut tagged = Ok(());
     for id in &kept.instances {
         tagged = tagged.and(context.cloud.images.tag(home, std::slice::from_ref(id), &expiry).await);

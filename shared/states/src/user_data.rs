@@ -1,19 +1,20 @@
-//! The one fixed script that each instance gets as user data: installs the SSM agent where the image has none.
+//! The one fixed script that each instance gets as user data. It installs the SSM agent if the image has none.
 //!
-//! Image Builder does the same (its API's `AdditionalInstanceConfiguration`: user data brings the agent, which the
-//! clean-up takes away). Only where the packages are and which keys sign them vary; both are checked against a pattern first.
+//! Image Builder does the same: in the `AdditionalInstanceConfiguration` of its API, user data brings the agent, and
+//! the clean-up removes it. Only the place of the packages and the keys that sign them vary. Both are checked against a
+//! pattern first.
 
 use crate::errors::ErrorName;
 use crate::{Error, Result, SsmAgent};
 
-/// The script. What it cannot do it says in one sentence, which EC2 keeps with the console.
+/// The script. If it cannot do something, it says so in one sentence, which EC2 keeps with the console output.
 const TEMPLATE: &str = include_str!("user_data.sh");
-/// The keys of AWS, one a line, between comments.
+/// The keys of AWS, one per line, between comments.
 const AWS_KEYS: &str = include_str!("user_data.keys");
-/// EC2's limit, in bytes before they are encoded.
+/// EC2's limit, in bytes before encoding.
 const LIMIT: usize = 16 * 1024;
 
-/// The script for packages of this source.
+/// Returns the script for packages from this source.
 pub(crate) fn user_data(agent: &SsmAgent) -> Result<String> {
     let base = agent.base_url.trim_end_matches('/');
     let keys: Vec<&str> = match agent.key.as_str() {
@@ -21,19 +22,19 @@ pub(crate) fn user_data(agent: &SsmAgent) -> Result<String> {
         key => vec![key],
     };
     if !crate::script::is_plain_url(base) || !keys.iter().all(|key| is_base64(key)) {
-        let message = "the stack's parameters SsmAgentUrl and SsmAgentKey should be a URL and a public key in Base64";
+        let message = "the stack's parameters SsmAgentUrl and SsmAgentKey must be a URL and a public key in Base64";
         return Err(Error::failed(ErrorName::AwsRefused, message));
     }
     let script = TEMPLATE.replace("@BASE@", base).replace("@KEYS@", &keys.join(" "));
     if script.len() > LIMIT {
         let message =
-            format!("the stack's parameter SsmAgentKey is too long for user data, which ends at {LIMIT} bytes");
+            format!("the stack's parameter SsmAgentKey is too long: user data may have at most {LIMIT} bytes");
         return Err(Error::failed(ErrorName::AwsRefused, message));
     }
     Ok(script)
 }
 
-/// Whether a text is nothing but Base64.
+/// Returns whether a text contains only characters of Base64.
 fn is_base64(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Goldsmith: installs the SSM agent where there is none, from a package whose signature is checked.
+# Goldsmith: installs the SSM agent if there is none, from a package whose signature is checked.
 set -u
 umask 022
 say() { echo "goldsmith: $1"; }
@@ -37,11 +37,11 @@ case "$kind" in
   rpm) url="@BASE@/linux_$machine/amazon-ssm-agent.rpm" ;;
 esac
 
-work=$(mktemp -d) || failed "no folder can be made in ${TMPDIR:-/tmp}"
+work=$(mktemp -d) || failed "no folder can be created in ${TMPDIR:-/tmp}"
 trap 'rm -rf "$work"' EXIT
 package="$work/amazon-ssm-agent.$kind"
 
-# The network may come up after this script has begun.
+# The network may come up only after this script has started.
 fetch() {
   for pause in 2 5 10 20 40 0; do
     if has curl; then
@@ -51,7 +51,7 @@ fetch() {
     elif has python3; then
       python3 -c 'import sys, urllib.request as r; r.urlretrieve(sys.argv[1], sys.argv[2])' "$1" "$2" 2>"$work/said"
     else
-      failed "none of curl, wget and python3 is there to fetch it"
+      failed "none of curl, wget and python3 is installed to fetch it"
     fi && return
     [ "$pause" = 0 ] || sleep "$pause"
   done
@@ -65,7 +65,7 @@ for key in @KEYS@; do
   printf -- '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n%s\n-----END PGP PUBLIC KEY BLOCK-----\n' "$(echo "$key" | fold -w 64)" \
     >"$work/key-$(ls "$work" | wc -l).asc"
 done
-# A key that has expired still shows who signed; one that was revoked does not.
+# An expired key still shows who signed the package; a revoked key does not.
 valid() { grep -q '^\[GNUPG:\] VALIDSIG ' "$1" && ! grep -Eq '^\[GNUPG:\] (BADSIG|ERRSIG|REVKEYSIG|EXPSIG) ' "$1"; }
 if has gpgv; then
   gpgv --status-fd 1 --keyring "$work/keys.gpg" "$package.sig" "$package" >"$work/status" 2>/dev/null
@@ -78,16 +78,16 @@ elif has gpg; then
 elif has sqv; then
   sqv --keyring "$work/keys.gpg" "$package.sig" "$package" >/dev/null 2>&1
 elif [ "$kind" = rpm ]; then
-  # A database of its own: the image's does not come to trust the key. An unsigned package would pass with its digests alone.
+  # A separate database keeps the image's own from trusting the key. An unsigned package would pass with its digests alone.
   for key in "$work"/key-*.asc; do rpm --dbpath "$work/rpm" --import "$key" 2>/dev/null; done
   rpm --dbpath "$work/rpm" -Kv "$package" >"$work/status" 2>/dev/null && grep -Eiq 'signature, key id .*: ok' "$work/status"
 else
-  failed "none of gpgv, gpg and sqv is there to check its signature"
-fi || failed "the signature of $url is not of a key that is trusted"
+  failed "none of gpgv, gpg and sqv is installed to check its signature"
+fi || failed "the signature of $url is not by a trusted key"
 
-# The clean-up of the image takes away what this mark names. It is there before, since nobody runs this a second time.
+# The clean-up of the image removes what this mark names. It is written first, since this script does not run a second time.
 mkdir -p "${mark%/*}" && echo "$kind" >"$mark" || say "$mark cannot be written: the image will keep the SSM agent"
-# Another package manager may be at work in the first minutes.
+# Another package manager may be running in the first minutes.
 for pause in 5 10 20 30 60 60 60 0; do
   case "$kind" in
     deb) DEBIAN_FRONTEND=noninteractive dpkg --install "$package" >"$work/said" 2>&1 ;;
@@ -96,7 +96,7 @@ for pause in 5 10 20 30 60 60 60 0; do
   [ "$pause" != 0 ] && grep -Eqi 'lock' "$work/said" || failed "$(tail -n 1 "$work/said")"
   sleep "$pause"
 done
-# The package enables and starts its unit itself; a start that failed there is tried again, and told.
+# The package enables and starts its unit itself. If that start failed, it is tried again here, and a failure is printed.
 if has systemctl && [ -d /run/systemd/system ]; then
   systemctl start amazon-ssm-agent.service >"$work/said" 2>&1 ||
     say "the SSM agent is installed, but its unit does not start ($(tail -n 1 "$work/said"))"

@@ -1,4 +1,4 @@
-//! How a command ended, by what Systems Manager tells of it.
+//! Decides how a command ended, from what Systems Manager reports about it.
 
 use goldsmith_cloud::{CommandStatus, Invocation};
 use goldsmith_executor::{Audit, EXIT_REBOOT, FailureKind, RunResult, RunStatus};
@@ -12,13 +12,14 @@ use crate::errors::ErrorName;
 use crate::launch::gone;
 use crate::{Error, Result, State};
 
-/// Exit code of a script, or of what it has exec'ed, that SIGKILL ended. The SSM agent tells it as `TimedOut`, as it does
-/// where it has sent the signal itself.
+/// Exit code of a script that SIGKILL ended, or of the program that replaced the script by `exec`. The SSM agent
+/// reports it as `TimedOut`, as it does if it has sent the signal itself.
 const KILLED: i32 = 137;
-/// A command ends its time at the state's deadline. One that is told as timed out so long before was killed.
+/// A command's own time-out is at the state's deadline. A command that is reported as timed out so long before it was
+/// killed.
 const AT_THE_DEADLINE: SignedDuration = SignedDuration::from_mins(2);
 
-/// What the end of a command means.
+/// Decides what the end of a command means.
 pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invocation: &Invocation) -> Result<Look> {
     let result = result(&invocation.stderr);
     if let Some(audit) = result.as_ref().and_then(|result| result.audit.as_ref()) {
@@ -27,16 +28,19 @@ pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invo
     let limit = i32::from(EXIT_REBOOT);
     match (invocation.status, result) {
         (CommandStatus::Success, Some(result)) => Ok(Look::Progress(CommandProgress::Ended(Box::new(result)))),
-        // Of the clean-up the exit code says all: it removes the files that its answer is read from.
+        // For the clean-up the exit code is enough, since the clean-up removes the files from which its answer is read.
         (CommandStatus::Success, None) if scene.scope.state == State::Snapshot.name() => {
             Ok(Look::Progress(CommandProgress::Ended(Box::new(RunResult::new(&scene.scope.state)))))
         }
-        (_, _) if invocation.exit_code == Some(limit) => {
-            Err(because(scene, ErrorName::RebootLimit, command, "SSM gave the command up after 15 reboots".to_owned()))
-        }
+        (_, _) if invocation.exit_code == Some(limit) => Err(because(
+            scene,
+            ErrorName::RebootLimit,
+            command,
+            "SSM gave up on the command after 15 reboots".to_owned(),
+        )),
         (_, Some(result)) => Err(failed(scene, &result)),
         (CommandStatus::TimedOut, None) if was_killed(scene, invocation) => {
-            let why = format!("the agent on {instance} was killed (SIGKILL), as the kernel does where memory runs out");
+            let why = format!("the agent on {instance} was killed (SIGKILL), as the kernel does when memory runs out");
             Err(with_lines(because(scene, ErrorName::CommandFailed, command, why), scene, invocation))
         }
         (CommandStatus::TimedOut, None) => {
@@ -51,21 +55,21 @@ pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invo
             if is_lost(invocation) {
                 return lost(scene, command, instance).await;
             }
-            let why = format!("the command ended as {} and its agent left no result", invocation.detail);
+            let why = format!("the command ended with status {}, and its agent left no result", invocation.detail);
             Err(with_lines(because(scene, ErrorName::CommandFailed, command, why), scene, invocation))
         }
     }
 }
 
-/// The agent's result: a line of its own on standard error. Before it any program of the script may have said something,
-/// such as a loader that misses a library; after it the SSM agent puts its own words.
+/// Returns the agent's result, which is a line of its own on standard error. Any program of the script may have written
+/// lines before it, such as a loader that misses a library. The SSM agent adds lines of its own after it.
 fn result(stderr: &str) -> Option<RunResult> {
     stderr.lines().rev().find_map(|line| serde_json::from_str(line).ok())
 }
 
-/// An audit as the table keeps it.
+/// Returns an audit as the table keeps it.
 fn noted(scene: &Scene<'_>, command: &str, audit: &Audit) -> Result<AuditRecord> {
-    let unkept = |error| because(scene, ErrorName::Internal, command, format!("the audit cannot be kept: {error}"));
+    let unkept = |error| because(scene, ErrorName::Internal, command, format!("the audit cannot be recorded: {error}"));
     AuditRecord::of(audit).map_err(unkept)
 }
 
@@ -73,7 +77,8 @@ fn was_killed(scene: &Scene<'_>, invocation: &Invocation) -> bool {
     invocation.exit_code == Some(KILLED) && scene.context.clock.now() + AT_THE_DEADLINE < scene.deadline
 }
 
-/// Whether it ended as those do whose machine, or whose part of the SSM agent, went down: exit code 1 and no output.
+/// Returns whether the command ended as commands do if their machine, or their part of the SSM agent, went down: with
+/// exit code 1 and no output.
 fn is_lost(invocation: &Invocation) -> bool {
     let is_silent = invocation.stdout.is_empty() && invocation.stderr.is_empty();
     invocation.status == CommandStatus::Failed && invocation.exit_code == Some(1) && is_silent
@@ -86,8 +91,8 @@ async fn lost(scene: &Scene<'_>, command: &str, instance: &str) -> Result<Look> 
         said => format!(" (its SSM agent says: {said})"),
     };
     Ok(Look::Lost(format!(
-        "{instance} or its SSM agent went down while the command ran, and nobody had asked for it{said}; a reboot belongs into a Reboot \
-         step, or a step ends with exit code 194"
+        "{instance} or its SSM agent went down while the command ran, and no step had asked for it{said}; to reboot, use a \
+         Reboot step, or end a step with exit code 194"
     )))
 }
 
@@ -97,7 +102,7 @@ fn with_lines(error: Error, scene: &Scene<'_>, invocation: &Invocation) -> Error
     Error::because(error.name(), cause)
 }
 
-/// A failed step, or a failed start of the agent, as the recorded cause.
+/// Returns a failed step, or a failed start of the agent, as the recorded cause.
 fn failed(scene: &Scene<'_>, result: &RunResult) -> Error {
     let context = result.failure_context.clone().unwrap_or_default();
     let place = match (&context.phase, &context.step) {

@@ -37,7 +37,7 @@ async fn the_result_is_found_among_other_lines_of_standard_error() {
     assert_eq!(failed.unwrap_err().step.as_deref(), Some("Install"));
     let (lost, _) = build(vec![Outcome::success(noise)]).await;
     let lost = lost.unwrap_err();
-    assert_eq!(lost.message, "the command ended as Success and its agent left no result");
+    assert_eq!(lost.message, "the command ended with status Success, and its agent left no result");
     assert_eq!(lost.last_lines, [noise]);
 }
 
@@ -140,8 +140,8 @@ async fn an_order_whose_machine_went_down_is_sent_again_so_that_the_agent_goes_o
     assert_eq!((failed.error.as_str(), commands), ("Goldsmith.CommandFailed", 3));
     assert!(
         failed.message.ends_with(
-            " or its SSM agent went down while the command ran, and nobody had asked for it (its SSM agent says: document process failed \
-             unexpectedly: no worker); a reboot belongs into a Reboot step, or a step ends with exit code 194"
+            " or its SSM agent went down while the command ran, and no step had asked for it (its SSM agent says: document process \
+             failed unexpectedly: no worker); to reboot, use a Reboot step, or end a step with exit code 194"
         ),
         "{failed:?}"
     );

@@ -1,11 +1,13 @@
-//! What remains when a build has ended and its pipeline may build again: to tell of it, and to remove or put back what
-//! could not be at first.
+//! Does what remains when a build has ended and its pipeline may build again: sends the event of the end, and removes
+//! or restores what could not be removed or restored at first.
 //!
-//! Nothing of this may stand before the release of the lease, since AWS may refuse it for as long as somebody's policy
-//! does. So the closed build stays among those that the reaper looks at, with what it owes, until all of it is done.
+//! None of this may happen before the lease is released, since AWS may reject it for as long as a policy denies it. So
+//! the closed build stays among the builds that the reaper looks at, together with what it owes, until all of it is
+//! done.
 //!
-//! A parameter that a function puts after `finish` has looked is owed too: unlike all else that is made, it carries no tag by
-//! which the sweep would find it. So the build is looked at once more when no function of it can run any longer.
+//! A parameter that a function puts after `finish` has looked is owed too: unlike everything else that a build makes,
+//! it carries no tag by which the sweep would find it. So the build is looked at once more, when no function of it can
+//! run any longer.
 
 use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, FailureCause, ImageRecord, Keep, LeftBehind};
 use jiff::{SignedDuration, Timestamp};
@@ -15,32 +17,32 @@ use super::kept_now;
 use crate::undo::{Kept, Patience, Undone, mark_kept, undo_build};
 use crate::{Context, Result};
 
-/// After this time no function runs any more that ran when its build was closed: their time-out (`infra/template.yaml`),
-/// and a little.
+/// After this time, no function runs any more that ran when its build was closed: the functions' time-out
+/// (`infra/template.yaml`) and a margin.
 pub const LATE: SignedDuration = SignedDuration::from_secs(150);
-/// Pauses between two looks; the last of them stays.
+/// Pauses between two looks. The last one repeats.
 const PAUSES: [SignedDuration; 4] = [
     SignedDuration::from_mins(15),
     SignedDuration::from_hours(1),
     SignedDuration::from_hours(6),
     SignedDuration::from_hours(24),
 ];
-/// After this time only a person can help with what is left behind: it is looked at once a week, to notice that somebody
-/// has, and counted apart.
+/// After this time, only a person can help with what is left behind. It is looked at once a week, to find out whether a
+/// person has helped, and is counted separately.
 const HOPELESS: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// Pause between two looks at what is hopeless.
+/// Pause between two looks at a build with which only a person can help.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// What a build owes the moment that it is closed.
+/// Returns what a build owes at the moment when it is closed.
 pub(super) fn owed(keep: &Keep, undone: &Undone) -> Aftermath {
     let is_untagged = *keep != Keep::Nothing;
     Aftermath { is_untold: true, is_untagged, left: undone.left.clone(), looks: 0 }
 }
 
-/// Does what a build that has just been closed owes. What AWS refuses, the reaper comes back to.
+/// Does what a build that has just been closed owes. If AWS rejects a part of it, the reaper tries that again.
 ///
 /// # Errors
-/// The table's.
+/// Fails if a call to the table fails.
 pub(super) async fn settle(
     context: &Context,
     record: &BuildRecord,
@@ -50,7 +52,7 @@ pub(super) async fn settle(
     is_putting: bool,
 ) -> Result<()> {
     tell(context, record, image, &mut after).await;
-    // Last: a Region that never answers must not keep the end from being told.
+    // Tags come last: a Region that never answers must not keep the event of the end from being sent.
     tag(context, record, kept, &mut after).await;
     let at = (is_putting || !after.is_over()).then(|| context.clock.now() + LATE);
     Ok(context.store.look_again(record, &after, at).await?)
@@ -59,7 +61,7 @@ pub(super) async fn settle(
 /// Looks at a closed build again. Safe to repeat.
 ///
 /// # Errors
-/// The table's.
+/// Fails if a call to the table fails.
 pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<()> {
     let (kept, _) = kept_now(context, record).await?;
     let mut after = record.after.clone();
@@ -74,7 +76,7 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     let mut pause = PAUSES[usize::try_from(after.looks).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
     after.looks += 1;
     let ended = ended_at(context, record).await?;
-    // A function may still put a parameter, whoever looks so early.
+    // A function of the build may still put a parameter at this time.
     let is_early = undone.is_putting && now < ended + LATE;
     if is_early {
         return Ok(context.store.look_again(record, &after, Some(ended + LATE)).await?);
@@ -82,28 +84,33 @@ pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Resul
     let is_hopeless = now >= ended + HOPELESS;
     if is_hopeless && !after.is_over() {
         let Aftermath { is_untold, is_untagged, .. } = after;
-        tracing::error!(build = record.build, is_untold, is_untagged, "this build's end is not done after a month");
+        tracing::error!(
+            build = record.build,
+            is_untold,
+            is_untagged,
+            "the end of this build is still not complete after a month"
+        );
         for LeftBehind { what, region, reason } in &after.left {
-            tracing::error!(build = record.build, what, region, reason, "this is left behind after a month");
+            tracing::error!(build = record.build, what, region, reason, "this is still left behind after a month");
         }
         pause = WEEK;
     }
-    // What is not told or not tagged costs nothing; what is left behind does.
+    // A missing event or tag costs nothing. What is left behind does.
     let is_done = after.is_over() || (is_hopeless && after.left.is_empty());
     Ok(context.store.look_again(record, &after, (!is_done).then(|| now + pause)).await?)
 }
 
-/// Whether only a person can help with what this closed build leaves behind.
+/// Returns whether only a person can help with what this closed build leaves behind.
 pub(crate) fn is_hopeless(record: &BuildRecord, now: Timestamp) -> bool {
     let at = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
     at.is_some_and(|at| now >= at + HOPELESS)
 }
 
-/// Takes in what the sweep could not remove of a build that nobody looks at any more: what was kept for a while, or was made
-/// too late.
+/// Records what the sweep could not remove of a build that the reaper no longer looks at: resources that were kept for
+/// a while, or that were made too late.
 ///
 /// # Errors
-/// The table's.
+/// Fails if a call to the table fails.
 pub(crate) async fn take_in(context: &Context, record: &BuildRecord, left: Vec<LeftBehind>) -> Result<()> {
     let is_known = |one: &LeftBehind| {
         let mut known = record.after.left.iter();
@@ -123,7 +130,7 @@ async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut A
     let Some(ending) = record.ending.as_ref().filter(|_| after.is_untagged) else { return };
     match mark_kept(context, record, &ending.keep, kept).await {
         Ok(()) => after.is_untagged = false,
-        Err(error) => tracing::warn!(%error, build = record.build, "what is kept does not say what it is"),
+        Err(error) => tracing::warn!(%error, build = record.build, "what is kept is not tagged yet"),
     }
 }
 
@@ -134,11 +141,11 @@ async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, afte
     }
     match emit(context, image, &after.left).await {
         Ok(()) => after.is_untold = false,
-        Err(error) => tracing::warn!(%error, build = record.build, "the event of the build's end is not told yet"),
+        Err(error) => tracing::warn!(%error, build = record.build, "the event of the build's end is not sent yet"),
     }
-    // What is lost here the reaper and the next check of sources find.
+    // If this fails, the reaper and the next check of sources find what can be built.
     if let Err(error) = go_on(context, record).await {
-        tracing::warn!(%error, build = record.build, "what can be built now is left to the next tick");
+        tracing::warn!(%error, build = record.build, "the next tick will start what can be built now");
     }
 }
 
@@ -164,7 +171,8 @@ async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Re
     Ok(context.cloud.events.emit("Goldsmith Image State Change", &resources, &detail.to_string()).await?)
 }
 
-/// A failure without what the steps have said: every account that the bus forwards to would read it. It is in the build's record.
+/// Returns a failure without the output of its steps, since every account to which the bus forwards the event would
+/// read it. The output is in the build's record.
 fn without_output(failure: &FailureCause) -> FailureCause {
     FailureCause { last_lines: Vec::new(), ..failure.clone() }
 }

@@ -1,5 +1,5 @@
-//! Whether it is the definition that calls. Lambda does not tell who does, and whoever may invoke the function would
-//! otherwise end any build that runs.
+//! Checks whether the definition has called Finish. Lambda does not say who calls it, and anyone who may invoke the
+//! function could otherwise end any running build.
 
 use std::time::Duration;
 
@@ -9,19 +9,20 @@ use super::ending::Trigger;
 use crate::errors::ErrorName;
 use crate::{Context, Error, Result};
 
-/// How often is asked whether a state still waits: Step Functions may take a moment to know that it does not.
+/// How often Step Functions is asked whether a state still waits: it may take a moment to know that the state does not.
 const LOOKS: u32 = 3;
-/// Between two of them.
+/// Pause between two of these calls.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Refuses a call that the definition does not make: its Finish comes after Publish, and its FinishFailed when nothing of the
-/// execution waits any more.
+/// Rejects a call that the definition does not make. The definition calls Finish after Publish, and FinishFailed when
+/// no state of the execution waits any more.
 ///
 /// # Errors
-/// `Internal` where it has not published; `Throttled` where something waits still, since Step Functions may only not know yet
-/// that nothing does: the definition, if it has called, tries again, and its cause is not lost. The table's and those of Step
-/// Functions that pass. Where it refuses for good to say who waits, the call is believed: nothing that AWS refuses may keep a
-/// build open.
+/// Fails with `Internal` if Finish is called before the build has published. Fails with `Throttled` if a state still
+/// waits, since Step Functions may only not know yet that it does not: if the definition has called, it tries again and
+/// its cause is not lost. Also fails if a call to the table fails, or a call to Step Functions for a reason that
+/// passes. If Step Functions permanently refuses to say whether a state waits, the call is believed, because no refusal
+/// of AWS may keep a build open.
 pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Result<()> {
     if record.status != BuildStatus::Open || record.published {
         return Ok(());
@@ -32,7 +33,7 @@ pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord
     for look in 1..=LOOKS {
         let Some(waiting) = waiting(context, &record.build).await? else { return Ok(()) };
         if look == LOOKS {
-            let message = refusal(record, &format!("{waiting} waits for an answer"));
+            let message = refusal(record, &format!("{waiting} still waits for an answer"));
             return Err(Error::failed(ErrorName::Throttled, message));
         }
         context.clock.sleep(PAUSE).await;
@@ -44,7 +45,7 @@ fn refusal(record: &BuildRecord, why: &str) -> String {
     format!("the execution of {} has not called this function: {why}", record.build)
 }
 
-/// A state of which a token can still be answered.
+/// Returns a state of which a token can still be answered.
 async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
     for state in context.store.states(build).await? {
         let scope = Scope { state: state.state, item: state.item };
@@ -54,7 +55,9 @@ async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
                 Ok(true) => return Ok(Some(scope)),
                 Ok(false) => {}
                 Err(error) if error.is_transient() => return Err(error.into()),
-                Err(error) => tracing::warn!(%error, build, state = %scope, "whether it waits cannot be told"),
+                Err(error) => {
+                    tracing::warn!(%error, build, state = %scope, "Step Functions does not say whether it waits")
+                }
             }
         }
     }
@@ -129,7 +132,7 @@ mod tests {
             let error = crate::finish::handle(&stack.context(), &start(&stack)).await.unwrap_err();
             assert!(error.is_transient(), "{error}");
             assert_eq!(error.name().as_str(), "Goldsmith.Throttled", "the definition tries it again");
-            assert!(error.to_string().contains("Snapshot waits for an answer"), "{error}");
+            assert!(error.to_string().contains("Snapshot still waits for an answer"), "{error}");
         }
         stack.cloud.close_token(&token);
         stack.run(&failed("Goldsmith.ImageFailed")).await.unwrap();

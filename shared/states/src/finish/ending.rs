@@ -1,4 +1,4 @@
-//! How a build ends, decided once from how it came here. Pure, but for the clock.
+//! Decides how a build ends, once, from what ended it. Pure, except for the clock.
 
 use goldsmith_store::{BuildRecord, Ending, FailureCause, ImageStatus, Keep, Scope, stamp};
 use jiff::SignedDuration;
@@ -6,17 +6,17 @@ use jiff::SignedDuration;
 use crate::errors::ErrorName;
 use crate::{Context, Error};
 
-/// How long the AMIs of a failed distribution are kept, so that it can be repeated.
+/// How long the AMIs of a failed distribution are kept, so that the distribution can be repeated.
 const KEEP_IMAGES: SignedDuration = SignedDuration::from_hours(72);
 
-/// How a build came here.
+/// What ended a build.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Trigger {
-    /// Through Publish.
+    /// The execution came through Publish.
     Succeeded,
-    /// A Catch.
+    /// A Catch has caught an error.
     Failed(Box<FailureCause>),
-    /// The execution's status event: it was stopped, timed out, or failed without a Catch.
+    /// The execution's status event: the execution was stopped, timed out, or failed without a Catch.
     Ended(String),
 }
 
@@ -48,7 +48,7 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
             let (image, message) = match status.as_str() {
                 "ABORTED" => (ImageStatus::Cancelled, "the execution was stopped"),
                 "TIMED_OUT" => (ImageStatus::Failed, "the execution timed out"),
-                _ => (ImageStatus::Failed, "the execution failed outside of every Catch"),
+                _ => (ImageStatus::Failed, "the execution failed, and no Catch handled it"),
             };
             let cause = FailureCause {
                 state: "Execution".to_owned(),
@@ -62,7 +62,7 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
     Ending { status, keep, failure: Some(failure), at }
 }
 
-/// Stands for the execution itself, where no state is to blame.
+/// Returns the scope that stands for the execution itself, if no state is to blame.
 pub(super) fn execution() -> Scope {
     Scope { state: "Execution".to_owned(), item: None }
 }

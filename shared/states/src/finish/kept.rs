@@ -7,12 +7,12 @@ use goldsmith_store::{BuildRecord, Ending, ImageRecord, Keep, Scope, StateStatus
 use crate::undo::Kept;
 use crate::{Context, Result, State};
 
-/// What a closed build keeps, and the snapshots of what it published.
+/// Returns what a closed build keeps, and the snapshots of what it published.
 pub(crate) async fn kept_now(context: &Context, record: &BuildRecord) -> Result<(Kept, BTreeSet<String>)> {
     kept_of(context, record, context.store.image(&record.image).await?.as_ref()).await
 }
 
-/// The same where the image's record is known.
+/// Does the same as [`kept_now`] with a record of the image that is already read.
 pub(crate) async fn kept_of(
     context: &Context,
     record: &BuildRecord,
@@ -27,7 +27,7 @@ pub(crate) async fn kept_of(
     }
 }
 
-/// The resources that this ending keeps.
+/// Returns the resources that this ending keeps.
 pub(super) async fn kept(
     context: &Context,
     record: &BuildRecord,
@@ -44,7 +44,7 @@ pub(super) async fn kept(
         }
         Keep::Images { .. } => {
             kept.images = kept_amis(context, record).await?.into_values().collect();
-            // Once the journal has expired, the image's record has them still.
+            // After the journal has expired, the image's record still has the AMIs.
             kept.images.extend(image.amis.values().cloned());
         }
         Keep::Instance { .. } => {
@@ -56,7 +56,7 @@ pub(super) async fn kept(
     Ok(kept)
 }
 
-/// The home AMI and the copies whose Region succeeded.
+/// Returns the home AMI and the copies whose Region succeeded.
 pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result<BTreeMap<String, String>> {
     let states = context.store.states(&record.build).await?;
     let mut good: BTreeSet<String> = states
@@ -68,7 +68,7 @@ pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result
     crate::publish::amis(context, record, &good).await
 }
 
-/// For people.
+/// Returns what stays, for people.
 pub(super) fn what_stays(keep: &Keep, overridden: bool) -> &'static str {
     match keep {
         Keep::Nothing => "nothing of the build is left",

@@ -1,31 +1,33 @@
-//! Block devices of launches and of the image: the volumes of a build's instances end with them, whatever the source says of
-//! its own, and the image's users get what the source says.
+//! Block devices of launches and of the image. The volumes of a build's instances end with them, whatever the source
+//! says about its own volumes. The users of the image get what the source says.
 
 use goldsmith_cloud::BlockDevice;
 use goldsmith_model::BlockDeviceMapping;
 use goldsmith_store::PlannedLaunch;
 
-/// What differs from the image's own devices. A build instance gets what the recipe maps, a test instance the volumes that
-/// its AMI has.
+/// Returns how a launch differs from the image's own devices. A build instance gets what the recipe maps. A test
+/// instance gets the volumes of its AMI.
 pub(super) fn of_launch(planned: &PlannedLaunch, is_test: bool) -> Vec<BlockDevice> {
     let mapped = if is_test { &[][..] } else { planned.block_devices.as_slice() };
     let ending = planned.outliving_devices.iter().map(|name| outliving(name, false));
     mapped.iter().map(block_device).chain(ending).collect()
 }
 
-/// What of the build instance's devices is to be otherwise in the image: the one thing that CreateImage changes of a volume
-/// (EC2 API reference, CreateImage).
+/// Returns how the image differs from the build instance's devices. This is the one property of a volume that
+/// CreateImage can change (EC2 API reference, CreateImage).
 pub(crate) fn of_image(planned: &PlannedLaunch) -> Vec<BlockDevice> {
     planned.outliving_devices.iter().map(|name| outliving(name, true)).collect()
 }
 
-/// EC2 takes all that an entry does not say from the image's entry of this name, the snapshot too (EC2 User Guide, "Block
-/// device mappings for volumes on Amazon EC2 instances").
+/// Returns an entry that only sets whether the volume outlives the instance. EC2 takes everything else, also the
+/// snapshot, from the image's entry of this name (EC2 User Guide, "Block device mappings for volumes on Amazon EC2
+/// instances").
 fn outliving(device_name: &str, stays: bool) -> BlockDevice {
     BlockDevice { device_name: device_name.to_owned(), delete_on_termination: !stays, ..BlockDevice::default() }
 }
 
-/// A block device of the recipe as EC2 takes it. Volumes go with their instance: the AMI has them.
+/// Returns a block device of the recipe as EC2 takes it. The volumes are deleted with their instance, since the AMI has
+/// their content.
 fn block_device(mapping: &BlockDeviceMapping) -> BlockDevice {
     BlockDevice {
         device_name: mapping.device_name.clone(),

@@ -1,4 +1,4 @@
-//! Freezing: what was resolved becomes the plan of one build, names rendered. Pure.
+//! Freezes what was resolved into the plan of one build, and renders its names. Pure.
 
 use goldsmith_model::{AmiName, Distribution, ImageRef, MustSucceed};
 use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion};
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::resolve::Resolved;
 
-/// `subnets` are the stack's own, for infrastructures that name none.
+/// Returns the plan. `subnets` are the stack's own, for infrastructures that name none.
 pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, now: Timestamp) -> Plan {
     let tests = &resolved.pipeline.image_tests_configuration;
     Plan {
@@ -47,8 +47,8 @@ fn launch(resolved: &Resolved, subnets: &[String]) -> PlannedLaunch {
     }
 }
 
-/// What the source maps so that its volume stays when its instance ends: a build would leave it behind, with all that it
-/// has written.
+/// Returns the devices that the source maps so that their volumes outlive the instance. A build would leave these
+/// volumes behind, with everything that it has written to them.
 fn outliving_devices(resolved: &Resolved) -> Vec<String> {
     let mapped = &resolved.recipe.block_device_mappings;
     let outliving = resolved.source.block_devices.iter().filter(|device| !device.delete_on_termination);
@@ -56,8 +56,8 @@ fn outliving_devices(resolved: &Resolved) -> Vec<String> {
     names.filter(|name| mapped.iter().all(|mapping| mapping.device_name != *name)).collect()
 }
 
-/// The home Region first, listed or not, then the others in the order of the configuration. What a start has overridden is for
-/// nobody but whoever started it: it stays at home.
+/// Returns the home Region first, listed or not, then the others in the order of the configuration. If the start has
+/// overridden something, the image is only for the person who started the build, so it stays at home.
 fn regions(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
     let listed = resolved.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
     let home = listed.iter().find(|to| to.region == resolved.home_region).cloned();

@@ -1,4 +1,4 @@
-//! Resolving: names and patterns become one recipe, one version of each component, one AMI.
+//! Resolves names and patterns to one recipe, one version of each component, and one AMI.
 
 use goldsmith_cloud::{Image, ImageState};
 use goldsmith_model::{
@@ -25,9 +25,9 @@ pub(super) struct Resolved {
     pub(super) source: Image,
     pub(super) types: Types,
     pub(super) documents: Vec<PlannedDocument>,
-    /// Whether the start changed something.
+    /// Whether the start has overridden something.
     pub(super) overridden: bool,
-    /// Digest of all that goes in.
+    /// Digest of everything that goes into the build.
     pub(super) digest: String,
 }
 
@@ -69,21 +69,23 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
     })
 }
 
-/// A copy takes a key; at home there is no copy, and the AMI is encrypted as the build's volumes are.
+/// Rejects a key for the home Region. Only a copy takes a key. At home there is no copy, and the AMI is encrypted as
+/// the build's volumes are.
 fn refuse_key_at_home(context: &Context, distribution: Option<&DistributionConfiguration>) -> Result<()> {
     let home = &context.config.region;
     let listed = distribution.map_or(&[][..], |to| to.distributions.as_slice());
     let has_key = |to: &Distribution| to.region == *home && to.ami_distribution_configuration.kms_key_id.is_some();
     match listed.iter().any(has_key) {
         true => Err(refused(format!(
-            "the distribution configuration gives a kmsKeyId for {home}, the home Region, where nothing is copied: set \
+            "the distribution configuration sets a kmsKeyId for {home}, the home Region, to which nothing is copied: set \
              it in the recipe's blockDeviceMappings"
         ))),
         false => Ok(()),
     }
 }
 
-/// The components in recipe order, each with its highest version that fits, and whether any has a test.
+/// Returns the components in recipe order, each in its highest version that matches, and whether any of them has a
+/// test.
 async fn documents(
     context: &Context,
     input: &ExecutionInput,
@@ -92,7 +94,7 @@ async fn documents(
     let unknown = input.parameters.keys().find(|name| !recipe.components.iter().any(|part| part.name == **name));
     if let Some(name) = unknown {
         let message = format!(
-            "the field `parameters` of the input names component `{name}`, which recipe `{}` has not",
+            "the field `parameters` of the input names component `{name}`, but recipe `{}` does not use it",
             recipe.name
         );
         return Err(refused(message));
@@ -124,13 +126,13 @@ async fn component(context: &Context, recipe: &ImageRecipe, part: &ComponentRef)
     })
 }
 
-/// Whether a document, checked when it was applied, has a phase `test`.
+/// Returns whether a document has a phase `test`. The document was checked when it was applied.
 fn has_test_phase(component: &Component) -> bool {
     goldsmith_document::Document::parse(component.name.as_str(), &component.document)
         .is_ok_and(|document| document.phases.iter().any(|phase| phase.name.value == "test"))
 }
 
-/// The AMI that a source image stands for now. Its id is always looked up with our own credentials.
+/// Returns the AMI that a source image stands for now. Its id is always looked up with our own credentials.
 async fn source(context: &Context, wanted: &SourceImage) -> Result<Image> {
     let region = &context.config.region;
     let images = &context.cloud.images;
@@ -157,11 +159,11 @@ async fn source(context: &Context, wanted: &SourceImage) -> Result<Image> {
     }
 }
 
-/// Refuses an AMI that a parameter stands for and that is none of these owners'.
+/// Rejects an AMI that a parameter stands for and that none of these owners owns.
 ///
-/// Whoever may write a parameter could otherwise make anybody's AMI the base of golden images. Parameters below
+/// Otherwise, anyone who may write a parameter could make any AMI the base of golden images. Parameters below
 /// `/aws/service/` are AWS's own: nobody else can write there (Systems Manager user guide, "Parameter name
-/// requirements"), and some stand for AMIs of others, such as Canonical's.
+/// requirements"), and some of them stand for AMIs of other owners, such as Canonical.
 fn refuse_foreign(context: &Context, wanted: &SourceImage, owners: &[String], source: &Image) -> Result<()> {
     let SourceImage::Parameter(name) = wanted else { return Ok(()) };
     if owners.is_empty() && name.starts_with("/aws/service/") {
@@ -177,7 +179,7 @@ fn refuse_foreign(context: &Context, wanted: &SourceImage, owners: &[String], so
         return Ok(());
     }
     Err(refused(format!(
-        "source image {wanted}: it stands for {}, whose owner is {}, and {} {} allowed: if that is meant, name the owner in the \
+        "source image {wanted}: it stands for {}, whose owner is {}, but only {} {} allowed: to use it, name its owner in the \
          recipe's `parentImageOwners`",
         source.id,
         source.owner,
@@ -186,13 +188,13 @@ fn refuse_foreign(context: &Context, wanted: &SourceImage, owners: &[String], so
     )))
 }
 
-/// The AMI of the newest available image of a pipeline, in the home Region.
+/// Returns the AMI of the newest available image of a pipeline, in the home Region.
 pub(crate) async fn newest_of(context: &Context, pipeline: &Name) -> Result<Option<String>> {
     let newest = newest_image_of(context, pipeline).await?;
     Ok(newest.and_then(|image| image.amis.get(&context.config.region).cloned()))
 }
 
-/// The newest available image of a pipeline that was published.
+/// Returns the newest available image of a pipeline that was published.
 pub(crate) async fn newest_image_of(context: &Context, pipeline: &Name) -> Result<Option<ImageRecord>> {
     let Some(other) = context.store.pipeline(pipeline).await? else { return Ok(None) };
     Ok(context.store.newest_published(&other.image_recipe.name, pipeline).await?)

@@ -24,7 +24,8 @@ async fn a_parameter_outside_the_stacks_path_is_refused_before_anything_is_built
     stack.store().apply(&definitions).await.unwrap();
     let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
     assert_eq!(error.error, "Goldsmith.Refused");
-    let message = "the parameter `/golden/web` in eu-west-1, and this stack may write parameters below `/images/` only";
+    let message =
+        "the parameter `/golden/web` in eu-west-1, but this stack may write parameters only below `/images/`:";
     assert!(error.cause.contains(message), "{}", error.cause);
 }
 
@@ -35,7 +36,7 @@ async fn a_parameter_of_another_data_type_is_refused_before_anything_is_built() 
     stack.cloud.cloud().parameters.put(HOME, "/images/web", &text).await.unwrap();
     let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
     assert_eq!(error.error, "Goldsmith.Refused");
-    let message = "the parameter `/images/web` in eu-west-1 has the data type text, which never changes";
+    let message = "the parameter `/images/web` in eu-west-1 has the data type text, which cannot be changed";
     assert!(error.cause.contains(message), "{}", error.cause);
 }
 
@@ -52,7 +53,10 @@ async fn a_name_that_a_build_had_before_is_refused_and_that_build_stays_as_it_en
     let (record, image) = (stack.record().await, stack.image().await);
     let refused = stack.run(&Task::new(State::Plan)).await.unwrap_err();
     assert_eq!(refused.error, "Goldsmith.Refused");
-    let message = format!("has ended, as {}: start another one under a name that no build has had yet", image.image);
+    let message = format!(
+        "has already ended, with the image {}: start a build under a name that no build has had yet",
+        image.image
+    );
     assert!(refused.cause.contains(&message), "{}", refused.cause);
     let ended = stack.run(&Task { error: Some(refused), ..Task::new(State::FinishFailed) }).await.unwrap();
     assert!(ended["cause"].as_str().unwrap().contains(&message), "{ended}");
@@ -76,7 +80,7 @@ async fn what_the_user_has_to_mend_is_refused_and_named() {
         ),
         (
             json!({"pipeline": "web", "parameters": {"apache": {}}}),
-            "the field `parameters` of the input names component `apache`, which recipe `web` has not",
+            "the field `parameters` of the input names component `apache`, but recipe `web` does not use it",
         ),
     ] {
         let error = stack.run(&plan(input)).await.unwrap_err();
@@ -96,8 +100,8 @@ async fn a_strangers_image_behind_a_parameter_is_refused_by_its_owner_unless_the
     let error = stack.run(&Task::new(State::Plan)).await.unwrap_err();
     assert_eq!(error.error, "Goldsmith.Refused");
     let message = format!(
-        "source image ssm:/source: it stands for {foreign}, whose owner is 999988887777, and self and amazon are allowed: if \
-         that is meant, name the owner in the recipe's `parentImageOwners`"
+        "source image ssm:/source: it stands for {foreign}, whose owner is 999988887777, but only self and amazon are \
+         allowed: to use it, name its owner in the recipe's `parentImageOwners`"
     );
     assert!(error.cause.contains(&message), "{}", error.cause);
     // AWS's own parameters stand for others' AMIs, too, and nobody else can write them.

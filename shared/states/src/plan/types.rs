@@ -1,5 +1,6 @@
-//! Instance types that run the source image, and whether this stack has an agent for it. EC2 would refuse each other type, but only
-//! when it is launched, a test's after the whole build; the agent would be missed once an instance runs.
+//! Selects the instance types that run the source image, and checks that this stack has an agent for it. EC2 would
+//! reject each other type too, but only at its launch, and a test's type only after the whole build. A missing agent
+//! would be noticed only when an instance runs.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +12,16 @@ use crate::{Context, Result};
 
 /// The types of a build's instances.
 pub(super) struct Types {
-    /// Tried in order.
+    /// The types of the build instance, tried in order.
     pub(super) build: Vec<String>,
-    /// The image is tested on each; none where there is nothing to test.
+    /// The types on which the image is tested. It is tested on each of them; empty if there is nothing to test.
     pub(super) test: Vec<String>,
-    /// There is nothing to test, but the image must be audited, for which an instance is needed.
+    /// There is nothing to test, but the image must be audited, which needs an instance.
     pub(super) audit_only: bool,
 }
 
-/// The infrastructure's types that run the source, of which one suffices, and the test's, which all have to.
+/// Returns the infrastructure's types that run the source, of which one suffices, and the test's types, all of which
+/// must run it.
 pub(super) async fn runnable(
     context: &Context,
     infrastructure: &InfrastructureConfiguration,
@@ -39,7 +41,7 @@ pub(super) async fn runnable(
     if build.is_empty() {
         let reasons: Vec<String> = infrastructure.instance_types.iter().filter_map(unfit).collect();
         return Err(refused(format!(
-            "the source image {} is for {}, and no instance type of infrastructure configuration `{}` runs it: {}",
+            "the source image {} is for {}, but no instance type of infrastructure configuration `{}` runs it: {}",
             source.id,
             source.architecture,
             infrastructure.name,
@@ -49,8 +51,8 @@ pub(super) async fn runnable(
     let agent = context.config.agent_for(&source.architecture);
     if !agent.is_file() {
         return Err(refused(format!(
-            "the source image {} is for {}, and the package of this stack's functions has no {}, which would run documents on it: \
-             deploy a release that was made with it",
+            "the source image {} is for {}, but the package of this stack's functions has no {}, which runs documents on such \
+             instances: deploy a release that contains it",
             source.id,
             source.architecture,
             agent.file_name().unwrap_or_default().to_string_lossy(),
@@ -70,7 +72,7 @@ pub(super) async fn runnable(
     Ok(Types { build, test, audit_only })
 }
 
-/// Why a type does not run the image; none where it does.
+/// Returns why a type does not run the image, or `None` if it does.
 fn why_not(name: &str, known: &BTreeMap<String, Vec<String>>, source: &Image, region: &str) -> Option<String> {
     match known.get(name) {
         Some(runs) if runs.contains(&source.architecture) => None,
@@ -108,8 +110,8 @@ mod tests {
         let refused = stack.run(&Task::new(State::Plan)).await.unwrap_err();
         let source = stack.source().await;
         let expected = format!(
-            "the source image {source} is for arm64, and the package of this stack's functions has no agent-aarch64, which would run \
-             documents on it: deploy a release that was made with it"
+            "the source image {source} is for arm64, but the package of this stack's functions has no agent-aarch64, which runs \
+             documents on such instances: deploy a release that contains it"
         );
         assert!(refused.cause.contains(&expected), "{}", refused.cause);
         assert!(stack.cloud.requests().launches.is_empty());
@@ -145,7 +147,7 @@ mod tests {
             (
                 ["t3.small", "nothing"],
                 &[][..],
-                "is for arm64, and no instance type of infrastructure configuration `small` runs it: t3.small is for x86_64; \
+                "is for arm64, but no instance type of infrastructure configuration `small` runs it: t3.small is for x86_64; \
                  eu-west-1 has no type nothing",
             ),
             (

@@ -1,4 +1,4 @@
-//! What reap tells CloudWatch.
+//! The metrics that reap sends to CloudWatch.
 
 use goldsmith_store::BuildStatus;
 use jiff::Timestamp;
@@ -8,16 +8,18 @@ use super::is_sweep;
 use crate::finish::after::is_hopeless;
 use crate::{Context, Result};
 
-/// The line of the log from which CloudWatch reads how many resources there are that cost money and nobody needs. It has the
-/// embedded metric format, so that the function needs neither a call nor the right to put metrics. The template has an
-/// alarm of the same name for each metric:
+/// Returns the line of the log from which CloudWatch reads how many resources cost money without being needed. The line
+/// has the embedded metric format, so that the function needs neither a call nor the permission to put metrics. The
+/// template has an alarm of the same name for each metric:
 ///
-/// - `LeftBehind`: closed builds leave it behind, since AWS refuses to remove it, and it is tried again;
-/// - `GivenUp`: the same after a month, when only a person can help;
-/// - `Strangers`: it carries the stack's tags and nothing ties it to a build, so that only a person may remove it.
+/// - `LeftBehind`: closed builds have left these resources behind, because AWS refuses to remove them. Removal is tried
+///   again.
+/// - `GivenUp`: the same resources after a month, when only a person can help.
+/// - `Strangers`: these resources carry the stack's tags, but nothing ties them to a build, so only a person may remove
+///   them.
 ///
-/// A metric that would be none is left out, since CloudWatch asks money for each; `None` where all are, and in the ticks
-/// between two sweeps. It does not depend on how [`handle`](super::handle) has ended.
+/// A metric that would be zero is left out, since CloudWatch charges for each metric. Returns `None` if all metrics are
+/// zero, and in the ticks between two sweeps. The line does not depend on how [`handle`](super::handle) has ended.
 pub async fn metric(context: &Context, event: &Value) -> Option<Value> {
     if !is_sweep(event) {
         return None;

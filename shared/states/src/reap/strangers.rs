@@ -1,5 +1,6 @@
-//! What carries this stack's tags though nothing ties it to a build: a copy that somebody has made with all tags, an instance
-//! "like this one". It is marked and told of, and never removed here: it may be what somebody's servers run on.
+//! Strangers: resources that carry this stack's tags although nothing ties them to a build, such as a copy that a
+//! person has made with all tags, or an instance that was launched with "Launch more like this". A stranger is marked
+//! and reported, and is never removed here, since somebody's servers may depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +11,10 @@ use serde_json::json;
 
 use crate::{Context, Result, TAG_BUILD, TAG_IMAGE, TAG_LEFTOVER};
 
-/// Pauses between two times that it is told of; the last of them stays. It costs money for as long as it is there.
+/// Pauses between two reports of a stranger. The last one repeats, since the stranger costs money for as long as it
+/// exists.
 const PAUSES: [SignedDuration; 2] = [SignedDuration::from_hours(24), SignedDuration::from_hours(7 * 24)];
-/// How many are told of in one run, which has two minutes.
+/// Largest number of strangers that one run reports. A run has two minutes.
 const AT_ONCE: usize = 50;
 
 /// Region and id.
@@ -21,19 +23,19 @@ type Place = (String, String);
 /// The strangers of one sweep.
 pub(super) struct Strangers {
     now: Timestamp,
-    /// Those that were found before.
+    /// Strangers that were found before.
     known: BTreeMap<Place, Leftover>,
-    /// What could be looked at: Regions, and kinds in them.
+    /// The Regions and kinds that could be looked at.
     looked: BTreeSet<(String, LeftoverKind)>,
-    /// All that is there.
+    /// Every resource that exists.
     there: BTreeSet<Place>,
-    /// Snapshots of images that were found before, which go with them.
+    /// Snapshots of images that were found before. They are reported with their image.
     covered: BTreeSet<Place>,
     found: Vec<(String, Tagged)>,
 }
 
 impl Strangers {
-    /// Reads those that were found before.
+    /// Reads the strangers that were found before.
     pub(super) async fn read(context: &Context) -> Result<Self> {
         let known = context.store.leftovers().await?.into_iter();
         let known = known.map(|one| ((one.region.clone(), one.id.clone()), one)).collect();
@@ -41,7 +43,7 @@ impl Strangers {
         Ok(Self { now: context.clock.now(), known, looked, there, covered, found: Vec::new() })
     }
 
-    /// Notes what there is in a Region.
+    /// Records which resources exist in a Region.
     pub(super) fn see(&mut self, region: &str, kinds: Vec<LeftoverKind>, found: &[Tagged]) {
         self.looked.extend(kinds.into_iter().map(|kind| (region.to_owned(), kind)));
         self.there.extend(found.iter().map(|one| (region.to_owned(), one.id().to_owned())));
@@ -50,25 +52,26 @@ impl Strangers {
         self.covered.extend(covered);
     }
 
-    /// Whether it was judged before. Before it is told of once more it is judged again: its build may have come to know it.
+    /// Returns whether the resource was judged before. Before it is reported again, it is judged again, since something
+    /// may tie it to its build by then.
     pub(super) fn is_settled(&self, region: &str, id: &str) -> bool {
         let place = (region.to_owned(), id.to_owned());
         self.known.get(&place).is_some_and(|known| !is_due(known, self.now)) || self.covered.contains(&place)
     }
 
-    /// Takes in what nothing ties to a build.
+    /// Adds resources that nothing ties to a build.
     pub(super) fn add(&mut self, found: Vec<(String, Tagged)>) {
         self.found.extend(found);
     }
 
-    /// Marks and tells of what is due, and forgets what is gone.
+    /// Marks and reports the strangers that are due, and forgets those that no longer exist.
     pub(super) async fn tell(self, context: &Context) -> Result<()> {
         let is_gone =
             |place: &Place, kind| self.looked.contains(&(place.0.clone(), kind)) && !self.there.contains(place);
         for ((region, id), _) in self.known.iter().filter(|(place, one)| is_gone(place, one.kind)) {
             context.store.forget_leftover(region, id).await?;
         }
-        // An image stands for its snapshots.
+        // The snapshots of a reported image are not reported separately.
         let of_images: BTreeSet<Place> = self.found.iter().flat_map(|(region, one)| with_region(region, one)).collect();
         let mut due = Vec::new();
         for (region, one) in &self.found {
@@ -78,7 +81,8 @@ impl Strangers {
             }
             let known = self.known.get(&place);
             let leftover = known.cloned().unwrap_or_else(|| new(region, one, self.now));
-            // All of them, since the day begins now before which nobody removes it.
+            // Every stranger is recorded, also those that are not reported now: the day begins now that must pass
+            // before `goldsmith clean` may remove it.
             if known.is_none() {
                 context.store.note_leftover(&leftover).await?;
             }
@@ -86,20 +90,20 @@ impl Strangers {
                 due.push((one, leftover));
             }
         }
-        // Those first that were never told of: nobody must wait for ever behind others.
+        // Strangers that were never reported come first, so that none waits forever behind others.
         due.sort_by(|(_, one), (_, other)| one.told.cmp(&other.told));
         for (one, leftover) in due.into_iter().take(AT_ONCE) {
             self.mark(context, one, &leftover).await;
             match tell(context, &leftover).await {
                 Ok(()) => context.store.note_told(&leftover, self.now).await?,
-                Err(error) => tracing::warn!(%error, id = leftover.id, "a leftover is not told of yet"),
+                Err(error) => tracing::warn!(%error, id = leftover.id, "a leftover is not reported yet"),
             }
         }
         Ok(())
     }
 
-    /// Only for people: a refusal changes nothing else. A copied image has tags where its snapshots have none, and what has
-    /// none is not for the stack's roles to tag.
+    /// Tags a stranger, for people only: if AWS rejects the tag, nothing else changes. A copied image may have tags
+    /// while its snapshots have none, and the stack's roles may not tag what has none.
     async fn mark(&self, context: &Context, one: &Tagged, leftover: &Leftover) {
         if one.tags().contains_key(TAG_LEFTOVER) && leftover.told.is_some() {
             return;
@@ -140,10 +144,10 @@ async fn tell(context: &Context, leftover: &Leftover) -> Result<()> {
     let Leftover { kind, id, region, build, image, since, .. } = leftover;
     let message = format!(
         "the {kind} {id} in {region} carries the tags of the stack {}, but nothing shows that a build has made it: it stays \
-         until somebody removes it, by `goldsmith clean` or otherwise, or takes the tags off",
+         until somebody removes it, with `goldsmith clean` or otherwise, or removes its tags",
         context.config.stack
     );
-    tracing::warn!(%kind, id, region, build, "something of somebody else's carries the stack's tags");
+    tracing::warn!(%kind, id, region, build, "this carries the stack's tags, but nothing ties it to a build");
     let detail = json!({
         "kind": kind, "id": id, "region": region, "build": build, "image": image, "since": since, "message": message,
     });

@@ -1,7 +1,7 @@
-//! The sweep: removes what closed builds left and do not keep, in every Region that the stack has used.
+//! The sweep: removes what closed builds have left behind and do not keep, in every Region that the stack has used.
 //!
-//! A published build costs two reads of the table; what there is, is listed once for all builds. What it has no time for, the
-//! next sweep begins with: otherwise a build whose id sorts late would never have its turn.
+//! A published build costs two reads of the table. Resources are listed once for all builds. If the sweep has no time
+//! for some builds, the next sweep begins with these. Otherwise a build whose id sorts late would never have its turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,22 +16,22 @@ use crate::tagged::{Looked, of_stack};
 use crate::undo::{Kept, remove_found};
 use crate::{Context, Result, TAG_BUILD};
 
-/// Regions that are looked at together.
+/// Regions that are looked at concurrently.
 const REGIONS_AT_ONCE: usize = 8;
-/// Builds whose records are read together.
+/// Builds whose records are read concurrently.
 const BUILDS_AT_ONCE: usize = 16;
 
-/// What there is of one build, each with its Region.
+/// The resources of one build, each with its Region.
 type Found = Vec<(String, Tagged)>;
 
-/// The records of a build, as far as they say what stays.
+/// The records of a build that say what stays.
 struct Records {
     build: BuildRecord,
     image: Option<ImageRecord>,
 }
 
-/// Removes what closed builds left and do not keep, and tells of what only looks as if. Answers how many builds had left
-/// something. Nothing is begun after this time, but for one build.
+/// Removes what closed builds have left behind and do not keep, and reports what only looks as if a build had left it.
+/// Returns how many builds had left something. After `until`, no build is begun, except the first.
 pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
     let mut strangers = Strangers::read(context).await?;
     let cursor = context.store.cursor(Round::Sweep).await?;
@@ -40,7 +40,7 @@ pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
     let mut records = stream::iter(builds)
         .map(|(build, found)| async move { (read(context, &build).await, build, found) })
         .buffered(BUILDS_AT_ONCE);
-    // Without a build there is nothing to go on from but where the sweep before stopped.
+    // If no build is judged, the next sweep begins where the sweep before this one stopped.
     let mut last = cursor.clone();
     while let Some((read, build, found)) = records.next().await {
         let outcome = match read {
@@ -57,14 +57,15 @@ pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
     drop(records);
     let after = last.as_deref().filter(|_| judged == 0 || judged < all);
     if judged < all {
-        tracing::warn!(judged, all, "the sweep goes on the next time");
+        tracing::warn!(judged, all, "the sweep will continue the next time");
     }
     context.store.move_cursor(Round::Sweep, cursor.as_deref(), after).await?;
     strangers.tell(context).await?;
     Ok(swept)
 }
 
-/// All that carries the stack's tags, by build. What carries no build's tag is a stranger, whatever there is time for.
+/// Returns everything that carries the stack's tags, by build. A resource without a build's tag is added to the
+/// strangers, even if the sweep has no time for all builds.
 async fn look(context: &Context, strangers: &mut Strangers) -> Result<BTreeMap<String, Found>> {
     let mut builds: BTreeMap<String, Found> = BTreeMap::new();
     let mut looks = stream::iter(context.store.regions().await?)
@@ -82,7 +83,7 @@ async fn look(context: &Context, strangers: &mut Strangers) -> Result<BTreeMap<S
     Ok(builds)
 }
 
-/// The builds that the sweep before had no time for first.
+/// Returns the builds, with those first for which the sweep before had no time.
 fn in_turn(builds: BTreeMap<String, Found>, after: Option<&String>) -> Vec<(String, Found)> {
     let is_early = |build: &String| after.is_some_and(|after| build <= after);
     let (early, late): (Vec<_>, Vec<_>) = builds.into_iter().partition(|(build, _)| is_early(build));
@@ -95,7 +96,7 @@ async fn read(context: &Context, build: &str) -> Result<Option<Records>> {
     Ok(Some(Records { build, image }))
 }
 
-/// Removes what one build left. Answers whether there was anything.
+/// Removes what one build has left behind. Returns whether there was anything.
 async fn sweep_build(
     context: &Context,
     records: Option<Records>,
@@ -113,12 +114,13 @@ async fn sweep_build(
         found.iter().filter(|(_, one)| !stays(context, kept, one)).cloned().collect()
     };
     let left = goes(&kept_of(context, &build, image.as_ref()).await?, &found);
-    // Most builds have published, and nothing of theirs is to go: they cost no call, nor does what was judged before.
+    // Most builds have published and have nothing to remove. They cost no call, and neither does what was judged
+    // before.
     if left.iter().all(|(region, one)| strangers.is_settled(region, one.id())) {
         strangers.add(left);
         return Ok(false);
     }
-    // What is removed is removed by records of now: these were read before others were swept.
+    // A removal needs current records: the ones above were read before other builds were swept.
     let Some(Records { build, image }) = read(context, &build.build).await? else { return Ok(false) };
     let effects = context.store.all_effects(&build.build).await?;
     let kept = kept_of(context, &build, image.as_ref()).await?;
@@ -134,7 +136,7 @@ async fn sweep_build(
     Ok(was_there)
 }
 
-/// Whether it is among what its build keeps, and its time is not over.
+/// Returns whether the build keeps the resource, and it has not expired.
 fn stays(context: &Context, (kept, snapshots): &(Kept, BTreeSet<String>), one: &Tagged) -> bool {
     let known = kept.images.contains(one.id()) || kept.instances.contains(one.id()) || snapshots.contains(one.id());
     known && !kept.has_expired(one.tags(), context.clock.now())

@@ -1,8 +1,8 @@
-//! The check of sources: each different source is resolved once, and whoever's last build started from another AMI is
-//! started. It costs as much as there are sources and changes, however many pipelines there are.
+//! The check of sources. Each different source is resolved once, and every pipeline whose last build started from
+//! another AMI is started. The cost depends on the number of sources and changes, not on the number of pipelines.
 //!
-//! What one invocation has no time for is done by the next one, from where it stopped; what some of them have no time for,
-//! by the next check that comes by itself. So a check ends, and each source has its turn.
+//! If one invocation has no time for all sources, the next one continues where it stopped. If several invocations have
+//! no time for all of them, the next regular check continues there. So a check ends, and each source has its turn.
 
 use std::collections::BTreeMap;
 
@@ -18,46 +18,48 @@ use crate::plan::newest_of;
 use crate::start::{Start, start};
 use crate::{Context, Error, Result};
 
-/// Starts under way at once: StartExecution lets 300 a second through, and one takes some 30 ms.
+/// Starts that are in progress at the same time. StartExecution allows 300 per second, and one takes some 30 ms.
 const AT_ONCE: usize = 16;
-/// When the check hands over to a next invocation: the function's time-out is 120 s.
+/// Time after which the check hands over to the next invocation. The function's time-out is 120 s.
 const BUDGET: SignedDuration = SignedDuration::from_secs(90);
-/// Pause after AWS asked to slow down.
+/// Pause after AWS has asked to slow down.
 const BREATH: std::time::Duration = std::time::Duration::from_secs(1);
-/// Parameters that are looked up in one call of Systems Manager.
+/// Parameters that one call of Systems Manager reads.
 const PARAMETERS_AT_ONCE: usize = 10;
-/// Invocations of one check at most, which is a quarter of an hour: by then the next check has come by itself.
+/// Largest number of invocations of one check. They take a quarter of an hour, and by then the next regular check has
+/// come.
 const INVOCATIONS: u32 = 10;
 
-/// Where a check stands that goes on in a next invocation.
+/// The place from which the next invocation continues a check.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Place {
-    /// The source, by its hash, after which the check has begun; none: at the first.
+    /// Hash of the source after which the check has begun. `None` means that it has begun with the first source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begin: Option<String>,
-    /// The last source that is done; none: none is.
+    /// Hash of the last source that is done. `None` means that none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     done: Option<String>,
-    /// Invocations before this one.
+    /// Number of invocations before this one.
     #[serde(default)]
     invocations: u32,
-    /// Something that may work later has failed in an invocation before: it is looked at again after this check.
+    /// Whether something that may work later has failed in an earlier invocation. It is looked at again after this
+    /// check.
     #[serde(default)]
     failed: bool,
-    /// The check that goes on.
+    /// The check that continues.
     #[serde(default)]
     check: SourceCheck,
 }
 
 impl Place {
-    /// The last source that is done, of this check or of the one before.
+    /// Returns the last source that is done, in this check or in the one before.
     fn at(&self) -> Option<&str> {
         self.done.as_deref().or(self.begin.as_deref())
     }
 }
 
-/// A check that has begun, from where the last one had to stop.
+/// Runs a check from the place where the last one had to stop.
 pub(super) async fn check(context: &Context, check: SourceCheck) -> Result<u32> {
     match context.store.cursor(Round::Check).await {
         Ok(begin) => look(context, Place { begin, check, ..Place::default() }).await,
@@ -68,13 +70,13 @@ pub(super) async fn check(context: &Context, check: SourceCheck) -> Result<u32> 
     }
 }
 
-/// Goes on with a check in another invocation.
+/// Continues a check in another invocation.
 pub(super) async fn go_on(context: &Context, place: Place) -> Result<u32> {
     context.store.go_on_with_check(context.clock.now()).await?;
     look(context, place).await
 }
 
-/// Looks at the sources until the time is up, and hands the rest over. A check that is handed over has not ended.
+/// Looks at the sources until the time is over, and hands the rest over. A check that is handed over has not ended.
 async fn look(context: &Context, mut place: Place) -> Result<u32> {
     let mut looked = look_at_sources(context, &mut place).await;
     if looked.as_ref().is_ok_and(|looked| looked.goes_on) {
@@ -90,12 +92,12 @@ async fn look(context: &Context, mut place: Place) -> Result<u32> {
     Ok(started)
 }
 
-/// The rest is done by a next invocation; what is started or kept by then is not started again.
+/// Hands the rest over to the next invocation. What is started or kept by then is not started again.
 async fn hand_over(context: &Context, place: &Place) -> Result<()> {
     wake(context, &json!({"goOn": place})).await
 }
 
-/// Lets another invocation check; what is started or kept by then is not started again.
+/// Has another invocation check the sources. What is started or kept by then is not started again.
 pub(super) async fn ask_for_another(context: &Context) -> Result<()> {
     wake(context, &json!({"check": "sources"})).await
 }
@@ -105,12 +107,12 @@ async fn wake(context: &Context, call: &Value) -> Result<()> {
     Ok(context.cloud.functions.wake(&function, &call.to_string()).await?)
 }
 
-/// What an invocation came to.
+/// The result of an invocation.
 struct Looked {
     started: u32,
-    /// No source is left.
+    /// Whether no source is left.
     is_whole: bool,
-    /// Another invocation does the rest.
+    /// Whether another invocation does the rest.
     goes_on: bool,
 }
 
@@ -134,18 +136,18 @@ async fn look_at_sources(context: &Context, place: &mut Place) -> Result<Looked>
     let Checking { started, failed, .. } = checking;
     context.store.move_cursor(Round::Check, at.as_deref(), place.at().filter(|_| !is_whole)).await?;
     if is_whole {
-        // Lambda calls again: what passes may have passed.
+        // With an error, Lambda calls again, and the reason may have passed by then.
         return failed.map_or(Ok(Looked { started, is_whole, goes_on: false }), Err);
     }
     place.invocations += 1;
     place.failed |= failed.is_some();
-    // Where AWS lets nothing through, a next invocation would stand in the same place, and one after it, and each check
-    // would add to them. What is kept the reaper starts, and the next check comes by itself.
+    // If AWS lets nothing through, the next invocation would stop at the same place, and so would the one after it, and
+    // each check would add to them. The reaper starts what is kept, and the next regular check comes anyway.
     let goes_on = (progress || started > 0) && place.invocations < INVOCATIONS;
     Ok(Looked { started, is_whole, goes_on })
 }
 
-/// The sources that are not done yet, from where the check has begun, once around.
+/// Returns the sources that are not done yet: first those after the place where the check began, then those up to it.
 fn in_turn(mut watched: Vec<WatchedSource>, place: &Place) -> Vec<WatchedSource> {
     let turn = |hash: &String| (place.begin.as_ref().is_some_and(|begin| hash <= begin), hash.clone());
     let done = place.done.as_ref().map(turn);
@@ -159,12 +161,12 @@ struct Checking<'a> {
     context: &'a Context,
     until: Timestamp,
     started: u32,
-    /// What has failed first.
+    /// The first failure.
     failed: Option<Error>,
 }
 
 impl Checking<'_> {
-    /// Checks one source. Answers false where there was no time for all that it has to start.
+    /// Checks one source. Returns false if there was no time for all the builds that it has to start.
     async fn check_one(&mut self, watched: &WatchedSource, parameters: &BTreeMap<String, Parameter>) -> bool {
         let context = self.context;
         let image = match resolve(context, &watched.source, parameters).await {
@@ -204,8 +206,8 @@ impl Checking<'_> {
         is_whole
     }
 
-    /// The values of those of these sources that are parameters. One that we may not read must not hide the others, though
-    /// SSM refuses them together.
+    /// Returns the values of those sources that are parameters. A parameter that we may not read must not hide the
+    /// others, although SSM rejects the whole call for it.
     async fn parameters(&mut self, watched: &[WatchedSource]) -> BTreeMap<String, Parameter> {
         let (region, parameters) = (&self.context.config.region, &self.context.cloud.parameters);
         let names: Vec<String> = watched
@@ -220,7 +222,7 @@ impl Checking<'_> {
         }
         match parameters.get_all(region, &names).await {
             Ok(found) => return found,
-            Err(error) => tracing::warn!(%error, "looking up each parameter by itself"),
+            Err(error) => tracing::warn!(%error, "looking up each parameter separately"),
         }
         let mut found = BTreeMap::new();
         for name in names {
@@ -232,7 +234,7 @@ impl Checking<'_> {
         found
     }
 
-    /// Passes over what could not be looked up. What may work later makes the check run again.
+    /// Passes over a source that could not be looked up. If it may work later, the check runs again.
     fn pass_over(&mut self, error: Error, what: &str) {
         match error.is_transient() {
             true => self.fail(error, what),
@@ -240,14 +242,14 @@ impl Checking<'_> {
         }
     }
 
-    /// Notes what has failed: the other sources and pipelines do not wait for it.
+    /// Records a failure. The other sources and pipelines do not wait for it.
     fn fail(&mut self, error: Error, what: &str) {
         tracing::warn!(%error, what, "left to the next check");
         self.failed.get_or_insert(error);
     }
 }
 
-/// The AMI that a source stands for now; none: it stands for none.
+/// Returns the AMI that a source stands for now, or `None` if it stands for none.
 async fn resolve(
     context: &Context,
     source: &SourceImage,
@@ -259,13 +261,13 @@ async fn resolve(
             context.cloud.images.newest(&context.config.region, owners, name).await?.map(|image| image.id)
         }
         SourceImage::Pipeline(name) => newest_of(context, name).await?,
-        // An id stands for itself, for ever.
+        // An id always stands for itself.
         SourceImage::Ami(_) => None,
     })
 }
 
-/// The pipelines whose last build started from another AMI, each with its cause. One that was never built takes the
-/// AMI of now as its beginning: its first build is somebody's decision.
+/// Returns the pipelines whose last build started from another AMI, each with its cause. A pipeline that was never
+/// built takes the current AMI as its baseline, since its first build is a person's decision.
 async fn stale(context: &Context, watched: &WatchedSource, image: &str) -> Result<Vec<(Name, Cause)>> {
     let mut stale = Vec::new();
     for Subscription { pipeline, last_image, .. } in context.store.subscribers(&watched.hash).await? {
@@ -278,7 +280,7 @@ async fn stale(context: &Context, watched: &WatchedSource, image: &str) -> Resul
     Ok(stale)
 }
 
-/// The same cause whether the check finds the new image or the other pipeline's `finish` tells of it.
+/// Returns the same cause whether the check finds the new image or the other pipeline's `finish` reports it.
 async fn cause(context: &Context, watched: &WatchedSource, image: &str) -> Result<Cause> {
     if let SourceImage::Pipeline(name) = &watched.source
         && let Some(newest) = crate::plan::newest_image_of(context, name).await?
@@ -288,7 +290,7 @@ async fn cause(context: &Context, watched: &WatchedSource, image: &str) -> Resul
     Ok(Cause::SourceUpdate { source: watched.source.to_string(), image_id: image.to_owned() })
 }
 
-/// Starts, and waits where AWS asks to slow down; none where the time is up.
+/// Starts a build, and waits if AWS asks to slow down. Returns `None` if the time is over.
 async fn start_patiently(
     context: &Context,
     pipeline: &Name,

@@ -124,8 +124,8 @@ fn kept_to(stack: &Stack) {
     let other = with_profile(stack, "other", &[("build", "Never", "true")], "org-other");
     assert_eq!((other.exit, other.json["outcome"].as_str()), (1, Some("failed")), "{other:?}");
     let failure = stack.image(other.image()).failure.unwrap();
-    let advice = "the infrastructure names the instance profile org-other, whose role's ARN has to stand in the stack's \
-                  parameter InstanceRoleArns";
+    let advice = "the infrastructure configuration names the instance profile org-other, and the stack's parameter \
+                  InstanceRoleArns must list the ARN of its role";
     assert!(failure.message.contains(advice) && failure.message.contains("iam:PassRole"), "{failure:?}");
     let said = other.progress.lines().any(|line| line.starts_with("Launch: failed in ") && line.ends_with(advice));
     assert!(said, "{}", other.progress);

@@ -53,9 +53,9 @@ fn foreign_key(stack: &Stack) {
     assert_eq!((built.exit, built.json["outcome"].as_str()), (1, Some("failed")), "{built:?}");
     let failure = stack.image(built.image()).failure.unwrap();
     let said = format!(
-        "was terminated: Client.InternalError: Client error on launch. One cause is that EC2 may not use the KMS key {key}: \
-         check that the key exists and is enabled, that its policy lets this account use it, and that a key of another \
-         account is listed in the stack's parameter KmsKeyArns"
+        "was terminated: Client.InternalError: Client error on launch. A possible cause is that EC2 is not allowed to use the \
+         KMS key {key}: check that the key exists and is enabled, that its policy lets this account use it, and that the \
+         stack's parameter KmsKeyArns lists the key if it belongs to another account"
     );
     assert!(failure.message.ends_with(&said), "{}", failure.message);
     assert_eq!(stack.left_of(built.build()).counts(), (0, 0, 0));

@@ -118,7 +118,7 @@ fn other_architecture(stack: &Stack) {
     assert_eq!(
         built.json["failure"]["message"],
         format!(
-            "the source image {image} is for arm64, and no instance type of infrastructure configuration `arm` runs it: \
+            "the source image {image} is for arm64, but no instance type of infrastructure configuration `arm` runs it: \
              t3.small is for x86_64"
         )
     );
@@ -154,8 +154,8 @@ fn dying_agent(stack: &Stack) {
     assert_eq!((built.exit, built.json["failure"]["state"].as_str()), (1, Some("Build")), "{built:?}");
     let message = built.json["failure"]["message"].as_str().unwrap();
     assert!(message.starts_with("the connection to i-"), "{message}");
-    let words = "is lost: Systems Manager has heard of its SSM agent for the last time at ";
-    let causes = "so that the agent has ended, or the instance hangs or has no network";
+    let words = "is lost: Systems Manager last heard from its SSM agent at ";
+    let causes = "; the agent has ended, or the instance hangs or has no network";
     assert!(message.contains(words) && message.ends_with(causes), "{message}");
     assert_eq!(stack.left_of(built.build()).counts(), (0, 0, 0));
 }
@@ -169,9 +169,9 @@ fn silent_agent(stack: &Stack) {
     let (instance, rest) = failure.message.split_once(' ').unwrap();
     assert!(instance.starts_with("i-"), "{failure:?}");
     assert!(
-        rest.starts_with("runs, but Systems Manager has not heard of an SSM agent on it. Check that ")
+        rest.starts_with("is running, but no SSM agent on it has registered with Systems Manager. Check that ")
             && rest.contains(
-                "that the subnet has a way to the endpoints ssm, ssmmessages and ec2messages of eu-west-1; and "
+                "that the subnet can reach the endpoints ssm, ssmmessages and ec2messages of eu-west-1; and "
             )
             && rest.ends_with(" may register with Systems Manager"),
         "{rest}"

@@ -19,7 +19,7 @@ const SECRET: &str = "canary-of-the-parameter-store-5d1f";
 /// A value of a recipe's parameter, which is no place for a secret (docs/documents.md).
 const OPEN: &str = "canary-of-the-recipe-93ab";
 /// A line of the user data that every instance of a build gets.
-const USER_DATA: &str = "# Goldsmith: installs the SSM agent where there is none";
+const USER_DATA: &str = "# Goldsmith: installs the SSM agent if there is none";
 /// Uses the secret as an argument, in the environment, in a file and in output of both kinds, also where a long line is cut.
 const USES: &str = "set -e
 export CANARY='{{ aws:ssm:/goldsmith/build/e2e/canary }}'
