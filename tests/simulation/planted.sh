@@ -15,7 +15,7 @@ lost=0
 for patch in "$root"/tests/simulation/planted/*.patch; do
     name=$(basename "$patch" .patch)
     case " $* " in "  " | *" $name "*) ;; *) continue ;; esac
-    patch --quiet --strip=1 < "$patch"
+    patch --quiet --fuzz=0 --strip=1 < "$patch"
     CARGO_TARGET_DIR=$target cargo build --quiet --locked --profile simulation -p goldsmith-simulation
     # It fails as well where nothing but its own demands on the seeds is not met: only a seed that breaks a rule counts.
     "$target/simulation/goldsmith-simulation" --seeds "$seeds" --failures 1 > "$copy/said" || true
@@ -26,6 +26,6 @@ for patch in "$root"/tests/simulation/planted/*.patch; do
         lost=1
     fi
     # Only what was changed is compiled anew for the next one.
-    patch --quiet --strip=1 --reverse < "$patch"
+    patch --quiet --fuzz=0 --strip=1 --reverse < "$patch"
 done
 exit $lost
