@@ -137,7 +137,7 @@ fn modules_of_windows_and_blocked_ones_are_refused_before_anything_runs() {
     assert_eq!(run.stdout, "");
     assert!(run.message().contains("ExecuteBinary"), "{}", run.message());
     machine.order.blocked_action_modules = vec!["ExecuteBinaries".to_owned()];
-    assert_eq!(machine.run().message(), "`ExecuteBinaries` is to be blocked, and there is no such action");
+    assert_eq!(machine.run().message(), "`ExecuteBinaries` cannot be blocked: there is no such action");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) enum DocumentError {
     Invalid { document: String, found: Diagnostics },
     #[error("`{value}` is not an allowed value of the parameter `{parameter}`; the allowed values are {allowed}")]
     Parameter { document: String, parameter: String, value: String, allowed: String },
-    #[error("`{name}` is to be blocked, and there is no such action")]
+    #[error("`{name}` cannot be blocked: there is no such action")]
     Blocked { name: String },
 }
 

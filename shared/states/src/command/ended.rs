@@ -91,7 +91,7 @@ async fn lost(scene: &Scene<'_>, command: &str, instance: &str) -> Result<Look> 
         said => format!(" (its SSM agent says: {said})"),
     };
     Ok(Look::Lost(format!(
-        "{instance} or its SSM agent went down while the command ran, and no step had asked for it{said}; to reboot, use a \
+        "{instance} or its SSM agent went down while the command ran, but no step asked for it{said}; to reboot, use a \
          Reboot step, or end a step with exit code 194"
     )))
 }

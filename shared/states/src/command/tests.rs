@@ -140,7 +140,7 @@ async fn an_order_whose_machine_went_down_is_sent_again_so_that_the_agent_goes_o
     assert_eq!((failed.error.as_str(), commands), ("Goldsmith.CommandFailed", 3));
     assert!(
         failed.message.ends_with(
-            " or its SSM agent went down while the command ran, and no step had asked for it (its SSM agent says: document process \
+            " or its SSM agent went down while the command ran, but no step asked for it (its SSM agent says: document process \
              failed unexpectedly: no worker); to reboot, use a Reboot step, or end a step with exit code 194"
         ),
         "{failed:?}"
