@@ -61,7 +61,8 @@ def configure(options, secret):
 
 
 def check_pin(module, expected):
-    """Checks private names that are patched: they belong to one version, and must have the expected parameters."""
+    """Checks private names of the emulator that are patched. They belong to one version, and must have the expected
+    parameters."""
     found = importlib.metadata.version("ministack")
     if found != EMULATOR_VERSION:
         raise SystemExit(f"launcher.py patches ministack {EMULATOR_VERSION}, but {found} is installed")

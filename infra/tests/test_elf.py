@@ -30,7 +30,7 @@ class Compiler:
         return made.read_bytes()
 
     def library(self, soname, version):
-        """Compiles a library with one function `strange`, whose symbol has a version. Returns its path for linking."""
+        """Compiles a library with one function `strange`, whose symbol has a version. Returns the path to link with."""
         self.path("versions").write_text(f"{version} {{ global: strange; local: *; }};\n")
         made = self.path("libstrange.so")
         options = ["-shared", "-fPIC", f"-Wl,-soname,{soname}", f"-Wl,--version-script={self.path('versions')}"]

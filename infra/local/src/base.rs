@@ -96,7 +96,7 @@ pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Res
     std::fs::create_dir_all(cache_dir).map_err(cache(cache_dir))?;
     let _lock = lock(cache_dir.join(".lock")).await?;
     if path.is_file() {
-        return Ok(path); // Another process or task made it while we waited.
+        return Ok(path); // Another process or task has made it in the meantime.
     }
     let abilities = requirements(cache_dir);
     let unable = || BaseImageError::Unable { missing: abilities.missing().unwrap_or_default() };

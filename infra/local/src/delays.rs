@@ -8,9 +8,9 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "profile", deny_unknown_fields)]
 pub enum DelayProfile {
-    /// No waiting at all.
+    /// No delays.
     Instant,
-    /// Short, but long enough to see each state: for demonstrations and end-to-end tests.
+    /// Short delays, but long enough to see each state: for demonstrations and end-to-end tests.
     Demo,
     /// AWS's published times, all divided by `speed_up`, so that designs can be compared in seconds.
     Realistic {
@@ -29,7 +29,7 @@ fn own_time() -> f64 {
 const DEMO_STATE: Duration = Duration::from_millis(200);
 /// Demo: time from `running` until Systems Manager reports the instance online.
 const DEMO_ONLINE: Duration = Duration::from_millis(500);
-/// Demo: minimum time for which an image stays Time in state `pending`. Copying its content may take longer.
+/// Demo: minimum time for which an image stays `pending`. Copying its content may take longer.
 const DEMO_IMAGE: Duration = Duration::from_secs(1);
 
 /// Time from RunInstances to a booted system. A user of karpenter-provider-aws reports 40 s with a root volume that is
@@ -41,7 +41,7 @@ const ONLINE: Duration = Duration::from_secs(10);
 /// Time of an orderly shutdown of a small, idle instance. (A c5.metal took 19 minutes: Packer's builder-amazon issue
 /// 680.)
 const STOP: Duration = Duration::from_secs(15);
-/// EC2's guide says 10 s to several minutes from TerminateInstances to `terminated`.
+/// Time from TerminateInstances to `terminated`. EC2's guide says 10 s to several minutes.
 const TERMINATE: Duration = Duration::from_secs(30);
 /// Time before a snapshot's first byte and after its last: the part of published runs that does not depend on the
 /// bytes.
@@ -90,7 +90,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// The delays of one profile.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Delays {
-    /// `pending`.
+    /// Time in state `pending`.
     pub(crate) boot: Duration,
     /// Time from `running` to online.
     pub(crate) online: Duration,

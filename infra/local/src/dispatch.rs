@@ -43,7 +43,7 @@ impl From<Answer> for Reply {
     }
 }
 
-/// Answers one request.
+/// Handles one request, and returns its answer.
 pub(crate) async fn handle(
     endpoint: Arc<Endpoint>,
     door: Door,
@@ -148,8 +148,8 @@ fn refuse(head: &Parts, error: &ApiError) -> Reply {
     }
 }
 
-/// Header with the ARNs of the keys that the caller's policies deny to it. The emulator, which knows these policies,
-/// sends it.
+/// Header with the ARNs of the keys that the caller may not use according to its policies. The emulator, which knows
+/// these policies, sends it.
 const DENIED_KEYS: &str = "x-goldsmith-denied-keys";
 
 /// Returns the call of EC2 or Systems Manager.
