@@ -121,7 +121,7 @@ pub(crate) struct Delays {
 
 impl Delays {
     /// Returns the time for which an image of an instance stays `pending` if `changed` bytes of a volume with this
-    /// throughput changed.
+    /// throughput have changed.
     pub(crate) fn snapshot(&self, changed: u64, throughput: Option<u32>) -> Duration {
         let fast = throughput.is_some_and(|asked| asked > USUAL_THROUGHPUT);
         self.image + self.transfer(changed, usize::from(fast))
