@@ -51,8 +51,8 @@ class Endpoint:
 
 
 def route_ec2(app, endpoint, authorise, denied_keys):
-    """Routes EC2 calls to the endpoint. The emulator keeps the resources that CloudFormation has created; a call that
-    shows the secret is about those."""
+    """Routes EC2 calls to the endpoint. The emulator keeps the resources that CloudFormation has created, and answers
+    calls that show the secret from them."""
     emulators = app.SERVICE_HANDLERS["ec2"]
 
     async def ec2(method, path, headers, body, query_params):

@@ -160,7 +160,8 @@ def assume_roles_as_ec2():
 
 
 def follow(parent):
-    """Ends the emulator when the process `parent` has ended, which has started it only for itself, as a test does."""
+    """Ends the emulator when the process `parent` has ended. A test, for example, starts an emulator only for
+    itself."""
     def watch():
         while os.path.exists(f"/proc/{parent}"):
             time.sleep(0.5)
