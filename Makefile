@@ -1,7 +1,7 @@
-# What people and CI run. Cargo's folder is asked for, never spelled; every build takes the whole workspace, since another
-# choice of packages would compile the AWS SDK again with other features.
+# Targets for people and for CI. The path of Cargo's folder comes from Cargo itself. Every build takes the whole
+# workspace, because another choice of packages would compile the AWS SDK again with other features.
 
-# `BUILT=FOLDER` names a target folder where `make package` has been: its programs are taken, and Rust is not needed.
+# `BUILT=FOLDER` names a target folder that `make package` has filled. Its programs are used, and Rust is not needed.
 BUILT =
 TARGET = $(or $(BUILT),$(shell cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'))
 GOLDSMITH = $(TARGET)/debug/goldsmith
@@ -10,70 +10,72 @@ TOOLS = .venv/build/bin
 
 .PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint advisories package build release lock clean
 
-# One pipeline from nothing to a tested image in two Regions, on this machine.
+# Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
 	@infra/local/preflight.sh $(if $(BUILT),,compiler) instances
 	@$(MAKE) --no-print-directory package
-	@$(GOLDSMITH) local up >/dev/null # a stack of the programs before these is started anew
+	@$(GOLDSMITH) local up >/dev/null # restarts a stack that runs older programs
 	@$(GOLDSMITH) build examples/web-server --local
 	@echo "The local AWS stays up. Look around: $(GOLDSMITH) images --local"
 	@echo "End it: $(GOLDSMITH) local down"
 
-# Everything that can be tested here; what cannot run is skipped, and says why.
+# Runs every test that can run here. A test that cannot run is skipped and names the reason.
 test:
 	@infra/local/preflight.sh compiler
 	@$(MAKE) --no-print-directory package
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast
 
-# A hundred thousand seeds of the simulation, or SEEDS from FROM on: the whole on a virtual clock, with faults. What a seed
-# breaks comes out with its history. `make test` runs two thousand.
+# Runs a hundred thousand seeds of the simulation, or SEEDS seeds from FROM on. The simulation runs the whole system on
+# a virtual clock, with faults. A seed that breaks a rule is printed with its history. `make test` runs two thousand
+# seeds.
 SEEDS = 100000
 FROM = 1
 simulate:
 	@infra/local/preflight.sh compiler
 	cargo run --locked --profile simulation -p goldsmith-simulation -- --from $(FROM) --seeds $(SEEDS)
 
-# Each mistake of tests/simulation/planted in a copy of the sources: five thousand seeds have to find it.
+# Plants each mistake of tests/simulation/planted in a copy of the sources. Five thousand seeds must find it.
 simulate-planted:
 	@infra/local/preflight.sh compiler
 	@tests/simulation/planted.sh "$(TARGET)/planted"
 
-# moto's own tests of EC2, as they come from PyPI, against the local EC2. Outside of `test`: others publish them.
+# Runs moto's own EC2 tests, as published on PyPI, against the local EC2. They are not part of `test`, because another
+# project publishes them.
 moto:
 	@infra/local/preflight.sh $(if $(BUILT),,compiler) instances
 	@$(if $(BUILT),,$(MAKE) --no-print-directory build)
 	@python3 infra/local/tests/moto/suite.py $(GOLDSMITH) $(TARGET)/moto
 
-# coldsnap, as it comes from crates.io, against the local EC2. Outside of `test`: it compiles an AWS SDK of its own, which
-# takes minutes.
+# Runs coldsnap, as published on crates.io, against the local EC2. It is not part of `test`, because it compiles its own
+# AWS SDK, which takes minutes.
 clients:
 	@infra/local/preflight.sh compiler
 	cargo test --locked --workspace --test ebs -- --ignored
 
-# Pages in headless Chromium against a running stack. `test` runs them too, where a Chromium is installed.
+# Opens pages in headless Chromium against a running stack. `test` does this too, if a Chromium is installed.
 door-chromium:
 	@infra/local/preflight.sh compiler
 	@$(MAKE) --no-print-directory package
 	cargo test --locked --workspace --test e2e -- no_page_in_chromium
 
-# What packages of Debian make when they are installed, and whether the audit names it. Outside of `test`: it installs a hundred
-# packages from Debian's archive, which takes some minutes, as root.
+# Checks whether the audit names what Debian's packages create when they are installed. It is not part of `test`,
+# because it installs a hundred packages from Debian's archive as root, which takes some minutes.
 audit-packages:
 	@infra/local/preflight.sh compiler
 	cargo test --locked -p goldsmith-agent --test audit_packages -- --ignored
 
-# A release in a real account: `make aws-smoke PROFILE=NAME REGION=REGION`, after `make release`. Asks first, and removes all that
-# it has made.
+# Tries a release in a real account: `make aws-smoke PROFILE=NAME REGION=REGION`, after `make release`. It asks first,
+# and it removes everything that it has created.
 aws-smoke:
 	@$(if $(REGION),,echo "Name a Region: make aws-smoke PROFILE=NAME REGION=REGION" >&2; exit 1;) \
 	python3 infra/smoke.py --goldsmith "$(GOLDSMITH)" --package dist/functions-x86_64.zip --region "$(REGION)" \
 	$(if $(PROFILE),--profile "$(PROFILE)")
 
-# All lints.
+# Runs all lints.
 check: lint
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-# Lints that compile nothing.
+# Runs the lints that compile nothing.
 lint: .venv/lint/complete
 	cargo fmt --all --check
 	$(LINT)/cfn-lint infra/template.yaml infra/build-role.yaml
@@ -95,9 +97,10 @@ lint: .venv/lint/complete
 	else echo "SKIPPED ($$deny): bans, licences, sources"; fi
 	@if grep -q 'name = "aws-lc-sys"' Cargo.lock; then echo "Cargo.lock has aws-lc-sys, which needs cmake" >&2; exit 1; fi
 
-# Versions that have known vulnerabilities or were withdrawn, among all that the locks name. Outside of `check`: it asks GitHub,
-# where RustSec's database is, the index of crates.io, PyPI and npm. Each is asked, whatever another says; what cannot be looked up
-# fails too. First, whether what should fail would fail.
+# Looks for versions in the locks that have known vulnerabilities or were withdrawn. It is not part of `check`, because
+# it needs the network: GitHub, which has RustSec's database, the index of crates.io, PyPI and npm. Every source is
+# queried, even if another one has failed. A lookup that is not possible fails too. First, a test checks that an
+# advisory would fail.
 advisories: .venv/audit/complete
 	@deny=$$($(DENY)) || { echo "$$deny" >&2; exit 1; }; failed=; \
 	infra/tests/advisories.sh "$$deny" || failed=yes; \
@@ -108,38 +111,39 @@ advisories: .venv/audit/complete
 	npm audit --prefix $$set --package-lock-only || failed=yes; done; \
 	test -z "$$failed"
 
-# Prints where cargo-deny is, which it compiles where this version is not installed.
+# Prints the path of cargo-deny, and compiles it if this version is not installed.
 DENY = infra/tools/deny.sh 0.20.2 "$(TARGET)/cargo-deny"
 
-# What npm brings for the definition, of what its lock names only.
+# Installs the npm packages that check the definition, only as their lock names them.
 .venv/definition/complete: infra/tools/definition/package-lock.json infra/tools/definition/package.json
 	@mkdir -p $(@D) && cp $^ $(@D)
 	@npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-# Python's tools, each set in an environment of its own, of what its lock names only. Nothing is resolved again: pip would
-# not find what the lock pins without its extras.
+# Installs the Python tools, each set in its own environment, only as its lock names them. pip does not resolve anything
+# again: it would not find what the lock pins without its extras.
 .venv/%/complete: infra/tools/%.txt
 	@python3 -m venv --clear .venv/$*
 	@.venv/$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
 	@touch $@
 
-# The functions' zip, with the agent in it.
+# Builds the functions' zip, which contains the agent.
 package: $(if $(BUILT),,build .venv/build/complete)
 	@$(if $(BUILT),python3,$(TOOLS)/python) infra/package.py $(if $(BUILT),--built "$(BUILT)")
 
-# The archives for users in dist/, and their sums; `ARCHITECTURE=x86_64` or `arm64` makes the archive for this one only.
+# Builds the archives for users in dist/, and their checksums. `ARCHITECTURE=x86_64` or `ARCHITECTURE=arm64` builds only
+# the archive for this architecture.
 release:
 	@infra/local/preflight.sh compiler
 	@$(MAKE) --no-print-directory .venv/build/complete
 	@$(TOOLS)/python infra/release.py $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
-# What comes from PyPI and npm, by the files that name it; beside each is its lock.
+# The files that name the packages from PyPI and npm. Next to each file is its lock.
 PYTHON_SETS = infra/local/requirements $(patsubst %,infra/local/tests/%/requirements,aws_cli boto3 moto) \
 	$(patsubst %,infra/tools/%,audit build lint lock sam workflows)
 NODE_SETS = infra/local/tests/javascript infra/tools/definition tests/tests/permissions
 
-# Writes the locks. Those of npm name no registry, so that each takes its own.
+# Writes the locks. npm's locks name no registry, so that every user's own registry is used.
 lock: .venv/lock/complete
 	@for set in $(PYTHON_SETS); do \
 	.venv/lock/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \

@@ -1,4 +1,4 @@
-"""What a development zip and a release are built with: cargo, the machines that there are programs for, and zips."""
+"""Shared parts of the builds of a development zip and of a release: cargo, the supported architectures, and zips."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# The oldest glibc on which the programs run: Rust's own floor, and RHEL 7's.
+# The oldest glibc on which the programs run: it is Rust's own minimum, and RHEL 7's version.
 GLIBC = "2.17"
 AGENT = "goldsmith-agent"
 ENTRY_TIME = (1980, 1, 1, 0, 0, 0)  # the same content gives the same zip
@@ -17,14 +17,14 @@ ENTRY_TIME = (1980, 1, 1, 0, 0, 0)  # the same content gives the same zip
 
 @dataclass(frozen=True)
 class Architecture:
-    """A kind of machine, as Linux and Rust call it, and as AWS and Lambda do."""
+    """An architecture by two names: that of Linux and Rust, and that of AWS and Lambda."""
 
     machine: str
     aws: str
 
     @property
     def triple(self):
-        """Rust's target."""
+        """Rust's name of the target."""
         return f"{self.machine}-unknown-linux-gnu"
 
 
@@ -32,7 +32,7 @@ ARCHITECTURES = [Architecture("x86_64", "x86_64"), Architecture("aarch64", "arm6
 
 
 def cargo(*arguments, environment=None, **options):
-    """Runs cargo with the programs of this Python's environment in its path, zig's among them; what it printed."""
+    """Runs cargo with the programs of this Python's environment in its path, zig's among them. Returns its output."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = ["cargo", *arguments]
     everything = {**os.environ, "PATH": path, **(environment or {})}
@@ -43,12 +43,13 @@ def cargo(*arguments, environment=None, **options):
 
 
 def cargo_home():
-    """Where cargo unpacks the crates' sources."""
+    """Returns the folder in which cargo unpacks the crates' sources."""
     return os.environ.get("CARGO_HOME") or str(Path.home() / ".cargo")
 
 
 def zigbuild(architecture, *arguments):
-    """Compiles programs for the oldest glibc. They tell the same places of their crates' sources wherever they are built."""
+    """Compiles programs for the oldest glibc. The paths of crates' sources in them do not depend on the machine of the
+    build."""
     flags = [*os.environ.get("RUSTFLAGS", "").split(), f"--remap-path-prefix={cargo_home()}=/cargo"]
     target = f"{architecture.triple}.{GLIBC}"
     environment = {"CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags)}
@@ -56,28 +57,28 @@ def zigbuild(architecture, *arguments):
 
 
 def metadata(*arguments):
-    """What cargo knows of the workspace."""
+    """Returns cargo's metadata of the workspace."""
     return json.loads(cargo("metadata", "--locked", "--format-version", "1", *arguments, stdout=subprocess.PIPE))
 
 
 def target_directory():
-    """Cargo's folder."""
+    """Returns cargo's target directory."""
     return Path(metadata("--no-deps")["target_directory"])
 
 
 def build_agent(architecture, target):
-    """Compiles the agent, which runs on any instance of the architecture; where it is."""
+    """Compiles the agent, which runs on every instance of the architecture. Returns its path."""
     zigbuild(architecture, "--profile", "agent", "--package", AGENT)
     return agent(architecture, target)
 
 
 def agent(architecture, target):
-    """Where an agent lies that was built."""
+    """Returns the path of a built agent."""
     return target / architecture.triple / "agent" / AGENT
 
 
 def pack(archive, files, level):
-    """A zip of executables, by their names; a reader never sees half of it."""
+    """Writes a zip of executables, given by their names. A reader never sees an unfinished zip."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     unfinished = archive.with_suffix(".part")
     with zipfile.ZipFile(unfinished, "w") as packed:

@@ -1,4 +1,4 @@
-"""What a program asks of the machine that it runs on, as its ELF headers say it."""
+"""Reads from a program's ELF headers what the program requires of the machine on which it runs."""
 
 import io
 import re
@@ -12,13 +12,13 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 
 MAGIC = b"\x7fELF"
 MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}
-# Parts of glibc itself, in the spelling of either architecture: every system that has glibc has them.
+# Parts of glibc itself, in the spelling of both architectures: every system with glibc has them.
 LIBRARIES = re.compile(r"(lib(c|m|pthread|dl|rt|util)|ld-linux-(x86-64|aarch64))\.so\.\d")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The machine, the libraries, and the versions of glibc's symbols that a program names."""
+    """The machine, the libraries, and the versions of glibc symbols that a program names."""
 
     machine: str
     libraries: list
@@ -26,7 +26,7 @@ class Facts:
 
 
 def facts(content):
-    """Reads a program of 64 bits; `ELFError` where it is none."""
+    """Reads a 64-bit program. Raises `ELFError` if `content` is not one."""
     elf = ELFFile(io.BytesIO(content))
     libraries, versions = [], []
     for section in elf.iter_sections():
@@ -38,7 +38,7 @@ def facts(content):
 
 
 def check(name, content, architecture, glibc=building.GLIBC):
-    """Ends the program with a sentence where `content` does not run on the architecture with this glibc and nothing else."""
+    """Exits with a message unless `content` runs on the architecture with only this glibc."""
     try:
         found = facts(content)
     except ELFError as error:
@@ -48,7 +48,7 @@ def check(name, content, architecture, glibc=building.GLIBC):
         raise SystemExit(f"{name} is a program for {found.machine}, not for {wanted}")
     if strange := [library for library in found.libraries if not LIBRARIES.fullmatch(library)]:
         raise SystemExit(f"{name} needs {' and '.join(strange)}, which not every Linux has")
-    # Beside numbers there are names: GLIBC_PRIVATE, or GLIBC_ABI_DT_RELR, which glibc has since 2.36.
+    # Some versions are names, not numbers: GLIBC_PRIVATE, or GLIBC_ABI_DT_RELR, which glibc has since 2.36.
     if unnumbered := [version for version in found.versions if not re.fullmatch(r"GLIBC_\d+(\.\d+)+", version)]:
         raise SystemExit(f"{name} needs {' and '.join(unnumbered)}, which glibc {glibc} does not promise")
     newest = max((number(version) for version in found.versions), default=(0,))
@@ -57,5 +57,5 @@ def check(name, content, architecture, glibc=building.GLIBC):
 
 
 def number(version):
-    """2.17, or GLIBC_2.17, as numbers that compare."""
+    """Returns `2.17` or `GLIBC_2.17` as a tuple of numbers, which can be compared."""
     return tuple(int(part) for part in version.removeprefix("GLIBC_").split("."))

@@ -1,4 +1,5 @@
-"""The licences of what is compiled into the programs, as they ask for: each text once, after the crates that have it."""
+"""Collects the licenses of the crates that are compiled into the programs, as the licenses require: each text once,
+after the names of its crates."""
 
 from pathlib import Path
 
@@ -8,7 +9,7 @@ BEGIN = "What others wrote that is compiled into Goldsmith's programs, and its t
 
 
 def make(crates):
-    """The texts of all crates in the product but the product's own."""
+    """Returns the license texts of all crates in the product, except the product's own crates."""
     having, without = {}, []
     for name, version in sorted(crates.linked):
         package = crates.packages[name, version]
@@ -24,6 +25,6 @@ def make(crates):
 
 
 def texts(folder):
-    """The texts of licences that a crate brings along."""
+    """Returns the license texts that a crate contains."""
     files = {file for pattern in FILES for file in folder.glob(pattern) if file.is_file()}
     return [file.read_text(errors="replace").strip() for file in sorted(files)]

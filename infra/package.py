@@ -1,9 +1,9 @@
-"""Builds what the local AWS is given: `lambda/functions.zip` below cargo's target directory, with the functions' `bootstrap`
-and the agent.
+"""Builds the package for the local AWS: `lambda/functions.zip` below cargo's target directory, with the functions'
+`bootstrap` and the agent.
 
-Run with the interpreter of the build tools, which has zig beside it; `--built` compiles nothing and needs any Python. The
-`bootstrap` is the development build, for this machine; the agent is small and needs no glibc newer than 2.17, for any
-instance.
+Run this script with the interpreter of the build tools, which has zig next to it. With `--built`, it compiles nothing,
+and any Python works. The `bootstrap` is the development build, for this machine. The agent is small and needs no glibc
+newer than 2.17, so that it runs on every instance.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import building
 
-FAST = 1  # compression of a file that goes over the loopback
+FAST = 1  # compression of a file that is sent over the loopback interface
 
 
 def this_machine():
@@ -25,11 +25,12 @@ def this_machine():
 
 
 def compile_all(architecture):
-    """Compiles both; cargo's target directory."""
-    import elf  # reads programs by a package of the build tools
+    """Compiles the functions and the agent. Returns cargo's target directory."""
+    import elf  # needs a package of the build tools
 
     print("Building the functions and the agent (the agent's first build takes about a minute).", file=sys.stderr)
-    # The whole workspace: another choice of packages would compile the AWS SDK again with other features.
+    # This builds the whole workspace, because another choice of packages would compile the AWS SDK again with other
+    # features.
     building.cargo("build", "--quiet", "--locked", "--workspace", "--bins")
     target = building.target_directory()
     agent = building.build_agent(architecture, target)
@@ -38,7 +39,7 @@ def compile_all(architecture):
 
 
 def is_current(archive, files):
-    """Whether the zip is newer than what it is made of."""
+    """Returns whether the zip is newer than its files, and contains exactly these."""
     if not archive.exists() or any(file.stat().st_mtime >= archive.stat().st_mtime for file in files.values()):
         return False
     with zipfile.ZipFile(archive) as packed:

@@ -1,8 +1,9 @@
-"""Makes a release in `dist/`: for each architecture that can be built for here an archive with all that a user needs, and
-beside the archives the functions' zips, the bill of materials and the sums.
+"""Makes a release in `dist/`. For each architecture that this machine can build for, it contains an archive with
+everything that a user needs. It also contains the functions' zips, the bill of materials and the checksums.
 
-Run with the interpreter of the build tools (`make release`), which has zig beside it. An architecture can be built for where
-Rust's standard library for it is there; one that cannot is named, with the command that helps.
+Run this script with the interpreter of the build tools (`make release`), which has zig next to it. A build for an
+architecture needs Rust's standard library for it. If the library is missing, the script names the architecture and the
+command that installs the library.
 """
 
 import argparse
@@ -25,18 +26,18 @@ import notices
 import sbom
 
 PROGRAMS = ("goldsmith", "bootstrap")
-# What comes into an archive as it is.
+# Files and folders that an archive contains unchanged.
 FILES = ("LICENSE", "README.md", "CHANGELOG.md", "docs", "examples", "components", "statemachine", "infra/policies", "infra/build-role.yaml")
 TEMPLATE, LAMBDA_ARCHITECTURE = "infra/template.yaml", "    Architectures: [x86_64]\n"
-CODE = "infra/functions.zip"  # what the template names
+CODE = "infra/functions.zip"  # the path that the template names
 LOCK = "infra/local/requirements.txt"
 SUMS = "SHA256SUMS"
 NOTICES = "THIRD-PARTY-LICENSES.txt"
-SMALLEST = 9  # compression
+SMALLEST = 9  # level of compression
 
 
 def split():
-    """The architectures for which there is a standard library here, and those for which there is none."""
+    """Returns the architectures for which this machine has Rust's standard library, and those for which it does not."""
     there = [one for one in building.ARCHITECTURES if has_library(one)]
     return there, [one for one in building.ARCHITECTURES if one not in there]
 
@@ -48,13 +49,14 @@ def has_library(architecture):
 
 
 def lacking(architecture):
-    """The line about an architecture that is left out."""
+    """Returns the line about an architecture that is left out."""
     triple = architecture.triple
     return f"{architecture.aws} is left out, for want of Rust's standard library: rustup target add {triple}"
 
 
 def build_programs(architecture, target):
-    """Compiles CLI and functions in one pass, which compiles the AWS SDK once; where they are, by their names."""
+    """Compiles CLI and functions in one pass, which compiles the AWS SDK only once. Returns their paths by their
+    names."""
     print(f"Building the release for {architecture.aws} (the first time this takes about 20 minutes).", flush=True)
     chosen = [f"--bin={program}" for program in PROGRAMS]
     building.zigbuild(architecture, "--release", "--workspace", *chosen)
@@ -62,21 +64,21 @@ def build_programs(architecture, target):
 
 
 def template_for(architecture, text):
-    """The template, whose functions are for this architecture."""
+    """Returns the template with functions for this architecture."""
     if text.count(LAMBDA_ARCHITECTURE) != 1:
         raise SystemExit(f"{TEMPLATE} should have the line `{LAMBDA_ARCHITECTURE.strip()}` once")
     return text.replace(LAMBDA_ARCHITECTURE, LAMBDA_ARCHITECTURE.replace("x86_64", architecture.aws))
 
 
 def check_start(program, version):
-    """Starts the CLI, where that is for this machine."""
+    """Checks that the CLI, which is for this machine, starts and shows its version."""
     said = subprocess.run([program, "--version"], check=False, capture_output=True, text=True)
     if said.stdout.strip() != f"goldsmith {version}":
         raise SystemExit(f"{program} does not start as goldsmith {version}: {(said.stdout + said.stderr).strip()}")
 
 
 def lay_out(folder, architecture, cli, functions, texts):
-    """What a user unpacks. The template finds the functions and the state machine where it names them."""
+    """Fills the folder that a user unpacks. Functions and state machine are at the paths that the template names."""
     for name in FILES:
         copy(building.ROOT / name, folder / name)
     copy(cli, folder / "goldsmith")
@@ -99,14 +101,15 @@ def copy(source, to):
 
 
 def write_sums(folder):
-    """What `sha256sum --check` reads."""
+    """Writes the file that `sha256sum --check` reads."""
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.is_symlink() and file.name != SUMS]
     lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder)}\n" for file in files]
     (folder / SUMS).write_text("".join(lines))
 
 
 def check_programs(folder):
-    """Holds every program in a folder, also inside of zips, against the architecture that its path names."""
+    """Checks every program in a folder, including those in zips, for the architecture that its path names. Returns
+    their number."""
     checked = 0
     for file in sorted(folder.rglob("*")):
         if file.is_symlink() or not file.is_file():
@@ -121,14 +124,14 @@ def check_programs(folder):
 
 
 def check_places(name, content):
-    """Ends the program with a sentence where another tells which folders of this machine it was compiled from."""
+    """Exits with a message if a program contains the path of a folder from which it was compiled."""
     for place in (building.cargo_home(), str(building.ROOT)):
         if os.fsencode(place) in content:
             raise SystemExit(f"{name} tells where it was built, {place}")
 
 
 def contents(file):
-    """A file as a list: of itself, or of what is in it when it is a zip."""
+    """Returns the contents of a file as a list: the file itself or, if it is a zip, its entries."""
     if file.suffix != ".zip":
         return [([], file.read_bytes())]
     with zipfile.ZipFile(file) as packed:
@@ -136,7 +139,7 @@ def contents(file):
 
 
 def named_architecture(path):
-    """The architecture in the last part of a path that names one: `…/functions-x86_64.zip/agent-aarch64`."""
+    """Returns the architecture from the last part of a path that names one: `…/functions-x86_64.zip/agent-aarch64`."""
     for part in reversed(path):
         for architecture in building.ARCHITECTURES:
             if re.search(rf"-({architecture.machine}|{architecture.aws})\b", part):
@@ -145,7 +148,7 @@ def named_architecture(path):
 
 
 def archive(folder, made):
-    """A tar of the folder beside it. The same content gives the same bytes."""
+    """Writes a tar of the folder next to it. The same content gives the same bytes."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as packed:
         for file in [folder, *sorted(folder.rglob("*"))]:
@@ -155,7 +158,7 @@ def archive(folder, made):
 
 
 def plain(entry, made):
-    """An entry of a tar without what only this machine knows."""
+    """Returns an entry of a tar without values that depend on this machine."""
     executable = entry.isdir() or entry.mode & 0o100
     entry.mode = 0o755 if executable else 0o644
     entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = int(made.timestamp()), 0, 0, "", ""
@@ -163,7 +166,7 @@ def plain(entry, made):
 
 
 def time_of_source():
-    """When the last commit was made, or `SOURCE_DATE_EPOCH` where there is no history."""
+    """Returns `SOURCE_DATE_EPOCH` if it is set, otherwise the time of the last commit."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH")
     if not seconds:
         asked = ["git", "log", "-1", "--format=%ct"]
@@ -186,7 +189,7 @@ def main():
 
 
 def release(wanted, there):
-    """The archives for the wanted architectures, with the agents for all that are there."""
+    """Makes the archives for the wanted architectures. Each contains the agents for all architectures in `there`."""
     made, crates, target = time_of_source(), sbom.Crates(), building.target_directory()
     dist = building.ROOT / "dist"
     shutil.rmtree(dist, ignore_errors=True)

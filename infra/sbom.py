@@ -1,8 +1,8 @@
-"""The software bill of materials of the product itself, as CycloneDX 1.6 in JSON: every crate from which the programs are
-compiled, with its licence and its digest in Cargo.lock.
+"""Makes the software bill of materials of the product itself, as CycloneDX 1.6 in JSON: every crate from which the
+programs are compiled, with its license and its digest in Cargo.lock.
 
-Crates that only run while compiling (procedural macros, build scripts and what these need) are in it with the scope
-`excluded`, which is CycloneDX's word for what is used and not in the product.
+Crates that only run during compilation (procedural macros, build scripts and their dependencies) are listed with the
+scope `excluded`. This is CycloneDX's word for components that are used but are not in the product.
 """
 
 import re
@@ -20,13 +20,14 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 PROGRAMS = ("goldsmith-cli", "goldsmith-functions", "goldsmith-agent")
-NAMESPACE = uuid.UUID("6f0d5f5c-0c53-4f0e-8b53-0d6f0a1e9a53")  # of the product's bills: the same content has the same number
+NAMESPACE = uuid.UUID("6f0d5f5c-0c53-4f0e-8b53-0d6f0a1e9a53")  # of the serial numbers: bills with the same content have the same number
 
 
 class Crates:
     """The crates of the programs, for Linux on every architecture.
 
-    `cargo tree` says which: the graph of `cargo metadata` also has those that only an optional feature would need.
+    `cargo tree` names them: the graph of `cargo metadata` also contains crates that only an optional feature would
+    need.
     """
 
     def __init__(self):
@@ -47,7 +48,7 @@ class Crates:
 
     @staticmethod
     def tree(targets, edges):
-        """Names and versions of what cargo compiles the programs from, along these edges."""
+        """Returns names and versions of the crates from which cargo compiles the programs, along these edges."""
         chosen = [f"--package={program}" for program in PROGRAMS] + [f"--target={target}" for target in targets]
         form = ["--edges", edges, "--prefix=none", "--format={p}"]
         lines = building.cargo("tree", "--locked", *chosen, *form, stdout=subprocess.PIPE).splitlines()
@@ -56,24 +57,24 @@ class Crates:
 
 
 def named(package):
-    """What tells crates of Cargo.lock apart."""
+    """Returns the name and version that identify a crate in Cargo.lock."""
     return package["name"], package["version"]
 
 
 def in_product(dependency):
-    """Whether a crate is compiled with this one; tests and benchmarks are none of the product."""
+    """Returns whether a dependency is compiled for the product, and not only for tests and benchmarks."""
     return any(kind["kind"] in (None, "build") for kind in dependency["dep_kinds"])
 
 
 def checksums(lock):
-    """The SHA-256 of each crate's archive, by name and version, as Cargo.lock has them."""
+    """Returns the SHA-256 digests of the crates' archives in Cargo.lock, by name and version."""
     registered = r'name = "(.+)"\nversion = "(.+)"\nsource = ".+"\nchecksum = "(.+)"\n'
     return {(name, version): checksum for name, version, checksum in re.findall(registered, lock)}
 
 
 def component(package, checksum, scope):
     name, version = package["name"], package["version"]
-    # Before licences were expressions, crates wrote a slash for "or".
+    # Before license fields were expressions, crates used a slash for "or".
     licence = (package["license"] or "").replace(" / ", "/").replace("/", " OR ")
     references = [ExternalReference(type=ExternalReferenceType.VCS, url=XsUri(package["repository"]))] if package["repository"] else []
     return Component(
@@ -81,13 +82,13 @@ def component(package, checksum, scope):
         description=package["description"], external_references=references,
         licenses=[LicenseFactory().make_with_expression(licence)] if licence else [],
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=checksum)] if checksum else [],
-        # A crate of the workspace is in no registry.
+        # The workspace's own crates are in no registry.
         purl=PackageURL("cargo", name=name, version=version) if checksum else None,
     )
 
 
 def make(crates, made):
-    """The bill as text. `made` is the time that it names."""
+    """Returns the bill as text. `made` is its timestamp."""
     digests = checksums(crates.lock)
     product = Component(type=ComponentType.APPLICATION, name="goldsmith", version=crates.version, bom_ref="goldsmith")
     bom = Bom(serial_number=uuid.uuid5(NAMESPACE, f"{crates.version}\n{crates.lock}"))
@@ -105,5 +106,5 @@ def make(crates, made):
 
 
 def faults(text):
-    """What CycloneDX's own schema has against a bill; none, when it is one."""
+    """Returns the errors of a bill according to CycloneDX's own schema; empty if the bill is valid."""
     return [str(error) for error in JsonStrictValidator(SchemaVersion.V1_6).validate_str(text, all_errors=True) or []]

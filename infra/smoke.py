@@ -1,7 +1,7 @@
-"""Tries a release in an account of AWS: deploys a stack, builds two images, stops a third build half-way, retires the stack,
-removes all that is left, and says what it has cost.
+"""Tries a release in an AWS account: deploys a stack, builds two images, stops a third build halfway, retires the
+stack, removes everything that is left, and prints the cost.
 
-Calls `goldsmith` and the AWS CLI only, as a person would. Asks before it begins.
+It only calls `goldsmith` and the AWS CLI, as a user would. It asks before it begins.
 """
 
 import argparse
@@ -18,7 +18,7 @@ SOURCES = {
     "smoke-ubuntu": "ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id",
 }
 INSTANCE, DOLLARS_PER_HOUR = "t3.small", 0.0208  # On-Demand, Linux, us-east-1
-LONGEST_START = 1200  # seconds for an instance to come online
+LONGEST_START = 1200  # seconds until an instance is online
 PIPELINE = """\
 kind: Component
 name: {name}
@@ -70,7 +70,7 @@ class Smoke:
                 self.place += [f"--{name.replace('_', '-')}", value]
 
     def goldsmith(self, *arguments, check=True):
-        """Runs the program; what it answers as JSON."""
+        """Runs the program. Returns its JSON output; `None` if it fails or prints nothing."""
         call = [self.options.goldsmith, *arguments, "--stack", STACK, *self.place, "--output", "json"]
         print(f"$ goldsmith {' '.join(arguments)}", file=sys.stderr)
         done = subprocess.run(call, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
@@ -125,11 +125,11 @@ class Smoke:
         self.seconds += time.monotonic() - began
 
     def remove(self):
-        """Removes all of it, whatever has failed before."""
+        """Removes everything, even if an earlier step has failed."""
         left = self.goldsmith("retire", "--yes", check=False)
         clean = ["clean", "--images", "--yes"]
         found = self.goldsmith(*clean)
-        # The parameters that it has published still name its AMIs.
+        # The published parameters still name the stack's AMIs.
         self.goldsmith(*clean, *(word for image in found["inUse"] for word in ("--used", image["id"])))
         found = self.goldsmith(*clean)
         if any(found.values()):

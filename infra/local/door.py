@@ -1,9 +1,11 @@
-"""Who the emulator lets in: whoever knows the stack's secret, and nobody whom a page in a browser on this machine could have sent.
+"""Decides which requests the emulator accepts: those whose sender knows the stack's secret, and none that a page in a
+browser on this machine could have sent.
 
-The emulator itself answers every page (it allows all origins and all headers), takes whoever names the root's key for the root
-unverified, and whoever names no key too. Here, before any of it runs, a request is refused that a browser sends for a page, that
-names another host than this one, as a page does whose own name has come to mean this machine (DNS rebinding), or that is not
-signed. Routes that are not AWS's take the secret in a header. No answer allows an origin anything.
+The emulator itself answers every page, because it allows all origins and all headers. It accepts a caller that names
+the root's key as the root, without verification, and a caller that names no key too. This door runs before the
+emulator, and rejects three kinds of requests: those that a browser sends for a page; those that name another host, as a
+page does whose own host name resolves to this machine (DNS rebinding); and those that are not signed. Routes that are
+not AWS's take the secret in a header. No answer allows any origin.
 """
 
 import hmac
@@ -11,30 +13,32 @@ import json
 import re
 from urllib.parse import parse_qs
 
-SHOWN = "x-goldsmith-local"  # the header; behind the door it says "1"
-# The largest that is sent: a function's zip, of which Lambda takes 250 MB unpacked, and objects of a build.
+SHOWN = "x-goldsmith-local"  # the header with the secret; behind the door, its value is "1"
+# The largest bodies are a function's zip, for which Lambda allows 250 MB unpacked, and a build's objects.
 LARGEST_BODY = 256 * 1024 * 1024
 LARGEST_OF_EC2 = 1024 * 1024
 SIGNED = re.compile(rb"AWS4-HMAC-SHA256 Credential=[^/,\s]+/")
-# Routes of the emulator's own, under all their names.
+# The emulator's own routes, under all their names.
 OWN_ROUTES = re.compile(r"/+(_ministack|_localstack|health|_aws)(/|$)")
-# What anybody may read: packages of the SSM agent, as AWS's buckets of them.
+# Beginning of the paths that everyone may read: packages of the SSM agent, as in AWS's buckets.
 OF_ANYBODY = "/amazon-ssm-"
 
 
 def refusal(headers, port):
-    """Why a request is refused; none when it may come in. `headers` are pairs of bytes, names in small letters."""
+    """Returns why a request is rejected; `None` if it is accepted. `headers` are pairs of bytes, with names in lower
+    case."""
     hosts = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
     if len(hosts) != 1 or hosts[0] not in (f"127.0.0.1:{port}", f"localhost:{port}"):
         return f"The request must name 127.0.0.1:{port} or localhost:{port} as its host."
-    # No page is served from here, so that none can ask for its own origin.
+    # This server serves no pages, so no page can send a request to its own origin.
     if any(name == b"origin" or name == b"sec-fetch-site" and value in (b"cross-site", b"same-site") for name, value in headers):
         return "Requests that a browser sends for a page are refused."
     return None
 
 
 def shows_nothing(scope, headers, secret):
-    """Why a request is refused that neither shows the secret nor is signed; what it is signed with, the emulator verifies."""
+    """Returns why a request is rejected that neither shows the secret nor is signed; otherwise `None`. The emulator
+    verifies the signature."""
     shown = [value for name, value in headers if name == SHOWN.encode()]
     if shown:
         return None if len(shown) == 1 and hmac.compare_digest(shown[0], secret.encode()) else f"{SHOWN} shows another secret."
@@ -52,17 +56,17 @@ def shows_nothing(scope, headers, secret):
 
 
 def largest(headers):
-    """The most bytes that a request's body may have, by the service that it is signed for."""
+    """Returns the maximum size of a request's body in bytes, by the service for which the request is signed."""
     signed = next((value for name, value in headers if name == b"authorization"), b"")
     return LARGEST_OF_EC2 if b"/ec2/aws4_request" in signed else LARGEST_BODY
 
 
 class TooLarge(Exception):
-    """A body that has more than its service takes."""
+    """A body is larger than its service accepts."""
 
 
 def guarded(app, port, secret):
-    """The application behind the door."""
+    """Returns the application behind the door."""
 
     async def answer(send, status, code, message):
         body = json.dumps({"__type": code, "message": message}).encode()
@@ -108,7 +112,7 @@ def guarded(app, port, secret):
 
 
 def close(app, check_pin, port, secret):
-    """Puts the door before the emulator, and has it verify the root's signatures as it does all others."""
+    """Puts the door before the emulator, and makes the emulator verify the root's signatures like all others."""
     from ministack.core import iam_evaluator
 
     check_pin(app, {"app": ["scope", "receive", "send"]})
@@ -117,5 +121,5 @@ def close(app, check_pin, port, secret):
         "is_root_access_key": ["access_key_id"],
     })
     app.app = guarded(app.app, port, secret)
-    # It says whose signature is not looked at; who is the root, the other one says.
+    # `_is_root_key` decides whose signature is not verified; `is_root_access_key` decides who is the root.
     iam_evaluator._is_root_key = lambda _key: False

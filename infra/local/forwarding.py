@@ -1,4 +1,4 @@
-"""What the emulator hands on to the endpoint: EC2, Run Command and the public parameters."""
+"""Forwards calls from the emulator to the endpoint: EC2, Run Command and the public parameters."""
 
 import asyncio
 import concurrent.futures
@@ -12,18 +12,18 @@ RUN_COMMAND = {
     "SendCommand", "GetCommandInvocation", "ListCommands", "ListCommandInvocations", "CancelCommand",
     "DescribeInstanceInformation",
 }
-HANDED_ON = {"PutParameter", "DeleteParameter"}  # they come back from the endpoint, whose faults reach them so
+HANDED_ON = {"PutParameter", "DeleteParameter"}  # the endpoint sends these calls back, so that its faults apply to them
 ENDPOINT_PARAMETERS = ("/aws/service/", "/goldsmith/examples/")
 HOP_HEADERS = {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
 
 
 class Endpoint:
-    """Forwards calls to the endpoint that is EC2 and Run Command. It is shown the secret that both know: callers have signed for
-    another address, and so that here their signatures are verified."""
+    """Forwards calls to the endpoint, which serves EC2 and Run Command. A forwarded call shows the secret that both
+    know: its caller has signed for another address, and the emulator has verified that signature."""
 
     def __init__(self, url, secret):
         self.target, self.secret = urlsplit(url), secret
-        # A call may be held open for long: not the loop's own small pool.
+        # A call may be held open for a long time, so calls do not use the event loop's own small pool.
         self.pool = concurrent.futures.ThreadPoolExecutor(max_workers=64)
 
     def send(self, method, path, headers, body):
@@ -42,7 +42,7 @@ class Endpoint:
         return await asyncio.get_running_loop().run_in_executor(self.pool, self.send, method, path, headers, body)
 
     async def handle(self, method, path, headers, body, query_params):
-        """A service handler of the emulator."""
+        """Handles a call as a service handler of the emulator."""
         from ministack.core.responses import get_account_id
 
         query = urlencode({key: value[0] if isinstance(value, list) else value for key, value in (query_params or {}).items()})
@@ -51,7 +51,8 @@ class Endpoint:
 
 
 def route_ec2(app, endpoint, authorise, denied_keys):
-    """EC2 goes to the endpoint. The emulator keeps what CloudFormation made; who shows the secret asks for that."""
+    """Routes EC2 calls to the endpoint. The emulator keeps the resources that CloudFormation has created, and answers
+    calls that show the secret from them."""
     emulators = app.SERVICE_HANDLERS["ec2"]
 
     async def ec2(method, path, headers, body, query_params):
@@ -67,14 +68,14 @@ def route_ec2(app, endpoint, authorise, denied_keys):
 
 
 def route_ssm(app, endpoint, authorise):
-    """Run Command and the public image parameters go to the endpoint; all other parameters stay."""
+    """Routes Run Command and the public image parameters to the endpoint. All other parameters stay in the emulator."""
     emulators = app.SERVICE_HANDLERS["ssm"]
 
     def is_endpoints(name):
         return f"{name}/".startswith(ENDPOINT_PARAMETERS)
 
     async def get_parameters(method, path, headers, request, query_params):
-        """Names of both sides in one call: each is asked for its own, and the answers are put together."""
+        """Serves a call with names of both sides: asks each side for its own names, and combines the answers."""
         names, found = request.get("Names", []), {"Parameters": [], "InvalidParameters": []}
         for handle, asked in (
             (endpoint.handle, [name for name in names if is_endpoints(name)]),
@@ -109,7 +110,7 @@ def route_ssm(app, endpoint, authorise):
 
 
 def tell_of_parameter(operation, request, answer):
-    """The event of a parameter that was written or deleted, which the emulator does not emit."""
+    """Emits the event of a written or deleted parameter, which the emulator itself does not emit."""
     from ministack.services import eventbridge
 
     if operation == "PutParameter":

@@ -1,8 +1,9 @@
-"""Starts the emulator with what it lacks: EC2 and Run Command by the local endpoint, and Step Functions closer to AWS.
+"""Starts the emulator, and adds what it lacks: EC2 and Run Command by the local endpoint, and a Step Functions closer
+to AWS.
 
-All gaps of the emulator are closed here, never in the product: who is let in, in door.py and runtime_api.py, permissions in
-permissions.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in step_functions.py, and what is handed
-on in forwarding.py.
+All gaps of the emulator are closed here, never in the product: access in door.py and runtime_api.py, permissions in
+permissions.py, schedules in scheduler.py, CloudFormation in provisioning.py, Step Functions in step_functions.py, and
+forwarded calls in forwarding.py.
 """
 
 import argparse
@@ -37,8 +38,8 @@ def arguments():
 
 
 def configure(options, secret):
-    """The emulator reads its environment when it is imported, and its functions inherit all of it but the key, in whose place
-    they have those of their roles."""
+    """Sets the environment, which the emulator reads when it is imported. The emulator's functions inherit all of it
+    except the key: they have the keys of their roles instead."""
     address = f"http://127.0.0.1:{options.port}"
     options.directory.mkdir(parents=True, exist_ok=True)
     os.environ.update(
@@ -49,9 +50,9 @@ def configure(options, secret):
         SFTP_ENABLED="0",
         IOT_MTLS_ENABLED="0",
         AUTH="true",
-        AWS_SECRET_ACCESS_KEY=secret,  # of the account's root
+        AWS_SECRET_ACCESS_KEY=secret,  # the key of the account's root
         LOG_LEVEL=os.environ.get("LOG_LEVEL", "WARNING"),
-        SFN_WAIT_SCALE="0.1",  # pauses between retries only: time-outs of tasks stay what they are
+        SFN_WAIT_SCALE="0.1",  # only for pauses between retries: the timeouts of tasks do not change
         TMPDIR=str(options.directory),
         STATE_DIR=str(options.directory / "state"),
         S3_DATA_DIR=str(options.directory / "s3"),
@@ -60,7 +61,8 @@ def configure(options, secret):
 
 
 def check_pin(module, expected):
-    """What is patched below are private names of one version."""
+    """Checks private names of the emulator that are patched. They belong to one version, and must have the expected
+    parameters."""
     found = importlib.metadata.version("ministack")
     if found != EMULATOR_VERSION:
         raise SystemExit(f"launcher.py patches ministack {EMULATOR_VERSION}, but {found} is installed")
@@ -70,13 +72,14 @@ def check_pin(module, expected):
 
 
 def trust_loopback(app):
-    """What is asked over the loopback counts as asked over TLS: the bucket refuses everything else."""
+    """Treats requests over the loopback interface as requests over TLS: the bucket denies all other requests."""
     pin = app.pin_request_origin
     app.pin_request_origin = lambda source, _secure: pin(source, True)
 
 
 def answer_quotas(app):
-    """Service Quotas, which the emulator lacks: the quotas of EC2 that a build meets, with the values of an account in use."""
+    """Adds Service Quotas, which the emulator lacks: the EC2 quotas that a build meets, with values of an account in
+    use."""
     from ministack.core import responses, router
 
     names = {"L-1216C47A": ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 64.0)}
@@ -104,7 +107,7 @@ def answer_quotas(app):
 
 
 def guard_tokens(app, authorise):
-    """Answers to task tokens are checked on the state machine that gave the token."""
+    """Checks the permission of answers to task tokens, on the state machine that issued the token."""
     emulators = app.SERVICE_HANDLERS["states"]
 
     async def states(method, path, headers, body, query_params):
@@ -115,7 +118,8 @@ def guard_tokens(app, authorise):
 
 
 def route_events(app, authorise):
-    """Only the endpoint, which sends this header, may put events of AWS's own sources. Others may be bound to a source."""
+    """Lets only the endpoint, which sends this header, put events of AWS's own sources. Policies may limit other
+    callers to a source."""
     from ministack.services import eventbridge
 
     check_pin(eventbridge, {"_put_events": ["data", "allow_aws_source"]})
@@ -131,7 +135,8 @@ def route_events(app, authorise):
 
 
 def assume_roles_as_ec2():
-    """The endpoint, which sends this header, takes an instance's role as EC2 does: one that trusts EC2's service."""
+    """Lets the endpoint, which sends this header, assume an instance's role as EC2 does: the role must trust EC2's
+    service."""
     from ministack.core import iam_evaluator
     from ministack.services import sts
 
@@ -155,7 +160,8 @@ def assume_roles_as_ec2():
 
 
 def follow(parent):
-    """Ends with the process that started the emulator for itself alone, as a test does."""
+    """Ends the emulator when the process `parent` has ended. A test, for example, starts an emulator only for
+    itself."""
     def watch():
         while os.path.exists(f"/proc/{parent}"):
             time.sleep(0.5)
@@ -193,13 +199,14 @@ def main():
     step_functions.install(check_pin)
     scheduler.install(check_pin)
     guard_schedules(app)
-    # The emulator's Runtime API writes header and body apart; with Nagle's algorithm a warm call costs 40 ms more.
+    # The emulator's Runtime API writes header and body separately. With Nagle's algorithm, a warm call takes 40 ms
+    # more.
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
     runtime_api.close(check_pin)
     door.close(app, check_pin, options.port, secret)
     if options.parent:
         follow(options.parent)
-    sys.argv[1:] = []  # the emulator reads arguments as well
+    sys.argv[1:] = []  # the emulator reads the arguments too
     app.main()
 
 

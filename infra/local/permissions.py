@@ -1,27 +1,28 @@
-"""Permissions of the calls that the endpoint serves, of events and of answers to task tokens, checked as AWS checks them.
+"""Checks permissions as AWS does: for calls that the endpoint serves, for events, and for answers to task tokens.
 
-The emulator asks its policies about one resource of a call at most, and knows no tags of the endpoint's resources. Here a
-call is checked on every resource that it touches, each with the tags that it has or is to get.
+The emulator itself checks at most one resource of a call, and does not know the tags of the endpoint's resources. Here,
+a call is checked on every resource that it touches, each with the tags that it has or is to get.
 """
 
 import json
 from urllib.parse import parse_qsl, unquote
 
 KINDS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group"}
-# What EBS does with a key in the name of who launches or copies (EBS user guide, "Requirements for Amazon EBS encryption").
+# Actions of EBS on a key in the name of the caller who launches or copies (EBS user guide, "Requirements for Amazon EBS
+# encryption").
 KEY_RIGHTS = ("DescribeKey", "Decrypt", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo", "CreateGrant")
 USES_KEYS = ("ec2:RunInstances", "ec2:CopyImage")
-WITHOUT_ACCOUNT = ("image", "snapshot")  # in the names of these, AWS leaves the account empty
+WITHOUT_ACCOUNT = ("image", "snapshot")  # ARNs of these kinds have an empty account
 
 
 class Call:
-    """One call: what it touches, as (action, resource, condition keys)."""
+    """One call. Its methods yield what it touches, as (action, resource, condition keys)."""
 
     def __init__(self, action, parameters, region, account, tags):
         self.action, self.parameters, self.region, self.account, self.tags = action, parameters, region, account, tags
 
     def values(self, field):
-        """A parameter and its numbered members: `InstanceId.1`, `InstanceId.2`."""
+        """Returns the values of a parameter and of its numbered members: `InstanceId.1`, `InstanceId.2`."""
         return [v for k, v in self.parameters.items() if k == field or k.rpartition(".")[0] == field and k.rpartition(".")[2].isdigit()]
 
     def name(self, kind, identity):
@@ -29,7 +30,7 @@ class Call:
         return f"arn:aws:ec2:{self.region}:{account}:{kind}/{identity}"
 
     def existing(self, *fields):
-        """Resources with the tags they carry. What is not there, EC2 itself refuses."""
+        """Yields existing resources with their tags. EC2 itself rejects a call that names a missing resource."""
         for identity in (value for field in fields for value in self.values(field)):
             kind = KINDS.get(identity.partition("-")[0], "unknown")
             if kind in ("subnet", "security-group") or identity in self.tags:
@@ -37,7 +38,7 @@ class Call:
                 yield self.action, self.name(kind, identity), context
 
     def new(self, *kinds):
-        """Resources with the tags that the call gives them, which takes the right to tag as well."""
+        """Yields new resources with the tags that the call gives them. Tags also need the permission to tag."""
         for kind in kinds:
             asked = self.requested_tags(kind)
             yield self.action, self.name(kind, "*"), {**asked, **self.metadata(kind)}
@@ -45,18 +46,18 @@ class Call:
                 yield "ec2:CreateTags", self.name(kind, "*"), {**asked, "ec2:CreateAction": self.action.partition(":")[2]}
 
     def metadata(self, kind):
-        """Whether a new instance is to demand tokens of who asks for its metadata."""
+        """Returns the condition key that says whether a new instance requires tokens for requests to its metadata."""
         tokens = self.parameters.get("MetadataOptions.HttpTokens")
         return {"ec2:MetadataHttpTokens": tokens} if kind == "instance" and tokens else {}
 
     def tagged(self):
-        """Resources that get further tags."""
+        """Yields existing resources that get further tags."""
         keys = [value for field, value in self.parameters.items() if field.startswith("Tag.") and field.endswith(".Key")]
         for action, resource, context in self.existing("ResourceId"):
             yield action, resource, {**context, "aws:TagKeys": keys}
 
     def events(self):
-        """The buses that events are put on, each with the sources of its events."""
+        """Yields the buses on which events are put, each with the sources of its events."""
         sources = {}
         for entry in self.values("Entries"):
             sources.setdefault(entry.get("EventBusName", "default").rpartition("/")[2], []).append(entry.get("Source", ""))
@@ -64,7 +65,7 @@ class Call:
             yield self.action, f"arn:aws:events:{self.region}:{self.account}:event-bus/{bus}", {"events:source": named}
 
     def default_subnet(self):
-        """One of the default VPC, where none is named: also its use takes the right to it."""
+        """Yields a subnet of the default VPC if the call names none: this subnet also needs a permission."""
         if not self.values("SubnetId"):
             yield self.action, self.name("subnet", "*"), {}
 
@@ -94,12 +95,12 @@ class Call:
             yield self.action, f"arn:aws:ssm:{self.region}:{account}:parameter/{name.removeprefix('/')}", {}
 
     def schedule_role(self):
-        """The role that a schedule calls its target by."""
+        """Yields the role with which a schedule calls its target."""
         if "RoleArn" in self.parameters:
             yield "iam:PassRole", self.parameters["RoleArn"], {"iam:PassedToService": "scheduler.amazonaws.com"}
 
     def machine(self):
-        """The state machine whose token this is. An unknown token, Step Functions itself refuses."""
+        """Yields the state machine that issued the token. Step Functions itself rejects an unknown token."""
         from ministack.services import stepfunctions
 
         wait = stepfunctions._task_tokens.get(self.parameters.get("taskToken")) or {}
@@ -135,7 +136,7 @@ TOUCHED = {
 
 
 def parameters_of(service, headers, body):
-    """Operation and parameters: EC2's form, or SSM's JSON with its lists numbered as the form has them."""
+    """Returns operation and parameters: EC2's form, or SSM's JSON, whose lists are numbered as in the form."""
     if service == "ec2":
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
         return form.get("Action", ""), form
@@ -146,8 +147,9 @@ def parameters_of(service, headers, body):
 
 
 def more_exact(service, headers, path, body, query_params):
-    """What the emulator names otherwise than AWS: schedules by the default group, streams of logs as their group, rules of the
-    default bus with that bus, and instance profiles and whose rights are simulated not at all."""
+    """Returns the resource of a call if the emulator names it differently from AWS; otherwise `None`. The emulator puts
+    every schedule into the default group, names log streams by their group, names rules of the default bus with that
+    bus, and names neither instance profiles nor the principal of a policy simulation."""
     if service == "iam":
         asked = {key: value[0] for key, value in query_params.items() if key in ("InstanceProfileName", "PolicySourceArn")}
         simulated = asked.get("PolicySourceArn", "").split(":", 5)[5:]
@@ -167,7 +169,7 @@ def more_exact(service, headers, path, body, query_params):
 
 
 def tags_in(inventory):
-    """Tags of every resource of the endpoint, by id."""
+    """Returns the tags of every resource of the endpoint, by id."""
     found = {}
     if isinstance(inventory, dict) and isinstance(inventory.get("id"), str):
         found[inventory["id"]] = inventory.get("tags") or {}
@@ -177,9 +179,9 @@ def tags_in(inventory):
 
 
 def install(endpoint, check_pin):
-    """Takes these calls from the emulator's own check. Returns what checks one call and answers when it is denied; what names
-    the keys that a call's caller may not use, since EC2 does not refuse such a call, but fails what comes of it; and what
-    guards schedules."""
+    """Takes these calls out of the emulator's own check. Returns three functions. The first checks one call, and
+    returns an answer if the call is denied. The second returns the keys that the caller of a call may not use: EC2 does
+    not deny such a call, but the new resource fails. The third guards schedules."""
     from ministack.core import iam_actions, iam_evaluator, responses, router
 
     check_pin(iam_evaluator, {
@@ -198,7 +200,7 @@ def install(endpoint, check_pin):
         return resource_of(service, method, path, headers, body, query_params, region, account_id)
 
     def emulators(access_key_id, iam_action, service, *rest, **named):
-        if iam_action in TOUCHED:  # also what touches nothing is signed
+        if iam_action in TOUCHED:  # a call that touches nothing must be signed too
             return iam_evaluator.check_credentials(access_key_id, service)
         return enforce(access_key_id, iam_action, service, *rest, **named)
 
@@ -244,7 +246,8 @@ def install(endpoint, check_pin):
             explicit_deny=denied.decision == "Deny")
 
     def guard_schedules(app):
-        """Whoever makes a schedule hands a role to the Scheduler, which takes the right to it."""
+        """Checks the creation and the update of schedules: the caller passes a role to the Scheduler, and needs the
+        permission for this."""
         handler = app.SERVICE_HANDLERS["scheduler"]
 
         async def scheduler(method, path, headers, body, query_params):

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes sure of what compiling, packaging and running need, before anything is done. On Debian and Ubuntu, as root or with
-# `sudo -n`, it installs what is missing; elsewhere it names it. Ends with 3 when something stays missing.
+# Checks for what compiling, packaging and running need, before any of them begins. On Debian and Ubuntu, as root or
+# with `sudo -n`, the script installs what is missing. Elsewhere, it names what is missing. The exit code is 3 if
+# something stays missing.
 #
 #   preflight.sh [compiler] [instances]    `compiler`: Rust and a linker; `instances`: root or user namespaces
 set -u
@@ -36,7 +37,7 @@ fi
 [ -z "$compiler" ] || command -v cargo >/dev/null || lacking "cargo, Rust's build tool (https://rustup.rs)"
 
 missing=
-needs() { # PACKAGE COMMAND...: the Debian package that makes the command succeed
+needs() { # PACKAGE COMMAND...: PACKAGE is the Debian package with which COMMAND succeeds
   package=$1
   shift
   "$@" >/dev/null 2>&1 || missing="$missing $package"
@@ -49,16 +50,16 @@ if [ "$instances" ]; then
   needs mmdebstrap mmdebstrap --version
 fi
 if [ "${GOLDSMITH_REQUIRE_E2E:-}" = 1 ]; then
-  # Independent clients of the local EC2: the suite skips them where they are missing, but not here.
+  # Independent clients of the local EC2. The suite skips missing clients, except when everything is required.
   needs packer packer version
   needs openssh-client command -v ssh-keygen
   # Keys for the tests of components that check signatures.
   needs gnupg gpg --version
   needs gpgv gpgv --version
-  # Every isolation of its instances: what lacks its programs would be skipped.
+  # Programs for every isolation of the instances. An isolation without its programs would be skipped.
   needs uidmap command -v newuidmap
   needs systemd-container systemd-nspawn --version
-  # Networks of their own of its instances.
+  # Programs for the instances' own networks.
   needs passt pasta --version
   needs iproute2 ip -Version
 fi

@@ -1,4 +1,4 @@
-"""CloudFormation closer to AWS, and the endpoint told of what it makes of EC2's."""
+"""Brings CloudFormation closer to AWS, and hands the EC2 resources that it creates over to the endpoint."""
 
 import json
 from urllib.parse import urlencode
@@ -12,7 +12,8 @@ def install(endpoint, check_pin):
 
 
 def hand_over_networks(endpoint):
-    """What CloudFormation makes of EC2's stays in the emulator; launches ask the endpoint, which is told of each at once."""
+    """Hands security groups, their subnets, and instance profiles over to the endpoint as soon as CloudFormation has
+    created them. The resources stay in the emulator, but launches use the endpoint."""
     from ministack.core.responses import get_account_id, get_region
     from ministack.services import ec2, iam
     from ministack.services.cloudformation import provisioners
@@ -37,7 +38,8 @@ def hand_over_networks(endpoint):
         }
 
     def profile(physical):
-        """With its role, whose credentials its instances get. The emulator identifies a profile by its ARN."""
+        """Returns a profile with its role, whose credentials its instances get. The emulator identifies a profile by
+        its ARN."""
         name = physical.rpartition("/")[2]
         roles = iam._instance_profiles[name]["Roles"]
         return {"instanceProfiles": [{"name": name, "role": iam._roles[role]["Arn"]} for role in roles]}
@@ -57,7 +59,7 @@ def hand_over_networks(endpoint):
 
 
 def bound_roles(check_pin):
-    """The permissions boundary of a role, which the emulator knows and its CloudFormation leaves out."""
+    """Gives roles their permissions boundary, which the emulator supports but its CloudFormation leaves out."""
     from ministack.services import iam
     from ministack.services.cloudformation import provisioners
 
@@ -83,8 +85,8 @@ def bound_roles(check_pin):
 
 
 def keep_what_is_in_use(endpoint):
-    """As on AWS, a group of an instance is not deleted, nor a state machine whose executions run: there it stays DELETING, and
-    the stack with it, until the last has ended."""
+    """Keeps resources that are in use, as AWS does: a group of an instance, and a state machine with running
+    executions. On AWS, such a state machine and its stack stay DELETING until the last execution has ended."""
     from ministack.core.responses import get_account_id, get_region
     from ministack.services import stepfunctions
     from ministack.services.cloudformation import provisioners
@@ -118,8 +120,9 @@ def keep_what_is_in_use(endpoint):
 
 
 def name_anew(check_pin):
-    """As on AWS, a stack that is made again gives other names than the one before it had: what that one has kept stays as it
-    is. The emulator's names follow from stack and resource alone, so that a new table would empty the kept one."""
+    """Gives the resources of a recreated stack other names than those of the earlier stack, as AWS does, so that
+    retained resources of the earlier stack stay as they are. The emulator's names depend only on stack and resource, so
+    a new table would empty the retained one."""
     from ministack.services import cloudformation
     from ministack.services.cloudformation import provisioners
 
@@ -129,7 +132,7 @@ def name_anew(check_pin):
 
     def name(stack_name, logical_id, *, seeded=True, **limits):
         stack = cloudformation._stacks.get(stack_name) or {}
-        # The id has a part of its own for each stack that is made, and stays while it is changed.
+        # Each created stack has a unique id, which stays the same during updates.
         kept = seed.set(f"{stack.get('StackId', '')}{seed.get() if seeded else ''}")
         try:
             return physical_name(stack_name, logical_id, **limits)

@@ -1,8 +1,9 @@
-"""Keeps every question that the emulator asks its policies about a call, for a judge that is not the emulator.
+"""Records every permission check of the emulator for a call, for a judge other than the emulator.
 
-One JSON line for each distinct call: who made it (`role/NAME` or `user/NAME`), action, resource, condition keys, whether it was
-allowed, and by which policies; and one line for the policies of each role and user, as often as they change. Calls that AWS
-makes by a role of the stack, and that the emulator does not check, are kept too: the state machine's and the Scheduler's.
+The file has one JSON line for each distinct call: its caller (`role/NAME` or `user/NAME`), action, resource, condition
+keys, whether it was allowed, and by which policies. It also has one line for the policies of each role and user, each
+time that they change. Calls that AWS makes with a role of the stack, and that the emulator does not check, are recorded
+too: those of the state machine and of the Scheduler.
 """
 
 import hashlib
@@ -15,14 +16,14 @@ TAGS = {"aws:resourcetag/": "aws:ResourceTag/", "aws:requesttag/": "aws:RequestT
 
 
 class Record:
-    """The file, in which no line stands twice, also after a restart."""
+    """The file. It contains no line twice, even after a restart."""
 
     def __init__(self, path):
         self.path, self.lock = path, threading.Lock()
         self.lines = set(path.read_text().splitlines()) if path.exists() else set()
 
     def add(self, **fields):
-        """Whether this is a new line."""
+        """Adds a line if it is new. Returns whether it is new."""
         line = json.dumps(fields, sort_keys=True, default=str)
         with self.lock:
             if line in self.lines:
@@ -36,13 +37,13 @@ class Record:
         everyone = principals()
         digest = digest_of(documents(everyone.get(principal) or {}, account))
         if self.add(principal=principal, action=action, resource=resource, context=context, allowed=allowed, policies=digest):
-            for name, one in everyone.items():  # also those who make no call
+            for name, one in everyone.items():  # includes principals that make no call
                 found = documents(one, account)
                 self.add(principal=name, policies=digest_of(found), documents=found)
 
 
 def principals():
-    """Everyone who may be given policies."""
+    """Returns every role and user that may have policies."""
     from ministack.services import iam
 
     users = {f"user/{name}": one for name, one in iam._users.items()}
@@ -50,7 +51,7 @@ def principals():
 
 
 def documents(principal, account):
-    """The policies of a role or user, as they have been deployed. Nobody gives users policies of their own here."""
+    """Returns the policies of a role or user, as deployed. Inline policies of users do not occur here."""
     from ministack.core import iam_evaluator
 
     attached = (iam_evaluator._resolve_managed_policy_document(arn, account) for arn in principal.get("AttachedPolicies", []))
@@ -63,7 +64,7 @@ def digest_of(found):
 
 
 def spelled(key):
-    """A condition key as AWS spells it, where the emulator has folded the case of its first part."""
+    """Returns a condition key in AWS's spelling, if the emulator has changed the case of its first part."""
     for folded, prefix in TAGS.items():
         if key.startswith(folded):
             return prefix + key.removeprefix(folded)
@@ -71,7 +72,7 @@ def spelled(key):
 
 
 def install(directory, check_pin):
-    """Has to come before anything else takes the place of the emulator's check."""
+    """Installs the recording. This must happen before any other code replaces the emulator's check."""
     from ministack.core import iam_evaluator
 
     check_pin(iam_evaluator, {
@@ -89,7 +90,8 @@ def install(directory, check_pin):
             denied = enforce(access_key_id, iam_action, service, region, resource_arn, service_context)
         finally:
             asked.reset(token)
-        # The first question is the one to the caller's own policies. Of the account's root nobody asks: it may do everything.
+        # The first question is about the caller's own policies. There is none for the account's root, which may do
+        # everything.
         if questions and questions[0].principal_type in ("AssumedRole", "User"):
             question = questions[0]
             if question.principal_type == "User":
@@ -97,7 +99,7 @@ def install(directory, check_pin):
             else:
                 principal = f"role/{iam_evaluator._role_name_from_assumed_arn(question.principal_arn)}"
             context = {key: value for key, value in question.service_context.items() if value is not None}
-            for key in service_context or {}:  # as whoever asks spells them
+            for key in service_context or {}:  # in the spelling of the code that asks
                 if key.lower() in context:
                     context[key] = context.pop(key.lower())
             context = {spelled(key): value for key, value in context.items()}
@@ -116,7 +118,7 @@ def install(directory, check_pin):
 
 
 def keep_state_machines(record, check_pin):
-    """Functions that a state machine invokes, by its own role."""
+    """Records the functions that a state machine invokes with its own role."""
     from ministack.services import lambda_svc, stepfunctions as engine
 
     check_pin(engine, {
@@ -141,7 +143,7 @@ def keep_state_machines(record, check_pin):
 
 
 def keep_schedules(record, check_pin):
-    """Functions that the Scheduler invokes, by the role that its schedule names."""
+    """Records the functions that the Scheduler invokes with the role that its schedule names."""
     from ministack.services import eventbridge
 
     check_pin(eventbridge, {"_invoke_target": ["target", "event", "rule", "view"]})
@@ -156,7 +158,8 @@ def keep_schedules(record, check_pin):
 
 
 def invoked(record, role, function):
-    """The emulator invokes whatever the role may do, so nothing has allowed this but the judge to come."""
+    """Records an invocation. The emulator does not check the role's permission, so the record says that the call was
+    allowed, and only the judge decides."""
     _, _, _, region, account, *_ = function.split(":")
     context = {"aws:RequestedRegion": region}
     record.call(account, f"role/{role.rpartition('/')[2]}", "lambda:InvokeFunction", function, context, True)

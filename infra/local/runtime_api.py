@@ -1,9 +1,11 @@
-"""Who may ask the emulator for a function's events and answer them: the function's own process, and those that it has started.
+"""Decides which processes may fetch a function's events from the emulator and answer them: the function's own process,
+and processes that it has started.
 
-A custom runtime fetches its events from a port of the loopback (the Lambda Runtime API), of which the emulator opens one for each
-environment of a function. Clients of that API send no credential, and take no address but a host and a port, so that there is
-nothing that they could show. The kernel knows whose the other end of a connection is: anybody else's is closed unread, whoever
-they are, and wherever they run. What comes from a network namespace of its own has no end here, and is anybody else's too.
+A custom runtime fetches its events from a port of the loopback interface (the Lambda Runtime API). The emulator opens
+one port for each environment of a function. Clients of that API send no credentials, and their address is only a host
+and a port, so they could not show a secret. The kernel knows which process has the other end of a connection. A
+connection of any other process is closed unread, whichever user runs the process, and wherever it runs. A connection
+from another network namespace has no other end in this namespace, so it is closed too.
 """
 
 import os
@@ -15,13 +17,14 @@ VARIABLE = "AWS_LAMBDA_RUNTIME_API"
 
 
 def hexadecimal(address):
-    """An IPv4 address with its port as /proc/net/tcp has it, in the machine's byte order."""
+    """Returns an IPv4 address and its port in the format of /proc/net/tcp, in the machine's byte order."""
     host, port = address
     return f"{int.from_bytes(socket.inet_aton(host), sys.byteorder):08X}:{port:04X}"
 
 
 def far_socket(near, far):
-    """The inode of the other end of a connection on this machine; none when it is not here, or is closed."""
+    """Returns the inode of the other end of a connection on this machine; `None` if that end is not here, or is
+    closed."""
     ends = [hexadecimal(far), hexadecimal(near)]
     with open("/proc/net/tcp") as table:
         for line in table.readlines()[1:]:
@@ -32,22 +35,22 @@ def far_socket(near, far):
 
 
 def children():
-    """The processes that each process has started and that still run."""
+    """Returns, for each process, the processes that it has started and that still run."""
     started = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
                 with open(f"/proc/{entry}/stat") as stat:
-                    # The name, in parentheses, may have anything in it.
+                    # The name, in parentheses, may contain any character.
                     parent = stat.read().rpartition(")")[2].split()[1]
             except OSError:
-                continue  # it has ended
+                continue  # the process has ended
             started.setdefault(int(parent), []).append(int(entry))
     return started
 
 
 def was_given(process, variable):
-    """Whether the emulator has started this process with this variable."""
+    """Returns whether this process, which the emulator has started, was started with this variable."""
     try:
         with open(f"/proc/{process}/environ", "rb") as environment:
             return variable.encode() in environment.read().split(b"\0")
@@ -56,7 +59,7 @@ def was_given(process, variable):
 
 
 def holds(process, inode):
-    """Whether the process has this socket open."""
+    """Returns whether the process has this socket open."""
     folder = f"/proc/{process}/fd"
     try:
         numbers = os.listdir(folder)
@@ -67,18 +70,18 @@ def holds(process, inode):
             if os.readlink(f"{folder}/{number}") == f"socket:[{inode}]":
                 return True
         except OSError:
-            continue  # it has been closed meanwhile
+            continue  # the file was closed in the meantime
     return False
 
 
 def is_functions(near, far):
-    """Whether what has connected from `far` is the function that is served at `near`."""
+    """Returns whether the process that has connected from `far` belongs to the function that is served at `near`."""
     inode, started = far_socket(near, far), children()
     if inode is None:
         return False
     address = f"{near[0]}:{near[1]}"
     family = [child for child in started.get(os.getpid(), ()) if was_given(child, f"{VARIABLE}={address}")]
-    for process in family:  # grows while it is gone through
+    for process in family:  # the list grows during the loop
         if holds(process, inode):
             return True
         family.extend(started.get(process, ()))
@@ -86,7 +89,7 @@ def is_functions(near, far):
 
 
 def close(check_pin):
-    """Has every Runtime API look at who connects. Nothing else of the emulator is such a server."""
+    """Makes every Runtime API check which process connects. The emulator has no other servers of this class."""
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 

@@ -1,4 +1,5 @@
-"""EventBridge Scheduler as AWS has it: the emulator knows no time zones, and fills in nothing of a target's input."""
+"""Makes EventBridge Scheduler behave as on AWS: the emulator supports neither time zones nor keywords in a target's
+input."""
 
 import time
 import uuid
@@ -7,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 
 def due(engine, schedule, after):
-    """When the schedule is due for the first time after this moment; none if never. All in seconds since 1970."""
+    """Returns the first time after `after` at which the schedule is due; `None` if there is none. Times are in seconds
+    since 1970."""
     expression = schedule["ScheduleExpression"]
     interval = engine._parse_rate_seconds(expression)
     if interval:
         made = schedule["CreationDate"]
-        # A second's tolerance, since `after` may be one of these moments itself.
+        # The tolerance is one second, because `after` itself may be one of these times.
         return made + ((after - made + 1) // interval + 1) * interval
     fields = engine._parse_cron_fields(expression)
     if fields is None:
@@ -23,7 +25,7 @@ def due(engine, schedule, after):
 
 
 def filled(schedule, scheduled):
-    """The target, with the words in its input that stand for this firing replaced."""
+    """Returns the target, with the keywords in its input replaced by the values of this invocation."""
     stamp = datetime.fromtimestamp(scheduled, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = schedule["Target"].get("Input", "{}")
     for word, value in {
@@ -37,7 +39,7 @@ def filled(schedule, scheduled):
 
 
 def install(check_pin):
-    """Takes the place of the emulator's look at what is due, which its own thread makes every ten seconds."""
+    """Replaces the emulator's check for due schedules, which the emulator's own thread runs every ten seconds."""
     from ministack.core.responses import set_request_account_id, set_request_region
     from ministack.services import eventbridge, scheduler
 
@@ -48,7 +50,7 @@ def install(check_pin):
         "_parse_cron_fields": ["expr"],
         "_cron_next_fire": ["fields", "after_dt"],
     })
-    fired = {}  # by account, Region and schedule: the scheduled time of its last firing
+    fired = {}  # the scheduled time of the last invocation, by account, Region and schedule
 
     def fire(key, schedule, scheduled):
         account, region, _ = key
@@ -61,7 +63,7 @@ def install(check_pin):
     def tick():
         now = time.time()
         for key, schedule in list(scheduler._schedules._data.items()):
-            # What is changed begins anew: what was due before under its new expression is past.
+            # A changed schedule starts again: times before the change do not count under the new expression.
             after = max(fired.get(key, 0), schedule["LastModificationDate"])
             scheduled = due(eventbridge, schedule, after)
             if scheduled and scheduled <= now and schedule["State"] == "ENABLED":

@@ -1,9 +1,11 @@
-"""Packages of the SSM agent, signed: what the bucket `amazon-ssm-REGION` has for instances that lack an agent.
+"""Makes signed packages of the SSM agent: the content of the bucket `amazon-ssm-REGION`, for instances that lack an
+agent.
 
-The package holds a stand-in, whose running is all that the endpoint asks of an agent. Everything is made here, since neither
-dpkg nor gpg need be on the machine. The key is made anew each time and nothing is kept of its private part.
+The package contains a stand-in: the endpoint only requires that an agent runs. Everything is made here, because the
+machine may have neither dpkg nor gpg. A new key is made each time, and its private part is not kept.
 
-Run as a program, it publishes them in the local AWS, whose keys are in its environment, and says where they are and what they are signed with.
+As a program, this module publishes the packages in the local AWS, whose keys are in the environment. It prints the URL
+of the packages and the public key of their signatures.
 """
 
 import argparse
@@ -40,7 +42,7 @@ while :; do
   wait $!
 done
 """
-# As AWS's package does, which leaves no link to its unit when it goes.
+# The scripts of AWS's package do the same: after its removal, no link to its unit is left.
 INSTALLED = """#!/bin/sh
 [ ! -d /run/systemd/system ] || systemctl enable --now amazon-ssm-agent.service || :
 """
@@ -54,7 +56,7 @@ RSA, SHA256 = 1, 8  # RFC 9580, 9.1 and 9.5
 
 
 def tar(files):
-    """A compressed archive: path below the root → (mode, content)."""
+    """Returns a compressed archive of `files`: path below the root → (mode, content)."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
         folders = sorted({"/".join(path.split("/")[:depth]) for path in files for depth in range(1, path.count("/") + 1)})
@@ -70,7 +72,7 @@ def tar(files):
 
 
 def deb(architecture):
-    """The package, as deb(5) describes it."""
+    """Returns the package, in the format of deb(5)."""
     control = (
         f"Package: amazon-ssm-agent\nVersion: {VERSION}\nArchitecture: {architecture}\nMaintainer: nobody <nobody@localhost>\n"
         "Description: Stand-in of the SSM agent on the local AWS\n"
@@ -94,7 +96,7 @@ def deb(architecture):
 
 
 class Signer:
-    """An RSA key that signs as OpenPGP does (RFC 9580, version 4)."""
+    """An RSA key with OpenPGP signatures (RFC 9580, version 4)."""
 
     def __init__(self):
         self.exponent, self.made = 65537, int(time.time()) - 3600
@@ -111,7 +113,7 @@ class Signer:
 
     @staticmethod
     def is_prime(n):
-        """Miller and Rabin's test."""
+        """Returns whether `n` is prime, by the Miller–Rabin test."""
         odd, twos = n - 1, 0
         while odd % 2 == 0:
             odd, twos = odd // 2, twos + 1
@@ -139,7 +141,7 @@ class Signer:
         return b"\x99" + struct.pack(">H", len(self.body)) + self.body
 
     def signature(self, kind, signed, more=b""):
-        """A signature packet; `more` are further subpackets."""
+        """Returns a signature packet. `more` contains further subpackets."""
         subpackets = b"\x05\x02" + struct.pack(">I", int(time.time())) + b"\x16\x21\x04" + self.fingerprint + more
         head = struct.pack(">BBBBH", 4, kind, RSA, SHA256, len(subpackets)) + subpackets
         digest = hashlib.sha256(signed + head + b"\x04\xff" + struct.pack(">I", len(head))).digest()
@@ -150,11 +152,11 @@ class Signer:
         return self.packet(2, head + struct.pack(">H", len(issuer)) + issuer + digest[:2] + number)
 
     def sign(self, content):
-        """The detached signature of a file."""
+        """Returns the detached signature of a file."""
         return self.signature(0x00, content)
 
     def public_key(self):
-        """The public key with its name, in Base64."""
+        """Returns the public key with its name, in Base64."""
         name = b"Local AWS"
         signed = self.hashed_key() + b"\xb4" + struct.pack(">I", len(name)) + name
         certified = self.signature(0x13, signed, b"\x02\x1b\x03")
@@ -162,13 +164,14 @@ class Signer:
 
 
 def packages(signer):
-    """What the bucket has: key → content."""
+    """Returns the content of the bucket: key → content."""
     files = {f"latest/{folder}/amazon-ssm-agent.deb": deb(architecture) for architecture, folder in DEBIAN.items()}
     return {**files, **{f"{key}.sig": signer.sign(content) for key, content in files.items()}}
 
 
 def publish(endpoint, region):
-    """Makes the Region's bucket, which anybody may read as AWS's, and puts the packages into it; their URL and their key."""
+    """Creates the Region's bucket, which everyone may read, as on AWS, and puts the packages into it. Returns their URL
+    and their public key."""
     import boto3
 
     s3 = boto3.client(

@@ -1,4 +1,4 @@
-"""Step Functions closer to AWS: failures, stops and the history."""
+"""Brings Step Functions closer to AWS: failures, stops and the history."""
 
 import json
 import threading
@@ -12,7 +12,8 @@ def install(check_pin):
 
 
 def patch_step_functions(check_pin):
-    """A failed function fails its waiting task at once, and a stopped execution runs nothing more and keeps no token."""
+    """Makes a failed function fail its waiting task at once. A stopped execution runs nothing more and keeps no
+    token."""
     from ministack.services import stepfunctions as engine
 
     check_pin(engine, {
@@ -27,7 +28,7 @@ def patch_step_functions(check_pin):
     add_event = engine._add_event
     invoke_with_callback, find_retrier = engine._invoke_with_callback, engine._find_matching_retrier
     current = ContextVar("current")
-    stopped = SystemExit()  # ends the thread quietly, and is nothing that a Catch of the definition could see
+    stopped = SystemExit()  # ends the thread quietly; no Catch of the definition can see it
 
     def task(state_def, raw_input, execution, ctx):
         if execution["status"] != "RUNNING":
@@ -37,7 +38,7 @@ def patch_step_functions(check_pin):
 
     def event(execution, event_type, details=None):
         if event_type == "TaskScheduled" and execution["status"] != "RUNNING":
-            raise stopped  # it was stopped in the pause before a retry
+            raise stopped  # the execution was stopped in the pause before a retry
         return add_event(execution, event_type, details)
 
     def retrier(retriers, error, retry_counts):
@@ -63,7 +64,7 @@ def patch_step_functions(check_pin):
         try:
             engine._call_lambda(function, arguments.get("Payload", {}))
         except engine._ExecutionError:
-            if not answered.is_set():  # an answer that was given before the function failed counts
+            if not answered.is_set():  # an answer from before the failure of the function counts
                 raise
 
     def await_answer(execution, wait, limit):
@@ -86,7 +87,7 @@ def patch_step_functions(check_pin):
         return answer
 
     def fail(execution, error, cause):
-        if execution["status"] == "RUNNING":  # what has been stopped stays ABORTED
+        if execution["status"] == "RUNNING":  # a stopped execution stays ABORTED
             fail_execution(execution, error, cause)
 
     engine._execute_task, engine._invoke_with_callback, engine._find_matching_retrier = task, callback, retrier
@@ -94,7 +95,7 @@ def patch_step_functions(check_pin):
 
 
 def tell_of_inner_states(check_pin):
-    """The history has the states inside a Map too, as on AWS."""
+    """Adds the states inside a Map to the history, as on AWS."""
     from ministack.services import stepfunctions as engine
 
     check_pin(engine, {
@@ -106,10 +107,11 @@ def tell_of_inner_states(check_pin):
     latest, add_event, one_by_one = ContextVar("latest", default=("", 0)), engine._add_event, threading.Lock()
 
     def linked(execution, event_type, details=None):
-        """Each event names the one before it in its own branch, so that those of a Map's items can be told apart."""
+        """Adds an event that names the previous event of its own branch, so that events of a Map's items can be told
+        apart."""
         arn, before = latest.get()
         before = before if arn == execution["executionArn"] else 0
-        with one_by_one:  # the emulator counts the events to number them, and a Map's items have threads of their own
+        with one_by_one:  # the emulator counts the events to number them, and each item of a Map has its own thread
             event = add_event(execution, event_type, {**(details or {}), "previousEventId": before})
         latest.set((execution["executionArn"], event["id"]))
         return event

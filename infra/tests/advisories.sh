@@ -1,7 +1,7 @@
 #!/bin/sh
-# advisories.sh CARGO-DENY: deny.toml against a database of its own, which git takes for RustSec's: an advisory about a crate of
-# Cargo.lock fails the check, and one about a crate that is not there does not. It needs the index of crates.io, for what was
-# withdrawn.
+# advisories.sh CARGO-DENY: tests deny.toml against a database made here, which git fetches in place of RustSec's. An
+# advisory about a crate in Cargo.lock must fail the check, and an advisory about another crate must not. The test needs
+# the index of crates.io, because the check also looks up withdrawn versions.
 set -eu
 deny=$1
 cd "$(dirname "$0")/../.."
@@ -11,7 +11,7 @@ sed "s|^\[advisories\]|&\ndb-path = \"$folder/fetched\"|" deny.toml > "$folder/d
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_VALUE_0=https://github.com/RustSec/advisory-db
 export GIT_CONFIG_KEY_0="url.file://$folder/database.insteadOf"
 
-check() { # CRATE: checks with one advisory, about all versions of the crate
+check() { # CRATE: runs the check with one advisory, about all versions of the crate
   rm -rf "$folder/database" "$folder/fetched"
   mkdir -p "$folder/database/crates/$1"
   cat > "$folder/database/crates/$1/RUSTSEC-2020-9999.md" <<END

@@ -1,7 +1,8 @@
-"""`sam build` of the template: each function that it leaves leads to the code, and the state machine to its definition.
+"""Tests `sam build` with the template: each function in its output must lead to the code, and the state machine to its
+definition.
 
-Run with the SAM CLI's own Python, whose parser knows what only CloudFormation's YAML has. Nothing is compiled: a zip with an empty
-`bootstrap` stands for the functions', in a folder that goes again.
+Run this script with the SAM CLI's own Python, whose parser knows CloudFormation's extensions of YAML. Nothing is
+compiled: a zip with an empty `bootstrap` stands for the functions' zip, in a temporary folder.
 """
 
 import os
@@ -20,7 +21,7 @@ DEFINITION = "statemachine/image-build.asl.json"
 
 
 def build(project):
-    """What `sam build` makes in a project: the path of its template."""
+    """Runs `sam build` in a project. Returns the path of the built template."""
     for file in (TEMPLATE, DEFINITION):
         (project / file).parent.mkdir()
         shutil.copy(REPOSITORY / file, project / file)
@@ -35,14 +36,14 @@ def build(project):
 
 
 def has_program(path):
-    """Whether this is code of a function: a zip, or the folder that sam has unpacked it to."""
+    """Returns whether a path is a function's code: a zip, or the folder into which sam has unpacked it."""
     if path.is_dir():
         return (path / "bootstrap").is_file()
     return zipfile.is_zipfile(path) and "bootstrap" in zipfile.ZipFile(path).namelist()
 
 
 def faults(template):
-    """What is missing of that which a built template names."""
+    """Yields the code and definitions that a built template names but that are missing."""
     parsed = yaml_parse(template.read_text())
     shared = parsed.get("Globals", {}).get("Function", {})
     kinds = {"AWS::Serverless::Function": ("CodeUri", has_program), "AWS::Serverless::StateMachine": ("DefinitionUri", Path.is_file)}

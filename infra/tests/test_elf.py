@@ -1,4 +1,4 @@
-"""The check of programs, on programs that zig has just made for either architecture and for older and newer glibc."""
+"""Tests the check of programs, with programs that zig compiles for both architectures and for older and newer glibc."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 
 
 class Compiler:
-    """zig as a C compiler, in a folder that goes with it."""
+    """zig as a C compiler, in a temporary folder."""
 
     def __init__(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -30,7 +30,7 @@ class Compiler:
         return made.read_bytes()
 
     def library(self, soname, version):
-        """A library with one function `strange`, whose symbol has a version; the path to link with."""
+        """Compiles a library with one function `strange`, whose symbol has a version. Returns the path to link with."""
         self.path("versions").write_text(f"{version} {{ global: strange; local: *; }};\n")
         made = self.path("libstrange.so")
         options = ["-shared", "-fPIC", f"-Wl,-soname,{soname}", f"-Wl,--version-script={self.path('versions')}"]

@@ -1,4 +1,4 @@
-"""The licences that come with a release: no crate of the product is missing."""
+"""Tests that the licenses in a release include every crate of the product."""
 
 import unittest
 

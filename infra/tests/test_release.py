@@ -1,4 +1,5 @@
-"""What a release consists of, without compiling one: names, template, sums, archive, and the check of all its programs."""
+"""Tests the parts of a release without compiling one: names, template, checksums, archive, and the check of all its
+programs."""
 
 import datetime
 import subprocess
@@ -81,7 +82,8 @@ class Programs(Folder):
         cls.programs = {one: compiler.compile(f"{one.machine}-linux-gnu.2.17", HELLO) for one in ARCHITECTURES}
 
     def lay_out(self, second_agent):
-        """A release for x86_64, with this as agent of the other architecture."""
+        """Lays out a release for x86_64. `second_agent` is the architecture of the program that stands for the other
+        agent."""
         self.file("in/x86_64", self.programs[X86_64])
         self.file("in/other", self.programs[second_agent])
         self.file("goldsmith-1-x86_64-linux/goldsmith", self.programs[X86_64])

@@ -1,4 +1,4 @@
-"""The bill of materials of this workspace, held against CycloneDX's schema and against Cargo.lock."""
+"""Checks the bill of materials of this workspace against CycloneDX's schema and against Cargo.lock."""
 
 import datetime
 import json

@@ -1,7 +1,7 @@
 #!/bin/sh
-# deny.sh VERSION FOLDER: prints where cargo-deny of this version is. One that is installed is taken if it is of the version;
-# otherwise it is compiled into the folder, once, and what is installed stays as it is. Where that cannot be, it prints why, and
-# fails.
+# deny.sh VERSION FOLDER: prints the path of cargo-deny in this version. An installed cargo-deny is used if it has this
+# version. Otherwise this version is compiled into the folder, once, and the installed one stays as it is. If compiling
+# fails, the script prints the reason and fails.
 set -eu
 version=$1 folder=$2
 ours=$folder/bin/cargo-deny
@@ -17,7 +17,8 @@ echo "Compiling cargo-deny $version; this takes some minutes, once." >&2
 mkdir -p "$folder"
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
-# CI's clippy is not for its code. Unoptimized, it compiles in half the time, and its few seconds of work do not matter.
+# CI's clippy must not check cargo-deny's code. Unoptimized, cargo-deny compiles in half the time, and it runs only for
+# a few seconds.
 if ! env -u RUSTC_WORKSPACE_WRAPPER -u CLIPPY_ARGS \
   cargo install --debug --quiet --locked --force --root "$folder" "cargo-deny@$version" 2> "$said"; then
   echo "cargo-deny $version cannot be installed: $(sed '/^ *$/d' "$said" | tail -n 1 | sed 's/^ *//')"

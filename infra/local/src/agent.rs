@@ -1,9 +1,10 @@
-//! The SSM agent of an instance: a process inside that an instance's own commands can see, end, install and remove.
+//! The SSM agent of an instance: a process inside the instance, which the instance's own commands can see, end, install
+//! and remove.
 //!
-//! What it does, the endpoint does (`ssm`): the process stands for it, so that an instance whose agent is not there, not
-//! yet or no longer, behaves as on AWS. Instances of the source image bring one; in all others it is the program that a
-//! package puts at its usual place. It is started at each boot and, after it has ended, again after a while, unless its
-//! unit is masked.
+//! The endpoint does the work of the agent (`ssm`). The process stands for the agent, so that an instance without a
+//! running agent behaves as on AWS. Instances of the source image bring an agent. In all other instances, the agent is
+//! the program that a package installs at the usual path. The agent starts at each boot, and it restarts some time
+//! after it has ended, unless its unit is masked.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -18,19 +19,19 @@ use crate::events::Event;
 use crate::guest::Guest;
 use crate::world::InstanceState;
 
-/// Where the agent's packages put it.
+/// Path at which packages install the agent.
 const PROGRAM: &str = "/usr/bin/amazon-ssm-agent";
-/// Where the source image's lies: no image gets it.
+/// Path of the source image's agent, which no image contains.
 const OWN_PROGRAM: &str = "/run/amazon-ssm-agent";
-/// A link to /dev/null here keeps systemd from ever starting it.
+/// A link to /dev/null at this path prevents systemd from starting the agent.
 const MASK: &str = "/etc/systemd/system/amazon-ssm-agent.service";
-/// One process that does nothing until its input ends, as it does with the endpoint.
+/// A process that does nothing until its input ends, which is when the endpoint ends.
 const STAND_IN: &str = "#!/bin/sh\n# Stands for the SSM agent.\nread -r _\n";
-/// How often it is looked at.
+/// Interval of the checks.
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Endpoint {
-    /// Starts an instance's agent, and starts it again, as long as the instance runs.
+    /// Starts an instance's agent, and restarts it as long as the instance runs.
     pub(crate) fn tend_agent(self: &Arc<Self>, id: &str) {
         let (endpoint, id) = (self.clone(), id.to_owned());
         self.spawn(async move {
@@ -43,7 +44,7 @@ impl Endpoint {
         });
     }
 
-    /// Starts the agent of a booted instance, if it has one.
+    /// Starts the agent of a booted instance, if the instance has one.
     async fn start_agent(&self, id: &str) -> Option<(Arc<Guest>, Child)> {
         let brings_one = {
             let world = self.world();
@@ -57,23 +58,24 @@ impl Endpoint {
         let program = if brings_one { bring(&guest).await? } else { PROGRAM };
         guest.read(program, 0, 1).await?;
         let mut agent = guest.command(program).await?;
-        // Never killed from outside: what waits for it there has to bury it, or the instance's namespaces could never end.
+        // The agent is never killed from outside: its parent outside must reap it; otherwise the instance's namespaces
+        // could never end.
         agent.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         Some((guest, agent.spawn().ok()?))
     }
 
-    /// Tells Systems Manager of the agent until it has ended.
+    /// Registers the agent with Systems Manager, and follows it until it has ended and may be started again.
     async fn follow_agent(&self, id: &str, guest: &Guest, mut agent: Child) {
         self.hear(id);
         let boots = guest.boots();
-        // It ends when its input does, which `wait` would close.
+        // The agent ends when its input ends, and `wait` would close the input.
         let input = agent.stdin.take();
         agent.wait().await.ok();
         drop(input);
         if let Some(instance) = self.world().instances.get_mut(id) {
             instance.last_heard.get_or_insert_with(Timestamp::now);
         }
-        // A boot starts it at once; its unit says after how long it is started again when it ended by itself.
+        // A boot starts the agent at once. If the agent ended by itself, its unit sets the delay of the restart.
         let ended = tokio::time::Instant::now();
         while guest.boots() == boots
             && ended.elapsed() < self.settings().delays.agent_restart
@@ -83,7 +85,7 @@ impl Endpoint {
         }
     }
 
-    /// The agent's first contact, or its return.
+    /// Records the agent's first contact, or its return.
     fn hear(&self, id: &str) {
         let mut world = self.world();
         let Some(instance) = world.instances.get_mut(id) else { return };
@@ -98,13 +100,13 @@ impl Endpoint {
         }
     }
 
-    /// Whether an instance's agent takes commands now.
+    /// Returns whether an instance's agent accepts commands now.
     pub(crate) fn is_heard(&self, id: &str) -> bool {
         self.world().instances.get(id).is_some_and(|instance| instance.online && instance.last_heard.is_none())
     }
 }
 
-/// Puts the source image's agent into a booted instance.
+/// Copies the source image's agent into a booted instance, and returns its path.
 async fn bring(guest: &Guest) -> Option<&'static str> {
     let mut put = guest.command("/bin/sh").await?;
     put.args([

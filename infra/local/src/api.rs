@@ -1,15 +1,15 @@
-//! What both protocols share: who calls from where, and errors that carry AWS's codes.
+//! Parts that all protocols share: the caller's account and Region, and errors with AWS's codes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Account of a caller that names none.
+/// Account of a caller that names no account.
 pub(crate) const DEFAULT_ACCOUNT: &str = "000000000000";
 /// Region of a caller whose request is not signed for one.
 pub(crate) const DEFAULT_REGION: &str = "us-east-1";
 
-/// The account and Region that a call acts in. Every resource belongs to one.
+/// The account and Region in which a call acts. Every resource belongs to one scope.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Scope {
     pub(crate) account: String,
@@ -17,8 +17,9 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Reads `Authorization` (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`): the Region of the credential scope;
-    /// an access key of twelve digits is the account, else `account_header`, else the default account.
+    /// Reads `Authorization` (`Credential=KEY/DATE/REGION/SERVICE/aws4_request`). The Region is that of the credential
+    /// scope. The account is the access key if the key has twelve digits, otherwise `account_header`, otherwise the
+    /// default account.
     pub(crate) fn of_request(authorization: Option<&str>, account_header: Option<&str>) -> Self {
         let scope = authorization.and_then(|value| value.split_once("Credential=")).map(|(_, rest)| rest);
         let mut parts = scope.unwrap_or_default().split([',', ' ']).next().unwrap_or_default().split('/');
@@ -28,7 +29,7 @@ impl Scope {
         Scope { account: account.to_owned(), region: region.to_owned() }
     }
 
-    /// The same account in another Region.
+    /// Returns the scope of the same account in another Region.
     pub(crate) fn in_region(&self, region: &str) -> Self {
         Scope { account: self.account.clone(), region: region.to_owned() }
     }
@@ -40,15 +41,15 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Whether `text` is an AWS account id: twelve digits.
+/// Returns whether `text` is an AWS account id, which has twelve digits.
 pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What EC2 says in a Region that does not know the account's credentials.
+/// EC2's message in a Region that does not know the account's credentials.
 pub(crate) const UNKNOWN_CREDENTIALS: &str = "AWS was not able to validate the provided access credentials";
 
-/// A refused call: AWS's error code and a message in AWS's words.
+/// A failed call: AWS's error code, and a message in AWS's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub(crate) struct ApiError {
@@ -61,7 +62,7 @@ impl ApiError {
         ApiError { code: code.to_owned(), message: message.into() }
     }
 
-    /// The HTTP status that AWS answers with: server-side codes are 5xx, so that SDKs retry them.
+    /// Returns the HTTP status of AWS's answer. Codes of server errors are 5xx, so that SDKs retry them.
     pub(crate) fn status(&self) -> u16 {
         match self.code.as_str() {
             "RequestLimitExceeded" | "Unavailable" | "ServiceUnavailable" => 503,
@@ -72,7 +73,7 @@ impl ApiError {
             | "InsufficientInstanceCapacity"
             | "InsufficientCapacity"
             | "InsufficientHostCapacity" => 500,
-            // The code has other causes too, whose status is not known here.
+            // This code also has other causes, whose status is not known here.
             "AuthFailure" if self.message.starts_with(UNKNOWN_CREDENTIALS) => 401,
             "UnauthorizedOperation" | "OptInRequired" => 403,
             "DryRunOperation" => 412,

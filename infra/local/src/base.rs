@@ -16,18 +16,19 @@ use crate::own::{FolderError, own_folder};
 
 /// Debian release of the source image.
 const SUITE: &str = "bookworm";
-/// What the minimal system has beside itself: fetching by HTTPS, and an init system for those isolations that boot one.
+/// Packages in addition to the minimal system: those that download by HTTPS, and an init system for isolations that
+/// boot one.
 const PACKAGES: &str = "curl,ca-certificates,systemd-sysv";
-/// Sources that an image names: Debian's own mirror, whatever mirror it was made from.
+/// Package sources that an image names: Debian's own mirror, even if the image was made from another mirror.
 const SOURCES: &str = "deb http://deb.debian.org/debian bookworm main\\n\
                        deb http://deb.debian.org/debian bookworm-updates main\\n\
                        deb http://deb.debian.org/debian-security bookworm-security main\\n";
 
-/// Devices while packages are installed, for a user namespace of one id: there `mmdebstrap` fails to mount terminals, which
-/// need the id of a group.
+/// Adds devices while packages are installed in a user namespace of one id. There, `mmdebstrap` fails to mount
+/// terminals, which need the id of a group.
 const ADD_DEVICES: &str = "mkdir -p \"$1/dev\" && for node in null zero full random urandom tty; do \
                            : > \"$1/dev/$node\" && mount -n --bind \"/dev/$node\" \"$1/dev/$node\" || exit; done";
-/// Takes them away again.
+/// Removes these devices.
 const REMOVE_DEVICES: &str = "for node in null zero full random urandom tty; do \
                               umount -n \"$1/dev/$node\" && rm \"$1/dev/$node\" || exit; done";
 
@@ -42,16 +43,16 @@ pub enum BaseImageError {
         /// What the system says.
         source: io::Error,
     },
-    /// The folder for the unpacked files is somebody else's.
+    /// The folder for the unpacked files belongs to another user.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// There is no `mmdebstrap` and it cannot be installed.
+    /// `mmdebstrap` is missing and cannot be installed.
     #[error("mmdebstrap is missing ({why}): install it, for example by `apt-get install mmdebstrap`")]
     NoTool {
         /// Why it could not be installed.
         why: &'static str,
     },
-    /// No instance can run here, so that nothing can be installed into an image.
+    /// No instance can run here, so nothing can be installed into an image.
     #[error("the base image cannot be made here: {missing}")]
     Unable {
         /// What is missing.
@@ -62,7 +63,7 @@ pub enum BaseImageError {
     Program {
         /// The program.
         program: &'static str,
-        /// The end of what it said.
+        /// The end of its error output.
         stderr: String,
     },
     /// A program could not be started.
@@ -75,14 +76,14 @@ pub enum BaseImageError {
     },
 }
 
-/// Whether a program is in the search path.
+/// Returns whether a program is in the search path.
 pub(crate) fn has_program(name: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
 }
 
-/// The root file system of a minimal Debian 12 as a tar file in `cache_dir`, made when it is not there yet (about 20 s
-/// and 210 MB). `progress` is told in a few words what takes time. Installs `mmdebstrap` by apt when it is missing and this
-/// is root.
+/// Returns the path of the root file system of a minimal Debian 12, a tar file in `cache_dir`. Makes the file if it
+/// does not exist yet (about 20 s and 210 MB). `progress` receives a short text for each step that takes time. If
+/// `mmdebstrap` is missing and this process is root, apt installs it.
 pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Result<PathBuf, BaseImageError> {
     let path = cache_dir.join(format!("debian-12-{}.tar", std::env::consts::ARCH));
     if path.is_file() {
@@ -95,14 +96,14 @@ pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Res
     std::fs::create_dir_all(cache_dir).map_err(cache(cache_dir))?;
     let _lock = lock(cache_dir.join(".lock")).await?;
     if path.is_file() {
-        return Ok(path); // Another process or task made it while we waited.
+        return Ok(path); // Another process or task has made it in the meantime.
     }
     let abilities = requirements(cache_dir);
     let unable = || BaseImageError::Unable { missing: abilities.missing().unwrap_or_default() };
     let isolation = abilities.way().ok_or_else(unable)?.isolation;
     ensure_tool(&progress).await?;
     progress("making a minimal Debian 12 (once, about half a minute)");
-    // Under another name until it is complete.
+    // The file has another name until it is complete.
     let partial = cache_dir.join(".partial.tar");
     let made = make(&partial, isolation).await;
     if made.is_err() {
@@ -113,8 +114,9 @@ pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Res
     Ok(path)
 }
 
-/// The base image unpacked beside its tar file, in a folder of ours, for all endpoints that use it: nothing ever writes there.
-/// Done once for each version of the file and each kind of owners.
+/// Unpacks the base image next to its tar file, in a folder that this user owns, and returns the path. All endpoints
+/// share this tree, and nothing ever writes to it. It is unpacked once for each version of the file and each kind of
+/// owners.
 pub(crate) async fn unpacked(tar: &Path, isolation: Isolation) -> Result<PathBuf, BaseImageError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -129,7 +131,7 @@ pub(crate) async fn unpacked(tar: &Path, isolation: Isolation) -> Result<PathBuf
     if tree.is_dir() {
         return Ok(tree);
     }
-    // Where versions before this folder had it.
+    // Earlier versions had the tree at this path.
     let former = folder.with_extension("");
     if former.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
         std::fs::rename(&former, &tree).map_err(failed(&former))?;
@@ -143,11 +145,11 @@ pub(crate) async fn unpacked(tar: &Path, isolation: Isolation) -> Result<PathBuf
     Ok(tree)
 }
 
-/// Unpacks a root file system, or lays the layers of an image archive over each other. `folder` is ours.
+/// Unpacks a root file system, or the layers of an image archive over each other. This user owns `folder`.
 async fn unpack(isolation: Isolation, tar: &Path, tree: &Path, folder: &Path) -> Result<(), BaseImageError> {
     let archive = folder.join("layers");
     std::fs::create_dir_all(&archive).map_err(|source| BaseImageError::Cache { path: archive.clone(), source })?;
-    // Of a root file system this unpacks nothing.
+    // From a root file system, this unpacks nothing.
     let names = ["index.json", "manifest.json", "blobs", "*/layer.tar"];
     let mut peek = Command::new("tar");
     run("tar", peek.arg("-C").arg(&archive).arg("--wildcards").arg("-xf").arg(tar).args(names)).await.ok();
@@ -167,7 +169,7 @@ async fn unpack(isolation: Isolation, tar: &Path, tree: &Path, folder: &Path) ->
     laid
 }
 
-/// Waits until nobody else makes the image.
+/// Waits until no other process or task makes the image.
 async fn lock(path: PathBuf) -> Result<File, BaseImageError> {
     let failed = |path: PathBuf| move |source| BaseImageError::Cache { path, source };
     let file = File::create(&path).map_err(failed(path.clone()))?;
@@ -197,7 +199,7 @@ async fn make(target: &Path, isolation: Isolation) -> Result<(), BaseImageError>
             command.arg("--mode=unshare");
             command
         }
-        // It knows no such namespace, but takes its root for a real one.
+        // `mmdebstrap` does not know such a namespace, but it takes the namespace's root for a real root.
         Isolation::SingleUid => {
             let mut command = isolation.unshare();
             command.args(["mmdebstrap", "--mode=root", "--skip=chroot/mount/dev"]);
@@ -206,7 +208,7 @@ async fn make(target: &Path, isolation: Isolation) -> Result<(), BaseImageError>
         }
     };
     command.args(["--quiet", "--variant=minbase"]).arg(format!("--include={PACKAGES}"));
-    // What it copied from the host or left behind does not belong into an image.
+    // Files that it copied from the host or left behind do not belong in an image.
     command.arg(format!("--customize-hook=printf '{SOURCES}' > \"$1/etc/apt/sources.list\""));
     command.arg("--customize-hook=rm -f \"$1/etc/resolv.conf\"; echo localhost > \"$1/etc/hostname\"");
     command.arg("--customize-hook=: > \"$1/etc/machine-id\"");
@@ -217,7 +219,7 @@ async fn make(target: &Path, isolation: Isolation) -> Result<(), BaseImageError>
     run("mmdebstrap", &mut command).await
 }
 
-/// Runs a program to its end.
+/// Runs a program until it ends.
 pub(crate) async fn run(program: &'static str, command: &mut Command) -> Result<(), BaseImageError> {
     command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
     let mut command = tokio::process::Command::from(std::mem::replace(command, Command::new(program)));

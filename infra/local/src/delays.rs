@@ -1,4 +1,4 @@
-//! How long things take: three profiles, each delay a named constant that says where it comes from.
+//! Delays, in three profiles. Each delay is a named constant whose comment names its source.
 
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "profile", deny_unknown_fields)]
 pub enum DelayProfile {
-    /// No waiting at all.
+    /// No delays.
     Instant,
-    /// Short, but long enough to see each state: for demonstrations and end-to-end tests.
+    /// Short delays, but long enough to see each state: for demonstrations and end-to-end tests.
     Demo,
-    /// What AWS takes, as published; all of it divided by `speed_up`, so that designs can be compared in seconds.
+    /// AWS's published times, all divided by `speed_up`, so that designs can be compared in seconds.
     Realistic {
-        /// 1 is AWS's own time; 60 makes a minute a second. Values that are not above zero count as 1.
+        /// With 1, everything takes AWS's own time; with 60, a minute becomes a second. Values that are not above zero
+        /// count as 1.
         #[serde(default = "own_time", rename = "speedUp")]
         speed_up: f64,
     },
@@ -24,104 +25,109 @@ fn own_time() -> f64 {
     1.0
 }
 
-/// Demo: time that an instance spends in each passing state (`pending`, `stopping`, `shutting-down`).
+/// Demo: time that an instance spends in each transitional state (`pending`, `stopping`, `shutting-down`).
 const DEMO_STATE: Duration = Duration::from_millis(200);
 /// Demo: time from `running` until Systems Manager reports the instance online.
 const DEMO_ONLINE: Duration = Duration::from_millis(500);
-/// Demo: time that an image stays `pending` at least; copying its content may take longer.
+/// Demo: minimum time for which an image stays `pending`. Copying its content may take longer.
 const DEMO_IMAGE: Duration = Duration::from_secs(1);
 
-/// From RunInstances to a booted system. A user of karpenter-provider-aws reports 40 s with a root volume that is still
-/// in S3 and 5 s with a warmed one (its issue 6285); a freshly made image is nearer to the former.
+/// Time from RunInstances to a booted system. A user of karpenter-provider-aws reports 40 s with a root volume that is
+/// still in S3 and 5 s with a warmed one (its issue 6285). A freshly made image is nearer to the former.
 const BOOT: Duration = Duration::from_secs(35);
-/// From the booted system to the agent's first contact: the services that start before it, and its registration.
-/// Image Builder's log in amazon-linux-2023's issue 1054 shows it within one poll of the boot's end.
+/// Time from the booted system to the agent's first contact: the agent registers after other services have started. In
+/// Image Builder's log in amazon-linux-2023's issue 1054, the contact comes within one poll after the end of the boot.
 const ONLINE: Duration = Duration::from_secs(10);
-/// An orderly shutdown of a small instance that has nothing to do. (A c5.metal took 19 minutes: Packer's
-/// builder-amazon issue 680.)
+/// Time of an orderly shutdown of a small, idle instance. (A c5.metal took 19 minutes: Packer's builder-amazon issue
+/// 680.)
 const STOP: Duration = Duration::from_secs(15);
-/// EC2's guide says 10 s to several minutes from TerminateInstances to `terminated`.
+/// Time from TerminateInstances to `terminated`. EC2's guide says 10 s to several minutes.
 const TERMINATE: Duration = Duration::from_secs(30);
-/// Before a snapshot's first byte and after its last: what is left of published runs when the bytes are taken off.
+/// Time before a snapshot's first byte and after its last: the part of published runs that does not depend on the
+/// bytes.
 const SNAPSHOT_BASE: Duration = Duration::from_secs(20);
-/// MiB a second that a snapshot takes in from a volume as it comes: with [`FAST_SNAPSHOT_RATE`] the 9 minutes against 1
-/// that supabase/postgres reports (its pull request 2457) for about 10 GiB.
+/// MiB per second that a snapshot reads from a volume with default throughput. Together with [`FAST_SNAPSHOT_RATE`],
+/// this gives the 9 minutes against 1 that supabase/postgres reports for about 10 GiB (its pull request 2457).
 const SNAPSHOT_RATE: f64 = 20.0;
-/// MiB a second from a volume with raised throughput (same source).
+/// MiB per second from a volume with raised throughput (same source).
 const FAST_SNAPSHOT_RATE: f64 = 200.0;
-/// MiB a second between Regions: a quarter of the 2,000 that EBS's quota gives all time-based copies into a Region.
+/// MiB per second between Regions: a quarter of the 2,000 that EBS's quota allows for all time-based copies into a
+/// Region.
 const COPY_RATE: f64 = 500.0;
-/// A spot instance has two minutes from its warning to its end (EC2's guide).
+/// A spot instance has two minutes between its warning and its end (EC2's guide).
 const SPOT_WARNING: Duration = Duration::from_secs(120);
 
-/// From a script's exit 194 to the reboot: the agent runs `shutdown -r +1`.
+/// Time from a script's exit 194 to the reboot: the agent runs `shutdown -r +1`.
 const REBOOT: Duration = Duration::from_secs(60);
 /// Demo: the same.
 const DEMO_REBOOT: Duration = Duration::from_millis(300);
-/// After its start the agent waits this long for the worker of a command that was running, before it calls it failed
-/// (amazon-ssm-agent 3.3: the time-out of its channel to the worker).
+/// Time for which the agent, after its start, waits for the worker of a command that was running. Then it reports the
+/// command as failed (amazon-ssm-agent 3.3: the timeout of its channel to the worker).
 const LOST_WORKER: Duration = Duration::from_secs(60);
 /// Demo: the same.
 const DEMO_LOST_WORKER: Duration = Duration::from_millis(300);
-/// AWS says only that an AMI is validated after the answer, by an asynchronous call: a guess.
+/// Time until a parameter's AMI is validated. This is a guess: AWS says only that it happens after the answer, by an
+/// asynchronous call.
 const PARAMETER: Duration = Duration::from_secs(2);
-/// The agent's unit is started again after this time (`RestartSec=90` in amazon-ssm-agent 3.3's unit).
+/// systemd restarts the agent's unit after this time (`RestartSec=90` in amazon-ssm-agent 3.3's unit).
 const AGENT_RESTART: Duration = Duration::from_secs(90);
-/// Agents are heard of every five minutes at least (Systems Manager's guide, "Heartbeats"), and are lost when one is missing.
+/// Agents send a heartbeat at least every five minutes (Systems Manager's guide, "Heartbeats"). An agent counts as lost
+/// if one is missing.
 const HEARTBEATS: Duration = Duration::from_secs(300);
-/// Instant and demo: longer than a reboot, during which an agent stays online, takes on a busy machine.
+/// Instant and demo: longer than a reboot takes on a busy machine. The agent stays online during a reboot.
 const CONNECTION_LOST: Duration = Duration::from_secs(5);
-/// How long the agent waits for the upload of a log that does not come to its end (amazon-ssm-agent 3.3, fileS3.go:
-/// 60 looks, one a second), of each of the two outputs.
+/// Time for which the agent waits for the upload of a log that does not finish, for each of the two outputs
+/// (amazon-ssm-agent 3.3, fileS3.go: 60 checks, one per second).
 const LOG_UPLOAD: Duration = Duration::from_secs(60);
-/// Bytes a second that come through the agent's pipe, which it writes on byte by byte to two files (measured with
+/// Bytes per second that pass the agent's pipe. The agent writes them byte by byte to two files (measured with
 /// amazon-ssm-agent 3.3.1142.0).
 const OUTPUT_RATE: f64 = 700_000.0;
 
-/// MiB a second that a gp3 volume has when nothing is asked for; more counts as raised.
+/// MiB per second of a gp3 volume whose throughput is not set. A higher value counts as raised.
 const USUAL_THROUGHPUT: u32 = 125;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// The delays of one profile.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Delays {
-    /// `pending`.
+    /// Time in state `pending`.
     pub(crate) boot: Duration,
-    /// From `running` to online.
+    /// Time from `running` to online.
     pub(crate) online: Duration,
-    /// `stopping`.
+    /// Time in state `stopping`.
     pub(crate) stop: Duration,
-    /// `shutting-down`.
+    /// Time in state `shutting-down`.
     pub(crate) terminate: Duration,
-    /// From a spot instance's warning to its end.
+    /// Time from a spot instance's warning to its end.
     pub(crate) spot_warning: Duration,
-    /// From exit 194 to the reboot that it asks for.
+    /// Time from exit 194 to the reboot that it requests.
     pub(crate) reboot: Duration,
-    /// From the agent's start until it gives up a command that ran when its machine went down.
+    /// Time from the agent's start until it gives up a command that was running when its machine went down.
     pub(crate) lost_worker: Duration,
-    /// After how long an agent that ended by itself is started again.
+    /// Time after which an agent that ended by itself is restarted.
     pub(crate) agent_restart: Duration,
-    /// After how long without a word of it Systems Manager calls an agent's connection lost.
+    /// Time without contact after which Systems Manager reports an agent's connection as lost.
     pub(crate) connection_lost: Duration,
-    /// From PutParameter's answer until a value of `aws:ec2:image` is checked and there.
+    /// Time from PutParameter's answer until a value of type `aws:ec2:image` is validated and stored.
     pub(crate) parameter: Duration,
-    /// How long the end of a log that cannot be read is waited for.
+    /// Time for which the end of a log that cannot be read is awaited.
     pub(crate) log_upload: Duration,
-    /// Bytes a second that a script's output gets through; none: as it comes.
+    /// Bytes per second of a script's output; `None` if the rate is not limited.
     pub(crate) output_rate: Option<f64>,
     image: Duration,
-    /// Seconds per MiB over the usual and the raised path, and between Regions.
+    /// Seconds per MiB: with default throughput, with raised throughput, and between Regions.
     rates: Option<[f64; 3]>,
 }
 
 impl Delays {
-    /// Time that an image of an instance stays `pending`: `changed` bytes of a volume with this throughput.
+    /// Returns the time for which an image of an instance stays `pending` if `changed` bytes of a volume with this
+    /// throughput have changed.
     pub(crate) fn snapshot(&self, changed: u64, throughput: Option<u32>) -> Duration {
         let fast = throughput.is_some_and(|asked| asked > USUAL_THROUGHPUT);
         self.image + self.transfer(changed, usize::from(fast))
     }
 
-    /// Time that a copy of an image of `content` bytes stays `pending`.
+    /// Returns the time for which a copy of an image of `content` bytes stays `pending`.
     pub(crate) fn copy(&self, content: u64) -> Duration {
         match self.rates {
             Some(_) => self.transfer(content, 2),

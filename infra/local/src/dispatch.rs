@@ -1,4 +1,4 @@
-//! One request: tells the four protocols apart, performs the call, and applies the fault that it sets off.
+//! Handles one request: distinguishes the four protocols, performs the call, and applies the fault that it triggers.
 
 use std::sync::Arc;
 
@@ -16,19 +16,19 @@ use crate::request_limits::RequestLimits;
 use crate::secret::SHOWN;
 use crate::{admin, ebs, ec2, ids, ssm};
 
-/// A connection that is closed without an answer, because a fault says so or the request broke off.
+/// The connection is closed without an answer, because of a fault or because the request broke off.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer")]
 pub(crate) struct NoAnswer;
 
-/// An answer before it is put on the wire.
+/// An answer before it is sent.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: String,
 }
 
-/// An answer that may have headers of its own, and bytes that are no text.
+/// An answer that may have its own headers, and a body that is not text.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
@@ -43,7 +43,7 @@ impl From<Answer> for Reply {
     }
 }
 
-/// Answers one request.
+/// Handles one request, and returns its answer.
 pub(crate) async fn handle(
     endpoint: Arc<Endpoint>,
     door: Door,
@@ -68,7 +68,7 @@ pub(crate) async fn handle(
     let call = if ebs::is_path(head.uri.path()) {
         Call::Ebs(ebs::Request::read(&head, body))
     } else if head.method != Method::POST {
-        // EC2 takes GET too, but no client of its own sends it, and a page's pictures and links do.
+        // EC2 accepts GET too, but no AWS client sends it, whereas images and links of a web page do.
         let error = ApiError::new("InvalidAction", "Calls are made by POST.");
         return respond(Reply { status: 405, ..refuse(&head, &error) });
     } else {
@@ -78,14 +78,14 @@ pub(crate) async fn handle(
     respond(answer(&endpoint, &scope, &call).await?)
 }
 
-/// Whether it comes from somebody who knows the secret. Calls of AWS's are signed; what is not AWS's shows it, as the emulator
-/// does for calls that it hands on, whose own signatures it has verified.
+/// Returns whether the sender of a request knows the secret. AWS calls are signed with it. Other requests show it in a
+/// header, and so does the emulator for calls that it forwards, whose own signatures it has verified.
 fn knows_secret(endpoint: &Endpoint, head: &Parts, body: &[u8]) -> bool {
     let is_signed = || !matches!(Service::of(head), Service::Admin) && endpoint.secret.has_signed(head, body);
     endpoint.secret.is_shown(head) || is_signed()
 }
 
-/// What a service answers to credentials that it does not know (common errors of AWS's APIs).
+/// Returns a service's answer to credentials that it does not know (common errors of AWS's APIs).
 fn unknown(head: &Parts) -> Reply {
     let what = "sign with the secret access key that the endpoint has printed";
     let error = match Service::of(head) {
@@ -103,7 +103,8 @@ fn unknown(head: &Parts) -> Reply {
     Reply { status, ..reply }
 }
 
-/// What a service answers to a body that is too large (EC2 in public reports of Karpenter; common errors of AWS's APIs).
+/// Returns a service's answer to a body that is too large (for EC2, from public reports of Karpenter; otherwise, from
+/// the common errors of AWS's APIs).
 fn too_large(head: &Parts) -> Reply {
     let of_ec2 = "The request failed because the payload for the body of the request is too large.";
     refuse(
@@ -115,7 +116,7 @@ fn too_large(head: &Parts) -> Reply {
     )
 }
 
-/// Whose request it is, by its head.
+/// The service that a request is for, according to its head.
 enum Service {
     Admin,
     Ebs,
@@ -137,7 +138,7 @@ impl Service {
     }
 }
 
-/// The answer to a request that is not carried out, as its service puts errors.
+/// Returns the answer to a request that is not performed, in the error format of its service.
 fn refuse(head: &Parts, error: &ApiError) -> Reply {
     match Service::of(head) {
         Service::Admin => admin::refuse(error).into(),
@@ -147,10 +148,11 @@ fn refuse(head: &Parts, error: &ApiError) -> Reply {
     }
 }
 
-/// Header with which the one who knows the caller's policies names the keys that these keep from it, by ARN.
+/// Header with the ARNs of the keys that the caller may not use according to its policies. The emulator, which knows
+/// these policies, sends it.
 const DENIED_KEYS: &str = "x-goldsmith-denied-keys";
 
-/// A call of EC2 or of Systems Manager.
+/// Returns the call of EC2 or Systems Manager.
 fn query_or_json(target: Option<&str>, query: Option<&str>, body: Bytes, denied_keys: &str) -> Call {
     match target.and_then(|target| target.strip_prefix("AmazonSSM.")) {
         Some(action) if ssm::HANDED_ON.contains(&action) => Call::HandedOn { action: action.to_owned(), body },
@@ -162,7 +164,7 @@ fn query_or_json(target: Option<&str>, query: Option<&str>, body: Bytes, denied_
 enum Call {
     Ec2 {
         params: ec2::Params,
-        /// ARNs with commas between them.
+        /// ARNs, separated by commas.
         denied_keys: String,
     },
     Ebs(ebs::Request),
@@ -170,7 +172,7 @@ enum Call {
         action: String,
         body: Bytes,
     },
-    /// A call of Systems Manager that is the emulator's, and comes by here so that faults reach it.
+    /// A call of Systems Manager that the emulator performs. It passes through here so that faults apply to it.
     HandedOn {
         action: String,
         body: Bytes,
@@ -186,7 +188,7 @@ impl Call {
         }
     }
 
-    /// What a fault can know it by.
+    /// Returns the facts by which a fault can match the call.
     fn facts(&self) -> CallFacts<'_> {
         let action = self.action();
         match self {
@@ -203,7 +205,7 @@ impl Call {
         let refusal = match fault {
             Some(CallFault::Fail(error)) => Some(error.clone()),
             _ if endpoint.settings().disabled_regions.contains(&scope.region) => Some(self.not_enabled()),
-            // What takes away may make the room that is missing.
+            // A call that deletes something may free the space that is missing.
             _ if self.takes_away() => None,
             _ => self.not_written(endpoint),
         };
@@ -211,7 +213,7 @@ impl Call {
             Some(error) => return self.refuse(error),
             None => self.carry_out(endpoint, scope, fault).await,
         };
-        // What it did may last or not, as after any failure of a service's.
+        // The effect of the call may or may not last, as after any failure of a service.
         match self.not_written(endpoint) {
             Some(error) if reply.status < 400 => self.refuse(error),
             _ => reply,
@@ -241,7 +243,7 @@ impl Call {
         }
     }
 
-    /// Whether it leaves another world than it finds.
+    /// Returns whether the call may change the world.
     fn changes_world(&self) -> bool {
         let reads = ["Describe", "Get", "List"].iter().any(|verb| self.action().starts_with(verb));
         match self {
@@ -255,7 +257,8 @@ impl Call {
         ["Terminate", "Deregister", "Delete", "Cancel"].iter().any(|verb| self.action().starts_with(verb))
     }
 
-    /// The error of a call that changes the world while that cannot be written down: a success would promise that it lasts.
+    /// Returns the error of a call that changes the world if the world cannot be written to its file. A success would
+    /// promise that the change lasts.
     fn not_written(&self, endpoint: &Endpoint) -> Option<ApiError> {
         let reason = self.changes_world().then(|| endpoint.unwritten())??;
         let code = match self {
@@ -266,7 +269,7 @@ impl Call {
         Some(ApiError::new(code, reason))
     }
 
-    /// What a Region answers that is not enabled: it does not know the account's credentials.
+    /// Returns the error of a Region that is not enabled: such a Region does not know the account's credentials.
     fn not_enabled(&self) -> ApiError {
         match self {
             Call::Ec2 { .. } => ApiError::new("AuthFailure", UNKNOWN_CREDENTIALS),
@@ -274,7 +277,7 @@ impl Call {
         }
     }
 
-    /// The instance that a call or its answer is about.
+    /// Returns the instance that a call or its answer names.
     fn instance(&self, reply: &Reply) -> Option<String> {
         let request = match self {
             Call::Ec2 { params, .. } => params.values().collect::<Vec<_>>().join(" "),
@@ -301,7 +304,7 @@ async fn answer(endpoint: &Arc<Endpoint>, scope: &Scope, call: &Call) -> Result<
     let instance = || call.instance(&answer);
     match fault {
         Some(CallFault::DropAnswer) => return Err(NoAnswer),
-        // The error is the end of the endpoint, which lets go too.
+        // An error means that the endpoint ends, which also releases the call.
         Some(CallFault::Hold) => release.changed().await.unwrap_or_default(),
         Some(CallFault::Delay(time)) => tokio::time::sleep(time).await,
         Some(CallFault::EndInstance) => instance().iter().for_each(|id| endpoint.clone().lose_instance(id)),

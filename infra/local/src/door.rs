@@ -1,12 +1,13 @@
-//! Who is let in. Any page in a browser on this machine can send requests to a port of the loopback, so what a browser sends
-//! for a page is refused, whatever it asks for; and so is what names another host than the one that listens here, as a page
-//! does whose own name has come to mean this machine (DNS rebinding).
+//! Decides which requests are accepted. Any page in a browser on this machine can send requests to a port of the
+//! loopback interface. Therefore every request that a browser sends for a page is rejected. A request that names a host
+//! other than this server is rejected too: a page sends such requests if its own host name resolves to this machine
+//! (DNS rebinding).
 
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::{HOST, HeaderMap, ORIGIN};
 
-/// Where a server listens: what its callers have to name.
+/// The address on which a server listens, and which its callers must name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Door(SocketAddr);
 
@@ -15,11 +16,11 @@ impl Door {
         Door(address)
     }
 
-    /// Why a request is refused; none when it may come in.
+    /// Returns why a request is rejected; `None` if it is accepted.
     pub(crate) fn refusal(self, headers: &HeaderMap) -> Option<String> {
         let hosts: Vec<_> = headers.get_all(HOST).iter().collect();
         let is_own = match hosts[..] {
-            // A browser always names one. Small programs that speak HTTP/1.0 to the metadata do not.
+            // A browser always names a host. Small programs that call the metadata service by HTTP/1.0 do not.
             [] => true,
             [host] => host.to_str().is_ok_and(|host| self.is_own(host)),
             _ => false,
@@ -28,14 +29,14 @@ impl Door {
             let port = self.0.port();
             return Some(format!("The request must name 127.0.0.1:{port} or localhost:{port} as its host."));
         }
-        // No page is served from here, so that none can ask for its own origin.
+        // This server serves no pages, so no page can send a request to its own origin.
         let site = headers.get("sec-fetch-site").map_or(&b"none"[..], |site| site.as_bytes());
         let of_page = headers.contains_key(ORIGIN) || matches!(site, b"cross-site" | b"same-site");
         of_page.then(|| "Requests that a browser sends for a page are refused.".to_owned())
     }
 
-    /// Whether it is this server's own name. Who listens on an address of the network is reached by its addresses, which,
-    /// unlike names, cannot be made to mean another machine.
+    /// Returns whether `host` names this server. A server that listens on an address of the network is reached by its
+    /// addresses. Unlike a name, an address cannot be made to mean another machine.
     fn is_own(self, host: &str) -> bool {
         let Some(name) = host.strip_suffix(&format!(":{}", self.0.port())) else { return false };
         if name.eq_ignore_ascii_case("localhost") {

@@ -1,19 +1,19 @@
-//! What exists: for people, and for tests that count what a build left behind.
+//! The inventory: everything that exists, for people and for tests that count what a build left behind.
 
 use serde_json::{Value, json};
 
 use crate::endpoint::Endpoint;
 use crate::world::{Image, Instance, InstanceState, KeyPair, LaunchTemplate, Snapshot, Volume, iso};
 
-/// Every instance that is not terminated, and every image, snapshot, launch template, key pair, volume without an instance,
-/// and key of a customer's that was handed over.
+/// Returns every instance that is not terminated; every image, snapshot, launch template and key pair; every volume
+/// without an instance; and every customer key that was handed over.
 pub(super) async fn take(endpoint: &Endpoint) -> Value {
     let mut processes = 0;
     for guest in endpoint.guests() {
         processes += guest.processes().await;
     }
     let world = endpoint.world();
-    // An instance's agent stands for what the endpoint does itself.
+    // The process of an instance's agent stands for work that the endpoint does itself, so it is not counted.
     let agents = world.instances.values().filter(|one| one.online && one.last_heard.is_none()).count();
     let live = world.instances.values().filter(|instance| instance.state() != InstanceState::Terminated);
     let images = world.images.values().filter(|image| image.exists());

@@ -1,4 +1,5 @@
-//! The endpoint's own routes (`/_local/…`): inventory, reset, releases of the source image, faults, handed-over networks.
+//! The endpoint's own routes (`/_local/…`): inventory, reset, releases of the source image, faults, settings, and
+//! handed-over resources.
 
 mod inventory;
 mod resources;
@@ -22,7 +23,7 @@ use crate::settings::Change;
 use crate::ssm::parameters;
 use crate::world::World;
 
-/// Answers an admin route.
+/// Answers a request to an admin route.
 pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &str, body: &[u8]) -> Answer {
     let outcome = match (method.as_str(), route) {
         ("GET", "inventory") => Ok(inventory::take(endpoint).await),
@@ -59,7 +60,7 @@ pub(crate) async fn handle(endpoint: &Arc<Endpoint>, method: &Method, route: &st
     }
 }
 
-/// The answer of a route that has changed the world, which must be written down.
+/// Returns the answer of a route that has changed the world, or an error if the change cannot be written to its file.
 fn lasting(endpoint: &Endpoint, answer: Value) -> Result<Value, ApiError> {
     match endpoint.unwritten() {
         Some(reason) => Err(ApiError::new("InternalError", reason)),
@@ -67,13 +68,13 @@ fn lasting(endpoint: &Endpoint, answer: Value) -> Result<Value, ApiError> {
     }
 }
 
-/// The answer to a request that is refused.
+/// Returns the answer to a rejected request.
 pub(crate) fn refuse(error: &ApiError) -> Answer {
     let status = if error.code == "NotFound" { 404 } else { error.status() };
     Answer { status, content_type: "application/json", body: json!({"error": error.message}).to_string() }
 }
 
-/// Reads a body. What is wrong with it is told with the path of the field.
+/// Reads a body. Errors name the path of the faulty field.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let wrong = |error: &dyn Display| ApiError::new("ValidationError", error.to_string());
     let mut json = serde_json::Deserializer::from_slice(body);
@@ -82,7 +83,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     Ok(read)
 }
 
-/// Ends all instances and forgets everything. The source image starts again at its first release.
+/// Ends all instances and forgets everything. The source image restarts at its first release.
 async fn reset(endpoint: &Arc<Endpoint>) {
     endpoint.end_tasks(true).await;
     let old = endpoint.forget();
@@ -95,7 +96,8 @@ async fn reset(endpoint: &Arc<Endpoint>) {
     }
 }
 
-/// Publishes a new release of the source image in every Region, and tells it where it is asked for.
+/// Publishes a new release of the source image in every Region, and emits an event in each Region that already uses the
+/// source image.
 fn release_image(endpoint: &Endpoint) -> Value {
     let mut world = endpoint.world();
     let number = world.releases.len() + 1;
@@ -110,7 +112,7 @@ fn release_image(endpoint: &Endpoint) -> Value {
     json!({"release": world.releases.len(), "images": images})
 }
 
-/// Regions in which somebody has asked for the source image.
+/// Returns the Regions in which the source image was requested before.
 fn sources(world: &World) -> BTreeSet<String> {
     world.images.values().filter(|image| image.source).map(|image| image.scope.region.clone()).collect()
 }

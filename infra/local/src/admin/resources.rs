@@ -1,4 +1,5 @@
-//! Networks, instance profiles and keys that exist elsewhere (made by CloudFormation in the emulator) and are handed over.
+//! Handed-over networks, instance profiles and keys, which exist elsewhere: CloudFormation created them in the
+//! emulator.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -8,7 +9,8 @@ use crate::api::{ApiError, DEFAULT_ACCOUNT, Scope};
 use crate::endpoint::Endpoint;
 use crate::world::{KmsKey, Network, SecurityGroup, World, key_arn, profile_name, split};
 
-/// What is handed over for one account and Region, beside what is there already. Handing over twice changes nothing.
+/// Resources that are handed over for one account and Region, in addition to those that already exist. Handing over is
+/// idempotent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Handed {
@@ -18,12 +20,12 @@ pub(super) struct Handed {
     subnets: Vec<HandedSubnet>,
     #[serde(default)]
     security_groups: Vec<HandedGroup>,
-    /// From the first one on, a launch with another one is refused.
+    /// Once a profile is known, a launch with an unknown profile is rejected.
     #[serde(default)]
     instance_profiles: Vec<HandedProfile>,
-    /// Id of the default VPC, where it is one that another endpoint shows too; `false`: there is none any more.
+    /// Id of the default VPC, if another endpoint shows it too; `false` if there is no default VPC anymore.
     default_vpc: Option<DefaultVpc>,
-    /// From the first one on, a key that is not known, or not let be used, fails what is encrypted with it.
+    /// Once a key is known, encryption with a key that is unknown, or that the account may not use, fails.
     #[serde(default)]
     kms_keys: Vec<HandedKey>,
 }
@@ -36,7 +38,7 @@ struct HandedKey {
     alias: Option<String>,
     #[serde(default)]
     manager: Manager,
-    /// Accounts, or ARNs of their roles: only the account is looked at. Nothing said: the key's own account.
+    /// Accounts, or ARNs of their roles: only the account counts. `None` means the key's own account.
     grants: Option<Vec<String>>,
 }
 
@@ -48,7 +50,8 @@ enum Manager {
     Customer,
 }
 
-/// Its name or ARN; with the ARN of its role where instances are to have that role's credentials.
+/// An instance profile by its name or ARN. If instances are to have the credentials of its role, the role's ARN is
+/// given too.
 #[derive(Deserialize)]
 #[serde(
     untagged,
@@ -75,7 +78,7 @@ struct HandedGroup {
     vpc_id: Option<String>,
 }
 
-/// Adds what is handed over, all or nothing of it.
+/// Adds all handed-over resources, or none of them if one is invalid.
 pub(super) fn take_over(endpoint: &Endpoint, handed: Handed) -> Result<Value, ApiError> {
     let account = handed.account.unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
     let scope = Scope { account, region: handed.region };

@@ -1,4 +1,4 @@
-//! Subnets that are handed over, held against what a VPC takes.
+//! Handed-over subnets, checked against the rules of a VPC.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use crate::world::{Block, Network, SecurityGroup, Subnet, Tags};
 
 /// Prefixes that a subnet may have (VPC user guide, "Subnet CIDR blocks").
 const PREFIXES: RangeInclusive<u32> = 16..=28;
-/// Prefix of a subnet whose block is not said.
+/// Prefix of a subnet that is handed over without a block.
 const USUAL_PREFIX: u32 = 24;
 
 /// A subnet that is handed over.
@@ -20,12 +20,12 @@ pub(super) struct HandedSubnet {
     id: String,
     vpc_id: Option<String>,
     availability_zone: Option<String>,
-    /// Nothing said: the one that it has, or one that is free.
+    /// If `None`, the subnet keeps its block, or gets a free one.
     cidr: Option<String>,
 }
 
-/// Adds a subnet, the `number`th of the request. Where the default VPC has a default subnet of the same block, it is that one:
-/// the other endpoint's id for it counts.
+/// Adds a subnet, which is at index `number` of the request. If the default VPC has a default subnet with the same
+/// block, both are the same subnet, which takes the other endpoint's id.
 pub(super) fn add(network: &mut Network, scope: &Scope, number: usize, subnet: HandedSubnet) -> Result<(), ApiError> {
     let vpc_id = subnet.vpc_id.unwrap_or_else(|| network.vpc_id.clone());
     let known = network.subnets.iter().position(|one| one.id == subnet.id);
@@ -45,7 +45,7 @@ pub(super) fn add(network: &mut Network, scope: &Scope, number: usize, subnet: H
         let (id, cidr) = (&other.id, &other.cidr);
         return Err(wrong(number, &format!("{block} overlaps {cidr}, which is {id} of the same VPC, {vpc_id}")));
     }
-    // Each VPC has a default group from the beginning.
+    // Each VPC has a default group from its creation.
     if !network.security_groups.iter().any(|group| group.vpc_id == vpc_id && group.name == "default") {
         let group = ids::derived("sg", &format!("{scope} {vpc_id}"));
         network.security_groups.push(SecurityGroup::new(group, "default", &vpc_id));
@@ -61,7 +61,7 @@ pub(super) fn add(network: &mut Network, scope: &Scope, number: usize, subnet: H
         vpc_id,
         id: subnet.id,
     };
-    // Where the old one was: the first default one is that of launches which name none.
+    // The new subnet takes the old one's position: launches that name no subnet use the first default subnet.
     match known {
         Some(at) => network.subnets[at] = new,
         None => network.subnets.push(new),
@@ -69,7 +69,7 @@ pub(super) fn add(network: &mut Network, scope: &Scope, number: usize, subnet: H
     Ok(())
 }
 
-/// A block as a subnet of a VPC may have it, or why it may not.
+/// Returns the block if a subnet of the VPC may have it, or why it may not.
 fn check(cidr: &str, of_vpc: Option<Block>) -> Result<Block, String> {
     let Ok(block) = cidr.parse::<Block>() else {
         return Err(format!("'{cidr}' is not an IPv4 CIDR block such as 10.0.0.0/24"));
@@ -87,7 +87,7 @@ fn check(cidr: &str, of_vpc: Option<Block>) -> Result<Block, String> {
     }
 }
 
-/// A block that no subnet of a VPC has a part of.
+/// Returns a block that no subnet of the VPC overlaps.
 fn free(network: &Network, vpc: &str) -> Option<Block> {
     let of_vpc = network.block_of(vpc).unwrap_or(Block::OF_OTHER_VPCS);
     let taken = network.subnets.iter().filter(|one| one.vpc_id == vpc);

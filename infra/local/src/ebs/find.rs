@@ -1,4 +1,4 @@
-//! The snapshots that calls name, and what may be done with them.
+//! Finds the snapshots that calls name, and checks what the caller may do with them.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::store::{BLOCK, Store};
 use crate::world::{BlockSnapshot, Snapshot, World};
 
-/// GiB in blocks.
+/// Blocks per GiB.
 const BLOCKS_OF_GIB: u64 = (1 << 30) / BLOCK as u64;
 
 impl Call<'_> {
@@ -15,7 +15,7 @@ impl Call<'_> {
         self.endpoint.host.blocks()
     }
 
-    /// A snapshot by blocks that the account sees.
+    /// Returns a snapshot that consists of blocks and that the account can see.
     pub(super) fn visible<'w>(&self, world: &'w World, id: &str) -> Result<(&'w Snapshot, &'w BlockSnapshot), Refusal> {
         check_id(id)?;
         let visible = |one: &&Snapshot| world.shows_snapshot(self.scope, one);
@@ -27,14 +27,14 @@ impl Call<'_> {
             );
             return Err(Refusal::invalid("INVALID_SNAPSHOT_ID", message));
         };
-        // Whose key it is encrypted with, the caller must be allowed to use.
+        // If the snapshot is encrypted, the caller must be allowed to use its key.
         match &snapshot.kms_key {
             Some(key) if !world.may_use_key(self.scope, key) => Err(Refusal::no_key(key)),
             _ => Ok((snapshot, row)),
         }
     }
 
-    /// The same, complete.
+    /// Returns the same if the snapshot is complete.
     pub(super) fn readable<'w>(
         &self,
         world: &'w World,
@@ -47,8 +47,8 @@ impl Call<'_> {
         Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("The snapshot {id} is not 'completed'.")))
     }
 
-    /// Reads what files of complete snapshots hold. They may be deleted meanwhile: their files go after them, so what was read
-    /// of those that are still there is whole.
+    /// Reads files of complete snapshots, which may be deleted in the meantime. A snapshot's files are removed after
+    /// the snapshot, so the data is complete if the snapshots still exist after the read.
     pub(super) fn read_files<T>(
         &self,
         ids: &[&str],
@@ -60,7 +60,7 @@ impl Call<'_> {
         outcome
     }
 
-    /// One of the account's own that takes blocks.
+    /// Returns a snapshot of the account itself that accepts blocks.
     pub(super) fn writable<'w>(&self, world: &'w World, id: &str) -> Result<&'w Snapshot, Refusal> {
         let (snapshot, row) = self.visible(world, id)?;
         if snapshot.scope != *self.scope {
@@ -82,12 +82,12 @@ fn check_id(id: &str) -> Result<(), Refusal> {
     Err(Refusal::invalid("INVALID_SNAPSHOT_ID", format!("'{id}' is not the ID of a snapshot.")))
 }
 
-/// A number in the one form in which the API writes it: neither `+1` nor `01`.
+/// Parses a number in the form in which the API writes it: neither `+1` nor `01`.
 pub(super) fn number<T: FromStr + ToString>(text: &str) -> Option<T> {
     text.parse().ok().filter(|number: &T| number.to_string() == text)
 }
 
-/// The index of a block of a volume of this size.
+/// Parses the index of a block, which must lie within the size of the snapshot's volume.
 pub(super) fn block_index(text: &str, snapshot: &Snapshot) -> Result<u32, Refusal> {
     let blocks = u64::from(snapshot.size) * BLOCKS_OF_GIB;
     let index = number::<u32>(text).filter(|index| u64::from(*index) < blocks);

@@ -1,4 +1,5 @@
-//! What happens by itself to snapshots by blocks: they become complete, are given up, and their blocks go with them.
+//! Changes of snapshots by blocks that no call makes: they become complete or are given up, and the blocks of deleted
+//! snapshots are removed.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use crate::endpoint::Endpoint;
 
 impl Endpoint {
-    /// Gives a snapshot up when for so long nothing is written to it and it is not completed.
+    /// Gives a snapshot up if, for its timeout, no block is written to it and it is not completed.
     pub(super) fn await_blocks(self: &Arc<Self>, id: &str) {
         let (endpoint, id) = (self.clone(), id.to_owned());
         self.spawn(async move {
@@ -17,8 +18,9 @@ impl Endpoint {
         });
     }
 
-    /// How long a snapshot still waits for a block; none when it waits for none, or is given up now. It is one look: a block or
-    /// the completion may come at this moment, and then counts.
+    /// Returns how long a snapshot still waits for a block. Returns `None` if it does not wait, or if it is given up
+    /// now. The check and the change happen under one lock, so that a block or a completion that arrives at this moment
+    /// counts.
     pub(super) fn wait_or_give_up(&self, id: &str) -> Option<Duration> {
         let mut world = self.world();
         let row = world.block_snapshots.get(id).filter(|row| !row.sealed)?;
@@ -40,7 +42,7 @@ impl Endpoint {
         None
     }
 
-    /// Makes a sealed snapshot complete when one of that size would be.
+    /// Completes a sealed snapshot after the time that a snapshot of that size takes.
     pub(super) fn finish_blocks(self: &Arc<Self>, id: &str) {
         let (endpoint, id) = (self.clone(), id.to_owned());
         self.spawn(async move {
@@ -52,7 +54,7 @@ impl Endpoint {
         });
     }
 
-    /// Goes on with the snapshots that were `pending` when an earlier endpoint ended.
+    /// Resumes the snapshots that were `pending` when an earlier endpoint ended.
     pub(crate) fn resume_blocks(self: &Arc<Self>) {
         let pending: Vec<(String, bool)> = {
             let world = self.world();
@@ -69,12 +71,13 @@ impl Endpoint {
         }
     }
 
-    /// Gives copies of snapshots the blocks of their sources, all copies or none.
+    /// Gives copies of snapshots the blocks of their sources: either all copies or none.
     pub(crate) fn share_blocks(&self, pairs: &[(String, String)]) -> io::Result<()> {
         let blocks = self.host.blocks();
         let shared = pairs.iter().try_for_each(|(source, copy)| blocks.begin(copy, Some(source)));
         if shared.is_err() {
-            // Those that were not begun have nothing to remove; what stays goes when the endpoint starts again.
+            // Copies that were not begun have nothing to remove. Blocks that stay behind are removed when the endpoint
+            // restarts.
             pairs.iter().for_each(|(_, copy)| blocks.remove(copy).unwrap_or_default());
         }
         shared
@@ -90,7 +93,7 @@ impl Endpoint {
         }
     }
 
-    /// Removes the blocks that belong to no snapshot, as an endpoint that was killed may have left them.
+    /// Removes blocks that belong to no snapshot. A killed endpoint may have left such blocks.
     pub(crate) fn tidy_blocks(&self) {
         self.sweep_blocks();
         let world = self.world();

@@ -24,7 +24,7 @@ use crate::dispatch::Reply;
 use crate::endpoint::Endpoint;
 use refusal::Refusal;
 
-/// Its actions.
+/// The actions of this service.
 pub(crate) const ACTIONS: [&str; 6] = [
     "StartSnapshot",
     "PutSnapshotBlock",
@@ -33,11 +33,11 @@ pub(crate) const ACTIONS: [&str; 6] = [
     "ListChangedBlocks",
     "GetSnapshotBlock",
 ];
-/// Paths of this service begin with it.
+/// Beginning of the paths of this service.
 const ROOT: &str = "/snapshots";
 const CONTENT_TYPE: &str = "application/json";
 
-/// What an action is done to.
+/// An action, and the snapshot and block that it applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Start,
@@ -49,7 +49,7 @@ enum Route {
     Unknown,
 }
 
-/// A request, without who sends it.
+/// A request without its caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     route: Route,
@@ -58,7 +58,7 @@ pub(crate) struct Request {
     body: Bytes,
 }
 
-/// What a call answers.
+/// The answer of a successful call.
 struct Success {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -70,14 +70,14 @@ enum Content {
     Block(Vec<u8>),
 }
 
-/// One call: who, where, what.
+/// One call: endpoint, account and Region, and request.
 struct Call<'a> {
     endpoint: &'a Arc<Endpoint>,
     scope: &'a Scope,
     request: &'a Request,
 }
 
-/// Whether a path is one of this service.
+/// Returns whether a path belongs to this service.
 pub(crate) fn is_path(path: &str) -> bool {
     path.strip_prefix(ROOT).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -96,7 +96,7 @@ impl Request {
         }
     }
 
-    /// The name of the action.
+    /// Returns the name of the action.
     pub(crate) fn action(&self) -> &'static str {
         match self.route {
             Route::Start => "StartSnapshot",
@@ -109,12 +109,12 @@ impl Request {
         }
     }
 
-    /// A header that there is.
+    /// Returns a header, if it is present and not empty.
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// A parameter of the query that there is.
+    /// Returns a query parameter, if it is present and not empty.
     fn asked(&self, name: &str) -> Option<&str> {
         self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
@@ -134,7 +134,7 @@ fn route(method: &Method, path: &str) -> Route {
     }
 }
 
-/// Performs a request, where disks are waited for.
+/// Performs a request, on a thread that may wait for disks.
 pub(crate) async fn perform(endpoint: &Arc<Endpoint>, scope: &Scope, request: &Request) -> Reply {
     let (endpoint, scope, request) = (endpoint.clone(), scope.clone(), request.clone());
     let outcome = tokio::task::spawn_blocking(move || {
@@ -155,7 +155,7 @@ fn perform_now(call: &Call<'_>) -> Result<Success, Refusal> {
     }
 }
 
-/// The answer to a call that is refused before it is looked at.
+/// Returns the answer to a call that fails before it is processed.
 pub(crate) fn refuse(error: ApiError) -> Reply {
     answer(Err(error.into()))
 }

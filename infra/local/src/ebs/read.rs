@@ -13,10 +13,10 @@ use super::store::BLOCK;
 use super::write::SHA256;
 use super::{Call, Content, Success, tokens};
 
-/// Blocks of a page, and of one whose size nobody says.
+/// Number of blocks in a page. A request that names no size gets the largest page.
 const PAGE: std::ops::RangeInclusive<usize> = 100..=10_000;
 
-/// The blocks of a snapshot.
+/// Lists the blocks of a snapshot.
 pub(super) fn list(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
     let size = call.readable(&call.endpoint.world(), id)?.0.size;
     let page = Page::read(call, id.to_owned())?;
@@ -26,7 +26,7 @@ pub(super) fn list(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
     Ok(page.answer("Blocks", blocks, entry, size, expiry))
 }
 
-/// The blocks in which a snapshot differs from another one of its line.
+/// Lists the blocks in which a snapshot differs from another snapshot of its lineage.
 pub(super) fn list_changed(call: &Call<'_>, second: &str) -> Result<Success, Refusal> {
     let first =
         call.request.asked("firstSnapshotId").ok_or_else(|| Refusal::parameter("firstSnapshotId", "is required."))?;
@@ -59,7 +59,7 @@ pub(super) fn list_changed(call: &Call<'_>, second: &str) -> Result<Success, Ref
     Ok(page.answer("ChangedBlocks", indexes.into_iter(), entry, size, expiry))
 }
 
-/// One block.
+/// Returns one block.
 pub(super) fn get(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Refusal> {
     let index = block_index(index, call.readable(&call.endpoint.world(), id)?.0)?;
     let token = call.request.asked("blockToken").ok_or_else(|| Refusal::parameter("blockToken", "is required."))?;
@@ -77,7 +77,7 @@ pub(super) fn get(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
     Ok(Success { status: 200, headers, content: Content::Block(data) })
 }
 
-/// Which part of a list is asked for.
+/// The part of a list that is requested.
 struct Page {
     list: String,
     start: u32,
@@ -85,11 +85,11 @@ struct Page {
 }
 
 impl Page {
-    /// `list` says what it is a page of. A token goes before the index to begin at.
+    /// Reads the page parameters. `list` identifies the list. A page token takes precedence over the starting index.
     fn read(call: &Call<'_>, list: String) -> Result<Self, Refusal> {
         let size = match call.request.asked("maxResults").map(number::<usize>) {
             None => *PAGE.end(),
-            // The API says 100 at least, and its questions and answers that fewer get 100.
+            // The API reference requires at least 100. The FAQ says that a lower value returns 100 blocks.
             Some(Some(size)) if (1..=*PAGE.end()).contains(&size) => size.max(*PAGE.start()),
             Some(_) => return Err(Refusal::parameter("MaxResults", "is 100 to 10000.")),
         };

@@ -1,15 +1,15 @@
-//! Refused calls: AWS's exceptions with their reasons.
+//! Errors of calls: AWS's exceptions with their reasons.
 
 use std::io;
 
 use crate::api::ApiError;
 
-/// A refused call (EBS direct APIs reference, Errors of each call).
+/// The error of a call (EBS direct APIs reference, section "Errors" of each call).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) exception: String,
     pub(super) status: u16,
-    /// What of several things the exception is about.
+    /// Reason code, which tells apart the causes of one exception.
     pub(super) reason: Option<&'static str>,
     pub(super) message: String,
 }
@@ -19,12 +19,12 @@ impl Refusal {
         Refusal { exception: exception.to_owned(), status, reason, message: message.into() }
     }
 
-    /// The input is not as it must be.
+    /// The input is invalid.
     pub(super) fn invalid(reason: &'static str, message: impl Into<String>) -> Self {
         Refusal::new("ValidationException", 400, Some(reason), message)
     }
 
-    /// A parameter is missing, has no form, or is out of its bounds.
+    /// A parameter is missing, is malformed, or is out of range.
     pub(super) fn parameter(name: &str, rule: &str) -> Self {
         Refusal::invalid("INVALID_PARAMETER_VALUE", format!("{name} {rule}"))
     }
@@ -34,7 +34,7 @@ impl Refusal {
         Refusal::new("ResourceNotFoundException", 404, Some("SNAPSHOT_NOT_FOUND"), message)
     }
 
-    /// The snapshot is another account's.
+    /// The snapshot belongs to another account.
     pub(super) fn not_yours(id: &str) -> Self {
         let message = format!("The account does not own the snapshot '{id}'.");
         Refusal::new("AccessDeniedException", 403, Some("UNAUTHORIZED_ACCOUNT"), message)
@@ -51,7 +51,7 @@ impl Refusal {
         Refusal::new("ServiceQuotaExceededException", 402, Some("DEPENDENCY_SERVICE_QUOTA_EXCEEDED"), message)
     }
 
-    /// A client token belongs to another request.
+    /// The client token belongs to another request.
     pub(super) fn conflict() -> Self {
         let message = "The client token was used before for a request with other parameters.";
         Refusal::new("ConflictException", 409, None, message)

@@ -9,11 +9,11 @@ use super::{Call, Content, Success};
 use crate::ids;
 use crate::world::{BlockSnapshot, Snapshot, Tags, World};
 
-/// GiB of the largest volume.
+/// Size of the largest volume in GiB.
 const LARGEST: u32 = 65_536;
-/// Minutes that a snapshot waits when nothing is said.
+/// Timeout of a snapshot in minutes, if the request names none.
 const TIMEOUT: u32 = 60;
-/// Snapshots that an account may have pending at once (EBS endpoints and quotas).
+/// Maximum number of pending snapshots of an account (EBS endpoints and quotas).
 const MOST_PENDING: usize = 100;
 
 #[derive(Debug, Deserialize)]
@@ -40,22 +40,22 @@ struct Tag {
     value: String,
 }
 
-/// A request that is right in itself.
+/// A request that is valid in itself.
 struct Order {
     input: Input,
     tags: Tags,
-    /// Key of the client token, and the digest of what it goes with.
+    /// Key of the client token, and the digest of the request.
     token: Option<(String, String)>,
 }
 
-/// What an order comes to in a world.
+/// The outcome of an order in a world.
 enum Decision {
-    /// An earlier one made this.
+    /// An earlier order with the same client token created this snapshot.
     Made(String),
     New(Box<(Snapshot, BlockSnapshot)>),
 }
 
-/// Starts a snapshot that blocks are written to. A client token makes the call repeatable.
+/// Starts a snapshot to which blocks can be written. With a client token, the call is idempotent.
 pub(super) fn start(call: &Call<'_>) -> Result<Success, Refusal> {
     let order = Order::read(call)?;
     let id = ids::resource("snap");
@@ -65,10 +65,11 @@ pub(super) fn start(call: &Call<'_>) -> Result<Success, Refusal> {
             return answer(&world, &made);
         }
     }
-    // A link for each block of the parent takes a while for many, in which all other calls go on.
+    // Each block of the parent gets a link. For many blocks this takes some time, so the world is not locked and all
+    // other calls continue.
     let linked = order.input.parent_snapshot_id.as_deref().map(|parent| call.store().begin(&id, Some(parent)));
     let mut world = call.endpoint.world();
-    // The parent may be deleted meanwhile, the same order may have come again.
+    // In the meantime, the parent may have been deleted, or the same order may have arrived again.
     let outcome = order.decide(call, &world, &id).and_then(|decision| match decision {
         Decision::Made(made) => answer(&world, &made),
         Decision::New(new) => {
@@ -82,7 +83,8 @@ pub(super) fn start(call: &Call<'_>) -> Result<Success, Refusal> {
     if is_new {
         call.endpoint.await_blocks(&id);
     } else {
-        // Nothing is there where it was not begun; what stays is removed at the next start.
+        // If the snapshot was not begun, there is nothing to remove. Files that stay behind are removed at the next
+        // start.
         call.store().remove(&id).unwrap_or_default();
     }
     outcome
@@ -102,7 +104,7 @@ impl Order {
         Ok(Order { input, tags, token: token.map(|key| (key, digest)) })
     }
 
-    /// What it comes to; `id` is that of a new snapshot.
+    /// Decides the outcome of the order. A new snapshot gets the id `id`.
     fn decide(&self, call: &Call<'_>, world: &World, id: &str) -> Result<Decision, Refusal> {
         if let Some((key, digest)) = &self.token
             && let Some(made) = world.made_before(key, digest).map_err(|_| Refusal::conflict())?
@@ -145,7 +147,7 @@ impl Order {
     }
 }
 
-/// Takes away the members that are `null`: to AWS's protocols they are not there.
+/// Removes members that are `null`: AWS's protocols treat them as absent.
 fn drop_nulls(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -180,7 +182,7 @@ impl Input {
     }
 }
 
-/// As EC2's tags are: 50, keys of 127 characters, values of 255, no `aws:`.
+/// Checks tags by EC2's limits: 50 tags, keys of 127 characters, values of 255 characters, and no prefix `aws:`.
 fn tags(asked: &[Tag]) -> Result<Tags, Refusal> {
     let wrong = |tag: &&Tag| {
         tag.key.is_empty()
@@ -198,7 +200,8 @@ fn tags(asked: &[Tag]) -> Result<Tags, Refusal> {
     Ok(tags)
 }
 
-/// The key of the new snapshot; none: it is not encrypted (EBS user guide, "Encryption outcomes for EBS direct APIs").
+/// Returns the key of the new snapshot; `None` if it is not encrypted (EBS user guide, "Encryption outcomes for EBS
+/// direct APIs").
 fn key(call: &Call<'_>, world: &World, input: &Input, parent: Option<&Snapshot>) -> Result<Option<String>, Refusal> {
     let by_default = world.storage(call.scope).encrypts_by_default;
     let refused = |message: &str| Err(Refusal::invalid("INVALID_PARAMETER_VALUE", message));

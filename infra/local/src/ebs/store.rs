@@ -1,6 +1,7 @@
-//! The blocks of snapshots as files: one folder for each snapshot, in it the blocks that were written to it (`own`) and
-//! those that it has of its parent (`parent`), both under their index. A file is the digest of its data, and the data. Files
-//! never change: a block that is written again is a new file, so that a snapshot and its children share theirs by links.
+//! Stores the blocks of snapshots as files. Each snapshot has a folder with the blocks that were written to it (`own`)
+//! and the blocks of its parent (`parent`). The name of a file is the block's index, and the content is the digest of
+//! the data, followed by the data. Files never change: a block that is written again becomes a new file. Therefore a
+//! snapshot and its children share files by links.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,23 +22,23 @@ pub(super) const DIGEST: usize = 32;
 /// The digest of a block.
 pub(super) type BlockDigest = [u8; DIGEST];
 
-/// A block that is written, but is not yet of its snapshot.
+/// A block that is written, but does not yet belong to its snapshot.
 #[derive(Debug)]
 pub(super) struct Draft(PathBuf);
 
-/// Where a block is; equal when two snapshots share it.
+/// Path and inode of a block's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     path: PathBuf,
     file: u64,
 }
 
-/// All blocks.
+/// The blocks of all snapshots.
 #[derive(Debug)]
 pub(crate) struct Store(PathBuf);
 
 impl Store {
-    /// The blocks in a state folder.
+    /// Returns the store in a state folder.
     pub(crate) fn of(state: &Path) -> Self {
         Store(state.join("blocks"))
     }
@@ -53,7 +54,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a block beside the snapshot.
+    /// Writes a block to a file that does not belong to the snapshot yet.
     pub(super) fn draft(&self, id: &str, data: &[u8], digest: &BlockDigest) -> io::Result<Draft> {
         let path = self.0.join(id).join(ids::resource("draft"));
         let written = fs::write(&path, [digest, data].concat());
@@ -61,32 +62,32 @@ impl Store {
         match written {
             Ok(()) => Ok(draft),
             Err(error) => {
-                // A part of it, on a full disk.
+                // On a full disk, a part of the block is written.
                 self.discard(draft);
                 Err(error)
             }
         }
     }
 
-    /// Makes a written block one of its snapshot.
+    /// Makes a written block part of its snapshot.
     pub(super) fn put(&self, id: &str, index: u32, draft: Draft) -> io::Result<()> {
         fs::rename(draft.0, self.0.join(id).join("own").join(index.to_string()))
     }
 
-    /// Forgets a written block.
+    /// Discards a written block.
     pub(super) fn discard(&self, draft: Draft) {
-        // What stays is removed with the snapshot.
+        // A file that stays behind is removed with the snapshot.
         fs::remove_file(draft.0).unwrap_or_default();
     }
 
-    /// Digest and data of a block.
+    /// Reads digest and data of a block.
     pub(super) fn read(&self, place: &Place) -> io::Result<(BlockDigest, Vec<u8>)> {
         let text = fs::read(&place.path)?;
         let (digest, data) = text.split_first_chunk().ok_or(ErrorKind::UnexpectedEof)?;
         Ok((*digest, data.to_vec()))
     }
 
-    /// The block of a snapshot at an index.
+    /// Returns the block of a snapshot at an index.
     pub(super) fn block(&self, id: &str, index: u32) -> io::Result<Option<Place>> {
         for part in ["own", "parent"] {
             match place(self.0.join(id).join(part).join(index.to_string())) {
@@ -98,14 +99,14 @@ impl Store {
         Ok(None)
     }
 
-    /// All blocks of a snapshot in their order.
+    /// Returns all blocks of a snapshot, ordered by index.
     pub(super) fn blocks(&self, id: &str) -> io::Result<BTreeMap<u32, Place>> {
         let mut blocks = self.part(id, "parent")?;
         blocks.extend(self.part(id, "own")?);
         Ok(blocks)
     }
 
-    /// Digests of the blocks that were written to a snapshot, in their order.
+    /// Returns the digests of the blocks that were written to a snapshot, ordered by index.
     pub(super) fn written(&self, id: &str) -> io::Result<Vec<BlockDigest>> {
         self.part(id, "own")?.values().map(digest_at).collect()
     }
@@ -121,20 +122,21 @@ impl Store {
         Ok(blocks)
     }
 
-    /// When the last block was written to a snapshot, or it was begun.
+    /// Returns the time at which the last block was written to a snapshot. Without a block, this is the time at which
+    /// it was begun.
     pub(super) fn last_write(&self, id: &str) -> io::Result<SystemTime> {
         fs::metadata(self.0.join(id).join("own"))?.modified()
     }
 
-    /// Removes the blocks of a snapshot. Those that others share stay theirs.
+    /// Removes the blocks of a snapshot. Other snapshots keep the blocks that they share with it.
     pub(super) fn remove(&self, id: &str) -> io::Result<()> {
-        // Under another name: a block that is written at this moment would keep its folder from being removed.
+        // The folder is renamed first, because a block that is written at this moment would prevent its removal.
         let gone = self.0.join(ids::resource("gone"));
         fs::rename(self.0.join(id), &gone)?;
         fs::remove_dir_all(gone)
     }
 
-    /// Removes all but these snapshots' blocks.
+    /// Removes the blocks of all snapshots for which `kept` returns false.
     pub(crate) fn keep_only(&self, kept: impl Fn(&str) -> bool) -> io::Result<()> {
         let entries = match fs::read_dir(&self.0) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -151,7 +153,7 @@ impl Store {
     }
 }
 
-/// SHA-256 of a block's data.
+/// Returns the SHA-256 digest of a block's data.
 pub(super) fn digest_of(data: &[u8]) -> BlockDigest {
     Sha256::digest(data).into()
 }
@@ -162,7 +164,7 @@ fn place(path: PathBuf) -> io::Result<Place> {
 }
 
 impl Place {
-    /// Whether another snapshot's block is the same file: nothing was written between them.
+    /// Returns whether another snapshot's block is the same file, so that neither was written since they were shared.
     pub(super) fn is_shared_with(&self, other: &Place) -> bool {
         self.file == other.file
     }

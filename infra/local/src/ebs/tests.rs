@@ -1,4 +1,4 @@
-//! Paths, and what happens to a snapshot at the very moment in which a call is about it.
+//! Tests of paths, and of changes to a snapshot while a call is using it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,7 +10,7 @@ use crate::world::{BlockSnapshot, Snapshot};
 
 const ID: &str = "snap-0123456789abcdef0";
 
-/// An endpoint, who calls it, and a snapshot with a block.
+/// An endpoint, its caller, and a snapshot with one block.
 struct Scene {
     endpoint: Arc<Endpoint>,
     scope: Scope,

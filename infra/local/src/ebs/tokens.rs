@@ -1,5 +1,5 @@
-//! Tokens: what a block or a page is asked for by. They say what they are for, so that one of another snapshot, of another
-//! block, or of a week ago is known.
+//! Tokens by which callers request a block or a page. A token contains its purpose and its time, so that a token of
+//! another snapshot or of another block, and an expired token, are recognized.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,18 +8,18 @@ use jiff::{SignedDuration, Timestamp};
 use super::refusal::Refusal;
 use crate::ids;
 
-/// For how long a block can be asked for by its token (EBS user guide, "Frequently asked questions for EBS direct APIs").
+/// Time for which a block's token is valid (EBS user guide, "Frequently asked questions for EBS direct APIs").
 const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// The same of a page (there as well).
+/// Time for which a page's token is valid (same source).
 const LIFE_OF_PAGE: SignedDuration = SignedDuration::from_mins(60);
 
-/// When the tokens of an answer expire.
+/// Returns the time at which the tokens of an answer expire.
 pub(super) fn expiry() -> Timestamp {
     Timestamp::now().checked_add(LIFE).unwrap_or(Timestamp::MAX)
 }
 
-/// The token of a block.
+/// Returns the token of a block.
 pub(super) fn of_block(snapshot: &str, index: u32, expiry: Timestamp) -> String {
     sealed(&format!("{}", expiry.as_second()), &format!("block {snapshot} {index}"))
 }
@@ -35,12 +35,13 @@ pub(super) fn check_block(token: &str, snapshot: &str, index: u32) -> Result<(),
     }
 }
 
-/// The token of the page that begins at an index; `list` says what it is a page of, `now` when it was asked for.
+/// Returns the token of the page that begins at an index. `list` identifies the list, and `now` is the time of the
+/// request.
 pub(super) fn of_page(list: &str, start: u32, now: Timestamp) -> String {
     sealed(&format!("{start}@{}", now.as_second()), &format!("page {list}"))
 }
 
-/// The index that a page begins at.
+/// Returns the index at which a page begins.
 pub(super) fn page_start(token: &str, list: &str) -> Result<u32, Refusal> {
     let refused = |message| Refusal::invalid("INVALID_PAGE_TOKEN", message);
     let value = opened(token, &format!("page {list}"));

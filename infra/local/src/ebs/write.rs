@@ -18,11 +18,11 @@ const AGGREGATION: &str = "x-amz-checksum-aggregation-method";
 const LENGTH: &str = "x-amz-data-length";
 const PROGRESS: &str = "x-amz-progress";
 const COUNT: &str = "x-amz-changedblockscount";
-/// The one algorithm, and the one way to make one checksum of many.
+/// The only checksum algorithm, and the only method to aggregate checksums.
 pub(super) const SHA256: &str = "SHA256";
 const LINEAR: &str = "LINEAR";
 
-/// Writes a block; one that is there is overwritten.
+/// Writes a block, and overwrites an existing one.
 pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Refusal> {
     let data = &call.request.body;
     let index = block_index(index, call.writable(&call.endpoint.world(), id)?)?;
@@ -44,8 +44,8 @@ pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
     }
     let store = call.store();
     let draft = store.draft(id, data, &digest);
-    // Looked at again, and put in its place before anybody else looks: the snapshot may have been completed meanwhile, or
-    // deleted with its folder.
+    // The snapshot is checked again, because it may have been completed in the meantime, or deleted with its folder.
+    // The locks are held until the block is in its place.
     let _placing = call.endpoint.placing.read().unwrap_or_else(PoisonError::into_inner);
     let world = call.endpoint.world();
     if let Err(refusal) = call.writable(&world, id) {
@@ -57,9 +57,9 @@ pub(super) fn put(call: &Call<'_>, id: &str, index: &str) -> Result<Success, Ref
     Ok(Success { status: 201, headers, content: Content::Json(json!({})) })
 }
 
-/// Seals a snapshot whose blocks are all there. It is complete a while later.
+/// Seals a snapshot that has all its blocks. It becomes complete some time later.
 pub(super) fn complete(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
-    // No block comes while they are counted, which takes a while for many; all other calls go on.
+    // While blocks are counted, which takes some time for many blocks, none is added. All other calls continue.
     let counting = call.endpoint.placing.write().unwrap_or_else(PoisonError::into_inner);
     call.writable(&call.endpoint.world(), id)?;
     let counted = counted(call, id);
@@ -78,7 +78,7 @@ pub(super) fn complete(call: &Call<'_>, id: &str) -> Result<Success, Refusal> {
     Ok(Success { status: 202, headers: Vec::new(), content: Content::Json(body) })
 }
 
-/// How many blocks were written to a snapshot: those that the request tells of.
+/// Returns how many blocks were written to a snapshot. Fails if the request names another count or another checksum.
 fn counted(call: &Call<'_>, id: &str) -> Result<usize, Refusal> {
     let count: usize = call
         .request
@@ -100,14 +100,14 @@ fn counted(call: &Call<'_>, id: &str) -> Result<usize, Refusal> {
     Ok(count)
 }
 
-/// The checksum of the request, when it has one.
+/// Returns the checksum of the request, if it has one.
 fn checksum(call: &Call<'_>) -> Result<Option<BlockDigest>, Refusal> {
     let Some(text) = call.request.header(CHECKSUM) else { return Ok(None) };
     let digest = STANDARD.decode(text).ok().and_then(|bytes| BlockDigest::try_from(bytes).ok());
     digest.map(Some).ok_or_else(|| Refusal::parameter("x-amz-Checksum", "is not a SHA-256 digest in Base64."))
 }
 
-/// Checks a header that has one value only.
+/// Checks a header that allows one value only.
 fn only(call: &Call<'_>, name: &str, value: &str) -> Result<(), Refusal> {
     if call.request.header(name) == Some(value) {
         return Ok(());
