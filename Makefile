@@ -8,7 +8,7 @@ GOLDSMITH = $(TARGET)/debug/goldsmith
 LINT = .venv/lint/bin
 TOOLS = .venv/build/bin
 
-.PHONY: simulate simulate-planted demo test moto clients door-chromium audit-packages aws-smoke check lint advisories package build release lock clean
+.PHONY: simulate simulate-planted demo test isolations moto clients door-chromium audit-packages aws-smoke check lint advisories package build release lock clean
 
 # Runs one pipeline on this machine, from nothing to a tested image in two Regions.
 demo:
@@ -24,6 +24,14 @@ test:
 	@infra/local/preflight.sh compiler
 	@$(MAKE) --no-print-directory package
 	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast
+
+# Runs what takes minutes in a slower isolation: disks, instances, leftovers and the whole product where nothing can be
+# mounted, in containers, and for users with a range of ids. It is not part of `test`, which runs all of them in the others.
+isolations:
+	@infra/local/preflight.sh compiler instances
+	@$(MAKE) --no-print-directory package
+	GOLDSMITH_EMULATOR_PYTHON="$$($(GOLDSMITH) local python)" cargo test --locked --workspace --no-fail-fast \
+	--test disks --test instances --test leaves_nothing --test demo -- --ignored
 
 # Runs a hundred thousand seeds of the simulation, or SEEDS seeds from FROM on. The simulation runs the whole system on
 # a virtual clock, with faults. A seed that breaks a rule is printed with its history. `make test` runs two thousand

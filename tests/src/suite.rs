@@ -1,10 +1,9 @@
-//! How a suite runs that needs instances: its cases one after the other on one thing that is started first and ended
-//! last. Where instances cannot run, it says why and passes, unless `GOLDSMITH_REQUIRE_E2E=1`.
+//! How a suite runs that needs instances: its cases run on fixtures that are started first and ended last. Where instances cannot run, it says why and passes, unless `GOLDSMITH_REQUIRE_E2E=1`.
 #![expect(clippy::unwrap_used, reason = "what helps a test may fail the test")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
@@ -12,14 +11,15 @@ use libtest_mimic::{Arguments, Trial};
 /// A case by its name: asserts, or panics.
 pub type Case<T> = (&'static str, fn(&T));
 
-/// Runs the cases that the arguments ask for on what `up` starts and `down` ends, and says which took longest; the exit code of
-/// the suite.
-pub fn run<T>(what: &str, cases: Vec<Case<T>>, up: impl FnOnce() -> T, down: impl FnOnce(&T)) -> ExitCode
+/// Runs the cases that the arguments ask for on what `up` starts and `down` ends, and prints which took longest. Returns the
+/// exit code of the suite.
+///
+/// `up` starts as many fixtures as cases may run at the same time. Each of them runs one case after the other.
+pub fn run<T>(what: &str, cases: Vec<Case<T>>, up: impl FnOnce() -> Vec<T>, down: impl FnOnce(&[T])) -> ExitCode
 where
     T: Clone + Send + 'static,
 {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = Some(1);
     if arguments.list {
         let trials = cases.into_iter().map(|(name, _)| Trial::test(name, || Ok(()))).collect();
         return libtest_mimic::run(&arguments, trials).exit_code();
@@ -29,23 +29,50 @@ where
         let required = std::env::var_os("GOLDSMITH_REQUIRE_E2E").is_some_and(|value| value == "1");
         return ExitCode::from(u8::from(required));
     }
-    let fixture = up();
+    let fixtures = up();
+    arguments.test_threads = Some(fixtures.len());
+    let free = Arc::new(Mutex::new(fixtures.clone()));
     let times: Arc<Mutex<Vec<(Duration, &str)>>> = Arc::default();
     let trials = cases.into_iter().map(|(name, case)| {
-        let (fixture, times) = (fixture.clone(), Arc::clone(&times));
+        let (free, times) = (Arc::clone(&free), Arc::clone(&times));
         Trial::test(name, move || {
+            let borrowed = Borrowed::from(&free);
             let began = Instant::now();
-            case(&fixture);
-            times.lock().unwrap().push((began.elapsed(), name));
+            case(&borrowed.fixture);
+            lock(&times).push((began.elapsed(), name));
             Ok(())
         })
     });
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
-    down(&fixture);
-    let mut times = times.lock().unwrap();
+    down(&fixtures);
+    let mut times = lock(&times);
     times.sort_by(|one, other| other.cmp(one));
     times.iter().take(10).for_each(|(time, name)| println!("{:4} s {name}", time.as_secs()));
     conclusion.exit_code()
+}
+
+/// A fixture that a case has to itself. It is free again when the case ends, even if it panics.
+struct Borrowed<'a, T: Clone> {
+    fixture: T,
+    free: &'a Mutex<Vec<T>>,
+}
+
+impl<'a, T: Clone> Borrowed<'a, T> {
+    fn from(free: &'a Mutex<Vec<T>>) -> Self {
+        let fixture = lock(free).pop().unwrap(); // no more cases run than there are fixtures
+        Self { fixture, free }
+    }
+}
+
+impl<T: Clone> Drop for Borrowed<'_, T> {
+    fn drop(&mut self) {
+        lock(self.free).push(self.fixture.clone());
+    }
+}
+
+/// A case that panics leaves nothing half-done under a lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why instances cannot run here, as the doctor says it.

@@ -199,11 +199,13 @@ async fn flags_of_files_are_kept_and_do_not_lock_their_layer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: make isolations"]
 async fn disks_are_the_same_where_nothing_can_be_mounted() {
     again(Rights::StrictContainer, "chroot", &DISKS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: make isolations"]
 async fn disks_are_the_same_without_an_init_system() {
     again(Rights::RootWithoutNspawn, "namespaces", &DISKS).await;
 }

@@ -350,6 +350,7 @@ async fn an_instance_tells_why_its_systemd_is_not_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: make isolations"]
 async fn images_and_reboots_work_where_nothing_can_be_mounted() {
     again(Rights::StrictContainer, "chroot", &LIFE[..4]).await;
 }

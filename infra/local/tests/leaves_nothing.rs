@@ -68,6 +68,7 @@ fn assert_nothing_left(state: &Path, instances: &BTreeSet<String>, endpoint: Opt
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: make isolations"]
 async fn two_hundred_instances_leave_nothing() {
     let Some(base) = base_image().await else { return };
     let _alone = ALONE.lock().await;
@@ -169,11 +170,13 @@ async fn a_kill_leaves_nothing_of_a_user_who_can_make_control_groups() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: make isolations"]
 async fn the_same_holds_for_an_ordinary_user_with_a_range_of_ids() {
     again_alone(Rights::UserWithRange, "user-namespace").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: make isolations"]
 async fn the_same_holds_for_root_without_nspawn() {
     again_alone(Rights::RootWithoutNspawn, "namespaces").await;
 }

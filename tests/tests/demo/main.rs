@@ -38,7 +38,11 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     // What the product leaves running would be lost to the suite otherwise.
     traces::adopt_orphans();
-    let trial = |(name, rights)| Trial::ignorable_test(name, move || run(rights));
+    // The two in a container take minutes more: `make isolations`.
+    let is_slow = |rights| matches!(rights, Rights::Container | Rights::StrictContainer);
+    let trial = |(name, rights)| {
+        Trial::ignorable_test(name, move || run(rights)).with_ignored_flag(is_slow(rights))
+    };
     libtest_mimic::run(&arguments, RIGHTS.map(trial).into()).exit_code()
 }
 

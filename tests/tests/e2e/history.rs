@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use aws_sdk_sfn::Client;
-use goldsmith_cloud_account::stack::StackParts;
+use goldsmith_cloud_account::stack::{Part, StackParts};
 use goldsmith_tests::calls;
 use goldsmith_tests::history::run_of;
 use goldsmith_tests::outcomes::seen;
@@ -28,33 +28,43 @@ pub(crate) fn forget() {
     record::forget(folder, RECORD.0).and_then(|()| calls::forget(folder, RECORD.0)).unwrap();
 }
 
+/// Keeps the outcomes that every execution of the suite shows, for the count of all outcomes.
+pub(crate) fn keep_outcomes(stacks: &[Stack]) {
+    let all: Executions = stacks.iter().flat_map(Stack::outcomes).collect();
+    record::keep(Path::new(RECORD.1), RECORD.0, DEFINITION, all).unwrap();
+}
+
+/// Keeps the calls that the stacks' roles and the people of all stacks have made, and what the first stack consists of, for
+/// the suite that asks another judge about them.
+pub(crate) fn keep_calls(stacks: &[Stack]) {
+    let mut lines: String = stacks.iter().map(Stack::calls).collect();
+    lines.push_str(&OF_OTHERS.lock().unwrap());
+    for stack in &stacks[..1] {
+        let parts = stack.block_on(StackParts::new(stack.sdk()).parts(stack.name())).unwrap();
+        let line = |part: Part| json!({"type": part.kind, "resource": part.physical}).to_string() + "\n";
+        lines.extend(parts.into_iter().map(line));
+    }
+    calls::keep(Path::new(RECORD.1), RECORD.0, TEMPLATE, &lines).unwrap();
+}
+
 impl Stack {
-    /// Keeps the outcomes that every execution of the suite shows, for the count of all outcomes.
-    pub(crate) fn keep_outcomes(&self) {
+    /// Returns the outcomes of all executions of the stack. Both stacks may have executions of one name, so the stack's
+    /// endpoint tells them apart.
+    fn outcomes(&self) -> Executions {
         let definition: Value = serde_json::from_str(DEFINITION).unwrap();
         let client = Client::new(self.sdk());
-        let executions: Executions = self.block_on(async {
+        self.block_on(async {
             let mut executions = Executions::new();
             let mut pages = client.list_executions().state_machine_arn(self.state_machine()).into_paginator().send();
             while let Some(page) = pages.next().await {
                 for execution in page.unwrap().executions {
                     let run = run_of(&client, &execution.execution_arn).await.unwrap();
-                    executions.insert(execution.name, seen(&definition, &run));
+                    let name = format!("{} at {}", execution.name, self.endpoint());
+                    executions.insert(name, seen(&definition, &run));
                 }
             }
             executions
-        });
-        record::keep(Path::new(RECORD.1), RECORD.0, DEFINITION, executions).unwrap();
-    }
-
-    /// Keeps the calls that the stack's roles and the people of all stacks have made, and what the stack consists of, for the
-    /// suite that asks another judge about them.
-    pub(crate) fn keep_calls(&self) {
-        let parts = self.block_on(StackParts::new(self.sdk()).parts(self.name())).unwrap();
-        let parts =
-            parts.into_iter().map(|part| json!({"type": part.kind, "resource": part.physical}).to_string() + "\n");
-        let lines = self.calls() + &OF_OTHERS.lock().unwrap() + &parts.collect::<String>();
-        calls::keep(Path::new(RECORD.1), RECORD.0, TEMPLATE, &lines).unwrap();
+        })
     }
 
     /// Adds the calls of a case's own stack to those that are kept.

@@ -1,7 +1,8 @@
 //! End to end on the local AWS: the production template, state machine and function binaries, the real CLI, and
 //! instances that really run commands.
 //!
-//! One stack serves all cases, one after the other, since faults are armed by count. The suite needs what
+//! Two stacks serve the cases, each one after the other, because faults are armed by count. They have the same name and
+//! nothing else in common, as if they were in two accounts. The suite needs what
 //! `make package` builds, and root or user namespaces for the instances: without, it says so and passes, unless
 //! `GOLDSMITH_REQUIRE_E2E=1`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what helps a test may fail the test")]
@@ -36,15 +37,16 @@ fn main() -> ExitCode {
         if is_whole {
             history::forget();
         }
-        Stack::up(STACK)
+        // A filter mostly chooses a single case.
+        vec![STACK; if is_whole { 2 } else { 1 }].into_iter().map(Stack::up).collect()
     };
-    let down = |stack: &Stack| {
+    let down = |stacks: &[Stack]| {
         let keep = || {
-            stack.keep_outcomes();
-            stack.keep_calls();
+            history::keep_outcomes(stacks);
+            history::keep_calls(stacks);
         };
         let kept = catch_unwind(AssertUnwindSafe(|| is_whole.then(keep)));
-        stack.down();
+        stacks.iter().for_each(Stack::down);
         kept.unwrap();
     };
     run("end-to-end", cases::all(), up, down)

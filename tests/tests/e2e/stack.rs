@@ -88,6 +88,11 @@ impl Stack {
         &self.0.description
     }
 
+    /// URL of its emulator.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.0.description["endpointUrl"].as_str().unwrap()
+    }
+
     /// Where it keeps everything.
     pub(crate) fn folder(&self) -> std::path::PathBuf {
         self.0.state.path().join("goldsmith/local").join(&self.0.name)

@@ -65,5 +65,5 @@ fn main() -> ExitCode {
         typed::errors_are_read_as_their_types,
         codes::every_code_has_a_case,
     ];
-    run("local EC2", cases, Local::up, Local::down)
+    run("local EC2", cases, || vec![Local::up()], |locals| locals.iter().for_each(Local::down))
 }

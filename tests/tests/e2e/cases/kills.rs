@@ -4,7 +4,6 @@
 use serde_json::json;
 
 use super::Case;
-use crate::STACK;
 use crate::definitions::Pipeline;
 use crate::process::kill;
 use crate::stack::Stack;
@@ -25,7 +24,7 @@ fn kill_between(stack: &Stack, name: &'static str, action: &str, handler: &str, 
     stack.arm(&json!([{"when": {"action": action, "nth": 1}, "do": "hold"}]));
     let (built, ()) = stack.build_meanwhile(folder.path(), || {
         stack.wait_for("the held effect", || happened(stack).then_some(()));
-        kill(STACK, handler);
+        kill(stack, handler);
         stack.disarm();
     });
     assert_eq!(built.json["outcome"], "built", "{built:?}");

@@ -10,7 +10,6 @@ use goldsmith_store::{BuildStatus, Effect, EffectKind, ImageStatus};
 use serde_json::json;
 
 use super::Case;
-use crate::STACK;
 use crate::definitions::Pipeline;
 use crate::process::kill;
 use crate::stack::Stack;
@@ -92,7 +91,7 @@ fn stop_at(stack: &Stack, name: &str, point: &Point, is_made: bool) -> String {
     stack.stop(&arn);
     if state == "Publish" {
         // It would go on, and publish before anybody has closed the build: then the image rightly stays.
-        kill(STACK, "publish");
+        kill(stack, "publish");
     }
     stack.disarm();
     // The function goes on; what it still calls must not count for the next case.
@@ -140,7 +139,7 @@ fn after_publish(stack: &Stack, delivered: bool) {
     });
     sleep(MOMENT);
     stack.stop(&arn);
-    kill(STACK, "finish");
+    kill(stack, "finish");
     stack.disarm();
     assert_cleared(stack, std::slice::from_ref(&build), delivered);
     assert_eq!(status(stack, &build), ImageStatus::Available);
