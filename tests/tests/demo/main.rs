@@ -40,9 +40,7 @@ fn main() -> ExitCode {
     traces::adopt_orphans();
     // The two in a container take minutes more: `make isolations`.
     let is_slow = |rights| matches!(rights, Rights::Container | Rights::StrictContainer);
-    let trial = |(name, rights)| {
-        Trial::ignorable_test(name, move || run(rights)).with_ignored_flag(is_slow(rights))
-    };
+    let trial = |(name, rights)| Trial::ignorable_test(name, move || run(rights)).with_ignored_flag(is_slow(rights));
     libtest_mimic::run(&arguments, RIGHTS.map(trial).into()).exit_code()
 }
 
