@@ -102,7 +102,7 @@ fn parameters(stack: &Stack) {
     let failure = fail(stack, &Pipeline::new("reads-parameters", &steps));
     assert_refusal(
         &failure,
-        "reads-parameters / build / Foreign: `{{ aws:ssm:/team/e2e }}` has no value: GetParameter /team/e2e was refused \
+        "reads-parameters / build / Foreign: `{{ aws:ssm:/team/e2e }}` has no value: GetParameter /team/e2e failed \
          with status 400, AccessDeniedException: User: arn:aws:sts::000000000000:assumed-role/* is not authorized to \
          perform: ssm:GetParameter on resource: arn:aws:ssm:eu-west-1:000000000000:parameter/team/e2e because no \
          identity-based policy allows the ssm:GetParameter action",
