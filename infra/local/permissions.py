@@ -212,10 +212,10 @@ def install(endpoint, check_pin):
         tags = {} if service in ("events", "states") or operation == "GetParameters" else tags_in(await inventory())
         call = Call(action, parameters, responses.get_region(), responses.get_account_id(), tags)
         key = router.extract_access_key_id(headers, query_params)
-        for action, resource, context in TOUCHED[action](call):
-            denied = enforce(key, action, action.partition(":")[0], call.region, resource_arn=resource, service_context=context)
+        for needed, resource, context in TOUCHED[action](call):
+            denied = enforce(key, needed, needed.partition(":")[0], call.region, resource_arn=resource, service_context=context)
             if denied:
-                return refusal(service, action, resource, denied, headers)
+                return refusal(service, needed, resource, denied, headers)
         return None
 
     async def denied_keys(headers, body, query_params):

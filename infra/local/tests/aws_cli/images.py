@@ -1,7 +1,8 @@
 """Images: what they keep, where they go, who may use them."""
 
-from cli import same
 from machines import available, in_state, launch, run, source
+
+from cli import same
 
 
 def test_an_image_keeps_what_its_instance_wrote(aws):
@@ -69,7 +70,8 @@ def test_what_is_switched_on_and_off(aws):
     image = copy_of_source(aws, "switches")
     aws("ec2 disable-image --image-id", image)
     same(aws.error("ec2 run-instances --instance-type t3.small --image-id", image), "InvalidAMIID.Unavailable")
-    listed = lambda *more: [one["ImageId"] for one in aws("ec2 describe-images --owners self", *more)["Images"]]
+    def listed(*more):
+        return [one["ImageId"] for one in aws("ec2 describe-images --owners self", *more)["Images"]]
     same((image in listed(), image in listed("--include-disabled")), (False, True))
     aws("ec2 enable-image --image-id", image)
     same(image in listed(), True)

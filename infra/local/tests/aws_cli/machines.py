@@ -77,7 +77,8 @@ def test_life_of_an_instance(aws):
              )["Instances"][0]["InstanceId"], instance)
     same(aws.error("ec2 run-instances --image-id", source(aws), "--instance-type", "t3.large", client_token="life"),
          "IdempotentParameterMismatch")
-    output = lambda: base64_text(aws("ec2 get-console-output --instance-id", instance)["Output"])
+    def output():
+        return base64_text(aws("ec2 get-console-output --instance-id", instance)["Output"])
     until("user data's output", lambda: "from user data" in output())
     same(run(aws, instance, "cat /etc/from-user-data"), "from user data\n")
 

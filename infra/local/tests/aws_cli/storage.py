@@ -1,15 +1,17 @@
 """Volumes that outlive their instance, encryption by default, and blocked public access."""
 
-from cli import same
 from images import copy_of_source
 from machines import in_state, source
+
+from cli import same
 
 
 def test_a_volume_outlives_its_instance(aws):
     kept = [{"DeviceName": "/dev/xvda", "Ebs": {"DeleteOnTermination": False, "Encrypted": True, "KmsKeyId": "alias/golden"}}]
     made = aws("ec2 run-instances --instance-type t3.small --image-id", source(aws), block_device_mappings=kept,
                tag_specifications=[{"ResourceType": "volume", "Tags": [{"Key": "kept", "Value": "yes"}]}])["Instances"][0]
-    listed = lambda: aws("ec2 describe-volumes --filters Name=tag:kept,Values=yes")["Volumes"]
+    def listed():
+        return aws("ec2 describe-volumes --filters Name=tag:kept,Values=yes")["Volumes"]
     volume = listed()[0]["VolumeId"]
     same(aws.error("ec2 delete-volume --volume-id", volume), "VolumeInUse")
     aws("ec2 terminate-instances --instance-ids", made["InstanceId"])

@@ -15,6 +15,7 @@ import machines
 import members
 import storage
 import the_rest
+
 from cli import Caller
 
 

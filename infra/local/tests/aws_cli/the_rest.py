@@ -3,8 +3,9 @@
 import json
 import urllib.request
 
-from cli import same
 from machines import source
+
+from cli import same
 
 
 def test_launch_templates(aws):

@@ -1,7 +1,6 @@
 """A life with resources and waiters: an instance, an image of it, copies, other accounts, and nothing that is left."""
 
 import botocore.exceptions
-
 from caller import OFTEN, refused, same, tags, until, waited
 
 FRIEND = "111122223333"

@@ -3,7 +3,6 @@
 import json
 
 from botocore import xform_name
-
 from caller import same
 from life import end, launch
 

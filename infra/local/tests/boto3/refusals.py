@@ -1,7 +1,6 @@
 """Exceptions by their code, dry runs, and lists that are empty."""
 
 from botocore import xform_name
-
 from caller import refused, same
 
 NO_IMAGE = "ami-0123456789abcdef0"

@@ -116,7 +116,7 @@ def main(goldsmith, folder, *options):
     command = [python, "-m", "pytest", "-p", "plugin", "-q", "--color=no", "--tb=short", "-W", "ignore", "-p", "no:cacheprovider"]
     try:
         with open(folder / "pytest.log", "w") as log:
-            subprocess.run([*command, *files, *options], cwd=tests, env=environment, stdout=log, stderr=log)
+            subprocess.run([*command, *files, *options], check=False, cwd=tests, env=environment, stdout=log, stderr=log)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
