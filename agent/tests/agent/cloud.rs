@@ -258,7 +258,7 @@ fn verify(request: &Request) -> Result<(), String> {
     {
         return Err(format!("not signed: {signed}"));
     }
-    let payload = hex(&Sha256::digest(&request.body));
+    let payload = hex::encode(Sha256::digest(&request.body));
     if header("x-amz-content-sha256") != payload || header("x-amz-security-token") != TOKEN {
         return Err("payload or token".to_owned());
     }
@@ -267,20 +267,17 @@ fn verify(request: &Request) -> Result<(), String> {
         [&request.method, &request.path, &request.query, &headers, &signed, &payload].map(String::as_str).join("\n");
     let day = &header("x-amz-date")[..8];
     let scope = scope[1..].join("/");
-    let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", header("x-amz-date"), hex(&Sha256::digest(canonical)));
+    let text =
+        format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", header("x-amz-date"), hex::encode(Sha256::digest(canonical)));
     let mut key = format!("AWS4{SECRET}").into_bytes();
     for part in [day, region, service, "aws4_request"] {
         key = mac(&key, part);
     }
-    if hex(&mac(&key, &text)) == part("Signature") { Ok(()) } else { Err("signature".to_owned()) }
+    if hex::encode(mac(&key, &text)) == part("Signature") { Ok(()) } else { Err("signature".to_owned()) }
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

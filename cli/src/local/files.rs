@@ -1,6 +1,5 @@
 //! Files inside this program, from which the local AWS is started.
 
-use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -67,7 +66,7 @@ pub(crate) fn emulator_digest() -> String {
 pub(crate) fn digest_of<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut digest = Sha256::new();
     texts.for_each(|text| digest.update(text));
-    hexadecimal(&digest.finalize())
+    hex::encode(digest.finalize())
 }
 
 /// Returns the SHA-256 of a file.
@@ -77,15 +76,7 @@ pub(crate) fn digest_of_file(path: &Path) -> Result<String> {
 
 /// Returns the SHA-256 of bytes.
 pub(crate) fn digest_of_bytes(content: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(content))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(content))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// Returns the lower-case hex of the SHA-256 of `text`.
 pub(crate) fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text))
 }
 
 /// Returns a new id such as `i-0123456789abcdef0`: prefix, dash, `0` and 16 hex digits.

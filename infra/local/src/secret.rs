@@ -30,7 +30,7 @@ impl Secret {
     pub fn random() -> io::Result<Self> {
         let mut bytes = [0; BYTES];
         fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-        Ok(Secret(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Secret(hex::encode(bytes)))
     }
 
     /// Returns the secret that is stored in a folder of Goldsmith's; creates it the first time.

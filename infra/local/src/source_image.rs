@@ -54,7 +54,7 @@ fn link(path: &Path, cache_dir: &Path) -> Result<PathBuf, BaseImageError> {
     };
     let file = path.canonicalize().map_err(failed(path))?;
     let digest = Sha256::digest(file.as_os_str().as_encoded_bytes());
-    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let name = hex::encode(&digest[..8]);
     let link = cache_dir.join(format!("file-{name}.tar"));
     std::fs::create_dir_all(cache_dir).map_err(failed(cache_dir))?;
     match std::os::unix::fs::symlink(&file, &link) {

@@ -140,5 +140,5 @@ impl Document {
 
 /// Returns the SHA-256 of a document's text in lower-case hex.
 pub fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text))
 }

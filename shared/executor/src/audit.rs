@@ -113,7 +113,7 @@ impl<'r> Auditor<'r> {
         let Some((kind, what, remedy)) = self.recognised(path, bytes) else { return };
         let is_whole = bytes.len() as u64 == size;
         let has_digest = !matches!(kind, FindingKind::Credential | FindingKind::History | FindingKind::AuthorizedKeys);
-        let fingerprint = (has_digest && is_whole).then(|| packages::hex(&Sha256::digest(bytes)[..8]));
+        let fingerprint = (has_digest && is_whole).then(|| hex::encode(&Sha256::digest(bytes)[..8]));
         let maker = rules::MAKERS.iter().find(|(start, name)| path.starts_with(start) && packages.is_installed(name));
         let package = packages.owner(path).or(maker.map(|(_, name)| *name)).map(str::to_owned);
         let finding = Finding { path: format!("/{path}"), kind, what, package, size, fingerprint, remedy };

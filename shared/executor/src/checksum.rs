@@ -30,7 +30,7 @@ impl Hasher {
 
     /// Returns the digest in lower-case hex.
     pub(crate) fn finish(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(self.0.finalize())
     }
 }
 

@@ -23,7 +23,7 @@ impl Nonce {
     /// # Errors
     /// The machine provides no random numbers.
     pub fn random() -> io::Result<Self> {
-        Ok(Self(hex(&random::<32>()?)))
+        Ok(Self(hex::encode(random::<32>()?)))
     }
 
     /// Returns a nonce from its stored text.
@@ -42,7 +42,7 @@ impl Nonce {
     pub(crate) fn seal(&self, text: &str) -> String {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) else { return String::new() }; // every key length is accepted
         mac.update(text.as_bytes());
-        hex(&mac.finalize().into_bytes())
+        hex::encode(mac.finalize().into_bytes())
     }
 }
 
@@ -57,10 +57,6 @@ pub(crate) fn random<const LENGTH: usize>() -> io::Result<[u8; LENGTH]> {
     let mut bytes = [0; LENGTH];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

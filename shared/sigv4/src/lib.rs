@@ -53,7 +53,7 @@ pub fn sign(
     let names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
     let names = names.join(";");
     let scope = format!("{date}/{region}/{service}/aws4_request");
-    let signature = hex(&signature(&canonical(&request, &names), &time, &scope, keys.secret));
+    let signature = hex::encode(signature(&canonical(&request, &names), &time, &scope, keys.secret));
     let id = keys.id;
     let authorization = format!("{ALGORITHM} Credential={id}/{scope}, SignedHeaders={names}, Signature={signature}");
     request.headers.push(("authorization".to_owned(), authorization));
@@ -82,7 +82,7 @@ pub fn is_signed_with(request: &Signable<'_>, secret: &str) -> bool {
     };
     signed_as().is_some_and(|(own, given)| {
         // All of it is compared, so that how long that takes tells nothing.
-        let own = hex(&own);
+        let own = hex::encode(own);
         own.len() == given.len() && own.bytes().zip(given.bytes()).fold(0, |found, (a, b)| found | (a ^ b)) == 0
     })
 }
@@ -116,7 +116,7 @@ pub fn encode(text: &str, keep_slashes: bool) -> String {
 /// SHA-256 in lower-case hex.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex::encode(Sha256::digest(bytes))
 }
 
 fn mac(key: &[u8], bytes: &[u8]) -> Vec<u8> {
@@ -124,10 +124,6 @@ fn mac(key: &[u8], bytes: &[u8]) -> Vec<u8> {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
     mac.update(bytes);
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Uploads bytes under their digest, once, and returns a presigned URL.
 async fn upload(scene: &Scene<'_>, folder: &str, bytes: Vec<u8>) -> Result<Fetched> {
-    let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(Sha256::digest(&bytes));
     let key = format!("{folder}/{sha256}");
     let objects = &scene.context.cloud.objects;
     if !objects.exists(&key).await? {

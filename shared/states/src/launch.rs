@@ -199,8 +199,7 @@ fn of_profile(scene: &Scene<'_>, mut error: CloudError) -> CloudError {
 
 /// Returns a client token of 64 characters, which is EC2's limit.
 pub(crate) fn token(parts: &[&str]) -> String {
-    let digest = Sha256::digest(parts.join("\n"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(parts.join("\n")))
 }
 
 fn waiting(scene: &Scene<'_>, id: &str, detail: String) -> Progress {

@@ -125,7 +125,7 @@ mod tests {
 
     /// A file that is there with the right digest, so that it is not fetched.
     fn there(folder: &Path, name: &str, text: &str) -> Fetched {
-        let sha256: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex::encode(Sha256::digest(text));
         program(&folder.join(name.replace('@', &sha256)), text);
         Fetched { sha256, ..file("https://bucket.example/file") }
     }

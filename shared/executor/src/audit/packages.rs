@@ -138,7 +138,7 @@ impl Packages {
     /// Returns whether the file is byte by byte as a package ships it.
     pub(super) fn ships(&self, path: &str, bytes: &[u8]) -> bool {
         let Some(digest) = self.owned.get(key(path)).and_then(|owned| owned.digest.as_deref()) else { return false };
-        digest == hex(&Md5::digest(bytes)) || digest == hex(&Sha256::digest(bytes))
+        digest == hex::encode(Md5::digest(bytes)) || digest == hex::encode(Sha256::digest(bytes))
     }
 }
 
@@ -147,10 +147,6 @@ impl Packages {
 fn key(path: &str) -> &str {
     let path = path.trim_start_matches("./").trim_matches('/');
     path.strip_prefix("usr/").unwrap_or(path)
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns all files of all packages, one per line. It fails if `rpm` takes too long.
@@ -186,7 +182,7 @@ fn rpm(database: &Path) -> Result<String, String> {
 mod tests {
     use std::fs;
 
-    use super::{Packages, hex};
+    use super::Packages;
     use md5::{Digest, Md5};
 
     #[test]
@@ -196,8 +192,8 @@ mod tests {
         fs::create_dir_all(&info).unwrap();
         fs::write(info.join("a:amd64.list"), "/.\n/etc\n/etc/a\n/bin\n/bin/a\n/etc/a.conf\n").unwrap();
         fs::write(info.join("b.list"), "/.\n/etc\n/etc/b\n").unwrap();
-        fs::write(info.join("a:amd64.md5sums"), format!("{}  bin/a\n", hex(&Md5::digest("program")))).unwrap();
-        let conffiles = format!("Package: a\nConffiles:\n /etc/a.conf {}\n", hex(&Md5::digest("conf")));
+        fs::write(info.join("a:amd64.md5sums"), format!("{}  bin/a\n", hex::encode(Md5::digest("program")))).unwrap();
+        let conffiles = format!("Package: a\nConffiles:\n /etc/a.conf {}\n", hex::encode(Md5::digest("conf")));
         fs::write(root.path().join("var/lib/dpkg/status"), conffiles).unwrap();
         let mut notes = Vec::new();
         let packages = Packages::read(root.path(), &mut notes);
@@ -217,7 +213,7 @@ mod tests {
         let of = |name: &str| info.path().join(name);
         fs::write(of("a.list"), "/etc/a\n").unwrap();
         fs::write(of("b.list"), "/usr/bin/b\n").unwrap();
-        let digest = hex(&Md5::digest("program"));
+        let digest = hex::encode(Md5::digest("program"));
         fs::write(of("b.md5sums"), format!("{digest}  usr/bin/b\n{digest}  usr/share/nobody\n")).unwrap();
         let files = ["a.list", "b.list", "b.md5sums"];
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -233,7 +229,7 @@ mod tests {
     #[test]
     fn rpms_list_is_read_too() {
         let mut packages = Packages::default();
-        let digest = hex(&<sha2::Sha256 as sha2::Digest>::digest("x"));
+        let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest("x"));
         packages
             .take_rpm(&format!("bind\t\t/etc/named\nbind\t{digest}\t/etc/named/x y\nother\t\t/etc\nbind\t\t/etc\n"));
         assert_eq!(packages.owner("etc/named/rndc.key"), Some("bind"));

@@ -7,7 +7,6 @@ use std::{fs, io};
 use md5::{Digest, Md5};
 
 use super::FindingKind::{AuthorizedKeys, Credential, History, Identity, PackageSecret, PrivateKey};
-use super::packages::hex;
 use super::{Audit, FindingKind, audit_tree, matches_path, private_key_in};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -260,7 +259,7 @@ fn a_key_that_a_package_brings_is_told_quietly_and_its_copy_is_a_finding() {
         write(root.path(), path, &shipped);
     }
     write(root.path(), "var/lib/dpkg/info/openvpn.list", format!("/etc/openvpn\n/{path}\n"));
-    let sums = format!("{}  {path}\n", hex(&Md5::digest(&shipped)));
+    let sums = format!("{}  {path}\n", hex::encode(Md5::digest(&shipped)));
     write(root.path(), "var/lib/dpkg/info/openvpn.md5sums", sums);
     let audit = audit_tree(root.path());
     let paths = |findings: &[super::Finding]| findings.iter().map(|found| found.path.clone()).collect::<Vec<_>>();
