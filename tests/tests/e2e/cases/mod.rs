@@ -28,9 +28,11 @@ use crate::stack::Stack;
 /// A case: asserts, or panics.
 pub(crate) type Case = fn(&Stack);
 
-/// Every case, by name.
+/// Every case, by name. Those that wait for minutes come first, so that the others run on the other stacks in the meantime.
 pub(crate) fn all() -> Vec<(&'static str, Case)> {
     [
+        stops::CASES,
+        kills::CASES,
         good::CASES,
         documents::CASES,
         audits::CASES,
@@ -40,9 +42,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         role::CASES,
         given_up::CASES,
         rules::CASES,
-        kills::CASES,
         starts::CASES,
-        stops::CASES,
         strangers::CASES,
         uninvited::CASES,
         lifecycle::CASES,
