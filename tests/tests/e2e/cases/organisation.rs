@@ -113,7 +113,7 @@ fn kept_to(stack: &Stack) {
     go_on_to(stack, &build, ImageStatus::Available);
 
     let failure = fail(stack, &reads);
-    assert!(failure.message.contains(&format!("GetParameter {own} was refused")), "{failure:?}");
+    assert!(failure.message.contains(&format!("GetParameter {own} failed with status 400")), "{failure:?}");
 
     let steps = [("build", "Listed", IS_LISTED), ("test", "ListedToo", IS_LISTED)];
     let listed = with_profile(stack, "listed", &steps, "org-listed");
@@ -149,7 +149,7 @@ fn read_alone(stack: &Stack, listed: &str) {
     let own = with_profile(stack, "release", &[("build", "Read", &reads)], &profile);
     assert_eq!((own.exit, own.json["outcome"].as_str()), (0, Some("built")), "{own:?}");
     let failure = fail(stack, &Pipeline::new("reads-releases", &[("build", "Read", &reads)]));
-    assert!(failure.message.contains(&format!("GetParameter {secret} was refused")), "{failure:?}");
+    assert!(failure.message.contains(&format!("GetParameter {secret} failed with status 400")), "{failure:?}");
     let shared = format!("echo '{{{{ aws:ssm:/goldsmith/build/{}/own }}}}'", stack.name());
     let refused = with_profile(stack, "release-shared", &[("build", "Read", &shared)], &profile);
     assert_eq!((refused.exit, refused.json["outcome"].as_str()), (1, Some("failed")), "{refused:?}");
