@@ -4,11 +4,10 @@ use crate::account::Account;
 use crate::checkout::E2E;
 use crate::tour::assert_named;
 
-/// A good build that reboots, one that fails, one whose function is killed, and a release of its source image.
-const CASES: [&str; 4] = [
+/// A good build that reboots, one that fails, and a release of its source image.
+const CASES: [&str; 3] = [
     "a_reboot_in_the_build_phase_goes_on_at_the_right_step",
     "a_component_that_exits_1_leaves_nothing",
-    "launch_killed_after_run_instances",
     "a_release_rebuilds_what_uses_it_once",
 ];
 

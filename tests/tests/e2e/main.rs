@@ -1,7 +1,7 @@
 //! End to end on the local AWS: the production template, state machine and function binaries, the real CLI, and
 //! instances that really run commands.
 //!
-//! Three stacks serve the cases, each one after the other, because faults are armed by count. They have the same name and
+//! A few stacks serve the cases, each one after the other, because faults are armed by count. They have the same name and
 //! nothing else in common, as if they were in two accounts. The suite needs what
 //! `make package` builds, and root or user namespaces for the instances: without, it says so and passes, unless
 //! `GOLDSMITH_REQUIRE_E2E=1`.
@@ -18,8 +18,10 @@ mod stack;
 #[path = "../../../infra/local/tests/common/venv.rs"]
 mod venv;
 
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use goldsmith_tests::suite::run;
 use libtest_mimic::Arguments;
@@ -37,8 +39,9 @@ fn main() -> ExitCode {
         if is_whole {
             history::forget();
         }
-        // Cases wait most of their time. A filter mostly chooses a single one.
-        let stacks = if is_whole { 3 } else { 1 };
+        // Cases wait most of their time, so there is one more than cores. A filter mostly chooses a single case.
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let stacks = if is_whole { (cores + 1).min(4) } else { 1 };
         (0..stacks).map(|_| Stack::up(STACK)).collect()
     };
     let down = |stacks: &[Stack]| {
