@@ -26,6 +26,10 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
         let file = entry.with_context(cannot)?.path();
         let yaml = file.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
         if yaml && file.is_file() {
+            if !file.canonicalize().with_context(cannot)?.starts_with(path.canonicalize().with_context(cannot)?) {
+                let why = "is a link to a file outside the folder: name that file instead";
+                return Err(invalid(format!("{} {why}", file.display())));
+            }
             files.push(file);
         }
     }
@@ -71,6 +75,21 @@ mod tests {
         }
         let read: Vec<String> = read(folder.path()).unwrap().into_iter().map(|file| file.text).collect();
         assert_eq!(read, ["a.yml", "b.yaml"]);
+    }
+
+    #[test]
+    fn a_link_out_of_the_folder_is_no_definition_of_it() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("a.yml"), "a").unwrap();
+        std::os::unix::fs::symlink("a.yml", at("b.yml")).unwrap();
+        assert_eq!(read(folder.path()).unwrap().len(), 2);
+        std::fs::write(elsewhere.path().join("c.yml"), "c").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path().join("c.yml"), at("c.yml")).unwrap();
+        let refused = read(folder.path()).unwrap_err().to_string();
+        let why = "is a link to a file outside the folder: name that file instead";
+        assert_eq!(refused, format!("{} {why}", at("c.yml").display()));
+        assert_eq!(read(&at("c.yml")).unwrap().len(), 1, "a file that is named is read");
     }
 
     #[test]

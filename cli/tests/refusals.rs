@@ -61,6 +61,14 @@ fn a_value_that_looks_like_a_secret_is_refused_and_not_shown_until_somebody_says
         refused(&goldsmith(folder.path(), &[command, "."]), 2, &expected);
         refused(&goldsmith(folder.path(), &[command, ".", "--allow-plain-secrets"]), 2, no_stack);
     }
+    let mistyped = component.replace("version: 1.x.x", "versoin: 1.x.x");
+    std::fs::write(folder.path().join("all.yml"), mistyped).unwrap();
+    for command in ["apply", "build", "validate"] {
+        let output = goldsmith(folder.path(), &[command, "."]);
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
+        assert!(said.contains("`versoin`") && !said.contains("hunter"), "{said}");
+    }
+    std::fs::write(folder.path().join("all.yml"), component).unwrap();
     let parameter = ["build", "web", "--parameter", "data.dbPassword=hunter33"];
     let expected = format!(
         "goldsmith: error: the value of `--parameter data.dbPassword` looks like a secret, and a build's record is no place for \

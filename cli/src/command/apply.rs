@@ -58,7 +58,7 @@ pub(crate) async fn apply(
     }
     if draft.has_errors() {
         let found = draft.check_alone().err().unwrap_or_default();
-        return Err(refused(path, &found));
+        return Err(refused(path, found));
     }
     if draft.is_empty() {
         let what = "a component's document is stored with the Component whose uri names it";
@@ -67,13 +67,14 @@ pub(crate) async fn apply(
     let versions = draft.version_places();
     let connection = Connection::open(globals).await?;
     let stored = connection.store.stored_for(&draft).await?;
-    let definitions = draft.check(&stored).map_err(|found| refused(path, &found))?;
+    let mut definitions = draft.check(&stored).map_err(|found| refused(path, found))?;
+    definitions.warnings.hide_secrets();
     for warning in definitions.warnings.iter() {
         output::say(&warning.to_string());
     }
     schedules::check(&connection, &definitions)?;
     let changes = connection.store.apply(&definitions).await.map_err(|error| match error {
-        ApplyError::Taken(taken) => refused(path, &taken_versions(&versions, &taken)),
+        ApplyError::Taken(taken) => refused(path, taken_versions(&versions, &taken)),
         ApplyError::Store(error) => error.into(),
     })?;
     schedules::keep(&connection, &definitions).await?;
@@ -93,7 +94,8 @@ fn taken_versions(versions: &[VersionPlace<'_>], taken: &[Taken]) -> Diagnostics
     found
 }
 
-fn refused(path: &Path, found: &Diagnostics) -> anyhow::Error {
+fn refused(path: &Path, mut found: Diagnostics) -> anyhow::Error {
+    found.hide_secrets();
     output::say(&found.to_string());
     let errors = found.iter().filter(|found| found.severity == goldsmith_document::Severity::Error).count();
     let mistakes = if errors == 1 { "one mistake".to_owned() } else { format!("{errors} mistakes") };

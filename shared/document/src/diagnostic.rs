@@ -1,10 +1,12 @@
 //! Mistakes in a file: what is wrong, where, and what helps. Each mistake becomes one [`Diagnostic`], and all of them
 //! are collected.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
+use crate::secret::{SECRET, shows_secret};
 use crate::yaml::Span;
 
 /// Longest source line that is shown whole, in characters. A longer line is cut to a window around the mistake.
@@ -175,6 +177,20 @@ impl Diagnostics {
     /// Adds all findings of another collection.
     pub fn extend(&mut self, other: Diagnostics) {
         other.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    /// Removes the source lines that show a secret: the lines of findings about secrets, also where another finding shows
+    /// the same line, and lines with the beginning of a known kind of secret.
+    pub fn hide_secrets(&mut self) {
+        let is_secret = |found: &&Diagnostic| found.code == SECRET;
+        let secrets: BTreeSet<(String, usize)> =
+            self.found.iter().filter(is_secret).map(|found| (found.file.clone(), found.line)).collect();
+        for found in &mut self.found {
+            let shows = found.source_line.as_deref().is_some_and(shows_secret);
+            if shows || secrets.contains(&(found.file.clone(), found.line)) {
+                found.source_line = None;
+            }
+        }
     }
 
     /// Returns whether a finding is an error.

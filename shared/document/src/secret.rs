@@ -24,6 +24,11 @@ const ABOUT: [&str; 14] = [
 /// Beginnings of values that are secrets whatever the name is.
 const VALUES: [&str; 7] = ["AKIA", "ASIA", "-----BEGIN ", "ghp_", "github_pat_", "glpat-", "xoxb-"];
 
+/// Returns whether a line contains the beginning of a secret of a known kind, and more than that.
+pub(crate) fn shows_secret(line: &str) -> bool {
+    VALUES.iter().any(|start| line.split_once(start).is_some_and(|(_, rest)| rest.trim_end().len() > 8))
+}
+
 /// The code of a finding about a value that looks like a secret.
 pub const SECRET: &str = "secret";
 

@@ -1,6 +1,7 @@
 //! The table in memory, for tests. It has the rules of DynamoDB that the records rely on.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -123,8 +124,14 @@ impl Table for MemoryTable {
         if !failed.is_empty() {
             return Err(StoreError::Conflict { failed });
         }
-        let changes: Vec<(Key, Option<Item>)> =
-            writes.into_iter().map(|write| (write.key(), apply(items.get(&write.key()).cloned(), write))).collect();
+        let change = |write: Write| {
+            let key = write.key();
+            // Only an update needs what was there: copies are most of the time that a write takes.
+            let before = matches!(write, Write::Update { .. }).then(|| items.get(&key).cloned()).flatten();
+            (key, apply(before, write))
+        };
+        let is_change = |write: &Write| !matches!(write, Write::Verify { .. });
+        let changes: Vec<(Key, Option<Item>)> = writes.into_iter().filter(is_change).map(change).collect();
         if let Some((key, _)) = changes.iter().find(|(_, item)| item.as_ref().is_some_and(is_too_large)) {
             return Err(refused(format!("item {} / {} is larger than 400 KB", key.pk, key.sk)));
         }
@@ -157,21 +164,24 @@ fn holds(check: &Check, item: Option<&Item>) -> bool {
     }
 }
 
-/// Returns the item after the write.
+/// Returns the item after the write. `before` is what an update finds.
 fn apply(before: Option<Item>, write: Write) -> Option<Item> {
     match write {
-        Write::Put { item, .. } => Some(canonical_item(item)),
-        Write::Update { key, set, remove, .. } => {
+        Write::Put { mut item, .. } => {
+            item.values_mut().for_each(make_canonical);
+            Some(item)
+        }
+        Write::Update { key, mut set, remove, .. } => {
             if before.is_none() && set.is_empty() {
                 return None; // only removals: there is nothing to remove from
             }
             let mut item = before.unwrap_or_else(|| key_attributes(key));
-            item.extend(canonical_item(set));
+            set.values_mut().for_each(make_canonical);
+            item.extend(set);
             item.retain(|attribute, _| !remove.contains(attribute));
             Some(item)
         }
-        Write::Delete { .. } => None,
-        Write::Verify { .. } => before,
+        Write::Delete { .. } | Write::Verify { .. } => None,
     }
 }
 
@@ -180,27 +190,44 @@ fn key_attributes(key: Key) -> Item {
 }
 
 /// Converts a number as DynamoDB does, which has one type of number: 2.0 is stored, compared and read as 2.
-fn canonical(value: Value) -> Value {
+fn canonical(mut value: Value) -> Value {
+    make_canonical(&mut value);
+    value
+}
+
+fn make_canonical(value: &mut Value) {
     match value {
-        Value::Number(number) => match number.as_f64() {
+        Value::Number(number) if number.is_f64() => {
             // Below 2^53 a float without fraction and its integer are the same number.
-            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0 => {
-                Value::from(float as i64)
+            if let Some(float) =
+                number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0)
+            {
+                *value = Value::from(float as i64);
             }
-            _ => Value::Number(number),
-        },
-        Value::Array(values) => values.into_iter().map(canonical).collect(),
-        Value::Object(item) => Value::Object(canonical_item(item)),
-        other => other,
+        }
+        Value::Array(values) => values.iter_mut().for_each(make_canonical),
+        Value::Object(item) => item.values_mut().for_each(make_canonical),
+        _ => {}
     }
 }
 
-fn canonical_item(item: Item) -> Item {
-    item.into_iter().map(|(attribute, value)| (attribute, canonical(value))).collect()
+fn is_too_large(item: &Item) -> bool {
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, item).is_ok() && length.0 > MAX_ITEM_BYTES
 }
 
-fn is_too_large(item: &Item) -> bool {
-    serde_json::to_vec(item).is_ok_and(|bytes| bytes.len() > MAX_ITEM_BYTES)
+/// Counts what is written to it.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

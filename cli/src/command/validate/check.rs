@@ -46,6 +46,7 @@ pub(super) fn files(paths: &[PathBuf], target: &Target) -> Result<Checked> {
     // A document that a component names is in both if it lies next to the definitions.
     let new: Vec<_> = of_definitions.into_iter().filter(|new| !found.iter().any(|old| old == new)).collect();
     new.into_iter().for_each(|new| found.push(new));
+    found.hide_secrets();
     Ok(Checked { found, documents })
 }
 

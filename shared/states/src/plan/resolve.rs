@@ -1,6 +1,9 @@
 //! Resolves names and patterns to one recipe, one version of each component, and one AMI.
 
+use std::collections::BTreeMap;
+
 use goldsmith_cloud::{Image, ImageState};
+use goldsmith_document::{Document, did_you_mean};
 use goldsmith_model::{
     Component, ComponentRef, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
     InfrastructureConfiguration, Name, SourceImage,
@@ -103,8 +106,12 @@ async fn documents(
     let mut has_tests = false;
     for part in &recipe.components {
         let component = component(context, recipe, part).await?;
-        has_tests |= has_test_phase(&component);
         let mut parameters = part.parameters.clone();
+        // A document was checked when it was applied. If it cannot be read now, the agent says why.
+        if let Ok(document) = Document::parse(component.name.as_str(), &component.document) {
+            has_tests |= document.phases.iter().any(|phase| phase.name.value == "test");
+            refuse_unfit(&component, &document, input.parameters.get(&part.name))?;
+        }
         parameters.extend(input.parameters.get(&part.name).cloned().unwrap_or_default());
         documents.push(PlannedDocument {
             name: component.name,
@@ -127,9 +134,27 @@ async fn component(context: &Context, recipe: &ImageRecipe, part: &ComponentRef)
 }
 
 /// Returns whether a document has a phase `test`. The document was checked when it was applied.
-fn has_test_phase(component: &Component) -> bool {
-    goldsmith_document::Document::parse(component.name.as_str(), &component.document)
-        .is_ok_and(|document| document.phases.iter().any(|phase| phase.name.value == "test"))
+/// Rejects parameters of a start that the component does not have, and values that it does not allow. `apply` rejects the
+/// same in a recipe.
+fn refuse_unfit(component: &Component, document: &Document, given: Option<&BTreeMap<String, String>>) -> Result<()> {
+    let label = format!("component `{}` {}", component.name, component.version);
+    for (name, value) in given.into_iter().flatten() {
+        let declared = document.parameters.iter().find(|parameter| parameter.name.value == *name);
+        let Some(declared) = declared else {
+            let names = document.parameters.iter().map(|parameter| parameter.name.value.as_str());
+            let near = did_you_mean(name, names).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+            let message =
+                format!("the field `parameters` of the input names `{name}`, but {label} has no such parameter");
+            return Err(refused(message + &near));
+        };
+        if !declared.allows(value) {
+            return Err(refused(format!(
+                "the field `parameters` of the input sets `{name}` to a value that is not allowed: {label} allows {}",
+                declared.allowed_values.join(", ")
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Returns the AMI that a source image stands for now. Its id is always looked up with our own credentials.

@@ -82,6 +82,16 @@ async fn what_the_user_has_to_mend_is_refused_and_named() {
             json!({"pipeline": "web", "parameters": {"apache": {}}}),
             "the field `parameters` of the input names component `apache`, but recipe `web` does not use it",
         ),
+        (
+            json!({"pipeline": "web", "parameters": {"nginx": {"prt": "80"}}}),
+            "the field `parameters` of the input names `prt`, but component `nginx` 1.0.0 has no such parameter: did you \
+             mean `port`?",
+        ),
+        (
+            json!({"pipeline": "web", "parameters": {"nginx": {"port": "81"}}}),
+            "the field `parameters` of the input sets `port` to a value that is not allowed: component `nginx` 1.0.0 \
+             allows 80, 8080",
+        ),
     ] {
         let error = stack.run(&plan(input)).await.unwrap_err();
         assert_eq!(error.error, "Goldsmith.Refused");

@@ -28,6 +28,8 @@ semanticVersion: 1.0.0
 platform: Linux
 data: |
   schemaVersion: 1.0
+  parameters:
+    - port: {type: string, default: "80", allowedValues: ["80", "8080"]}
   phases:
     - name: build
       steps:
