@@ -95,7 +95,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_start_has_overridden_stays_at_home_marked_and_neither_shared_nor_named_nor_found() {
         let stack = Stack::new().await;
-        let input = json!({"pipeline": "web", "parameters": {"nginx": {"port": "81"}}});
+        let input = json!({"pipeline": "web", "parameters": {"nginx": {"port": "8080"}}});
         stack.run(&Task { input: Some(input), ..Task::new(State::Plan) }).await.unwrap();
         stack.execute().await.unwrap();
         let image = stack.image().await;

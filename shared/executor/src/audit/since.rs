@@ -74,21 +74,35 @@ impl Since {
     }
 }
 
-/// Returns when the kernel was started, by the clock as it is now.
+/// Ticks of a second in `/proc`: USER_HZ, which is 100 on x86_64 and arm64.
+const TICKS: i64 = 100;
+
+/// Returns when this system was started, by the clock as it is now.
 fn booted() -> Option<Timestamp> {
-    let stat = fs::read_to_string("/proc/stat").ok()?;
-    let seconds = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    Timestamp::from_second(seconds).ok()
+    boot_of(&fs::read_to_string("/proc/stat").ok()?, &fs::read_to_string("/proc/1/stat").ok()?)
 }
 
-/// Returns when the first entry of a folder was made or changed, if the folder was made in this boot.
+/// Returns when process 1 began: so long after the start of the kernel (proc(5), `btime` and `starttime`). On a machine,
+/// both are the same within seconds. A container has the kernel of its host, which may have started days before.
+fn boot_of(kernel: &str, first_process: &str) -> Option<Timestamp> {
+    let kernel: i64 = kernel.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    // The name of a program, in parentheses, may contain spaces; field 3 comes after it, and this is field 22.
+    let (_, fields) = first_process.rsplit_once(')')?;
+    let ticks: i64 = fields.split_whitespace().nth(19)?.parse().ok()?;
+    Timestamp::from_second(kernel + ticks / TICKS).ok()
+}
+
+/// Returns when the first entry of a folder was made or changed, if the folder was made in this boot. What is mounted there
+/// does not count, because it may be older.
 fn first_made(folder: &Path) -> Option<Timestamp> {
     let device = |path: &Path| path.metadata().ok().map(|found| found.dev());
-    if device(folder) == device(Path::new("/")) {
+    let own = device(folder)?;
+    if Some(own) == device(Path::new("/")) {
         return None;
     }
     let entries = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.path().symlink_metadata().ok());
-    entries.filter_map(|found| Timestamp::from_second(found.ctime()).ok()).min()
+    let made_here = entries.filter(|found| found.dev() == own);
+    made_here.filter_map(|found| Timestamp::from_second(found.ctime()).ok()).min()
 }
 
 #[cfg(test)]
@@ -99,7 +113,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::Since;
+    use super::{Since, boot_of};
 
     #[test]
     fn where_the_images_time_is_not_known_the_earlier_time_of_the_boot_counts_and_a_step_is_told() {
@@ -116,6 +130,19 @@ mod tests {
             assert_eq!((since, note.is_some()), (Since(at(expected)), told), "{image:?} {now} {then}");
         }
         assert_eq!(Since::of(None, None, None), (Since::NEVER, None));
+    }
+
+    #[test]
+    fn a_container_was_started_with_its_first_process_and_not_with_the_kernel() {
+        let kernel = "cpu  1 2 3\nbtime 1000\nprocesses 7\n";
+        let process = |ticks: u32| {
+            format!("1 (a name) S) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 {ticks} 175546368 2992\n")
+        };
+        for (ticks, booted) in [(0, 1000), (150, 1001), (2_269_200, 23_692)] {
+            assert_eq!(boot_of(kernel, &process(ticks)), Some(Timestamp::from_second(booted).unwrap()), "{ticks}");
+        }
+        assert_eq!(boot_of("cpu 1\n", &process(1)), None);
+        assert_eq!(boot_of(kernel, "1 (cut"), None);
     }
 
     #[test]
