@@ -98,11 +98,14 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         }
     };
     let ending = Ending::of(&connection.store, &execution).await?;
+    let again = globals.again();
     match globals.output {
         Format::Json => output::json(&ending)?,
-        Format::Text if ending.exit() == Exit::Success => ending.lines().iter().try_for_each(|l| output::line(l))?,
+        Format::Text if ending.exit() == Exit::Success => {
+            ending.lines(&again).iter().try_for_each(|l| output::line(l))?
+        }
         Format::Text => {
-            ending.lines().iter().for_each(|line| output::say(line));
+            ending.lines(&again).iter().for_each(|line| output::say(line));
             if globals.local && ending.lacks_public_parameter() {
                 output::say(LOCAL_SOURCES);
             }
@@ -110,7 +113,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
                 output::say(&format!("  {label:9}  {fact}"));
             }
             if let Some(image) = ending.image() {
-                output::say(&format!("The output of its steps: {} logs {image}", globals.again()));
+                output::say(&format!("The output of its steps: {again} logs {image}"));
             }
         }
     }

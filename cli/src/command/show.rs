@@ -159,6 +159,7 @@ fn state(state: &StateRecord) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use goldsmith_model::definitions::{Draft, SourceFile};
     use goldsmith_store::{LeftBehind, Leftover};
     use serde_json::json;
 
@@ -260,6 +261,23 @@ Build  FAILED  2.0s  step Install failed";
             ("web", unknown),
             ("web/1.0.0/2", "there is no image web/1.0.0/2"),
             ("web/1.0/2", "`1.0` is not a version: expected three numbers, such as 1.4.2"),
+        ] {
+            assert_eq!(target::image(store, text).await.unwrap_err().to_string(), message);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_of_a_pipeline_is_no_build_and_a_similar_one_is_suggested() {
+        let stack = Stack::new();
+        let store = &stack.connection.store;
+        let text = "kind: ImagePipeline\nname: gateway\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: small\n";
+        let files = [SourceFile { path: "all.yml".to_owned(), text: text.to_owned() }];
+        let definitions = Draft::read(&files, &|_| Ok(String::new())).check_alone().unwrap();
+        store.apply(&definitions).await.unwrap();
+        let wanted = "name an image as NAME/VERSION/BUILD, or a build by its id";
+        for (text, message) in [
+            ("gateway", format!("`gateway` is a pipeline: {wanted}")),
+            ("gatewy", format!("there is no build `gatewy`: {wanted}; did you mean the pipeline `gateway`?")),
         ] {
             assert_eq!(target::image(store, text).await.unwrap_err().to_string(), message);
         }

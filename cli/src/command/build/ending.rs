@@ -135,8 +135,8 @@ impl Ending {
         self.kept.as_ref()
     }
 
-    /// Returns the end as text for people.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    /// Returns the end as text for people. `again` is how to call the command line for the same stack.
+    pub(crate) fn lines(&self, again: &str) -> Vec<String> {
         let reason = self.reason.as_deref().unwrap_or("no reason is known");
         match (self.outcome, &self.failure) {
             (Outcome::Built, _) => {
@@ -145,11 +145,14 @@ impl Ending {
                 std::iter::once(first).chain(amis).chain(self.audit_lines()).collect()
             }
             (Outcome::Skipped, _) => vec![format!("Nothing was built: {reason}")],
-            (Outcome::AlreadyRunning, _) => vec![
-                format!("goldsmith: error: nothing was built: {reason}"),
-                "Watch that build with `goldsmith logs BUILD --follow`, or stop it with `goldsmith cancel BUILD`."
-                    .to_owned(),
-            ],
+            (Outcome::AlreadyRunning, _) => {
+                let running = self.image.as_deref().unwrap_or("BUILD");
+                let watch = format!("Watch that build with `{again} logs {running} --follow`");
+                vec![
+                    format!("goldsmith: error: nothing was built: {reason}"),
+                    format!("{watch}, or stop it with `{again} cancel {running}`."),
+                ]
+            }
             (Outcome::Failed, cause) => {
                 let cause = cause.clone().unwrap_or_default();
                 let mut lines = vec![format!("goldsmith: error: {} failed in {cause}", self.image_or_build())];

@@ -96,7 +96,10 @@ async fn a_built_image_is_told_with_its_amis() {
     let ended = execution(ExecutionStatus::Succeeded, Some(json!({"outcome": "built"})), None);
     let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
     assert_eq!(ending.exit(), Exit::Success);
-    assert_eq!(ending.lines().join("\n"), "web/1.0.0/1 is available\n  eu-west-1  ami-1\n  us-east-1  ami-2");
+    assert_eq!(
+        ending.lines("goldsmith --local").join("\n"),
+        "web/1.0.0/1 is available\n  eu-west-1  ami-1\n  us-east-1  ami-2"
+    );
     let json = json!({"outcome": "built", "build": "b", "image": "web/1.0.0/1",
                       "amis": {"eu-west-1": "ami-1", "us-east-1": "ami-2"}});
     assert_eq!(serde_json::to_value(&ending).unwrap(), json);
@@ -122,7 +125,23 @@ goldsmith: error: web/1.0.0/1 failed in Build: step Install failed
   error      Goldsmith.CommandFailed
   last lines
   | E: no";
-    assert_eq!(ending.lines().join("\n"), expected);
+    assert_eq!(ending.lines("goldsmith --local").join("\n"), expected);
+}
+
+#[tokio::test]
+async fn a_build_that_found_another_one_running_says_how_to_watch_that_one() {
+    let stack = Stack::new();
+    for (image, named) in [(json!("web/1.0.0/1"), "web/1.0.0/1"), (json!(null), "BUILD")] {
+        let busy = json!({
+            "outcome": "already-running", "reason": "build a runs", "tests": [], "regions": [], "image": image,
+        });
+        let execution = execution(ExecutionStatus::Succeeded, Some(busy), None);
+        let ending = Ending::of(&stack.connection.store, &execution).await.unwrap();
+        let watch = format!(
+            "Watch that build with `goldsmith --local logs {named} --follow`, or stop it with `goldsmith --local cancel {named}`."
+        );
+        assert_eq!(ending.lines("goldsmith --local")[1], watch);
+    }
 }
 
 #[tokio::test]
@@ -170,7 +189,7 @@ async fn what_ends_in_plan_has_no_image() {
         ),
     ] {
         let ending = Ending::of(&stack.connection.store, &ended).await.unwrap();
-        assert_eq!((ending.exit(), ending.lines()[0].as_str()), (exit, line));
+        assert_eq!((ending.exit(), ending.lines("goldsmith --local")[0].as_str()), (exit, line));
         assert_eq!(ending.lacks_public_parameter(), line.contains("ssm:/aws/service/other"), "{line}");
     }
 }
