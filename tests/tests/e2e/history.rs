@@ -48,8 +48,8 @@ pub(crate) fn keep_calls(stacks: &[Stack]) {
 }
 
 impl Stack {
-    /// Returns the outcomes of all executions of the stack. Both stacks may have executions of one name, so the stack's
-    /// endpoint tells them apart.
+    /// Returns the outcomes of all executions of the stack. Several stacks may have executions of one name, so the
+    /// stack's endpoint tells them apart.
     fn outcomes(&self) -> Executions {
         let definition: Value = serde_json::from_str(DEFINITION).unwrap();
         let client = Client::new(self.sdk());

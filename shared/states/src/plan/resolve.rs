@@ -133,7 +133,6 @@ async fn component(context: &Context, recipe: &ImageRecipe, part: &ComponentRef)
     })
 }
 
-/// Returns whether a document has a phase `test`. The document was checked when it was applied.
 /// Rejects parameters of a start that the component does not have, and values that it does not allow. `apply` rejects the
 /// same in a recipe.
 fn refuse_unfit(component: &Component, document: &Document, given: Option<&BTreeMap<String, String>>) -> Result<()> {
