@@ -45,6 +45,9 @@ pub(crate) struct Ending {
     kept: Option<KeptInstance>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<AuditRecord>,
+    /// The image of another build of the pipeline, which is running.
+    #[serde(skip)]
+    running: Option<String>,
 }
 
 /// The output of a build that made nothing.
@@ -52,6 +55,8 @@ pub(crate) struct Ending {
 struct Answer {
     outcome: Outcome,
     reason: Option<String>,
+    /// The image of the build that is running.
+    image: Option<String>,
 }
 
 impl Ending {
@@ -76,6 +81,7 @@ impl Ending {
             failure,
             kept: None,
             audit: None,
+            running: None,
         }
     }
 
@@ -85,9 +91,9 @@ impl Ending {
         let answer = answer.filter(|_| execution.status == ExecutionStatus::Succeeded);
         let failure = answer.is_none().then(|| failure_of(execution));
         let outcome = answer.as_ref().map_or(Outcome::Failed, |answer| answer.outcome);
-        let reason = answer.and_then(|answer| answer.reason);
+        let (reason, running) = answer.map_or((None, None), |answer| (answer.reason, answer.image));
         let build = execution.name.clone();
-        Self { outcome, build, image: None, amis: BTreeMap::new(), reason, failure, kept: None, audit: None }
+        Self { outcome, build, image: None, amis: BTreeMap::new(), reason, failure, kept: None, audit: None, running }
     }
 
     /// Returns the exit code of this outcome.
@@ -146,7 +152,7 @@ impl Ending {
             }
             (Outcome::Skipped, _) => vec![format!("Nothing was built: {reason}")],
             (Outcome::AlreadyRunning, _) => {
-                let running = self.image.as_deref().unwrap_or("BUILD");
+                let running = self.running.as_deref().unwrap_or("BUILD");
                 let watch = format!("Watch that build with `{again} logs {running} --follow`");
                 vec![
                     format!("goldsmith: error: nothing was built: {reason}"),
