@@ -21,12 +21,13 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     }
     let cannot = || format!("{} cannot be read", path.display());
     let entries = fs::read_dir(path).with_context(cannot)?;
+    let folder = path.canonicalize().with_context(cannot)?;
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in entries {
         let file = entry.with_context(cannot)?.path();
         let yaml = file.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
         if yaml && file.is_file() {
-            if !file.canonicalize().with_context(cannot)?.starts_with(path.canonicalize().with_context(cannot)?) {
+            if !file.canonicalize().with_context(cannot)?.starts_with(&folder) {
                 let why = "is a link to a file outside the folder: name that file instead";
                 return Err(invalid(format!("{} {why}", file.display())));
             }

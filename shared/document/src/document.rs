@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Action, Condition, Diagnostics, Loop, Spanned, Target};
+use crate::{Action, Condition, Diagnostics, Loop, Spanned, Target, did_you_mean};
 
 /// The shortest and longest length of the name of a phase, step, parameter or constant.
 pub(crate) const NAME_LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
@@ -129,6 +129,16 @@ impl Document {
     /// Returns the same errors as [`Document::parse`], and modules that the target does not have.
     pub fn parse_for(file: &str, text: &str, target: &Target) -> Result<Document, Diagnostics> {
         crate::parse::document(file, text, target)
+    }
+
+    /// Returns the parameter of this name.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name.value == name)
+    }
+
+    /// Returns the name of a parameter that a misspelled one probably means.
+    pub fn similar_parameter(&self, name: &str) -> Option<&str> {
+        did_you_mean(name, self.parameters.iter().map(|parameter| parameter.name.value.as_str()))
     }
 
     /// Returns whether `test` is the only phase. Such a document is a test component, which does not take part in the

@@ -46,9 +46,9 @@ fn read_document(ordered: &OrderDocument, target: &Target) -> Result<Document, D
     }
     let document = Document::parse_for(&ordered.name, &ordered.body, target)
         .map_err(|found| DocumentError::Invalid { document: name(), found })?;
-    for parameter in document.parameters.iter().filter(|parameter| !parameter.allowed_values.is_empty()) {
+    for parameter in &document.parameters {
         if let Some(value) = ordered.parameters.get(&parameter.name.value)
-            && !parameter.allowed_values.contains(value)
+            && !parameter.allows(value)
         {
             return Err(DocumentError::Parameter {
                 document: name(),

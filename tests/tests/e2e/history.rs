@@ -39,11 +39,10 @@ pub(crate) fn keep_outcomes(stacks: &[Stack]) {
 pub(crate) fn keep_calls(stacks: &[Stack]) {
     let mut lines: String = stacks.iter().map(Stack::calls).collect();
     lines.push_str(&OF_OTHERS.lock().unwrap());
-    for stack in &stacks[..1] {
-        let parts = stack.block_on(StackParts::new(stack.sdk()).parts(stack.name())).unwrap();
-        let line = |part: Part| json!({"type": part.kind, "resource": part.physical}).to_string() + "\n";
-        lines.extend(parts.into_iter().map(line));
-    }
+    let first = &stacks[0];
+    let parts = first.block_on(StackParts::new(first.sdk()).parts(first.name())).unwrap();
+    let line = |part: Part| json!({"type": part.kind, "resource": part.physical}).to_string() + "\n";
+    lines.extend(parts.into_iter().map(line));
     calls::keep(Path::new(RECORD.1), RECORD.0, TEMPLATE, &lines).unwrap();
 }
 

@@ -150,15 +150,13 @@ fn check_parameters(placed: &Placed<'_>, component: &Component, found: &mut Diag
     let Ok(document) = Document::parse("", &component.document) else { return }; // checked when it was applied
     let label = format!("component `{}` {}", component.name, component.version);
     for (name, value) in &placed.parameters {
-        let declared = document.parameters.iter().find(|parameter| parameter.name.value == name.value);
-        let Some(declared) = declared else {
+        let Some(declared) = document.parameter(&name.value) else {
             let message = format!("{label} has no parameter `{}`", name.value);
-            let names = document.parameters.iter().map(|parameter| parameter.name.value.as_str());
-            let help = did_you_mean(&name.value, names).map(|near| format!("did you mean `{near}`?"));
+            let help = document.similar_parameter(&name.value).map(|near| format!("did you mean `{near}`?"));
             found.push(Diagnostic { help, ..placed.source.error(name.span, "unknown-parameter", message) });
             continue;
         };
-        if !declared.allowed_values.is_empty() && !declared.allowed_values.contains(&value.value) {
+        if !declared.allows(&value.value) {
             let message = format!("`{}` is not an allowed value of parameter `{}`", value.value, name.value);
             let help = Some(format!("{label} allows {}", declared.allowed_values.join(", ")));
             found.push(Diagnostic { help, ..placed.source.error(value.span, "wrong-value", message) });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use goldsmith_cloud::{Image, ImageState};
-use goldsmith_document::{Document, did_you_mean};
+use goldsmith_document::Document;
 use goldsmith_model::{
     Component, ComponentRef, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
     InfrastructureConfiguration, Name, SourceImage,
@@ -138,10 +138,9 @@ async fn component(context: &Context, recipe: &ImageRecipe, part: &ComponentRef)
 fn refuse_unfit(component: &Component, document: &Document, given: Option<&BTreeMap<String, String>>) -> Result<()> {
     let label = format!("component `{}` {}", component.name, component.version);
     for (name, value) in given.into_iter().flatten() {
-        let declared = document.parameters.iter().find(|parameter| parameter.name.value == *name);
-        let Some(declared) = declared else {
-            let names = document.parameters.iter().map(|parameter| parameter.name.value.as_str());
-            let near = did_you_mean(name, names).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+        let Some(declared) = document.parameter(name) else {
+            let near =
+                document.similar_parameter(name).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
             let message =
                 format!("the field `parameters` of the input names `{name}`, but {label} has no such parameter");
             return Err(refused(message + &near));
