@@ -20,6 +20,8 @@ use tokio::task::JoinSet;
 const LIVES: usize = 200;
 /// How many of them at a time.
 const AT_A_TIME: usize = 20;
+/// What holds with other rights, too.
+const ALL: [&str; 3] = ["two_hundred_instances_leave", "a_killed_endpoint", "a_cancelled_command"];
 /// Tests of this file look at all descendants of this process: one at a time.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
@@ -158,7 +160,13 @@ async fn an_instance_that_is_ended_before_it_boots_leaves_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_holds_for_an_ordinary_user() {
-    again_alone(Rights::User, "single-uid").await;
+    again_alone(Rights::User, "single-uid", &["a_killed_endpoint", "a_cancelled_command"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute or more: make isolations"]
+async fn two_hundred_instances_of_an_ordinary_user_leave_nothing() {
+    again_alone(Rights::User, "single-uid", &["two_hundred_instances_leave"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,16 +180,16 @@ async fn a_kill_leaves_nothing_of_a_user_who_can_make_control_groups() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a minute or more: make isolations"]
 async fn the_same_holds_for_an_ordinary_user_with_a_range_of_ids() {
-    again_alone(Rights::UserWithRange, "user-namespace").await;
+    again_alone(Rights::UserWithRange, "user-namespace", &ALL).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes a minute or more: make isolations"]
 async fn the_same_holds_for_root_without_nspawn() {
-    again_alone(Rights::RootWithoutNspawn, "namespaces").await;
+    again_alone(Rights::RootWithoutNspawn, "namespaces", &ALL).await;
 }
 
-async fn again_alone(rights: Rights, isolation: &str) {
+async fn again_alone(rights: Rights, isolation: &str, tests: &[&str]) {
     let _alone = ALONE.lock().await;
-    again(rights, isolation, &["two_hundred", "a_killed_endpoint", "a_cancelled_command"]).await;
+    again(rights, isolation, tests).await;
 }

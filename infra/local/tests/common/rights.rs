@@ -85,7 +85,14 @@ fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str], more:
         Rights::UserWithGroups => in_own_group(),
         Rights::UserWithRange => with_range(home),
     };
-    command.arg(&program).args(tests).env("HOME", home).env("TMPDIR", home).env_remove("XDG_DATA_HOME");
+    // Somebody who names a test means it, even if it is slow.
+    command
+        .arg(&program)
+        .args(tests)
+        .arg("--include-ignored")
+        .env("HOME", home)
+        .env("TMPDIR", home)
+        .env_remove("XDG_DATA_HOME");
     if matches!(rights, Rights::StrictContainer | Rights::RootWithoutNspawn) {
         command.env(FORCED_ISOLATION, isolation);
     }
