@@ -9,9 +9,6 @@ use goldsmith_states::State;
 use crate::contract::{self, EXPRESSION_FIELDS};
 use goldsmith_tests::graph::{Level, levels, list, targets};
 
-const PLAIN: &str = "arn:${Partition}:states:::lambda:invoke";
-const WAITING: &str = "arn:${Partition}:states:::lambda:invoke.waitForTaskToken";
-
 /// Everything that is wrong with the definition, each with the state's name.
 pub(crate) fn problems(definition: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -24,7 +21,9 @@ pub(crate) fn problems(definition: &Value) -> Vec<String> {
             expressions(state, "", &mut here);
             errors(state, &mut here);
             match state["Type"].as_str() {
-                Some("Task") => task(name, state, &level, &mut here),
+                Some("Task") if name.parse::<State>().is_err() => here.push("no such Task is agreed on".to_owned()),
+                // Outside of a Map, the Catch follows from the table.
+                Some("Task") if level.map.is_some() => catches_all(state, None, &mut here),
                 Some("Map") => map(state, &mut here),
                 _ => {}
             }
@@ -115,37 +114,10 @@ fn errors(state: &Value, found: &mut Vec<String>) {
     let caught = error_names(&state["Catch"]);
     let unknown = caught.iter().filter(|name| !contract::catchable().contains(*name));
     found.extend(unknown.map(|name| format!("{name} is no error to catch")));
-    // A time-out is not among them: what has waited for its whole limit must not begin anew.
-    let retried = error_names(&state["Retry"]);
-    let unexpected = retried.iter().filter(|name| !contract::retried().contains(*name));
-    found.extend(unexpected.map(|name| format!("{name} is no error to retry")));
-    if state["Type"] == "Task" {
-        let forgotten = contract::retried().into_iter().filter(|name| !retried.contains(*name));
-        found.extend(forgotten.map(|name| format!("{name} is not retried")));
-    }
 }
 
 fn error_names(handlers: &Value) -> BTreeSet<&str> {
     list(handlers).iter().flat_map(|handler| list(&handler["ErrorEquals"])).filter_map(Value::as_str).collect()
-}
-
-fn task(name: &str, state: &Value, level: &Level<'_>, found: &mut Vec<String>) {
-    let Some(agreed) = contract::task(name) else {
-        found.push("no such Task is agreed on".to_owned());
-        return;
-    };
-    let limit = contract::limit(agreed);
-    let resource = if limit.is_some() { WAITING } else { PLAIN };
-    if state["Resource"] != resource {
-        found.push(format!("its resource is not {resource}"));
-    }
-    if state["TimeoutSeconds"] != limit.map_or(Value::Null, Value::from) {
-        found.push(format!("its TimeoutSeconds is {}, not {limit:?}", state["TimeoutSeconds"]));
-    }
-    if name != "FinishFailed" {
-        catches_all(state, level.map.is_none().then_some("FinishFailed"), found);
-    }
-    payload(name, limit.is_some(), state, level, found);
 }
 
 /// The last Catch takes everything; on the top level it leads to `target`.
@@ -156,36 +128,6 @@ fn catches_all(state: &Value, target: Option<&str>, found: &mut Vec<String>) {
     }
     if target.is_some_and(|target| catcher["Next"] != target) {
         found.push(format!("its Catch does not lead to {}", target.unwrap_or_default()));
-    }
-}
-
-fn payload(name: &str, waits: bool, state: &Value, level: &Level<'_>, found: &mut Vec<String>) {
-    unknown_keys(&state["Arguments"], &["FunctionName", "Payload"], "Arguments", found);
-    let caught = level.caught().contains(name);
-    let expected: BTreeSet<&str> = [
-        ("build", true),
-        ("state", true),
-        ("execution", true),
-        ("item", level.map.is_some()),
-        ("token", waits),
-        ("input", name == level.start && level.map.is_none()),
-        ("results", level.after_map().contains(name)),
-        ("error", caught),
-    ]
-    .into_iter()
-    .filter_map(|(key, needed)| needed.then_some(key))
-    .collect();
-    let payload = state["Arguments"]["Payload"].as_object().cloned().unwrap_or_default();
-    let keys: BTreeSet<&str> = payload.keys().map(String::as_str).collect();
-    if keys != expected {
-        found.push(format!("its payload has {keys:?}, not {expected:?}"));
-    }
-    let only_caught = !level.reached_normally().contains(name);
-    for (key, value) in &payload {
-        let agreed = if key == "state" { Some(name) } else { contract::payload_expression(key, only_caught) };
-        if value.as_str() != agreed {
-            found.push(format!("its payload's {key} is {value}"));
-        }
     }
 }
 

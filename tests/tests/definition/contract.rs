@@ -2,36 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_states::error_names::{ErrorName, Handling};
-use goldsmith_states::{State, spec};
-
-/// Errors of Lambda and of an invocation that a second attempt may mend; all of them are retried.
-const PASSING: &[&str] = &[
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.Unknown",
-    "Runtime.ExitError",
-    "Sandbox.Timedout",
-];
-
-/// The Task of this name.
-pub(crate) fn task(name: &str) -> Option<State> {
-    name.parse().ok()
-}
-
-/// Hard limit of a state that waits, in seconds; none for a state that ends with its function.
-pub(crate) fn limit(state: State) -> Option<i64> {
-    spec(state).timeout().map(|limit| limit.as_secs())
-}
-
-/// Every error name that a Retry lists.
-pub(crate) fn retried() -> BTreeSet<&'static str> {
-    let ours = ErrorName::ALL.iter().filter(|name| name.handling() == Handling::Retried).map(|name| name.as_str());
-    ours.chain(PASSING.iter().copied()).collect()
-}
+use goldsmith_states::error_names::ErrorName;
 
 /// Every error name that a Catch may list.
 pub(crate) fn catchable() -> BTreeSet<&'static str> {
@@ -53,22 +24,6 @@ pub(crate) const ENVIRONMENT: &[&str] = &[
     "GOLDSMITH_SSM_AGENT_KEY",
     "GOLDSMITH_STATE_MACHINE",
 ];
-
-/// The expression that a payload's key must have; `state` is a literal instead.
-pub(crate) fn payload_expression(key: &str, waits_for_error: bool) -> Option<&'static str> {
-    Some(match key {
-        "build" => "{% $states.context.Execution.Name %}",
-        "execution" => "{% $states.context.Execution.Id %}",
-        "token" => "{% $states.context.Task.Token %}",
-        "item" => "{% $states.input.item %}",
-        "input" => "{% $states.input %}",
-        "results" => "{% $states.input.results %}",
-        // Reached with and without an error: the key is there, and null when there was none.
-        "error" if !waits_for_error => "{% $exists($states.input.error) ? $states.input.error : null %}",
-        "error" => "{% $states.input.error %}",
-        _ => return None,
-    })
-}
 
 /// The fields that a state of this type may have.
 pub(crate) fn fields(kind: &str) -> &'static [&'static str] {
