@@ -1,4 +1,5 @@
-//! `docs/documents.md` says what is true: its examples are valid, and its table of actions follows from their descriptions.
+//! `docs/documents.md` says what is true: its examples are valid, and its table of actions follows from their
+//! descriptions.
 //!
 //! After an intended change, run the tests with `GOLDSMITH_WRITE_EXPECTED=1` and read the difference before it is
 //! committed.

@@ -18,8 +18,8 @@ pub struct Assert {
 inputs! {
     /// Inputs of `ExecuteBash`.
     ExecuteBash on UNIX gives ["stdout"] {
-        /// The pieces of one script, in order. A piece sees the variables that earlier pieces set. There is at least one
-        /// piece.
+        /// The pieces of one script, in order. A piece sees the variables that earlier pieces set. There is at least
+        /// one piece.
         commands: Vec<Template> = texts("commands", "a command"),
     }
 }
@@ -37,7 +37,8 @@ inputs! {
 inputs! {
     /// Inputs of `ExecuteDocument`. The step has no time-out and only one attempt.
     ExecuteDocument gives [
-        "executedStepCount", "executionId", "failedStepCount", "failureMessage", "ignoredFailedStepCount", "logUrl", "status"
+        "executedStepCount", "executionId", "failedStepCount", "failureMessage", "ignoredFailedStepCount", "logUrl",
+        "status"
     ] {
         /// A local path, an S3 URI, or the ARN of a component.
         document: Template = text("document").checked(check_document),
@@ -46,7 +47,8 @@ inputs! {
         /// The names of phases, separated by commas. `None` means all phases.
         phases: Option<Template> = optional_text("phases"),
         /// Names and values of the document's parameters.
-        parameters: Vec<(Template, Template)> = optional_special("parameters", Shape::NamesAndValues, document_parameters),
+        parameters: Vec<(Template, Template)> =
+            optional_special("parameters", Shape::NamesAndValues, document_parameters),
     }
 }
 
