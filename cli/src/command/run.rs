@@ -97,7 +97,7 @@ fn config(args: &Args) -> Result<Config> {
 }
 
 fn module(name: &str) -> Result<Module> {
-    let known = Module::ALL.map(|(name, _)| name);
-    let help = || goldsmith_document::suggestion(name, &known).map(|near| format!("; {near}")).unwrap_or_default();
+    let help =
+        || goldsmith_document::suggestion(name, &Module::names()).map(|near| format!("; {near}")).unwrap_or_default();
     Module::named(name).ok_or_else(|| invalid(format!("`{name}` cannot be blocked: there is no such action{}", help())))
 }

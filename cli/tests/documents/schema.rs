@@ -47,7 +47,8 @@ fn missing(found: &Diagnostics) -> BTreeSet<String> {
 fn the_inputs_of_every_action_are_those_that_are_read() {
     let schema = schema("component");
     let steps = schema["definitions"]["step"]["allOf"].as_array().unwrap();
-    for (name, module) in Module::ALL.into_iter().filter(|(_, module)| *module != Module::Assert) {
+    for &module in Module::ALL.iter().filter(|module| **module != Module::Assert) {
+        let name = module.name();
         let of_action = |step: &&Value| step["if"]["properties"]["action"]["const"] == name;
         let then = &steps.iter().find(of_action).unwrap()["then"];
         let inputs = &then["properties"]["inputs"];

@@ -1,7 +1,9 @@
-//! Actions and their inputs.
+//! Actions and their inputs. Each action is one row of the table below. What it takes is described once, by the macro
+//! [`inputs!`] in the module of its group.
 
 mod access;
 mod file;
+mod input;
 mod module;
 mod run;
 mod system;
@@ -9,22 +11,71 @@ mod transfer;
 mod value;
 mod windows;
 
-pub use access::{SetFileOwner, SetFilePermissions, SetFolderOwner, SetFolderPermissions};
-pub use file::{
-    AppendFile, CreateFile, CreateFolder, CreateSymlink, DeleteFile, DeleteFolder, ListFiles, ReadFile,
-    SetFileEncoding, Transfer,
-};
-pub use module::Module;
-pub use run::{Assert, ExecuteBash, ExecuteBinary, ExecuteDocument, ExecutePowerShell};
-pub use system::{Reboot, UpdateOs};
-pub use transfer::{Checksum, S3Download, S3Upload, WebDownload};
-pub use value::{AccountId, Algorithm, Encoding, Mode, S3Uri, WebUrl};
-pub use windows::{Msi, MsiLogOptions, MsiReboot, RegistryType, SetRegistry};
+pub use access::*;
+pub use file::*;
+pub use input::{Form, Input, Shape};
+pub use run::*;
+pub use system::*;
+pub use transfer::*;
+pub use value::*;
+pub use windows::*;
 
-/// What a step does. A list of inputs has at least one element. The elements run in order, and the first failure ends
-/// the step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub(crate) use input::{Description, Element, Field, Inputs, NOT_MACOS, UNIX, WINDOWS, read_as_map};
+
+use crate::parse::{Given, Parse};
+
+/// Makes the parallel enums and the functions that have a case for each action.
+macro_rules! actions {
+    ($($(#[doc = $doc:literal])+ $name:ident($inputs:ty),)+) => {
+        /// What a step does. A list of inputs has at least one element. The elements run in order, and the first
+        /// failure ends the step.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[doc = $doc])+ $name($inputs),)+
+        }
+
+        /// An action module. The name of the variant is the name in a document.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+        )]
+        pub enum Module {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Action {
+            /// Returns the module that performs the action.
+            pub fn module(&self) -> Module {
+                match self {
+                    $(Action::$name(_) => Module::$name,)+
+                }
+            }
+
+            /// Reads the inputs of a step with this module.
+            pub(crate) fn read(module: Module, parse: &mut Parse<'_>, given: &Given<'_>) -> Option<Self> {
+                match module {
+                    $(Module::$name => Inputs::read(parse, given).map(Action::$name),)+
+                }
+            }
+        }
+
+        impl Module {
+            fn description(self) -> Description {
+                match self {
+                    $(Module::$name => <$inputs as Inputs>::DESCRIPTION,)+
+                }
+            }
+
+            /// Returns what the action does, in one sentence.
+            pub fn summary(self) -> &'static str {
+                match self {
+                    $(Module::$name => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+actions! {
     /// Appends to files.
     AppendFile(Vec<AppendFile>),
     /// Fails unless an expression is true.
@@ -52,7 +103,7 @@ pub enum Action {
     /// Runs a PowerShell script.
     ExecutePowerShell(ExecutePowerShell),
     /// Installs a Windows package.
-    InstallMsi(Msi),
+    InstallMSI(Msi),
     /// Lists the files of folders.
     ListFiles(Vec<ListFiles>),
     /// Moves files.
@@ -80,50 +131,14 @@ pub enum Action {
     /// Sets registry values.
     SetRegistry(Vec<SetRegistry>),
     /// Removes a Windows package.
-    UninstallMsi(Msi),
+    UninstallMSI(Msi),
     /// Installs the operating system's updates.
-    UpdateOs(UpdateOs),
+    UpdateOS(UpdateOs),
     /// Downloads files over HTTP.
     WebDownload(Vec<WebDownload>),
 }
 
 impl Action {
-    /// Returns the module that performs the action.
-    pub fn module(&self) -> Module {
-        match self {
-            Action::AppendFile(_) => Module::AppendFile,
-            Action::Assert(_) => Module::Assert,
-            Action::CopyFile(_) => Module::CopyFile,
-            Action::CopyFolder(_) => Module::CopyFolder,
-            Action::CreateFile(_) => Module::CreateFile,
-            Action::CreateFolder(_) => Module::CreateFolder,
-            Action::CreateSymlink(_) => Module::CreateSymlink,
-            Action::DeleteFile(_) => Module::DeleteFile,
-            Action::DeleteFolder(_) => Module::DeleteFolder,
-            Action::ExecuteBash(_) => Module::ExecuteBash,
-            Action::ExecuteBinary(_) => Module::ExecuteBinary,
-            Action::ExecuteDocument(_) => Module::ExecuteDocument,
-            Action::ExecutePowerShell(_) => Module::ExecutePowerShell,
-            Action::InstallMsi(_) => Module::InstallMsi,
-            Action::ListFiles(_) => Module::ListFiles,
-            Action::MoveFile(_) => Module::MoveFile,
-            Action::MoveFolder(_) => Module::MoveFolder,
-            Action::ReadFile(_) => Module::ReadFile,
-            Action::Reboot(_) => Module::Reboot,
-            Action::S3Download(_) => Module::S3Download,
-            Action::S3Upload(_) => Module::S3Upload,
-            Action::SetFileEncoding(_) => Module::SetFileEncoding,
-            Action::SetFileOwner(_) => Module::SetFileOwner,
-            Action::SetFilePermissions(_) => Module::SetFilePermissions,
-            Action::SetFolderOwner(_) => Module::SetFolderOwner,
-            Action::SetFolderPermissions(_) => Module::SetFolderPermissions,
-            Action::SetRegistry(_) => Module::SetRegistry,
-            Action::UninstallMsi(_) => Module::UninstallMsi,
-            Action::UpdateOs(_) => Module::UpdateOs,
-            Action::WebDownload(_) => Module::WebDownload,
-        }
-    }
-
     /// Returns the module's name in a document.
     pub fn name(&self) -> &'static str {
         self.module().name()

@@ -20,13 +20,7 @@ mod suggest;
 mod target;
 pub mod yaml;
 
-pub use action::{
-    AccountId, Action, Algorithm, AppendFile, Assert, Checksum, CreateFile, CreateFolder, CreateSymlink, DeleteFile,
-    DeleteFolder, Encoding, ExecuteBash, ExecuteBinary, ExecuteDocument, ExecutePowerShell, ListFiles, Mode, Module,
-    Msi, MsiLogOptions, MsiReboot, ReadFile, Reboot, RegistryType, S3Download, S3Upload, S3Uri, SetFileEncoding,
-    SetFileOwner, SetFilePermissions, SetFolderOwner, SetFolderPermissions, SetRegistry, Transfer, UpdateOs,
-    WebDownload, WebUrl,
-};
+pub use action::*;
 pub use condition::{Condition, Expression, MAX_EXPRESSION_DEPTH, Pattern, Relation, Verdict, is_number};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 pub use document::{Constant, Document, OnFailure, Parameter, Phase, Step, digest};

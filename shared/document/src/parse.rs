@@ -1,5 +1,6 @@
 //! Turns YAML into a [`Document`]. One pass from top to bottom checks structure, names, and references.
 
+mod checks;
 mod condition;
 mod declarations;
 mod inputs;
@@ -19,10 +20,12 @@ use crate::yaml::{Node, Span};
 use crate::{Diagnostics, MapReader, Reader, Spanned, Target};
 use scope::Scope;
 
+pub(crate) use inputs::{Fields, Given};
+
 /// The reader of a document, together with the names that its references may use.
-struct Parse<'s> {
-    reader: Reader<'s>,
-    target: &'s Target,
+pub(crate) struct Parse<'s> {
+    pub(crate) reader: Reader<'s>,
+    pub(crate) target: &'s Target,
     scope: Scope,
     warned_of_update: bool,
 }

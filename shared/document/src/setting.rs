@@ -1,11 +1,13 @@
 //! Inputs that are more than free text: flags, numbers, modes, and words from a short list.
 
-use crate::Template;
+use crate::{Shape, Template};
 
 /// A value of the language that is read from a text.
 pub trait Literal: Sized {
     /// The description of a valid text, as it follows "must be" in a message.
     const EXPECTED: &'static str;
+    /// What an input with such a value may hold, as an editor can check it.
+    const SHAPE: Shape = Shape::Text;
 
     /// Returns the value if the text is valid.
     fn read(text: &str) -> Option<Self>;
@@ -23,6 +25,7 @@ pub struct Setting<T> {
 
 impl Literal for bool {
     const EXPECTED: &'static str = "`true` or `false`";
+    const SHAPE: Shape = Shape::Flag;
 
     fn read(text: &str) -> Option<Self> {
         match text {

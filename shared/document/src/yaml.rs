@@ -66,6 +66,11 @@ pub enum Value {
 }
 
 impl Node {
+    /// Returns a map without keys, for one that a document may leave out.
+    pub(crate) fn empty_map(span: Span) -> Self {
+        Self { span, bytes: 0..0, value: Value::Map(Vec::new()) }
+    }
+
     /// Returns the text of a scalar.
     pub fn text(&self) -> Option<&str> {
         match &self.value {

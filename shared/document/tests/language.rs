@@ -1,8 +1,8 @@
 //! Conditions, loops, references and inputs become the expected types.
 
 use goldsmith_document::{
-    Action, Algorithm, Condition, ContextKey, Document, Encoding, ExecutePowerShell, Expression, Mode, Module, Over,
-    Part, Pattern, Range, Reference, Relation, S3Uri, SsmName, Step, Verdict,
+    Action, Algorithm, Condition, ContextKey, Document, Encoding, ExecutePowerShell, Expression, Form, Input, Mode,
+    Module, Over, Part, Pattern, Range, Reference, Relation, S3Uri, Shape, SsmName, Step, Verdict,
 };
 
 const EVERY_MODULE: &str = include_str!("documents/every-module.yml");
@@ -14,10 +14,8 @@ fn step<'d>(document: &'d Document, name: &str) -> &'d Step {
 }
 
 #[test]
-fn every_module_is_read_with_its_defaults() {
+fn inputs_become_values_or_their_defaults() {
     let document = Document::parse("every-module.yml", EVERY_MODULE).unwrap();
-    let modules: Vec<Module> = document.phases[0].steps.iter().map(|step| step.action.module()).collect();
-    assert_eq!(modules, Module::ALL.map(|(_, module)| module));
     for step in &document.phases[0].steps {
         assert_eq!(step.name.value, step.action.name());
     }
@@ -44,6 +42,40 @@ fn every_module_is_read_with_its_defaults() {
     assert_eq!((nested.timeout_seconds, nested.max_attempts), (None, 1));
     let Action::ExecuteDocument(inputs) = &nested.action else { panic!() };
     assert_eq!((&*inputs.parameters[0].0.raw, &*inputs.parameters[0].1.raw), ("channel", "1.20"));
+}
+
+/// A valid value of an input.
+fn sample(module: Module, input: &Input) -> &'static str {
+    match (module, input.key, input.shape) {
+        (Module::S3Download, "source", _) | (Module::S3Upload, "destination", _) => "'s3://acme/a'",
+        (Module::SetRegistry, "path", _) => r"'HKLM:\SOFTWARE'",
+        (Module::SetRegistry, "type", _) => "SZ",
+        (Module::WebDownload, "source", _) => "'https://example.com/a'",
+        (_, "permissions", _) => "0644",
+        (_, _, Shape::Texts(_)) => "[a]",
+        _ => "a",
+    }
+}
+
+#[test]
+fn every_action_is_read_with_exactly_its_required_inputs() {
+    // The operators of Assert have a test of their own, and ExecutePowerShell requires one of two inputs.
+    let described = |module: &&Module| !matches!(module, Module::Assert | Module::ExecutePowerShell);
+    for &module in Module::ALL.iter().filter(described) {
+        let read = |without: &str| {
+            let inputs = module.inputs().filter(|input| input.is_required && input.key != without);
+            let pairs: Vec<String> = inputs.map(|input| format!("{}: {}", input.key, sample(module, &input))).collect();
+            let map = format!("{{{}}}", pairs.join(", "));
+            let inputs = if module.form() == Form::List { format!("[{map}]") } else { map };
+            let step = format!("{{name: One, action: {}, inputs: {inputs}}}", module.name());
+            Document::parse("f.yml", &format!("schemaVersion: 1.0\nphases: [{{name: build, steps: [{step}]}}]\n"))
+        };
+        assert_eq!(read("").unwrap().phases[0].steps[0].action.module(), module);
+        for input in module.inputs().filter(|input| input.is_required) {
+            let found = read(input.key).unwrap_err().to_string();
+            assert!(found.contains(&format!("`{}` of ", input.key)) && found.contains("is missing"), "{found}");
+        }
+    }
 }
 
 #[test]

@@ -138,11 +138,11 @@ impl Task {
             Action::SetFilePermissions(inputs) => list(inputs, resolver, None, f::Permissions::of_file)?,
             Action::SetFolderOwner(inputs) => list(inputs, resolver, None, f::Owner::of_folder)?,
             Action::SetFolderPermissions(inputs) => list(inputs, resolver, None, f::Permissions::of_folder)?,
-            Action::UpdateOs(inputs) => update::Update::task(inputs, resolver)?,
+            Action::UpdateOS(inputs) => update::Update::task(inputs, resolver)?,
             Action::WebDownload(inputs) => {
                 list(inputs, resolver, Some(("destination", "\n")), web_download::Download::read)?
             }
-            Action::ExecutePowerShell(_) | Action::InstallMsi(_) | Action::UninstallMsi(_) | Action::SetRegistry(_) => {
+            Action::ExecutePowerShell(_) | Action::InstallMSI(_) | Action::UninstallMSI(_) | Action::SetRegistry(_) => {
                 return Err(TaskError::OtherPlatform { name: action.name() });
             }
         })

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::condition;
 use super::inputs::inputs;
-use super::shape::{DRAFT, flag, list, map, number, part, text, when, word};
+use super::shape::{DRAFT, flag, list, map, number, part, text, when, word, words};
 
 /// Returns the schema.
 pub(super) fn schema() -> Value {
@@ -57,10 +57,9 @@ fn phase() -> Value {
 
 fn step() -> Value {
     let policies = [OnFailure::Abort, OnFailure::Continue, OnFailure::Ignore].map(OnFailure::name);
-    let actions = Module::ALL.map(|(name, _)| name);
     let mut step = map([
         ("name!", name()),
-        ("action!", word(actions)),
+        ("action!", words(&Module::names())),
         ("timeoutSeconds", number()),
         ("onFailure", word(policies)),
         ("maxAttempts", number()),
@@ -69,12 +68,11 @@ fn step() -> Value {
         ("inputs", json!({})),
         ("disableLogging", flag()),
     ]);
-    let of_action = |(name, module): (&str, Module)| {
-        let (inputs, required) = inputs(module);
-        let required: Vec<&str> = if required { vec!["inputs"] } else { Vec::new() };
-        when("action", name, &json!({"properties": {"inputs": inputs}, "required": required}))
+    let of_action = |module: &Module| {
+        let required: Vec<&str> = if module.requires_inputs() { vec!["inputs"] } else { Vec::new() };
+        when("action", module.name(), &json!({"properties": {"inputs": inputs(*module)}, "required": required}))
     };
-    step["allOf"] = Module::ALL.map(of_action).to_vec().into();
+    step["allOf"] = Module::ALL.iter().map(of_action).collect();
     step
 }
 

@@ -25,7 +25,12 @@ pub(super) fn text() -> Value {
 
 /// Returns the schema of one of these words.
 pub(super) fn word<const N: usize>(words: [&str; N]) -> Value {
-    json!({"enum": words.as_slice()})
+    self::words(&words)
+}
+
+/// Does the same for words whose number is not known here.
+pub(super) fn words(words: &[&str]) -> Value {
+    json!({"enum": words})
 }
 
 /// Returns the schema of `true` or `false`, quoted or not.

@@ -1,47 +1,52 @@
 //! Inputs of the actions that set owners and modes.
 
+use super::input::{inputs, optional_text, text, value, value_or};
 use crate::{Mode, Setting, Template};
 
-/// Inputs of `SetFileOwner`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetFileOwner {
-    /// The file. If it is a link, the file that the link points to.
-    pub path: Template,
-    /// Name or id of the owner.
-    pub owner: Template,
-    /// Name or id of the group. `None` means the owner's own group.
-    pub group: Option<Template>,
+inputs! {
+    /// Inputs of `SetFileOwner`.
+    SetFileOwner on UNIX {
+        /// The file. If it is a link, the file that the link points to.
+        path: Template = text("path"),
+        /// Name or id of the owner.
+        owner: Template = text("owner"),
+        /// Name or id of the group. `None` means the owner's own group.
+        group: Option<Template> = optional_text("group"),
+    }
 }
 
-/// Inputs of `SetFolderOwner`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetFolderOwner {
-    /// The folder.
-    pub path: Template,
-    /// Name or id of the owner.
-    pub owner: Template,
-    /// Name or id of the group. `None` means the owner's own group.
-    pub group: Option<Template>,
-    /// Whether the owner or mode is also set on everything in the folder. Default true.
-    pub recursive: Setting<bool>,
+inputs! {
+    /// Inputs of `SetFolderOwner`.
+    SetFolderOwner on UNIX {
+        /// The folder.
+        path: Template = text("path"),
+        /// Name or id of the owner.
+        owner: Template = text("owner"),
+        /// Name or id of the group. `None` means the owner's own group.
+        group: Option<Template> = optional_text("group"),
+        /// Whether the owner or mode is also set on everything in the folder.
+        recursive: Setting<bool> = value_or("recursive", "true"),
+    }
 }
 
-/// Inputs of `SetFilePermissions`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetFilePermissions {
-    /// The file.
-    pub path: Template,
-    /// The mode of the file.
-    pub permissions: Setting<Mode>,
+inputs! {
+    /// Inputs of `SetFilePermissions`.
+    SetFilePermissions on UNIX {
+        /// The file.
+        path: Template = text("path"),
+        /// The mode of the file.
+        permissions: Setting<Mode> = value("permissions"),
+    }
 }
 
-/// Inputs of `SetFolderPermissions`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetFolderPermissions {
-    /// The folder.
-    pub path: Template,
-    /// The mode of the folder and, if `recursive` is true, of everything in it.
-    pub permissions: Setting<Mode>,
-    /// Whether the owner or mode is also set on everything in the folder. Default true.
-    pub recursive: Setting<bool>,
+inputs! {
+    /// Inputs of `SetFolderPermissions`.
+    SetFolderPermissions on UNIX {
+        /// The folder.
+        path: Template = text("path"),
+        /// The mode of the folder and, if `recursive` is true, of everything in it.
+        permissions: Setting<Mode> = value("permissions"),
+        /// Whether the owner or mode is also set on everything in the folder.
+        recursive: Setting<bool> = value_or("recursive", "true"),
+    }
 }

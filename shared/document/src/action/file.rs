@@ -1,118 +1,142 @@
 //! Inputs of the actions on files and folders.
 
+use super::input::{Field, inputs, optional_text, optional_value, text, value_or};
+use crate::parse::{Fields, Parse};
 use crate::{Encoding, Mode, Setting, Template};
 
-/// Inputs of `AppendFile`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppendFile {
-    /// The file, which must exist.
-    pub path: Template,
-    /// The text that is appended. Nothing else is appended, not even a line end. `None` appends nothing.
-    pub content: Option<Template>,
-    /// The encoding of the appended text. Default UTF-8.
-    pub encoding: Setting<Encoding>,
+/// The encoding if none is given.
+const UTF8: &str = "utf8";
+
+inputs! {
+    /// Inputs of `AppendFile`.
+    AppendFile {
+        /// The file, which must exist.
+        path: Template = text("path"),
+        /// The text that is appended. Nothing else is appended, not even a line end. `None` appends nothing.
+        content: Option<Template> = optional_text("content"),
+        /// The encoding of the appended text.
+        encoding: Setting<Encoding> = value_or("encoding", UTF8),
+    }
 }
 
-/// Inputs of `CopyFile`, `CopyFolder`, `MoveFile` and `MoveFolder`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transfer {
-    /// The path that is copied or moved; its last part may contain `*`.
-    pub source: Template,
-    /// The destination. If it ends with a separator, it is the folder that receives the source under its own name;
-    /// otherwise it is the new name.
-    pub destination: Template,
-    /// Whether something that exists there may be replaced. Default true.
-    pub overwrite: Setting<bool>,
+inputs! {
+    /// Inputs of `CopyFile`, `CopyFolder`, `MoveFile` and `MoveFolder`.
+    Transfer {
+        /// The path that is copied or moved; its last part may contain `*`.
+        source: Template = text("source").checked(|parse, path| parse.check_wildcard(path, "source")),
+        /// The destination. If it ends with a separator, it is the folder that receives the source under its own name;
+        /// otherwise it is the new name.
+        destination: Template = text("destination"),
+        /// Whether something that exists there may be replaced.
+        overwrite: Setting<bool> = value_or("overwrite", "true"),
+    }
 }
 
-/// Inputs of `CreateFile`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreateFile {
-    /// The file; missing folders are created.
-    pub path: Template,
-    /// The content. `None` makes an empty file.
-    pub content: Option<Template>,
-    /// The encoding of the content. Default UTF-8.
-    pub encoding: Setting<Encoding>,
-    /// Name or id of the owner.
-    pub owner: Option<Template>,
-    /// Name or id of the group.
-    pub group: Option<Template>,
-    /// The mode. `None` means 0666 without the bits of the umask.
-    pub permissions: Option<Setting<Mode>>,
-    /// Whether an existing file may be replaced. Default true.
-    pub overwrite: Setting<bool>,
+inputs! {
+    /// Inputs of `CreateFile`.
+    CreateFile {
+        /// The file; missing folders are created.
+        path: Template = text("path"),
+        /// The content. `None` makes an empty file.
+        content: Option<Template> = optional_text("content"),
+        /// The encoding of the content.
+        encoding: Setting<Encoding> = value_or("encoding", UTF8),
+        /// Name or id of the owner.
+        owner: Option<Template> = optional_text("owner").unix_only(),
+        /// Name or id of the group.
+        group: Option<Template> = optional_text("group").unix_only(),
+        /// The mode. `None` means 0666 without the bits of the umask.
+        permissions: Option<Setting<Mode>> = optional_value("permissions").unix_only(),
+        /// Whether an existing file may be replaced.
+        overwrite: Setting<bool> = value_or("overwrite", "true"),
+    }
 }
 
-/// Inputs of `CreateFolder`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreateFolder {
-    /// The folder; missing parent folders are created.
-    pub path: Template,
-    /// Name or id of the owner.
-    pub owner: Option<Template>,
-    /// Name or id of the group.
-    pub group: Option<Template>,
-    /// The mode. `None` means 0777 without the bits of the umask.
-    pub permissions: Option<Setting<Mode>>,
-    /// Whether the folder may already exist. Default true.
-    pub overwrite: Setting<bool>,
+inputs! {
+    /// Inputs of `CreateFolder`.
+    CreateFolder {
+        /// The folder; missing parent folders are created.
+        path: Template = text("path"),
+        /// Name or id of the owner.
+        owner: Option<Template> = optional_text("owner").unix_only(),
+        /// Name or id of the group.
+        group: Option<Template> = optional_text("group").unix_only(),
+        /// The mode. `None` means 0777 without the bits of the umask.
+        permissions: Option<Setting<Mode>> = optional_value("permissions").unix_only(),
+        /// Whether the folder may already exist.
+        overwrite: Setting<bool> = value_or("overwrite", "true"),
+    }
 }
 
-/// Inputs of `CreateSymlink`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreateSymlink {
-    /// The link.
-    pub path: Template,
-    /// The path that the link points to, which must exist.
-    pub target: Template,
-    /// Whether an existing link may be replaced. Default false.
-    pub force: Setting<bool>,
+inputs! {
+    /// Inputs of `CreateSymlink`.
+    CreateSymlink on UNIX {
+        /// The link.
+        path: Template = text("path"),
+        /// The path that the link points to, which must exist.
+        target: Template = text("target"),
+        /// Whether an existing link may be replaced.
+        force: Setting<bool> = value_or("force", "false"),
+    }
 }
 
-/// Inputs of `DeleteFile`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeleteFile {
-    /// The file; the last part of the path may contain `*`.
-    pub path: Template,
+inputs! {
+    /// Inputs of `DeleteFile`.
+    DeleteFile {
+        /// The file; the last part of the path may contain `*`.
+        path: Template = text("path").read_by(deleted_path).checked(|parse, path| parse.check_wildcard(path, "path")),
+    }
 }
 
-/// Inputs of `DeleteFolder`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeleteFolder {
-    /// The folder.
-    pub path: Template,
-    /// Whether the folder may have content. Default false.
-    pub force: Setting<bool>,
+inputs! {
+    /// Inputs of `DeleteFolder`.
+    DeleteFolder {
+        /// The folder.
+        path: Template = text("path"),
+        /// Whether the folder may have content.
+        force: Setting<bool> = value_or("force", "false"),
+    }
 }
 
-/// Inputs of `ListFiles`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListFiles {
-    /// The folder.
-    pub path: Template,
-    /// The pattern that file names must match; `*` stands for any characters. `None` matches all names.
-    pub file_name_pattern: Option<Template>,
-    /// Whether the files of subfolders are listed too. Default false.
-    pub recursive: Setting<bool>,
+inputs! {
+    /// Inputs of `ListFiles`.
+    ListFiles gives ["files"] {
+        /// The folder.
+        path: Template = text("path"),
+        /// The pattern that file names must match; `*` stands for any characters. `None` matches all names.
+        file_name_pattern: Option<Template> = optional_text("fileNamePattern"),
+        /// Whether the files of subfolders are listed too.
+        recursive: Setting<bool> = value_or("recursive", "false"),
+    }
 }
 
-/// Inputs of `ReadFile`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadFile {
-    /// The file.
-    pub path: Template,
-    /// The encoding of the file. Default UTF-8.
-    pub encoding: Setting<Encoding>,
-    /// Whether the content is logged too. Default false.
-    pub print_file_content: Setting<bool>,
+inputs! {
+    /// Inputs of `ReadFile`.
+    ReadFile gives ["content"] {
+        /// The file.
+        path: Template = text("path"),
+        /// The encoding of the file.
+        encoding: Setting<Encoding> = value_or("encoding", UTF8),
+        /// Whether the content is logged too.
+        print_file_content: Setting<bool> = value_or("printFileContent", "false"),
+    }
 }
 
-/// Inputs of `SetFileEncoding`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetFileEncoding {
-    /// The file, whose encoding is UTF-8 before the step.
-    pub path: Template,
-    /// The encoding of the file after the step. Default UTF-8.
-    pub encoding: Setting<Encoding>,
+inputs! {
+    /// Inputs of `SetFileEncoding`.
+    SetFileEncoding {
+        /// The file, whose encoding is UTF-8 before the step.
+        path: Template = text("path"),
+        /// The encoding of the file after the step.
+        encoding: Setting<Encoding> = value_or("encoding", UTF8),
+    }
+}
+
+fn deleted_path(parse: &mut Parse<'_>, fields: &mut Fields<'_>, field: &Field<Template>) -> Option<Template> {
+    // Published documents use `force` here, by analogy with `DeleteFolder`.
+    if let Some(span) = fields.map.key_span("force") {
+        fields.map.know("force");
+        parse.reader.warning(span, "no-effect", "DeleteFile has no input `force` and does not need it");
+    }
+    parse.text(fields, field.input.key)
 }

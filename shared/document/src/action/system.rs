@@ -1,20 +1,23 @@
 //! Inputs of the actions on the operating system.
 
+use super::input::{inputs, optional_texts, value_or};
 use crate::{Setting, Template};
 
-/// Inputs of `Reboot`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reboot {
-    /// Seconds to wait before the reboot. Default 0.
-    pub delay_seconds: Setting<u64>,
+inputs! {
+    /// Inputs of `Reboot`.
+    Reboot on NOT_MACOS {
+        /// Seconds to wait before the reboot.
+        delay_seconds: Setting<u64> = value_or("delaySeconds", "0"),
+    }
 }
 
-/// Inputs of `UpdateOS`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UpdateOs {
-    /// The names of what is updated: packages on Linux, updates by name or number on Windows. An empty list updates
-    /// everything.
-    pub include: Vec<Template>,
-    /// The names of what is not updated.
-    pub exclude: Vec<Template>,
+inputs! {
+    /// Inputs of `UpdateOS`.
+    UpdateOs on NOT_MACOS {
+        /// The names of what is updated: packages on Linux, updates by name or number on Windows. An empty list updates
+        /// everything.
+        include: Vec<Template> = optional_texts("include", "an update"),
+        /// The names of what is not updated.
+        exclude: Vec<Template> = optional_texts("exclude", "an update"),
+    }
 }

@@ -62,7 +62,7 @@ impl Parse<'_> {
     }
 
     /// Reads the one operator of a map. The depth counts from 1.
-    pub(super) fn expression(&mut self, mut map: MapReader<'_>, depth: usize) -> Option<Expression> {
+    pub(crate) fn expression(&mut self, mut map: MapReader<'_>, depth: usize) -> Option<Expression> {
         let known = &*OPERATORS;
         let found: Vec<(&Node, Operator)> = map
             .entries()

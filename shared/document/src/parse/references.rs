@@ -11,7 +11,7 @@ use crate::{Template, suggestion};
 
 impl Parse<'_> {
     /// Reads the node as a text whose references are replaced when the step runs.
-    pub(super) fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
+    pub(crate) fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
         let text = self.reader.text(node, what)?;
         let mut parts = Vec::new();
         for piece in split(self.reader.source.text, &text.value, text.span, &node.bytes) {
@@ -131,10 +131,10 @@ impl Parse<'_> {
         let Some(module) = known.module else { return };
         let (keys, word, elements) = match chain.side {
             Side::Inputs => (module.chainable_inputs(), "input", known.elements.unwrap_or(1)),
-            Side::Outputs => (module.outputs(), "output", 1),
+            Side::Outputs => (module.outputs().to_vec(), "output", 1),
         };
         let (message, help) = if !keys.contains(&chain.key.as_str()) {
-            let help = suggestion(&chain.key, keys).unwrap_or_else(|| match keys {
+            let help = suggestion(&chain.key, &keys).unwrap_or_else(|| match keys[..] {
                 [] => format!("its action has no {word}s that can be used"),
                 _ => format!("its {word}s are {}", keys.join(", ")),
             });

@@ -7,7 +7,7 @@ use super::scope::CurrentLoop;
 use crate::action::Module;
 use crate::diagnostic::shown;
 use crate::yaml::{Node, Span};
-use crate::{MapReader, OnFailure, Phase, Platform, Step, suggestion};
+use crate::{MapReader, OnFailure, Phase, Step, suggestion};
 
 /// Seconds that an attempt may take if the document does not say otherwise.
 const DEFAULT_TIMEOUT: u64 = 7_200;
@@ -101,9 +101,13 @@ impl Parse<'_> {
                 self.warn_of_update(module, name.span);
             }
             None => {
-                let known = Module::ALL.map(|(name, _)| name);
                 let message = format!("unknown action `{}`", shown(&name.value));
-                self.reader.error_with_help(name.span, "unknown-action", message, suggestion(&name.value, &known));
+                self.reader.error_with_help(
+                    name.span,
+                    "unknown-action",
+                    message,
+                    suggestion(&name.value, &Module::names()),
+                );
             }
         }
         module
@@ -113,9 +117,8 @@ impl Parse<'_> {
         if self.target.blocked.contains(&module) {
             self.reader.error(span, "blocked", format!("the action `{}` is blocked", module.name()));
         }
-        if let Some(platform) = self.target.platform.filter(|platform| !module.runs_on(*platform)) {
-            let all = Platform::ALL.into_iter().map(|(_, other)| other).filter(|other| module.runs_on(*other));
-            let names: Vec<&str> = all.map(Platform::name).collect();
+        if let Some(platform) = self.target.platform.filter(|platform| !module.platforms().contains(platform)) {
+            let names: Vec<&str> = module.platforms().iter().map(|other| other.name()).collect();
             let message = format!("the action `{}` is not available on {}", module.name(), platform.name());
             self.reader.error_with_help(
                 span,

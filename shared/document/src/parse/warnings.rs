@@ -67,7 +67,7 @@ impl Parse<'_> {
     /// Warns of the first `UpdateOS`. EC2 Image Builder rejects it on systems where it works here.
     pub(super) fn warn_of_update(&mut self, module: Module, span: Span) {
         let elsewhere = self.target.platform.is_some_and(|platform| platform != Platform::Linux);
-        if module == Module::UpdateOs && !elsewhere && !std::mem::replace(&mut self.warned_of_update, true) {
+        if module == Module::UpdateOS && !elsewhere && !std::mem::replace(&mut self.warned_of_update, true) {
             let message = "EC2 Image Builder itself cannot run this on Amazon Linux 2023, Fedora or SUSE";
             let help = Some("no change is needed unless Image Builder must run the document too".to_owned());
             self.reader.warning_with_help(span, "portability", message, help);

@@ -1,37 +1,37 @@
 //! Reads the fields of one map of inputs.
 
-use super::Parse;
 use crate::diagnostic::shown;
-use crate::yaml::{Node, Span, Value};
+use crate::parse::Parse;
+use crate::yaml::{Node, Value};
 use crate::{Literal, MapReader, Part, Setting, Template};
 
 /// A map of inputs that is being read.
-pub(super) struct Fields<'n> {
-    pub(super) map: MapReader<'n>,
-    pub(super) node: &'n Node,
+pub(crate) struct Fields<'n> {
+    pub(crate) map: MapReader<'n>,
+    pub(crate) node: &'n Node,
 }
 
 impl Parse<'_> {
     /// Reads a text that must be present.
-    pub(super) fn text(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Template> {
+    pub(crate) fn text(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Template> {
         let node = fields.map.required(&mut self.reader, key)?;
         self.template(node, &format!("`{key}`"))
     }
 
     /// Reads a text that may be absent.
-    pub(super) fn optional_text(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Template> {
+    pub(crate) fn optional_text(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Template> {
         let node = fields.map.optional(key)?;
         self.template(node, &format!("`{key}`"))
     }
 
     /// Reads a value that must be present.
-    pub(super) fn value<T: Literal>(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Setting<T>> {
+    pub(crate) fn value<T: Literal>(&mut self, fields: &mut Fields<'_>, key: &'static str) -> Option<Setting<T>> {
         let node = fields.map.required(&mut self.reader, key)?;
         self.setting(node, key)
     }
 
     /// Reads a value that may be absent.
-    pub(super) fn optional_value<T: Literal>(
+    pub(crate) fn optional_value<T: Literal>(
         &mut self,
         fields: &mut Fields<'_>,
         key: &'static str,
@@ -41,18 +41,22 @@ impl Parse<'_> {
     }
 
     /// Reads a value that has a default. `default` is written as in a document.
-    pub(super) fn value_or<T: Literal>(
+    pub(crate) fn value_or<T: Literal>(
         &mut self,
         fields: &mut Fields<'_>,
         key: &'static str,
         default: &str,
     ) -> Setting<T> {
         let given = self.optional_value(fields, key);
-        given.unwrap_or_else(|| default_setting(default, fields.map.span()))
+        given.unwrap_or_else(|| {
+            let parts = vec![Part::Text(default.to_owned())];
+            let text = Template { raw: default.to_owned(), span: fields.map.span(), parts };
+            Setting { text, value: T::read(default) }
+        })
     }
 
     /// Reads a list of texts that must be present and not empty.
-    pub(super) fn texts(&mut self, fields: &mut Fields<'_>, key: &'static str, what: &str) -> Option<Vec<Template>> {
+    pub(crate) fn texts(&mut self, fields: &mut Fields<'_>, key: &'static str, what: &str) -> Option<Vec<Template>> {
         let node = fields.map.required(&mut self.reader, key)?;
         let texts = self.templates(node, key, what)?;
         if let Value::List(items) = &node.value
@@ -65,7 +69,7 @@ impl Parse<'_> {
     }
 
     /// Reads a list of texts that may be absent or empty.
-    pub(super) fn optional_texts(&mut self, fields: &mut Fields<'_>, key: &'static str, what: &str) -> Vec<Template> {
+    pub(crate) fn optional_texts(&mut self, fields: &mut Fields<'_>, key: &'static str, what: &str) -> Vec<Template> {
         fields.map.optional(key).and_then(|node| self.templates(node, key, what)).unwrap_or_default()
     }
 
@@ -75,7 +79,7 @@ impl Parse<'_> {
     }
 
     /// Reads a text that must be a literal of type `T` if it has no references.
-    pub(super) fn setting<T: Literal>(&mut self, node: &Node, key: &str) -> Option<Setting<T>> {
+    fn setting<T: Literal>(&mut self, node: &Node, key: &str) -> Option<Setting<T>> {
         let text = self.template(node, &format!("`{key}`"))?;
         let value = text.literal().map(|literal| (T::read(&literal), literal));
         match value {
@@ -88,10 +92,4 @@ impl Parse<'_> {
             }
         }
     }
-}
-
-/// Returns the setting of a default. `span` is the place of its map.
-pub(super) fn default_setting<T: Literal>(default: &str, span: Span) -> Setting<T> {
-    let text = Template { raw: default.to_owned(), span, parts: vec![Part::Text(default.to_owned())] };
-    Setting { text, value: T::read(default) }
 }
