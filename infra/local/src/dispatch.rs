@@ -8,40 +8,13 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 
-use crate::api::{ApiError, Scope, UNKNOWN_CREDENTIALS};
+use crate::api::{ApiError, NoAnswer, Reply, Scope, UNKNOWN_CREDENTIALS};
 use crate::door::Door;
 use crate::endpoint::Endpoint;
 use crate::faults::{CallFacts, CallFault};
 use crate::request_limits::RequestLimits;
 use crate::secret::SHOWN;
 use crate::{admin, ebs, ec2, ids, ssm};
-
-/// The connection is closed without an answer, because of a fault or because the request broke off.
-#[derive(Debug, thiserror::Error)]
-#[error("no answer")]
-pub(crate) struct NoAnswer;
-
-/// An answer before it is sent.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: String,
-}
-
-/// An answer that may have its own headers, and a body that is not text.
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Bytes,
-}
-
-impl From<Answer> for Reply {
-    fn from(answer: Answer) -> Self {
-        let Answer { status, content_type, body } = answer;
-        Reply { status, content_type, headers: Vec::new(), body: body.into() }
-    }
-}
 
 /// Handles one request, and returns its answer.
 pub(crate) async fn handle(

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::guest::GuestError;
 use crate::ids;
-use crate::lifecycle::chain;
 use crate::world::{ImageState, InstanceState};
 
 /// Most characters of the reason why an image failed.

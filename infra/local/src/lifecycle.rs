@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::guest::{Guest, GuestError, Wish, inotify};
@@ -289,15 +290,4 @@ impl Endpoint {
 /// Returns whether an instance has ended for good, or is about to.
 fn is_over(state: InstanceState) -> bool {
     matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated)
-}
-
-/// Returns an error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::guest::GuestError;
-use crate::lifecycle::chain;
 use crate::ssm;
 use crate::world::{ImageState, InstanceState, Snapshot, World};
 

@@ -4,16 +4,20 @@ use std::io;
 
 use jiff::Timestamp;
 
+use super::call::{Call, Row};
 use super::create_image::{check_name, snapshot_behind};
+use super::encryption;
 use super::xml::Xml;
-use super::{Call, encryption};
 use crate::api::{ApiError, Scope};
 use crate::events::Event;
 use crate::ids;
-use crate::world::{BlockDevice, Grants, Image, ImageState, Protection, Tags, Timeline, World};
+use crate::world::{BlockDevice, Grants, Image, ImageState, KEY_FAILURE, Protection, Tags, Timeline, World};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("CopyImage", copy)];
 
 /// Copies an image into the call's Region. Both images share their layers, which never change.
-pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     let token = call.token();
     let mut world = call.endpoint.world();
     if let Some((key, request)) = &token
@@ -37,7 +41,7 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut image = copy_of(call, &source)?;
     encryption::of_copy(&world, call, &mut image.devices);
     if !encryption::may_use(&world, call, &image.devices, &source.devices) {
-        image.failure = Some(encryption::KEY_FAILURE.to_owned());
+        image.failure = Some(KEY_FAILURE.to_owned());
     }
     let id = image.id.clone();
     let text = format!("Copied for DestinationAmi {id} from SourceAmi {} for SourceRegion {}", source.id, from.region);

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::block_devices;
+use super::call::{Call, Row};
 use super::params::Params;
 use super::xml::Xml;
-use super::{Call, block_devices};
 use crate::api::{ApiError, Scope};
 use crate::events::Event;
 use crate::ids;
@@ -12,8 +13,11 @@ use crate::world::{
     BlockDevice, Grants, Image, ImageState, Instance, InstanceState, Protection, Snapshot, Timeline, World,
 };
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("CreateImage", create)];
+
 /// Makes an image of a stopped or running instance. A running one is rebooted unless `NoReboot` is set.
-pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("Name")?;
     check_tagged(call.params)?;
     let mut world = call.endpoint.world();

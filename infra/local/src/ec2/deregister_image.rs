@@ -1,14 +1,17 @@
 //! DeregisterImage.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::world::{ImageState, World};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("DeregisterImage", deregister)];
+
 /// Deregisters an image. With `DeleteAssociatedSnapshots`, its snapshots are deleted too, except those that another
 /// image uses.
-pub(super) fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
     if image.protection.holds() {

@@ -1,14 +1,20 @@
 //! The key that encrypts a volume or a snapshot, whether the key can be used, and an account's defaults: Get-, Enable-
 //! and DisableEbsEncryptionByDefault, Get-, Modify- and ResetEbsDefaultKmsKeyId.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::world::{BlockDevice, World};
 
-/// EBS's message for a copy whose key cannot be used.
-pub(crate) const KEY_FAILURE: &str =
-    "Client.InvalidKMSKey: Given key ID is not accessible. You must have DescribeKey permissions on the default CMK.";
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("GetEbsEncryptionByDefault", get_default),
+    ("EnableEbsEncryptionByDefault", enable_default),
+    ("DisableEbsEncryptionByDefault", disable_default),
+    ("GetEbsDefaultKmsKeyId", get_default_key),
+    ("ModifyEbsDefaultKmsKeyId", modify_default_key),
+    ("ResetEbsDefaultKmsKeyId", reset_default_key),
+];
 
 /// Encrypts the devices of a launch if the call or the image says so, or if the account encrypts by default. A volume
 /// without a key of its own has the key of its snapshot if the account owns the snapshot; otherwise it has the
@@ -56,7 +62,7 @@ pub(super) fn may_use(world: &World, call: &Call<'_>, devices: &[BlockDevice], s
     from.chain(to).all(|(scope, key)| !is_denied(key) && world.may_use_key(&scope, key))
 }
 
-pub(super) fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let on = call.endpoint.world().storage(call.scope).encrypts_by_default;
     let mut xml = by_default(on);
@@ -64,11 +70,11 @@ pub(super) fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(xml)
 }
 
-pub(super) fn enable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn enable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
     set_default(call, true)
 }
 
-pub(super) fn disable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn disable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
     set_default(call, false)
 }
 
@@ -84,12 +90,12 @@ fn by_default(on: bool) -> Xml {
     xml
 }
 
-pub(super) fn get_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn get_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     Ok(key(&call.endpoint.world().default_key_name(call.scope)))
 }
 
-pub(super) fn modify_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn modify_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("KmsKeyId")?;
     call.check_dry_run()?;
     let mut world = call.endpoint.world();
@@ -98,7 +104,7 @@ pub(super) fn modify_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     Ok(key(&named))
 }
 
-pub(super) fn reset_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn reset_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let mut world = call.endpoint.world();
     world.change_storage(call.scope).default_key = None;

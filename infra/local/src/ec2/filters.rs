@@ -3,7 +3,7 @@
 //! A filter looks at the answer: for each filter's name, the table of a call has the path of its values in an item of
 //! the answer. So a filter can never contradict the answer.
 
-use super::Call;
+use super::call::Call;
 use super::params::Params;
 use super::xml::Xml;
 use crate::api::ApiError;

@@ -1,14 +1,21 @@
 //! ModifyInstanceAttribute, DescribeInstanceAttribute and ModifyInstanceMetadataOptions.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::instance_item::{devices, metadata};
 use super::instance_types;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("ModifyInstanceAttribute", modify),
+    ("DescribeInstanceAttribute", describe),
+    ("ModifyInstanceMetadataOptions", modify_metadata),
+];
+
 /// Changes one attribute, in either form: `Attribute` with `Value`, or `NAME.Value`.
-pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.require("InstanceId")?;
     let mut world = call.endpoint.world();
@@ -72,7 +79,7 @@ fn only_stopped(instance: &Instance, attribute: &str) -> Result<(), ApiError> {
 }
 
 /// Describes one attribute.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let world = call.endpoint.world();
     let instance = world.instance(call.scope, call.params.require("InstanceId")?)?;
     let mut xml = Xml::new();
@@ -123,7 +130,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Changes the options of an instance's metadata service.
-pub(super) fn modify_metadata(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn modify_metadata(call: &Call<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.require("InstanceId")?;
     let hops = params.number("HttpPutResponseHopLimit")?;

@@ -1,12 +1,20 @@
 //! StartInstances, StopInstances, RebootInstances and TerminateInstances.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::describe_instances::all_named;
 use super::instance_item::state;
 use super::run_instances::no_room;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("StartInstances", start),
+    ("StopInstances", stop),
+    ("RebootInstances", reboot),
+    ("TerminateInstances", terminate),
+];
 
 /// EC2's reason for a state that a call requested.
 const BY_USER: &str = "Client.UserInitiatedShutdown";
@@ -16,7 +24,7 @@ const BY_USER_MESSAGE: &str = "Client.UserInitiatedShutdown: User initiated shut
 type Before = Vec<(String, InstanceState)>;
 
 /// Starts stopped instances. Starting a running instance changes nothing.
-pub(super) fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
     let startable = |state| matches!(state, InstanceState::Stopped | InstanceState::Running | InstanceState::Pending);
     let before = allowed(call, "started", |one| startable(one.state()), |_| Ok(()))?;
     let stopped = before.iter().filter(|(_, state)| *state == InstanceState::Stopped).count();
@@ -28,7 +36,7 @@ pub(super) fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Stops running instances. Stopping a stopped instance changes nothing.
-pub(super) fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
     let stoppable = |state| matches!(state, InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped);
     let before = allowed(call, "stopped", |one| stoppable(one.state()), |one| may(one, "stopped", one.keep_from_stop))?;
     before.iter().for_each(|(id, _)| call.endpoint.clone().stop(id, BY_USER, BY_USER_MESSAGE));
@@ -36,7 +44,7 @@ pub(super) fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Reboots running instances. EC2 shows no change of state for a reboot.
-pub(super) fn reboot(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn reboot(call: &Call<'_>) -> Result<Xml, ApiError> {
     let before = allowed(call, "rebooted", |one| one.state() == InstanceState::Running, |_| Ok(()))?;
     for (id, _) in before {
         let endpoint = call.endpoint.clone();
@@ -46,7 +54,7 @@ pub(super) fn reboot(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Terminates instances in any state. Terminating a terminated instance changes nothing.
-pub(super) fn terminate(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn terminate(call: &Call<'_>) -> Result<Xml, ApiError> {
     let before = allowed(call, "terminated", |_| true, |one| may(one, "terminated", one.keep_from_terminate))?;
     before.iter().for_each(|(id, _)| call.endpoint.clone().end(id, BY_USER, BY_USER_MESSAGE));
     changes(call, &before)

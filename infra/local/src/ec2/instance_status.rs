@@ -1,6 +1,6 @@
 //! DescribeInstanceStatus.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::describe_instances::chosen;
 use super::filters::{self, Filters};
 use super::instance_item::state;
@@ -10,9 +10,12 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("DescribeInstanceStatus", describe)];
+
 /// Describes the status of running instances, or of all instances with `IncludeAllInstances`. The answer is as old as the
 /// endpoint's lag.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &STATUS)?;
     let world = call.endpoint.world();
     let seen_at = call.endpoint.seen_at();

@@ -6,8 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
+use super::call::Call;
 use super::params::Params;
-use super::{Call, block_devices, instance_types};
+use super::{block_devices, instance_types};
 use crate::api::{ApiError, Scope};
 use crate::ids;
 use crate::ssm::parameters;

@@ -1,11 +1,21 @@
 //! Limits of sharing: images and snapshots that EC2 does not allow to be shared, and an account's block of public
 //! access, Get-, Enable- and DisableImageBlockPublicAccess(State), and the same for snapshots.
 
-use super::Call;
-use super::attributes::Changes;
+use super::call::{Call, Row};
+use super::grants::Changes;
 use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::world::{Snapshot, SnapshotAccess, World};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("GetImageBlockPublicAccessState", get_images),
+    ("EnableImageBlockPublicAccess", enable_images),
+    ("DisableImageBlockPublicAccess", disable_images),
+    ("GetSnapshotBlockPublicAccessState", get_snapshots),
+    ("EnableSnapshotBlockPublicAccess", enable_snapshots),
+    ("DisableSnapshotBlockPublicAccess", disable_snapshots),
+];
 
 /// Rejects sharing an image whose snapshots no other account could read, and sharing it with everybody if that is
 /// blocked.
@@ -50,14 +60,14 @@ fn is_managed(world: &World, snapshot: &Snapshot) -> bool {
     snapshot.kms_key.as_ref().is_none_or(|key| world.is_managed_key(&snapshot.scope, key))
 }
 
-pub(super) fn get_images(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn get_images(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let mut xml = images(call.endpoint.world().storage(call.scope).blocks_images);
     xml.text("managedBy", "account");
     Ok(xml)
 }
 
-pub(super) fn enable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn enable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
     let state = call.params.require("ImageBlockPublicAccessState")?;
     if state != "block-new-sharing" {
         return Err(wrong(state));
@@ -65,7 +75,7 @@ pub(super) fn enable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
     block_images(call, true)
 }
 
-pub(super) fn disable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn disable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
     block_images(call, false)
 }
 
@@ -81,14 +91,14 @@ fn images(blocked: bool) -> Xml {
     xml
 }
 
-pub(super) fn get_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn get_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let mut xml = snapshots(call.endpoint.world().storage(call.scope).snapshots);
     xml.text("managedBy", "account");
     Ok(xml)
 }
 
-pub(super) fn enable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn enable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
     match call.params.require("State")? {
         "block-new-sharing" => block_snapshots(call, SnapshotAccess::NoNewSharing),
         "block-all-sharing" => block_snapshots(call, SnapshotAccess::NoSharing),
@@ -96,7 +106,7 @@ pub(super) fn enable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
 }
 
-pub(super) fn disable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn disable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
     block_snapshots(call, SnapshotAccess::Unblocked)
 }
 

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use super::call::{Call, Row};
 use super::instance_item::{self, Shown};
 use super::launch_plan;
 use super::params::Params;
 use super::xml::Xml;
-use super::{Call, encryption, launch_templates};
+use super::{encryption, launch_templates};
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::faults::CallFault;
 use crate::guest::inotify;
 use crate::ids;
 use crate::world::{Instance, Subnet, World};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("RunInstances", run)];
 
 /// Most instances of one call. On EC2, the vCPU quota of a new account would stop the call at this number.
 const MOST: usize = 1000;
@@ -24,7 +28,7 @@ const NO_KEY: &str = "Client.InternalError";
 const NO_KEY_MESSAGE: &str = "Client.InternalError: Client error on launch";
 
 /// Launches instances. A client token makes the call idempotent; the same token with another request is an error.
-pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     let token = call.token();
     let mut world = call.endpoint.world();
     if let Some((key, request)) = &token

@@ -1,6 +1,6 @@
 //! CreateSecurityGroup, DeleteSecurityGroup and DescribeSecurityGroups.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{self, Filters};
 use super::known_filters::GROUPS;
 use super::xml::Xml;
@@ -8,8 +8,12 @@ use crate::api::ApiError;
 use crate::ids;
 use crate::world::{InstanceState, Peer, Rule, SecurityGroup, no_default_vpc};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] =
+    &[("CreateSecurityGroup", create), ("DeleteSecurityGroup", delete), ("DescribeSecurityGroups", describe)];
+
 /// Makes a group that allows all outgoing and no incoming traffic.
-pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("GroupName")?;
     let description = call.params.require("GroupDescription")?;
     let tags = call.params.tags_for("security-group")?;
@@ -38,7 +42,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Deletes a group that no instance uses.
-pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let network = world.network(call.scope);
     let group = match (call.params.get("GroupId"), call.params.get("GroupName")) {
@@ -65,7 +69,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Describes groups by id or by name, or all groups.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &GROUPS)?;
     let network = call.endpoint.world().network(call.scope);
     let (ids, names) = (call.params.list("GroupId"), call.params.list("GroupName"));

@@ -1,18 +1,21 @@
 //! CreateTags and DeleteTags.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::World;
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("CreateTags", create), ("DeleteTags", delete)];
+
 /// Sets tags on instances, images and snapshots, on all or on none.
-pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let new = call.params.tags()?;
     change(call, |tags| tags.extend(new.clone()))
 }
 
 /// Removes tags by key. If a value is given, it must be the current one.
-pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let wanted = call.params.structures("Tag");
     change(call, |tags| {
         for tag in &wanted {

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use super::error::{GuestError, run};
+use super::error::GuestError;
 use super::isolation::{Disk, Isolation};
+use super::processes::REFLINK;
 use super::{Guest, flags, fresh_dir};
-
-/// Copies share their blocks if the file system supports it.
-pub(super) const REFLINK: &str = "--reflink=auto";
+use crate::programs::{ProgramError, run};
 
 /// Most layers of an image over the base: the kernel takes one page of mount options, in which each layer has its path.
 const MOST_LAYERS: usize = 120;
@@ -85,7 +84,11 @@ impl Guest {
     /// snapshot of a volume, the copy has such a file or does not have it.
     async fn copy_written(&self, from: &Path, to: &Path) -> Result<(), GuestError> {
         match copy(self.way.isolation, from, to).await {
-            Err(GuestError::Program { stderr, .. }) if self.is_running().await && have_gone(&stderr) => Ok(()),
+            Err(GuestError::Program(ProgramError::Failed { stderr, .. }))
+                if self.is_running().await && have_gone(&stderr) =>
+            {
+                Ok(())
+            }
             copied => copied,
         }
     }
@@ -94,7 +97,7 @@ impl Guest {
 /// Copies a tree with owners, modes, links, devices and extended attributes (which include an overlay's marks).
 async fn copy(isolation: Isolation, from: &Path, to: &Path) -> Result<(), GuestError> {
     let mut command = isolation.as_root("cp");
-    run("cp", command.env("LC_ALL", "C").args(["-a", REFLINK, "-T"]).arg(from).arg(to)).await
+    Ok(run("cp", command.env("LC_ALL", "C").args(["-a", REFLINK, "-T"]).arg(from).arg(to)).await?)
 }
 
 /// Returns whether `cp` reports only files that were removed or replaced after it had read their folder.

@@ -16,15 +16,14 @@ use rustix::fs::{XattrFlags, lgetxattr, listxattr, lsetxattr};
 use rustix::io::Errno;
 
 use super::contents::Found;
-use super::error::{GuestError, run};
+use super::error::GuestError;
 use super::inside::{is_below_folders, put, put_back};
-use super::{Guest, flags, fresh_dir, names, runtime};
+use super::runtime::{self, GivenFile};
+use super::{Guest, flags, fresh_dir, names};
+use crate::programs::run;
 
 /// Attributes that an overlay reserves for itself.
 const OVERLAYS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
-
-/// A file: its path, its text and its mode.
-pub(super) type GivenFile = (&'static str, String, u32);
 
 impl Guest {
     /// Returns the folder with the files, in the state folder.
@@ -128,7 +127,7 @@ impl Guest {
             return Ok(());
         }
         let found = found.iter().map(|path| layer.join(path));
-        run("rm", self.way.isolation.as_root("rm").arg("-f").args(found)).await
+        Ok(run("rm", self.way.isolation.as_root("rm").arg("-f").args(found)).await?)
     }
 
     /// Returns the paths of the files that are unchanged in a tree.

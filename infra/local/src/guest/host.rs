@@ -9,17 +9,14 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::Mutex;
 
 use super::error::GuestError;
-use super::isolation::{Disk, Isolation, Way};
-use super::network::Network;
+use super::isolation::{Disk, HOST, Isolation, Network, Way};
 use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
-use super::{Guest, Power, boot, flags, groups, inotify, processes};
+use super::scripts::SCRIPTS;
+use super::{Guest, Power, flags, groups, inotify, processes};
 use crate::ebs::store::Store;
-use crate::metadata::Service;
+use crate::metadata::service::Service;
 use crate::own::{FolderError, is_ours, own_folder};
 use crate::{base, ids};
-
-/// This machine's own files as a base image.
-pub(crate) const HOST: &str = "/";
 
 /// Folders of one endpoint, and the disk and isolation that were found for it.
 #[derive(Debug)]
@@ -49,7 +46,7 @@ impl Host {
         for name in ["instances", "layers"] {
             std::fs::create_dir_all(dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
         }
-        for (name, script) in boot::SCRIPTS {
+        for (name, script) in SCRIPTS {
             std::fs::write(dir.join(name), script).map_err(GuestError::prepare(dir.join(name)))?;
         }
         let abilities = find_way(&dir, wanted, base_tar == Path::new(HOST))?;

@@ -17,15 +17,18 @@ mod given;
 mod groups;
 mod hierarchies;
 mod host;
+pub(crate) mod host_settings;
 pub(crate) mod inotify;
 pub(crate) mod inside;
 pub(crate) mod isolation;
 mod names;
-pub(crate) mod network;
+mod namespaces;
+mod network;
 mod nspawn;
 pub(crate) mod probe;
 mod processes;
 mod runtime;
+mod scripts;
 
 use std::fs::File;
 use std::future::Future;
@@ -43,14 +46,12 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 pub(crate) use error::GuestError;
+pub(crate) use host::Host;
 pub use host::remove_state;
-pub(crate) use host::{HOST, Host};
-pub(crate) use runtime::host_mirror;
 
-use crate::metadata::Service;
+use crate::metadata::service::Service;
 use boot::Running;
-use isolation::{Isolation, Way};
-use network::Network;
+use isolation::{Isolation, Network, Way};
 
 /// How long killed processes may take to disappear.
 const ENDING: Duration = Duration::from_secs(2);

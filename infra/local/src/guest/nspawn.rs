@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use tokio::time::Instant;
 
-use super::boot::Inside;
+use super::namespaces::Inside;
 use super::{Guest, processes};
 
 /// How long the container and its systemd with all units may take to start. This takes a moment, but more than a minute

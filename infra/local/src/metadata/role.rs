@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::Reply;
+use super::reply::Reply;
 use super::tree::time;
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
-use crate::lifecycle::chain;
 use crate::world::Instance;
 
 /// How long the same credentials are shown: half of their lifetime, so that no program gets credentials that are about

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::{Call, epoch};
 use super::page::{OF_INSTANCES, page};
-use super::{Call, epoch};
 use crate::api::ApiError;
 use crate::settings::Settings;
 use crate::world::{Instance, InstanceState};

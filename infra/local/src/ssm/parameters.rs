@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::{Call, epoch};
 use super::page::{OF_PARAMETERS, page};
-use super::{Call, epoch};
 use crate::api::{ApiError, Scope};
 use crate::world::World;
 use crate::world::source::Variant;

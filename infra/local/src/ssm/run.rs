@@ -21,10 +21,10 @@ use tokio::time::Instant;
 
 use super::logs::LogStream;
 use super::output::Output;
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::guest::Guest;
-use crate::lifecycle::chain;
 use crate::world::{Command, InstanceState, InvocationStatus};
 
 /// Exit code with which a script requests a reboot and another start.

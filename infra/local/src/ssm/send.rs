@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::call::{Call, DOCUMENT};
 use super::invocations::command_json;
-use super::{Call, DOCUMENT, run};
+use super::run;
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::faults::CallFault;
