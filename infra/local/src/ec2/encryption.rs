@@ -9,8 +9,8 @@ use crate::world::{BlockDevice, World};
 /// The calls that this file serves.
 pub(super) const CALLS: &[Row] = &[
     ("GetEbsEncryptionByDefault", get_default),
-    ("EnableEbsEncryptionByDefault", enable_default),
-    ("DisableEbsEncryptionByDefault", disable_default),
+    ("EnableEbsEncryptionByDefault", |call| set_default(call, true)),
+    ("DisableEbsEncryptionByDefault", |call| set_default(call, false)),
     ("GetEbsDefaultKmsKeyId", get_default_key),
     ("ModifyEbsDefaultKmsKeyId", modify_default_key),
     ("ResetEbsDefaultKmsKeyId", reset_default_key),
@@ -24,6 +24,7 @@ pub(super) fn of_launch(world: &World, scope: &Scope, devices: &mut [BlockDevice
     for device in devices {
         device.encrypted |= by_default;
         device.kms_key = match &device.kms_key {
+            // EBS ignores a default key as long as nothing asks for encryption.
             _ if !device.encrypted => None,
             Some(asked) => Some(world.key_named(scope, asked)),
             None => own_key(world, scope, device).or_else(|| Some(world.default_key(scope))),
@@ -52,6 +53,7 @@ pub(super) fn of_copy(world: &World, call: &Call<'_>, devices: &mut [BlockDevice
 /// checks this only when it creates the volume or the snapshot, so the call itself succeeds (EC2 API reference,
 /// CreateVolume, `KmsKeyId`).
 pub(super) fn may_use(world: &World, call: &Call<'_>, devices: &[BlockDevice], sources: &[BlockDevice]) -> bool {
+    // The endpoint knows no policies. The emulator, which does, has sent the keys that they deny.
     let is_denied = |key: &str| call.denied_keys.split(',').map(str::trim).any(|one| !one.is_empty() && one == key);
     let of_snapshot = |device: &BlockDevice| world.snapshots.get(device.snapshot_id.as_ref()?);
     let from = sources.iter().filter_map(of_snapshot).filter_map(|snapshot| {
@@ -68,14 +70,6 @@ fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut xml = by_default(on);
     xml.text("sseType", if on { "sse-kms" } else { "none" });
     Ok(xml)
-}
-
-fn enable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
-    set_default(call, true)
-}
-
-fn disable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
-    set_default(call, false)
 }
 
 fn set_default(call: &Call<'_>, on: bool) -> Result<Xml, ApiError> {

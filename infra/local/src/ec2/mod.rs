@@ -55,39 +55,17 @@ use crate::ids;
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
 /// The calls by their family. Each file lists its own, so that a call is served by one file.
-const FAMILIES: [(&str, &[&[Row]]); 6] = [
-    (
-        "instances",
-        &[
-            run_instances::CALLS,
-            describe_instances::CALLS,
-            instance_status::CALLS,
-            instance_states::CALLS,
-            instance_attributes::CALLS,
-            console::CALLS,
-            volumes::CALLS,
-            instance_types::CALLS,
-        ],
-    ),
-    (
-        "images",
-        &[
-            create_image::CALLS,
-            register_image::CALLS,
-            copy_image::CALLS,
-            describe_images::CALLS,
-            deregister_image::CALLS,
-            attributes::CALLS,
-            image_switches::CALLS,
-        ],
-    ),
-    ("snapshots, tags", &[snapshots::CALLS, snapshot_attributes::CALLS, tags::CALLS, describe_tags::CALLS]),
+const FAMILIES: [(&str, &[&[Row]]); 10] = [
+    ("instances", &[run_instances::CALLS, describe_instances::CALLS, instance_states::CALLS, console::CALLS]),
+    ("instance types, attributes", &[instance_types::CALLS, instance_attributes::CALLS, instance_status::CALLS]),
+    ("new images", &[create_image::CALLS, register_image::CALLS, copy_image::CALLS]),
+    ("images", &[describe_images::CALLS, attributes::CALLS, image_switches::CALLS, deregister_image::CALLS]),
+    ("volumes and snapshots", &[volumes::CALLS, snapshots::CALLS, snapshot_attributes::CALLS]),
+    ("tags", &[tags::CALLS, describe_tags::CALLS]),
     ("encryption, public access", &[encryption::CALLS, public_access::CALLS]),
     ("launch templates", &[launch_templates::CALLS, describe_launch_templates::CALLS]),
-    (
-        "keys, networks",
-        &[key_pairs::CALLS, security_groups::CALLS, security_group_rules::CALLS, routes::CALLS, network::CALLS],
-    ),
+    ("keys, security groups", &[key_pairs::CALLS, security_groups::CALLS, security_group_rules::CALLS]),
+    ("networks", &[network::CALLS, routes::CALLS]),
 ];
 
 /// Performs the call that `Action` names.

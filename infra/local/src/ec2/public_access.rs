@@ -11,10 +11,10 @@ use crate::world::{Snapshot, SnapshotAccess, World};
 pub(super) const CALLS: &[Row] = &[
     ("GetImageBlockPublicAccessState", get_images),
     ("EnableImageBlockPublicAccess", enable_images),
-    ("DisableImageBlockPublicAccess", disable_images),
+    ("DisableImageBlockPublicAccess", |call| block_images(call, false)),
     ("GetSnapshotBlockPublicAccessState", get_snapshots),
     ("EnableSnapshotBlockPublicAccess", enable_snapshots),
-    ("DisableSnapshotBlockPublicAccess", disable_snapshots),
+    ("DisableSnapshotBlockPublicAccess", |call| block_snapshots(call, SnapshotAccess::Unblocked)),
 ];
 
 /// Rejects sharing an image whose snapshots no other account could read, and sharing it with everybody if that is
@@ -23,6 +23,8 @@ pub(super) fn check_image(world: &World, scope: &Scope, id: &str, changes: &Chan
     let behind = world.images.get(id).map(|image| image.snapshots()).unwrap_or_default();
     let encrypted: Vec<&Snapshot> =
         behind.iter().filter_map(|id| world.snapshots.get(id)).filter(|one| one.encrypted).collect();
+    // Only new public permissions are blocked. An image that is public already stays public (EC2 user guide, "Block
+    // public access to your AMIs").
     if changes.make_public() && world.storage(scope).blocks_images {
         let message =
             "You can't publicly share this image because block public access for AMIs is enabled for this account.";
@@ -75,10 +77,6 @@ fn enable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
     block_images(call, true)
 }
 
-fn disable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
-    block_images(call, false)
-}
-
 fn block_images(call: &Call<'_>, block: bool) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     call.endpoint.world().change_storage(call.scope).blocks_images = block;
@@ -104,10 +102,6 @@ fn enable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
         "block-all-sharing" => block_snapshots(call, SnapshotAccess::NoSharing),
         other => Err(wrong(other)),
     }
-}
-
-fn disable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
-    block_snapshots(call, SnapshotAccess::Unblocked)
 }
 
 fn block_snapshots(call: &Call<'_>, access: SnapshotAccess) -> Result<Xml, ApiError> {
