@@ -263,6 +263,7 @@ impl Call {
 
 fn instance_id_in(text: &str) -> Option<String> {
     let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+    // Calls and answers have many forms. An id of an instance looks the same in all of them.
     words.find(|word| word.strip_prefix("i-").is_some_and(|hex| hex.len() == 17)).map(str::to_owned)
 }
 
@@ -272,6 +273,7 @@ async fn answer(endpoint: &Arc<Endpoint>, scope: &Scope, call: &Call) -> Result<
         return Err(NoAnswer);
     }
     let mut release = endpoint.faults.next_release();
+    // The effect comes first for all faults but `fail` and `cut`: a lost answer is about a call that has happened.
     let answer = call.perform(endpoint, scope, fault.as_ref()).await;
     tracing::info!(action = call.action(), %scope, status = answer.status, ?fault, "call");
     let instance = || call.instance(&answer);

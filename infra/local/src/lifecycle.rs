@@ -27,6 +27,7 @@ impl Endpoint {
             return false;
         };
         instance.states.push(to);
+        // An agent registers anew after each start, but not after a reboot.
         instance.online &= to == InstanceState::Running;
         self.emit(Event::of_instance(instance));
         true
@@ -36,6 +37,8 @@ impl Endpoint {
     pub(crate) fn come_up(self: Arc<Self>, id: &str) {
         let id = id.to_owned();
         self.clone().spawn(async move {
+            // Between the call and the boot, another call may end the instance. So the state is checked after every
+            // pause.
             tokio::time::sleep(self.settings().delays.boot).await;
             if !self.is_kept(&id) {
                 return;
@@ -59,6 +62,7 @@ impl Endpoint {
     /// Handles an instance that does not boot. A new instance ends, as on EC2. An instance that has run before is only
     /// stopped, since its disk may still be wanted.
     fn not_up(self: Arc<Self>, id: &str, error: &GuestError) {
+        // A systemd that gets no inotify instance gives no reason. That there is none left now is the best explanation.
         let full = self.host.room(0, 1) == 0;
         let (code, message) = if full {
             let message = format!("{}. The boot ended with: {}", inotify::shortage(), chain(error));
@@ -121,6 +125,7 @@ impl Endpoint {
         let Some((name, layers)) = self.world().instances.get(id).map(known) else {
             return Ok(None);
         };
+        // The listener is open before the first process runs: cloud-init reads the metadata at once.
         let metadata = metadata::open(self, id).await?;
         let guest = Arc::new(self.host.guest(id, &name, &layers, metadata).await?);
         self.keep_guest(id, guest.clone());

@@ -34,6 +34,7 @@ pub(crate) fn has_program(name: &str) -> bool {
 
 /// Runs a program to its end.
 pub(crate) async fn run(program: &'static str, command: &mut Command) -> Result<(), ProgramError> {
+    // tokio takes the command by value, while callers build it by reference.
     let mut command = tokio::process::Command::from(std::mem::replace(command, Command::new(program)));
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
     succeeded(program, output)

@@ -172,6 +172,7 @@ impl Server {
                 },
             }
         }
+        // Held answers are released first: their connections would otherwise stay open until they time out.
         self.endpoint.faults.clear();
         self.endpoint.rest().await;
         let (tell, mut postman) = self.postman;

@@ -48,6 +48,7 @@ pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Res
         move |source| BaseImageError::Cache { path, source }
     };
     std::fs::create_dir_all(cache_dir).map_err(cache(cache_dir))?;
+    // Several endpoints of this machine share the folder. Two of them may need the image at the same time.
     let _lock = lock(cache_dir.join(".lock")).await?;
     if path.is_file() {
         return Ok(path); // Another process or task has made it in the meantime.
@@ -92,6 +93,7 @@ pub(crate) async fn unpacked(tar: &Path, isolation: Isolation) -> Result<PathBuf
         return Ok(tree);
     }
     let partial = folder.join("partial");
+    // An earlier attempt may have been killed. Its files may belong to ids that only the namespace has.
     run_unattended("rm", isolation.as_root("rm").arg("-rf").arg(&partial)).await?;
     std::fs::create_dir(&partial).map_err(failed(&partial))?;
     unpack(isolation, tar, &partial, &folder).await?;

@@ -36,6 +36,7 @@ pub(crate) fn is_path(path: &str) -> bool {
 /// Performs a request, on a thread that may wait for disks.
 pub(crate) async fn perform(endpoint: &Arc<Endpoint>, scope: &Scope, request: &Request) -> Reply {
     let (endpoint, scope, request) = (endpoint.clone(), scope.clone(), request.clone());
+    // Reading, hashing or writing a block of 512 KiB would stop all other tasks of this thread.
     let outcome = tokio::task::spawn_blocking(move || {
         perform_now(&Call { endpoint: &endpoint, scope: &scope, request: &request })
     });

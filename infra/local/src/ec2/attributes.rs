@@ -36,6 +36,7 @@ fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     if let Some(description) = params.get("Description.Value").or(named("description")) {
         image.description = description.to_owned();
     }
+    // `ImdsSupport` can be set but never removed from an image (EC2 user guide, "Configure the AMI").
     image.imds_v2 |= imds.is_some();
     changes.apply(&mut image.grants);
     Ok(Xml::done())

@@ -21,6 +21,7 @@ fn output(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let mut xml = Xml::new();
     xml.text("instanceId", id)
+        // AWS may return output that is minutes old. Here it is always that of now.
         .text("timestamp", iso(Timestamp::now()))
         .text("output", STANDARD.encode(&instance.console));
     Ok(xml)

@@ -26,6 +26,7 @@ fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
         return Ok(image_id(made.first().map(String::as_str).unwrap_or_default()));
     }
     let from = call.scope.in_region(call.params.require("SourceRegion")?);
+    // The source may be the public image of a Region in which no call was made before.
     world.newest_source(&from.region);
     let source = world.image(&from, call.params.require("SourceImageId")?)?.clone();
     let state = call.known_state(&source)?;
@@ -111,6 +112,8 @@ fn check_encryption(call: &Call<'_>) -> Result<(), ApiError> {
 
 fn copy_of(call: &Call<'_>, source: &Image) -> Result<Image, ApiError> {
     let own: Tags = call.params.tags_for("image")?;
+    // By default, a copy has no tags, not even those of an image of the same account (EC2 user guide, "Copy an Amazon
+    // EC2 AMI").
     let copied = if call.params.flag("CopyImageTags") { source.tags.clone() } else { Tags::new() };
     let devices = source.devices.iter().map(|device| BlockDevice {
         snapshot_id: Some(ids::resource("snap")),
@@ -126,6 +129,7 @@ fn copy_of(call: &Call<'_>, source: &Image) -> Result<Image, ApiError> {
         created_at: Timestamp::now(),
         tags: copied.into_iter().chain(own).collect(),
         devices: devices.collect(),
+        // Launch permissions are never copied, and neither are a deprecation and a protection.
         grants: Grants::default(),
         source: false,
         deprecated_at: None,

@@ -24,6 +24,8 @@ fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let instance = imageable(&world, call.scope, call.params.require("InstanceId")?)?.clone();
     check_name(&world, call.scope, name)?;
     call.check_dry_run()?;
+    // CreateImage has no client token. A client that repeats a call after a lost answer gets InvalidAMIName.Duplicate,
+    // and must find the image by its name.
     let image = image_of(call, &instance, name)?;
     let id = image.id.clone();
     let text = format!("Created by CreateImage({}) for {id}", instance.id);
@@ -34,6 +36,7 @@ fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.endpoint.emit(Event::of_image(&image));
     world.images.insert(id.clone(), image);
     drop(world);
+    // The call answers before the reboot, which the copy of the disk waits for.
     let reboot = instance.state() == InstanceState::Running && !call.params.flag("NoReboot");
     call.endpoint.fill_image(&id, &instance.id, reboot);
     let mut xml = Xml::new();

@@ -19,6 +19,8 @@ fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
         return Err(ApiError::new("OperationNotPermitted", message));
     }
     call.check_dry_run()?;
+    // The image stays in the world: its snapshots may still be pending, and DescribeImages shows a deregistered image
+    // for a moment, as far as the lag goes.
     image.states.push(ImageState::Deregistered);
     call.endpoint.emit(Event::of_image(image));
     let snapshots = image.snapshots();
@@ -30,6 +32,7 @@ fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
         });
     }
     drop(world);
+    // Layers are files. They are removed outside the lock, because that may take as long as the image is large.
     call.endpoint.sweep_layers();
     Ok(xml)
 }

@@ -69,6 +69,8 @@ impl Changes {
         let grants = |way: &str| {
             params.structures(&format!("{name}.{way}")).iter().map(Grant::read).collect::<Result<Vec<_>, _>>()
         };
+        // A request has one of two forms: lists of changes, or one kind of change for flat lists (EC2 API reference,
+        // ModifyImageAttribute).
         let (mut add, mut remove) = (grants("Add")?, grants("Remove")?);
         let mut plain = Vec::new();
         for id in params.list("UserId") {

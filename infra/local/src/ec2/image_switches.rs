@@ -31,6 +31,7 @@ fn enable(call: &Call<'_>) -> Result<Xml, ApiError> {
 fn disable(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch(call, |image| {
         set_state(call, image, ImageState::Available, ImageState::Disabled)?;
+        // Enabling the image again does not restore them (EC2 user guide, "Disable an Amazon EC2 AMI").
         image.grants = Default::default();
         Ok(())
     })
@@ -85,6 +86,8 @@ fn protect(call: &Call<'_>) -> Result<Xml, ApiError> {
 fn unprotect(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch_to(call, |image| {
         image.protection = match image.protection {
+            // The cooldown begins when the protection is switched off, not when it was switched on (EC2 user guide,
+            // "Protect an Amazon EC2 AMI from deregistration").
             Protection::On { cooldown: true } => Protection::Until(Timestamp::now() + COOLDOWN),
             Protection::Until(end) if Timestamp::now() < end => Protection::Until(end),
             _ => Protection::Off,

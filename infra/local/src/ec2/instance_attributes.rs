@@ -23,6 +23,7 @@ fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     // A dry run checks only the rights, so the instance's state is not checked.
     call.check_dry_run()?;
     let named = params.get("Attribute");
+    // Both forms are in the API reference, and a client may send either.
     let value = |name: &str| {
         let upper = format!("{}{}.Value", name[..1].to_uppercase(), &name[1..]);
         params.get(&upper).or_else(|| params.get("Value").filter(|_| named == Some(name))).map(str::to_owned)
@@ -63,6 +64,8 @@ fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
         let device = changed.devices.iter_mut().find(|device| device.name == name).ok_or_else(|| {
             ApiError::new("InvalidInstanceAttributeValue", format!("No device is currently mapped at {name}"))
         })?;
+        // This is the only property of an attached volume that the call can change. It has no effect on the image,
+        // which keeps its own setting.
         device.delete_on_termination = asked.flag("Ebs.DeleteOnTermination");
     }
     world.instances.insert(changed.id.clone(), changed);
@@ -147,6 +150,7 @@ fn modify_metadata(call: &Call<'_>) -> Result<Xml, ApiError> {
             ("HttpEndpoint", &mut options.http_endpoint),
             ("InstanceMetadataTags", &mut options.tags),
         ] {
+            // An option that the call leaves out stays as it is (EC2 API reference, ModifyInstanceMetadataOptions).
             *field = params.get(name).unwrap_or(field).to_owned();
         }
         metadata(&mut xml, "instanceMetadataOptions", instance);

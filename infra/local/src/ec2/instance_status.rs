@@ -21,6 +21,8 @@ fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let seen_at = call.endpoint.seen_at();
     let all = call.params.flag("IncludeAllInstances");
     let seen = chosen(call, &world)?.into_iter().filter_map(|one| Some((one, one.states.at(seen_at)?)));
+    // Without IncludeAllInstances, EC2 shows running instances only, so a waiter that polls this call sees nothing at
+    // first instead of `pending`.
     let shown = seen.filter(|(_, state)| all || *state == InstanceState::Running);
     let kept = filters.keep(shown, |xml, (instance, state)| item(xml, instance, state));
     filters::answer(call, "instanceStatusSet", kept)

@@ -21,6 +21,7 @@ fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("KeyName")?;
     let kind = call.params.get("KeyType").unwrap_or("rsa");
     check_new(&call.endpoint.world(), call, name)?;
+    // The lock is free: generating an RSA key takes a moment, and other calls must not wait for it.
     let made = keygen::generate(kind)?;
     let pair = keep(call, name, kind, Public { line: made.public, imported: None }, made.fingerprint)?;
     let mut xml = Xml::new();

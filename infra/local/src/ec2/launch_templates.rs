@@ -85,6 +85,8 @@ fn version(call: &Call<'_>, source: BTreeMap<String, String>) -> Result<Template
 fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let id = find(&world, call.scope, call.params)?.id.clone();
+    // Without SourceVersion, a new version has only the values of the call, not those of the version before it (EC2 API
+    // reference, CreateLaunchTemplateVersion).
     let source = match (world.launch_templates.get(&id), call.params.get("SourceVersion")) {
         (Some(template), Some(asked)) => template.versions[&template.number(Some(asked))?].data.clone(),
         _ => BTreeMap::new(),
@@ -144,6 +146,7 @@ fn delete_versions(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut refused = Vec::new();
     for asked in call.params.list("LaunchTemplateVersion") {
         match asked.parse::<u64>().ok().filter(|number| template.versions.contains_key(number)) {
+            // EC2 deletes the other versions nevertheless, and reports this one in the answer.
             Some(number) if number == template.default_version => {
                 refused.push((number, "launchTemplateVersionIsDefault"))
             }

@@ -27,6 +27,7 @@ fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let network = world.network(call.scope);
     let mut routes = network.routes_of(&vpc);
+    // No gateway can be created here, so only that of the default VPC exists.
     if vpc != network.vpc_id || gateway != gateway_of(&vpc) {
         let message = format!("The gateway ID '{gateway}' does not exist");
         return Err(ApiError::new("InvalidGatewayID.NotFound", message));

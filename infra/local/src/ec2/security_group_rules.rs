@@ -40,6 +40,7 @@ fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiError> {
     let network = world.change_network(call.scope);
     let group = network.group_mut(&id)?;
     let have = direction.rules(group);
+    // Each range of addresses counts as a rule, even if one permission of the call lists several (Amazon VPC quotas).
     if have.len() + new.len() > MOST_RULES {
         let message = "The maximum number of rules per security group has been reached.";
         return Err(ApiError::new("RulesPerSecurityGroupLimitExceeded", message));

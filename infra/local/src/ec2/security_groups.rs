@@ -27,6 +27,7 @@ fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     if !network.has_vpc(&vpc) {
         return Err(ApiError::new("InvalidVpcID.NotFound", format!("The vpc ID '{vpc}' does not exist")));
     }
+    // A name is unique in its VPC, not in the account (EC2 API reference, CreateSecurityGroup).
     if network.security_groups.iter().any(|group| group.name == name && group.vpc_id == vpc) {
         let message = format!("The security group '{name}' already exists for VPC '{vpc}'");
         return Err(ApiError::new("InvalidGroup.Duplicate", message));
@@ -57,6 +58,7 @@ fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
         return Err(ApiError::new("CannotDelete", message));
     }
     let id = group.id.clone();
+    // DescribeInstances shows a terminated instance for a while, but its groups are free at once.
     let mut live = world.instances.values().filter(|one| one.state() != InstanceState::Terminated);
     if live.any(|one| one.security_groups.contains(&id)) {
         return Err(ApiError::new("DependencyViolation", format!("resource {id} has a dependent object")));

@@ -34,9 +34,12 @@ fn change(call: &Call<'_>, change: impl Fn(&mut crate::world::Tags)) -> Result<X
         let message = "The request must contain the parameter resourceIdSet";
         return Err(ApiError::new("MissingParameter", message));
     }
+    // All resources are found before one is changed: the call tags all of them or none.
     if let Some(id) = ids.iter().find(|id| world.tags_mut(call.scope, id).is_none()) {
         return Err(missing(id));
     }
+    // A new image may be unknown to this call after a describe call has shown it. Packer retries CreateTags for this
+    // reason.
     ids.iter().filter_map(|id| world.images.get(id)).try_for_each(|image| call.known_state(image).map(drop))?;
     call.check_dry_run()?;
     ids.iter().for_each(|id| apply(&mut world, call, id, &change));

@@ -103,6 +103,7 @@ fn item(xml: &mut Xml, seen: &Seen<'_>) {
         .text("status", if seen.instance.is_some() { "in-use" } else { "available" })
         .text("createTime", iso(seen.created_at))
         .text("volumeType", &device.volume_type)
+        // The baseline of gp3, which a volume has without any setting (EBS user guide, "General Purpose SSD volumes").
         .maybe("iops", device.iops.or(gp3.then_some(3000)))
         .maybe("throughput", device.throughput.or(gp3.then_some(125)))
         .text("encrypted", device.encrypted)

@@ -112,6 +112,8 @@ impl Faults {
     fn fire(&self, trigger: &Trigger<'_>) -> Option<Fault> {
         let mut armed = self.lock();
         let due: Vec<usize> =
+            // Every fault counts every call, also a call that another fault takes: "the third call" does not depend on
+            // what else is armed.
             armed.iter_mut().enumerate().filter_map(|(at, fault)| fault.count(trigger).then_some(at)).collect();
         let at = *due.first()?;
         let fault = armed[at].clone();

@@ -37,9 +37,13 @@ pub(super) enum Running {
 
 /// Boots a guest.
 pub(super) async fn start(guest: &Guest) -> Result<Running, GuestError> {
+    // The kernel has one boot id for this machine. Programs take a new id for a reboot, so each boot of an instance
+    // gets its own.
     let boot_id = guest.dir().join("boot_id");
     std::fs::write(&boot_id, format!("{}\n", ids::uuid())).map_err(GuestError::prepare(&boot_id))?;
     let name = guest.names().host;
+    // A copied tree has had these files since its disk was made. For an overlay they are written at each boot, because
+    // the resolver, the proxy and the mirror of this machine may have changed.
     if guest.way.disk != Disk::Copy {
         guest.write_given().await?;
     }
@@ -81,6 +85,8 @@ async fn start_script(guest: &Guest, script: &str, name: &str) -> Result<Box<Ins
     command.args(["sh", script, &guest.id, &guest.way.disk.to_string()]);
     command.arg(guest.overlay_options()).arg(name);
     let mut command = Command::from(groups::within(guest.way.isolation, &groups, command));
+    // A group of its own: a signal to the endpoint's group, such as Ctrl-C in a terminal, must not reach the instances
+    // before the endpoint has stopped them.
     command.current_dir(&guest.state_dir).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut unshare = command.spawn().map_err(|source| ProgramError::Start { program: "unshare", source })?;
@@ -136,11 +142,13 @@ pub(super) async fn stop(guest: &Guest, running: &mut Running, gently: bool) {
     if let Running::Inside(inside) = running {
         // When the first process of a process namespace ends, the kernel ends all of its processes.
         kill_process(inside.supervisor, Signal::KILL).ok();
+        // A process that waits for a device cannot be killed until the device answers.
         if tokio::time::timeout(BURIAL, inside.unshare.wait()).await.is_err() {
             tracing::error!(instance = guest.id, "its first process does not end");
         }
     }
     loop {
+        // A process can fork between the list and the signals. The loop ends only when a list is empty.
         let members = running.members(guest);
         for pid in &members {
             kill_process(*pid, Signal::KILL).ok();

@@ -22,6 +22,7 @@ impl Guest {
         if self.way.disk != Disk::Copy {
             self.make_root_alike().await?;
         } else {
+            // A copied image has its whole content in its newest layer.
             let top = self.layers.last().map_or("base".to_owned(), |layer| format!("layers/{layer}"));
             let top = self.state_dir.join(top);
             let top = top.canonicalize().map_err(GuestError::prepare(&top))?;
@@ -42,6 +43,8 @@ impl Guest {
         if self.way.disk == Disk::Copy {
             return String::new();
         }
+        // Mount options list the highest layer first, while images list the lowest first. Relative paths are short: all
+        // options must fit into one page.
         let layers: Vec<String> = self.layers.iter().rev().map(|layer| format!("layers/{layer}:")).collect();
         let own = format!("instances/{}", self.id);
         let flags = self.way.isolation.overlay_flags();
@@ -62,6 +65,9 @@ impl Guest {
         let target = self.state_dir.join("layers").join(layer);
         if self.way.disk != Disk::Copy {
             let upper = self.dir().join("upper");
+            // The upper folder of a mounted overlay is read from outside. The kernel calls changes from outside
+            // undefined, but reading is safe (Documentation/filesystems/overlayfs.rst, "Changes to underlying
+            // filesystems").
             self.copy_written(&upper, &target).await?;
             self.drop_given(&target).await?;
             flags::carry(isolation, &upper, &target).await.map_err(GuestError::prepare(&target))?;
@@ -75,6 +81,7 @@ impl Guest {
                 flags::empty(isolation, name).await?;
             }
         }
+        // Flags come last: an immutable file could not be taken out or restored.
         self.take_given_out(&target).map_err(GuestError::prepare(&target))?;
         flags::carry(isolation, &self.tree(), &target).await.map_err(GuestError::prepare(&target))?;
         Ok(vec![layer.to_owned()])

@@ -42,6 +42,7 @@ impl Guest {
         let mut folders = BTreeSet::from([PathBuf::new()]);
         for (path, text, mode) in self.given() {
             let above: Vec<&Path> = Path::new(path).ancestors().skip(1).collect();
+            // A link or a file there is the image's own. The instance then does without the given file.
             if above.iter().any(|folder| self.image_has_other(folder)) {
                 continue;
             }
@@ -178,6 +179,7 @@ fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
     let mut list = vec![0; size];
     let length = listxattr(from, &mut list)?;
     for name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        // A copied mark would hide or redirect content of the layers below the folder.
         if OVERLAYS.iter().any(|start| name.starts_with(start)) {
             continue;
         }

@@ -39,7 +39,11 @@ impl Host {
     ) -> Result<Self, GuestError> {
         own_folder(dir)?;
         let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
+        // Nothing in the folder is touched before the lock is held: another endpoint may be running its instances
+        // there.
         let lock = lock(&dir)?;
+        // Processes end before their control groups and disks are removed: a group with a process in it cannot be
+        // removed.
         processes::end_left(&dir);
         remove_groups(&dir);
         groups::sweep();
@@ -179,6 +183,7 @@ fn find_way(dir: &Path, wanted: Option<Isolation>, over_host: bool) -> Result<Ab
     let made: Option<Way> = std::fs::read(&note).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let made = made.filter(|_| has("instances") || has("layers"));
     let abilities = match made.map(|way| way.isolation).or(wanted) {
+        // Disks of the host image are overlays only, so the isolations are tried with that disk.
         _ if over_host => requirements_over_host(wanted, dir),
         Some(isolation) => requirements_of(isolation, dir),
         None => requirements(dir),
@@ -205,6 +210,7 @@ fn size_of(folder: &Path) -> u64 {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             match entry.metadata() {
                 Ok(facts) if facts.is_dir() => folders.push(entry.path()),
+                // A file with holes counts with its whole length. The size only decides how long a snapshot takes.
                 Ok(facts) => size += facts.len(),
                 Err(_) => {}
             }

@@ -23,6 +23,8 @@ pub(super) struct Inside {
 impl Inside {
     /// Returns the start of a command line that runs the rest of the line in the instance.
     pub(super) fn enter(&self, guest: &Guest) -> Command {
+        // A command counts against the limits of its instance only from its control group on. So it enters the group
+        // before the namespaces.
         Command::from(groups::within(guest.way.isolation, &self.groups, self.nsenter(guest)))
     }
 

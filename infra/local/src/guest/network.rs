@@ -96,6 +96,8 @@ fn reached(text: &str) -> Option<String> {
     let is_any = text.lines().any(|line| is_reached(line) == Some(true));
     let is_none_named = text.lines().all(|line| server(line).is_none());
     let kept = text.split_inclusive('\n').filter(|line| is_reached(line) != Some(false));
+    // A file without servers means 127.0.0.1 to the C library (resolv.conf(5)), so it is as good as one that can be
+    // reached.
     (is_any || is_none_named).then(|| kept.collect())
 }
 

@@ -140,6 +140,7 @@ fn header<'h>(head: &'h request::Parts, name: &str) -> Option<&'h str> {
 
 /// Issues a token. A request that comes through a proxy gets none.
 fn token(state: &State, head: &request::Parts) -> Reply {
+    // So nobody gets a token through an open proxy (EC2 user guide, "Use IMDSv2").
     if head.headers.contains_key("x-forwarded-for") {
         return Reply::refusal(403, "Forbidden");
     }
@@ -157,6 +158,7 @@ fn token(state: &State, head: &request::Parts) -> Reply {
 fn token_left(state: &State, instance: &Instance, head: &request::Parts) -> Option<Option<u64>> {
     match header(head, TOKEN) {
         Some(token) => state.tokens.left(token).map(|left| Some(left.as_secs())),
+        // A wrong token is an error even where no token is needed.
         None => (instance.metadata.http_tokens != "required").then_some(None),
     }
 }

@@ -34,6 +34,7 @@ pub(super) async fn hand_on(endpoint: &Endpoint, scope: &Scope, action: &str, bo
     };
     match emulator.hand_on(scope, "ssm", &format!("AmazonSSM.{action}"), body.clone()).await {
         Ok((status, body)) => Answer { status, content_type: CONTENT_TYPE, body },
+        // SDKs retry this error, as they would retry a connection that fails.
         Err(error) => answer(Err(ApiError::new("InternalServerError", chain(&error)))),
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, ApiError> {
     check(&filters)?;
     let world = call.endpoint.world();
     let own = world.instances.values().filter(|instance| instance.scope == *call.scope);
+    // A terminated instance is not listed any more, while a stopped one is, as `ConnectionLost`.
     let known = own.filter(|one| one.online || one.last_heard.is_some() && one.state() == InstanceState::Stopped);
     let settings = call.endpoint.settings();
     let pass = |instance: &&Instance| {

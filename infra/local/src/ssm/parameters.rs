@@ -94,6 +94,7 @@ fn find(call: &Call<'_>, name: &str) -> Option<Value> {
         "Name": name,
         "Type": "String",
         "Value": image,
+        // A public parameter has a version for each release, also for a release that this Region has never shown.
         "Version": world.releases.len() + 1,
         "LastModifiedDate": changed,
         "ARN": format!("arn:aws:ssm:{}::parameter{name}", call.scope.region),

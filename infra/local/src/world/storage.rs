@@ -113,6 +113,8 @@ impl World {
             return false;
         }
         if arn == managed_key(&owner) {
+            // The policy of a key that AWS manages allows its own account only, and cannot be changed. So what it
+            // encrypts cannot be shared.
             return owner.account == scope.account;
         }
         let keys = self.storage(&owner).keys;
