@@ -25,8 +25,7 @@ impl From<Failure> for Diagnostic {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::State { scope, error } => {
-                let scope = scope.unwrap_or(Scope { state: String::new(), item: None });
-                let cause = error.cause(&scope);
+                let cause = error.cause(scope.as_ref());
                 let error_message = serde_json::to_string(&cause).unwrap_or_else(|_| cause.to_string());
                 Diagnostic { error_type: error.name().as_str().to_owned(), error_message }
             }
@@ -75,5 +74,5 @@ pub(crate) fn answer(result: Result<Value, Error>) -> Result<Value, Failure> {
 fn scope(payload: &Value) -> Option<Scope> {
     let state: State = serde_json::from_value(payload.get("state")?.clone()).ok()?;
     let item = payload.get("item").and_then(Value::as_str).map(ToOwned::to_owned);
-    Some(Scope { state: state.name().to_owned(), item })
+    Some(Scope { state, item })
 }

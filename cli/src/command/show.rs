@@ -152,7 +152,7 @@ fn state(state: &StateRecord) -> Vec<String> {
     let took = state.ended_at.as_ref().and_then(|ended| seconds_between(&state.started_at, ended));
     let name = match &state.item {
         Some(item) => format!("{} {item}", state.state),
-        None => state.state.clone(),
+        None => state.state.to_string(),
     };
     vec![name, word(state.status), took.map(duration).unwrap_or_default(), state.detail.clone()]
 }

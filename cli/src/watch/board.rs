@@ -120,6 +120,7 @@ pub(super) fn name(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use goldsmith_executor::{Event, EventKind, Status};
+    use goldsmith_model::State;
     use goldsmith_store::{StateRecord, StateStatus};
 
     use super::Board;
@@ -128,7 +129,7 @@ mod tests {
     fn state(status: StateStatus, detail: &str) -> StateRecord {
         StateRecord {
             unsettled_since: None,
-            state: "Build".to_owned(),
+            state: State::Build,
             item: None,
             status,
             started_at: "2026-01-01T00:00:00.000Z".to_owned(),

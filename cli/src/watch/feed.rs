@@ -197,6 +197,6 @@ fn is_running(state: &StateRecord) -> bool {
 pub(crate) fn label(state: &StateRecord) -> String {
     match &state.item {
         Some(item) => format!("{} {item}", state.state),
-        None => state.state.clone(),
+        None => state.state.to_string(),
     }
 }

@@ -17,6 +17,7 @@ mod reference;
 mod region;
 mod schedule;
 mod source_image;
+mod state;
 mod version;
 
 pub use ami_name::{AmiName, AmiNameError};
@@ -35,4 +36,5 @@ pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};
 pub use schedule::{Cron, Rate, ScheduleError, ScheduleExpression, ZoneError, schedule_name, time_zone};
 pub use source_image::{SourceImage, SourceImageError};
+pub use state::State;
 pub use version::{Version, VersionError, VersionPattern};

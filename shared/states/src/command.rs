@@ -233,7 +233,7 @@ fn stopped(state: InstanceState) -> bool {
 
 fn because(scene: &Scene<'_>, name: ErrorName, resource: &str, message: String) -> Error {
     let cause = FailureCause {
-        state: scene.scope.state.clone(),
+        state: scene.scope.state.to_string(),
         item: scene.scope.item.clone(),
         message,
         region: Some(scene.home().to_owned()),

@@ -45,7 +45,7 @@ use serde_json::{Value, json};
 
 use crate::errors::ErrorName;
 use crate::short::short;
-use crate::{Context, Error, Invocation, Result, Start, State, Wake};
+use crate::{Context, Error, Invocation, Result, Start, State, Wake, spec};
 
 /// Longest time for which a state's first invocation looks before it leaves the wait to events and the tick. It is half
 /// of the functions' time-out.
@@ -125,7 +125,7 @@ impl Scene<'_> {
     /// # Errors
     /// Fails if a call to the table fails, and with `Goldsmith.Internal` if that state made nothing.
     pub async fn made_by(&self, state: State, item: Option<&str>) -> Result<String> {
-        let scope = Scope { state: state.name().to_owned(), item: item.map(ToOwned::to_owned) };
+        let scope = Scope { state, item: item.map(ToOwned::to_owned) };
         let effects = self.context.store.effects(&self.record.build, &scope).await?;
         effects
             .into_iter()
@@ -164,11 +164,11 @@ async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Resul
         resource: start.build.clone(),
         region: record.plan.home_region.clone(),
         build: start.build.clone(),
-        state: scope.state.clone(),
+        state: scope.state,
         item: scope.item.clone(),
         token: start.token.clone().unwrap_or_default(),
         other_tokens: vec![],
-        owner: start.state.handler().to_owned(),
+        owner: spec(start.state).function.to_owned(),
         deadline: stamp(now + limit(start.state, &record)),
         next_look: stamp(now + NEXT_LOOK),
     };
@@ -193,7 +193,7 @@ async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<(
 /// Returns how long a state may wait: what the definition allows, less the margin, or the pipeline's own limit if that
 /// is shorter.
 fn limit(state: State, record: &BuildRecord) -> SignedDuration {
-    let allowed = state.timeout().unwrap_or(MARGIN * 2) - MARGIN;
+    let allowed = spec(state).timeout.unwrap_or(MARGIN * 2) - MARGIN;
     let own = match state {
         State::Build => record.plan.timeout_minutes,
         State::LaunchTest | State::ExecuteTest => Some(record.plan.test_timeout_minutes),

@@ -5,6 +5,9 @@ use goldsmith_store::{FailureCause, Scope, StoreError};
 
 use crate::errors::ErrorName;
 
+/// What a cause names in place of a state if the execution itself failed.
+pub(crate) const EXECUTION: &str = "Execution";
+
 /// Result of a state's work.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -75,9 +78,9 @@ impl Error {
         }
     }
 
-    /// Returns the cause that is recorded for this state.
+    /// Returns the cause that is recorded for this state, or for the execution itself if no state is named.
     #[must_use]
-    pub fn cause(&self, scope: &Scope) -> FailureCause {
+    pub fn cause<'a>(&self, scope: impl Into<Option<&'a Scope>>) -> FailureCause {
         let mut cause = match self {
             Self::Failed { cause, .. } => (**cause).clone(),
             Self::Cloud(error) => FailureCause {
@@ -89,14 +92,19 @@ impl Error {
             Self::Store(error) => FailureCause { message: chain(error), ..FailureCause::default() },
             Self::Closed => FailureCause { message: self.to_string(), ..FailureCause::default() },
         };
-        if cause.state.is_empty() {
-            cause.state.clone_from(&scope.state);
-            cause.item.clone_from(&scope.item);
-        }
+        blame(&mut cause, scope.into());
         if cause.error.is_empty() {
             self.name().as_str().clone_into(&mut cause.error);
         }
         cause
+    }
+}
+
+/// Names the state that a cause is about, if the cause does not name one itself.
+pub(crate) fn blame(cause: &mut FailureCause, scope: Option<&Scope>) {
+    if cause.state.is_empty() {
+        cause.state = scope.map_or(EXECUTION, |scope| scope.state.name()).to_owned();
+        cause.item = scope.and_then(|scope| scope.item.clone());
     }
 }
 

@@ -69,7 +69,7 @@ pub const TABLE: &[Row] = &[
         raised_by: &[State::Plan, State::Build, State::ExecuteTest],
         handling: Handling::Caught,
     },
-    Row { name: ErrorName::Throttled, raised_by: &State::ALL, handling: Handling::Retried },
+    Row { name: ErrorName::Throttled, raised_by: State::ALL, handling: Handling::Retried },
     Row { name: ErrorName::Capacity, raised_by: &[State::Launch, State::LaunchTest], handling: Handling::Caught },
     Row { name: ErrorName::NotOnline, raised_by: &[State::Launch, State::LaunchTest], handling: Handling::Caught },
     Row { name: ErrorName::CommandFailed, raised_by: COMMANDS, handling: Handling::Caught },
@@ -87,9 +87,9 @@ pub const TABLE: &[Row] = &[
         handling: Handling::Caught,
     },
     Row { name: ErrorName::Timeout, raised_by: WAITING, handling: Handling::Caught },
-    Row { name: ErrorName::Closed, raised_by: &State::ALL, handling: Handling::Caught },
-    Row { name: ErrorName::AwsRefused, raised_by: &State::ALL, handling: Handling::Caught },
-    Row { name: ErrorName::Internal, raised_by: &State::ALL, handling: Handling::Caught },
+    Row { name: ErrorName::Closed, raised_by: State::ALL, handling: Handling::Caught },
+    Row { name: ErrorName::AwsRefused, raised_by: State::ALL, handling: Handling::Caught },
+    Row { name: ErrorName::Internal, raised_by: State::ALL, handling: Handling::Caught },
 ];
 
 impl ErrorName {

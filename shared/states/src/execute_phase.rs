@@ -73,7 +73,7 @@ async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
     if plan.audit == ImageAudit::Off || scene.scope.item.is_none() || scene.scope.item.as_ref() != plan.tests.first() {
         return Ok(None);
     }
-    let made = Scope { state: State::Snapshot.name().to_owned(), item: None };
+    let made = Scope::from(State::Snapshot);
     let made = scene.context.store.state(&scene.record.build, &made).await?.and_then(|state| state.ended_at);
     // The documents need most of the test's time.
     let quarter = u64::from(plan.test_timeout_minutes) * 60 / 4;

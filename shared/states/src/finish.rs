@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use ending::{Trigger, ending, execution};
+use ending::{Trigger, ending};
 use kept::{kept, kept_amis, what_stays};
 pub(crate) use kept::{kept_now, kept_of};
 
@@ -44,7 +44,7 @@ struct StatusChange {
 /// Fails if a call to the table or to AWS fails; the definition tries again.
 pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
     let trigger = match &start.error {
-        Some(error) => Trigger::Failed(Box::new(error.failure(&execution()))),
+        Some(error) => Trigger::Failed(Box::new(error.failure(None))),
         None => Trigger::Succeeded,
     };
     let Some(record) = context.store.build(&start.build).await? else {
@@ -168,7 +168,7 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
         }
         return Ok(image);
     }
-    let scope = Scope { state: State::Finish.name().to_owned(), item: None };
+    let scope = Scope::from(State::Finish);
     context.store.note_running(&record.build, &scope, context.clock.now()).await?;
     let kept = kept(context, &record, &ending, &image).await?;
     let undone = undo_build(context, &record, &kept, patience(context, &ending)).await?;
@@ -242,7 +242,7 @@ async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Endin
     let now = context.clock.now();
     for state in context.store.states(&record.build).await? {
         if state.status == StateStatus::Running {
-            let scope = Scope { state: state.state, item: state.item };
+            let scope = state.scope();
             let status = if ending.failure.is_some() { StateStatus::Failed } else { StateStatus::Succeeded };
             let detail = ending.failure.as_ref().map_or("done", |cause| cause.message.as_str());
             context.store.end_state(&record.build, &scope, status, detail, None, now).await?;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::State;
+use crate::error::blame;
 
 /// A call of a state's function.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -50,7 +51,7 @@ impl Start {
     /// Returns the state and the item.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        Scope { state: self.state.name().to_owned(), item: self.item.clone() }
+        Scope { state: self.state, item: self.item.clone() }
     }
 }
 
@@ -70,7 +71,7 @@ impl Wake {
     /// Returns the state and the item.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        Scope { state: self.state.name().to_owned(), item: self.item.clone() }
+        Scope { state: self.state, item: self.item.clone() }
     }
 }
 
@@ -102,7 +103,7 @@ impl Outcome {
             None => String::new(),
         };
         let info = ErrorInfo { error: String::new(), cause: text };
-        let mut failure = info.failure(&Scope { state: state.name().to_owned(), item: Some(self.item.clone()) });
+        let mut failure = info.failure(&Scope { state, item: Some(self.item.clone()) });
         if failure.message.is_empty() {
             failure.message = format!("{} failed without a reason", self.item);
         }
@@ -131,19 +132,17 @@ struct Envelope {
 }
 
 impl ErrorInfo {
-    /// Returns the recorded cause, however it is wrapped.
+    /// Returns the recorded cause, however it is wrapped. If the cause names no state, it is about this one, or about
+    /// the execution itself.
     #[must_use]
-    pub fn failure(&self, scope: &Scope) -> FailureCause {
+    pub fn failure<'a>(&self, scope: impl Into<Option<&'a Scope>>) -> FailureCause {
         let envelope = serde_json::from_str::<Envelope>(&self.cause).ok();
         let text = envelope.as_ref().map_or(self.cause.as_str(), |envelope| envelope.error_message.as_str());
         let mut cause = match serde_json::from_str::<FailureCause>(text) {
             Ok(cause) if !cause.message.is_empty() => cause,
             _ => FailureCause { message: text.to_owned(), ..FailureCause::default() },
         };
-        if cause.state.is_empty() {
-            cause.state.clone_from(&scope.state);
-            cause.item.clone_from(&scope.item);
-        }
+        blame(&mut cause, scope.into());
         if cause.error.is_empty() {
             cause.error = match envelope {
                 Some(envelope) if self.error.is_empty() => envelope.error_type,
@@ -160,10 +159,11 @@ impl ErrorInfo {
 #[cfg(test)]
 mod tests {
     use super::{ErrorInfo, Invocation};
+    use crate::State;
     use goldsmith_store::Scope;
 
     fn scope() -> Scope {
-        Scope { state: "Build".to_owned(), item: None }
+        Scope::from(State::Build)
     }
 
     #[test]

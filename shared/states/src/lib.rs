@@ -22,12 +22,12 @@ mod passed;
 pub mod plan;
 pub mod publish;
 pub mod reap;
+mod registry;
 mod script;
 mod short;
 pub mod signal;
 pub mod snapshot;
 pub mod start;
-mod state;
 mod status;
 mod tagged;
 pub mod test;
@@ -49,8 +49,9 @@ use jiff::Timestamp;
 
 pub use error::{Error, Result};
 pub use goldsmith_executor::Nonce;
+pub use goldsmith_model::State;
 pub use invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
-pub use state::State;
+pub use registry::{STATES, Spec, spec};
 
 /// Tag that names the stack that made a resource. The permissions of the functions depend on it.
 pub const TAG_STACK: &str = "goldsmith:stack";

@@ -43,7 +43,7 @@ pub(crate) async fn require_distributed(context: &Context, record: &BuildRecord,
 }
 
 async fn require(context: &Context, record: &BuildRecord, state: State, item: Option<&String>) -> Result<()> {
-    let scope = Scope { state: state.name().to_owned(), item: item.cloned() };
+    let scope = Scope { state, item: item.cloned() };
     match context.store.state(&record.build, &scope).await? {
         Some(state) if state.status == StateStatus::Succeeded => Ok(()),
         _ => Err(Error::internal(format!("{scope} of {} has not succeeded, although this call says so", record.build))),

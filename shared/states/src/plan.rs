@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::errors::ErrorName;
 use crate::start::kept_cause;
-use crate::{Context, Error, Result, Start};
+use crate::{Context, Error, Result, Start, State};
 use freeze::freeze;
 use resolve::{Resolved, resolve};
 pub(crate) use resolve::{newest_image_of, newest_of};
@@ -233,7 +233,7 @@ fn without_build(outcome: &'static str, reason: String, image: Option<String>) -
 
 /// Returns an error that the user has to fix.
 fn refused(message: impl ToString) -> Error {
-    let scope = Scope { state: crate::State::Plan.name().to_owned(), item: None };
+    let scope = Scope::from(State::Plan);
     let cause = Error::failed(ErrorName::Refused, message.to_string()).cause(&scope);
     Error::because(ErrorName::Refused, cause)
 }

@@ -112,7 +112,7 @@ async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcom
     let mut cause = match results.iter().find(|result| !result.succeeded()) {
         Some(failed) => whole(context, &record.build, failed, State::DistributeRegion, None).await?,
         None => Error::failed(ErrorName::CopyFailed, "the image was not distributed to every Region")
-            .cause(&Scope { state: State::Publish.name().to_owned(), item: None }),
+            .cause(&Scope::from(State::Publish)),
     };
     ErrorName::CopyFailed.as_str().clone_into(&mut cause.error);
     Err(Error::because(ErrorName::CopyFailed, cause))

@@ -36,7 +36,7 @@ pub(crate) async fn whole(
     before: Option<State>,
 ) -> Result<FailureCause> {
     for state in [Some(state), before].into_iter().flatten() {
-        let scope = Scope { state: state.name().to_owned(), item: Some(failed.item.clone()) };
+        let scope = Scope { state, item: Some(failed.item.clone()) };
         if let Some(cause) = context.store.state(build, &scope).await?.and_then(|state| state.cause) {
             return Ok(cause);
         }

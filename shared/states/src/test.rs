@@ -30,13 +30,13 @@ pub async fn handle(context: &Context, start: &Start) -> Result<Value> {
 
 async fn end(context: &Context, start: &Start) -> Result<Value> {
     let item = start.item.clone().unwrap_or_default();
-    let launched = Scope { state: State::LaunchTest.name().to_owned(), item: start.item.clone() };
+    let launched = Scope { state: State::LaunchTest, item: start.item.clone() };
     for effect in context.store.effects(&start.build, &launched).await? {
         if let (EffectKind::Instance, Some(id)) = (effect.kind, &effect.id) {
             context.cloud.machines.terminate(&effect.region, id).await?;
         }
     }
-    let executed = Scope { state: State::ExecuteTest.name().to_owned(), item: start.item.clone() };
+    let executed = Scope { state: State::ExecuteTest, item: start.item.clone() };
     let cause = start.error.as_ref().map(|error| error.failure(&executed));
     let outcome = Outcome {
         item,

@@ -96,6 +96,7 @@ fn entry(record: &BuildRecord, key: Key, effect: &Effect) -> Result<Item> {
 mod tests {
     use std::sync::Arc;
 
+    use goldsmith_model::State;
     use jiff::{SignedDuration, Timestamp};
 
     use crate::{Aftermath, Effect, EffectKind, MemoryTable, Scope, Store, Table as _, Write, samples, store};
@@ -105,7 +106,7 @@ mod tests {
         let table = MemoryTable::new();
         let store = Store::new(Arc::new(table.clone()));
         let build = samples::build();
-        let scope = Scope { state: "Launch".to_owned(), item: None };
+        let scope = Scope::from(State::Launch);
         let effect = Effect::intended(&scope, 0, EffectKind::Instance, "eu-west-1", "token");
         store.complete(&build, &effect).await.unwrap();
         let began: Timestamp = build.created_at.parse().unwrap();

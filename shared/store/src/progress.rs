@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use goldsmith_model::State;
 use serde::{Deserialize, Serialize};
 
 use crate::{AuditRecord, FailureCause};
@@ -23,17 +24,24 @@ pub enum StateStatus {
 /// Which state of a build, and for which Map item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
-    /// Name in the definition.
-    pub state: String,
+    /// The state.
+    pub state: State,
     /// Map item.
     pub item: Option<String>,
+}
+
+impl From<State> for Scope {
+    /// Returns the scope of a state that is not in a Map.
+    fn from(state: State) -> Self {
+        Self { state, item: None }
+    }
 }
 
 impl fmt::Display for Scope {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.item {
             Some(item) => write!(out, "{}#{item}", self.state),
-            None => out.write_str(&self.state),
+            None => out.write_str(self.state.name()),
         }
     }
 }
@@ -56,8 +64,8 @@ pub struct LogPlace {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateRecord {
-    /// Name in the definition.
-    pub state: String,
+    /// The state.
+    pub state: State,
     /// Map item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
@@ -86,6 +94,14 @@ pub struct StateRecord {
     /// Resource of its open wait: the key of the wait's item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
+}
+
+impl StateRecord {
+    /// Returns the state and the item.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope { state: self.state, item: self.item.clone() }
+    }
 }
 
 /// Kinds of effects that a journal holds.
@@ -188,7 +204,7 @@ pub struct Wait {
     /// The build.
     pub build: String,
     /// The waiting state.
-    pub state: String,
+    pub state: State,
     /// Its Map item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,

@@ -269,7 +269,7 @@ fn progress<const N: usize>(record: &BuildRecord, scope: &Scope, set: [(&str, se
 
 fn fresh(scope: &Scope, now: Timestamp) -> StateRecord {
     StateRecord {
-        state: scope.state.clone(),
+        state: scope.state,
         item: scope.item.clone(),
         status: StateStatus::Running,
         started_at: stamp(now),

@@ -45,14 +45,14 @@ pub async fn run(handler: &str, context: &Context, mut payload: Value) -> Result
         "reap" => reap::handle(context, payload).await,
         other => return Err(Failure::new("Lambda.ResourceNotFoundException", other)),
     };
-    answer.map_err(|error| failure(&error, &scope))
+    answer.map_err(|error| failure(&error, scope.as_ref()))
 }
 
 fn read<T: DeserializeOwned>(payload: Value) -> Result<T, Failure> {
     serde_json::from_value(payload).map_err(|error| envelope("Goldsmith.Refused", &error.to_string()))
 }
 
-fn failure(error: &Error, scope: &Scope) -> Failure {
+fn failure(error: &Error, scope: Option<&Scope>) -> Failure {
     let cause = error.cause(scope);
     envelope(error.name().as_str(), &serde_json::to_string(&cause).unwrap_or_default())
 }
@@ -62,7 +62,7 @@ fn envelope(name: &str, message: &str) -> Failure {
     Failure::new(name, json!({"errorType": name, "errorMessage": message}).to_string())
 }
 
-fn scope(payload: &Value) -> Scope {
-    let text = |name: &str| payload.get(name).and_then(Value::as_str).map(str::to_owned);
-    Scope { state: text("state").unwrap_or_default(), item: text("item") }
+fn scope(payload: &Value) -> Option<Scope> {
+    let text = |name: &str| payload.get(name).and_then(Value::as_str);
+    Some(Scope { state: text("state")?.parse().ok()?, item: text("item").map(str::to_owned) })
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_states::State;
 use goldsmith_states::errors::{Handling, TABLE};
+use goldsmith_states::{State, spec};
 
 /// Functions that events start, not states.
 pub(crate) const EVENT_HANDLERS: &[&str] = &["reap", "signal", "trigger"];
@@ -22,12 +22,12 @@ const PASSING: &[&str] = &[
 
 /// The Task of this name.
 pub(crate) fn task(name: &str) -> Option<State> {
-    State::ALL.into_iter().find(|state| state.name() == name)
+    name.parse().ok()
 }
 
 /// Hard limit of a state that waits, in seconds; none for a state that ends with its function.
 pub(crate) fn limit(state: State) -> Option<i64> {
-    state.timeout().map(|limit| limit.as_secs())
+    spec(state).timeout.map(|limit| limit.as_secs())
 }
 
 /// Every error name that a Retry lists.

@@ -29,8 +29,8 @@ pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invo
     match (invocation.status, result) {
         (CommandStatus::Success, Some(result)) => Ok(Look::Progress(CommandProgress::Ended(Box::new(result)))),
         // For the clean-up the exit code is enough, since the clean-up removes the files from which its answer is read.
-        (CommandStatus::Success, None) if scene.scope.state == State::Snapshot.name() => {
-            Ok(Look::Progress(CommandProgress::Ended(Box::new(RunResult::new(&scene.scope.state)))))
+        (CommandStatus::Success, None) if scene.scope.state == State::Snapshot => {
+            Ok(Look::Progress(CommandProgress::Ended(Box::new(RunResult::new(scene.scope.state.name())))))
         }
         (_, _) if invocation.exit_code == Some(limit) => Err(because(
             scene,
@@ -114,7 +114,7 @@ fn failed(scene: &Scene<'_>, result: &RunResult) -> Error {
         (_, message) => format!("{place}{message}"),
     };
     let cause = FailureCause {
-        state: scene.scope.state.clone(),
+        state: scene.scope.state.to_string(),
         item: scene.scope.item.clone(),
         message,
         document: Some(context.document).filter(|name| !name.is_empty()),

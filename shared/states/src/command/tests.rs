@@ -74,7 +74,7 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_t
     let (stack, ended) = audited(ImageAudit::Warn, good).await;
     assert_eq!(ended, Ok(()));
     let order = last_order(&stack).audit.unwrap();
-    let snapshot = Scope { state: "Snapshot".to_owned(), item: None };
+    let snapshot = Scope::from(State::Snapshot);
     let made = stack.store().state(BUILD, &snapshot).await.unwrap().unwrap().ended_at.unwrap();
     assert_eq!((order.fails, order.image_made, order.limit_seconds), (false, made.parse().ok(), Some(900)));
     let scope = Task::item(State::ExecuteTest, "t3.small").scope();

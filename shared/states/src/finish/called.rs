@@ -48,7 +48,7 @@ fn refusal(record: &BuildRecord, why: &str) -> String {
 /// Returns a state of which a token can still be answered.
 async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
     for state in context.store.states(build).await? {
-        let scope = Scope { state: state.state, item: state.item };
+        let scope = state.scope();
         let Some(wait) = context.store.wait(build, &scope).await? else { continue };
         for token in wait.tokens() {
             match context.cloud.executions.is_waiting(token).await {

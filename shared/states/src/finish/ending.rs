@@ -1,10 +1,11 @@
 //! Decides how a build ends, once, from what ended it. Pure, except for the clock.
 
-use goldsmith_store::{BuildRecord, Ending, FailureCause, ImageStatus, Keep, Scope, stamp};
+use goldsmith_store::{BuildRecord, Ending, FailureCause, ImageStatus, Keep, stamp};
 use jiff::SignedDuration;
 
+use crate::error::EXECUTION;
 use crate::errors::ErrorName;
-use crate::{Context, Error};
+use crate::{Context, Error, State};
 
 /// How long the AMIs of a failed distribution are kept, so that the distribution can be repeated.
 const KEEP_IMAGES: SignedDuration = SignedDuration::from_hours(72);
@@ -30,13 +31,13 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
     let (status, keep, failure) = match trigger {
         Trigger::Succeeded => {
             let cause = Error::failed(ErrorName::Closed, "the execution ended without publishing");
-            (ImageStatus::Failed, Keep::Nothing, cause.cause(&execution()))
+            (ImageStatus::Failed, Keep::Nothing, cause.cause(None))
         }
         Trigger::Failed(cause) => {
             let keep_instance = record.plan.launch.keep_on_failure_seconds;
-            let keep = match cause.state.as_str() {
-                "DistributeRegion" | "Publish" => Keep::Images { until: until(KEEP_IMAGES) },
-                "Launch" | "Build" | "Snapshot" if keep_instance > 0 => {
+            let keep = match cause.state.parse() {
+                Ok(State::DistributeRegion | State::Publish) => Keep::Images { until: until(KEEP_IMAGES) },
+                Ok(State::Launch | State::Build | State::Snapshot) if keep_instance > 0 => {
                     let seconds = i64::try_from(keep_instance).unwrap_or(i64::MAX);
                     Keep::Instance { until: until(SignedDuration::from_secs(seconds)) }
                 }
@@ -51,7 +52,7 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
                 _ => (ImageStatus::Failed, "the execution failed, and no Catch handled it"),
             };
             let cause = FailureCause {
-                state: "Execution".to_owned(),
+                state: EXECUTION.to_owned(),
                 error: format!("Execution.{status}"),
                 message: message.to_owned(),
                 ..FailureCause::default()
@@ -60,9 +61,4 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
         }
     };
     Ending { status, keep, failure: Some(failure), at }
-}
-
-/// Returns the scope that stands for the execution itself, if no state is to blame.
-pub(super) fn execution() -> Scope {
-    Scope { state: "Execution".to_owned(), item: None }
 }

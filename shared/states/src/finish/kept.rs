@@ -48,7 +48,7 @@ pub(super) async fn kept(
             kept.images.extend(image.amis.values().cloned());
         }
         Keep::Instance { .. } => {
-            let launch = Scope { state: State::Launch.name().to_owned(), item: None };
+            let launch = Scope::from(State::Launch);
             let effects = context.store.effects(&record.build, &launch).await?;
             kept.instances = effects.into_iter().filter_map(|effect| effect.id).collect();
         }
@@ -61,7 +61,7 @@ pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result
     let states = context.store.states(&record.build).await?;
     let mut good: BTreeSet<String> = states
         .into_iter()
-        .filter(|state| state.state == State::DistributeRegion.name() && state.status == StateStatus::Succeeded)
+        .filter(|state| state.state == State::DistributeRegion && state.status == StateStatus::Succeeded)
         .filter_map(|state| state.item)
         .collect();
     good.insert(record.plan.home_region.clone());

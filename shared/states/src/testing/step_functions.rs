@@ -10,7 +10,7 @@ use super::stack::{BUILD, Stack};
 use crate::errors::ErrorName;
 use crate::{
     Context, Error, ErrorInfo, Invocation, Outcome, Start, State, distribute, execute_phase, finish, launch, plan,
-    publish, signal, snapshot, test,
+    publish, signal, snapshot, spec, test,
 };
 
 /// The definition's `MaxAttempts`, plus the first.
@@ -40,7 +40,7 @@ impl Task {
         Self { item: Some(item.to_owned()), ..Self::new(state) }
     }
     pub(crate) fn scope(&self) -> Scope {
-        Scope { state: self.state.name().to_owned(), item: self.item.clone() }
+        Scope { state: self.state, item: self.item.clone() }
     }
     /// The payload of its function.
     fn start(&self, token: &str) -> Start {
@@ -48,7 +48,7 @@ impl Task {
             build: BUILD.to_owned(),
             state: self.state,
             item: self.item.clone(),
-            token: self.state.timeout().map(|_| token.to_owned()),
+            token: spec(self.state).timeout.map(|_| token.to_owned()),
             execution: format!("arn:aws:states:eu-west-1:{ACCOUNT}:execution:goldsmith-image-build:{BUILD}"),
             input: self.input.clone(),
             results: self.results.clone(),
@@ -76,9 +76,9 @@ impl Stack {
                     self.cloud.close_token(&token);
                     return Err(info(&error, &task.scope()));
                 }
-                Some(Ok(value)) if task.state.timeout().is_none() => return Ok(value),
+                Some(Ok(value)) if spec(task.state).timeout.is_none() => return Ok(value),
                 // The process died: Lambda says Runtime.ExitError, and the definition tries again.
-                None if task.state.timeout().is_none() => {}
+                None if spec(task.state).timeout.is_none() => {}
                 None if attempt == 1 => {}
                 _ => return self.answered(&token).await,
             }

@@ -291,7 +291,8 @@ impl World {
             let context = self.stack.context();
             // A process that dies is woken by the tick, if it got as far as its wait; otherwise the definition retries.
             if self.stack.until_killed(launch::handle(&context, invocation)).await.is_none() {
-                let begun = self.stack.store().states(name).await.unwrap().iter().any(|state| state.state == "Launch");
+                let begun =
+                    self.stack.store().states(name).await.unwrap().iter().any(|state| state.state == State::Launch);
                 if !begun {
                     self.tokens.remove(&token);
                 }

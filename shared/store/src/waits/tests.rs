@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use goldsmith_model::State;
 use serde_json::json;
 
 use crate::samples::{build, wait};
 use crate::{Effect, EffectKind, Item, Key, MemoryTable, Result, Scope, Store, Table, Wait, Write, keys};
 
 fn scope() -> Scope {
-    Scope { state: "Build".to_owned(), item: None }
+    Scope::from(State::Build)
 }
 
 /// A table on which another function parks the wait right after the state was read, once.
@@ -73,7 +74,7 @@ async fn what_is_known_of_how_a_build_went_expires_long_after_it_and_the_build_i
     let store = opened(&table).await;
     let now = "2026-11-24T03:00:00Z".parse().unwrap();
     store.begin(&build(), &scope(), &wait("web-1", "first"), now).await.unwrap();
-    let other = Scope { state: "Plan".to_owned(), item: None };
+    let other = Scope::from(State::Plan);
     store.note_running("web-1", &other, now).await.unwrap();
     for n in 0..2 {
         let effect = Effect::intended(&scope(), n, EffectKind::Instance, "eu-west-1", "token");

@@ -41,10 +41,7 @@ impl World {
 
     /// What the states between would have written of themselves.
     pub(super) async fn pass_what_is_left_out(&self, name: &str) {
-        let scope = |state: State, item: Option<&str>| Scope {
-            state: state.name().to_owned(),
-            item: item.map(ToOwned::to_owned),
-        };
+        let scope = |state: State, item: Option<&str>| Scope { state, item: item.map(ToOwned::to_owned) };
         let (store, now) = (self.stack.store(), crate::Clock::now(&self.stack.clock));
         let regions = [HOME, AWAY].map(|region| scope(State::DistributeRegion, Some(region)));
         for scope in regions.into_iter().chain([scope(State::JudgeTests, None)]) {
