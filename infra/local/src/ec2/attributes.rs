@@ -65,8 +65,7 @@ fn unknown(attribute: &str) -> ApiError {
 fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
-    let mut xml = Xml::new();
-    xml.text("imageId", &image.id);
+    let mut xml = Xml::of("imageId", &image.id);
     match call.params.require("Attribute")? {
         "launchPermission" => {
             let grants = &image.grants;

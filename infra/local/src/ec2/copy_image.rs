@@ -23,7 +23,7 @@ fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     if let Some((key, request)) = &token
         && let Some(made) = world.made_before(key, request)?
     {
-        return Ok(image_id(made.first().map(String::as_str).unwrap_or_default()));
+        return Ok(Xml::of("imageId", made.first().map(String::as_str).unwrap_or_default()));
     }
     let from = call.scope.in_region(call.params.require("SourceRegion")?);
     // The source may be the public image of a Region in which no call was made before.
@@ -66,7 +66,7 @@ fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     world.images.insert(id.clone(), image);
     drop(world);
     call.endpoint.copy_image(&id);
-    Ok(image_id(&id))
+    Ok(Xml::of("imageId", &id))
 }
 
 fn no_blocks(error: &io::Error) -> ApiError {
@@ -93,12 +93,6 @@ fn check_limit(world: &World, call: &Call<'_>, more: usize) -> Result<(), ApiErr
     }
     let message = format!("Too many snapshot copies in progress. The limit is {most} for this destination region.");
     Err(ApiError::new("ResourceLimitExceeded", message))
-}
-
-fn image_id(id: &str) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("imageId", id);
-    xml
 }
 
 /// Checks that a KMS key is given only together with `Encrypted`.

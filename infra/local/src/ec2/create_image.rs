@@ -39,9 +39,7 @@ fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     // The call answers before the reboot, which the copy of the disk waits for.
     let reboot = instance.state() == InstanceState::Running && !call.params.flag("NoReboot");
     call.endpoint.fill_image(&id, &instance.id, reboot);
-    let mut xml = Xml::new();
-    xml.text("imageId", id);
-    Ok(xml)
+    Ok(Xml::of("imageId", id))
 }
 
 /// Checks that only the new image and its snapshots are tagged: "If you specify other values for ResourceType, the

@@ -67,7 +67,7 @@ pub(super) fn may_use(world: &World, call: &Call<'_>, devices: &[BlockDevice], s
 fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let on = call.endpoint.world().storage(call.scope).encrypts_by_default;
-    let mut xml = by_default(on);
+    let mut xml = Xml::of("ebsEncryptionByDefault", on);
     xml.text("sseType", if on { "sse-kms" } else { "none" });
     Ok(xml)
 }
@@ -75,18 +75,12 @@ fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
 fn set_default(call: &Call<'_>, on: bool) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     call.endpoint.world().change_storage(call.scope).encrypts_by_default = on;
-    Ok(by_default(on))
-}
-
-fn by_default(on: bool) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("ebsEncryptionByDefault", on);
-    xml
+    Ok(Xml::of("ebsEncryptionByDefault", on))
 }
 
 fn get_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
-    Ok(key(&call.endpoint.world().default_key_name(call.scope)))
+    Ok(Xml::of("kmsKeyId", call.endpoint.world().default_key_name(call.scope)))
 }
 
 fn modify_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
@@ -95,18 +89,12 @@ fn modify_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let named = world.key_named(call.scope, name);
     world.change_storage(call.scope).default_key = Some(named.clone());
-    Ok(key(&named))
+    Ok(Xml::of("kmsKeyId", named))
 }
 
 fn reset_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let mut world = call.endpoint.world();
     world.change_storage(call.scope).default_key = None;
-    Ok(key(&world.default_key(call.scope)))
-}
-
-fn key(arn: &str) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("kmsKeyId", arn);
-    xml
+    Ok(Xml::of("kmsKeyId", world.default_key(call.scope)))
 }

@@ -109,9 +109,7 @@ fn switch_to(call: &Call<'_>, change: impl FnOnce(&mut Image) -> &'static str) -
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
     call.check_dry_run()?;
-    let mut xml = Xml::new();
-    xml.text("return", change(image));
-    Ok(xml)
+    Ok(Xml::of("return", change(image)))
 }
 
 #[cfg(test)]

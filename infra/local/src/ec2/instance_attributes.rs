@@ -85,8 +85,7 @@ fn only_stopped(instance: &Instance, attribute: &str) -> Result<(), ApiError> {
 fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let world = call.endpoint.world();
     let instance = world.instance(call.scope, call.params.require("InstanceId")?)?;
-    let mut xml = Xml::new();
-    xml.text("instanceId", &instance.id);
+    let mut xml = Xml::of("instanceId", &instance.id);
     let name = call.params.require("Attribute")?;
     let value = match name {
         "instanceType" => Some(instance.instance_type.clone()),
@@ -140,8 +139,7 @@ fn modify_metadata(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     world.instance(call.scope, id)?;
     call.check_dry_run()?;
-    let mut xml = Xml::new();
-    xml.text("instanceId", id);
+    let mut xml = Xml::of("instanceId", id);
     if let Some(instance) = world.instances.get_mut(id) {
         let options = &mut instance.metadata;
         options.hop_limit = hops.unwrap_or(options.hop_limit);

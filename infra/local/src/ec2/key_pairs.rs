@@ -41,8 +41,8 @@ fn import(call: &Call<'_>) -> Result<Xml, ApiError> {
     let kind = if public.line.starts_with("ssh-ed25519") { "ed25519" } else { "rsa" };
     let fingerprint = fingerprint::of_public(&public.line)?;
     let pair = keep(call, name, kind, public, fingerprint)?;
-    let mut xml = Xml::new();
-    xml.text("keyName", name).text("keyFingerprint", &pair.fingerprint).text("keyPairId", &pair.id).tags(&pair.tags);
+    let mut xml = Xml::of("keyName", name);
+    xml.text("keyFingerprint", &pair.fingerprint).text("keyPairId", &pair.id).tags(&pair.tags);
     Ok(xml)
 }
 

@@ -84,14 +84,12 @@ fn block_images(call: &Call<'_>, block: bool) -> Result<Xml, ApiError> {
 }
 
 fn images(blocked: bool) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("imageBlockPublicAccessState", if blocked { "block-new-sharing" } else { "unblocked" });
-    xml
+    Xml::of("imageBlockPublicAccessState", if blocked { "block-new-sharing" } else { "unblocked" })
 }
 
 fn get_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
-    let mut xml = snapshots(call.endpoint.world().storage(call.scope).snapshots);
+    let mut xml = Xml::of("state", call.endpoint.world().storage(call.scope).snapshots.name());
     xml.text("managedBy", "account");
     Ok(xml)
 }
@@ -107,13 +105,7 @@ fn enable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
 fn block_snapshots(call: &Call<'_>, access: SnapshotAccess) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     call.endpoint.world().change_storage(call.scope).snapshots = access;
-    Ok(snapshots(access))
-}
-
-fn snapshots(access: SnapshotAccess) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("state", access.name());
-    xml
+    Ok(Xml::of("state", access.name()))
 }
 
 fn wrong(state: &str) -> ApiError {

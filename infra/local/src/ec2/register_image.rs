@@ -26,7 +26,7 @@ fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     if let Some((key, request)) = &token
         && let Some(made) = world.made_before(key, request)?
     {
-        return Ok(answer(made.first().map(String::as_str).unwrap_or_default()));
+        return Ok(Xml::of("imageId", made.first().map(String::as_str).unwrap_or_default()));
     }
     check_name(&world, call.scope, name)?;
     let root_device = params.require("RootDeviceName")?;
@@ -64,13 +64,7 @@ fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
     call.endpoint.emit(Event::of_image(&image));
     world.images.insert(id.clone(), image);
-    Ok(answer(&id))
-}
-
-fn answer(id: &str) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("imageId", id);
-    xml
+    Ok(Xml::of("imageId", &id))
 }
 
 /// Returns the mapped devices, each at least as large as its snapshot.

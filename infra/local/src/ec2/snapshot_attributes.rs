@@ -33,8 +33,7 @@ fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let snapshot = own_snapshot(call, &world, call.params.require("SnapshotId")?)?;
     let everyone = snapshot.grants.public.then_some(("group", "all"));
     let accounts = snapshot.grants.accounts.iter().map(|id| ("userId", id.as_str()));
-    let mut xml = Xml::new();
-    xml.text("snapshotId", &snapshot.id);
+    let mut xml = Xml::of("snapshotId", &snapshot.id);
     xml.items("createVolumePermission", everyone.into_iter().chain(accounts), |xml, (name, value)| {
         xml.text(name, value);
     });

@@ -12,7 +12,7 @@ mod tokens;
 mod tree;
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
@@ -82,7 +82,7 @@ pub(crate) async fn open(endpoint: &Arc<Endpoint>, id: &str) -> Result<Service, 
         }
     });
     let emulator = endpoint.emulator.as_ref().map(|emulator| emulator.url());
-    Ok(Service::new(address, emulator, open))
+    Ok(Service { address, emulator, open: Mutex::new(Some(open)) })
 }
 
 fn connect(state: &Arc<State>, stream: TcpStream) {

@@ -8,17 +8,13 @@ use tokio::sync::oneshot;
 /// The metadata service of one instance. It answers as long as this value exists and is not closed.
 #[derive(Debug)]
 pub(crate) struct Service {
-    address: SocketAddr,
-    emulator: Option<String>,
+    pub(super) address: SocketAddr,
+    pub(super) emulator: Option<String>,
     /// The listener ends when this sender is dropped.
-    open: Mutex<Option<oneshot::Sender<()>>>,
+    pub(super) open: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 impl Service {
-    pub(super) fn new(address: SocketAddr, emulator: Option<String>, open: oneshot::Sender<()>) -> Self {
-        Service { address, emulator, open: Mutex::new(Some(open)) }
-    }
-
     /// Returns the variables with which programs in the instance find this service, and AWS.
     pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, String)> {
         let metadata = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", self.address));
