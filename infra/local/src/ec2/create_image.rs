@@ -36,7 +36,7 @@ fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.endpoint.emit(Event::of_image(&image));
     world.images.insert(id.clone(), image);
     drop(world);
-    // The call answers before the reboot, which the copy of the disk waits for.
+    // The call answers before the instance goes down. Its disk is copied while it is down.
     let reboot = instance.state() == InstanceState::Running && !call.params.flag("NoReboot");
     call.endpoint.fill_image(&id, &instance.id, reboot);
     Ok(Xml::of("imageId", id))
