@@ -90,7 +90,7 @@ lint: .venv/lint/complete
 	$(LINT)/ruff check --quiet --no-cache --config infra/ruff.toml infra tests
 	@# In the user data, what looks like a loop over one word is filled in by the product (SC2043).
 	$(LINT)/shellcheck --shell=dash --severity=warning --exclude=SC2043 .ci/run infra/local/preflight.sh infra/local/src/guest/*.sh \
-	infra/tests/*.sh infra/tools/*.sh shared/executor/src/clean/last.sh shared/states/src/user_data.sh tests/simulation/planted.sh
+	infra/tests/*.sh infra/tools/*.sh shared/executor/src/clean/last.sh shared/states/src/parts/user_data.sh tests/simulation/planted.sh
 	@if $(MAKE) --silent .venv/sam/complete >/dev/null 2>&1; then \
 		SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/sam/bin/sam validate --lint --template infra/template.yaml && \
 		.venv/sam/bin/python -B infra/tests/sam_build.py; \

@@ -1,23 +1,13 @@
 //! One `bootstrap` for every Lambda function of the stack. `_HANDLER` says which function this process runs.
 
 mod environment;
-mod run;
-
-mod distribute;
-mod execute_phase;
-mod finish;
-mod launch;
-mod plan;
-mod publish;
-mod reap;
-mod signal;
-mod snapshot;
-mod test;
-mod trigger;
 
 use std::process::ExitCode;
 
 use environment::Environment;
+use goldsmith_states::{Context, Failure, dispatch, is_function, metric};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -31,22 +21,31 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Serves invocations until Lambda ends the process.
 async fn serve() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::read()?;
-    let handler = environment.handler.clone();
-    let context = environment.context().await;
-    match handler.as_str() {
-        "plan" => run::run(context, plan::handle).await,
-        "launch" => run::run(context, launch::handle).await,
-        "execute-phase" => run::run(context, execute_phase::handle).await,
-        "snapshot" => run::run(context, snapshot::handle).await,
-        "test" => run::run(context, test::handle).await,
-        "distribute" => run::run(context, distribute::handle).await,
-        "publish" => run::run(context, publish::handle).await,
-        "finish" => run::run(context, finish::handle).await,
-        "signal" => run::run(context, signal::handle).await,
-        "trigger" => run::run(context, trigger::handle).await,
-        "reap" => run::run(context, reap::handle).await,
-        other => Err(format!("_HANDLER is `{other}`, which is not one of this package's functions").into()),
+    let function = environment.handler.clone();
+    if !is_function(&function) {
+        return Err(format!("_HANDLER is `{function}`, which is not one of this package's functions").into());
     }
+    let context = environment.context().await;
+    let (context, function) = (&context, &*function);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| invoke(context, function, event.payload))).await
+}
+
+async fn invoke(context: &Context, function: &str, payload: Value) -> Result<Value, Diagnostic> {
+    let ticked = (function == "reap").then(|| payload.clone());
+    let answer = dispatch(context, function, payload).await.map_err(diagnostic);
+    // The metrics of the reaper are a line of its log, which CloudWatch reads.
+    if let Some(payload) = ticked
+        && let Some(line) = metric(context, &payload).await
+    {
+        println!("{line}");
+    }
+    answer
+}
+
+/// Names the error for the definition. The runtime would use its Rust type, on which no `Catch` can rely.
+fn diagnostic(failure: Failure) -> Diagnostic {
+    Diagnostic { error_type: failure.name.as_str().to_owned(), error_message: failure.message() }
 }

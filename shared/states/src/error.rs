@@ -3,7 +3,7 @@
 use goldsmith_cloud::CloudError;
 use goldsmith_store::{FailureCause, Scope, StoreError};
 
-use crate::errors::ErrorName;
+use crate::error_names::ErrorName;
 
 /// What a cause names in place of a state if the execution itself failed.
 pub(crate) const EXECUTION: &str = "Execution";

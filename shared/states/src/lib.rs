@@ -1,41 +1,19 @@
 //! What each Lambda function does with the store and the cloud: one module per state, and the machinery that the states
 //! share.
 //!
-//! A state that waits looks, does the first thing that is not done yet, and parks ([`drive`]). A state that does not
+//! A state that waits looks, does the first thing that is not done yet, and parks (`engine::drive`). A state that does not
 //! wait is one function. Either may run any number of times, because everything that it makes is recorded before it is
-//! made ([`effect`]).
+//! made (`engine::effect`).
 
-pub mod command;
-pub mod distribute;
-pub mod drive;
-pub mod effect;
+mod dispatch;
+mod engine;
 mod error;
-pub mod errors;
-pub mod execute_phase;
-pub mod finish;
-mod invocation;
-mod keys;
-#[cfg(test)]
-mod lasting;
-pub mod launch;
-mod passed;
-pub mod plan;
-pub mod publish;
-pub mod reap;
-mod registry;
-mod script;
-mod short;
-pub mod signal;
-pub mod snapshot;
-pub mod start;
-mod status;
-mod tagged;
-pub mod test;
+pub mod error_names;
+mod events;
+mod parts;
+mod states;
 #[cfg(test)]
 mod testing;
-pub mod trigger;
-mod undo;
-mod user_data;
 
 use std::io;
 use std::path::PathBuf;
@@ -47,11 +25,14 @@ use goldsmith_cloud::{Cloud, Tags};
 use goldsmith_store::{BuildRecord, Store};
 use jiff::Timestamp;
 
+pub use dispatch::{EVENT_FUNCTIONS, Failure, dispatch, is_function};
+pub use engine::invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
 pub use error::{Error, Result};
+pub use events::reap::metric;
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
-pub use invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
-pub use registry::{STATES, Spec, spec};
+pub use states::finish::after::LATE;
+pub use states::{STATES, Spec, spec};
 
 /// Tag that names the stack that made a resource. The permissions of the functions depend on it.
 pub const TAG_STACK: &str = "goldsmith:stack";

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_states::errors::{Handling, TABLE};
+use goldsmith_states::error_names::{ErrorName, Handling};
 use goldsmith_states::{State, spec};
-
-/// Functions that events start, not states.
-pub(crate) const EVENT_HANDLERS: &[&str] = &["reap", "signal", "trigger"];
 
 /// Errors of Lambda and of an invocation that a second attempt may mend; all of them are retried.
 const PASSING: &[&str] = &[
@@ -27,18 +24,18 @@ pub(crate) fn task(name: &str) -> Option<State> {
 
 /// Hard limit of a state that waits, in seconds; none for a state that ends with its function.
 pub(crate) fn limit(state: State) -> Option<i64> {
-    spec(state).timeout.map(|limit| limit.as_secs())
+    spec(state).timeout().map(|limit| limit.as_secs())
 }
 
 /// Every error name that a Retry lists.
 pub(crate) fn retried() -> BTreeSet<&'static str> {
-    let ours = TABLE.iter().filter(|row| row.handling == Handling::Retried).map(|row| row.name.as_str());
+    let ours = ErrorName::ALL.iter().filter(|name| name.handling() == Handling::Retried).map(|name| name.as_str());
     ours.chain(PASSING.iter().copied()).collect()
 }
 
 /// Every error name that a Catch may list.
 pub(crate) fn catchable() -> BTreeSet<&'static str> {
-    TABLE.iter().map(|row| row.name.as_str()).chain(["States.ALL"]).collect()
+    ErrorName::ALL.iter().map(|name| name.as_str()).chain(["States.ALL"]).collect()
 }
 
 /// Environment of every function.

@@ -11,13 +11,12 @@ mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use goldsmith_states::finish::after::LATE;
-use goldsmith_states::{STATES, Spec};
+use goldsmith_states::{EVENT_FUNCTIONS, LATE, STATES, Spec};
 use goldsmith_tests::graph::levels;
 use serde_json::{Value, json};
 
 use crate::check::problems;
-use crate::contract::{ENVIRONMENT, EVENT_HANDLERS};
+use crate::contract::ENVIRONMENT;
 use crate::template::Template;
 
 const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
@@ -31,7 +30,7 @@ fn definition() -> Value {
 }
 
 fn handlers() -> BTreeSet<&'static str> {
-    STATES.iter().map(|spec| spec.function).chain(EVENT_HANDLERS.iter().copied()).collect()
+    STATES.iter().map(|spec| spec.function).chain(EVENT_FUNCTIONS).collect()
 }
 
 /// Names in `${…}` of the definition, by state.

@@ -7,11 +7,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::stack::{BUILD, Stack};
-use crate::errors::ErrorName;
-use crate::{
-    Context, Error, ErrorInfo, Invocation, Outcome, Start, State, distribute, execute_phase, finish, launch, plan,
-    publish, signal, snapshot, spec, test,
-};
+use crate::error_names::ErrorName;
+use crate::events::signal;
+use crate::{Context, ErrorInfo, Failure, Outcome, Start, State, dispatch, spec};
 
 /// The definition's `MaxAttempts`, plus the first.
 const ATTEMPTS: u32 = 5;
@@ -48,7 +46,7 @@ impl Task {
             build: BUILD.to_owned(),
             state: self.state,
             item: self.item.clone(),
-            token: spec(self.state).timeout.map(|_| token.to_owned()),
+            token: spec(self.state).timeout().map(|_| token.to_owned()),
             execution: format!("arn:aws:states:eu-west-1:{ACCOUNT}:execution:goldsmith-image-build:{BUILD}"),
             input: self.input.clone(),
             results: self.results.clone(),
@@ -71,14 +69,14 @@ impl Stack {
             let execution = self.context().config.execution_arn(build);
             let called = self.invoke(Start { build: build.to_owned(), execution, ..task.start(&token) }).await;
             match called {
-                Some(Err(error)) if error.name() == ErrorName::Throttled => {}
-                Some(Err(error)) => {
+                Some(Err(failure)) if failure.name == ErrorName::Throttled => {}
+                Some(Err(failure)) => {
                     self.cloud.close_token(&token);
-                    return Err(info(&error, &task.scope()));
+                    return Err(info(&failure));
                 }
-                Some(Ok(value)) if spec(task.state).timeout.is_none() => return Ok(value),
+                Some(Ok(value)) if spec(task.state).timeout().is_none() => return Ok(value),
                 // The process died: Lambda says Runtime.ExitError, and the definition tries again.
-                None if spec(task.state).timeout.is_none() => {}
+                None if spec(task.state).timeout().is_none() => {}
                 None if attempt == 1 => {}
                 _ => return self.answered(&token).await,
             }
@@ -175,7 +173,8 @@ impl Stack {
     pub(crate) async fn start_with(&self, task: &Task, token: &str) {
         self.cloud.open_token(token);
         let started = self.invoke(task.start(token)).await.unwrap();
-        assert!(matches!(started, Ok(_) | Err(Error::Closed)), "{started:?}");
+        let name = started.as_ref().err().map(|failure| failure.name);
+        assert!(matches!(name, None | Some(ErrorName::Closed)), "{started:?}");
     }
 
     /// What a token was answered with.
@@ -189,8 +188,7 @@ impl Stack {
 
     /// Runs a Task's function once, in a context of its own; a waiting one has an empty token.
     pub(crate) async fn run_in(&self, context: &Context, task: &Task) -> Ended {
-        let call = Invocation::Start(Box::new(task.start("")));
-        dispatch(context, task.state, call).await.map_err(|error| info(&error, &task.scope()))
+        call(context, &task.start("")).await.map_err(|failure| info(&failure))
     }
 
     /// Waits, tick by tick, until the token is answered.
@@ -217,18 +215,17 @@ impl Stack {
     pub(crate) async fn deliver_wakes(&self) {
         for wake in self.cloud.wakes().split_off(self.delivered.get()) {
             self.delivered.set(self.delivered.get() + 1);
-            let invocation: Invocation = serde_json::from_str(&wake.payload).unwrap();
-            let Invocation::Wake { wake } = &invocation else { panic!("not a wake") };
-            let state = wake.state;
+            let function = wake.function.strip_prefix("goldsmith-").unwrap();
+            let payload = serde_json::from_str(&wake.payload).unwrap();
             let context = self.context();
-            let _ = self.until_killed(dispatch(&context, state, invocation)).await;
+            let _ = self.until_killed(dispatch(&context, function, payload)).await;
         }
     }
 
-    async fn invoke(&self, start: Start) -> Option<Result<Value, Error>> {
+    /// Calls the function of a state; none where a fault killed its process.
+    pub(crate) async fn invoke(&self, start: Start) -> Option<Result<Value, Failure>> {
         let context = self.context();
-        let state = start.state;
-        self.until_killed(dispatch(&context, state, Invocation::Start(Box::new(start)))).await
+        self.until_killed(call(&context, &start)).await
     }
 
     /// Runs a function; none where a fault killed its process.
@@ -242,18 +239,8 @@ impl Stack {
     }
 }
 
-async fn dispatch(context: &Context, state: State, invocation: Invocation) -> Result<Value, Error> {
-    match (state, invocation) {
-        (State::Launch | State::LaunchTest, call) => launch::handle(context, call).await,
-        (State::Build | State::ExecuteTest, call) => execute_phase::handle(context, call).await,
-        (State::Snapshot, call) => snapshot::handle(context, call).await,
-        (State::DistributeRegion, call) => distribute::handle(context, call).await,
-        (State::Plan, Invocation::Start(start)) => plan::handle(context, &start).await,
-        (State::EndTest | State::JudgeTests, Invocation::Start(start)) => test::handle(context, &start).await,
-        (State::Publish, Invocation::Start(start)) => publish::handle(context, &start).await,
-        (State::Finish | State::FinishFailed, Invocation::Start(start)) => finish::handle(context, &start).await,
-        (state, Invocation::Wake { .. }) => panic!("{state} does not wait"),
-    }
+async fn call(context: &Context, start: &Start) -> Result<Value, Failure> {
+    dispatch(context, spec(start.state).function, json!(start)).await
 }
 
 /// What an item of a Map hands on.
@@ -264,10 +251,8 @@ fn outcome(item: String, ended: Ended) -> Outcome {
 }
 
 /// An error as Lambda and Step Functions hand it to a Catch.
-fn info(error: &Error, scope: &Scope) -> ErrorInfo {
-    let cause = json!({
-        "errorType": error.name().as_str(),
-        "errorMessage": serde_json::to_string(&error.cause(scope)).unwrap(),
-    });
-    ErrorInfo { error: error.name().as_str().to_owned(), cause: cause.to_string() }
+pub(crate) fn info(failure: &Failure) -> ErrorInfo {
+    let error = failure.name.as_str();
+    let cause = json!({"errorType": error, "errorMessage": failure.message()});
+    ErrorInfo { error: error.to_owned(), cause: cause.to_string() }
 }

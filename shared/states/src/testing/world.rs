@@ -16,7 +16,13 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::stack::Stack;
-use crate::{ErrorInfo, Invocation, Outcome, Start, State, finish, launch, plan, publish, reap, signal, trigger};
+use super::step_functions::info;
+use crate::error_names::ErrorName;
+use crate::events::reap;
+use crate::events::signal;
+use crate::events::trigger;
+use crate::states::finish;
+use crate::{ErrorInfo, Outcome, Start, State, dispatch};
 
 /// What happens next.
 #[derive(Debug, Clone, Copy)]
@@ -174,9 +180,8 @@ impl World {
             if wake.function.ends_with("-trigger") {
                 self.trigger(payload).await;
             } else {
-                let invocation: Invocation = serde_json::from_value(payload).unwrap();
                 let context = self.stack.context();
-                let _ = self.stack.until_killed(launch::handle(&context, invocation)).await;
+                let _ = self.stack.until_killed(dispatch(&context, "launch", payload)).await;
             }
         }
     }
@@ -230,18 +235,10 @@ impl World {
                 let results = Some(vec![good(HOME), good(super::AWAY)]);
                 self.pass_what_is_left_out(name).await;
                 let start = Start { results, ..self.start(name, State::Publish) };
-                Some(
-                    match self
-                        .retried(|context| {
-                            let start = start.clone();
-                            async move { publish::handle(&context, &start).await }
-                        })
-                        .await
-                    {
-                        Ok(_) => Place::Finish,
-                        Err(error) => Place::Failing(error),
-                    },
-                )
+                Some(match self.retried(&start).await {
+                    Ok(_) => Place::Finish,
+                    Err(error) => Place::Failing(error),
+                })
             }
             Place::Finish => self.end(name, self.start(name, State::Finish)).await,
             Place::Failing(error) => {
@@ -255,13 +252,7 @@ impl World {
         let input: Value = serde_json::from_str(&self.execution(name).input).unwrap();
         let parsed = ExecutionInput::parse(&input).unwrap();
         let start = Start { input: Some(input), ..self.start(name, State::Plan) };
-        let answer = self
-            .retried(|context| {
-                let start = start.clone();
-                async move { plan::handle(&context, &start).await }
-            })
-            .await;
-        match answer {
+        match self.retried(&start).await {
             Ok(answer) if answer["outcome"] == "build" => {
                 let cause = serde_json::to_string(&parsed.cause).unwrap();
                 self.builds_per_cause.entry((parsed.pipeline, cause)).or_default().insert(name.to_owned());
@@ -287,10 +278,8 @@ impl World {
         if self.tokens.insert(token.clone()) {
             self.stack.cloud.open_token(&token);
             let start = Start { token: Some(token.clone()), ..self.start(name, State::Launch) };
-            let invocation = Invocation::Start(Box::new(start));
-            let context = self.stack.context();
             // A process that dies is woken by the tick, if it got as far as its wait; otherwise the definition retries.
-            if self.stack.until_killed(launch::handle(&context, invocation)).await.is_none() {
+            if self.stack.invoke(start).await.is_none() {
                 let begun =
                     self.stack.store().states(name).await.unwrap().iter().any(|state| state.state == State::Launch);
                 if !begun {
@@ -304,13 +293,7 @@ impl World {
     async fn end(&mut self, name: &str, start: Start) -> Option<Place> {
         let failed = start.error.is_some();
         let place = start.error.clone().map_or(Place::Finish, Place::Failing);
-        match self
-            .retried(|context| {
-                let start = start.clone();
-                async move { finish::handle(&context, &start).await }
-            })
-            .await
-        {
+        match self.retried(&start).await {
             Ok(answer) => {
                 let status = if failed { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded };
                 self.close(name, status, Some(answer.to_string()));
@@ -339,16 +322,11 @@ impl World {
     }
 
     /// The definition's retries: what dies or is throttled is called again.
-    async fn retried<F>(&self, call: impl Fn(crate::Context) -> F) -> Result<Value, ErrorInfo>
-    where
-        F: Future<Output = crate::Result<Value>>,
-    {
+    async fn retried(&self, start: &Start) -> Result<Value, ErrorInfo> {
         for _ in 0..4 {
-            match self.stack.until_killed(call(self.stack.context())).await {
+            match self.stack.invoke(start.clone()).await {
                 Some(Ok(value)) => return Ok(value),
-                Some(Err(error)) if !error.is_transient() => {
-                    return Err(ErrorInfo { error: error.name().as_str().to_owned(), cause: error.to_string() });
-                }
+                Some(Err(failure)) if failure.name != ErrorName::Throttled => return Err(info(&failure)),
                 _ => {}
             }
         }

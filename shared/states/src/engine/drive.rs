@@ -1,0 +1,393 @@
+//! Runs the states that wait: they register their task token, then look, act and park, until they can answer the token.
+//!
+//! ```text
+//! Step Functions ─▶ start   the state's function is called with a token
+//!                   begin   writes STATE (running) and WAIT (token, deadline), on the condition that the build is open
+//!                   lock    takes the lock of STATE for 150 s; if another invocation holds it, this one returns
+//!                   look    reads WAIT, build and STATE, and does the first thing that is not done yet
+//!                   park    moves WAIT to the resource that the state waits for
+//!                   …       looks again for up to 55 s (10 s in a Map), unlocks, and returns
+//!                     ⋮
+//! event or tick ──▶ signal  finds WAIT by its resource (event), or because its next look is due (tick, once a minute)
+//!                   wake    the state's function is called with build, state and item
+//!                   lock, look, park, … for up to 3 s
+//!                     ⋮
+//!                   look    finds that the state is done or has failed, and records it in STATE; the first end counts
+//! Step Functions ◀─ answer  answers every token of WAIT
+//!                   drop    deletes WAIT, unless it has a new token; then unlocks
+//! ```
+//!
+//! The protocol survives these races:
+//!
+//! - The process dies after `begin`. WAIT is in the table before anything else happens, so the tick wakes the state,
+//!   which resumes from its journal ([`crate::engine::effect`]). A dead holder's lock lapses: 150 s is longer than a function
+//!   can run.
+//! - An event is lost, doubled or malformed, arrives before the state parks on its resource, or finds the state locked.
+//!   An event only says "look again", and the next tick says so too. A lost event costs a minute, a doubled event costs
+//!   nothing.
+//! - Two invocations overlap: an event and the tick, or a retry of an attempt that still runs. Only the holder of the
+//!   lock looks, acts and answers. This is why a retry does not take the lock over: SendCommand has no client token, so
+//!   a second invocation could run an order twice.
+//! - Step Functions retries a state, and each attempt has a token of its own. `begin` adds the token to WAIT, every
+//!   look reads WAIT again, and `drop` fails if the newest token has changed. So the holder of the lock, or the tick
+//!   after it, also answers a token that arrives late.
+//! - The process dies after the state has ended and before the answer arrives. The end is in STATE, so the next look
+//!   only repeats the answer. If Step Functions rejects it as a second answer, that is not an error.
+//! - The build is closed in the meantime. The next look answers every token with `Closed`. No look begins an effect in
+//!   between, because the journal accepts new effects only while the build is open.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use goldsmith_store::{BuildRecord, BuildStatus, Effect, Holder, Scope, StateRecord, StateStatus, Wait, stamp};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::error_names::ErrorName;
+use crate::parts::short::short;
+use crate::{Context, Error, Invocation, Result, Start, State, Wake, spec};
+
+/// Longest time for which a state's first invocation looks before it leaves the wait to events and the tick. It is half
+/// of the functions' time-out.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(55);
+/// The same for an item of a Map. Items run concurrently, and a new account has ten concurrent executions in all.
+const SHARED_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+/// First pause between two looks. Each pause is twice as long as the one before it.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Longest time for which a woken function looks: enough for what it was woken for and what follows at once.
+const WAKE_PATIENCE: SignedDuration = SignedDuration::from_secs(3);
+/// Time after which the tick may look at a parked wait. It is shorter than the minute between two ticks, so every tick
+/// looks at every parked wait.
+const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(1);
+/// A wait ends this long before the state's `TimeoutSeconds`, so that its owner can still say why.
+const MARGIN: SignedDuration = SignedDuration::from_secs(300);
+
+/// How long one AWS API may not know a resource that another has already shown: usually seconds, sometimes minutes.
+const SETTLES: SignedDuration = SignedDuration::from_mins(5);
+
+/// The result of a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Something must happen in AWS first.
+    Waiting(Pending),
+    /// The state is done. People read this text.
+    Done(String),
+}
+
+/// What a state waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pending {
+    /// Id of the resource that an event about it would name.
+    pub resource: String,
+    /// Region of the resource.
+    pub region: String,
+    /// What happens at the moment, as people read it.
+    pub detail: String,
+}
+
+/// Everything that a look works with.
+pub(crate) struct Scene<'a> {
+    /// Store, cloud, clock.
+    pub context: &'a Context,
+    /// The build.
+    pub record: BuildRecord,
+    /// State and item.
+    pub scope: Scope,
+    /// Time at which the wait fails.
+    pub deadline: Timestamp,
+}
+
+impl Scene<'_> {
+    /// Returns the build's home Region.
+    #[must_use]
+    pub(crate) fn home(&self) -> &str {
+        &self.record.plan.home_region
+    }
+
+    /// Returns the Map item; empty if the state is not in a Map.
+    #[must_use]
+    pub(crate) fn item(&self) -> &str {
+        self.scope.item.as_deref().unwrap_or_default()
+    }
+
+    /// Reads the journal of this state.
+    ///
+    /// # Errors
+    /// Fails if a call to the table fails.
+    pub(crate) async fn effects(&self) -> Result<Vec<Effect>> {
+        Ok(self.context.store.effects(&self.record.build, &self.scope).await?)
+    }
+
+    /// Returns what another state of this build made: the id of its last effect that has one.
+    ///
+    /// # Errors
+    /// Fails if a call to the table fails, and with `Goldsmith.Internal` if that state made nothing.
+    pub(crate) async fn made_by(&self, state: State, item: Option<&str>) -> Result<String> {
+        let scope = Scope { state, item: item.map(ToOwned::to_owned) };
+        let effects = self.context.store.effects(&self.record.build, &scope).await?;
+        effects
+            .into_iter()
+            .rev()
+            .find_map(|effect| effect.id)
+            .ok_or_else(|| Error::internal(format!("{scope} has recorded no resource")))
+    }
+}
+
+/// A state that waits.
+#[async_trait]
+pub(crate) trait Waiting: Sync {
+    /// Looks, and does the first thing that is not done yet. It may be called any number of times, also by two
+    /// functions one after the other.
+    async fn advance(&self, scene: &Scene<'_>) -> Result<Progress>;
+}
+
+/// Runs one invocation of a waiting state's function.
+///
+/// # Errors
+/// Fails if the wait cannot be registered, or if the table fails. Every other outcome is answered to the token.
+pub(crate) async fn handle(context: &Context, waiting: &dyn Waiting, invocation: Invocation) -> Result<Value> {
+    match invocation {
+        Invocation::Start(start) => self::start(context, waiting, &start).await?,
+        Invocation::Wake { wake } => self::wake(context, waiting, &wake).await?,
+    }
+    Ok(json!({}))
+}
+
+async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Result<()> {
+    let scope = start.scope();
+    let record = context.store.build(&start.build).await?;
+    let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
+    let now = context.clock.now();
+    let wait = Wait {
+        resource: start.build.clone(),
+        region: record.plan.home_region.clone(),
+        build: start.build.clone(),
+        state: scope.state,
+        item: scope.item.clone(),
+        token: start.token.clone().unwrap_or_default(),
+        other_tokens: vec![],
+        owner: spec(start.state).function.to_owned(),
+        deadline: stamp(now + limit(start.state, &record)),
+        next_look: stamp(now + NEXT_LOOK),
+    };
+    if !context.store.begin(&record, &scope, &wait, now).await? {
+        return Err(Error::Closed);
+    }
+    match drive(context, waiting, &start.build, &scope, Holder::Start).await {
+        // The wait is registered, so the tick continues. With an error, the definition would start the state a second
+        // time.
+        Err(error) if error.is_transient() => {
+            tracing::warn!(build = start.build, state = %scope, %error, "the tick will continue");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+async fn wake(context: &Context, waiting: &dyn Waiting, wake: &Wake) -> Result<()> {
+    drive(context, waiting, &wake.build, &wake.scope(), Holder::Wake).await
+}
+
+/// Returns how long a state may wait: what the definition allows, less the margin, or the pipeline's own limit if that
+/// is shorter.
+fn limit(state: State, record: &BuildRecord) -> SignedDuration {
+    let allowed = spec(state).timeout().unwrap_or(MARGIN * 2) - MARGIN;
+    let own = match state {
+        State::Build => record.plan.timeout_minutes,
+        State::LaunchTest | State::ExecuteTest => Some(record.plan.test_timeout_minutes),
+        _ => None,
+    };
+    own.map_or(allowed, |minutes| allowed.min(SignedDuration::from_mins(i64::from(minutes))))
+}
+
+async fn drive(context: &Context, waiting: &dyn Waiting, build: &str, scope: &Scope, holder: Holder) -> Result<()> {
+    // The holder of the lock does what this invocation would do, or the next tick does it.
+    let Some(lock) = context.store.lock(build, scope, holder, context.clock.now()).await? else { return Ok(()) };
+    let patience = match holder {
+        Holder::Start if scope.item.is_some() => SHARED_PATIENCE,
+        Holder::Start => PATIENCE,
+        Holder::Wake => WAKE_PATIENCE,
+    };
+    let outcome = look_until_parked(context, waiting, build, scope, patience).await;
+    context.store.unlock(build, scope, &lock).await?;
+    outcome
+}
+
+async fn look_until_parked(
+    context: &Context,
+    waiting: &dyn Waiting,
+    build: &str,
+    scope: &Scope,
+    patience: SignedDuration,
+) -> Result<()> {
+    let until = context.clock.now() + patience;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // A retried Start adds another token, so the wait is read before each look.
+        let Some(wait) = context.store.wait(build, scope).await? else { return Ok(()) };
+        let (Some(record), Some(state)) = (context.store.build(build).await?, context.store.state(build, scope).await?)
+        else {
+            return Ok(());
+        };
+        if !look(context, waiting, record, &state, &wait, scope).await? || context.clock.now() >= until {
+            return Ok(());
+        }
+        context.clock.sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Looks once. Returns whether there is more to do: the state still waits, or there is another token to answer.
+async fn look(
+    context: &Context,
+    waiting: &dyn Waiting,
+    record: BuildRecord,
+    state: &StateRecord,
+    wait: &Wait,
+    scope: &Scope,
+) -> Result<bool> {
+    let status = record.status;
+    // An earlier look has recorded the end, but its answer may not have arrived.
+    if state.status != StateStatus::Running {
+        return answer(context, status, state, wait, scope).await;
+    }
+    if status != BuildStatus::Open {
+        return give_up(context, status, wait, scope).await;
+    }
+    let scene = Scene { context, record, scope: scope.clone(), deadline: deadline(wait) };
+    let progress = match context.clock.now() >= scene.deadline {
+        true => Err(Error::failed(ErrorName::Timeout, format!("timed out; the last status was: {}", doing(state)))),
+        false => waiting.advance(&scene).await,
+    };
+    let now = context.clock.now();
+    match progress {
+        Ok(Progress::Waiting(pending)) => {
+            let parked = Wait {
+                resource: pending.resource,
+                region: pending.region,
+                next_look: stamp(now + NEXT_LOOK),
+                ..wait.clone()
+            };
+            // An unchanged wait needs no write: its next look is due anyway.
+            if parked.resource != wait.resource || pending.detail != state.detail {
+                context.store.park(wait, scope, &parked, &pending.detail).await?;
+            }
+            if state.unsettled_since.is_some() {
+                context.store.note_unsettled(&wait.build, scope, None).await?;
+            }
+            return Ok(true);
+        }
+        Ok(Progress::Done(detail)) => {
+            context.store.end_state(&wait.build, scope, StateStatus::Succeeded, &detail, None, now).await?;
+        }
+        Err(Error::Closed) => return give_up(context, BuildStatus::Closing, wait, scope).await,
+        Err(error) if error.is_transient() || settles(context, wait, scope, state, &error, now).await? => {
+            tracing::warn!(build = wait.build, state = %scope, %error, "will try again");
+            let parked = Wait { next_look: stamp(now + NEXT_LOOK), ..wait.clone() };
+            context.store.park(wait, scope, &parked, &format!("will try again: {error}")).await?;
+            return Ok(true);
+        }
+        Err(error) => {
+            let cause = error.cause(scope);
+            context.store.end_state(&wait.build, scope, StateStatus::Failed, &cause.message, Some(&cause), now).await?;
+        }
+    }
+    // The first end counts, so the answer comes from the table and not from this look.
+    match context.store.state(&wait.build, scope).await? {
+        Some(ended) => answer(context, status, &ended, wait, scope).await,
+        None => Ok(false),
+    }
+}
+
+/// Returns whether the error may pass because AWS does not know yet what this build has made. It may last for
+/// [`SETTLES`] from the first such error on: the state must not wait until its deadline for a resource that never
+/// existed.
+async fn settles(
+    context: &Context,
+    wait: &Wait,
+    scope: &Scope,
+    state: &StateRecord,
+    error: &Error,
+    now: Timestamp,
+) -> Result<bool> {
+    if !error.may_settle() {
+        return Ok(false);
+    }
+    if state.unsettled_since.is_none() {
+        context.store.note_unsettled(&wait.build, scope, Some(&stamp(now))).await?;
+    }
+    let since = state.unsettled_since.as_ref().and_then(|since| since.parse::<Timestamp>().ok()).unwrap_or(now);
+    Ok(now < since + SETTLES)
+}
+
+/// Answers the tokens with the state's end, then removes the wait. If Step Functions calls an answer late, the
+/// execution does not wait for it any more. Returns whether there is another token to answer.
+async fn answer(
+    context: &Context,
+    build: BuildStatus,
+    state: &StateRecord,
+    wait: &Wait,
+    scope: &Scope,
+) -> Result<bool> {
+    let failure = state.cause.as_ref().map(|cause| {
+        let cause = if scope.item.is_some() { &short(cause) } else { cause };
+        let text = serde_json::to_string(cause).unwrap_or_else(|_| cause.to_string());
+        (cause.error.clone(), text)
+    });
+    let failure = failure.as_ref().map(|(error, text)| (error.as_str(), text.as_str()));
+    let_go(context, build, answer_all(context, wait, failure).await, wait, scope).await
+}
+
+/// Answers the tokens with the error `Closed`, because nothing needs this state once its build is closed, and removes
+/// the wait.
+async fn give_up(context: &Context, build: BuildStatus, wait: &Wait, scope: &Scope) -> Result<bool> {
+    let failure = Some((ErrorName::Closed.as_str(), "the build was closed"));
+    let_go(context, build, answer_all(context, wait, failure).await, wait, scope).await
+}
+
+/// Answers each token of a wait, since only Step Functions knows which of them it still waits for. A token whose answer
+/// is rejected does not keep the others from being answered.
+async fn answer_all(context: &Context, wait: &Wait, failure: Option<(&str, &str)>) -> goldsmith_cloud::Result<()> {
+    let executions = &context.cloud.executions;
+    let mut all = Ok(());
+    for token in wait.tokens() {
+        let answered = match failure {
+            Some((error, cause)) => executions.fail(token, error, cause).await,
+            None => executions.succeed(token, "{}").await,
+        };
+        all = all.and(answered.map(drop));
+    }
+    all
+}
+
+/// Removes a wait whose tokens were answered. If the build is closed, the wait is removed even if AWS rejects the
+/// answer: its execution waits for nothing any more, and the tick would look at the wait for as long as AWS rejects it.
+async fn let_go(
+    context: &Context,
+    build: BuildStatus,
+    answered: goldsmith_cloud::Result<()>,
+    wait: &Wait,
+    scope: &Scope,
+) -> Result<bool> {
+    match answered {
+        Err(error) if build == BuildStatus::Closed => {
+            tracing::warn!(%error, build = wait.build, state = %scope, "dropped an answer that no execution waits for");
+        }
+        other => other?,
+    }
+    Ok(!context.store.drop_wait(wait, scope).await?)
+}
+
+fn deadline(wait: &Wait) -> Timestamp {
+    // An unreadable deadline counts as passed: an error is better than a wait without an end.
+    wait.deadline.parse().unwrap_or(Timestamp::MIN)
+}
+
+fn doing(state: &StateRecord) -> &str {
+    if state.detail.is_empty() { "starting" } else { &state.detail }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Tokens and waits of states that run.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use goldsmith_cloud::fake::{Between, Fault, HOME, OnItsWay};
+use goldsmith_cloud::{ExecutionStatus, Kind};
+use goldsmith_store::Table as _;
+use jiff::SignedDuration;
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::states::finish;
+use crate::testing::{BUILD, Stack, Task, reach};
+use crate::{Context, State};
+
+/// Holds the first SendCommand until it is let go.
+#[derive(Default)]
+struct Held {
+    has_come: AtomicBool,
+    reached: Notify,
+    released: Notify,
+}
+
+#[async_trait]
+impl Between for Held {
+    async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+        if call.name == "SendCommand" && !self.has_come.swap(true, Ordering::Relaxed) {
+            self.reached.notify_one();
+            self.released.notified().await;
+        }
+        None
+    }
+}
+
+/// SendCommand has no client token: a command that arrives after the clean-up of the next state would run its order again, since
+/// the clean-up takes the agent's records away.
+#[tokio::test]
+async fn an_attempt_beside_one_that_still_runs_sends_no_second_command() {
+    let stack = reach(&Task::new(State::Build)).await;
+    let held = Arc::new(Held::default());
+    let context = Context { cloud: stack.cloud.behind(held.clone()).cloud(), ..stack.context() };
+    let build = Task::new(State::Build);
+    let retried = async {
+        held.reached.notified().await;
+        stack.start_with(&build, "second").await;
+        held.released.notify_one();
+    };
+    let (first, ()) = tokio::join!(stack.run_in(&context, &build), retried);
+    first.unwrap();
+    assert_eq!(stack.cloud.requests().commands.len(), 1);
+    assert!(stack.answer("second").unwrap().is_ok(), "who still runs answers the retry's token");
+}
+
+/// Step Functions gives each attempt a token of its own, and one that it has given up on may come to the table late.
+#[tokio::test]
+async fn whichever_attempt_begins_last_each_of_their_tokens_is_answered() {
+    for closes in [false, true] {
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        let tokens = ["second", "first", "third", "first"];
+        for token in tokens {
+            stack.start_with(&Task::new(State::Snapshot), token).await;
+        }
+        assert!(tokens.iter().all(|token| stack.answer(token).is_none()));
+        if closes {
+            stack.end_execution(ExecutionStatus::Aborted).await;
+            let change = json!({"name": BUILD, "status": "ABORTED"});
+            finish::handle_event(&stack.context(), change).await.unwrap();
+        } else {
+            stack.cloud.settle();
+        }
+        stack.tick_after(SignedDuration::from_mins(5)).await;
+        for token in tokens {
+            assert!(stack.answer(token).unwrap().is_ok() || closes, "{token}");
+        }
+        assert_eq!(stack.table.due("WAIT", "9999").await.unwrap(), []);
+        let answers = stack.cloud.answers().len();
+        stack.start_with(&Task::new(State::Snapshot), "late").await;
+        assert_eq!(stack.answer("late").is_some(), !closes, "a closed build begins no state");
+        assert_eq!(stack.cloud.answers().len(), answers + usize::from(!closes), "no token is answered twice");
+    }
+}
+
+#[tokio::test]
+async fn a_token_whose_answer_is_refused_keeps_no_other_from_being_answered() {
+    let stack = reach(&Task::new(State::Snapshot)).await;
+    stack.cloud.pace(|pace| pace.until_image = 1_000);
+    for token in ["first", "second"] {
+        stack.start_with(&Task::new(State::Snapshot), token).await;
+    }
+    stack.cloud.settle();
+    stack.cloud.fail_next("SendTaskSuccess", Fault::Refuse(Kind::Denied));
+    stack.tick_after(SignedDuration::from_mins(5)).await;
+    assert!(stack.answer("second").is_none() && stack.answer("first").unwrap().is_ok());
+    stack.tick_after(SignedDuration::from_mins(5)).await;
+    assert!(stack.answer("second").unwrap().is_ok());
+    assert_eq!(stack.table.due("WAIT", "9999").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_wait_of_a_closed_build_goes_though_its_answer_is_refused_for_ever() {
+    for kind in [Kind::Denied, Kind::Unanswered] {
+        let stack: Stack = reach(&Task::new(State::Launch)).await;
+        stack.cloud.no_capacity("t3.small", None);
+        stack.cloud.no_capacity("t3a.small", None);
+        stack.cloud.fail_always("SendTaskFailure", HOME, Fault::Refuse(kind));
+        let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();
+        stack.tick_after(SignedDuration::from_mins(1)).await;
+        assert_eq!(stack.table.due("WAIT", "9999").await.unwrap().len(), 1, "its execution may still wait");
+        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        stack.tick_after(SignedDuration::from_mins(5)).await;
+        assert_eq!(stack.table.due("WAIT", "9999").await.unwrap(), []);
+    }
+}

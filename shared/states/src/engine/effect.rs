@@ -1,0 +1,182 @@
+//! Makes one thing in AWS so that it is neither made twice nor forgotten: records it, makes it, and completes the
+//! record.
+
+use std::future::Future;
+
+use goldsmith_cloud::{CloudError, Kind};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Intent};
+
+use crate::engine::undo;
+use crate::error_names::ErrorName;
+use crate::{Context, Error, Result};
+
+/// Whether an effect is attempted for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// No call was made before.
+    First,
+    /// It was recorded before and its answer is unknown: `make` must look for it first.
+    Again,
+}
+
+/// Makes an effect and returns its journal entry, with the `id`, or with `refused` if AWS had no capacity for it.
+/// `make` gets whether this is the first attempt and returns the resource's id.
+///
+/// # Errors
+/// Fails with [`Error::Closed`] if the build is closed (what was made is undone at once), and if a call to the table or
+/// to AWS fails. If AWS rejects the call that makes the resource, the journal records the rejection, so that `finish`
+/// does not look for what was never made. It is not recorded if an earlier call may have made the resource.
+pub(crate) async fn effect<F, M>(context: &Context, record: &BuildRecord, intended: Effect, make: M) -> Result<Effect>
+where
+    M: FnOnce(Attempt) -> F,
+    F: Future<Output = Result<String>>,
+{
+    let (mut entry, attempt) = match context.store.intend(record, &intended).await? {
+        Intent::Closed => return Err(Error::Closed),
+        Intent::Written => (intended, Attempt::First),
+        Intent::Existing(entry) if entry.id.is_some() => return Ok(*entry),
+        Intent::Existing(entry) if entry.refused.is_some() => {
+            (ask_again(context, record, *entry).await?, Attempt::First)
+        }
+        Intent::Existing(entry) => (*entry, Attempt::Again),
+    };
+    let refusal = match make(attempt).await {
+        Ok(id) => {
+            entry.id = Some(id);
+            entry.refused = None;
+            None
+        }
+        Err(Error::Cloud(error)) if is_refusal(entry.kind, &error) => {
+            // On a second attempt a rejection proves nothing: the earlier call, whose answer is unknown, may have made
+            // the resource. A permission can be removed between the two calls, or an update of the stack can change the
+            // request. Only if AWS lacks capacity has it already looked up the client token.
+            if attempt == Attempt::Again && error.kind != Kind::Capacity {
+                return Err(error.into());
+            }
+            entry.refused = Some(error.code.clone());
+            Some(error)
+        }
+        Err(other) => return Err(other),
+    };
+    if !context.store.complete(record, &entry).await? {
+        // The build was closed during the call, and Finish may have read the journal before the id was in it.
+        undo::undo(context, &entry).await?;
+        return Err(Error::Closed);
+    }
+    match refusal {
+        Some(CloudError { kind: Kind::Capacity, .. }) => Ok(entry),
+        Some(error) => Err(error.into()),
+        None => Ok(entry),
+    }
+}
+
+/// Records that a rejected effect is attempted again. The rejected call made nothing. But this time AWS may make the
+/// resource and its answer may be lost, so from here on the resource may exist.
+async fn ask_again(context: &Context, record: &BuildRecord, refused: Effect) -> Result<Effect> {
+    let entry = Effect { refused: None, ..refused };
+    match context.store.complete(record, &entry).await? {
+        true => Ok(entry),
+        false => Err(Error::Closed),
+    }
+}
+
+/// Returns whether AWS has rejected the call that makes the resource. A rejected look at what was made, for example
+/// whether a parameter holds its value by now, says nothing about the call before it.
+fn is_refusal(kind: EffectKind, error: &CloudError) -> bool {
+    let makes: &[&str] = match kind {
+        EffectKind::Instance => &["RunInstances"],
+        EffectKind::Image => &["CreateImage", "CopyImage"],
+        EffectKind::Command => &["SendCommand"],
+        EffectKind::Parameter => &["PutParameter"],
+    };
+    makes.contains(&error.operation) && !error.is_transient() && !error.may_settle()
+}
+
+/// Returns the id of what was made.
+///
+/// # Errors
+/// Fails with `AwsRefused` if AWS had no capacity for it. Only a launch can handle that.
+pub(crate) fn made_id(entry: Effect) -> Result<String> {
+    entry.id.ok_or_else(|| {
+        let code = entry.refused.unwrap_or_default();
+        Error::failed(ErrorName::AwsRefused, format!("AWS did not create {}: {code}", entry.name))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{Between, Fault, OnItsWay};
+
+    use crate::testing::{Stack, Task, good, reach};
+    use crate::{Context, State};
+
+    /// Lets the effect be made, and refuses each call of another name after it.
+    struct Blind {
+        effect: &'static str,
+        look: &'static str,
+        is_made: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Between for Blind {
+        async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+            self.is_made.fetch_or(call.name == self.effect, Ordering::Relaxed);
+            let is_refused = call.name == self.look && self.is_made.load(Ordering::Relaxed);
+            is_refused.then_some(Fault::Refuse(Kind::Denied))
+        }
+    }
+
+    fn blind(stack: &Stack, effect: &'static str, look: &'static str) -> Context {
+        let between = Arc::new(Blind { effect, look, is_made: AtomicBool::new(false) });
+        Context { cloud: stack.cloud.behind(between).cloud(), ..stack.context() }
+    }
+
+    #[tokio::test]
+    async fn what_a_call_without_an_answer_has_made_goes_though_the_next_call_is_refused() {
+        for (state, call) in [(State::Launch, "RunInstances"), (State::Snapshot, "CreateImage")] {
+            for kind in [Kind::Denied, Kind::Invalid, Kind::Duplicate] {
+                let stack = reach(&Task::new(state)).await;
+                stack.cloud.fail_next(call, Fault::LoseAnswer);
+                stack.cloud.fail_next(call, Fault::Refuse(kind));
+                // The name of an image tells whose it is, so that a taken one is no error.
+                let Err(error) = stack.run(&Task::new(state)).await else { continue };
+                stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+                assert!(stack.inventory().is_empty(), "{call}, {kind:?}: {:?}", stack.inventory());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_made_is_undone_though_the_look_at_it_is_refused() {
+        let stack = reach(&good(State::Publish)).await;
+        let error =
+            stack.run_in(&blind(&stack, "PutParameter", "GetParameter"), &good(State::Publish)).await.unwrap_err();
+        assert!(error.cause.contains("GetParameter"), "{}", error.cause);
+        let named =
+            |stack: &Stack| stack.inventory().regions.values().map(|region| region.parameters.len()).sum::<usize>();
+        assert_eq!(named(&stack), 1);
+        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        assert_eq!(named(&stack), 0, "{:?}", stack.inventory());
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_first_and_made_when_it_was_asked_for_again_is_undone() {
+        let stack = reach(&good(State::Publish)).await;
+        stack.cloud.fail_next("PutParameter", Fault::Refuse(Kind::Denied));
+        let error = stack.run(&good(State::Publish)).await.unwrap_err();
+        // Step Functions has not heard of the refusal, and the process of the next attempt ends.
+        stack.cloud.fail_next("PutParameter", Fault::KillAfter);
+        stack.run_until_killed(&[good(State::Publish)]).await;
+        stack.run(&Task { error: Some(error), ..Task::new(State::FinishFailed) }).await.unwrap();
+        assert!(
+            stack.inventory().regions.values().all(|region| region.parameters.is_empty()),
+            "{:?}",
+            stack.inventory()
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! Every call of a whole build, read or write, refused once, twice and for ever: the build ends, its pipeline may build
+//! again while the refusal lasts, and once that is over nothing is left but what is documented.
+
+use std::collections::BTreeSet;
+
+use goldsmith_cloud::fake::{CallName, Fault, Inventory};
+use goldsmith_cloud::{ExecutionStatus, Kind};
+use goldsmith_store::BuildStatus;
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::State;
+use crate::events::reap;
+use crate::states::finish;
+use crate::testing::{BUILD, Stack, TABLE_READ, TABLE_WRITE, Task};
+
+/// How long something goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lasts {
+    Times(usize),
+    ForEver,
+}
+
+/// What goes wrong, and for how long: refused for ever and twice, cut before it gets there, its answer lost, and held, which
+/// is a Region that never answers.
+const CASES: [(Fault, Lasts); 8] = [
+    (Fault::Refuse(Kind::Denied), Lasts::ForEver),
+    (Fault::Refuse(Kind::Invalid), Lasts::ForEver),
+    (Fault::Refuse(Kind::Throttled), Lasts::ForEver),
+    (Fault::Refuse(Kind::Unanswered), Lasts::ForEver),
+    (Fault::Refuse(Kind::Denied), Lasts::Times(2)),
+    (Fault::KillBefore, Lasts::Times(1)),
+    (Fault::KillAfter, Lasts::Times(1)),
+    (Fault::LoseAnswer, Lasts::Times(1)),
+];
+
+/// Runs what stands around an execution that has ended: its status event, which Lambda tries three times, and the reaper.
+async fn look_after(stack: &Stack, ended: ExecutionStatus) {
+    let arn = stack.context().config.execution_arn(BUILD);
+    stack.cloud.edit_execution(&arn, |execution| execution.status = ended);
+    let status = if ended == ExecutionStatus::Succeeded { "SUCCEEDED" } else { "FAILED" };
+    for _ in 0..3 {
+        let detail = json!({"name": BUILD, "status": status});
+        let context = stack.context();
+        if let Some(Ok(_)) = stack.until_killed(finish::handle_event(&context, detail)).await {
+            break;
+        }
+    }
+    for _ in 0..15 {
+        pass(stack, SignedDuration::from_mins(1)).await;
+    }
+}
+
+/// Lets time pass, and the reaper look.
+async fn pass(stack: &Stack, time: SignedDuration) {
+    stack.clock.advance(time);
+    let context = stack.context();
+    // It fails where it cannot read the table, and comes again.
+    let _ = stack.until_killed(reap::handle(&context, json!({"sweep": true}))).await;
+}
+
+/// A build from its start to its end, and what the reaper does after it.
+async fn build(stack: &Stack) {
+    let ended = stack.execute().await;
+    let failed = ended.as_ref().map_or(true, |answer| answer.get("error").is_some());
+    look_after(stack, if failed { ExecutionStatus::Failed } else { ExecutionStatus::Succeeded }).await;
+}
+
+/// The calls of a build in which nothing goes wrong, and what it leaves.
+async fn good() -> (BTreeSet<CallName>, Inventory) {
+    let stack = Stack::new().await;
+    stack.start_execution().await;
+    build(&stack).await;
+    let writes = stack.cloud.effects().into_iter().skip(1).map(|effect| (effect.name, effect.region));
+    let calls: BTreeSet<CallName> = writes.chain(stack.cloud.faults().reads()).collect();
+    (calls, stack.inventory())
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_with_a_call_and_however_long_the_pipeline_builds_again_and_nothing_is_left() {
+    let (calls, published) = good().await;
+    let mut counted = 0;
+    for (name, region) in &calls {
+        for (fault, lasts) in CASES {
+            // Nothing at all can be done without the table, and nobody refuses it for ever but for a stack that is broken.
+            if [TABLE_READ, TABLE_WRITE].contains(name) && lasts == Lasts::ForEver {
+                continue;
+            }
+            check((name, region), fault, lasts, &published).await;
+            counted += 1;
+        }
+    }
+    assert_eq!(counted, (calls.len() - 2) * CASES.len() + 2 * 4, "{calls:?}");
+}
+
+async fn check((name, region): (&'static str, &str), fault: Fault, lasts: Lasts, published: &Inventory) {
+    let what = format!("{name} in {region}, {fault:?}, {lasts:?}");
+    let stack = Stack::new().await;
+    stack.start_execution().await;
+    match lasts {
+        Lasts::Times(times) => (0..times).for_each(|_| stack.cloud.fail_next(name, fault)),
+        Lasts::ForEver => stack.cloud.fail_always(name, region, fault),
+    }
+    build(&stack).await;
+    let record = stack.store().build(BUILD).await.unwrap();
+    // Without a record Plan has never opened a build.
+    if let Some(record) = &record {
+        assert_eq!(record.status, BuildStatus::Closed, "{what}: {record:?}");
+    }
+    stack.cloud.heal();
+    let next = stack.run_as("web-next-1", &Task::new(State::Plan)).await;
+    assert_eq!(next.as_ref().ok().map(|answer| answer["outcome"].clone()), Some(json!("build")), "{what}: {next:?}");
+    for hours in [1, 6, 24, 73] {
+        pass(&stack, SignedDuration::from_hours(hours)).await;
+    }
+    let left = stack.inventory();
+    let is_recorded = record.is_some();
+    match record {
+        Some(record) if record.published => assert_eq!(&left, published, "{what}"),
+        _ => assert!(left.is_empty(), "{what}: {left:?}"),
+    }
+    let owed = stack.store().build(BUILD).await.unwrap().map(|record| record.after).unwrap_or_default();
+    assert!(owed.is_over(), "{what}: {owed:?}");
+    let told = stack.cloud.events().iter().filter(|event| event.detail_type == "Goldsmith Image State Change").count();
+    assert!(told >= usize::from(is_recorded), "{what}: nobody was told");
+}

@@ -1,0 +1,401 @@
+//! Undoes what a build made, from the journal and from a describe by tag.
+//!
+//! A tag only says where to look. A resource that is found is removed only if the journal, or what EC2 says about the
+//! call that made it, ties it to the build ([`Proof`]). All else is left to [`crate::events::reap`], which reports it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Origin, Proof, Tagged};
+use jiff::Timestamp;
+
+use crate::parts::status;
+use crate::states::finish::after::LATE;
+use crate::{Context, Error, Result, TAG_BUILD, TAG_EXPIRES};
+
+/// How often a describe by tag is repeated if the journal holds an effect whose answer is unknown. EC2 may show a
+/// resource only some seconds after it was made, so an empty answer proves nothing.
+const SEARCHES: u32 = 5;
+/// Pause between two of these describes.
+const SEARCH_PAUSE: Duration = Duration::from_secs(2);
+
+/// Undoes one effect.
+pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
+    let cloud = &context.cloud;
+    match (effect.kind, &effect.id) {
+        (EffectKind::Parameter, _) => undo_parameter(context, effect).await?,
+        (_, None) => {}
+        (EffectKind::Instance, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
+        (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
+        (EffectKind::Command, Some(id)) => cloud.commands.cancel(&effect.region, id).await?,
+    }
+    Ok(())
+}
+
+/// Restores a parameter's value, but only if the parameter still holds what this build has put. The build's value may
+/// never have arrived, or somebody may have written the parameter since.
+async fn undo_parameter(context: &Context, effect: &Effect) -> Result<()> {
+    let parameters = &context.cloud.parameters;
+    let now = parameters.get(&effect.region, &effect.name).await?;
+    if now.is_none_or(|now| Some(now.value) != effect.candidate) {
+        return Ok(());
+    }
+    match &effect.previous {
+        Some(previous) => {
+            let value = Parameter { value: previous.value.clone(), data_type: previous.data_type.clone() };
+            parameters.put(&effect.region, &effect.name, &value).await?;
+        }
+        None => parameters.delete(&effect.region, &effect.name).await?,
+    }
+    Ok(())
+}
+
+/// What stays of a build.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// AMI ids.
+    pub(crate) images: BTreeSet<String>,
+    /// Instance ids.
+    pub(crate) instances: BTreeSet<String>,
+    /// Whether it stays only until the time in its tag.
+    pub(crate) for_a_while: bool,
+    /// Whether published parameters stay.
+    pub(crate) parameters: bool,
+}
+
+/// What to do with a failed call that may work later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Return the error: everything is tried again soon.
+    Some,
+    /// Treat it like a call that AWS rejects, and continue with the rest.
+    None,
+}
+
+/// The result of undoing a build.
+#[derive(Debug, Default)]
+pub(crate) struct Undone {
+    /// Whether a function may still be putting a parameter. The sweep would not find that parameter later, since it has
+    /// no tags; it finds everything else by its tags.
+    pub(crate) is_putting: bool,
+    /// What could not be undone.
+    pub(crate) left: Vec<LeftBehind>,
+}
+
+/// One undoing of a build. If a resource or a place cannot be removed or looked at, the rest must still be removed, and
+/// the pipeline must still be able to build again. So the failure is recorded, and the reaper tries again.
+struct Undoing<'a> {
+    context: &'a Context,
+    record: &'a BuildRecord,
+    keep: &'a Kept,
+    proof: Proof,
+    patience: Patience,
+    left: Vec<LeftBehind>,
+    /// Images that a parameter may still name.
+    held: BTreeSet<String>,
+    /// Whether there was anything to remove.
+    found: bool,
+}
+
+/// Returns the images that a parameter may still name, because it could not be restored or because a function is
+/// putting it. They stay for now, since a parameter must never name an image that no longer exists.
+fn held(record: &BuildRecord, effects: &[Effect], left: &[LeftBehind], now: Timestamp) -> BTreeSet<String> {
+    let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
+    // Later no function of the build runs any more, so none can be putting a parameter.
+    let is_early = decided.is_none_or(|at| now < at + LATE);
+    let may_name = |effect: &&Effect| {
+        let is_left = left.iter().any(|left| left.what == effect.name && left.region == effect.region);
+        effect.kind == EffectKind::Parameter && effect.may_exist() && (is_left || (is_early && effect.id.is_none()))
+    };
+    effects.iter().filter(may_name).filter_map(|effect| effect.candidate.clone()).collect()
+}
+
+/// Removes everything that the build made, except what is kept. Safe to repeat.
+pub(crate) async fn undo_build(
+    context: &Context,
+    record: &BuildRecord,
+    keep: &Kept,
+    patience: Patience,
+) -> Result<Undone> {
+    let effects = context.store.all_effects(&record.build).await?;
+    let image = context.store.image(&record.image).await?;
+    let proof = Proof::of(record, &effects, image.as_ref());
+    let mut undoing = Undoing::new(context, record, keep, patience, proof);
+    // The journal was read before the parameters are, so a parameter that a function puts from here on may be missed.
+    let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
+    let is_putting = |effect: &Effect| effect.kind == EffectKind::Parameter && is_open(effect);
+    let is_putting = !keep.parameters && effects.iter().any(is_putting);
+    // Parameters come first, since a parameter must never name an image that no longer exists.
+    if !keep.parameters {
+        undoing.parameters(&effects).await?;
+        undoing.hold(&effects);
+    }
+    undoing.made(&effects).await?;
+    let unknown =
+        effects.iter().any(|effect| is_open(effect) && matches!(effect.kind, EffectKind::Instance | EffectKind::Image));
+    for search in 0..if unknown { SEARCHES } else { 1 } {
+        if search > 0 {
+            context.clock.sleep(SEARCH_PAUSE).await;
+        }
+        undoing.tagged().await?;
+    }
+    Ok(Undone { is_putting, left: undoing.left })
+}
+
+/// Removes those of the found resources that are proven to be the build's, unless they are kept and have not expired.
+/// Returns whether there were any, and which of them could not be removed.
+pub(crate) async fn remove_found(
+    context: &Context,
+    record: &BuildRecord,
+    keep: &Kept,
+    proof: Proof,
+    effects: &[Effect],
+    found: Vec<(String, Tagged)>,
+) -> Result<(bool, Vec<LeftBehind>)> {
+    let mut undoing = Undoing::new(context, record, keep, Patience::None, proof);
+    undoing.held = held(record, effects, &record.after.left, context.clock.now());
+    let mut regions: BTreeMap<String, Found> = BTreeMap::new();
+    for (region, one) in found {
+        regions.entry(region).or_default().add(one);
+    }
+    for (region, found) in regions {
+        undoing.remove_instances(&region, found.instances).await?;
+        undoing.remove_volumes(&region, found.volumes).await?;
+        let kept = undoing.remove_images(&region, found.images).await?;
+        undoing.remove_snapshots(&region, found.snapshots, &kept).await?;
+    }
+    Ok((undoing.found, undoing.left))
+}
+
+/// What was found in one Region, by kind.
+#[derive(Default)]
+struct Found {
+    instances: Vec<Instance>,
+    volumes: Vec<Volume>,
+    images: Vec<Image>,
+    snapshots: Vec<Snapshot>,
+}
+
+impl Found {
+    fn add(&mut self, one: Tagged) {
+        match one {
+            Tagged::Instance(one) => self.instances.push(one),
+            Tagged::Volume(one) => self.volumes.push(one),
+            Tagged::Image(one) => self.images.push(one),
+            Tagged::Snapshot(one) => self.snapshots.push(one),
+        }
+    }
+}
+
+impl<'a> Undoing<'a> {
+    fn new(context: &'a Context, record: &'a BuildRecord, keep: &'a Kept, patience: Patience, proof: Proof) -> Self {
+        Self { context, record, keep, proof, patience, left: Vec::new(), held: BTreeSet::new(), found: false }
+    }
+
+    /// Returns the result of a call, or `None` if the call failed and the failure was recorded.
+    fn tolerate<T>(&mut self, result: Result<T>, region: &str, what: &str) -> Result<Option<T>> {
+        match result {
+            Err(error) if self.patience == Patience::None || !error.is_transient() => {
+                tracing::warn!(%error, what, region, build = self.record.build, "left behind for now");
+                self.note(region, what, &error);
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    fn note(&mut self, region: &str, what: &str, error: &Error) {
+        if !self.left.iter().any(|left| left.what == what && left.region == region) {
+            let reason = error.to_string();
+            self.left.push(LeftBehind { what: what.to_owned(), region: region.to_owned(), reason });
+        }
+    }
+
+    /// Restores the build's parameters to their previous values, the last one first.
+    async fn parameters(&mut self, effects: &[Effect]) -> Result<()> {
+        for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
+            let undone = undo(self.context, effect).await;
+            self.tolerate(undone, &effect.region, &effect.name)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the images that a parameter may still name, and records those whose parameter could not be restored.
+    fn hold(&mut self, effects: &[Effect]) {
+        self.held = held(self.record, effects, &self.left, self.context.clock.now());
+        for effect in effects.iter().filter(|effect| effect.kind == EffectKind::Parameter) {
+            let is_left = self.left.iter().any(|left| left.what == effect.name && left.region == effect.region);
+            if let Some(image) = effect.candidate.clone().filter(|_| is_left) {
+                let reason = format!("the parameter {} may still name it", effect.name);
+                self.left.push(LeftBehind { what: image, region: effect.region.clone(), reason });
+            }
+        }
+    }
+
+    /// Removes what the journal names.
+    async fn made(&mut self, effects: &[Effect]) -> Result<()> {
+        for effect in effects {
+            let Some(id) = &effect.id else { continue };
+            // A command ends with its instance. Only a command on a kept instance would run on.
+            let needed = match effect.kind {
+                EffectKind::Instance | EffectKind::Image => {
+                    let keeps = [&self.keep.images, &self.keep.instances, &self.held];
+                    keeps.iter().all(|kept| !kept.contains(id))
+                }
+                EffectKind::Command => !self.keep.instances.is_empty(),
+                EffectKind::Parameter => false,
+            };
+            if needed {
+                let undone = undo(self.context, effect).await;
+                self.tolerate(undone, &effect.region, id)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tagged(&mut self) -> Result<()> {
+        for planned in &self.record.plan.regions {
+            self.instances(&planned.region).await?;
+            self.volumes(&planned.region).await?;
+            self.images(&planned.region).await?;
+        }
+        Ok(())
+    }
+
+    async fn instances(&mut self, region: &str) -> Result<()> {
+        let machines = &self.context.cloud.machines;
+        let tagged = machines.tagged(region, TAG_BUILD, &self.record.build).await;
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "instances")? else { return Ok(()) };
+        self.remove_instances(region, tagged).await
+    }
+
+    async fn remove_instances(&mut self, region: &str, tagged: Vec<Instance>) -> Result<()> {
+        let machines = &self.context.cloud.machines;
+        for instance in tagged.into_iter().filter(|instance| self.context.config.owns(&instance.tags)) {
+            let kept = self.keep.instances.contains(&instance.id) && !self.has_expired(&instance.tags);
+            let is_ours = self.proof.has_instance(region, &instance.id, &instance.token);
+            if is_ours && !kept && !instance.state.is_gone() {
+                self.found = true;
+                let ended = machines.terminate(region, &instance.id).await;
+                self.tolerate(ended.map_err(Error::from), region, &instance.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the volumes that are left. EC2 deletes a volume with its instance, unless something on the instance or a
+    /// person has changed that.
+    async fn volumes(&mut self, region: &str) -> Result<()> {
+        let machines = &self.context.cloud.machines;
+        let left = machines.volumes_left(region, TAG_BUILD, &self.record.build).await;
+        let Some(left) = self.tolerate(left.map_err(Error::from), region, "volumes")? else { return Ok(()) };
+        self.remove_volumes(region, left).await
+    }
+
+    async fn remove_volumes(&mut self, region: &str, left: Vec<Volume>) -> Result<()> {
+        let machines = &self.context.cloud.machines;
+        for volume in left.into_iter().filter(|volume| self.context.config.owns(&volume.tags)) {
+            if !self.proof.has_volume(region, &volume.id) {
+                continue;
+            }
+            self.found = true;
+            let gone = machines.delete_volume(region, &volume.id).await;
+            self.tolerate(gone.map_err(Error::from), region, &volume.id)?;
+        }
+        Ok(())
+    }
+
+    async fn images(&mut self, region: &str) -> Result<()> {
+        let images = &self.context.cloud.images;
+        let tagged = images.tagged(region, TAG_BUILD, &self.record.build).await;
+        // Without the images it is unknown which snapshots belong to an image.
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "images")? else { return Ok(()) };
+        let kept = self.remove_images(region, tagged).await?;
+        let tagged = images.snapshots_tagged(region, TAG_BUILD, &self.record.build).await;
+        let Some(tagged) = self.tolerate(tagged.map_err(Error::from), region, "snapshots")? else { return Ok(()) };
+        self.remove_snapshots(region, tagged, &kept).await
+    }
+
+    /// Removes images, and returns the snapshots of those that stay.
+    async fn remove_images(&mut self, region: &str, tagged: Vec<Image>) -> Result<BTreeSet<String>> {
+        let images = &self.context.cloud.images;
+        let mut kept_snapshots = BTreeSet::new();
+        for image in tagged.into_iter().filter(|image| self.context.config.owns(&image.tags)) {
+            let kept = self.keep.images.contains(&image.id) && !self.has_expired(&image.tags);
+            if kept || self.held.contains(&image.id) || !self.proof.has_image(region, &image.id, Origin::of(&image)) {
+                kept_snapshots.extend(image.snapshots);
+            } else {
+                self.found = true;
+                let gone = images.deregister(region, &image.id).await;
+                self.tolerate(gone.map_err(Error::from), region, &image.id)?;
+            }
+        }
+        Ok(kept_snapshots)
+    }
+
+    async fn remove_snapshots(&mut self, region: &str, tagged: Vec<Snapshot>, kept: &BTreeSet<String>) -> Result<()> {
+        let images = &self.context.cloud.images;
+        for snapshot in tagged.into_iter().filter(|snapshot| self.context.config.owns(&snapshot.tags)) {
+            let is_own = self.proof.has_snapshot(region, &snapshot.id, &snapshot.description, snapshot.started);
+            if is_own && !kept.contains(&snapshot.id) {
+                self.found = true;
+                let gone = images.delete_snapshot(region, &snapshot.id).await;
+                self.tolerate(gone.map_err(Error::from), region, &snapshot.id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_expired(&self, tags: &Tags) -> bool {
+        self.keep.has_expired(tags, self.context.clock.now())
+    }
+}
+
+impl Kept {
+    /// Returns whether something that was kept has expired. The tag decides, not the record, since a person may have
+    /// moved the time. A published image never expires, whatever its tags say: somebody who may only write tags must
+    /// not be able to have it removed.
+    pub(crate) fn has_expired(&self, tags: &Tags, now: Timestamp) -> bool {
+        let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());
+        self.for_a_while && until.is_some_and(|until| until <= now)
+    }
+}
+
+/// Marks what is kept: the status of its images and, if it is kept only for a while, the time from which it may be
+/// removed.
+pub(crate) async fn mark_kept(context: &Context, record: &BuildRecord, keep: &Keep, kept: &Kept) -> Result<()> {
+    let expiry = match keep {
+        Keep::Instance { until } | Keep::Images { until } => Tags::from([(TAG_EXPIRES.to_owned(), until.clone())]),
+        Keep::Nothing | Keep::Published => Tags::new(),
+    };
+    let home = &record.plan.home_region;
+    // Every place is tried, and the first error is returned.
+    let mut tagged = Ok(());
+    for id in &kept.instances {
+        tagged = tagged.and(context.cloud.images.tag(home, std::slice::from_ref(id), &expiry).await);
+    }
+    let tags: Tags = expiry.into_iter().chain(status::of_kept(record, keep)).collect();
+    for planned in record.plan.regions.iter().filter(|_| !kept.images.is_empty()) {
+        tagged = tagged.and(tag_images(context, record, &planned.region, &kept.images, &tags).await);
+    }
+    Ok(tagged?)
+}
+
+async fn tag_images(
+    context: &Context,
+    record: &BuildRecord,
+    region: &str,
+    kept: &BTreeSet<String>,
+    tags: &Tags,
+) -> goldsmith_cloud::Result<()> {
+    let images = &context.cloud.images;
+    for image in images.tagged(region, TAG_BUILD, &record.build).await? {
+        let is_marked = tags.iter().all(|(key, value)| image.tags.get(key) == Some(value));
+        if kept.contains(&image.id) && !is_marked {
+            let ids: Vec<String> = std::iter::once(image.id).chain(image.snapshots).collect();
+            images.tag(region, &ids, tags).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The names of errors that leave a function. They are a published contract, since the definition retries and catches
+//! by them.
+
+use strum::VariantArray;
+
+use crate::{STATES, Spec, State};
+
+/// What the definition does with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handling {
+    /// It is retried, then caught.
+    Retried,
+    /// It is caught, and the build fails.
+    Caught,
+}
+
+/// A name that a function can raise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(prefix = "Goldsmith.")]
+pub enum ErrorName {
+    /// The input or a definition is wrong.
+    Refused,
+    /// AWS asked to slow down, or did not answer.
+    Throttled,
+    /// No combination of instance type and subnet had capacity.
+    Capacity,
+    /// The instance never came online, or ended before that.
+    NotOnline,
+    /// A step of a document failed, or its command failed.
+    CommandFailed,
+    /// The documents asked for more reboots than Run Command allows.
+    RebootLimit,
+    /// EC2 could not make the AMI.
+    ImageFailed,
+    /// A test failed.
+    TestFailed,
+    /// Every instance of the image would share something, and the pipeline does not allow that.
+    AuditFailed,
+    /// Too few Regions have the image.
+    CopyFailed,
+    /// A wait passed its deadline.
+    Timeout,
+    /// The build was closed in the meantime.
+    Closed,
+    /// AWS rejected a call for a reason that waiting does not fix, such as a missing permission.
+    AwsRefused,
+    /// Goldsmith itself is at fault: something that its own parts make is not as it should be.
+    Internal,
+}
+
+/// What every state raises, besides what its row names.
+const EVERYWHERE: [ErrorName; 4] =
+    [ErrorName::Throttled, ErrorName::Closed, ErrorName::AwsRefused, ErrorName::Internal];
+
+impl ErrorName {
+    /// Every name.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// Returns the name as the definition spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns what the definition does with the error.
+    #[must_use]
+    pub fn handling(self) -> Handling {
+        if self == Self::Throttled { Handling::Retried } else { Handling::Caught }
+    }
+
+    /// Returns the states that raise the error.
+    #[must_use]
+    pub fn raised_by(self) -> Vec<State> {
+        let raises = |spec: &&Spec| EVERYWHERE.contains(&self) || spec.raises.contains(&self);
+        STATES.iter().filter(raises).map(|spec| spec.state).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{ErrorName, Handling};
+    use crate::State;
+
+    /// A row of the page: name, states, handling.
+    fn page() -> Vec<(String, BTreeSet<String>, String)> {
+        let text = include_str!("../../../docs/errors.md");
+        let rows = text.lines().filter(|line| line.starts_with("| `Goldsmith."));
+        let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+        rows.map(cells)
+            .map(|row| (row[1].replace('`', ""), row[2].split(", ").map(str::to_owned).collect(), row[3].clone()))
+            .collect()
+    }
+
+    #[test]
+    fn the_page_says_what_the_code_does() {
+        let code: Vec<(String, BTreeSet<String>, String)> = ErrorName::ALL
+            .iter()
+            .map(|name| {
+                let raised_by = name.raised_by();
+                let states = if raised_by.len() == State::ALL.len() {
+                    BTreeSet::from(["every state".to_owned()])
+                } else {
+                    raised_by.into_iter().map(|state| state.to_string()).collect()
+                };
+                let handling = match name.handling() {
+                    Handling::Retried => "retried, then caught",
+                    Handling::Caught => "caught",
+                };
+                (name.as_str().to_owned(), states, handling.to_owned())
+            })
+            .collect();
+        assert_eq!(page(), code);
+    }
+
+    #[test]
+    fn the_definition_retries_what_is_retried_and_knows_no_other_name() {
+        let definition = include_str!("../../../statemachine/image-build.asl.json");
+        let names = definition.split('"').filter(|text| text.starts_with("Goldsmith."));
+        let used: BTreeSet<&str> = names.collect();
+        let retried = ErrorName::ALL.iter().filter(|name| name.handling() == Handling::Retried);
+        assert_eq!(used, retried.map(|name| name.as_str()).collect());
+        assert_eq!(ErrorName::Throttled.as_str(), "Goldsmith.Throttled");
+    }
+}

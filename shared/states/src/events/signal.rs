@@ -1,0 +1,158 @@
+//! Signal: wakes the owners of waits, either when an AWS event names the resource of a wait, or when the tick finds a
+//! wait due.
+//!
+//! It reads waits and invokes their owners, and nothing more: only an owner acts and answers. Events are hints, so an
+//! unknown or malformed event is logged and dropped.
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use goldsmith_store::Wait;
+use serde_json::{Value, json};
+
+use crate::{Context, Result};
+
+/// Runs one invocation. An empty event counts as the tick. An event of an unknown kind is dropped.
+///
+/// # Errors
+/// Fails if a call to the table or to AWS fails; the next tick tries again.
+pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
+    let waits = match resource(event) {
+        Called::Resource(id) => context.store.waits_on(&id).await?,
+        Called::Tick => context.store.due_waits(context.clock.now()).await?,
+        Called::Unknown => vec![],
+    };
+    // An owner that cannot be woken must not keep the others from being woken.
+    let mut first = Ok(());
+    let mut woken = 0;
+    for wait in &waits {
+        match wake(context, wait).await {
+            Ok(()) => woken += 1,
+            Err(error) => {
+                tracing::warn!(%error, owner = wait.owner, build = wait.build, "the next tick will wake it");
+                first = first.and(Err(error));
+            }
+        }
+    }
+    first.map(|()| json!({"woken": woken}))
+}
+
+enum Called {
+    Resource(String),
+    Tick,
+    Unknown,
+}
+
+/// Returns the id of the resource that an event is about.
+fn resource(event: Value) -> Called {
+    let is_tick = event.is_null() || event.as_object().is_some_and(serde_json::Map::is_empty);
+    if is_tick {
+        return Called::Tick;
+    }
+    let Ok(event) = serde_json::from_value::<EventBridgeEvent<Value>>(event) else {
+        tracing::warn!("dropped an event that is not an EventBridge event");
+        return Called::Unknown;
+    };
+    let field = match event.detail_type.as_str() {
+        "Scheduled Event" => return Called::Tick,
+        "EC2 AMI State Change" => "ImageId",
+        "EC2 Instance State-change Notification" => "instance-id",
+        "EC2 Command Invocation Status-change Notification" => "command-id",
+        other => {
+            tracing::warn!(detail_type = other, "dropped an unknown event");
+            return Called::Unknown;
+        }
+    };
+    match event.detail.get(field).and_then(Value::as_str) {
+        Some(id) => Called::Resource(id.to_owned()),
+        None => {
+            tracing::warn!(detail_type = event.detail_type, field, "dropped an event that lacks its field");
+            Called::Unknown
+        }
+    }
+}
+
+async fn wake(context: &Context, wait: &Wait) -> Result<()> {
+    let function = format!("{}-{}", context.config.stack, wait.owner);
+    let payload = json!({"wake": {"build": wait.build, "state": wait.state, "item": wait.item}});
+    Ok(context.cloud.functions.wake(&function, &payload.to_string()).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use jiff::SignedDuration;
+    use serde_json::{Value, json};
+
+    use crate::State;
+    use crate::events::signal;
+    use crate::testing::{Stack, Task, reach};
+
+    fn event(detail_type: &str, detail: Value) -> Value {
+        json!({
+            "version": "0", "id": "1", "detail-type": detail_type, "source": "aws.ec2", "account": "1",
+            "time": "2026-11-24T03:00:00Z", "region": HOME, "resources": [], "detail": detail,
+        })
+    }
+
+    async fn woken(stack: &Stack, event: Value) -> Value {
+        signal::handle(&stack.context(), event).await.unwrap()["woken"].clone()
+    }
+
+    #[tokio::test]
+    async fn an_event_wakes_the_owner_of_the_wait_and_the_wait_then_ends() {
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        let token = stack.start(&Task::new(State::Snapshot)).await;
+        let image = stack.cloud.inventory().region(HOME).images.into_keys().next().unwrap();
+        assert!(stack.answer(&token).is_none());
+
+        // Ten events before the image is available: each is a look, none is an answer.
+        let available = event("EC2 AMI State Change", json!({"ImageId": image, "State": "available"}));
+        for _ in 0..10 {
+            assert_eq!(woken(&stack, available.clone()).await, 1);
+            stack.deliver_wakes().await;
+            assert!(stack.answer(&token).is_none());
+        }
+        stack.cloud.settle();
+        woken(&stack, available.clone()).await;
+        stack.deliver_wakes().await;
+        assert!(stack.answer(&token).unwrap().is_ok());
+        assert_eq!(woken(&stack, available).await, 0, "the wait is gone");
+    }
+
+    #[tokio::test]
+    async fn an_owner_that_cannot_be_woken_and_an_item_that_cannot_be_read_keep_no_other_asleep() {
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        let token = stack.start(&Task::new(State::Snapshot)).await;
+        stack.cloud.settle();
+        stack
+            .put_item(json!({"pk": "WAIT#i-0", "sk": "A", "open": "WAIT", "nextLook": "2026-01-01T00:00:00.000Z"}))
+            .await;
+        stack.copy_wait_to_the_front("i-1").await;
+        stack.cloud.fail_next("Invoke", Fault::Refuse(Kind::NotFound));
+        stack.clock.advance(SignedDuration::from_mins(1));
+        let error = signal::handle(&stack.context(), json!({})).await.unwrap_err();
+        assert!(error.to_string().contains("Invoke"), "{error}");
+        stack.deliver_wakes().await;
+        assert!(stack.answer(&token).unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn unknown_and_malformed_events_are_dropped() {
+        // A wait is due, which the tick would wake.
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        stack.start(&Task::new(State::Snapshot)).await;
+        stack.clock.advance(SignedDuration::from_mins(1));
+        for dropped in [
+            event("EC2 Spot Instance Interruption Warning", json!({})),
+            event("EC2 AMI State Change", json!({"State": "available"})),
+            json!({"surprise": true}),
+            json!([1]),
+        ] {
+            assert_eq!(woken(&stack, dropped).await, 0);
+        }
+        assert_eq!(woken(&stack, json!({})).await, 1, "the tick");
+    }
+}

@@ -1,0 +1,159 @@
+//! Trigger: starts builds automatically, for schedules, for patched source images, and for other pipelines' images.
+//!
+//! Events are hints. The event of a schedule says which pipeline and which time. An event about an image or a parameter
+//! only makes the check of all sources run sooner, and that check believes nothing except what it reads itself. However
+//! many such events come, the check runs at most twice a minute: an event that comes too soon is recorded, and the tick
+//! of `reap` makes up for it. An unknown or malformed event is logged and dropped, and never retried.
+
+mod sources;
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use goldsmith_model::{Cause, ImageRef, Name};
+use goldsmith_store::stamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::events::start::{Start, start, start_pending};
+use crate::{Context, Result};
+
+/// The calls that the stack's own parts make.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum Call {
+    /// From the Scheduler.
+    Schedule(Scheduled),
+    /// From `reap`, for events that came too soon after another, or from a person.
+    Check(Checked),
+    /// From this function itself, if one invocation is not enough.
+    GoOn(sources::Place),
+    /// From `finish`: an image was published.
+    Published(Published),
+    /// From `finish`: the pipeline is free, and causes are kept.
+    Pending(Name),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Scheduled {
+    pipeline: Name,
+    scheduled_time: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Checked {
+    Sources,
+}
+
+#[derive(Debug, Deserialize)]
+struct Published {
+    pipeline: Name,
+    image: ImageRef,
+}
+
+/// What an invocation asks for.
+enum Wanted {
+    Call(Call),
+    /// A check of the sources, for an event of this id, if it has one.
+    Hint(Option<String>),
+}
+
+/// Runs one invocation. Returns how many builds it started.
+///
+/// # Errors
+/// Fails if a call to the table or to AWS fails; Lambda calls it again, and what was recorded is not lost.
+pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
+    let started = match read(event) {
+        Some(Wanted::Hint(event)) => hinted(context, event).await?,
+        Some(Wanted::Call(Call::Schedule(scheduled))) => schedule(context, scheduled).await?,
+        Some(Wanted::Call(Call::Check(Checked::Sources))) => {
+            let check = context.store.begin_check(context.clock.now()).await?;
+            sources::check(context, check).await?
+        }
+        Some(Wanted::Call(Call::GoOn(place))) => sources::go_on(context, place).await?,
+        Some(Wanted::Call(Call::Published(published))) => published_image(context, &published).await?,
+        Some(Wanted::Call(Call::Pending(pipeline))) => {
+            start_pending(context, &pipeline).await?;
+            0
+        }
+        None => 0,
+    };
+    Ok(json!({"started": started}))
+}
+
+/// Returns what an event asks for, or `None` if this function does not know the event.
+fn read(event: Value) -> Option<Wanted> {
+    // SNS wraps the vendor's announcement of a new image. Only its arrival is believed, not its content.
+    if let Some(records) = event.get("Records").and_then(Value::as_array)
+        && let Some(last) = records.last()
+        && records.iter().all(|record| record.get("Sns").is_some())
+    {
+        return Some(Wanted::Hint(last["Sns"]["MessageId"].as_str().map(str::to_owned)));
+    }
+    if event.get("detail-type").is_none() {
+        return serde_json::from_value(event)
+            .map(Wanted::Call)
+            .inspect_err(|error| tracing::warn!(%error, "dropped a call that no part of the stack makes"))
+            .ok();
+    }
+    let event = serde_json::from_value::<EventBridgeEvent<Value>>(event)
+        .inspect_err(|error| tracing::warn!(%error, "dropped a malformed event"))
+        .ok()?;
+    match event.detail_type.as_str() {
+        "Scheduled Event" | "EC2 AMI State Change" | "Parameter Store Change" => Some(Wanted::Hint(event.id)),
+        other => {
+            tracing::warn!(detail_type = other, "dropped an unknown event");
+            None
+        }
+    }
+}
+
+/// Checks the sources, unless another check runs or has just ended.
+async fn hinted(context: &Context, event: Option<String>) -> Result<u32> {
+    let now = context.clock.now();
+    let event = event.filter(|id| !id.is_empty()).unwrap_or_else(|| stamp(now));
+    match context.store.ask_for_check(&event, now).await? {
+        Some(check) => sources::check(context, check).await,
+        None => Ok(0),
+    }
+}
+
+async fn schedule(context: &Context, scheduled: Scheduled) -> Result<u32> {
+    let Scheduled { pipeline, scheduled_time } = scheduled;
+    if scheduled_time.parse::<jiff::Timestamp>().is_err() {
+        tracing::warn!(%pipeline, scheduled_time, "dropped a schedule without a time");
+        return Ok(0);
+    }
+    if context.store.pipeline(&pipeline).await?.is_none() {
+        tracing::warn!(%pipeline, "dropped a schedule of an unknown pipeline");
+        return Ok(0);
+    }
+    let started = start(context, &pipeline, &Cause::Schedule { scheduled_time }).await?;
+    Ok(u32::from(started == Start::Started))
+}
+
+async fn published_image(context: &Context, published: &Published) -> Result<u32> {
+    let source = goldsmith_model::SourceImage::Pipeline(published.pipeline.clone());
+    let mut started = 0;
+    for subscription in context.store.subscribers(&source.hash()).await? {
+        let cause = Cause::Dependency { image: published.image.clone() };
+        started += u32::from(start(context, &subscription.pipeline, &cause).await? == Start::Started);
+    }
+    Ok(started)
+}
+
+/// Has the sources checked if an event that came too soon has asked for it, or if a check has died.
+///
+/// # Errors
+/// Fails if a call to the table or to Lambda fails; the next tick tries again.
+pub(crate) async fn check_if_due(context: &Context) -> Result<()> {
+    match context.store.is_check_due(context.clock.now()).await? {
+        true => sources::ask_for_another(context).await,
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod storms;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,311 @@
+//! The check of sources. Each different source is resolved once, and every pipeline whose last build started from
+//! another AMI is started. The cost depends on the number of sources and changes, not on the number of pipelines.
+//!
+//! If one invocation has no time for all sources, the next one continues where it stopped. If several invocations have
+//! no time for all of them, the next regular check continues there. So a check ends, and each source has its turn.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt as _, stream};
+use goldsmith_cloud::Parameter;
+use goldsmith_model::{Cause, Name, SourceImage};
+use goldsmith_store::{Round, SourceCheck, Subscription, WatchedSource};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::events::start::{Start, start};
+use crate::states::plan::newest_of;
+use crate::{Context, Error, Result};
+
+/// Starts that are in progress at the same time. StartExecution allows 300 per second, and one takes some 30 ms.
+const AT_ONCE: usize = 16;
+/// Time after which the check hands over to the next invocation. The function's time-out is 120 s.
+const BUDGET: SignedDuration = SignedDuration::from_secs(90);
+/// Pause after AWS has asked to slow down.
+const BREATH: std::time::Duration = std::time::Duration::from_secs(1);
+/// Parameters that one call of Systems Manager reads.
+const PARAMETERS_AT_ONCE: usize = 10;
+/// Largest number of invocations of one check. They take a quarter of an hour, and by then the next regular check has
+/// come.
+const INVOCATIONS: u32 = 10;
+
+/// The place from which the next invocation continues a check.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Place {
+    /// Hash of the source after which the check has begun. `None` means that it has begun with the first source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begin: Option<String>,
+    /// Hash of the last source that is done. `None` means that none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    done: Option<String>,
+    /// Number of invocations before this one.
+    #[serde(default)]
+    invocations: u32,
+    /// Whether something that may work later has failed in an earlier invocation. It is looked at again after this
+    /// check.
+    #[serde(default)]
+    failed: bool,
+    /// The check that continues.
+    #[serde(default)]
+    check: SourceCheck,
+}
+
+impl Place {
+    /// Returns the last source that is done, in this check or in the one before.
+    fn at(&self) -> Option<&str> {
+        self.done.as_deref().or(self.begin.as_deref())
+    }
+}
+
+/// Runs a check from the place where the last one had to stop.
+pub(super) async fn check(context: &Context, check: SourceCheck) -> Result<u32> {
+    match context.store.cursor(Round::Check).await {
+        Ok(begin) => look(context, Place { begin, check, ..Place::default() }).await,
+        Err(error) => {
+            context.store.end_check(&check, false, context.clock.now()).await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Continues a check in another invocation.
+pub(super) async fn go_on(context: &Context, place: Place) -> Result<u32> {
+    context.store.go_on_with_check(context.clock.now()).await?;
+    look(context, place).await
+}
+
+/// Looks at the sources until the time is over, and hands the rest over. A check that is handed over has not ended.
+async fn look(context: &Context, mut place: Place) -> Result<u32> {
+    let mut looked = look_at_sources(context, &mut place).await;
+    if looked.as_ref().is_ok_and(|looked| looked.goes_on) {
+        match hand_over(context, &place).await {
+            Ok(()) => return looked.map(|looked| looked.started),
+            Err(error) => looked = Err(error),
+        }
+    }
+    let is_good = looked.as_ref().is_ok_and(|looked| looked.is_whole && !place.failed);
+    let ended = context.store.end_check(&place.check, is_good, context.clock.now()).await;
+    let started = looked?.started;
+    ended?;
+    Ok(started)
+}
+
+/// Hands the rest over to the next invocation. What is started or kept by then is not started again.
+async fn hand_over(context: &Context, place: &Place) -> Result<()> {
+    wake(context, &json!({"goOn": place})).await
+}
+
+/// Has another invocation check the sources. What is started or kept by then is not started again.
+pub(super) async fn ask_for_another(context: &Context) -> Result<()> {
+    wake(context, &json!({"check": "sources"})).await
+}
+
+async fn wake(context: &Context, call: &Value) -> Result<()> {
+    let function = format!("{}-trigger", context.config.stack);
+    Ok(context.cloud.functions.wake(&function, &call.to_string()).await?)
+}
+
+/// The result of an invocation.
+struct Looked {
+    started: u32,
+    /// Whether no source is left.
+    is_whole: bool,
+    /// Whether another invocation does the rest.
+    goes_on: bool,
+}
+
+async fn look_at_sources(context: &Context, place: &mut Place) -> Result<Looked> {
+    let until = context.clock.now() + BUDGET;
+    let at = place.at().map(str::to_owned);
+    let watched = in_turn(context.store.sources().await?, place);
+    let mut checking = Checking { context, until, started: 0, failed: None };
+    let (mut is_whole, mut progress) = (true, false);
+    'all: for some in watched.chunks(PARAMETERS_AT_ONCE) {
+        let parameters = checking.parameters(some).await;
+        for one in some {
+            if context.clock.now() >= until || !checking.check_one(one, &parameters).await {
+                is_whole = false;
+                break 'all;
+            }
+            place.done = Some(one.hash.clone());
+            progress = true;
+        }
+    }
+    let Checking { started, failed, .. } = checking;
+    context.store.move_cursor(Round::Check, at.as_deref(), place.at().filter(|_| !is_whole)).await?;
+    if is_whole {
+        // With an error, Lambda calls again, and the reason may have passed by then.
+        return failed.map_or(Ok(Looked { started, is_whole, goes_on: false }), Err);
+    }
+    place.invocations += 1;
+    place.failed |= failed.is_some();
+    // If AWS lets nothing through, the next invocation would stop at the same place, and so would the one after it, and
+    // each check would add to them. The reaper starts what is kept, and the next regular check comes anyway.
+    let goes_on = (progress || started > 0) && place.invocations < INVOCATIONS;
+    Ok(Looked { started, is_whole, goes_on })
+}
+
+/// Returns the sources that are not done yet: first those after the place where the check began, then those up to it.
+fn in_turn(mut watched: Vec<WatchedSource>, place: &Place) -> Vec<WatchedSource> {
+    let turn = |hash: &String| (place.begin.as_ref().is_some_and(|begin| hash <= begin), hash.clone());
+    let done = place.done.as_ref().map(turn);
+    watched.retain(|one| done.as_ref().is_none_or(|done| turn(&one.hash) > *done));
+    watched.sort_by_key(|one| turn(&one.hash));
+    watched
+}
+
+/// One invocation of a check.
+struct Checking<'a> {
+    context: &'a Context,
+    until: Timestamp,
+    started: u32,
+    /// The first failure.
+    failed: Option<Error>,
+}
+
+impl Checking<'_> {
+    /// Checks one source. Returns false if there was no time for all the builds that it has to start.
+    async fn check_one(&mut self, watched: &WatchedSource, parameters: &BTreeMap<String, Parameter>) -> bool {
+        let context = self.context;
+        let image = match resolve(context, &watched.source, parameters).await {
+            Ok(Some(image)) => image,
+            Ok(None) => {
+                tracing::warn!(source = %watched.source, "a watched source stands for no image");
+                return true;
+            }
+            Err(error) => {
+                self.pass_over(error, &watched.source.to_string());
+                return true;
+            }
+        };
+        let stale = match stale(context, watched, &image).await {
+            Ok(stale) => stale,
+            Err(error) => {
+                self.fail(error, &watched.source.to_string());
+                return true;
+            }
+        };
+        let until = self.until;
+        let mut starts = stream::iter(stale)
+            .map(
+                |(pipeline, cause)| async move { (start_patiently(context, &pipeline, &cause, until).await, pipeline) },
+            )
+            .buffer_unordered(AT_ONCE);
+        let mut is_whole = true;
+        while let Some((outcome, pipeline)) = starts.next().await {
+            match outcome {
+                Ok(outcome) => {
+                    is_whole &= outcome.is_some();
+                    self.started += u32::from(outcome == Some(Start::Started));
+                }
+                Err(error) => self.fail(error, pipeline.as_str()),
+            }
+        }
+        is_whole
+    }
+
+    /// Returns the values of those sources that are parameters. A parameter that we may not read must not hide the
+    /// others, although SSM rejects the whole call for it.
+    async fn parameters(&mut self, watched: &[WatchedSource]) -> BTreeMap<String, Parameter> {
+        let (region, parameters) = (&self.context.config.region, &self.context.cloud.parameters);
+        let names: Vec<String> = watched
+            .iter()
+            .filter_map(|watched| match &watched.source {
+                SourceImage::Parameter(name) => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        if names.is_empty() {
+            return BTreeMap::new();
+        }
+        match parameters.get_all(region, &names).await {
+            Ok(found) => return found,
+            Err(error) => tracing::warn!(%error, "looking up each parameter separately"),
+        }
+        let mut found = BTreeMap::new();
+        for name in names {
+            match parameters.get(region, &name).await {
+                Ok(parameter) => found.extend(parameter.map(|parameter| (name, parameter))),
+                Err(error) => self.pass_over(error.into(), &name),
+            }
+        }
+        found
+    }
+
+    /// Passes over a source that could not be looked up. If it may work later, the check runs again.
+    fn pass_over(&mut self, error: Error, what: &str) {
+        match error.is_transient() {
+            true => self.fail(error, what),
+            false => tracing::warn!(%error, what, "a watched source cannot be looked up"),
+        }
+    }
+
+    /// Records a failure. The other sources and pipelines do not wait for it.
+    fn fail(&mut self, error: Error, what: &str) {
+        tracing::warn!(%error, what, "left to the next check");
+        self.failed.get_or_insert(error);
+    }
+}
+
+/// Returns the AMI that a source stands for now, or `None` if it stands for none.
+async fn resolve(
+    context: &Context,
+    source: &SourceImage,
+    parameters: &BTreeMap<String, Parameter>,
+) -> Result<Option<String>> {
+    Ok(match source {
+        SourceImage::Parameter(name) => parameters.get(name).map(|found| found.value.trim().to_owned()),
+        SourceImage::Newest { owners, name } => {
+            context.cloud.images.newest(&context.config.region, owners, name).await?.map(|image| image.id)
+        }
+        SourceImage::Pipeline(name) => newest_of(context, name).await?,
+        // An id always stands for itself.
+        SourceImage::Ami(_) => None,
+    })
+}
+
+/// Returns the pipelines whose last build started from another AMI, each with its cause. A pipeline that was never
+/// built takes the current AMI as its baseline, since its first build is a person's decision.
+async fn stale(context: &Context, watched: &WatchedSource, image: &str) -> Result<Vec<(Name, Cause)>> {
+    let mut stale = Vec::new();
+    for Subscription { pipeline, last_image, .. } in context.store.subscribers(&watched.hash).await? {
+        match last_image {
+            Some(last) if last == image => {}
+            Some(_) => stale.push((pipeline.clone(), cause(context, watched, image).await?)),
+            None => context.store.note_built(&watched.hash, &pipeline, image).await?,
+        }
+    }
+    Ok(stale)
+}
+
+/// Returns the same cause whether the check finds the new image or the other pipeline's `finish` reports it.
+async fn cause(context: &Context, watched: &WatchedSource, image: &str) -> Result<Cause> {
+    if let SourceImage::Pipeline(name) = &watched.source
+        && let Some(newest) = crate::states::plan::newest_image_of(context, name).await?
+    {
+        return Ok(Cause::Dependency { image: newest.image });
+    }
+    Ok(Cause::SourceUpdate { source: watched.source.to_string(), image_id: image.to_owned() })
+}
+
+/// Starts a build, and waits if AWS asks to slow down. Returns `None` if the time is over.
+async fn start_patiently(
+    context: &Context,
+    pipeline: &Name,
+    cause: &Cause,
+    until: jiff::Timestamp,
+) -> Result<Option<Start>> {
+    while context.clock.now() < until {
+        match start(context, pipeline, cause).await {
+            Err(error) if is_throttled(&error) => context.clock.sleep(BREATH).await,
+            other => return other.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+fn is_throttled(error: &Error) -> bool {
+    matches!(error, Error::Cloud(error) if error.kind == goldsmith_cloud::Kind::Throttled)
+}

@@ -1,0 +1,10 @@
+//! What several states share.
+
+pub(crate) mod command;
+pub(crate) mod keys;
+pub(crate) mod passed;
+mod script;
+pub(crate) mod short;
+pub(crate) mod status;
+pub(crate) mod tagged;
+pub(crate) mod user_data;

@@ -1,0 +1,244 @@
+//! Runs a work order on an instance with SSM Run Command, and reads its result.
+
+mod ended;
+pub(crate) mod lines;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::time::Duration;
+
+use goldsmith_cloud::{Command, CommandStatus, InstanceState, Ping};
+use goldsmith_executor::{Nonce, RunResult, WorkOrder};
+use goldsmith_store::{Effect, EffectKind, FailureCause, LogPlace};
+use jiff::SignedDuration;
+use sha2::{Digest, Sha256};
+
+use crate::engine::drive::{Pending, Scene};
+use crate::engine::effect::{Attempt, effect, made_id};
+use crate::error_names::ErrorName;
+use crate::parts::script::{Fetched, script};
+use crate::states::launch::{gone, is_metal};
+use crate::{Error, Result};
+
+/// How long the instance has to fetch the agent and the order after the command was sent.
+const URL_VALID: Duration = Duration::from_secs(600);
+/// Longest `executionTimeout` that SSM accepts.
+const LONGEST_COMMAND: i64 = 172_800;
+
+/// How often an order is sent again if its command was lost with its machine. The agent resumes where it was, or
+/// reports which step went down with the machine.
+const SENT_AGAIN: u32 = 2;
+/// Journal number of the first of these commands, far above the numbers of everything else that a state makes.
+const AGAIN: u32 = 100;
+/// How long Systems Manager may hear nothing from an instance's agent while a command runs there. A reboot of a large
+/// machine takes some minutes.
+const LOST: SignedDuration = SignedDuration::from_mins(15);
+/// The same for bare metal, whose firmware alone takes up to a quarter of an hour.
+const LOST_METAL: SignedDuration = SignedDuration::from_mins(40);
+
+/// Progress of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CommandProgress {
+    /// The command is running.
+    Running(Pending),
+    /// The command has succeeded.
+    Ended(Box<RunResult>),
+}
+
+/// The result of a look at a command.
+enum Look {
+    Progress(CommandProgress),
+    /// The machine, or the part of the SSM agent that ran the command, went down. The text describes it.
+    Lost(String),
+}
+
+/// Sends the order once, as the state's effect `n`, or looks at its command. `order` is called only if an order is to
+/// be sent.
+///
+/// # Errors
+/// Fails with `CommandFailed` and the step's context, `RebootLimit` or `Timeout`, or if a call to AWS fails.
+pub(crate) async fn run<F>(scene: &Scene<'_>, n: u32, instance: &str, order: F) -> Result<CommandProgress>
+where
+    F: AsyncFnOnce() -> Result<WorkOrder>,
+{
+    let effects = scene.effects().await?;
+    let begun = |number: &u32| effects.iter().find(|effect| effect.n == *number);
+    let mut numbers: Vec<u32> = [n].into_iter().chain(AGAIN..AGAIN + SENT_AGAIN).rev().collect();
+    // In reverse order: `next` begins with the last command that was begun, and `numbers` keeps those that were not
+    // begun, the next one last.
+    let next =
+        numbers.split_off(numbers.iter().position(|number| begun(number).is_some()).unwrap_or(numbers.len() - 1));
+    let current = next.first().copied().unwrap_or(n);
+    let Some(sent) = begun(&current).and_then(Sent::of) else {
+        return send(scene, current, instance, order().await?).await;
+    };
+    let command = sent.command.clone();
+    match (look(scene, &sent, instance).await?, numbers.last()) {
+        (Look::Progress(progress), _) => Ok(progress),
+        (Look::Lost(_), Some(&again)) => send(scene, again, instance, order().await?).await,
+        (Look::Lost(words), None) => Err(because(scene, ErrorName::CommandFailed, &command, words)),
+    }
+}
+
+/// A command that was sent, as the journal has it.
+struct Sent {
+    command: String,
+    nonce: Option<String>,
+}
+
+impl Sent {
+    fn of(effect: &Effect) -> Option<Self> {
+        Some(Self { command: effect.id.clone()?, nonce: effect.nonce.clone() })
+    }
+}
+
+fn order_text(order: &WorkOrder) -> Result<Vec<u8>> {
+    serde_json::to_vec(order)
+        .map_err(|error| Error::internal(format!("a work order cannot be written as JSON: {error}")))
+}
+
+async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Result<CommandProgress> {
+    let comment = comment(scene, n);
+    let nonce =
+        (scene.context.nonces)().map_err(|error| Error::internal(format!("there are no random bytes: {error}")))?;
+    let intended = Effect {
+        candidate: Some(instance.to_owned()),
+        nonce: Some(nonce.reveal().to_owned()),
+        ..Effect::intended(&scene.scope, n, EffectKind::Command, scene.home(), &comment)
+    };
+    let commands = &scene.context.cloud.commands;
+    // SendCommand has no client token: after a lost answer, the command is found by its comment.
+    let made = effect(scene.context, &scene.record, intended, |attempt| async move {
+        if attempt == Attempt::Again
+            && let Some(command) = commands.find(scene.home(), instance, &comment).await?
+        {
+            return Ok(command);
+        }
+        let order = WorkOrder { event_nonce: kept_nonce(scene, n).await?, ..order };
+        let request = Command {
+            instance: instance.to_owned(),
+            comment,
+            script: script(&agent(scene).await?, &upload(scene, "orders", order_text(&order)?).await?)?,
+            timeout_seconds: timeout(scene),
+            log_group: scene.context.config.log_group.clone(),
+        };
+        Ok(commands.send(scene.home(), &request).await?)
+    });
+    let made = made.await?;
+    let nonce = made.nonce.clone();
+    let sent = Sent { command: made_id(made)?, nonce };
+    note_log(scene, &sent, instance).await?;
+    Ok(running(scene, &sent.command, instance))
+}
+
+/// Returns the nonce that the journal has for a command. An earlier attempt may have recorded another nonce than this
+/// one would.
+async fn kept_nonce(scene: &Scene<'_>, n: u32) -> Result<Option<Nonce>> {
+    let effects = scene.effects().await?;
+    Ok(effects.into_iter().find(|effect| effect.n == n).and_then(|effect| effect.nonce).map(Nonce::new))
+}
+
+/// Records where the output can be read, once, even for a command whose sender died before it could.
+async fn note_log(scene: &Scene<'_>, Sent { command, nonce }: &Sent, instance: &str) -> Result<()> {
+    let store = &scene.context.store;
+    let stream = format!("{command}/{instance}/aws-runShellScript/stdout");
+    let noted = store.state(&scene.record.build, &scene.scope).await?.and_then(|state| state.log);
+    if noted.is_none_or(|log| log.stream != stream) {
+        let log = LogPlace { group: scene.context.config.log_group.clone(), stream, nonce: nonce.clone() };
+        store.note_log(&scene.record, &scene.scope, &log).await?;
+    }
+    Ok(())
+}
+
+async fn look(scene: &Scene<'_>, sent: &Sent, instance: &str) -> Result<Look> {
+    note_log(scene, sent, instance).await?;
+    let command = sent.command.as_str();
+    let cloud = &scene.context.cloud;
+    let still_runs = || Ok(Look::Progress(running(scene, command, instance)));
+    let Some(invocation) = cloud.commands.invocation(scene.home(), command, instance).await? else {
+        return still_runs();
+    };
+    if invocation.status != CommandStatus::Running {
+        return ended::ended(scene, command, instance, &invocation).await;
+    }
+    let found = cloud.machines.instance(scene.home(), instance).await?;
+    let patience = if found.as_ref().is_some_and(is_metal) { LOST_METAL } else { LOST };
+    if let Some(found) = found.filter(|found| found.state.is_gone() || stopped(found.state)) {
+        return Err(because(scene, ErrorName::CommandFailed, instance, gone(&found)));
+    }
+    let now = scene.context.clock.now();
+    match cloud.commands.ping(scene.home(), instance).await? {
+        // Systems Manager itself continues to wait, for as long as the command may run.
+        Ping::Lost(Some(since)) if now >= since + patience => {
+            let message = format!(
+                "the connection to {instance} is lost: Systems Manager last heard from its SSM agent at {since:.0}; the \
+                 agent has ended, or the instance hangs or has no network"
+            );
+            Err(because(scene, ErrorName::CommandFailed, instance, message))
+        }
+        _ => still_runs(),
+    }
+}
+
+/// Uploads the agent for the image's architecture to the bucket, under its digest.
+async fn agent(scene: &Scene<'_>) -> Result<Fetched> {
+    let path = scene.context.config.agent_for(&scene.record.plan.architecture);
+    upload(scene, "agent", read(&path)?).await
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Error::internal(format!("this package has no {name}: {error}"))
+    })
+}
+
+/// Uploads bytes under their digest, once, and returns a presigned URL.
+async fn upload(scene: &Scene<'_>, folder: &str, bytes: Vec<u8>) -> Result<Fetched> {
+    let sha256 = hex::encode(Sha256::digest(&bytes));
+    let key = format!("{folder}/{sha256}");
+    let objects = &scene.context.cloud.objects;
+    if !objects.exists(&key).await? {
+        objects.put(&key, bytes).await?;
+    }
+    Ok(Fetched { url: objects.presign(&key, URL_VALID).await?, sha256 })
+}
+
+/// Returns `build/state/n`, cut to the 100 characters that [`Command`] allows: a build id has at most 80.
+fn comment(scene: &Scene<'_>, n: u32) -> String {
+    let tail = format!("/{}/{n}", scene.scope);
+    let room = 100usize.saturating_sub(tail.chars().count());
+    let build: String = scene.record.build.chars().take(room).collect();
+    build + &tail
+}
+
+/// Returns the seconds until the wait's deadline, as `executionTimeout`.
+fn timeout(scene: &Scene<'_>) -> u32 {
+    let left = scene.deadline.duration_since(scene.context.clock.now()).as_secs();
+    u32::try_from(left.clamp(60, LONGEST_COMMAND)).unwrap_or(3_600)
+}
+
+fn running(scene: &Scene<'_>, command: &str, instance: &str) -> CommandProgress {
+    CommandProgress::Running(Pending {
+        resource: command.to_owned(),
+        region: scene.home().to_owned(),
+        detail: format!("the command is running on {instance}"),
+    })
+}
+
+fn stopped(state: InstanceState) -> bool {
+    matches!(state, InstanceState::Stopping | InstanceState::Stopped)
+}
+
+fn because(scene: &Scene<'_>, name: ErrorName, resource: &str, message: String) -> Error {
+    let cause = FailureCause {
+        state: scene.scope.state.to_string(),
+        item: scene.scope.item.clone(),
+        message,
+        region: Some(scene.home().to_owned()),
+        resource: Some(resource.to_owned()),
+        ..FailureCause::default()
+    };
+    Error::because(name, cause)
+}

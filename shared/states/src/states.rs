@@ -1,0 +1,196 @@
+//! The states in the order of a build, and the one table of what the definition, the functions and the tests have to
+//! know about each of them. A state is a variant of [`State`], a file, and a row here.
+
+mod distribute;
+mod execute_phase;
+pub(crate) mod finish;
+pub(crate) mod launch;
+pub(crate) mod plan;
+pub(crate) mod publish;
+mod snapshot;
+mod test;
+
+use std::fmt;
+use std::pin::Pin;
+
+use goldsmith_model::State;
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use crate::engine::drive::Waiting;
+use crate::error_names::ErrorName;
+use crate::{Context, Result, Start};
+
+/// What there is to know about a state.
+#[derive(Debug)]
+pub struct Spec {
+    /// The state.
+    pub state: State,
+    /// `Handler` of the function that runs it.
+    pub function: &'static str,
+    /// What happens when it is called.
+    pub(crate) run: Run,
+    /// The errors that it raises besides those that every state raises.
+    pub raises: &'static [ErrorName],
+    /// What stays of the build for a while if this state fails.
+    pub(crate) leaves: Leaves,
+}
+
+/// How a state runs.
+pub(crate) enum Run {
+    /// It waits for AWS for at most this many seconds, the `TimeoutSeconds` of its Task.
+    Waits(i64, &'static dyn Waiting),
+    /// It ends with its invocation.
+    Once(Once),
+}
+
+/// A state that does not wait.
+pub(crate) type Once = for<'a> fn(&'a Context, &'a Start) -> Pin<Box<dyn Future<Output = Result<Value>> + Send + 'a>>;
+
+/// What stays of a build for a while if a state fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// Nothing.
+    Nothing,
+    /// The build instance, if the pipeline asks for it.
+    Instance,
+    /// The images that were made, so that the distribution can be repeated.
+    Images,
+}
+
+/// Seconds in an hour.
+const HOUR: i64 = 3_600;
+
+/// Every state, in the order of [`State::ALL`].
+pub static STATES: &[Spec] = {
+    use ErrorName::{
+        AuditFailed, Capacity, CommandFailed, CopyFailed, ImageFailed, NotOnline, RebootLimit, Refused, TestFailed,
+        Timeout,
+    };
+    use Leaves::{Images, Instance, Nothing};
+    use Run::{Once, Waits};
+
+    &[
+        Spec {
+            state: State::Plan,
+            function: "plan",
+            run: Once(|context, start| Box::pin(plan::handle(context, start))),
+            raises: &[Refused],
+            leaves: Nothing,
+        },
+        Spec {
+            state: State::Launch,
+            function: "launch",
+            run: Waits(HOUR, &launch::LaunchInstance),
+            raises: &[Capacity, NotOnline, Timeout],
+            leaves: Instance,
+        },
+        Spec {
+            state: State::Build,
+            function: "execute-phase",
+            run: Waits(48 * HOUR, &execute_phase::ExecutePhase),
+            raises: &[Refused, CommandFailed, RebootLimit, Timeout],
+            leaves: Instance,
+        },
+        Spec {
+            state: State::Snapshot,
+            function: "snapshot",
+            run: Waits(12 * HOUR, &snapshot::MakeImage),
+            raises: &[CommandFailed, RebootLimit, ImageFailed, Timeout],
+            leaves: Instance,
+        },
+        Spec {
+            state: State::LaunchTest,
+            function: "launch",
+            run: Waits(HOUR, &launch::LaunchInstance),
+            raises: &[Capacity, NotOnline, Timeout],
+            leaves: Nothing,
+        },
+        Spec {
+            state: State::ExecuteTest,
+            function: "execute-phase",
+            run: Waits(48 * HOUR, &execute_phase::ExecutePhase),
+            raises: &[Refused, CommandFailed, RebootLimit, AuditFailed, Timeout],
+            leaves: Nothing,
+        },
+        Spec {
+            state: State::EndTest,
+            function: "test",
+            run: Once(|context, start| Box::pin(test::end(context, start))),
+            raises: &[],
+            leaves: Nothing,
+        },
+        Spec {
+            state: State::JudgeTests,
+            function: "test",
+            run: Once(|context, start| Box::pin(test::judge(context, start))),
+            raises: &[TestFailed, AuditFailed],
+            leaves: Nothing,
+        },
+        Spec {
+            state: State::DistributeRegion,
+            function: "distribute",
+            run: Waits(24 * HOUR, &distribute::DistributeRegion),
+            raises: &[CopyFailed, Timeout],
+            leaves: Images,
+        },
+        Spec {
+            state: State::Publish,
+            function: "publish",
+            run: Once(|context, start| Box::pin(publish::handle(context, start))),
+            raises: &[CopyFailed],
+            leaves: Images,
+        },
+        Spec {
+            state: State::Finish,
+            function: "finish",
+            run: Once(|context, start| Box::pin(finish::handle(context, start))),
+            raises: &[],
+            leaves: Nothing,
+        },
+        Spec {
+            state: State::FinishFailed,
+            function: "finish",
+            run: Once(|context, start| Box::pin(finish::handle(context, start))),
+            raises: &[],
+            leaves: Nothing,
+        },
+    ]
+};
+
+impl Spec {
+    /// Returns the `TimeoutSeconds` of the state in the definition, or `None` if the state does not wait.
+    #[must_use]
+    pub fn timeout(&self) -> Option<SignedDuration> {
+        match self.run {
+            Run::Waits(seconds, _) => Some(SignedDuration::from_secs(seconds)),
+            Run::Once(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waits(seconds, _) => write!(out, "Waits({seconds})"),
+            Self::Once(_) => out.write_str("Once"),
+        }
+    }
+}
+
+/// Returns the row of a state.
+#[must_use]
+pub fn spec(state: State) -> &'static Spec {
+    // The table has the order of the variants; a test compares them.
+    &STATES[state as usize]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STATES, State};
+
+    #[test]
+    fn every_state_has_its_row() {
+        assert_eq!(STATES.iter().map(|spec| spec.state).collect::<Vec<_>>(), State::ALL);
+    }
+}

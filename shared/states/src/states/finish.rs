@@ -1,0 +1,275 @@
+//! Finish: ends every build, however its execution ended. It closes the build for new effects, undoes what is not kept
+//! as far as AWS allows it, writes the final status of the image, releases the lease, and sends the event of the
+//! build's end. The reaper does later what is not done by then.
+//!
+//! Input: the definition's Finish or FinishFailed, or the execution's own status event, since no Catch runs if an
+//! execution was stopped, timed out, or failed with `States.Runtime`. Output: `{outcome, image, amis}` or `{error,
+//! cause}`. It may run any number of times: how a build ends is decided once, when the build is closed.
+
+pub(crate) mod after;
+mod called;
+mod ending;
+mod kept;
+
+use goldsmith_cloud::{Execution, ExecutionStatus};
+use goldsmith_model::ExecutionInput;
+use goldsmith_store::{
+    BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus, stamp,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use ending::{Trigger, ending};
+use kept::{kept, kept_amis, what_stays};
+pub(crate) use kept::{kept_now, kept_of};
+
+use crate::engine::undo::{Patience, undo_build};
+use crate::error_names::ErrorName;
+use crate::events::start::kept_cause;
+use crate::{Context, Error, Result, Start, State};
+
+/// How long Finish retries calls that AWS does not answer before the pipeline may build again without them.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+
+/// Detail of `Step Functions Execution Status Change`.
+#[derive(Debug, Deserialize)]
+struct StatusChange {
+    name: String,
+}
+
+/// Runs one invocation from the definition.
+///
+/// # Errors
+/// Fails if a call to the table or to AWS fails; the definition tries again.
+pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
+    let trigger = match &start.error {
+        Some(error) => Trigger::Failed(Box::new(error.failure(None))),
+        None => Trigger::Succeeded,
+    };
+    let Some(record) = context.store.build(&start.build).await? else {
+        if matches!(&trigger, Trigger::Failed(cause) if cause.error == ErrorName::Refused.as_str())
+            && let Some(execution) = described(context, &start.execution).await?
+        {
+            without_build(context, &execution, true).await?;
+        }
+        return Ok(without_record(&trigger));
+    };
+    if is_of_another_execution(&record, &trigger) {
+        return Ok(without_record(&trigger));
+    }
+    called::is_by_the_definition(context, &record, &trigger).await?;
+    let image = finish(context, record, &trigger).await?;
+    match (&trigger, &image.failure) {
+        // The definition fails with these texts. The image stays, because the failure came after it was published.
+        (Trigger::Failed(cause), None) => Ok(failed(&FailureCause {
+            message: format!("{}; the image {} is published and is kept", cause.message, image.image),
+            ..(**cause).clone()
+        })),
+        _ => Ok(answer(&image)),
+    }
+}
+
+/// Returns whether Plan has rejected this execution because an earlier build had its name. That build has its own end.
+/// If the build has ended with this very rejection, it is the execution's own build, and may still owe something.
+fn is_of_another_execution(record: &BuildRecord, trigger: &Trigger) -> bool {
+    let Trigger::Failed(cause) = trigger else { return false };
+    let ended_by = record.ending.as_ref().and_then(|ending| ending.failure.as_ref());
+    record.status == BuildStatus::Closed
+        && cause.error == ErrorName::Refused.as_str()
+        && ended_by.is_none_or(|ended_by| *ended_by != **cause)
+}
+
+/// Runs one invocation from the execution's status event.
+///
+/// # Errors
+/// Fails if a call to the table or to AWS fails; Lambda tries again, and the reaper after it.
+pub(crate) async fn handle_event(context: &Context, detail: Value) -> Result<Value> {
+    let Ok(change) = serde_json::from_value::<StatusChange>(detail) else {
+        tracing::warn!("dropped an event that is not the status of an execution");
+        return Ok(json!({}));
+    };
+    let record = context.store.build(&change.name).await?;
+    let execution = match &record {
+        Some(record) => record.execution.clone(),
+        None => context.config.execution_arn(&change.name),
+    };
+    // The event is only a hint. Otherwise anyone who may invoke this function could end any build.
+    let Some(execution) = context.cloud.executions.execution(&execution).await? else {
+        tracing::warn!(execution, "dropped an event about an unknown execution");
+        return Ok(json!({}));
+    };
+    if execution.status == ExecutionStatus::Running {
+        tracing::warn!(execution = execution.arn, "dropped an event about an execution that is still running");
+        return Ok(json!({}));
+    }
+    match record {
+        Some(record) => Ok(answer(&finish(context, record, &ended(execution.status)).await?)),
+        None if execution.status == ExecutionStatus::Aborted => {
+            without_build(context, &execution, false).await?;
+            Ok(json!({}))
+        }
+        None => Ok(json!({})),
+    }
+}
+
+/// Returns what ended a build of which only the execution's status is known.
+fn ended(status: ExecutionStatus) -> Trigger {
+    let status = match status {
+        ExecutionStatus::Aborted => "ABORTED",
+        ExecutionStatus::TimedOut => "TIMED_OUT",
+        _ => "FAILED",
+    };
+    Trigger::Ended(status.to_owned())
+}
+
+/// Ends a build whose execution ended without ending it.
+///
+/// # Errors
+/// Fails if a call to the table or to AWS fails; the reaper tries again.
+pub(crate) async fn finish_lost(context: &Context, record: BuildRecord, status: ExecutionStatus) -> Result<()> {
+    finish(context, record, &ended(status)).await?;
+    Ok(())
+}
+
+/// Returns an execution, or `None` if it does not exist or AWS does not let us describe it.
+async fn described(context: &Context, execution: &str) -> Result<Option<Execution>> {
+    match context.cloud.executions.execution(execution).await {
+        Err(error) if !error.is_transient() => {
+            tracing::warn!(%error, execution, "the reaper will decide whether its cause is served");
+            Ok(None)
+        }
+        found => Ok(found?),
+    }
+}
+
+/// Handles an execution that ended before Plan opened a build. If Plan rejected it, its cause is tried again as after a
+/// failed build: a source that does not exist yet may exist in an hour. If the execution was stopped, its cause is not
+/// built again. If it failed for another reason, its cause stays pending, and the reaper starts it again.
+async fn without_build(context: &Context, execution: &Execution, is_refused: bool) -> Result<()> {
+    let Ok(input) = serde_json::from_str::<ExecutionInput>(&execution.input) else { return Ok(()) };
+    let Some(kept) = kept_cause(context, &execution.name, &input).await? else { return Ok(()) };
+    let now = context.clock.now();
+    match is_refused {
+        true => context.store.fail_cause(&kept.pipeline, &kept.cause, &execution.name, now).await?,
+        false => context.store.serve_cause(&kept.pipeline, &kept.cause, now).await?,
+    }
+    Ok(())
+}
+
+async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Result<ImageRecord> {
+    let record = close(context, record, trigger).await?;
+    let ending = record.ending.clone().ok_or_else(|| Error::internal("a build was closed without an ending"))?;
+    let mut image = image(context, &record, &ending).await?;
+    if record.status == BuildStatus::Closed {
+        // The build has ended before. Only the event of its end may still be missing.
+        if record.after.is_untold {
+            after::look_again(context, &record).await?;
+        }
+        return Ok(image);
+    }
+    let scope = Scope::from(State::Finish);
+    context.store.note_running(&record.build, &scope, context.clock.now()).await?;
+    let kept = kept(context, &record, &ending, &image).await?;
+    let undone = undo_build(context, &record, &kept, patience(context, &ending)).await?;
+    if matches!(ending.keep, Keep::Images { .. }) {
+        image.amis = kept_amis(context, &record).await?;
+    }
+    let (now, stays) = (context.clock.now(), what_stays(&ending.keep, record.plan.overridden));
+    context.store.end_state(&record.build, &scope, StateStatus::Succeeded, stays, None, now).await?;
+    end_open_states(context, &record, &ending).await?;
+    note_served(context, &record, &ending).await?;
+    // This releases the lease. Only then follows what AWS may refuse for a long time.
+    let owed = after::owed(&ending.keep, &undone);
+    context.store.finish_build(&record, &image, &owed, now + after::LATE).await?;
+    after::settle(context, &record, &image, &kept, owed, undone.is_putting).await?;
+    Ok(image)
+}
+
+/// Returns whether a call that may work later still holds the pipeline's lease. A Region that never answers must not
+/// hold the lease forever.
+fn patience(context: &Context, ending: &Ending) -> Patience {
+    let decided = ending.at.as_ref().and_then(|at| at.parse::<Timestamp>().ok());
+    match decided {
+        Some(at) if context.clock.now() < at + PATIENCE => Patience::Some,
+        _ => Patience::None,
+    }
+}
+
+/// Marks the cause as served, or has it tried again if the build has failed. If the build was published, records for
+/// the source's watcher which AMI the build started from.
+async fn note_served(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
+    let (pipeline, cause, now) = (&record.pipeline, &record.cause, context.clock.now());
+    match ending.status {
+        _ if !cause.is_automatic() => {}
+        ImageStatus::Failed => context.store.fail_cause(pipeline, cause, &record.build, now).await?,
+        // A person who stops a build does not want it.
+        _ => context.store.serve_cause(pipeline, cause, now).await?,
+    }
+    if ending.keep == Keep::Published && !record.plan.overridden {
+        let source = record.plan.source.hash();
+        context.store.note_built(&source, pipeline, &record.plan.source_image).await?;
+    }
+    Ok(())
+}
+
+/// Returns the error for a record that existed a moment ago and no longer exists.
+fn lost() -> Error {
+    Error::internal("the record of this build or of its image no longer exists")
+}
+
+/// Closes the build and fixes its ending. If the build was published in the meantime, that decides the ending.
+async fn close(context: &Context, record: BuildRecord, trigger: &Trigger) -> Result<BuildRecord> {
+    let mut record = record;
+    while record.status == BuildStatus::Open {
+        let ending = ending(context, &record, trigger);
+        record = context.store.close_build(&record.build, &ending).await?.ok_or_else(lost)?;
+    }
+    Ok(record)
+}
+
+/// Returns the image's record as this ending leaves it.
+async fn image(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<ImageRecord> {
+    let mut image = context.store.image(&record.image).await?.ok_or_else(lost)?;
+    image.status = ending.status;
+    image.failure.clone_from(&ending.failure);
+    image.ended_at.get_or_insert_with(|| stamp(context.clock.now()));
+    Ok(image)
+}
+
+/// Ends the states that are still recorded as running: after its build has ended, no state may be shown as RUNNING.
+async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Ending) -> Result<()> {
+    let now = context.clock.now();
+    for state in context.store.states(&record.build).await? {
+        if state.status == StateStatus::Running {
+            let scope = state.scope();
+            let status = if ending.failure.is_some() { StateStatus::Failed } else { StateStatus::Succeeded };
+            let detail = ending.failure.as_ref().map_or("done", |cause| cause.message.as_str());
+            context.store.end_state(&record.build, &scope, status, detail, None, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns what the definition gets: the image of a good build, or the texts of the Fail state of a failed one.
+fn answer(image: &ImageRecord) -> Value {
+    match &image.failure {
+        None => json!({"outcome": "built", "image": image.image.to_string(), "amis": image.amis}),
+        Some(cause) => failed(cause),
+    }
+}
+
+/// Returns what the definition gets if there is no record, because Plan rejected the start: the error is passed on.
+fn without_record(trigger: &Trigger) -> Value {
+    match trigger {
+        Trigger::Failed(cause) => failed(cause),
+        _ => json!({"outcome": "skipped"}),
+    }
+}
+
+fn failed(cause: &FailureCause) -> Value {
+    json!({"error": cause.error, "cause": cause.to_string()})
+}
+
+#[cfg(test)]
+mod tests;

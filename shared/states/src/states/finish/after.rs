@@ -1,0 +1,201 @@
+//! Does what remains when a build has ended and its pipeline may build again: sends the event of the end, and removes
+//! or restores what could not be removed or restored at first.
+//!
+//! None of this may happen before the lease is released, since AWS may reject it for as long as a policy denies it. So
+//! the closed build stays among the builds that the reaper looks at, together with what it owes, until all of it is
+//! done.
+//!
+//! A parameter that a function puts after `finish` has looked is owed too: unlike everything else that a build makes,
+//! it carries no tag by which the sweep would find it. So the build is looked at once more, when no function of it can
+//! run any longer.
+
+use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, FailureCause, ImageRecord, Keep, LeftBehind};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::kept_now;
+use crate::engine::undo::{Kept, Patience, Undone, mark_kept, undo_build};
+use crate::{Context, Result};
+
+/// After this time, no function runs any more that ran when its build was closed: the functions' time-out
+/// (`infra/template.yaml`) and a margin.
+pub const LATE: SignedDuration = SignedDuration::from_secs(150);
+/// Pauses between two looks. The last one repeats.
+const PAUSES: [SignedDuration; 4] = [
+    SignedDuration::from_mins(15),
+    SignedDuration::from_hours(1),
+    SignedDuration::from_hours(6),
+    SignedDuration::from_hours(24),
+];
+/// After this time, only a person can help with what is left behind. It is looked at once a week, to find out whether a
+/// person has helped, and is counted separately.
+const HOPELESS: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Pause between two looks at a build with which only a person can help.
+const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Returns what a build owes at the moment when it is closed.
+pub(super) fn owed(keep: &Keep, undone: &Undone) -> Aftermath {
+    let is_untagged = *keep != Keep::Nothing;
+    Aftermath { is_untold: true, is_untagged, left: undone.left.clone(), looks: 0 }
+}
+
+/// Does what a build that has just been closed owes. If AWS rejects a part of it, the reaper tries that again.
+///
+/// # Errors
+/// Fails if a call to the table fails.
+pub(super) async fn settle(
+    context: &Context,
+    record: &BuildRecord,
+    image: &ImageRecord,
+    kept: &Kept,
+    mut after: Aftermath,
+    is_putting: bool,
+) -> Result<()> {
+    tell(context, record, image, &mut after).await;
+    // Tags come last: a Region that never answers must not keep the event of the end from being sent.
+    tag(context, record, kept, &mut after).await;
+    let at = (is_putting || !after.is_over()).then(|| context.clock.now() + LATE);
+    Ok(context.store.look_again(record, &after, at).await?)
+}
+
+/// Looks at a closed build again. Safe to repeat.
+///
+/// # Errors
+/// Fails if a call to the table fails.
+pub(crate) async fn look_again(context: &Context, record: &BuildRecord) -> Result<()> {
+    let (kept, _) = kept_now(context, record).await?;
+    let mut after = record.after.clone();
+    // A Region that never answers must not keep the others from being looked at.
+    let undone = undo_build(context, record, &kept, Patience::None).await?;
+    after.left = undone.left;
+    if let Some(image) = context.store.image(&record.image).await? {
+        tell(context, record, &image, &mut after).await;
+    }
+    tag(context, record, &kept, &mut after).await;
+    let now = context.clock.now();
+    let mut pause = PAUSES[usize::try_from(after.looks).unwrap_or(usize::MAX).min(PAUSES.len() - 1)];
+    after.looks += 1;
+    let ended = ended_at(context, record).await?;
+    // A function of the build may still put a parameter at this time.
+    let is_early = undone.is_putting && now < ended + LATE;
+    if is_early {
+        return Ok(context.store.look_again(record, &after, Some(ended + LATE)).await?);
+    }
+    let is_hopeless = now >= ended + HOPELESS;
+    if is_hopeless && !after.is_over() {
+        let Aftermath { is_untold, is_untagged, .. } = after;
+        tracing::error!(
+            build = record.build,
+            is_untold,
+            is_untagged,
+            "the end of this build is still not complete after a month"
+        );
+        for LeftBehind { what, region, reason } in &after.left {
+            tracing::error!(build = record.build, what, region, reason, "this is still left behind after a month");
+        }
+        pause = WEEK;
+    }
+    // A missing event or tag costs nothing. What is left behind does.
+    let is_done = after.is_over() || (is_hopeless && after.left.is_empty());
+    Ok(context.store.look_again(record, &after, (!is_done).then(|| now + pause)).await?)
+}
+
+/// Returns whether only a person can help with what this closed build leaves behind.
+pub(crate) fn is_hopeless(record: &BuildRecord, now: Timestamp) -> bool {
+    let at = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
+    at.is_some_and(|at| now >= at + HOPELESS)
+}
+
+/// Records what the sweep could not remove of a build that the reaper no longer looks at: resources that were kept for
+/// a while, or that were made too late.
+///
+/// # Errors
+/// Fails if a call to the table fails.
+pub(crate) async fn take_in(context: &Context, record: &BuildRecord, left: Vec<LeftBehind>) -> Result<()> {
+    let is_known = |one: &LeftBehind| {
+        let mut known = record.after.left.iter();
+        known.any(|known| known.what == one.what && known.region == one.region)
+    };
+    let new: Vec<LeftBehind> = left.into_iter().filter(|one| !is_known(one)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut after = Aftermath { looks: 0, ..record.after.clone() };
+    after.left.extend(new);
+    Ok(context.store.owe_again(record, &after, context.clock.now()).await?)
+}
+
+/// Marks what is kept.
+async fn tag(context: &Context, record: &BuildRecord, kept: &Kept, after: &mut Aftermath) {
+    let Some(ending) = record.ending.as_ref().filter(|_| after.is_untagged) else { return };
+    match mark_kept(context, record, &ending.keep, kept).await {
+        Ok(()) => after.is_untagged = false,
+        Err(error) => tracing::warn!(%error, build = record.build, "what is kept is not tagged yet"),
+    }
+}
+
+/// Puts the event of the build's end on the bus, and tells `trigger` what can be built now.
+async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, after: &mut Aftermath) {
+    if !after.is_untold {
+        return;
+    }
+    match emit(context, image, &after.left).await {
+        Ok(()) => after.is_untold = false,
+        Err(error) => tracing::warn!(%error, build = record.build, "the event of the build's end is not sent yet"),
+    }
+    // If this fails, the reaper and the next check of sources find what can be built.
+    if let Err(error) = go_on(context, record).await {
+        tracing::warn!(%error, build = record.build, "the next tick will start what can be built now");
+    }
+}
+
+async fn emit(context: &Context, image: &ImageRecord, left: &[LeftBehind]) -> Result<()> {
+    let kept = match image.failure {
+        Some(_) => context.store.cause(&image.pipeline, &image.cause).await?,
+        None => None,
+    };
+    let pending = kept.as_ref().filter(|kept| kept.status == CauseStatus::Pending);
+    let detail = json!({
+        "triedAgainAt": pending.and_then(|kept| kept.not_before.as_ref()),
+        "givenUp": kept.as_ref().is_some_and(|kept| kept.given_up),
+        "image": image.image.to_string(),
+        "build": image.build,
+        "pipeline": image.pipeline,
+        "status": image.status,
+        "cause": image.cause,
+        "amis": image.amis,
+        "failure": image.failure.as_ref().map(without_output),
+        "leftBehind": left,
+    });
+    let resources = [image.image.to_string(), image.pipeline.to_string()];
+    Ok(context.cloud.events.emit("Goldsmith Image State Change", &resources, &detail.to_string()).await?)
+}
+
+/// Returns a failure without the output of its steps, since every account to which the bus forwards the event would
+/// read it. The output is in the build's record.
+fn without_output(failure: &FailureCause) -> FailureCause {
+    FailureCause { last_lines: Vec::new(), ..failure.clone() }
+}
+
+async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {
+    let trigger = format!("{}-trigger", context.config.stack);
+    let is_published = record.ending.as_ref().is_some_and(|ending| ending.keep == Keep::Published);
+    if is_published && !record.plan.overridden {
+        let published = json!({"published": {"pipeline": record.pipeline, "image": record.image}});
+        context.cloud.functions.wake(&trigger, &published.to_string()).await?;
+    }
+    if !context.store.pending_causes(&record.pipeline).await?.is_empty() {
+        let pending = json!({"pending": record.pipeline});
+        context.cloud.functions.wake(&trigger, &pending.to_string()).await?;
+    }
+    Ok(())
+}
+
+async fn ended_at(context: &Context, record: &BuildRecord) -> Result<Timestamp> {
+    let image = context.store.image(&record.image).await?;
+    let ended = image.and_then(|image| image.ended_at?.parse().ok());
+    Ok(ended.unwrap_or(Timestamp::MIN))
+}
+
+#[cfg(test)]
+mod tests;

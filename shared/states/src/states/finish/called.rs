@@ -1,0 +1,179 @@
+//! Checks whether the definition has called Finish. Lambda does not say who calls it, and anyone who may invoke the
+//! function could otherwise end any running build.
+
+use std::time::Duration;
+
+use goldsmith_store::{BuildRecord, BuildStatus, Scope};
+
+use super::ending::Trigger;
+use crate::error_names::ErrorName;
+use crate::{Context, Error, Result};
+
+/// How often Step Functions is asked whether a state still waits: it may take a moment to know that the state does not.
+const LOOKS: u32 = 3;
+/// Pause between two of these calls.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Rejects a call that the definition does not make. The definition calls Finish after Publish, and FinishFailed when
+/// no state of the execution waits any more.
+///
+/// # Errors
+/// Fails with `Internal` if Finish is called before the build has published. Fails with `Throttled` if a state still
+/// waits, since Step Functions may only not know yet that it does not: if the definition has called, it tries again and
+/// its cause is not lost. Also fails if a call to the table fails, or a call to Step Functions for a reason that
+/// passes. If Step Functions permanently refuses to say whether a state waits, the call is believed, because no refusal
+/// of AWS may keep a build open.
+pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Result<()> {
+    if record.status != BuildStatus::Open || record.published {
+        return Ok(());
+    }
+    if *trigger == Trigger::Succeeded {
+        return Err(Error::internal(refusal(record, "it has not published")));
+    }
+    for look in 1..=LOOKS {
+        let Some(waiting) = waiting(context, &record.build).await? else { return Ok(()) };
+        if look == LOOKS {
+            let message = refusal(record, &format!("{waiting} still waits for an answer"));
+            return Err(Error::failed(ErrorName::Throttled, message));
+        }
+        context.clock.sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+fn refusal(record: &BuildRecord, why: &str) -> String {
+    format!("the execution of {} has not called this function: {why}", record.build)
+}
+
+/// Returns a state of which a token can still be answered.
+async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
+    for state in context.store.states(build).await? {
+        let scope = state.scope();
+        let Some(wait) = context.store.wait(build, &scope).await? else { continue };
+        for token in wait.tokens() {
+            match context.cloud.executions.is_waiting(token).await {
+                Ok(true) => return Ok(Some(scope)),
+                Ok(false) => {}
+                Err(error) if error.is_transient() => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(%error, build, state = %scope, "Step Functions does not say whether it waits")
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_store::{BuildStatus, ImageStatus};
+    use jiff::SignedDuration;
+
+    use crate::testing::{BUILD, Stack, Task, reach};
+    use crate::{ErrorInfo, State};
+
+    fn failed(error: &str) -> Task {
+        let error = ErrorInfo { error: error.to_owned(), cause: "somebody says so".to_owned() };
+        Task { error: Some(error), ..Task::new(State::FinishFailed) }
+    }
+
+    /// A build whose image is in the making; the token that its execution waits on.
+    async fn waiting() -> (Stack, String) {
+        let stack = reach(&Task::new(State::Snapshot)).await;
+        stack.cloud.pace(|pace| pace.until_image = 1_000);
+        let token = stack.start(&Task::new(State::Snapshot)).await;
+        assert!(stack.answer(&token).is_none());
+        (stack, token)
+    }
+
+    #[tokio::test]
+    async fn whoever_calls_finish_while_the_execution_is_elsewhere_ends_nothing() {
+        let (stack, token) = waiting().await;
+        let before = stack.inventory();
+        for _ in 0..2 {
+            for call in [failed("States.Timeout"), failed("Goldsmith.CommandFailed")] {
+                let error = stack.run(&call).await.unwrap_err();
+                assert_eq!(error.error, "Goldsmith.Throttled", "{error:?}");
+            }
+            let error = stack.run(&Task::new(State::Finish)).await.unwrap_err();
+            assert_eq!(error.error, "Goldsmith.Internal", "{error:?}");
+            assert!(error.cause.contains("has not called this function"), "{error:?}");
+        }
+        assert_eq!(stack.record().await.status, BuildStatus::Open);
+        assert_eq!(stack.inventory(), before);
+        stack.cloud.settle();
+        stack.tick_after(SignedDuration::from_mins(1)).await;
+        assert!(stack.answer(&token).unwrap().is_ok(), "the build goes on");
+    }
+
+    #[tokio::test]
+    async fn finish_without_an_error_ends_no_build_that_has_not_published() {
+        let stack = reach(&Task::new(State::Publish)).await;
+        stack.run(&Task::new(State::Finish)).await.unwrap_err();
+        assert_eq!(stack.record().await.status, BuildStatus::Open);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_step_functions_takes_for_a_while_costs_no_build_its_cause() {
+        let (stack, token) = waiting().await;
+        let start = |stack: &Stack| crate::Start {
+            build: BUILD.to_owned(),
+            state: State::FinishFailed,
+            item: None,
+            token: None,
+            execution: stack.context().config.execution_arn(BUILD),
+            input: None,
+            results: None,
+            error: failed("Goldsmith.ImageFailed").error,
+        };
+        for _ in 0..2 {
+            let error = crate::states::finish::handle(&stack.context(), &start(&stack)).await.unwrap_err();
+            assert!(error.is_transient(), "{error}");
+            assert_eq!(error.name().as_str(), "Goldsmith.Throttled", "the definition tries it again");
+            assert!(error.to_string().contains("Snapshot still waits for an answer"), "{error}");
+        }
+        stack.cloud.close_token(&token);
+        stack.run(&failed("Goldsmith.ImageFailed")).await.unwrap();
+        let failure = stack.image().await.failure.unwrap();
+        assert_eq!((failure.error.as_str(), failure.message.as_str()), ("Goldsmith.ImageFailed", "somebody says so"));
+    }
+
+    #[tokio::test]
+    async fn a_throttled_look_is_not_believed() {
+        for kind in [Kind::Throttled, Kind::Unanswered] {
+            let (stack, token) = waiting().await;
+            stack.cloud.fail_always("SendTaskHeartbeat", HOME, Fault::Refuse(kind));
+            for _ in 0..2 {
+                let error = stack.run(&failed("States.Timeout")).await.unwrap_err();
+                assert_eq!(error.error, "Goldsmith.Throttled", "{error:?}");
+                assert_eq!(stack.record().await.status, BuildStatus::Open, "{kind:?}");
+            }
+            stack.cloud.heal();
+            stack.cloud.close_token(&token);
+            stack.run(&failed("States.Timeout")).await.unwrap();
+            assert_eq!(stack.record().await.status, BuildStatus::Closed, "{kind:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_state_that_was_given_up_is_finished_also_where_step_functions_refuses_to_say_so() {
+        for kind in [Some(Kind::Denied), None] {
+            let (stack, token) = waiting().await;
+            stack.cloud.close_token(&token);
+            if let Some(kind) = kind {
+                stack.cloud.fail_always("SendTaskHeartbeat", HOME, Fault::Refuse(kind));
+            }
+            for _ in 0..2 {
+                stack.run(&failed("States.Timeout")).await.unwrap();
+                assert_eq!(stack.record().await.status, BuildStatus::Closed, "{kind:?}");
+            }
+            assert_eq!(stack.image().await.status, ImageStatus::Failed);
+            stack.cloud.settle();
+            stack.tick_after(SignedDuration::from_mins(5)).await;
+            crate::events::reap::handle(&stack.context(), serde_json::json!({"sweep": true})).await.unwrap();
+            assert!(stack.inventory().is_empty(), "{kind:?}: {:?}", stack.inventory());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What an ending keeps of its build.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use goldsmith_store::{BuildRecord, Ending, ImageRecord, Keep, Scope, StateStatus};
+
+use crate::engine::undo::Kept;
+use crate::{Context, Result, State};
+
+/// Returns what a closed build keeps, and the snapshots of what it published.
+pub(crate) async fn kept_now(context: &Context, record: &BuildRecord) -> Result<(Kept, BTreeSet<String>)> {
+    kept_of(context, record, context.store.image(&record.image).await?.as_ref()).await
+}
+
+/// Does the same as [`kept_now`] with a record of the image that is already read.
+pub(crate) async fn kept_of(
+    context: &Context,
+    record: &BuildRecord,
+    image: Option<&ImageRecord>,
+) -> Result<(Kept, BTreeSet<String>)> {
+    match (&record.ending, image) {
+        (Some(ending), Some(image)) => {
+            let snapshots = image.snapshots.values().flatten().cloned().collect();
+            Ok((kept(context, record, ending, image).await?, snapshots))
+        }
+        _ => Ok(Default::default()),
+    }
+}
+
+/// Returns the resources that this ending keeps.
+pub(super) async fn kept(
+    context: &Context,
+    record: &BuildRecord,
+    ending: &Ending,
+    image: &ImageRecord,
+) -> Result<Kept> {
+    let for_a_while = matches!(ending.keep, Keep::Instance { .. } | Keep::Images { .. });
+    let mut kept = Kept { for_a_while, ..Kept::default() };
+    match &ending.keep {
+        Keep::Nothing => {}
+        Keep::Published => {
+            kept.parameters = true;
+            kept.images = image.amis.values().cloned().collect();
+        }
+        Keep::Images { .. } => {
+            kept.images = kept_amis(context, record).await?.into_values().collect();
+            // After the journal has expired, the image's record still has the AMIs.
+            kept.images.extend(image.amis.values().cloned());
+        }
+        Keep::Instance { .. } => {
+            let launch = Scope::from(State::Launch);
+            let effects = context.store.effects(&record.build, &launch).await?;
+            kept.instances = effects.into_iter().filter_map(|effect| effect.id).collect();
+        }
+    }
+    Ok(kept)
+}
+
+/// Returns the home AMI and the copies whose Region succeeded.
+pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result<BTreeMap<String, String>> {
+    let states = context.store.states(&record.build).await?;
+    let mut good: BTreeSet<String> = states
+        .into_iter()
+        .filter(|state| state.state == State::DistributeRegion && state.status == StateStatus::Succeeded)
+        .filter_map(|state| state.item)
+        .collect();
+    good.insert(record.plan.home_region.clone());
+    crate::states::publish::amis(context, record, &good).await
+}
+
+/// Returns what stays, for people.
+pub(super) fn what_stays(keep: &Keep, overridden: bool) -> &'static str {
+    match keep {
+        Keep::Nothing => "nothing of the build is left",
+        Keep::Instance { .. } => "the build instance is kept for a while",
+        Keep::Images { .. } => "the AMIs are kept for a while, unpublished",
+        Keep::Published if overridden => "the image stays, unpublished",
+        Keep::Published => "the image is published",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Keep, what_stays};
+
+    #[test]
+    fn what_was_overridden_is_not_said_to_be_published() {
+        assert_eq!(what_stays(&Keep::Published, false), "the image is published");
+        assert_eq!(what_stays(&Keep::Published, true), "the image stays, unpublished");
+    }
+}

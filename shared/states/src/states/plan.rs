@@ -1,0 +1,241 @@
+//! Plan: resolves everything that could change during the build, freezes it in the build's record, and takes the lease.
+//!
+//! Input: the execution's input. Output: `{outcome, reason?, image, tests, regions}`. Error: `Refused` for anything
+//! that the user has to fix. If Plan runs twice, the second run answers from the record.
+
+mod freeze;
+mod resolve;
+mod types;
+
+use goldsmith_model::{Cause, ExecutionInput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
+use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, Opened, Scope, stamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::engine::once::once;
+use crate::error_names::ErrorName;
+use crate::events::start::kept_cause;
+use crate::{Context, Error, Result, Start, State};
+use freeze::freeze;
+use resolve::{Resolved, resolve};
+pub(crate) use resolve::{newest_image_of, newest_of};
+
+/// What the definition gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Answer {
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    tests: Vec<String>,
+    regions: Vec<String>,
+}
+
+/// Runs one invocation.
+///
+/// # Errors
+/// Fails with `Refused` and a message that names the field, or if a call to the table or to AWS fails.
+pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
+    let answer = match context.store.build(&start.build).await? {
+        Some(record) if record.status == BuildStatus::Closed => return Err(used_before(&record)),
+        Some(record) => planned(&record),
+        None => plan(context, start).await?,
+    };
+    if answer.outcome == "build" {
+        for region in &answer.regions {
+            context.store.note_region(region).await?;
+        }
+        let image = answer.image.clone().unwrap_or_default();
+        once(context, start, async { Ok((image, ())) }).await?;
+    }
+    Ok(json!(answer))
+}
+
+async fn plan(context: &Context, start: &Start) -> Result<Answer> {
+    let input = ExecutionInput::parse(start.input.as_ref().unwrap_or(&Value::Null)).map_err(refused)?;
+    let pipeline = context.store.pipeline(&input.pipeline).await?.ok_or_else(|| {
+        refused(format!("the field `pipeline` of the input names `{}`, which was never applied", input.pipeline))
+    })?;
+    input.check_overrides(&pipeline).map_err(refused)?;
+    let why = why(context, start, &input).await?;
+    let resolved = resolve(context, &input, &pipeline).await?;
+    if let Some(reason) = nothing_changed(context, &input, &why, &pipeline, &resolved).await? {
+        context.store.serve_cause(&input.pipeline, &why.cause, context.clock.now()).await?;
+        return Ok(without_build("skipped", reason, None));
+    }
+    check_parameters(context, &resolved).await?;
+    open(context, start, &input, why.cause, &resolved).await
+}
+
+/// Why this build is made.
+struct Why {
+    cause: Cause,
+    /// When the cause arrived, if it is tried again after a build that has failed.
+    tried_since: Option<String>,
+}
+
+/// Returns why this build is made. A cause that the stack has not kept for this very execution is only a claim, and the
+/// build then counts as started by a person.
+async fn why(context: &Context, start: &Start, input: &ExecutionInput) -> Result<Why> {
+    if let Some(record) = kept_cause(context, &start.build, input).await? {
+        let tried_since = (record.failures > 0).then_some(record.arrived_at);
+        return Ok(Why { cause: record.cause, tried_since });
+    }
+    let cause = match &input.cause {
+        Some(cause @ Cause::Manual { .. }) => cause.clone(),
+        other => {
+            if other.is_some() {
+                tracing::warn!(
+                    build = start.build,
+                    "the stack has not kept this cause for this execution: the build counts as manual"
+                );
+            }
+            Cause::Manual { id: start.build.clone() }
+        }
+    };
+    Ok(Why { cause, tried_since: None })
+}
+
+/// Checks the parameters under which the image is to be published, as far as AWS would otherwise reject them only after
+/// the whole build.
+///
+/// The stack's role may write below one path only. The data type of a parameter never changes (Systems Manager user
+/// guide, "Using native parameter support for Amazon Machine Image IDs").
+async fn check_parameters(context: &Context, resolved: &Resolved) -> Result<()> {
+    for distribution in resolved.distribution.iter().flat_map(|configuration| &configuration.distributions) {
+        for planned in &distribution.ssm_parameter_configurations {
+            let (region, name, wanted) = (&distribution.region, &planned.parameter_name, planned.data_type.as_str());
+            let below = format!("/{}/", context.config.image_parameter_path);
+            if !name.starts_with(&below) {
+                return Err(refused(format!(
+                    "the distribution configuration names the parameter `{name}` in {region}, but this stack may write \
+                     parameters only below `{below}`: name a parameter there, or deploy the stack with another \
+                     ImageParameterPath"
+                )));
+            }
+            let found = match context.cloud.parameters.get(region, name).await {
+                Err(error) if error.is_transient() => return Err(error.into()),
+                // If Plan may not read a Region or a name, the state that writes there reports it.
+                found => found.ok().flatten(),
+            };
+            if let Some(found) = found.filter(|found| found.data_type != wanted) {
+                return Err(refused(format!(
+                    "the parameter `{name}` in {region} has the data type {}, which cannot be changed, but the distribution \
+                     configuration asks for {wanted}: set `dataType: {}` there, or delete the parameter",
+                    found.data_type, found.data_type
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes the lease and a build number, both or neither.
+async fn open(
+    context: &Context,
+    start: &Start,
+    input: &ExecutionInput,
+    cause: Cause,
+    resolved: &Resolved,
+) -> Result<Answer> {
+    let now = context.clock.now();
+    let ImageRecipe { name, version, .. } = &resolved.recipe;
+    let draft = |build: u32, fence: u64| {
+        let image = ImageRef { name: name.clone(), version: *version, build };
+        BuildRecord {
+            build: start.build.clone(),
+            execution: start.execution.clone(),
+            pipeline: input.pipeline.clone(),
+            plan: freeze(resolved, &context.config.subnets, &image, now),
+            image,
+            cause: cause.clone(),
+            reason: input.reason.clone(),
+            status: BuildStatus::Open,
+            fence,
+            created_at: stamp(now),
+            published: false,
+            ending: None,
+            after: Aftermath::default(),
+        }
+    };
+    match context.store.open_build(&start.build, &input.pipeline, name, *version, draft).await? {
+        Opened::Build(record) => Ok(planned(&record)),
+        Opened::Busy { build } => {
+            let image = context.store.build(&build).await?.map(|running| running.image.to_string());
+            let reason = format!("a build of {} is running: {build}", input.pipeline);
+            Ok(without_build("already-running", reason, image))
+        }
+        Opened::TooSoon { until } => {
+            let reason = format!(
+                "{} was built automatically within the last hour: the next automatic build waits until {until}",
+                input.pipeline
+            );
+            Ok(without_build("too-soon", reason, None))
+        }
+        Opened::Retired => Err(refused(format!(
+            "the stack {} is being retired and starts no more builds: `goldsmith deploy` puts it back into service",
+            context.config.stack
+        ))),
+    }
+}
+
+/// Returns why there is nothing to build, if the cause asks for this check.
+async fn nothing_changed(
+    context: &Context,
+    input: &ExecutionInput,
+    why: &Why,
+    pipeline: &ImagePipeline,
+    resolved: &Resolved,
+) -> Result<Option<String>> {
+    let only_on_change = match &why.cause {
+        Cause::SourceUpdate { .. } => true,
+        Cause::Schedule { .. } => pipeline.schedule.as_ref().is_some_and(|schedule| {
+            schedule.pipeline_execution_start_condition == StartCondition::ExpressionMatchAndDependencyUpdatesAvailable
+        }),
+        Cause::Manual { .. } | Cause::Dependency { .. } => false,
+    };
+    if input.force || !(only_on_change || why.tried_since.is_some()) {
+        return Ok(None);
+    }
+    let last = context.store.newest_image(&resolved.recipe.name, &pipeline.name).await?;
+    let same = last.filter(|last| last.input_digest == resolved.digest);
+    // A cause that is tried again has its build if another build has published the same since the cause arrived.
+    let same =
+        same.filter(|last| only_on_change || why.tried_since.as_ref().is_some_and(|time| *time <= last.created_at));
+    Ok(same.map(|last| format!("nothing changed since {}", last.image)))
+}
+
+/// Returns the error for a build name that was used before. Step Functions forgets the name of an execution after 90
+/// days, so the name can be given again.
+fn used_before(record: &BuildRecord) -> Error {
+    refused(format!(
+        "the build {} has already ended, with the image {}: start a build under a name that no build has had yet",
+        record.build, record.image
+    ))
+}
+
+/// Returns the answer for an open build, from its record alone.
+fn planned(record: &BuildRecord) -> Answer {
+    Answer {
+        outcome: "build",
+        reason: None,
+        image: Some(record.image.to_string()),
+        tests: record.plan.tests.clone(),
+        regions: record.plan.regions.iter().map(|planned| planned.region.clone()).collect(),
+    }
+}
+
+fn without_build(outcome: &'static str, reason: String, image: Option<String>) -> Answer {
+    Answer { outcome, reason: Some(reason), image, tests: vec![], regions: vec![] }
+}
+
+/// Returns an error that the user has to fix.
+fn refused(message: impl ToString) -> Error {
+    let scope = Scope::from(State::Plan);
+    let cause = Error::failed(ErrorName::Refused, message.to_string()).cause(&scope);
+    Error::because(ErrorName::Refused, cause)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! Publish: decides whether enough Regions have the image, then makes it known: first the SSM parameters, last the
+//! record.
+//!
+//! Input: the outcomes of Distribute's Map. Output: none. Error: `CopyFailed` with the cause of the first failed
+//! Region. Once the record is written, the image stays, however the execution ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use goldsmith_cloud::Parameter;
+use goldsmith_model::SsmParameter;
+use goldsmith_store::{
+    BuildRecord, Effect, EffectKind, ImageRecord, ImageStatus, Keep, PreviousParameter, Scope, stamp,
+};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::engine::effect::effect;
+use crate::engine::once::once;
+use crate::error_names::ErrorName;
+use crate::parts::passed;
+use crate::parts::short::whole;
+use crate::parts::status;
+use crate::{Context, Error, Outcome, Result, Start, State};
+
+/// How long a parameter may take to hold its value. Usually it takes a moment. The function itself has two minutes.
+const APPEARS: SignedDuration = SignedDuration::from_mins(1);
+/// Pause between two looks at a parameter.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Runs one invocation.
+///
+/// # Errors
+/// Fails with `CopyFailed`, or if a call to the table or to AWS fails.
+pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
+    let record = context.store.build(&start.build).await?;
+    let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
+    passed::require_distributed(context, &record, start.results.as_deref().unwrap_or_default()).await?;
+    let work = async { Ok((publish(context, &record, start).await?, json!({}))) };
+    once(context, start, work).await
+}
+
+async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Result<String> {
+    let good = good_regions(context, record, start.results.as_deref().unwrap_or_default()).await?;
+    let amis = amis(context, record, &good).await?;
+    let published = if record.plan.overridden { 0 } else { put_parameters(context, record, start, &amis).await? };
+    let snapshots = snapshots(context, &amis).await?;
+    let image = ImageRecord {
+        image: record.image.clone(),
+        build: record.build.clone(),
+        pipeline: record.pipeline.clone(),
+        cause: record.cause.clone(),
+        status: ImageStatus::Available,
+        source_image: record.plan.source_image.clone(),
+        input_digest: record.plan.input_digest.clone(),
+        overridden: record.plan.overridden,
+        amis,
+        snapshots,
+        created_at: record.created_at.clone(),
+        ended_at: Some(stamp(context.clock.now())),
+        failure: None,
+    };
+    if !context.store.publish_build(record, &image).await? {
+        return Err(Error::Closed);
+    }
+    mark(context, record, &image).await?;
+    let plural = |is_one: bool| if is_one { "" } else { "s" };
+    let regions = image.amis.len();
+    Ok(format!("{regions} Region{}, {published} parameter{}", plural(regions == 1), plural(published == 1)))
+}
+
+/// Marks the AMIs as published, which they are by now. If AWS rejects a mark, the image stays published, and `finish`
+/// tries again.
+async fn mark(context: &Context, record: &BuildRecord, image: &ImageRecord) -> Result<()> {
+    if record.plan.overridden {
+        return Ok(());
+    }
+    let tags = status::of_kept(record, &Keep::Published);
+    for (region, ami) in &image.amis {
+        let snapshots = image.snapshots.get(region).into_iter().flatten();
+        let ids: Vec<String> = std::iter::once(ami).chain(snapshots).cloned().collect();
+        match context.cloud.images.tag(region, &ids, &tags).await {
+            Err(error) if !error.is_transient() => tracing::warn!(%error, region, ami, "not marked as published yet"),
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Returns the Regions that have the image, if they are enough.
+async fn good_regions(context: &Context, record: &BuildRecord, results: &[Outcome]) -> Result<BTreeSet<String>> {
+    let good: BTreeSet<String> =
+        results.iter().filter(|result| result.succeeded()).map(|result| result.item.clone()).collect();
+    let enough =
+        if record.plan.some_regions_suffice { !good.is_empty() } else { good.len() == record.plan.regions.len() };
+    if enough {
+        return Ok(good);
+    }
+    let mut cause = match results.iter().find(|result| !result.succeeded()) {
+        Some(failed) => whole(context, &record.build, failed, State::DistributeRegion, None).await?,
+        None => Error::failed(ErrorName::CopyFailed, "the image was not distributed to every Region")
+            .cause(&Scope::from(State::Publish)),
+    };
+    ErrorName::CopyFailed.as_str().clone_into(&mut cause.error);
+    Err(Error::because(ErrorName::CopyFailed, cause))
+}
+
+/// Returns the AMI id of each good Region, from the journal.
+pub(crate) async fn amis(
+    context: &Context,
+    record: &BuildRecord,
+    good: &BTreeSet<String>,
+) -> Result<BTreeMap<String, String>> {
+    let effects = context.store.all_effects(&record.build).await?;
+    let images = effects.into_iter().filter(|effect| effect.kind == EffectKind::Image);
+    Ok(images
+        .filter(|effect| good.contains(&effect.region))
+        .filter_map(|effect| Some((effect.region, effect.id?)))
+        .collect())
+}
+
+async fn snapshots(context: &Context, amis: &BTreeMap<String, String>) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut snapshots = BTreeMap::new();
+    for (region, id) in amis {
+        if let Some(image) = context.cloud.images.image(region, id).await? {
+            snapshots.insert(region.clone(), image.snapshots);
+        }
+    }
+    Ok(snapshots)
+}
+
+async fn put_parameters(
+    context: &Context,
+    record: &BuildRecord,
+    start: &Start,
+    amis: &BTreeMap<String, String>,
+) -> Result<u32> {
+    let mut n = 0;
+    for planned in &record.plan.regions {
+        let Some(ami) = amis.get(&planned.region) else { continue };
+        for parameter in &planned.parameters {
+            put_parameter(context, record, start, n, (&planned.region, ami), parameter).await?;
+            n += 1;
+        }
+    }
+    Ok(n)
+}
+
+/// Puts one parameter. The journal gets its previous value first, so that it can be restored.
+async fn put_parameter(
+    context: &Context,
+    record: &BuildRecord,
+    start: &Start,
+    n: u32,
+    (region, ami): (&str, &str),
+    parameter: &SsmParameter,
+) -> Result<()> {
+    let parameters = &context.cloud.parameters;
+    let previous = parameters.get(region, &parameter.parameter_name).await?;
+    let intended = Effect {
+        candidate: Some(ami.to_owned()),
+        previous: previous.map(|old| PreviousParameter { value: old.value, data_type: old.data_type }),
+        ..Effect::intended(&start.scope(), n, EffectKind::Parameter, region, &parameter.parameter_name)
+    };
+    let value = Parameter { value: ami.to_owned(), data_type: parameter.data_type.as_str().to_owned() };
+    effect(context, record, intended, |_| async {
+        parameters.put(region, &parameter.parameter_name, &value).await?;
+        wait_for_value(context, region, &parameter.parameter_name, ami).await?;
+        Ok(ami.to_owned())
+    })
+    .await?;
+    Ok(())
+}
+
+/// Waits until a parameter holds the value that was put. Systems Manager checks a value of `aws:ec2:image` only after
+/// its answer. If it does not find the AMI, it drops the value silently (its API reference, PutParameter).
+async fn wait_for_value(context: &Context, region: &str, name: &str, ami: &str) -> Result<()> {
+    let until = context.clock.now() + APPEARS;
+    loop {
+        let found = context.cloud.parameters.get(region, name).await?;
+        if found.is_some_and(|found| found.value == ami) {
+            return Ok(());
+        }
+        if context.clock.now() >= until {
+            let message = format!(
+                "Systems Manager accepted {ami} for the parameter {name} in {region}, but the parameter does not hold it a \
+                 minute later: Systems Manager writes an `aws:ec2:image` only if it finds the AMI"
+            );
+            return Err(Error::failed(ErrorName::AwsRefused, message));
+        }
+        context.clock.sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::{HOME, NEVER};
+
+    use crate::State;
+    use crate::testing::{check_state, good, reach};
+
+    #[tokio::test]
+    async fn publish_survives_every_fault() {
+        check_state(good(State::Publish), &["PutParameter", "CreateTags", "CreateTags"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_takes_its_value_later_is_waited_for() {
+        let stack = reach(&good(State::Publish)).await;
+        stack.cloud.pace(|pace| pace.until_parameter = 5);
+        stack.run(&good(State::Publish)).await.unwrap();
+        assert_eq!(stack.inventory().region(HOME).parameters.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_never_takes_its_value_fails_the_build() {
+        let stack = reach(&good(State::Publish)).await;
+        stack.cloud.pace(|pace| pace.until_parameter = NEVER);
+        let error = stack.run(&good(State::Publish)).await.unwrap_err();
+        assert_eq!(error.error, "Goldsmith.AwsRefused");
+        assert!(error.cause.contains("the parameter does not hold it a minute later"), "{}", error.cause);
+        assert!(stack.inventory().region(HOME).parameters.is_empty());
+    }
+}

@@ -1,0 +1,80 @@
+//! EndTest and JudgeTests: end a test instance and report how its test went, then fail the build if a test failed.
+//!
+//! Input of EndTest: the error that was caught from LaunchTest or ExecuteTest, or nothing. Output of EndTest: `{item,
+//! outcome, cause?}`. Input of JudgeTests: the outcomes of the Map. Error of JudgeTests: `TestFailed` with the cause of
+//! the first failed test, or `AuditFailed` if that test failed by its audit.
+
+use goldsmith_store::{EffectKind, Scope};
+use serde_json::{Value, json};
+
+use crate::engine::once::once;
+use crate::error_names::ErrorName;
+use crate::parts::passed;
+use crate::parts::short::{short, whole};
+use crate::{Context, Error, Outcome, Result, Start, State};
+
+/// Runs one invocation of EndTest.
+///
+/// # Errors
+/// Fails if a call to the table or to AWS fails.
+pub(crate) async fn end(context: &Context, start: &Start) -> Result<Value> {
+    once(context, start, terminate(context, start)).await
+}
+
+async fn terminate(context: &Context, start: &Start) -> Result<(String, Value)> {
+    let item = start.item.clone().unwrap_or_default();
+    let launched = Scope { state: State::LaunchTest, item: start.item.clone() };
+    for effect in context.store.effects(&start.build, &launched).await? {
+        if let (EffectKind::Instance, Some(id)) = (effect.kind, &effect.id) {
+            context.cloud.machines.terminate(&effect.region, id).await?;
+        }
+    }
+    let executed = Scope { state: State::ExecuteTest, item: start.item.clone() };
+    let cause = start.error.as_ref().map(|error| error.failure(&executed));
+    let outcome = Outcome {
+        item,
+        outcome: if cause.is_some() { "failed" } else { "succeeded" }.to_owned(),
+        cause: cause.map(|cause| json!(short(&cause))),
+    };
+    Ok((format!("the test instance was ended; the test {}", outcome.outcome), json!(outcome)))
+}
+
+/// Runs one invocation of JudgeTests.
+///
+/// # Errors
+/// Fails with `TestFailed` or `AuditFailed`, or if a call to the table fails.
+pub(crate) async fn judge(context: &Context, start: &Start) -> Result<Value> {
+    let results = start.results.as_deref().unwrap_or_default();
+    let record = context.store.build(&start.build).await?;
+    let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
+    // A call that the definition does not make must not even show the state as running.
+    passed::require_tests_passed(context, &record, results).await?;
+    once(context, start, verdict(context, &start.build, results)).await
+}
+
+async fn verdict(context: &Context, build: &str, results: &[Outcome]) -> Result<(String, Value)> {
+    let Some(failed) = results.iter().find(|result| !result.succeeded()) else {
+        return Ok((format!("{} of {} tests succeeded", results.len(), results.len()), json!({})));
+    };
+    let mut cause = whole(context, build, failed, State::ExecuteTest, Some(State::LaunchTest)).await?;
+    let is_audit = cause.error == ErrorName::AuditFailed.as_str();
+    let name = if is_audit { ErrorName::AuditFailed } else { ErrorName::TestFailed };
+    name.as_str().clone_into(&mut cause.error);
+    Err(Error::because(name, cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::State;
+    use crate::testing::{Task, check_state, good};
+
+    #[tokio::test]
+    async fn end_test_survives_every_fault() {
+        check_state(Task::item(State::EndTest, "t3.small"), &["TerminateInstances"]).await;
+    }
+
+    #[tokio::test]
+    async fn judge_tests_survives_every_fault() {
+        check_state(good(State::JudgeTests), &[]).await;
+    }
+}
