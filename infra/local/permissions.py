@@ -5,6 +5,7 @@ a call is checked on every resource that it touches, each with the tags that it 
 """
 
 import json
+import re
 from urllib.parse import parse_qsl, unquote
 
 KINDS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "subnet": "subnet", "sg": "security-group"}
@@ -12,6 +13,11 @@ KINDS = {"i": "instance", "ami": "image", "snap": "snapshot", "vol": "volume", "
 # encryption").
 KEY_RIGHTS = ("DescribeKey", "Decrypt", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo", "CreateGrant")
 USES_KEYS = ("ec2:RunInstances", "ec2:CopyImage")
+# Calls of EC2 that act on existing resources and name them by their ids. AWS checks such a call on each of them. It
+# checks a call that lists resources on none, and a call that creates resources on new ones too (Service Authorization
+# Reference, "Actions, resources, and condition keys for Amazon EC2").
+BY_ID = re.compile(r"ec2:(?!Create|Copy|Import|Register|Run|Describe\w+s$)\w*(Image|Instance|Snapshot|Volume)\w*")
+IDS = ("ImageId", "InstanceId", "SnapshotId", "VolumeId")
 WITHOUT_ACCOUNT = ("image", "snapshot")  # ARNs of these kinds have an empty account
 
 
@@ -36,6 +42,13 @@ class Call:
             if kind in ("subnet", "security-group") or identity in self.tags:
                 context = {f"aws:ResourceTag/{key}": value for key, value in self.tags.get(identity, {}).items()}
                 yield self.action, self.name(kind, identity), context
+
+    def named(self):
+        """Yields the resources that the call names by their ids. A call that names none acts on the whole account."""
+        if any(self.values(field) for field in IDS):
+            yield from self.existing(*IDS)
+        else:
+            yield self.action, "*", {}
 
     def new(self, *kinds):
         """Yields new resources with the tags that the call gives them. Tags also need the permission to tag."""
@@ -117,14 +130,7 @@ TOUCHED = {
     ],
     "ec2:CreateImage": lambda call: [*call.existing("InstanceId"), *call.new("image", "snapshot")],
     "ec2:CopyImage": lambda call: call.new("image", "snapshot"),
-    "ec2:StopInstances": lambda call: call.existing("InstanceId"),
     "ec2:GetConsoleOutput": lambda call: call.existing("InstanceId"),
-    "ec2:TerminateInstances": lambda call: call.existing("InstanceId"),
-    "ec2:DeregisterImage": lambda call: call.existing("ImageId"),
-    "ec2:ModifyImageAttribute": lambda call: call.existing("ImageId"),
-    "ec2:DescribeImageAttribute": lambda call: call.existing("ImageId"),
-    "ec2:DeleteVolume": lambda call: call.existing("VolumeId"),
-    "ec2:DeleteSnapshot": lambda call: call.existing("SnapshotId"),
     "ec2:CreateTags": lambda call: call.tagged(),
     "events:PutEvents": lambda call: call.events(),
     "ssm:GetParameters": lambda call: call.named_parameters(),
@@ -133,6 +139,11 @@ TOUCHED = {
     "states:SendTaskFailure": lambda call: call.machine(),
     "states:SendTaskHeartbeat": lambda call: call.machine(),
 }
+
+
+def touched(action):
+    """Returns the function that yields what a call touches; `None` if the emulator's own check is enough."""
+    return TOUCHED.get(action) or (Call.named if BY_ID.fullmatch(action) else None)
 
 
 def parameters_of(service, headers, body):
@@ -200,19 +211,19 @@ def install(endpoint, check_pin):
         return resource_of(service, method, path, headers, body, query_params, region, account_id)
 
     def emulators(access_key_id, iam_action, service, *rest, **named):
-        if iam_action in TOUCHED:  # a call that touches nothing must be signed too
+        if touched(iam_action):  # a call that touches nothing must be signed too
             return iam_evaluator.check_credentials(access_key_id, service)
         return enforce(access_key_id, iam_action, service, *rest, **named)
 
     async def authorise(service, headers, body, query_params):
         operation, parameters = parameters_of(service, headers, body)
         action = f"{service}:{operation}"
-        if action not in TOUCHED:
+        if not touched(action):
             return None
         tags = {} if service in ("events", "states") or operation == "GetParameters" else tags_in(await inventory())
         call = Call(action, parameters, responses.get_region(), responses.get_account_id(), tags)
         key = router.extract_access_key_id(headers, query_params)
-        for needed, resource, context in TOUCHED[action](call):
+        for needed, resource, context in touched(action)(call):
             denied = enforce(key, needed, needed.partition(":")[0], call.region, resource_arn=resource, service_context=context)
             if denied:
                 return refusal(service, needed, resource, denied, headers)

@@ -1,7 +1,6 @@
 //! Plain HTTP requests to servers on this machine.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,21 +11,38 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// answer. A status other than 2xx is an error.
 pub(crate) fn request(method: &str, port: u16, path: &str, secret: &str) -> Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut stream =
-        TcpStream::connect_timeout(&address, PATIENCE).with_context(|| format!("nothing listens on {address}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let head = format!(
-        "{method} {path} HTTP/1.0\r\nhost: {address}\r\nx-goldsmith-local: {secret}\r\ncontent-length: 0\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).with_context(|| format!("{address} does not answer"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").with_context(|| format!("{address} does not speak HTTP"))?;
-    let status = head.split(' ').nth(1).unwrap_or_default();
-    if !status.starts_with('2') {
-        bail!("{method} {path} at {address} was answered with {status}: {body}");
+    let agent = ureq::Agent::config_builder()
+        // The environment may name a proxy, which cannot reach this machine's loopback.
+        .proxy(None)
+        .timeout_global(Some(PATIENCE))
+        .http_status_as_error(false)
+        .build()
+        .new_agent();
+    let request = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("http://{address}{path}"))
+        .header("x-goldsmith-local", secret)
+        .header("content-length", "0")
+        .body(())?;
+    let mut answer = agent.run(request).map_err(|error| unanswered(address, error))?;
+    // The inventory of a large stack has no bound.
+    let body = answer.body_mut().with_config().limit(u64::MAX).read_to_string();
+    let body = body.map_err(|error| unanswered(address, error))?;
+    if !answer.status().is_success() {
+        bail!("{method} {path} at {address} was answered with {}: {body}", answer.status().as_u16());
     }
-    Ok(body.to_owned())
+    Ok(body)
+}
+
+/// Explains why there is no answer.
+fn unanswered(address: SocketAddr, error: ureq::Error) -> anyhow::Error {
+    match error {
+        ureq::Error::Io(refused) if refused.kind() == std::io::ErrorKind::ConnectionRefused => {
+            anyhow::Error::new(refused).context(format!("nothing listens on {address}"))
+        }
+        ureq::Error::Protocol(_) => anyhow::anyhow!("{address} does not speak HTTP"),
+        other => anyhow::Error::new(other).context(format!("{address} does not answer")),
+    }
 }
 
 /// Returns as many different ports as requested, on which nothing listens now.
@@ -56,7 +72,7 @@ mod tests {
             let mut asked = [0; 512];
             let length = stream.read(&mut asked).unwrap();
             let asked = String::from_utf8_lossy(&asked[..length]);
-            assert!(asked.starts_with("POST /reset HTTP/1.0\r\n") && asked.contains("x-goldsmith-local: secret\r\n"));
+            assert!(asked.starts_with("POST /reset HTTP/1.1\r\n") && asked.contains("x-goldsmith-local: secret\r\n"));
             stream.write_all(answer.as_bytes()).unwrap();
         });
         port
@@ -72,6 +88,16 @@ mod tests {
     fn a_refusal_is_an_error_with_its_words() {
         let port = answering("HTTP/1.1 404 Not Found\r\n\r\nno such route");
         assert!(request("POST", port, "/reset", "secret").unwrap_err().to_string().ends_with("404: no such route"));
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_or_speaks_something_else_is_named() {
+        let [port] = free_ports().unwrap();
+        let missing = request("POST", port, "/reset", "secret").unwrap_err();
+        assert_eq!(missing.to_string(), format!("nothing listens on 127.0.0.1:{port}"));
+        let port = answering("SSH-2.0-OpenSSH_9.2\r\n");
+        let other = request("POST", port, "/reset", "secret").unwrap_err();
+        assert_eq!(other.to_string(), format!("127.0.0.1:{port} does not speak HTTP"));
     }
 
     #[test]

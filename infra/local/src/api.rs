@@ -1,7 +1,8 @@
-//! Parts that all protocols share: the caller's account and Region, and errors with AWS's codes.
+//! Parts that all protocols share: the caller's account and Region, errors with AWS's codes, and answers.
 
 use std::fmt;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Account of a caller that names no account.
@@ -80,6 +81,33 @@ impl ApiError {
             "RequestEntityTooLargeException" => 413,
             _ => 400,
         }
+    }
+}
+
+/// The connection is closed without an answer, because of a fault or because the request broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer")]
+pub(crate) struct NoAnswer;
+
+/// An answer before it is sent.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+}
+
+/// An answer that may have its own headers, and a body that is not text.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        let Answer { status, content_type, body } = answer;
+        Reply { status, content_type, headers: Vec::new(), body: body.into() }
     }
 }
 

@@ -130,6 +130,7 @@ impl Delays {
     /// Returns the time for which a copy of an image of `content` bytes stays `pending`.
     pub(crate) fn copy(&self, content: u64) -> Duration {
         match self.rates {
+            // A copy has no fixed part: the sources give only its rate.
             Some(_) => self.transfer(content, 2),
             None => self.image,
         }

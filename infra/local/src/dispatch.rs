@@ -8,40 +8,13 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 
-use crate::api::{ApiError, Scope, UNKNOWN_CREDENTIALS};
+use crate::api::{ApiError, NoAnswer, Reply, Scope, UNKNOWN_CREDENTIALS};
 use crate::door::Door;
 use crate::endpoint::Endpoint;
 use crate::faults::{CallFacts, CallFault};
 use crate::request_limits::RequestLimits;
 use crate::secret::SHOWN;
 use crate::{admin, ebs, ec2, ids, ssm};
-
-/// The connection is closed without an answer, because of a fault or because the request broke off.
-#[derive(Debug, thiserror::Error)]
-#[error("no answer")]
-pub(crate) struct NoAnswer;
-
-/// An answer before it is sent.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) body: String,
-}
-
-/// An answer that may have its own headers, and a body that is not text.
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Bytes,
-}
-
-impl From<Answer> for Reply {
-    fn from(answer: Answer) -> Self {
-        let Answer { status, content_type, body } = answer;
-        Reply { status, content_type, headers: Vec::new(), body: body.into() }
-    }
-}
 
 /// Handles one request, and returns its answer.
 pub(crate) async fn handle(
@@ -290,6 +263,7 @@ impl Call {
 
 fn instance_id_in(text: &str) -> Option<String> {
     let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+    // Calls and answers have many forms. An id of an instance looks the same in all of them.
     words.find(|word| word.strip_prefix("i-").is_some_and(|hex| hex.len() == 17)).map(str::to_owned)
 }
 
@@ -299,6 +273,7 @@ async fn answer(endpoint: &Arc<Endpoint>, scope: &Scope, call: &Call) -> Result<
         return Err(NoAnswer);
     }
     let mut release = endpoint.faults.next_release();
+    // The effect comes first for all faults but `fail` and `cut`: a lost answer is about a call that has happened.
     let answer = call.perform(endpoint, scope, fault.as_ref()).await;
     tracing::info!(action = call.action(), %scope, status = answer.status, ?fault, "call");
     let instance = || call.instance(&answer);

@@ -93,6 +93,8 @@ impl Emulator {
         let answer = sender.send_request(request).await.map_err(http)?;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.map_err(http)?.to_bytes();
+        // The connection is not kept. The emulator may be restarted between two calls, and a kept connection would fail
+        // then.
         driver.abort();
         Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }

@@ -187,14 +187,14 @@ impl Endpoint {
     /// Creates an endpoint for a test, whose instances do not boot.
     pub(crate) fn in_folder(folder: &std::path::Path) -> Self {
         let base_image = folder.join("missing.tar");
-        let options = crate::Options {
+        let options = crate::options::Options {
             secret: Secret::random().expect("random bytes"),
             listen: ([127, 0, 0, 1], 0).into(),
             state_dir: folder.to_owned(),
-            delays: crate::DelayProfile::Instant,
+            delays: crate::options::DelayProfile::Instant,
             base_image: base_image.clone(),
             isolation: None,
-            network: Some(crate::Network::Machine),
+            network: Some(crate::guest::isolation::Network::Machine),
             events_url: None,
             describe_lag: std::time::Duration::ZERO,
             registration_events: false,

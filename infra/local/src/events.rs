@@ -115,6 +115,7 @@ impl Event {
             "DetailType": self.detail_type,
             "Detail": self.detail.to_string(),
             "Resources": self.resources,
+            // Two events of one second keep their order only in the queue, and AWS promises none at all.
             "Time": self.time.as_second(),
         }]})
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::guest::Guest;
-use crate::lifecycle::chain;
 
 /// File for the output of user data, as with cloud-init.
 const LOG: &str = "/var/log/cloud-init-output.log";

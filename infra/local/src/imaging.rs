@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::guest::GuestError;
 use crate::ids;
-use crate::lifecycle::chain;
 use crate::world::{ImageState, InstanceState};
 
 /// Most characters of the reason why an image failed.
@@ -21,9 +21,12 @@ impl Endpoint {
         // The disk must stay from now on: the instance may be terminated right after the call.
         let copying = self.guest(&instance).and_then(|guest| guest.keep_disk());
         self.spawn(async move {
+            // The time of a snapshot counts from the call, so the time that the copy of the files takes here is part of
+            // it.
             let start = tokio::time::Instant::now();
             let layer = ids::resource("layer");
             let frozen = freeze(&endpoint, &instance, reboot, &layer).await;
+            // The disk may go now. Everything that follows needs only the layer.
             drop(copying);
             let changed = match frozen {
                 Ok(layers) => endpoint.store_content(&image, &layer, layers),
@@ -71,6 +74,8 @@ impl Endpoint {
     fn store_content(&self, image: &str, layer: &str, layers: Vec<String>) -> u64 {
         let size = self.host.layer_size(layer);
         let mut world = self.world();
+        // From here on the layer has an entry, so a sweep removes it if nothing needs it. Until here, the task that
+        // made it does.
         world.layers.insert(layer.to_owned(), size);
         let content = self.base_size + layers.iter().filter_map(|layer| world.layers.get(layer)).sum::<u64>();
         let root = world.images.get_mut(image).and_then(|image| {
@@ -103,6 +108,8 @@ impl Endpoint {
         let Some(image) = world.images.get_mut(id) else { return };
         match image.state() {
             ImageState::Pending => {
+                // A fault that was requested comes before an error that happened by itself: the caller waits for its
+                // own reason.
                 image.failure = image.failure.take().or(outcome.err());
                 image.states.push(if image.failure.is_none() { ImageState::Available } else { ImageState::Failed });
                 self.emit(Event::of_image(image));
@@ -131,6 +138,8 @@ async fn freeze(
     if !reboot {
         return guest.freeze(layer).await;
     }
+    // CreateImage without NoReboot takes the disk while nothing runs, so that files are complete (EC2 API reference,
+    // CreateImage).
     guest.halt(true).await;
     let layers = guest.freeze(layer).await;
     // The image does not depend on whether its instance starts again.

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::guest::{Guest, GuestError, Wish, inotify};
@@ -26,6 +27,7 @@ impl Endpoint {
             return false;
         };
         instance.states.push(to);
+        // An agent registers anew after each start, but not after a reboot.
         instance.online &= to == InstanceState::Running;
         self.emit(Event::of_instance(instance));
         true
@@ -35,6 +37,8 @@ impl Endpoint {
     pub(crate) fn come_up(self: Arc<Self>, id: &str) {
         let id = id.to_owned();
         self.clone().spawn(async move {
+            // Between the call and the boot, another call may end the instance. So the state is checked after every
+            // pause.
             tokio::time::sleep(self.settings().delays.boot).await;
             if !self.is_kept(&id) {
                 return;
@@ -58,6 +62,7 @@ impl Endpoint {
     /// Handles an instance that does not boot. A new instance ends, as on EC2. An instance that has run before is only
     /// stopped, since its disk may still be wanted.
     fn not_up(self: Arc<Self>, id: &str, error: &GuestError) {
+        // A systemd that gets no inotify instance gives no reason. That there is none left now is the best explanation.
         let full = self.host.room(0, 1) == 0;
         let (code, message) = if full {
             let message = format!("{}. The boot ended with: {}", inotify::shortage(), chain(error));
@@ -120,6 +125,7 @@ impl Endpoint {
         let Some((name, layers)) = self.world().instances.get(id).map(known) else {
             return Ok(None);
         };
+        // The listener is open before the first process runs: cloud-init reads the metadata at once.
         let metadata = metadata::open(self, id).await?;
         let guest = Arc::new(self.host.guest(id, &name, &layers, metadata).await?);
         self.keep_guest(id, guest.clone());
@@ -289,15 +295,4 @@ impl Endpoint {
 /// Returns whether an instance has ended for good, or is about to.
 fn is_over(state: InstanceState) -> bool {
     matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated)
-}
-
-/// Returns an error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

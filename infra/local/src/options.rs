@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::delays::DelayProfile;
-use crate::guest::isolation::Isolation;
-use crate::guest::network::Network;
+use crate::guest::isolation::{Isolation, Network};
 use crate::secret::Secret;
 
 /// Longest lag of describe calls.

@@ -30,6 +30,7 @@ pub(crate) async fn send_all(
     let mut late = Late::default();
     loop {
         let event = tokio::select! {
+            // Events that are queued are sent before the end is noticed, so that an ending endpoint loses none.
             biased;
             Some(event) = queue.recv() => event,
             () = late.wait() => {
@@ -42,6 +43,7 @@ pub(crate) async fn send_all(
         let instance = event.instance.clone().filter(|_| fault == Some(EventFault::EndInstance));
         send(&endpoint, late.follow(event, fault, Instant::now())).await;
         if let Some(instance) = instance {
+            // Only now, after the event: a client that acts on the event finds the instance gone.
             endpoint.clone().lose_instance(&instance);
         }
     }

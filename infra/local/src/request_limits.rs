@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::dispatch::NoAnswer;
+use crate::api::NoAnswer;
 
 /// The limits of one request. The time of its answer has no limit: a fault may hold the answer.
 #[derive(Debug, Clone, Copy)]

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::guest::GuestError;
-use crate::lifecycle::chain;
 use crate::ssm;
 use crate::world::{ImageState, InstanceState, Snapshot, World};
 
@@ -51,6 +51,8 @@ pub(crate) async fn resume(endpoint: &Arc<Endpoint>) {
             tracing::error!(instance = id, error = %chain(&error), "cannot go on");
         }
         match state {
+            // Each transition starts where it stopped. It may send an event again that an earlier endpoint has sent, as
+            // AWS may.
             InstanceState::Pending => endpoint.clone().come_up(&id),
             InstanceState::Running => endpoint.clone().come_back(&id),
             InstanceState::Stopping => endpoint.clone().finish_stop(&id),

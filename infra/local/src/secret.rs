@@ -47,6 +47,8 @@ impl Secret {
         let write = || {
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
             file.write_all(new.0.as_bytes())?;
+            // A link fails if the name exists, while a rename would replace the secret that another start has just
+            // handed out.
             fs::hard_link(&part, &path)
         };
         let written = write();

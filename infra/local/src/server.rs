@@ -19,11 +19,12 @@ use crate::door::Door;
 use crate::emulator::Emulator;
 use crate::endpoint::{Endpoint, Parts};
 use crate::guest::{GuestError, Host};
+use crate::options::Options;
 use crate::request_limits::RequestLimits;
 use crate::settings::Settings;
 use crate::world::source::Variant;
 use crate::world::{Journal, JournalError};
-use crate::{Options, dispatch, postman, resume};
+use crate::{dispatch, postman, resume};
 
 /// How long sending the last events may take when the endpoint ends: the emulator may have ended before.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -171,6 +172,7 @@ impl Server {
                 },
             }
         }
+        // Held answers are released first: their connections would otherwise stay open until they time out.
         self.endpoint.faults.clear();
         self.endpoint.rest().await;
         let (tell, mut postman) = self.postman;

@@ -90,6 +90,7 @@ impl Settings {
 
     /// Applies a change, either completely or not at all.
     pub(crate) fn apply(&mut self, change: &Change) -> Result<(), ApiError> {
+        // All values are checked before the first is stored.
         let lag = within(change.describe_lag, LONGEST_LAG, "describeLag")?;
         let unknown_for = within(change.unknown_for, LONGEST_UNKNOWN, "unknownFor")?;
         let credentials_after = within(change.credentials_after, LONGEST_UNKNOWN, "credentialsAfter")?;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use sha2::{Digest as _, Sha256};
 
 use crate::base::{BaseImageError, ensure_base_image};
-use crate::guest::HOST;
+use crate::guest::isolation::HOST;
 
 /// A root file system by name or by file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,5 +13,5 @@ const REQUIREMENTS: &str = include_str!("boto3/requirements.txt");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn boto3_does_all_of_it() {
-    packages::run_python(SUITE, REQUIREMENTS, "boto3 from PyPI").await;
+    packages::run_python(SUITE, REQUIREMENTS, "boto3 from PyPI", packages::calls()).await;
 }

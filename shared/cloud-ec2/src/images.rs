@@ -1,34 +1,23 @@
 //! Images and their snapshots.
 
-#[cfg(test)]
-mod tests;
-
 use async_trait::async_trait;
 use aws_sdk_ec2::config::Config;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::operation::deregister_image::DeregisterImageOutput;
-use aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder;
 use aws_sdk_ec2::types::{
-    AttributeValue, Image as SdkImage, ImageState as SdkState, LaunchPermission as SdkPermission,
-    LaunchPermissionModifications, PermissionGroup, ResourceType,
+    AttributeValue, LaunchPermission as SdkPermission, LaunchPermissionModifications, PermissionGroup, ResourceType,
 };
 use goldsmith_cloud::aws::{failure, incomplete, known};
-use goldsmith_cloud::{
-    CloudError, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
-    Tags,
-};
+use goldsmith_cloud::{Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags};
 
 use crate::Ec2;
+use crate::described_images::{all, refuse_anyone, still_there};
 use crate::requests::{
-    block_device_mappings, filter, from_sdk_block_devices, from_sdk_tags, tag_filter, tag_specifications, to_sdk_tags,
-    to_time,
+    block_device_mappings, filter, from_sdk_tags, tag_filter, tag_specifications, to_sdk_tags, to_time,
 };
 
 /// Resources that get an image's tags.
 const TAGGED: [ResourceType; 2] = [ResourceType::Image, ResourceType::Snapshot];
-/// EC2's error code for an image that was deregistered shortly before.
-const JUST_DEREGISTERED: &str = "InvalidAMIID.Unavailable";
-
 #[async_trait]
 impl Images for Ec2 {
     async fn image(&self, region: &str, id: &str) -> Result<Option<Image>> {
@@ -168,39 +157,6 @@ impl Images for Ec2 {
     }
 }
 
-async fn all(request: DescribeImagesFluentBuilder, region: &str) -> Result<Vec<Image>> {
-    let mut pages = request.into_paginator().send();
-    let mut images = Vec::new();
-    while let Some(page) = pages.next().await {
-        images.extend(page.map_err(failure("DescribeImages", region))?.images().iter().filter_map(to_image));
-    }
-    Ok(images)
-}
-
-/// Returns `None` if the image is unknown or was deregistered shortly before.
-pub(crate) fn still_there<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Err(error) if error.code == JUST_DEREGISTERED => Ok(None),
-        other => known(other),
-    }
-}
-
-/// Rejects a search without owners. EC2 would search all public images then, and anyone can publish an image under any
-/// name.
-fn refuse_anyone(owners: &[String], region: &str) -> Result<()> {
-    if !owners.is_empty() && owners.iter().all(|owner| !owner.is_empty() && owner != "*") {
-        return Ok(());
-    }
-    Err(CloudError {
-        operation: "DescribeImages",
-        region: region.to_owned(),
-        code: "MissingOwners".to_owned(),
-        message: "an image is searched for by name only among named owners".to_owned(),
-        kind: Kind::Invalid,
-        source: None,
-    })
-}
-
 fn to_sdk_permissions(with: &LaunchPermission) -> Vec<SdkPermission> {
     let new = SdkPermission::builder;
     let users = with.users.iter().map(|id| new().user_id(id).build());
@@ -210,35 +166,155 @@ fn to_sdk_permissions(with: &LaunchPermission) -> Vec<SdkPermission> {
     users.chain(groups).chain(organizations).chain(units).collect()
 }
 
-/// Converts an image. Returns `None` if EC2 leaves out the id, which it never does.
-fn to_image(image: &SdkImage) -> Option<Image> {
-    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-    let ebs = image.block_device_mappings().iter().filter_map(|mapping| mapping.ebs());
-    Some(Image {
-        id: image.image_id()?.to_owned(),
-        name: text(image.name()),
-        state: to_state(image.state()),
-        state_reason: text(image.state_reason().and_then(|reason| reason.message())),
-        owner: text(image.owner_id()),
-        owner_alias: image.image_owner_alias().map(str::to_owned),
-        created: text(image.creation_date()),
-        architecture: text(image.architecture().map(|architecture| architecture.as_str())),
-        root_device: text(image.root_device_name()),
-        block_devices: from_sdk_block_devices(image.block_device_mappings()),
-        snapshots: ebs.filter_map(|ebs| ebs.snapshot_id().map(str::to_owned)).collect(),
-        source_instance: image.source_instance_id().map(str::to_owned),
-        source_image: image.source_image_id().map(str::to_owned),
-        tags: from_sdk_tags(image.tags()),
-    })
-}
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::aws::replay::{Canned, Replay};
 
-fn to_state(state: Option<&SdkState>) -> ImageState {
-    match state {
-        Some(SdkState::Available) => ImageState::Available,
-        Some(SdkState::Failed | SdkState::Error | SdkState::Invalid | SdkState::Deregistered | SdkState::Disabled) => {
-            ImageState::Failed
+    use super::*;
+    use crate::testing::{described, ec2, form, page, tags};
+
+    fn actions(replay: &Replay) -> Vec<String> {
+        (0..replay.sent().len()).map(|index| form(replay, index)["Action"].clone()).collect()
+    }
+
+    fn new_image() -> NewImage {
+        NewImage {
+            name: "web 1".to_owned(),
+            description: "made".to_owned(),
+            instance: "i-1".to_owned(),
+            tags: tags(),
+            block_devices: vec![],
         }
-        // This is `transient`, or a state newer than this SDK: not decided yet.
-        _ => ImageState::Pending,
+    }
+
+    #[tokio::test]
+    async fn creates_once_with_tags_and_without_reboot() {
+        let answer = "<CreateImageResponse><imageId>ami-1</imageId></CreateImageResponse>";
+        let (ec2, replay) = ec2([Canned::ok(answer), Canned::Lost, Canned::ec2_error(400, "InvalidAMIName.Duplicate")]);
+        assert_eq!(ec2.create("eu-west-1", &new_image()).await.unwrap(), "ami-1");
+        assert_eq!(ec2.create("eu-west-1", &new_image()).await.unwrap_err().kind, Kind::Unanswered);
+        assert_eq!(replay.sent().len(), 2, "a lost answer is not followed by a second attempt");
+        assert_eq!(ec2.create("eu-west-1", &new_image()).await.unwrap_err().kind, Kind::Duplicate);
+        let sent = form(&replay, 0);
+        for (name, value) in [
+            ("InstanceId", "i-1"),
+            ("Name", "web 1"),
+            ("NoReboot", "true"),
+            ("TagSpecification.1.ResourceType", "image"),
+            ("TagSpecification.2.ResourceType", "snapshot"),
+            ("TagSpecification.2.Tag.1.Value", "b"),
+        ] {
+            assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn copies_with_token_and_key() {
+        let answer = "<CopyImageResponse><imageId>ami-2</imageId></CopyImageResponse>";
+        let (ec2, replay) = ec2([Canned::ok(answer), Canned::ec2_error(400, "ResourceLimitExceeded")]);
+        let copy = ImageCopy {
+            token: "token-1".to_owned(),
+            source_region: "eu-west-1".to_owned(),
+            source_image: "ami-1".to_owned(),
+            name: "web 1".to_owned(),
+            description: String::new(),
+            kms_key_id: Some("alias/images".to_owned()),
+            tags: tags(),
+        };
+        assert_eq!(ec2.copy("us-east-1", &copy).await.unwrap(), "ami-2");
+        assert!(replay.sent()[0].uri.starts_with("https://ec2.us-east-1.amazonaws.com"));
+        let sent = form(&replay, 0);
+        for (name, value) in [
+            ("ClientToken", "token-1"),
+            ("SourceRegion", "eu-west-1"),
+            ("SourceImageId", "ami-1"),
+            ("Encrypted", "true"),
+            ("KmsKeyId", "alias/images"),
+            ("TagSpecification.2.ResourceType", "snapshot"),
+        ] {
+            assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        assert_eq!(ec2.copy("us-east-1", &copy).await.unwrap_err().kind, Kind::Throttled);
+    }
+
+    #[tokio::test]
+    async fn shares_with_all_kinds_or_makes_no_call() {
+        let (ec2, replay) = ec2([Canned::ok("<ModifyImageAttributeResponse/>"), Canned::ok("<CreateTagsResponse/>")]);
+        ec2.share("eu-west-1", "ami-1", &LaunchPermission::default()).await.unwrap();
+        ec2.tag("eu-west-1", &[], &tags()).await.unwrap();
+        assert!(replay.sent().is_empty());
+        let with = LaunchPermission {
+            users: vec!["111122223333".to_owned()],
+            groups: vec!["all".to_owned()],
+            organizations: vec!["o".to_owned()],
+            organizational_units: vec!["ou".to_owned()],
+        };
+        ec2.share("eu-west-1", "ami-1", &with).await.unwrap();
+        let sent = form(&replay, 0);
+        let added = ["1.UserId", "2.Group", "3.OrganizationArn", "4.OrganizationalUnitArn"]
+            .map(|name| sent[&format!("LaunchPermission.Add.{name}")].as_str());
+        assert_eq!(added, ["111122223333", "all", "o", "ou"]);
+        ec2.tag("eu-west-1", &["ami-1".to_owned()], &tags()).await.unwrap();
+        assert_eq!(form(&replay, 1)["ResourceId.1"], "ami-1");
+    }
+
+    #[tokio::test]
+    async fn marks_an_image_for_imdsv2() {
+        let (ec2, replay) = ec2([Canned::ok("<ModifyImageAttributeResponse/>")]);
+        ec2.require_imdsv2("eu-west-1", "ami-1").await.unwrap();
+        let sent = form(&replay, 0);
+        assert_eq!((sent["Action"].as_str(), sent["ImdsSupport.Value"].as_str()), ("ModifyImageAttribute", "v2.0"));
+    }
+
+    #[tokio::test]
+    async fn deregisters_with_snapshots() {
+        let image = || page(&described("ami-1", "2026-01-01T00:00:00.000Z"), "");
+        let done = || Canned::ok("<DeregisterImageResponse/>");
+        let (gone, in_use) = ("InvalidSnapshot.NotFound", "InvalidSnapshot.InUse");
+        let (ec2, replay) = ec2([
+            image(),
+            done(),
+            Canned::ec2_error(400, gone),
+            image(),
+            done(),
+            Canned::ec2_error(400, in_use),
+            page("", ""),
+            Canned::ec2_error(400, "InvalidAMIID.Unavailable"),
+            image(),
+            Canned::ec2_error(403, "UnauthorizedOperation"),
+        ]);
+        for _ in 0..3 {
+            ec2.deregister("eu-west-1", "ami-1").await.unwrap();
+        }
+        assert_eq!(ec2.deregister("eu-west-1", "ami-1").await.unwrap_err().kind, Kind::Denied);
+        assert_eq!(actions(&replay)[..3], ["DescribeImages", "DeregisterImage", "DeleteSnapshot"]);
+        assert_eq!(form(&replay, 1)["DeleteAssociatedSnapshots"], "true");
+        assert_eq!(form(&replay, 2)["SnapshotId"], "snap-1");
+    }
+
+    #[tokio::test]
+    async fn what_went_with_its_image_is_not_deleted_again() {
+        let image = page(&described("ami-1", "2026-01-01T00:00:00.000Z"), "");
+        let outcome = |code: &str| {
+            Canned::ok(format!(
+                "<DeregisterImageResponse><return>true</return><deleteSnapshotResultSet><item><snapshotId>snap-1</snapshotId>\
+                 <returnCode>{code}</returnCode></item></deleteSnapshotResultSet></DeregisterImageResponse>"
+            ))
+        };
+        let (ec2, replay) = ec2([image, outcome("success")]);
+        ec2.deregister("eu-west-1", "ami-1").await.unwrap();
+        assert_eq!(actions(&replay), ["DescribeImages", "DeregisterImage"]);
+        let image = page(&described("ami-1", "2026-01-01T00:00:00.000Z"), "");
+        let (ec2, replay) = self::ec2([image, outcome("internal-error"), Canned::ok("<DeleteSnapshotResponse/>")]);
+        ec2.deregister("eu-west-1", "ami-1").await.unwrap();
+        assert_eq!(actions(&replay), ["DescribeImages", "DeregisterImage", "DeleteSnapshot"]);
+    }
+
+    #[tokio::test]
+    async fn deletes_a_snapshot_or_says_that_it_is_in_use() {
+        let gone = Canned::ec2_error(400, "InvalidSnapshot.NotFound");
+        let (ec2, _) = ec2([gone, Canned::ec2_error(400, "InvalidSnapshot.InUse")]);
+        ec2.delete_snapshot("eu-west-1", "snap-1").await.unwrap();
+        assert_eq!(ec2.delete_snapshot("eu-west-1", "snap-1").await.unwrap_err().kind, Kind::WrongState);
     }
 }

@@ -1,10 +1,13 @@
 //! EC2 behind Goldsmith's traits. It is a crate of its own because its SDK alone is half of every cold build.
 
 pub mod account;
+mod described_images;
 mod images;
 mod machines;
 mod regions;
 mod requests;
+#[cfg(test)]
+mod testing;
 mod uses;
 
 use std::sync::Arc;

@@ -80,23 +80,3 @@ fn from_sdk_block_device(mapping: &BlockDeviceMapping) -> Option<BlockDevice> {
 fn number(value: u32) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
-    use goldsmith_cloud::aws::replay::{Canned, Replay};
-
-    use crate::Ec2;
-
-    /// EC2 with these answers.
-    pub(crate) fn ec2(answers: impl IntoIterator<Item = Canned>) -> (Ec2, Replay) {
-        let replay = Replay::new(answers);
-        (Ec2::new(&replay.config()), replay)
-    }
-
-    /// The form of a request.
-    pub(crate) fn form(replay: &Replay, index: usize) -> BTreeMap<String, String> {
-        form_urlencoded::parse(replay.sent()[index].body.as_bytes()).into_owned().collect()
-    }
-}

@@ -1,14 +1,11 @@
 //! What still uses an image.
 
-#[cfg(test)]
-mod tests;
-
 use aws_sdk_ec2::types::{ImageAttributeName, LaunchPermission};
 use goldsmith_cloud::aws::failure;
 use goldsmith_cloud::{ImageUse, Result};
 
 use crate::Ec2;
-use crate::images::still_there;
+use crate::described_images::still_there;
 use crate::machines::NOT_TERMINATED;
 use crate::requests::filter;
 
@@ -63,4 +60,54 @@ fn whose(permission: &LaunchPermission) -> Option<String> {
     let group = permission.group().map(|group| group.as_str());
     let names = [permission.user_id(), group, permission.organization_arn(), permission.organizational_unit_arn()];
     names.into_iter().flatten().next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::aws::replay::Canned;
+    use goldsmith_cloud::{ImageUse, Images as _};
+
+    use crate::testing::{ec2, form};
+
+    #[tokio::test]
+    async fn instances_launch_templates_and_permissions_use_an_image() {
+        let instances = "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-1</instanceId></item>\
+             </instancesSet></item></reservationSet></DescribeInstancesResponse>";
+        let version = "<item><launchTemplateId>lt-1</launchTemplateId></item>";
+        let templates = format!(
+            "<DescribeLaunchTemplateVersionsResponse><launchTemplateVersionSet>{version}{version}</launchTemplateVersionSet>\
+             </DescribeLaunchTemplateVersionsResponse>"
+        );
+        let permissions = "<DescribeImageAttributeResponse><launchPermission><item><userId>111122223333</userId></item>\
+             <item><group>all</group></item></launchPermission></DescribeImageAttributeResponse>";
+        let (ec2, replay) = ec2([Canned::ok(instances), Canned::ok(&templates), Canned::ok(permissions)]);
+        let uses = ec2.uses("us-east-1", "ami-1").await.unwrap();
+        let expected = [
+            ImageUse::Instance("i-1".to_owned()),
+            ImageUse::LaunchTemplate("lt-1".to_owned()),
+            ImageUse::Permission("111122223333".to_owned()),
+            ImageUse::Permission("all".to_owned()),
+        ];
+        assert_eq!(uses, expected);
+        let sent = form(&replay, 1);
+        for (name, value) in [
+            ("Action", "DescribeLaunchTemplateVersions"),
+            ("LaunchTemplateVersion.1", "$Latest"),
+            ("LaunchTemplateVersion.2", "$Default"),
+            ("Filter.1.Name", "image-id"),
+            ("Filter.1.Value.1", "ami-1"),
+        ] {
+            assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        assert_eq!(form(&replay, 2)["Attribute"], "launchPermission");
+    }
+
+    #[tokio::test]
+    async fn an_image_that_is_gone_is_used_by_nobody_else() {
+        let none = "<DescribeInstancesResponse/>";
+        let templates = "<DescribeLaunchTemplateVersionsResponse/>";
+        let gone = Canned::ec2_error(400, "InvalidAMIID.NotFound");
+        let (ec2, _) = ec2([Canned::ok(none), Canned::ok(templates), gone]);
+        assert_eq!(ec2.uses("us-east-1", "ami-1").await.unwrap(), []);
+    }
 }

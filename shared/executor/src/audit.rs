@@ -21,6 +21,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
+use goldsmith_glob::name_matches;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -29,8 +30,6 @@ use packages::Packages;
 use rules::{RULES, Rule};
 use since::Since;
 use walk::Walk;
-
-use crate::wildcard::matches;
 
 /// The time limit of an audit if the caller gives none.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -143,7 +142,7 @@ impl<'r> Auditor<'r> {
     fn rule(&self, path: &str, bytes: &[u8]) -> Option<&'static Rule> {
         let name = path.rsplit('/').next().unwrap_or_default();
         RULES.iter().find(|rule| {
-            matches(name, rule.path.rsplit('/').next().unwrap_or_default())
+            name_matches(rule.path.rsplit('/').next().unwrap_or_default(), name)
                 && self.is_at(path, rule.path)
                 && rule.test.holds(bytes)
         })
@@ -183,7 +182,7 @@ fn matches_path(path: &str, pattern: &str) -> bool {
     loop {
         match (parts.next(), patterns.next()) {
             (None, None) => return true,
-            (Some(part), Some(pattern)) if matches(part, pattern) => {}
+            (Some(part), Some(pattern)) if name_matches(pattern, part) => {}
             _ => return false,
         }
     }

@@ -30,7 +30,6 @@ mod run;
 mod secrets;
 mod state;
 mod store;
-mod wildcard;
 
 pub use audit::{Audit, Finding, FindingKind, audit_instance, audit_tree, private_key_in};
 pub use event::{EVENT_PREFIX, Event, EventKind, Status};

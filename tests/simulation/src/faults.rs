@@ -215,15 +215,12 @@ impl Plan {
 /// Whether this kind can happen to a call; `name` is the operation, `changes` whether it changes something.
 #[must_use]
 pub fn fits_call(kind: Kind, name: &str, changes: bool) -> bool {
-    /// Calls that name what the build has just made.
-    const OF_NEW: [&str; 6] =
-        ["RunInstances", "SendCommand", "StopInstances", "CreateImage", "CopyImage", "ModifyImageAttribute"];
     let is_table = name == crate::wire::READ || name == crate::wire::WRITE;
     match kind {
         Kind::AnswerLost => changes,
         Kind::Denied | Kind::Lasting => !is_table,
         Kind::RegionRefuses => !is_table && changes,
-        Kind::NotYetKnown => OF_NEW.contains(&name),
+        Kind::NotYetKnown => goldsmith_cloud::fake::not_known_yet(name).is_some(),
         other => other.is_of_calls(),
     }
 }

@@ -6,12 +6,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
+use goldsmith_cloud::aws::emulator::Emulator;
 use goldsmith_cloud::aws::{SdkConfig, sdk_config, with_keys};
 use goldsmith_tests::suite;
-use tempfile::TempDir;
 
 const STACK: &str = "outcomes";
 const REGION: &str = "eu-west-1";
@@ -19,13 +18,12 @@ const REGION: &str = "eu-west-1";
 pub(crate) const SECRET: &str = "a-secret-of-the-suite";
 /// Pauses between retries, as a part of what the definition says.
 const PACE: f64 = 0.001;
-const START: Duration = Duration::from_secs(60);
 
 /// The deployed stack; ends with its value.
 pub(crate) struct Stack {
-    emulator: Child,
+    emulator: Emulator,
     endpoint: String,
-    _folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Stack {
@@ -50,7 +48,7 @@ impl Stack {
         let secret = folder.path().join("secret");
         fs::write(&secret, SECRET).expect("the secret is written");
         let ec2 = agreeable_endpoint();
-        let port = free_port();
+        let port = Emulator::free_port().expect("a free port");
         let infra = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra");
         let mut command = Command::new(&python);
         command.arg(infra.join("local/launcher.py")).env("PYTHONDONTWRITEBYTECODE", "1");
@@ -61,10 +59,9 @@ impl Stack {
             .arg(folder.path().join("emulator"))
             .arg("--secret-file")
             .arg(secret);
-        let emulator = command.spawn().expect("the emulator starts");
-        let stack = Self { emulator, endpoint: format!("http://127.0.0.1:{port}"), _folder: folder };
-        stack.wait();
-        stack
+        let path = folder.path().to_owned();
+        let emulator = Emulator::launch(command, port, SECRET, folder).expect("the emulator starts");
+        Self { endpoint: emulator.url(), emulator, folder: path }
     }
 
     /// Where it answers, without the scheme.
@@ -74,7 +71,7 @@ impl Stack {
 
     /// The emulator's process.
     pub(crate) fn emulator(&self) -> u32 {
-        self.emulator.id()
+        self.emulator.process()
     }
 
     /// Clients' configuration.
@@ -87,21 +84,9 @@ impl Stack {
         format!("arn:aws:states:{REGION}:000000000000:stateMachine:{STACK}-image-build")
     }
 
-    fn wait(&self) {
-        let began = Instant::now();
-        let looks = || {
-            let health = ureq::get(format!("{}/_ministack/health", self.endpoint));
-            health.header("x-goldsmith-local", SECRET).call()
-        };
-        while looks().is_err() {
-            assert!(began.elapsed() < START, "the emulator does not answer");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
     /// The functions' zip: the script alone, run by the emulator's own interpreter.
     fn package(&self, python: &Path) -> PathBuf {
-        let folder = self._folder.path();
+        let folder = &self.folder;
         let script = format!("#!{}\n{}", python.display(), include_str!("bootstrap.py"));
         fs::write(folder.join("bootstrap"), script).expect("the script is written");
         fs::set_permissions(folder.join("bootstrap"), fs::Permissions::from_mode(0o755)).expect("it can be run");
@@ -112,14 +97,6 @@ impl Stack {
     }
 }
 
-impl Drop for Stack {
-    fn drop(&mut self) {
-        // Its functions go with it.
-        let _ = self.emulator.kill();
-        let _ = self.emulator.wait();
-    }
-}
-
 /// The interpreter of the emulator's environment, which the tool makes.
 fn python() -> PathBuf {
     let test = std::env::current_exe().expect("this test is a file");
@@ -127,11 +104,6 @@ fn python() -> PathBuf {
     let output = Command::new(tool).args(["local", "python"]).output().expect("the goldsmith binary is built before");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it has an address").port()
 }
 
 /// Takes what the deployment hands over.

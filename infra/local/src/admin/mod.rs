@@ -13,12 +13,11 @@ use hyper::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api::{ApiError, DEFAULT_ACCOUNT, Scope};
-use crate::dispatch::Answer;
+use crate::api::{Answer, ApiError, DEFAULT_ACCOUNT, Scope};
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::faults::Fault;
-use crate::lifecycle::chain;
 use crate::settings::Change;
 use crate::ssm::parameters;
 use crate::world::World;

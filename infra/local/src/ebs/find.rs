@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::Call;
+use super::call::Call;
 use super::refusal::Refusal;
 use super::store::{BLOCK, Store};
 use crate::world::{BlockSnapshot, Snapshot, World};

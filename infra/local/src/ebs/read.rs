@@ -7,11 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::call::{Call, Content, Success};
 use super::find::{block_index, number};
 use super::refusal::Refusal;
 use super::store::BLOCK;
+use super::tokens;
 use super::write::SHA256;
-use super::{Call, Content, Success, tokens};
 
 /// Number of blocks in a page. A request that names no size gets the largest page.
 const PAGE: std::ops::RangeInclusive<usize> = 100..=10_000;

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::{Call, Content, Success};
 use super::refusal::Refusal;
 use super::store::BLOCK;
-use super::{Call, Content, Success};
 use crate::ids;
 use crate::world::{BlockSnapshot, Snapshot, Tags, World};
 

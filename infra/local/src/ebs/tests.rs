@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use hyper::Method;
+
 use super::store::{Store, digest_of};
 use super::*;
 use crate::world::{BlockSnapshot, Snapshot};
@@ -104,8 +107,8 @@ fn a_snapshot_that_is_completed_at_the_end_of_its_time_is_not_given_up() {
 fn paths_are_told_apart_from_those_of_other_services() {
     assert!(is_path("/snapshots") && is_path("/snapshots/snap-1/blocks"));
     assert!(!is_path("/") && !is_path("/snapshotsx"));
-    assert_eq!(route(&Method::POST, "/snapshots"), Route::Start);
-    assert_eq!(route(&Method::GET, "/snapshots"), Route::Unknown);
+    assert_eq!(Route::of(&Method::POST, "/snapshots"), Route::Start);
+    assert_eq!(Route::of(&Method::GET, "/snapshots"), Route::Unknown);
     let list = Route::List { snapshot: "snap-1".to_owned() };
-    assert_eq!(route(&Method::GET, "/snapshots/snap-1/blocks"), list);
+    assert_eq!(Route::of(&Method::GET, "/snapshots/snap-1/blocks"), list);
 }

@@ -6,10 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use super::call::{Call, Content, Success};
 use super::find::{block_index, number};
 use super::refusal::Refusal;
 use super::store::{BLOCK, BlockDigest, digest_of};
-use super::{Call, Content, Success};
 
 /// Header names.
 const CHECKSUM: &str = "x-amz-checksum";

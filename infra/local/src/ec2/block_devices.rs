@@ -45,11 +45,14 @@ pub(super) fn change(devices: &mut Vec<BlockDevice>, params: &Params) -> Result<
 
 fn apply(device: &mut BlockDevice, asked: &Params) -> Result<(), ApiError> {
     let size: Option<u32> = asked.number("Ebs.VolumeSize")?;
+    // A volume may be larger than its snapshot, never smaller.
     if let Some(size) = size.filter(|size| *size < device.size) {
         let message = format!("Volume of size {size}GB is smaller than snapshot, expect size >= {}GB", device.size);
         return Err(ApiError::new("InvalidBlockDeviceMapping", message));
     }
     device.size = size.unwrap_or(device.size);
+    // A mapping can add encryption, but never remove it: a volume of an encrypted snapshot is always encrypted (EBS
+    // user guide, "Amazon EBS encryption").
     device.encrypted |= asked.flag("Ebs.Encrypted");
     if asked.get("Ebs.KmsKeyId").is_some() && !device.encrypted {
         let message = "The parameter KmsKeyId requires the parameter Encrypted to be set.";

@@ -4,24 +4,29 @@ use std::io;
 
 use jiff::Timestamp;
 
+use super::call::{Call, Row};
 use super::create_image::{check_name, snapshot_behind};
+use super::encryption;
 use super::xml::Xml;
-use super::{Call, encryption};
 use crate::api::{ApiError, Scope};
 use crate::events::Event;
 use crate::ids;
-use crate::world::{BlockDevice, Grants, Image, ImageState, Protection, Tags, Timeline, World};
+use crate::world::{BlockDevice, Grants, Image, ImageState, KEY_FAILURE, Protection, Tags, Timeline, World};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("CopyImage", copy)];
 
 /// Copies an image into the call's Region. Both images share their layers, which never change.
-pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     let token = call.token();
     let mut world = call.endpoint.world();
     if let Some((key, request)) = &token
         && let Some(made) = world.made_before(key, request)?
     {
-        return Ok(image_id(made.first().map(String::as_str).unwrap_or_default()));
+        return Ok(Xml::of("imageId", made.first().map(String::as_str).unwrap_or_default()));
     }
     let from = call.scope.in_region(call.params.require("SourceRegion")?);
+    // The source may be the public image of a Region in which no call was made before.
     world.newest_source(&from.region);
     let source = world.image(&from, call.params.require("SourceImageId")?)?.clone();
     let state = call.known_state(&source)?;
@@ -37,7 +42,7 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut image = copy_of(call, &source)?;
     encryption::of_copy(&world, call, &mut image.devices);
     if !encryption::may_use(&world, call, &image.devices, &source.devices) {
-        image.failure = Some(encryption::KEY_FAILURE.to_owned());
+        image.failure = Some(KEY_FAILURE.to_owned());
     }
     let id = image.id.clone();
     let text = format!("Copied for DestinationAmi {id} from SourceAmi {} for SourceRegion {}", source.id, from.region);
@@ -61,7 +66,7 @@ pub(super) fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     world.images.insert(id.clone(), image);
     drop(world);
     call.endpoint.copy_image(&id);
-    Ok(image_id(&id))
+    Ok(Xml::of("imageId", &id))
 }
 
 fn no_blocks(error: &io::Error) -> ApiError {
@@ -90,12 +95,6 @@ fn check_limit(world: &World, call: &Call<'_>, more: usize) -> Result<(), ApiErr
     Err(ApiError::new("ResourceLimitExceeded", message))
 }
 
-fn image_id(id: &str) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("imageId", id);
-    xml
-}
-
 /// Checks that a KMS key is given only together with `Encrypted`.
 fn check_encryption(call: &Call<'_>) -> Result<(), ApiError> {
     if call.params.get("KmsKeyId").is_some() && !call.params.flag("Encrypted") {
@@ -107,6 +106,8 @@ fn check_encryption(call: &Call<'_>) -> Result<(), ApiError> {
 
 fn copy_of(call: &Call<'_>, source: &Image) -> Result<Image, ApiError> {
     let own: Tags = call.params.tags_for("image")?;
+    // By default, a copy has no tags, not even those of an image of the same account (EC2 user guide, "Copy an Amazon
+    // EC2 AMI").
     let copied = if call.params.flag("CopyImageTags") { source.tags.clone() } else { Tags::new() };
     let devices = source.devices.iter().map(|device| BlockDevice {
         snapshot_id: Some(ids::resource("snap")),
@@ -122,6 +123,7 @@ fn copy_of(call: &Call<'_>, source: &Image) -> Result<Image, ApiError> {
         created_at: Timestamp::now(),
         tags: copied.into_iter().chain(own).collect(),
         devices: devices.collect(),
+        // Launch permissions are never copied, and neither are a deprecation and a protection.
         grants: Grants::default(),
         source: false,
         deprecated_at: None,

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::block_devices;
+use super::call::{Call, Row};
 use super::params::Params;
 use super::xml::Xml;
-use super::{Call, block_devices};
 use crate::api::{ApiError, Scope};
 use crate::events::Event;
 use crate::ids;
@@ -12,14 +13,19 @@ use crate::world::{
     BlockDevice, Grants, Image, ImageState, Instance, InstanceState, Protection, Snapshot, Timeline, World,
 };
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("CreateImage", create)];
+
 /// Makes an image of a stopped or running instance. A running one is rebooted unless `NoReboot` is set.
-pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("Name")?;
     check_tagged(call.params)?;
     let mut world = call.endpoint.world();
     let instance = imageable(&world, call.scope, call.params.require("InstanceId")?)?.clone();
     check_name(&world, call.scope, name)?;
     call.check_dry_run()?;
+    // CreateImage has no client token. A client that repeats a call after a lost answer gets InvalidAMIName.Duplicate,
+    // and must find the image by its name.
     let image = image_of(call, &instance, name)?;
     let id = image.id.clone();
     let text = format!("Created by CreateImage({}) for {id}", instance.id);
@@ -30,11 +36,10 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.endpoint.emit(Event::of_image(&image));
     world.images.insert(id.clone(), image);
     drop(world);
+    // The call answers before the instance goes down. Its disk is copied while it is down.
     let reboot = instance.state() == InstanceState::Running && !call.params.flag("NoReboot");
     call.endpoint.fill_image(&id, &instance.id, reboot);
-    let mut xml = Xml::new();
-    xml.text("imageId", id);
-    Ok(xml)
+    Ok(Xml::of("imageId", id))
 }
 
 /// Checks that only the new image and its snapshots are tagged: "If you specify other values for ResourceType, the

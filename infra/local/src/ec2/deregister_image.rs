@@ -1,14 +1,17 @@
 //! DeregisterImage.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::world::{ImageState, World};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("DeregisterImage", deregister)];
+
 /// Deregisters an image. With `DeleteAssociatedSnapshots`, its snapshots are deleted too, except those that another
 /// image uses.
-pub(super) fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
     if image.protection.holds() {
@@ -16,6 +19,8 @@ pub(super) fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
         return Err(ApiError::new("OperationNotPermitted", message));
     }
     call.check_dry_run()?;
+    // The image stays in the world: its snapshots may still be pending, and DescribeImages shows a deregistered image
+    // for a moment, as far as the lag goes.
     image.states.push(ImageState::Deregistered);
     call.endpoint.emit(Event::of_image(image));
     let snapshots = image.snapshots();
@@ -27,6 +32,7 @@ pub(super) fn deregister(call: &Call<'_>) -> Result<Xml, ApiError> {
         });
     }
     drop(world);
+    // Layers are files. They are removed outside the lock, because that may take as long as the image is large.
     call.endpoint.sweep_layers();
     Ok(xml)
 }

@@ -1,11 +1,14 @@
 //! DescribeImages.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{self, Filters};
 use super::known_filters::IMAGES;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{BlockDevice, Image, ImageState, Snapshot, World, check_id, iso};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("DescribeImages", describe)];
 
 /// Owner alias of the source image.
 const AMAZON: &str = "amazon";
@@ -14,7 +17,7 @@ const AMAZON: &str = "amazon";
 type Seen<'w> = (&'w Image, ImageState);
 
 /// Describes images that the account may see. The answer is as old as the endpoint's lag.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &IMAGES)?;
     let owners = call.params.list("Owner");
     let mut world = call.endpoint.world();

@@ -1,6 +1,6 @@
 //! DescribeInstances.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{Filters, page};
 use super::instance_item::{Seen, Shown, reservation};
 use super::known_filters::INSTANCES;
@@ -8,8 +8,11 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, World};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("DescribeInstances", describe)];
+
 /// Describes instances. The answer is as old as the endpoint's lag.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &INSTANCES)?;
     if call.params.get("InstanceId.1").is_some() && call.params.get("MaxResults").is_some() {
         let message = "The parameter instancesSet cannot be used with the parameter maxResults";

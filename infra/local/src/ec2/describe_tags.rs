@@ -1,14 +1,17 @@
 //! DescribeTags.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{Filters, page};
 use super::known_filters::TAGS;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::Tags;
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("DescribeTags", describe)];
+
 /// Describes the tags of all resources of the account, with a row for each tag.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &TAGS)?;
     let world = call.endpoint.world();
     let mut rows: Vec<(&'static str, &str, &str, &str)> = Vec::new();

@@ -1,14 +1,20 @@
 //! The key that encrypts a volume or a snapshot, whether the key can be used, and an account's defaults: Get-, Enable-
 //! and DisableEbsEncryptionByDefault, Get-, Modify- and ResetEbsDefaultKmsKeyId.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::world::{BlockDevice, World};
 
-/// EBS's message for a copy whose key cannot be used.
-pub(crate) const KEY_FAILURE: &str =
-    "Client.InvalidKMSKey: Given key ID is not accessible. You must have DescribeKey permissions on the default CMK.";
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("GetEbsEncryptionByDefault", get_default),
+    ("EnableEbsEncryptionByDefault", |call| set_default(call, true)),
+    ("DisableEbsEncryptionByDefault", |call| set_default(call, false)),
+    ("GetEbsDefaultKmsKeyId", get_default_key),
+    ("ModifyEbsDefaultKmsKeyId", modify_default_key),
+    ("ResetEbsDefaultKmsKeyId", reset_default_key),
+];
 
 /// Encrypts the devices of a launch if the call or the image says so, or if the account encrypts by default. A volume
 /// without a key of its own has the key of its snapshot if the account owns the snapshot; otherwise it has the
@@ -18,6 +24,7 @@ pub(super) fn of_launch(world: &World, scope: &Scope, devices: &mut [BlockDevice
     for device in devices {
         device.encrypted |= by_default;
         device.kms_key = match &device.kms_key {
+            // EBS ignores a default key as long as nothing asks for encryption.
             _ if !device.encrypted => None,
             Some(asked) => Some(world.key_named(scope, asked)),
             None => own_key(world, scope, device).or_else(|| Some(world.default_key(scope))),
@@ -46,6 +53,7 @@ pub(super) fn of_copy(world: &World, call: &Call<'_>, devices: &mut [BlockDevice
 /// checks this only when it creates the volume or the snapshot, so the call itself succeeds (EC2 API reference,
 /// CreateVolume, `KmsKeyId`).
 pub(super) fn may_use(world: &World, call: &Call<'_>, devices: &[BlockDevice], sources: &[BlockDevice]) -> bool {
+    // The endpoint knows no policies. The emulator, which does, has sent the keys that they deny.
     let is_denied = |key: &str| call.denied_keys.split(',').map(str::trim).any(|one| !one.is_empty() && one == key);
     let of_snapshot = |device: &BlockDevice| world.snapshots.get(device.snapshot_id.as_ref()?);
     let from = sources.iter().filter_map(of_snapshot).filter_map(|snapshot| {
@@ -56,57 +64,37 @@ pub(super) fn may_use(world: &World, call: &Call<'_>, devices: &[BlockDevice], s
     from.chain(to).all(|(scope, key)| !is_denied(key) && world.may_use_key(&scope, key))
 }
 
-pub(super) fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn get_default(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let on = call.endpoint.world().storage(call.scope).encrypts_by_default;
-    let mut xml = by_default(on);
+    let mut xml = Xml::of("ebsEncryptionByDefault", on);
     xml.text("sseType", if on { "sse-kms" } else { "none" });
     Ok(xml)
-}
-
-pub(super) fn enable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
-    set_default(call, true)
-}
-
-pub(super) fn disable_default(call: &Call<'_>) -> Result<Xml, ApiError> {
-    set_default(call, false)
 }
 
 fn set_default(call: &Call<'_>, on: bool) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     call.endpoint.world().change_storage(call.scope).encrypts_by_default = on;
-    Ok(by_default(on))
+    Ok(Xml::of("ebsEncryptionByDefault", on))
 }
 
-fn by_default(on: bool) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("ebsEncryptionByDefault", on);
-    xml
-}
-
-pub(super) fn get_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn get_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
-    Ok(key(&call.endpoint.world().default_key_name(call.scope)))
+    Ok(Xml::of("kmsKeyId", call.endpoint.world().default_key_name(call.scope)))
 }
 
-pub(super) fn modify_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn modify_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("KmsKeyId")?;
     call.check_dry_run()?;
     let mut world = call.endpoint.world();
     let named = world.key_named(call.scope, name);
     world.change_storage(call.scope).default_key = Some(named.clone());
-    Ok(key(&named))
+    Ok(Xml::of("kmsKeyId", named))
 }
 
-pub(super) fn reset_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn reset_default_key(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let mut world = call.endpoint.world();
     world.change_storage(call.scope).default_key = None;
-    Ok(key(&world.default_key(call.scope)))
-}
-
-fn key(arn: &str) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("kmsKeyId", arn);
-    xml
+    Ok(Xml::of("kmsKeyId", world.default_key(call.scope)))
 }

@@ -3,7 +3,9 @@
 //! A filter looks at the answer: for each filter's name, the table of a call has the path of its values in an item of
 //! the answer. So a filter can never contradict the answer.
 
-use super::Call;
+use goldsmith_glob::filter_matches;
+
+use super::call::Call;
 use super::params::Params;
 use super::xml::Xml;
 use crate::api::ApiError;
@@ -13,8 +15,8 @@ pub(super) struct Known {
     /// Names, each with the path of its values in an item of the answer. A path that leads nowhere belongs to a field
     /// that no item here has (a public address): nothing matches, as on AWS.
     pub(super) fields: &'static [(&'static str, &'static str)],
-    /// Documented names of fields that the endpoint does not know.
-    pub(super) unanswered: &'static [&'static str],
+    /// Documented names of fields that the endpoint does not know, separated by spaces.
+    pub(super) unanswered: &'static str,
     /// Whether `tag:KEY` and `tag-key` are among them.
     pub(super) tags: bool,
 }
@@ -42,7 +44,7 @@ impl Known {
         if let Some((_, path)) = self.fields.iter().find(|(known, _)| *known == name) {
             return Ok(Source::Field(path));
         }
-        if self.unanswered.contains(&name) {
+        if self.unanswered.split_whitespace().any(|known| known == name) {
             let message = format!("The filter '{name}' is EC2's, but cannot be answered by this local endpoint");
             return Err(ApiError::new("InvalidParameterValue", message));
         }
@@ -80,7 +82,9 @@ impl Filters {
     pub(super) fn pass(&self, item: &Xml) -> bool {
         self.0.iter().all(|(source, wanted)| {
             let have = source.values(item);
-            wanted.iter().any(|pattern| have.iter().any(|value| matches(pattern, value)))
+            // Values of one filter are alternatives, and different filters are conditions that all hold. An item with
+            // several values matches if one of them does (EC2 user guide, "Filter Amazon EC2 resources").
+            wanted.iter().any(|pattern| have.iter().any(|value| filter_matches(pattern, value)))
         })
     }
 
@@ -108,23 +112,6 @@ pub(super) fn answer(call: &Call<'_>, name: &str, items: Vec<Xml>) -> Result<Xml
     Ok(xml)
 }
 
-/// Matches with EC2's wildcards: `*` for any text, `?` for one character; after a backslash, each stands for itself.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let mut letters = pattern.chars();
-    let (first, rest) = (letters.next(), letters.as_str());
-    let literal = |letter: char, rest: &str| text.strip_prefix(letter).is_some_and(|text| matches(rest, text));
-    match first {
-        None => text.is_empty(),
-        Some('*') => text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..])),
-        Some('?') => text.chars().next().is_some_and(|letter| matches(rest, &text[letter.len_utf8()..])),
-        Some('\\') => match letters.next() {
-            Some(next) if "*?\\".contains(next) => literal(next, letters.as_str()),
-            _ => literal('\\', rest),
-        },
-        Some(letter) => literal(letter, rest),
-    }
-}
-
 /// Returns one page of values, and the token of the next page.
 pub(super) fn page<T>(call: &Call<'_>, values: Vec<T>) -> Result<(Vec<T>, Option<String>), ApiError> {
     let start = match call.params.get("NextToken") {
@@ -137,6 +124,8 @@ pub(super) fn page<T>(call: &Call<'_>, values: Vec<T>) -> Result<(Vec<T>, Option
         None => usize::MAX,
         Some(asked) => check_size(call.params.get("Action").unwrap_or_default(), asked)?,
     };
+    // AWS may return a page with fewer items than MaxResults, or none at all, together with a token. Here every page
+    // but the last is full.
     let more = values.len() > size.saturating_add(start);
     let page = values.into_iter().skip(start).take(size).collect();
     Ok((page, more.then(|| (start + size).to_string())))
@@ -166,27 +155,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_the_wildcards() {
-        assert!(matches("debian-12-*", "debian-12-x86_64-0001"));
-        assert!(matches("*12*0?", "debian-12-01"));
-        assert!(!matches("debian", "debian-12"));
-        assert!(!matches("a?", "a"));
-    }
-
-    #[test]
-    fn a_wildcard_behind_a_backslash_is_a_letter() {
-        assert!(matches(r"*value\*", "other value*"));
-        assert!(!matches(r"*value\*", "other values"));
-        assert!(matches(r"what\?", "what?"));
-        assert!(!matches(r"what\?", "whats"));
-        assert!(matches(r"C:\\?", r"C:\x"));
-        assert!(matches(r"C:\x", r"C:\x"));
-        assert!(matches(r"end\", r"end\"));
-    }
-
-    #[test]
     fn looks_at_what_the_answer_shows() {
-        let known = Known { fields: &[("zone", "placement/zone")], unanswered: &["host-id"], tags: true };
+        let known = Known { fields: &[("zone", "placement/zone")], unanswered: "host-id", tags: true };
         let pass = |name: &str, value: &str| {
             let form = form_urlencoded::Serializer::new(String::new())
                 .append_pair("Filter.1.Name", name)

@@ -3,24 +3,35 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Call;
+use super::call::{Call, Row};
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::world::{Image, ImageState, Protection};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("EnableImage", enable),
+    ("DisableImage", disable),
+    ("EnableImageDeprecation", deprecate),
+    ("DisableImageDeprecation", undeprecate),
+    ("EnableImageDeregistrationProtection", protect),
+    ("DisableImageDeregistrationProtection", unprotect),
+];
+
 /// How long a protection with cooldown remains after it was switched off.
 const COOLDOWN: SignedDuration = SignedDuration::from_hours(24);
 
 /// Allows launches of a disabled image again.
-pub(super) fn enable(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn enable(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch(call, |image| set_state(call, image, ImageState::Disabled, ImageState::Available))
 }
 
 /// Keeps an image but allows no launches; the image loses its launch permissions.
-pub(super) fn disable(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn disable(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch(call, |image| {
         set_state(call, image, ImageState::Available, ImageState::Disabled)?;
+        // Enabling the image again does not restore them (EC2 user guide, "Disable an Amazon EC2 AMI").
         image.grants = Default::default();
         Ok(())
     })
@@ -40,7 +51,7 @@ fn set_state(call: &Call<'_>, image: &mut Image, from: ImageState, to: ImageStat
 }
 
 /// Sets the time from which the image counts as deprecated: in the future, to the minute.
-pub(super) fn deprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn deprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
     let text = call.params.require("DeprecateAt")?;
     let wrong =
         || ApiError::new("InvalidParameterValue", format!("Value ({text}) for parameter DeprecateAt is invalid."));
@@ -55,7 +66,7 @@ pub(super) fn deprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Removes the deprecation.
-pub(super) fn undeprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn undeprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch(call, |image| {
         image.deprecated_at = None;
         Ok(())
@@ -63,7 +74,7 @@ pub(super) fn undeprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Protects the image from being deregistered.
-pub(super) fn protect(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn protect(call: &Call<'_>) -> Result<Xml, ApiError> {
     let cooldown = call.params.flag("WithCooldown");
     switch_to(call, |image| {
         image.protection = Protection::On { cooldown };
@@ -72,9 +83,11 @@ pub(super) fn protect(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Removes the protection, at once or after its cooldown.
-pub(super) fn unprotect(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn unprotect(call: &Call<'_>) -> Result<Xml, ApiError> {
     switch_to(call, |image| {
         image.protection = match image.protection {
+            // The cooldown begins when the protection is switched off, not when it was switched on (EC2 user guide,
+            // "Protect an Amazon EC2 AMI from deregistration").
             Protection::On { cooldown: true } => Protection::Until(Timestamp::now() + COOLDOWN),
             Protection::Until(end) if Timestamp::now() < end => Protection::Until(end),
             _ => Protection::Off,
@@ -96,7 +109,35 @@ fn switch_to(call: &Call<'_>, change: impl FnOnce(&mut Image) -> &'static str) -
     let mut world = call.endpoint.world();
     let image = world.own_image(call.scope, call.params.require("ImageId")?)?;
     call.check_dry_run()?;
-    let mut xml = Xml::new();
-    xml.text("return", change(image));
-    Ok(xml)
+    Ok(Xml::of("return", change(image)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Scene;
+
+    #[tokio::test]
+    async fn an_image_is_deprecated_only_in_the_future() {
+        let scene = Scene::new();
+        let image = scene.image();
+        let at = |time| [("ImageId", image.as_str()), ("DeprecateAt", time)];
+        assert_eq!(scene.refused("EnableImageDeprecation", &at("2001-01-01T00:00:00Z")), "InvalidParameterValue");
+        scene.call("EnableImageDeprecation", &at("2999-01-01T00:00:00Z")).unwrap();
+        let shown = || scene.call("DescribeImages", &[("ImageId.1", &image)]).unwrap();
+        assert!(shown().contains("<deprecationTime>2999-01-01T00:00:00"), "{}", shown());
+        scene.call("DisableImageDeprecation", &[("ImageId", &image)]).unwrap();
+        assert!(!shown().contains("deprecationTime"));
+    }
+
+    #[tokio::test]
+    async fn a_protection_with_cooldown_outlives_its_end() {
+        let scene = Scene::new();
+        let image = scene.image();
+        let id = ("ImageId", image.as_str());
+        let on = scene.call("EnableImageDeregistrationProtection", &[id, ("WithCooldown", "true")]).unwrap();
+        assert!(on.contains("enabled-with-cooldown"), "{on}");
+        let off = scene.call("DisableImageDeregistrationProtection", &[id]).unwrap();
+        assert!(off.contains("cooldown"), "{off}");
+        assert_eq!(scene.refused("DeregisterImage", &[id]), "OperationNotPermitted");
+    }
 }

@@ -1,14 +1,21 @@
 //! ModifyInstanceAttribute, DescribeInstanceAttribute and ModifyInstanceMetadataOptions.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::instance_item::{devices, metadata};
 use super::instance_types;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("ModifyInstanceAttribute", modify),
+    ("DescribeInstanceAttribute", describe),
+    ("ModifyInstanceMetadataOptions", modify_metadata),
+];
+
 /// Changes one attribute, in either form: `Attribute` with `Value`, or `NAME.Value`.
-pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.require("InstanceId")?;
     let mut world = call.endpoint.world();
@@ -16,6 +23,7 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     // A dry run checks only the rights, so the instance's state is not checked.
     call.check_dry_run()?;
     let named = params.get("Attribute");
+    // Both forms are in the API reference, and a client may send either.
     let value = |name: &str| {
         let upper = format!("{}{}.Value", name[..1].to_uppercase(), &name[1..]);
         params.get(&upper).or_else(|| params.get("Value").filter(|_| named == Some(name))).map(str::to_owned)
@@ -56,6 +64,8 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
         let device = changed.devices.iter_mut().find(|device| device.name == name).ok_or_else(|| {
             ApiError::new("InvalidInstanceAttributeValue", format!("No device is currently mapped at {name}"))
         })?;
+        // This is the only property of an attached volume that the call can change. It has no effect on the image,
+        // which keeps its own setting.
         device.delete_on_termination = asked.flag("Ebs.DeleteOnTermination");
     }
     world.instances.insert(changed.id.clone(), changed);
@@ -72,11 +82,10 @@ fn only_stopped(instance: &Instance, attribute: &str) -> Result<(), ApiError> {
 }
 
 /// Describes one attribute.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let world = call.endpoint.world();
     let instance = world.instance(call.scope, call.params.require("InstanceId")?)?;
-    let mut xml = Xml::new();
-    xml.text("instanceId", &instance.id);
+    let mut xml = Xml::of("instanceId", &instance.id);
     let name = call.params.require("Attribute")?;
     let value = match name {
         "instanceType" => Some(instance.instance_type.clone()),
@@ -123,15 +132,14 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Changes the options of an instance's metadata service.
-pub(super) fn modify_metadata(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn modify_metadata(call: &Call<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let id = params.require("InstanceId")?;
     let hops = params.number("HttpPutResponseHopLimit")?;
     let mut world = call.endpoint.world();
     world.instance(call.scope, id)?;
     call.check_dry_run()?;
-    let mut xml = Xml::new();
-    xml.text("instanceId", id);
+    let mut xml = Xml::of("instanceId", id);
     if let Some(instance) = world.instances.get_mut(id) {
         let options = &mut instance.metadata;
         options.hop_limit = hops.unwrap_or(options.hop_limit);
@@ -140,6 +148,7 @@ pub(super) fn modify_metadata(call: &Call<'_>) -> Result<Xml, ApiError> {
             ("HttpEndpoint", &mut options.http_endpoint),
             ("InstanceMetadataTags", &mut options.tags),
         ] {
+            // An option that the call leaves out stays as it is (EC2 API reference, ModifyInstanceMetadataOptions).
             *field = params.get(name).unwrap_or(field).to_owned();
         }
         metadata(&mut xml, "instanceMetadataOptions", instance);

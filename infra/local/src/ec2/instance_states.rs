@@ -1,12 +1,20 @@
 //! StartInstances, StopInstances, RebootInstances and TerminateInstances.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::describe_instances::all_named;
 use super::instance_item::state;
 use super::run_instances::no_room;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("StartInstances", start),
+    ("StopInstances", stop),
+    ("RebootInstances", reboot),
+    ("TerminateInstances", terminate),
+];
 
 /// EC2's reason for a state that a call requested.
 const BY_USER: &str = "Client.UserInitiatedShutdown";
@@ -16,19 +24,22 @@ const BY_USER_MESSAGE: &str = "Client.UserInitiatedShutdown: User initiated shut
 type Before = Vec<(String, InstanceState)>;
 
 /// Starts stopped instances. Starting a running instance changes nothing.
-pub(super) fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn start(call: &Call<'_>) -> Result<Xml, ApiError> {
+    // EC2 accepts a start of an instance that runs, and a stop of one that is stopped, without an effect. Clients rely
+    // on this when they repeat a call whose answer was lost.
     let startable = |state| matches!(state, InstanceState::Stopped | InstanceState::Running | InstanceState::Pending);
     let before = allowed(call, "started", |one| startable(one.state()), |_| Ok(()))?;
     let stopped = before.iter().filter(|(_, state)| *state == InstanceState::Stopped).count();
     if call.endpoint.room(&call.endpoint.world(), stopped) < stopped {
         return Err(no_room());
     }
+    // The lock is free here, so another call may change an instance first. The transition checks its state again.
     before.iter().for_each(|(id, _)| call.endpoint.clone().start(id));
     changes(call, &before)
 }
 
 /// Stops running instances. Stopping a stopped instance changes nothing.
-pub(super) fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
     let stoppable = |state| matches!(state, InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped);
     let before = allowed(call, "stopped", |one| stoppable(one.state()), |one| may(one, "stopped", one.keep_from_stop))?;
     before.iter().for_each(|(id, _)| call.endpoint.clone().stop(id, BY_USER, BY_USER_MESSAGE));
@@ -36,17 +47,19 @@ pub(super) fn stop(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Reboots running instances. EC2 shows no change of state for a reboot.
-pub(super) fn reboot(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn reboot(call: &Call<'_>) -> Result<Xml, ApiError> {
     let before = allowed(call, "rebooted", |one| one.state() == InstanceState::Running, |_| Ok(()))?;
     for (id, _) in before {
         let endpoint = call.endpoint.clone();
+        // RebootInstances only queues a request: it returns before the instance goes down (EC2 API reference,
+        // RebootInstances).
         call.endpoint.spawn(async move { endpoint.reboot(&id).await });
     }
     Ok(Xml::done())
 }
 
 /// Terminates instances in any state. Terminating a terminated instance changes nothing.
-pub(super) fn terminate(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn terminate(call: &Call<'_>) -> Result<Xml, ApiError> {
     let before = allowed(call, "terminated", |_| true, |one| may(one, "terminated", one.keep_from_terminate))?;
     before.iter().for_each(|(id, _)| call.endpoint.clone().end(id, BY_USER, BY_USER_MESSAGE));
     changes(call, &before)
@@ -78,6 +91,8 @@ fn allowed(
     }
     let world = call.endpoint.world();
     let mut before = Before::new();
+    // One instance that is in a wrong state or protected fails the whole call, and none changes (EC2 API reference,
+    // TerminateInstances, for instances of one Availability Zone).
     for instance in all_named(call, &world, &ids)? {
         let id = &instance.id;
         if !in_state(instance) {
@@ -96,6 +111,8 @@ fn changes(call: &Call<'_>, before: &[(String, InstanceState)]) -> Result<Xml, A
     let mut xml = Xml::new();
     xml.items("instancesSet", before, |xml, (id, previous)| {
         xml.text("instanceId", id);
+        // With `--delays instant`, the instance may already be further than a real one could be at the time of the
+        // answer.
         state(xml, "currentState", call.endpoint.state_of(id).unwrap_or(InstanceState::Terminated));
         state(xml, "previousState", *previous);
     });

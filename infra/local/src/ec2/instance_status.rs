@@ -1,6 +1,6 @@
 //! DescribeInstanceStatus.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::describe_instances::chosen;
 use super::filters::{self, Filters};
 use super::instance_item::state;
@@ -10,14 +10,19 @@ use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Instance, InstanceState};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("DescribeInstanceStatus", describe)];
+
 /// Describes the status of running instances, or of all instances with `IncludeAllInstances`. The answer is as old as the
 /// endpoint's lag.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &STATUS)?;
     let world = call.endpoint.world();
     let seen_at = call.endpoint.seen_at();
     let all = call.params.flag("IncludeAllInstances");
     let seen = chosen(call, &world)?.into_iter().filter_map(|one| Some((one, one.states.at(seen_at)?)));
+    // Without IncludeAllInstances, EC2 shows running instances only, so a waiter that polls this call sees nothing at
+    // first instead of `pending`.
     let shown = seen.filter(|(_, state)| all || *state == InstanceState::Running);
     let kept = filters.keep(shown, |xml, (instance, state)| item(xml, instance, state));
     filters::answer(call, "instanceStatusSet", kept)

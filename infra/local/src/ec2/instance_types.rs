@@ -6,11 +6,15 @@
 
 use std::collections::BTreeSet;
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{self, Filters};
 use super::known_filters::{OFFERINGS, TYPES as TYPE_FILTERS};
 use super::xml::Xml;
 use crate::api::ApiError;
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] =
+    &[("DescribeInstanceTypes", describe), ("DescribeInstanceTypeOfferings", describe_offerings)];
 
 /// The listed types, by architecture, the older ones first.
 const LISTED: [&str; 27] = [
@@ -180,7 +184,7 @@ pub(super) fn cpus_of(name: &str) -> u32 {
 }
 
 /// Describes the types that the call names, or the listed types.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &TYPE_FILTERS)?;
     let names = call.params.list("InstanceType");
     let asked: Vec<&str> = if names.is_empty() { LISTED.to_vec() } else { names.iter().map(String::as_str).collect() };
@@ -225,7 +229,7 @@ fn item(xml: &mut Xml, found: Type<'_>) {
 
 /// Describes offerings. Every listed type is offered in every Region and in every zone, and so is any other type that a
 /// filter names and that a launch accepts.
-pub(super) fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe_offerings(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &OFFERINGS)?;
     let kind = call.params.get("LocationType").unwrap_or("region");
     let region = &call.scope.region;

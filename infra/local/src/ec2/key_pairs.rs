@@ -2,20 +2,26 @@
 
 use jiff::Timestamp;
 
+use super::call::{Call, Row};
 use super::filters::{self, Filters};
 use super::keygen::Public;
 use super::known_filters::KEYS;
 use super::xml::Xml;
-use super::{Call, fingerprint, keygen};
+use super::{fingerprint, keygen};
 use crate::api::ApiError;
 use crate::ids;
 use crate::world::{KeyPair, World, iso};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] =
+    &[("CreateKeyPair", create), ("ImportKeyPair", import), ("DescribeKeyPairs", describe), ("DeleteKeyPair", delete)];
+
 /// Makes a key pair. Only the answer contains its private half.
-pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("KeyName")?;
     let kind = call.params.get("KeyType").unwrap_or("rsa");
     check_new(&call.endpoint.world(), call, name)?;
+    // The lock is free: generating an RSA key takes a moment, and other calls must not wait for it.
     let made = keygen::generate(kind)?;
     let pair = keep(call, name, kind, Public { line: made.public, imported: None }, made.fingerprint)?;
     let mut xml = Xml::new();
@@ -28,15 +34,15 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Imports a public key, in Base64.
-pub(super) fn import(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn import(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("KeyName")?;
     let public = keygen::read_public(call.params.require("PublicKeyMaterial")?)?;
     check_new(&call.endpoint.world(), call, name)?;
     let kind = if public.line.starts_with("ssh-ed25519") { "ed25519" } else { "rsa" };
     let fingerprint = fingerprint::of_public(&public.line)?;
     let pair = keep(call, name, kind, public, fingerprint)?;
-    let mut xml = Xml::new();
-    xml.text("keyName", name).text("keyFingerprint", &pair.fingerprint).text("keyPairId", &pair.id).tags(&pair.tags);
+    let mut xml = Xml::of("keyName", name);
+    xml.text("keyFingerprint", &pair.fingerprint).text("keyPairId", &pair.id).tags(&pair.tags);
     Ok(xml)
 }
 
@@ -68,7 +74,7 @@ fn keep(call: &Call<'_>, name: &str, kind: &str, public: Public, fingerprint: St
 }
 
 /// Describes key pairs by name or by id, or all key pairs.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &KEYS)?;
     let world = call.endpoint.world();
     let (names, ids) = (call.params.list("KeyName"), call.params.list("KeyPairId"));
@@ -100,7 +106,7 @@ fn missing(name: &str) -> ApiError {
 }
 
 /// Deletes a key pair. A key pair that does not exist is no error.
-pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let (name, id) = (call.params.get("KeyName"), call.params.get("KeyPairId"));
     if name.or(id).is_none() {
         return Err(ApiError::new("MissingParameter", "The request must contain the parameter KeyName or KeyPairId"));

@@ -6,8 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
+use super::call::Call;
 use super::params::Params;
-use super::{Call, block_devices, instance_types};
+use super::{block_devices, instance_types};
 use crate::api::{ApiError, Scope};
 use crate::ids;
 use crate::ssm::parameters;
@@ -20,6 +21,7 @@ const MOST_USER_DATA: usize = 16 * 1024 * 4 / 3 + 4;
 
 /// Returns the instance, without ids.
 pub(super) fn plan(call: &Call<'_>, world: &mut World) -> Result<Instance, ApiError> {
+    // A Region gets its copy of the source image at the first call that could name it.
     world.newest_source(&call.scope.region);
     let params = call.params;
     let image = image_id(world, call.scope, params.require("ImageId")?)?;

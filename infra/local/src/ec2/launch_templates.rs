@@ -5,16 +5,25 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Call;
-use super::describe_launch_templates::{template_item, version_item};
+use super::call::{Call, Row};
+use super::launch_template_item::{template_item, version_item};
 use super::params::Params;
 use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::ids;
 use crate::world::{LaunchTemplate, Tags, TemplateVersion, World};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("CreateLaunchTemplate", create),
+    ("CreateLaunchTemplateVersion", create_version),
+    ("ModifyLaunchTemplate", modify),
+    ("DeleteLaunchTemplate", delete),
+    ("DeleteLaunchTemplateVersions", delete_versions),
+];
+
 /// Makes a template with its first version.
-pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("LaunchTemplateName")?;
     check_name(name)?;
     let token = call.token();
@@ -73,9 +82,11 @@ fn version(call: &Call<'_>, source: BTreeMap<String, String>) -> Result<Template
 }
 
 /// Adds a version.
-pub(super) fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let id = find(&world, call.scope, call.params)?.id.clone();
+    // Without SourceVersion, a new version has only the values of the call, not those of the version before it (EC2 API
+    // reference, CreateLaunchTemplateVersion).
     let source = match (world.launch_templates.get(&id), call.params.get("SourceVersion")) {
         (Some(template), Some(asked)) => template.versions[&template.number(Some(asked))?].data.clone(),
         _ => BTreeMap::new(),
@@ -93,7 +104,7 @@ pub(super) fn create_version(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Makes another version the default version.
-pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     if call.params.get("LaunchTemplateId").is_some() && call.params.get("LaunchTemplateName").is_some() {
         let message = "Either provide launch template ID or launch template name to modify the template.";
@@ -117,7 +128,7 @@ pub(super) fn modify(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Deletes a template with all its versions.
-pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let id = find(&world, call.scope, call.params)?.id.clone();
     call.check_dry_run()?;
@@ -126,7 +137,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Deletes versions. The answer lists each version that cannot be deleted.
-pub(super) fn delete_versions(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete_versions(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let id = find(&world, call.scope, call.params)?.id.clone();
     call.check_dry_run()?;
@@ -135,6 +146,7 @@ pub(super) fn delete_versions(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut refused = Vec::new();
     for asked in call.params.list("LaunchTemplateVersion") {
         match asked.parse::<u64>().ok().filter(|number| template.versions.contains_key(number)) {
+            // EC2 deletes the other versions nevertheless, and reports this one in the answer.
             Some(number) if number == template.default_version => {
                 refused.push((number, "launchTemplateVersionIsDefault"))
             }

@@ -2,13 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{self, Filters};
 use super::known_filters::{REGIONS as REGION_FILTERS, SUBNETS, VPCS, ZONES};
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::ids;
 use crate::world::{Block, Subnet};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("ModifySubnetAttribute", modify_subnet_attribute),
+    ("DescribeSubnets", describe_subnets),
+    ("DescribeVpcs", describe_vpcs),
+    ("DescribeRegions", describe_regions),
+    ("DescribeAvailabilityZones", describe_availability_zones),
+];
 
 /// The listed Regions. The endpoint serves other Regions too.
 const REGIONS: [&str; 9] = [
@@ -23,7 +32,7 @@ const REGIONS: [&str; 9] = [
     "us-west-2",
 ];
 
-pub(super) fn describe_regions(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe_regions(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &REGION_FILTERS)?;
     let asked = call.params.list("RegionName");
     let disabled = call.endpoint.settings().disabled_regions;
@@ -46,7 +55,7 @@ pub(super) fn describe_regions(call: &Call<'_>) -> Result<Xml, ApiError> {
     filters::answer(call, "regionInfo", kept)
 }
 
-pub(super) fn describe_subnets(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe_subnets(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &SUBNETS)?;
     let world = call.endpoint.world();
     let network = world.network(call.scope);
@@ -86,7 +95,7 @@ pub(super) fn describe_subnets(call: &Call<'_>) -> Result<Xml, ApiError> {
 
 /// Changes whether instances in a subnet get a public address. EC2 takes one attribute per call. This call's other
 /// attributes do not apply to an endpoint without IPv6 and Outposts.
-pub(super) fn modify_subnet_attribute(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn modify_subnet_attribute(call: &Call<'_>) -> Result<Xml, ApiError> {
     let id = call.params.require("SubnetId")?;
     let mut world = call.endpoint.world();
     world.network(call.scope).subnet(Some(id))?;
@@ -126,7 +135,7 @@ pub(super) fn zone_id(zone: &str) -> String {
     format!("{short}-az{number}")
 }
 
-pub(super) fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &VPCS)?;
     let network = call.endpoint.world().network(call.scope);
     let vpc = Some(network.vpc_id).filter(|_| !network.no_default_vpc);
@@ -151,7 +160,7 @@ pub(super) fn describe_vpcs(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Describes the zone of every subnet, and one more zone: launches know only the zones that have a subnet.
-pub(super) fn describe_availability_zones(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe_availability_zones(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &ZONES)?;
     let region = &call.scope.region;
     let zones = ["a", "b", "c"].map(|letter| format!("{region}{letter}"));

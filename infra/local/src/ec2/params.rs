@@ -60,6 +60,7 @@ impl Params {
         for (key, value) in &self.0 {
             let Some(rest) = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')) else { continue };
             let (number, field) = rest.split_once('.').unwrap_or((rest, ""));
+            // Clients may leave numbers out or begin with 0. Only the order counts.
             if let Ok(number) = number.parse() {
                 found.entry(number).or_default().0.insert(field.to_owned(), value.clone());
             }

@@ -1,11 +1,21 @@
 //! Limits of sharing: images and snapshots that EC2 does not allow to be shared, and an account's block of public
 //! access, Get-, Enable- and DisableImageBlockPublicAccess(State), and the same for snapshots.
 
-use super::Call;
-use super::attributes::Changes;
+use super::call::{Call, Row};
+use super::grants::Changes;
 use super::xml::Xml;
 use crate::api::{ApiError, Scope};
 use crate::world::{Snapshot, SnapshotAccess, World};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("GetImageBlockPublicAccessState", get_images),
+    ("EnableImageBlockPublicAccess", enable_images),
+    ("DisableImageBlockPublicAccess", |call| block_images(call, false)),
+    ("GetSnapshotBlockPublicAccessState", get_snapshots),
+    ("EnableSnapshotBlockPublicAccess", enable_snapshots),
+    ("DisableSnapshotBlockPublicAccess", |call| block_snapshots(call, SnapshotAccess::Unblocked)),
+];
 
 /// Rejects sharing an image whose snapshots no other account could read, and sharing it with everybody if that is
 /// blocked.
@@ -13,6 +23,8 @@ pub(super) fn check_image(world: &World, scope: &Scope, id: &str, changes: &Chan
     let behind = world.images.get(id).map(|image| image.snapshots()).unwrap_or_default();
     let encrypted: Vec<&Snapshot> =
         behind.iter().filter_map(|id| world.snapshots.get(id)).filter(|one| one.encrypted).collect();
+    // Only new public permissions are blocked. An image that is public already stays public (EC2 user guide, "Block
+    // public access to your AMIs").
     if changes.make_public() && world.storage(scope).blocks_images {
         let message =
             "You can't publicly share this image because block public access for AMIs is enabled for this account.";
@@ -50,23 +62,19 @@ fn is_managed(world: &World, snapshot: &Snapshot) -> bool {
     snapshot.kms_key.as_ref().is_none_or(|key| world.is_managed_key(&snapshot.scope, key))
 }
 
-pub(super) fn get_images(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn get_images(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     let mut xml = images(call.endpoint.world().storage(call.scope).blocks_images);
     xml.text("managedBy", "account");
     Ok(xml)
 }
 
-pub(super) fn enable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn enable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
     let state = call.params.require("ImageBlockPublicAccessState")?;
     if state != "block-new-sharing" {
         return Err(wrong(state));
     }
     block_images(call, true)
-}
-
-pub(super) fn disable_images(call: &Call<'_>) -> Result<Xml, ApiError> {
-    block_images(call, false)
 }
 
 fn block_images(call: &Call<'_>, block: bool) -> Result<Xml, ApiError> {
@@ -76,19 +84,17 @@ fn block_images(call: &Call<'_>, block: bool) -> Result<Xml, ApiError> {
 }
 
 fn images(blocked: bool) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("imageBlockPublicAccessState", if blocked { "block-new-sharing" } else { "unblocked" });
-    xml
+    Xml::of("imageBlockPublicAccessState", if blocked { "block-new-sharing" } else { "unblocked" })
 }
 
-pub(super) fn get_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn get_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
-    let mut xml = snapshots(call.endpoint.world().storage(call.scope).snapshots);
+    let mut xml = Xml::of("state", call.endpoint.world().storage(call.scope).snapshots.name());
     xml.text("managedBy", "account");
     Ok(xml)
 }
 
-pub(super) fn enable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn enable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
     match call.params.require("State")? {
         "block-new-sharing" => block_snapshots(call, SnapshotAccess::NoNewSharing),
         "block-all-sharing" => block_snapshots(call, SnapshotAccess::NoSharing),
@@ -96,20 +102,10 @@ pub(super) fn enable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
 }
 
-pub(super) fn disable_snapshots(call: &Call<'_>) -> Result<Xml, ApiError> {
-    block_snapshots(call, SnapshotAccess::Unblocked)
-}
-
 fn block_snapshots(call: &Call<'_>, access: SnapshotAccess) -> Result<Xml, ApiError> {
     call.check_dry_run()?;
     call.endpoint.world().change_storage(call.scope).snapshots = access;
-    Ok(snapshots(access))
-}
-
-fn snapshots(access: SnapshotAccess) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("state", access.name());
-    xml
+    Ok(Xml::of("state", access.name()))
 }
 
 fn wrong(state: &str) -> ApiError {

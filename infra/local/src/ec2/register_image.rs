@@ -2,19 +2,23 @@
 
 use jiff::Timestamp;
 
+use super::block_devices;
 use super::block_devices::empty;
+use super::call::{Call, Row};
 use super::create_image::check_name;
 use super::snapshots::own_snapshot;
 use super::xml::Xml;
-use super::{Call, block_devices};
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::ids;
 use crate::world::source::architecture;
 use crate::world::{BlockDevice, Grants, Image, ImageState, Protection, Snapshot, Timeline, World};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("RegisterImage", register)];
+
 /// Registers an image. It is available at once, since there is nothing to copy.
-pub(super) fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     let params = call.params;
     let name = params.require("Name")?;
     let token = call.token();
@@ -22,7 +26,7 @@ pub(super) fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     if let Some((key, request)) = &token
         && let Some(made) = world.made_before(key, request)?
     {
-        return Ok(answer(made.first().map(String::as_str).unwrap_or_default()));
+        return Ok(Xml::of("imageId", made.first().map(String::as_str).unwrap_or_default()));
     }
     check_name(&world, call.scope, name)?;
     let root_device = params.require("RootDeviceName")?;
@@ -60,13 +64,7 @@ pub(super) fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     }
     call.endpoint.emit(Event::of_image(&image));
     world.images.insert(id.clone(), image);
-    Ok(answer(&id))
-}
-
-fn answer(id: &str) -> Xml {
-    let mut xml = Xml::new();
-    xml.text("imageId", id);
-    xml
+    Ok(Xml::of("imageId", &id))
 }
 
 /// Returns the mapped devices, each at least as large as its snapshot.

@@ -3,7 +3,7 @@
 //! Each VPC has its main route table and no other. If it has an internet gateway, a route may lead to this gateway, but
 //! to nothing else outside the VPC. There are no VPC endpoints.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{self, Filters};
 use super::known_filters::{ROUTE_TABLES, VPC_ENDPOINTS};
 use super::xml::Xml;
@@ -11,14 +11,23 @@ use crate::api::ApiError;
 use crate::ids;
 use crate::world::{Block, Network, gateway_of};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("CreateRoute", create),
+    ("DeleteRoute", delete),
+    ("DescribeRouteTables", describe_tables),
+    ("DescribeVpcEndpoints", describe_endpoints),
+];
+
 /// Adds a route.
-pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let vpc = vpc_of(call)?;
     let destination = destination(call)?;
     let gateway = call.params.require("GatewayId")?;
     let mut world = call.endpoint.world();
     let network = world.network(call.scope);
     let mut routes = network.routes_of(&vpc);
+    // No gateway can be created here, so only that of the default VPC exists.
     if vpc != network.vpc_id || gateway != gateway_of(&vpc) {
         let message = format!("The gateway ID '{gateway}' does not exist");
         return Err(ApiError::new("InvalidGatewayID.NotFound", message));
@@ -34,7 +43,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Deletes a route, but not the route within the VPC.
-pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let vpc = vpc_of(call)?;
     let destination = destination(call)?;
     let mut world = call.endpoint.world();
@@ -55,7 +64,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Describes the main table of each VPC.
-pub(super) fn describe_tables(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe_tables(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &ROUTE_TABLES)?;
     let network = call.endpoint.world().network(call.scope);
     let ids = call.params.list("RouteTableId");
@@ -84,7 +93,7 @@ pub(super) fn describe_tables(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Returns an empty list: VPC endpoints do not exist here and cannot be created.
-pub(super) fn describe_endpoints(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe_endpoints(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &VPC_ENDPOINTS)?;
     if let Some(id) = call.params.list("VpcEndpointId").first() {
         let message = format!("The Vpc Endpoint Id '{id}' does not exist");

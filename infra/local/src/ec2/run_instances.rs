@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use super::call::{Call, Row};
 use super::instance_item::{self, Shown};
 use super::launch_plan;
 use super::params::Params;
 use super::xml::Xml;
-use super::{Call, encryption, launch_templates};
+use super::{encryption, launch_templates};
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::faults::CallFault;
 use crate::guest::inotify;
 use crate::ids;
 use crate::world::{Instance, Subnet, World};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("RunInstances", run)];
 
 /// Most instances of one call. On EC2, the vCPU quota of a new account would stop the call at this number.
 const MOST: usize = 1000;
@@ -24,7 +28,7 @@ const NO_KEY: &str = "Client.InternalError";
 const NO_KEY_MESSAGE: &str = "Client.InternalError: Client error on launch";
 
 /// Launches instances. A client token makes the call idempotent; the same token with another request is an error.
-pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     let token = call.token();
     let mut world = call.endpoint.world();
     if let Some((key, request)) = &token
@@ -32,6 +36,8 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     {
         return Ok(reservation(call, &world, &made));
     }
+    // The token is looked up before anything is checked: EC2 returns the instances of the first call even if a repeated
+    // call could not launch them any more (EC2 API reference, "Ensuring idempotency in Amazon EC2 API requests").
     let (least, most) = count(call.params)?;
     let launch = launch_templates::resolve(call, &world)?;
     let call = &Call { params: &launch.params, ..*call };
@@ -39,6 +45,8 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     model.tags.extend(launch.tags);
     model.silent = call.fault == Some(&CallFault::NoAgent);
     call.check_dry_run()?;
+    // Keys decide how the launch ends, not whether the call succeeds: EBS asks for them only while it makes the
+    // volumes.
     let has_keys = world
         .images
         .get(&model.image_id)
@@ -54,6 +62,7 @@ pub(super) fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
         world.remember(key, request, made.clone());
     }
     let answer = reservation(call, &world, &made);
+    // The tasks take this lock as soon as they start.
     drop(world);
     for id in &made {
         if has_keys {
@@ -76,6 +85,7 @@ fn count(params: &Params) -> Result<(usize, usize), ApiError> {
     match (least, most) {
         (0, _) => wrong("Value (0) for parameter minCount is invalid. Minimum value is 1.".to_owned()),
         _ if least > most => wrong(format!("Value ({least}) for parameter minCount is invalid: it exceeds maxCount.")),
+        // A maximum above the limit only means "as many as possible".
         _ if least > MOST => Err(ApiError::new(
             "InstanceLimitExceeded",
             format!("You have requested more instances ({least}) than your current instance limit of {MOST} allows."),
@@ -105,7 +115,10 @@ fn as_many_as_fit(
     let subnet = network.subnet(Some(&model.subnet_id))?;
     let mut used = world.used_addresses(call.scope, &model.vpc_id);
     let room = call.endpoint.room(world, most);
+    // A call that requests an address is for one instance. Whether that address is free is checked with the address.
     let free = if model.address.is_empty() { subnet.free_addresses(&used) } else { 1 };
+    // An own rule, since AWS documents no order: a client tries another type or subnet for the former, while the latter
+    // is a mistake in its network.
     if room < least {
         return Err(no_room());
     }
@@ -139,6 +152,8 @@ fn address(model: &Instance, id: &str, subnet: &Subnet, used: &BTreeSet<Ipv4Addr
         }
         Ok(asked) => Ok(asked),
         Err(_) => {
+            // AWS assigns addresses in no order that a client could rely on. This one differs for each instance too, so
+            // that a freed address is rarely taken again at once.
             let number = u32::from_str_radix(&ids::digest(id)[..8], 16).unwrap_or_default();
             subnet.free_address(number, used).ok_or_else(|| no_address(&subnet.id))
         }

@@ -1,18 +1,26 @@
 //! AuthorizeSecurityGroupIngress, -Egress, RevokeSecurityGroupIngress and -Egress.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::params::Params;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::ids;
 use crate::world::{Network, Peer, Rule, SecurityGroup};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[
+    ("AuthorizeSecurityGroupIngress", |call| authorize(call, Direction::In)),
+    ("AuthorizeSecurityGroupEgress", |call| authorize(call, Direction::Out)),
+    ("RevokeSecurityGroupIngress", |call| revoke(call, Direction::In)),
+    ("RevokeSecurityGroupEgress", |call| revoke(call, Direction::Out)),
+];
+
 /// AWS's quota for the rules of one direction in a group.
 const MOST_RULES: usize = 60;
 
 /// Direction of a group's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+enum Direction {
     In,
     Out,
 }
@@ -24,7 +32,7 @@ impl Direction {
 }
 
 /// Adds rules, all or none. A rule that exists already is rejected.
-pub(super) fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiError> {
+fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let before = world.network(call.scope);
     let id = group_id(call, &before)?;
@@ -32,6 +40,7 @@ pub(super) fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, Ap
     let network = world.change_network(call.scope);
     let group = network.group_mut(&id)?;
     let have = direction.rules(group);
+    // Each range of addresses counts as a rule, even if one permission of the call lists several (Amazon VPC quotas).
     if have.len() + new.len() > MOST_RULES {
         let message = "The maximum number of rules per security group has been reached.";
         return Err(ApiError::new("RulesPerSecurityGroupLimitExceeded", message));
@@ -48,7 +57,7 @@ pub(super) fn authorize(call: &Call<'_>, direction: Direction) -> Result<Xml, Ap
 }
 
 /// Removes rules, by their id or by their content. A rule that does not exist is rejected.
-pub(super) fn revoke(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiError> {
+fn revoke(call: &Call<'_>, direction: Direction) -> Result<Xml, ApiError> {
     let ids = call.params.list("SecurityGroupRuleId");
     let mut world = call.endpoint.world();
     let before = world.network(call.scope);

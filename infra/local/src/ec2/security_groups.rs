@@ -1,6 +1,6 @@
 //! CreateSecurityGroup, DeleteSecurityGroup and DescribeSecurityGroups.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{self, Filters};
 use super::known_filters::GROUPS;
 use super::xml::Xml;
@@ -8,8 +8,12 @@ use crate::api::ApiError;
 use crate::ids;
 use crate::world::{InstanceState, Peer, Rule, SecurityGroup, no_default_vpc};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] =
+    &[("CreateSecurityGroup", create), ("DeleteSecurityGroup", delete), ("DescribeSecurityGroups", describe)];
+
 /// Makes a group that allows all outgoing and no incoming traffic.
-pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = call.params.require("GroupName")?;
     let description = call.params.require("GroupDescription")?;
     let tags = call.params.tags_for("security-group")?;
@@ -23,6 +27,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     if !network.has_vpc(&vpc) {
         return Err(ApiError::new("InvalidVpcID.NotFound", format!("The vpc ID '{vpc}' does not exist")));
     }
+    // A name is unique in its VPC, not in the account (EC2 API reference, CreateSecurityGroup).
     if network.security_groups.iter().any(|group| group.name == name && group.vpc_id == vpc) {
         let message = format!("The security group '{name}' already exists for VPC '{vpc}'");
         return Err(ApiError::new("InvalidGroup.Duplicate", message));
@@ -38,7 +43,7 @@ pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Deletes a group that no instance uses.
-pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let mut world = call.endpoint.world();
     let network = world.network(call.scope);
     let group = match (call.params.get("GroupId"), call.params.get("GroupName")) {
@@ -53,6 +58,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
         return Err(ApiError::new("CannotDelete", message));
     }
     let id = group.id.clone();
+    // DescribeInstances shows a terminated instance for a while, but its groups are free at once.
     let mut live = world.instances.values().filter(|one| one.state() != InstanceState::Terminated);
     if live.any(|one| one.security_groups.contains(&id)) {
         return Err(ApiError::new("DependencyViolation", format!("resource {id} has a dependent object")));
@@ -65,7 +71,7 @@ pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Describes groups by id or by name, or all groups.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &GROUPS)?;
     let network = call.endpoint.world().network(call.scope);
     let (ids, names) = (call.params.list("GroupId"), call.params.list("GroupName"));

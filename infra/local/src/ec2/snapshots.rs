@@ -1,14 +1,17 @@
 //! DescribeSnapshots and DeleteSnapshot.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{self, Filters};
 use super::known_filters::SNAPSHOTS;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{Snapshot, World, check_id, iso};
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("DescribeSnapshots", describe), ("DeleteSnapshot", delete)];
+
 /// Deletes a snapshot that no image uses.
-pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let id = call.params.require("SnapshotId")?;
     let mut world = call.endpoint.world();
     own_snapshot(call, &world, id)?;
@@ -35,7 +38,7 @@ fn missing(id: &str) -> ApiError {
 }
 
 /// Describes snapshots that the account may use. The answer is as old as the endpoint's lag.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &SNAPSHOTS)?;
     let owners = call.params.list("Owner");
     let world = call.endpoint.world();

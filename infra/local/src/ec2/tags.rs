@@ -1,18 +1,21 @@
 //! CreateTags and DeleteTags.
 
-use super::Call;
+use super::call::{Call, Row};
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::World;
 
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("CreateTags", create), ("DeleteTags", delete)];
+
 /// Sets tags on instances, images and snapshots, on all or on none.
-pub(super) fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     let new = call.params.tags()?;
     change(call, |tags| tags.extend(new.clone()))
 }
 
 /// Removes tags by key. If a value is given, it must be the current one.
-pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let wanted = call.params.structures("Tag");
     change(call, |tags| {
         for tag in &wanted {
@@ -31,9 +34,12 @@ fn change(call: &Call<'_>, change: impl Fn(&mut crate::world::Tags)) -> Result<X
         let message = "The request must contain the parameter resourceIdSet";
         return Err(ApiError::new("MissingParameter", message));
     }
+    // All resources are found before one is changed: the call tags all of them or none.
     if let Some(id) = ids.iter().find(|id| world.tags_mut(call.scope, id).is_none()) {
         return Err(missing(id));
     }
+    // A new image may be unknown to this call after a describe call has shown it. Packer retries CreateTags for this
+    // reason.
     ids.iter().filter_map(|id| world.images.get(id)).try_for_each(|image| call.known_state(image).map(drop))?;
     call.check_dry_run()?;
     ids.iter().for_each(|id| apply(&mut world, call, id, &change));

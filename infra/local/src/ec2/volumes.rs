@@ -2,13 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::Call;
+use super::call::{Call, Row};
 use super::filters::{self, Filters};
 use super::known_filters::VOLUMES;
 use super::network::zone_id;
 use super::xml::Xml;
 use crate::api::ApiError;
 use crate::world::{BlockDevice, Instance, InstanceState, Tags, World, check_id, iso};
+
+/// The calls that this file serves.
+pub(super) const CALLS: &[Row] = &[("DescribeVolumes", describe), ("DeleteVolume", delete)];
 
 /// A volume and the instance that it is attached to.
 struct Seen<'w> {
@@ -21,7 +24,7 @@ struct Seen<'w> {
 }
 
 /// Describes volumes by id, or all volumes.
-pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
     let filters = Filters::read(call.params, &VOLUMES)?;
     let world = call.endpoint.world();
     let mut found = all(call, &world);
@@ -37,7 +40,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Xml, ApiError> {
 }
 
 /// Deletes a volume that no instance has.
-pub(super) fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
+fn delete(call: &Call<'_>) -> Result<Xml, ApiError> {
     let id = call.params.require("VolumeId")?;
     check_id("vol", id, "InvalidParameterValue")?;
     let mut world = call.endpoint.world();
@@ -100,6 +103,7 @@ fn item(xml: &mut Xml, seen: &Seen<'_>) {
         .text("status", if seen.instance.is_some() { "in-use" } else { "available" })
         .text("createTime", iso(seen.created_at))
         .text("volumeType", &device.volume_type)
+        // The baseline of gp3, which a volume has without any setting (EBS user guide, "General Purpose SSD volumes").
         .maybe("iops", device.iops.or(gp3.then_some(3000)))
         .maybe("throughput", device.throughput.or(gp3.then_some(125)))
         .text("encrypted", device.encrypted)

@@ -19,8 +19,13 @@ impl Xml {
 
     /// Returns `<return>true</return>`, the answer of calls that only perform an action.
     pub(super) fn done() -> Self {
+        Xml::of("return", true)
+    }
+
+    /// Returns one element with text.
+    pub(super) fn of(name: &str, value: impl Display) -> Self {
         let mut xml = Xml::new();
-        xml.text("return", true);
+        xml.text(name, value);
         xml
     }
 

@@ -3,7 +3,6 @@
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::CallFacts;
 use crate::api::Scope;
 use crate::events::Event;
 
@@ -70,6 +69,14 @@ pub(super) enum Act {
     Drop,
     Double,
     Swap,
+}
+
+/// The properties of a call that a fault can match.
+#[derive(Debug, Default)]
+pub(crate) struct CallFacts<'a> {
+    pub(crate) action: &'a str,
+    pub(crate) instance_type: Option<&'a str>,
+    pub(crate) subnet: Option<&'a str>,
 }
 
 /// The call or event that may trigger a fault.

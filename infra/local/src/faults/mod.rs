@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::api::{ApiError, Scope};
-use crate::ebs;
-use crate::ec2::encryption::KEY_FAILURE;
+use crate::ebs::route::ACTIONS;
 use crate::events::Event;
-pub(crate) use fault::Fault;
+use crate::world::KEY_FAILURE;
 use fault::{Act, Trigger};
+pub(crate) use fault::{CallFacts, Fault};
 
 /// The effect of a fault on a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,14 +51,6 @@ pub(crate) enum EventFault {
     Swap,
     /// The event is sent, and then its instance ends.
     EndInstance,
-}
-
-/// The properties of a call that a fault can match.
-#[derive(Debug, Default)]
-pub(crate) struct CallFacts<'a> {
-    pub(crate) action: &'a str,
-    pub(crate) instance_type: Option<&'a str>,
-    pub(crate) subnet: Option<&'a str>,
 }
 
 /// All armed faults.
@@ -120,6 +112,8 @@ impl Faults {
     fn fire(&self, trigger: &Trigger<'_>) -> Option<Fault> {
         let mut armed = self.lock();
         let due: Vec<usize> =
+            // Every fault counts every call, also a call that another fault takes: "the third call" does not depend on
+            // what else is armed.
             armed.iter_mut().enumerate().filter_map(|(at, fault)| fault.count(trigger).then_some(at)).collect();
         let at = *due.first()?;
         let fault = armed[at].clone();
@@ -173,7 +167,7 @@ fn call_fault(fault: &Fault, call: &CallFacts<'_>, scope: &Scope) -> CallFault {
 fn throttle_code(action: &str) -> String {
     let of_ssm = action.contains("Command") || action.contains("Parameter") || action == "DescribeInstanceInformation";
     let code = match action {
-        _ if ebs::ACTIONS.contains(&action) => "RequestThrottledException",
+        _ if ACTIONS.contains(&action) => "RequestThrottledException",
         _ if of_ssm => "ThrottlingException",
         _ => "RequestLimitExceeded",
     };

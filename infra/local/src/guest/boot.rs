@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::error::GuestError;
 use super::inside::{copy_over, own_folder};
-use super::isolation::{Disk, Isolation};
-use super::network::{self, Network, Reach};
-use super::{Guest, Wish, flags, groups, nspawn, processes};
+use super::isolation::{Disk, Isolation, Network};
+use super::namespaces::Inside;
+use super::network::Reach;
+use super::{Guest, Wish, flags, groups, nspawn, processes, scripts};
 use crate::ids;
+use crate::programs::ProgramError;
 
 /// How long processes may take to end by themselves when an instance stops or reboots.
 const GRACE: Duration = Duration::from_secs(2);
@@ -23,15 +25,6 @@ const GRACE: Duration = Duration::from_secs(2);
 const BURIAL: Duration = Duration::from_secs(10);
 /// Interval between two checks in the meantime.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Scripts that set up the mounts and become or start the first process, by their names in the state folder. Their
-/// arguments are the id, the kind of disk, the overlay options, the name, and for `init.sh` the process around it, if
-/// there is one. Each script writes the ids of its own process and of the process around it, as the host counts them,
-/// and ends when its standard input ends.
-pub(super) const SCRIPTS: [(&str, &str); 3] =
-    [("init.sh", include_str!("init.sh")), ("nspawn.sh", include_str!("nspawn.sh")), (NETWORK, network::SCRIPT)];
-/// Runs before one of these scripts if the instance has a network of its own.
-const NETWORK: &str = "network.sh";
 
 /// The running part of a booted instance.
 #[derive(Debug)]
@@ -42,24 +35,15 @@ pub(super) enum Running {
     Chroot,
 }
 
-/// The processes that hold an instance's namespaces. When the pipe is dropped, all of them end.
-#[derive(Debug)]
-pub(super) struct Inside {
-    unshare: Child,
-    /// First process of the namespace that `unshare` made.
-    pub(super) supervisor: Pid,
-    /// First process that the instance sees: the same process, or the container's systemd.
-    init: Pid,
-    /// Control groups of all its processes.
-    groups: Vec<PathBuf>,
-    _lifeline: ChildStdin,
-}
-
 /// Boots a guest.
 pub(super) async fn start(guest: &Guest) -> Result<Running, GuestError> {
+    // The kernel has one boot id for this machine. Programs take a new id for a reboot, so each boot of an instance
+    // gets its own.
     let boot_id = guest.dir().join("boot_id");
     std::fs::write(&boot_id, format!("{}\n", ids::uuid())).map_err(GuestError::prepare(&boot_id))?;
     let name = guest.names().host;
+    // A copied tree has had these files since its disk was made. For an overlay they are written at each boot, because
+    // the resolver, the proxy and the mirror of this machine may have changed.
     if guest.way.disk != Disk::Copy {
         guest.write_given().await?;
     }
@@ -95,25 +79,27 @@ async fn start_script(guest: &Guest, script: &str, name: &str) -> Result<Box<Ins
     let groups = groups::make(guest.way.isolation, &guest.id);
     let mut command = guest.way.isolation.unshare();
     if guest.network == Network::Own {
-        command.args(["sh", NETWORK]);
+        command.args(["sh", scripts::NETWORK.0]);
         Reach::with(guest.metadata.environment().map(|(_, url)| url)).add_to(&mut command);
     }
     command.args(["sh", script, &guest.id, &guest.way.disk.to_string()]);
     command.arg(guest.overlay_options()).arg(name);
     let mut command = Command::from(groups::within(guest.way.isolation, &groups, command));
+    // A group of its own: a signal to the endpoint's group, such as Ctrl-C in a terminal, must not reach the instances
+    // before the endpoint has stopped them.
     command.current_dir(&guest.state_dir).process_group(0).kill_on_drop(true);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut unshare = command.spawn().map_err(|source| GuestError::Start { program: "unshare", source })?;
+    let mut unshare = command.spawn().map_err(|source| ProgramError::Start { program: "unshare", source })?;
     let mut line = String::new();
     if let Some(stdout) = unshare.stdout.take() {
         let read = BufReader::new(stdout).read_line(&mut line).await;
-        read.map_err(|source| GuestError::Start { program: "unshare", source })?;
+        read.map_err(|source| ProgramError::Start { program: "unshare", source })?;
     }
     let mut told = line.split_whitespace().map_while(|word| Pid::from_raw(word.parse().ok()?));
     match (told.next(), unshare.stdin.take()) {
-        (Some(init), Some(_lifeline)) => {
+        (Some(init), Some(lifeline)) => {
             let supervisor = told.next().unwrap_or(init);
-            Ok(Box::new(Inside { unshare, supervisor, init, groups, _lifeline }))
+            Ok(Box::new(Inside { unshare, supervisor, init, groups, _lifeline: lifeline }))
         }
         _ => {
             let mut stderr = String::new();
@@ -156,11 +142,13 @@ pub(super) async fn stop(guest: &Guest, running: &mut Running, gently: bool) {
     if let Running::Inside(inside) = running {
         // When the first process of a process namespace ends, the kernel ends all of its processes.
         kill_process(inside.supervisor, Signal::KILL).ok();
+        // A process that waits for a device cannot be killed until the device answers.
         if tokio::time::timeout(BURIAL, inside.unshare.wait()).await.is_err() {
             tracing::error!(instance = guest.id, "its first process does not end");
         }
     }
     loop {
+        // A process can fork between the list and the signals. The loop ends only when a list is empty.
         let members = running.members(guest);
         for pid in &members {
             kill_process(*pid, Signal::KILL).ok();
@@ -258,21 +246,4 @@ impl Running {
 fn wish_of(status: ExitStatus) -> Wish {
     let reboot = status.signal() == Some(Signal::HUP.as_raw()) || status.code() == Some(nspawn::REBOOT);
     if reboot { Wish::Reboot } else { Wish::PowerOff }
-}
-
-impl Inside {
-    /// Returns the start of a command line that runs the rest of the line in the instance.
-    pub(super) fn enter(&self, guest: &Guest) -> Command {
-        Command::from(groups::within(guest.way.isolation, &self.groups, self.nsenter(guest)))
-    }
-
-    /// Does the same for commands that only read, often and for a moment. They are not moved into the groups, because
-    /// the kernel stops every fork of this machine to move a process.
-    pub(super) fn peek(&self, guest: &Guest) -> Command {
-        Command::from(self.nsenter(guest))
-    }
-
-    fn nsenter(&self, guest: &Guest) -> std::process::Command {
-        guest.way.isolation.nsenter(&self.init.as_raw_nonzero().to_string(), guest.network)
-    }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::isolation::Isolation;
-use crate::base::has_program;
+use crate::programs::has_program;
 
 /// Device through which a program acts as the other end of a network.
 const TUN: &str = "/dev/net/tun";

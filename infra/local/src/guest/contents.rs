@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use super::isolation::Disk;
-use super::{Guest, HOST};
+use super::Guest;
+use super::isolation::{Disk, HOST};
 
 /// Overlay's marks of a folder that hides the content of lower layers at its path, as root and as a user namespace
 /// store them.

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use super::error::{GuestError, run};
+use super::error::GuestError;
 use super::isolation::{Disk, Isolation};
+use super::processes::REFLINK;
 use super::{Guest, flags, fresh_dir};
-
-/// Copies share their blocks if the file system supports it.
-pub(super) const REFLINK: &str = "--reflink=auto";
+use crate::programs::{ProgramError, run};
 
 /// Most layers of an image over the base: the kernel takes one page of mount options, in which each layer has its path.
 const MOST_LAYERS: usize = 120;
@@ -23,6 +22,7 @@ impl Guest {
         if self.way.disk != Disk::Copy {
             self.make_root_alike().await?;
         } else {
+            // A copied image has its whole content in its newest layer.
             let top = self.layers.last().map_or("base".to_owned(), |layer| format!("layers/{layer}"));
             let top = self.state_dir.join(top);
             let top = top.canonicalize().map_err(GuestError::prepare(&top))?;
@@ -43,6 +43,8 @@ impl Guest {
         if self.way.disk == Disk::Copy {
             return String::new();
         }
+        // Mount options list the highest layer first, while images list the lowest first. Relative paths are short: all
+        // options must fit into one page.
         let layers: Vec<String> = self.layers.iter().rev().map(|layer| format!("layers/{layer}:")).collect();
         let own = format!("instances/{}", self.id);
         let flags = self.way.isolation.overlay_flags();
@@ -63,6 +65,9 @@ impl Guest {
         let target = self.state_dir.join("layers").join(layer);
         if self.way.disk != Disk::Copy {
             let upper = self.dir().join("upper");
+            // The upper folder of a mounted overlay is read from outside. The kernel calls changes from outside
+            // undefined, but reading is safe (Documentation/filesystems/overlayfs.rst, "Changes to underlying
+            // filesystems").
             self.copy_written(&upper, &target).await?;
             self.drop_given(&target).await?;
             flags::carry(isolation, &upper, &target).await.map_err(GuestError::prepare(&target))?;
@@ -76,6 +81,7 @@ impl Guest {
                 flags::empty(isolation, name).await?;
             }
         }
+        // Flags come last: an immutable file could not be taken out or restored.
         self.take_given_out(&target).map_err(GuestError::prepare(&target))?;
         flags::carry(isolation, &self.tree(), &target).await.map_err(GuestError::prepare(&target))?;
         Ok(vec![layer.to_owned()])
@@ -85,7 +91,11 @@ impl Guest {
     /// snapshot of a volume, the copy has such a file or does not have it.
     async fn copy_written(&self, from: &Path, to: &Path) -> Result<(), GuestError> {
         match copy(self.way.isolation, from, to).await {
-            Err(GuestError::Program { stderr, .. }) if self.is_running().await && have_gone(&stderr) => Ok(()),
+            Err(GuestError::Program(ProgramError::Failed { stderr, .. }))
+                if self.is_running().await && have_gone(&stderr) =>
+            {
+                Ok(())
+            }
             copied => copied,
         }
     }
@@ -94,7 +104,7 @@ impl Guest {
 /// Copies a tree with owners, modes, links, devices and extended attributes (which include an overlay's marks).
 async fn copy(isolation: Isolation, from: &Path, to: &Path) -> Result<(), GuestError> {
     let mut command = isolation.as_root("cp");
-    run("cp", command.env("LC_ALL", "C").args(["-a", REFLINK, "-T"]).arg(from).arg(to)).await
+    Ok(run("cp", command.env("LC_ALL", "C").args(["-a", REFLINK, "-T"]).arg(from).arg(to)).await?)
 }
 
 /// Returns whether `cp` reports only files that were removed or replaced after it had read their folder.

@@ -2,10 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
 
 use crate::base::BaseImageError;
 use crate::own::FolderError;
+use crate::programs::ProgramError;
 
 /// A disk, boot or file of an instance that did not work.
 #[derive(Debug, thiserror::Error)]
@@ -19,12 +19,9 @@ pub(crate) enum GuestError {
     /// There is no base image.
     #[error("there is no base image")]
     Base { source: BaseImageError },
-    /// A required program of the host could not be started.
-    #[error("cannot start {program}")]
-    Start { program: &'static str, source: io::Error },
-    /// A program of the host ended with an error.
-    #[error("{program} failed: {stderr}")]
-    Program { program: &'static str, stderr: String },
+    /// A program of the host did not do its work.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// The first process did not start.
     #[error("instance {id} does not boot: {stderr}")]
     Boot { id: String, stderr: String },
@@ -59,32 +56,11 @@ pub(crate) enum GuestError {
 impl GuestError {
     /// Returns the error for a thread that waited for a program and did not end normally.
     pub(super) fn ended(program: &'static str, error: tokio::task::JoinError) -> Self {
-        GuestError::Start { program, source: io::Error::other(error) }
+        ProgramError::Start { program, source: io::Error::other(error) }.into()
     }
 
     pub(super) fn prepare(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> GuestError {
         let path = path.into();
         move |source| GuestError::Prepare { path, source }
     }
-}
-
-/// Runs a program of the host to its end.
-pub(super) async fn run(program: &'static str, command: &mut Command) -> Result<(), GuestError> {
-    let mut command = tokio::process::Command::from(std::mem::replace(command, Command::new(program)));
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
-    succeeded(program, output)
-}
-
-/// Does the same for callers that may block.
-pub(super) fn run_now(program: &'static str, command: &mut Command) -> Result<(), GuestError> {
-    let output = command.stdin(Stdio::null()).output();
-    succeeded(program, output)
-}
-
-fn succeeded(program: &'static str, output: io::Result<Output>) -> Result<(), GuestError> {
-    let output = output.map_err(|source| GuestError::Start { program, source })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(GuestError::Program { program, stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
 }

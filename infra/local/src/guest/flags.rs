@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{IFlags, Mode, OFlags, ResolveFlags, fgetxattr, ioctl_getflags, ioctl_setflags, openat2};
 use rustix::io::Errno;
 
-use super::error::{GuestError, run_now};
+use super::error::GuestError;
 use super::isolation::Isolation;
+use crate::programs::run_now;
 
 /// Overlay's attribute, which contains the letters of `chattr`.
 const KEPT_BY_OVERLAY: &str = "trusted.overlay.protattr";
@@ -135,7 +136,7 @@ fn open(root: &File, path: &Path) -> Option<OwnedFd> {
 
 /// Removes a folder, including locked content.
 pub(super) fn remove(isolation: Isolation, folder: &Path) -> Result<(), GuestError> {
-    unlocking(folder, || run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder)))
+    unlocking(folder, || Ok(run_now("rm", isolation.as_root("rm").arg("-rf").arg(folder))?))
 }
 
 /// Does the same for callers that may not block.
@@ -147,7 +148,7 @@ pub(super) async fn remove_folder(isolation: Isolation, folder: PathBuf) -> Resu
 pub(super) async fn empty(isolation: Isolation, folder: PathBuf) -> Result<(), GuestError> {
     apart("find", move || {
         let find = || isolation.as_root("find");
-        unlocking(&folder, || run_now("find", find().arg(&folder).args(["-mindepth", "1", "-delete"])))
+        unlocking(&folder, || Ok(run_now("find", find().arg(&folder).args(["-mindepth", "1", "-delete"]))?))
     })
     .await
 }

@@ -16,15 +16,14 @@ use rustix::fs::{XattrFlags, lgetxattr, listxattr, lsetxattr};
 use rustix::io::Errno;
 
 use super::contents::Found;
-use super::error::{GuestError, run};
+use super::error::GuestError;
 use super::inside::{is_below_folders, put, put_back};
-use super::{Guest, flags, fresh_dir, names, runtime};
+use super::runtime::{self, GivenFile};
+use super::{Guest, flags, fresh_dir, names};
+use crate::programs::run;
 
 /// Attributes that an overlay reserves for itself.
 const OVERLAYS: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
-
-/// A file: its path, its text and its mode.
-pub(super) type GivenFile = (&'static str, String, u32);
 
 impl Guest {
     /// Returns the folder with the files, in the state folder.
@@ -43,6 +42,7 @@ impl Guest {
         let mut folders = BTreeSet::from([PathBuf::new()]);
         for (path, text, mode) in self.given() {
             let above: Vec<&Path> = Path::new(path).ancestors().skip(1).collect();
+            // A link or a file there is the image's own. The instance then does without the given file.
             if above.iter().any(|folder| self.image_has_other(folder)) {
                 continue;
             }
@@ -128,7 +128,7 @@ impl Guest {
             return Ok(());
         }
         let found = found.iter().map(|path| layer.join(path));
-        run("rm", self.way.isolation.as_root("rm").arg("-f").args(found)).await
+        Ok(run("rm", self.way.isolation.as_root("rm").arg("-f").args(found)).await?)
     }
 
     /// Returns the paths of the files that are unchanged in a tree.
@@ -179,6 +179,7 @@ fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
     let mut list = vec![0; size];
     let length = listxattr(from, &mut list)?;
     for name in list[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        // A copied mark would hide or redirect content of the layers below the folder.
         if OVERLAYS.iter().any(|start| name.starts_with(start)) {
             continue;
         }

@@ -9,17 +9,14 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::Mutex;
 
 use super::error::GuestError;
-use super::isolation::{Disk, Isolation, Way};
-use super::network::Network;
+use super::isolation::{Disk, HOST, Isolation, Network, Way};
 use super::probe::{Abilities, requirements, requirements_of, requirements_over_host};
-use super::{Guest, Power, boot, flags, groups, inotify, processes};
+use super::scripts::SCRIPTS;
+use super::{Guest, Power, flags, groups, inotify, processes};
 use crate::ebs::store::Store;
-use crate::metadata::Service;
+use crate::metadata::service::Service;
 use crate::own::{FolderError, is_ours, own_folder};
 use crate::{base, ids};
-
-/// This machine's own files as a base image.
-pub(crate) const HOST: &str = "/";
 
 /// Folders of one endpoint, and the disk and isolation that were found for it.
 #[derive(Debug)]
@@ -42,14 +39,18 @@ impl Host {
     ) -> Result<Self, GuestError> {
         own_folder(dir)?;
         let dir = dir.canonicalize().map_err(GuestError::prepare(dir))?;
+        // Nothing in the folder is touched before the lock is held: another endpoint may be running its instances
+        // there.
         let lock = lock(&dir)?;
+        // Processes end before their control groups and disks are removed: a group with a process in it cannot be
+        // removed.
         processes::end_left(&dir);
         remove_groups(&dir);
         groups::sweep();
         for name in ["instances", "layers"] {
             std::fs::create_dir_all(dir.join(name)).map_err(GuestError::prepare(dir.join(name)))?;
         }
-        for (name, script) in boot::SCRIPTS {
+        for (name, script) in SCRIPTS {
             std::fs::write(dir.join(name), script).map_err(GuestError::prepare(dir.join(name)))?;
         }
         let abilities = find_way(&dir, wanted, base_tar == Path::new(HOST))?;
@@ -182,6 +183,7 @@ fn find_way(dir: &Path, wanted: Option<Isolation>, over_host: bool) -> Result<Ab
     let made: Option<Way> = std::fs::read(&note).ok().and_then(|text| serde_json::from_slice(&text).ok());
     let made = made.filter(|_| has("instances") || has("layers"));
     let abilities = match made.map(|way| way.isolation).or(wanted) {
+        // Disks of the host image are overlays only, so the isolations are tried with that disk.
         _ if over_host => requirements_over_host(wanted, dir),
         Some(isolation) => requirements_of(isolation, dir),
         None => requirements(dir),
@@ -208,6 +210,7 @@ fn size_of(folder: &Path) -> u64 {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             match entry.metadata() {
                 Ok(facts) if facts.is_dir() => folders.push(entry.path()),
+                // A file with holes counts with its whole length. The size only decides how long a snapshot takes.
                 Ok(facts) => size += facts.len(),
                 Err(_) => {}
             }

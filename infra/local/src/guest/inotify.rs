@@ -45,6 +45,7 @@ pub(super) fn room(live: usize, wanted: usize) -> usize {
     let by_limit = watches().map_or(wanted, |watches| watches.instances.saturating_sub(live));
     let wanted = wanted.min(by_limit);
     let looked_for = (wanted * EACH).min(MOST_TAKEN);
+    // The kernel has no counter that could be read. What can be taken now is what is free.
     let found = free(looked_for);
     if found < looked_for { found / EACH } else { wanted }
 }

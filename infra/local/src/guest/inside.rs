@@ -54,6 +54,7 @@ pub(super) fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
 /// Restores what was set aside: a link as a link. Does nothing if there is neither a file nor a link.
 pub(super) fn put_back(aside: &Path, inside: &Path) -> io::Result<()> {
     match aside.symlink_metadata() {
+        // `fs::copy` would follow it, and could copy a file of this machine into the image.
         Ok(facts) if facts.is_symlink() => std::os::unix::fs::symlink(fs::read_link(aside)?, inside),
         Ok(facts) if facts.is_file() => fs::copy(aside, inside).map(drop),
         _ => Ok(()),

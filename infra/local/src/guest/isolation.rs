@@ -7,7 +7,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::fake_ids;
-use super::network::Network;
 
 /// Capabilities that root in an instance keeps if it is the machine's own root: systemd-nspawn's choice for a container
 /// in the host's network, and `ipc_lock`. They do not include the clock, modules, ports of devices and networks, since
@@ -17,6 +16,9 @@ const KEPT: &str = "--bounding-set=-all,+chown,+dac_override,+dac_read_search,+f
                     +lease,+linux_immutable,+net_bind_service,+net_broadcast,+net_raw,+setgid,+setfcap,+setpcap,+setuid,\
                     +sys_admin,+sys_chroot,+sys_nice,+sys_ptrace,+sys_tty_config,+sys_resource,+sys_boot,\
                     +audit_write,+audit_control,+mknod";
+
+/// This machine's own files as a base image.
+pub(crate) const HOST: &str = "/";
 
 /// How an instance's file system is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,16 @@ pub enum Isolation {
     SingleUid,
     /// Only another root directory, for root if namespaces are denied (ordinary containers).
     Chroot,
+}
+
+/// The network that an instance is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// A network of its own.
+    Own,
+    /// This machine's network, with its loopback.
+    Machine,
 }
 
 /// An isolation and the disk that works with it on this machine.
@@ -78,6 +90,31 @@ impl FromStr for Isolation {
         let names = || Isolation::ALL.map(Isolation::name).join(", ");
         let found = Isolation::ALL.into_iter().find(|isolation| isolation.name() == name);
         found.ok_or_else(|| format!("there is no isolation `{name}`: use one of {}", names()))
+    }
+}
+
+impl Network {
+    /// Returns the network's name on the command line and in the inventory.
+    pub fn name(self) -> &'static str {
+        match self {
+            Network::Own => "own",
+            Network::Machine => "machine",
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = [Network::Own, Network::Machine].into_iter().find(|network| network.name() == name);
+        found.ok_or_else(|| format!("there is no network `{name}`: use own or machine"))
     }
 }
 

@@ -17,15 +17,18 @@ mod given;
 mod groups;
 mod hierarchies;
 mod host;
+pub(crate) mod host_settings;
 pub(crate) mod inotify;
 pub(crate) mod inside;
 pub(crate) mod isolation;
 mod names;
-pub(crate) mod network;
+mod namespaces;
+mod network;
 mod nspawn;
 pub(crate) mod probe;
 mod processes;
 mod runtime;
+mod scripts;
 
 use std::fs::File;
 use std::future::Future;
@@ -43,14 +46,12 @@ use tokio::task::JoinError;
 use tokio::time::sleep;
 
 pub(crate) use error::GuestError;
+pub(crate) use host::Host;
 pub use host::remove_state;
-pub(crate) use host::{HOST, Host};
-pub(crate) use runtime::host_mirror;
 
-use crate::metadata::Service;
+use crate::metadata::service::Service;
 use boot::Running;
-use isolation::{Isolation, Way};
-use network::Network;
+use isolation::{Isolation, Network, Way};
 
 /// How long killed processes may take to disappear.
 const ENDING: Duration = Duration::from_secs(2);
@@ -171,6 +172,7 @@ impl Guest {
         let guest = self.clone();
         wholly(async move {
             guest.retire_now(false).await;
+            // Other tasks may hold the guest for a while. Its port must be free, and its credentials gone, at once.
             guest.metadata.close();
             // An image may be in progress.
             let _alone = guest.copies.write().await;
@@ -250,6 +252,7 @@ impl Guest {
         // Reading a device would never end.
         let length = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
         let mut bytes = Vec::new();
+        // The file may grow in the meantime: the limit below holds nevertheless.
         file.seek(SeekFrom::Start(length.saturating_sub(limit))).ok()?;
         file.take(limit).read_to_end(&mut bytes).ok()?;
         Some(bytes)
@@ -272,6 +275,8 @@ impl Guest {
         let root = File::open(&root).map_err(|source| GuestError::Open { path: path.to_owned(), source })?;
         let relative = path.trim_start_matches('/');
         let mode = if flags.contains(OFlags::CREATE) { Mode::from_raw_mode(0o600) } else { Mode::empty() };
+        // IN_ROOT makes absolute links of the instance lead into its own root, as they do for its programs
+        // (openat2(2)).
         rustix::fs::openat2(&root, relative, flags | OFlags::CLOEXEC, mode, ResolveFlags::IN_ROOT)
             .map(File::from)
             .map_err(failed)
@@ -281,6 +286,7 @@ impl Guest {
     pub(crate) async fn wish(&self) -> Option<Wish> {
         let (tree, marker) = self.wish_file();
         if let Some(text) = names::read_in(&tree, &marker) {
+            // A marker that cannot be removed would make the instance reboot for ever, so its wish is ignored.
             names::remove_in(&tree, &marker)?;
             return if text.trim() == "reboot" { Some(Wish::Reboot) } else { Some(Wish::PowerOff) };
         }

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 
-use super::given::GivenFile;
-use super::{Guest, HOST};
+use super::Guest;
+use super::isolation::HOST;
+use super::runtime::GivenFile;
 
 /// Address in the line with the machine's own name, as Debian writes it: a machine's own name leads to itself.
 const OWN: &str = "127.0.1.1";

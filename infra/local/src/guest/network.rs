@@ -5,71 +5,33 @@
 //! is on the loopback.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
-use std::str::FromStr;
 
 use hyper::Uri;
-use serde::{Deserialize, Serialize};
 
 use super::causes::{self, Obstacle};
+use super::host_settings::{self, RESOLVER};
 use super::isolation::Isolation;
-use super::{probe, runtime};
+use super::scripts;
+use crate::programs;
 
-/// Makes the namespace.
-pub(super) const SCRIPT: &str = include_str!("network.sh");
 /// Port of the resolver through which this machine's own programs look up names.
 const DNS: u16 = 53;
 /// Files with the servers that a resolver on the loopback asks: systemd's file and NetworkManager's.
 const BEHIND: [&str; 2] = ["/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"];
 
-/// The network that an instance is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Network {
-    /// A network of its own.
-    Own,
-    /// This machine's network, with its loopback.
-    Machine,
-}
-
-impl Network {
-    /// Returns the network's name on the command line and in the inventory.
-    pub fn name(self) -> &'static str {
-        match self {
-            Network::Own => "own",
-            Network::Machine => "machine",
-        }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let found = [Network::Own, Network::Machine].into_iter().find(|network| network.name() == name);
-        found.ok_or_else(|| format!("there is no network `{name}`: use own or machine"))
-    }
-}
-
 /// Tries to make a network, with nothing in it. Leaves nothing behind.
 pub(super) fn attempt(isolation: Isolation) -> Result<(), Obstacle> {
     causes::before_network().map_or(Ok(()), Err)?;
-    let resolver = fs::read_to_string(runtime::RESOLVER).unwrap_or_default();
+    let resolver = fs::read_to_string(RESOLVER).unwrap_or_default();
     if resolver_in(&resolver, behind).is_none() {
         return Err(causes::resolver());
     }
     let mut command = isolation.unshare();
-    command.args(["sh", "-c", SCRIPT, "sh", "none", "none", "true"]);
-    probe::run(&mut command).map_err(|said| causes::network(&said))
+    command.args(["sh", "-c", scripts::NETWORK.1, "sh", "none", "none", "true"]);
+    programs::try_out(&mut command).map_err(|said| causes::network(&said))
 }
 
 /// The ports of this machine's loopback that an instance needs, in addition to its metadata service.
@@ -83,10 +45,10 @@ impl Reach {
     /// Collects the ports of these addresses, of the addresses in the environment and in apt's sources of this machine,
     /// and of its resolver.
     pub(super) fn with(urls: impl IntoIterator<Item = String>) -> Self {
-        let named = urls.into_iter().chain(runtime::proxies()).chain(runtime::host_mirror());
+        let named = urls.into_iter().chain(host_settings::proxies()).chain(host_settings::mirror());
         let tcp = named.filter_map(|url| port_on_loopback(&url)).collect();
         let mut reach = Reach { tcp, udp: BTreeSet::new() };
-        let resolver = fs::read_to_string(runtime::RESOLVER).unwrap_or_default();
+        let resolver = fs::read_to_string(RESOLVER).unwrap_or_default();
         if resolver_in(&resolver, behind).is_some_and(|text| servers(&text).any(is_forwarded)) {
             reach.tcp.insert(DNS);
             reach.udp.insert(DNS);
@@ -94,7 +56,7 @@ impl Reach {
         reach
     }
 
-    /// Adds the ports, which are the first arguments of [`SCRIPT`] after its name.
+    /// Adds the ports, which are the first arguments of the script after its name.
     pub(super) fn add_to(&self, command: &mut Command) {
         command.args([list(&self.tcp), list(&self.udp)]);
     }
@@ -117,7 +79,7 @@ fn port_on_loopback(url: &str) -> Option<u16> {
 /// Returns this machine's `resolv.conf` for a network of its own. If its servers are on the loopback, it has the
 /// servers behind them instead. Returns `None` if no server could be reached.
 pub(super) fn resolver() -> Option<String> {
-    resolver_in(&fs::read_to_string(runtime::RESOLVER).ok()?, behind)
+    resolver_in(&fs::read_to_string(RESOLVER).ok()?, behind)
 }
 
 fn resolver_in(text: &str, behind: impl Fn() -> Vec<String>) -> Option<String> {
@@ -134,6 +96,8 @@ fn reached(text: &str) -> Option<String> {
     let is_any = text.lines().any(|line| is_reached(line) == Some(true));
     let is_none_named = text.lines().all(|line| server(line).is_none());
     let kept = text.split_inclusive('\n').filter(|line| is_reached(line) != Some(false));
+    // A file without servers means 127.0.0.1 to the C library (resolv.conf(5)), so it is as good as one that can be
+    // reached.
     (is_any || is_none_named).then(|| kept.collect())
 }
 
@@ -160,6 +124,7 @@ fn is_forwarded(server: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest::isolation::Network;
 
     #[test]
     fn only_ports_of_the_loopback_are_needed() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use tokio::time::Instant;
 
-use super::boot::Inside;
+use super::namespaces::Inside;
 use super::{Guest, processes};
 
 /// How long the container and its systemd with all units may take to start. This takes a moment, but more than a minute
@@ -21,6 +21,7 @@ pub(super) const REBOOT: i32 = 133;
 /// Returns the container's first process once it exists: a child of systemd-nspawn, which is a child of `supervisor`.
 /// `began` is when the boot began.
 pub(super) async fn first_process(supervisor: Pid, began: Instant) -> Option<Pid> {
+    // systemd-nspawn may end without a first process, for example if it gets no inotify instance.
     while began.elapsed() < BOOT && !processes::is_ending(supervisor) {
         if let Some(found) = processes::first_in_grandchild(supervisor) {
             return Some(found);
@@ -35,6 +36,8 @@ pub(super) async fn wait_until_up(guest: &Guest, inside: &Inside, began: Instant
     let mut seen = String::new();
     while began.elapsed() < BOOT && !processes::is_ending(inside.supervisor) {
         seen = state(guest, inside).await;
+        // `degraded` means that some unit failed. Real instances have such units too, and cloud-init or the agent work
+        // nevertheless.
         if matches!(seen.as_str(), "running" | "degraded") {
             return Ok(());
         }

@@ -3,16 +3,15 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
 use serde::Serialize;
 
 pub use super::causes::Obstacle;
 
-use super::host::HOST;
-use super::isolation::{Disk, Isolation, Way};
-use super::network::{self, Network};
-use super::{causes, groups};
+use super::isolation::{Disk, HOST, Isolation, Network, Way};
+use super::{causes, groups, network};
+use crate::programs::try_out;
 
 /// The outcome of trying one isolation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -144,13 +143,13 @@ fn try_isolation(isolation: Isolation, folder: &Path) -> Result<(), Obstacle> {
         return Err(causes::not_root());
     }
     match isolation {
-        Isolation::Chroot => run(Command::new("chroot").args(["/", "true"])).map_err(|said| causes::chroot(&said)),
+        Isolation::Chroot => try_out(Command::new("chroot").args(["/", "true"])).map_err(|said| causes::chroot(&said)),
         Isolation::Nspawn => try_isolation(Isolation::Namespaces, folder).and_then(|()| try_nspawn(folder)),
         Isolation::Namespaces | Isolation::UserNamespace | Isolation::SingleUid => {
             causes::before(isolation).map_or(Ok(()), Err)?;
-            run(isolation.unshare().arg("true")).map_err(|said| causes::namespaces(isolation, &said))?;
+            try_out(isolation.unshare().arg("true")).map_err(|said| causes::namespaces(isolation, &said))?;
             let proc = ["mount", "-t", "proc", "proc", "/proc"];
-            run(isolation.unshare().args(proc)).map_err(|said| causes::proc(&said))
+            try_out(isolation.unshare().args(proc)).map_err(|said| causes::proc(&said))
         }
     }
 }
@@ -169,7 +168,7 @@ fn try_nspawn(folder: &Path) -> Result<(), Obstacle> {
     command.args(["sh", "-c", script, "sh"]).arg(&trial.0);
     // It creates groups below the group that it is in.
     let id = trial.0.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let tried = run(&mut groups::within(Isolation::Nspawn, &groups::make(Isolation::Nspawn, &id), command));
+    let tried = try_out(&mut groups::within(Isolation::Nspawn, &groups::make(Isolation::Nspawn, &id), command));
     groups::remove(&id);
     tried.map_err(|said| causes::nspawn(&said))
 }
@@ -182,9 +181,9 @@ fn try_overlay(isolation: Isolation, folder: &Path, lower: &str) -> Result<(), O
     let options = format!("lowerdir={lower},upperdir=upper,workdir=work,{}", isolation.overlay_flags());
     let script = "mount -t overlay overlay -o \"$1\" tree && : > tree/file";
     let mut command = isolation.unshare();
-    let tried = run(command.args(["sh", "-c", script, "sh", &options]).current_dir(&trial.0));
+    let tried = try_out(command.args(["sh", "-c", script, "sh", &options]).current_dir(&trial.0));
     // The overlay's files in its work folder belong to the instance's root.
-    run(isolation.as_root("rm").arg("-rf").arg(&trial.0)).ok();
+    try_out(isolation.as_root("rm").arg("-rf").arg(&trial.0)).ok();
     tried.map_err(|said| causes::overlay(folder, &said))
 }
 
@@ -206,22 +205,6 @@ impl Drop for Folder {
         // The folder may be gone already.
         fs::remove_dir_all(&self.0).ok();
     }
-}
-
-/// Runs a command. The error is the last line of its output.
-pub(super) fn run(command: &mut Command) -> Result<(), String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    match command.stdin(Stdio::null()).env("LC_ALL", "C").output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(last_line(&output).unwrap_or_else(|| format!("{program} failed ({})", output.status))),
-        Err(error) => Err(format!("{program} cannot be started: {error}")),
-    }
-}
-
-fn last_line(output: &Output) -> Option<String> {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("dmesg(1)"));
-    lines.next_back().map(str::to_owned)
 }
 
 #[cfg(test)]

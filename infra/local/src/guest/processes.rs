@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use super::boot::SCRIPTS;
-use super::disk::REFLINK;
+use super::scripts::SCRIPTS;
+
+/// Copies of disks share their blocks if the file system supports it. The flag also tells such a copy from other
+/// processes.
+pub(super) const REFLINK: &str = "--reflink=auto";
 
 /// How long instances may take to end by themselves after their endpoint has ended.
 const ENDING: Duration = Duration::from_secs(5);

@@ -6,17 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
-use super::given::GivenFile;
-use super::isolation::{Disk, Isolation, Way};
-use super::network::{self, Network};
+use super::host_settings::{PROXY_VARIABLES, RESOLVER, mirror, variable};
+use super::isolation::{Disk, Isolation, Network, Way};
+use super::network;
+
+/// A file: its path, its text and its mode.
+pub(super) type GivenFile = (&'static str, String, u32);
 
 /// File below `/run` in which a program inside requests a reboot or a shutdown.
 pub(super) const WISH_FILE: &str = "power-request";
-
-/// File in which a machine names its resolvers.
-pub(super) const RESOLVER: &str = "/etc/resolv.conf";
 
 /// Debian's own mirror, which an image names whatever mirror the host uses.
 const DEFAULT_MIRROR: &str = "deb.debian.org";
@@ -61,9 +60,6 @@ const APT_AS_ROOT: &str = "APT::Sandbox::User \"root\";\n";
 /// Packages must not start their services, since nothing supervises them here.
 const POLICY: &str = "#!/bin/sh\nexit 101\n";
 
-/// Variables that name a proxy. They are passed on if the host has them.
-const PROXY_VARIABLES: [&str; 4] = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
-
 /// Returns the environment of commands inside, which is like that of the SSM agent's service.
 pub(super) fn environment() -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> = [
@@ -74,22 +70,13 @@ pub(super) fn environment() -> BTreeMap<String, String> {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     for name in PROXY_VARIABLES {
-        if let Some(value) = host_variable(name) {
+        if let Some(value) = variable(name) {
             variables.insert(name.to_owned(), value);
             // The endpoint and the emulator are on this machine, so requests to them must not go through a proxy.
             variables.insert("no_proxy".to_owned(), "localhost,127.0.0.1,169.254.169.254".to_owned());
         }
     }
     variables
-}
-
-/// Returns the proxies that the environment names.
-pub(super) fn proxies() -> impl Iterator<Item = String> {
-    PROXY_VARIABLES.into_iter().filter_map(host_variable)
-}
-
-fn host_variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Returns the files, each with its path, text and mode.
@@ -111,46 +98,14 @@ pub(super) fn files(way: Way, network: Network) -> Vec<GivenFile> {
     if let Some(resolver) = resolver {
         files.push(("etc/resolv.conf", resolver, 0o644));
     }
-    if let Some(proxy) = host_variable("http_proxy").or_else(|| host_variable("HTTP_PROXY")) {
+    if let Some(proxy) = variable("http_proxy").or_else(|| variable("HTTP_PROXY")) {
         files.push(("etc/apt/apt.conf.d/99proxy", format!("Acquire::http::Proxy \"{proxy}\";\n"), 0o644));
     }
-    let mirror = host_mirror().filter(|mirror| !mirror.contains(DEFAULT_MIRROR));
+    let mirror = mirror().filter(|mirror| !mirror.contains(DEFAULT_MIRROR));
     // The host has its own mirror.
     if let Some(mirror) = mirror.filter(|_| way.disk != Disk::Host) {
         let lines = format!("deb {mirror} bookworm main\ndeb {mirror} bookworm-updates main\n");
         files.push(("etc/apt/sources.list", lines, 0o644));
     }
     files
-}
-
-/// Returns the Debian mirror of the host's apt, from either form of its sources.
-pub(crate) fn host_mirror() -> Option<String> {
-    let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> = parts.collect();
-    paths.sort();
-    paths.push("/etc/apt/sources.list".into());
-    paths.iter().filter_map(|path| fs::read_to_string(path).ok()).find_map(|text| mirror_in(&text))
-}
-
-/// Returns the first address in an apt source that ends in `/debian`.
-fn mirror_in(text: &str) -> Option<String> {
-    let words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
-    let mut mirrors = words
-        .map(|word| word.trim_end_matches('/'))
-        .filter(|word| (word.starts_with("http://") || word.starts_with("https://")) && word.ends_with("/debian"));
-    mirrors.next().map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_mirror_in_both_forms_of_sources() {
-        let one_line = "# deb http://old.example/debian stable main\ndeb http://mirror.example/debian/ bookworm main";
-        let stanza = "Types: deb\nURIs: https://mirror.example/debian\nSuites: bookworm";
-        assert_eq!(mirror_in(one_line).as_deref(), Some("http://mirror.example/debian"));
-        assert_eq!(mirror_in(stanza).as_deref(), Some("https://mirror.example/debian"));
-        assert_eq!(mirror_in("deb https://mirror.example/ubuntu noble main"), None);
-    }
 }

@@ -5,12 +5,14 @@
 //! their environment, as every SDK does. Each instance has a port and not a path, since some SDKs take only the host
 //! and the port from that address.
 
+mod reply;
 mod role;
+pub(crate) mod service;
 mod tokens;
 mod tree;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine;
@@ -30,7 +32,9 @@ use crate::door::Door;
 use crate::endpoint::Endpoint;
 use crate::guest::GuestError;
 use crate::world::{Instance, InstanceState, Network, profile_name};
+use reply::Reply;
 use role::Role;
+use service::Service;
 use tokens::Tokens;
 
 const TOKEN: &str = "x-aws-ec2-metadata-token";
@@ -40,29 +44,6 @@ const LONGEST_TOKEN: u64 = 21_600;
 /// How long one request may take, including its answer.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
 
-/// The metadata service of one instance. It answers as long as this value exists and is not closed.
-#[derive(Debug)]
-pub(crate) struct Service {
-    address: SocketAddr,
-    emulator: Option<String>,
-    /// The listener ends when this sender is dropped.
-    open: Mutex<Option<oneshot::Sender<()>>>,
-}
-
-impl Service {
-    /// Returns the variables with which programs in the instance find this service, and AWS.
-    pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let metadata = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{}", self.address));
-        let aws = self.emulator.as_ref().map(|url| ("AWS_ENDPOINT_URL", url.clone()));
-        [metadata].into_iter().chain(aws)
-    }
-
-    /// Ends the listener, even if other tasks still know the instance.
-    pub(crate) fn close(&self) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-}
-
 /// The service's own knowledge of its instance; everything else is in the world.
 struct State {
     endpoint: Arc<Endpoint>,
@@ -70,25 +51,6 @@ struct State {
     door: Door,
     tokens: Tokens,
     role: Role,
-}
-
-/// An answer before it is sent.
-struct Reply {
-    status: u16,
-    content_type: &'static str,
-    body: Vec<u8>,
-    /// For how long the token in it, or that of the request, is valid.
-    token_seconds: Option<u64>,
-}
-
-impl Reply {
-    fn text(body: impl Into<Vec<u8>>) -> Self {
-        Reply { status: 200, content_type: "text/plain", body: body.into(), token_seconds: None }
-    }
-
-    fn refusal(status: u16, words: &str) -> Self {
-        Reply { status, ..Self::text(format!("{status} - {words}")) }
-    }
 }
 
 /// Starts the service for an instance.
@@ -178,6 +140,7 @@ fn header<'h>(head: &'h request::Parts, name: &str) -> Option<&'h str> {
 
 /// Issues a token. A request that comes through a proxy gets none.
 fn token(state: &State, head: &request::Parts) -> Reply {
+    // So nobody gets a token through an open proxy (EC2 user guide, "Use IMDSv2").
     if head.headers.contains_key("x-forwarded-for") {
         return Reply::refusal(403, "Forbidden");
     }
@@ -195,6 +158,7 @@ fn token(state: &State, head: &request::Parts) -> Reply {
 fn token_left(state: &State, instance: &Instance, head: &request::Parts) -> Option<Option<u64>> {
     match header(head, TOKEN) {
         Some(token) => state.tokens.left(token).map(|left| Some(left.as_secs())),
+        // A wrong token is an error even where no token is needed.
         None => (instance.metadata.http_tokens != "required").then_some(None),
     }
 }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::Reply;
+use super::reply::Reply;
 use super::tree::time;
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
-use crate::lifecycle::chain;
 use crate::world::Instance;
 
 /// How long the same credentials are shown: half of their lifetime, so that no program gets credentials that are about
@@ -50,6 +50,7 @@ impl Role {
     /// Returns the document with the role's credentials. The document also exists if EC2 may not assume the role, and
     /// says so.
     pub(super) async fn credentials(&self, endpoint: &Endpoint, instance: &Instance, role: &str) -> Reply {
+        // The lock is held over the call to STS: several programs that ask at once get one session.
         let mut shown = self.0.lock().await;
         if let Some(shown) = shown.as_ref().filter(|one| one.role == role && one.since.elapsed() < SHOWN_FOR) {
             return Reply::text(shown.document.clone());

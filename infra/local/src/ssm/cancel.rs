@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Call;
+use super::call::Call;
 use crate::api::ApiError;
 
 #[derive(Deserialize)]
@@ -23,6 +23,8 @@ pub(super) fn cancel(call: &Call<'_>) -> Result<Value, ApiError> {
     let command = command.ok_or_else(|| ApiError::new("InvalidCommandId", "The command ID does not exist."))?;
     let asked = |id: &String| input.instance_ids.is_empty() || input.instance_ids.contains(id);
     for (_, invocation) in command.invocations.iter_mut().filter(|(id, _)| asked(id)) {
+        // CancelCommand is a request: AWS does not promise that a script ends (Systems Manager API reference,
+        // CancelCommand).
         invocation.cancel = true;
     }
     Ok(json!({}))

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::{Call, epoch};
 use super::page::{OF_INSTANCES, page};
-use super::{Call, epoch};
 use crate::api::ApiError;
 use crate::settings::Settings;
 use crate::world::{Instance, InstanceState};
@@ -47,6 +47,7 @@ pub(super) fn describe(call: &Call<'_>) -> Result<Value, ApiError> {
     check(&filters)?;
     let world = call.endpoint.world();
     let own = world.instances.values().filter(|instance| instance.scope == *call.scope);
+    // A terminated instance is not listed any more, while a stopped one is, as `ConnectionLost`.
     let known = own.filter(|one| one.online || one.last_heard.is_some() && one.state() == InstanceState::Stopped);
     let settings = call.endpoint.settings();
     let pass = |instance: &&Instance| {

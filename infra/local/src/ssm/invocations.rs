@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::{Call, DOCUMENT, epoch};
 use super::page::{OF_COMMANDS, page};
-use super::{Call, DOCUMENT, epoch};
 use crate::api::ApiError;
 use crate::world::{Command, Invocation, iso};
 

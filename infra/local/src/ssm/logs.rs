@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::api::Scope;
+use crate::chain::chain;
 use crate::emulator::{Emulator, EmulatorError};
-use crate::lifecycle::chain;
 
 /// Most bytes of one event. The agent puts as many lines into an event as fit, and cuts a line that is longer, even in
 /// the middle of a character (amazon-ssm-agent 3.3.1142.0).

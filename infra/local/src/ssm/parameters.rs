@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::{Call, epoch};
 use super::page::{OF_PARAMETERS, page};
-use super::{Call, epoch};
 use crate::api::{ApiError, Scope};
 use crate::world::World;
 use crate::world::source::Variant;
@@ -94,6 +94,7 @@ fn find(call: &Call<'_>, name: &str) -> Option<Value> {
         "Name": name,
         "Type": "String",
         "Value": image,
+        // A public parameter has a version for each release, also for a release that this Region has never shown.
         "Version": world.releases.len() + 1,
         "LastModifiedDate": changed,
         "ARN": format!("arn:aws:ssm:{}::parameter{name}", call.scope.region),

@@ -11,9 +11,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{answer, hand_on};
-use crate::api::{ApiError, Scope};
-use crate::dispatch::Answer;
+use super::call::{answer, hand_on};
+use crate::api::{Answer, ApiError, Scope};
 use crate::endpoint::Endpoint;
 use crate::world::ImageState;
 

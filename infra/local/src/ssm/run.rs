@@ -21,10 +21,10 @@ use tokio::time::Instant;
 
 use super::logs::LogStream;
 use super::output::Output;
+use crate::chain::chain;
 use crate::endpoint::Endpoint;
 use crate::events::Event;
 use crate::guest::Guest;
-use crate::lifecycle::chain;
 use crate::world::{Command, InstanceState, InvocationStatus};
 
 /// Exit code with which a script requests a reboot and another start.
@@ -128,6 +128,7 @@ fn deadline(command: &Command, instance: &str) -> Instant {
 
 impl Run {
     async fn until_it_ends(&mut self) -> Told {
+        // A script cannot be found again: its processes ended with the endpoint.
         if !self.is_new() {
             // The command ran under an earlier endpoint: to the instance, its host has crashed.
             return self.interrupted().await;
@@ -138,9 +139,12 @@ impl Run {
             let status = if cancelled { InvocationStatus::Cancelled } else { InvocationStatus::DeliveryTimedOut };
             return Told::of(status, -1);
         }
+        // Time before delivery does not count: `TimeoutSeconds` limits it, and `executionTimeout` begins with the
+        // script (Systems Manager user guide, "Understanding command statuses").
         self.deadline = Instant::now() + Duration::from_secs(self.command.execution_timeout);
         for start in 0..=MOST_RERUNS {
             let Some(guest) = self.booted_guest().await else { break };
+            // A script that starts again after a reboot stays `InProgress`; there is no second event.
             if start == 0 {
                 self.report(InvocationStatus::InProgress);
             }
@@ -188,6 +192,7 @@ impl Run {
         self.stdout.finish_upload(guest, wait).await;
         self.stderr.finish_upload(guest, wait).await;
         let mut told = Told::of(status, code);
+        // The answer has the beginning of the output, while CloudWatch Logs gets all of it.
         told.stdout = self.stdout.answer(guest, "").await;
         if !matches!(end, End::Exit(SUCCESS_WITHOUT_ERRORS)) {
             told.stderr = self.stderr.answer(guest, &words).await.chars().take(STDERR_LIMIT).collect();
@@ -198,6 +203,7 @@ impl Run {
     /// Returns the report about a command whose instance went down. If the instance starts again, its agent reports
     /// this after a while.
     async fn interrupted(&self) -> Told {
+        // Nobody reports a command of an instance that is gone. AWS waits for the time-out, and so does this task.
         if self.booted_guest().await.is_none() {
             return self.wait_for_the_deadline().await;
         }

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::call::{Call, DOCUMENT};
 use super::invocations::command_json;
-use super::{Call, DOCUMENT, run};
+use super::run;
 use crate::api::ApiError;
 use crate::events::Event;
 use crate::faults::CallFault;
@@ -97,6 +98,8 @@ fn receivers(call: &Call<'_>, world: &World, input: &Input) -> Result<Vec<String
         instance.scope == *call.scope && instance.online && known
     };
     let online = |id: &&String| world.instances.get(*id).is_some_and(takes);
+    // Systems Manager has one code for an instance that does not exist, that is not online, and that it does not know
+    // yet. A client cannot tell them apart, so a state that has just seen the agent retries.
     if let Some(id) = input.instance_ids.iter().find(|id| !online(id)) {
         let message = format!("Instances [[{id}]] not in a valid state for account {}", call.scope.account);
         return Err(ApiError::new("InvalidInstanceId", message));
@@ -158,5 +161,6 @@ fn execution_timeout(text: &str) -> Result<u64, ApiError> {
     };
     let seconds: u64 =
         text.parse().ok().filter(|seconds| (1..=LONGEST_EXECUTION).contains(seconds)).ok_or_else(wrong)?;
+    // The service accepts the small value. The agent replaces it without a word.
     Ok(if seconds < SHORTEST_EXECUTION { DEFAULT_EXECUTION_TIMEOUT } else { seconds })
 }

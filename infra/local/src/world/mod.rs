@@ -33,7 +33,7 @@ pub(crate) use launch_template::{LaunchTemplate, TemplateVersion};
 pub(crate) use network::{
     Network, Peer, Rule, SecurityGroup, gateway_of, no_default_vpc, profile_arn, profile_id, profile_name,
 };
-pub(crate) use storage::{KmsKey, SnapshotAccess, Storage, key_arn, split};
+pub(crate) use storage::{KEY_FAILURE, KmsKey, SnapshotAccess, Storage, key_arn, split};
 pub(crate) use subnet::{Block, Subnet};
 use table::Rows;
 pub(crate) use table::Table;
@@ -101,6 +101,7 @@ impl World {
     pub(crate) fn made_before(&self, key: &str, request: &str) -> Result<Option<Vec<String>>, ApiError> {
         match self.tokens.get(key) {
             None => Ok(None),
+            // AWS compares all parameters, so a client that repeats a call must not change anything, not even a tag.
             Some(token) if token.request == request => Ok(Some(token.made.clone())),
             Some(_) => Err(ApiError::new(
                 "IdempotentParameterMismatch",
@@ -137,6 +138,8 @@ impl World {
     pub(crate) fn own_image(&mut self, scope: &Scope, id: &str) -> Result<&mut Image, ApiError> {
         check_id("ami", id, "InvalidAMIID.Malformed")?;
         let image = self.images.get_mut(id).filter(|image| image.is_visible_to(scope)).ok_or_else(|| no_image(id))?;
+        // A visible image of another account is an error of authorization, while one that is not visible does not
+        // exist. So a caller cannot find out ids.
         if image.scope == *scope {
             return Ok(image);
         }
@@ -151,6 +154,8 @@ impl World {
     /// Returns the layers that an image, a snapshot or a live instance needs.
     pub(crate) fn used_layers(&self) -> BTreeSet<String> {
         let live = self.instances.values().filter(|one| one.state() != InstanceState::Terminated);
+        // A deregistered image needs its layers no longer, but its snapshots do, as the content of a snapshot outlives
+        // the image.
         let images = self.images.values().filter(|image| image.exists()).flat_map(|image| &image.layers);
         let snapshots = self.snapshots.values().flat_map(|snapshot| &snapshot.layers);
         images.chain(snapshots).chain(live.flat_map(|one| &one.layers)).cloned().collect()

@@ -100,6 +100,7 @@ impl Network {
             id: ids::derived("subnet", &format!("{scope}{}", if letter == "a" { "" } else { letter })),
             vpc_id: vpc_id.clone(),
             zone: format!("{}{letter}", scope.region),
+            // A default subnet has a /20 of the default VPC's /16 (VPC user guide, "Default VPC components").
             cidr: format!("172.31.{third}.0/20"),
             default: true,
             public: None,

@@ -8,6 +8,10 @@ use super::{Snapshot, World};
 use crate::api::Scope;
 use crate::ids;
 
+/// EBS's message for a copy whose key cannot be used.
+pub(crate) const KEY_FAILURE: &str =
+    "Client.InvalidKMSKey: Given key ID is not accessible. You must have DescribeKey permissions on the default CMK.";
+
 /// Alias of the key that AWS manages for EBS.
 const MANAGED_ALIAS: &str = "alias/aws/ebs";
 
@@ -109,6 +113,8 @@ impl World {
             return false;
         }
         if arn == managed_key(&owner) {
+            // The policy of a key that AWS manages allows its own account only, and cannot be changed. So what it
+            // encrypts cannot be shared.
             return owner.account == scope.account;
         }
         let keys = self.storage(&owner).keys;

@@ -6,17 +6,15 @@ use std::process::{Command, Stdio};
 use super::guests::base_image;
 use super::{TestEndpoint, require_or_skip, venv};
 
-/// The calls that the endpoint knows stand in these.
-const TABLES: [&str; 2] = [include_str!("../../src/ec2/mod.rs"), include_str!("../../src/ssm/mod.rs")];
-
-/// The names of all calls of EC2 and Systems Manager: every line `"Name" => …`.
+/// The names of all calls of EC2 and Systems Manager.
 pub(crate) fn calls() -> impl Iterator<Item = &'static str> {
-    let lines = TABLES.iter().flat_map(|table| table.lines());
-    lines.filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" => ")).map(|(name, _)| name)
+    let families = goldsmith_local::calls().into_iter().filter(|(family, _)| *family != "snapshots by blocks");
+    families.flat_map(|(_, names)| names)
 }
 
-/// Runs the suite of a Python package, which lies in this folder, against an endpoint of its own.
-pub(crate) async fn run_python(folder: &str, lock: &str, what: &str) {
+/// Runs the suite of a Python package, which lies in this folder, against an endpoint of its own. The suite must make
+/// these calls.
+pub(crate) async fn run_python(folder: &str, lock: &str, what: &str, calls: impl Iterator<Item = &'static str>) {
     let Some(base) = base_image().await else { return };
     let suite = Path::new(folder).file_name().unwrap().to_str().unwrap();
     let python = venv::python(suite, lock);
@@ -26,7 +24,7 @@ pub(crate) async fn run_python(folder: &str, lock: &str, what: &str) {
     let endpoint = TestEndpoint::start(&base, None).await;
     let mut suite = Command::new(python.unwrap());
     suite.arg("-B").arg(Path::new(folder).join("suite.py")).arg(endpoint.client.url());
-    suite.args(calls());
+    suite.args(calls);
     run(suite).await;
     drop(endpoint.stop().await);
 }

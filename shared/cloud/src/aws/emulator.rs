@@ -1,11 +1,11 @@
 //! An AWS of a test's own: the emulator (MiniStack) on a free port of this machine. It ends with its handle.
 
 use std::env;
-use std::io::{Error, Read, Result, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io::{Error, Result};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use tempfile::TempDir;
@@ -13,9 +13,10 @@ use tempfile::TempDir;
 use super::{sdk_config, with_keys};
 
 /// The emulator is up after two seconds; on a busy machine this may take a minute.
-const LOOKS: usize = 600;
-const PAUSE: Duration = Duration::from_millis(100);
-const HEALTH: &[u8] = b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+const START: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// A running emulator. Dropping it ends the process.
 #[derive(Debug)]
@@ -31,9 +32,9 @@ impl Emulator {
     ///
     /// # Errors
     /// The emulator is required but no Python is named, or it does not start.
-    pub async fn start() -> Result<Option<Self>> {
+    pub fn start() -> Result<Option<Self>> {
         if let Some(python) = env::var_os("GOLDSMITH_EMULATOR_PYTHON") {
-            return Self::run(python.as_ref()).await.map(Some);
+            return Self::run(python.as_ref()).map(Some);
         }
         if env::var("GOLDSMITH_REQUIRE_E2E").is_ok_and(|value| value == "1") {
             return Err(Error::other("GOLDSMITH_EMULATOR_PYTHON is not set"));
@@ -42,17 +43,58 @@ impl Emulator {
         Ok(None)
     }
 
-    /// Returns a configuration for `eu-west-1` whose calls all go to it.
-    pub async fn config(&self) -> SdkConfig {
-        let endpoint = format!("http://{}:{}", Ipv4Addr::LOCALHOST, self.port);
-        with_keys(&sdk_config(None, Some("eu-west-1"), Some(&endpoint)).await, "test", "test")
+    /// Starts it by a command that makes it listen on this port, and returns once it answers. `secret` is what it asks
+    /// its callers for. `files` lives as long as the emulator.
+    ///
+    /// # Errors
+    /// The command cannot be started, the emulator ends, or it does not answer within a minute.
+    pub fn launch(mut command: Command, port: u16, secret: &str, files: TempDir) -> Result<Self> {
+        let mut emulator = Self { process: command.spawn()?, port, _files: files };
+        let began = Instant::now();
+        while !emulator.is_healthy(secret) {
+            if let Some(status) = emulator.process.try_wait()? {
+                return Err(Error::other(format!("the emulator ended with {status}")));
+            }
+            if began.elapsed() > START {
+                return Err(Error::other("the emulator does not answer"));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(emulator)
     }
 
-    async fn run(python: &Path) -> Result<Self> {
+    /// Returns a port on which nothing listens now.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub fn free_port() -> Result<u16> {
+        // Another program may take the port before the emulator does. Then the emulator ends, and the test says so.
+        Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    }
+
+    /// Returns its address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}:{}", Ipv4Addr::LOCALHOST, self.port)
+    }
+
+    /// Returns the id of its process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Returns a configuration for `eu-west-1` whose calls all go to it.
+    pub async fn config(&self) -> SdkConfig {
+        with_keys(&sdk_config(None, Some("eu-west-1"), Some(&self.url())).await, "test", "test")
+    }
+
+    fn run(python: &Path) -> Result<Self> {
         let files = tempfile::tempdir()?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = Self::free_port()?;
+        let mut command = Command::new(python);
         // The process inherits no environment, so that no personal setting changes a test.
-        let process = Command::new(python)
+        command
             .args(["-m", "ministack"])
             .env_clear()
             .env("PATH", env::var_os("PATH").unwrap_or_default())
@@ -65,36 +107,14 @@ impl Emulator {
             .current_dir(files.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let mut emulator = Self { process, port, _files: files };
-        emulator.wait().await?;
-        Ok(emulator)
+            .stderr(Stdio::null());
+        Self::launch(command, port, "", files)
     }
 
-    async fn wait(&mut self) -> Result<()> {
-        for _ in 0..LOOKS {
-            if self.is_healthy() {
-                return Ok(());
-            }
-            if let Some(status) = self.process.try_wait()? {
-                return Err(Error::other(format!("the emulator ended with {status}")));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Err(Error::other("the emulator does not answer"))
-    }
-
-    fn is_healthy(&self) -> bool {
-        let answer = || {
-            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-            stream.write_all(HEALTH)?;
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer)?;
-            Result::Ok(answer)
-        };
-        answer().is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
+    fn is_healthy(&self, secret: &str) -> bool {
+        let look = ureq::get(format!("{}/_ministack/health", self.url())).header("x-goldsmith-local", secret);
+        // The environment may name a proxy, which cannot reach this machine's loopback.
+        look.config().proxy(None).timeout_global(Some(LOOK)).build().call().is_ok()
     }
 }
 

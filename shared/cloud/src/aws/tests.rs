@@ -17,7 +17,7 @@ const REGION: &str = "eu-west-1";
 
 #[tokio::test]
 async fn every_service_answers() {
-    let Some(emulator) = Emulator::start().await.unwrap() else { return };
+    let Some(emulator) = Emulator::start().unwrap() else { return };
     let config = emulator.config().await;
     keeps_objects(&config).await;
     keeps_parameters(&config).await;

@@ -1,7 +1,6 @@
 //! EC2's rules for AMIs and their snapshots.
 
-use super::call::{ACCOUNT, Call};
-use super::images::alias_of;
+use super::call::{ACCOUNT, Call, alias_of};
 use super::pace::{Looks, Pace};
 use super::world::{Region, World};
 use crate::{

@@ -4,8 +4,31 @@ use crate::{CloudError, Kind};
 
 /// The account that owns all of the stack's resources.
 pub const ACCOUNT: &str = "111122223333";
+/// The account behind the alias `amazon`.
+pub const AMAZON: &str = "137112412989";
+/// The account behind the alias `aws-marketplace`.
+pub const MARKETPLACE: &str = "679593333241";
 /// The Region of the stack. Calls that name no Region are counted here.
 pub const HOME: &str = "eu-west-1";
+
+/// Returns EC2's name for an account, if it has one.
+pub(super) fn alias_of(account: &str) -> Option<&'static str> {
+    match account {
+        AMAZON => Some("amazon"),
+        MARKETPLACE => Some("aws-marketplace"),
+        _ => None,
+    }
+}
+
+/// Returns the account that a name of EC2 stands for.
+pub(super) fn account_of(owner: &str) -> &str {
+    match owner {
+        "self" => ACCOUNT,
+        "amazon" => AMAZON,
+        "aws-marketplace" => MARKETPLACE,
+        id => id,
+    }
+}
 
 /// An API operation and the Region in which it is called.
 #[derive(Debug, Clone, Copy)]
@@ -40,12 +63,7 @@ impl<'a> Call<'a> {
         let code = match kind {
             Kind::Throttled => "RequestLimitExceeded",
             Kind::Unanswered => "NoAnswer",
-            Kind::NotFound => match self.operation {
-                "SendCommand" => "InvalidInstanceId",
-                "RunInstances" | "CopyImage" | "ModifyImageAttribute" => "InvalidAMIID.NotFound",
-                "CreateImage" | "StopInstances" => "InvalidInstanceID.NotFound",
-                _ => "ResourceNotFoundException",
-            },
+            Kind::NotFound => not_known_yet(self.operation).unwrap_or("ResourceNotFoundException"),
             Kind::Capacity => "InsufficientInstanceCapacity",
             Kind::Duplicate => match self.operation {
                 "RunInstances" | "CopyImage" => "IdempotentParameterMismatch",
@@ -56,5 +74,24 @@ impl<'a> Call<'a> {
             Kind::Invalid => "ValidationException",
         };
         self.error(kind, code, "injected by the test")
+    }
+}
+
+/// Returns AWS's code for a call that names a resource which AWS does not know yet, although a call that created it has
+/// succeeded; `None` if no effect of this operation names a new resource.
+#[must_use]
+pub fn not_known_yet(operation: &str) -> Option<&'static str> {
+    // Reads return nothing then. A call that removes a resource succeeds if the resource is not there.
+    if ["Delete", "Deregister", "Describe", "Get", "Terminate"].iter().any(|verb| operation.starts_with(verb)) {
+        return None;
+    }
+    match operation {
+        "SendCommand" => Some("InvalidInstanceId"),
+        "RunInstances" => Some("InvalidAMIID.NotFound"),
+        "CreateImage" => Some("InvalidInstanceID.NotFound"),
+        _ if operation.contains("Image") => Some("InvalidAMIID.NotFound"),
+        _ if operation.contains("Instance") => Some("InvalidInstanceID.NotFound"),
+        _ if operation.contains("Snapshot") => Some("InvalidSnapshot.NotFound"),
+        _ => None,
     }
 }

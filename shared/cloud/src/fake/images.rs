@@ -1,21 +1,17 @@
 //! AMIs and snapshots as the trait shows them. The rules are in [`super::ami`].
 
 use async_trait::async_trait;
+use goldsmith_glob::filter_matches;
 
 use super::FakeCloud;
 use super::ami::{AmiRecord, Blueprint, SnapshotRecord};
-use super::call::{ACCOUNT, Call};
+use super::call::{ACCOUNT, Call, account_of};
 use super::pace::{Looks, Pace};
 use super::world::Region;
 use crate::{
     BlockDevice, Image, ImageCopy, ImageState, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot,
     Tags,
 };
-
-/// The account behind the alias `amazon`.
-pub const AMAZON: &str = "137112412989";
-/// The account behind the alias `aws-marketplace`.
-pub const MARKETPLACE: &str = "679593333241";
 
 #[async_trait]
 impl Images for FakeCloud {
@@ -32,7 +28,7 @@ impl Images for FakeCloud {
         let owners: Vec<&str> = owners.iter().map(|owner| account_of(owner)).collect();
         let matching = self.look_at_images(region, |image| {
             let is_fit = image.state == ImageState::Available && image.is_offered();
-            is_fit && owners.contains(&image.owner.as_str()) && matches(name, &image.name)
+            is_fit && owners.contains(&image.owner.as_str()) && filter_matches(name, &image.name)
         });
         let matching = matching.await?;
         Ok(matching.into_iter().max_by(|a, b| a.created.cmp(&b.created)))
@@ -252,24 +248,6 @@ impl Region {
     }
 }
 
-/// Returns EC2's name for an account, if it has one.
-pub(super) fn alias_of(account: &str) -> Option<&'static str> {
-    match account {
-        AMAZON => Some("amazon"),
-        MARKETPLACE => Some("aws-marketplace"),
-        _ => None,
-    }
-}
-
-fn account_of(owner: &str) -> &str {
-    match owner {
-        "self" => ACCOUNT,
-        "amazon" => AMAZON,
-        "aws-marketplace" => MARKETPLACE,
-        id => id,
-    }
-}
-
 fn has_tag(tags: &Tags, key: &str, value: &str) -> bool {
     tags.get(key).is_some_and(|found| found == value)
 }
@@ -285,18 +263,5 @@ fn add_all(permission: &mut LaunchPermission, with: &LaunchPermission) {
         have.extend(more.iter().cloned());
         have.sort();
         have.dedup();
-    }
-}
-
-/// Matches EC2's filter patterns: `*` is any text, `?` is any one character.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some(first) = pattern.chars().next() else { return text.is_empty() };
-    let rest = &pattern[first.len_utf8()..];
-    match first {
-        '*' => text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..])),
-        _ => text
-            .chars()
-            .next()
-            .is_some_and(|next| (first == '?' || first == next) && matches(rest, &text[next.len_utf8()..])),
     }
 }

@@ -26,12 +26,11 @@ mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use call::{ACCOUNT, HOME};
+pub use call::{ACCOUNT, AMAZON, HOME, MARKETPLACE, not_known_yet};
 pub use events::EmittedEvent;
 pub use executions::TokenAnswer;
 pub use faults::{Between, CallName, EffectRecord, Fault, Faults, OnItsWay};
 pub use functions::Wakeup;
-pub use images::{AMAZON, MARKETPLACE};
 pub use inventory::{Inventory, RegionInventory};
 pub use outcome::Outcome;
 pub use pace::{NEVER, Pace};

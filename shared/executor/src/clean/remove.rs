@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use goldsmith_glob::name_matches;
+
 use crate::overwrite::overwrite;
-use crate::wildcard::matches;
 
 /// The number of attempts to remove a folder that gets new files while it is removed.
 const PASSES: usize = 3;
@@ -151,7 +152,7 @@ impl Remover {
 
 /// Returns the entries of a folder whose names match. A folder that does not exist has none.
 fn entries(folder: &Path, pattern: &str) -> Vec<PathBuf> {
-    let names = |entry: DirEntry| matches(&entry.file_name().to_string_lossy(), pattern).then(|| entry.path());
+    let names = |entry: DirEntry| name_matches(pattern, &entry.file_name().to_string_lossy()).then(|| entry.path());
     fs::read_dir(folder).into_iter().flatten().filter_map(|entry| names(entry.ok()?)).collect()
 }
 

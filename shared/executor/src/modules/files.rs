@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::wildcard::matches;
+use goldsmith_glob::name_matches;
 
 pub(super) use access::{Owner, Permissions};
 pub(super) use append::Append;
@@ -112,7 +112,7 @@ pub(super) fn expand(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(FileError::read(Path::new(folder)))?;
-        if matches(&entry.file_name().to_string_lossy(), name) {
+        if name_matches(name, &entry.file_name().to_string_lossy()) {
             found.push(entry.path());
         }
     }

@@ -13,6 +13,7 @@ use std::process::Command;
 use std::thread;
 
 use goldsmith_document::UpdateOs;
+use goldsmith_glob::name_matches;
 use patience::Patience;
 
 use super::command::{command, find, outcome};
@@ -21,7 +22,6 @@ use crate::os_release::OsRelease;
 use crate::output::Output;
 use crate::process;
 use crate::resolve::Resolver;
-use crate::wildcard::matches;
 
 /// Exit status of zypper if everything is installed but a script of a package failed. (The statuses 102 and 103, which
 /// advise a reboot or another call, come only from `patch`: zypper 1.14, zypper(8), "Exit codes".)
@@ -71,7 +71,7 @@ impl Update {
     }
 
     fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Outcome, UpdateError> {
-        let kept = |name: &&String| !self.exclude.iter().any(|pattern| matches(name, pattern));
+        let kept = |name: &&String| !self.exclude.iter().any(|pattern| name_matches(pattern, name));
         let include: Vec<&str> = self.include.iter().filter(kept).map(String::as_str).collect();
         if include.is_empty() && !self.include.is_empty() {
             output.log("every package to update is excluded");
@@ -190,7 +190,7 @@ impl Calls<'_, '_> {
                 return Ok(list);
             }
             let names = update_names(list.outputs.get("stdout").map_or("", String::as_str));
-            let kept = |name: &String| !self.exclude.iter().any(|pattern| matches(name, pattern));
+            let kept = |name: &String| !self.exclude.iter().any(|pattern| name_matches(pattern, name));
             let names: Vec<String> = names.into_iter().filter(kept).collect();
             if names.is_empty() {
                 return Ok(Outcome::default());

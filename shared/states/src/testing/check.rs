@@ -1,7 +1,7 @@
 //! The one generic test of a state.
 
 use goldsmith_cloud::Kind;
-use goldsmith_cloud::fake::{Fault, HOME};
+use goldsmith_cloud::fake::{Fault, HOME, not_known_yet};
 
 use super::faulty_table::TABLE_WRITE;
 use super::stack::{AWAY, Stack};
@@ -10,10 +10,6 @@ use crate::{Outcome, State};
 
 /// Every way in which one effect can go wrong.
 const FAULTS: [Fault; 4] = [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter];
-
-/// Calls that name what the build has just made, which AWS may not know yet.
-const NAME_WHAT_IS_NEW: [&str; 6] =
-    ["RunInstances", "SendCommand", "StopInstances", "CreateImage", "CopyImage", "ModifyImageAttribute"];
 
 /// A good build's tasks in order.
 pub(crate) fn whole_build() -> Vec<Task> {
@@ -91,7 +87,7 @@ pub(crate) async fn check_state(task: Task, effects: &[&str]) {
         for fault in FAULTS {
             check_fault(&task, n, fault, &ended, &stack).await;
         }
-        if NAME_WHAT_IS_NEW.contains(&effect.name) && task.state != State::Plan {
+        if not_known_yet(effect.name).is_some() && task.state != State::Plan {
             check_fault(&task, n, Fault::Refuse(Kind::NotFound), &ended, &stack).await;
         }
     }

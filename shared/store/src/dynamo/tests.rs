@@ -11,7 +11,7 @@ use crate::{Check, StoreError, contract};
 
 #[tokio::test]
 async fn keeps_the_contract() {
-    let Some(emulator) = Emulator::start().await.unwrap() else { return };
+    let Some(emulator) = Emulator::start().unwrap() else { return };
     contract::check(&emulator::table(&emulator).await).await;
 }
 

@@ -3,7 +3,7 @@
 use super::super::filters::Known;
 
 /// Filters of DescribeInstances. Filters on interfaces read the place where the instance shows its interface.
-pub(in super::super) const INSTANCES: Known = Known {
+pub(crate) const INSTANCES: Known = Known {
     fields: &[
         ("affinity", "placement/affinity"),
         ("architecture", "architecture"),
@@ -170,21 +170,14 @@ pub(in super::super) const INSTANCES: Known = Known {
         ("virtualization-type", "virtualizationType"),
         ("vpc-id", "vpcId"),
     ],
-    unanswered: &[
-        "metadata-options.http-protocol-ipv4",
-        "network-interface.deny-all-igw-traffic",
-        "network-interface.ipv6-native",
-        "network-interface.requester-id",
-        "network-interface.requester-managed",
-        "network-interface.tag-key",
-        "network-interface.tag-value",
-        "spot-instance-request-id",
-    ],
+    unanswered: "metadata-options.http-protocol-ipv4 network-interface.deny-all-igw-traffic \
+        network-interface.ipv6-native network-interface.requester-id network-interface.requester-managed \
+        network-interface.tag-key network-interface.tag-value spot-instance-request-id",
     tags: true,
 };
 
 /// Filters of DescribeInstanceStatus. Nothing here has scheduled events.
-pub(in super::super) const STATUS: Known = Known {
+pub(crate) const STATUS: Known = Known {
     fields: &[
         ("application-status.status", "applicationStatus/status"),
         ("attached-ebs-status.status", "attachedEbsStatus/status"),
@@ -205,6 +198,6 @@ pub(in super::super) const STATUS: Known = Known {
         ("system-status.reachability", "systemStatus/details/item/status"),
         ("system-status.status", "systemStatus/status"),
     ],
-    unanswered: &[],
+    unanswered: "",
     tags: false,
 };

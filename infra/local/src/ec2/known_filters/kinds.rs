@@ -4,7 +4,7 @@ use super::super::filters::Known;
 
 /// Filters of DescribeInstanceTypes: the fields that are derived from a type's name. The rest are properties of AWS's
 /// hardware.
-pub(in super::super) const TYPES: Known = Known {
+pub(crate) const TYPES: Known = Known {
     fields: &[
         ("bare-metal", "bareMetal"),
         ("burstable-performance-supported", "burstablePerformanceSupported"),
@@ -19,55 +19,28 @@ pub(in super::super) const TYPES: Known = Known {
         ("supported-virtualization-type", "supportedVirtualizationTypes/item"),
         ("vcpu-info.default-vcpus", "vCpuInfo/defaultVCpus"),
     ],
-    unanswered: &[
-        "auto-recovery-supported",
-        "dedicated-hosts-supported",
-        "ebs-info.attachment-limit-type",
-        "ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps",
-        "ebs-info.ebs-optimized-info.baseline-iops",
-        "ebs-info.ebs-optimized-info.baseline-throughput-in-mbps",
-        "ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps",
-        "ebs-info.ebs-optimized-info.maximum-iops",
-        "ebs-info.ebs-optimized-info.maximum-throughput-in-mbps",
-        "ebs-info.ebs-optimized-support",
-        "ebs-info.encryption-support",
-        "ebs-info.maximum-ebs-attachments",
-        "ebs-info.nvme-support",
-        "free-tier-eligible",
-        "hibernation-supported",
-        "instance-storage-info.disk.count",
-        "instance-storage-info.disk.size-in-gb",
-        "instance-storage-info.disk.type",
-        "instance-storage-info.encryption-support",
-        "instance-storage-info.nvme-support",
-        "instance-storage-info.total-size-in-gb",
-        "instance-storage-supported",
-        "network-info.bandwidth-weightings",
-        "network-info.efa-info.maximum-efa-interfaces",
-        "network-info.efa-supported",
-        "network-info.encryption-in-transit-supported",
-        "network-info.flexible-ena-queues-support",
-        "network-info.ipv4-addresses-per-interface",
-        "network-info.ipv6-addresses-per-interface",
-        "network-info.ipv6-supported",
-        "network-info.maximum-network-cards",
-        "network-info.maximum-network-interfaces",
-        "network-info.network-performance",
-        "nitro-enclaves-support",
-        "nitro-tpm-info.supported-versions",
-        "nitro-tpm-support",
-        "processor-info.supported-features",
-        "processor-info.sustained-clock-speed-in-ghz",
-        "reboot-migration-support",
-        "supported-boot-mode",
-        "vcpu-info.default-cores",
-        "vcpu-info.default-threads-per-core",
-        "vcpu-info.valid-cores",
-        "vcpu-info.valid-threads-per-core",
-    ],
+    unanswered: "auto-recovery-supported dedicated-hosts-supported ebs-info.attachment-limit-type \
+        ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps ebs-info.ebs-optimized-info.baseline-iops \
+        ebs-info.ebs-optimized-info.baseline-throughput-in-mbps \
+        ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps ebs-info.ebs-optimized-info.maximum-iops \
+        ebs-info.ebs-optimized-info.maximum-throughput-in-mbps ebs-info.ebs-optimized-support \
+        ebs-info.encryption-support ebs-info.maximum-ebs-attachments ebs-info.nvme-support \
+        free-tier-eligible hibernation-supported instance-storage-info.disk.count \
+        instance-storage-info.disk.size-in-gb instance-storage-info.disk.type \
+        instance-storage-info.encryption-support instance-storage-info.nvme-support \
+        instance-storage-info.total-size-in-gb instance-storage-supported \
+        network-info.bandwidth-weightings network-info.efa-info.maximum-efa-interfaces \
+        network-info.efa-supported network-info.encryption-in-transit-supported \
+        network-info.flexible-ena-queues-support network-info.ipv4-addresses-per-interface \
+        network-info.ipv6-addresses-per-interface network-info.ipv6-supported \
+        network-info.maximum-network-cards network-info.maximum-network-interfaces \
+        network-info.network-performance nitro-enclaves-support nitro-tpm-info.supported-versions \
+        nitro-tpm-support processor-info.supported-features processor-info.sustained-clock-speed-in-ghz \
+        reboot-migration-support supported-boot-mode vcpu-info.default-cores \
+        vcpu-info.default-threads-per-core vcpu-info.valid-cores vcpu-info.valid-threads-per-core",
     tags: false,
 };
 
 /// Filters of DescribeInstanceTypeOfferings.
-pub(in super::super) const OFFERINGS: Known =
-    Known { fields: &[("instance-type", "instanceType"), ("location", "location")], unanswered: &[], tags: false };
+pub(crate) const OFFERINGS: Known =
+    Known { fields: &[("instance-type", "instanceType"), ("location", "location")], unanswered: "", tags: false };

@@ -3,7 +3,7 @@
 use super::super::filters::Known;
 
 /// Filters of DescribeSecurityGroups.
-pub(in super::super) const GROUPS: Known = Known {
+pub(crate) const GROUPS: Known = Known {
     fields: &[
         ("description", "groupDescription"),
         ("egress.ip-permission.cidr", "ipPermissionsEgress/item/ipRanges/item/cidrIp"),
@@ -29,12 +29,12 @@ pub(in super::super) const GROUPS: Known = Known {
         ("owner-id", "ownerId"),
         ("vpc-id", "vpcId"),
     ],
-    unanswered: &[],
+    unanswered: "",
     tags: true,
 };
 
 /// Filters of DescribeSubnets. The filter's description names the other spellings.
-pub(in super::super) const SUBNETS: Known = Known {
+pub(crate) const SUBNETS: Known = Known {
     fields: &[
         ("availability-zone", "availabilityZone"),
         ("availability-zone-id", "availabilityZoneId"),
@@ -70,12 +70,12 @@ pub(in super::super) const SUBNETS: Known = Known {
         ("subnet-id", "subnetId"),
         ("vpc-id", "vpcId"),
     ],
-    unanswered: &[],
+    unanswered: "",
     tags: true,
 };
 
 /// Filters of DescribeVpcs; `isDefault` is the spelling of old clients.
-pub(in super::super) const VPCS: Known = Known {
+pub(crate) const VPCS: Known = Known {
     fields: &[
         ("cidr", "cidrBlock"),
         ("cidr-block-association.association-id", "cidrBlockAssociationSet/item/associationId"),
@@ -91,19 +91,19 @@ pub(in super::super) const VPCS: Known = Known {
         ("state", "state"),
         ("vpc-id", "vpcId"),
     ],
-    unanswered: &["dhcp-options-id"],
+    unanswered: "dhcp-options-id",
     tags: true,
 };
 
 /// Filters of DescribeRegions.
-pub(in super::super) const REGIONS: Known = Known {
+pub(crate) const REGIONS: Known = Known {
     fields: &[("endpoint", "regionEndpoint"), ("opt-in-status", "optInStatus"), ("region-name", "regionName")],
-    unanswered: &[],
+    unanswered: "",
     tags: false,
 };
 
 /// Filters of DescribeAvailabilityZones.
-pub(in super::super) const ZONES: Known = Known {
+pub(crate) const ZONES: Known = Known {
     fields: &[
         ("group-long-name", "groupLongName"),
         ("group-name", "groupName"),
@@ -117,12 +117,12 @@ pub(in super::super) const ZONES: Known = Known {
         ("zone-name", "zoneName"),
         ("zone-type", "zoneType"),
     ],
-    unanswered: &[],
+    unanswered: "",
     tags: false,
 };
 
 /// Filters of DescribeRouteTables.
-pub(in super::super) const ROUTE_TABLES: Known = Known {
+pub(crate) const ROUTE_TABLES: Known = Known {
     fields: &[
         ("association.gateway-id", "associationSet/item/gatewayId"),
         ("association.main", "associationSet/item/main"),
@@ -144,12 +144,12 @@ pub(in super::super) const ROUTE_TABLES: Known = Known {
         ("route.vpc-peering-connection-id", "routeSet/item/vpcPeeringConnectionId"),
         ("vpc-id", "vpcId"),
     ],
-    unanswered: &[],
+    unanswered: "",
     tags: true,
 };
 
 /// Filters of DescribeVpcEndpoints.
-pub(in super::super) const VPC_ENDPOINTS: Known = Known {
+pub(crate) const VPC_ENDPOINTS: Known = Known {
     fields: &[
         ("ip-address-type", "ipAddressType"),
         ("service-name", "serviceName"),
@@ -159,6 +159,6 @@ pub(in super::super) const VPC_ENDPOINTS: Known = Known {
         ("vpc-endpoint-type", "vpcEndpointType"),
         ("vpc-id", "vpcId"),
     ],
-    unanswered: &[],
+    unanswered: "",
     tags: true,
 };

@@ -4,7 +4,7 @@ use super::super::filters::Known;
 
 /// Filters of DescribeImages. A filter on a property that no image here has (a kernel of its own, a product code)
 /// matches nothing.
-pub(in super::super) const IMAGES: Known = Known {
+pub(crate) const IMAGES: Known = Known {
     fields: &[
         ("architecture", "architecture"),
         ("block-device-mapping.delete-on-termination", "blockDeviceMapping/item/ebs/deleteOnTermination"),
@@ -41,30 +41,20 @@ pub(in super::super) const IMAGES: Known = Known {
         ("state-reason-message", "stateReason/message"),
         ("virtualization-type", "virtualizationType"),
     ],
-    unanswered: &[
-        "free-tier-eligible",
-        "image-allowed",
-        "image-watermark.source-image-creation-time",
-        "image-watermark.source-image-id",
-        "image-watermark.source-image-region",
-        "image-watermark.watermark-creation-time",
-        "image-watermark.watermark-key",
-        "instance-type-specification.supported-instance-type",
-        "instance-type-specification.unsupported-instance-type",
-        "public-ssm-parameter-name",
-        "scan-result.critical-fix-available-since",
-        "scan-result.finding-scan-date",
-        "scan-result.high-fix-available-since",
-        "scan-result.highest-finding-severity-label",
-        "scan-result.informational-fix-available-since",
-        "scan-result.low-fix-available-since",
-        "scan-result.medium-fix-available-since",
-    ],
+    unanswered: "free-tier-eligible image-allowed image-watermark.source-image-creation-time \
+        image-watermark.source-image-id image-watermark.source-image-region \
+        image-watermark.watermark-creation-time image-watermark.watermark-key \
+        instance-type-specification.supported-instance-type \
+        instance-type-specification.unsupported-instance-type public-ssm-parameter-name \
+        scan-result.critical-fix-available-since scan-result.finding-scan-date \
+        scan-result.high-fix-available-since scan-result.highest-finding-severity-label \
+        scan-result.informational-fix-available-since scan-result.low-fix-available-since \
+        scan-result.medium-fix-available-since",
     tags: true,
 };
 
 /// Filters of DescribeSnapshots.
-pub(in super::super) const SNAPSHOTS: Known = Known {
+pub(crate) const SNAPSHOTS: Known = Known {
     fields: &[
         ("description", "description"),
         ("encrypted", "encrypted"),
@@ -79,12 +69,12 @@ pub(in super::super) const SNAPSHOTS: Known = Known {
         ("volume-id", "volumeId"),
         ("volume-size", "volumeSize"),
     ],
-    unanswered: &[],
+    unanswered: "",
     tags: true,
 };
 
 /// Filters of DescribeVolumes.
-pub(in super::super) const VOLUMES: Known = Known {
+pub(crate) const VOLUMES: Known = Known {
     fields: &[
         ("attachment.attach-time", "attachmentSet/item/attachTime"),
         ("attachment.delete-on-termination", "attachmentSet/item/deleteOnTermination"),
@@ -105,33 +95,33 @@ pub(in super::super) const VOLUMES: Known = Known {
         ("volume-id", "volumeId"),
         ("volume-type", "volumeType"),
     ],
-    unanswered: &[],
+    unanswered: "",
     tags: true,
 };
 
 /// Filters of DescribeTags; each looks at one row of the answer.
-pub(in super::super) const TAGS: Known = Known {
+pub(crate) const TAGS: Known = Known {
     fields: &[("key", "key"), ("resource-id", "resourceId"), ("resource-type", "resourceType"), ("value", "value")],
-    unanswered: &[],
+    unanswered: "",
     tags: true,
 };
 
 /// Filters of DescribeKeyPairs.
-pub(in super::super) const KEYS: Known = Known {
+pub(crate) const KEYS: Known = Known {
     fields: &[("fingerprint", "keyFingerprint"), ("key-name", "keyName"), ("key-pair-id", "keyPairId")],
-    unanswered: &[],
+    unanswered: "",
     tags: true,
 };
 
 /// Filters of DescribeLaunchTemplates.
-pub(in super::super) const TEMPLATES: Known = Known {
+pub(crate) const TEMPLATES: Known = Known {
     fields: &[("create-time", "createTime"), ("launch-template-name", "launchTemplateName")],
-    unanswered: &[],
+    unanswered: "",
     tags: true,
 };
 
 /// Filters of DescribeLaunchTemplateVersions.
-pub(in super::super) const VERSIONS: Known = Known {
+pub(crate) const VERSIONS: Known = Known {
     fields: &[
         ("create-time", "createTime"),
         ("ebs-optimized", "launchTemplateData/ebsOptimized"),
@@ -144,6 +134,6 @@ pub(in super::super) const VERSIONS: Known = Known {
         ("kernel-id", "launchTemplateData/kernelId"),
         ("ram-disk-id", "launchTemplateData/ramDiskId"),
     ],
-    unanswered: &["host-resource-group-arn", "http-protocol-ipv4", "license-configuration-arn", "network-card-index"],
+    unanswered: "host-resource-group-arn http-protocol-ipv4 license-configuration-arn network-card-index",
     tags: false,
 };

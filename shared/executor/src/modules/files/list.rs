@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use goldsmith_document::ListFiles;
+use goldsmith_glob::name_matches;
 
 use super::{FileError, entries};
 use crate::modules::{Element, Fields, ModuleError, Place};
 use crate::output::Output;
 use crate::resolve::ResolveError;
-use crate::wildcard::matches;
 
 /// A folder to list.
 pub(crate) struct Listing {
@@ -36,7 +36,7 @@ impl Listing {
                 continue;
             }
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if self.pattern.as_deref().is_none_or(|pattern| matches(&name, pattern)) {
+            if self.pattern.as_deref().is_none_or(|pattern| name_matches(pattern, &name)) {
                 found.push(path);
             }
         }

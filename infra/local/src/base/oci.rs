@@ -7,9 +7,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::base::{BaseImageError, run};
+use super::error::BaseImageError;
 use crate::guest::inside::is_below_folders;
 use crate::guest::isolation::Isolation;
+use crate::programs::{ProgramError, run_unattended};
 
 /// Start of a file name that marks a lower layer's file as removed.
 const GONE: &str = ".wh.";
@@ -17,7 +18,7 @@ const GONE: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
 
 /// Returns the layers of an unpacked archive, lowest first; `None` if it is no image archive.
-pub(crate) fn layers(archive: &Path) -> Option<Vec<PathBuf>> {
+pub(super) fn layers(archive: &Path) -> Option<Vec<PathBuf>> {
     let read = |name: &str| -> Option<Value> { serde_json::from_slice(&fs::read(archive.join(name)).ok()?).ok() };
     let blob = |digest: &Value| Some(format!("blobs/{}", digest.as_str()?.replacen(':', "/", 1)));
     let names: Vec<String> = if let Some(index) = read("index.json") {
@@ -44,32 +45,39 @@ read=$({ { tar -C \"$from\" \"$@\" -cf - .; echo $? >&3; } | tar -C \"$to\" \"$@
 /// not exist. The layer is first unpacked there: unpacked over the tree, it would be written through the links of the
 /// layers below, which may lead anywhere on this machine. tar lets nothing leave the folder through the links of its
 /// own archive.
-pub(crate) async fn lay(isolation: Isolation, layer: &Path, tree: &Path, apart: &Path) -> Result<(), BaseImageError> {
+pub(super) async fn lay(isolation: Isolation, layer: &Path, tree: &Path, apart: &Path) -> Result<(), BaseImageError> {
     let listed = Command::new("tar").arg("-tf").arg(layer).output();
-    let listed = listed.map_err(|source| BaseImageError::Start { program: "tar", source })?;
+    let listed = listed.map_err(|source| ProgramError::Start { program: "tar", source })?;
     let listed = String::from_utf8_lossy(&listed.stdout);
     for line in listed.lines() {
         for path in hidden_by(line, tree) {
-            run("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(path)).await?;
+            run_unattended("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(path)).await?;
         }
     }
-    run("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(apart)).await?;
+    run_unattended("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(apart)).await?;
     fs::create_dir(apart).map_err(|source| BaseImageError::Cache { path: apart.to_owned(), source })?;
     let mut unpack = isolation.as_root("tar");
-    run("tar", unpack.arg("-C").arg(apart).args(flags(isolation)).arg("--exclude=.wh.*").arg("-xpf").arg(layer))
-        .await?;
+    run_unattended(
+        "tar",
+        unpack.arg("-C").arg(apart).args(flags(isolation)).arg("--exclude=.wh.*").arg("-xpf").arg(layer),
+    )
+    .await?;
     for folder in implied_by(&listed) {
         // The layer has no entry for the folder, so the folder stays as it is.
         let (below, above) = (tree.join(&folder), apart.join(&folder));
         let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|facts| facts.is_dir());
         if is_below_folders(tree, &folder.to_string_lossy()) && is_folder(&below) && is_folder(&above) {
             for program in ["chown", "chmod"] {
-                run(program, isolation.as_root(program).arg("--reference").arg(&below).arg("--").arg(&above)).await?;
+                run_unattended(
+                    program,
+                    isolation.as_root(program).arg("--reference").arg(&below).arg("--").arg(&above),
+                )
+                .await?;
             }
         }
     }
-    run("tar", isolation.as_root("sh").args(["-c", OVER, "sh"]).arg(apart).arg(tree)).await?;
-    run("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(apart)).await
+    run_unattended("tar", isolation.as_root("sh").args(["-c", OVER, "sh"]).arg(apart).arg(tree)).await?;
+    Ok(run_unattended("rm", isolation.as_root("rm").arg("-rf").arg("--").arg(apart)).await?)
 }
 
 /// Returns the folders that the names in a layer need and that the layer itself does not contain.
@@ -101,7 +109,7 @@ fn hidden_by(name: &str, tree: &Path) -> Vec<PathBuf> {
 }
 
 /// Returns the flags with which `tar` unpacks a root file system.
-pub(crate) fn flags(isolation: Isolation) -> Vec<&'static str> {
+pub(super) fn flags(isolation: Isolation) -> Vec<&'static str> {
     let mut flags = vec!["--xattrs", "--xattrs-include=*", "--numeric-owner"];
     if !isolation.needs_root() {
         // Only root may create device nodes; an instance gets its own.

@@ -1,18 +1,21 @@
 //! The base image: a minimal Debian, made once on this machine by `mmdebstrap`.
 
+mod error;
+mod oci;
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
 use std::process::Command;
 
-use crate::guest::host_mirror;
+pub use error::BaseImageError;
+
+use crate::guest::host_settings::mirror;
 use crate::guest::isolation::Isolation;
 use crate::guest::probe::requirements;
-use crate::oci;
-use crate::own::{FolderError, own_folder};
+use crate::own::own_folder;
+use crate::programs::{has_program, run_unattended};
 
 /// Debian release of the source image.
 const SUITE: &str = "bookworm";
@@ -32,55 +35,6 @@ const ADD_DEVICES: &str = "mkdir -p \"$1/dev\" && for node in null zero full ran
 const REMOVE_DEVICES: &str = "for node in null zero full random urandom tty; do \
                               umount -n \"$1/dev/$node\" && rm \"$1/dev/$node\" || exit; done";
 
-/// Why there is no base image.
-#[derive(Debug, thiserror::Error)]
-pub enum BaseImageError {
-    /// The folder cannot be used.
-    #[error("cannot use {path}")]
-    Cache {
-        /// The folder or file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The folder for the unpacked files belongs to another user.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// `mmdebstrap` is missing and cannot be installed.
-    #[error("mmdebstrap is missing ({why}): install it, for example by `apt-get install mmdebstrap`")]
-    NoTool {
-        /// Why it could not be installed.
-        why: &'static str,
-    },
-    /// No instance can run here, so nothing can be installed into an image.
-    #[error("the base image cannot be made here: {missing}")]
-    Unable {
-        /// What is missing.
-        missing: String,
-    },
-    /// A program failed.
-    #[error("{program} failed: {stderr}")]
-    Program {
-        /// The program.
-        program: &'static str,
-        /// The end of its error output.
-        stderr: String,
-    },
-    /// A program could not be started.
-    #[error("cannot start {program}")]
-    Start {
-        /// The program.
-        program: &'static str,
-        /// What the system says.
-        source: io::Error,
-    },
-}
-
-/// Returns whether a program is in the search path.
-pub(crate) fn has_program(name: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()))
-}
-
 /// Returns the path of the root file system of a minimal Debian 12, a tar file in `cache_dir`. Makes the file if it
 /// does not exist yet (about 20 s and 210 MB). `progress` receives a short text for each step that takes time. If
 /// `mmdebstrap` is missing and this process is root, apt installs it.
@@ -94,6 +48,7 @@ pub async fn ensure_base_image(cache_dir: &Path, progress: impl Fn(&str)) -> Res
         move |source| BaseImageError::Cache { path, source }
     };
     std::fs::create_dir_all(cache_dir).map_err(cache(cache_dir))?;
+    // Several endpoints of this machine share the folder. Two of them may need the image at the same time.
     let _lock = lock(cache_dir.join(".lock")).await?;
     if path.is_file() {
         return Ok(path); // Another process or task has made it in the meantime.
@@ -138,7 +93,8 @@ pub(crate) async fn unpacked(tar: &Path, isolation: Isolation) -> Result<PathBuf
         return Ok(tree);
     }
     let partial = folder.join("partial");
-    run("rm", isolation.as_root("rm").arg("-rf").arg(&partial)).await?;
+    // An earlier attempt may have been killed. Its files may belong to ids that only the namespace has.
+    run_unattended("rm", isolation.as_root("rm").arg("-rf").arg(&partial)).await?;
     std::fs::create_dir(&partial).map_err(failed(&partial))?;
     unpack(isolation, tar, &partial, &folder).await?;
     std::fs::rename(&partial, &tree).map_err(failed(&tree))?;
@@ -152,7 +108,7 @@ async fn unpack(isolation: Isolation, tar: &Path, tree: &Path, folder: &Path) ->
     // From a root file system, this unpacks nothing.
     let names = ["index.json", "manifest.json", "blobs", "*/layer.tar"];
     let mut peek = Command::new("tar");
-    run("tar", peek.arg("-C").arg(&archive).arg("--wildcards").arg("-xf").arg(tar).args(names)).await.ok();
+    run_unattended("tar", peek.arg("-C").arg(&archive).arg("--wildcards").arg("-xf").arg(tar).args(names)).await.ok();
     let layers = oci::layers(&archive);
     let mut laid = Ok(());
     for layer in layers.iter().flatten() {
@@ -163,7 +119,8 @@ async fn unpack(isolation: Isolation, tar: &Path, tree: &Path, folder: &Path) ->
     }
     if layers.is_none() {
         let mut command = isolation.as_root("tar");
-        laid = run("tar", command.arg("-C").arg(tree).args(oci::flags(isolation)).arg("-xpf").arg(tar)).await;
+        command.arg("-C").arg(tree).args(oci::flags(isolation)).arg("-xpf").arg(tar);
+        laid = run_unattended("tar", &mut command).await.map_err(Into::into);
     }
     std::fs::remove_dir_all(&archive).ok();
     laid
@@ -188,7 +145,9 @@ async fn ensure_tool(progress: &impl Fn(&str)) -> Result<(), BaseImageError> {
         return Err(BaseImageError::NoTool { why: "and there is no apt-get to install it" });
     }
     progress("installing mmdebstrap");
-    run("apt-get", Command::new("apt-get").args(["install", "-y", "--no-install-recommends", "mmdebstrap"])).await
+    let mut install = Command::new("apt-get");
+    install.args(["install", "-y", "--no-install-recommends", "mmdebstrap"]);
+    Ok(run_unattended("apt-get", &mut install).await?)
 }
 
 async fn make(target: &Path, isolation: Isolation) -> Result<(), BaseImageError> {
@@ -213,23 +172,8 @@ async fn make(target: &Path, isolation: Isolation) -> Result<(), BaseImageError>
     command.arg("--customize-hook=rm -f \"$1/etc/resolv.conf\"; echo localhost > \"$1/etc/hostname\"");
     command.arg("--customize-hook=: > \"$1/etc/machine-id\"");
     command.arg(SUITE).arg(target);
-    if let Some(mirror) = host_mirror() {
-        command.arg(mirror);
+    if let Some(address) = mirror() {
+        command.arg(address);
     }
-    run("mmdebstrap", &mut command).await
-}
-
-/// Runs a program until it ends.
-pub(crate) async fn run(program: &'static str, command: &mut Command) -> Result<(), BaseImageError> {
-    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
-    let mut command = tokio::process::Command::from(std::mem::replace(command, Command::new(program)));
-    let output = command.kill_on_drop(true).output().await;
-    let output = output.map_err(|source| BaseImageError::Start { program, source })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let last: Vec<&str> = stderr.trim().lines().rev().take(5).collect();
-    let stderr = last.into_iter().rev().collect::<Vec<_>>().join("; ");
-    Err(BaseImageError::Program { program, stderr })
+    Ok(run_unattended("mmdebstrap", &mut command).await?)
 }
