@@ -3,7 +3,7 @@
 use anyhow::Result;
 use goldsmith_cloud::Schedule;
 use goldsmith_model::definitions::Definitions;
-use goldsmith_model::{ImagePipeline, Status, schedule_name};
+use goldsmith_model::{ImagePipeline, SCHEDULED_TIME, ScheduleInput, Scheduled, Status, schedule_name};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -62,8 +62,7 @@ pub(crate) async fn keep(connection: &Connection, definitions: &Definitions) -> 
 
 fn wanted(scheduling: &Scheduling, pipeline: &ImagePipeline) -> Option<Schedule> {
     let schedule = pipeline.schedule.as_ref()?;
-    // EventBridge Scheduler inserts the time: it is the same however often the event is delivered.
-    let cause = json!({"pipeline": pipeline.name, "scheduledTime": "<aws.scheduler.scheduled-time>"});
+    let fires = Scheduled { pipeline: pipeline.name.clone(), scheduled_time: SCHEDULED_TIME.to_owned() };
     Some(Schedule {
         group: scheduling.group.clone(),
         name: schedule_name(&pipeline.name),
@@ -72,7 +71,7 @@ fn wanted(scheduling: &Scheduling, pipeline: &ImagePipeline) -> Option<Schedule>
         enabled: pipeline.status == Status::Enabled,
         target: scheduling.trigger.clone(),
         role: scheduling.role.clone(),
-        input: json!({ "schedule": cause }).to_string(),
+        input: json!(ScheduleInput { schedule: fires }).to_string(),
     })
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use goldsmith_cloud::{Execution, ExecutionStatus};
+use goldsmith_model::ExecutionOutput;
 use goldsmith_store::{AuditRecord, FailureCause, ImageRecord, ImageStatus, Store};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::audited;
 use crate::command::kept::KeptInstance;
@@ -14,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure;
 
 /// The outcome of a build.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Outcome {
     /// There is a new image.
@@ -25,6 +26,8 @@ pub(crate) enum Outcome {
     Skipped,
     /// Another build of the pipeline runs.
     AlreadyRunning,
+    /// An automatic build of the pipeline began within the last hour.
+    TooSoon,
 }
 
 /// The end of a build, as `--output json` prints it.
@@ -48,15 +51,6 @@ pub(crate) struct Ending {
     /// The image of another build of the pipeline, which is running.
     #[serde(skip)]
     running: Option<String>,
-}
-
-/// The output of a build that made nothing.
-#[derive(Deserialize)]
-struct Answer {
-    outcome: Outcome,
-    reason: Option<String>,
-    /// The image of the build that is running.
-    image: Option<String>,
 }
 
 impl Ending {
@@ -87,19 +81,33 @@ impl Ending {
 
     /// Returns the end of a build that ended in Plan: it was rejected or skipped, or another build was running.
     fn without_image(execution: &Execution) -> Self {
-        let answer = execution.output.as_deref().and_then(|output| serde_json::from_str::<Answer>(output).ok());
-        let answer = answer.filter(|_| execution.status == ExecutionStatus::Succeeded);
-        let failure = answer.is_none().then(|| failure_of(execution));
-        let outcome = answer.as_ref().map_or(Outcome::Failed, |answer| answer.outcome);
-        let (reason, running) = answer.map_or((None, None), |answer| (answer.reason, answer.image));
-        let build = execution.name.clone();
-        Self { outcome, build, image: None, amis: BTreeMap::new(), reason, failure, kept: None, audit: None, running }
+        let is_good = execution.status == ExecutionStatus::Succeeded;
+        let output =
+            execution.output.as_deref().filter(|_| is_good).and_then(|output| serde_json::from_str(output).ok());
+        let (outcome, reason, running) = match output {
+            Some(ExecutionOutput::Skipped { reason }) => (Outcome::Skipped, reason, None),
+            Some(ExecutionOutput::AlreadyRunning { reason, image }) => (Outcome::AlreadyRunning, Some(reason), image),
+            Some(ExecutionOutput::TooSoon { reason }) => (Outcome::TooSoon, Some(reason), None),
+            // A build that has made something has records, or had some that have expired.
+            Some(ExecutionOutput::Build { .. } | ExecutionOutput::Built { .. }) | None => (Outcome::Failed, None, None),
+        };
+        Self {
+            outcome,
+            build: execution.name.clone(),
+            image: None,
+            amis: BTreeMap::new(),
+            reason,
+            failure: (outcome == Outcome::Failed).then(|| failure_of(execution)),
+            kept: None,
+            audit: None,
+            running: running.map(|image| image.to_string()),
+        }
     }
 
     /// Returns the exit code of this outcome.
     pub(crate) fn exit(&self) -> Exit {
         match self.outcome {
-            Outcome::Built | Outcome::Skipped => Exit::Success,
+            Outcome::Built | Outcome::Skipped | Outcome::TooSoon => Exit::Success,
             Outcome::Failed if self.is_refused() => Exit::Invalid,
             Outcome::Failed | Outcome::AlreadyRunning => Exit::Failed,
         }
@@ -150,7 +158,7 @@ impl Ending {
                 let first = format!("{} is available", self.image_or_build());
                 std::iter::once(first).chain(amis).chain(self.audit_lines()).collect()
             }
-            (Outcome::Skipped, _) => vec![format!("Nothing was built: {reason}")],
+            (Outcome::Skipped | Outcome::TooSoon, _) => vec![format!("Nothing was built: {reason}")],
             (Outcome::AlreadyRunning, _) => {
                 let running = self.running.as_deref().unwrap_or("BUILD");
                 let watch = format!("Watch that build with `{again} logs {running} --follow`");

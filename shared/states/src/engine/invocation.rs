@@ -8,7 +8,7 @@ use crate::State;
 use crate::error::blame;
 
 /// A call of a state's function.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Invocation {
     /// From `signal`: look again.

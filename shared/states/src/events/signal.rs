@@ -8,7 +8,7 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use goldsmith_store::Wait;
 use serde_json::{Value, json};
 
-use crate::{Context, Result};
+use crate::{Context, Invocation, Result, Wake};
 
 /// Runs one invocation. An empty event counts as the tick. An event of an unknown kind is dropped.
 ///
@@ -72,7 +72,8 @@ fn resource(event: Value) -> Called {
 
 async fn wake(context: &Context, wait: &Wait) -> Result<()> {
     let function = format!("{}-{}", context.config.stack, wait.owner);
-    let payload = json!({"wake": {"build": wait.build, "state": wait.state, "item": wait.item}});
+    let wake = Wake { build: wait.build.clone(), state: wait.state, item: wait.item.clone() };
+    let payload = json!(Invocation::Wake { wake });
     Ok(context.cloud.functions.wake(&function, &payload.to_string()).await?)
 }
 

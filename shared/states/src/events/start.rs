@@ -2,18 +2,14 @@
 //! twice.
 
 use goldsmith_cloud::{Execution, ExecutionStatus, Started};
-use goldsmith_model::{Cause, ExecutionInput, Name, Status};
+use goldsmith_model::{Cause, ExecutionInput, ExecutionOutput, Name, Status};
 use goldsmith_store::{CauseRecord, CauseStatus, Lease};
-use serde::Deserialize;
 
 use crate::error_names::ErrorName;
 use crate::{Context, Error, Result};
 
 /// How many ended executions of one cause are stepped over before the cause is left to the next look.
 const ATTEMPTS: u32 = 5;
-
-/// Outcomes of an execution that has left its cause to another execution.
-const STOOD_BACK: [&str; 2] = ["already-running", "too-soon"];
 
 /// The result of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,13 +171,8 @@ async fn close(context: &Context, record: &CauseRecord, name: &str, status: Exec
 /// Returns whether the cause of an ended execution still needs a build: another build of its pipeline ran, or the
 /// execution failed for a reason that may have passed by now.
 fn wants_another(execution: &Execution) -> bool {
-    #[derive(Deserialize)]
-    struct Answer {
-        outcome: String,
-    }
     let output = execution.output.as_deref().unwrap_or_default();
-    let stood_back =
-        || serde_json::from_str::<Answer>(output).is_ok_and(|answer| STOOD_BACK.contains(&answer.outcome.as_str()));
+    let stood_back = || serde_json::from_str(output).is_ok_and(|output: ExecutionOutput| output.has_stood_back());
     match execution.status {
         ExecutionStatus::Succeeded => stood_back(),
         ExecutionStatus::Failed => execution.error.as_deref().is_some_and(is_passing),

@@ -8,19 +8,19 @@
 mod sources;
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
-use goldsmith_model::{Cause, ImageRef, Name};
+use goldsmith_model::{Cause, ImageRef, Name, Scheduled};
 use goldsmith_store::stamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::events::start::{Start, start, start_pending};
 use crate::{Context, Result};
 
 /// The calls that the stack's own parts make.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-enum Call {
-    /// From the Scheduler.
+pub(crate) enum Call {
+    /// From the Scheduler, as [`goldsmith_model::ScheduleInput`].
     Schedule(Scheduled),
     /// From `reap`, for events that came too soon after another, or from a person.
     Check(Checked),
@@ -32,23 +32,27 @@ enum Call {
     Pending(Name),
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Scheduled {
-    pipeline: Name,
-    scheduled_time: String,
-}
-
-#[derive(Debug, Deserialize)]
+/// What is checked.
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Checked {
+pub(crate) enum Checked {
     Sources,
 }
 
-#[derive(Debug, Deserialize)]
-struct Published {
-    pipeline: Name,
-    image: ImageRef,
+/// Which pipeline has published which image.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Published {
+    pub(crate) pipeline: Name,
+    pub(crate) image: ImageRef,
+}
+
+/// Has another invocation of this function do this.
+///
+/// # Errors
+/// Fails if Lambda does not take the call.
+pub(crate) async fn call(context: &Context, call: &Call) -> Result<()> {
+    let function = format!("{}-trigger", context.config.stack);
+    Ok(context.cloud.functions.wake(&function, &json!(call).to_string()).await?)
 }
 
 /// What an invocation asks for.

@@ -12,7 +12,7 @@ mod ending;
 mod kept;
 
 use goldsmith_cloud::{Execution, ExecutionStatus};
-use goldsmith_model::ExecutionInput;
+use goldsmith_model::{ExecutionFailure, ExecutionInput, ExecutionOutput};
 use goldsmith_store::{
     BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, Scope, StateStatus, stamp,
 };
@@ -254,7 +254,7 @@ async fn end_open_states(context: &Context, record: &BuildRecord, ending: &Endin
 /// Returns what the definition gets: the image of a good build, or the texts of the Fail state of a failed one.
 fn answer(image: &ImageRecord) -> Value {
     match &image.failure {
-        None => json!({"outcome": "built", "image": image.image.to_string(), "amis": image.amis}),
+        None => json!(ExecutionOutput::Built { image: image.image.clone(), amis: image.amis.clone() }),
         Some(cause) => failed(cause),
     }
 }
@@ -263,12 +263,12 @@ fn answer(image: &ImageRecord) -> Value {
 fn without_record(trigger: &Trigger) -> Value {
     match trigger {
         Trigger::Failed(cause) => failed(cause),
-        _ => json!({"outcome": "skipped"}),
+        _ => json!(ExecutionOutput::Skipped { reason: None }),
     }
 }
 
 fn failed(cause: &FailureCause) -> Value {
-    json!({"error": cause.error, "cause": cause.to_string()})
+    json!(ExecutionFailure { error: cause.error.clone(), cause: cause.to_string() })
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ mod freeze;
 mod resolve;
 mod types;
 
-use goldsmith_model::{Cause, ExecutionInput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
+use goldsmith_model::{Cause, ExecutionInput, ExecutionOutput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
 use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, Opened, Scope, stamp};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::engine::once::once;
@@ -20,39 +19,26 @@ use freeze::freeze;
 use resolve::{Resolved, resolve};
 pub(crate) use resolve::{newest_image_of, newest_of};
 
-/// What the definition gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Answer {
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<String>,
-    tests: Vec<String>,
-    regions: Vec<String>,
-}
-
 /// Runs one invocation.
 ///
 /// # Errors
 /// Fails with `Refused` and a message that names the field, or if a call to the table or to AWS fails.
 pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
-    let answer = match context.store.build(&start.build).await? {
+    let output = match context.store.build(&start.build).await? {
         Some(record) if record.status == BuildStatus::Closed => return Err(used_before(&record)),
         Some(record) => planned(&record),
         None => plan(context, start).await?,
     };
-    if answer.outcome == "build" {
-        for region in &answer.regions {
+    if let ExecutionOutput::Build { image, regions, .. } = &output {
+        for region in regions {
             context.store.note_region(region).await?;
         }
-        let image = answer.image.clone().unwrap_or_default();
-        once(context, start, async { Ok((image, ())) }).await?;
+        once(context, start, async { Ok((image.to_string(), ())) }).await?;
     }
-    Ok(json!(answer))
+    Ok(json!(output))
 }
 
-async fn plan(context: &Context, start: &Start) -> Result<Answer> {
+async fn plan(context: &Context, start: &Start) -> Result<ExecutionOutput> {
     let input = ExecutionInput::parse(start.input.as_ref().unwrap_or(&Value::Null)).map_err(refused)?;
     let pipeline = context.store.pipeline(&input.pipeline).await?.ok_or_else(|| {
         refused(format!("the field `pipeline` of the input names `{}`, which was never applied", input.pipeline))
@@ -62,7 +48,7 @@ async fn plan(context: &Context, start: &Start) -> Result<Answer> {
     let resolved = resolve(context, &input, &pipeline).await?;
     if let Some(reason) = nothing_changed(context, &input, &why, &pipeline, &resolved).await? {
         context.store.serve_cause(&input.pipeline, &why.cause, context.clock.now()).await?;
-        return Ok(without_build("skipped", reason, None));
+        return Ok(ExecutionOutput::Skipped { reason: Some(reason) });
     }
     check_parameters(context, &resolved).await?;
     open(context, start, &input, why.cause, &resolved).await
@@ -138,7 +124,7 @@ async fn open(
     input: &ExecutionInput,
     cause: Cause,
     resolved: &Resolved,
-) -> Result<Answer> {
+) -> Result<ExecutionOutput> {
     let now = context.clock.now();
     let ImageRecipe { name, version, .. } = &resolved.recipe;
     let draft = |build: u32, fence: u64| {
@@ -162,16 +148,16 @@ async fn open(
     match context.store.open_build(&start.build, &input.pipeline, name, *version, draft).await? {
         Opened::Build(record) => Ok(planned(&record)),
         Opened::Busy { build } => {
-            let image = context.store.build(&build).await?.map(|running| running.image.to_string());
+            let image = context.store.build(&build).await?.map(|running| running.image);
             let reason = format!("a build of {} is running: {build}", input.pipeline);
-            Ok(without_build("already-running", reason, image))
+            Ok(ExecutionOutput::AlreadyRunning { reason, image })
         }
         Opened::TooSoon { until } => {
             let reason = format!(
                 "{} was built automatically within the last hour: the next automatic build waits until {until}",
                 input.pipeline
             );
-            Ok(without_build("too-soon", reason, None))
+            Ok(ExecutionOutput::TooSoon { reason })
         }
         Opened::Retired => Err(refused(format!(
             "the stack {} is being retired and starts no more builds: `goldsmith deploy` puts it back into service",
@@ -216,18 +202,12 @@ fn used_before(record: &BuildRecord) -> Error {
 }
 
 /// Returns the answer for an open build, from its record alone.
-fn planned(record: &BuildRecord) -> Answer {
-    Answer {
-        outcome: "build",
-        reason: None,
-        image: Some(record.image.to_string()),
+fn planned(record: &BuildRecord) -> ExecutionOutput {
+    ExecutionOutput::Build {
+        image: record.image.clone(),
         tests: record.plan.tests.clone(),
         regions: record.plan.regions.iter().map(|planned| planned.region.clone()).collect(),
     }
-}
-
-fn without_build(outcome: &'static str, reason: String, image: Option<String>) -> Answer {
-    Answer { outcome, reason: Some(reason), image, tests: vec![], regions: vec![] }
 }
 
 /// Returns an error that the user has to fix.

@@ -12,8 +12,8 @@ use goldsmith_model::{Cause, Name, SourceImage};
 use goldsmith_store::{Round, SourceCheck, Subscription, WatchedSource};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use super::{Call, Checked, call};
 use crate::events::start::{Start, start};
 use crate::states::plan::newest_of;
 use crate::{Context, Error, Result};
@@ -33,7 +33,7 @@ const INVOCATIONS: u32 = 10;
 /// The place from which the next invocation continues a check.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Hash of the source after which the check has begun. `None` means that it has begun with the first source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     begin: Option<String>,
@@ -94,17 +94,12 @@ async fn look(context: &Context, mut place: Place) -> Result<u32> {
 
 /// Hands the rest over to the next invocation. What is started or kept by then is not started again.
 async fn hand_over(context: &Context, place: &Place) -> Result<()> {
-    wake(context, &json!({"goOn": place})).await
+    call(context, &Call::GoOn(place.clone())).await
 }
 
 /// Has another invocation check the sources. What is started or kept by then is not started again.
 pub(super) async fn ask_for_another(context: &Context) -> Result<()> {
-    wake(context, &json!({"check": "sources"})).await
-}
-
-async fn wake(context: &Context, call: &Value) -> Result<()> {
-    let function = format!("{}-trigger", context.config.stack);
-    Ok(context.cloud.functions.wake(&function, &call.to_string()).await?)
+    call(context, &Call::Check(Checked::Sources)).await
 }
 
 /// The result of an invocation.

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::kept_now;
 use crate::engine::undo::{Kept, Patience, Undone, mark_kept, undo_build};
+use crate::events::trigger::{self, Call, Published};
 use crate::{Context, Result};
 
 /// After this time, no function runs any more that ran when its build was closed: the functions' time-out
@@ -178,15 +179,13 @@ fn without_output(failure: &FailureCause) -> FailureCause {
 }
 
 async fn go_on(context: &Context, record: &BuildRecord) -> Result<()> {
-    let trigger = format!("{}-trigger", context.config.stack);
     let is_published = record.ending.as_ref().is_some_and(|ending| ending.keep == Keep::Published);
     if is_published && !record.plan.overridden {
-        let published = json!({"published": {"pipeline": record.pipeline, "image": record.image}});
-        context.cloud.functions.wake(&trigger, &published.to_string()).await?;
+        let published = Published { pipeline: record.pipeline.clone(), image: record.image.clone() };
+        trigger::call(context, &Call::Published(published)).await?;
     }
     if !context.store.pending_causes(&record.pipeline).await?.is_empty() {
-        let pending = json!({"pending": record.pipeline});
-        context.cloud.functions.wake(&trigger, &pending.to_string()).await?;
+        trigger::call(context, &Call::Pending(record.pipeline.clone())).await?;
     }
     Ok(())
 }

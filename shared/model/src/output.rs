@@ -1,0 +1,101 @@
+//! The output of an execution: how it ended, as the definition, the stack's functions and the CLI read it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ImageRef;
+
+/// The output of an execution that has not failed. A failed execution has an error and a cause instead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum ExecutionOutput {
+    /// Plan has opened a build. Only the states that follow see this output.
+    Build {
+        /// The image that is being made.
+        image: ImageRef,
+        /// Instance types to test it on.
+        tests: Vec<String>,
+        /// Regions to distribute it to.
+        regions: Vec<String>,
+    },
+    /// There is a new image.
+    Built {
+        /// The image.
+        image: ImageRef,
+        /// AMI id per Region.
+        amis: BTreeMap<String, String>,
+    },
+    /// Nothing was to be built.
+    Skipped {
+        /// The reason, in words for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Another build of the pipeline runs.
+    AlreadyRunning {
+        /// The reason, in words for people.
+        reason: String,
+        /// The image of the other build.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<ImageRef>,
+    },
+    /// An automatic build of the pipeline began within the last hour.
+    TooSoon {
+        /// The reason, in words for people.
+        reason: String,
+    },
+}
+
+impl ExecutionOutput {
+    /// Returns whether the execution has left its cause to another execution.
+    #[must_use]
+    pub fn has_stood_back(&self) -> bool {
+        matches!(self, Self::AlreadyRunning { .. } | Self::TooSoon { .. })
+    }
+}
+
+/// How Finish tells the definition with which texts to fail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionFailure {
+    /// Name of the error, such as `Goldsmith.CommandFailed`.
+    pub error: String,
+    /// `STATE: MESSAGE`
+    pub cause: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::ExecutionOutput;
+
+    #[test]
+    fn outputs_have_their_published_shapes() {
+        let image = || "web/1.0.0/1".parse().unwrap();
+        let reason = || "because".to_owned();
+        for (output, json, stood_back) in [
+            (
+                ExecutionOutput::Build { image: image(), tests: vec!["t3.small".to_owned()], regions: vec![] },
+                json!({"outcome": "build", "image": "web/1.0.0/1", "tests": ["t3.small"], "regions": []}),
+                false,
+            ),
+            (
+                ExecutionOutput::Built { image: image(), amis: [("eu-west-1".to_owned(), "ami-1".to_owned())].into() },
+                json!({"outcome": "built", "image": "web/1.0.0/1", "amis": {"eu-west-1": "ami-1"}}),
+                false,
+            ),
+            (ExecutionOutput::Skipped { reason: None }, json!({"outcome": "skipped"}), false),
+            (
+                ExecutionOutput::AlreadyRunning { reason: reason(), image: Some(image()) },
+                json!({"outcome": "already-running", "reason": "because", "image": "web/1.0.0/1"}),
+                true,
+            ),
+            (ExecutionOutput::TooSoon { reason: reason() }, json!({"outcome": "too-soon", "reason": "because"}), true),
+        ] {
+            assert_eq!(json!(output), json);
+            assert_eq!(serde_json::from_value::<ExecutionOutput>(json).unwrap(), output);
+            assert_eq!(output.has_stood_back(), stood_back);
+        }
+    }
+}
