@@ -1,7 +1,7 @@
 //! The instance that a failed build keeps for a while, if its pipeline has `keepOnFailure`.
 
 use anyhow::Result;
-use goldsmith_store::{BuildRecord, EffectKind, Keep, Store};
+use goldsmith_store::{BuildRecord, Keep, Store};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ impl KeptInstance {
         // The instances of tests are never kept.
         let is_its = |scope: &str| scope == "Launch";
         let effects = store.all_effects(&build.build).await?.into_iter();
-        let made = effects.filter(|one| one.kind == EffectKind::Instance && is_its(&one.scope));
+        let made = effects.filter(|one| one.kind.is_instance() && is_its(&one.scope));
         let last = made.filter_map(|one| Some((one.id?, one.region))).next_back();
         Ok(last.map(|(id, region)| Self { id, region, until: until.clone() }))
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::definitions::{ListedPipeline, PIPELINES, unversioned, versioned};
 use crate::store::encode;
+use crate::version::{self, RECORD_VERSION};
 use crate::{Check, Item, Key, Result, Store, StoreError, Write};
 
 /// Result of applying one definition.
@@ -115,11 +116,12 @@ impl Store {
     }
 
     async fn compare(&self, entry: &Entry) -> Result<Outcome> {
-        Ok(match self.table().get(&entry.key()).await? {
-            None => Outcome::Created,
-            Some(stored) if stored == entry.item => Outcome::Unchanged,
-            Some(_) => Outcome::Replaced,
-        })
+        let Some(mut stored) = self.table().get(&entry.key()).await? else { return Ok(Outcome::Created) };
+        version::check(&stored)?;
+        // The version is not part of the definition. Without this, every definition of an older program would seem
+        // changed.
+        stored.remove(RECORD_VERSION);
+        Ok(if stored == entry.item { Outcome::Unchanged } else { Outcome::Replaced })
     }
 
     async fn put(&self, entry: &Entry) -> std::result::Result<(), ApplyError> {

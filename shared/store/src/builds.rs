@@ -118,6 +118,8 @@ impl Store {
                 checks: vec![count.map_or(Check::missing("last"), |last| Check::equals("last", last))],
             };
             match self.write(opening_writes(&record, lease.as_ref(), number_write)?).await {
+                // Another build has taken the lease or the number, or an earlier try of this call was written although
+                // its answer was lost. The reads above tell these cases apart.
                 Err(StoreError::Conflict { .. }) => {}
                 other => return other.map(|()| Opened::Build(Box::new(record))),
             }
@@ -167,6 +169,7 @@ impl Store {
             key: keys::lease(&record.pipeline),
             set: Item::new(),
             remove: vec!["build".to_owned()],
+            // The lease may belong to the next build by now, if an earlier call has released it.
             checks: vec![Check::equals("build", record.build.as_str())],
         };
         let put_image = Write::Put { item: encode(image_key(&image.image), image)?, checks: vec![] };
@@ -193,6 +196,7 @@ impl Store {
             }
             None => vec!["open".to_owned(), "nextLook".to_owned()],
         };
+        // A build that somebody else has finished looking after must not return to the index.
         let checks = vec![Check::equals("open", OPEN_BUILDS)];
         match self.write(vec![Write::Update { key: keys::build(&record.build), set, remove, checks }]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
@@ -206,6 +210,7 @@ impl Store {
         let mut set = owed(record, after)?;
         set.insert("open".to_owned(), json!(OPEN_BUILDS));
         set.insert("nextLook".to_owned(), json!(stamp(now)));
+        // A build that is still in the index has a list of its own, which this one must not replace.
         let checks = vec![Check::equals("status", BuildStatus::Closed.as_str()), Check::missing("open")];
         match self.write(vec![Write::Update { key: keys::build(&record.build), set, remove: vec![], checks }]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
@@ -272,6 +277,7 @@ fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
 
 /// Returns the condition under which a build may make an effect.
 pub(crate) fn open_checks(record: &BuildRecord) -> Vec<Check> {
+    // The fence rejects a function that has read the record of an earlier lease and was held up since.
     vec![Check::equals("status", BuildStatus::Open.as_str()), Check::equals("fence", record.fence)]
 }
 
@@ -292,6 +298,7 @@ fn opening_writes(record: &BuildRecord, lease: Option<&Lease>, number: Write) ->
     let taken = Lease { fence: record.fence, build: Some(record.build.clone()), automatic_at };
     let lease_checks = match lease {
         None => vec![Check::Absent],
+        // A lease that was taken and released since it was read looks free again. Only its fence has changed.
         Some(old) => vec![Check::missing("build"), Check::equals("fence", old.fence)],
     };
     let mut build = encode(keys::build(&record.build), record)?;

@@ -205,6 +205,8 @@ impl Store {
         let served = CauseRecord { status: CauseStatus::Served, ..record };
         let item = encode(keys::served(&served.pipeline, &served.id), &served)?;
         let writes = vec![
+            // In one transaction: between two writes the cause would be nowhere, and a redelivered event would build
+            // again.
             Write::Delete { key: served.key(), checks },
             Write::Put { item: remembered_from(item, now), checks: vec![] },
         ];
@@ -245,6 +247,7 @@ impl Store {
 
 /// Returns the checks that the cause is still pending and has the same attempt.
 fn as_read(record: &CauseRecord) -> Vec<Check> {
+    // A failure counts the attempts up, so of two callers that report the same failure only one counts it.
     vec![Check::equals("attempt", record.attempt), Check::equals("status", "pending")]
 }
 

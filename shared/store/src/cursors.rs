@@ -17,7 +17,7 @@ pub enum Round {
 
 /// `STACK / CURSOR#round`
 #[derive(Serialize, Deserialize)]
-struct Cursor {
+pub(crate) struct Cursor {
     after: String,
 }
 

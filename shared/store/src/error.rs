@@ -50,6 +50,21 @@ pub enum StoreError {
         #[source]
         source: serde_json::Error,
     },
+    /// An item has a shape that only newer versions of this program know.
+    #[error(
+        "a newer Goldsmith wrote the item {pk} / {sk}: it has version {version}, and this Goldsmith reads versions up to \
+         {newest}"
+    )]
+    Newer {
+        /// Its partition key.
+        pk: String,
+        /// Its sort key.
+        sk: String,
+        /// Version of its shape.
+        version: u64,
+        /// The newest version that this program reads.
+        newest: u64,
+    },
 }
 
 impl StoreError {

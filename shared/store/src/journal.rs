@@ -58,6 +58,8 @@ impl Store {
     pub async fn complete(&self, record: &BuildRecord, effect: &Effect) -> Result<bool> {
         let item = entry(record, keys::effect(&record.build, &effect.scope, effect.n), effect)?;
         let put = Write::Put { item, checks: vec![] };
+        // One transaction decides the race with Finish, which closes the build first and then reads the journal. Either
+        // Finish reads this entry, or this call learns that the build is closed.
         match self.write(vec![verify_open(record), put.clone()]).await {
             Ok(()) => Ok(true),
             Err(StoreError::Conflict { .. }) => self.write(vec![put]).await.map(|()| false),
@@ -88,6 +90,7 @@ fn entry(record: &BuildRecord, key: Key, effect: &Effect) -> Result<Item> {
     let item = encode(key, effect)?;
     Ok(match record.created_at.parse::<Timestamp>() {
         Ok(began) => remembered_from(item, began),
+        // An entry that stays forever costs little. An entry that expires too early leaves resources behind.
         Err(_) => item,
     })
 }
@@ -107,7 +110,13 @@ mod tests {
         let store = Store::new(Arc::new(table.clone()));
         let build = samples::build();
         let scope = Scope::from(State::Launch);
-        let effect = Effect::intended(&scope, 0, EffectKind::Instance, "eu-west-1", "token");
+        let effect = Effect::intended(
+            &scope,
+            0,
+            EffectKind::Instance { candidate: String::new(), volumes: vec![] },
+            "eu-west-1",
+            "token",
+        );
         store.complete(&build, &effect).await.unwrap();
         let began: Timestamp = build.created_at.parse().unwrap();
         let after = |days: i64| began + SignedDuration::from_hours(24 * days);

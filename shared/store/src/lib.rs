@@ -29,9 +29,12 @@ mod retirement;
 mod samples;
 mod sources;
 mod store;
+#[cfg(test)]
+mod stored;
 mod table;
 mod tagged;
 mod validation;
+mod version;
 mod waits;
 mod watch;
 

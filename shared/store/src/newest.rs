@@ -10,8 +10,9 @@ use crate::{ImageRecord, ImageStatus, Item, Result, Store, Write, keys};
 
 /// `IMAGE#name / NEWEST#pipeline`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
 #[serde(rename_all = "camelCase", default)]
-struct Newest {
+pub(crate) struct Newest {
     /// The newest image.
     any: Option<ImageRef>,
     /// The newest image whose start overrode nothing.

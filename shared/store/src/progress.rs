@@ -104,18 +104,66 @@ impl StateRecord {
     }
 }
 
-/// Kinds of effects that a journal holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// What an effect makes, with the data by which it is repeated or undone.
+///
+/// In the table, the data are attributes of the effect's item. The candidate, the instance and the value are each stored
+/// as `candidate`, as all versions have done. An entry without it is read as one with an empty text, so that a build
+/// whose journal has such an entry can still be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
 pub enum EffectKind {
     /// An EC2 instance; undone by terminating it.
-    Instance,
+    Instance {
+        /// The type and subnet that were tried, such as `t3.small in subnet-1`.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        candidate: String,
+        /// Volumes that it was launched with, recorded when it runs.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        volumes: Vec<String>,
+    },
     /// An SSM command; undone by cancelling it.
-    Command,
+    Command {
+        /// Id of the instance that it runs on.
+        #[serde(default, rename = "candidate", skip_serializing_if = "String::is_empty")]
+        instance: String,
+        /// The nonce of its order. Commands of earlier versions have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nonce: Option<String>,
+    },
     /// An AMI; undone by deregistering it with its snapshots.
     Image,
     /// An SSM parameter's new value; undone by restoring the previous value.
-    Parameter,
+    Parameter {
+        /// The new value. Undo restores the parameter only if it still holds this value.
+        #[serde(default, rename = "candidate", skip_serializing_if = "String::is_empty")]
+        value: String,
+        /// The previous value; `None` if the parameter did not exist.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<PreviousParameter>,
+    },
+}
+
+impl EffectKind {
+    /// Returns whether it is an EC2 instance.
+    #[must_use]
+    pub fn is_instance(&self) -> bool {
+        matches!(self, Self::Instance { .. })
+    }
+    /// Returns whether it is an SSM command.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        matches!(self, Self::Command { .. })
+    }
+    /// Returns whether it is an AMI.
+    #[must_use]
+    pub fn is_image(&self) -> bool {
+        matches!(self, Self::Image)
+    }
+    /// Returns whether it is a value of an SSM parameter.
+    #[must_use]
+    pub fn is_parameter(&self) -> bool {
+        matches!(self, Self::Parameter { .. })
+    }
 }
 
 /// `BUILD#id / EFFECT#state[#item]#n`: recorded before an effect is made, and completed after it was made.
@@ -127,29 +175,18 @@ pub struct Effect {
     /// Counts the effects of one state.
     pub n: u32,
     /// What it makes.
+    #[serde(flatten)]
     pub kind: EffectKind,
     /// Region of the resource.
     pub region: String,
     /// Client token, comment or name, by which the resource is found if the answer was lost.
     pub name: String,
-    /// The candidate that was tried, such as `t3.small subnet-1`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub candidate: Option<String>,
     /// Id of the resource, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Volumes that an instance was launched with, recorded when it runs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub volumes: Vec<String>,
     /// AWS's code, if AWS rejected the effect for good. Nothing was made then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// The nonce of a command's order.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<String>,
-    /// A parameter's previous value; `None` if the parameter did not exist.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<PreviousParameter>,
 }
 
 impl Effect {
@@ -161,18 +198,15 @@ impl Effect {
         region: impl Into<String>,
         name: impl Into<String>,
     ) -> Self {
-        Self {
-            scope: scope.to_string(),
-            n,
-            kind,
-            region: region.into(),
-            name: name.into(),
-            candidate: None,
-            id: None,
-            volumes: Vec::new(),
-            refused: None,
-            nonce: None,
-            previous: None,
+        Self { scope: scope.to_string(), n, kind, region: region.into(), name: name.into(), id: None, refused: None }
+    }
+
+    /// Returns the nonce of a command's order; `None` for every other effect, and for commands of earlier versions.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        match &self.kind {
+            EffectKind::Command { nonce, .. } => nonce.as_deref(),
+            _ => None,
         }
     }
 

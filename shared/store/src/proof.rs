@@ -69,18 +69,18 @@ impl Proof {
         };
         for effect in effects.iter().filter(|effect| effect.id.is_some() || effect.may_exist()) {
             let at = |text: &String| (effect.region.clone(), text.clone());
-            match effect.kind {
-                EffectKind::Instance => {
+            match &effect.kind {
+                EffectKind::Instance { volumes, .. } => {
                     proof.instances.extend(effect.id.as_ref().map(at));
                     proof.tokens.insert(at(&effect.name));
-                    proof.volumes.extend(effect.volumes.iter().map(at));
+                    proof.volumes.extend(volumes.iter().map(at));
                 }
                 EffectKind::Image => match (&effect.id, record.plan.region(&effect.region)) {
                     (Some(id), _) => drop(proof.images.insert(at(id))),
                     (None, Some(planned)) => drop(proof.names.insert(effect.region.clone(), planned.name.clone())),
                     (None, None) => {}
                 },
-                EffectKind::Command | EffectKind::Parameter => {}
+                EffectKind::Command { .. } | EffectKind::Parameter { .. } => {}
             }
         }
         if let Some(image) = image {

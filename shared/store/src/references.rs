@@ -92,7 +92,7 @@ impl Store {
 /// Returns what was read, or `None` if it cannot be decoded.
 fn readable<T>(read: Result<Option<T>>, name: &Name) -> Result<Option<T>> {
     match read {
-        Err(error @ StoreError::Malformed { .. }) => {
+        Err(error @ (StoreError::Malformed { .. } | StoreError::Newer { .. })) => {
             tracing::warn!(%error, %name, "a definition is skipped");
             Ok(None)
         }

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::store::encode;
 use crate::{Check, Item, Key, Result, Store, Write, stamp};
 
-/// How a stack that is being retired was deployed. The stack that takes up its table must be given the same values.
+/// `STACK / RETIRED`: how a stack that is being retired was deployed. The stack that takes up its table must be given the same values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Retirement {

@@ -15,7 +15,7 @@ const SOURCES: &str = "SOURCES";
 /// How many times a lost race with another `apply` is repeated before it is reported as busy.
 const RACES: u32 = 10;
 
-/// A source image that at least one pipeline watches.
+/// `SOURCES / hash`: a source image that at least one pipeline watches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchedSource {
     /// Its [`SourceImage::hash`].
@@ -41,13 +41,13 @@ pub struct Subscription {
 
 /// `PIPELINE#n / SOURCE`: the source that the pipeline is subscribed to.
 #[derive(Serialize, Deserialize)]
-struct Watching {
+pub(crate) struct Watching {
     hash: String,
 }
 
 /// `SOURCE#hash / META`
 #[derive(Serialize, Deserialize)]
-struct Meta {
+pub(crate) struct Meta {
     source: SourceImage,
     /// Number of subscriptions ever made, by which the removal of a source notices a new subscription.
     made: u64,
@@ -163,6 +163,7 @@ fn subscribing(
     let mut writes = vec![
         Write::Put {
             item: encode(meta(&hash), &known)?,
+            // The removal of a source without subscriptions checks the same number. Of the two, one must read again.
             checks: as_read(made.map(|made| Check::equals("made", made))),
         },
         Write::Put { item: encode(Key::new(SOURCES, hash.as_str()), &listed)?, checks: vec![] },

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Item, Key, Result, StoreError, Table, Write};
+use crate::{Item, Key, Result, StoreError, Table, Write, version};
 
 /// The attribute by which DynamoDB expires an item, in seconds since 1970 (`infra/template.yaml`).
 pub(crate) const EXPIRES: &str = "expiresAt";
@@ -46,7 +46,8 @@ impl Store {
     }
 
     /// Makes all of the writes or none.
-    pub(crate) async fn write(&self, writes: Vec<Write>) -> Result<()> {
+    pub(crate) async fn write(&self, mut writes: Vec<Write>) -> Result<()> {
+        writes.iter_mut().for_each(version::mark);
         self.table.write(writes).await
     }
 }
@@ -91,6 +92,8 @@ fn fields<T: Serialize>(record: &T) -> serde_json::Result<Item> {
 
 /// Decodes a record from its item.
 pub(crate) fn decode<T: DeserializeOwned>(item: Item) -> Result<T> {
+    // The version comes first: for an item of a newer shape, serde would only name the attribute that it misses.
+    version::check(&item)?;
     let part = |name: &str| item.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (pk, sk) = (part("pk"), part("sk"));
     serde_json::from_value(Value::Object(item)).map_err(|source| StoreError::Malformed { pk, sk, source })

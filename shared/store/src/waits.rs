@@ -148,6 +148,7 @@ impl Store {
     /// not. The tick then continues when the lock has lapsed.
     pub async fn lock(&self, build: &str, scope: &Scope, holder: Holder, now: Timestamp) -> Result<Option<Lock>> {
         let lock = Lock { until: stamp(now + LOCK), holder };
+        // A holder whose process ended never unlocks, so its lock is free again after a while.
         let free = [Check::missing("lockedUntil"), Check::before("lockedUntil", stamp(now))];
         let write = Write::Update {
             key: keys::state(build, &scope.to_string()),
@@ -168,6 +169,7 @@ impl Store {
             key: keys::state(build, &scope.to_string()),
             set: Item::new(),
             remove: vec!["lockedUntil".to_owned(), "lockedBy".to_owned()],
+            // If this lock has expired, another function may hold its own by now.
             checks: vec![
                 Check::equals("lockedUntil", lock.until.as_str()),
                 Check::equals("lockedBy", lock.holder.as_str()),
@@ -245,6 +247,7 @@ impl Store {
         if let Some(cause) = cause {
             set.insert("cause".to_owned(), json!(cause));
         }
+        // The first end counts: an attempt that Step Functions has given up on may end after the one that replaced it.
         let checks = vec![Check::Present, Check::missing("endedAt")];
         let write = Write::Update { key: keys::state(build, &scope.to_string()), set, remove: vec![], checks };
         match self.write(vec![write]).await {

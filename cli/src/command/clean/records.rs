@@ -51,8 +51,11 @@ impl Records {
             let Some(record) = store.build(build).await? else { continue };
             let effects = store.all_effects(build).await?;
             let proof = Proof::of(&record, &effects, store.image(&record.image).await?.as_ref());
-            let put = effects.into_iter().filter(|effect| effect.kind == EffectKind::Parameter);
-            let parameters = put.filter_map(|effect| Some((effect.region, effect.name, effect.candidate?))).collect();
+            let put = effects.into_iter().filter_map(|effect| match effect.kind {
+                EffectKind::Parameter { value, .. } => Some((effect.region, effect.name, value)),
+                _ => None,
+            });
+            let parameters = put.collect();
             let is_open = record.status != BuildStatus::Closed;
             return Ok(Some(Known { is_looked_after: self.is_living, is_open, proof, parameters }));
         }

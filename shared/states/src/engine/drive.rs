@@ -39,7 +39,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use goldsmith_store::{BuildRecord, BuildStatus, Effect, Holder, Scope, StateRecord, StateStatus, Wait, stamp};
+use goldsmith_store::{
+    BuildRecord, BuildStatus, Effect, EffectKind, Holder, Scope, StateRecord, StateStatus, Wait, stamp,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -120,16 +122,23 @@ impl Scene<'_> {
         Ok(self.context.store.effects(&self.record.build, &self.scope).await?)
     }
 
-    /// Returns what another state of this build made: the id of its last effect that has one.
+    /// Returns the id of what another state of this build made: its last effect of this kind that has an id.
     ///
     /// # Errors
-    /// Fails if a call to the table fails, and with `Goldsmith.Internal` if that state made nothing.
-    pub(crate) async fn made_by(&self, state: State, item: Option<&str>) -> Result<String> {
+    /// Fails if a call to the table fails, and with `Goldsmith.Internal` if that state made nothing of this
+    /// kind.
+    pub(crate) async fn made_by(
+        &self,
+        state: State,
+        item: Option<&str>,
+        is_kind: fn(&EffectKind) -> bool,
+    ) -> Result<String> {
         let scope = Scope { state, item: item.map(ToOwned::to_owned) };
         let effects = self.context.store.effects(&self.record.build, &scope).await?;
         effects
             .into_iter()
             .rev()
+            .filter(|effect| is_kind(&effect.kind))
             .find_map(|effect| effect.id)
             .ok_or_else(|| Error::internal(format!("{scope} has recorded no resource")))
     }

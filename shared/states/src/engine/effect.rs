@@ -46,7 +46,7 @@ where
             entry.refused = None;
             None
         }
-        Err(Error::Cloud(error)) if is_refusal(entry.kind, &error) => {
+        Err(Error::Cloud(error)) if is_refusal(&entry.kind, &error) => {
             // On a second attempt a rejection proves nothing: the earlier call, whose answer is unknown, may have made
             // the resource. A permission can be removed between the two calls, or an update of the stack can change the
             // request. Only if AWS lacks capacity has it already looked up the client token.
@@ -82,12 +82,12 @@ async fn ask_again(context: &Context, record: &BuildRecord, refused: Effect) -> 
 
 /// Returns whether AWS has rejected the call that makes the resource. A rejected look at what was made, for example
 /// whether a parameter holds its value by now, says nothing about the call before it.
-fn is_refusal(kind: EffectKind, error: &CloudError) -> bool {
+fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
     let makes: &[&str] = match kind {
-        EffectKind::Instance => &["RunInstances"],
+        EffectKind::Instance { .. } => &["RunInstances"],
         EffectKind::Image => &["CreateImage", "CopyImage"],
-        EffectKind::Command => &["SendCommand"],
-        EffectKind::Parameter => &["PutParameter"],
+        EffectKind::Command { .. } => &["SendCommand"],
+        EffectKind::Parameter { .. } => &["PutParameter"],
     };
     makes.contains(&error.operation) && !error.is_transient() && !error.may_settle()
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use goldsmith_cloud::{Image, Instance, Parameter, Snapshot, Tags, Volume};
-use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Origin, Proof, Tagged};
+use goldsmith_store::{BuildRecord, Effect, EffectKind, Keep, LeftBehind, Origin, PreviousParameter, Proof, Tagged};
 use jiff::Timestamp;
 
 use crate::parts::status;
@@ -23,25 +23,32 @@ const SEARCH_PAUSE: Duration = Duration::from_secs(2);
 /// Undoes one effect.
 pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
     let cloud = &context.cloud;
-    match (effect.kind, &effect.id) {
-        (EffectKind::Parameter, _) => undo_parameter(context, effect).await?,
+    match (&effect.kind, &effect.id) {
+        (EffectKind::Parameter { value, previous }, _) => {
+            undo_parameter(context, effect, value, previous.as_ref()).await?;
+        }
         (_, None) => {}
-        (EffectKind::Instance, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
+        (EffectKind::Instance { .. }, Some(id)) => cloud.machines.terminate(&effect.region, id).await?,
         (EffectKind::Image, Some(id)) => cloud.images.deregister(&effect.region, id).await?,
-        (EffectKind::Command, Some(id)) => cloud.commands.cancel(&effect.region, id).await?,
+        (EffectKind::Command { .. }, Some(id)) => cloud.commands.cancel(&effect.region, id).await?,
     }
     Ok(())
 }
 
 /// Restores a parameter's value, but only if the parameter still holds what this build has put. The build's value may
 /// never have arrived, or somebody may have written the parameter since.
-async fn undo_parameter(context: &Context, effect: &Effect) -> Result<()> {
+async fn undo_parameter(
+    context: &Context,
+    effect: &Effect,
+    value: &str,
+    previous: Option<&PreviousParameter>,
+) -> Result<()> {
     let parameters = &context.cloud.parameters;
     let now = parameters.get(&effect.region, &effect.name).await?;
-    if now.is_none_or(|now| Some(now.value) != effect.candidate) {
+    if now.is_none_or(|now| now.value != value) {
         return Ok(());
     }
-    match &effect.previous {
+    match previous {
         Some(previous) => {
             let value = Parameter { value: previous.value.clone(), data_type: previous.data_type.clone() };
             parameters.put(&effect.region, &effect.name, &value).await?;
@@ -104,11 +111,13 @@ fn held(record: &BuildRecord, effects: &[Effect], left: &[LeftBehind], now: Time
     let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
     // Later no function of the build runs any more, so none can be putting a parameter.
     let is_early = decided.is_none_or(|at| now < at + LATE);
-    let may_name = |effect: &&Effect| {
+    let named = |effect: &Effect| {
+        let EffectKind::Parameter { value, .. } = &effect.kind else { return None };
         let is_left = left.iter().any(|left| left.what == effect.name && left.region == effect.region);
-        effect.kind == EffectKind::Parameter && effect.may_exist() && (is_left || (is_early && effect.id.is_none()))
+        let may_name = effect.may_exist() && (is_left || (is_early && effect.id.is_none()));
+        may_name.then(|| value.clone())
     };
-    effects.iter().filter(may_name).filter_map(|effect| effect.candidate.clone()).collect()
+    effects.iter().filter_map(named).collect()
 }
 
 /// Removes everything that the build made, except what is kept. Safe to repeat.
@@ -124,7 +133,7 @@ pub(crate) async fn undo_build(
     let mut undoing = Undoing::new(context, record, keep, patience, proof);
     // The journal was read before the parameters are, so a parameter that a function puts from here on may be missed.
     let is_open = |effect: &Effect| effect.id.is_none() && effect.may_exist();
-    let is_putting = |effect: &Effect| effect.kind == EffectKind::Parameter && is_open(effect);
+    let is_putting = |effect: &Effect| effect.kind.is_parameter() && is_open(effect);
     let is_putting = !keep.parameters && effects.iter().any(is_putting);
     // Parameters come first, since a parameter must never name an image that no longer exists.
     if !keep.parameters {
@@ -132,8 +141,7 @@ pub(crate) async fn undo_build(
         undoing.hold(&effects);
     }
     undoing.made(&effects).await?;
-    let unknown =
-        effects.iter().any(|effect| is_open(effect) && matches!(effect.kind, EffectKind::Instance | EffectKind::Image));
+    let unknown = effects.iter().any(|effect| is_open(effect) && (effect.kind.is_instance() || effect.kind.is_image()));
     for search in 0..if unknown { SEARCHES } else { 1 } {
         if search > 0 {
             context.clock.sleep(SEARCH_PAUSE).await;
@@ -214,7 +222,7 @@ impl<'a> Undoing<'a> {
 
     /// Restores the build's parameters to their previous values, the last one first.
     async fn parameters(&mut self, effects: &[Effect]) -> Result<()> {
-        for effect in effects.iter().rev().filter(|effect| effect.kind == EffectKind::Parameter && effect.may_exist()) {
+        for effect in effects.iter().rev().filter(|effect| effect.kind.is_parameter() && effect.may_exist()) {
             let undone = undo(self.context, effect).await;
             self.tolerate(undone, &effect.region, &effect.name)?;
         }
@@ -224,11 +232,12 @@ impl<'a> Undoing<'a> {
     /// Keeps the images that a parameter may still name, and records those whose parameter could not be restored.
     fn hold(&mut self, effects: &[Effect]) {
         self.held = held(self.record, effects, &self.left, self.context.clock.now());
-        for effect in effects.iter().filter(|effect| effect.kind == EffectKind::Parameter) {
+        for effect in effects {
+            let EffectKind::Parameter { value, .. } = &effect.kind else { continue };
             let is_left = self.left.iter().any(|left| left.what == effect.name && left.region == effect.region);
-            if let Some(image) = effect.candidate.clone().filter(|_| is_left) {
+            if is_left {
                 let reason = format!("the parameter {} may still name it", effect.name);
-                self.left.push(LeftBehind { what: image, region: effect.region.clone(), reason });
+                self.left.push(LeftBehind { what: value.clone(), region: effect.region.clone(), reason });
             }
         }
     }
@@ -239,12 +248,12 @@ impl<'a> Undoing<'a> {
             let Some(id) = &effect.id else { continue };
             // A command ends with its instance. Only a command on a kept instance would run on.
             let needed = match effect.kind {
-                EffectKind::Instance | EffectKind::Image => {
+                EffectKind::Instance { .. } | EffectKind::Image => {
                     let keeps = [&self.keep.images, &self.keep.instances, &self.held];
                     keeps.iter().all(|kept| !kept.contains(id))
                 }
-                EffectKind::Command => !self.keep.instances.is_empty(),
-                EffectKind::Parameter => false,
+                EffectKind::Command { .. } => !self.keep.instances.is_empty(),
+                EffectKind::Parameter { .. } => false,
             };
             if needed {
                 let undone = undo(self.context, effect).await;

@@ -114,7 +114,7 @@ async fn start_kept_causes(context: &Context) -> Result<()> {
 mod tests {
     use goldsmith_cloud::fake::{Fault, HOME};
     use goldsmith_cloud::{ExecutionStatus, Kind};
-    use goldsmith_store::{BuildStatus, ImageStatus};
+    use goldsmith_store::{BuildStatus, EffectKind, ImageStatus};
     use jiff::SignedDuration;
     use serde_json::json;
 
@@ -278,7 +278,8 @@ mod tests {
         let effects = stack.store().all_effects(BUILD).await.unwrap();
         let launched = effects.iter().find(|effect| effect.scope == "Launch").unwrap();
         let volumes = stack.cloud.keep_volumes(HOME, launched.id.as_ref().unwrap());
-        assert_eq!(volumes, launched.volumes, "the journal has them");
+        let EffectKind::Instance { volumes: recorded, .. } = &launched.kind else { panic!("{launched:?}") };
+        assert_eq!(&volumes, recorded, "the journal has them");
         volumes[0].clone()
     }
 

@@ -89,7 +89,7 @@ struct Sent {
 
 impl Sent {
     fn of(effect: &Effect) -> Option<Self> {
-        Some(Self { command: effect.id.clone()?, nonce: effect.nonce.clone() })
+        Some(Self { command: effect.id.clone()?, nonce: effect.nonce().map(str::to_owned) })
     }
 }
 
@@ -102,11 +102,8 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
     let comment = comment(scene, n);
     let nonce =
         (scene.context.nonces)().map_err(|error| Error::internal(format!("there are no random bytes: {error}")))?;
-    let intended = Effect {
-        candidate: Some(instance.to_owned()),
-        nonce: Some(nonce.reveal().to_owned()),
-        ..Effect::intended(&scene.scope, n, EffectKind::Command, scene.home(), &comment)
-    };
+    let kind = EffectKind::Command { instance: instance.to_owned(), nonce: Some(nonce.reveal().to_owned()) };
+    let intended = Effect::intended(&scene.scope, n, kind, scene.home(), &comment);
     let commands = &scene.context.cloud.commands;
     // SendCommand has no client token: after a lost answer, the command is found by its comment.
     let made = effect(scene.context, &scene.record, intended, |attempt| async move {
@@ -126,7 +123,7 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
         Ok(commands.send(scene.home(), &request).await?)
     });
     let made = made.await?;
-    let nonce = made.nonce.clone();
+    let nonce = made.nonce().map(str::to_owned);
     let sent = Sent { command: made_id(made)?, nonce };
     note_log(scene, &sent, instance).await?;
     Ok(running(scene, &sent.command, instance))
@@ -136,7 +133,7 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
 /// one would.
 async fn kept_nonce(scene: &Scene<'_>, n: u32) -> Result<Option<Nonce>> {
     let effects = scene.effects().await?;
-    Ok(effects.into_iter().find(|effect| effect.n == n).and_then(|effect| effect.nonce).map(Nonce::new))
+    Ok(effects.iter().find(|effect| effect.n == n).and_then(Effect::nonce).map(Nonce::new))
 }
 
 /// Records where the output can be read, once, even for a command whose sender died before it could.

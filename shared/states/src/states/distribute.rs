@@ -21,7 +21,7 @@ pub(crate) struct DistributeRegion;
 #[async_trait]
 impl Waiting for DistributeRegion {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
-        let original = scene.made_by(State::Snapshot, None).await?;
+        let original = scene.made_by(State::Snapshot, None, EffectKind::is_image).await?;
         let planned = scene.record.plan.region(scene.item()).ok_or_else(|| {
             Error::failed(ErrorName::CopyFailed, format!("the plan does not name Region {}", scene.item()))
         })?;

@@ -10,7 +10,7 @@
 use async_trait::async_trait;
 use goldsmith_executor::{AuditOrder, OrderDocument, WorkOrder};
 use goldsmith_model::ImageAudit;
-use goldsmith_store::{PlannedDocument, Scope};
+use goldsmith_store::{EffectKind, PlannedDocument, Scope};
 
 use crate::engine::drive::{Progress, Scene, Waiting};
 use crate::error_names::ErrorName;
@@ -27,7 +27,7 @@ pub(crate) struct ExecutePhase;
 impl Waiting for ExecutePhase {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
         let launched_by = if scene.scope.item.is_some() { State::LaunchTest } else { State::Launch };
-        let instance = scene.made_by(launched_by, scene.scope.item.as_deref()).await?;
+        let instance = scene.made_by(launched_by, scene.scope.item.as_deref(), EffectKind::is_instance).await?;
         match command::run(scene, 0, &instance, async || order(scene).await).await? {
             CommandProgress::Running(pending) => Ok(Progress::Waiting(pending)),
             CommandProgress::Ended(result) => Ok(Progress::Done(ran(result.executed_step_count))),

@@ -47,10 +47,8 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
     let candidates = candidates(scene);
     for (n, candidate) in (0u32..).zip(&candidates).skip(first as usize) {
         let launch = request(scene, &image, candidate)?;
-        let intended = Effect {
-            candidate: Some(candidate.to_string()),
-            ..Effect::intended(&scene.scope, n, EffectKind::Instance, scene.home(), &launch.token)
-        };
+        let kind = EffectKind::Instance { candidate: candidate.to_string(), volumes: vec![] };
+        let intended = Effect::intended(&scene.scope, n, kind, scene.home(), &launch.token);
         let machines = &scene.context.cloud.machines;
         let made = effect(scene.context, &scene.record, intended, |_| async {
             let launched = machines.launch(scene.home(), &launch).await;
@@ -62,13 +60,14 @@ async fn try_candidates(scene: &Scene<'_>, first: u32) -> Result<Progress> {
         }
     }
     let tried = scene.effects().await?;
-    let refusals: Vec<String> = tried.into_iter().map(refusal).collect();
+    let refusals: Vec<String> = tried.iter().filter_map(refusal).collect();
     Err(Error::failed(ErrorName::Capacity, format!("no instance could be launched: {}", refusals.join("; "))))
 }
 
 /// Returns a candidate and AWS's code for why it was not launched.
-fn refusal(effect: Effect) -> String {
-    format!("{}: {}", effect.candidate.unwrap_or_default(), effect.refused.unwrap_or_default())
+fn refusal(effect: &Effect) -> Option<String> {
+    let EffectKind::Instance { candidate, .. } = &effect.kind else { return None };
+    Some(format!("{candidate}: {}", effect.refused.as_deref().unwrap_or_default()))
 }
 
 /// Looks at an instance that was launched.
@@ -92,10 +91,12 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
 /// Records the volumes that the instance was launched with. If they outlive it, nothing but the journal shows to which
 /// build they belong. All of them are attached by the time that the instance runs.
 async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
-    if instance.state != InstanceState::Running || !made.volumes.is_empty() || instance.volumes.is_empty() {
+    let EffectKind::Instance { candidate, volumes } = &made.kind else { return Ok(()) };
+    if instance.state != InstanceState::Running || !volumes.is_empty() || instance.volumes.is_empty() {
         return Ok(());
     }
-    let noted = Effect { volumes: instance.volumes.clone(), ..made.clone() };
+    let kind = EffectKind::Instance { candidate: candidate.clone(), volumes: instance.volumes.clone() };
+    let noted = Effect { kind, ..made.clone() };
     match scene.context.store.complete(&scene.record, &noted).await? {
         true => Ok(()),
         false => Err(Error::Closed),
@@ -140,7 +141,7 @@ fn candidates(scene: &Scene<'_>) -> Vec<Candidate> {
 /// Returns the image to launch: the source image for a build, or the build's own AMI for a test.
 async fn image(scene: &Scene<'_>) -> Result<String> {
     if scene.scope.item.is_some() {
-        return scene.made_by(State::Snapshot, None).await;
+        return scene.made_by(State::Snapshot, None, EffectKind::is_image).await;
     }
     Ok(scene.record.plan.source_image.clone())
 }

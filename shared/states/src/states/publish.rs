@@ -112,7 +112,7 @@ pub(crate) async fn amis(
     good: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, String>> {
     let effects = context.store.all_effects(&record.build).await?;
-    let images = effects.into_iter().filter(|effect| effect.kind == EffectKind::Image);
+    let images = effects.into_iter().filter(|effect| effect.kind.is_image());
     Ok(images
         .filter(|effect| good.contains(&effect.region))
         .filter_map(|effect| Some((effect.region, effect.id?)))
@@ -157,11 +157,9 @@ async fn put_parameter(
 ) -> Result<()> {
     let parameters = &context.cloud.parameters;
     let previous = parameters.get(region, &parameter.parameter_name).await?;
-    let intended = Effect {
-        candidate: Some(ami.to_owned()),
-        previous: previous.map(|old| PreviousParameter { value: old.value, data_type: old.data_type }),
-        ..Effect::intended(&start.scope(), n, EffectKind::Parameter, region, &parameter.parameter_name)
-    };
+    let previous = previous.map(|old| PreviousParameter { value: old.value, data_type: old.data_type });
+    let kind = EffectKind::Parameter { value: ami.to_owned(), previous };
+    let intended = Effect::intended(&start.scope(), n, kind, region, &parameter.parameter_name);
     let value = Parameter { value: ami.to_owned(), data_type: parameter.data_type.as_str().to_owned() };
     effect(context, record, intended, |_| async {
         parameters.put(region, &parameter.parameter_name, &value).await?;

@@ -32,7 +32,7 @@ pub(crate) struct MakeImage;
 #[async_trait]
 impl Waiting for MakeImage {
     async fn advance(&self, scene: &Scene<'_>) -> Result<Progress> {
-        let instance = scene.made_by(State::Launch, None).await?;
+        let instance = scene.made_by(State::Launch, None, EffectKind::is_instance).await?;
         let made = scene.effects().await?.into_iter().find(|effect| effect.n == IMAGE);
         if let Some(Effect { id: Some(image), .. }) = &made {
             return watch(scene, image, &instance).await;

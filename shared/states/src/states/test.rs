@@ -25,7 +25,7 @@ async fn terminate(context: &Context, start: &Start) -> Result<(String, Value)> 
     let item = start.item.clone().unwrap_or_default();
     let launched = Scope { state: State::LaunchTest, item: start.item.clone() };
     for effect in context.store.effects(&start.build, &launched).await? {
-        if let (EffectKind::Instance, Some(id)) = (effect.kind, &effect.id) {
+        if let (EffectKind::Instance { .. }, Some(id)) = (&effect.kind, &effect.id) {
             context.cloud.machines.terminate(&effect.region, id).await?;
         }
     }

@@ -77,10 +77,28 @@ async fn what_is_known_of_how_a_build_went_expires_long_after_it_and_the_build_i
     let other = Scope::from(State::Plan);
     store.note_running("web-1", &other, now).await.unwrap();
     for n in 0..2 {
-        let effect = Effect::intended(&scope(), n, EffectKind::Instance, "eu-west-1", "token");
+        let effect = Effect::intended(
+            &scope(),
+            n,
+            EffectKind::Instance { candidate: String::new(), volumes: vec![] },
+            "eu-west-1",
+            "token",
+        );
         store.intend(&build(), &effect).await.unwrap();
     }
-    store.complete(&build(), &Effect::intended(&scope(), 0, EffectKind::Instance, "eu-west-1", "token")).await.unwrap();
+    store
+        .complete(
+            &build(),
+            &Effect::intended(
+                &scope(),
+                0,
+                EffectKind::Instance { candidate: String::new(), volumes: vec![] },
+                "eu-west-1",
+                "token",
+            ),
+        )
+        .await
+        .unwrap();
     store.end_state("web-1", &other, crate::StateStatus::Succeeded, "", None, now).await.unwrap();
     let day = 24 * 60 * 60;
     for item in table.dump() {
@@ -95,7 +113,13 @@ async fn the_journal_of_a_state_is_read_in_the_order_in_which_it_was_written_how
     let table = MemoryTable::new();
     let store = opened(&table).await;
     for n in (0..1_100).rev() {
-        let effect = Effect::intended(&scope(), n, EffectKind::Parameter, "eu-west-1", format!("/{n}"));
+        let effect = Effect::intended(
+            &scope(),
+            n,
+            EffectKind::Parameter { value: "ami-1".to_owned(), previous: None },
+            "eu-west-1",
+            format!("/{n}"),
+        );
         store.intend(&build(), &effect).await.unwrap();
     }
     for effects in [store.effects("web-1", &scope()).await.unwrap(), store.all_effects("web-1").await.unwrap()] {

@@ -8,7 +8,7 @@ use std::process::Output;
 use goldsmith_cloud::aws::{EventBridgeScheduler, SsmCommands};
 use goldsmith_cloud::{Command, Commands as _, Schedules as _};
 use goldsmith_model::schedule_name;
-use goldsmith_store::{BuildStatus, EffectKind, ImageStatus};
+use goldsmith_store::{BuildStatus, ImageStatus};
 use goldsmith_tests::suite;
 use tempfile::{TempDir, TempPath};
 
@@ -247,7 +247,7 @@ pub(super) fn begin(stack: &Stack, name: &str) -> (TempDir, String) {
     let build = started["build"].as_str().unwrap().to_owned();
     stack.wait_for("the build's step", || {
         let effects = stack.block_on(stack.store().all_effects(&build)).unwrap();
-        effects.iter().any(|effect| effect.kind == EffectKind::Command && effect.id.is_some()).then_some(())
+        effects.iter().any(|effect| effect.kind.is_command() && effect.id.is_some()).then_some(())
     });
     (folder, build)
 }

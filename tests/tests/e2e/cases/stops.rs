@@ -22,18 +22,18 @@ pub(super) const CASES: &[(&str, Case)] = &[
 ];
 
 /// An effect of the build: its state, what it makes, and which call makes it.
-type Point = (&'static str, EffectKind, &'static str, u32);
+type Point = (&'static str, fn(&EffectKind) -> bool, &'static str, u32);
 
 const POINTS: [Point; 9] = [
-    ("Launch", EffectKind::Instance, "RunInstances", 1),
-    ("Build", EffectKind::Command, "SendCommand", 1),
-    ("Snapshot", EffectKind::Command, "SendCommand", 2),
-    ("Snapshot", EffectKind::Image, "CreateImage", 1),
-    ("LaunchTest", EffectKind::Instance, "RunInstances", 2),
-    ("ExecuteTest", EffectKind::Command, "SendCommand", 3),
-    ("DistributeRegion", EffectKind::Image, "CopyImage", 1),
-    ("Publish", EffectKind::Parameter, "PutParameter", 1),
-    ("Publish", EffectKind::Parameter, "PutParameter", 2),
+    ("Launch", EffectKind::is_instance, "RunInstances", 1),
+    ("Build", EffectKind::is_command, "SendCommand", 1),
+    ("Snapshot", EffectKind::is_command, "SendCommand", 2),
+    ("Snapshot", EffectKind::is_image, "CreateImage", 1),
+    ("LaunchTest", EffectKind::is_instance, "RunInstances", 2),
+    ("ExecuteTest", EffectKind::is_command, "SendCommand", 3),
+    ("DistributeRegion", EffectKind::is_image, "CopyImage", 1),
+    ("Publish", EffectKind::is_parameter, "PutParameter", 1),
+    ("Publish", EffectKind::is_parameter, "PutParameter", 2),
 ];
 
 /// How old the reaper lets a build become before it looks at its execution, and a little.
@@ -58,7 +58,7 @@ fn at_every_effect(stack: &Stack, delivered: bool) {
         let is_clear = || stack.left_of(build).counts() == (0, 0, 0) && parameters(stack, build) == [None, None];
         // A parameter that was asked for may be put after Finish has looked. It is put back when no function of the build can run any
         // more, and the image that it would name stays until then.
-        if effects(stack, build).iter().any(|effect| effect.kind == EffectKind::Parameter) {
+        if effects(stack, build).iter().any(|effect| effect.kind.is_parameter()) {
             stack.wait_for(&format!("what {build} has put to be put back"), || is_clear().then_some(()));
         }
         assert!(is_clear(), "{build}: {:?}, {:?}", stack.left_of(build), parameters(stack, build));
@@ -103,9 +103,9 @@ fn stop_at(stack: &Stack, name: &str, point: &Point, is_made: bool) -> String {
 }
 
 /// Whether the effect is in the journal without its answer.
-fn is_open(stack: &Stack, build: &str, (state, kind, ..): &Point) -> bool {
+fn is_open(stack: &Stack, build: &str, (state, is_kind, ..): &Point) -> bool {
     let is_meant = |scope: &str| scope == *state || scope.starts_with(&format!("{state}#"));
-    effects(stack, build).iter().any(|one| one.kind == *kind && one.id.is_none() && is_meant(&one.scope))
+    effects(stack, build).iter().any(|one| is_kind(&one.kind) && one.id.is_none() && is_meant(&one.scope))
 }
 
 /// Two runs of the reaper, once the builds are closed or as old as it wants them.

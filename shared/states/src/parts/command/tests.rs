@@ -179,7 +179,7 @@ async fn an_order_that_is_sent_again_has_the_same_nonce_and_readers_find_it_with
             let effects = stack.store().effects(BUILD, &scope).await.unwrap();
             let nonce = log.nonce.unwrap();
             assert_eq!(nonces_in_orders(&stack, State::Build), BTreeSet::from([nonce.clone()]), "{call}, {fault:?}");
-            assert_eq!(effects[0].nonce.as_ref(), Some(&nonce));
+            assert_eq!(effects[0].nonce(), Some(nonce.as_str()));
             let commands = stack.cloud.requests().commands;
             assert!(
                 commands.iter().all(|(_, command)| !command.script.contains(&nonce)),
@@ -200,7 +200,7 @@ async fn each_state_and_each_order_after_a_lost_machine_has_a_nonce_of_its_own()
     assert_eq!((build.len(), snapshot.len(), build.is_disjoint(&snapshot)), (2, 1, true));
     let log = stack.store().state(BUILD, &Task::new(State::Build).scope()).await.unwrap().unwrap().log.unwrap();
     let sent_last = stack.store().effects(BUILD, &Task::new(State::Build).scope()).await.unwrap().pop().unwrap();
-    assert!(log.nonce.is_some() && log.nonce == sent_last.nonce);
+    assert!(log.nonce.is_some() && log.nonce.as_deref() == sent_last.nonce());
     assert!(log.stream.starts_with(&sent_last.id.unwrap()), "the nonce is that of the stream beside it");
 }
 

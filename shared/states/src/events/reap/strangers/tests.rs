@@ -2,7 +2,6 @@
 
 use goldsmith_cloud::fake::{Fault, HOME, Inventory};
 use goldsmith_cloud::{ImageCopy, Kind, Launch, MetadataOptions, Tags};
-use goldsmith_store::EffectKind;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -210,7 +209,7 @@ async fn what_turns_out_to_be_its_builds_is_removed_instead_of_told_of_again() {
     assert_eq!(ids(&told(&stack)), [stranger.as_str()]);
     // As with a table that was taken back from a backup.
     let effects = stack.store().all_effects(BUILD).await.unwrap();
-    let mut effect = effects.into_iter().find(|effect| effect.kind == EffectKind::Instance).unwrap();
+    let mut effect = effects.into_iter().find(|effect| effect.kind.is_instance()).unwrap();
     effect.id = Some(stranger.clone());
     effect.n = 77;
     let mut item = serde_json::to_value(&effect).unwrap();

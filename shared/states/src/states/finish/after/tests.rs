@@ -22,8 +22,14 @@ async fn closed_while_putting() -> (Stack, Effect) {
     let left = stack.inventory().regions;
     assert!(left.values().all(|region| region.instances.is_empty() && region.parameters.is_empty()), "{left:?}");
     let effects = stack.store().all_effects(BUILD).await.unwrap();
-    let entry = effects.into_iter().find(|effect| effect.kind == EffectKind::Parameter).unwrap();
+    let entry = effects.into_iter().find(|effect| effect.kind.is_parameter()).unwrap();
     (stack, entry)
+}
+
+/// Returns the value that the entry's function puts.
+fn value(entry: &Effect) -> &str {
+    let EffectKind::Parameter { value, .. } = &entry.kind else { panic!("{entry:?} is no parameter") };
+    value
 }
 
 /// What the function goes on to do.
@@ -46,8 +52,8 @@ async fn a_parameter_that_is_put_after_the_end_is_put_back_once_no_function_can_
     let (stack, entry) = closed_while_putting().await;
     tick(&stack, LATE).await;
     assert!(is_looked_after(&stack).await, "a function may still run");
-    put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;
-    let made = Effect { id: entry.candidate.clone(), ..entry.clone() };
+    put(&stack, &entry, value(&entry)).await;
+    let made = Effect { id: Some(value(&entry).to_owned()), ..entry.clone() };
     assert!(!stack.store().complete(&stack.record().await, &made).await.unwrap(), "the build is closed");
     for _ in 0..2 {
         tick(&stack, LATE).await;
@@ -65,7 +71,7 @@ async fn whoever_looks_early_leaves_the_look_for_what_is_put_late() {
     stack.end_execution(ExecutionStatus::Aborted).await;
     let detail = json!({"name": BUILD, "status": "ABORTED"});
     crate::states::finish::handle_event(&stack.context(), detail).await.unwrap();
-    put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;
+    put(&stack, &entry, value(&entry)).await;
     tick(&stack, LATE * 2).await;
     assert!(stack.inventory().is_empty(), "{:?}", stack.inventory());
     assert!(!is_looked_after(&stack).await);
@@ -84,7 +90,7 @@ async fn what_somebody_has_written_since_stays() {
 async fn what_cannot_be_put_back_is_tried_again_and_after_a_month_once_a_week() {
     for kind in [Kind::Denied, Kind::Unanswered] {
         let (stack, entry) = closed_while_putting().await;
-        put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;
+        put(&stack, &entry, value(&entry)).await;
         stack.cloud.fail_next("DeleteParameter", Fault::Refuse(kind));
         tick(&stack, LATE * 2).await;
         assert!(is_looked_after(&stack).await && !stack.inventory().is_empty());
@@ -92,7 +98,7 @@ async fn what_cannot_be_put_back_is_tried_again_and_after_a_month_once_a_week() 
         assert!(!is_looked_after(&stack).await && stack.inventory().is_empty());
     }
     let (stack, entry) = closed_while_putting().await;
-    put(&stack, &entry, entry.candidate.as_deref().unwrap()).await;
+    put(&stack, &entry, value(&entry)).await;
     stack.cloud.fail_always("DeleteParameter", &entry.region, Fault::Refuse(Kind::Denied));
     tick(&stack, SignedDuration::from_hours(31 * 24)).await;
     stack.cloud.heal();
