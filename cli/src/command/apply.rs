@@ -8,10 +8,10 @@ use goldsmith_model::definitions::{Definitions, Draft, VersionPlace};
 use goldsmith_store::{ApplyError, Change, Outcome, Taken};
 
 use crate::args::{Format, Globals};
-use crate::command::schedules;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::render::{columns, word};
+use crate::schedules;
 use crate::{folder, output};
 
 /// Check the definitions of a folder or file and store them.

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 
 use crate::args::{Format, Globals};
 use crate::audited;
-use crate::command::target;
 use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
 use crate::output;
+use crate::target;
 
 /// Show what every instance of an image would share: keys, identities, credentials, histories.
 ///
@@ -119,7 +119,7 @@ mod tests {
     use serde_json::json;
 
     use super::{exit, of_build};
-    use crate::args::Cli;
+    use crate::command::Cli;
     use crate::exit::Exit;
     use crate::testing::Stack;
 

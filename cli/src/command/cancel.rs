@@ -6,11 +6,12 @@ use goldsmith_store::{BuildRecord, BuildStatus, ImageRecord, ImageStatus, Keep};
 use serde::Serialize;
 
 use crate::args::{Format, Globals};
-use crate::command::target;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::output;
-use crate::watch::{PAUSE, Patience};
+use crate::patience::Patience;
+use crate::target;
+use crate::watch::PAUSE;
 
 /// Error name of an execution that this command cancelled.
 pub(crate) const ERROR: &str = "Goldsmith.Cancelled";

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::{Format, Globals};
-use crate::command::pipeline::{self, NextTime};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output;
 use crate::render::{columns, word};
+use crate::starts::{self, NextTime};
 
 /// Number of pipelines that are read at the same time.
 const AT_ONCE: usize = 16;
@@ -56,7 +56,7 @@ async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
 
 async fn look(connection: &Connection, name: Name, now: Timestamp) -> Result<Option<Listed>> {
     let Some(pipeline) = connection.store.pipeline(&name).await? else { return Ok(None) };
-    let times = pipeline::next_times(connection, &pipeline, now, 1).await?;
+    let times = starts::next_times(connection, &pipeline, now, 1).await?;
     Ok(Some(match times {
         Ok(times) => Listed { pipeline, next_time: times.into_iter().next(), no_time: None },
         Err(why) => Listed { pipeline, next_time: None, no_time: Some(why) },
@@ -69,7 +69,7 @@ fn table(pipelines: &[Listed]) -> Vec<String> {
         let never = || format!("never: {}", no_time.unwrap_or("it never fires again"));
         let next = next_time.as_ref().map_or_else(never, ToString::to_string);
         let recipe = pipeline.image_recipe.to_string();
-        let cells = [pipeline.name.to_string(), word(pipeline.status), recipe, pipeline::rebuilt_on(pipeline), next];
+        let cells = [pipeline.name.to_string(), word(pipeline.status), recipe, starts::rebuilt_on(pipeline), next];
         rows.push(cells.to_vec());
     }
     columns(&rows)

@@ -1,5 +1,7 @@
 //! `goldsmith show IMAGE|PIPELINE`
 
+mod pipeline;
+
 use anyhow::Result;
 use goldsmith_model::Name;
 use goldsmith_store::{BuildRecord, CauseRecord, CauseStatus, ImageRecord, LeftBehind, Leftover, StateRecord};
@@ -8,12 +10,11 @@ use serde_json::json;
 
 use crate::args::{Format, Globals};
 use crate::audited;
-use crate::command::kept::KeptInstance;
-use crate::command::{pipeline, target};
 use crate::connection::Connection;
 use crate::exit::Exit;
+use crate::kept::KeptInstance;
 use crate::render::{self, columns, duration, seconds_between, word};
-use crate::{failure, output};
+use crate::{failure, output, target};
 
 /// Show an image or its build, or a pipeline: when it starts next and why it was last built.
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use super::Say;
 use super::files::{self, Files};
 use super::folders::{Folders, lock};
-use super::machine::lacking;
+use crate::digest;
+use crate::exit::lacking;
 
 /// Name of the file that marks an environment as complete.
 const COMPLETE: &str = ".complete";
@@ -17,7 +18,7 @@ const COMPLETE: &str = ".complete";
 /// Returns the environment's interpreter. Creating the environment takes about ten seconds and 110 MB, and needs the
 /// package index.
 pub(crate) fn ensure(folders: &Folders, files: &Files, say: Say<'_>) -> Result<PathBuf> {
-    let digest = files::digest_of([files::REQUIREMENTS].into_iter());
+    let digest = digest::of_texts([files::REQUIREMENTS].into_iter());
     let folder = folders.data.join(format!("venv-{}", &digest[..16]));
     let python = folder.join("bin/python");
     if folder.join(COMPLETE).is_file() {

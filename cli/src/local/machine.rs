@@ -7,7 +7,7 @@ use anyhow::Result;
 use goldsmith_local::requirements;
 use rustix::process::geteuid;
 
-use crate::exit::{Exit, Stop};
+use crate::exit::lacking;
 
 /// How a program is started with permission to run instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +57,6 @@ pub(crate) fn check() -> Result<Privilege> {
         return Err(lacking("the emulator needs Python 3.10 or later with venv: install python3 and python3-venv"));
     }
     Ok(privilege)
-}
-
-/// Returns an error for a machine that lacks something that is needed.
-pub(crate) fn lacking(message: impl Into<String>) -> anyhow::Error {
-    Stop { exit: Exit::Machine, message: message.into() }.into()
 }
 
 /// Returns whether a command can be started and succeeds.

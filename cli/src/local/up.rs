@@ -17,7 +17,8 @@ use super::machine::{self, Privilege};
 use super::process::{Process, last_lines};
 use super::stack::{REGION, Stack, write_secretly};
 use super::{Say, deployment, environment, http};
-use crate::exit::invalid;
+use crate::digest;
+use crate::exit::{invalid, lacking};
 
 /// The endpoint first creates the base image, for which it fetches a Debian.
 const EC2_START: Duration = Duration::from_secs(900);
@@ -111,7 +112,7 @@ fn programs_digest() -> Result<String> {
     let facts = fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?;
     let modified = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let built = format!("{}-{}", facts.len(), modified.as_nanos());
-    Ok(files::digest_of([files::emulator_digest().as_str(), &built].into_iter()))
+    Ok(digest::of_texts([files::emulator_digest().as_str(), &built].into_iter()))
 }
 
 /// A start of the two processes.
@@ -202,7 +203,7 @@ fn await_answer(what: &str, process: Process, answers: impl Fn() -> bool, limit:
     let started = Instant::now();
     while !answers() {
         if !process.is_alive() {
-            return Err(machine::lacking(format!("{what} has ended: {}", last_lines(log))));
+            return Err(lacking(format!("{what} has ended: {}", last_lines(log))));
         }
         if started.elapsed() > limit {
             bail!("{what} does not answer after {} seconds: {}", limit.as_secs(), last_lines(log));
@@ -211,7 +212,7 @@ fn await_answer(what: &str, process: Process, answers: impl Fn() -> bool, limit:
     }
     // Another process may have taken the port and may have answered instead.
     if !process.is_alive() {
-        return Err(machine::lacking(format!("{what} has ended: {}", last_lines(log))));
+        return Err(lacking(format!("{what} has ended: {}", last_lines(log))));
     }
     Ok(())
 }

@@ -5,7 +5,8 @@ use goldsmith_model::{DistributionConfiguration, InfrastructureConfiguration};
 use serde_json::{Value, json};
 
 use super::definitions::Definitions;
-use crate::args::{Cli, Globals};
+use crate::args::Globals;
+use crate::command::Cli;
 
 /// What `goldsmith FLAGS doctor` is given.
 pub(super) fn globals(flags: &str) -> Globals {

@@ -8,8 +8,8 @@ use goldsmith_cloud::aws::SdkConfig;
 use goldsmith_cloud_account::{Stack, Stacks};
 use goldsmith_store::{DynamoTable, Retirement, Store};
 
-use super::hold;
 use crate::args::Globals;
+use crate::hold;
 
 /// Characters that the shell takes literally, in addition to letters and digits.
 const PLAIN: &str = "_-./:=,@%+";
@@ -78,7 +78,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::args::Cli;
+    use crate::command::Cli;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()

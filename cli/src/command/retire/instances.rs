@@ -12,8 +12,9 @@ use tokio::time::sleep;
 
 use crate::exit::{Exit, Stop};
 use crate::output;
+use crate::patience::Patience;
 use crate::tags::{TAG_BUILD, TAG_STACK, has_home};
-use crate::watch::{PAUSE, Patience};
+use crate::watch::PAUSE;
 
 /// Number of looks for instances to be gone: EC2 takes up to some minutes.
 const LOOKS: u32 = 300;

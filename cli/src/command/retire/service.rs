@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
 use super::instances::Instances;
-use crate::command::{cancel, schedules};
+use crate::command::cancel;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
-use crate::output;
+use crate::{output, schedules};
 
 /// Cause of an execution that was stopped here, as text for people.
 pub(super) const CAUSE: &str = "stopped with `goldsmith retire`";

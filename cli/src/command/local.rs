@@ -1,17 +1,7 @@
-//! `goldsmith local`: AWS on this machine. The production template, state machine and functions run on an emulator. EC2
-//! and SSM are Goldsmith's own endpoint, whose instances really run commands.
+//! `goldsmith local`
 
-mod deployment;
 mod doctor;
 mod ec2;
-mod environment;
-pub(crate) mod files;
-mod folders;
-mod http;
-pub(crate) mod machine;
-mod process;
-mod stack;
-mod up;
 
 use std::path::{Path, PathBuf};
 
@@ -20,15 +10,10 @@ use clap::Subcommand;
 
 use crate::args::{Format, Globals};
 use crate::exit::{Exit, invalid};
+use crate::local::files::Files;
+use crate::local::folders::Folders;
+use crate::local::{OfAnother, Stack, ensure_up, environment, http, machine, up};
 use crate::output;
-pub(crate) use deployment::release as release_of_local;
-use files::Files;
-use folders::Folders;
-pub(crate) use stack::Stack;
-pub(crate) use up::{OfAnother, ensure_up};
-
-/// Prints one sentence about something that takes time.
-pub(crate) type Say<'a> = &'a dyn Fn(&str);
 
 /// Run AWS on this machine.
 #[derive(Debug, clap::Args)]
@@ -59,7 +44,6 @@ enum Action {
     Python,
 }
 
-/// Runs `goldsmith local`.
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let folders = Folders::of(&globals.stack)?;
     match &args.action {
@@ -133,12 +117,6 @@ async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
         http::request("POST", stack.ec2_port, "/_local/reset", &stack.secret)?;
     }
     anew(globals, None).await.map(drop)
-}
-
-/// Returns how the AWS CLI is called for the local stack of this name, if there is one.
-pub(crate) fn aws(name: &str, region: Option<&str>) -> Option<String> {
-    let stack = Folders::of(name).and_then(|folders| Stack::load(&folders)).ok()??;
-    Some(stack.aws(region))
 }
 
 /// Returns the stack as this version of the program starts it.

@@ -11,7 +11,7 @@ use goldsmith_store::{Retirement, Store};
 use tokio::time::sleep;
 
 use crate::exit::{Exit, Stop, invalid};
-use crate::watch::Patience;
+use crate::patience::Patience;
 
 /// Time between two updates of the mark.
 const BEAT: Duration = Duration::from_secs(3);
@@ -25,7 +25,7 @@ pub(crate) fn holder() -> String {
 }
 
 /// Does the work while the mark belongs to this holder, and stops it when it does not.
-pub(super) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         done = work => done,
         lost = hold_on(store, holder) => lost.map(|never| match never {}),
@@ -44,7 +44,7 @@ async fn hold_on(store: &Store, holder: &str) -> Result<Infallible> {
 }
 
 /// Checks that the mark still belongs to this holder, before something that cannot be undone.
-pub(super) async fn still_held(store: &Store, holder: &str) -> Result<()> {
+pub(crate) async fn still_held(store: &Store, holder: &str) -> Result<()> {
     if store.hold(holder, 0).await? { Ok(()) } else { Err(lost()) }
 }
 

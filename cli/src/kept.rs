@@ -53,7 +53,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::args::Cli;
+    use crate::command::Cli;
     use crate::testing::Stack;
 
     #[tokio::test]

@@ -1,13 +1,7 @@
 //! `goldsmith deploy`: creates a stack from a release, or updates one. The local stack is deployed by the same steps.
 
-pub(crate) mod changes;
-pub(crate) mod deployment;
-mod examples;
-mod package;
-pub(crate) mod progress;
-pub(crate) mod release;
+mod changes;
 mod service;
-mod upload;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,12 +12,12 @@ use serde_json::json;
 use crate::args::{Format, Globals};
 use crate::ask::consents_or_ends;
 use crate::connection::{self, Connection};
+use crate::deployment::release::Release;
+use crate::deployment::{Deployment, Wishes};
 use crate::exit::{Exit, invalid};
 use crate::local::release_of_local;
 use crate::output;
 use crate::version;
-use deployment::{Deployment, Ways, Wishes};
-use release::Release;
 
 /// Create a stack from a release, or update one.
 ///
@@ -135,7 +129,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     let retirement = async || service::look(&config, &globals.stack, before.as_ref(), args.table.as_deref()).await;
     let mut found = retirement().await?;
-    let deployment = Deployment::new(&config, &globals.stack, Ways::of(globals), &output::say);
+    let deployment = Deployment::new(&config, &globals.stack, globals.ways(), &output::say);
     let prepared = deployment.prepare(&release, &wishes).await?;
     let (changed, status) = match &prepared {
         None => (Vec::new(), "unchanged"),
@@ -188,7 +182,7 @@ mod tests {
     use clap::Parser;
 
     use super::{parameter, tag};
-    use crate::args::{Cli, Command};
+    use crate::command::{Cli, Command};
 
     #[test]
     fn two_values_for_one_thing_are_refused_and_one_given_twice_is_not() {

@@ -7,9 +7,9 @@ use anyhow::Result;
 use goldsmith_local::{Abilities, Disk, Isolation, Network, Trial, Watches, survey, watches};
 use serde_json::json;
 
-use super::machine::{self, succeeds};
 use crate::args::{Format, Globals};
 use crate::exit::Exit;
+use crate::local::machine::{self, succeeds};
 use crate::output;
 
 /// Programs that are needed in addition to those of an isolation, the packages that have them, and their purpose.

@@ -4,7 +4,6 @@
 mod board;
 mod display;
 mod feed;
-mod patience;
 mod plain;
 mod repeats;
 #[cfg(test)]
@@ -18,10 +17,10 @@ use goldsmith_store::BuildStatus;
 use jiff::Timestamp;
 
 use crate::connection::Connection;
+use crate::patience::Patience;
 
 pub(crate) use display::{Display, redraw, width};
 pub(crate) use feed::{Feed, Happening};
-pub(crate) use patience::Patience;
 
 /// Pause between two looks: short enough to feel live, long enough to cost nothing.
 pub(crate) const PAUSE: Duration = Duration::from_millis(700);

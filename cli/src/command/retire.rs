@@ -1,7 +1,6 @@
 //! `goldsmith retire`: removes a stack in an order that leaves nothing behind, and keeps what people need.
 
 mod come_back;
-pub(super) mod hold;
 mod instances;
 mod remains;
 mod service;
@@ -18,14 +17,12 @@ use serde::Serialize;
 
 use crate::args::{Format, Globals};
 use crate::ask::consents;
-use crate::command::deploy::deployment::{Deployment, Ways};
-use crate::command::deploy::progress::{Pace, Progress};
-use crate::command::ours;
 use crate::connection::{self, Connection};
+use crate::deployment::Deployment;
+use crate::deployment::progress::{Pace, Progress};
 use crate::exit::{Exit, Stop, invalid};
-use crate::output;
 use crate::render::count;
-use crate::version;
+use crate::{hold, ours, output, version};
 use instances::Instances;
 use service::Service;
 
@@ -230,7 +227,7 @@ impl Removal<'_> {
     /// Waits until nothing changes the stack anymore, such as an earlier deletion or a deployment, and returns whether
     /// it still exists.
     async fn settled(&self) -> Result<bool> {
-        let found = Deployment::new(self.config, &self.globals.stack, Ways::of(self.globals), &output::say);
+        let found = Deployment::new(self.config, &self.globals.stack, self.globals.ways(), &output::say);
         let found = found.settled().await?;
         Ok(found.is_some_and(|found| found.id == self.stack.id))
     }
@@ -283,7 +280,7 @@ mod tests {
     use clap::Parser;
 
     use super::Left;
-    use crate::args::Cli;
+    use crate::command::Cli;
 
     #[test]
     fn what_stays_is_told_with_the_way_to_remove_it() {

@@ -10,8 +10,8 @@ use goldsmith_local::{
     requirements_of, serve,
 };
 
-use super::folders::Folders;
-use super::machine::lacking;
+use crate::exit::lacking;
+use crate::local::folders::Folders;
 use crate::output;
 
 /// Age of the answers of describe calls, in seconds: enough to reveal a caller that takes an empty answer for the
