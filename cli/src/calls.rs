@@ -49,25 +49,21 @@ fn with_given(call: String, flags: &[(&str, Option<&str>)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
-    use crate::command::Cli;
+    use crate::testing::globals;
 
     #[test]
     fn the_next_call_names_the_same_stack() {
-        for line in ["goldsmith", "goldsmith --stack two --local", "goldsmith --profile p --region eu-west-1"] {
-            let words = line.split(' ').chain(["images"]);
-            assert_eq!(Cli::parse_from(words).globals.again(), line);
+        for flags in ["", " --stack two --local", " --profile p --region eu-west-1"] {
+            assert_eq!(globals(flags).again(), format!("goldsmith{flags}"));
         }
     }
 
     #[test]
     fn the_aws_cli_is_called_for_the_same_account_and_region() {
-        let globals =
-            Cli::parse_from(["goldsmith", "--stack", "s", "--profile", "p", "--region", "eu-west-1", "images"]);
-        assert_eq!(globals.globals.aws(), "aws --profile p --region eu-west-1");
-        assert_eq!(globals.globals.aws_in(Some("us-east-1")), "aws --profile p --region us-east-1");
-        let own = Cli::parse_from(["goldsmith", "images", "--endpoint-url", "http://127.0.0.1:4566"]).globals;
+        let other = globals("--stack s --profile p --region eu-west-1");
+        assert_eq!(other.aws(), "aws --profile p --region eu-west-1");
+        assert_eq!(other.aws_in(Some("us-east-1")), "aws --profile p --region us-east-1");
+        let own = globals("--endpoint-url http://127.0.0.1:4566");
         assert_eq!(own.aws(), "aws --endpoint-url http://127.0.0.1:4566");
     }
 }

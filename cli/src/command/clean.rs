@@ -15,12 +15,12 @@ use goldsmith_store::{DynamoTable, Store};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::{self, Connection};
 use crate::exit::{Exit, invalid};
-use crate::output;
-use crate::render::columns;
+use crate::output::{self, Show};
+use crate::render::{columns, count_in_words};
 use leftovers::{Leftover, Leftovers, Refused};
 use records::Records;
 
@@ -90,13 +90,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     for Refused { what, reason } in &refused {
         output::say(&format!("{} in {} stays: {reason}", what.id, what.region));
     }
-    let is_done = refused.is_empty() && unseen.is_empty();
-    match globals.output {
-        Format::Json => output::json(&Cleaned { removed, refused, in_use, unproven, images, unseen })?,
-        Format::Text if removed.is_empty() && is_done => output::line("There is nothing to remove.")?,
-        Format::Text => output::line(&format!("Removed {}.", counted(removed.len())))?,
-    }
-    Ok(if is_done { Exit::Success } else { Exit::Aws })
+    let cleaned = Cleaned { removed, refused, in_use, unproven, images, unseen };
+    output::show(globals, &cleaned)?;
+    Ok(if cleaned.is_done() { Exit::Success } else { Exit::Aws })
 }
 
 /// The result, for scripts.
@@ -115,6 +111,22 @@ struct Cleaned {
     images: Vec<Leftover>,
     /// Regions that could not be searched.
     unseen: Vec<Refused<String>>,
+}
+
+impl Cleaned {
+    /// Returns whether nothing stays that was to be removed.
+    fn is_done(&self) -> bool {
+        self.refused.is_empty() && self.unseen.is_empty()
+    }
+}
+
+impl Show for Cleaned {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        if self.removed.is_empty() && self.is_done() {
+            return vec!["There is nothing to remove.".to_owned()];
+        }
+        vec![format!("Removed {}.", count_in_words(self.removed.len(), "resource"))]
+    }
 }
 
 /// Returns the tables that a stack of this name has left: they record what its builds have made. If they cannot be
@@ -148,9 +160,5 @@ async fn regions(globals: &Globals, stack: Option<&Connection>, ec2: &Ec2, home:
 fn consented(found: &[Leftover], yes: bool) -> Result<bool> {
     let rows: Vec<Vec<String>> = found.iter().map(Leftover::row).collect();
     columns(&rows).iter().for_each(|line| output::say(line));
-    consents(&format!("Remove {}?", counted(found.len())), "nothing was removed", yes)
-}
-
-fn counted(number: usize) -> String {
-    if number == 1 { "one resource".to_owned() } else { format!("{number} resources") }
+    consents(&format!("Remove {}?", count_in_words(found.len(), "resource")), "nothing was removed", yes)
 }

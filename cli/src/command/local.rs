@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
+use serde::Serialize;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::exit::{Exit, invalid};
 use crate::local::files::Files;
 use crate::local::folders::Folders;
 use crate::local::{OfAnother, Stack, ensure_up, environment, http, machine, up};
-use crate::output;
+use crate::output::{self, Show};
 
 /// Run AWS on this machine.
 #[derive(Debug, clap::Args)]
@@ -62,19 +63,52 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn show(globals: &Globals, stack: &Stack) -> Result<()> {
-    if globals.output == Format::Json {
-        return Ok(output::json(stack)?);
+/// A stack that runs.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Running<'a> {
+    stack: &'a Stack,
+    /// How its instances run.
+    #[serde(skip)]
+    instances: String,
+}
+
+impl Show for Running<'_> {
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        let Self { stack, instances } = self;
+        let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
+        let place = format!("AWS_REGION={} AWS_ENDPOINT_URL={}", stack.region, stack.endpoint_url);
+        vec![
+            // There is no full stop, because it would be copied with the address.
+            format!("The local stack `{}` runs at {}", stack.name, stack.endpoint_url),
+            format!("  AWS CLI:   {} …", stack.aws(None)),
+            format!("  SDKs:      export {key} {place} (Packer: custom_endpoint_ec2)"),
+            format!("  Instances: {instances}"),
+            format!("  End it:    {}", call(globals, "down")),
+        ]
     }
-    // There is no full stop, because it would be copied with the address.
-    output::line(&format!("The local stack `{}` runs at {}", stack.name, stack.endpoint_url))?;
-    output::line(&format!("  AWS CLI:   {} …", stack.aws(None)))?;
-    let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
-    let place = format!("AWS_REGION={} AWS_ENDPOINT_URL={}", stack.region, stack.endpoint_url);
-    output::line(&format!("  SDKs:      export {key} {place} (Packer: custom_endpoint_ec2)"))?;
-    output::line(&format!("  Instances: {}", stack.instances()?))?;
-    output::line(&format!("  End it:    {}", call(globals, "down")))?;
-    Ok(())
+}
+
+fn show(globals: &Globals, stack: &Stack) -> Result<()> {
+    Ok(output::show(globals, &Running { stack, instances: stack.instances()? })?)
+}
+
+/// A stack that does not run.
+#[derive(Serialize)]
+struct Stopped<'a> {
+    name: &'a str,
+    /// `ended` or `down`.
+    status: &'static str,
+    /// The status in words.
+    #[serde(skip)]
+    how: &'static str,
+}
+
+impl Show for Stopped<'_> {
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        let up = call(globals, "up");
+        vec![format!("The local stack `{}` {}: `{up}` starts it, empty.", self.name, self.how)]
+    }
 }
 
 /// A stack that does not run is an answer, not a mistake: the exit code is 1, as for other checks.
@@ -85,13 +119,7 @@ fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     let (status, how) = if found.is_some() { ("ended", "has ended by itself") } else { ("down", "is down") };
-    match globals.output {
-        Format::Json => output::json(&serde_json::json!({"name": globals.stack, "status": status}))?,
-        Format::Text => {
-            let up = call(globals, "up");
-            output::line(&format!("The local stack `{}` {how}: `{up}` starts it, empty.", globals.stack))?;
-        }
-    }
+    output::show(globals, &Stopped { name: &globals.stack, status, how })?;
     Ok(Exit::Failed)
 }
 

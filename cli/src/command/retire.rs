@@ -15,14 +15,15 @@ use goldsmith_cloud_ec2::Ec2;
 use goldsmith_store::{ImageStatus, Retirement, Store};
 use serde::Serialize;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::{self, Connection};
 use crate::deployment::Deployment;
 use crate::deployment::progress::{Pace, Progress};
 use crate::exit::{Exit, Stop, invalid};
+use crate::output::{self, Show};
 use crate::render::count;
-use crate::{hold, ours, output, version};
+use crate::{hold, ours, version};
 use instances::Instances;
 use service::Service;
 
@@ -111,10 +112,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     // This comes last, because the call may have waited for a first deployment or for another removal.
     let kept = ours::kept(&stacks, &stack).await;
     (left.table, left.bucket) = (kept.table, kept.bucket);
-    match globals.output {
-        Format::Json => output::json(&left)?,
-        Format::Text => left.lines(globals).iter().try_for_each(|line| output::line(line))?,
-    }
+    output::show(globals, &left)?;
     Ok(Exit::Success)
 }
 
@@ -253,7 +251,7 @@ impl Removal<'_> {
     }
 }
 
-impl Left {
+impl Show for Left {
     fn lines(&self, globals: &Globals) -> Vec<String> {
         let (aws, again) = (globals.aws(), globals.again());
         let mut lines = vec![format!("The stack {} is gone. What stays in {}:", self.stack, self.region)];
@@ -277,10 +275,9 @@ impl Left {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::Left;
-    use crate::command::Cli;
+    use crate::output::Show;
+    use crate::testing::globals;
 
     #[test]
     fn what_stays_is_told_with_the_way_to_remove_it() {
@@ -294,7 +291,7 @@ mod tests {
             images: Some(1),
             artifacts: "goldsmith-artifacts-123456789012-eu-west-1".to_owned(),
         };
-        let globals = Cli::parse_from(["goldsmith", "--stack", "s", "--profile", "p", "images"]).globals;
+        let globals = globals("--stack s --profile p");
         let lines = left.lines(&globals).join("\n");
         for expected in [
             "goldsmith --stack s --profile p deploy --table s-Table-1 --parameter VpcId=vpc-1 --tag 'team=golden images'\n",

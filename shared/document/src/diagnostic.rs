@@ -198,6 +198,11 @@ impl Diagnostics {
         self.errors > 0
     }
 
+    /// Returns the number of errors.
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
     /// Returns whether there is room for one more finding of this severity.
     pub(crate) fn takes(&self, severity: Severity) -> bool {
         let others = match severity {

@@ -5,46 +5,72 @@ use std::process::Command;
 
 use anyhow::Result;
 use goldsmith_local::{Abilities, Disk, Isolation, Network, Trial, Watches, survey, watches};
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use crate::args::{Format, Globals};
 use crate::exit::Exit;
 use crate::local::machine::{self, succeeds};
-use crate::output;
+use crate::output::{self, Show};
 
-/// Programs that are needed in addition to those of an isolation, the packages that have them, and their purpose.
-const PROGRAMS: [(&str, &str, &str); 3] = [
+/// A program, the package that has it, and its purpose.
+type Program = (&'static str, &'static str, &'static str);
+
+/// Programs that are needed in addition to those of an isolation.
+const PROGRAMS: [Program; 3] = [
     ("mmdebstrap", "mmdebstrap", "makes the Debian that instances start from, unless another image is named"),
     ("tar", "tar", "unpacks images"),
     ("python3", "python3 and python3-venv", "runs the emulator of the other AWS services"),
 ];
 
+/// What was found.
+struct Survey {
+    abilities: Abilities,
+    missing: Vec<Program>,
+    /// What the kernel lets instances use, if it limits them.
+    watches: Option<Watches>,
+}
+
+impl Serialize for Survey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let program =
+            |(program, package, purpose): &Program| json!({"program": program, "package": package, "purpose": purpose});
+        let missing: Vec<_> = self.missing.iter().map(program).collect();
+        let most = |watches: &Watches| json!({"instances": watches.instances, "inotifyInstances": watches.limit});
+        let Abilities { trials, .. } = &self.abilities;
+        json!({"chosen": self.abilities.way(), "trials": trials, "missingPrograms": missing,
+               "most": self.watches.as_ref().map(most)})
+        .serialize(serializer)
+    }
+}
+
+impl Show for Survey {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let first = match self.abilities.way() {
+            Some(way) => format!("Instances run here: {} with {} disks.", way.isolation, way.disk),
+            None => "Instances cannot run here.".to_owned(),
+        };
+        let mut lines = vec![first, "\nWhat was tried, closest to a real machine first:".to_owned()];
+        lines.extend(self.abilities.trials.iter().flat_map(tried));
+        lines.extend(self.watches.map(most));
+        let missing =
+            |(program, package, purpose): &Program| format!("\n{program} is missing: it {purpose}. Install {package}.");
+        lines.extend(self.missing.iter().map(missing));
+        lines
+    }
+}
+
 /// Tries everything and prints the results. The exit code tells whether instances can run.
 pub(crate) fn run(globals: &Globals) -> Result<Exit> {
     let abilities = survey(&temp_dir());
-    let missing: Vec<_> = PROGRAMS.into_iter().filter(|(program, ..)| !is_here(program)).collect();
+    let missing = PROGRAMS.into_iter().filter(|(program, ..)| !is_here(program)).collect();
     let watches = watches().filter(|_| abilities.way().is_some_and(|way| way.isolation == Isolation::Nspawn));
-    if globals.output == Format::Json {
-        let missing: Vec<_> = missing
-            .iter()
-            .map(|(program, package, purpose)| json!({"program": program, "package": package, "purpose": purpose}))
-            .collect();
-        let most = watches.map(|watches| json!({"instances": watches.instances, "inotifyInstances": watches.limit}));
-        output::json(&json!({"chosen": abilities.way(), "trials": abilities.trials, "missingPrograms": missing,
-            "most": most}))?;
-    } else {
-        show(&abilities)?;
-        if let Some(watches) = watches {
-            output::line(&most(watches))?;
-        }
-        for (program, package, purpose) in missing {
-            output::line(&format!("\n{program} is missing: it {purpose}. Install {package}."))?;
-        }
-    }
+    output::show(globals, &Survey { abilities, missing, watches })?;
     match machine::check() {
         Ok(_) => Ok(Exit::Success),
-        Err(error) if globals.output == Format::Text => Err(error),
-        Err(_) => Ok(Exit::Machine),
+        // In JSON, the trials already say what is missing.
+        Err(_) if globals.output == Format::Json => Ok(Exit::Machine),
+        Err(error) => Err(error),
     }
 }
 
@@ -52,24 +78,18 @@ fn is_here(program: &str) -> bool {
     succeeds(Command::new(program).arg("--version"))
 }
 
-fn show(abilities: &Abilities) -> Result<()> {
-    match abilities.way() {
-        Some(way) => output::line(&format!("Instances run here: {} with {} disks.", way.isolation, way.disk))?,
-        None => output::line("Instances cannot run here.")?,
+/// Returns the lines about an isolation that was tried.
+fn tried(trial: &Trial) -> Vec<String> {
+    let mut lines = vec![format!("  {:15} {}{}", trial.isolation.name(), verdict(trial), networks(trial))];
+    if let Some(obstacle) = &trial.obstacle {
+        lines.push(format!("  {:15}   {}", "", obstacle.cause));
+        lines.push(format!("  {:15}   To get it: {}", "", obstacle.remedy));
     }
-    output::line("\nWhat was tried, closest to a real machine first:")?;
-    for trial in &abilities.trials {
-        output::line(&format!("  {:15} {}{}", trial.isolation.name(), verdict(trial), networks(trial)))?;
-        if let Some(obstacle) = &trial.obstacle {
-            output::line(&format!("  {:15}   {}", "", obstacle.cause))?;
-            output::line(&format!("  {:15}   To get it: {}", "", obstacle.remedy))?;
-        }
-        if let Some(obstacle) = &trial.network_obstacle {
-            output::line(&format!("  {:15}   Its instances have this machine's network: {}", "", obstacle.cause))?;
-            output::line(&format!("  {:15}   To give them networks of their own: {}", "", obstacle.remedy))?;
-        }
+    if let Some(obstacle) = &trial.network_obstacle {
+        lines.push(format!("  {:15}   Its instances have this machine's network: {}", "", obstacle.cause));
+        lines.push(format!("  {:15}   To give them networks of their own: {}", "", obstacle.remedy));
     }
-    Ok(())
+    lines
 }
 
 /// Returns how many instances the kernel lets run at the same time.

@@ -75,10 +75,8 @@ pub(super) async fn left_by(globals: &Globals, config: &SdkConfig) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::command::Cli;
+    use crate::testing::globals;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -89,7 +87,7 @@ mod tests {
         let defaults = map(&[("VpcId", ""), ("Examples", "yes"), ("RolePath", "/"), ("Source", "/aws/service/a")]);
         let values = map(&[("VpcId", "vpc-1"), ("Examples", "yes"), ("RolePath", "/teams/a b/"), ("Source", "ami-1")]);
         let parameters = other_than(&defaults, &values);
-        let globals = Cli::parse_from(["goldsmith", "--stack", "s", "retire"]).globals;
+        let globals = globals("--stack s");
         assert_eq!(
             call(&globals, "s-Table-1", &parameters, &map(&[("owner", "it's us")])),
             "goldsmith --stack s deploy --table s-Table-1 --parameter 'RolePath=/teams/a b/' --parameter VpcId=vpc-1 \

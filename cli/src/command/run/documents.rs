@@ -3,7 +3,7 @@
 use std::{fs, slice};
 
 use anyhow::{Context, Result};
-use goldsmith_document::{Diagnostics, Document, Module, Platform, Severity, Source, Target, check_phases, digest};
+use goldsmith_document::{Diagnostics, Document, Module, Platform, Source, Target, check_phases, digest};
 use goldsmith_executor::OrderDocument;
 
 use super::config::Config;
@@ -64,6 +64,5 @@ fn refuse(found: &Diagnostics, files: usize) -> Result<()> {
     if !found.has_errors() {
         return Ok(());
     }
-    let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-    Err(invalid(format!("{} in {}: nothing was run", count(errors, "mistake"), count(files, "document"))))
+    Err(invalid(format!("{} in {}: nothing was run", count(found.errors(), "mistake"), count(files, "document"))))
 }

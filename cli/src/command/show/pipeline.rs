@@ -6,8 +6,10 @@ use goldsmith_store::ImageRecord;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::args::Globals;
 use crate::connection::Connection;
-use crate::render::{cause, columns, word};
+use crate::output::Show;
+use crate::render::{cause, columns, labelled, word};
 use crate::starts::{NextTime, next_times, rebuilt_on};
 
 /// Number of start times that are shown.
@@ -48,9 +50,8 @@ async fn builds(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec
     Ok(images)
 }
 
-impl Shown {
-    /// Returns the pipeline as text for people.
-    pub(crate) fn lines(&self) -> Vec<String> {
+impl Show for Shown {
+    fn lines(&self, _: &Globals) -> Vec<String> {
         let pipeline = &self.pipeline;
         let mut rows = vec![
             ("pipeline", pipeline.name.to_string()),
@@ -67,8 +68,7 @@ impl Shown {
         rows.push(("rebuilt on", rebuilt_on(pipeline)));
         rows.extend(self.next_times.iter().map(|time| ("next", time.to_string())));
         rows.extend(self.no_times.map(|why| ("next", format!("never: {why}"))));
-        let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
-        let mut lines = columns(&rows);
+        let mut lines = labelled(rows);
         if !self.builds.is_empty() {
             lines.push(String::new());
             lines.extend(columns(&self.builds.iter().map(build).collect::<Vec<_>>()));
@@ -87,8 +87,9 @@ mod tests {
     use serde_json::json;
 
     use super::show;
+    use crate::output::Show;
     use crate::schedules;
-    use crate::testing::Stack;
+    use crate::testing::{Stack, globals};
 
     fn pipeline(schedule: serde_json::Value, status: &str) -> ImagePipeline {
         let json = json!({"name": "web", "imageRecipe": "web/1.x.x", "infrastructureConfiguration": "small",
@@ -99,7 +100,7 @@ mod tests {
 
     async fn lines(stack: &Stack, pipeline: ImagePipeline) -> String {
         let now = "2026-03-27T12:00:00Z".parse().unwrap();
-        show(&stack.connection, pipeline, now).await.unwrap().lines().join("\n")
+        show(&stack.connection, pipeline, now).await.unwrap().lines(&globals("")).join("\n")
     }
 
     #[tokio::test]
