@@ -63,6 +63,7 @@ impl Place {
 pub(super) async fn check(context: &Context, check: SourceCheck) -> Result<u32> {
     match context.store.cursor(Round::Check).await {
         Ok(begin) => look(context, Place { begin, check, ..Place::default() }).await,
+        // The check has begun, so it must end. Otherwise no event would begin another one before this one lapses.
         Err(error) => {
             context.store.end_check(&check, false, context.clock.now()).await?;
             Err(error.into())
