@@ -41,6 +41,7 @@ pub(crate) fn run(globals: &Globals) -> Result<Exit> {
             output::line(&format!("\n{program} is missing: it {purpose}. Install {package}."))?;
         }
     }
+    // The exit code is that of a start, which may also use sudo and which needs Python with venv.
     match machine::check() {
         Ok(_) => Ok(Exit::Success),
         Err(error) if globals.output == Format::Text => Err(error),

@@ -17,6 +17,7 @@ const PLAIN: &str = "_-./:=,@%+";
 /// Returns how a stack was deployed: the parameters that differ from the template's defaults, and its tags except AWS's
 /// own, which cannot be given.
 pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> Result<Retirement> {
+    // Such a stack was never created, so there is nothing to come back to.
     if stack.is_proposed() {
         return Ok(Retirement::default());
     }

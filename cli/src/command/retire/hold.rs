@@ -26,6 +26,7 @@ pub(crate) fn holder() -> String {
 
 /// Does the work while the mark belongs to this holder, and stops it when it does not.
 pub(super) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    // `select!` drops the work at its next pause as soon as the mark is lost, so from then on nothing more is removed.
     tokio::select! {
         done = work => done,
         lost = hold_on(store, holder) => lost.map(|never| match never {}),
