@@ -75,6 +75,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         output::say(&format!("{} AMIs and snapshots stay: only --images removes them", images.len()));
     }
     let unproven: Vec<Leftover> = found.extract_if(.., |leftover| !leftover.may_go(now)).collect();
+    // The mark is set even if the person then declines the removal: it only begins the day of these resources.
     leftovers.mark(&unproven, now).await;
     list(
         "Only tags tie these to a build. They stay for a day after they were found, and then until `goldsmith clean` removes them:",

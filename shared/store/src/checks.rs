@@ -32,6 +32,8 @@ impl Store {
     /// running or has just ended. Safe to repeat.
     pub async fn ask_for_check(&self, event: &str, now: Timestamp) -> Result<Option<SourceCheck>> {
         let free = vec![Check::missing("until"), Check::before("until", stamp(now))];
+        // Both are set in one write. If this function dies afterwards, `asked` makes the tick begin the check once
+        // `until` has passed.
         let begun =
             Item::from_iter([("asked".to_owned(), json!(event)), ("until".to_owned(), json!(stamp(now + RUNS)))]);
         match self.write(vec![update(begun, vec![Check::Any(free)])]).await {

@@ -60,6 +60,7 @@ impl Proof {
     #[must_use]
     pub fn of(record: &BuildRecord, effects: &[Effect], image: Option<&ImageRecord>) -> Self {
         let time = |text: &String| text.parse::<Timestamp>().ok();
+        // The endings of earlier releases have no time. Then the end in the record of the image counts.
         let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref());
         let mut proof = Self {
             began: time(&record.created_at),

@@ -181,6 +181,8 @@ fn subscribing(
         },
         Write::Put {
             item: encode(watching(pipeline), &now)?,
+            // Of two calls of `apply` at once that change the source of this pipeline, one must read again. Otherwise
+            // the pipeline would watch both sources.
             checks: as_read(before.map(|before| Check::equals("hash", before.hash.as_str()))),
         },
     ];

@@ -198,6 +198,8 @@ impl Store {
             // One transaction moves the wait and `waitsFor` together, so the state always names the key of its wait.
             let left = keys::wait(&wait.resource, &wait.build, &scope.to_string());
             writes.push(Write::Delete { key: left, checks: same_token });
+            // The new key needs no check: only the holder of the lock parks, and a new attempt changes the token of the
+            // old wait.
             writes.push(put_wait(parked, scope)?);
         }
         writes.push(Write::Update {

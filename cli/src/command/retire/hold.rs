@@ -60,6 +60,7 @@ pub(crate) async fn given_up(store: &Store, stack: &str) -> Result<Option<Retire
     let Some(first) = store.retirement().await? else { return Ok(None) };
     sleep(LOOK).await;
     match store.retirement().await? {
+        // A retirement that runs has counted its beat up several times since the first look.
         Some(second) if second != first => {
             let message = format!(
                 "the stack {stack} is being retired, and nothing was changed: wait until `goldsmith retire` has ended, \

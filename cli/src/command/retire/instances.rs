@@ -91,6 +91,7 @@ impl Instances {
         let mut running = Vec::new();
         for one in found.filter(|one| !one.state.is_gone() && self.owns(&one.tags)) {
             match self.proof(&one.tags).await? {
+                // It may be somebody's server: "Launch more like this" in the console copies the tags of an instance.
                 Some(proof) if !proof.has_instance(region, &one.id, &one.token) => tell(&one.id),
                 _ => running.push(one),
             }
