@@ -110,7 +110,7 @@ async fn a_killed_endpoint_leaves_nothing_after_a_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_command_leaves_nothing_where_nobody_buries_orphans() {
+async fn a_cancelled_command_leaves_nothing_where_nobody_reaps_orphans() {
     let Some(base) = base_image().await else { return };
     let _alone = ALONE.lock().await;
     traces::adopt_orphans();

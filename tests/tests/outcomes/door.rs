@@ -61,7 +61,7 @@ fn body(service: &str) -> &'static str {
 }
 
 #[test]
-fn nobody_drives_the_emulator_who_does_not_know_its_secret_nor_any_page() {
+fn neither_a_page_nor_a_caller_without_the_secret_drives_the_emulator() {
     let stack = Stack::start();
     let host = stack.host();
     let shown = format!("x-goldsmith-local: {SECRET}\r\n");

@@ -63,7 +63,7 @@ async fn a_subnet_has_a_block_that_its_vpc_can_give_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subnets_whose_blocks_are_not_said_have_blocks_of_their_own() {
+async fn subnets_without_given_blocks_get_blocks_of_their_own() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
     let own = subnets(client);

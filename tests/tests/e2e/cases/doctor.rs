@@ -12,7 +12,7 @@ use crate::definitions::folder;
 use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] =
-    &[("a_stack_with_thirteen_planted_faults_names_them_with_remedies_and_a_healthy_one_none", faults)];
+    &[("doctor_names_thirteen_planted_faults_and_none_in_a_healthy_stack", faults)];
 
 const STACK: &str = "e2e-doctor";
 const REGION: &str = "eu-west-1";

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_source_that_this_stack_has_no_agent_for_is_refused_before_anything_is_launched() {
+    async fn a_source_without_an_agent_is_rejected_before_a_launch() {
         let stack = stack("arm64", &["t4g.small"], &[]).await;
         stack.lose_agent("arm64");
         let refused = stack.run(&Task::new(State::Plan)).await.unwrap_err();
