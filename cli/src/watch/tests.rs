@@ -1,4 +1,4 @@
-//! The feed against a stack in memory: everything is told, in order, and once.
+//! The feed against a stack in memory reports everything, in order, and once.
 
 use goldsmith_cloud::fake::HOME;
 use goldsmith_executor::{Event, Nonce};

@@ -41,7 +41,7 @@ async fn one_life(client: Client, number: usize) {
     wait_for_state(client, &instance, "terminated").await;
 }
 
-/// Lives until so many have ended; those that have begun meanwhile.
+/// Runs lives until so many have ended. Returns how many have begun in the meantime.
 async fn live(client: Client, enough: usize) -> JoinSet<()> {
     let (mut running, mut begun) = (JoinSet::new(), 0);
     for _ in 0..enough {

@@ -27,7 +27,7 @@ fn files() -> Vec<PathBuf> {
     found
 }
 
-/// Lines that begin a requirement, and those that go on with its digests.
+/// Lines that begin a requirement, and lines that continue it with its digests.
 fn requirements(lock: &str) -> Vec<Vec<&str>> {
     let mut found: Vec<Vec<&str>> = Vec::new();
     for line in lock.lines().filter(|line| !line.starts_with('#')) {

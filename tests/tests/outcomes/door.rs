@@ -142,7 +142,7 @@ fn told(host: &str, method: &str, path: &str, body: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The same as another user; none where this one may not become another, or where there is no curl.
+/// The same as another user. Returns `None` if this user may not become another, or if there is no curl.
 fn told_to_a_stranger(host: &str, method: &str, path: &str, body: &str) -> Option<String> {
     if !rustix::process::geteuid().is_root() || Command::new("curl").arg("--version").output().is_err() {
         return None;

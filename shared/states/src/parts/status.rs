@@ -1,5 +1,5 @@
-//! The status of an AMI, as a tag on the AMI and its snapshots. A user who takes the newest image of a name can leave
-//! out what is not published, and our own sources do so.
+//! The status of an AMI, as a tag on the AMI and its snapshots. A user who looks up the newest image of a name can
+//! leave out unpublished images, as our own sources do.
 
 use goldsmith_cloud::{PUBLISHED, TAG_STATUS, Tags};
 use goldsmith_store::{BuildRecord, Keep};

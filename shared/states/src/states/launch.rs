@@ -89,7 +89,7 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
 }
 
 /// Records the volumes that the instance was launched with. If they outlive it, nothing but the journal shows to which
-/// build they belong. All of them are attached by the time that the instance runs.
+/// build they belong. All of them are attached by the time the instance runs.
 async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
     let EffectKind::Instance { candidate, volumes } = &made.kind else { return Ok(()) };
     if instance.state != InstanceState::Running || !volumes.is_empty() || instance.volumes.is_empty() {

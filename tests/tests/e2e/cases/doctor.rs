@@ -1,6 +1,7 @@
 //! `goldsmith doctor`: what it says of a healthy stack, and of one with many faults at once.
 //!
-//! The faults are planted in a stack of the case's own, since others could not build meanwhile.
+//! The faults are planted in a stack of the case's own, because no other case could build in that stack at the same
+//! time.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -15,7 +15,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// One with such files; none where e2fsprogs is missing, unless `GOLDSMITH_REQUIRE_E2E=1`.
+    /// Returns one with such files, or `None` if e2fsprogs is missing, unless `GOLDSMITH_REQUIRE_E2E=1`.
     pub(super) fn of(files: &[(&str, String)]) -> Option<Self> {
         if tool("mke2fs", &["-V"]).and_then(|()| tool("debugfs", &["-V"])).is_none() {
             let missing = "mke2fs and debugfs (of the package e2fsprogs)";

@@ -202,7 +202,7 @@ async fn what_only_carries_the_tags_stays_for_a_day_after_it_was_found() {
     for (hours, may_go) in [(23, false), (24, true)] {
         assert!(found.iter().all(|one| one.may_go(now + SignedDuration::from_hours(hours)) == may_go), "{found:?}");
     }
-    // Marked again it would begin anew.
+    // A new mark would restart its time.
     leftovers.mark(&found, now + SignedDuration::from_hours(5)).await;
     assert_eq!(find().await, found);
 }

@@ -27,7 +27,7 @@ fn forged(more: Value) -> Value {
     input
 }
 
-/// The schedule fires. Answers how many builds it has started.
+/// The schedule fires. Returns how many builds it has started.
 async fn fire(stack: &Stack) -> Value {
     let event = json!({"schedule": {"pipeline": "web", "scheduledTime": TIME}});
     trigger::handle(&stack.context(), event).await.unwrap()["started"].clone()

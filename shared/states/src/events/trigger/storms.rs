@@ -80,7 +80,7 @@ impl Watched {
         }
     }
 
-    /// A minute passes, and the tick comes; what it asks Lambda for arrives.
+    /// A minute passes, the tick comes, and the invocations that the tick requests from Lambda arrive.
     async fn tick(&mut self) {
         self.stack.clock.advance(SignedDuration::from_mins(1));
         let context = self.context();

@@ -20,8 +20,8 @@ pub(super) struct Types {
     pub(super) audit_only: bool,
 }
 
-/// Returns the infrastructure's types that run the source, of which one suffices, and the test's types, all of which
-/// must run it.
+/// Returns the infrastructure's types that run the source, and the test's types. One infrastructure type suffices, but
+/// all test types must run the source.
 pub(super) async fn runnable(
     context: &Context,
     infrastructure: &InfrastructureConfiguration,
