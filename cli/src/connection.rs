@@ -157,7 +157,7 @@ mod tests {
     use super::{Scheduling, stack_config};
 
     #[tokio::test]
-    async fn one_parameter_tells_everything() {
+    async fn one_parameter_describes_the_whole_connection() {
         let cloud = FakeCloud::new();
         assert!(stack_config(&cloud, "two", HOME).await.unwrap().is_none());
         let put = async |value: &str| {

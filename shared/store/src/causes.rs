@@ -65,7 +65,7 @@ pub struct CauseRecord {
     /// the pipeline has just had an automatic build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<String>,
-    /// Whether the last attempt has failed too: it is served without having been built.
+    /// Whether the last attempt has failed too. If so, the cause is served although it was not built.
     #[serde(default, skip_serializing_if = "is_false")]
     pub given_up: bool,
 }

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_of_many_begins_and_the_others_are_seen_to_once_after_a_rest() {
+    async fn one_of_many_checks_begins_and_one_more_follows_after_a_rest() {
         let (store, now) = store();
         let first = store.ask_for_check("1", now).await.unwrap().unwrap();
         for event in 2..100 {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_asked_is_not_served_by_a_check_that_has_failed_or_died() {
+    async fn a_request_is_not_served_by_a_check_that_has_failed_or_died() {
         let (store, now) = store();
         let failed = store.ask_for_check("1", now).await.unwrap().unwrap();
         store.end_check(&failed, false, now).await.unwrap();

@@ -104,7 +104,7 @@ mod tests {
     use crate::{Leftover, LeftoverKind, MemoryTable, Store, may_go, stamp};
 
     #[tokio::test]
-    async fn one_is_kept_until_it_is_forgotten_and_is_a_day_old_before_it_may_go() {
+    async fn a_leftover_is_kept_until_forgotten_and_may_go_after_a_day() {
         let store = Store::new(Arc::new(MemoryTable::new()));
         let now: jiff::Timestamp = "2026-11-24T03:00:00Z".parse().unwrap();
         let found = Leftover {

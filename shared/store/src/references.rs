@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_thousand_versions_and_pipelines_each_that_is_needed_is_read_once() {
+    async fn each_needed_one_of_a_thousand_versions_and_pipelines_is_read_once() {
         let table = MemoryTable::new();
         let store = Store::new(Arc::new(table.clone()));
         let components = (0..1_000).map(|patch| component(&format!("1.0.{patch}"))).collect();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_no_version_fits_those_that_are_there_are_told() {
+    async fn if_no_version_fits_the_existing_ones_are_listed() {
         let store = Store::new(Arc::new(MemoryTable::new()));
         let components = vec![component("1.0.0"), component("1.0.1")];
         store.apply(&Definitions { components, ..Definitions::default() }).await.unwrap();

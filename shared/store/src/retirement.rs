@@ -92,7 +92,7 @@ mod tests {
     use crate::MemoryTable;
 
     #[tokio::test]
-    async fn a_retirement_is_held_and_taken_up_only_as_ones_own() {
+    async fn only_the_holder_of_a_retirement_can_resume_it() {
         let store = Store::new(Arc::new(MemoryTable::new()));
         let of = |holder: &str| Retirement { holder: holder.to_owned(), ..Retirement::default() };
         assert!(!store.hold("one", 1).await.unwrap(), "nothing makes the mark but `retire`");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mark_of_before_holders_is_taken_up_too() {
+    async fn a_mark_without_a_holder_is_taken_up_too() {
         let store = Store::new(Arc::new(MemoryTable::new()));
         let item = encode(key(), &json!({"since": "2026-01-01T00:00:00.000Z"})).unwrap();
         store.write(vec![Write::Put { item, checks: vec![] }]).await.unwrap();

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_source_takes_the_place_of_the_former_which_is_forgotten_with_its_last_subscriber() {
+    async fn a_replaced_source_is_forgotten_with_its_last_subscriber() {
         let (table, a, b) = (MemoryTable::new(), source("ssm:/a"), source("ssm:/b"));
         let store = Store::new(Arc::new(table.clone()));
         watch(&store, "web", &a).await;
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_build_of_a_source_that_is_no_longer_watched_is_not_noted() {
+    async fn a_build_of_a_source_that_is_no_longer_watched_is_not_recorded() {
         let table = MemoryTable::new();
         let store = Store::new(Arc::new(table.clone()));
         store.note_built("0123456789abcdef", &name("web"), "ami-1").await.unwrap();

@@ -24,7 +24,7 @@ impl Store {
         Self { table }
     }
 
-    /// Returns the table below, for what is not a record of its own.
+    /// Returns the underlying table, for data that has no record type of its own.
     #[must_use]
     pub fn table(&self) -> &dyn Table {
         self.table.as_ref()

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_default_is_said_again_as_a_shell_takes_it() {
+    fn values_that_differ_from_defaults_are_repeated_in_shell_syntax() {
         let defaults = map(&[("VpcId", ""), ("Examples", "yes"), ("RolePath", "/"), ("Source", "/aws/service/a")]);
         let values = map(&[("VpcId", "vpc-1"), ("Examples", "yes"), ("RolePath", "/teams/a b/"), ("Source", "ami-1")]);
         let parameters = other_than(&defaults, &values);

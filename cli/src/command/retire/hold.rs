@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_retirement_that_goes_on_is_left_alone_and_one_that_was_given_up_is_not() {
+    async fn a_running_retirement_is_left_alone_and_an_abandoned_one_is_not() {
         let stack = Stack::new();
         let store = &stack.connection.store;
         assert_eq!(given_up(store, "s").await.unwrap(), None);

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_table_that_is_gone_is_gone_on_without() {
+    fn retire_continues_without_a_table_only_if_the_table_is_gone() {
         let refused =
             |code: &str| StoreError::Refused { operation: "GetItem", code: code.to_owned(), message: String::new() };
         assert!(is_without_table(&refused(NO_TABLE)));

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_call_without_an_answer_has_made_goes_though_the_next_call_is_refused() {
+    async fn the_result_of_an_unanswered_call_is_removed_if_the_next_is_denied() {
         for (state, call) in [(State::Launch, "RunInstances"), (State::Snapshot, "CreateImage")] {
             for kind in [Kind::Denied, Kind::Invalid, Kind::Duplicate] {
                 let stack = reach(&Task::new(state)).await;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_made_is_undone_though_the_look_at_it_is_refused() {
+    async fn what_was_made_is_undone_even_if_the_look_at_it_is_denied() {
         let stack = reach(&good(State::Publish)).await;
         let error =
             stack.run_in(&blind(&stack, "PutParameter", "GetParameter"), &good(State::Publish)).await.unwrap_err();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_refused_first_and_made_when_it_was_asked_for_again_is_undone() {
+    async fn what_was_rejected_first_and_made_by_a_retry_is_undone() {
         let stack = reach(&good(State::Publish)).await;
         stack.cloud.fail_next("PutParameter", Fault::Refuse(Kind::Denied));
         let error = stack.run(&good(State::Publish)).await.unwrap_err();

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_owner_that_cannot_be_woken_and_an_item_that_cannot_be_read_keep_no_other_asleep() {
+    async fn an_unwakeable_owner_or_unreadable_item_does_not_block_other_waits() {
         let stack = reach(&Task::new(State::Snapshot)).await;
         stack.cloud.pace(|pace| pace.until_image = 1_000);
         let token = stack.start(&Task::new(State::Snapshot)).await;

@@ -99,8 +99,8 @@ async fn start_in_time(context: &Context, record: CauseRecord, lease: &Lease) ->
 /// must be the one that is started for it, and the input must have nothing else in it.
 ///
 /// Anyone who may start executions may name any cause. A cause that is believed without this proof would count as
-/// served when the build ends. Then what it stands for, such as the release that fixes a vulnerability, would never be
-/// built.
+/// served when the build ends. Then what the cause stands for, such as the release that fixes a vulnerability, would
+/// never be built.
 ///
 /// # Errors
 /// Fails if a call to the table fails.
@@ -188,7 +188,8 @@ fn wants_another(execution: &Execution) -> bool {
     }
 }
 
-/// Returns whether an error's name says that the same may work later: ours for throttling, and Lambda's own names.
+/// Returns whether an error's name says that a retry may work later. These names are ours for throttling, and Lambda's
+/// own.
 fn is_passing(error: &str) -> bool {
     error == ErrorName::Throttled.as_str()
         || ["Lambda.", "Runtime.", "Sandbox."].iter().any(|its| error.starts_with(its))

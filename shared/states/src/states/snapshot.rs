@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_image_of_the_name_that_only_has_the_builds_tags_is_not_taken_for_its_own() {
+    async fn an_image_with_only_the_builds_name_and_tags_is_not_taken_as_its_own() {
         let task = Task::new(State::Snapshot);
         let stack = reach(&task).await;
         let record = stack.record().await;

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_aws_refuses_to_remove_is_told_until_it_is_gone() {
+    async fn what_aws_does_not_remove_is_reported_until_it_is_gone() {
         let stack = left_behind().await;
         for _ in 0..20 {
             let line = told(&stack, SignedDuration::from_mins(10)).await.unwrap();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_only_a_person_can_remove_is_told_until_somebody_has() {
+    async fn what_only_a_person_can_remove_is_reported_until_it_is_gone() {
         let stack = left_behind().await;
         // Somebody copies its tags to a volume, which nothing ties to the build.
         let tags = stack.context().tags(&stack.record().await);

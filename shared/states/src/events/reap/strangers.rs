@@ -52,8 +52,8 @@ impl Strangers {
         self.covered.extend(covered);
     }
 
-    /// Returns whether the resource was judged before. Before it is reported again, it is judged again, since something
-    /// may tie it to its build by then.
+    /// Returns whether the resource was judged before. Before it is reported again, it is checked again, because
+    /// something may tie it to its build by then.
     pub(super) fn is_settled(&self, region: &str, id: &str) -> bool {
         let place = (region.to_owned(), id.to_owned());
         self.known.get(&place).is_some_and(|known| !is_due(known, self.now)) || self.covered.contains(&place)

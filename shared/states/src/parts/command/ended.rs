@@ -15,8 +15,8 @@ use crate::{Error, Result, State};
 /// Exit code of a script that SIGKILL ended, or of the program that replaced the script by `exec`. The SSM agent
 /// reports it as `TimedOut`, as it does if it has sent the signal itself.
 const KILLED: i32 = 137;
-/// A command's own time-out is at the state's deadline. A command that is reported as timed out so long before it was
-/// killed.
+/// A command's own time-out is at the state's deadline. If a command is reported as timed out this long before its
+/// deadline, something has killed it.
 const AT_THE_DEADLINE: SignedDuration = SignedDuration::from_mins(2);
 
 /// Decides what the end of a command means.

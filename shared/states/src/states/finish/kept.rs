@@ -85,7 +85,7 @@ mod tests {
     use super::{Keep, what_stays};
 
     #[test]
-    fn what_was_overridden_is_not_said_to_be_published() {
+    fn what_was_overridden_is_not_reported_as_published() {
         assert_eq!(what_stays(&Keep::Published, false), "the image is published");
         assert_eq!(what_stays(&Keep::Published, true), "the image stays, unpublished");
     }
