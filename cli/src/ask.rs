@@ -85,7 +85,7 @@ mod tests {
     use super::{is_yes, unless};
 
     #[tokio::test]
-    async fn who_ends_the_program_has_not_answered() {
+    async fn ending_the_program_is_not_an_answer() {
         let (_answer, waits) = std::sync::mpsc::channel::<()>();
         let never = move || waits.recv().map(|()| String::new()).map_err(std::io::Error::other);
         assert_eq!(unless(ready(()), never).await.unwrap(), None);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_clear_yes_is_one() {
+    fn only_a_clear_yes_counts_as_yes() {
         for (answer, yes) in
             [("y\n", true), ("Yes\n", true), ("\n", false), ("", false), ("no\n", false), ("yep\n", false)]
         {

@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_was_left_meanwhile_is_named_and_not_forgotten() {
+    fn a_table_that_was_left_in_the_meantime_is_named_and_not_forgotten() {
         let error = refuse_to_forget("s", Some("s-Table-1"), None).unwrap_err().to_string();
         assert!(error.contains("deploy again with --table s-Table-1"), "{error}");
         assert!(refuse_to_forget("s", Some("s-Table-1"), Some("s-Table-2")).is_err());

@@ -124,7 +124,7 @@ mod tests {
     use super::{Exit, Stop, causes, exit_of, invalid};
 
     #[test]
-    fn errors_come_to_exit_codes_wherever_they_are_in_the_chain() {
+    fn errors_set_the_exit_code_wherever_they_are_in_the_chain() {
         let aws: Result<(), StoreError> = Err(StoreError::Busy { code: "Throttling".to_owned() });
         assert_eq!(exit_of(&aws.context("the pipeline cannot be read").unwrap_err()), Exit::Aws);
         assert_eq!(exit_of(&invalid("no such pipeline")), Exit::Invalid);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_chain_the_last_link_is_told() {
+    fn the_last_error_of_a_long_chain_is_shown() {
         let sdk = || anyhow::anyhow!("connection refused").context("io error").context("dispatch failure");
         let unanswered = |code: &str| CloudError {
             operation: "GetParameter",

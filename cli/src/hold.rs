@@ -26,6 +26,7 @@ pub(crate) fn holder() -> String {
 
 /// Does the work while the mark belongs to this holder, and stops it when it does not.
 pub(crate) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    // `select!` drops the work at its next pause as soon as the mark is lost, so from then on nothing more is removed.
     tokio::select! {
         done = work => done,
         lost = hold_on(store, holder) => lost.map(|never| match never {}),
@@ -59,6 +60,7 @@ pub(crate) async fn given_up(store: &Store, stack: &str) -> Result<Option<Retire
     let Some(first) = store.retirement().await? else { return Ok(None) };
     sleep(LOOK).await;
     match store.retirement().await? {
+        // A retirement that runs has counted its beat up several times since the first look.
         Some(second) if second != first => {
             let message = format!(
                 "the stack {stack} is being retired, and nothing was changed: wait until `goldsmith retire` has ended, \
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_retirement_that_goes_on_is_left_alone_and_one_that_was_given_up_is_not() {
+    async fn a_running_retirement_is_left_alone_and_an_abandoned_one_is_not() {
         let stack = Stack::new();
         let store = &stack.connection.store;
         assert_eq!(given_up(store, "s").await.unwrap(), None);

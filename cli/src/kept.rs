@@ -56,7 +56,7 @@ mod tests {
     use crate::testing::{Stack, globals};
 
     #[tokio::test]
-    async fn the_instance_that_is_kept_is_told_with_the_way_in_while_it_is_there() {
+    async fn a_kept_instance_is_shown_with_the_way_in_while_it_exists() {
         let stack = Stack::new();
         let ending = json!({"status": "FAILED", "keep": {"kind": "instance", "until": "2026-01-01T04:00:00.000Z"}});
         stack.kept_build(ending).await;

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_older_one_is_to_be_brought_up_to_date() {
+    fn the_older_of_program_and_stack_must_be_updated() {
         assert_eq!(differs("s", Some(OWN), "goldsmith"), None);
         let older = differs("s", Some("0.0.9"), "goldsmith --stack s").unwrap();
         assert!(
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_back_is_told() {
+    fn a_downgrade_is_reported() {
         assert_eq!(
             back(Some("0.10.0"), Some("0.9.1")).unwrap(),
             "note: this takes the stack back from version 0.10.0 to 0.9.1"

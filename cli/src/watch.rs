@@ -45,6 +45,7 @@ pub(crate) async fn follow(
             let execution = connection.executions.execution(arn).await?;
             let execution = execution.ok_or_else(|| anyhow!("the execution {arn} is gone"))?;
             let ended = execution.status != ExecutionStatus::Running;
+            // If Plan has rejected the start or found nothing to build, there is no record, and nothing to wait for.
             let open = ended && connection.store.build(build).await?.is_some_and(|b| b.status != BuildStatus::Closed);
             let happenings = feed.poll(connection).await?;
             Ok((execution, ended, open, happenings))

@@ -133,7 +133,7 @@ mod tests {
     const FILES: [(&str, &[u8], bool); 2] = [("agent-x86_64", &[7; 900], true), ("bootstrap", b"#!/bin/sh", false)];
 
     #[test]
-    fn the_files_are_those_of_the_list_also_where_only_the_end_is_there() {
+    fn the_list_of_files_is_read_even_if_only_the_end_is_there() {
         let whole = zip(&FILES);
         for before in [0, 20] {
             let entries = Zip { bytes: &whole[before..], before }.entries().unwrap();

@@ -50,7 +50,7 @@ fn a_program_of_ones_own_may_give_the_credentials() {
 }
 
 #[test]
-fn who_has_not_signed_in_is_told_so() {
+fn a_user_who_has_not_signed_in_is_told_so() {
     let sso = "sso_session = company\nsso_account_id = 000000000000\nsso_role_name = builder\n\
                [sso-session company]\nsso_region = eu-west-1\nsso_start_url = https://company.example/start\n";
     let login = "login_session = arn:aws:iam::000000000000:user/one\n";

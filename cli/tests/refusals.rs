@@ -20,7 +20,7 @@ fn refused(output: &Output, exit: i32, stderr: &str) {
 }
 
 #[test]
-fn wrong_definitions_are_refused_with_file_and_line_before_any_stack_is_looked_for() {
+fn wrong_definitions_are_rejected_by_line_before_a_stack_is_looked_up() {
     let folder = tempfile::tempdir().unwrap();
     let component = "kind: Component\nname: nginx\nsemanticVersion: 1.0.0\nuri: nginx.yaml\n";
     std::fs::write(folder.path().join("all.yml"), component).unwrap();
@@ -40,7 +40,7 @@ goldsmith: error: one mistake in .: nothing was applied
 }
 
 #[test]
-fn a_value_that_looks_like_a_secret_is_refused_and_not_shown_until_somebody_says_that_it_is_none() {
+fn a_value_that_looks_like_a_secret_is_rejected_unless_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let component = "kind: Component\nname: data\nsemanticVersion: 1.0.0\nuri: db.yaml\n---\nkind: ImageRecipe\nname: web\n\
                      semanticVersion: 1.0.0\nparentImage: ami-0123456789abcdef0\ncomponents:\n\
@@ -94,7 +94,7 @@ fn what_is_not_there_is_said() {
 }
 
 #[test]
-fn a_schedule_that_cannot_be_is_refused_before_any_stack_is_looked_for() {
+fn an_impossible_schedule_is_rejected_before_a_stack_is_looked_up() {
     let folder = tempfile::tempdir().unwrap();
     let pipeline = "kind: ImagePipeline\nname: web\nimageRecipe: web\ninfrastructureConfiguration: small\n\
                     schedule: {scheduleExpression: rate(1 minutes), timezone: Europe/Berln}\n";

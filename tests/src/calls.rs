@@ -19,7 +19,7 @@ pub fn forget(folder: &Path, suite: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps the calls, beside the template of the stack that made them.
+/// Keeps the calls next to the template of the stack that made them.
 ///
 /// # Errors
 /// When a file cannot be written.

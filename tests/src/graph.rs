@@ -69,7 +69,7 @@ fn regular_targets(state: &Value) -> Vec<&str> {
     [&state["Next"], &state["Default"]].into_iter().chain(choices).filter_map(Value::as_str).collect()
 }
 
-/// The members of an array; nothing where there is none.
+/// Returns the members of an array, or nothing if there is no array.
 pub fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }

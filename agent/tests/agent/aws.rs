@@ -73,7 +73,7 @@ fn overwrite_false_asks_for_nothing() {
 }
 
 #[test]
-fn a_busy_service_is_asked_again() {
+fn a_call_to_a_busy_service_is_retried() {
     let cloud = Cloud::start();
     cloud.object("docs/a", "hello");
     cloud.content.lock().unwrap().refusals = vec![503];
@@ -83,7 +83,7 @@ fn a_busy_service_is_asked_again() {
 }
 
 #[test]
-fn a_bucket_of_another_region_is_asked_there() {
+fn a_bucket_of_another_region_is_read_in_that_region() {
     let cloud = Cloud::start();
     cloud.object("far/a", "from afar");
     let machine = step("S3Download", "{source: 's3://far/a', destination: f}, {source: 's3://far/a', destination: g}");
@@ -156,7 +156,7 @@ fn parameters_of_the_store_are_read_by_name_and_by_the_name_in_another() {
 }
 
 #[test]
-fn a_busy_parameter_store_is_asked_again_and_a_missing_parameter_is_not() {
+fn a_busy_parameter_store_is_retried_and_a_missing_parameter_is_not() {
     let cloud = Cloud::start();
     cloud.parameter("/app/version", "String", "1.2");
     cloud.content.lock().unwrap().refusals = vec![503];
@@ -196,7 +196,7 @@ fn a_secret_works_and_is_shown_nowhere() {
 }
 
 #[test]
-fn a_secret_is_shown_neither_where_a_line_is_cut_nor_where_an_output_ends() {
+fn a_secret_is_masked_even_if_a_cut_line_or_the_output_ends_in_it() {
     let cloud = Cloud::start();
     cloud.parameter("/app/key", "SecureString", "hunter2hunter3");
     for before in [65_530, 65_522, 65_536, 262_140] {

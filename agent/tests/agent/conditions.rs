@@ -106,7 +106,7 @@ fn false_expressions() -> Vec<String> {
 }
 
 #[test]
-fn operands_take_references_and_what_is_not_looked_at_has_no_say() {
+fn operands_take_references_and_skipped_operands_do_not_matter() {
     let machine = Machine::with_steps(
         "      - {name: Arch, action: ExecuteBash, inputs: {commands: [echo x86_64]}}\n      \
          - {name: Equal, action: Assert, inputs: {stringEquals: x86_64, value: '{{ build.Arch.outputs.stdout }}'}}\n      \
@@ -137,7 +137,7 @@ fn conditional(condition: &str, on_failure: &str) -> Machine {
 }
 
 #[test]
-fn then_and_else_decide_what_becomes_of_the_step() {
+fn then_and_else_decide_whether_the_step_runs() {
     for (condition, said, skipped) in [
         ("fileExists: there", vec!["ran", "after"], 0),
         ("fileExists: nowhere", vec!["after"], 1),

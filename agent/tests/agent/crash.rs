@@ -1,4 +1,4 @@
-//! The agent is killed at any moment, again and again: nothing is done twice.
+//! The agent is killed at every moment, again and again, and nothing is done twice.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -85,7 +85,7 @@ fn overwrite_false_keeps_what_is_there() {
 }
 
 #[test]
-fn a_missing_file_is_an_error_at_once_and_a_busy_server_is_asked_again() {
+fn a_missing_file_fails_at_once_and_a_busy_server_is_retried() {
     let url = serve(vec![(404, "no"), (503, "later"), (200, "hello")]);
     let run = download(&format!("{url}/f"), "a").run();
     assert_eq!(run.message(), format!("{url}/f returned status 404"));
@@ -134,7 +134,7 @@ fn serve_encrypted(answer: String) -> String {
 }
 
 #[test]
-fn a_certificate_that_nobody_trusts_is_refused_at_once_unless_the_document_says_otherwise() {
+fn an_untrusted_certificate_is_rejected_unless_the_document_allows_it() {
     let url = serve_untrusted();
     let message = download(&format!("{url}/f"), "a").run().message();
     assert!(

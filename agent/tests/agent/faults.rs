@@ -32,7 +32,7 @@ fn failing(action: &str, inputs: &str) -> (Machine, String) {
 }
 
 #[test]
-fn documents_that_are_none_are_refused_before_anything_runs() {
+fn invalid_documents_are_rejected_before_anything_runs() {
     for (body, expected) in [
         ("", "doc-1:1:1: error: the document is empty"),
         ("\u{0}\u{1}binary", "doc-1:1:"),
@@ -60,7 +60,7 @@ fn a_document_of_more_than_64_kilobytes_runs() {
 }
 
 #[test]
-fn an_order_that_is_no_text_or_cannot_be_read_is_said() {
+fn an_order_that_is_not_text_or_is_unreadable_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("order.json");
     for bytes in [&b"\xff\xfe\x00"[..], b"", b"{\"version\":1"] {
@@ -154,7 +154,7 @@ fn a_missing_interpreter_is_told_from_a_missing_program() {
 }
 
 #[test]
-fn logs_that_cannot_be_written_are_said_before_anything_runs() {
+fn logs_that_cannot_be_written_are_reported_before_anything_runs() {
     let mut machine =
         Machine::with_steps("      - {name: Fails, action: ExecuteBash, inputs: {commands: [touch ran]}}\n");
     machine.order.log_directory = "/proc/nothing".into();

@@ -183,7 +183,7 @@ fn deleting_needs_nothing_to_be_there_and_never_follows() {
 }
 
 #[test]
-fn create_symlink_wants_a_target_and_replaces_links_only() {
+fn create_symlink_requires_a_target_and_replaces_only_links() {
     let machine =
         done("CreateSymlink", "{path: bin/tool, target: ../src/a.txt}, {path: src/link, target: b.txt, force: true}");
     assert_eq!((machine.read("bin/tool"), machine.read("src/link")), ("a".to_owned(), "b".to_owned()));

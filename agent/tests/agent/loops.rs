@@ -14,7 +14,7 @@ fn looped(repeat: &str, more: &str, commands: &str) -> Machine {
 const SAY: &str = "'echo {{ loop.index }}={{ loop.value }}'";
 
 #[test]
-fn numbers_lists_and_pieces_are_gone_through_in_order() {
+fn loops_go_through_numbers_lists_and_pieces_in_order() {
     for (repeat, expected) in [
         ("{for: {start: 1, end: 10, updateBy: 4}}", vec!["0=1", "1=5", "2=9"]),
         ("{for: {start: 3, end: 1, updateBy: -1}}", vec!["0=3", "1=2", "2=1"]),

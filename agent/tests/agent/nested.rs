@@ -64,7 +64,7 @@ fn a_document_runs_in_a_step_with_parameters_phases_and_outputs() {
 }
 
 #[test]
-fn its_failure_is_the_steps_and_on_failure_applies() {
+fn a_failed_inner_document_fails_the_step_and_on_failure_applies() {
     let run = nesting(&bash("Breaks", "echo broken; exit 3"), "", &bash("After", "echo after")).run();
     assert_eq!((run.status, run.said()), (Some(1), vec!["broken"]));
     let context = run.result().failure_context.unwrap();
@@ -109,7 +109,7 @@ fn a_document_never_runs_inside_of_itself() {
 }
 
 #[test]
-fn it_goes_on_after_a_reboot_with_the_text_that_it_had() {
+fn an_inner_document_resumes_after_a_reboot_with_its_old_text() {
     let inner = bash("Before", "echo before >> ran")
         + "      - {name: Restart, action: Reboot}\n"
         + &bash("Late", "echo after >> ran");
@@ -171,7 +171,7 @@ fn documents_come_from_s3_and_not_from_image_builder() {
 }
 
 #[test]
-fn what_is_wrong_with_an_inner_document_is_the_steps_cause() {
+fn an_invalid_inner_document_is_the_cause_of_the_steps_failure() {
     let cases: [(&[u8], &str); 4] = [
         (b"", "inner.yml:1:1: error: the document is empty"),
         (b"\xff\xfe", "inner.yml is not text in UTF-8"),

@@ -145,7 +145,7 @@ fn a_second_start_waits_for_the_first_and_prints_its_result() {
 }
 
 #[test]
-fn a_second_start_does_not_run_ahead_of_the_reboot_that_the_first_asked_for() {
+fn a_second_start_waits_for_the_reboot_that_the_first_requested() {
     let machine = waits("exit 194");
     let (first, second) = run_twice(&machine);
     assert_eq!((first.status, second.status, second.stderr.as_str()), (Some(194), Some(194), ""));

@@ -8,7 +8,7 @@ use goldsmith_executor::RunStatus;
 const GREETER: &str = include_str!("documents/greeter.yml");
 
 #[test]
-fn output_and_events_come_in_order_and_values_travel_from_build_to_validate() {
+fn output_and_events_are_in_order_and_validate_gets_values_of_build() {
     let machine = Machine::new(&[GREETER]).parameter("greeting", "servus").parameter("unknown", "is ignored");
     let run = machine.run();
     let expected = [
@@ -173,14 +173,14 @@ fn the_result_fits_however_much_a_step_says() {
 }
 
 #[test]
-fn a_machine_without_bash_is_told_so() {
+fn a_machine_without_bash_is_reported() {
     let machine = Machine::with_steps("      - {name: Any, action: ExecuteBash, inputs: {commands: [echo]}}\n");
     let run = Run::of(machine.command().env("PATH", "/nonexistent").output().unwrap());
     assert_eq!(run.message(), "bash is not on this machine's PATH, but ExecuteBash needs it");
 }
 
 #[test]
-fn home_is_set_where_it_was_not() {
+fn home_is_set_if_it_was_not() {
     let machine =
         Machine::with_steps("      - {name: Home, action: ExecuteBash, inputs: {commands: ['echo $HOME; pwd']}}\n");
     let run = Run::of(machine.command().env_remove("HOME").output().unwrap());

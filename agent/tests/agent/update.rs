@@ -96,7 +96,7 @@ fn zypper_names_what_is_not_excluded() {
 }
 
 #[test]
-fn a_managers_failure_is_the_steps_and_its_hints_are_not() {
+fn a_managers_failure_fails_the_step_and_its_hints_do_not() {
     let (run, calls) = update(&[("apt-get", "echo E: broken >&2; exit 100")], "");
     assert_eq!((run.message().as_str(), calls.len()), ("exit status 100", 1));
     assert_eq!(run.result().failure_context.unwrap().last_lines, ["E: broken"]);

@@ -122,7 +122,7 @@ mod tests {
     use super::taken_versions;
 
     #[test]
-    fn a_version_that_is_taken_is_told_with_its_place() {
+    fn a_version_that_is_taken_is_reported_with_its_place() {
         let text = "kind: Component\nname: nginx\nsemanticVersion: 1.0.0\nplatform: Linux\n\
                     data: '{schemaVersion: 1.0, phases: [{name: build, steps: []}]}'\n";
         let files = [SourceFile { path: "web/nginx.yml".to_owned(), text: text.to_owned() }];

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_build_that_nobody_closes_is_told_of() {
+    async fn a_build_that_nobody_closes_is_reported() {
         let stack = Stack::new();
         stack.cloud.start(STATE_MACHINE, "b", "{}").await.unwrap();
         stack.open_build(&stack.connection.execution_arn("b")).await;

@@ -66,6 +66,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     for Refused { what: region, reason } in &unseen {
         output::say(&format!("{region} could not be searched: {reason}"));
     }
+    // This comes before anything is marked or removed: after a mistyped id, nothing may be removed that was not meant.
     if let Some(unknown) = args.used.iter().find(|id| found.iter().all(|leftover| leftover.id != **id)) {
         return Err(invalid(format!("--used names {unknown}, which is not among what this stack has left")));
     }
@@ -74,6 +75,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         output::say(&format!("{} AMIs and snapshots stay: only --images removes them", images.len()));
     }
     let unproven: Vec<Leftover> = found.extract_if(.., |leftover| !leftover.may_go(now)).collect();
+    // The mark is set even if the person then declines the removal: it only begins the day of these resources.
     leftovers.mark(&unproven, now).await;
     list(
         "Only tags tie these to a build. They stay for a day after they were found, and then until `goldsmith clean` removes them:",
@@ -132,6 +134,7 @@ impl Show for Cleaned {
 /// Returns the tables that a stack of this name has left: they record what its builds have made. If they cannot be
 /// listed, there are none, and nothing is proven.
 async fn journals(config: &SdkConfig, stack: &str) -> Vec<Store> {
+    // CloudFormation names a table after its stack and the logical id in the template, and adds a random suffix.
     let names = DynamoTable::names(config, &format!("{stack}-Table-")).await;
     let names = names.inspect_err(|error| output::say(&format!("the tables of {stack} cannot be listed: {error}")));
     let store = |name| Store::new(Arc::new(DynamoTable::with_config(config, name)));
@@ -151,6 +154,7 @@ async fn regions(globals: &Globals, stack: Option<&Connection>, ec2: &Ec2, home:
         return Ok(globals.regions.iter().cloned().collect());
     }
     Ok(match stack {
+        // The home Region is added because a stack that has never built has recorded no Region.
         Some(stack) => stack.store.regions().await?.into_iter().chain([stack.region.clone()]).collect(),
         None => ec2.regions(home).await?.into_iter().collect(),
     })

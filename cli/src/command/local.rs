@@ -135,11 +135,13 @@ fn down(globals: &Globals, folders: &Folders) -> Result<()> {
 
 async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
     {
+        // The lock ends with this block. `anew` takes it too, and would wait forever for the lock of its own process.
         let _lock = folders.lock()?;
         let stack = Stack::load(folders)?.filter(Stack::is_running);
         let mut stack = stack.ok_or_else(|| invalid(format!("the local stack `{}` does not run", globals.stack)))?;
         output::say(&format!("Emptying the local stack `{}`.", globals.stack));
         stack.deployed = None;
+        // This is saved before the reset. If this process dies in between, the next start deploys to the empty stack.
         stack.save(folders)?;
         http::request("POST", stack.port, "/_ministack/reset", &stack.secret)?;
         http::request("POST", stack.ec2_port, "/_local/reset", &stack.secret)?;

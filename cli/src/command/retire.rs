@@ -78,6 +78,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
              --stack-name {name}` turns the protection off"
         )));
     }
+    // This is read while the stack exists: CloudFormation does not find a deleted stack by its name.
     let retirement = come_back::as_deployed(&stacks, &globals.stack, &stack).await?;
     let mut left = Left {
         stack: globals.stack.clone(),
@@ -227,6 +228,7 @@ impl Removal<'_> {
     async fn settled(&self) -> Result<bool> {
         let found = Deployment::new(self.config, &self.globals.stack, self.globals.ways(), &output::say);
         let found = found.settled().await?;
+        // Another stack may have got the name while this call waited.
         Ok(found.is_some_and(|found| found.id == self.stack.id))
     }
 
@@ -235,6 +237,7 @@ impl Removal<'_> {
         let (say, name, id): (&dyn Fn(&str), _, _) = (&output::say, &self.globals.stack, &self.stack.id);
         output::say(&format!("Deleting the stack {name}."));
         let mut progress = Progress::new(self.stacks, id, Pace::of(self.config), say);
+        // An earlier deletion may have failed. Its failures must not be reported as those of this one.
         progress.skip_what_was().await?;
         // The stack is deleted by its id, because another stack may have got its name in the meantime.
         self.stacks.delete(id).await?;

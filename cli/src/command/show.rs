@@ -249,7 +249,7 @@ Build  FAILED  2.0s  step Install failed";
     }
 
     #[test]
-    fn whether_a_failed_build_is_tried_again_is_told() {
+    fn show_says_whether_a_failed_build_is_retried() {
         let kept = |more: serde_json::Value| -> goldsmith_store::CauseRecord {
             let mut record = json!({"id": "a", "pipeline": "web", "status": "pending", "attempt": 2, "arrivedAt": "",
                                     "cause": {"kind": "schedule", "scheduledTime": "2026-11-24T03:00:00Z"}});
@@ -274,7 +274,7 @@ Build  FAILED  2.0s  step Install failed";
     }
 
     #[tokio::test]
-    async fn an_image_is_found_by_its_build_and_what_is_not_there_is_said() {
+    async fn an_image_is_found_by_its_build_and_a_missing_one_is_reported() {
         let stack = Stack::new();
         stack.closed_build(json!({"status": "AVAILABLE"})).await;
         let store = &stack.connection.store;

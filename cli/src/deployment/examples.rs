@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_first_stack_of_a_region_owns_the_examples_source_and_the_second_does_not() {
+    async fn only_the_first_stack_of_a_region_owns_the_examples_source() {
         let cloud = FakeCloud::new();
         assert!(!belong_to_another(&cloud, HOME).await.unwrap());
         let source = Parameter { value: "ami-1".to_owned(), data_type: "text".to_owned() };

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_operation_that_ends_before_its_events_are_read_is_not_waited_for_for_ever() {
+    async fn the_wait_ends_if_an_operation_ends_before_its_events_are_read() {
         let all = [("2", STACK, "s", "UPDATE_COMPLETE"), ("1", STACK, "s", "UPDATE_IN_PROGRESS")];
         let answers = [events(&all), stack("UPDATE_COMPLETE"), events(&all)];
         let stacks = Stacks::new(&Replay::new(answers).config());
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_done_than_was_to_be() {
+    fn progress_never_counts_more_than_was_planned() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
         let done = names(&["A", "B", "C", "D"]);
         assert_eq!(counted(&done, &names(&["A", "B", "E"])), "2 of 3 resources are done.");

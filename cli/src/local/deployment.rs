@@ -62,6 +62,7 @@ pub(crate) async fn ensure(
     }
     release.check()?;
     say("Deploying the functions and the state machine to the local AWS.");
+    // The caller saves this if the deployment fails, so that the next call deploys again.
     stack.deployed = None;
     let wishes = Wishes { parameters: parameters(stack, python, files)?, ..Wishes::default() };
     let config = sdk_config(None, Some(&stack.region), Some(&stack.endpoint_url)).await;

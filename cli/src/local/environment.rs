@@ -25,6 +25,7 @@ pub(crate) fn ensure(folders: &Folders, files: &Files, say: Say<'_>) -> Result<P
         return Ok(python);
     }
     let _lock = lock(&folder.with_extension("lock"))?;
+    // Another process may have made it while this one waited for the lock.
     if !folder.join(COMPLETE).is_file() {
         say("Making the Python environment of the local AWS (once, about ten seconds).");
         make(&folder, &python, &files.path("requirements.txt"))?;
@@ -33,6 +34,7 @@ pub(crate) fn ensure(folders: &Folders, files: &Files, say: Say<'_>) -> Result<P
 }
 
 fn make(folder: &Path, python: &Path, requirements: &Path) -> Result<()> {
+    // A folder without the mark comes from a process that died, and may have any part of the packages.
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }

@@ -45,6 +45,8 @@ impl Files {
                 fs::write(part.join(name), text)
                     .with_context(|| format!("cannot write {}", part.join(name).display()))?;
             }
+            // No folder is renamed onto another that is not empty, so this fails if a second process was faster. Its
+            // files are the same.
             if fs::rename(&part, &folder).is_err() {
                 fs::remove_dir_all(&part).with_context(|| format!("cannot remove {}", part.display()))?;
             }

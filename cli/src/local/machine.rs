@@ -51,6 +51,8 @@ pub(crate) fn check() -> Result<Privilege> {
     let privilege = Privilege::find().map_err(|missing| {
         lacking(format!("instances cannot run: {missing} (`goldsmith local doctor` shows details)"))
     })?;
+    // Debian's python3 has `venv` without `ensurepip`, which only python3-venv brings and without which `-m venv`
+    // fails.
     if !succeeds(
         Command::new("python3").args(["-c", "import sys, venv, ensurepip; assert sys.version_info >= (3, 10)"]),
     ) {

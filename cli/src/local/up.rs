@@ -73,6 +73,7 @@ pub(crate) async fn ensure_up(
         None => Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?,
     };
     let deployed = deployment::ensure(&mut stack, &python, &files, &release, say).await;
+    // A failed deployment is saved too, as `None`: the next call must not take the stack for deployed.
     stack.save(&folders)?;
     deployed.map(|()| stack)
 }
@@ -127,6 +128,7 @@ struct Start<'a> {
 impl Start<'_> {
     fn run(&self, programs: String, say: Say<'_>) -> Result<Stack> {
         let state = &self.folders.state;
+        // A start that died before it saved a description has left files, which no `down` knows.
         remove(self.folders, self.privilege)?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(state);
         made.with_context(|| format!("cannot create {}", state.display()))?;
@@ -140,6 +142,7 @@ impl Start<'_> {
         say(&format!("Starting the local AWS{first}."));
         let ec2 = Process::start(&self.ec2(ec2_port, port)?, &self.log("ec2"))?;
         let emulator = Process::start(&self.emulator(port, ec2_port)?, &self.log("emulator"));
+        // No description is saved yet, so nothing else could end the endpoint.
         let emulator = emulator.or_else(|error| ec2.end(self.privilege).and(Err(error)))?;
         let stack = Stack::started(self.name, ports, [emulator, ec2], programs, &secret);
         // From here on, `down` can end it, whatever happens to this process.

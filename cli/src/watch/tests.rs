@@ -1,4 +1,4 @@
-//! The feed against a stack in memory: everything is told, in order, and once.
+//! The feed against a stack in memory reports everything, in order, and once.
 
 use goldsmith_cloud::fake::HOME;
 use goldsmith_executor::{Event, Nonce};
@@ -98,7 +98,7 @@ async fn run_with_nonce(stack: &Stack, nonce: &Nonce) {
 }
 
 #[tokio::test]
-async fn only_lines_with_the_seal_of_their_own_order_are_events_and_all_others_are_output() {
+async fn only_lines_sealed_for_their_order_are_events_the_rest_is_output() {
     let (stack, nonce) = (Stack::new(), Nonce::random().unwrap());
     run_with_nonce(&stack, &nonce).await;
     let other = Nonce::random().unwrap();

@@ -3,7 +3,7 @@
 use crate::machine::Machine;
 
 #[test]
-fn updates_are_followed_by_a_reboot_where_they_need_one() {
+fn updates_are_followed_by_a_reboot_if_they_need_one() {
     let Some(machine) = Machine::new("amzn") else { return };
     machine.program("dnf", "");
     machine.program("needs-restarting", "");

@@ -51,7 +51,8 @@ pub(crate) fn goldsmith() -> Command {
 }
 
 impl Machine {
-    /// A machine of a distribution, by the id of its `os-release`; none where this one cannot keep folders apart.
+    /// Returns a machine of a distribution, by the id of its `os-release`, or `None` if this machine cannot keep
+    /// folders apart.
     pub(crate) fn new(distribution: &str) -> Option<Self> {
         isolation()?;
         let machine = Self(tempfile::tempdir().unwrap());

@@ -15,7 +15,8 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// With this many keys; none where GnuPG is missing, which skips the test unless it must not be.
+    /// Returns a publisher with this many keys, or `None` if GnuPG is missing, which skips the test unless skips are
+    /// forbidden.
     pub(crate) fn new(keys: usize) -> Option<Self> {
         Self::at(None, "never", keys)
     }

@@ -171,7 +171,7 @@ fn the_key_of_the_aws_cli_has_the_fingerprint_that_aws_publishes() {
 
 /// Documents cannot share code: what decides about a signature is the same in both, but for why a key may have expired.
 #[test]
-fn the_aws_cli_and_the_cloudwatch_agent_check_signatures_by_the_same_script() {
+fn the_aws_cli_and_cloudwatch_agent_share_the_signature_script() {
     let [cli, agent] = ["aws-cli-version-2-linux", "amazon-cloudwatch-agent-linux"].map(|name| {
         let text = fs::read_to_string(components().join(format!("{name}.yml"))).unwrap();
         let step = |name: &str| text.split_once(&format!("      - name: {name}\n")).unwrap().1.to_owned();
@@ -208,7 +208,7 @@ fn machine_for_cloudwatch(distribution: &str) -> Option<Machine> {
 const WORD: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
 #[test]
-fn the_cloudwatch_agent_is_the_distributions_package_with_the_signature_of_the_key() {
+fn the_cloudwatch_agent_is_the_distributions_signed_package() {
     let Some(publisher) = Publisher::new(2) else { return };
     let fingerprint = publisher.fingerprint(1);
     for (distribution, system, format, call) in
@@ -230,7 +230,7 @@ fn the_cloudwatch_agent_is_the_distributions_package_with_the_signature_of_the_k
 }
 
 #[test]
-fn a_cloudwatch_agent_that_is_tampered_with_signed_by_another_or_of_another_version_is_not_installed() {
+fn a_wrong_or_wrongly_signed_cloudwatch_agent_is_not_installed() {
     let Some(publisher) = Publisher::new(2) else { return };
     let Some(machine) = machine_for_cloudwatch("debian") else { return };
     let path = format!("/debian/{WORD}/latest/amazon-cloudwatch-agent.deb");
@@ -272,7 +272,7 @@ fn docker(machine: &Machine, keys: &[u8], parameters: &str) -> Ran {
 }
 
 #[test]
-fn docker_comes_from_the_repository_of_the_distribution_whose_key_it_is() {
+fn docker_comes_from_the_distributions_repository_with_the_right_key() {
     let Some(publisher) = Publisher::new(1) else { return };
     let Some(machine) = Machine::new("debian") else { return };
     let key = publisher.armoured(&[0]);
@@ -324,7 +324,7 @@ gpgkey=file:///etc/pki/rpm-gpg/docker.asc
 }
 
 #[test]
-fn no_repository_of_docker_is_trusted_whose_key_is_another_or_not_alone() {
+fn a_docker_repository_with_another_or_an_extra_key_is_not_trusted() {
     let Some(publisher) = Publisher::new(2) else { return };
     for (distribution, parameter) in [("debian", "debFingerprint"), ("rocky", "rpmFingerprint")] {
         let own = format!("{parameter}={}", publisher.fingerprint(0));

@@ -177,7 +177,7 @@ phases:
       - {name: After, action: ExecuteBash, inputs: {commands: [echo after >> log]}}
 ";
 
-/// What is said when a reboot is due, and after it.
+/// The output when a reboot is due, and after it.
 fn reboots(folder: &Folder, first: &str, again: &str, state: &str) -> Said {
     let told = format!(
         "{}a step asked for a reboot: reboot this machine, then start the same command with --state-directory {state}\n",

@@ -49,7 +49,7 @@ async fn the_machine_cannot_be_set_from_inside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nor_without_systemd_nspawn() {
+async fn without_systemd_nspawn_the_machine_is_not_set_from_inside_either() {
     again(Rights::RootWithoutNspawn, "namespaces", &["the_machine_cannot"]).await;
 }
 
@@ -112,7 +112,7 @@ async fn network_of_who_does_not_call_the_endpoint(base: &Path, network: Option<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nor_the_emulator_nor_answer_for_its_functions() {
+async fn an_instance_neither_calls_the_emulator_nor_answers_for_functions() {
     let Some(base) = base_image().await else { return };
     let (found, doors) = match std::env::var(FOUND) {
         Ok(found) => (found, None),
@@ -136,7 +136,7 @@ async fn nor_the_emulator_nor_answer_for_its_functions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nor_in_any_other_isolation() {
+async fn an_instance_cannot_call_the_endpoint_in_any_other_isolation() {
     let doors = if base_image().await.is_some() { Doors::open().await } else { None };
     let found = doors.as_ref().map(Doors::found);
     for (rights, isolation) in [
@@ -147,7 +147,7 @@ async fn nor_in_any_other_isolation() {
     ] {
         match &found {
             Some(found) => {
-                let tests = ["what_an_instance_can_know", "nor_the_emulator"];
+                let tests = ["what_an_instance_can_know", "an_instance_neither_calls_the_emulator"];
                 again_with(rights, isolation, &tests, &[(FOUND, found)]).await;
             }
             None => again(rights, isolation, &["what_an_instance_can_know"]).await,
@@ -178,7 +178,7 @@ grep CapBnd /proc/self/status";
 const OVER_NETWORKS: [u32; 2] = [12, 13];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_network_of_its_own_an_instance_reaches_its_metadata_and_the_proxy_of_this_machine_only() {
+async fn an_own_network_reaches_only_the_metadata_and_this_machines_proxy() {
     let Ok(listening) = std::env::var(LISTENING) else { return };
     let Some(base) = base_image().await else { return };
     let endpoint = TestEndpoint::start(&base, None).await;
@@ -201,7 +201,7 @@ async fn in_a_network_of_its_own_an_instance_reaches_its_metadata_and_the_proxy_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_else_on_the_loopback_hears_of_an_instance_with_a_network_of_its_own() {
+async fn an_instance_with_its_own_network_reaches_nothing_else_on_loopback() {
     let strangers = Strangers::open();
     let proxy = strangers.proxy();
     for (rights, isolation) in
@@ -210,7 +210,7 @@ async fn nothing_else_on_the_loopback_hears_of_an_instance_with_a_network_of_its
         let mark = Mark::new();
         let more = [(LISTENING, strangers.listening()), ("http_proxy", proxy.clone()), mark.variable()];
         let more = more.each_ref().map(|(name, value)| (*name, value.as_str()));
-        if again_with(rights, isolation, &["in_a_network_of_its_own"], &more).await {
+        if again_with(rights, isolation, &["an_own_network_reaches_only"], &more).await {
             mark.assert_tried(isolation);
         }
     }

@@ -151,7 +151,7 @@ async fn what_an_instance_is_given_stays_out_of_its_images_whoever_owns_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_is_whole_though_its_instance_is_terminated_at_once() {
+async fn an_image_is_whole_even_if_its_instance_is_terminated_at_once() {
     let Some(base) = base_image().await else { return };
     let endpoint = TestEndpoint::start(&base, None).await;
     let client = endpoint.client;

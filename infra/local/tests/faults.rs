@@ -101,7 +101,7 @@ fn hand_on(client: Client) -> [Option<(u16, Value)>; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_reach_the_two_calls_that_are_the_emulators() {
+async fn faults_reach_the_two_calls_that_the_emulator_serves() {
     let emulator = FakeEmulator::start();
     let endpoint = TestEndpoint::start("/nonexistent/base.tar".as_ref(), Some(emulator.url.clone())).await;
     let client = endpoint.client.account("111122223333").region("us-east-1");

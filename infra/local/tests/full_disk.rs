@@ -87,7 +87,7 @@ async fn calls_whose_effect_cannot_be_written_down_fail_until_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_state_whose_disk_was_full_to_the_end_is_gone_on_with() {
+async fn a_state_whose_disk_was_full_to_the_end_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().canonicalize().unwrap().join("state");
     let bounded = Bounded::filled(&state);

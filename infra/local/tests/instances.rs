@@ -212,7 +212,7 @@ async fn a_reboot_in_the_middle_starts_the_script_again() {
     assert!(left.contains("/var/once\n") && left.contains("cannot access '/run/gone'"), "{left}");
     assert!(!left.contains("sleep"), "{left}");
 
-    // By the system call itself, where it is not the host's.
+    // By the system call itself, if it is not the host's.
     if client.admin("GET", "inventory", &Value::Null)["isolation"] != "chroot" {
         let by_call = run(client, &instance, "touch /run/by-call\n/sbin/reboot -f -f\nsleep 1000").await;
         assert_eq!(by_call["Status"], "Failed");

@@ -41,7 +41,7 @@ async fn one_life(client: Client, number: usize) {
     wait_for_state(client, &instance, "terminated").await;
 }
 
-/// Lives until so many have ended; those that have begun meanwhile.
+/// Runs lives until so many have ended. Returns how many have begun in the meantime.
 async fn live(client: Client, enough: usize) -> JoinSet<()> {
     let (mut running, mut begun) = (JoinSet::new(), 0);
     for _ in 0..enough {
@@ -110,7 +110,7 @@ async fn a_killed_endpoint_leaves_nothing_after_a_reset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_command_leaves_nothing_where_nobody_buries_orphans() {
+async fn a_cancelled_command_leaves_nothing_where_nobody_reaps_orphans() {
     let Some(base) = base_image().await else { return };
     let _alone = ALONE.lock().await;
     traces::adopt_orphans();

@@ -17,7 +17,7 @@ fn has_packer() -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-/// A template with one builder, and what it has beside the endpoint's address.
+/// Returns a template with one builder, and its settings in addition to the endpoint's address.
 fn template(client: Client, more: Value, provisioners: &Value) -> Value {
     let mut builder = json!({
         "type": "amazon-ebs",

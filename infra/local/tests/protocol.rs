@@ -302,7 +302,7 @@ async fn one_endpoint_at_a_time_uses_a_state_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_with_somebody_elses_files_is_refused_and_nothing_in_it_removed() {
+async fn a_folder_with_other_files_is_rejected_and_nothing_in_it_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let precious = folder.path().join("layers/precious");
     std::fs::create_dir_all(precious.parent().unwrap()).unwrap();

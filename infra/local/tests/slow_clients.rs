@@ -34,7 +34,7 @@ async fn said_to(client: Client, bytes: &'static str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_head_is_not_waited_for_for_ever() {
+async fn the_wait_for_the_rest_of_a_head_is_limited() {
     let endpoint = endpoint(SOON, NEVER).await;
     let said = said_to(endpoint.client, "POST / HTTP/1.1\r\nhost: {host}\r\ncontent-le").await;
     assert!(!said.contains("200 OK"), "{said}");
@@ -44,7 +44,7 @@ async fn half_a_head_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_body_is_not_waited_for_for_ever() {
+async fn the_wait_for_the_rest_of_a_body_is_limited() {
     let endpoint = endpoint(NEVER, SOON).await;
     let head = "POST / HTTP/1.1\r\nhost: {host}\r\ncontent-length: 500\r\n\r\nAction=Desc";
     assert_eq!(said_to(endpoint.client, head).await, "");

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bucket_of_somebody_else_is_told_of_and_gets_nothing() {
+    async fn a_bucket_of_another_account_is_reported_and_gets_nothing() {
         let (artifacts, replay) = artifacts([status(403)]);
         let error = artifacts.prepare().await.unwrap_err().to_string();
         assert!(error.ends_with("may belong to another account, or the caller lacks s3:ListBucket)"), "{error}");

@@ -166,7 +166,7 @@ pub trait Images: Send + Sync {
     /// Returns the image; `None` if EC2 does not know the id (yet).
     async fn image(&self, region: &str, id: &str) -> Result<Option<Image>>;
     /// Returns the newest available image of these owners (ids, `self`, `amazon`, `aws-marketplace`) whose name matches
-    /// (`*` and `?`), except those that are not [`Image::is_offered`].
+    /// (`*` and `?`) and that [`Image::is_offered`] accepts.
     async fn newest(&self, region: &str, owners: &[String], name: &str) -> Result<Option<Image>>;
     /// Returns this account's image with exactly this name.
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>>;

@@ -31,7 +31,7 @@ mod tests {
     use super::did_you_mean;
 
     #[test]
-    fn finds_the_nearest_and_leaves_strangers_alone() {
+    fn suggests_the_nearest_name_and_nothing_for_unrelated_ones() {
         let keys = ["action", "name", "inputs", "onFailure"];
         assert_eq!(did_you_mean("acton", keys), Some("action"));
         assert_eq!(did_you_mean("onfailure", keys), Some("onFailure"));

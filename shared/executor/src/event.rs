@@ -148,7 +148,7 @@ mod tests {
 
     /// This covers a build that began before the stack was updated, and a command line that is older than the stack.
     #[test]
-    fn who_knows_no_nonce_reads_lines_with_and_without_a_seal() {
+    fn without_a_nonce_lines_with_and_without_a_seal_are_read() {
         for line in [event().to_line(None), event().to_line(Some(&Nonce::new("own")))] {
             assert_eq!(Event::parse(&line, None), Some(event()), "{line}");
         }

@@ -116,7 +116,7 @@ mod tests {
     use crate::{Nonce, OrderError, WorkOrder};
 
     #[test]
-    fn the_nonce_is_in_no_file_while_steps_run_and_comes_back_for_a_reboot_only() {
+    fn the_nonce_is_in_no_file_while_steps_run_except_for_a_reboot() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("order.json");
         let nonce = Nonce::random().unwrap();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_without_a_nonce_stays_as_it_is_and_one_that_is_not_there_is_named() {
+    fn an_order_without_a_nonce_is_unchanged_and_a_missing_one_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("order.json");
         let missing = OrderFile::take(&path).unwrap_err();

@@ -36,7 +36,7 @@ mod tests {
     use super::{Reserve, SIZE};
 
     #[test]
-    fn space_is_kept_and_given_back() {
+    fn reserved_space_is_kept_and_released() {
         let folder = tempfile::tempdir().unwrap();
         for _ in 0..2 {
             let reserve = Reserve::keep(folder.path());

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_large_audit_the_number_stays_and_room_for_the_steps_words() {
+    fn a_large_audit_is_cut_to_its_number_to_leave_room_for_the_steps() {
         let finding = |n: u32| Finding {
             path: format!("/etc/{n}/{}", "k".repeat(100)),
             kind: FindingKind::PrivateKey,

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_state_is_loaded_again_with_what_was_noted_and_without_half_a_line() {
+    fn a_saved_state_is_loaded_with_its_records_and_without_half_a_line() {
         let directory = tempfile::tempdir().unwrap();
         let mut store = Store::open(&order(directory.path()), &Secrets::default()).unwrap();
         assert_eq!(store.load(&no_secret).unwrap(), None);

@@ -88,6 +88,7 @@ pub static STATES: &[Spec] = {
         Spec {
             state: State::Build,
             function: "execute-phase",
+            // Systems Manager lets no command run for longer than 48 hours (`executionTimeout`).
             run: Waits(48 * HOUR, &execute_phase::ExecutePhase),
             raises: &[Refused, CommandFailed, RebootLimit, Timeout],
             leaves: Instance,

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn that_an_audit_is_incomplete_is_kept_and_what_older_versions_wrote_is_read() {
+    fn an_incomplete_audit_is_stored_and_older_records_are_read() {
         let incomplete = json!({"findings": [], "shipped": [], "files": 7, "isIncomplete": true});
         let record = AuditRecord::of(&incomplete).unwrap();
         assert!(record.is_incomplete);

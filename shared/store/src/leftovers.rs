@@ -79,6 +79,7 @@ impl Store {
     /// Records a leftover. Safe to repeat.
     pub async fn note_leftover(&self, leftover: &Leftover) -> Result<()> {
         let item = encode(keys::leftover(&leftover.region, &leftover.id), leftover)?;
+        // There is no condition: only the sweep writes these items, and either of two sweeps at once may win.
         self.write(vec![Write::Put { item, checks: vec![] }]).await
     }
 
@@ -103,7 +104,7 @@ mod tests {
     use crate::{Leftover, LeftoverKind, MemoryTable, Store, may_go, stamp};
 
     #[tokio::test]
-    async fn one_is_kept_until_it_is_forgotten_and_is_a_day_old_before_it_may_go() {
+    async fn a_leftover_is_kept_until_forgotten_and_may_go_after_a_day() {
         let store = Store::new(Arc::new(MemoryTable::new()));
         let now: jiff::Timestamp = "2026-11-24T03:00:00Z".parse().unwrap();
         let found = Leftover {

@@ -164,7 +164,7 @@ fn holds(check: &Check, item: Option<&Item>) -> bool {
     }
 }
 
-/// Returns the item after the write. `before` is what an update finds.
+/// Returns the item after the write. `before` is the item that an update finds.
 fn apply(before: Option<Item>, write: Write) -> Option<Item> {
     match write {
         Write::Put { mut item, .. } => {

@@ -24,6 +24,8 @@ pub(crate) fn note(image: &ImageRecord) -> Write {
     let name = json!(image.image);
     let published = (!image.overridden).then(|| ("published".to_owned(), name.clone()));
     let set = Item::from_iter(published.into_iter().chain([("any".to_owned(), name)]));
+    // There is no condition here: the transaction that has this write also checks that the build is open, and the lease
+    // lets only one build of the pipeline be open.
     Write::Update { key: keys::newest(&image.image.name, &image.pipeline), set, remove: vec![], checks: vec![] }
 }
 
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_ten_thousand_images_the_newest_is_read_alone() {
+    async fn only_the_newest_of_ten_thousand_images_is_read() {
         let table = MemoryTable::new();
         for number in 1..=10_000 {
             let image = image("web", number, false);
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_a_release_before_this_has_noted_none_all_are_looked_at() {
+    async fn without_a_record_of_the_newest_image_all_are_read() {
         let table = MemoryTable::new();
         assert_eq!(newest(&table).await, (None, None, 0));
         for (pipeline, number, overridden) in

@@ -72,6 +72,7 @@ impl Store {
         let names = self.pipeline_names().await?;
         let looks = names.into_iter().map(|name| async move { readable(self.pipeline(&name).await, &name) });
         stored.pipelines = all(stream::iter(looks).buffered(AT_ONCE)).await?;
+        // Many pipelines may share a recipe or a distribution configuration. Each of these is read once.
         let mut recipes: BTreeMap<(&Name, String), VersionPattern> = BTreeMap::new();
         let mut distributions: BTreeSet<&Name> = BTreeSet::new();
         for pipeline in &stored.pipelines {
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_thousand_versions_and_pipelines_each_that_is_needed_is_read_once() {
+    async fn each_needed_one_of_a_thousand_versions_and_pipelines_is_read_once() {
         let table = MemoryTable::new();
         let store = Store::new(Arc::new(table.clone()));
         let components = (0..1_000).map(|patch| component(&format!("1.0.{patch}"))).collect();
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_no_version_fits_those_that_are_there_are_told() {
+    async fn if_no_version_fits_the_existing_ones_are_listed() {
         let store = Store::new(Arc::new(MemoryTable::new()));
         let components = vec![component("1.0.0"), component("1.0.1")];
         store.apply(&Definitions { components, ..Definitions::default() }).await.unwrap();

@@ -27,7 +27,7 @@ mod tests {
     use crate::{MemoryTable, Store};
 
     #[tokio::test]
-    async fn a_region_is_noted_once() {
+    async fn a_region_is_recorded_once() {
         let store = Store::new(Arc::new(MemoryTable::new()));
         for region in ["us-east-1", "eu-west-1", "us-east-1"] {
             store.note_region(region).await.unwrap();

@@ -90,6 +90,8 @@ impl Store {
     pub async fn unsubscribe(&self, pipeline: &Name) -> Result<()> {
         for _ in 0..RACES {
             let Some(before) = self.read::<Watching>(&watching(pipeline)).await? else { return Ok(()) };
+            // Another `apply` may have moved the pipeline to another source since the read. The check of the hash
+            // notices it.
             let writes = vec![
                 Write::Delete { key: subscription(&before.hash, pipeline), checks: vec![] },
                 Write::Delete { key: watching(pipeline), checks: vec![Check::equals("hash", before.hash.as_str())] },
@@ -135,6 +137,8 @@ impl Store {
         if !self.subscribers(hash).await?.is_empty() {
             return Ok(());
         }
+        // No transaction can check that a partition is empty. But each subscription counts `made` up, so one that comes
+        // after the query above makes this write fail.
         let writes = vec![
             Write::Delete { key: meta(hash), checks: vec![Check::equals("made", known.made)] },
             Write::Delete { key: Key::new(SOURCES, hash), checks: vec![] },
@@ -168,6 +172,8 @@ fn subscribing(
         },
         Write::Put { item: encode(Key::new(SOURCES, hash.as_str()), &listed)?, checks: vec![] },
         Write::Update {
+            // An update keeps `lastImage`. After a put, the pipeline would take the next image that a check finds for
+            // the one that it was built from, and miss a release.
             key: subscription(&hash, pipeline),
             set: Item::from_iter([("pipeline".to_owned(), json!(pipeline)), ("why".to_owned(), json!(why))]),
             remove: vec![],
@@ -175,6 +181,8 @@ fn subscribing(
         },
         Write::Put {
             item: encode(watching(pipeline), &now)?,
+            // Of two calls of `apply` at once that change the source of this pipeline, one must read again. Otherwise
+            // the pipeline would watch both sources.
             checks: as_read(before.map(|before| Check::equals("hash", before.hash.as_str()))),
         },
     ];
@@ -251,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_source_takes_the_place_of_the_former_which_is_forgotten_with_its_last_subscriber() {
+    async fn a_replaced_source_is_forgotten_with_its_last_subscriber() {
         let (table, a, b) = (MemoryTable::new(), source("ssm:/a"), source("ssm:/b"));
         let store = Store::new(Arc::new(table.clone()));
         watch(&store, "web", &a).await;
@@ -269,7 +277,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_build_of_a_source_that_is_no_longer_watched_is_not_noted() {
+    async fn a_build_of_a_source_that_is_no_longer_watched_is_not_recorded() {
         let table = MemoryTable::new();
         let store = Store::new(Arc::new(table.clone()));
         store.note_built("0123456789abcdef", &name("web"), "ami-1").await.unwrap();

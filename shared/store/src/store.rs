@@ -24,7 +24,7 @@ impl Store {
         Self { table }
     }
 
-    /// Returns the table below, for what is not a record of its own.
+    /// Returns the underlying table, for data that has no record type of its own.
     #[must_use]
     pub fn table(&self) -> &dyn Table {
         self.table.as_ref()
@@ -47,6 +47,7 @@ impl Store {
 
     /// Makes all of the writes or none.
     pub(crate) async fn write(&self, mut writes: Vec<Write>) -> Result<()> {
+        // This is the only way to the table, so no record is written without its version.
         writes.iter_mut().for_each(version::mark);
         self.table.write(writes).await
     }

@@ -204,7 +204,7 @@ impl Plan {
         self.faults.iter().any(|fault| !fault.is_hit && fault.near.is_none() && Kind::OF_CALLS.contains(&fault.kind))
     }
 
-    /// Nothing goes wrong any more, but for what is refused for ever.
+    /// Nothing fails anymore, except what is denied for ever.
     pub fn heal(&mut self) {
         self.faults.iter_mut().for_each(|fault| fault.is_hit = true);
         self.past.extend(self.refused.extract_if(.., |refused| refused.until.is_some()));

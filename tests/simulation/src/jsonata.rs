@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn expressions_come_to_what_jsonata_says() {
+    fn expressions_have_the_results_that_jsonata_gives() {
         let states = json!({"input": {"outcome": "build", "tests": ["a"], "error": {"Cause": "", "Error": "E"}}});
         assert_eq!(value("$states.input.outcome = 'build'", &states), Some(json!(true)));
         assert_eq!(value("$count($states.input.tests) > 0", &states), Some(json!(true)));

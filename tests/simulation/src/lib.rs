@@ -62,7 +62,7 @@ pub struct Report {
     pub endings: BTreeMap<&'static str, u64>,
     /// Calls to AWS and the table.
     pub calls: u64,
-    /// What happened, where it was asked for.
+    /// The history, if it was requested.
     pub history: Vec<String>,
     /// How many faults were planned.
     pub planned: usize,

@@ -21,7 +21,7 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to less than `end`; 0 where there is none.
+    /// Returns a number from 0 to less than `end`, or 0 if there is no such number.
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }

@@ -27,7 +27,7 @@ fn files() -> Vec<PathBuf> {
     found
 }
 
-/// Lines that begin a requirement, and those that go on with its digests.
+/// Lines that begin a requirement, and lines that continue it with its digests.
 fn requirements(lock: &str) -> Vec<Vec<&str>> {
     let mut found: Vec<Vec<&str>> = Vec::new();
     for line in lock.lines().filter(|line| !line.starts_with('#')) {
@@ -74,7 +74,7 @@ fn every_package_of_the_lock_has_one_version_and_its_digests() {
 }
 
 #[test]
-fn a_package_whose_name_only_begins_alike_is_another() {
+fn a_package_whose_name_only_begins_the_same_is_another_one() {
     let lock = "boto3-stubs==1.2 \\\n    --hash=sha256:0\nmoto==5.1 ; python_version > '3' \\\n    --hash=sha256:0\n";
     let locked = requirements(lock);
     let asked = "# what tests take\nboto3==1.2\nmoto[ec2]==5.1\nmoto==5.1.1\nboto3-stubs[ec2]==1.2\nboto3-stubs\n";

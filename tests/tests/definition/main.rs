@@ -202,7 +202,7 @@ fn every_role_has_the_boundary_and_a_busy_lambda_is_waited_for() {
 
 /// What a state has to lose that comes after hours is worth more than a minute of patience, where AWS asks to slow down.
 #[test]
-fn what_comes_last_is_tried_again_for_an_hour() {
+fn the_last_states_are_retried_for_an_hour() {
     let definition = definition();
     for (name, state) in levels(&definition).into_iter().flat_map(|level| level.states) {
         let retrier = &state["Retry"][0];

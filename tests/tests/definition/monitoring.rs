@@ -23,7 +23,7 @@ fn value<'t>(resource: Resource<'t>, key: &str) -> &'t str {
 }
 
 #[test]
-fn what_is_given_up_is_kept_with_its_error() {
+fn an_event_that_is_given_up_is_kept_with_its_error() {
     for name in BY_EVENTS {
         let function = text_of(&format!("{name}Function"));
         for part in [
@@ -40,7 +40,7 @@ fn what_is_given_up_is_kept_with_its_error() {
 }
 
 #[test]
-fn the_queue_is_encrypted_and_nobody_s_from_outside() {
+fn the_queue_is_encrypted_and_closed_to_outsiders() {
     let queues = of_kind("AWS::SQS::Queue");
     assert_eq!(queues.iter().map(|queue| queue.id).collect::<Vec<_>>(), ["DeadLetters"]);
     assert!(queues.iter().all(|queue| queue.text.contains("SqsManagedSseEnabled: true")));
@@ -73,7 +73,7 @@ fn an_alarm_tells_of_each_function_that_is_stuck() {
 }
 
 #[test]
-fn reap_is_called_silent_after_a_quarter_of_an_hour() {
+fn reap_is_reported_as_stopped_after_a_quarter_of_an_hour() {
     let alarm = of_kind("AWS::CloudWatch::Alarm").into_iter().find(|alarm| alarm.id == "ReapSilent");
     let alarm = alarm.unwrap_or_else(|| panic!("there is no alarm ReapSilent"));
     let number = |key| value(alarm, key).parse::<u32>().unwrap_or_else(|_| panic!("{key} is no number"));

@@ -72,7 +72,7 @@ fn roles_of_instances_are_passed_to_ec2_only_and_no_others_are() {
 }
 
 #[test]
-fn every_instance_demands_tokens_and_every_resource_is_of_this_stack_of_this_region() {
+fn every_instance_requires_tokens_and_resources_are_the_stacks_own() {
     let narrowed = |tag: &str| TEMPLATE.matches(&format!("\"aws:{tag}/goldsmith:stack\": !Ref AWS::StackName")).count();
     let at_home = |tag: &str| {
         let both = format!(
@@ -118,14 +118,14 @@ fn statement<'t>(text: &'t str, sid: &str) -> Vec<&'t str> {
 }
 
 #[test]
-fn an_instance_writes_only_streams_that_are_named_as_those_of_commands() {
+fn an_instance_writes_only_log_streams_with_names_of_commands() {
     let writes = statement(text_of("ServeCommands"), "CommandOutput").join("\n");
     assert!(writes.contains("log-group:${BuildLogs}:log-stream:*/i-*/aws-runShellScript/std*\""), "{writes}");
     assert!(!writes.contains("${BuildLogs}:*"), "{writes}");
 }
 
 #[test]
-fn a_build_role_may_do_what_every_instance_may_and_read_what_no_other_can() {
+fn a_build_role_has_all_instance_rights_and_parameters_of_its_own() {
     let (build, every) = (include_str!("../../../infra/build-role.yaml"), text_of("ServeCommands"));
     assert_eq!(statement(build, "RunCommand"), statement(every, "RunCommand"));
     for sid in ["CommandOutput", "FindLogStream"] {
@@ -182,7 +182,7 @@ fn no_event_that_cannot_concern_the_stack_invokes_a_function() {
 
 /// The parameters of a start are no place for secrets, but people put secrets there.
 #[test]
-fn the_parameters_of_a_start_stay_neither_in_the_machine_s_log_nor_in_orders_for_longer_than_a_day() {
+fn parameters_of_a_start_are_not_logged_and_leave_orders_in_a_day() {
     assert!(text_of("ImageBuild").contains("IncludeExecutionData: false"), "the log has inputs");
     assert!(text_of("Bucket").contains("Prefix: orders/, ExpirationInDays: 1}"), "orders stay");
 }

@@ -35,7 +35,7 @@ pub(crate) struct Said {
 }
 
 impl Account {
-    /// A new one, which has the checkout and the programs. To the stranger nothing else is known; root has the environment
+    /// A new one, which has the checkout and the programs. The new user sees nothing else;  root has the environment
     /// and the image that root made before.
     pub(crate) fn new(rights: Rights) -> Self {
         let account = Account { rights, folder: tempfile::tempdir().unwrap() };

@@ -6,7 +6,7 @@ use crate::tour::assert_named;
 
 /// A good build that reboots, one that fails, and a release of its source image.
 const CASES: [&str; 3] = [
-    "a_reboot_in_the_build_phase_goes_on_at_the_right_step",
+    "a_reboot_in_the_build_phase_resumes_at_the_right_step",
     "a_component_that_exits_1_leaves_nothing",
     "a_release_rebuilds_what_uses_it_once",
 ];

@@ -29,7 +29,7 @@ pub(crate) fn assert_nothing(account: &Account, instances: &BTreeSet<String>) {
     assert_eq!(names_in(&account.home().join(".local/state/goldsmith/local")), ["goldsmith.lock"]);
 }
 
-/// Files outside the user's folder that belong to the stranger or are named after an instance.
+/// Files outside the user's folder that belong to the new user or are named after an instance.
 fn strays(account: &Account, instances: &BTreeSet<String>, folder: &Path) -> Vec<PathBuf> {
     let is_stray = |entry: &DirEntry| {
         let owner = entry.metadata().ok().map(|facts| facts.uid());

@@ -20,7 +20,7 @@ const SYS_ADMIN: u64 = 1 << 21;
 pub(crate) enum Rights {
     /// Root as it is here.
     Root,
-    /// An ordinary user: a stranger, or who runs the suite when that is not root.
+    /// An ordinary user: another user, or the user who runs the suite if that is not root.
     User,
     /// Root in an ordinary container.
     Container,
@@ -60,7 +60,7 @@ impl Rights {
         if self != Rights::User && !geteuid().is_root() {
             return Err("needs root".to_owned());
         }
-        // Where the kernel refuses them to others than root, a stranger has no isolation at all.
+        // If the kernel denies them to everyone except root, an ordinary user has no isolation at all.
         if self.stranger().is_some() && !self.makes_user_namespaces() {
             return Err("an ordinary user may not make user namespaces here".to_owned());
         }

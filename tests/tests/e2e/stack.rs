@@ -133,7 +133,7 @@ impl Stack {
         built(&output)
     }
 
-    /// The same in the background, for what is to happen meanwhile.
+    /// The same in the background, while something else happens.
     pub(crate) fn build_meanwhile<T>(&self, folder: &Path, meanwhile: impl FnOnce() -> T) -> (Built, T) {
         std::thread::scope(|scope| {
             let build = scope.spawn(|| self.build(folder));

@@ -121,7 +121,7 @@ impl Drop for Process {
     }
 }
 
-/// Settings that are put back at the end of a case, however it ends.
+/// Settings that are restored at the end of a case, however it ends.
 pub(crate) struct Changed<'a> {
     local: &'a Local,
     before: Value,

@@ -61,7 +61,7 @@ fn body(service: &str) -> &'static str {
 }
 
 #[test]
-fn nobody_drives_the_emulator_who_does_not_know_its_secret_nor_any_page() {
+fn neither_a_page_nor_a_caller_without_the_secret_drives_the_emulator() {
     let stack = Stack::start();
     let host = stack.host();
     let shown = format!("x-goldsmith-local: {SECRET}\r\n");
@@ -142,7 +142,7 @@ fn told(host: &str, method: &str, path: &str, body: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The same as another user; none where this one may not become another, or where there is no curl.
+/// The same as another user. Returns `None` if this user may not become another, or if there is no curl.
 fn told_to_a_stranger(host: &str, method: &str, path: &str, body: &str) -> Option<String> {
     if !rustix::process::geteuid().is_root() || Command::new("curl").arg("--version").output().is_err() {
         return None;

@@ -90,7 +90,7 @@ async fn every_state_has_every_outcome_that_it_can_have() {
 }
 
 #[test]
-fn what_is_new_in_the_definition_asks_for_a_case() {
+fn a_new_part_of_the_definition_requires_a_case() {
     let before = definition();
     let mut after = before.clone();
     after["States"]["Build"]["Retry"][0]["ErrorEquals"][0] = json!("Goldsmith.New");

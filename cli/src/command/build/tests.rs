@@ -63,7 +63,7 @@ fn parameters_name_their_component() {
 }
 
 #[tokio::test]
-async fn a_start_whose_answer_was_lost_is_found_again_and_anothers_name_is_left_alone() {
+async fn a_start_with_a_lost_answer_is_found_and_others_starts_are_left_alone() {
     let stack = Stack::new();
     stack.cloud.pace(|pace| pace.refuse_repeated_start = true);
     let input = |id: &str| ExecutionInput::new("web".parse().unwrap(), Cause::Manual { id: id.to_owned() });

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_first_deployment_rights_are_named_and_the_rest_is_counted_by_type() {
+    fn a_first_deployment_names_rights_and_counts_the_rest_by_type() {
         let made = |resource, kind: &str| Change {
             kind: kind.to_owned(),
             properties: BTreeSet::new(),

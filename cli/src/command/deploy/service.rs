@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_table_that_is_taken_over_gets_its_schedules_however_its_stack_was_removed() {
+    async fn a_table_that_is_taken_over_gets_its_schedules() {
         for retired in [true, false] {
             let stack = scheduled().await;
             if retired {

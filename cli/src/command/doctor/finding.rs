@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_look_names_the_right_and_one_without_answer_does_not() {
+    fn a_denied_look_names_the_permission_and_an_unanswered_one_does_not() {
         let denied = Finding::unseen("vcpus", "servicequotas:GetServiceQuota", &error(Kind::Denied, "AccessDenied"));
         assert_eq!(
             denied.lines(),

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_that_is_named_has_to_be_there_with_the_rights_of_instances() {
+    fn a_named_profile_must_exist_with_the_permissions_of_instances() {
         let of = |profile: Option<&str>, name: &str| {
             let mut all = launching(&["t3.small"], &[]);
             let mut one = all.infrastructures.pop_first().unwrap().1;

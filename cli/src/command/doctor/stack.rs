@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_that_ended_badly_is_a_problem_and_one_that_was_rolled_back_works() {
+    fn a_failed_stack_is_a_problem_and_a_rolled_back_one_works() {
         let told = |status, is_busy| judge_operation(&globals("--region eu-west-1"), status, is_busy);
         assert_eq!(told("UPDATE_ROLLBACK_COMPLETE", false), None);
         assert_eq!(told("UPDATE_IN_PROGRESS", true).unwrap().verdict, Verdict::Note);

@@ -66,6 +66,7 @@ pub(crate) fn run(globals: &Globals) -> Result<Exit> {
     let missing = PROGRAMS.into_iter().filter(|(program, ..)| !is_here(program)).collect();
     let watches = watches().filter(|_| abilities.way().is_some_and(|way| way.isolation == Isolation::Nspawn));
     output::show(globals, &Survey { abilities, missing, watches })?;
+    // The exit code is that of a start, which may also use sudo and which needs Python with venv.
     match machine::check() {
         Ok(_) => Ok(Exit::Success),
         // In JSON, the trials already say what is missing.

@@ -17,6 +17,7 @@ const PLAIN: &str = "_-./:=,@%+";
 /// Returns how a stack was deployed: the parameters that differ from the template's defaults, and its tags except AWS's
 /// own, which cannot be given.
 pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> Result<Retirement> {
+    // Such a stack was never created, so there is nothing to come back to.
     if stack.is_proposed() {
         return Ok(Retirement::default());
     }
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_default_is_said_again_as_a_shell_takes_it() {
+    fn values_that_differ_from_defaults_are_repeated_in_shell_syntax() {
         let defaults = map(&[("VpcId", ""), ("Examples", "yes"), ("RolePath", "/"), ("Source", "/aws/service/a")]);
         let values = map(&[("VpcId", "vpc-1"), ("Examples", "yes"), ("RolePath", "/teams/a b/"), ("Source", "ami-1")]);
         let parameters = other_than(&defaults, &values);

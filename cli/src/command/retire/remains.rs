@@ -57,6 +57,7 @@ pub(super) async fn end(config: &SdkConfig, stack: &Stack, instances: &Instances
 async fn stop(executions: &dyn Executions, parts: &[Part]) -> Result<()> {
     for machine in parts.iter().filter(|part| part.kind == STATE_MACHINE && !part.physical.is_empty()) {
         let running = match executions.running(&machine.physical).await {
+            // An earlier deletion may have got as far as the state machine.
             Err(error) if error.kind == Kind::NotFound => continue,
             running => running?,
         };
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_table_that_is_gone_is_gone_on_without() {
+    fn retire_continues_without_a_table_only_if_the_table_is_gone() {
         let refused =
             |code: &str| StoreError::Refused { operation: "GetItem", code: code.to_owned(), message: String::new() };
         assert!(is_without_table(&refused(NO_TABLE)));

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_next_times_are_told_in_the_pipelines_own_time_zone_over_a_change_of_clocks() {
+    async fn next_times_are_in_the_pipelines_time_zone_across_clock_changes() {
         let stack = Stack::new();
         stack
             .closed_build(json!({"status": "AVAILABLE", "cause": {"kind": "dependency", "image": "base/1.0.0/3"}}))
@@ -147,7 +147,7 @@ web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00.000Z  dependency base/1.0.0/3";
     }
 
     #[tokio::test]
-    async fn why_there_are_no_times_is_told() {
+    async fn the_reason_for_no_next_times_is_shown() {
         let stack = Stack::new();
         let cron = |year: &str| json!({"scheduleExpression": format!("cron(0 3 * * ? {year})")});
         for (pipeline, why) in [

@@ -79,7 +79,7 @@ fn what_is_deleted_while_it_is_read_does_not_exist() {
 }
 
 #[test]
-fn blocks_that_are_missing_from_a_snapshot_that_is_there_are_an_internal_error() {
+fn missing_blocks_of_an_existing_snapshot_are_an_internal_error() {
     let scene = Scene::new();
     scene.change(|snapshot, _| snapshot.completed = true);
     scene.endpoint.host.blocks().remove(ID).unwrap();

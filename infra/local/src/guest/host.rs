@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_of_its_own_that_was_asked_for_is_never_left_for_this_machines() {
+    fn a_requested_own_network_is_never_replaced_by_the_machines_network() {
         let folder = tempfile::tempdir().unwrap();
         let open = |network| Host::open(folder.path(), Path::new("missing.tar"), Some(Isolation::Chroot), network);
         for _ in 0..2 {

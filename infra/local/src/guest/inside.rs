@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_replaced_and_put_back_as_a_link() {
+    fn a_link_is_replaced_and_restored_as_a_link() {
         let (folder, tree, host) = tree();
         let (file, own) = (tree.join("boot_id"), folder.path().join("own"));
         fs::write(&own, "own").unwrap();

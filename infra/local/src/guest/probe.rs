@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_its_own_is_taken_where_it_works_and_an_error_where_it_is_asked_for_in_vain() {
+    fn an_own_network_is_used_if_it_works_and_fails_if_requested_in_vain() {
         let works = abilities(Isolation::SingleUid, Network::Own, None);
         let obstacle = Obstacle { cause: "`pasta` is missing".to_owned(), remedy: "install passt".to_owned() };
         let lacks = abilities(Isolation::SingleUid, Network::Machine, Some(obstacle));

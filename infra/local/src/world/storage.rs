@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_use_a_key_is_the_accounts_that_it_lets() {
+    fn only_accounts_that_a_key_allows_may_use_it() {
         let (world, own) = world();
         let may = |account: &str, region: &str, key: &str| world.may_use_key(&scope(account, region), key);
         assert!(may("111122223333", "eu-west-1", KEY) && may("999999999999", "eu-west-1", KEY));

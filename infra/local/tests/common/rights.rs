@@ -108,7 +108,7 @@ fn run_suite(rights: Rights, isolation: &str, base: &Path, tests: &[&str], more:
     println!("{} tests passed with the isolation {isolation}", tests.len());
 }
 
-/// A group that belongs to the stranger, with the command in one below it.
+/// A control group that belongs to the other user, with the command in a group below it.
 fn in_own_group() -> Command {
     let group = own_groups();
     fs::create_dir_all(group.join("session")).unwrap();

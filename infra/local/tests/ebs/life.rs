@@ -116,7 +116,7 @@ async fn they_survive_a_restart_and_are_given_up_when_nothing_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_that_is_deleted_while_a_block_comes_does_not_exist_and_leaves_nothing() {
+async fn a_snapshot_deleted_while_a_block_arrives_leaves_nothing() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
     let data = block('a');

@@ -55,7 +55,7 @@ async fn a_subnet_has_a_block_that_its_vpc_can_give_it() {
     }
     assert_eq!(subnets(client), before);
     assert_eq!(client.admin("GET", "inventory", &Value::Null)["kmsKeys"], json!([]));
-    // What is right beside it: in another VPC, and itself once more.
+    // Valid cases: a block in another VPC, and the same block again.
     let again = subnet("subnet-0aaaaaaaaaaaaaaa1", VPC, "10.1.0.0/20");
     hand_over(client, json!({"subnets": [again, subnet("subnet-0aaaaaaaaaaaaaaa3", OTHER_VPC, "10.1.15.0/24")]}));
     assert_eq!(subnets(client).len(), before.len() + 1);
@@ -63,7 +63,7 @@ async fn a_subnet_has_a_block_that_its_vpc_can_give_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subnets_whose_blocks_are_not_said_have_blocks_of_their_own() {
+async fn subnets_without_given_blocks_get_blocks_of_their_own() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
     let own = subnets(client);

@@ -38,7 +38,7 @@ async fn end_of(client: Client, instance: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_launch_with_a_key_that_may_not_be_used_succeeds_and_its_instance_ends() {
+async fn a_launch_with_a_forbidden_key_succeeds_and_its_instance_ends() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
     let keys = json!([{"id": "open", "alias": "alias/open"}, {"id": "closed", "grants": [FRIEND]}]);

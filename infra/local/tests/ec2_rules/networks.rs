@@ -101,7 +101,7 @@ async fn each_instance_has_an_address_of_its_own_in_its_subnet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_is_had_by_one_instance_until_it_is_terminated() {
+async fn an_address_belongs_to_one_instance_until_it_is_terminated() {
     let endpoint = with_small_subnet().await;
     let client = endpoint.client;
     let image = source(client);
@@ -166,7 +166,7 @@ async fn an_address_that_is_asked_for_is_one_that_the_subnet_gives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_interface_has_is_said_of_the_interface_only() {
+async fn settings_of_an_interface_are_given_only_for_the_interface() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
     hand_over(

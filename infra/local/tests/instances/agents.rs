@@ -29,7 +29,7 @@ async fn an_instance_without_an_agent_runs_and_takes_no_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_that_user_data_installs_registers_and_is_not_taken_for_the_images() {
+async fn an_agent_from_user_data_registers_and_is_not_taken_as_the_images() {
     let Some(base) = base_image().await else { return };
     let endpoint = TestEndpoint::start(&base, None).await;
     let client = endpoint.client;

@@ -42,7 +42,7 @@ async fn no_page_in_a_browser_drives_or_reads_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_know_the_secret_neither_drives_nor_reads_it() {
+async fn a_caller_without_the_secret_neither_drives_nor_reads_it() {
     let endpoint = endpoint().await;
     let client = endpoint.client;
     let form = format!("Action=RunInstances&ImageId={}&InstanceType=t3.small&MinCount=1&MaxCount=1", source(client));

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_for_want_of_changes_is_none() {
+    async fn a_change_set_that_fails_without_changes_is_not_a_failure() {
         let failed = |reason: &str| answer(&format!("<Status>FAILED</Status><StatusReason>{reason}</StatusReason>"));
         let answers = [
             failed("The submitted information didn't contain changes."),

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_stack_that_is_gone_what_it_kept_is_known_and_what_went_is_not() {
+    async fn a_deleted_stack_is_known_by_what_it_kept_and_not_by_what_it_deleted() {
         let resource = |logical: &str, status: &str| {
             format!(
                 "<member><LogicalResourceId>{logical}</LogicalResourceId><PhysicalResourceId>the-{logical}\

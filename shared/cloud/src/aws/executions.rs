@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_ended_meanwhile_is_stopped() {
+    async fn an_execution_that_ended_in_the_meantime_counts_as_stopped() {
         let refused =
             |message: &str| Canned::Answer(400, format!(r#"{{"__type":"ValidationException","message":"{message}"}}"#));
         let (executions, _) = executions([refused("Execution is not running"), refused("1 error")]);

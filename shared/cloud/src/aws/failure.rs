@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn credentials_that_are_nowhere_stay_missing_and_those_that_were_asked_for_may_come() {
+    async fn absent_credentials_stay_missing_and_requested_ones_may_arrive() {
         let asked = async |fails: fn() -> CredentialsError| {
             let provider = provide_credentials_fn(move || async move { Err(fails()) });
             let config = Replay::new([]).config();

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_package_that_is_named_hangs_on_no_order_of_the_databases_files() {
+    fn the_named_package_does_not_depend_on_the_order_of_database_files() {
         let info = tempfile::tempdir().unwrap();
         let of = |name: &str| info.path().join(name);
         fs::write(of("a.list"), "/etc/a\n").unwrap();

@@ -116,7 +116,7 @@ mod tests {
     use super::{Since, boot_of};
 
     #[test]
-    fn where_the_images_time_is_not_known_the_earlier_time_of_the_boot_counts_and_a_step_is_told() {
+    fn without_the_images_time_the_earlier_boot_time_counts() {
         let at = |second| Some(Timestamp::from_second(second).unwrap());
         for (image, now, then, expected, told) in [
             (None, 5000, 5002, 5000, false),

@@ -271,7 +271,7 @@ fn a_key_that_a_package_brings_is_told_quietly_and_its_copy_is_a_finding() {
 }
 
 #[test]
-fn on_an_instance_what_packages_have_below_usr_is_not_read_and_all_else_is() {
+fn on_an_instance_all_is_read_except_packaged_files_below_usr() {
     let root = tempfile::tempdir().unwrap();
     for path in ["usr/share/a.key", "usr/share/b.key", "etc/a.key"] {
         write(root.path(), path, pem("PRIVATE KEY"));
@@ -303,7 +303,7 @@ fn read_meanwhile(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 #[test]
-fn an_audit_that_cannot_read_a_file_is_incomplete_and_one_whose_files_go_is_not() {
+fn an_unreadable_file_makes_an_audit_incomplete_and_a_removed_one_not() {
     let root = tempfile::tempdir().unwrap();
     let audited = || {
         let limit = std::time::Duration::from_secs(60);

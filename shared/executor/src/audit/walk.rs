@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_looked_at_is_told() {
+    fn what_the_audit_skips_is_reported() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("file"), "text").unwrap();
         let walk = Walk::through(root.path(), Instant::now() - Duration::from_secs(1), &|_| true);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_and_cannot_be_read_is_incomplete_and_what_went_or_changed_is_not() {
+    fn an_unreadable_file_is_incomplete_and_a_removed_or_changed_one_is_not() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
         fs::write(at("file"), "text").unwrap();

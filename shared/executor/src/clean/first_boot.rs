@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn host_keys_are_made_where_there_is_a_server_and_nobody_else_makes_them() {
+    fn host_keys_are_made_if_there_is_a_server_and_nothing_else_makes_them() {
         assert!(unit_for(&SERVER).unwrap().contains("\nExecStart=/usr/bin/ssh-keygen -A\n"));
         assert_eq!(unit_for(&SERVER[1..]), None);
         let others = [

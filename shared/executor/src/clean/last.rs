@@ -137,7 +137,7 @@ mod tests {
     use super::{UNIT, unit};
 
     #[test]
-    fn systemd_takes_the_unit_and_stops_it_after_those_that_write_when_they_stop() {
+    fn systemd_accepts_the_unit_and_stops_it_after_units_that_write_last() {
         let text = unit("/run/goldsmith/last-pass.sh", "c-1", "deb");
         let before = text.lines().find(|line| line.starts_with("Before=")).unwrap();
         let words: Vec<_> = before["Before=".len()..].split_whitespace().collect();

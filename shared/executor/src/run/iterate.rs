@@ -226,7 +226,7 @@ mod tests {
     use super::{Kept, LIMIT, number_at};
 
     #[test]
-    fn no_more_is_kept_of_a_loop_s_output_than_of_one_step_s_however_often_it_runs() {
+    fn a_loop_keeps_no_more_output_than_one_step() {
         let mut outputs = [("stdout".to_owned(), vec!["before the reboot".to_owned()])].into();
         let mut kept = Kept::of(&outputs);
         for _ in 0..2_000 {

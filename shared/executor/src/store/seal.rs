@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_another_one_meanwhile_or_cannot_be_read_is_named() {
+    fn a_secret_that_has_changed_or_cannot_be_read_is_named() {
         let (_, text) = sealed();
         let shorter = from_str::<Record>(&text, &Secrets::default(), &|_| Ok("one line".to_owned())).unwrap_err();
         assert!(matches!(shorter, SealError::Changed { name } if name == "/key"));

@@ -39,7 +39,7 @@ fn recipe(rest: &str) -> String {
 }
 
 #[test]
-fn an_audit_fails_warns_or_is_off_and_a_pipeline_that_says_nothing_warns() {
+fn an_audit_fails_warns_or_is_off_and_warns_by_default() {
     let parts = [COMPONENT.to_owned(), recipe("components:\n  - {name: nginx, version: 1.x.x}\n"), SMALL.to_owned()];
     let pipeline = |audit: &str| {
         let text = "kind: ImagePipeline\nname: web\nimageRecipe: web/1.x.x\ninfrastructureConfiguration: small\n";

@@ -40,7 +40,7 @@ fn every_wildcard_means_what_aws_says() {
 }
 
 #[test]
-fn a_local_time_that_is_left_out_is_skipped_and_one_that_comes_twice_fires_once() {
+fn a_missing_local_time_is_skipped_and_a_repeated_one_fires_once() {
     // Berlin: 29 March 2026 has no 02:30; 25 October 2026 has it twice.
     let daily = "cron(30 2 * * ? *)";
     let spring = ["Sat 2026-03-28 02:30", "Mon 2026-03-30 02:30"];

@@ -52,7 +52,7 @@ use crate::{Context, Error, Invocation, Result, Start, State, Wake, spec};
 /// Longest time for which a state's first invocation looks before it leaves the wait to events and the tick. It is half
 /// of the functions' time-out.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(55);
-/// The same for an item of a Map. Items run concurrently, and a new account has ten concurrent executions in all.
+/// The same time, for an item of a Map. Items run concurrently, and a new account has ten concurrent executions in all.
 const SHARED_PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 /// First pause between two looks. Each pause is twice as long as the one before it.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -155,7 +155,7 @@ pub(crate) trait Waiting: Sync {
 /// Runs one invocation of a waiting state's function.
 ///
 /// # Errors
-/// Fails if the wait cannot be registered, or if the table fails. Every other outcome is answered to the token.
+/// Fails if the wait cannot be registered, or if the table fails. Every other outcome is sent to the token.
 pub(crate) async fn handle(context: &Context, waiting: &dyn Waiting, invocation: Invocation) -> Result<Value> {
     match invocation {
         Invocation::Start(start) => self::start(context, waiting, &start).await?,
@@ -310,8 +310,8 @@ async fn look(
     }
 }
 
-/// Returns whether the error may pass because AWS does not know yet what this build has made. It may last for
-/// [`SETTLES`] from the first such error on: the state must not wait until its deadline for a resource that never
+/// Returns whether the error may go away by itself, because AWS may not yet know what this build has made. It may last
+/// for [`SETTLES`] from the first such error on: the state must not wait until its deadline for a resource that never
 /// existed.
 async fn settles(
     context: &Context,

@@ -35,6 +35,7 @@ where
         Intent::Closed => return Err(Error::Closed),
         Intent::Written => (intended, Attempt::First),
         Intent::Existing(entry) if entry.id.is_some() => return Ok(*entry),
+        // AWS has answered the earlier call with a rejection, so `make` need not look for a lost resource.
         Intent::Existing(entry) if entry.refused.is_some() => {
             (ask_again(context, record, *entry).await?, Attempt::First)
         }
@@ -64,6 +65,8 @@ where
         return Err(Error::Closed);
     }
     match refusal {
+        // A lack of capacity is no error here: a launch continues with its next candidate, and for everything else
+        // `made_id` makes it an error.
         Some(CloudError { kind: Kind::Capacity, .. }) => Ok(entry),
         Some(error) => Err(error.into()),
         None => Ok(entry),
@@ -89,6 +92,8 @@ fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
         EffectKind::Command { .. } => &["SendCommand"],
         EffectKind::Parameter { .. } => &["PutParameter"],
     };
+    // A transient error is left out because the call may have arrived. An error that may settle is left out because the
+    // same call may work a minute later.
     makes.contains(&error.operation) && !error.is_transient() && !error.may_settle()
 }
 
@@ -137,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_call_without_an_answer_has_made_goes_though_the_next_call_is_refused() {
+    async fn the_result_of_an_unanswered_call_is_removed_if_the_next_is_denied() {
         for (state, call) in [(State::Launch, "RunInstances"), (State::Snapshot, "CreateImage")] {
             for kind in [Kind::Denied, Kind::Invalid, Kind::Duplicate] {
                 let stack = reach(&Task::new(state)).await;
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_made_is_undone_though_the_look_at_it_is_refused() {
+    async fn what_was_made_is_undone_even_if_the_look_at_it_is_denied() {
         let stack = reach(&good(State::Publish)).await;
         let error =
             stack.run_in(&blind(&stack, "PutParameter", "GetParameter"), &good(State::Publish)).await.unwrap_err();
@@ -165,7 +170,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_refused_first_and_made_when_it_was_asked_for_again_is_undone() {
+    async fn what_was_rejected_first_and_made_by_a_retry_is_undone() {
         let stack = reach(&good(State::Publish)).await;
         stack.cloud.fail_next("PutParameter", Fault::Refuse(Kind::Denied));
         let error = stack.run(&good(State::Publish)).await.unwrap_err();

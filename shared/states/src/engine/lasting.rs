@@ -77,7 +77,7 @@ async fn good() -> (BTreeSet<CallName>, Inventory) {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_with_a_call_and_however_long_the_pipeline_builds_again_and_nothing_is_left() {
+async fn after_any_lasting_fault_the_pipeline_builds_and_nothing_is_left() {
     let (calls, published) = good().await;
     let mut counted = 0;
     for (name, region) in &calls {

@@ -90,8 +90,8 @@ pub(crate) struct Undone {
     pub(crate) left: Vec<LeftBehind>,
 }
 
-/// One undoing of a build. If a resource or a place cannot be removed or looked at, the rest must still be removed, and
-/// the pipeline must still be able to build again. So the failure is recorded, and the reaper tries again.
+/// One attempt to undo a build. If a resource or a place cannot be removed or looked at, the rest must still be
+/// removed, and the pipeline must still be able to build again. So the failure is recorded, and the reaper tries again.
 struct Undoing<'a> {
     context: &'a Context,
     record: &'a BuildRecord,

@@ -40,6 +40,9 @@ const BUDGET: SignedDuration = SignedDuration::from_secs(75);
 /// Fails if a call to the table or to AWS fails; the next tick tries again.
 pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     let begun = context.clock.now();
+    // Every part runs, even if the one before it has failed, and errors are returned only at the end: a build that
+    // cannot be read must not keep the cause of another pipeline from being started. The sweep is last because it takes
+    // all the time that is left.
     let finished = look_after_open_builds(context).await;
     let started = start_kept_causes(context).await;
     noted(trigger::check_if_due(context).await, "the check of sources");
@@ -103,6 +106,7 @@ async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> 
 /// Starts what is kept for pipelines that no build holds.
 async fn start_kept_causes(context: &Context) -> Result<()> {
     let due = context.store.due_causes(context.clock.now()).await?;
+    // One start for each pipeline is enough, since `start_pending` itself chooses among all causes of a pipeline.
     let pipelines: BTreeSet<_> = due.into_iter().map(|record| record.pipeline).collect();
     for pipeline in &pipelines {
         noted(start_pending(context, pipeline).await, pipeline.as_str());
@@ -134,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_build_whose_execution_can_never_be_looked_at_ends_when_no_execution_runs_so_long() {
+    async fn a_build_with_an_unreadable_execution_ends_after_the_longest_run() {
         for kind in [Kind::Denied, Kind::Throttled] {
             let stack = reach(&Task::new(State::Build)).await;
             stack.start_execution().await;
@@ -182,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_whose_event_was_lost_leaves_nothing_after_two_runs_before_and_after_each_effect() {
+    async fn a_stop_whose_event_was_lost_leaves_nothing_after_two_sweeps() {
         let whole = Stack::new().await;
         for task in whole_build() {
             whole.run(&task).await.unwrap();
@@ -206,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_kept_for_a_while_goes_when_its_time_is_past() {
+    async fn what_is_kept_for_a_while_is_removed_when_it_expires() {
         let stack = kept_for_a_while().await;
         let kept = stack.inventory();
         assert!(!kept.is_empty());
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_kept_and_cannot_be_removed_is_written_down_and_counted_until_it_is_gone() {
+    async fn expired_resources_that_stay_are_recorded_and_counted() {
         let stack = kept_for_a_while().await;
         let image = stack.inventory().region(HOME).images.into_keys().next().unwrap();
         let is_looked_after = async || !stack.store().open_builds(jiff::Timestamp::MAX).await.unwrap().is_empty();
@@ -263,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_kept_goes_though_another_kind_cannot_be_looked_at_there() {
+    async fn kept_resources_are_removed_even_if_another_kind_is_unreadable() {
         for call in ["DescribeInstances", "DescribeVolumes"] {
             let stack = kept_for_a_while().await;
             stack.clock.advance(SignedDuration::from_hours(73));
@@ -284,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_closed_build_made_too_late_is_removed_and_a_published_image_is_not() {
+    async fn late_results_of_a_closed_build_are_removed_but_not_published_images() {
         let stack = Stack::new().await;
         for task in whole_build() {
             stack.run(&task).await.unwrap();
@@ -304,7 +308,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_volume_that_is_left_goes_whatever_goes_wrong_once_or_for_an_hour() {
+    async fn a_leftover_volume_is_removed_whatever_fails_once_or_for_an_hour() {
         let faults = [Fault::Refuse(Kind::Throttled), Fault::Refuse(Kind::Denied), Fault::LoseAnswer];
         for (fault, times) in faults.into_iter().flat_map(|fault| [(fault, 1), (fault, 12)]) {
             let stack = Stack::new().await;

@@ -53,6 +53,7 @@ fn resource(event: Value) -> Called {
     };
     let field = match event.detail_type.as_str() {
         "Scheduled Event" => return Called::Tick,
+        // Each of these events spells the name of its field in another way.
         "EC2 AMI State Change" => "ImageId",
         "EC2 Instance State-change Notification" => "instance-id",
         "EC2 Command Invocation Status-change Notification" => "command-id",
@@ -71,6 +72,7 @@ fn resource(event: Value) -> Called {
 }
 
 async fn wake(context: &Context, wait: &Wait) -> Result<()> {
+    // The call is asynchronous, because an owner looks for seconds, and one tick may have to wake many of them.
     let function = format!("{}-{}", context.config.stack, wait.owner);
     let wake = Wake { build: wait.build.clone(), state: wait.state, item: wait.item.clone() };
     let payload = json!(Invocation::Wake { wake });
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_owner_that_cannot_be_woken_and_an_item_that_cannot_be_read_keep_no_other_asleep() {
+    async fn an_unwakeable_owner_or_unreadable_item_does_not_block_other_waits() {
         let stack = reach(&Task::new(State::Snapshot)).await;
         stack.cloud.pace(|pace| pace.until_image = 1_000);
         let token = stack.start(&Task::new(State::Snapshot)).await;

@@ -84,7 +84,7 @@ mod tests_of_strangers {
     }
 
     #[tokio::test]
-    async fn whoever_says_that_tests_or_copies_went_well_publishes_nothing() {
+    async fn a_forged_success_of_tests_or_copies_publishes_nothing() {
         for state in [State::LaunchTest, State::ExecuteTest] {
             let stack = reach(&Task::item(state, "t3.small")).await;
             let before = stack.inventory();
@@ -129,7 +129,7 @@ mod tests_of_strangers {
     }
 
     #[tokio::test]
-    async fn where_some_regions_suffice_one_that_has_failed_is_left_out() {
+    async fn if_some_regions_suffice_a_failed_one_is_left_out() {
         let stack = some_suffice().await;
         stack.cloud.next_image_fails(AWAY, "KMS key is disabled");
         stack.run(&Task::item(State::DistributeRegion, AWAY)).await.unwrap_err();

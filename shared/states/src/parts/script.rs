@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_without_its_nonce_is_enough_where_the_whole_one_can_no_longer_be_fetched() {
+    fn an_order_without_its_nonce_suffices_if_the_whole_one_has_expired() {
         let folder = tempfile::tempdir().unwrap();
         let agent = there(folder.path(), "agent", "#!/bin/sh\n[ $# = 0 ] && exit 2\necho \"$1\"\n");
         let expired = file("http://127.0.0.1:1/order"); // nobody listens there
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn why_the_agent_may_not_run_is_told() {
+    fn the_script_reports_why_the_agent_may_not_run() {
         for (mount, running, exit, expected) in [
             ("rw,noexec", "", 126, "is mounted noexec"),
             ("rw", "fapolicyd", 126, "fapolicyd is running, and its rules must allow"),

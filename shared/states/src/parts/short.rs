@@ -54,7 +54,7 @@ mod tests {
     use crate::testing::{BUILD, Task, good, reach};
 
     #[test]
-    fn a_long_cause_is_cut_to_its_beginning_and_a_short_one_is_whole_but_for_the_output() {
+    fn a_long_cause_is_cut_and_a_short_one_loses_only_its_output() {
         let cause = |message: &str| FailureCause {
             state: "ExecuteTest".to_owned(),
             item: Some("t3.small".to_owned()),
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_failed_item_passes_on_is_short_and_the_build_still_tells_all_of_it() {
+    async fn a_failed_item_passes_on_little_and_the_build_still_reports_it_all() {
         let stack = reach(&Task::item(State::ExecuteTest, "t3.small")).await;
         let message = "nothing answers here; ".repeat(100);
         let context = format!(
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_region_is_told_by_what_the_table_has_of_it() {
+    async fn a_failed_region_is_reported_from_the_table() {
         let stack = reach(&good(State::Publish)).await;
         let scope = Task::item(State::DistributeRegion, crate::testing::AWAY).scope();
         let (sk, pk) = (format!("STATE#{scope}"), format!("BUILD#{BUILD}"));

@@ -1,5 +1,5 @@
-//! The status of an AMI, as a tag on the AMI and its snapshots. A user who takes the newest image of a name can leave
-//! out what is not published, and our own sources do so.
+//! The status of an AMI, as a tag on the AMI and its snapshots. A user who looks up the newest image of a name can
+//! leave out unpublished images, as our own sources do.
 
 use goldsmith_cloud::{PUBLISHED, TAG_STATUS, Tags};
 use goldsmith_store::{BuildRecord, Keep};
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_image_is_found_by_its_name_from_the_moment_that_it_is_published() {
+    async fn an_image_is_found_by_its_name_as_soon_as_it_is_published() {
         let publish = good(State::Publish);
         let stack = reach(&publish).await;
         for region in [HOME, AWAY] {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_could_not_be_marked_as_published_is_marked_after_the_builds_end() {
+    async fn a_failed_mark_as_published_is_made_after_the_builds_end() {
         let publish = good(State::Publish);
         let stack = reach(&publish).await;
         stack.cloud.fail_always("CreateTags", AWAY, Fault::Refuse(Kind::Denied));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_start_has_overridden_stays_at_home_marked_and_neither_shared_nor_named_nor_found() {
+    async fn an_overridden_build_stays_home_marked_unshared_and_unnamed() {
         let stack = Stack::new().await;
         let input = json!({"pipeline": "web", "parameters": {"nginx": {"port": "8080"}}});
         stack.run(&Task { input: Some(input), ..Task::new(State::Plan) }).await.unwrap();

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_script_fits_and_carries_the_keys_of_aws_where_no_other_is_named() {
+    fn the_script_fits_and_carries_awss_keys_by_default() {
         let base = "https://s3.eu-west-1.amazonaws.com/amazon-ssm-eu-west-1/latest";
         let script = user_data(&agent(base, "")).unwrap();
         assert!(script.starts_with("#!/bin/sh\n") && script.len() <= LIMIT, "{}", script.len());

@@ -34,6 +34,7 @@ impl Waiting for LaunchInstance {
         match scene.effects().await?.last() {
             Some(made @ Effect { id: Some(id), .. }) => watch(scene, made, id).await,
             Some(tried) if tried.refused.is_some() => try_candidates(scene, tried.n + 1).await,
+            // The answer was lost. RunInstances with the same token returns the instance of the first call.
             Some(unknown) => try_candidates(scene, unknown.n).await,
             None => try_candidates(scene, 0).await,
         }
@@ -89,7 +90,7 @@ async fn watch(scene: &Scene<'_>, made: &Effect, id: &str) -> Result<Progress> {
 }
 
 /// Records the volumes that the instance was launched with. If they outlive it, nothing but the journal shows to which
-/// build they belong. All of them are attached by the time that the instance runs.
+/// build they belong. All of them are attached by the time the instance runs.
 async fn note_volumes(scene: &Scene<'_>, made: &Effect, instance: &Instance) -> Result<()> {
     let EffectKind::Instance { candidate, volumes } = &made.kind else { return Ok(()) };
     if instance.state != InstanceState::Running || !volumes.is_empty() || instance.volumes.is_empty() {
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_next_type_is_tried_where_there_is_no_capacity() {
+    async fn the_next_type_is_tried_if_there_is_no_capacity() {
         let stack = reach(&Task::new(State::Launch)).await;
         stack.cloud.no_capacity("t3.small", None);
         stack.run(&Task::new(State::Launch)).await.unwrap();
@@ -300,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_test_instance_has_a_profile_of_its_own_unless_the_infrastructure_names_one() {
+    async fn a_test_instance_has_its_own_profile_unless_one_is_configured() {
         for (named, of_build, of_test) in
             [(None, "goldsmith-build", "goldsmith-test"), (Some("team-build"), "team-build", "team-build")]
         {
@@ -332,7 +333,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_no_subnet_is_named_the_stacks_are_tried_in_order() {
+    async fn if_no_subnet_is_named_the_stacks_subnets_are_tried_in_order() {
         let mut stack = Stack::new().await;
         stack.subnets = vec!["subnet-a".to_owned(), "subnet-b".to_owned()];
         stack.run(&Task::new(State::Plan)).await.unwrap();
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn build_and_test_instances_bring_the_agent_where_there_is_none() {
+    async fn build_and_test_instances_install_the_ssm_agent_if_it_is_missing() {
         let stack = reach(&Task::item(State::LaunchTest, "t3.small")).await;
         stack.run(&Task::item(State::LaunchTest, "t3.small")).await.unwrap();
         let launches = stack.cloud.requests().launches;
@@ -356,7 +357,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_instance_that_ends_early_is_said_so() {
+    async fn an_instance_that_ends_early_is_reported() {
         let stack = reach(&Task::new(State::Launch)).await;
         stack.cloud.next_instance_ends(1, "Server.InternalError");
         let error = stack.run(&Task::new(State::Launch)).await.unwrap_err();

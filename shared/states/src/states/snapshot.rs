@@ -148,6 +148,7 @@ fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
         .region(scene.home())
         .ok_or_else(|| Error::failed(ErrorName::ImageFailed, "the plan does not name the home Region"))?;
     let mut tags = planned.tags.clone();
+    // These tags replace the user's tags of the same keys: Finish and the sweep find the AMI only by them.
     tags.extend(scene.context.tags(&scene.record));
     tags.extend(status::of_new(&scene.record));
     tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_image_of_the_name_that_only_has_the_builds_tags_is_not_taken_for_its_own() {
+    async fn an_image_with_only_the_builds_name_and_tags_is_not_taken_as_its_own() {
         let task = Task::new(State::Snapshot);
         let stack = reach(&task).await;
         let record = stack.record().await;

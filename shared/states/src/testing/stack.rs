@@ -143,7 +143,7 @@ impl Stack {
         self.cloud.cloud().parameters.put(HOME, "/source", &parameter).await.unwrap();
     }
 
-    /// The context of one invocation, built anew.
+    /// Returns a new context for one invocation.
     pub(crate) fn context(&self) -> Context {
         let table = FaultyTable { table: self.table.clone(), faults: self.cloud.faults() };
         Context {
@@ -230,7 +230,7 @@ impl Stack {
         self.cloud.edit_execution(&arn, |execution| execution.status = status);
     }
 
-    /// What there is in AWS, but for the source's parameter.
+    /// Returns what exists in AWS, except the source's parameter.
     pub(crate) fn inventory(&self) -> Inventory {
         let mut inventory = self.cloud.inventory();
         for region in inventory.regions.values_mut() {

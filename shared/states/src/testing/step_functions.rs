@@ -228,7 +228,7 @@ impl Stack {
         self.until_killed(call(&context, &start)).await
     }
 
-    /// Runs a function; none where a fault killed its process.
+    /// Runs a function. Returns `None` if a fault killed its process.
     pub(crate) async fn until_killed<T>(&self, function: impl Future<Output = T>) -> Option<T> {
         let faults = self.cloud.faults();
         tokio::select! {

@@ -195,7 +195,7 @@ impl World {
         self.deliver().await;
     }
 
-    /// Executions that functions have started meanwhile.
+    /// Executions that functions have started in the meantime.
     async fn find_new_executions(&mut self) {
         for execution in self.stack.cloud.executions() {
             if execution.status == ExecutionStatus::Running && !self.running.contains_key(&execution.name) {

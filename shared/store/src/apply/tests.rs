@@ -168,7 +168,7 @@ async fn what_a_pipeline_watches_follows_its_definition_and_its_recipe() {
 }
 
 #[tokio::test]
-async fn a_circle_through_stored_pipelines_is_refused_and_nothing_is_written() {
+async fn a_circle_through_stored_pipelines_is_rejected_and_writes_nothing() {
     let store = store();
     outcomes(&store, FOLDER).await;
     let app = FOLDER.replace("name: web", "name: app").replace("imageRecipe: web", "imageRecipe: app");
@@ -209,7 +209,7 @@ impl crate::Table for Faulty {
 }
 
 #[tokio::test]
-async fn applying_again_goes_on_wherever_it_stopped() {
+async fn applying_again_resumes_wherever_it_stopped() {
     let whole = MemoryTable::new();
     outcomes(&Store::new(Arc::new(whole.clone())), &watching()).await;
     // Component, recipe, infrastructure, pipeline, subscription.

@@ -13,7 +13,7 @@ fn at(second: i64) -> Cause {
 }
 
 #[tokio::test]
-async fn of_ten_thousand_causes_those_that_are_pending_are_read_alone_and_the_others_are_remembered() {
+async fn only_the_pending_ones_of_ten_thousand_causes_are_read() {
     let table = MemoryTable::new();
     let store = Store::new(Arc::new(table.clone()));
     let web: Name = "web".parse().unwrap();
@@ -39,7 +39,7 @@ async fn of_ten_thousand_causes_those_that_are_pending_are_read_alone_and_the_ot
 }
 
 #[tokio::test]
-async fn what_a_release_before_this_has_served_is_neither_pending_nor_kept_anew() {
+async fn causes_that_an_older_version_served_are_not_pending() {
     let table = MemoryTable::new();
     let store = Store::new(Arc::new(table.clone()));
     let web: Name = "web".parse().unwrap();

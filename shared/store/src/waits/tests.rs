@@ -55,7 +55,7 @@ async fn opened(table: &MemoryTable) -> Store {
 }
 
 #[tokio::test]
-async fn a_state_that_is_begun_again_while_it_is_parked_elsewhere_has_one_wait_with_both_tokens() {
+async fn a_state_begun_twice_has_one_wait_with_both_tokens() {
     let table = MemoryTable::new();
     let store = opened(&table).await;
     let now = "2026-11-24T03:00:00Z".parse().unwrap();
@@ -69,7 +69,7 @@ async fn a_state_that_is_begun_again_while_it_is_parked_elsewhere_has_one_wait_w
 }
 
 #[tokio::test]
-async fn what_is_known_of_how_a_build_went_expires_long_after_it_and_the_build_itself_does_not() {
+async fn progress_of_a_build_expires_long_after_it_and_the_build_does_not() {
     let table = MemoryTable::new();
     let store = opened(&table).await;
     let now = "2026-11-24T03:00:00Z".parse().unwrap();
@@ -109,7 +109,7 @@ async fn what_is_known_of_how_a_build_went_expires_long_after_it_and_the_build_i
 }
 
 #[tokio::test]
-async fn the_journal_of_a_state_is_read_in_the_order_in_which_it_was_written_however_long_it_is() {
+async fn a_long_journal_is_read_in_the_order_in_which_it_was_written() {
     let table = MemoryTable::new();
     let store = opened(&table).await;
     for n in (0..1_100).rev() {

@@ -1,4 +1,4 @@
-//! What a run comes to know of itself, and its history in words.
+//! What a run learns about itself, and its history in words.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Simulation;
 use crate::faults::Kind;
 
-/// What a run came to know of itself.
+/// What a run has learned about itself.
 #[derive(Default)]
 pub struct Book {
     /// What happened, if that is written down.

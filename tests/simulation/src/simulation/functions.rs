@@ -88,7 +88,7 @@ impl Simulation {
         slot
     }
 
-    /// The context of one invocation, built anew as in Lambda.
+    /// Returns a new context for one invocation, as in Lambda.
     fn context(self: &Arc<Self>, wire: &Arc<Wire>) -> Context {
         let version = self.state().version;
         let table = WiredTable { table: self.table.clone(), wire: Arc::clone(wire) };

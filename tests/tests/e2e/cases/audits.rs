@@ -9,9 +9,9 @@ use crate::definitions::Pipeline;
 use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] = &[
-    ("what_every_instance_would_share_is_told_of_an_image", warns),
+    ("what_every_instance_would_share_is_reported_for_an_image", warns),
     ("what_every_instance_would_share_fails_a_build_that_may_not", fails),
-    ("an_audit_that_may_fail_gets_an_instance_where_no_test_needs_one", without_tests),
+    ("an_audit_that_may_fail_gets_an_instance_if_no_test_needs_one", without_tests),
     ("two_instances_of_an_image_differ_in_every_identity", identities),
 ];
 

@@ -1,6 +1,7 @@
 //! `goldsmith doctor`: what it says of a healthy stack, and of one with many faults at once.
 //!
-//! The faults are planted in a stack of the case's own, since others could not build meanwhile.
+//! The faults are planted in a stack of the case's own, because no other case could build in that stack at the same
+//! time.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,7 +13,7 @@ use crate::definitions::folder;
 use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] =
-    &[("a_stack_with_thirteen_planted_faults_names_them_with_remedies_and_a_healthy_one_none", faults)];
+    &[("doctor_names_thirteen_planted_faults_and_none_in_a_healthy_stack", faults)];
 
 const STACK: &str = "e2e-doctor";
 const REGION: &str = "eu-west-1";

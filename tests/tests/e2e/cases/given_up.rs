@@ -6,8 +6,7 @@ use super::Case;
 use crate::STACK;
 use crate::stack::Stack;
 
-pub(super) const CASES: &[(&str, Case)] =
-    &[("an_event_that_finish_cannot_take_is_kept_with_the_error_after_three_tries", kept)];
+pub(super) const CASES: &[(&str, Case)] = &[("an_event_that_finish_cannot_handle_is_kept_after_three_tries", kept)];
 
 fn kept(stack: &Stack) {
     let Some(made) = stack.aws_cli(&["cloudformation", "describe-stacks", "--stack-name", STACK]) else { return };

@@ -15,7 +15,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("the_pipeline_of_the_readme_is_built_as_it_stands", readme),
     ("what_the_build_wrote_is_in_its_image_and_nowhere_else", file_in_the_image),
     ("a_chain_goes_from_build_to_validate", chain),
-    ("a_reboot_in_the_build_phase_goes_on_at_the_right_step", reboot),
+    ("a_reboot_in_the_build_phase_resumes_at_the_right_step", reboot),
     ("a_build_costs_few_transitions_however_often_it_is_woken", transitions),
 ];
 

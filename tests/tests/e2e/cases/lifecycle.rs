@@ -18,11 +18,9 @@ use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] = &[
     ("an_update_in_the_middle_of_a_build_disturbs_nothing", |_| with_a_stack("life-update", updated)),
-    ("an_update_that_is_rolled_back_in_the_middle_of_a_build_disturbs_nothing", |_| {
-        with_a_stack("life-back", rolled_back)
-    }),
+    ("an_update_that_is_rolled_back_during_a_build_disturbs_nothing", |_| with_a_stack("life-back", rolled_back)),
     ("a_stack_is_retired_with_running_builds_and_leaves_nothing", |_| with_a_stack("life-end", retired)),
-    ("a_stack_of_somebody_else_is_neither_changed_nor_removed", |_| with_a_stack("life-own", somebody_elses)),
+    ("a_stack_that_is_not_ours_is_neither_changed_nor_removed", |_| with_a_stack("life-own", somebody_elses)),
     ("a_stack_that_has_lost_its_parameter_is_retired_by_its_tags", |_| with_a_stack("life-part", half_there)),
     ("a_new_stack_takes_up_the_table_of_a_retired_one", |_| with_a_stack("life-again", taken_up)),
 ];

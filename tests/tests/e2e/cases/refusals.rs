@@ -11,7 +11,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("a_missing_component_is_refused_with_file_and_line", missing_component),
     ("bad_yaml_is_refused_with_file_and_line", bad_yaml),
     ("an_unknown_pipeline_is_refused_by_plan", unknown_pipeline),
-    ("an_image_that_only_aws_has_is_refused_and_a_local_one_named", only_aws),
+    ("an_image_that_only_aws_has_is_rejected_and_a_local_one_is_named", only_aws),
     ("a_mistyped_input_from_the_console_is_refused_by_plan", mistyped_input),
 ];
 

@@ -13,7 +13,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("a_bucket_is_refused_to_documents_until_the_stack_has_a_policy_for_it", bucket),
     ("documents_read_the_builds_own_parameters_and_no_others", parameters),
     ("only_a_role_that_trusts_ec2_is_taken_for_an_instance", trust),
-    ("credentials_that_come_late_are_waited_for_also_after_a_reboot", late),
+    ("late_credentials_are_waited_for_even_after_a_reboot", late),
 ];
 
 /// Holds a message against one in which `*` stands for the role's session, whose name ends with the instance's id.

@@ -15,8 +15,8 @@ const OWN: &str = "000000000000";
 const KEY: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 
 pub(super) const CASES: &[(&str, Case)] = &[
-    ("volumes_of_a_source_that_keeps_its_own_go_with_their_instances_and_others_stay", keeping_source),
-    ("what_is_new_and_unknown_for_a_while_is_asked_for_again", unknown_for_a_while),
+    ("volumes_end_with_their_instances_and_other_volumes_stay", keeping_source),
+    ("lookups_of_new_resources_that_are_not_known_yet_are_retried", unknown_for_a_while),
     ("an_image_is_encrypted_with_the_accounts_own_keys", own_keys),
     ("a_key_of_another_account_is_refused_until_the_stack_names_it", foreign_key),
 ];

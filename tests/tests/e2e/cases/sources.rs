@@ -147,7 +147,7 @@ fn dying_agent(stack: &Stack) {
     let folder = Pipeline::new("dying-agent", &[("build", "Dies", dies)]).write();
     let (built, ()) = stack.build_meanwhile(folder.path(), || {
         stack.wait_for("the step", || logs(stack, "dying-agent/1.0.0/1").contains("Dies").then_some(()));
-        // What the agent said last is told to be that long ago: nobody waits a quarter of an hour for a test.
+        // The agent's last ping is reported as that old, so that the test need not wait a quarter of an hour.
         stack.set(&json!({"age": 900}));
     });
     stack.set(&json!({"age": 0}));

@@ -131,7 +131,7 @@ fn release_meanwhile(stack: &Stack, delivery: Delivery) {
     retire(stack, &name);
 }
 
-/// Starts a build from the console and keeps it in the making of its image meanwhile; how it ended.
+/// Starts a build from the console, and holds it while its image is made. Returns how the build ended.
 pub(super) fn while_held<T>(stack: &Stack, name: &str, meanwhile: impl FnOnce() -> T) -> (ExecutionStatus, T) {
     stack.arm(&json!([{"when": {"action": "CreateImage", "nth": 1}, "do": "hold"}]));
     let arn = stack.start(&format!("e2e-{name}"), &json!({"pipeline": name}).to_string());

@@ -38,7 +38,7 @@ const POINTS: [Point; 9] = [
 
 /// How old the reaper lets a build become before it looks at its execution, and a little.
 const YOUNG: Duration = Duration::from_secs(62);
-/// What a call that was let go needs to have its effect, at most.
+/// The longest time that a released call needs to have its effect.
 const MOMENT: Duration = Duration::from_millis(500);
 /// How long a function that was refused goes on trying the same call.
 const LAST_CALL: Duration = Duration::from_secs(6);

@@ -11,7 +11,7 @@ use crate::stack::Stack;
 
 pub(super) const CASES: &[(&str, Case)] = &[
     ("the_rules_take_only_what_may_concern_the_stack", rules),
-    ("whoever_calls_finish_or_publish_during_a_build_neither_ends_nor_publishes_it", strangers),
+    ("calls_of_finish_or_publish_during_a_build_have_no_effect", strangers),
 ];
 
 fn event(source: &str, detail_type: &str, detail: &Value) -> String {

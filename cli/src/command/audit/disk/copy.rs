@@ -108,7 +108,7 @@ mod tests {
     use super::Copy;
 
     #[test]
-    fn nobody_else_can_look_into_the_copy_and_it_goes_with_all_that_is_closed_in_it() {
+    fn the_copy_is_private_and_is_removed_with_its_closed_folders() {
         let Some(disk) = Disk::of(&[("srv/key", key("1"))]) else { return };
         let temporary = tempfile::tempdir().unwrap();
         let copy = Copy::make(temporary.path()).unwrap();

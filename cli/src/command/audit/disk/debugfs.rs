@@ -109,7 +109,7 @@ mod tests {
     use super::complaints;
 
     #[test]
-    fn what_it_could_not_do_is_told_once_and_what_is_nothing_is_not() {
+    fn failures_of_debugfs_are_reported_once_and_harmless_lines_are_not() {
         let full = "rdump: No space left on device while writing file\n";
         let said = [
             "debugfs 1.47.0 (5-Feb-2023)\n",

@@ -15,7 +15,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// One with such files; none where e2fsprogs is missing, unless `GOLDSMITH_REQUIRE_E2E=1`.
+    /// Returns one with such files, or `None` if e2fsprogs is missing, unless `GOLDSMITH_REQUIRE_E2E=1`.
     pub(super) fn of(files: &[(&str, String)]) -> Option<Self> {
         if tool("mke2fs", &["-V"]).and_then(|()| tool("debugfs", &["-V"])).is_none() {
             let missing = "mke2fs and debugfs (of the package e2fsprogs)";
@@ -69,7 +69,7 @@ pub(super) fn key(letter: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_key_that_was_removed_is_found_in_its_block_and_one_that_is_there_by_its_path() {
+async fn a_removed_key_is_found_by_its_block_and_an_existing_one_by_its_path() {
     let Some(disk) = Disk::of(&[("srv/kept", key("1")), ("srv/gone", key("2"))]) else { return };
     disk.change("rm /srv/gone");
     let audit = audit(disk.path()).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_key_that_was_removed_is_found_in_its_block_and_one_that_is_there_by_i
 
 /// A file that was removed while something had it open, and a file that was cut.
 #[tokio::test]
-async fn a_key_in_a_block_of_a_file_that_is_not_in_what_is_read_of_it_is_found() {
+async fn a_key_beyond_the_part_of_a_file_that_is_read_is_found_in_its_block() {
     let Some(disk) = Disk::of(&[("srv/orphan", key("1")), ("srv/cut", key("2")), ("srv/kept", key("3"))]) else {
         return;
     };
@@ -114,7 +114,7 @@ async fn what_debugfs_cannot_copy_makes_the_audit_incomplete() {
 }
 
 #[tokio::test]
-async fn without_a_copy_the_blocks_are_looked_at_all_the_same() {
+async fn without_a_copy_the_blocks_are_still_searched() {
     let Some(disk) = Disk::of(&[("srv/kept", key("1"))]) else { return };
     let audit = unless(future::pending(), disk.path(), &PathBuf::from("/nowhere")).await.unwrap().unwrap();
     assert!(audit.is_incomplete && audit.notes[0].contains("/nowhere"), "{:?}", audit.notes);
@@ -133,7 +133,7 @@ async fn a_signal_ends_it_and_leaves_no_copy() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_system_is_refused() {
+async fn what_is_not_a_file_system_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("disk");
     fs::write(&file, vec![0; 4096]).unwrap();

@@ -134,7 +134,7 @@ async fn a_dead_stack_leaves_nothing_and_other_stacks_keep_theirs() {
 }
 
 #[tokio::test]
-async fn what_aws_refuses_keeps_neither_other_regions_from_being_looked_at_nor_others_from_being_removed() {
+async fn a_refusal_of_aws_does_not_stop_the_clean_up_of_the_rest() {
     let (cloud, stack) = (FakeCloud::new(), Stack::new());
     for region in [HOME, AWAY] {
         leave(&cloud, region, "one", region).await;
@@ -202,13 +202,13 @@ async fn what_only_carries_the_tags_stays_for_a_day_after_it_was_found() {
     for (hours, may_go) in [(23, false), (24, true)] {
         assert!(found.iter().all(|one| one.may_go(now + SignedDuration::from_hours(hours)) == may_go), "{found:?}");
     }
-    // Marked again it would begin anew.
+    // A new mark would restart its time.
     leftovers.mark(&found, now + SignedDuration::from_hours(5)).await;
     assert_eq!(find().await, found);
 }
 
 #[tokio::test]
-async fn the_mark_of_what_was_copied_is_not_the_copys() {
+async fn a_copy_does_not_inherit_the_mark_of_its_original() {
     let (cloud, stack) = (FakeCloud::new(), Stack::new());
     let mut copied = tags("one", "a");
     copied.insert(TAG_LEFTOVER.to_owned(), "2025-12-01T00:00:00.000Z".to_owned());
@@ -218,7 +218,7 @@ async fn the_mark_of_what_was_copied_is_not_the_copys() {
 }
 
 #[tokio::test]
-async fn what_uses_an_image_is_said() {
+async fn what_uses_an_image_is_reported() {
     let (cloud, stack) = (FakeCloud::new(), Stack::new());
     let image = leave(&cloud, HOME, "one", "b").await;
     note(&stack, HOME, "b", &image).await;

@@ -92,7 +92,7 @@ fn a_subnet_goes_by_its_own_table_before_the_main_one() {
 }
 
 #[test]
-fn subnets_that_take_no_instance() {
+fn a_subnet_that_cannot_take_an_instance_is_a_problem() {
     let good = || facts(true, vec![route("igw-1", false)]);
     assert_eq!(told(&[place(&[])], &good()), []);
     assert_eq!(told(&[place(&["subnet-9"])], &good()), [(SUBNETS, Verdict::Problem)]);
@@ -106,7 +106,7 @@ fn subnets_that_take_no_instance() {
 }
 
 #[test]
-fn security_groups_that_keep_instances_in() {
+fn a_security_group_that_blocks_outgoing_traffic_is_a_problem() {
     let mut facts = facts(true, vec![route("igw-1", false)]);
     facts.groups[0].lets_https_out = false;
     assert_eq!(told(&[place(&[])], &facts), [(GROUPS, Verdict::Problem)]);

@@ -59,7 +59,7 @@ fn a_world_comes_back_without_the_line_that_was_cut_off() {
 }
 
 #[test]
-fn a_start_on_a_full_disk_goes_on_with_what_is_there_and_is_written_once_there_is_room() {
+fn a_start_on_a_full_disk_resumes_and_is_written_once_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let (disk, journal, _) = kept(folder.path(), true, &["a", "b"]);
     drop(journal);
@@ -76,7 +76,7 @@ fn a_start_on_a_full_disk_goes_on_with_what_is_there_and_is_written_once_there_i
 }
 
 #[test]
-fn a_full_disk_damages_nothing_and_loses_nothing_wherever_it_cuts_a_line_off() {
+fn a_full_disk_loses_nothing_wherever_it_cuts_a_line_off() {
     let line = {
         let folder = tempfile::tempdir().unwrap();
         let (_, journal, mut world) = kept(folder.path(), true, &["a"]);
@@ -128,7 +128,7 @@ fn a_world_that_was_given_up_does_not_come_back_once_there_is_room() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_anew_is_gone_on_with() {
+fn a_file_that_cannot_be_rewritten_stays_in_use() {
     let folder = tempfile::tempdir().unwrap();
     let (disk, mut journal, mut world) = kept(folder.path(), true, &["a"]);
     journal.longest = 0;

@@ -78,7 +78,7 @@ async fn output_is_cut_as_ssm_cuts_it_and_whole_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_command_is_found_by_instance_and_comment_and_a_second_send_is_a_second_command() {
+async fn a_command_is_found_by_its_comment_and_a_second_send_is_a_new_one() {
     let (_, cloud, instance) = online().await;
     assert_eq!(cloud.commands.find(HOME, &instance, "b/Build/1").await.unwrap(), None);
     let first = cloud.commands.send(HOME, &command(&instance, "b/Build/1")).await.unwrap();

@@ -16,7 +16,7 @@ fn with(user: &str) -> LaunchPermission {
 }
 
 #[tokio::test]
-async fn an_image_is_available_after_its_looks_and_carries_its_tags_from_the_start() {
+async fn an_image_is_available_after_its_looks_and_has_its_tags_at_once() {
     let (_, cloud, instance) = online().await;
     let id = cloud.images.create(HOME, &new_image("web 1", &instance)).await.unwrap();
     let pending = image(&cloud, HOME, &id).await;
@@ -96,7 +96,7 @@ async fn the_chosen_image_fails_with_its_reason_and_keeps_its_name() {
 }
 
 #[tokio::test]
-async fn deregistering_takes_the_snapshots_along_and_stands_being_repeated() {
+async fn deregistering_deletes_the_snapshots_and_is_safe_to_repeat() {
     let (fake, cloud, id) = built().await;
     let snapshot = image(&cloud, HOME, &id).await.snapshots.remove(0);
     assert_eq!(kind(cloud.images.delete_snapshot(HOME, &snapshot).await), Kind::WrongState);
@@ -118,7 +118,7 @@ async fn a_snapshot_without_an_image_can_be_found_and_deleted() {
 }
 
 #[tokio::test]
-async fn images_of_others_are_neither_shared_nor_deregistered_nor_in_the_inventory() {
+async fn images_of_others_are_not_shared_deregistered_or_listed() {
     let (fake, cloud, source) = fake();
     assert!(fake.inventory().is_empty());
     assert_eq!(kind(cloud.images.deregister(HOME, &source).await), Kind::Denied);

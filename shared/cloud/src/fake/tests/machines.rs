@@ -87,7 +87,7 @@ async fn a_type_runs_images_of_its_own_architecture_only() {
 }
 
 #[tokio::test]
-async fn a_volume_stays_where_neither_image_nor_launch_lets_it_go() {
+async fn a_volume_stays_if_neither_image_nor_launch_deletes_it() {
     let (fake, cloud, source) = fake();
     fake.edit_image(HOME, &source, |image| image.block_devices[0].delete_on_termination = false);
     let going =
@@ -115,7 +115,7 @@ async fn capacity_lacks_by_type_and_subnet_and_leaves_the_token_unused() {
 }
 
 #[tokio::test]
-async fn stopping_takes_its_looks_and_stands_being_repeated() {
+async fn stopping_takes_its_looks_and_is_safe_to_repeat() {
     let (_, cloud, id) = online().await;
     cloud.machines.stop(HOME, &id).await.unwrap();
     cloud.machines.stop(HOME, &id).await.unwrap();
@@ -137,7 +137,7 @@ async fn a_pending_gone_or_unknown_instance_does_not_stop() {
 }
 
 #[tokio::test]
-async fn terminating_is_for_good_and_stands_being_repeated() {
+async fn terminating_is_final_and_is_safe_to_repeat() {
     let (_, cloud, id) = online().await;
     cloud.machines.terminate(HOME, &id).await.unwrap();
     assert_eq!(cloud.machines.tagged(HOME, "goldsmith:build", "web-1").await.unwrap().len(), 1, "shutting down");

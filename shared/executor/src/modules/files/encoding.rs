@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_said() {
+    fn what_is_not_text_is_reported() {
         assert_eq!(read(&[0xff], Utf8).unwrap_err(), "/f is not text in UTF-8");
         assert_eq!(read(&[0x61], Utf16Le).unwrap_err(), "/f is not text in UTF-16-LE");
         assert_eq!(read(&[0, 0xd8, 0, 0], Utf32Le).unwrap_err(), "/f is not text in UTF-32-LE");

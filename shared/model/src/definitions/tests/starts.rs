@@ -35,7 +35,7 @@ fn what_starts_a_pipeline_is_stored() {
 }
 
 #[test]
-fn a_schedule_that_cannot_be_is_refused_where_it_stands() {
+fn an_impossible_schedule_is_rejected_at_its_line() {
     let one = |schedule: &str| refused(&all(&pipeline(schedule)).each_ref().map(String::as_str));
     let zone = "\
 web/all.yml:5:63: error: there is no time zone `Europe/Berln`
@@ -130,7 +130,7 @@ fn publishing(name: &str, source: &str, to: &str) -> String {
 }
 
 #[test]
-fn pipelines_that_feed_themselves_by_parameters_and_name_filters_are_refused() {
+fn pipelines_that_feed_themselves_indirectly_are_rejected() {
     let by = |parameter: &str| format!(", ssmParameterConfigurations: [{{parameterName: {parameter}}}]");
     let named = ", amiDistributionConfiguration: {name: \"golden-{{ imagebuilder:buildDate }}\"}";
     let own = refused(&[&publishing("web", "ssm:/images/web", &by("/images/web")), COMPONENT, SMALL]);
@@ -189,7 +189,7 @@ fn where_images_go_closes_a_circle_with_stored_pipelines_too() {
 }
 
 #[test]
-fn whose_image_a_parameter_may_stand_for_is_stored_and_its_mistakes_are_placed() {
+fn the_allowed_owners_of_a_parameters_image_are_stored_and_checked() {
     let recipe = |source: &str, owners: &str| {
         let text = recipe("components: [{name: nginx, version: 1.0.0}]\n").replace("ssm:/source", source);
         format!("{text}parentImageOwners: {owners}\n")

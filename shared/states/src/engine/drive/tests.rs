@@ -100,7 +100,7 @@ async fn a_token_whose_answer_is_refused_keeps_no_other_from_being_answered() {
 }
 
 #[tokio::test]
-async fn a_wait_of_a_closed_build_goes_though_its_answer_is_refused_for_ever() {
+async fn a_closed_builds_wait_is_removed_even_if_its_answer_always_fails() {
     for kind in [Kind::Denied, Kind::Unanswered] {
         let stack: Stack = reach(&Task::new(State::Launch)).await;
         stack.cloud.no_capacity("t3.small", None);

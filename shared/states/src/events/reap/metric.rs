@@ -50,6 +50,7 @@ pub async fn metric(context: &Context, event: &Value) -> Option<Value> {
 async fn count(context: &Context) -> Result<[(&'static str, usize); 3]> {
     let now = context.clock.now();
     let (mut left_behind, mut given_up) = (0, 0);
+    // All builds count, not only those that are due now: what is looked at once a week costs money in between.
     for build in context.store.open_builds(Timestamp::MAX).await? {
         if build.status == BuildStatus::Closed {
             *(if is_hopeless(&build, now) { &mut given_up } else { &mut left_behind }) += build.after.left.len();
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_aws_refuses_to_remove_is_told_until_it_is_gone() {
+    async fn what_aws_does_not_remove_is_reported_until_it_is_gone() {
         let stack = left_behind().await;
         for _ in 0..20 {
             let line = told(&stack, SignedDuration::from_mins(10)).await.unwrap();
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_only_a_person_can_remove_is_told_until_somebody_has() {
+    async fn what_only_a_person_can_remove_is_reported_until_it_is_gone() {
         let stack = left_behind().await;
         // Somebody copies its tags to a volume, which nothing ties to the build.
         let tags = stack.context().tags(&stack.record().await);

@@ -27,7 +27,7 @@ fn forged(more: Value) -> Value {
     input
 }
 
-/// The schedule fires. Answers how many builds it has started.
+/// The schedule fires. Returns how many builds it has started.
 async fn fire(stack: &Stack) -> Value {
     let event = json!({"schedule": {"pipeline": "web", "scheduledTime": TIME}});
     trigger::handle(&stack.context(), event).await.unwrap()["started"].clone()
@@ -45,7 +45,7 @@ async fn assert_builds(stack: &Stack, attempt: u32, why: &str) {
 }
 
 #[tokio::test]
-async fn a_forged_cause_makes_a_manual_build_or_none_and_the_real_one_still_builds() {
+async fn a_forged_cause_makes_at_most_a_manual_build_and_the_real_one_builds() {
     for (why, more) in [
         ("alone", json!({})),
         ("with an override", json!({"sourceImage": "ssm:/source"})),
@@ -63,7 +63,7 @@ async fn a_forged_cause_makes_a_manual_build_or_none_and_the_real_one_still_buil
 }
 
 #[tokio::test]
-async fn who_takes_the_name_of_the_execution_first_neither_serves_the_cause_nor_stops_it() {
+async fn taking_the_executions_name_neither_serves_nor_stops_the_cause() {
     for (why, more) in [
         ("another pipeline's words", json!({"reason": "mine"})),
         ("with an override", json!({"sourceImage": "ssm:/source"})),
@@ -83,7 +83,7 @@ async fn who_takes_the_name_of_the_execution_first_neither_serves_the_cause_nor_
 }
 
 #[tokio::test]
-async fn a_name_that_somebody_elses_execution_holds_is_passed_when_that_has_ended() {
+async fn a_name_held_by_anothers_execution_is_skipped_once_that_has_ended() {
     let stack = Stack::new().await;
     let config = stack.context().config;
     let input = forged(json!({"reason": "mine"})).to_string();

@@ -65,7 +65,7 @@ fn told(stack: &Stack) -> Value {
 }
 
 #[tokio::test]
-async fn a_release_whose_build_fails_is_tried_again_until_one_is_published_and_then_no_more() {
+async fn a_release_is_retried_until_a_build_of_it_is_published() {
     let stack = watching().await;
     let cause = release(&stack, "debian-12.1").await;
     pass(&stack, 1).await;
@@ -90,7 +90,7 @@ async fn a_release_whose_build_fails_is_tried_again_until_one_is_published_and_t
 }
 
 #[tokio::test]
-async fn a_release_whose_builds_all_fail_stays_failed_and_says_so_and_the_next_one_is_built() {
+async fn a_release_whose_builds_all_fail_is_reported_and_the_next_is_built() {
     let stack = watching().await;
     let cause = release(&stack, "debian-12.1").await;
     let mut built = 0;
@@ -108,7 +108,7 @@ async fn a_release_whose_builds_all_fail_stays_failed_and_says_so_and_the_next_o
 }
 
 #[tokio::test]
-async fn what_another_build_has_published_meanwhile_is_not_tried_again() {
+async fn a_release_that_another_build_has_published_is_not_retried() {
     for by_a_person in [true, false] {
         let stack = watching().await;
         let cause = release(&stack, "debian-12.1").await;
@@ -131,7 +131,7 @@ async fn what_another_build_has_published_meanwhile_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_schedule_is_tried_again_and_one_that_was_stopped_or_whose_pipeline_is_disabled_is_not() {
+async fn a_schedule_is_retried_unless_it_was_stopped_or_disabled() {
     let event = json!({"schedule": {"pipeline": "web", "scheduledTime": "2026-11-24T03:00:00Z"}});
     let cause = Cause::Schedule { scheduled_time: "2026-11-24T03:00:00Z".to_owned() };
     for (is_disabled, expected) in [(false, 2), (true, 1)] {
@@ -158,7 +158,7 @@ async fn a_schedule_is_tried_again_and_one_that_was_stopped_or_whose_pipeline_is
 }
 
 #[tokio::test]
-async fn many_releases_make_at_most_one_build_an_hour_and_the_newest_is_built_in_the_end() {
+async fn many_releases_make_one_build_an_hour_and_the_newest_is_built() {
     let stack = watching().await;
     let mut began = Vec::new();
     let mut newest = None;
@@ -181,7 +181,7 @@ async fn many_releases_make_at_most_one_build_an_hour_and_the_newest_is_built_in
 }
 
 #[tokio::test]
-async fn a_refusal_of_aws_before_anything_is_built_is_tried_again_too() {
+async fn an_error_of_aws_before_the_build_is_retried_too() {
     let stack = watching().await;
     let cause = release(&stack, "debian-12.1").await;
     pass(&stack, 1).await;
@@ -196,7 +196,7 @@ async fn a_refusal_of_aws_before_anything_is_built_is_tried_again_too() {
 }
 
 #[tokio::test]
-async fn a_cause_whose_executions_fail_for_ever_is_tried_less_and_less_often() {
+async fn a_cause_that_always_fails_is_retried_less_and_less_often() {
     use goldsmith_cloud::ExecutionStatus;
     let stack = crate::testing::Stack::new().await;
     let pipeline: goldsmith_model::Name = "web".parse().unwrap();

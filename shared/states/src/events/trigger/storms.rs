@@ -80,7 +80,7 @@ impl Watched {
         }
     }
 
-    /// A minute passes, and the tick comes; what it asks Lambda for arrives.
+    /// A minute passes, the tick comes, and the invocations that the tick requests from Lambda arrive.
     async fn tick(&mut self) {
         self.stack.clock.advance(SignedDuration::from_mins(1));
         let context = self.context();
@@ -101,7 +101,7 @@ fn changed(n: usize) -> Value {
 }
 
 #[tokio::test]
-async fn a_hundred_events_in_a_second_cost_two_looks_and_the_last_change_is_noticed() {
+async fn a_hundred_events_in_a_second_cost_two_looks_and_miss_no_change() {
     for is_at_once in [false, true] {
         let mut watched = Watched::new().await;
         let first = watched.release("debian-12.1").await;
@@ -132,7 +132,7 @@ async fn a_hundred_events_in_a_second_cost_two_looks_and_the_last_change_is_noti
 }
 
 #[tokio::test]
-async fn events_that_come_apart_are_looked_after_at_once() {
+async fn events_that_come_one_by_one_are_handled_at_once() {
     let watched = Watched::new().await;
     for n in 0..5 {
         watched.deliver(changed(n)).await;
@@ -142,7 +142,7 @@ async fn events_that_come_apart_are_looked_after_at_once() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_delivered_twice_costs_one_look_more_and_starts_nothing_twice() {
+async fn an_event_delivered_twice_costs_one_more_look_and_no_second_start() {
     let mut watched = Watched::new().await;
     let image = watched.release("debian-12.1").await;
     for _ in 0..2 {
@@ -184,7 +184,7 @@ async fn no_event_is_lost_whatever_goes_wrong_at_any_effect() {
 }
 
 #[tokio::test]
-async fn a_check_that_fails_rests_too_and_is_made_up_for_by_the_tick() {
+async fn a_failed_check_rests_too_and_the_tick_makes_up_for_it() {
     let mut watched = Watched::new().await;
     let image = watched.release("debian-12.1").await;
     for call in ["GetParameters", "GetParameter"] {

@@ -58,7 +58,7 @@ async fn what_nobody_sends_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_cause_that_arrives_during_a_build_is_built_after_it_and_several_of_a_kind_are_one() {
+async fn causes_that_arrive_during_a_build_are_merged_and_built_after_it() {
     let stack = Stack::new().await;
     stack.run(&Task::new(State::Plan)).await.unwrap();
     for hour in 4..7 {
@@ -77,7 +77,7 @@ async fn a_cause_that_arrives_during_a_build_is_built_after_it_and_several_of_a_
 }
 
 #[tokio::test]
-async fn a_release_starts_exactly_those_whose_last_build_was_on_another_image() {
+async fn a_release_starts_exactly_the_pipelines_last_built_on_another_image() {
     let stack = Stack::new().await;
     let web = "web".parse().unwrap();
     let source = SourceImage::Parameter("/source".to_owned());
@@ -190,7 +190,7 @@ impl Parameters for Throttled {
 }
 
 #[tokio::test]
-async fn ten_thousand_pipelines_on_twenty_sources_cost_twenty_looks_and_their_starts() {
+async fn ten_thousand_pipelines_on_twenty_sources_cost_twenty_looks() {
     const PIPELINES: usize = 10_000;
     const SOURCES: usize = 20;
     let stack = Stack::new().await;
@@ -301,7 +301,7 @@ async fn check_to_its_end(stack: &Stack) -> usize {
 }
 
 #[tokio::test]
-async fn a_check_of_sources_that_are_far_away_goes_on_where_it_stopped_starts_all_and_ends() {
+async fn a_slow_check_of_sources_resumes_where_it_stopped_and_ends() {
     let stack = far_away(250).await;
     assert_eq!(check_to_its_end(&stack).await, 4, "250 seconds, and 80 in an invocation");
     assert_eq!(stack.cloud.executions().len(), 250);
@@ -311,7 +311,7 @@ async fn a_check_of_sources_that_are_far_away_goes_on_where_it_stopped_starts_al
 }
 
 #[tokio::test]
-async fn a_check_that_takes_too_many_invocations_ends_and_the_next_one_goes_on_there() {
+async fn a_check_with_too_many_invocations_ends_and_the_next_one_resumes() {
     let stack = far_away(1_200).await;
     assert_eq!(check_to_its_end(&stack).await, 10);
     let started = stack.cloud.executions().len();

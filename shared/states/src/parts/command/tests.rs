@@ -68,7 +68,7 @@ const AUDIT: &str = r#""audit":{"findings":[{"path":"/etc/bind/rndc.key","kind":
 "package":"bind9","size":77,"fingerprint":"00","remedy":"remove it"}],"leftOut":2,"files":9}"#;
 
 #[tokio::test]
-async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_they_fail_the_build_or_not() {
+async fn the_first_test_instance_is_audited_and_its_findings_are_recorded() {
     let audit = AUDIT.replace('\n', "");
     let good = Outcome::success(&format!(r#"{{"status":"success",{audit}}}"#));
     let (stack, ended) = audited(ImageAudit::Warn, good).await;
@@ -104,7 +104,7 @@ async fn the_first_test_instance_is_audited_and_its_findings_are_noted_whether_t
 }
 
 #[tokio::test]
-async fn an_image_without_tests_gets_an_instance_for_an_audit_that_may_fail_and_for_no_other() {
+async fn an_image_without_tests_gets_an_instance_only_for_a_failing_audit() {
     for (audit, tests, documents) in
         [(ImageAudit::Fail, &["t3.small"][..], Some(0)), (ImageAudit::Warn, &[], None), (ImageAudit::Off, &[], None)]
     {
@@ -133,7 +133,7 @@ async fn the_clean_up_succeeds_by_its_exit_code() {
 }
 
 #[tokio::test]
-async fn an_order_whose_machine_went_down_is_sent_again_so_that_the_agent_goes_on() {
+async fn an_order_whose_machine_went_down_is_resent_so_the_agent_resumes() {
     assert_eq!(build(vec![Outcome::lost(), Outcome::success(RESULT)]).await, (Ok(()), 2));
     let (failed, commands) = build(vec![Outcome::lost(), Outcome::lost(), Outcome::lost()]).await;
     let failed = failed.unwrap_err();
@@ -167,7 +167,7 @@ fn nonces_in_orders(stack: &Stack, state: State) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn an_order_that_is_sent_again_has_the_same_nonce_and_readers_find_it_with_the_log() {
+async fn a_resent_order_keeps_its_nonce_and_readers_find_it_with_the_log() {
     let mut seen = BTreeSet::new();
     for fault in [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer, Fault::KillBefore, Fault::KillAfter] {
         for call in ["PutObject", "SendCommand"] {
@@ -206,7 +206,7 @@ async fn each_state_and_each_order_after_a_lost_machine_has_a_nonce_of_its_own()
 
 /// It was sent by a version that knew no nonces, and the stack was updated since.
 #[tokio::test]
-async fn a_command_without_a_nonce_is_gone_on_with_and_gets_none() {
+async fn a_command_without_a_nonce_continues_without_one() {
     let stack = reach(&Task::new(State::Build)).await;
     stack.cloud.pace(|pace| pace.until_command = 10_000);
     stack.start(&Task::new(State::Build)).await;
@@ -237,7 +237,7 @@ async fn an_agent_that_is_lost_ends_the_state_after_a_quarter_of_an_hour() {
 }
 
 #[tokio::test]
-async fn a_build_ends_in_the_time_that_its_pipeline_allows_leaves_nothing_and_the_next_one_builds() {
+async fn a_build_that_exceeds_its_time_leaves_nothing_and_the_next_one_builds() {
     let stack = Stack::new().await;
     let mut web = stack.store().pipeline(&"web".parse().unwrap()).await.unwrap().unwrap();
     web.timeout_minutes = Some(30);

@@ -51,6 +51,8 @@ async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
         let scope = state.scope();
         let Some(wait) = context.store.wait(build, &scope).await? else { continue };
         for token in wait.tokens() {
+            // SendTaskHeartbeat shows whether a token still waits, without answering it. It has no effect on the state,
+            // because the definition sets no `HeartbeatSeconds`.
             match context.cloud.executions.is_waiting(token).await {
                 Ok(true) => return Ok(Some(scope)),
                 Ok(false) => {}
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_step_functions_takes_for_a_while_costs_no_build_its_cause() {
+    async fn a_token_that_stays_valid_for_a_while_costs_no_build_its_cause() {
         let (stack, token) = waiting().await;
         let start = |stack: &Stack| crate::Start {
             build: BUILD.to_owned(),
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_throttled_look_is_not_believed() {
+    async fn a_throttled_look_proves_nothing() {
         for kind in [Kind::Throttled, Kind::Unanswered] {
             let (stack, token) = waiting().await;
             stack.cloud.fail_always("SendTaskHeartbeat", HOME, Fault::Refuse(kind));
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_state_that_was_given_up_is_finished_also_where_step_functions_refuses_to_say_so() {
+    async fn an_abandoned_state_is_finished_even_if_step_functions_will_not_tell() {
         for kind in [Some(Kind::Denied), None] {
             let (stack, token) = waiting().await;
             stack.cloud.close_token(&token);

@@ -64,6 +64,7 @@ pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result
         .filter(|state| state.state == State::DistributeRegion && state.status == StateStatus::Succeeded)
         .filter_map(|state| state.item)
         .collect();
+    // The home AMI stays even if its own item has failed: all copies are made from it.
     good.insert(record.plan.home_region.clone());
     crate::states::publish::amis(context, record, &good).await
 }
@@ -84,7 +85,7 @@ mod tests {
     use super::{Keep, what_stays};
 
     #[test]
-    fn what_was_overridden_is_not_said_to_be_published() {
+    fn what_was_overridden_is_not_reported_as_published() {
         assert_eq!(what_stays(&Keep::Published, false), "the image is published");
         assert_eq!(what_stays(&Keep::Published, true), "the image stays, unpublished");
     }

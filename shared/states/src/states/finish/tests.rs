@@ -116,7 +116,7 @@ async fn a_failed_distribution_keeps_the_home_image_with_its_expiry() {
 }
 
 #[tokio::test]
-async fn a_stop_before_and_after_each_effect_leaves_nothing_or_what_was_published() {
+async fn a_stop_at_any_effect_leaves_nothing_or_what_was_published() {
     let whole = Stack::new().await;
     for task in whole_build() {
         whole.run(&task).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_function_that_runs_on_after_a_stop_makes_nothing() {
 }
 
 #[tokio::test]
-async fn a_status_event_of_an_execution_that_runs_or_that_nobody_knows_ends_nothing() {
+async fn an_event_of_a_running_or_unknown_execution_ends_nothing() {
     let stack = reach(&Task::new(State::Snapshot)).await;
     tell(&stack, "ABORTED").await;
     stack.start_execution().await;
@@ -204,7 +204,7 @@ async fn refused_by_build() -> (Stack, Task) {
 }
 
 #[tokio::test]
-async fn what_build_refuses_is_told_and_kept_however_often_finish_dies() {
+async fn what_cannot_be_removed_is_reported_and_kept_if_finish_dies() {
     let (whole, task) = refused_by_build().await;
     let before = whole.cloud.effects().len();
     let ended = whole.run(&task).await;

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_instance_leaves_a_volume_behind_and_the_image_has_what_its_source_has() {
+    async fn instances_leave_no_volume_and_the_image_keeps_its_sources_settings() {
         let stack = stack().await;
         build(&stack).await;
         let requests = stack.cloud.requests();

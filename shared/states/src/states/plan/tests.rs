@@ -15,7 +15,7 @@ async fn plan_survives_every_fault() {
 }
 
 #[tokio::test]
-async fn a_parameter_outside_the_stacks_path_is_refused_before_anything_is_built() {
+async fn a_parameter_outside_the_stacks_path_is_rejected_before_the_build() {
     let stack = Stack::new().await;
     let name = "two".parse().unwrap();
     let mut distribution = stack.store().distribution(&name).await.unwrap().unwrap();
@@ -30,7 +30,7 @@ async fn a_parameter_outside_the_stacks_path_is_refused_before_anything_is_built
 }
 
 #[tokio::test]
-async fn a_parameter_of_another_data_type_is_refused_before_anything_is_built() {
+async fn a_parameter_of_another_data_type_is_rejected_before_the_build() {
     let stack = Stack::new().await;
     let text = Parameter { value: "ami-1".to_owned(), data_type: "text".to_owned() };
     stack.cloud.cloud().parameters.put(HOME, "/images/web", &text).await.unwrap();
@@ -45,7 +45,7 @@ fn plan(input: Value) -> Task {
 }
 
 #[tokio::test]
-async fn a_name_that_a_build_had_before_is_refused_and_that_build_stays_as_it_ended() {
+async fn the_name_of_an_earlier_build_is_rejected_and_that_build_stays() {
     let stack = Stack::new().await;
     for task in whole_build() {
         stack.run(&task).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_name_that_a_build_had_before_is_refused_and_that_build_stays_as_it_en
 }
 
 #[tokio::test]
-async fn what_the_user_has_to_mend_is_refused_and_named() {
+async fn what_the_user_has_to_fix_is_rejected_and_named() {
     let stack = Stack::new().await;
     for (input, message) in [
         (json!({"pipeline": "nowhere"}), "the field `pipeline` of the input names `nowhere`, which was never applied"),
@@ -103,7 +103,7 @@ async fn what_the_user_has_to_mend_is_refused_and_named() {
 }
 
 #[tokio::test]
-async fn a_strangers_image_behind_a_parameter_is_refused_by_its_owner_unless_the_recipe_names_it() {
+async fn a_parameters_image_of_an_unnamed_owner_is_rejected() {
     let stack = Stack::new().await;
     let foreign = stack.cloud.add_image(HOME, "999988887777", "debian-12");
     stack.point_source_to(&foreign).await;

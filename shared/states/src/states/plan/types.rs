@@ -20,8 +20,8 @@ pub(super) struct Types {
     pub(super) audit_only: bool,
 }
 
-/// Returns the infrastructure's types that run the source, of which one suffices, and the test's types, all of which
-/// must run it.
+/// Returns the infrastructure's types that run the source, and the test's types. One infrastructure type suffices, but
+/// all test types must run the source.
 pub(super) async fn runnable(
     context: &Context,
     infrastructure: &InfrastructureConfiguration,
@@ -64,6 +64,7 @@ pub(super) async fn runnable(
             source.id, source.architecture,
         )));
     }
+    // An image that must pass its audit needs an instance. For a mere warning, an instance costs too much.
     let audit_only = !is_tested && audit == ImageAudit::Fail;
     let test = match test {
         [] if is_tested || audit_only => build.iter().take(1).cloned().collect(),
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_source_that_this_stack_has_no_agent_for_is_refused_before_anything_is_launched() {
+    async fn a_source_without_an_agent_is_rejected_before_a_launch() {
         let stack = stack("arm64", &["t4g.small"], &[]).await;
         stack.lose_agent("arm64");
         let refused = stack.run(&Task::new(State::Plan)).await.unwrap_err();

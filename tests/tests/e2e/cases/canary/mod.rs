@@ -11,8 +11,7 @@ use super::Case;
 use crate::definitions::{Pipeline, folder};
 use crate::stack::Stack;
 
-pub(super) const CASES: &[(&str, Case)] =
-    &[("a_secret_is_in_no_log_event_item_object_history_command_or_image_after_the_build", canary)];
+pub(super) const CASES: &[(&str, Case)] = &[("a_secret_is_nowhere_in_aws_or_the_image_after_the_build", canary)];
 
 const NAME: &str = "/goldsmith/build/e2e/canary";
 const SECRET: &str = "canary-of-the-parameter-store-5d1f";

@@ -89,7 +89,7 @@ fn unmarked(stack: &Stack) -> Inventory {
 }
 
 #[tokio::test]
-async fn what_somebody_has_made_with_all_tags_of_a_build_stays_is_marked_and_told_of() {
+async fn a_resource_with_forged_build_tags_stays_marked_and_reported() {
     let stack = published().await;
     stack.clock.advance(SignedDuration::from_hours(3));
     let tags = tags(&stack).await;
@@ -163,7 +163,7 @@ async fn a_copy_by_hand_under_the_name_of_one_that_failed_stays() {
 }
 
 #[tokio::test]
-async fn what_names_a_build_that_nobody_knows_is_told_of_too_and_other_stacks_is_not() {
+async fn what_names_an_unknown_build_is_reported_unless_of_another_stack() {
     let stack = published().await;
     let mut tags = tags(&stack).await;
     tags.insert("goldsmith:build".to_owned(), "web-lost-1".to_owned());
@@ -187,7 +187,7 @@ async fn a_tag_does_not_let_what_is_published_expire() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_marked_is_told_of_and_what_cannot_be_told_of_is_tried_again() {
+async fn unmarkable_resources_are_reported_and_failed_reports_are_retried() {
     for (name, tags_after) in [("CreateTags", 0), ("PutEvents", 1)] {
         let stack = published().await;
         let copied = copy(&stack, HOME, "golden copy", tags(&stack).await).await;
@@ -202,7 +202,7 @@ async fn what_cannot_be_marked_is_told_of_and_what_cannot_be_told_of_is_tried_ag
 }
 
 #[tokio::test]
-async fn what_turns_out_to_be_its_builds_is_removed_instead_of_told_of_again() {
+async fn what_proves_to_be_its_builds_is_removed_and_not_reported_again() {
     let stack = published().await;
     let stranger = launch(&stack, tags(&stack).await).await;
     reap(&stack).await;

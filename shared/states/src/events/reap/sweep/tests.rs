@@ -58,7 +58,7 @@ async fn sweep(stack: &Stack, clock: Arc<dyn Clock>) -> Value {
 }
 
 #[tokio::test]
-async fn ten_thousand_published_builds_cost_two_reads_each_and_no_search_of_their_own() {
+async fn ten_thousand_published_builds_cost_two_reads_each_and_no_search() {
     const BUILDS: u32 = 10_000;
     let (stack, build, image) = published().await;
     for number in 0..BUILDS {
@@ -88,7 +88,7 @@ impl Clock for Slow {
 }
 
 #[tokio::test]
-async fn a_sweep_without_time_goes_on_where_it_stopped_until_each_build_had_its_turn() {
+async fn a_sweep_that_runs_out_of_time_resumes_until_each_build_had_a_turn() {
     const BUILDS: u32 = 300;
     let (stack, build, image) = published().await;
     let mut last = Tags::new();

@@ -48,7 +48,7 @@ async fn is_looked_after(stack: &Stack) -> bool {
 }
 
 #[tokio::test]
-async fn a_parameter_that_is_put_after_the_end_is_put_back_once_no_function_can_run() {
+async fn a_parameter_written_after_the_end_is_restored_once_functions_ended() {
     let (stack, entry) = closed_while_putting().await;
     tick(&stack, LATE).await;
     assert!(is_looked_after(&stack).await, "a function may still run");
@@ -63,7 +63,7 @@ async fn a_parameter_that_is_put_after_the_end_is_put_back_once_no_function_can_
 }
 
 #[tokio::test]
-async fn whoever_looks_early_leaves_the_look_for_what_is_put_late() {
+async fn an_early_look_leaves_the_look_for_late_parameters_to_be_done() {
     let (stack, entry) = closed_while_putting().await;
     let record = stack.record().await;
     let untold = Aftermath { is_untold: true, ..Aftermath::default() };
@@ -87,7 +87,7 @@ async fn what_somebody_has_written_since_stays() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_put_back_is_tried_again_and_after_a_month_once_a_week() {
+async fn a_failed_restore_is_retried_and_after_a_month_once_a_week() {
     for kind in [Kind::Denied, Kind::Unanswered] {
         let (stack, entry) = closed_while_putting().await;
         put(&stack, &entry, value(&entry)).await;
