@@ -130,6 +130,7 @@ impl<'a> Deployment<'a> {
         };
         self.stacks.propose(&proposal).await?;
         let (change_set, creates) = (proposal.change_set.clone(), proposal.creates);
+        // By its id, this very stack can be discarded even if another one gets its name in the meantime.
         let id = self.stacks.find(self.stack).await?.map(|stack| stack.id);
         let id = id.ok_or_else(|| anyhow!("the stack {} is gone", self.stack))?;
         let found = self.changes(&change_set).await?;

@@ -1,4 +1,6 @@
 //! The `goldsmith` command: applies definitions, starts builds and watches them, on AWS and on the local AWS alike.
+// As in most of the workspace, the module of a folder is the file next to it: so a folder lists only its parts.
+#![warn(clippy::mod_module_files)]
 
 mod args;
 mod ask;

@@ -47,6 +47,7 @@ pub(crate) fn duration(seconds: f64) -> String {
     if seconds < 10.0 {
         return format!("{:.1}s", seconds.max(0.0));
     }
+    // It is rounded before it is divided: 59.7 seconds are a minute and not 60 seconds.
     let whole = seconds.round() as u64;
     match (whole / 3600, whole / 60 % 60, whole % 60) {
         (0, 0, seconds) => format!("{seconds}s"),
@@ -78,7 +79,7 @@ pub(crate) fn status(image: &ImageRecord) -> String {
     format!("{}{mark}", word(image.status))
 }
 
-/// Returns the word that an enum is stored as.
+/// Returns the word that an enum without data is stored as; for any other value, an empty text.
 pub(crate) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,

@@ -68,6 +68,7 @@ fn wanted(scheduling: &Scheduling, pipeline: &ImagePipeline) -> Option<Schedule>
         name: schedule_name(&pipeline.name),
         expression: schedule.schedule_expression.clone(),
         timezone: schedule.timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
+        // A rate counts from the creation of its schedule, so a disabled pipeline keeps its schedule.
         enabled: pipeline.status == Status::Enabled,
         target: scheduling.trigger.clone(),
         role: scheduling.role.clone(),

@@ -39,6 +39,7 @@ pub(crate) async fn next_times(
         return Ok(Err("the pipeline is disabled"));
     }
     let began = match schedule.schedule_expression.parse() {
+        // EventBridge counts a rate from the creation of the schedule, and everything else by the clock.
         Ok(ScheduleExpression::Rate(_)) => match made(connection, pipeline).await? {
             Some(began) => began,
             None => return Ok(Err("its schedule does not exist yet: apply the pipeline again")),

@@ -54,6 +54,7 @@ pub(crate) async fn apply(
     if !secrets.allow_plain_secrets {
         draft.refuse_secrets(NO_SECRET);
     }
+    // The stack is not needed for these mistakes, so a person without credentials sees them too.
     if draft.has_errors() {
         let found = draft.check_alone().err().unwrap_or_default();
         return Err(refused(path, found));
@@ -70,6 +71,7 @@ pub(crate) async fn apply(
     for warning in definitions.warnings.iter() {
         output::say(&warning.to_string());
     }
+    // This comes before the table is written: otherwise the pipeline would be stored without its schedule.
     schedules::check(&connection, &definitions)?;
     let changes = connection.store.apply(&definitions).await.map_err(|error| match error {
         ApplyError::Taken(taken) => refused(path, taken_versions(&versions, &taken)),

@@ -92,6 +92,7 @@ fn exit(count: u32, is_incomplete: bool) -> Exit {
 
 /// Shows what the image's own build has found.
 async fn of_image(globals: &Globals, what: &str) -> Result<Exit> {
+    // The table finds images by name and by build. An AMI's tags would name the build, but anyone can copy tags.
     if what.starts_with("ami-") {
         return Err(invalid(format!(
             "{what} is an AMI, and builds cannot be looked up by AMI: launch an instance of it, and run `goldsmith audit --instance` there as root"

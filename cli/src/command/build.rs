@@ -171,6 +171,7 @@ async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> 
     let neither = |_| invalid(format!("`{}` is neither a folder nor the name of a pipeline", args.what));
     let name: Name = args.what.parse().map_err(neither)?;
     let connection = Connection::open(globals).await?;
+    // Plan would reject the start as well, but only after a person has seen a build begin.
     if connection.store.pipeline(&name).await?.is_none() {
         let known = connection.store.pipeline_names().await?;
         let near = did_you_mean(name.as_str(), known.iter().map(Name::as_str));

@@ -61,6 +61,7 @@ async fn cancel(connection: &Connection, what: &str, again: &str) -> Result<Canc
     };
     output::say(&format!("Stopping build {build}"));
     connection.executions.stop(&arn, ERROR, CAUSE).await?;
+    // The stop is only the beginning: Step Functions' event makes `finish` close the build and remove what it made.
     match closed(connection, &build, again).await? {
         Some(record) => ending(connection, &record).await,
         None => Ok(Cancelled { build, image: None, status: None, left: Vec::new() }),
@@ -71,6 +72,7 @@ async fn cancel(connection: &Connection, what: &str, again: &str) -> Result<Canc
 async fn find(connection: &Connection, what: &str) -> Result<Option<BuildRecord>> {
     if !what.contains('/') && connection.store.build(what).await?.is_none() {
         let execution = connection.executions.execution(&connection.execution_arn(what)).await?;
+        // Only a running build may still get a record. What has ended without one was rejected, or never existed.
         if execution.is_some_and(|execution| execution.status == ExecutionStatus::Running) {
             return Ok(None);
         }
@@ -102,6 +104,7 @@ pub(super) async fn closed(connection: &Connection, build: &str, again: &str) ->
         match patience.take(record.await)?.flatten() {
             Some(record) if record.status == BuildStatus::Closed => return Ok(Some(record)),
             Some(_) => seen = true,
+            // A look that has failed for the moment is `None` too: once a record was seen, there is a build.
             None if !seen && look >= LOOKS_FOR_RECORD => return Ok(None),
             None => {}
         }

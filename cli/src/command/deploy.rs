@@ -165,6 +165,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
             (changes::values(&prepared.changes), "deployed")
         }
     };
+    // A first deployment has created the parameter that this reads, and another table may be in service now.
     let stack = Connection::open(globals).await?;
     service::take_up(&stack, &found).await?;
     let Connection { stack, region, version, .. } = stack;

@@ -140,6 +140,7 @@ async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
         let stack = Stack::load(folders)?.filter(Stack::is_running);
         let mut stack = stack.ok_or_else(|| invalid(format!("the local stack `{}` does not run", globals.stack)))?;
         output::say(&format!("Emptying the local stack `{}`.", globals.stack));
+        // This is recorded before anything is emptied: if this call is interrupted, the next one deploys again.
         stack.deployed = None;
         // This is saved before the reset. If this process dies in between, the next start deploys to the empty stack.
         stack.save(folders)?;

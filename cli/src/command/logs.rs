@@ -39,6 +39,7 @@ async fn print(connection: &Connection, build: &str, follow: bool, printer: &mut
     let mut feed = Feed::new(build);
     let mut patience = Patience::default();
     loop {
+        // The build is looked at before its lines: if it is closed, the lines that follow are all of them.
         let look = async { Ok((is_open(&connection.store, build).await?, feed.poll(connection).await?)) };
         let open = match patience.take(look.await)? {
             Some((open, happenings)) => {

@@ -71,6 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit> {
         ending::reboot(&place);
         return Ok(Exit::Reboot);
     }
+    // After a reboot, the same run resumes from the state that this removes; that case has returned above.
     place.forget();
     if let Some(result) = &result {
         ending::tell(result);

@@ -73,6 +73,7 @@ async fn image(connection: &Connection, what: &str) -> Result<Shown> {
     let left_behind = build.map(|build| build.after.left).unwrap_or_default();
     let mut leftovers = connection.store.leftovers().await?;
     leftovers.retain(|one| one.build.as_ref() == Some(&image.build));
+    // Only a failed cause is kept for another try.
     let cause = match image.failure {
         Some(_) => connection.store.cause(&image.pipeline, &image.cause).await?,
         None => None,

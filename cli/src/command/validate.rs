@@ -63,6 +63,7 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         found.extend(parameters::refused(document, &given, parameters::OPTION));
     }
     if !found.has_errors() {
+        // A document with mistakes is not among `documents`, so its parameters would count as unknown.
         found.extend(parameters::unknown(&documents, &given, parameters::OPTION));
     }
     let validated = Validated { found, files };

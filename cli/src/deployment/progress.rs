@@ -134,6 +134,7 @@ impl<'a> Progress<'a> {
                 (self.say)(&failure);
                 self.failures.push(failure);
             }
+            // CloudFormation cancels the resources next to one that has failed: only that one says why.
             Outcome::Going | Outcome::Cancelled => {}
         }
     }

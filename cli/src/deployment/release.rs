@@ -118,6 +118,7 @@ impl Release {
         // The table is older than the stack: even a failed first deployment must not delete it.
         changes.extend(table.map(|_| (TABLE_POLICY, TABLE_POLICY.replace("RetainExceptOnCreate", "Retain"))));
         changes.into_iter().try_fold(self.template.clone(), |text, (place, by)| {
+            // Every function names its code: one that was missed would keep a path of the release's folder.
             let wanted = if place == CODE { text.matches(FUNCTION).count().max(1) } else { 1 };
             let found = text.matches(place).count();
             if found != wanted {

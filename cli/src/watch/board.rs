@@ -55,6 +55,7 @@ impl Board {
         if let Some(row) = self.row(label) {
             row.step = running;
         }
+        // The beginning of a step is only on the live line: with a line for each, the result would scroll away.
         (event.kind == EventKind::StepEnded).then(|| step_ended(event))
     }
 

@@ -76,6 +76,7 @@ async fn unless(ended: impl Future<Output = ()>, disk: &Path, temporary: &Path) 
     let looked = tokio::select! {
         biased;
         () = ended => {
+            // The thread waits for debugfs, which would continue to read the disk after this program.
             debugfs.end();
             None
         }

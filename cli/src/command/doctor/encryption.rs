@@ -137,6 +137,7 @@ fn judge_sharing(
         let found = defaults.get(region);
         found.is_some_and(|(storage, _)| storage.encrypted_by_default && is_managed(&storage.default_key))
     };
+    // A key that the distribution names takes precedence over the default.
     let bad: Vec<String> = shared
         .iter()
         .filter(|(_, place)| place.ami_distribution_configuration.kms_key_id.is_none() && uses_aws_key(&place.region))

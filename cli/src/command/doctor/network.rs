@@ -78,6 +78,7 @@ async fn gather(ec2: &Ec2, region: &str, places: &[Place]) -> Result<Facts, (&'s
     let mut facts = Facts { region: region.to_owned(), ..Facts::default() };
     facts.default_vpc = ec2.default_vpc(region).await.map_err(refused("ec2:DescribeVpcs"))?;
     let named: BTreeSet<&str> = places.iter().flat_map(|place| place.subnets.iter().map(String::as_str)).collect();
+    // Without ids, EC2 would describe every subnet of the account.
     if !named.is_empty() {
         let named: Vec<&str> = named.into_iter().collect();
         let found = ec2.subnets(region, "subnet-id", &named).await;
@@ -234,6 +235,7 @@ enum Way {
 fn way(subnet: &Subnet, facts: &Facts) -> Way {
     let tables = facts.tables.get(&subnet.vpc).map(Vec::as_slice).unwrap_or_default();
     let table = tables.iter().find(|table| table.subnets.contains(&subnet.id));
+    // A subnet without a table of its own has the main table of its VPC.
     let Some(table) = table.or_else(|| tables.iter().find(|table| table.main)) else { return Way::NoTable };
     let obstacle = match table.routes.iter().find(|route| route.destination == "0.0.0.0/0") {
         Some(Route { target, blackhole: true, .. }) => format!("the route to {target} is a black hole"),
@@ -289,6 +291,7 @@ fn missing_endpoints(table: &RouteTable, endpoints: &[Endpoint]) -> Vec<&'static
         let end = format!(".{service}");
         endpoints.iter().filter(move |one| one.service.ends_with(&end)).collect::<Vec<_>>()
     };
+    // Without private DNS, the services' names lead to their public addresses and not to the endpoint.
     let interfaces = INTERFACES.into_iter().filter(|service| !of(service).iter().any(|one| one.private_dns));
     let has_s3 = of("s3").iter().any(|one| one.private_dns || one.route_tables.contains(&table.id));
     interfaces.chain((!has_s3).then_some("s3")).collect()

@@ -20,6 +20,7 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
     };
     let mut findings = vec![judge_regions(&globals.aws(), definitions, &enabled)];
     let mut blocked = Vec::new();
+    // In a Region that is not enabled, EC2 rejects every call; the finding about Regions says that.
     for region in public(definitions).into_iter().filter(|region| enabled.get(*region) == Some(&true)) {
         match ec2.blocks_public_images(region).await {
             Ok(true) => blocked.push(region),

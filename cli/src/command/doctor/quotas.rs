@@ -27,6 +27,7 @@ const ENOUGH_FOR_ONE_BUILD: i32 = 10;
 pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: &Definitions) -> Vec<Finding> {
     let (ec2, home) = (Ec2::new(config), home_region(config));
     let types: Vec<&str> = definitions.types().into_keys().collect();
+    // Without names, EC2 would describe all of its types, page after page.
     let known = match types.as_slice() {
         [] => Ok(BTreeMap::new()),
         types => ec2.types(&home, types).await,

@@ -123,6 +123,7 @@ async fn functions(globals: &Globals, config: &SdkConfig, parts: &[Part]) -> (Ve
     for (part, look) in parts.iter().zip(looks) {
         match look {
             Ok(function) => found.push((part.physical.clone(), function)),
+            // The same permission is needed for all functions, so the other errors would say the same.
             Err(error) => return (vec![Finding::unseen("functions", "lambda:GetFunctionConfiguration", &error)], None),
         }
     }

@@ -97,6 +97,7 @@ fn config(reader: &mut Reader<'_>, root: &Node) -> Option<Config> {
     let log_directory = text(reader, &mut map, "logDirectory").unwrap_or_else(|| ".".to_owned());
     let state_directory = text(reader, &mut map, "stateDirectory").map(PathBuf::from);
     let trace = map.optional("trace").and_then(|node| reader.boolean(node, "`trace`")).unwrap_or(false);
+    // They are read, so that `finish` does not take them for unknown keys.
     for key in WITHOUT_EFFECT {
         if let (Some(_), Some(span)) = (map.optional(key), map.key_span(key)) {
             reader.warning(span, "no-effect", format!("`{key}` has no effect here"));

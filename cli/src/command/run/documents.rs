@@ -47,6 +47,7 @@ impl Documents {
             ordered.push(OrderDocument { name, version, digest: digest(&body), body, parameters: values });
         }
         if !found.has_errors() {
+            // A document with mistakes is not among `documents`, so its parameters would count as unknown.
             found.extend(parameters::unknown(&documents, &config.parameters, &config.parameters_from));
         }
         if !config.phases.is_empty() && !found.has_errors() {
