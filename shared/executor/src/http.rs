@@ -104,9 +104,11 @@ impl<'r> Request<'r> {
             .https_only(is_https(self.url))
             .tls_config(TlsConfig::builder().disable_verification(self.any_certificate).root_certs(roots()).build());
         if !self.redirected {
+            // The caller needs the redirect itself as the response: S3 names the right Region in it.
             config = config.max_redirects(0).max_redirects_will_error(false);
         }
         if !self.proxied {
+            // Without this call, ureq takes the proxy from the environment.
             config = config.proxy(None);
         }
         let mut request = http::Request::builder().method(self.method).uri(self.url);

@@ -72,7 +72,7 @@ impl Element for NewFile {
             io::ErrorKind::IsADirectory => FileError::NotAFile { path: path.clone() },
             _ => FileError::Write { path: path.clone(), source },
         })?;
-        // The owner and the mode are set before the content is written.
+        // The owner and the mode are set before the content is written. Otherwise others could read it for a moment.
         self.attributes.set(ids, &path)?;
         file.write_all(&encode(&self.content, self.encoding)).map_err(FileError::write(&path))?;
         Ok(None)
