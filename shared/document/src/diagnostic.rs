@@ -75,6 +75,7 @@ impl fmt::Display for Diagnostic {
 
 /// Returns the part of a long line around a column (counted from 0), and the position of the column in that part.
 fn window(line: &str, column: usize) -> (String, usize) {
+    // A document may be one line of megabytes, so its characters are not counted to the end.
     if line.chars().nth(SHOWN).is_none() {
         return (line.trim_end().chars().map(printable).collect(), column);
     }
@@ -182,6 +183,7 @@ impl Diagnostics {
     /// Removes the source lines that show a secret: the lines of findings about secrets, also where another finding shows
     /// the same line, and lines with the beginning of a known kind of secret.
     pub fn hide_secrets(&mut self) {
+        // Another finding on the same line would show the secret too.
         let is_secret = |found: &&Diagnostic| found.code == SECRET;
         let secrets: BTreeSet<(String, usize)> =
             self.found.iter().filter(is_secret).map(|found| (found.file.clone(), found.line)).collect();
@@ -200,6 +202,7 @@ impl Diagnostics {
 
     /// Returns whether there is room for one more finding of this severity.
     pub(crate) fn takes(&self, severity: Severity) -> bool {
+        // Errors and warnings have separate limits, so that many warnings do not hide an error.
         let others = match severity {
             Severity::Error => self.errors,
             Severity::Warning => self.found.len() - self.errors,
@@ -224,6 +227,8 @@ impl Diagnostics {
 
     /// Orders the findings by line and column within their files; files keep the order in which they first appear.
     pub fn sort(&mut self) {
+        // Files keep the order of their first findings. Their names say nothing about the order in which a reader
+        // expects them.
         let mut files: Vec<String> = Vec::new();
         for diagnostic in &self.found {
             if !files.contains(&diagnostic.file) {
