@@ -19,9 +19,11 @@ mod validate;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use goldsmith_document::secret_in;
 
 use crate::args::Globals;
 use crate::exit::{EXIT_CODES, Exit, invalid};
+use crate::output;
 
 /// Builds golden Amazon Machine Images in your own AWS account, or on this machine.
 #[derive(Debug, Parser)]
@@ -31,6 +33,32 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Returns the command line, or ends the program with clap's message about a mistake in it.
+    pub(crate) fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let told = error.to_string();
+            let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+            let harmless = arguments.fold(told.clone(), |told, argument| without_secret(&told, &argument));
+            if harmless == told {
+                error.exit() // as clap prints it, in color
+            }
+            output::say(harmless.trim_end());
+            std::process::exit(error.exit_code())
+        })
+    }
+}
+
+/// Returns what clap says without the secret in an argument, which clap may repeat: `NAME=SECRET`, or `--FLAG=` and
+/// that.
+fn without_secret(told: &str, argument: &str) -> String {
+    let Some(secret) = secret_in(argument) else { return told.to_owned() };
+    let of_flag = argument.starts_with("--").then(|| argument.split_once('=')).flatten();
+    let value = of_flag.map_or(argument, |(_, value)| value);
+    let shown = value.strip_suffix(secret).unwrap_or_default();
+    told.replace(value, &format!("{shown}****"))
 }
 
 /// The subcommands.

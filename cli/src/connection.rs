@@ -118,7 +118,10 @@ pub(crate) async fn config(globals: &Globals) -> Result<SdkConfig> {
     let config = if globals.local { local_config(&globals.stack).await? } else { aws_config(globals).await };
     // The SDK would report this only at the first call, without a way to fix it.
     if home_region(&config).is_empty() {
-        return Err(invalid("no AWS Region is set: give --region, AWS_REGION, or a profile that has one"));
+        return Err(invalid(
+            "no AWS Region is set: give --region, AWS_REGION, or a profile that has one, or use the stack on this machine \
+             with --local",
+        ));
     }
     Ok(config)
 }

@@ -32,11 +32,9 @@ mod zip;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let cli = command::Cli::parse();
+    let cli = command::Cli::read();
     match command::run(&cli).await {
         Ok(exit) => exit.into(),
         Err(error) => exit::report(&error).into(),

@@ -1,6 +1,7 @@
 //! Small pieces of text: tables, durations, times, words of enums.
 
 use goldsmith_model::Cause;
+use goldsmith_store::ImageRecord;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -69,6 +70,12 @@ pub(crate) fn cause(cause: &Cause) -> String {
         Cause::SourceUpdate { image_id, .. } => format!("{} {image_id}", cause.kind()),
         Cause::Dependency { image } => format!("{} {image}", cause.kind()),
     }
+}
+
+/// Returns the status of an image, and whether its build was started with overrides, which is why it is not published.
+pub(crate) fn status(image: &ImageRecord) -> String {
+    let mark = if image.overridden { " (overridden)" } else { "" };
+    format!("{}{mark}", word(image.status))
 }
 
 /// Returns the word that an enum is stored as.

@@ -3,6 +3,7 @@
 mod ending;
 mod start;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -61,8 +62,10 @@ fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
     Ok((component, name.to_owned(), value.to_owned()))
 }
 
-/// Rejects values that look like secrets: an execution's input and history and the build's record hold them in plain text.
-fn check_secrets(args: &Args) -> Result<()> {
+/// Returns the given values by component. Rejects values that look like secrets: an execution's input and history and
+/// the build's record hold them in plain text.
+fn parameters(args: &Args) -> Result<BTreeMap<Name, BTreeMap<String, String>>> {
+    let mut parameters: BTreeMap<Name, BTreeMap<String, String>> = BTreeMap::new();
     for (component, name, value) in &args.parameters {
         if !args.secrets.allow_plain_secrets && looks_like_secret(name, value) {
             return Err(invalid(format!(
@@ -70,19 +73,21 @@ fn check_secrets(args: &Args) -> Result<()> {
                  help: {INSTEAD_OF_SECRET}; {NO_SECRET}"
             )));
         }
+        if parameters.entry(component.clone()).or_default().insert(name.clone(), value.clone()).is_some() {
+            return Err(invalid(format!("--parameter has `{component}.{name}` twice")));
+        }
     }
-    Ok(())
+    Ok(parameters)
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
-    check_secrets(args)?;
+    // A wrong call must not apply the folder first.
+    let parameters = parameters(args)?;
     let (connection, pipeline) = pipeline(globals, args).await?;
     let mut input = ExecutionInput::new(pipeline, start::cause());
     input.reason.clone_from(&args.reason);
     input.source_image.clone_from(&args.source_image);
-    for (component, name, value) in &args.parameters {
-        input.parameters.entry(component.clone()).or_default().insert(name.clone(), value.clone());
-    }
+    input.parameters = parameters;
     let build = start::start(&connection, &input).await?;
     if args.detach {
         return detached(globals, &input.pipeline, &build);

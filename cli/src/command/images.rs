@@ -9,7 +9,7 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::output::{self, Show};
-use crate::render::{cause, table, word};
+use crate::render::{cause, status, table};
 
 /// List images.
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ impl Show for Images<'_> {
 fn row(image: &ImageRecord) -> Vec<String> {
     let amis: Vec<String> = image.amis.iter().map(|(region, id)| format!("{region}={id}")).collect();
     let began = image.created_at.get(..19).unwrap_or(&image.created_at);
-    vec![image.image.to_string(), word(image.status), format!("{began}Z"), cause(&image.cause), amis.join(" ")]
+    vec![image.image.to_string(), status(image), format!("{began}Z"), cause(&image.cause), amis.join(" ")]
 }
 
 #[cfg(test)]
@@ -86,6 +86,11 @@ mod tests {
             "web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00Z  manual  eu-west-1=ami-1 us-east-1=ami-2",
         ];
         assert_eq!(Images { images, name: None }.lines(&globals("")), expected);
+        let overridden = Stack::new();
+        overridden.closed_build(json!({"status": "AVAILABLE", "overridden": true})).await;
+        let images = list(&overridden.connection.store, None).await.unwrap();
+        let line = "web/1.0.0/1  AVAILABLE (overridden)  2026-01-01T00:00:00Z  manual";
+        assert_eq!(Images { images, name: None }.lines(&globals(""))[1], line);
         let other = "other".parse().unwrap();
         assert!(list(&stack.connection.store, Some(&other)).await.unwrap().is_empty());
     }

@@ -5,7 +5,7 @@ mod pipeline;
 use anyhow::Result;
 use goldsmith_model::Name;
 use goldsmith_store::{
-    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ImageRecord, LeftBehind, Leftover, StateRecord,
+    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ImageRecord, ImageStatus, LeftBehind, Leftover, StateRecord,
 };
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -121,14 +121,17 @@ impl Show for Shown {
     fn lines(&self, globals: &Globals) -> Vec<String> {
         let audit = audited::of(&self.states);
         let mut lines = labelled(self.rows(globals, audit));
-        lines.extend(self.image.failure.iter().flat_map(failure::facts));
+        // The only fact about a cancellation would be an error that is none.
+        if !self.is_cancelled() {
+            lines.extend(self.image.failure.iter().flat_map(failure::facts));
+        }
         if let Some(audit) = audit.map(audited::lines).filter(|lines| !lines.is_empty()) {
             lines.push(String::new());
             lines.extend(audit);
         }
         if !self.states.is_empty() {
             lines.push(String::new());
-            lines.extend(columns(&self.states.iter().map(state).collect::<Vec<_>>()));
+            lines.extend(columns(&self.states.iter().map(|one| self.state(one)).collect::<Vec<_>>()));
         }
         lines
     }
@@ -154,11 +157,30 @@ impl Shown {
         rows.extend(self.source_owner.iter().map(|owner| ("source of", owner.clone())));
         rows.extend(self.kept.iter().flat_map(|kept| kept.facts(globals)));
         rows.extend(self.tried_again.iter().map(|again| ("again", again.clone())));
-        rows.extend(image.failure.iter().map(|cause| ("failed", cause.to_string())));
+        rows.extend(image.failure.iter().map(|cause| {
+            if self.is_cancelled() { ("cancelled", cause.message.clone()) } else { ("failed", cause.to_string()) }
+        }));
         let left = |left: &LeftBehind| ("left", format!("{} in {}: {}", left.what, left.region, left.reason));
         rows.extend(self.left_behind.iter().map(left));
         rows.extend(self.leftovers.iter().map(|one| ("not ours", stranger(one))));
         rows
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.image.status == ImageStatus::Cancelled
+    }
+
+    fn state(&self, state: &StateRecord) -> Vec<String> {
+        let took = state.ended_at.as_ref().and_then(|ended| seconds_between(&state.started_at, ended));
+        let name = match &state.item {
+            Some(item) => format!("{} {item}", state.state),
+            None => state.state.to_string(),
+        };
+        // Finish ends the states that were running when the build was cancelled: as failed, with the build's message.
+        let message = self.image.failure.as_ref().map(|cause| &cause.message);
+        let is_interrupted = self.is_cancelled() && message == Some(&state.detail);
+        let status = if is_interrupted { word(self.image.status) } else { word(state.status) };
+        vec![name, status, took.map(duration).unwrap_or_default(), state.detail.clone()]
     }
 }
 
@@ -166,15 +188,6 @@ impl Shown {
 fn stranger(one: &Leftover) -> String {
     let Leftover { kind, id, region, since, .. } = one;
     format!("{kind} {id} in {region} has this build's tags, but no record shows that the build made it; found {since}")
-}
-
-fn state(state: &StateRecord) -> Vec<String> {
-    let took = state.ended_at.as_ref().and_then(|ended| seconds_between(&state.started_at, ended));
-    let name = match &state.item {
-        Some(item) => format!("{} {item}", state.state),
-        None => state.state.to_string(),
-    };
-    vec![name, word(state.status), took.map(duration).unwrap_or_default(), state.detail.clone()]
 }
 
 #[cfg(test)]
@@ -228,6 +241,24 @@ Build  FAILED  2.0s  step Install failed";
                      get in    aws --region eu-west-1 ssm start-session --target i-1\nfailed  ";
         let shown = Shown { kept, ..shown };
         assert_eq!(shown.lines(&globals("")).join("\n"), expected.replace("failed  ", table));
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_build_does_not_read_like_a_failure() {
+        let stack = Stack::new();
+        let stopped = "the execution was stopped";
+        let failure = json!({"state": "Execution", "error": "Execution.ABORTED", "message": stopped});
+        stack.closed_build(json!({"status": "CANCELLED", "failure": failure})).await;
+        stack.state("Launch", "SUCCEEDED", "i-1").await;
+        stack.state("Build", "FAILED", stopped).await;
+        let text = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
+        let ending = "\
+began      2026-01-01T00:00:00.000Z
+cancelled  the execution was stopped
+
+Build   CANCELLED  2.0s  the execution was stopped
+Launch  SUCCEEDED  2.0s  i-1";
+        assert!(text.ends_with(ending) && !text.to_lowercase().contains("fail"), "{text}");
     }
 
     #[tokio::test]

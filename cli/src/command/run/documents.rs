@@ -52,6 +52,7 @@ impl Documents {
         if !config.phases.is_empty() && !found.has_errors() {
             found.extend(check_phases(&documents, &config.phases.join(","), &config.phases_from));
         }
+        found.hide_secrets();
         refuse(&found, config.documents.len())?;
         Ok(Self { ordered })
     }

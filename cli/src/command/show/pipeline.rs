@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::args::Globals;
 use crate::connection::Connection;
 use crate::output::Show;
-use crate::render::{cause, columns, labelled, word};
+use crate::render::{cause, columns, labelled, status, word};
 use crate::starts::{NextTime, next_times, rebuilt_on};
 
 /// Number of start times that are shown.
@@ -78,7 +78,7 @@ impl Show for Shown {
 }
 
 fn build(image: &ImageRecord) -> Vec<String> {
-    vec![image.image.to_string(), word(image.status), image.created_at.clone(), cause(&image.cause)]
+    vec![image.image.to_string(), status(image), image.created_at.clone(), cause(&image.cause)]
 }
 
 #[cfg(test)]
@@ -127,6 +127,14 @@ next            Wed 2026-04-01 03:00:00 +02:00
 
 web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00.000Z  dependency base/1.0.0/3";
         assert_eq!(lines(&stack, pipeline(nightly, "ENABLED")).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_build_with_overrides_is_marked() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "AVAILABLE", "overridden": true})).await;
+        let text = lines(&stack, pipeline(json!(null), "ENABLED")).await;
+        assert!(text.ends_with("web/1.0.0/1  AVAILABLE (overridden)  2026-01-01T00:00:00.000Z  manual"), "{text}");
     }
 
     #[tokio::test]
