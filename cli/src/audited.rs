@@ -3,7 +3,15 @@
 use goldsmith_executor::Audit;
 use goldsmith_store::{AuditRecord, StateRecord};
 
-use crate::render::{columns, word};
+use crate::args::Globals;
+use crate::output::Show;
+use crate::render::{table, word};
+
+impl Show for AuditRecord {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        std::iter::once(headline(self)).chain(lines(self)).collect()
+    }
+}
 
 /// Returns the audit of a build, which ran on its first test instance.
 pub(crate) fn of(states: &[StateRecord]) -> Option<&AuditRecord> {
@@ -21,16 +29,12 @@ pub(crate) fn lines(audit: &AuditRecord) -> Vec<String> {
         let package = finding.package.clone().unwrap_or_else(|| "-".to_owned());
         vec![word(&finding.kind), finding.path.clone(), package, finding.what.clone()]
     };
-    let heads = ["KIND", "PATH", "PACKAGE", "WHAT"].map(str::to_owned).to_vec();
-    let table = columns(&std::iter::once(heads).chain(audit.findings.iter().map(row)).collect::<Vec<_>>());
+    let table = table(["KIND", "PATH", "PACKAGE", "WHAT"], audit.findings.iter().map(row));
     let mut lines = Vec::new();
     for (line, finding) in table.into_iter().zip(std::iter::once(None).chain(audit.findings.iter().map(Some))) {
         lines.push(line);
         let remedy = finding.map(|finding| finding.remedy.as_str()).filter(|remedy| !remedy.is_empty());
         lines.extend(remedy.map(|remedy| format!("  {remedy}")));
-    }
-    if audit.findings.is_empty() {
-        lines.clear();
     }
     if audit.left_out > 0 {
         lines.push(format!("and {} more, listed in the log of the test", audit.left_out));

@@ -116,8 +116,12 @@ impl Connection {
 /// Returns the configuration for every call; its Region is known.
 pub(crate) async fn config(globals: &Globals) -> Result<SdkConfig> {
     let config = if globals.local { local_config(&globals.stack).await? } else { aws_config(globals).await };
+    // The SDK would report this only at the first call, without a way to fix it.
     if home_region(&config).is_empty() {
-        return Err(invalid("no AWS Region is set: give --region, AWS_REGION, or a profile that has one"));
+        return Err(invalid(
+            "no AWS Region is set: give --region, AWS_REGION, or a profile that has one, or use the stack on this machine \
+             with --local",
+        ));
     }
     Ok(config)
 }
@@ -144,6 +148,7 @@ async fn stack_config(parameters: &dyn Parameters, stack: &str, region: &str) ->
     let name = config_name(stack);
     let Some(parameter) = parameters.get(region, &name).await? else { return Ok(None) };
     let config = serde_json::from_str(&parameter.value);
+    // `goldsmith retire` recognizes an unreadable parameter by the type of this error, which the context keeps.
     config.map(Some).with_context(|| format!("the parameter {name} is not a stack's configuration"))
 }
 

@@ -63,6 +63,11 @@ pub(crate) fn invalid(message: impl Into<String>) -> anyhow::Error {
     Stop { exit: Exit::Invalid, message: message.into() }.into()
 }
 
+/// Returns an error for a machine that lacks something that is needed.
+pub(crate) fn lacking(message: impl Into<String>) -> anyhow::Error {
+    Stop { exit: Exit::Machine, message: message.into() }.into()
+}
+
 /// Prints an error with its causes on standard error, and returns its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> Exit {
     // This is only our own output: a pipe that breaks below a call is a failed call.

@@ -2,31 +2,38 @@
 
 use goldsmith_store::FailureCause;
 
-use crate::render::columns;
+use crate::render::labelled;
 
 /// Returns the facts of a cause that follow its sentence: what failed, and the last lines of its output.
 pub(crate) fn facts(cause: &FailureCause) -> Vec<String> {
-    let step = cause.step.as_ref().map(|step| match &cause.action {
-        Some(action) => format!("{step} ({action})"),
-        None => step.clone(),
-    });
-    let rows: Vec<Vec<String>> = [
+    let facts = [
         ("component", cause.document.clone()),
         ("phase", cause.phase.clone()),
-        ("step", step),
+        ("step", step(cause.step.as_deref(), cause.action.as_deref())),
         ("exit code", cause.exit_code.map(|code| code.to_string())),
         ("Region", cause.region.clone()),
         ("resource", cause.resource.clone()),
         ("AWS's code", cause.code.clone()),
         ("error", Some(cause.error.clone()).filter(|error| !error.is_empty())),
-    ]
-    .into_iter()
-    .filter_map(|(label, value)| Some(vec![label.to_owned(), value?]))
-    .collect();
-    let mut lines: Vec<String> = columns(&rows).into_iter().map(|line| format!("  {line}")).collect();
-    if !cause.last_lines.is_empty() {
+    ];
+    lines(facts, &cause.last_lines)
+}
+
+/// Returns a step with its action.
+pub(crate) fn step(name: Option<&str>, action: Option<&str>) -> Option<String> {
+    Some(match (name?, action) {
+        (name, Some(action)) => format!("{name} ({action})"),
+        (name, None) => name.to_owned(),
+    })
+}
+
+/// Returns the known ones among some facts, and the last lines of an output, as indented lines.
+pub(crate) fn lines<const N: usize>(facts: [(&str, Option<String>); N], last_lines: &[String]) -> Vec<String> {
+    let known = facts.into_iter().filter_map(|(label, value)| Some((label, value?)));
+    let mut lines: Vec<String> = labelled(known).into_iter().map(|line| format!("  {line}")).collect();
+    if !last_lines.is_empty() {
         lines.push("  last lines".to_owned());
-        lines.extend(cause.last_lines.iter().map(|line| format!("  | {line}")));
+        lines.extend(last_lines.iter().map(|line| format!("  | {line}")));
     }
     lines
 }

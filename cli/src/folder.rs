@@ -21,6 +21,8 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     }
     let cannot = || format!("{} cannot be read", path.display());
     let entries = fs::read_dir(path).with_context(cannot)?;
+    // Both paths are compared with their links resolved: the folder itself may be reached through a link, which is
+    // allowed.
     let folder = path.canonicalize().with_context(cannot)?;
     let mut files: Vec<PathBuf> = Vec::new();
     for entry in entries {

@@ -3,16 +3,27 @@
 mod args;
 mod ask;
 mod audited;
+mod calls;
 mod command;
 mod connection;
+mod deployment;
+mod digest;
 mod exit;
 mod failure;
 mod folder;
+mod hold;
+mod kept;
 mod local;
+mod ours;
 mod output;
 mod parameters;
+mod patience;
 mod render;
+mod schedules;
+mod stack_name;
+mod starts;
 mod tags;
+mod target;
 #[cfg(test)]
 mod testing;
 mod version;
@@ -21,11 +32,9 @@ mod zip;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = command::Cli::read();
     match command::run(&cli).await {
         Ok(exit) => exit.into(),
         Err(error) => exit::report(&error).into(),

@@ -8,6 +8,30 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::args::{Format, Globals};
+
+/// The result of a command. Programs read it as JSON.
+pub(crate) trait Show: Serialize {
+    /// Returns the result as text for people, in lines.
+    fn lines(&self, globals: &Globals) -> Vec<String>;
+
+    /// Returns what people read on standard error after the result, such as that a list is empty or why there is no
+    /// result.
+    fn remarks(&self, _globals: &Globals) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Prints the result of a command in the format that the user wants.
+pub(crate) fn show(globals: &Globals, result: &impl Show) -> io::Result<()> {
+    if globals.output == Format::Json {
+        return json(result);
+    }
+    result.lines(globals).iter().try_for_each(|text| line(text))?;
+    result.remarks(globals).iter().for_each(|text| say(text));
+    Ok(())
+}
+
 /// Prints a line of the result.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{}", harmless(text))
@@ -56,9 +80,10 @@ fn acts(c: char) -> bool {
 fn made_visible(text: &str, acts: impl Fn(char) -> bool, spelled: impl Fn(char) -> String) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        match acts(c) {
-            true => shown += &spelled(c),
-            false => shown.push(c),
+        if acts(c) {
+            shown += &spelled(c);
+        } else {
+            shown.push(c);
         }
     }
     shown

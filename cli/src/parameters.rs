@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use goldsmith_document::yaml::Span;
-use goldsmith_document::{Diagnostic, Diagnostics, Document, Source, suggestion};
+use goldsmith_document::{Diagnostic, Diagnostics, Document, Source, hidden_if_secret, secret_in, suggestion};
 
 use crate::exit::invalid;
 
@@ -26,6 +26,9 @@ pub(crate) fn parse(given: &[String]) -> Result<Values> {
             Some((name, value)) if !name.trim().is_empty() && !value.is_empty() => (name.trim().to_owned(), value),
             _ => {
                 let rule = "write NAME=VALUE,NAME=VALUE, and `\\,` for a comma in a value";
+                // The piece may be the rest of a secret with a comma in it.
+                let shows_secret = given.iter().any(|text| secret_in(text).is_some());
+                let piece = if shows_secret { "****" } else { &piece };
                 return Err(invalid(format!("`{piece}` in {OPTION} is not a name and a value: {rule}")));
             }
         };
@@ -63,7 +66,8 @@ pub(crate) fn refused(document: &Document, values: &Values, given_by: &str) -> D
         let Some(value) = values.get(name).filter(|value| !parameter.allows(value)) else { continue };
         let text = format!("{name}={value}");
         let span = Span { line: 1, column: name.chars().count() + 2, len: value.chars().count() };
-        let message = format!("`{value}` is not an allowed value of the parameter `{name}`");
+        let shown = hidden_if_secret(name, value);
+        let message = format!("`{shown}` is not an allowed value of the parameter `{name}`");
         let help = Some(format!("one of {}", parameter.allowed_values.join(", ")));
         let source = Source { file: given_by, text: &text };
         found.push(Diagnostic { help, ..source.error(span, "wrong-value", message) });

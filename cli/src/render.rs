@@ -1,6 +1,7 @@
 //! Small pieces of text: tables, durations, times, words of enums.
 
 use goldsmith_model::Cause;
+use goldsmith_store::ImageRecord;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -17,9 +18,28 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
+/// Returns the rows as lines below their headings, or no lines if there are no rows.
+pub(crate) fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+    let mut rows: Vec<Vec<String>> = std::iter::once(heads.map(str::to_owned).to_vec()).chain(rows).collect();
+    if rows.len() == 1 {
+        rows.clear();
+    }
+    columns(&rows)
+}
+
+/// Returns a line for each label and its value, with aligned values.
+pub(crate) fn labelled<'a>(rows: impl IntoIterator<Item = (&'a str, String)>) -> Vec<String> {
+    columns(&rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect::<Vec<_>>())
+}
+
 /// Returns a number of things: `1 error`, `2 errors`.
 pub(crate) fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Returns a number of things, in words if it is one: `one error`, `2 errors`.
+pub(crate) fn count_in_words(number: usize, thing: &str) -> String {
+    if number == 1 { format!("one {thing}") } else { count(number, thing) }
 }
 
 /// Returns a duration as text: `0.4s`, `12s`, `3m 05s`, `2h 10m`.
@@ -50,6 +70,12 @@ pub(crate) fn cause(cause: &Cause) -> String {
         Cause::SourceUpdate { image_id, .. } => format!("{} {image_id}", cause.kind()),
         Cause::Dependency { image } => format!("{} {image}", cause.kind()),
     }
+}
+
+/// Returns the status of an image, and whether its build was started with overrides, which is why it is not published.
+pub(crate) fn status(image: &ImageRecord) -> String {
+    let mark = if image.overridden { " (overridden)" } else { "" };
+    format!("{}{mark}", word(image.status))
 }
 
 /// Returns the word that an enum is stored as.

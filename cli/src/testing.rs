@@ -2,13 +2,22 @@
 
 use std::sync::Arc;
 
+use clap::Parser;
 use goldsmith_cloud::fake::{FakeCloud, HOME};
 use goldsmith_store::{Item, Key, MemoryTable, Store, Table, Write};
 use serde_json::{Value, json};
 
+use crate::args::Globals;
+use crate::command::Cli;
 use crate::connection::{Connection, Scheduling};
 
 pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
+
+/// The options that `goldsmith FLAGS` gives to a command.
+pub(crate) fn globals(flags: &str) -> Globals {
+    let words = ["goldsmith"].into_iter().chain(flags.split_whitespace()).chain(["images"]);
+    Cli::parse_from(words).globals
+}
 
 /// A stack, and the means to change it.
 pub(crate) struct Stack {

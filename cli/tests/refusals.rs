@@ -12,6 +12,10 @@ fn goldsmith(folder: &Path, args: &[&str]) -> Output {
     command.env("AWS_ACCESS_KEY_ID", "none").env("AWS_SECRET_ACCESS_KEY", "none").output().unwrap()
 }
 
+/// What a command that needs a stack says if nothing names the stack's Region.
+const NO_REGION: &str = "goldsmith: error: no AWS Region is set: give --region, AWS_REGION, or a profile that has one, or use the \
+                         stack on this machine with --local\n";
+
 #[track_caller]
 fn refused(output: &Output, exit: i32, stderr: &str) {
     assert_eq!(String::from_utf8_lossy(&output.stderr), stderr);
@@ -56,10 +60,9 @@ fn a_value_that_looks_like_a_secret_is_rejected_unless_allowed() {
          {help}\n./db.yaml:3:39: error: the `default` of `dbPassword` looks like a secret, and a document is no place for one\n\
          {help}\ngoldsmith: error: 2 mistakes in .: nothing was applied\n"
     );
-    let no_stack = "goldsmith: error: no AWS Region is set: give --region, AWS_REGION, or a profile that has one\n";
     for command in ["apply", "build"] {
         refused(&goldsmith(folder.path(), &[command, "."]), 2, &expected);
-        refused(&goldsmith(folder.path(), &[command, ".", "--allow-plain-secrets"]), 2, no_stack);
+        refused(&goldsmith(folder.path(), &[command, ".", "--allow-plain-secrets"]), 2, NO_REGION);
     }
     let mistyped = component.replace("version: 1.x.x", "versoin: 1.x.x");
     std::fs::write(folder.path().join("all.yml"), mistyped).unwrap();
@@ -76,7 +79,7 @@ fn a_value_that_looks_like_a_secret_is_rejected_unless_allowed() {
     );
     refused(&goldsmith(folder.path(), &parameter), 2, &expected);
     let allowed: Vec<&str> = parameter.into_iter().chain(["--allow-plain-secrets"]).collect();
-    refused(&goldsmith(folder.path(), &allowed), 2, no_stack);
+    refused(&goldsmith(folder.path(), &allowed), 2, NO_REGION);
     let validated = goldsmith(folder.path(), &["validate", "."]);
     let said = String::from_utf8(validated.stdout).unwrap();
     assert_eq!((validated.status.code(), said.matches("warning: ").count()), (Some(0), 2), "{said}");
@@ -87,8 +90,9 @@ fn what_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let missing = "goldsmith: error: none.yml cannot be read\n  because: No such file or directory (os error 2)\n";
     refused(&goldsmith(folder.path(), &["apply", "none.yml"]), 2, missing);
-    let region = "goldsmith: error: no AWS Region is set: give --region, AWS_REGION, or a profile that has one\n";
-    refused(&goldsmith(folder.path(), &["images"]), 2, region);
+    for command in ["images", "pipelines"] {
+        refused(&goldsmith(folder.path(), &[command]), 2, NO_REGION);
+    }
     let several = "goldsmith: error: only `clean` takes more than one --region\n";
     refused(&goldsmith(folder.path(), &["images", "--region", "eu-west-1", "--region", "us-east-1"]), 2, several);
 }
@@ -110,6 +114,15 @@ help: did you mean `Europe/Berlin`?
 goldsmith: error: 2 mistakes in .: nothing was applied
 ";
     refused(&goldsmith(folder.path(), &["apply", "."]), 2, expected);
+}
+
+#[test]
+fn a_build_gets_each_value_only_once_and_a_wrong_call_applies_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let twice = ["build", "missing", "--parameter", "nginx.port=1", "--parameter", "nginx.port=2"];
+    refused(&goldsmith(folder.path(), &twice), 2, "goldsmith: error: --parameter has `nginx.port` twice\n");
+    let other = ["build", "web", "--parameter", "nginx.port=1", "--parameter", "apache.port=2"];
+    refused(&goldsmith(folder.path(), &other), 2, NO_REGION);
 }
 
 #[test]

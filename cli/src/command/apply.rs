@@ -7,12 +7,13 @@ use goldsmith_document::Diagnostics;
 use goldsmith_model::definitions::{Definitions, Draft, VersionPlace};
 use goldsmith_store::{ApplyError, Change, Outcome, Taken};
 
-use crate::args::{Format, Globals};
-use crate::command::schedules;
+use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
-use crate::render::{columns, word};
-use crate::{folder, output};
+use crate::folder;
+use crate::output::{self, Show};
+use crate::render::{columns, count_in_words, word};
+use crate::schedules;
 
 /// Check the definitions of a folder or file and store them.
 #[derive(Debug, clap::Args)]
@@ -37,10 +38,7 @@ pub(crate) const NO_SECRET: &str = "if it is not a secret, use --allow-plain-sec
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let (_, _, changes) = apply(globals, &args.path, args.secrets).await?;
-    match globals.output {
-        Format::Json => output::json(&changes)?,
-        Format::Text => lines(&changes).iter().try_for_each(|line| output::line(line))?,
-    }
+    output::show(globals, &changes)?;
     Ok(Exit::Success)
 }
 
@@ -97,18 +95,18 @@ fn taken_versions(versions: &[VersionPlace<'_>], taken: &[Taken]) -> Diagnostics
 fn refused(path: &Path, mut found: Diagnostics) -> anyhow::Error {
     found.hide_secrets();
     output::say(&found.to_string());
-    let errors = found.iter().filter(|found| found.severity == goldsmith_document::Severity::Error).count();
-    let mistakes = if errors == 1 { "one mistake".to_owned() } else { format!("{errors} mistakes") };
+    let mistakes = count_in_words(found.errors(), "mistake");
     Stop { exit: Exit::Invalid, message: format!("{mistakes} in {}: nothing was applied", path.display()) }.into()
 }
 
-/// Returns a line for each definition.
-pub(crate) fn lines(changes: &[Change]) -> Vec<String> {
-    let row = |change: &Change| {
-        let version = change.version.map(|version| format!(" {version}")).unwrap_or_default();
-        vec![word(change.outcome), change.kind.clone(), format!("{}{version}", change.name)]
-    };
-    columns(&changes.iter().map(row).collect::<Vec<_>>())
+impl Show for Vec<Change> {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let row = |change: &Change| {
+            let version = change.version.map(|version| format!(" {version}")).unwrap_or_default();
+            vec![word(change.outcome), change.kind.clone(), format!("{}{version}", change.name)]
+        };
+        columns(&self.iter().map(row).collect::<Vec<_>>())
+    }
 }
 
 /// Returns how many definitions were written.

@@ -8,13 +8,13 @@ use anyhow::Result;
 use goldsmith_executor::{Audit, audit_instance, audit_tree};
 use goldsmith_store::AuditRecord;
 use jiff::Timestamp;
+use serde::Serialize;
 
-use crate::args::{Format, Globals};
-use crate::audited;
-use crate::command::target;
+use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
-use crate::output;
+use crate::output::{self, Show};
+use crate::{audited, target};
 
 /// Show what every instance of an image would share: keys, identities, credentials, histories.
 ///
@@ -61,20 +61,27 @@ fn of_tree(root: &Path) -> Result<Audit> {
     Ok(audit_tree(root))
 }
 
-/// Prints an audit of this machine. Text only counts the files that packages ship; JSON lists all of them.
-fn told(globals: &Globals, audit: &Audit) -> Result<Exit> {
-    match globals.output {
-        Format::Json => output::json(audit)?,
-        Format::Text => {
-            let shipped = match audit.shipped.len() {
-                0 => None,
-                count => Some(format!("{count} files with keys are unchanged from their packages, and not secret")),
-            };
-            let record = AuditRecord::of(audit)?;
-            output::line(&audited::headline(&record))?;
-            audited::lines(&record).iter().chain(&shipped).try_for_each(|line| output::line(line))?;
-        }
+/// An audit of this machine. Text only counts the files that packages ship; JSON lists all of them.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Local<'a> {
+    audit: &'a Audit,
+    #[serde(skip)]
+    record: AuditRecord,
+}
+
+impl Show for Local<'_> {
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        let shipped = match self.audit.shipped.len() {
+            0 => None,
+            count => Some(format!("{count} files with keys are unchanged from their packages, and not secret")),
+        };
+        self.record.lines(globals).into_iter().chain(shipped).collect()
     }
+}
+
+fn told(globals: &Globals, audit: &Audit) -> Result<Exit> {
+    output::show(globals, &Local { audit, record: AuditRecord::of(audit)? })?;
     Ok(exit(audit.count(), audit.is_incomplete))
 }
 
@@ -103,13 +110,7 @@ async fn of_build(globals: &Globals, connection: &Connection, what: &str) -> Res
             image.image
         )));
     };
-    match globals.output {
-        Format::Json => output::json(audit)?,
-        Format::Text => {
-            output::line(&audited::headline(audit))?;
-            audited::lines(audit).iter().try_for_each(|line| output::line(line))?;
-        }
-    }
+    output::show(globals, audit)?;
     Ok(exit(audit.count(), audit.is_incomplete))
 }
 
@@ -119,9 +120,9 @@ mod tests {
     use serde_json::json;
 
     use super::{exit, of_build};
-    use crate::args::Cli;
+    use crate::command::Cli;
     use crate::exit::Exit;
-    use crate::testing::Stack;
+    use crate::testing::{Stack, globals};
 
     #[test]
     fn one_thing_is_looked_at() {
@@ -152,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_image_whose_build_could_not_look_at_all_does_not_end_well() {
-        let globals = Cli::try_parse_from(["goldsmith", "audit", "web/1.0.0/1"]).unwrap().globals;
+        let globals = globals("");
         for (audit, expected) in [
             (json!({"findings": [], "files": 9}), Exit::Success),
             (json!({"findings": [], "files": 9, "isIncomplete": true}), Exit::Failed),

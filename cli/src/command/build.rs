@@ -3,6 +3,7 @@
 mod ending;
 mod start;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
@@ -10,13 +11,13 @@ use goldsmith_document::{INSTEAD_OF_SECRET, did_you_mean, looks_like_secret};
 use goldsmith_model::definitions::Definitions;
 use goldsmith_model::{ExecutionInput, Name, SourceImage};
 use goldsmith_store::Store;
-use serde_json::json;
+use serde::Serialize;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::command::apply::{self, NO_SECRET};
 use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
-use crate::output;
+use crate::output::{self, Show};
 use crate::watch::{self, Display};
 use ending::Ending;
 use start::Build;
@@ -61,8 +62,10 @@ fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
     Ok((component, name.to_owned(), value.to_owned()))
 }
 
-/// Rejects values that look like secrets: an execution's input and history and the build's record hold them in plain text.
-fn check_secrets(args: &Args) -> Result<()> {
+/// Returns the given values by component. Rejects values that look like secrets: an execution's input and history and
+/// the build's record hold them in plain text.
+fn parameters(args: &Args) -> Result<BTreeMap<Name, BTreeMap<String, String>>> {
+    let mut parameters: BTreeMap<Name, BTreeMap<String, String>> = BTreeMap::new();
     for (component, name, value) in &args.parameters {
         if !args.secrets.allow_plain_secrets && looks_like_secret(name, value) {
             return Err(invalid(format!(
@@ -70,19 +73,21 @@ fn check_secrets(args: &Args) -> Result<()> {
                  help: {INSTEAD_OF_SECRET}; {NO_SECRET}"
             )));
         }
+        if parameters.entry(component.clone()).or_default().insert(name.clone(), value.clone()).is_some() {
+            return Err(invalid(format!("--parameter has `{component}.{name}` twice")));
+        }
     }
-    Ok(())
+    Ok(parameters)
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
-    check_secrets(args)?;
+    // A wrong call must not apply the folder first.
+    let parameters = parameters(args)?;
     let (connection, pipeline) = pipeline(globals, args).await?;
     let mut input = ExecutionInput::new(pipeline, start::cause());
     input.reason.clone_from(&args.reason);
     input.source_image.clone_from(&args.source_image);
-    for (component, name, value) in &args.parameters {
-        input.parameters.entry(component.clone()).or_default().insert(name.clone(), value.clone());
-    }
+    input.parameters = parameters;
     let build = start::start(&connection, &input).await?;
     if args.detach {
         return detached(globals, &input.pipeline, &build);
@@ -98,36 +103,48 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         }
     };
     let ending = Ending::of(&connection.store, &execution).await?;
-    let again = globals.again();
-    match globals.output {
-        Format::Json => output::json(&ending)?,
-        Format::Text if ending.exit() == Exit::Success => {
-            ending.lines(&again).iter().try_for_each(|l| output::line(l))?
-        }
-        Format::Text => {
-            ending.lines(&again).iter().for_each(|line| output::say(line));
-            if globals.local && ending.lacks_public_parameter() {
-                output::say(LOCAL_SOURCES);
-            }
-            for (label, fact) in ending.kept().iter().flat_map(|kept| kept.facts(globals)) {
-                output::say(&format!("  {label:9}  {fact}"));
-            }
-            if let Some(image) = ending.image() {
-                output::say(&format!("The output of its steps: {again} logs {image}"));
-            }
-        }
-    }
+    output::show(globals, &ending)?;
     Ok(ending.exit())
+}
+
+impl Show for Ending {
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        if self.exit() == Exit::Success { Ending::lines(self, &globals.again()) } else { Vec::new() }
+    }
+
+    /// Why there is no image is an error, not a result.
+    fn remarks(&self, globals: &Globals) -> Vec<String> {
+        if self.exit() == Exit::Success {
+            return Vec::new();
+        }
+        let again = globals.again();
+        let mut lines = Ending::lines(self, &again);
+        lines.extend((globals.local && self.lacks_public_parameter()).then(|| LOCAL_SOURCES.to_owned()));
+        let kept = self.kept().into_iter().flat_map(|kept| kept.facts(globals));
+        lines.extend(kept.map(|(label, fact)| format!("  {label:9}  {fact}")));
+        lines.extend(self.image().map(|image| format!("The output of its steps: {again} logs {image}")));
+        lines
+    }
+}
+
+/// A build that was started and is not watched.
+#[derive(Serialize)]
+struct Detached<'a> {
+    build: &'a str,
+    execution: &'a str,
+    pipeline: &'a Name,
+}
+
+impl Show for Detached<'_> {
+    /// Returns only the id, so that a script can use it.
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        vec![self.build.to_owned()]
+    }
 }
 
 /// Prints the id of a detached build on standard output, and how to watch it on standard error.
 fn detached(globals: &Globals, pipeline: &Name, build: &Build) -> Result<Exit> {
-    match globals.output {
-        Format::Json => {
-            output::json(&json!({"pipeline": pipeline, "build": build.name, "execution": build.arn}))?;
-        }
-        Format::Text => output::line(&build.name)?,
-    }
+    output::show(globals, &Detached { build: &build.name, execution: &build.arn, pipeline })?;
     let again = globals.again();
     output::say(&format!("Building pipeline {pipeline}. {}", look_again(&again, &build.name)));
     output::say(&format!("Stop it with:\n  {again} cancel {}", build.name));

@@ -5,12 +5,13 @@ use goldsmith_cloud::ExecutionStatus;
 use goldsmith_store::{BuildRecord, BuildStatus, ImageRecord, ImageStatus, Keep};
 use serde::Serialize;
 
-use crate::args::{Format, Globals};
-use crate::command::target;
+use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
-use crate::output;
-use crate::watch::{PAUSE, Patience};
+use crate::output::{self, Show};
+use crate::patience::Patience;
+use crate::target;
+use crate::watch::PAUSE;
 
 /// Error name of an execution that this command cancelled.
 pub(crate) const ERROR: &str = "Goldsmith.Cancelled";
@@ -48,10 +49,7 @@ struct Cancelled {
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
     let cancelled = cancel(&connection, &args.what, &globals.again()).await?;
-    match globals.output {
-        Format::Json => output::json(&cancelled)?,
-        Format::Text => cancelled.lines().iter().try_for_each(|line| output::line(line))?,
-    }
+    output::show(globals, &cancelled)?;
     Ok(Exit::Success)
 }
 
@@ -132,8 +130,8 @@ fn left(record: &BuildRecord, image: &ImageRecord) -> Vec<String> {
     left
 }
 
-impl Cancelled {
-    fn lines(&self) -> Vec<String> {
+impl Show for Cancelled {
+    fn lines(&self, _: &Globals) -> Vec<String> {
         let what = self.image.as_ref().unwrap_or(&self.build);
         let first = match self.status {
             Some(ImageStatus::Cancelled) | None => format!("{what} is cancelled"),
@@ -156,7 +154,8 @@ mod tests {
     use serde_json::json;
 
     use super::{Cancelled, cancel};
-    use crate::testing::{STATE_MACHINE, Stack};
+    use crate::output::Show;
+    use crate::testing::{STATE_MACHINE, Stack, globals};
 
     async fn run(stack: &Stack, what: &str) -> anyhow::Result<Cancelled> {
         cancel(&stack.connection, what, "goldsmith").await
@@ -184,7 +183,7 @@ mod tests {
             let stack = Stack::new();
             let arn = running(&stack, json!({"status": "CANCELLED"})).await;
             let cancelled = run(&stack, what).await.unwrap();
-            assert_eq!(cancelled.lines(), ["web/1.0.0/1 is cancelled", "Nothing is left of it."]);
+            assert_eq!(cancelled.lines(&globals("")), ["web/1.0.0/1 is cancelled", "Nothing is left of it."]);
             let json = json!({"build": "b", "image": "web/1.0.0/1", "status": "CANCELLED", "left": []});
             assert_eq!(serde_json::to_value(&cancelled).unwrap(), json);
             let execution = stack.cloud.execution(&arn).await.unwrap().unwrap();
@@ -203,14 +202,14 @@ mod tests {
             "This is left of it:",
             "  eu-west-1  ami-1",
         ];
-        assert_eq!(run(&stack, "b").await.unwrap().lines(), expected);
+        assert_eq!(run(&stack, "b").await.unwrap().lines(&globals("")), expected);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_execution_that_has_no_build_yet_is_stopped_too() {
         let stack = Stack::new();
         stack.cloud.start(STATE_MACHINE, "b", "{}").await.unwrap();
-        assert_eq!(run(&stack, "b").await.unwrap().lines(), ["b is cancelled", "Nothing is left of it."]);
+        assert_eq!(run(&stack, "b").await.unwrap().lines(&globals("")), ["b is cancelled", "Nothing is left of it."]);
         let execution = stack.cloud.execution(&stack.connection.execution_arn("b")).await.unwrap().unwrap();
         assert_eq!(execution.status, ExecutionStatus::Aborted);
     }

@@ -15,12 +15,12 @@ use goldsmith_store::{DynamoTable, Store};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::{self, Connection};
 use crate::exit::{Exit, invalid};
-use crate::output;
-use crate::render::columns;
+use crate::output::{self, Show};
+use crate::render::{columns, count_in_words};
 use leftovers::{Leftover, Leftovers, Refused};
 use records::Records;
 
@@ -66,6 +66,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     for Refused { what: region, reason } in &unseen {
         output::say(&format!("{region} could not be searched: {reason}"));
     }
+    // This comes before anything is marked or removed: after a mistyped id, nothing may be removed that was not meant.
     if let Some(unknown) = args.used.iter().find(|id| found.iter().all(|leftover| leftover.id != **id)) {
         return Err(invalid(format!("--used names {unknown}, which is not among what this stack has left")));
     }
@@ -74,6 +75,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         output::say(&format!("{} AMIs and snapshots stay: only --images removes them", images.len()));
     }
     let unproven: Vec<Leftover> = found.extract_if(.., |leftover| !leftover.may_go(now)).collect();
+    // The mark is set even if the person then declines the removal: it only begins the day of these resources.
     leftovers.mark(&unproven, now).await;
     list(
         "Only tags tie these to a build. They stay for a day after they were found, and then until `goldsmith clean` removes them:",
@@ -90,13 +92,9 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     for Refused { what, reason } in &refused {
         output::say(&format!("{} in {} stays: {reason}", what.id, what.region));
     }
-    let is_done = refused.is_empty() && unseen.is_empty();
-    match globals.output {
-        Format::Json => output::json(&Cleaned { removed, refused, in_use, unproven, images, unseen })?,
-        Format::Text if removed.is_empty() && is_done => output::line("There is nothing to remove.")?,
-        Format::Text => output::line(&format!("Removed {}.", counted(removed.len())))?,
-    }
-    Ok(if is_done { Exit::Success } else { Exit::Aws })
+    let cleaned = Cleaned { removed, refused, in_use, unproven, images, unseen };
+    output::show(globals, &cleaned)?;
+    Ok(if cleaned.is_done() { Exit::Success } else { Exit::Aws })
 }
 
 /// The result, for scripts.
@@ -117,9 +115,26 @@ struct Cleaned {
     unseen: Vec<Refused<String>>,
 }
 
+impl Cleaned {
+    /// Returns whether nothing stays that was to be removed.
+    fn is_done(&self) -> bool {
+        self.refused.is_empty() && self.unseen.is_empty()
+    }
+}
+
+impl Show for Cleaned {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        if self.removed.is_empty() && self.is_done() {
+            return vec!["There is nothing to remove.".to_owned()];
+        }
+        vec![format!("Removed {}.", count_in_words(self.removed.len(), "resource"))]
+    }
+}
+
 /// Returns the tables that a stack of this name has left: they record what its builds have made. If they cannot be
 /// listed, there are none, and nothing is proven.
 async fn journals(config: &SdkConfig, stack: &str) -> Vec<Store> {
+    // CloudFormation names a table after its stack and the logical id in the template, and adds a random suffix.
     let names = DynamoTable::names(config, &format!("{stack}-Table-")).await;
     let names = names.inspect_err(|error| output::say(&format!("the tables of {stack} cannot be listed: {error}")));
     let store = |name| Store::new(Arc::new(DynamoTable::with_config(config, name)));
@@ -139,6 +154,7 @@ async fn regions(globals: &Globals, stack: Option<&Connection>, ec2: &Ec2, home:
         return Ok(globals.regions.iter().cloned().collect());
     }
     Ok(match stack {
+        // The home Region is added because a stack that has never built has recorded no Region.
         Some(stack) => stack.store.regions().await?.into_iter().chain([stack.region.clone()]).collect(),
         None => ec2.regions(home).await?.into_iter().collect(),
     })
@@ -148,9 +164,5 @@ async fn regions(globals: &Globals, stack: Option<&Connection>, ec2: &Ec2, home:
 fn consented(found: &[Leftover], yes: bool) -> Result<bool> {
     let rows: Vec<Vec<String>> = found.iter().map(Leftover::row).collect();
     columns(&rows).iter().for_each(|line| output::say(line));
-    consents(&format!("Remove {}?", counted(found.len())), "nothing was removed", yes)
-}
-
-fn counted(number: usize) -> String {
-    if number == 1 { "one resource".to_owned() } else { format!("{number} resources") }
+    consents(&format!("Remove {}?", count_in_words(found.len(), "resource")), "nothing was removed", yes)
 }

@@ -3,12 +3,13 @@
 use anyhow::Result;
 use goldsmith_model::Name;
 use goldsmith_store::{ImageRecord, Store};
+use serde::Serialize;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::Exit;
-use crate::output;
-use crate::render::{cause, columns, word};
+use crate::output::{self, Show};
+use crate::render::{cause, status, table};
 
 /// List images.
 #[derive(Debug, clap::Args)]
@@ -18,17 +19,19 @@ pub(crate) struct Args {
     name: Option<Name>,
 }
 
+/// The images, and the name that was asked for.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Images<'a> {
+    images: Vec<ImageRecord>,
+    #[serde(skip)]
+    name: Option<&'a Name>,
+}
+
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
-    let images = list(&connection.store, args.name.as_ref()).await?;
-    match globals.output {
-        Format::Json => output::json(&images)?,
-        Format::Text if images.is_empty() => match &args.name {
-            Some(name) => output::say(&format!("No image is named {name}.")),
-            None => output::say("There are no images yet."),
-        },
-        Format::Text => table(&images).iter().try_for_each(|line| output::line(line))?,
-    }
+    let name = args.name.as_ref();
+    output::show(globals, &Images { images: list(&connection.store, name).await?, name })?;
     Ok(Exit::Success)
 }
 
@@ -44,24 +47,33 @@ async fn list(store: &Store, name: Option<&Name>) -> Result<Vec<ImageRecord>> {
     Ok(images)
 }
 
-fn table(images: &[ImageRecord]) -> Vec<String> {
-    let mut rows = vec![["IMAGE", "STATUS", "BEGAN", "CAUSE", "AMIS"].map(str::to_owned).to_vec()];
-    for image in images {
-        let amis: Vec<String> = image.amis.iter().map(|(region, id)| format!("{region}={id}")).collect();
-        let began = image.created_at.get(..19).unwrap_or(&image.created_at);
-        let cells =
-            [image.image.to_string(), word(image.status), format!("{began}Z"), cause(&image.cause), amis.join(" ")];
-        rows.push(cells.to_vec());
+impl Show for Images<'_> {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        table(["IMAGE", "STATUS", "BEGAN", "CAUSE", "AMIS"], self.images.iter().map(row))
     }
-    columns(&rows)
+
+    fn remarks(&self, _: &Globals) -> Vec<String> {
+        match self.name {
+            _ if !self.images.is_empty() => Vec::new(),
+            Some(name) => vec![format!("No image is named {name}.")],
+            None => vec!["There are no images yet.".to_owned()],
+        }
+    }
+}
+
+fn row(image: &ImageRecord) -> Vec<String> {
+    let amis: Vec<String> = image.amis.iter().map(|(region, id)| format!("{region}={id}")).collect();
+    let began = image.created_at.get(..19).unwrap_or(&image.created_at);
+    vec![image.image.to_string(), status(image), format!("{began}Z"), cause(&image.cause), amis.join(" ")]
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{list, table};
-    use crate::testing::Stack;
+    use super::{Images, list};
+    use crate::output::Show;
+    use crate::testing::{Stack, globals};
 
     #[tokio::test]
     async fn images_are_listed_with_their_amis() {
@@ -73,7 +85,12 @@ mod tests {
             "IMAGE        STATUS     BEGAN                 CAUSE   AMIS",
             "web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00Z  manual  eu-west-1=ami-1 us-east-1=ami-2",
         ];
-        assert_eq!(table(&images), expected);
+        assert_eq!(Images { images, name: None }.lines(&globals("")), expected);
+        let overridden = Stack::new();
+        overridden.closed_build(json!({"status": "AVAILABLE", "overridden": true})).await;
+        let images = list(&overridden.connection.store, None).await.unwrap();
+        let line = "web/1.0.0/1  AVAILABLE (overridden)  2026-01-01T00:00:00Z  manual";
+        assert_eq!(Images { images, name: None }.lines(&globals(""))[1], line);
         let other = "other".parse().unwrap();
         assert!(list(&stack.connection.store, Some(&other)).await.unwrap().is_empty());
     }

@@ -6,12 +6,13 @@ use goldsmith_store::{BuildStatus, Store};
 use serde_json::json;
 
 use crate::args::{Format, Globals};
-use crate::command::target;
 use crate::connection::Connection;
 use crate::exit::{Exit, invalid};
 use crate::output;
+use crate::patience::Patience;
 use crate::render::{duration, word};
-use crate::watch::{Feed, Happening, PAUSE, Patience};
+use crate::target;
+use crate::watch::{Feed, Happening, PAUSE};
 
 /// Print the output of the steps of an image's build.
 #[derive(Debug, clap::Args)]

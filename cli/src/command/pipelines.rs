@@ -6,12 +6,12 @@ use goldsmith_model::{ImagePipeline, Name};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::args::{Format, Globals};
-use crate::command::pipeline::{self, NextTime};
+use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::Exit;
-use crate::output;
-use crate::render::{columns, word};
+use crate::output::{self, Show};
+use crate::render::{table, word};
+use crate::starts::{self, NextTime};
 
 /// Number of pipelines that are read at the same time.
 const AT_ONCE: usize = 16;
@@ -35,14 +35,7 @@ struct Listed {
 
 pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
-    let pipelines = list(&connection, Timestamp::now()).await?;
-    match globals.output {
-        Format::Json => output::json(&pipelines)?,
-        Format::Text if pipelines.is_empty() => {
-            output::say(&format!("There are no pipelines yet: `{} apply FOLDER` stores some.", globals.again()));
-        }
-        Format::Text => table(&pipelines).iter().try_for_each(|line| output::line(line))?,
-    }
+    output::show(globals, &list(&connection, Timestamp::now()).await?)?;
     Ok(Exit::Success)
 }
 
@@ -56,23 +49,29 @@ async fn list(connection: &Connection, now: Timestamp) -> Result<Vec<Listed>> {
 
 async fn look(connection: &Connection, name: Name, now: Timestamp) -> Result<Option<Listed>> {
     let Some(pipeline) = connection.store.pipeline(&name).await? else { return Ok(None) };
-    let times = pipeline::next_times(connection, &pipeline, now, 1).await?;
+    let times = starts::next_times(connection, &pipeline, now, 1).await?;
     Ok(Some(match times {
         Ok(times) => Listed { pipeline, next_time: times.into_iter().next(), no_time: None },
         Err(why) => Listed { pipeline, next_time: None, no_time: Some(why) },
     }))
 }
 
-fn table(pipelines: &[Listed]) -> Vec<String> {
-    let mut rows = vec![["PIPELINE", "STATUS", "RECIPE", "REBUILT ON", "NEXT"].map(str::to_owned).to_vec()];
-    for Listed { pipeline, next_time, no_time } in pipelines {
-        let never = || format!("never: {}", no_time.unwrap_or("it never fires again"));
-        let next = next_time.as_ref().map_or_else(never, ToString::to_string);
-        let recipe = pipeline.image_recipe.to_string();
-        let cells = [pipeline.name.to_string(), word(pipeline.status), recipe, pipeline::rebuilt_on(pipeline), next];
-        rows.push(cells.to_vec());
+impl Show for Vec<Listed> {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        table(["PIPELINE", "STATUS", "RECIPE", "REBUILT ON", "NEXT"], self.iter().map(row))
     }
-    columns(&rows)
+
+    fn remarks(&self, globals: &Globals) -> Vec<String> {
+        let hint = || format!("There are no pipelines yet: `{} apply FOLDER` stores some.", globals.again());
+        self.is_empty().then(hint).into_iter().collect()
+    }
+}
+
+fn row(Listed { pipeline, next_time, no_time }: &Listed) -> Vec<String> {
+    let never = || format!("never: {}", no_time.unwrap_or("it never fires again"));
+    let next = next_time.as_ref().map_or_else(never, ToString::to_string);
+    let recipe = pipeline.image_recipe.to_string();
+    vec![pipeline.name.to_string(), word(pipeline.status), recipe, starts::rebuilt_on(pipeline), next]
 }
 
 #[cfg(test)]
@@ -80,8 +79,9 @@ mod tests {
     use goldsmith_model::definitions::Definitions;
     use serde_json::{Value, json};
 
-    use super::{list, table};
-    use crate::testing::Stack;
+    use super::list;
+    use crate::output::Show;
+    use crate::testing::{Stack, globals};
 
     fn pipeline(name: &str, more: &Value) -> goldsmith_model::ImagePipeline {
         let mut json = json!({"name": name, "imageRecipe": "web/1.x.x", "infrastructureConfiguration": "small"});
@@ -93,7 +93,9 @@ mod tests {
     async fn pipelines_are_listed_with_what_starts_them() {
         let stack = Stack::new();
         let now = "2026-03-27T12:00:00Z".parse().unwrap();
-        assert!(list(&stack.connection, now).await.unwrap().is_empty());
+        let none = list(&stack.connection, now).await.unwrap();
+        assert!(none.lines(&globals("")).is_empty());
+        assert_eq!(none.remarks(&globals("")), ["There are no pipelines yet: `goldsmith apply FOLDER` stores some."]);
         let nightly = json!({"scheduleExpression": "cron(0 3 * * ? *)", "timezone": "Europe/Berlin"});
         let pipelines = vec![
             pipeline("web", &json!({"schedule": nightly, "rebuildOn": ["source-update"]})),
@@ -106,7 +108,7 @@ mod tests {
             "base      DISABLED  web/1.x.x  nothing        never: it has no schedule",
             "web       ENABLED   web/1.x.x  source-update  Sat 2026-03-28 03:00:00 +01:00",
         ];
-        assert_eq!(table(&listed), expected);
+        assert_eq!(listed.lines(&globals("")), expected);
         assert_eq!(serde_json::to_value(&listed).unwrap()[1]["nextTime"], "2026-03-28T03:00:00+01:00");
     }
 }

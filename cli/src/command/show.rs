@@ -1,19 +1,24 @@
 //! `goldsmith show IMAGE|PIPELINE`
 
+mod pipeline;
+
 use anyhow::Result;
 use goldsmith_model::Name;
-use goldsmith_store::{BuildRecord, CauseRecord, CauseStatus, ImageRecord, LeftBehind, Leftover, StateRecord};
+use goldsmith_store::{
+    AuditRecord, BuildRecord, CauseRecord, CauseStatus, ImageRecord, ImageStatus, LeftBehind, Leftover, StateRecord,
+};
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::audited;
-use crate::command::kept::KeptInstance;
-use crate::command::{pipeline, target};
 use crate::connection::Connection;
 use crate::exit::Exit;
-use crate::render::{self, columns, duration, seconds_between, word};
-use crate::{failure, output};
+use crate::kept::KeptInstance;
+use crate::output::{self, Show};
+use crate::render::{self, columns, duration, labelled, seconds_between, word};
+use crate::{failure, target};
 
 /// Show an image or its build, or a pipeline: when it starts next and why it was last built.
 #[derive(Debug, clap::Args)]
@@ -30,17 +35,30 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     if let Some(name) = name
         && let Some(pipeline) = connection.store.pipeline(&name).await?
     {
-        let shown = pipeline::show(&connection, pipeline, Timestamp::now()).await?;
-        match globals.output {
-            Format::Json => output::json(&shown)?,
-            Format::Text => shown.lines().iter().try_for_each(|line| output::line(line))?,
-        }
+        output::show(globals, &pipeline::show(&connection, pipeline, Timestamp::now()).await?)?;
         return Ok(Exit::Success);
     }
-    image(globals, &connection, &args.what).await
+    output::show(globals, &image(&connection, &args.what).await?)?;
+    Ok(Exit::Success)
 }
 
-async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result<Exit> {
+/// An image with its build.
+struct Shown {
+    image: ImageRecord,
+    states: Vec<StateRecord>,
+    /// The instance that the build keeps for inspection.
+    kept: Option<KeptInstance>,
+    /// The owner of the AMI that the build started from.
+    source_owner: Option<String>,
+    /// Whether the build's cause is tried again.
+    tried_again: Option<String>,
+    /// What could not be removed.
+    left_behind: Vec<LeftBehind>,
+    /// Resources that only carry the build's tags.
+    leftovers: Vec<Leftover>,
+}
+
+async fn image(connection: &Connection, what: &str) -> Result<Shown> {
     let image = target::image(&connection.store, what).await?;
     let mut states = connection.store.states(&image.build).await?;
     states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
@@ -51,36 +69,32 @@ async fn image(globals: &Globals, connection: &Connection, what: &str) -> Result
         Some(build) => KeptInstance::of(&connection.store, build, Timestamp::now()).await?,
         None => None,
     };
-    let owner = build.as_ref().and_then(source_owner);
-    let left = build.map(|build| build.after.left).unwrap_or_default();
-    let mut strangers = connection.store.leftovers().await?;
-    strangers.retain(|one| one.build.as_ref() == Some(&image.build));
-    let again = match image.failure {
+    let source_owner = build.as_ref().and_then(source_owner);
+    let left_behind = build.map(|build| build.after.left).unwrap_or_default();
+    let mut leftovers = connection.store.leftovers().await?;
+    leftovers.retain(|one| one.build.as_ref() == Some(&image.build));
+    let cause = match image.failure {
         Some(_) => connection.store.cause(&image.pipeline, &image.cause).await?,
         None => None,
     };
-    let again = again.as_ref().and_then(tried_again);
-    match globals.output {
-        Format::Json => {
-            let mut shown = json!({"image": image, "states": states, "leftBehind": left, "leftovers": strangers,
-                                   "triedAgain": again, "sourceOwner": owner});
-            if let (Some(shown), Some(kept)) = (shown.as_object_mut(), &kept) {
-                shown.insert("kept".to_owned(), json!(kept));
-            }
-            if let (Some(shown), Some(audit)) = (shown.as_object_mut(), audited::of(&states)) {
-                shown.insert("audit".to_owned(), json!(audit));
-            }
-            output::json(&shown)?;
+    let tried_again = cause.as_ref().and_then(tried_again);
+    Ok(Shown { image, states, kept, source_owner, tried_again, left_behind, leftovers })
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { image, states, kept, source_owner, tried_again, left_behind, leftovers } = self;
+        let mut shown = json!({"image": image, "states": states, "leftBehind": left_behind, "leftovers": leftovers,
+                               "triedAgain": tried_again, "sourceOwner": source_owner});
+        // Most images have neither, so these keys are missing instead of null.
+        if let Some(kept) = kept {
+            shown["kept"] = json!(kept);
         }
-        Format::Text => {
-            let kept = kept.map(|kept| kept.facts(globals));
-            let mut facts: Vec<_> = owner.map(|owner| ("source of", owner)).into_iter().collect();
-            facts.extend(kept.into_iter().flatten());
-            facts.extend(again.map(|again| ("again", again)));
-            text(&image, &states, &facts, &left, &strangers).iter().try_for_each(|line| output::line(line))?;
+        if let Some(audit) = audited::of(states) {
+            shown["audit"] = json!(audit);
         }
+        shown.serialize(serializer)
     }
-    Ok(Exit::Success)
 }
 
 /// Returns the owner of the AMI that the build started from.
@@ -103,43 +117,71 @@ fn tried_again(kept: &CauseRecord) -> Option<String> {
     }
 }
 
-fn text(
-    image: &ImageRecord,
-    states: &[StateRecord],
-    kept: &[(&'static str, String)],
-    left: &[LeftBehind],
-    strangers: &[Leftover],
-) -> Vec<String> {
-    let mut rows = vec![
-        ("image", image.image.to_string()),
-        ("status", word(image.status)),
-        ("pipeline", image.pipeline.to_string()),
-        ("cause", render::cause(&image.cause)),
-        ("source", image.source_image.clone()),
-        ("build", image.build.clone()),
-        ("began", image.created_at.clone()),
-    ];
-    rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
-    rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
-    rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
-    let audit = audited::of(states);
-    rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
-    rows.extend(kept.iter().cloned());
-    rows.extend(image.failure.iter().map(|cause| ("failed", cause.to_string())));
-    rows.extend(left.iter().map(|left| ("left", format!("{} in {}: {}", left.what, left.region, left.reason))));
-    rows.extend(strangers.iter().map(|one| ("not ours", stranger(one))));
-    let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
-    let mut lines = columns(&rows);
-    lines.extend(image.failure.iter().flat_map(failure::facts));
-    if let Some(audit) = audit.map(audited::lines).filter(|lines| !lines.is_empty()) {
-        lines.push(String::new());
-        lines.extend(audit);
+impl Show for Shown {
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        let audit = audited::of(&self.states);
+        let mut lines = labelled(self.rows(globals, audit));
+        // The only fact about a cancellation would be an error that is none.
+        if !self.is_cancelled() {
+            lines.extend(self.image.failure.iter().flat_map(failure::facts));
+        }
+        if let Some(audit) = audit.map(audited::lines).filter(|lines| !lines.is_empty()) {
+            lines.push(String::new());
+            lines.extend(audit);
+        }
+        if !self.states.is_empty() {
+            lines.push(String::new());
+            lines.extend(columns(&self.states.iter().map(|one| self.state(one)).collect::<Vec<_>>()));
+        }
+        lines
     }
-    if !states.is_empty() {
-        lines.push(String::new());
-        lines.extend(columns(&states.iter().map(state).collect::<Vec<_>>()));
+}
+
+impl Shown {
+    /// Returns the labels and values of the first table.
+    fn rows(&self, globals: &Globals, audit: Option<&AuditRecord>) -> Vec<(&'static str, String)> {
+        let image = &self.image;
+        let mut rows = vec![
+            ("image", image.image.to_string()),
+            ("status", word(image.status)),
+            ("pipeline", image.pipeline.to_string()),
+            ("cause", render::cause(&image.cause)),
+            ("source", image.source_image.clone()),
+            ("build", image.build.clone()),
+            ("began", image.created_at.clone()),
+        ];
+        rows.extend(image.ended_at.iter().map(|ended| ("ended", ended.clone())));
+        rows.extend(image.overridden.then(|| ("overridden", "yes: it is never published".to_owned())));
+        rows.extend(image.amis.iter().map(|(region, id)| ("ami", format!("{region}  {id}"))));
+        rows.extend(audit.map(|audit| ("audit", audited::headline(audit))));
+        rows.extend(self.source_owner.iter().map(|owner| ("source of", owner.clone())));
+        rows.extend(self.kept.iter().flat_map(|kept| kept.facts(globals)));
+        rows.extend(self.tried_again.iter().map(|again| ("again", again.clone())));
+        rows.extend(image.failure.iter().map(|cause| {
+            if self.is_cancelled() { ("cancelled", cause.message.clone()) } else { ("failed", cause.to_string()) }
+        }));
+        let left = |left: &LeftBehind| ("left", format!("{} in {}: {}", left.what, left.region, left.reason));
+        rows.extend(self.left_behind.iter().map(left));
+        rows.extend(self.leftovers.iter().map(|one| ("not ours", stranger(one))));
+        rows
     }
-    lines
+
+    fn is_cancelled(&self) -> bool {
+        self.image.status == ImageStatus::Cancelled
+    }
+
+    fn state(&self, state: &StateRecord) -> Vec<String> {
+        let took = state.ended_at.as_ref().and_then(|ended| seconds_between(&state.started_at, ended));
+        let name = match &state.item {
+            Some(item) => format!("{} {item}", state.state),
+            None => state.state.to_string(),
+        };
+        // Finish ends the states that were running when the build was cancelled: as failed, with the build's message.
+        let message = self.image.failure.as_ref().map(|cause| &cause.message);
+        let is_interrupted = self.is_cancelled() && message == Some(&state.detail);
+        let status = if is_interrupted { word(self.image.status) } else { word(state.status) };
+        vec![name, status, took.map(duration).unwrap_or_default(), state.detail.clone()]
+    }
 }
 
 /// Returns a line about a resource that carries the build's tags but is not known to belong to the build.
@@ -148,23 +190,16 @@ fn stranger(one: &Leftover) -> String {
     format!("{kind} {id} in {region} has this build's tags, but no record shows that the build made it; found {since}")
 }
 
-fn state(state: &StateRecord) -> Vec<String> {
-    let took = state.ended_at.as_ref().and_then(|ended| seconds_between(&state.started_at, ended));
-    let name = match &state.item {
-        Some(item) => format!("{} {item}", state.state),
-        None => state.state.to_string(),
-    };
-    vec![name, word(state.status), took.map(duration).unwrap_or_default(), state.detail.clone()]
-}
-
 #[cfg(test)]
 mod tests {
     use goldsmith_model::definitions::{Draft, SourceFile};
     use goldsmith_store::{LeftBehind, Leftover};
     use serde_json::json;
 
-    use super::{target, text};
-    use crate::testing::Stack;
+    use super::{Shown, image, target};
+    use crate::kept::KeptInstance;
+    use crate::output::Show;
+    use crate::testing::{Stack, globals};
 
     #[tokio::test]
     async fn a_failed_image_is_shown_with_its_cause_and_states() {
@@ -175,8 +210,7 @@ mod tests {
             .closed_build(json!({"status": "FAILED", "failure": failure, "endedAt": "2026-01-01T00:01:00.000Z"}))
             .await;
         stack.state("Build", "FAILED", "step Install failed").await;
-        let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
-        let states = stack.connection.store.states("b").await.unwrap();
+        let shown = image(&stack.connection, "web/1.0.0/1").await.unwrap();
         let expected = "\
 image     web/1.0.0/1
 status    FAILED
@@ -195,14 +229,36 @@ not ours  image ami-9 in us-east-1 has this build's tags, but no record shows th
 
 Build  FAILED  2.0s  step Install failed";
         let reason = "TerminateInstances in us-east-1 failed: UnauthorizedOperation: no".to_owned();
-        let left = [LeftBehind { what: "i-1".to_owned(), region: "us-east-1".to_owned(), reason }];
+        let left_behind = vec![LeftBehind { what: "i-1".to_owned(), region: "us-east-1".to_owned(), reason }];
         let stranger = json!({"kind": "image", "id": "ami-9", "region": "us-east-1", "build": "b",
                               "since": "2026-01-02T00:00:00.000Z"});
-        let strangers: Vec<Leftover> = vec![serde_json::from_value(stranger).unwrap()];
-        assert_eq!(text(&image, &states, &[], &left, &strangers).join("\n"), expected);
-        let kept = [("kept", "i-1 in eu-west-1".to_owned()), ("get in", "aws".to_owned())];
-        let expected = expected.replace("failed  ", "kept      i-1 in eu-west-1\nget in    aws\nfailed  ");
-        assert_eq!(text(&image, &states, &kept, &left, &strangers).join("\n"), expected);
+        let leftovers: Vec<Leftover> = vec![serde_json::from_value(stranger).unwrap()];
+        let shown = Shown { left_behind, leftovers, ..shown };
+        assert_eq!(shown.lines(&globals("")).join("\n"), expected);
+        let until = "2026-01-01T04:00:00.000Z".to_owned();
+        let kept = Some(KeptInstance { id: "i-1".to_owned(), region: "eu-west-1".to_owned(), until });
+        let table = "kept      i-1 in eu-west-1 until 2026-01-01T04:00:00.000Z\n\
+                     get in    aws --region eu-west-1 ssm start-session --target i-1\nfailed  ";
+        let shown = Shown { kept, ..shown };
+        assert_eq!(shown.lines(&globals("")).join("\n"), expected.replace("failed  ", table));
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_build_does_not_read_like_a_failure() {
+        let stack = Stack::new();
+        let stopped = "the execution was stopped";
+        let failure = json!({"state": "Execution", "error": "Execution.ABORTED", "message": stopped});
+        stack.closed_build(json!({"status": "CANCELLED", "failure": failure})).await;
+        stack.state("Launch", "SUCCEEDED", "i-1").await;
+        stack.state("Build", "FAILED", stopped).await;
+        let text = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
+        let ending = "\
+began      2026-01-01T00:00:00.000Z
+cancelled  the execution was stopped
+
+Build   CANCELLED  2.0s  the execution was stopped
+Launch  SUCCEEDED  2.0s  i-1";
+        assert!(text.ends_with(ending) && !text.to_lowercase().contains("fail"), "{text}");
     }
 
     #[tokio::test]
@@ -214,9 +270,7 @@ Build  FAILED  2.0s  step Install failed";
         let record = json!({"state": "ExecuteTest", "item": "t3.small", "status": "SUCCEEDED", "startedAt": "", "audit":
                             {"findings": [finding], "files": 9}});
         stack.put("BUILD#b", "STATE#ExecuteTest#t3.small", record).await;
-        let image = target::image(&stack.connection.store, "web/1.0.0/1").await.unwrap();
-        let states = stack.connection.store.states("b").await.unwrap();
-        let shown = text(&image, &states, &[], &[], &[]).join("\n");
+        let shown = image(&stack.connection, "web/1.0.0/1").await.unwrap().lines(&globals("")).join("\n");
         assert!(
             shown.contains("audit     1 thing that every instance would share; 9 files were looked at\n"),
             "{shown}"

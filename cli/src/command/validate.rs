@@ -6,12 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use goldsmith_document::{Diagnostics, Platform, Severity, Target};
+use goldsmith_document::{Diagnostics, Platform, Target};
+use serde::Serialize;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::exit::Exit;
+use crate::output::{self, Show};
 use crate::render::count;
-use crate::{folder, output, parameters};
+use crate::{folder, parameters};
 
 /// Check documents and definitions, and report every mistake.
 #[derive(Debug, clap::Args)]
@@ -63,22 +65,32 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     if !found.has_errors() {
         found.extend(parameters::unknown(&documents, &given, parameters::OPTION));
     }
-    match globals.output {
-        Format::Json => output::json(&found)?,
-        Format::Text => print(&found, files)?,
-    }
-    Ok(if found.has_errors() { Exit::Failed } else { Exit::Success })
+    let validated = Validated { found, files };
+    output::show(globals, &validated)?;
+    Ok(if validated.found.has_errors() { Exit::Failed } else { Exit::Success })
 }
 
-fn print(found: &Diagnostics, files: usize) -> std::io::Result<()> {
-    found.iter().try_for_each(|diagnostic| output::line(&diagnostic.to_string()))?;
-    let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-    let warnings = match found.len() - errors {
-        0 => String::new(),
-        warnings => format!(", {}", count(warnings, "warning")),
-    };
-    output::line(&match errors {
-        0 => format!("{}: valid{warnings}", count(files, "file")),
-        errors => format!("{}: {}{warnings}", count(files, "file"), count(errors, "error")),
-    })
+/// The findings, and the number of files that were checked.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Validated {
+    found: Diagnostics,
+    #[serde(skip)]
+    files: usize,
+}
+
+impl Show for Validated {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let errors = self.found.errors();
+        let warnings = match self.found.len() - errors {
+            0 => String::new(),
+            warnings => format!(", {}", count(warnings, "warning")),
+        };
+        let files = count(self.files, "file");
+        let last = match errors {
+            0 => format!("{files}: valid{warnings}"),
+            errors => format!("{files}: {}{warnings}", count(errors, "error")),
+        };
+        self.found.iter().map(ToString::to_string).chain([last]).collect()
+    }
 }

@@ -10,11 +10,12 @@ use goldsmith_cloud::aws::{sdk_config, with_keys};
 use serde::Deserialize;
 
 use super::Say;
-use super::files::{self, Files};
-use super::machine::lacking;
+use super::files::Files;
 use super::stack::{Deployed, Stack};
-use crate::command::deploy::deployment::{Deployment, Ways, Wishes};
-use crate::command::deploy::release::{self, Release};
+use crate::deployment::release::{self, Release};
+use crate::deployment::{Deployment, Ways, Wishes};
+use crate::digest;
+use crate::exit::lacking;
 
 /// Returns the functions' zip: the given one, or else the one next to this program, as in an archive of a release, or
 /// else the one that `make package` puts next to this program's folder.
@@ -52,15 +53,16 @@ pub(crate) async fn ensure(
     say: Say<'_>,
 ) -> Result<()> {
     let wanted = Deployed {
-        zip: files::digest_of_file(&release.package)?,
-        definition: files::digest_of_bytes(release.definition.as_bytes()),
-        template: files::digest_of_bytes(release.template.as_bytes()),
+        zip: digest::of_file(&release.package)?,
+        definition: digest::of_bytes(release.definition.as_bytes()),
+        template: digest::of_bytes(release.template.as_bytes()),
     };
     if stack.deployed.as_ref() == Some(&wanted) {
         return Ok(());
     }
     release.check()?;
     say("Deploying the functions and the state machine to the local AWS.");
+    // The caller saves this if the deployment fails, so that the next call deploys again.
     stack.deployed = None;
     let wishes = Wishes { parameters: parameters(stack, python, files)?, ..Wishes::default() };
     let config = sdk_config(None, Some(&stack.region), Some(&stack.endpoint_url)).await;
@@ -112,7 +114,7 @@ mod tests {
         assert_eq!(
             released,
             Path::new("/build/target/debug")
-                .join(format!("functions-{}.zip", crate::command::deploy::release::this_machines()))
+                .join(format!("functions-{}.zip", crate::deployment::release::this_machines()))
         );
         assert_eq!(packaged, Path::new("/build/target/lambda/functions.zip"));
     }

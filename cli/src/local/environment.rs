@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use super::Say;
 use super::files::{self, Files};
 use super::folders::{Folders, lock};
-use super::machine::lacking;
+use crate::digest;
+use crate::exit::lacking;
 
 /// Name of the file that marks an environment as complete.
 const COMPLETE: &str = ".complete";
@@ -17,13 +18,14 @@ const COMPLETE: &str = ".complete";
 /// Returns the environment's interpreter. Creating the environment takes about ten seconds and 110 MB, and needs the
 /// package index.
 pub(crate) fn ensure(folders: &Folders, files: &Files, say: Say<'_>) -> Result<PathBuf> {
-    let digest = files::digest_of([files::REQUIREMENTS].into_iter());
+    let digest = digest::of_texts([files::REQUIREMENTS].into_iter());
     let folder = folders.data.join(format!("venv-{}", &digest[..16]));
     let python = folder.join("bin/python");
     if folder.join(COMPLETE).is_file() {
         return Ok(python);
     }
     let _lock = lock(&folder.with_extension("lock"))?;
+    // Another process may have made it while this one waited for the lock.
     if !folder.join(COMPLETE).is_file() {
         say("Making the Python environment of the local AWS (once, about ten seconds).");
         make(&folder, &python, &files.path("requirements.txt"))?;
@@ -32,6 +34,7 @@ pub(crate) fn ensure(folders: &Folders, files: &Files, say: Say<'_>) -> Result<P
 }
 
 fn make(folder: &Path, python: &Path, requirements: &Path) -> Result<()> {
+    // A folder without the mark comes from a process that died, and may have any part of the packages.
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }

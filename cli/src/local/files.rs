@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
+
+use crate::digest;
 
 /// The requirements of the Python environment.
 pub(crate) const REQUIREMENTS: &str = include_str!("../../../infra/local/requirements.txt");
@@ -34,7 +35,7 @@ impl Files {
     /// Writes the files below `data`, in a folder named by their digest, if they do not exist yet.
     pub(crate) fn unpack(data: &Path) -> Result<Self> {
         let all = || LAUNCHER.iter().chain(&BESIDE);
-        let digest = digest_of(all().map(|(_, text)| *text));
+        let digest = digest::of_texts(all().map(|(_, text)| *text));
         let folder = data.join(format!("local-{}", &digest[..16]));
         if !folder.is_dir() {
             // The folder has another name until it is complete; a second process finds the complete folder.
@@ -44,6 +45,8 @@ impl Files {
                 fs::write(part.join(name), text)
                     .with_context(|| format!("cannot write {}", part.join(name).display()))?;
             }
+            // No folder is renamed onto another that is not empty, so this fails if a second process was faster. Its
+            // files are the same.
             if fs::rename(&part, &folder).is_err() {
                 fs::remove_dir_all(&part).with_context(|| format!("cannot remove {}", part.display()))?;
             }
@@ -59,29 +62,12 @@ impl Files {
 
 /// Returns the digest of everything that the emulator is started from.
 pub(crate) fn emulator_digest() -> String {
-    digest_of(LAUNCHER.iter().map(|(_, text)| *text).chain([REQUIREMENTS]))
-}
-
-/// Returns the SHA-256 of the texts one after another, in hexadecimal digits.
-pub(crate) fn digest_of<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let mut digest = Sha256::new();
-    texts.for_each(|text| digest.update(text));
-    hex::encode(digest.finalize())
-}
-
-/// Returns the SHA-256 of a file.
-pub(crate) fn digest_of_file(path: &Path) -> Result<String> {
-    Ok(digest_of_bytes(&fs::read(path).with_context(|| format!("cannot read {}", path.display()))?))
-}
-
-/// Returns the SHA-256 of bytes.
-pub(crate) fn digest_of_bytes(content: &[u8]) -> String {
-    hex::encode(Sha256::digest(content))
+    digest::of_texts(LAUNCHER.iter().map(|(_, text)| *text).chain([REQUIREMENTS]))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Files, digest_of};
+    use super::Files;
 
     #[test]
     fn files_are_written_once_under_their_digest() {
@@ -91,11 +77,5 @@ mod tests {
         std::fs::write(first.path("mark"), "").unwrap();
         assert!(Files::unpack(data.path()).unwrap().path("mark").is_file());
         assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn digests_are_sha_256() {
-        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(digest_of(["a", "bc"].into_iter()), expected);
     }
 }

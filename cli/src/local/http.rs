@@ -54,6 +54,7 @@ pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
         *port = listener.local_addr()?.port();
         taken.push(listener); // kept until all are found, so that no port is found twice
     }
+    // From here on, another program may take a port before our server listens on it. `await_answer` in `up` notices it.
     Ok(ports)
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use goldsmith_local::requirements;
 use rustix::process::geteuid;
 
-use crate::exit::{Exit, Stop};
+use crate::exit::lacking;
 
 /// How a program is started with permission to run instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,17 +51,14 @@ pub(crate) fn check() -> Result<Privilege> {
     let privilege = Privilege::find().map_err(|missing| {
         lacking(format!("instances cannot run: {missing} (`goldsmith local doctor` shows details)"))
     })?;
+    // Debian's python3 has `venv` without `ensurepip`, which only python3-venv brings and without which `-m venv`
+    // fails.
     if !succeeds(
         Command::new("python3").args(["-c", "import sys, venv, ensurepip; assert sys.version_info >= (3, 10)"]),
     ) {
         return Err(lacking("the emulator needs Python 3.10 or later with venv: install python3 and python3-venv"));
     }
     Ok(privilege)
-}
-
-/// Returns an error for a machine that lacks something that is needed.
-pub(crate) fn lacking(message: impl Into<String>) -> anyhow::Error {
-    Stop { exit: Exit::Machine, message: message.into() }.into()
 }
 
 /// Returns whether a command can be started and succeeds.

@@ -35,6 +35,8 @@ impl Process {
         let output = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let errors = output.try_clone().with_context(|| format!("cannot write {}", log.display()))?;
         let name = command.get_program().to_string_lossy().into_owned();
+        // `setsid` forks only if it leads a process group, which a new child does not. So the program keeps the id of
+        // the child.
         let mut apart = Command::new("setsid");
         apart.arg(command.get_program()).args(command.get_args());
         let started = apart.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
@@ -59,6 +61,7 @@ impl Process {
         if !self.is_alive() {
             return Ok(()); // the number of its session may belong to another one by now
         }
+        // Only the process itself is asked to end, not its whole session: the endpoint ends its instances first.
         signal(&[self.pid], Signal::TERM, privilege)?;
         let asked = Instant::now();
         while asked.elapsed() < ENDING && self.is_alive() {
@@ -97,6 +100,8 @@ impl Stat {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // The program's name, in parentheses, may contain anything; the third field follows it.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        // These fields begin with the third one of proc(5): the state. The session is field 6, and the start is field
+        // 22.
         let ended = matches!(*fields.first()?, "Z" | "X");
         let stat = Stat { session: fields.get(3)?.parse().ok()?, started: fields.get(19)?.parse().ok()? };
         (!ended).then_some(stat)

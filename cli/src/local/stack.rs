@@ -123,6 +123,7 @@ impl Stack {
 
     /// Returns whether both processes run and answer.
     pub(crate) fn is_running(&self) -> bool {
+        // The processes come first: if one has ended, another program may have its port by now, and would answer.
         self.emulator.is_alive() && self.ec2.is_alive() && self.emulator_answers() && self.ec2_answers()
     }
 

@@ -17,7 +17,8 @@ use super::machine::{self, Privilege};
 use super::process::{Process, last_lines};
 use super::stack::{REGION, Stack, write_secretly};
 use super::{Say, deployment, environment, http};
-use crate::exit::invalid;
+use crate::digest;
+use crate::exit::{invalid, lacking};
 
 /// The endpoint first creates the base image, for which it fetches a Debian.
 const EC2_START: Duration = Duration::from_secs(900);
@@ -72,6 +73,7 @@ pub(crate) async fn ensure_up(
         None => Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?,
     };
     let deployed = deployment::ensure(&mut stack, &python, &files, &release, say).await;
+    // A failed deployment is saved too, as `None`: the next call must not take the stack for deployed.
     stack.save(&folders)?;
     deployed.map(|()| stack)
 }
@@ -111,7 +113,7 @@ fn programs_digest() -> Result<String> {
     let facts = fs::metadata(&program).with_context(|| format!("cannot read {}", program.display()))?;
     let modified = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let built = format!("{}-{}", facts.len(), modified.as_nanos());
-    Ok(files::digest_of([files::emulator_digest().as_str(), &built].into_iter()))
+    Ok(digest::of_texts([files::emulator_digest().as_str(), &built].into_iter()))
 }
 
 /// A start of the two processes.
@@ -126,6 +128,7 @@ struct Start<'a> {
 impl Start<'_> {
     fn run(&self, programs: String, say: Say<'_>) -> Result<Stack> {
         let state = &self.folders.state;
+        // A start that died before it saved a description has left files, which no `down` knows.
         remove(self.folders, self.privilege)?;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(state);
         made.with_context(|| format!("cannot create {}", state.display()))?;
@@ -139,6 +142,7 @@ impl Start<'_> {
         say(&format!("Starting the local AWS{first}."));
         let ec2 = Process::start(&self.ec2(ec2_port, port)?, &self.log("ec2"))?;
         let emulator = Process::start(&self.emulator(port, ec2_port)?, &self.log("emulator"));
+        // No description is saved yet, so nothing else could end the endpoint.
         let emulator = emulator.or_else(|error| ec2.end(self.privilege).and(Err(error)))?;
         let stack = Stack::started(self.name, ports, [emulator, ec2], programs, &secret);
         // From here on, `down` can end it, whatever happens to this process.
@@ -202,7 +206,7 @@ fn await_answer(what: &str, process: Process, answers: impl Fn() -> bool, limit:
     let started = Instant::now();
     while !answers() {
         if !process.is_alive() {
-            return Err(machine::lacking(format!("{what} has ended: {}", last_lines(log))));
+            return Err(lacking(format!("{what} has ended: {}", last_lines(log))));
         }
         if started.elapsed() > limit {
             bail!("{what} does not answer after {} seconds: {}", limit.as_secs(), last_lines(log));
@@ -211,7 +215,7 @@ fn await_answer(what: &str, process: Process, answers: impl Fn() -> bool, limit:
     }
     // Another process may have taken the port and may have answered instead.
     if !process.is_alive() {
-        return Err(machine::lacking(format!("{what} has ended: {}", last_lines(log))));
+        return Err(lacking(format!("{what} has ended: {}", last_lines(log))));
     }
     Ok(())
 }

@@ -65,6 +65,8 @@ impl Feed {
 
     /// Returns what happened since the last look, in the order in which it happened.
     pub(crate) async fn poll(&mut self, connection: &Connection) -> Result<Vec<Happening>> {
+        // The states are read before their streams. So if a state has ended, the lines before its end are read in the
+        // same look.
         let mut states = connection.store.states(&self.build).await?;
         states.sort_by(|a, b| a.started_at.cmp(&b.started_at));
         let record = if self.opened { None } else { connection.store.build(&self.build).await? };
@@ -146,6 +148,7 @@ impl Stream {
             for LogLine { text, time } in &page.lines {
                 text.lines().for_each(|line| self.take(line, *time));
             }
+            // At the end of a stream, GetLogEvents returns the token that it was called with.
             if page.cursor == self.cursor {
                 return Ok(());
             }
@@ -164,6 +167,7 @@ impl Stream {
         let happening = match event {
             Some(event) => {
                 let t = bounded(event.t, logged);
+                // The time never goes back, so lines keep their order even if the clock of the instance is set back.
                 self.time = self.time.max(t);
                 Happening::Step { label, event: Event { t, ..event } }
             }

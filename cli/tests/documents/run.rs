@@ -96,13 +96,14 @@ fn several_documents_and_selected_phases_run_in_the_documents_order() {
     let folder = Folder::with(&[("a.yml", HELLO), ("b.yml", HELLO)]);
     let names = ["a.yml / build / Greet", "a.yml / build / Keep", "b.yml / build / Greet", "b.yml / build / Keep"];
     folder.goldsmith("run -d a.yml,b.yml -p build").is(0, &summary(4), &steps(&names));
-    let warning = "\
---phases:1:1: warning: no document has the phase `biuld`, so nothing runs for it
-  biuld
-  ^^^^^
-help: did you mean `build`?
+    let unknown = "\
+--phases:1:7: error: no document has the phase `valdate`
+  build,valdate
+        ^^^^^^^
+help: did you mean `validate`?
+goldsmith: error: 1 mistake in 1 document: nothing was run
 ";
-    folder.goldsmith("run -d a.yml -p biuld").is(0, &summary(0), warning);
+    folder.goldsmith("run -d a.yml -p build,valdate").is(2, "", unknown);
 }
 
 #[test]

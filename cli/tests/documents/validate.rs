@@ -103,6 +103,68 @@ help: did you mean `channel`?
 }
 
 #[test]
+fn a_value_is_given_to_a_parameter_only_once() {
+    let folder = Folder::with(&[("good.yml", GOOD)]);
+    let twice = folder.goldsmith("validate good.yml --parameters channel=edge --parameters channel=stable");
+    twice.is(2, "", "goldsmith: error: --parameters has `channel` twice\n");
+}
+
+#[test]
+fn no_message_shows_a_value_that_looks_like_a_secret() {
+    let document = "schemaVersion: 1.0\nparameters:\n  - dbPassword:\n      type: string\n      allowedValues: [a, b]\n\
+                    phases: [{name: build, steps: []}]\n";
+    let recipe = "kind: Component\nname: data\nsemanticVersion: 1.0.0\nuri: given.yml\n---\nkind: ImageRecipe\nname: web\n\
+                  semanticVersion: 1.0.0\nparentImage: ami-0123456789abcdef0\ncomponents:\n\
+                  - {name: data, version: 1.x.x, parameters: {dbPassword: hunter22}}\n";
+    let long = format!("description: {}, defualt: hunter22", "x".repeat(300));
+    let long = document.replace("  - dbPassword:\n", &format!("  - dbPassword: {{{long}}}\n  - two:\n"));
+    let files = [
+        ("given.yml", document.to_owned()),
+        ("recipe.yml", recipe.to_owned()),
+        ("default.yml", document.replace("allowedValues", "default: hunter22\n      allowedValues")),
+        (
+            "key.yml",
+            document.replace("  - dbPassword:\n", "  - dbPassword: {type: string, defualt: hunter22}\n  - two:\n"),
+        ),
+        ("broken.yml", "schemaVersion: 1.0\ndbPassword: [hunter22\nphases: []\n".to_owned()),
+        ("long.yml", long),
+        (
+            "config.json",
+            r#"{"documents": [], "parameters": [{"name": "dbPassword", "value": ["hunter22"]}]}"#.to_owned(),
+        ),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let folder = Folder::with(&files);
+    for (call, said) in [
+        (
+            "validate given.yml --parameters dbPassword=hunter22",
+            "`****` is not an allowed value of the parameter `dbPassword`",
+        ),
+        ("validate given.yml --parameters dbPasswort=1,dbPassword=a,hunter22", "`****` in --parameters is not a name"),
+        ("validate given.yml --parameters dbPassword=hunter22 --platform none", "invalid value 'none'"),
+        ("validate given.yml --platform dbPassword=hunter22", "invalid value 'dbPassword=****' for '--platform"),
+        ("validate given.yml --platform=dbPassword=hunter22", "invalid value 'dbPassword=****' for '--platform"),
+        (
+            "build web --parameter dbPassword=hunter22",
+            "invalid value 'dbPassword=****' for '--parameter <COMPONENT.NAME=VALUE>'",
+        ),
+        ("build web data.dbPassword=hunter22", "unexpected argument 'data.dbPassword=****' found"),
+        ("validate default.yml", "the default `****` of `dbPassword` is not one of its allowed values"),
+        ("validate recipe.yml", "`****` is not an allowed value of parameter `dbPassword`"),
+        ("validate key.yml", "key.yml:3:32: error: unknown key `defualt`"),
+        ("validate broken.yml", "broken.yml:"),
+        ("validate long.yml", "long.yml:3:333: error: unknown key `defualt`"),
+        ("run -d key.yml", "key.yml:3:32: error: unknown key `defualt`"),
+        ("run -c config.json", "config.json:1:66: error: "),
+    ] {
+        let output = folder.goldsmith(call);
+        let all = format!("{}{}", output.stdout, output.stderr);
+        assert!(all.contains(said) && !all.contains("hunter22"), "{call}: {all}");
+        assert_ne!(output.status, Some(0), "{call}");
+    }
+}
+
+#[test]
 fn definitions_are_checked_together_with_the_documents_that_they_name() {
     let definitions = "\
 kind: Component

@@ -6,11 +6,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::secret::{SECRET, shows_secret};
+use crate::secret::{SECRET, secret_in};
 use crate::yaml::Span;
 
 /// Longest source line that is shown whole, in characters. A longer line is cut to a window around the mistake.
 const SHOWN: usize = 140;
+
+/// Bytes before the shown part of a long line in which the key of a secret is looked for. A longer value is no
+/// password, and a file of 4 MiB may be one line with hundreds of mistakes.
+const LONGEST_SECRET: usize = 4096;
 
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,7 +44,7 @@ pub struct Diagnostic {
     /// What helps, in one line.
     pub help: Option<String>,
     /// The line of the file, shown with the offending text underlined. A long line is reduced to the part around that
-    /// text.
+    /// text. A line that shows a secret is left out.
     #[serde(skip)]
     pub source_line: Option<String>,
     /// Number of offending characters on that line.
@@ -73,18 +77,25 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Returns the part of a long line around a column (counted from 0), and the position of the column in that part.
-fn window(line: &str, column: usize) -> (String, usize) {
+/// Returns the part of a long line around a column (counted from 0), and the position of the column in that part, or
+/// `None` if the line shows a secret.
+fn window(line: &str, column: usize) -> Option<(String, usize)> {
     // A document may be one line of megabytes, so its characters are not counted to the end.
     if line.chars().nth(SHOWN).is_none() {
-        return (line.trim_end().chars().map(printable).collect(), column);
+        let shown = || (line.trim_end().chars().map(printable).collect(), column);
+        return secret_in(line).is_none().then(shown);
     }
     let skipped = column.saturating_sub(SHOWN / 2);
-    let start = match line.is_ascii() {
-        true => skipped.min(line.len()),
-        false => line.char_indices().nth(skipped).map_or(line.len(), |(at, _)| at),
+    let start = if line.is_ascii() {
+        skipped.min(line.len())
+    } else {
+        line.char_indices().nth(skipped).map_or(line.len(), |(at, _)| at)
     };
-    (line[start..].chars().take(SHOWN).map(printable).collect(), column - skipped)
+    let length = line[start..].char_indices().nth(SHOWN).map_or(line.len() - start, |(at, _)| at);
+    // The key may be before the part that shows its value.
+    let before = line.floor_char_boundary(start.saturating_sub(LONGEST_SECRET));
+    let shown = || (line[start..start + length].chars().map(printable).collect(), column - skipped);
+    secret_in(&line[before..start + length]).is_none().then(shown)
 }
 
 /// Returns the character, or a space if the character would control a terminal.
@@ -132,7 +143,7 @@ impl Diagnostic {
     /// Returns a finding on a line of a file.
     pub(crate) fn new(file: &str, line: Option<&str>, finding: (Severity, Span, &'static str, String)) -> Self {
         let (severity, span, code, message) = finding;
-        let (source_line, shown_before) = line.map(|line| window(line, span.column.saturating_sub(1))).unzip();
+        let (source_line, shown_before) = line.and_then(|line| window(line, span.column.saturating_sub(1))).unzip();
         Self {
             file: file.to_owned(),
             line: span.line,
@@ -180,16 +191,14 @@ impl Diagnostics {
         other.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
-    /// Removes the source lines that show a secret: the lines of findings about secrets, also where another finding shows
-    /// the same line, and lines with the beginning of a known kind of secret.
+    /// Removes the source lines of findings about secrets, also if another finding shows the same line: the key of such
+    /// a secret is on another line.
     pub fn hide_secrets(&mut self) {
-        // Another finding on the same line would show the secret too.
         let is_secret = |found: &&Diagnostic| found.code == SECRET;
         let secrets: BTreeSet<(String, usize)> =
             self.found.iter().filter(is_secret).map(|found| (found.file.clone(), found.line)).collect();
         for found in &mut self.found {
-            let shows = found.source_line.as_deref().is_some_and(shows_secret);
-            if shows || secrets.contains(&(found.file.clone(), found.line)) {
+            if secrets.contains(&(found.file.clone(), found.line)) {
                 found.source_line = None;
             }
         }
@@ -198,6 +207,11 @@ impl Diagnostics {
     /// Returns whether a finding is an error.
     pub fn has_errors(&self) -> bool {
         self.errors > 0
+    }
+
+    /// Returns the number of errors.
+    pub fn errors(&self) -> usize {
+        self.errors
     }
 
     /// Returns whether there is room for one more finding of this severity.
@@ -227,8 +241,6 @@ impl Diagnostics {
 
     /// Orders the findings by line and column within their files; files keep the order in which they first appear.
     pub fn sort(&mut self) {
-        // Files keep the order of their first findings. Their names say nothing about the order in which a reader
-        // expects them.
         let mut files: Vec<String> = Vec::new();
         for diagnostic in &self.found {
             if !files.contains(&diagnostic.file) {

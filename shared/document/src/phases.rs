@@ -3,10 +3,9 @@
 use crate::yaml::Span;
 use crate::{Diagnostic, Diagnostics, Document, Source, suggestion};
 
-/// Returns a warning for each requested phase that no document has. Nothing runs for such a phase, and the run still
-/// succeeds.
+/// Returns an error for each requested phase that no document has.
 ///
-/// `wanted` holds names separated by commas. `given_by` is the option or file that they come from, which the warning
+/// `wanted` holds names separated by commas. `given_by` is the option or file that they come from, which the error
 /// shows as its place.
 pub fn check_phases(documents: &[Document], wanted: &str, given_by: &str) -> Diagnostics {
     let mut known: Vec<&str> =
@@ -18,9 +17,9 @@ pub fn check_phases(documents: &[Document], wanted: &str, given_by: &str) -> Dia
         let characters = name.chars().count();
         if !known.contains(&name.trim()) {
             let span = Span { line: 1, column, len: characters };
-            let message = format!("no document has the phase `{}`, so nothing runs for it", name.trim());
+            let message = format!("no document has the phase `{}`", name.trim());
             let help = suggestion(name.trim(), &known).or_else(|| Some(format!("the phases are {}", known.join(", "))));
-            found.push(Diagnostic { help, ..source.warning(span, "unknown-phase", message) });
+            found.push(Diagnostic { help, ..source.error(span, "unknown-phase", message) });
         }
         column += characters + 1;
     }

@@ -192,10 +192,10 @@ fn patterns_ignore_case_and_are_not_anchored() {
 }
 
 #[test]
-fn wanted_phases_that_no_document_has_are_a_warning() {
+fn a_wanted_phase_that_no_document_has_is_an_error() {
     let documents = [Document::parse("steps.yml", STEPS).unwrap()];
     let found = goldsmith_document::check_phases(&documents, "build,valdate,validate", "--phases");
-    let expected = "--phases:1:7: warning: no document has the phase `valdate`, so nothing runs for it\n  \
+    let expected = "--phases:1:7: error: no document has the phase `valdate`\n  \
                     build,valdate,validate\n        ^^^^^^^\nhelp: did you mean `validate`?";
     assert_eq!(found.to_string(), expected);
 }

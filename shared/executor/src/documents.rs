@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use goldsmith_document::{Diagnostics, Document, Module, Platform, Target, digest};
+use goldsmith_document::{Diagnostics, Document, Module, Platform, Target, digest, hidden_if_secret};
 
 use crate::{OrderDocument, WorkOrder};
 
@@ -53,7 +53,7 @@ fn read_document(ordered: &OrderDocument, target: &Target) -> Result<Document, D
             return Err(DocumentError::Parameter {
                 document: name(),
                 parameter: parameter.name.value.clone(),
-                value: value.clone(),
+                value: hidden_if_secret(&parameter.name.value, value).to_owned(),
                 allowed: parameter.allowed_values.join(", "),
             });
         }

@@ -66,6 +66,8 @@ async fn call(context: &Context, function: &str, mut payload: Value) -> Result<V
 /// Runs one invocation of a state.
 async fn run(context: &Context, function: &str, invocation: Invocation) -> Result<Value> {
     let spec = spec(invocation.state());
+    // The role of a function allows only the calls of its own states. Another state would fail at a denied call,
+    // perhaps after its first effects.
     if spec.function != function {
         return Err(Error::internal(format!("{function} was called for {}, which {} runs", spec.state, spec.function)));
     }

@@ -55,7 +55,9 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Cloud(error) => error.is_transient(),
+            // A conflict that gets this far is a race that was lost. The next attempt begins with fresh reads.
             Self::Store(error) => error.is_transient() || error.is_conflict(),
+            // Finish raises this name itself if a state may still wait, so that the definition calls it again.
             Self::Failed { name, .. } => *name == ErrorName::Throttled,
             Self::Closed => false,
         }
@@ -73,6 +75,7 @@ impl Error {
         match self {
             Self::Failed { name, .. } => *name,
             Self::Closed => ErrorName::Closed,
+            // The definition has one Retry for everything that may work later, whichever service did not answer.
             _ if self.is_transient() => ErrorName::Throttled,
             Self::Cloud(_) | Self::Store(_) => ErrorName::AwsRefused,
         }

@@ -113,6 +113,7 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 #[async_trait]
+#[expect(clippy::disallowed_methods, reason = "this is the clock that everything else goes through")]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()

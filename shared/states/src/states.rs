@@ -60,8 +60,10 @@ pub(crate) enum Leaves {
 
 /// Seconds in an hour.
 const HOUR: i64 = 3_600;
+/// Systems Manager lets no command run for longer than 48 hours (`executionTimeout`).
+const LONGEST_COMMAND: i64 = 48 * HOUR;
 
-/// Every state, in the order of [`State::ALL`].
+/// Every state, in the order of [`State::ALL`]: its function, how it runs, what it raises, what its failure leaves.
 pub static STATES: &[Spec] = {
     use ErrorName::{
         AuditFailed, Capacity, CommandFailed, CopyFailed, ImageFailed, NotOnline, RebootLimit, Refused, TestFailed,
@@ -71,92 +73,60 @@ pub static STATES: &[Spec] = {
     use Run::{Once, Waits};
 
     &[
-        Spec {
-            state: State::Plan,
-            function: "plan",
-            run: Once(|context, start| Box::pin(plan::handle(context, start))),
-            raises: &[Refused],
-            leaves: Nothing,
-        },
-        Spec {
-            state: State::Launch,
-            function: "launch",
-            run: Waits(HOUR, &launch::LaunchInstance),
-            raises: &[Capacity, NotOnline, Timeout],
-            leaves: Instance,
-        },
-        Spec {
-            state: State::Build,
-            function: "execute-phase",
-            run: Waits(48 * HOUR, &execute_phase::ExecutePhase),
-            raises: &[Refused, CommandFailed, RebootLimit, Timeout],
-            leaves: Instance,
-        },
-        Spec {
-            state: State::Snapshot,
-            function: "snapshot",
-            run: Waits(12 * HOUR, &snapshot::MakeImage),
-            raises: &[CommandFailed, RebootLimit, ImageFailed, Timeout],
-            leaves: Instance,
-        },
-        Spec {
-            state: State::LaunchTest,
-            function: "launch",
-            run: Waits(HOUR, &launch::LaunchInstance),
-            raises: &[Capacity, NotOnline, Timeout],
-            leaves: Nothing,
-        },
-        Spec {
-            state: State::ExecuteTest,
-            function: "execute-phase",
-            run: Waits(48 * HOUR, &execute_phase::ExecutePhase),
-            raises: &[Refused, CommandFailed, RebootLimit, AuditFailed, Timeout],
-            leaves: Nothing,
-        },
-        Spec {
-            state: State::EndTest,
-            function: "test",
-            run: Once(|context, start| Box::pin(test::end(context, start))),
-            raises: &[],
-            leaves: Nothing,
-        },
-        Spec {
-            state: State::JudgeTests,
-            function: "test",
-            run: Once(|context, start| Box::pin(test::judge(context, start))),
-            raises: &[TestFailed, AuditFailed],
-            leaves: Nothing,
-        },
-        Spec {
-            state: State::DistributeRegion,
-            function: "distribute",
-            run: Waits(24 * HOUR, &distribute::DistributeRegion),
-            raises: &[CopyFailed, Timeout],
-            leaves: Images,
-        },
-        Spec {
-            state: State::Publish,
-            function: "publish",
-            run: Once(|context, start| Box::pin(publish::handle(context, start))),
-            raises: &[CopyFailed],
-            leaves: Images,
-        },
-        Spec {
-            state: State::Finish,
-            function: "finish",
-            run: Once(|context, start| Box::pin(finish::handle(context, start))),
-            raises: &[],
-            leaves: Nothing,
-        },
-        Spec {
-            state: State::FinishFailed,
-            function: "finish",
-            run: Once(|context, start| Box::pin(finish::handle(context, start))),
-            raises: &[],
-            leaves: Nothing,
-        },
+        row(State::Plan, "plan", Once(|c, start| Box::pin(plan::handle(c, start))), &[Refused], Nothing),
+        row(State::Launch, "launch", Waits(HOUR, &launch::LaunchInstance), &[Capacity, NotOnline, Timeout], Instance),
+        row(
+            State::Build,
+            "execute-phase",
+            Waits(LONGEST_COMMAND, &execute_phase::ExecutePhase),
+            &[Refused, CommandFailed, RebootLimit, Timeout],
+            Instance,
+        ),
+        row(
+            State::Snapshot,
+            "snapshot",
+            Waits(12 * HOUR, &snapshot::MakeImage),
+            &[CommandFailed, RebootLimit, ImageFailed, Timeout],
+            Instance,
+        ),
+        row(
+            State::LaunchTest,
+            "launch",
+            Waits(HOUR, &launch::LaunchInstance),
+            &[Capacity, NotOnline, Timeout],
+            Nothing,
+        ),
+        row(
+            State::ExecuteTest,
+            "execute-phase",
+            Waits(LONGEST_COMMAND, &execute_phase::ExecutePhase),
+            &[Refused, CommandFailed, RebootLimit, AuditFailed, Timeout],
+            Nothing,
+        ),
+        row(State::EndTest, "test", Once(|c, start| Box::pin(test::end(c, start))), &[], Nothing),
+        row(
+            State::JudgeTests,
+            "test",
+            Once(|c, start| Box::pin(test::judge(c, start))),
+            &[TestFailed, AuditFailed],
+            Nothing,
+        ),
+        row(
+            State::DistributeRegion,
+            "distribute",
+            Waits(24 * HOUR, &distribute::DistributeRegion),
+            &[CopyFailed, Timeout],
+            Images,
+        ),
+        row(State::Publish, "publish", Once(|c, start| Box::pin(publish::handle(c, start))), &[CopyFailed], Images),
+        row(State::Finish, "finish", Once(|c, start| Box::pin(finish::handle(c, start))), &[], Nothing),
+        row(State::FinishFailed, "finish", Once(|c, start| Box::pin(finish::handle(c, start))), &[], Nothing),
     ]
 };
+
+const fn row(state: State, function: &'static str, run: Run, raises: &'static [ErrorName], leaves: Leaves) -> Spec {
+    Spec { state, function, run, raises, leaves }
+}
 
 impl Spec {
     /// Returns the `TimeoutSeconds` of the state in the definition, or `None` if the state does not wait.

@@ -94,6 +94,7 @@ impl Store {
         let entries = entries(definitions)?;
         let mut outcomes = Vec::new();
         let mut taken = Vec::new();
+        // Everything is compared before anything is written: if one version is taken, no part of the folder is applied.
         for entry in &entries {
             let outcome = self.compare(entry).await?;
             if let (Outcome::Replaced, Some(version)) = (outcome, entry.version) {
@@ -111,6 +112,7 @@ impl Store {
             }
             changes.push(Change { kind: entry.kind.to_string(), name: entry.name, version: entry.version, outcome });
         }
+        // This runs even if nothing was written: a call before this one may have died after its writes.
         self.watch_sources(definitions).await?;
         Ok(changes)
     }
@@ -127,6 +129,8 @@ impl Store {
     async fn put(&self, entry: &Entry) -> std::result::Result<(), ApplyError> {
         let checks = if entry.version.is_some() { vec![Check::Absent] } else { Vec::new() };
         let mut writes = vec![Write::Put { item: entry.item.clone(), checks }];
+        // Both are written in one transaction: a pipeline that is missing in the list would be neither shown nor
+        // resubscribed when its recipe changes.
         if let Some(listed) = &entry.listed {
             let key = Key::new(PIPELINES, entry.name.to_string());
             writes.push(Write::Put { item: encode(key, listed)?, checks: Vec::new() });

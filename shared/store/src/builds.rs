@@ -111,6 +111,8 @@ impl Store {
             if let Some(until) = too_soon(&record, lease.as_ref()) {
                 return Ok(Opened::TooSoon { until });
             }
+            // The lease does not protect the number: several pipelines may build images of one name, each under its own
+            // lease.
             let number_write = Write::Update {
                 key: counter,
                 set: Item::from_iter([("last".to_owned(), json!(number))]),
@@ -159,6 +161,8 @@ impl Store {
         let mut set = owed(record, after)?;
         set.insert("status".to_owned(), json!(BuildStatus::Closed));
         set.insert("nextLook".to_owned(), json!(stamp(look_again)));
+        // This is one transaction, because nobody would come back for the rest: Finish does nothing more for a closed
+        // build, and nothing but Finish releases its lease.
         let closed = Write::Update {
             key: keys::build(&record.build),
             set,
@@ -220,6 +224,7 @@ impl Store {
 
     /// Publishes the image: from now on it stays, whatever ends the execution. Returns false if the build is closed.
     pub async fn publish_build(&self, record: &BuildRecord, image: &ImageRecord) -> Result<bool> {
+        // This is one transaction: an image that is marked as published is never removed, so its record must be there.
         let mark = Write::Update {
             key: keys::build(&record.build),
             set: Item::from_iter([("published".to_owned(), json!(true))]),
@@ -291,6 +296,7 @@ fn image_key(image: &ImageRef) -> crate::Key {
 }
 
 fn opening_writes(record: &BuildRecord, lease: Option<&Lease>, number: Write) -> Result<Vec<Write>> {
+    // A build by hand does not move the time from which the hour counts, so it makes no automatic build wait.
     let automatic_at = match record.cause.is_automatic() {
         true => Some(record.created_at.clone()),
         false => lease.and_then(|lease| lease.automatic_at.clone()),
@@ -312,6 +318,7 @@ fn opening_writes(record: &BuildRecord, lease: Option<&Lease>, number: Write) ->
         Write::Put { item: build, checks: vec![Check::Absent] },
         Write::Put { item: encode(image_key(&record.image), &building(record))?, checks: vec![Check::Absent] },
         Write::Put { item: listed, checks: vec![] },
+        // `open_build` has found the stack in service, but its retirement may have begun since then.
         verify_in_service(),
     ])
 }

@@ -27,6 +27,7 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(6);
 
 /// Returns how long a cause is left alone after so many attempts: one minute, two, four, and so on.
 fn pause_after(attempts: u32) -> SignedDuration {
+    // The tenth attempt reaches the longest pause. The bound keeps the shift from overflowing an `i32` later on.
     let doubled = 1_i32.checked_shl(attempts.saturating_sub(1)).filter(|_| attempts < 20).unwrap_or(i32::MAX);
     NEXT_LOOK.checked_mul(doubled).map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE))
 }
@@ -123,6 +124,7 @@ impl Store {
         }
         let mut item = encode(record.key(), &record)?;
         item.insert("open".to_owned(), json!(OPEN_CAUSES));
+        // The caller starts the cause next. If it dies before that, or if another build runs, the reaper does so later.
         item.insert("nextLook".to_owned(), json!(stamp(now + NEXT_LOOK)));
         let writes = vec![
             Write::Put { item, checks: vec![Check::Absent] },
@@ -131,6 +133,7 @@ impl Store {
         ];
         match self.write(writes).await {
             Ok(()) => Ok(record),
+            // The same event was handled at the same time, or its cause was served since the read.
             Err(StoreError::Conflict { failed }) => {
                 self.kept(pipeline, &record.id).await?.ok_or(StoreError::Conflict { failed })
             }

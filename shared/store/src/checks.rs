@@ -32,11 +32,15 @@ impl Store {
     /// running or has just ended. Safe to repeat.
     pub async fn ask_for_check(&self, event: &str, now: Timestamp) -> Result<Option<SourceCheck>> {
         let free = vec![Check::missing("until"), Check::before("until", stamp(now))];
+        // Both are set in one write. If this function dies afterwards, `asked` makes the tick begin the check once
+        // `until` has passed.
         let begun =
             Item::from_iter([("asked".to_owned(), json!(event)), ("until".to_owned(), json!(stamp(now + RUNS)))]);
         match self.write(vec![update(begun, vec![Check::Any(free)])]).await {
             Ok(()) => Ok(Some(SourceCheck { asked: Some(event.to_owned()) })),
             Err(StoreError::Conflict { .. }) => {
+                // The check that runs now may have passed the source that this event is about. With the id of another
+                // event in `asked`, its end leaves the request there.
                 let asked = Item::from_iter([("asked".to_owned(), json!(event))]);
                 self.write(vec![update(asked, vec![])]).await.map(|()| None)
             }
@@ -46,6 +50,7 @@ impl Store {
 
     /// Begins a check that must run now, whether or not another check is running.
     pub async fn begin_check(&self, now: Timestamp) -> Result<SourceCheck> {
+        // This is read before the check begins: an event that comes in between is not served by this check.
         let check = SourceCheck { asked: self.asked().await?.0 };
         self.go_on_with_check(now).await.map(|()| check)
     }

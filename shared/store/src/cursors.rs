@@ -40,6 +40,7 @@ impl Store {
     /// Records the last item that was done; `None` if all items were done. Writes nothing if `to` equals `from`. Safe
     /// to repeat.
     pub async fn move_cursor(&self, round: Round, from: Option<&str>, to: Option<&str>) -> Result<()> {
+        // There is no condition: if two invocations race, the worst result is that some items have their turn twice.
         let write = match to {
             _ if from == to => return Ok(()),
             Some(to) => Write::Put { item: encode(round.key(), &Cursor { after: to.to_owned() })?, checks: vec![] },

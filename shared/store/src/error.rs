@@ -76,6 +76,7 @@ impl StoreError {
     /// Returns whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
+        // A conflict is left out: the same call would fail again, and the caller must read the item first.
         matches!(self, Self::Busy { .. } | Self::Unanswered { .. })
     }
 }

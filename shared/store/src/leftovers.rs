@@ -79,6 +79,7 @@ impl Store {
     /// Records a leftover. Safe to repeat.
     pub async fn note_leftover(&self, leftover: &Leftover) -> Result<()> {
         let item = encode(keys::leftover(&leftover.region, &leftover.id), leftover)?;
+        // There is no condition: only the sweep writes these items, and either of two sweeps at once may win.
         self.write(vec![Write::Put { item, checks: vec![] }]).await
     }
 

@@ -24,6 +24,8 @@ pub(crate) fn note(image: &ImageRecord) -> Write {
     let name = json!(image.image);
     let published = (!image.overridden).then(|| ("published".to_owned(), name.clone()));
     let set = Item::from_iter(published.into_iter().chain([("any".to_owned(), name)]));
+    // There is no condition here: the transaction that has this write also checks that the build is open, and the lease
+    // lets only one build of the pipeline be open.
     Write::Update { key: keys::newest(&image.image.name, &image.pipeline), set, remove: vec![], checks: vec![] }
 }
 

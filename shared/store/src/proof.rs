@@ -60,6 +60,7 @@ impl Proof {
     #[must_use]
     pub fn of(record: &BuildRecord, effects: &[Effect], image: Option<&ImageRecord>) -> Self {
         let time = |text: &String| text.parse::<Timestamp>().ok();
+        // The endings of earlier releases have no time. Then the end in the record of the image counts.
         let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref());
         let mut proof = Self {
             began: time(&record.created_at),
@@ -67,6 +68,7 @@ impl Proof {
             home: record.plan.home_region.clone(),
             ..Self::default()
         };
+        // A call that AWS has rejected made nothing. Whatever has its token or its name comes from somebody else.
         for effect in effects.iter().filter(|effect| effect.id.is_some() || effect.may_exist()) {
             let at = |text: &String| (effect.region.clone(), text.clone());
             match &effect.kind {
@@ -77,6 +79,7 @@ impl Proof {
                 }
                 EffectKind::Image => match (&effect.id, record.plan.region(&effect.region)) {
                     (Some(id), _) => drop(proof.images.insert(at(id))),
+                    // The effect of a copy is named by its client token, so the image's name comes from the plan.
                     (None, Some(planned)) => drop(proof.names.insert(effect.region.clone(), planned.name.clone())),
                     (None, None) => {}
                 },
@@ -138,6 +141,8 @@ impl Proof {
         let is_copy_of = |rest: &str| {
             let (copy, original) = rest.split_once(" from SourceAmi ").unwrap_or_default();
             let original = original.split(' ').next().unwrap_or_default();
+            // If the answer of CopyImage was lost, the id of the copy is unknown. The original then ties the snapshot
+            // to the build.
             let is_asked_for = self.names.contains_key(region) && self.images.contains(&pair(&self.home, original));
             self.images.contains(&pair(region, copy)) || is_asked_for
         };

@@ -72,6 +72,7 @@ impl Store {
         let names = self.pipeline_names().await?;
         let looks = names.into_iter().map(|name| async move { readable(self.pipeline(&name).await, &name) });
         stored.pipelines = all(stream::iter(looks).buffered(AT_ONCE)).await?;
+        // Many pipelines may share a recipe or a distribution configuration. Each of these is read once.
         let mut recipes: BTreeMap<(&Name, String), VersionPattern> = BTreeMap::new();
         let mut distributions: BTreeSet<&Name> = BTreeSet::new();
         for pipeline in &stored.pipelines {

@@ -53,6 +53,8 @@ impl Store {
     /// Records a heartbeat. Returns whether the retirement still belongs to this holder.
     pub async fn hold(&self, holder: &str, beat: u64) -> Result<bool> {
         let set = Item::from_iter([("beat".to_owned(), json!(beat))]);
+        // Without the check, a heartbeat that arrives after `take_up` would create the mark again, and no build would
+        // start.
         let write = Write::Update { key: key(), set, remove: vec![], checks: vec![Check::equals("holder", holder)] };
         match self.write(vec![write]).await {
             Err(error) if error.is_conflict() => Ok(false),
@@ -75,6 +77,7 @@ impl Store {
     pub async fn take_up(&self, holder: &str) -> Result<bool> {
         let own = if holder.is_empty() { Check::missing("holder") } else { Check::equals("holder", holder) };
         match self.write(vec![Write::Delete { key: key(), checks: vec![own] }]).await {
+            // An earlier call may have removed the mark although its answer was lost. Then the stack is in service.
             Err(error) if error.is_conflict() => Ok(!self.is_retired().await?),
             taken => taken.map(|()| true),
         }

@@ -90,6 +90,8 @@ impl Store {
     pub async fn unsubscribe(&self, pipeline: &Name) -> Result<()> {
         for _ in 0..RACES {
             let Some(before) = self.read::<Watching>(&watching(pipeline)).await? else { return Ok(()) };
+            // Another `apply` may have moved the pipeline to another source since the read. The check of the hash
+            // notices it.
             let writes = vec![
                 Write::Delete { key: subscription(&before.hash, pipeline), checks: vec![] },
                 Write::Delete { key: watching(pipeline), checks: vec![Check::equals("hash", before.hash.as_str())] },
@@ -135,6 +137,8 @@ impl Store {
         if !self.subscribers(hash).await?.is_empty() {
             return Ok(());
         }
+        // No transaction can check that a partition is empty. But each subscription counts `made` up, so one that comes
+        // after the query above makes this write fail.
         let writes = vec![
             Write::Delete { key: meta(hash), checks: vec![Check::equals("made", known.made)] },
             Write::Delete { key: Key::new(SOURCES, hash), checks: vec![] },
@@ -168,6 +172,8 @@ fn subscribing(
         },
         Write::Put { item: encode(Key::new(SOURCES, hash.as_str()), &listed)?, checks: vec![] },
         Write::Update {
+            // An update keeps `lastImage`. After a put, the pipeline would take the next image that a check finds for
+            // the one that it was built from, and miss a release.
             key: subscription(&hash, pipeline),
             set: Item::from_iter([("pipeline".to_owned(), json!(pipeline)), ("why".to_owned(), json!(why))]),
             remove: vec![],
@@ -175,6 +181,8 @@ fn subscribing(
         },
         Write::Put {
             item: encode(watching(pipeline), &now)?,
+            // Of two calls of `apply` at once that change the source of this pipeline, one must read again. Otherwise
+            // the pipeline would watch both sources.
             checks: as_read(before.map(|before| Check::equals("hash", before.hash.as_str()))),
         },
     ];

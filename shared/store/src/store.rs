@@ -47,6 +47,7 @@ impl Store {
 
     /// Makes all of the writes or none.
     pub(crate) async fn write(&self, mut writes: Vec<Write>) -> Result<()> {
+        // This is the only way to the table, so no record is written without its version.
         writes.iter_mut().for_each(version::mark);
         self.table.write(writes).await
     }

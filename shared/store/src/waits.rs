@@ -62,6 +62,8 @@ impl Store {
 
     /// Returns the open wait of a state.
     pub async fn wait(&self, build: &str, scope: &Scope) -> Result<Option<Wait>> {
+        // A wait moves only under the lock of its state. So for the holder of the lock, it cannot move between these
+        // reads.
         let Some(resource) = self.state(build, scope).await?.and_then(|state| state.waits_for) else { return Ok(None) };
         self.read(&keys::wait(&resource, build, &scope.to_string())).await
     }
@@ -127,6 +129,8 @@ impl Store {
                 }
                 checks
             }
+            // The state has ended before, and its wait was dropped. The new wait lets the token of this attempt be
+            // answered with the end that is recorded.
             None => vec![Check::Absent],
         };
         let set = attributes([("waitsFor", json!(wait.resource))]);
@@ -138,6 +142,7 @@ impl Store {
     pub async fn note_running(&self, build: &str, scope: &Scope, now: Timestamp) -> Result<()> {
         let state = StateRecord { waits_for: None, ..fresh(scope, now) };
         let item = remembered_from(encode(keys::state(build, &scope.to_string()), &state)?, now);
+        // A retry finds the state there. It must not open again what has ended, nor move the time of its start.
         match self.write(vec![Write::Put { item, checks: vec![Check::Absent] }]).await {
             Err(StoreError::Conflict { .. }) => Ok(()),
             other => other,
@@ -154,6 +159,7 @@ impl Store {
             key: keys::state(build, &scope.to_string()),
             set: attributes([("lockedUntil", json!(lock.until)), ("lockedBy", json!(holder.as_str()))]),
             remove: vec![],
+            // `Present` keeps a call for a state that never began from creating its item.
             checks: vec![Check::Present, Check::Any(free.into())],
         };
         match self.write(vec![write]).await {
@@ -192,6 +198,8 @@ impl Store {
             // One transaction moves the wait and `waitsFor` together, so the state always names the key of its wait.
             let left = keys::wait(&wait.resource, &wait.build, &scope.to_string());
             writes.push(Write::Delete { key: left, checks: same_token });
+            // The new key needs no check: only the holder of the lock parks, and a new attempt changes the token of the
+            // old wait.
             writes.push(put_wait(parked, scope)?);
         }
         writes.push(Write::Update {
@@ -307,6 +315,7 @@ fn wait_item(wait: &Wait, scope: &Scope) -> Result<Item> {
     let mut item = encode(keys::wait(&wait.resource, &wait.build, &scope.to_string()), wait)?;
     item.insert("open".to_owned(), json!(OPEN_WAITS));
     Ok(match wait.deadline.parse::<Timestamp>() {
+        // A wait that nobody ever drops, such as one of a deleted stack, must not stay in the table forever.
         Ok(deadline) => remembered_from(item, deadline),
         Err(_) => item,
     })

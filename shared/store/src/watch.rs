@@ -14,6 +14,7 @@ impl Store {
         let recipes: BTreeSet<&Name> = definitions.recipes.iter().map(|recipe| &recipe.name).collect();
         let own = definitions.pipelines.iter().map(|pipeline| pipeline.name.clone());
         let mut names: BTreeSet<Name> = own.collect();
+        // A new version of a recipe may have another parent image, which the pipelines that take it must watch now.
         if !recipes.is_empty() {
             let listed = self.listed_pipelines().await?;
             names.extend(listed.into_iter().filter(|one| recipes.contains(&one.recipe)).map(|one| one.name));

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::audited;
-use crate::command::kept::KeptInstance;
 use crate::exit::Exit;
 use crate::failure;
+use crate::kept::KeptInstance;
 
 /// The outcome of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -6,10 +6,11 @@ use goldsmith_model::{Cause, ExecutionInput};
 use serde_json::{Value, json};
 
 use super::ending::Ending;
-use super::{Args, chosen, parse_parameter, start};
+use super::{Args, Detached, chosen, parse_parameter, start};
 use crate::command::apply::Secrets;
 use crate::exit::Exit;
-use crate::testing::{STATE_MACHINE, Stack};
+use crate::output::Show;
+use crate::testing::{STATE_MACHINE, Stack, globals};
 use crate::watch::{self, Display};
 
 fn args(pipeline: Option<&str>) -> Args {
@@ -100,6 +101,8 @@ async fn a_built_image_is_told_with_its_amis() {
         ending.lines("goldsmith --local").join("\n"),
         "web/1.0.0/1 is available\n  eu-west-1  ami-1\n  us-east-1  ami-2"
     );
+    assert_eq!(Show::lines(&ending, &globals("--local")), ending.lines("goldsmith --local"));
+    assert!(ending.remarks(&globals("")).is_empty());
     let json = json!({"outcome": "built", "build": "b", "image": "web/1.0.0/1",
                       "amis": {"eu-west-1": "ami-1", "us-east-1": "ami-2"}});
     assert_eq!(serde_json::to_value(&ending).unwrap(), json);
@@ -126,6 +129,18 @@ goldsmith: error: web/1.0.0/1 failed in Build: step Install failed
   last lines
   | E: no";
     assert_eq!(ending.lines("goldsmith --local").join("\n"), expected);
+    let logs = "The output of its steps: goldsmith logs web/1.0.0/1";
+    assert_eq!(ending.remarks(&globals("")).join("\n"), format!("{expected}\n{logs}"));
+    assert!(Show::lines(&ending, &globals("")).is_empty(), "a failure is no result");
+}
+
+#[test]
+fn a_detached_build_is_only_its_id_for_scripts() {
+    let (build, pipeline) = (start::Build { name: "b".to_owned(), arn: "arn".to_owned() }, "web".parse().unwrap());
+    let detached = Detached { build: &build.name, execution: &build.arn, pipeline: &pipeline };
+    assert_eq!(detached.lines(&globals("")), ["b"]);
+    let json = r#"{"build":"b","execution":"arn","pipeline":"web"}"#;
+    assert_eq!(serde_json::to_string(&detached).unwrap(), json);
 }
 
 #[tokio::test]

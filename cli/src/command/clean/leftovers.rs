@@ -118,6 +118,7 @@ impl Leftovers {
                 Err(error) => unseen.push(Refused { what: region.clone(), reason: format!("{error:#}") }),
             }
         }
+        // The kind decides first. EC2 deletes no snapshot that an AMI uses, so the AMIs come before the snapshots.
         left.sort();
         Ok((left, unseen))
     }
@@ -149,10 +150,13 @@ impl Leftovers {
     ) -> Result<Option<Leftover>> {
         let known = known.unwrap_or_default();
         let is_proven = found.is_proven(&known.proof, region);
+        // An open build may have made this without having recorded it yet. What is proven is left to the stack's own
+        // reaper.
         if known.is_looked_after && (known.is_open || is_proven) {
             return Ok(None);
         }
         let noted = since.get(&(region.to_owned(), found.id().to_owned())).cloned();
+        // The time in the table counts before the time in the tag, because anyone who may tag can write the tag.
         let unproven_since = (!is_proven).then(|| noted.or_else(|| marked(found)).unwrap_or_default());
         let mut leftover = Leftover::new(region, found, unproven_since);
         if leftover.kind == LeftoverKind::Image {
@@ -184,6 +188,7 @@ impl Leftovers {
         let tags = Tags::from([(TAG_LEFTOVER.to_owned(), stamp(now))]);
         let is_new = |leftover: &&Leftover| leftover.unproven_since.as_ref().is_some_and(String::is_empty);
         for Leftover { region, id, .. } in leftovers.iter().filter(is_new) {
+            // Each resource has its own call, because CreateTags tags none of them if one does not exist.
             if let Err(error) = self.images.tag(region, std::slice::from_ref(id), &tags).await {
                 output::say(&format!("{id} cannot be marked: {error}"));
             }

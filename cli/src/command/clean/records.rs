@@ -47,6 +47,7 @@ impl Records {
     }
 
     async fn read(&self, build: &str) -> Result<Option<Known>> {
+        // Each retirement leaves a table, so there are several if stacks of this name were deployed one after another.
         for store in &self.stores {
             let Some(record) = store.build(build).await? else { continue };
             let effects = store.all_effects(build).await?;

@@ -7,11 +7,10 @@ use anyhow::Result;
 use goldsmith_cloud::aws::SdkConfig;
 use goldsmith_store::{DynamoTable, Store, StoreError};
 
-use crate::command::retire::hold::given_up;
-use crate::command::schedules;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
-use crate::output;
+use crate::hold::given_up;
+use crate::{output, schedules};
 
 /// A retirement that a deployment found before it changed anything.
 #[derive(Debug, Clone, PartialEq, Eq)]

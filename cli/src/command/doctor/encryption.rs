@@ -41,17 +41,15 @@ pub(super) async fn examine(globals: &Globals, config: &SdkConfig, definitions: 
             }
         };
         // A key that nothing uses does not matter.
-        let key = match is_managed(&storage.default_key) || !storage.encrypted_by_default {
-            true => None,
-            false => match kms.key(region, &storage.default_key).await {
-                Ok(key) => key,
-                Err(error) => {
-                    findings.push(Finding::unseen(DEFAULT, "kms:DescribeKey", &error));
-                    continue;
-                }
-            },
+        let is_used = storage.encrypted_by_default && !is_managed(&storage.default_key);
+        let key = if is_used { kms.key(region, &storage.default_key).await } else { Ok(None) };
+        match key {
+            Ok(key) => defaults.insert(region.to_owned(), (storage, key)),
+            Err(error) => {
+                findings.push(Finding::unseen(DEFAULT, "kms:DescribeKey", &error));
+                None
+            }
         };
-        defaults.insert(region.to_owned(), (storage, key));
     }
     findings.extend(judge_defaults(globals, &defaults));
     findings.extend(judge_sharing(globals, definitions, &defaults));

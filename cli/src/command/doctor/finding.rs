@@ -4,6 +4,7 @@ use goldsmith_cloud::{CloudError, Kind};
 use serde::Serialize;
 
 use crate::args::Globals;
+use crate::render::count;
 
 /// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -89,10 +90,10 @@ impl Finding {
 
 /// Returns the findings of one area. None of them is good if a part of the area could not be checked.
 pub(crate) fn whole(findings: Vec<Finding>, missing: &'static str) -> Vec<Finding> {
-    match findings.iter().any(|finding| finding.verdict == Verdict::Unseen) {
-        true => findings.into_iter().map(|finding| finding.without(missing)).collect(),
-        false => findings,
+    if findings.iter().any(|finding| finding.verdict == Verdict::Unseen) {
+        return findings.into_iter().map(|finding| finding.without(missing)).collect();
     }
+    findings
 }
 
 /// Returns the remedy if a part of the stack is gone. CloudFormation does not look for that part, so a deployment
@@ -108,11 +109,9 @@ pub(crate) fn anew(globals: &Globals) -> String {
 
 /// Returns the last line, which counts the findings that are not good.
 pub(crate) fn summary(findings: &[Finding]) -> String {
-    let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let said = |number: usize, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
-    let (problems, notes, unseen) = (count(Verdict::Problem), count(Verdict::Note), count(Verdict::Unseen));
-    let counts = [said(problems, "problem", "problems"), said(notes, "note", "notes")].join(", ");
-    match unseen {
+    let of = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let counts = [count(of(Verdict::Problem), "problem"), count(of(Verdict::Note), "note")].join(", ");
+    match of(Verdict::Unseen) {
         0 => format!("\n{counts}."),
         unseen => format!("\n{counts}, {unseen} not checked."),
     }

@@ -173,10 +173,8 @@ fn judge_subnets(globals: &Globals, place: &Place, facts: &Facts) -> Option<Find
     );
     let remedy = "Name other subnets, or terminate what holds the addresses.";
     // If a subnet has no room, the next one is tried.
-    Some(match full.len() == subnets.len() {
-        true => Finding::problem(SUBNETS, message, remedy),
-        false => Finding::note(SUBNETS, message, remedy),
-    })
+    let verdict = if full.len() == subnets.len() { Finding::problem } else { Finding::note };
+    Some(verdict(SUBNETS, message, remedy))
 }
 
 /// Judges each group once, with its first user.

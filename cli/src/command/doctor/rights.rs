@@ -148,12 +148,13 @@ fn judge(globals: &Globals, role: &str, refused: &[String]) -> Finding {
 /// their own role.
 fn judge_host(role: Option<&str>, rights_lack: bool) -> Option<Finding> {
     let role = role?;
-    let message = match rights_lack {
-        true => format!(
+    let message = if rights_lack {
+        format!(
             "Default host management is on with the role {role}: build instances may register with it although their own \
              role lacks permissions, but they write no output."
-        ),
-        false => format!("Default host management is on with the role {role}; build instances use their own."),
+        )
+    } else {
+        format!("Default host management is on with the role {role}; build instances use their own.")
     };
     let remedy = "No action is needed while the instances' own role has its permissions.";
     Some(Finding::note("default-host-role", message, remedy))

@@ -1,17 +1,10 @@
 //! Definitions for the tests of judgements.
 
-use clap::Parser;
 use goldsmith_model::{DistributionConfiguration, InfrastructureConfiguration};
 use serde_json::{Value, json};
 
 use super::definitions::Definitions;
-use crate::args::{Cli, Globals};
-
-/// What `goldsmith FLAGS doctor` is given.
-pub(super) fn globals(flags: &str) -> Globals {
-    let words = ["goldsmith"].into_iter().chain(flags.split_whitespace()).chain(["doctor"]);
-    Cli::parse_from(words).globals
-}
+pub(super) use crate::testing::globals;
 
 /// A distribution configuration `web` with these Regions.
 pub(super) fn going_to(places: &Value) -> Definitions {

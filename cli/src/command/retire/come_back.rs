@@ -8,8 +8,8 @@ use goldsmith_cloud::aws::SdkConfig;
 use goldsmith_cloud_account::{Stack, Stacks};
 use goldsmith_store::{DynamoTable, Retirement, Store};
 
-use super::hold;
 use crate::args::Globals;
+use crate::hold;
 
 /// Characters that the shell takes literally, in addition to letters and digits.
 const PLAIN: &str = "_-./:=,@%+";
@@ -17,6 +17,7 @@ const PLAIN: &str = "_-./:=,@%+";
 /// Returns how a stack was deployed: the parameters that differ from the template's defaults, and its tags except AWS's
 /// own, which cannot be given.
 pub(super) async fn as_deployed(stacks: &Stacks, name: &str, stack: &Stack) -> Result<Retirement> {
+    // Such a stack was never created, so there is nothing to come back to.
     if stack.is_proposed() {
         return Ok(Retirement::default());
     }
@@ -75,10 +76,8 @@ pub(super) async fn left_by(globals: &Globals, config: &SdkConfig) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::args::Cli;
+    use crate::testing::globals;
 
     fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -89,7 +88,7 @@ mod tests {
         let defaults = map(&[("VpcId", ""), ("Examples", "yes"), ("RolePath", "/"), ("Source", "/aws/service/a")]);
         let values = map(&[("VpcId", "vpc-1"), ("Examples", "yes"), ("RolePath", "/teams/a b/"), ("Source", "ami-1")]);
         let parameters = other_than(&defaults, &values);
-        let globals = Cli::parse_from(["goldsmith", "--stack", "s", "retire"]).globals;
+        let globals = globals("--stack s");
         assert_eq!(
             call(&globals, "s-Table-1", &parameters, &map(&[("owner", "it's us")])),
             "goldsmith --stack s deploy --table s-Table-1 --parameter 'RolePath=/teams/a b/' --parameter VpcId=vpc-1 \

@@ -12,8 +12,9 @@ use tokio::time::sleep;
 
 use crate::exit::{Exit, Stop};
 use crate::output;
+use crate::patience::Patience;
 use crate::tags::{TAG_BUILD, TAG_STACK, has_home};
-use crate::watch::{PAUSE, Patience};
+use crate::watch::PAUSE;
 
 /// Number of looks for instances to be gone: EC2 takes up to some minutes.
 const LOOKS: u32 = 300;
@@ -61,6 +62,8 @@ impl Instances {
             self.machines.terminate(region, &instance.id).await?;
         }
         self.wait_for_the_end(region).await?;
+        // The volumes come last: EC2 detaches them only when their instance has ended, and only detached ones are
+        // listed here.
         let left = self.machines.volumes_left(region, TAG_STACK, &self.stack).await?;
         for volume in left.into_iter().filter(|volume| self.owns(&volume.tags)) {
             match self.proof(&volume.tags).await? {
@@ -89,6 +92,7 @@ impl Instances {
         let mut running = Vec::new();
         for one in found.filter(|one| !one.state.is_gone() && self.owns(&one.tags)) {
             match self.proof(&one.tags).await? {
+                // It may be somebody's server: "Launch more like this" in the console copies the tags of an instance.
                 Some(proof) if !proof.has_instance(region, &one.id, &one.token) => tell(&one.id),
                 _ => running.push(one),
             }
@@ -105,6 +109,7 @@ impl Instances {
         };
         let Some(record) = record else { return Ok(Some(Proof::default())) };
         let effects = store.all_effects(&record.build).await?;
+        // The image's record would only prove AMIs and snapshots, which stay.
         Ok(Some(Proof::of(&record, &effects, None)))
     }
 

@@ -57,6 +57,7 @@ pub(super) async fn end(config: &SdkConfig, stack: &Stack, instances: &Instances
 async fn stop(executions: &dyn Executions, parts: &[Part]) -> Result<()> {
     for machine in parts.iter().filter(|part| part.kind == STATE_MACHINE && !part.physical.is_empty()) {
         let running = match executions.running(&machine.physical).await {
+            // An earlier deletion may have got as far as the state machine.
             Err(error) if error.kind == Kind::NotFound => continue,
             running => running?,
         };

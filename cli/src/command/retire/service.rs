@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
 use super::instances::Instances;
-use crate::command::{cancel, schedules};
+use crate::command::cancel;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
-use crate::output;
+use crate::{output, schedules};
 
 /// Cause of an execution that was stopped here, as text for people.
 pub(super) const CAUSE: &str = "stopped with `goldsmith retire`";
@@ -67,6 +67,7 @@ impl Service<'_> {
     /// Returns the ids of the builds that run or are not closed.
     async fn builds(&self) -> Result<BTreeSet<String>> {
         let running = self.connection.executions.running(&self.connection.state_machine).await?;
+        // The execution of a stopped build ends before Finish has closed the build, and its instances run until then.
         let open = self.connection.store.open_builds(Timestamp::now() + ALWAYS).await?;
         let open = open.into_iter().filter(|record| record.status != BuildStatus::Closed).map(|record| record.build);
         Ok(running.into_iter().chain(open).collect())
@@ -77,6 +78,7 @@ impl Service<'_> {
     async fn stop(&self, builds: &BTreeSet<String>) -> Result<()> {
         for build in builds {
             output::say(&format!("Stopping build {build}"));
+            // An execution that Plan has not opened a build for yet has no record.
             let recorded = self.connection.store.build(build).await?.map(|record| record.execution);
             let arn = recorded.unwrap_or_else(|| self.connection.execution_arn(build));
             self.connection.executions.stop(&arn, cancel::ERROR, CAUSE).await?;

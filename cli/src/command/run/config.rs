@@ -76,7 +76,7 @@ pub(super) fn read(path: &Path) -> Result<Config> {
     if !found.is_empty() {
         output::say(&found.to_string());
     }
-    let mistakes = found.iter().filter(|found| found.severity == goldsmith_document::Severity::Error).count();
+    let mistakes = found.errors();
     match config {
         Some(config) if mistakes == 0 => Ok(Config {
             phases_from: format!("phases of {file}"),

@@ -3,7 +3,7 @@
 use std::{fs, slice};
 
 use anyhow::{Context, Result};
-use goldsmith_document::{Diagnostics, Document, Module, Platform, Severity, Source, Target, check_phases, digest};
+use goldsmith_document::{Diagnostics, Document, Module, Platform, Source, Target, check_phases, digest};
 use goldsmith_executor::OrderDocument;
 
 use super::config::Config;
@@ -52,6 +52,7 @@ impl Documents {
         if !config.phases.is_empty() && !found.has_errors() {
             found.extend(check_phases(&documents, &config.phases.join(","), &config.phases_from));
         }
+        found.hide_secrets();
         refuse(&found, config.documents.len())?;
         Ok(Self { ordered })
     }
@@ -64,6 +65,5 @@ fn refuse(found: &Diagnostics, files: usize) -> Result<()> {
     if !found.has_errors() {
         return Ok(());
     }
-    let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-    Err(invalid(format!("{} in {}: nothing was run", count(errors, "mistake"), count(files, "document"))))
+    Err(invalid(format!("{} in {}: nothing was run", count(found.errors(), "mistake"), count(files, "document"))))
 }

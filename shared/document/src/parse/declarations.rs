@@ -1,6 +1,7 @@
 //! Parameters and constants.
 
 use super::Parse;
+use crate::secret::hidden_if_secret;
 use crate::yaml::Node;
 use crate::{Constant, MapReader, Parameter, Spanned};
 
@@ -14,8 +15,8 @@ impl Parse<'_> {
             if let Some(default) =
                 default.as_ref().filter(|d| !allowed_values.is_empty() && !allowed_values.contains(&d.value))
             {
-                let message =
-                    format!("the default `{}` of `{}` is not one of its allowed values", default.value, name.value);
+                let shown = hidden_if_secret(&name.value, &default.value);
+                let message = format!("the default `{shown}` of `{}` is not one of its allowed values", name.value);
                 parse.reader.error(default.span, "not-allowed", message);
             }
             if let Some(default) = &default {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use goldsmith_document::{Diagnostic, Diagnostics, Document, SECRET, Severity, did_you_mean};
+use goldsmith_document::{Diagnostic, Diagnostics, Document, SECRET, Severity, did_you_mean, hidden_if_secret};
 
 use super::draft::Placed;
 use super::{Definitions, Draft, Kind};
@@ -157,7 +157,8 @@ fn check_parameters(placed: &Placed<'_>, component: &Component, found: &mut Diag
             continue;
         };
         if !declared.allows(&value.value) {
-            let message = format!("`{}` is not an allowed value of parameter `{}`", value.value, name.value);
+            let shown = hidden_if_secret(&name.value, &value.value);
+            let message = format!("`{shown}` is not an allowed value of parameter `{}`", name.value);
             let help = Some(format!("{label} allows {}", declared.allowed_values.join(", ")));
             found.push(Diagnostic { help, ..placed.source.error(value.span, "wrong-value", message) });
         }

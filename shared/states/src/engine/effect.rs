@@ -35,6 +35,7 @@ where
         Intent::Closed => return Err(Error::Closed),
         Intent::Written => (intended, Attempt::First),
         Intent::Existing(entry) if entry.id.is_some() => return Ok(*entry),
+        // AWS has answered the earlier call with a rejection, so `make` need not look for a lost resource.
         Intent::Existing(entry) if entry.refused.is_some() => {
             (ask_again(context, record, *entry).await?, Attempt::First)
         }
@@ -64,6 +65,8 @@ where
         return Err(Error::Closed);
     }
     match refusal {
+        // A lack of capacity is no error here: a launch continues with its next candidate, and for everything else
+        // `made_id` makes it an error.
         Some(CloudError { kind: Kind::Capacity, .. }) => Ok(entry),
         Some(error) => Err(error.into()),
         None => Ok(entry),
@@ -89,6 +92,8 @@ fn is_refusal(kind: &EffectKind, error: &CloudError) -> bool {
         EffectKind::Command { .. } => &["SendCommand"],
         EffectKind::Parameter { .. } => &["PutParameter"],
     };
+    // A transient error is left out because the call may have arrived. An error that may settle is left out because the
+    // same call may work a minute later.
     makes.contains(&error.operation) && !error.is_transient() && !error.may_settle()
 }
 

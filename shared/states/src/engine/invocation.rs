@@ -147,9 +147,13 @@ impl ErrorInfo {
     /// the execution itself.
     #[must_use]
     pub fn failure<'a>(&self, scope: impl Into<Option<&'a Scope>>) -> FailureCause {
+        // Lambda wraps the error of a function in `errorType` and `errorMessage`. SendTaskFailure, with which a waiting
+        // state reports its failure, passes the cause on as it is.
         let envelope = serde_json::from_str::<Envelope>(&self.cause).ok();
         let text = envelope.as_ref().map_or(self.cause.as_str(), |envelope| envelope.error_message.as_str());
         let mut cause = match serde_json::from_str::<FailureCause>(text) {
+            // Each field of a cause has a default, so every JSON object parses as one. Only a message shows that it is
+            // ours.
             Ok(cause) if !cause.message.is_empty() => cause,
             _ => FailureCause { message: text.to_owned(), ..FailureCause::default() },
         };

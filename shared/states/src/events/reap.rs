@@ -40,6 +40,9 @@ const BUDGET: SignedDuration = SignedDuration::from_secs(75);
 /// Fails if a call to the table or to AWS fails; the next tick tries again.
 pub(crate) async fn handle(context: &Context, event: Value) -> Result<Value> {
     let begun = context.clock.now();
+    // Every part runs, even if the one before it has failed, and errors are returned only at the end: a build that
+    // cannot be read must not keep the cause of another pipeline from being started. The sweep is last because it takes
+    // all the time that is left.
     let finished = look_after_open_builds(context).await;
     let started = start_kept_causes(context).await;
     noted(trigger::check_if_due(context).await, "the check of sources");
@@ -103,6 +106,7 @@ async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> 
 /// Starts what is kept for pipelines that no build holds.
 async fn start_kept_causes(context: &Context) -> Result<()> {
     let due = context.store.due_causes(context.clock.now()).await?;
+    // One start for each pipeline is enough, since `start_pending` itself chooses among all causes of a pipeline.
     let pipelines: BTreeSet<_> = due.into_iter().map(|record| record.pipeline).collect();
     for pipeline in &pipelines {
         noted(start_pending(context, pipeline).await, pipeline.as_str());

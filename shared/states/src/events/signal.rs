@@ -53,6 +53,7 @@ fn resource(event: Value) -> Called {
     };
     let field = match event.detail_type.as_str() {
         "Scheduled Event" => return Called::Tick,
+        // Each of these events spells the name of its field in another way.
         "EC2 AMI State Change" => "ImageId",
         "EC2 Instance State-change Notification" => "instance-id",
         "EC2 Command Invocation Status-change Notification" => "command-id",
@@ -71,6 +72,7 @@ fn resource(event: Value) -> Called {
 }
 
 async fn wake(context: &Context, wait: &Wait) -> Result<()> {
+    // The call is asynchronous, because an owner looks for seconds, and one tick may have to wake many of them.
     let function = format!("{}-{}", context.config.stack, wait.owner);
     let wake = Wake { build: wait.build.clone(), state: wait.state, item: wait.item.clone() };
     let payload = json!(Invocation::Wake { wake });

@@ -38,6 +38,8 @@ pub(crate) async fn start(context: &Context, pipeline: &Name, cause: &Cause) -> 
     if context.store.is_retired().await? {
         return Ok(Start::Kept);
     }
+    // This look only saves an execution that would end at once. It decides nothing: Plan takes the lease under a
+    // condition, and another build may take it in between.
     let lease = context.store.lease(pipeline).await?;
     match &lease.build {
         Some(build) if *build == record.execution_name() => Ok(Start::Running),
@@ -84,6 +86,8 @@ async fn start_in_time(context: &Context, record: CauseRecord, lease: &Lease) ->
     if record.rests(now) {
         return Ok(Start::Kept);
     }
+    // Plan would answer that it is too soon. Without a time in the cause, the reaper would start such an execution
+    // again and again during the whole hour.
     if let Some(until) = lease.rests_until(now) {
         context.store.defer_cause(&record, until).await?;
         return Ok(Start::Kept);
@@ -121,10 +125,14 @@ async fn start_kept(context: &Context, mut record: CauseRecord) -> Result<Start>
     let input = serde_json::to_string(&wanted)
         .map_err(|error| Error::internal(format!("the input of an execution cannot be written as JSON: {error}")))?;
     for _ in 0..ATTEMPTS {
+        // The name follows from the cause and the attempt, and Step Functions lets a name be used only once in 90 days.
+        // So a redelivered event, or a second invocation at the same time, finds the first execution and builds nothing
+        // twice.
         let name = record.execution_name();
         if let Started::New(_) = context.cloud.executions.start(machine, &name, &input).await? {
             return Ok(Start::Started);
         }
+        // DescribeExecution is eventually consistent: it may not know yet the execution that has just taken the name.
         let Some(taken) = context.cloud.executions.execution(&context.config.execution_arn(&name)).await? else {
             return Ok(Start::Kept);
         };

@@ -115,6 +115,7 @@ fn read(event: Value) -> Option<Wanted> {
 /// Checks the sources, unless another check runs or has just ended.
 async fn hinted(context: &Context, event: Option<String>) -> Result<u32> {
     let now = context.clock.now();
+    // Without an id, the time serves as one: at its end, a check compares ids to see whether an event has come since.
     let event = event.filter(|id| !id.is_empty()).unwrap_or_else(|| stamp(now));
     match context.store.ask_for_check(&event, now).await? {
         Some(check) => sources::check(context, check).await,
@@ -128,6 +129,8 @@ async fn schedule(context: &Context, scheduled: Scheduled) -> Result<u32> {
         tracing::warn!(%pipeline, scheduled_time, "dropped a schedule without a time");
         return Ok(0);
     }
+    // Whoever may invoke this function may name any pipeline. Each unknown one would leave a cause in the table, and
+    // four executions that Plan rejects.
     if context.store.pipeline(&pipeline).await?.is_none() {
         tracing::warn!(%pipeline, "dropped a schedule of an unknown pipeline");
         return Ok(0);
@@ -139,6 +142,7 @@ async fn schedule(context: &Context, scheduled: Scheduled) -> Result<u32> {
 async fn published_image(context: &Context, published: &Published) -> Result<u32> {
     let source = goldsmith_model::SourceImage::Pipeline(published.pipeline.clone());
     let mut started = 0;
+    // If this call is lost or dies half way, the check of sources finds the same image and makes the same cause.
     for subscription in context.store.subscribers(&source.hash()).await? {
         let cause = Cause::Dependency { image: published.image.clone() };
         started += u32::from(start(context, &subscription.pipeline, &cause).await? == Start::Started);

@@ -76,6 +76,8 @@ where
     let command = sent.command.clone();
     match (look(scene, &sent, instance).await?, numbers.last()) {
         (Look::Progress(progress), _) => Ok(progress),
+        // The order gets another journal number, and so another comment: a search by the comment of the lost command
+        // would find that command again.
         (Look::Lost(_), Some(&again)) => send(scene, again, instance, order().await?).await,
         (Look::Lost(words), None) => Err(because(scene, ErrorName::CommandFailed, &command, words)),
     }
@@ -153,12 +155,14 @@ async fn look(scene: &Scene<'_>, sent: &Sent, instance: &str) -> Result<Look> {
     let command = sent.command.as_str();
     let cloud = &scene.context.cloud;
     let still_runs = || Ok(Look::Progress(running(scene, command, instance)));
+    // GetCommandInvocation does not know a command for some seconds after SendCommand (InvocationDoesNotExist).
     let Some(invocation) = cloud.commands.invocation(scene.home(), command, instance).await? else {
         return still_runs();
     };
     if invocation.status != CommandStatus::Running {
         return ended::ended(scene, command, instance, &invocation).await;
     }
+    // Systems Manager may show a command as running for hours after its instance has gone, so EC2 is asked too.
     let found = cloud.machines.instance(scene.home(), instance).await?;
     let patience = if found.as_ref().is_some_and(is_metal) { LOST_METAL } else { LOST };
     if let Some(found) = found.filter(|found| found.state.is_gone() || stopped(found.state)) {
@@ -196,6 +200,7 @@ async fn upload(scene: &Scene<'_>, folder: &str, bytes: Vec<u8>) -> Result<Fetch
     let sha256 = hex::encode(Sha256::digest(&bytes));
     let key = format!("{folder}/{sha256}");
     let objects = &scene.context.cloud.objects;
+    // The key is the digest, so an object that exists has the right content, and two uploads at once do no harm.
     if !objects.exists(&key).await? {
         objects.put(&key, bytes).await?;
     }

@@ -50,6 +50,7 @@ pub(crate) async fn of_stack(context: &Context, region: &str) -> Looked {
         let snapshots = cloud.images.snapshots_tagged(region, TAG_STACK, stack).await;
         looked.add(region, LeftoverKind::Snapshot, snapshots, Tagged::Snapshot);
     }
+    // EC2 shows a terminated instance for about an hour. It costs nothing, and nobody has to remove it.
     let is_gone = |one: &Tagged| matches!(one, Tagged::Instance(instance) if instance.state.is_gone());
     looked.found.retain(|one| context.config.owns(one.tags()) && !is_gone(one));
     looked

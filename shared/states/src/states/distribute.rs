@@ -41,6 +41,7 @@ async fn copy(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> Res
     let intended = Effect::intended(&scene.scope, 0, EffectKind::Image, &planned.region, &request.token);
     let images = &scene.context.cloud.images;
     let made =
+        // The attempt does not matter: CopyImage takes a client token, so a repeated call returns the first copy.
         effect(scene.context, &scene.record, intended, |_| async { Ok(images.copy(&planned.region, &request).await?) });
     let id = made_id(made.await?)?;
     Ok(pending(planned, &id, format!("{id} is being copied")))
@@ -63,6 +64,7 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
 /// Marks the AMI for IMDSv2 and adds the launch permissions. Neither is in the journal: both end with the AMI, and it
 /// is safe to add them twice.
 async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
+    // This comes before the permissions, so that no other account gets an AMI that does not demand IMDSv2.
     scene.context.cloud.images.require_imdsv2(&planned.region, id).await?;
     let planned_permission = &planned.launch_permission;
     let with = LaunchPermission {

@@ -64,6 +64,8 @@ async fn audit(scene: &Scene<'_>) -> Result<Option<AuditOrder>> {
     if plan.audit == ImageAudit::Off || scene.scope.item.is_none() || scene.scope.item.as_ref() != plan.tests.first() {
         return Ok(None);
     }
+    // Snapshot ends after the AMI is made and before an instance is launched from it. So this time separates the files
+    // of the image from those that the instance itself writes.
     let made = Scope::from(State::Snapshot);
     let made = scene.context.store.state(&scene.record.build, &made).await?.and_then(|state| state.ended_at);
     // The documents need most of the test's time.
@@ -81,6 +83,8 @@ async fn document(scene: &Scene<'_>, planned: &PlannedDocument) -> Result<OrderD
         Error::failed(ErrorName::Refused, message)
     };
     let component = scene.context.store.component(&planned.name, planned.version).await?.ok_or_else(lost)?;
+    // A version never changes, so somebody has written it past `apply`. The agent would run as root what Plan has not
+    // seen.
     if component.digest != planned.digest {
         return Err(lost());
     }

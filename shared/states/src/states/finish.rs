@@ -175,6 +175,8 @@ async fn finish(context: &Context, record: BuildRecord, trigger: &Trigger) -> Re
     if matches!(ending.keep, Keep::Images { .. }) {
         image.amis = kept_amis(context, &record).await?;
     }
+    // The states end before the build is closed. A process that dies here finds the build still closing and repeats
+    // this; after the build is closed, nobody comes back for its states and its cause.
     let (now, stays) = (context.clock.now(), what_stays(&ending.keep, record.plan.overridden));
     context.store.end_state(&record.build, &scope, StateStatus::Succeeded, stays, None, now).await?;
     end_open_states(context, &record, &ending).await?;

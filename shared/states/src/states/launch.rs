@@ -34,6 +34,7 @@ impl Waiting for LaunchInstance {
         match scene.effects().await?.last() {
             Some(made @ Effect { id: Some(id), .. }) => watch(scene, made, id).await,
             Some(tried) if tried.refused.is_some() => try_candidates(scene, tried.n + 1).await,
+            // The answer was lost. RunInstances with the same token returns the instance of the first call.
             Some(unknown) => try_candidates(scene, unknown.n).await,
             None => try_candidates(scene, 0).await,
         }

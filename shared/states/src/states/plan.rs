@@ -30,6 +30,7 @@ pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
         None => plan(context, start).await?,
     };
     if let ExecutionOutput::Build { image, regions, .. } = &output {
+        // The sweep searches only the Regions of this list, so each is on it before anything is made there.
         for region in regions {
             context.store.note_region(region).await?;
         }
@@ -47,6 +48,7 @@ async fn plan(context: &Context, start: &Start) -> Result<ExecutionOutput> {
     let why = why(context, start, &input).await?;
     let resolved = resolve(context, &input, &pipeline).await?;
     if let Some(reason) = nothing_changed(context, &input, &why, &pipeline, &resolved).await? {
+        // No build of this execution will mark the cause. If it stayed pending, the reaper would come back to it.
         context.store.serve_cause(&input.pipeline, &why.cause, context.clock.now()).await?;
         return Ok(ExecutionOutput::Skipped { reason: Some(reason) });
     }
@@ -127,6 +129,7 @@ async fn open(
 ) -> Result<ExecutionOutput> {
     let now = context.clock.now();
     let ImageRecipe { name, version, .. } = &resolved.recipe;
+    // This is a closure because `open_build` tries other numbers after each lost race.
     let draft = |build: u32, fence: u64| {
         let image = ImageRef { name: name.clone(), version: *version, build };
         BuildRecord {

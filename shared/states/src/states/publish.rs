@@ -43,6 +43,8 @@ pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
 async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Result<String> {
     let good = good_regions(context, record, start.results.as_deref().unwrap_or_default()).await?;
     let amis = amis(context, record, &good).await?;
+    // The parameters come before the record. If one of them cannot be put, the build fails and Finish restores the
+    // others. After the record, the image would stay although not every parameter names it.
     let published = if record.plan.overridden { 0 } else { put_parameters(context, record, start, &amis).await? };
     let snapshots = snapshots(context, &amis).await?;
     let image = ImageRecord {
@@ -156,6 +158,8 @@ async fn put_parameter(
     parameter: &SsmParameter,
 ) -> Result<()> {
     let parameters = &context.cloud.parameters;
+    // On a second attempt this may read our own value. That does no harm: `effect` continues from the entry that the
+    // first attempt has written, with the value from before the build.
     let previous = parameters.get(region, &parameter.parameter_name).await?;
     let previous = previous.map(|old| PreviousParameter { value: old.value, data_type: old.data_type });
     let kind = EffectKind::Parameter { value: ami.to_owned(), previous };

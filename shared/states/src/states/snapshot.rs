@@ -148,6 +148,7 @@ fn request(scene: &Scene<'_>, instance: &str) -> Result<NewImage> {
         .region(scene.home())
         .ok_or_else(|| Error::failed(ErrorName::ImageFailed, "the plan does not name the home Region"))?;
     let mut tags = planned.tags.clone();
+    // These tags replace the user's tags of the same keys: Finish and the sweep find the AMI only by them.
     tags.extend(scene.context.tags(&scene.record));
     tags.extend(status::of_new(&scene.record));
     tags.entry("Name".to_owned()).or_insert_with(|| planned.name.clone());

@@ -31,6 +31,8 @@ async fn terminate(context: &Context, start: &Start) -> Result<(String, Value)> 
     }
     let executed = Scope { state: State::ExecuteTest, item: start.item.clone() };
     let cause = start.error.as_ref().map(|error| error.failure(&executed));
+    // A failed test is an outcome and not an error of this state, whose own work is done when the instance is ended.
+    // JudgeTests decides what failed tests mean, after the last of them.
     let outcome = Outcome {
         item,
         outcome: if cause.is_some() { "failed" } else { "succeeded" }.to_owned(),

@@ -60,6 +60,7 @@ fn to_number(digits: &str) -> serde_json::Result<Number> {
     let number = whole.ok().or_else(|| {
         let float: f64 = digits.parse().ok()?;
         // DynamoDB may write 2 as 2.0 or 20E-1. This is the same number, and a whole one.
+        // Up to this number, 2^53, an `f64` holds each whole number exactly.
         let is_whole = float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0;
         match (is_whole, digits.contains(['.', 'e', 'E'])) {
             (true, _) => Some(Number::from(float as i64)),

@@ -50,6 +50,7 @@ impl Placeholders {
             Check::Present => "attribute_exists(pk)".to_owned(),
             Check::Missing(name) => format!("attribute_not_exists({})", self.name(name)),
             Check::Equals(name, value) => self.comparison(name, "=", value.clone()),
+            // In DynamoDB, `<` does not hold if the attribute is missing or has another type.
             Check::Before(name, limit) => self.comparison(name, "<", Value::from(limit.as_str())),
             // An empty `Any` never holds. No literal exists for that.
             Check::Any(checks) if checks.is_empty() => "(attribute_exists(pk) AND attribute_not_exists(pk))".to_owned(),

@@ -21,11 +21,13 @@ where
                 let code = answer.err().code().map_or_else(|| format!("HTTP {}", status.as_u16()), str::to_owned);
                 (code, answer.err().message().unwrap_or("no message").to_owned(), status)
             }
+            // Without an answer of the service, as after a time-out, the write may have been made.
             _ => return StoreError::Unanswered { operation, source: Box::new(error) },
         };
         match code.as_str() {
             "ConditionalCheckFailedException" => StoreError::Conflict { failed: vec![0] },
             code if is_busy(code) => StoreError::Busy { code: code.to_owned() },
+            // The same holds for a server error. As a rejection, it would be taken for proof that nothing was written.
             _ if status.is_server_error() => StoreError::Unanswered { operation, source: Box::new(error) },
             _ => StoreError::Refused { operation, code, message },
         }

@@ -91,6 +91,7 @@ impl Table for DynamoTable {
     }
 
     async fn last(&self, pk: &str, prefix: &str) -> Result<Option<Item>> {
+        // `limit` counts items before a filter is applied. There is no filter here, so the one item is the answer.
         let query = self.below(pk, prefix).table_name(&self.name).scan_index_forward(false).limit(1);
         let answer = query.send().await.map_err(failure("Query"))?;
         answer.items.unwrap_or_default().pop().map(from_attributes).transpose()
@@ -100,6 +101,7 @@ impl Table for DynamoTable {
         let query = self
             .client
             .query()
+            // A global secondary index has no consistent read. What it does not show yet is found by the next tick.
             .index_name(INDEX)
             .key_condition_expression("#open = :open AND nextLook <= :until")
             .expression_attribute_names("#open", "open")

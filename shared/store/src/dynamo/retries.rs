@@ -13,6 +13,7 @@ struct RefusalsOnly;
 impl ClassifyRetry for RefusalsOnly {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         match context.response() {
+            // This leaves the decision to the SDK's other classifiers, which know the codes of throttling.
             Some(response) if !response.status().is_server_error() => RetryAction::NoActionIndicated,
             _ => RetryAction::RetryForbidden,
         }

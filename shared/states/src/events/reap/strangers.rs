@@ -66,6 +66,8 @@ impl Strangers {
 
     /// Marks and reports the strangers that are due, and forgets those that no longer exist.
     pub(super) async fn tell(self, context: &Context) -> Result<()> {
+        // Something that could not be listed may still exist. To forget it would be wrong: it would be found as new,
+        // and the day would begin again that must pass before `goldsmith clean` may remove it.
         let is_gone =
             |place: &Place, kind| self.looked.contains(&(place.0.clone(), kind)) && !self.there.contains(place);
         for ((region, id), _) in self.known.iter().filter(|(place, one)| is_gone(place, one.kind)) {
@@ -94,6 +96,8 @@ impl Strangers {
         due.sort_by(|(_, one), (_, other)| one.told.cmp(&other.told));
         for (one, leftover) in due.into_iter().take(AT_ONCE) {
             self.mark(context, one, &leftover).await;
+            // The report is sent before it is recorded. A process that dies in between sends it twice, but never drops
+            // it.
             match tell(context, &leftover).await {
                 Ok(()) => context.store.note_told(&leftover, self.now).await?,
                 Err(error) => tracing::warn!(%error, id = leftover.id, "a leftover is not reported yet"),
@@ -105,6 +109,7 @@ impl Strangers {
     /// Tags a stranger, for people only: if AWS rejects the tag, nothing else changes. A copied image may have tags
     /// while its snapshots have none, and the stack's roles may not tag what has none.
     async fn mark(&self, context: &Context, one: &Tagged, leftover: &Leftover) {
+        // The tag alone proves nothing: a copy has the tag of its original, with the time at which that was found.
         if one.tags().contains_key(TAG_LEFTOVER) && leftover.told.is_some() {
             return;
         }

@@ -39,6 +39,8 @@ pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
     let (all, mut judged, mut swept) = (builds.len(), 0, 0);
     let mut records = stream::iter(builds)
         .map(|(build, found)| async move { (read(context, &build).await, build, found) })
+        // `buffer_unordered` would be faster, but the cursor needs the order: everything before it must have been
+        // judged.
         .buffered(BUILDS_AT_ONCE);
     // If no build is judged, the next sweep begins where the sweep before this one stopped.
     let mut last = cursor.clone();
@@ -50,6 +52,8 @@ pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
         swept += u32::from(noted(outcome, &build) == Some(true));
         judged += 1;
         last = Some(build);
+        // The time is checked after a build, so that every sweep makes progress, even if the listing has used up the
+        // time.
         if context.clock.now() >= until {
             break;
         }
@@ -104,6 +108,7 @@ async fn sweep_build(
     strangers: &mut Strangers,
 ) -> Result<bool> {
     let Some(Records { build, image }) = records else {
+        // The table has no such build. Anyone who may tag can write a name here, so nothing is removed for it.
         strangers.add(found);
         return Ok(false);
     };

@@ -63,6 +63,7 @@ impl Place {
 pub(super) async fn check(context: &Context, check: SourceCheck) -> Result<u32> {
     match context.store.cursor(Round::Check).await {
         Ok(begin) => look(context, Place { begin, check, ..Place::default() }).await,
+        // The check has begun, so it must end. Otherwise no event would begin another one before this one lapses.
         Err(error) => {
             context.store.end_check(&check, false, context.clock.now()).await?;
             Err(error.into())
@@ -129,6 +130,8 @@ async fn look_at_sources(context: &Context, place: &mut Place) -> Result<Looked>
         }
     }
     let Checking { started, failed, .. } = checking;
+    // The cursor moves before the rest is handed over. If the next invocation never comes, the next regular check
+    // continues here.
     context.store.move_cursor(Round::Check, at.as_deref(), place.at().filter(|_| !is_whole)).await?;
     if is_whole {
         // With an error, Lambda calls again, and the reason may have passed by then.
@@ -144,6 +147,7 @@ async fn look_at_sources(context: &Context, place: &mut Place) -> Result<Looked>
 
 /// Returns the sources that are not done yet: first those after the place where the check began, then those up to it.
 fn in_turn(mut watched: Vec<WatchedSource>, place: &Place) -> Vec<WatchedSource> {
+    // `false` sorts before `true`: the sources after `begin` come first, and the round ends with `begin` itself.
     let turn = |hash: &String| (place.begin.as_ref().is_some_and(|begin| hash <= begin), hash.clone());
     let done = place.done.as_ref().map(turn);
     watched.retain(|one| done.as_ref().is_none_or(|done| turn(&one.hash) > *done));
@@ -178,6 +182,8 @@ impl Checking<'_> {
         let stale = match stale(context, watched, &image).await {
             Ok(stale) => stale,
             Err(error) => {
+                // Unlike a source that cannot be looked up, a table that fails is always a reason to run the check
+                // again.
                 self.fail(error, &watched.source.to_string());
                 return true;
             }
@@ -294,6 +300,8 @@ async fn start_patiently(
 ) -> Result<Option<Start>> {
     while context.clock.now() < until {
         match start(context, pipeline, cause).await {
+            // Throttling meets all starts alike. Every other error is about this pipeline, and the others must not wait
+            // for it.
             Err(error) if is_throttled(&error) => context.clock.sleep(BREATH).await,
             other => return other.map(Some),
         }

@@ -22,6 +22,7 @@ const AT_THE_DEADLINE: SignedDuration = SignedDuration::from_mins(2);
 /// Decides what the end of a command means.
 pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invocation: &Invocation) -> Result<Look> {
     let result = result(&invocation.stderr);
+    // The audit is recorded also if the command has failed, since its findings may be the reason.
     if let Some(audit) = result.as_ref().and_then(|result| result.audit.as_ref()) {
         scene.context.store.note_audit(&scene.record, &scene.scope, &noted(scene, command, audit)?).await?;
     }
@@ -47,6 +48,8 @@ pub(super) async fn ended(scene: &Scene<'_>, command: &str, instance: &str, invo
             Err(because(scene, ErrorName::Timeout, command, format!("the command timed out ({})", invocation.detail)))
         }
         (_, None) => {
+            // The instance is looked at first: if somebody has stopped it, that is the reason, and a lost command would
+            // be sent again to an instance that cannot run it.
             let found = scene.context.cloud.machines.instance(scene.home(), instance).await?;
             if let Some(found) = found.filter(|found| found.state.is_gone() || stopped(found.state)) {
                 let cause = because(scene, ErrorName::CommandFailed, command, gone(&found));

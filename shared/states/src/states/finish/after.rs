@@ -121,6 +121,7 @@ pub(crate) async fn take_in(context: &Context, record: &BuildRecord, left: Vec<L
     if new.is_empty() {
         return Ok(());
     }
+    // The pauses begin with the shortest one again, because what is left is new.
     let mut after = Aftermath { looks: 0, ..record.after.clone() };
     after.left.extend(new);
     Ok(context.store.owe_again(record, &after, context.clock.now()).await?)
@@ -140,6 +141,7 @@ async fn tell(context: &Context, record: &BuildRecord, image: &ImageRecord, afte
     if !after.is_untold {
         return;
     }
+    // Only the caller records that the event is sent. If the process dies before that, the event is sent twice.
     match emit(context, image, &after.left).await {
         Ok(()) => after.is_untold = false,
         Err(error) => tracing::warn!(%error, build = record.build, "the event of the build's end is not sent yet"),

@@ -51,6 +51,8 @@ async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
         let scope = state.scope();
         let Some(wait) = context.store.wait(build, &scope).await? else { continue };
         for token in wait.tokens() {
+            // SendTaskHeartbeat shows whether a token still waits, without answering it. It has no effect on the state,
+            // because the definition sets no `HeartbeatSeconds`.
             match context.cloud.executions.is_waiting(token).await {
                 Ok(true) => return Ok(Some(scope)),
                 Ok(false) => {}

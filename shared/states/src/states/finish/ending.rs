@@ -25,6 +25,7 @@ pub(super) enum Trigger {
 /// Decides how a build ends.
 pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Ending {
     let at = Some(stamp(context.clock.now()));
+    // Parameters and other pipelines may use the image from the moment at which Publish has written the record.
     if record.published {
         return Ending { status: ImageStatus::Available, keep: Keep::Published, failure: None, at };
     }
@@ -36,6 +37,7 @@ pub(super) fn ending(context: &Context, record: &BuildRecord, trigger: &Trigger)
         }
         Trigger::Failed(cause) => {
             let keep_instance = record.plan.launch.keep_on_failure_seconds;
+            // A failure of the execution itself names no state. Nothing says what is worth keeping then.
             let leaves = cause.state.parse().map_or(Leaves::Nothing, |state| spec(state).leaves);
             let keep = match leaves {
                 Leaves::Images => Keep::Images { until: until(KEEP_IMAGES) },

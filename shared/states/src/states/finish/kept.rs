@@ -64,6 +64,7 @@ pub(super) async fn kept_amis(context: &Context, record: &BuildRecord) -> Result
         .filter(|state| state.state == State::DistributeRegion && state.status == StateStatus::Succeeded)
         .filter_map(|state| state.item)
         .collect();
+    // The home AMI stays even if its own item has failed: all copies are made from it.
     good.insert(record.plan.home_region.clone());
     crate::states::publish::amis(context, record, &good).await
 }

@@ -53,6 +53,7 @@ fn outliving_devices(resolved: &Resolved) -> Vec<String> {
     let mapped = &resolved.recipe.block_device_mappings;
     let outliving = resolved.source.block_devices.iter().filter(|device| !device.delete_on_termination);
     let names = outliving.map(|device| device.device_name.clone());
+    // A device that the recipe maps is deleted with its instance anyway, and its mapping says so.
     names.filter(|name| mapped.iter().all(|mapping| mapping.device_name != *name)).collect()
 }
 

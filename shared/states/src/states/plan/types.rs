@@ -64,6 +64,7 @@ pub(super) async fn runnable(
             source.id, source.architecture,
         )));
     }
+    // An image that must pass its audit needs an instance. For a mere warning, an instance costs too much.
     let audit_only = !is_tested && audit == ImageAudit::Fail;
     let test = match test {
         [] if is_tested || audit_only => build.iter().take(1).cloned().collect(),

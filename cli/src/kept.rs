@@ -36,12 +36,13 @@ impl KeptInstance {
     pub(crate) fn facts(&self, globals: &Globals) -> [(&'static str, String); 2] {
         let Self { id, region, until } = self;
         let aws = globals.aws_in(Some(region));
-        let way = match globals.local {
-            false => format!("{aws} ssm start-session --target {id}"),
+        let way = if globals.local {
             // The local AWS has no sessions.
-            true => format!(
+            format!(
                 "{aws} ssm send-command --document-name AWS-RunShellScript --instance-ids {id} --parameters commands=COMMAND"
-            ),
+            )
+        } else {
+            format!("{aws} ssm start-session --target {id}")
         };
         [("kept", format!("{id} in {region} until {until}")), ("get in", way)]
     }
@@ -49,12 +50,10 @@ impl KeptInstance {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use serde_json::json;
 
     use super::*;
-    use crate::args::Cli;
-    use crate::testing::Stack;
+    use crate::testing::{Stack, globals};
 
     #[tokio::test]
     async fn a_kept_instance_is_shown_with_the_way_in_while_it_exists() {
@@ -71,7 +70,7 @@ mod tests {
         let at = |time: &str| time.parse::<Timestamp>().unwrap();
         assert_eq!(KeptInstance::of(store, &build, at("2026-01-01T04:00:00Z")).await.unwrap(), None);
         let kept = KeptInstance::of(store, &build, at("2026-01-01T03:00:00Z")).await.unwrap().unwrap();
-        let globals = Cli::parse_from(["goldsmith", "--profile", "p", "images"]).globals;
+        let globals = globals("--profile p");
         let [(_, which), (_, way)] = kept.facts(&globals);
         assert_eq!(which, "i-2 in eu-west-1 until 2026-01-01T04:00:00.000Z");
         assert_eq!(way, "aws --profile p --region eu-west-1 ssm start-session --target i-2");

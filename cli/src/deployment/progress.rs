@@ -7,7 +7,7 @@ use anyhow::Result;
 use goldsmith_cloud_account::{Event, Outcome, Stacks};
 use tokio::time::sleep;
 
-use crate::watch::Patience;
+use crate::patience::Patience;
 
 /// How often progress is printed while nothing fails.
 const EVERY: Duration = Duration::from_secs(10);

@@ -1,29 +1,27 @@
 //! `goldsmith deploy`: creates a stack from a release, or updates one. The local stack is deployed by the same steps.
 
-pub(crate) mod changes;
-pub(crate) mod deployment;
-mod examples;
-mod package;
-pub(crate) mod progress;
-pub(crate) mod release;
+mod changes;
 mod service;
-mod upload;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::ask::consents_or_ends;
 use crate::connection::{self, Connection};
+use crate::deployment::release::Release;
+use crate::deployment::{Deployment, Wishes};
 use crate::exit::{Exit, invalid};
 use crate::local::release_of_local;
-use crate::output;
+use crate::output::{self, Show};
 use crate::version;
-use deployment::{Deployment, Ways, Wishes};
-use release::Release;
+
+/// Status of a stack that needed no change.
+const UNCHANGED: &str = "unchanged";
 
 /// Create a stack from a release, or update one.
 ///
@@ -135,10 +133,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     }
     let retirement = async || service::look(&config, &globals.stack, before.as_ref(), args.table.as_deref()).await;
     let mut found = retirement().await?;
-    let deployment = Deployment::new(&config, &globals.stack, Ways::of(globals), &output::say);
+    let deployment = Deployment::new(&config, &globals.stack, globals.ways(), &output::say);
     let prepared = deployment.prepare(&release, &wishes).await?;
     let (changed, status) = match &prepared {
-        None => (Vec::new(), "unchanged"),
+        None => (Vec::new(), UNCHANGED),
         Some(prepared) => {
             changes::lines(&prepared.changes).iter().for_each(|line| output::say_painted(line));
             let question = format!("Change the stack {}?", globals.stack);
@@ -169,26 +167,42 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     };
     let stack = Connection::open(globals).await?;
     service::take_up(&stack, &found).await?;
-    let version = stack.version.as_deref();
-    if globals.output == Format::Json {
-        let stack = json!({"stack": stack.stack, "region": stack.region, "version": version, "status": status, "changes": changed});
-        output::json(&stack)?;
-        return Ok(Exit::Success);
-    }
-    let how = if prepared.is_none() { "is up to date" } else { "is deployed" };
-    output::line(&format!("The stack {} {how} in {}{}.", stack.stack, stack.region, version::told(version)))?;
-    let again = globals.again();
-    output::line(&format!("  See what a first build needs:  {again} doctor"))?;
-    output::line(&format!("  Build an image:                {again} build examples/web-server"))?;
+    let Connection { stack, region, version, .. } = stack;
+    output::show(globals, &Deployed { changes: changed, region, stack, status, version })?;
     Ok(Exit::Success)
+}
+
+/// The stack after a deployment.
+#[derive(Serialize)]
+struct Deployed {
+    changes: Vec<Value>,
+    region: String,
+    stack: String,
+    /// `unchanged` or `deployed`.
+    status: &'static str,
+    version: Option<String>,
+}
+
+impl Show for Deployed {
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        let how = if self.status == UNCHANGED { "is up to date" } else { "is deployed" };
+        let (again, version) = (globals.again(), version::told(self.version.as_deref()));
+        vec![
+            format!("The stack {} {how} in {}{version}.", self.stack, self.region),
+            format!("  See what a first build needs:  {again} doctor"),
+            format!("  Build an image:                {again} build examples/web-server"),
+        ]
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
-    use super::{parameter, tag};
-    use crate::args::{Cli, Command};
+    use super::{Deployed, UNCHANGED, parameter, tag};
+    use crate::command::{Cli, Command};
+    use crate::output::Show;
+    use crate::testing::globals;
 
     #[test]
     fn two_values_for_one_thing_are_refused_and_one_given_twice_is_not() {
@@ -211,6 +225,23 @@ mod tests {
         let same =
             wishes(&["--tag", "a=1", "--tag", "a=1", "--role-path", "/a/", "--parameter", "RolePath=/a/"]).unwrap();
         assert_eq!((same.parameters.len(), same.tags.unwrap().len()), (1, 1));
+    }
+
+    #[test]
+    fn a_stack_that_needed_no_change_is_told_apart_for_people_and_programs() {
+        let deployed = |status| Deployed {
+            changes: Vec::new(),
+            region: "eu-west-1".to_owned(),
+            stack: "s".to_owned(),
+            status,
+            version: Some("1.2.3".to_owned()),
+        };
+        let lines = |status| deployed(status).lines(&globals("--stack s"));
+        assert_eq!(lines(UNCHANGED)[0], "The stack s is up to date in eu-west-1, version 1.2.3.");
+        assert_eq!(lines("deployed")[0], "The stack s is deployed in eu-west-1, version 1.2.3.");
+        assert_eq!(lines("deployed")[1], "  See what a first build needs:  goldsmith --stack s doctor");
+        let json = r#"{"changes":[],"region":"eu-west-1","stack":"s","status":"unchanged","version":"1.2.3"}"#;
+        assert_eq!(serde_json::to_string(&deployed(UNCHANGED)).unwrap(), json);
     }
 
     #[test]

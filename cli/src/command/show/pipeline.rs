@@ -1,15 +1,16 @@
 //! `goldsmith show PIPELINE`: when it starts next, and why it was last built.
 
-use std::fmt;
-
 use anyhow::Result;
-use goldsmith_model::{ImagePipeline, RebuildOn, ScheduleExpression, Status, schedule_name};
+use goldsmith_model::ImagePipeline;
 use goldsmith_store::ImageRecord;
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::args::Globals;
 use crate::connection::Connection;
-use crate::render::{cause, columns, word};
+use crate::output::Show;
+use crate::render::{cause, columns, labelled, status, word};
+use crate::starts::{NextTime, next_times, rebuilt_on};
 
 /// Number of start times that are shown.
 const TIMES: usize = 5;
@@ -30,23 +31,6 @@ pub(crate) struct Shown {
     builds: Vec<ImageRecord>,
 }
 
-/// A time at which a schedule fires, in the pipeline's time zone: for programs in the format of RFC 3339, for people
-/// with the day of the week.
-#[derive(Debug, Clone)]
-pub(super) struct NextTime(ZonedDateTime);
-
-impl Serialize for NextTime {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.strftime("%Y-%m-%dT%H:%M:%S%:z"))
-    }
-}
-
-impl fmt::Display for NextTime {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.strftime("%a %Y-%m-%d %H:%M:%S %:z").fmt(out)
-    }
-}
-
 /// Returns what there is to show about a pipeline at this time.
 pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: Timestamp) -> Result<Shown> {
     let (next_times, no_times) = match next_times(connection, &pipeline, now, TIMES).await? {
@@ -55,37 +39,6 @@ pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: 
     };
     let builds = builds(connection, &pipeline).await?;
     Ok(Shown { pipeline, next_times, no_times, builds })
-}
-
-/// Returns the next fire times, or why there are none.
-pub(super) async fn next_times(
-    connection: &Connection,
-    pipeline: &ImagePipeline,
-    now: Timestamp,
-    number: usize,
-) -> Result<Result<Vec<NextTime>, &'static str>> {
-    let Some(schedule) = &pipeline.schedule else { return Ok(Err("it has no schedule")) };
-    if pipeline.status == Status::Disabled {
-        return Ok(Err("the pipeline is disabled"));
-    }
-    let began = match schedule.schedule_expression.parse() {
-        Ok(ScheduleExpression::Rate(_)) => match made(connection, pipeline).await? {
-            Some(began) => began,
-            None => return Ok(Err("its schedule does not exist yet: apply the pipeline again")),
-        },
-        _ => now,
-    };
-    let times = schedule.next(now, began, number).filter(|(times, _)| !times.is_empty());
-    Ok(times
-        .map(|(times, zone)| times.into_iter().map(|time| NextTime(time.to_zoned_datetime(zone.clone()))).collect())
-        .ok_or("it never fires again"))
-}
-
-/// Returns when the pipeline's schedule was made: a rate counts from then.
-async fn made(connection: &Connection, pipeline: &ImagePipeline) -> Result<Option<Timestamp>> {
-    let Some(scheduling) = &connection.scheduling else { return Ok(None) };
-    let found = connection.schedules.get(&scheduling.group, &schedule_name(&pipeline.name)).await?;
-    Ok(found.map(|(_, made)| made))
 }
 
 /// Returns the last builds of the pipeline, newest first.
@@ -97,9 +50,8 @@ async fn builds(connection: &Connection, pipeline: &ImagePipeline) -> Result<Vec
     Ok(images)
 }
 
-impl Shown {
-    /// Returns the pipeline as text for people.
-    pub(crate) fn lines(&self) -> Vec<String> {
+impl Show for Shown {
+    fn lines(&self, _: &Globals) -> Vec<String> {
         let pipeline = &self.pipeline;
         let mut rows = vec![
             ("pipeline", pipeline.name.to_string()),
@@ -116,8 +68,7 @@ impl Shown {
         rows.push(("rebuilt on", rebuilt_on(pipeline)));
         rows.extend(self.next_times.iter().map(|time| ("next", time.to_string())));
         rows.extend(self.no_times.map(|why| ("next", format!("never: {why}"))));
-        let rows: Vec<Vec<String>> = rows.into_iter().map(|(label, value)| vec![label.to_owned(), value]).collect();
-        let mut lines = columns(&rows);
+        let mut lines = labelled(rows);
         if !self.builds.is_empty() {
             lines.push(String::new());
             lines.extend(columns(&self.builds.iter().map(build).collect::<Vec<_>>()));
@@ -126,14 +77,8 @@ impl Shown {
     }
 }
 
-/// Returns what starts it in addition to its schedule and its user.
-pub(super) fn rebuilt_on(pipeline: &ImagePipeline) -> String {
-    let words: Vec<String> = pipeline.rebuild_on.iter().map(|change: &RebuildOn| word(change)).collect();
-    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
-}
-
 fn build(image: &ImageRecord) -> Vec<String> {
-    vec![image.image.to_string(), word(image.status), image.created_at.clone(), cause(&image.cause)]
+    vec![image.image.to_string(), status(image), image.created_at.clone(), cause(&image.cause)]
 }
 
 #[cfg(test)]
@@ -142,8 +87,9 @@ mod tests {
     use serde_json::json;
 
     use super::show;
-    use crate::command::schedules;
-    use crate::testing::Stack;
+    use crate::output::Show;
+    use crate::schedules;
+    use crate::testing::{Stack, globals};
 
     fn pipeline(schedule: serde_json::Value, status: &str) -> ImagePipeline {
         let json = json!({"name": "web", "imageRecipe": "web/1.x.x", "infrastructureConfiguration": "small",
@@ -154,7 +100,7 @@ mod tests {
 
     async fn lines(stack: &Stack, pipeline: ImagePipeline) -> String {
         let now = "2026-03-27T12:00:00Z".parse().unwrap();
-        show(&stack.connection, pipeline, now).await.unwrap().lines().join("\n")
+        show(&stack.connection, pipeline, now).await.unwrap().lines(&globals("")).join("\n")
     }
 
     #[tokio::test]
@@ -181,6 +127,14 @@ next            Wed 2026-04-01 03:00:00 +02:00
 
 web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00.000Z  dependency base/1.0.0/3";
         assert_eq!(lines(&stack, pipeline(nightly, "ENABLED")).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_build_with_overrides_is_marked() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "AVAILABLE", "overridden": true})).await;
+        let text = lines(&stack, pipeline(json!(null), "ENABLED")).await;
+        assert!(text.ends_with("web/1.0.0/1  AVAILABLE (overridden)  2026-01-01T00:00:00.000Z  manual"), "{text}");
     }
 
     #[tokio::test]

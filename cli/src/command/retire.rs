@@ -1,7 +1,6 @@
 //! `goldsmith retire`: removes a stack in an order that leaves nothing behind, and keeps what people need.
 
 mod come_back;
-pub(super) mod hold;
 mod instances;
 mod remains;
 mod service;
@@ -16,16 +15,15 @@ use goldsmith_cloud_ec2::Ec2;
 use goldsmith_store::{ImageStatus, Retirement, Store};
 use serde::Serialize;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::ask::consents;
-use crate::command::deploy::deployment::{Deployment, Ways};
-use crate::command::deploy::progress::{Pace, Progress};
-use crate::command::ours;
 use crate::connection::{self, Connection};
+use crate::deployment::Deployment;
+use crate::deployment::progress::{Pace, Progress};
 use crate::exit::{Exit, Stop, invalid};
-use crate::output;
+use crate::output::{self, Show};
 use crate::render::count;
-use crate::version;
+use crate::{hold, ours, version};
 use instances::Instances;
 use service::Service;
 
@@ -80,6 +78,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
              --stack-name {name}` turns the protection off"
         )));
     }
+    // This is read while the stack exists: CloudFormation does not find a deleted stack by its name.
     let retirement = come_back::as_deployed(&stacks, &globals.stack, &stack).await?;
     let mut left = Left {
         stack: globals.stack.clone(),
@@ -114,10 +113,7 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     // This comes last, because the call may have waited for a first deployment or for another removal.
     let kept = ours::kept(&stacks, &stack).await;
     (left.table, left.bucket) = (kept.table, kept.bucket);
-    match globals.output {
-        Format::Json => output::json(&left)?,
-        Format::Text => left.lines(globals).iter().try_for_each(|line| output::line(line))?,
-    }
+    output::show(globals, &left)?;
     Ok(Exit::Success)
 }
 
@@ -230,8 +226,9 @@ impl Removal<'_> {
     /// Waits until nothing changes the stack anymore, such as an earlier deletion or a deployment, and returns whether
     /// it still exists.
     async fn settled(&self) -> Result<bool> {
-        let found = Deployment::new(self.config, &self.globals.stack, Ways::of(self.globals), &output::say);
+        let found = Deployment::new(self.config, &self.globals.stack, self.globals.ways(), &output::say);
         let found = found.settled().await?;
+        // Another stack may have got the name while this call waited.
         Ok(found.is_some_and(|found| found.id == self.stack.id))
     }
 
@@ -240,6 +237,7 @@ impl Removal<'_> {
         let (say, name, id): (&dyn Fn(&str), _, _) = (&output::say, &self.globals.stack, &self.stack.id);
         output::say(&format!("Deleting the stack {name}."));
         let mut progress = Progress::new(self.stacks, id, Pace::of(self.config), say);
+        // An earlier deletion may have failed. Its failures must not be reported as those of this one.
         progress.skip_what_was().await?;
         // The stack is deleted by its id, because another stack may have got its name in the meantime.
         self.stacks.delete(id).await?;
@@ -256,7 +254,7 @@ impl Removal<'_> {
     }
 }
 
-impl Left {
+impl Show for Left {
     fn lines(&self, globals: &Globals) -> Vec<String> {
         let (aws, again) = (globals.aws(), globals.again());
         let mut lines = vec![format!("The stack {} is gone. What stays in {}:", self.stack, self.region)];
@@ -280,10 +278,9 @@ impl Left {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::Left;
-    use crate::args::Cli;
+    use crate::output::Show;
+    use crate::testing::globals;
 
     #[test]
     fn what_stays_is_told_with_the_way_to_remove_it() {
@@ -297,7 +294,7 @@ mod tests {
             images: Some(1),
             artifacts: "goldsmith-artifacts-123456789012-eu-west-1".to_owned(),
         };
-        let globals = Cli::parse_from(["goldsmith", "--stack", "s", "--profile", "p", "images"]).globals;
+        let globals = globals("--stack s --profile p");
         let lines = left.lines(&globals).join("\n");
         for expected in [
             "goldsmith --stack s --profile p deploy --table s-Table-1 --parameter VpcId=vpc-1 --tag 'team=golden images'\n",

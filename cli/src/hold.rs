@@ -11,7 +11,7 @@ use goldsmith_store::{Retirement, Store};
 use tokio::time::sleep;
 
 use crate::exit::{Exit, Stop, invalid};
-use crate::watch::Patience;
+use crate::patience::Patience;
 
 /// Time between two updates of the mark.
 const BEAT: Duration = Duration::from_secs(3);
@@ -25,7 +25,8 @@ pub(crate) fn holder() -> String {
 }
 
 /// Does the work while the mark belongs to this holder, and stops it when it does not.
-pub(super) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn held<T>(store: &Store, holder: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    // `select!` drops the work at its next pause as soon as the mark is lost, so from then on nothing more is removed.
     tokio::select! {
         done = work => done,
         lost = hold_on(store, holder) => lost.map(|never| match never {}),
@@ -44,7 +45,7 @@ async fn hold_on(store: &Store, holder: &str) -> Result<Infallible> {
 }
 
 /// Checks that the mark still belongs to this holder, before something that cannot be undone.
-pub(super) async fn still_held(store: &Store, holder: &str) -> Result<()> {
+pub(crate) async fn still_held(store: &Store, holder: &str) -> Result<()> {
     if store.hold(holder, 0).await? { Ok(()) } else { Err(lost()) }
 }
 
@@ -59,6 +60,7 @@ pub(crate) async fn given_up(store: &Store, stack: &str) -> Result<Option<Retire
     let Some(first) = store.retirement().await? else { return Ok(None) };
     sleep(LOOK).await;
     match store.retirement().await? {
+        // A retirement that runs has counted its beat up several times since the first look.
         Some(second) if second != first => {
             let message = format!(
                 "the stack {stack} is being retired, and nothing was changed: wait until `goldsmith retire` has ended, \

@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_longest_function_of_the_template_fits_behind_the_longest_name() {
-        let template = include_str!("../../../infra/template.yaml");
+        let template = include_str!("../../infra/template.yaml");
         let suffixes = template.lines().filter_map(|line| {
             line.trim().strip_prefix("FunctionName: !Sub \"${AWS::StackName}")?.strip_suffix('"').map(str::len)
         });

@@ -21,10 +21,10 @@ use futures_util::join;
 use goldsmith_cloud::aws::home_region;
 use goldsmith_store::StoreError;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::connection::{self, Connection};
 use crate::exit::Exit;
-use crate::output;
+use crate::output::{self, Show};
 use definitions::Definitions;
 use finding::{Finding, Verdict};
 
@@ -55,9 +55,15 @@ pub(crate) async fn run(globals: &Globals, _: &Args) -> Result<Exit> {
         Err(error) if globals.local => return Err(error),
         Err(error) => vec![Finding::problem("region", error.to_string(), "Give --region, or set AWS_REGION.")],
     };
-    show(globals, &findings)?;
     let sick = findings.iter().any(|finding| finding.verdict == Verdict::Problem);
+    output::show(globals, &findings)?;
     Ok(if sick { Exit::Failed } else { Exit::Success })
+}
+
+impl Show for Vec<Finding> {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        self.iter().flat_map(Finding::lines).chain([finding::summary(self)]).collect()
+    }
 }
 
 async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) -> Vec<Finding> {
@@ -89,19 +95,14 @@ async fn examine(globals: &Globals, config: &goldsmith_cloud::aws::SdkConfig) ->
         None => Definitions::default(),
     };
     // If the stack could not be looked up, it is unknown whether there is one.
-    let (stack, settings) = match may_be_missing {
-        true => stack::examine(globals, config, connection.as_ref()).await,
-        false => (Vec::new(), None),
-    };
+    let (stack, settings) =
+        if may_be_missing { stack::examine(globals, config, connection.as_ref()).await } else { (Vec::new(), None) };
     findings.extend(stack);
     let (package, network, rights, encryption, quotas, places) = join!(
         archive::examine(globals, config, connection.as_ref(), &definitions),
         network::examine(globals, config, settings.as_ref(), &definitions),
         async {
-            match is_absent {
-                true => Vec::new(),
-                false => rights::examine(globals, config, settings.as_ref(), &definitions).await,
-            }
+            if is_absent { Vec::new() } else { rights::examine(globals, config, settings.as_ref(), &definitions).await }
         },
         encryption::examine(globals, config, &definitions),
         quotas::examine(globals, config, &definitions),
@@ -134,14 +135,4 @@ fn unread(globals: &Globals, error: &StoreError) -> Finding {
         }
         other => Finding::unseen_because("definitions", "dynamodb:Query", &other.to_string()),
     }
-}
-
-fn show(globals: &Globals, findings: &[Finding]) -> Result<()> {
-    if globals.output == Format::Json {
-        return Ok(output::json(&findings)?);
-    }
-    for finding in findings {
-        finding.lines().iter().try_for_each(|line| output::line(line))?;
-    }
-    Ok(output::line(&finding::summary(findings))?)
 }

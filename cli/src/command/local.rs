@@ -1,34 +1,20 @@
-//! `goldsmith local`: AWS on this machine. The production template, state machine and functions run on an emulator. EC2
-//! and SSM are Goldsmith's own endpoint, whose instances really run commands.
+//! `goldsmith local`
 
-mod deployment;
 mod doctor;
 mod ec2;
-mod environment;
-pub(crate) mod files;
-mod folders;
-mod http;
-pub(crate) mod machine;
-mod process;
-mod stack;
-mod up;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
+use serde::Serialize;
 
-use crate::args::{Format, Globals};
+use crate::args::Globals;
 use crate::exit::{Exit, invalid};
-use crate::output;
-pub(crate) use deployment::release as release_of_local;
-use files::Files;
-use folders::Folders;
-pub(crate) use stack::Stack;
-pub(crate) use up::{OfAnother, ensure_up};
-
-/// Prints one sentence about something that takes time.
-pub(crate) type Say<'a> = &'a dyn Fn(&str);
+use crate::local::files::Files;
+use crate::local::folders::Folders;
+use crate::local::{OfAnother, Stack, ensure_up, environment, http, machine, up};
+use crate::output::{self, Show};
 
 /// Run AWS on this machine.
 #[derive(Debug, clap::Args)]
@@ -59,7 +45,6 @@ enum Action {
     Python,
 }
 
-/// Runs `goldsmith local`.
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let folders = Folders::of(&globals.stack)?;
     match &args.action {
@@ -78,19 +63,52 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn show(globals: &Globals, stack: &Stack) -> Result<()> {
-    if globals.output == Format::Json {
-        return Ok(output::json(stack)?);
+/// A stack that runs.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Running<'a> {
+    stack: &'a Stack,
+    /// How its instances run.
+    #[serde(skip)]
+    instances: String,
+}
+
+impl Show for Running<'_> {
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        let Self { stack, instances } = self;
+        let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
+        let place = format!("AWS_REGION={} AWS_ENDPOINT_URL={}", stack.region, stack.endpoint_url);
+        vec![
+            // There is no full stop, because it would be copied with the address.
+            format!("The local stack `{}` runs at {}", stack.name, stack.endpoint_url),
+            format!("  AWS CLI:   {} …", stack.aws(None)),
+            format!("  SDKs:      export {key} {place} (Packer: custom_endpoint_ec2)"),
+            format!("  Instances: {instances}"),
+            format!("  End it:    {}", call(globals, "down")),
+        ]
     }
-    // There is no full stop, because it would be copied with the address.
-    output::line(&format!("The local stack `{}` runs at {}", stack.name, stack.endpoint_url))?;
-    output::line(&format!("  AWS CLI:   {} …", stack.aws(None)))?;
-    let key = format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}", stack.access_key, stack.secret_key);
-    let place = format!("AWS_REGION={} AWS_ENDPOINT_URL={}", stack.region, stack.endpoint_url);
-    output::line(&format!("  SDKs:      export {key} {place} (Packer: custom_endpoint_ec2)"))?;
-    output::line(&format!("  Instances: {}", stack.instances()?))?;
-    output::line(&format!("  End it:    {}", call(globals, "down")))?;
-    Ok(())
+}
+
+fn show(globals: &Globals, stack: &Stack) -> Result<()> {
+    Ok(output::show(globals, &Running { stack, instances: stack.instances()? })?)
+}
+
+/// A stack that does not run.
+#[derive(Serialize)]
+struct Stopped<'a> {
+    name: &'a str,
+    /// `ended` or `down`.
+    status: &'static str,
+    /// The status in words.
+    #[serde(skip)]
+    how: &'static str,
+}
+
+impl Show for Stopped<'_> {
+    fn lines(&self, globals: &Globals) -> Vec<String> {
+        let up = call(globals, "up");
+        vec![format!("The local stack `{}` {}: `{up}` starts it, empty.", self.name, self.how)]
+    }
 }
 
 /// A stack that does not run is an answer, not a mistake: the exit code is 1, as for other checks.
@@ -101,13 +119,7 @@ fn status(globals: &Globals, folders: &Folders) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     let (status, how) = if found.is_some() { ("ended", "has ended by itself") } else { ("down", "is down") };
-    match globals.output {
-        Format::Json => output::json(&serde_json::json!({"name": globals.stack, "status": status}))?,
-        Format::Text => {
-            let up = call(globals, "up");
-            output::line(&format!("The local stack `{}` {how}: `{up}` starts it, empty.", globals.stack))?;
-        }
-    }
+    output::show(globals, &Stopped { name: &globals.stack, status, how })?;
     Ok(Exit::Failed)
 }
 
@@ -123,22 +135,18 @@ fn down(globals: &Globals, folders: &Folders) -> Result<()> {
 
 async fn reset(globals: &Globals, folders: &Folders) -> Result<()> {
     {
+        // The lock ends with this block. `anew` takes it too, and would wait forever for the lock of its own process.
         let _lock = folders.lock()?;
         let stack = Stack::load(folders)?.filter(Stack::is_running);
         let mut stack = stack.ok_or_else(|| invalid(format!("the local stack `{}` does not run", globals.stack)))?;
         output::say(&format!("Emptying the local stack `{}`.", globals.stack));
         stack.deployed = None;
+        // This is saved before the reset. If this process dies in between, the next start deploys to the empty stack.
         stack.save(folders)?;
         http::request("POST", stack.port, "/_ministack/reset", &stack.secret)?;
         http::request("POST", stack.ec2_port, "/_local/reset", &stack.secret)?;
     }
     anew(globals, None).await.map(drop)
-}
-
-/// Returns how the AWS CLI is called for the local stack of this name, if there is one.
-pub(crate) fn aws(name: &str, region: Option<&str>) -> Option<String> {
-    let stack = Folders::of(name).and_then(|folders| Stack::load(&folders)).ok()??;
-    Some(stack.aws(region))
 }
 
 /// Returns the stack as this version of the program starts it.

@@ -4,7 +4,6 @@
 mod board;
 mod display;
 mod feed;
-mod patience;
 mod plain;
 mod repeats;
 #[cfg(test)]
@@ -18,10 +17,10 @@ use goldsmith_store::BuildStatus;
 use jiff::Timestamp;
 
 use crate::connection::Connection;
+use crate::patience::Patience;
 
 pub(crate) use display::{Display, redraw, width};
 pub(crate) use feed::{Feed, Happening};
-pub(crate) use patience::Patience;
 
 /// Pause between two looks: short enough to feel live, long enough to cost nothing.
 pub(crate) const PAUSE: Duration = Duration::from_millis(700);
@@ -46,6 +45,7 @@ pub(crate) async fn follow(
             let execution = connection.executions.execution(arn).await?;
             let execution = execution.ok_or_else(|| anyhow!("the execution {arn} is gone"))?;
             let ended = execution.status != ExecutionStatus::Running;
+            // If Plan has rejected the start or found nothing to build, there is no record, and nothing to wait for.
             let open = ended && connection.store.build(build).await?.is_some_and(|b| b.status != BuildStatus::Closed);
             let happenings = feed.poll(connection).await?;
             Ok((execution, ended, open, happenings))

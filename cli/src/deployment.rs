@@ -1,6 +1,12 @@
 //! The steps of a deployment. Each step is safe to repeat: uploads are named by their digests, and the deployment waits
 //! for a change that already runs.
 
+mod examples;
+mod package;
+pub(crate) mod progress;
+pub(crate) mod release;
+mod upload;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,14 +16,12 @@ use goldsmith_cloud_account::{CHANGE_SETS, Change, ChangeSet, Effect, Proposal, 
 use goldsmith_document::did_you_mean;
 use tokio::time::sleep;
 
-use super::examples;
-use super::progress::{Pace, Progress};
-use super::release::{Release, table_of};
-use super::upload::Upload;
-use crate::args::Globals;
-use crate::command::ours;
 use crate::exit::{Exit, Stop, invalid};
-use crate::watch::Patience;
+use crate::ours;
+use crate::patience::Patience;
+use progress::{Pace, Progress};
+use release::{Release, table_of};
+use upload::Upload;
 
 /// Number of looks for a change set: CloudFormation takes seconds, and some minutes if there are many resources.
 const LOOKS: u32 = 600;
@@ -60,13 +64,6 @@ pub(crate) struct Ways {
     pub(crate) again: String,
     /// Call of the AWS CLI.
     pub(crate) aws: String,
-}
-
-impl Ways {
-    /// Returns the calls for the stack that the flags name.
-    pub(crate) fn of(globals: &Globals) -> Self {
-        Self { again: globals.again(), aws: globals.aws() }
-    }
 }
 
 impl<'a> Deployment<'a> {

@@ -7,7 +7,7 @@ use goldsmith_cloud::aws::SdkConfig;
 use goldsmith_cloud_account::{Artifacts, caller};
 
 use super::release::{Release, Uploaded};
-use crate::local::files::digest_of_bytes;
+use crate::digest;
 
 /// The parts of a release, and the bucket for them.
 pub(crate) struct Upload {
@@ -24,7 +24,7 @@ struct Part {
 
 impl Part {
     fn new(content: Vec<u8>, extension: &str) -> Self {
-        Part { key: format!("{}.{extension}", digest_of_bytes(&content)), content }
+        Part { key: format!("{}.{extension}", digest::of_bytes(&content)), content }
     }
 }
 

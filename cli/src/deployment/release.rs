@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::package;
-use crate::exit::invalid;
-use crate::local::machine::lacking;
+use crate::exit::{invalid, lacking};
 
 /// The template that this program was built with.
-const TEMPLATE: &str = include_str!("../../../../infra/template.yaml");
+const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 /// Its state machine.
-const DEFINITION: &str = include_str!("../../../../statemachine/image-build.asl.json");
+const DEFINITION: &str = include_str!("../../../statemachine/image-build.asl.json");
 /// What the template names for places that are known only after the upload, and the architecture of its functions.
 const CODE: &str = "CodeUri: functions.zip";
 /// Text of each function in the template; each of them names the code.

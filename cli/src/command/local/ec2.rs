@@ -10,8 +10,8 @@ use goldsmith_local::{
     requirements_of, serve,
 };
 
-use super::folders::Folders;
-use super::machine::lacking;
+use crate::exit::lacking;
+use crate::local::folders::Folders;
 use crate::output;
 
 /// Age of the answers of describe calls, in seconds: enough to reveal a caller that takes an empty answer for the
@@ -97,6 +97,8 @@ fn lag(text: &str) -> Result<Duration, String> {
 
 /// Creates the base image if it is missing, and serves.
 pub(crate) fn run(args: &Args, folders: &Folders) -> Result<()> {
+    // This comes first because the trials below use the folder: nothing may be written into the folder of somebody
+    // else.
     own_folder(&args.state)?;
     let abilities = match args.isolation {
         Some(isolation) => requirements_of(isolation, &args.state),

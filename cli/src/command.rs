@@ -1,0 +1,150 @@
+//! The command line: its commands, one file each, and which function runs each of them.
+
+mod apply;
+mod audit;
+mod build;
+mod cancel;
+mod clean;
+mod deploy;
+mod doctor;
+mod images;
+mod local;
+mod logs;
+mod pipelines;
+mod retire;
+mod run;
+mod schema;
+mod show;
+mod validate;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use goldsmith_document::secret_in;
+
+use crate::args::Globals;
+use crate::exit::{EXIT_CODES, Exit, invalid};
+use crate::output;
+
+/// Builds golden Amazon Machine Images in your own AWS account, or on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "goldsmith", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Returns the command line, or ends the program with clap's message about a mistake in it.
+    pub(crate) fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| {
+            let told = error.to_string();
+            let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+            let harmless = arguments.fold(told.clone(), |told, argument| without_secret(&told, &argument));
+            if harmless == told {
+                error.exit() // as clap prints it, in color
+            }
+            output::say(harmless.trim_end());
+            std::process::exit(error.exit_code())
+        })
+    }
+}
+
+/// Returns what clap says without the secret in an argument, which clap may repeat: `NAME=SECRET`, or `--FLAG=` and
+/// that.
+fn without_secret(told: &str, argument: &str) -> String {
+    let Some(secret) = secret_in(argument) else { return told.to_owned() };
+    let of_flag = argument.starts_with("--").then(|| argument.split_once('=')).flatten();
+    let value = of_flag.map_or(argument, |(_, value)| value);
+    let shown = value.strip_suffix(secret).unwrap_or_default();
+    told.replace(value, &format!("{shown}****"))
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check the definitions of a folder or file and store them.
+    Apply(apply::Args),
+    /// Show what every instance of an image would share: keys, identities, credentials, histories.
+    Audit(audit::Args),
+    /// Build a pipeline's image and watch the build.
+    Build(build::Args),
+    /// Stop a build and wait until nothing of it is left.
+    Cancel(cancel::Args),
+    /// Remove the resources that a deleted stack has left in the account.
+    Clean(clean::Args),
+    /// Create a stack from a release, or update one.
+    Deploy(deploy::Args),
+    /// Remove a stack, but keep its table, its bucket and its images.
+    Retire(retire::Args),
+    /// Check everything that a build needs in the account, and suggest fixes.
+    Doctor(doctor::Args),
+    /// List pipelines, what starts them, and when they start next.
+    Pipelines(pipelines::Args),
+    /// List images.
+    Images(images::Args),
+    /// Show an image or its build, or a pipeline: when it starts next and why it was last built.
+    Show(show::Args),
+    /// Print the output of the steps of an image's build.
+    Logs(logs::Args),
+    /// Run documents on this machine, as an image build runs them on its instance.
+    Run(run::Args),
+    /// Print the JSON Schema of documents or definitions, for editors.
+    Schema(schema::Args),
+    /// Check documents and definitions, and report every mistake.
+    Validate(validate::Args),
+    /// Run AWS on this machine: the stack for `--local`.
+    Local(local::Args),
+}
+
+/// Runs the command.
+pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
+    let globals = &cli.globals;
+    if globals.regions.len() > 1 && !matches!(cli.command, Command::Clean(_)) {
+        return Err(invalid("only `clean` takes more than one --region"));
+    }
+    match &cli.command {
+        Command::Apply(args) => apply::run(globals, args).await,
+        Command::Audit(args) => audit::run(globals, args).await,
+        Command::Cancel(args) => cancel::run(globals, args).await,
+        Command::Clean(args) => clean::run(globals, args).await,
+        Command::Doctor(args) => doctor::run(globals, args).await,
+        Command::Build(args) => build::run(globals, args).await,
+        Command::Images(args) => images::run(globals, args).await,
+        Command::Pipelines(args) => pipelines::run(globals, args).await,
+        Command::Show(args) => show::run(globals, args).await,
+        Command::Logs(args) => logs::run(globals, args).await,
+        Command::Run(args) => run::run(args),
+        Command::Schema(args) => schema::run(args),
+        Command::Validate(args) => validate::run(globals, args),
+        Command::Deploy(args) => deploy::run(globals, args).await,
+        Command::Retire(args) => retire::run(globals, args).await,
+        Command::Local(args) => local::run(globals, args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_folder_of_commands_lists_the_commands() {
+        let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/command")).unwrap();
+        let files: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let listed: BTreeSet<&str> = files.iter().filter_map(|name| name.strip_suffix(".rs")).collect();
+        let cli = Cli::command();
+        assert_eq!(listed, cli.get_subcommands().map(clap::Command::get_name).collect());
+    }
+}
