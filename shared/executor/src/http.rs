@@ -4,7 +4,7 @@
 //! machine has no certificates, the program uses its own.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,8 @@ pub(crate) enum HttpError {
     TooLong { url: String },
     #[error("the response of {url} ended early")]
     Body { url: String, source: io::Error },
+    #[error("the file for {url} is not readable")]
+    File { url: String, source: io::Error },
     #[error("{url} took longer than the time limit of the step")]
     TimedOut { url: String },
 }
@@ -91,7 +93,12 @@ impl<'r> Request<'r> {
         match self.content {
             Content::Nothing => self.run((), left),
             Content::Text(text) => self.run(text, left),
-            Content::File(file) => self.run(file, left),
+            Content::File(mut file) => {
+                // An earlier request has left the file at its end: S3 rejects the first one if the bucket is in another
+                // Region.
+                file.rewind().map_err(|source| HttpError::File { url: self.url.to_owned(), source })?;
+                self.run(file, left)
+            }
         }
     }
 
@@ -171,7 +178,11 @@ impl HttpError {
                 _ => true,
             },
             Self::Body { .. } => true,
-            Self::Url { .. } | Self::TimedOut { .. } | Self::Downgrade { .. } | Self::TooLong { .. } => false,
+            Self::Url { .. }
+            | Self::File { .. }
+            | Self::TimedOut { .. }
+            | Self::Downgrade { .. }
+            | Self::TooLong { .. } => false,
         }
     }
 }
