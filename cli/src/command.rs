@@ -147,4 +147,38 @@ mod tests {
         let cli = Cli::command();
         assert_eq!(listed, cli.get_subcommands().map(clap::Command::get_name).collect());
     }
+
+    /// The calls of this program in a page, from the command's name on: in backquotes, or on a line of their own.
+    fn calls(page: &str) -> impl Iterator<Item = &str> {
+        let calls = page.match_indices("goldsmith ").filter(|(at, _)| {
+            let before = page[..*at].trim_end_matches(' ');
+            before.ends_with('`') || before.ends_with('\n')
+        });
+        let rest = calls.map(|(at, name)| &page[at + name.len()..]);
+        rest.filter_map(|rest| rest.split(['`', '#', '\n', '|']).next()).filter(|call| !call.starts_with('-'))
+    }
+
+    #[test]
+    fn the_pages_call_only_commands_and_options_that_exist() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let pages = fs::read_dir(root.join("docs")).unwrap().map(|page| page.unwrap().path());
+        let pages = pages.filter(|page| page.extension().is_some_and(|extension| extension == "md"));
+        let (mut cli, mut seen) = (Cli::command(), 0);
+        cli.build(); // now each command has the global options, too
+        for page in pages.chain([root.join("README.md"), root.join("CONTRIBUTING.md")]) {
+            for call in calls(&fs::read_to_string(&page).unwrap()) {
+                let mut words = call.split([' ', '[', ']']).filter(|word| !word.is_empty()).peekable();
+                let place = format!("{}: goldsmith {call}", page.display());
+                let mut command = cli.find_subcommand(words.next().unwrap()).unwrap_or_else(|| panic!("{place}"));
+                while let Some(below) = words.peek().and_then(|word| command.find_subcommand(word)) {
+                    (command, _) = (below, words.next());
+                }
+                for flag in words.filter_map(|word| word.strip_prefix("--")) {
+                    assert!(command.get_arguments().any(|one| one.get_long() == Some(flag)), "{place}");
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen > 50, "{seen}");
+    }
 }

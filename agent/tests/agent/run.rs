@@ -225,6 +225,8 @@ fn what_is_wrong_with_an_order_is_one_line_of_json_before_anything_runs() {
         refused.message(),
         "`moin` is not an allowed value of the parameter `greeting`; the allowed values are hello"
     );
+    let secret = Machine::new(&[&choosy.replace("greeting", "password")]).parameter("password", "hunter22").run();
+    assert!(secret.message().starts_with("`****` is not an allowed value of the parameter `password`"));
 }
 
 #[test]

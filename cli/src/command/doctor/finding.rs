@@ -4,7 +4,7 @@ use goldsmith_cloud::{CloudError, Kind};
 use serde::Serialize;
 
 use crate::args::Globals;
-use crate::render::count;
+use crate::render::{count, word};
 
 /// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -76,12 +76,9 @@ impl Finding {
 
     /// Returns the finding as text for people.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let word = match self.verdict {
-            Verdict::Good => "good",
-            Verdict::Note => "note",
-            Verdict::Problem => "PROBLEM",
-            Verdict::Unseen => "unseen",
-        };
+        let word = word(self.verdict);
+        // A problem is found at once among many lines.
+        let word = if self.verdict == Verdict::Problem { word.to_uppercase() } else { word };
         let told = format!("{word:8} {:20} {}", self.name, self.message);
         let remedy = self.remedy.as_ref().map(|remedy| format!("{:8} {:20} {remedy}", "", ""));
         std::iter::once(told).chain(remedy).collect()
