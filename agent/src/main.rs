@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Ok((order, file)) => {
             let mut stdout = Paced::new(io::stdout());
             let status = execute(&order, &mut stdout, &mut report);
+            // The nonce returns as late as possible: from here on, only what the steps left running could read it.
             if status == EXIT_REBOOT {
                 file.put_back();
             }

@@ -59,6 +59,8 @@ impl Paced {
         let mut buffer = self.shared.lock();
         let is_event = line.starts_with(EVENT_PREFIX.as_bytes());
         let note = self.note();
+        // Event lines may exceed the limit: without them, nobody would know which step is running. There are few of
+        // them.
         if !is_event && buffer.bytes.len() + note.len() + line.len() > ROOM {
             self.left_out += 1;
             return;

@@ -92,6 +92,17 @@ fn a_bucket_of_another_region_is_read_in_that_region() {
 }
 
 #[test]
+fn a_file_goes_whole_to_a_bucket_of_another_region() {
+    let cloud = Cloud::start();
+    let machine = step("S3Upload", "{source: a, destination: 's3://far/a'}, {source: a, destination: 's3://far/b'}");
+    fs::create_dir_all(machine.path("")).unwrap();
+    fs::write(machine.path("a"), "x".repeat(100_000)).unwrap();
+    let done = run(&cloud, &machine);
+    assert_eq!(done.status, Some(0), "{}", done.stderr);
+    assert_eq!([cloud.text("far/a").len(), cloud.text("far/b").len()], [100_000; 2]);
+}
+
+#[test]
 fn files_and_folders_become_objects() {
     let cloud = Cloud::start();
     let machine = step(

@@ -27,6 +27,7 @@ const MADE_BY_LAUNCH: [ResourceType; 3] =
 impl Machines for Ec2 {
     async fn launch(&self, region: &str, launch: &Launch) -> Result<Instance> {
         const OPERATION: &str = "RunInstances";
+        // Without the parameter, EC2 takes the default security group of the VPC.
         let groups = (!launch.security_groups.is_empty()).then(|| launch.security_groups.clone());
         let profile =
             launch.instance_profile.as_ref().map(|name| IamInstanceProfileSpecification::builder().name(name).build());
@@ -99,6 +100,7 @@ impl Machines for Ec2 {
 
     async fn volumes_left(&self, region: &str, key: &str, value: &str) -> Result<Vec<Volume>> {
         let request = self.0.client(region).describe_volumes().filters(tag_filter(key, value));
+        // A volume that is still attached belongs to an instance that ends with it.
         let mut pages = request.filters(filter("status", &["available"])).into_paginator().send();
         let mut volumes = Vec::new();
         while let Some(page) = pages.next().await {

@@ -34,6 +34,7 @@ impl Ec2 {
     /// another version only by naming its number.
     async fn templates_of(&self, region: &str, image: &str) -> Result<Vec<ImageUse>> {
         let request = self.0.client(region).describe_launch_template_versions();
+        // EC2 searches all templates of a Region only in these two versions.
         let request = request.versions("$Latest").versions("$Default").filters(filter("image-id", &[image]));
         let mut pages = request.into_paginator().send();
         let mut uses = Vec::new();

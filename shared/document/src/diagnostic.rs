@@ -80,6 +80,7 @@ impl fmt::Display for Diagnostic {
 /// Returns the part of a long line around a column (counted from 0), and the position of the column in that part, or
 /// `None` if the line shows a secret.
 fn window(line: &str, column: usize) -> Option<(String, usize)> {
+    // A document may be one line of megabytes, so its characters are not counted to the end.
     if line.chars().nth(SHOWN).is_none() {
         let shown = || (line.trim_end().chars().map(printable).collect(), column);
         return secret_in(line).is_none().then(shown);
@@ -215,6 +216,7 @@ impl Diagnostics {
 
     /// Returns whether there is room for one more finding of this severity.
     pub(crate) fn takes(&self, severity: Severity) -> bool {
+        // Errors and warnings have separate limits, so that many warnings do not hide an error.
         let others = match severity {
             Severity::Error => self.errors,
             Severity::Warning => self.found.len() - self.errors,

@@ -29,6 +29,8 @@ impl<'s> Reader<'s> {
     /// Returns a reader without findings.
     pub fn new(file: &'s str, text: &'s str) -> Self {
         let text = yaml::without_mark(text);
+        // The lines are collected once. Otherwise each of hundreds of findings would search its line from the
+        // beginning.
         Self { source: Source { file, text }, diagnostics: Diagnostics::new(), lines: text.lines().collect() }
     }
 
@@ -118,6 +120,7 @@ impl<'s> Reader<'s> {
 
     /// Reads the node as a whole number.
     pub fn integer(&mut self, node: &Node, what: &str) -> Option<i64> {
+        // Parsers disagree about `010`: YAML 1.1 reads it as 8.
         match node.text().and_then(|text| Some((text.parse().ok()?, has_leading_zero(text)))) {
             Some((_, true)) => self.wrong_shape(node, what, "a whole number without a leading zero"),
             Some((number, false)) => Some(number),
@@ -184,6 +187,7 @@ impl<'n> MapReader<'n> {
     /// Returns the value of a key. `None` if the key is absent or has no value.
     pub fn optional(&mut self, key: &'static str) -> Option<&'n Node> {
         self.asked.push(key);
+        // A key without a value is null in YAML. It counts as absent, so that `required` reports it too.
         self.find(key).map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
@@ -234,6 +238,7 @@ impl<'n> MapReader<'n> {
             if !reader.takes_errors() {
                 return;
             }
+            // The search for a similar key takes time, and beyond the limit nobody would see its result.
             let name = key.text().unwrap_or_default();
             if !self.asked.contains(&name) {
                 let message = format!("unknown key `{}` in {}", shown(name), self.what);

@@ -110,6 +110,7 @@ impl<'r> Auditor<'r> {
 
     fn look(&mut self, path: &str, size: u64, bytes: &[u8], packages: &Packages) {
         let Some((kind, what, remedy)) = self.recognised(path, bytes) else { return };
+        // The fingerprint of a part would be the same for files that differ only later.
         let is_whole = bytes.len() as u64 == size;
         let has_digest = !matches!(kind, FindingKind::Credential | FindingKind::History | FindingKind::AuthorizedKeys);
         let fingerprint = (has_digest && is_whole).then(|| hex::encode(&Sha256::digest(bytes)[..8]));

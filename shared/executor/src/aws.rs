@@ -137,6 +137,7 @@ impl Aws {
         let mut query: Vec<String> = (call.query.iter())
             .map(|(name, value)| format!("{}={}", encode(name, false), encode(value, false)))
             .collect();
+        // The signature covers the sorted query. The URL has the same text, so the two cannot differ.
         query.sort();
         let query = query.join("&");
         let payload = match (call.payload, call.content) {
@@ -146,6 +147,7 @@ impl Aws {
         };
         let host = call.origin.split_once("://").map_or(call.origin.as_str(), |(_, host)| host);
         let mut headers = call.headers;
+        // The signature must cover the host, so the header is set here and not by the HTTP client.
         headers.push(("host".to_owned(), host.to_owned()));
         let signable = Signable { method: call.method, path: call.path, query: &query, headers, payload: &payload };
         let headers = sign(signable, credentials.keys(), (call.region, call.service), Timestamp::now());
@@ -163,6 +165,7 @@ impl AwsError {
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Http(error) | Self::Metadata(error) => error.may_pass(),
+            // Services that speak JSON, such as SSM, throttle with status 400.
             Self::Refused { status, code, .. } => http::may_pass(*status) || code.contains("Throttl"),
             Self::MetadataStatus { status, .. } => http::may_pass(*status),
             _ => false,

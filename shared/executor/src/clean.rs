@@ -53,9 +53,12 @@ pub(crate) fn clean(
 ) -> u8 {
     let mut remover = Remover::new(root);
     let skips = Skips::read(root, working_directory);
+    // The record comes first: the components' own files are usually in `/tmp`, which is emptied next.
     skips.remember(root);
     remove_listed(&mut remover, root, &skips);
     remover.remove(&[format!("{}/skip_cleanup_*", working_directory.trim_matches('/'))]);
+    // The last pass waits for the end of this command, so it can start before the report, which must contain its
+    // failure.
     let mut failures = remover.take_failures();
     let installed = std::fs::read_to_string(root.join(INSTALLED)).ok();
     if failures.is_empty()
@@ -82,6 +85,7 @@ pub(crate) fn clean(
 /// kept for the SSM agent.
 pub(crate) fn clean_again(root: &Path) -> u8 {
     let mut remover = Remover::new(root);
+    // The files of the components are gone by now. The record of the first pass has the sections.
     let skips = Skips::read(root, "");
     remove_listed(&mut remover, root, &skips);
     // The sockets stay: the SSM agent may still be running, and they have no meaning on another instance.

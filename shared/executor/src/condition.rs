@@ -89,6 +89,8 @@ fn number(relation: Relation, baseline: &str, value: &str) -> Result<bool, Condi
 /// Compares two numbers of the language digit by digit, so that no number is too large or has too many decimals.
 fn compare(a: &str, b: &str) -> Ordering {
     let ((a_negative, a_whole, a_rest), (b_negative, b_whole, b_rest)) = (parts(a), parts(b));
+    // Without leading zeros, the longer whole part is the larger one. Fractions compare as texts, because the place of
+    // each digit is the same in both.
     let magnitude = a_whole.len().cmp(&b_whole.len()).then(a_whole.cmp(b_whole)).then(a_rest.cmp(b_rest));
     match (a_negative, b_negative) {
         (false, false) => magnitude,
@@ -103,6 +105,7 @@ fn parts(text: &str) -> (bool, &str, &str) {
     let unsigned = text.trim_start_matches(['-', '+']);
     let (whole, rest) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let (whole, rest) = (whole.trim_start_matches('0'), rest.trim_end_matches('0'));
+    // `-0` equals `0`.
     let is_zero = whole.is_empty() && rest.is_empty();
     (text.starts_with('-') && !is_zero, whole, rest)
 }

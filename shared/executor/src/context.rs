@@ -35,6 +35,7 @@ pub(crate) fn value(key: ContextKey, scene: Scene<'_>, place: &Place<'_>) -> Res
 /// Returns a random UUID, version 4.
 pub(crate) fn uuid() -> io::Result<String> {
     let mut bytes: [u8; 16] = random()?;
+    // These bits hold the version and the variant (RFC 9562).
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = hex::encode(bytes);

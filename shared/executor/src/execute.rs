@@ -49,6 +49,7 @@ const EARLY_STARTS: u32 = 2;
 /// not before a reboot. If an execution has already ended, only its result is reported again. Call this function from
 /// the main thread: the processes of a step end with the thread that runs it.
 pub fn execute(order: &WorkOrder, stdout: &mut dyn Write, report: &mut dyn FnMut(&RunResult)) -> u8 {
+    // An order of another version is not carried out, not even a built-in task. `run` reports it.
     if order.version == ORDER_VERSION && order.builtin == Some(Builtin::CleanAgain) {
         return clean::clean_again(Path::new("/"));
     }
@@ -93,6 +94,7 @@ fn run(order: &WorkOrder, stdout: &mut dyn Write) -> Result<Option<RunResult>, E
     let failed = |source| ExecuteError::Logs { path: state.log_folder.clone(), source };
     let mut output = Output::open(stdout, &state.log_folder, secrets, order.event_nonce.clone()).map_err(failed)?;
     copy_documents(order, &state.log_folder).map_err(failed)?;
+    // The space is released when this function returns, so just before the result is reported.
     let _reserve = order.on_instance.then(|| Reserve::keep(&order.state_directory));
     if order.on_instance {
         first_boot::settle(&order.state_directory, &mut output);
@@ -177,6 +179,7 @@ fn broken_off(known: RunResult, error: &StoreError) -> RunResult {
 }
 
 fn log_folder(order: &WorkOrder) -> PathBuf {
+    // EC2 Image Builder names its log folders in this way.
     let date = Timestamp::now().strftime("%Y-%m-%d_%H-%M-%S");
     order.log_directory.join(format!("TOE_{date}_UTC-0_{}", order.execution.replace('/', "-")))
 }

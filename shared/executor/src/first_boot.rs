@@ -72,6 +72,7 @@ fn hold_snaps(program: &Path, state_directory: &Path, output: &mut Output<'_>) {
     if is_held.is_ok_and(|status| status.success()) {
         return;
     }
+    // The mark comes first. A hold without a mark would never be released and would get into the image.
     let held = fs::write(mark(state_directory), "")
         .and_then(|()| quiet(Command::new(program).args(["refresh", "--hold"])).status());
     if !held.is_ok_and(|status| status.success()) {

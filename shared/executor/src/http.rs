@@ -4,7 +4,7 @@
 //! machine has no certificates, the program uses its own.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,8 @@ pub(crate) enum HttpError {
     TooLong { url: String },
     #[error("the response of {url} ended early")]
     Body { url: String, source: io::Error },
+    #[error("the file for {url} is not readable")]
+    File { url: String, source: io::Error },
     #[error("{url} took longer than the time limit of the step")]
     TimedOut { url: String },
 }
@@ -91,7 +93,12 @@ impl<'r> Request<'r> {
         match self.content {
             Content::Nothing => self.run((), left),
             Content::Text(text) => self.run(text, left),
-            Content::File(file) => self.run(file, left),
+            Content::File(mut file) => {
+                // An earlier request has left the file at its end: S3 rejects the first one if the bucket is in another
+                // Region.
+                file.rewind().map_err(|source| HttpError::File { url: self.url.to_owned(), source })?;
+                self.run(file, left)
+            }
         }
     }
 
@@ -104,9 +111,11 @@ impl<'r> Request<'r> {
             .https_only(is_https(self.url))
             .tls_config(TlsConfig::builder().disable_verification(self.any_certificate).root_certs(roots()).build());
         if !self.redirected {
+            // The caller needs the redirect itself as the response: S3 names the right Region in it.
             config = config.max_redirects(0).max_redirects_will_error(false);
         }
         if !self.proxied {
+            // Without this call, ureq takes the proxy from the environment.
             config = config.proxy(None);
         }
         let mut request = http::Request::builder().method(self.method).uri(self.url);
@@ -169,7 +178,11 @@ impl HttpError {
                 _ => true,
             },
             Self::Body { .. } => true,
-            Self::Url { .. } | Self::TimedOut { .. } | Self::Downgrade { .. } | Self::TooLong { .. } => false,
+            Self::Url { .. }
+            | Self::File { .. }
+            | Self::TimedOut { .. }
+            | Self::Downgrade { .. }
+            | Self::TooLong { .. } => false,
         }
     }
 }

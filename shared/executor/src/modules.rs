@@ -143,6 +143,8 @@ impl Task {
                 list(inputs, resolver, Some(("destination", "\n")), web_download::Download::read)?
             }
             Action::ExecutePowerShell(_) | Action::InstallMSI(_) | Action::UninstallMSI(_) | Action::SetRegistry(_) => {
+                // The order's documents were checked for Linux, which rejects these actions. This arm makes the
+                // compiler ask for every new action.
                 return Err(TaskError::OtherPlatform { name: action.name() });
             }
         })
@@ -177,6 +179,7 @@ impl Perform for Settled {
         let end = match &self.0 {
             End::Failed(message) => End::Failed(message.clone()),
             End::Reboot { again, delay } => End::Reboot { again: *again, delay: *delay },
+            // `Assert` and `Reboot` never make an unknown end.
             End::Success | End::Unknown(_) => End::Success,
         };
         Outcome { end, ..Outcome::default() }
@@ -184,6 +187,7 @@ impl Perform for Settled {
 }
 
 fn assert(inputs: &Assert, resolver: &Resolver<'_>) -> Result<Task, TaskError> {
+    // The expression is evaluated here and not in `perform`, because only here the references can be replaced.
     let end = match condition::holds(&inputs.expression, resolver)? {
         true => End::Success,
         false => {
@@ -197,5 +201,6 @@ fn assert(inputs: &Assert, resolver: &Resolver<'_>) -> Result<Task, TaskError> {
 fn reboot(inputs: &Reboot, resolver: &Resolver<'_>) -> Result<Task, TaskError> {
     let mut fields = Fields::new(resolver);
     let delay = Duration::from_secs(fields.setting("delaySeconds", &inputs.delay_seconds)?);
+    // The step has done all its work before the reboot. If it ran again, it would reboot again, without an end.
     Ok(Task::here(vec![fields.record()], Settled(End::Reboot { again: false, delay })))
 }

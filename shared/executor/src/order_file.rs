@@ -89,6 +89,8 @@ fn leave_rest(path: &Path, from: &Path, order: &WorkOrder) -> io::Result<()> {
     let rest = WorkOrder { event_nonce: None, ..order.clone() };
     write(&rest_of(path), &serde_json::to_vec(&rest)?)?;
     let going = going(path);
+    // An interrupted start may already have renamed the order. From the rename on, no start can read a half overwritten
+    // order under the first name.
     if from == path {
         fs::rename(path, &going)?;
     }

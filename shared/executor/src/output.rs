@@ -89,6 +89,7 @@ fn write_line(file: &mut Option<File>, level: &str, text: &str) {
     if let Some(open) = file
         && open.write_all(line.as_bytes()).is_err()
     {
+        // The log may end in the middle of a line now, so nothing more is added to it.
         *file = None;
     }
 }

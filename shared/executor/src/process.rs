@@ -53,17 +53,22 @@ enum Message {
 /// function from a thread that lives as long as the program: the child is killed when that thread ends.
 pub(crate) fn run(command: &mut Command, place: &Place<'_>, output: &mut Output<'_>) -> io::Result<Finished> {
     let deadline = place.deadline;
+    // The step gets a process group of its own, so that signals reach its processes but not the agent. A program that
+    // asks a question reads the end of its input instead of waiting for its time-out.
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // SAFETY: between fork and exec only one system call is made; it allocates nothing and takes no lock.
     unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
     Family::mark(command, place.mark);
     let mut child = command.spawn()?;
     let family = Family::new(&child, place.mark);
+    // The channel is bounded: a program that writes faster than the logs are written waits, and the memory does not
+    // fill.
     let (sender, receiver) = sync_channel(256);
     if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
         read_lines("Stdout", stdout, sender.clone());
         read_lines("Stderr", stderr, sender.clone());
     }
+    // A thread waits for the child, so that the pump waits for lines, the end and the deadline in one place.
     thread::spawn(move || sender.send(Message::Exited(child.wait())));
     Pump { receiver, family, deadline, killed_at: None, timed_out: false, open: 2, capture: Capture::default() }
         .run(output)
@@ -74,6 +79,7 @@ fn read_lines(stream: &'static str, pipe: impl Read + Send + 'static, sender: Sy
         let mut reader = BufReader::new(pipe);
         loop {
             let mut line = Vec::new();
+            // A program that never ends its line must not fill the memory.
             match (&mut reader).take(LINE_LIMIT).read_until(b'\n', &mut line) {
                 Ok(length) if length > 0 => {
                     if sender.send(Message::Line(stream, line)).is_err() {
@@ -113,6 +119,7 @@ impl Pump {
         }
         self.drain(output)?;
         let exit = match status.code() {
+            // A program that handles the signal may end with 0, although its work is not complete.
             _ if self.timed_out => Exit::TimedOut,
             Some(code) => Exit::Code(code),
             None => Exit::Signal(status.signal().unwrap_or_default()),
@@ -142,6 +149,7 @@ impl Pump {
     /// Returns the time at which the pump must act even if no message arrives.
     fn wake_at(&self) -> Option<Instant> {
         match self.killed_at {
+            // The killing signal was sent too, and no process survives it, so the end needs no deadline.
             None if self.timed_out => None,
             None => self.deadline,
             Some(at) => Some(at + GRACE),

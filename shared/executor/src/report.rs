@@ -118,6 +118,7 @@ impl Report<'_> {
             name: &record.name,
             status: record.status,
             failure_message: &record.message,
+            // EC2 Image Builder writes -1 for a step without a time limit.
             timeout_seconds: record.timeout_seconds.map_or(-1, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX)),
             on_failure: &record.on_failure,
             max_attempts: record.max_attempts,

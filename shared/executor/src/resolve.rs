@@ -82,6 +82,8 @@ impl Resolver<'_> {
     }
 
     fn reference(&self, reference: &Reference) -> Result<String, ResolveError> {
+        // The parser rejects undeclared names, and loop references outside of a loop, so no empty default below is ever
+        // seen.
         Ok(match reference {
             Reference::Name(name) => self.values.get(name).cloned().unwrap_or_default(),
             Reference::Chain(chain) => self.chain(chain)?,
@@ -125,6 +127,7 @@ impl Resolver<'_> {
             return Err(ResolveError::NotRun { name, step });
         };
         let value = match side {
+            // A step has one set of inputs for each element of its list, but only one set of outputs.
             Side::Outputs if *index == 0 => record.outputs.get(key).cloned(),
             Side::Outputs => None,
             Side::Inputs => input(record, *index, key),

@@ -84,6 +84,8 @@ impl<'r, 'o> Run<'r, 'o> {
         let is_new = state.documents.is_empty();
         let rebooted = !is_new && state.boot != boot;
         let restarted = rebooted && !state.reboot_pending && !state.has_running_step();
+        // The new journal begins with the boot's id, so that the next start can recognize a reboot that happens from
+        // now on.
         let state = State { boot, reboot_pending: false, early_starts: 0, ..state };
         store.begin(&state)?;
         Ok(Self { order, documents, store, state, around, restarted, rebooted })
@@ -103,6 +105,7 @@ impl<'r, 'o> Run<'r, 'o> {
             self.state.end = Some(Timestamp::now());
             self.state.result = Some(self.state.summary());
         }
+        // The report is made from the records, which `close` drops.
         report::write(&self.state, &self.around.output.secrets);
         if flow != Flow::Reboot {
             self.close()?;
@@ -127,6 +130,7 @@ impl<'r, 'o> Run<'r, 'o> {
     fn document(&mut self, index: usize, document: &'r Document) -> Result<Flow, StoreError> {
         let ordered = &self.order.documents[index];
         let values = values(document, ordered);
+        // After a reboot, the record already exists.
         if self.state.documents.len() == index {
             self.state.documents.push(DocumentRecord::new(&ordered.name, &document.description));
             self.note_document(index)?;
@@ -171,6 +175,7 @@ impl<'r, 'o> Run<'r, 'o> {
             }
         }
         let record = self.phase_record(at);
+        // A phase that ended before a reboot is walked through again and must not end twice.
         if flow != Flow::Reboot && record.end.is_none() {
             record.end = Some(Timestamp::now());
             self.note_phase(at)?;

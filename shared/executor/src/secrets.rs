@@ -83,6 +83,7 @@ impl Secrets {
     pub(crate) fn seam(&self, text: &[u8]) -> usize {
         let known = self.0.borrow();
         let secrets = || known.lines.iter().map(|(line, _)| line.as_bytes());
+        // The lines are sorted, so the first one is the longest.
         let longest = secrets().next().map_or(0, <[u8]>::len);
         let begins = |at: &usize| secrets().any(|secret| secret.starts_with(&text[*at..]));
         let mut seam = (text.len().saturating_sub(longest)..text.len()).find(begins).unwrap_or(text.len());
@@ -109,6 +110,8 @@ impl Secrets {
 
 /// Returns the lines that must be hidden.
 fn lines(value: &str) -> impl Iterator<Item = &str> {
+    // Programs show secrets of several lines, such as keys, line by line and indented, so each line is hidden by
+    // itself.
     value.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 

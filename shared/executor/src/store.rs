@@ -71,6 +71,7 @@ impl Store {
         let path = order.state_directory.join("lock");
         let failed = |source| StoreError::Lock { path: path.clone(), source };
         let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
+        // The caller must know whether it waited, because the other run may have ended with a request for a reboot.
         let waited = match lock.try_lock() {
             Ok(()) => false,
             Err(TryLockError::WouldBlock) => lock.lock().map(|()| true).map_err(failed)?,
@@ -180,6 +181,7 @@ impl Store {
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&new, &path)?;
+            // After a power failure, a rename is kept only if its folder was synced.
             File::open(&self.folder)?.sync_all()?;
             // Text that is derived from a secret is not recognized as one, so the old generation is overwritten.
             if let Some(old) = old {

@@ -15,6 +15,7 @@ const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
 const SIGNS: &str = "()[] ./'@_-";
 
 /// Format of a build's date. EC2 allows no colon in a name.
+// The name of an AMI must not contain a colon, so the time has hyphens.
 const DATE_FORMAT: &str = "%Y-%m-%dT%H-%M-%S.%3fZ";
 
 /// Template of an AMI name: text with `{{ imagebuilder:buildDate }}` (`2026-11-24T03-00-12.345Z`) and `{{
@@ -122,6 +123,8 @@ impl AmiName {
     /// Returns the same pattern for [`AmiName::default_for`].
     #[must_use]
     pub(crate) fn default_pattern(image: &Name) -> String {
+        // How much of the name stays depends on the length of the version, so a long name is compared by its first half
+        // only.
         let name: String = image.as_str().chars().take(LENGTH.end() / 2).collect();
         let cut = if name.len() < image.as_str().len() { "*" } else { "" };
         format!("{name}{cut} {OF_BUILD}")
@@ -137,6 +140,7 @@ impl AmiName {
 fn with_prefix(prefix: &str, image: &ImageRef) -> String {
     let version = build_version(image);
     let room = LENGTH.end() - prefix.len() - version.len() - 1;
+    // The name is cut and not the version, because only the version distinguishes the builds.
     let name: String = image.name.as_str().chars().take(room).collect();
     format!("{prefix}{name} {version}")
 }
@@ -187,6 +191,8 @@ impl FromStr for AmiName {
         if !parts.iter().any(|part| matches!(part, Part::Date | Part::Version)) {
             return Err(AmiNameError::Constant { template: template.to_owned() });
         }
+        // The longest version counts. Otherwise a pipeline would fail one day because the number of its builds has
+        // grown.
         let length = parts.iter().map(longest).sum();
         if length > *LENGTH.end() {
             return Err(AmiNameError::Length { length });

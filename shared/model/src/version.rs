@@ -61,6 +61,7 @@ impl Version {
     /// Returns the version whose patch number is one higher; `None` above the limit.
     #[must_use]
     pub fn next_patch(&self) -> Option<Self> {
+        // Every number is below 2^30, so the sum cannot overflow.
         Self::new(self.0[0], self.0[1], self.0[2] + 1)
     }
 }
@@ -108,6 +109,7 @@ fn parts(text: &str) -> Result<[Option<u32>; 3], VersionError> {
     let parts: Vec<&str> = text.split('.').collect();
     let [major, minor, patch] = parts[..] else { return Err(VersionError::Shape { text: text.to_owned() }) };
     let number = |part: &str| {
+        // `parse` alone would accept a plus sign.
         let digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         let value = part.parse::<u32>().ok().filter(|value| digits && *value < LIMIT);
         value.ok_or_else(|| VersionError::Number { text: text.to_owned(), part: part.to_owned() })

@@ -1,7 +1,11 @@
 //! What an organisation asks of the stack's resources: where they lie, what bounds them.
 
+use std::collections::BTreeSet;
+
+use goldsmith_states::{STATES, Spec};
+
 use crate::TEMPLATE;
-use crate::template::resources;
+use crate::template::{Template, resources};
 
 #[test]
 fn every_role_policy_and_profile_lies_below_the_path_that_is_given() {
@@ -115,6 +119,24 @@ fn statement<'t>(text: &'t str, sid: &str) -> Vec<&'t str> {
         .take_while(|line| !line.trim_start().starts_with("- {Sid") && !line.trim_start().starts_with("- Sid"))
         .map(str::trim)
         .collect()
+}
+
+/// Returns the functions that a statement names by their ARNs.
+fn functions_of(sid: &str) -> BTreeSet<String> {
+    let lines = statement(TEMPLATE, sid).into_iter();
+    lines.filter_map(|line| Some(line.strip_prefix("- !GetAtt ")?.strip_suffix(".Arn")?.to_owned())).collect()
+}
+
+#[test]
+fn the_machine_calls_the_functions_of_its_states_and_signal_wakes_those_that_wait() {
+    let template = Template::parse(TEMPLATE);
+    let running = |specs: &mut dyn Iterator<Item = &Spec>| -> BTreeSet<String> {
+        let handlers: BTreeSet<&str> = specs.map(|spec| spec.function).collect();
+        let functions = template.functions.iter().filter(|(_, function)| handlers.contains(function.handler.as_str()));
+        functions.map(|(id, _)| id.clone()).collect()
+    };
+    assert_eq!(functions_of("ItsFunctions"), running(&mut STATES.iter()));
+    assert_eq!(functions_of("Owners"), running(&mut STATES.iter().filter(|spec| spec.timeout().is_some())));
 }
 
 #[test]

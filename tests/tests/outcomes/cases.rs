@@ -6,12 +6,13 @@ use goldsmith_tests::graph::{Level, levels, list};
 use goldsmith_tests::outcomes::{NO_LIST, UNKNOWN, of_state, required};
 use serde_json::{Map, Value, json};
 
-/// What Plan has to answer for a Choice to lead to a state. A new branch needs a line here.
-const ANSWERS: [(&str, &str, &str, &str); 4] = [
-    ("Skip?", "Launch", "outcome", r#""build""#),
-    ("Skip?", "Skipped", "outcome", r#""skipped""#),
-    ("Tests?", "Test", "tests", r#"["one"]"#),
-    ("Tests?", "Distribute", "tests", "[]"),
+/// What Plan has to answer for a Choice to take a branch, by its position, or its default. A new branch needs a line
+/// here.
+const ANSWERS: [(&str, Option<usize>, &str, &str); 4] = [
+    ("Skip?", Some(0), "outcome", r#""build""#),
+    ("Skip?", None, "outcome", r#""skipped""#),
+    ("Tests?", Some(0), "tests", r#"["one"]"#),
+    ("Tests?", None, "tests", "[]"),
 ];
 
 /// One run of the definition.
@@ -40,7 +41,7 @@ impl Case {
             answer.insert(items_key(state).to_owned(), items);
         }
         for (name, state) in top.states.iter().filter(|(_, state)| state["Type"] == "Choice") {
-            let (key, value) = leading_to(name, self.branch(name, state));
+            let (key, value) = leading_to(name, state, self.branch(name, state));
             // What a Map is to fail by stays: a number counts as one item.
             if !answer.get(key).is_some_and(Value::is_number) {
                 answer.insert(key.to_owned(), value);
@@ -56,8 +57,9 @@ impl Case {
     }
 }
 
-fn leading_to(choice: &str, next: &str) -> (&'static str, Value) {
-    let found = ANSWERS.iter().find(|(from, to, ..)| (*from, *to) == (choice, next));
+fn leading_to(choice: &str, state: &Value, next: &str) -> (&'static str, Value) {
+    let position = list(&state["Choices"]).iter().position(|branch| branch["Next"] == next);
+    let found = ANSWERS.iter().find(|(from, branch, ..)| (*from, *branch) == (choice, position));
     let (_, _, key, value) = found.unwrap_or_else(|| panic!("no answer of Plan leads from {choice} to {next}"));
     (key, serde_json::from_str(value).expect("an answer is JSON"))
 }

@@ -29,6 +29,11 @@ function refused({ calls }) {
   return wrong.map((call) => `${call.role} called ${call.action} on ${call.resource}, which was refused to it`);
 }
 
+// Whether a line of unused.json is about a role with these actions. `*` stands for each role that has all of the line's.
+function concerns(one, name, actions) {
+  return one.roles === "*" ? one.actions.every((action) => actions.has(action)) : one.roles.includes(name);
+}
+
 // Faults of the second direction, and the figures of each role. What only some runs call, as chance or the clock has it, is
 // named as `sometimes`.
 function uses({ roles, calls }, unused) {
@@ -37,7 +42,7 @@ function uses({ roles, calls }, unused) {
     const made = calls.filter((call) => call.role === name);
     const called = new Set(made.filter((call) => call.allowed).map((call) => call.action));
     const actions = actionsOf(deployed);
-    const of = unused.filter((one) => one.roles.includes(name));
+    const of = unused.filter((one) => concerns(one, name, actions));
     const named = new Set(of.flatMap((one) => one.actions));
     const sometimes = new Set(of.filter((one) => one.sometimes).flatMap((one) => one.actions));
     for (const action of actions) {
@@ -56,7 +61,7 @@ function uses({ roles, calls }, unused) {
     }
     figures.push({ role: name, calls: made.length, refused: made.filter((call) => !call.allowed).length, actions: actions.size, unused: [...named].filter((action) => !called.has(action)).length });
   }
-  for (const one of unused) {
+  for (const one of unused.filter((one) => one.roles !== "*")) {
     faults.push(...one.roles.filter((name) => !roles.has(name)).map((name) => `there is no role ${name}, which is named as unused`));
   }
   return { faults, figures };

@@ -72,6 +72,7 @@ impl Stacks {
         let is_all_new = proposal.creates && !proposal.takes_over;
         let call = if is_all_new { call.on_stack_failure(OnStackFailure::Delete) } else { call };
         match call.send().await.map_err(failure("CreateChangeSet", &self.region)) {
+            // An earlier call has made it, and its response was lost.
             Err(error) if error.code == "AlreadyExistsException" => Ok(()),
             made => made.map(drop),
         }
@@ -120,6 +121,7 @@ impl Stacks {
     /// The errors of the call.
     pub async fn execute(&self, stack: &str, change_set: &str) -> Result<()> {
         let call = self.client.execute_change_set().stack_name(stack).change_set_name(change_set);
+        // With the token, a call that is repeated after a lost response does nothing more.
         let call = call.client_request_token(change_set);
         call.send().await.map_err(failure("ExecuteChangeSet", &self.region)).map(drop)
     }
@@ -136,6 +138,8 @@ impl Stacks {
 
 /// CloudFormation reports that there is nothing to do as a failure, and only in the message.
 fn refused(reason: String) -> ChangeSet {
+    // CloudFormation has no status for an empty change set. It reports a failure and says only in words that nothing
+    // changes.
     let nothing = ["didn't contain changes", "No updates are to be performed"];
     if nothing.iter().any(|words| reason.contains(words)) { ChangeSet::Nothing } else { ChangeSet::Refused(reason) }
 }

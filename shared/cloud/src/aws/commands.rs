@@ -127,6 +127,7 @@ fn status_of(status: Option<&CommandInvocationStatus>, detail: &str) -> CommandS
         Some(CommandInvocationStatus::Success) => CommandStatus::Success,
         Some(CommandInvocationStatus::TimedOut) => CommandStatus::TimedOut,
         Some(CommandInvocationStatus::Cancelled) => CommandStatus::Cancelled,
+        // SSM also reports `Failed` if the script did not run at all. Only the details say so.
         Some(CommandInvocationStatus::Failed) => match detail.replace(' ', "").as_str() {
             "Undeliverable" | "Terminated" | "InvalidPlatform" | "AccessDenied" => CommandStatus::Undeliverable,
             _ => CommandStatus::Failed,

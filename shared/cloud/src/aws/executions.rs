@@ -35,6 +35,8 @@ impl Executions for StepFunctions {
         let request = self.client.start_execution().state_machine_arn(state_machine).name(name).input(input);
         match request.send().await.map_err(failure("StartExecution", &self.region)) {
             Ok(answer) => Ok(Started::New(answer.execution_arn)),
+            // This execution has another input or has ended. If one with the same input is still running, Step
+            // Functions returns it as if it were new.
             Err(error) if error.kind == Kind::Duplicate => Ok(Started::NameTaken),
             Err(error) => Err(error),
         }
@@ -75,6 +77,7 @@ impl Executions for StepFunctions {
     }
 
     async fn is_waiting(&self, token: &str) -> Result<bool> {
+        // A heartbeat is the only call that says whether a token is waited for and does not end the task.
         let answer = self.client.send_task_heartbeat().task_token(token).send().await;
         Ok(taken_or_late(answer.map_err(failure("SendTaskHeartbeat", &self.region)))? == Answer::Taken)
     }
@@ -83,6 +86,7 @@ impl Executions for StepFunctions {
 fn taken_or_late<T>(result: Result<T>) -> Result<Answer> {
     match result {
         Ok(_) => Ok(Answer::Taken),
+        // With each of these codes, nothing waits for the token any more.
         Err(error) if matches!(error.code.as_str(), "TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken") => {
             Ok(Answer::Late)
         }

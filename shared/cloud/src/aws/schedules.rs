@@ -41,6 +41,7 @@ impl EventBridgeScheduler {
 
     /// Replaces the whole schedule, because a field that is not given would return to its default.
     async fn update(&self, schedule: &Schedule) -> Result<()> {
+        // UpdateSchedule resets every setting that it is not given, so all of them are given.
         let request = self
             .client
             .update_schedule()

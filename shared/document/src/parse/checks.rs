@@ -7,6 +7,7 @@ impl Parse<'_> {
     /// Reports a `*` that is not in the last part of a path.
     pub(crate) fn check_wildcard(&mut self, path: &Template, key: &str) {
         let Some(literal) = path.literal() else { return };
+        // Documents for Windows are checked here too.
         let folder = literal.rfind(['/', '\\']).map_or("", |at| &literal[..at]);
         if folder.contains('*') {
             let message = format!("`*` can be used only after the last separator of `{key}`");

@@ -80,6 +80,7 @@ impl Parse<'_> {
             }
         };
         let name = key.text().unwrap_or_default();
+        // The depth is checked before the operand is read, so that a very deep document cannot overflow the stack.
         if depth > MAX_EXPRESSION_DEPTH {
             let message =
                 format!("conditions can be nested {MAX_EXPRESSION_DEPTH} levels deep, but this is level {depth}");
@@ -159,6 +160,7 @@ impl Parse<'_> {
         map: &mut MapReader<'_>,
         second: &'static str,
     ) -> Option<(Template, Template)> {
+        // Both operands are read before one of them counts as missing, so that the mistakes of both are reported.
         let first = self.operand(first, what);
         let second = map.required(&mut self.reader, second).and_then(|n| self.operand(n, &format!("`{second}`")));
         first.zip(second)
@@ -174,6 +176,7 @@ impl Parse<'_> {
         if items.is_empty() {
             self.reader.error(node.span, "empty", format!("{what} must not be empty"));
         }
+        // All conditions are read before the first bad one counts, so that all mistakes are reported at once.
         let all: Vec<Option<Expression>> = items.iter().map(|item| self.inner(item, depth)).collect();
         all.into_iter().collect::<Option<Vec<_>>>().filter(|all| !all.is_empty())
     }
@@ -199,6 +202,7 @@ impl Parse<'_> {
     fn check_pattern(&mut self, pattern: &Template) {
         let Some(literal) = pattern.literal() else { return };
         if let Err(reason) = Pattern::new(&literal) {
+            // The error may have several lines that show the pattern. The last one says what is wrong.
             let reason = reason.lines().last().unwrap_or_default().to_owned();
             self.reader.error(pattern.span, "bad-pattern", format!("this is not a regular expression: {reason}"));
         }

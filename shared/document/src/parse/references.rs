@@ -20,6 +20,7 @@ impl Parse<'_> {
                 Piece::Literal(text) => push_text(&mut parts, &format!("{{{{{text}}}}}")),
                 Piece::Braces { whole, inner, span } => match self.reference(inner, span) {
                     Some(reference) => parts.push(Part::Reference(reference)),
+                    // A finding was reported. After a warning the document still runs, and the braces stay in its text.
                     None => push_text(&mut parts, whole),
                 },
             }
@@ -128,6 +129,7 @@ impl Parse<'_> {
             return;
         }
         let known = &self.scope.steps[at];
+        // An unknown action has been reported already, and nobody knows its inputs and outputs.
         let Some(module) = known.module else { return };
         let (keys, word, elements) = match chain.side {
             Side::Inputs => (module.chainable_inputs(), "input", known.elements.unwrap_or(1)),

@@ -60,6 +60,7 @@ fn sets_errexit(command: &str) -> bool {
     let mut words = command.split_whitespace();
     words.next() == Some("set")
         && words.take_while(|word| *word != "--").any(|word| {
+            // `set -eux` sets several flags in one word, and `set -o errexit` names the flag.
             let flags = word.starts_with('-') && !word.starts_with("--");
             word == "errexit" || flags && word.contains('e')
         })

@@ -55,6 +55,7 @@ fn prefixed(inner: &str) -> Option<(Prefixed, &str)> {
 }
 
 fn environment(name: &str) -> Result<Reference, BadReference> {
+    // No variable can have such a name, and `=` would divide it.
     let possible = !name.is_empty() && !name.contains(['=', '\0']);
     if possible { Ok(Reference::Env(name.to_owned())) } else { Err(BadReference::Unknown) }
 }
@@ -67,9 +68,12 @@ fn context(key: &str) -> Result<Reference, BadReference> {
 fn metadata(path: &str) -> Result<Reference, BadReference> {
     let path = path.trim_start_matches('/');
     let plain = !path.is_empty() && path.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:".contains(c));
+    // `..` and empty parts could lead to the forbidden folders by another spelling.
     if !plain || path.split('/').any(|part| part == "." || part == "..") || path.contains("//") {
         return Err(BadReference::Unknown);
     }
+    // The slash makes the folder itself forbidden too. Case does not count, so that no lenient service gives
+    // credentials away.
     if FORBIDDEN_METADATA.iter().any(|folder| format!("{}/", path.to_ascii_lowercase()).starts_with(folder)) {
         return Err(BadReference::Metadata(path.to_owned()));
     }
@@ -91,6 +95,7 @@ fn ssm(rest: &str) -> Result<Reference, BadReference> {
 
 /// Reads a name in the Parameter Store, with an optional `:version` or `:label`, or the ARN of a shared parameter.
 fn parameter_name(name: &str) -> Result<String, BadReference> {
+    // A colon is in ARNs, and before a version or a label.
     let possible = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "/._-:@+=!".contains(c));
     if possible { Ok(name.to_owned()) } else { Err(BadReference::Ssm) }
 }

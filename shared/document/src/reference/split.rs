@@ -27,6 +27,7 @@ pub(crate) fn split<'t>(source: &str, text: &'t str, span: Span, bytes: &Range<u
         if from < open {
             pieces.push(Piece::Text(&text[from..open]));
         }
+        // Without this memory, each of many open literals would be searched to the end of its line, in quadratic time.
         let literal = if open >= line_without_literals { literal(&text[open..]) } else { Err(0) };
         let (piece, after) = match literal {
             Ok((inner, length)) => (Piece::Literal(inner), open + length),
@@ -34,6 +35,8 @@ pub(crate) fn split<'t>(source: &str, text: &'t str, span: Span, bytes: &Range<u
                 line_without_literals = line_without_literals.max(open + searched);
                 let whole = &text[open..end];
                 let inner = &whole[2..whole.len() - 2];
+                // A text with escapes or folded lines is written differently from its value. Then the whole text is
+                // underlined.
                 (Piece::Braces { whole, inner, span: cursor.find(whole).unwrap_or(span) }, end)
             }
         };
@@ -81,6 +84,7 @@ fn literal(text: &str) -> Result<(&str, usize), usize> {
             Err(line_end) => return Err(at + line_end),
             Ok(close) => match text[begin..at + close].trim_end_matches(' ').strip_suffix(')') {
                 Some(inner) => return Ok((inner, at + close + 2)),
+                // Only one brace is skipped, because the closing braces of `}}}` may be the last two.
                 None => at += close + 1,
             },
         }
@@ -99,6 +103,7 @@ impl Cursor<'_> {
     /// differently, with escapes, it always returns `None`.
     fn find(&mut self, needle: &str) -> Option<Span> {
         let Some(at) = self.rest.find(needle) else {
+            // A later match could be in the wrong place, so nothing more is searched.
             self.rest = "";
             return None;
         };

@@ -41,6 +41,7 @@ pub(super) fn private_key(bytes: &[u8]) -> Option<&'static str> {
         (INTEGER, [0 | 1], Some((INTEGER, modulus, more))) if modulus.len() >= 64 && numbers(more) >= 6 => {
             Some("private key (RSA, DER)")
         }
+        // The lengths are those of the curves P-224, P-256, P-384 and P-521.
         (INTEGER, [1], Some((OCTETS, secret, _))) if [28, 32, 48, 66].contains(&secret.len()) => {
             Some("private key (EC, DER)")
         }
@@ -64,6 +65,7 @@ fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, length, rest @ ..] = bytes else { return None };
     let (length, rest) = match *length {
         short @ ..=0x7f => (usize::from(short), rest),
+        // Four bytes of length reach far beyond the largest file that is read here. 0x80 is an indefinite length.
         long @ 0x81..=0x84 => {
             let (digits, rest) = rest.split_at_checked(usize::from(long - 0x80))?;
             (digits.iter().fold(0, |number, digit| number << 8 | usize::from(*digit)), rest)

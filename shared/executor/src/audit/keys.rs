@@ -47,6 +47,7 @@ fn pem_at(bytes: &[u8]) -> Option<String> {
         return None;
     }
     let rest = &bytes[BEGIN.len() + label.len() + 5..];
+    // In JSON, and in the source of a program, the line ends of a key are escapes.
     let text: String = String::from_utf8_lossy(rest).replace("\\r", "\r").replace("\\n", "\n");
     let end = text.find("-----END").unwrap_or(text.len());
     let mut lines =
@@ -59,6 +60,7 @@ fn pem_at(bytes: &[u8]) -> Option<String> {
     let mut body = String::new();
     for line in lines {
         is_encrypted |= line.contains("ENCRYPTED");
+        // Older PEM forms and OpenPGP have headers such as `DEK-Info: …` before the body.
         if line.is_empty() || line.contains(": ") {
             continue;
         }
@@ -156,6 +158,7 @@ fn is_dropbear(bytes: &[u8]) -> bool {
             let numbers = std::iter::successors(ssh_string(rest), |(_, rest)| ssh_string(rest)).count();
             numbers >= 3
         }
+        // The private part comes together with the public part. The public part alone has 32 bytes.
         b"ssh-ed25519" => ssh_string(rest).is_some_and(|(key, _)| key.len() == 64),
         _ if name.starts_with(b"ecdsa-sha2-nistp") => {
             let curve = ssh_string(rest);
@@ -175,6 +178,7 @@ fn ssh_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Returns whether the bytes begin with the packet of a secret key of OpenPGP (RFC 9580, 5.5.3).
 fn is_secret_keyring(bytes: &[u8]) -> bool {
     let body = match bytes {
+        // These are the old and the new form of the packet's header, with lengths of one, two and four bytes.
         [0x94, _, body @ ..] | [0x95, _, _, body @ ..] | [0x96, _, _, _, _, body @ ..] => body,
         [0xc5, first, body @ ..] if *first < 192 => body,
         [0xc5, first, _, body @ ..] if *first < 224 => body,
@@ -210,6 +214,7 @@ fn key_store(bytes: &[u8]) -> Option<&'static str> {
 
 fn after_certificate(entry: &[u8]) -> Option<&[u8]> {
     let short = |bytes: &[u8]| Some(usize::from(u16::from_be_bytes(*bytes.first_chunk::<2>()?)));
+    // An entry is an alias, a date of 8 bytes, the name of the certificate's type, and the certificate.
     let entry = entry.get(2 + short(entry)? + 8..)?;
     let entry = entry.get(2 + short(entry)?..)?;
     let length = usize::try_from(u32::from_be_bytes(*entry.first_chunk::<4>()?)).ok()?;

@@ -92,6 +92,7 @@ impl Packages {
     }
 
     fn package(&mut self, name: &str) -> usize {
+        // The file names of packages for several architectures are like `libc6:amd64.list`.
         let name = name.split(':').next().unwrap_or_default();
         if self.names.last().is_none_or(|last| last != name) {
             self.names.push(name.to_owned());
@@ -107,6 +108,7 @@ impl Packages {
     }
 
     fn note_digest(&mut self, path: &str, digest: &str) {
+        // The lengths are those of MD5 and SHA-256. RPM has an empty digest for folders.
         if [32, 64].contains(&digest.len()) {
             self.owned.entry(key(path).to_owned()).or_default().digest = Some(digest.to_ascii_lowercase());
         }
@@ -155,6 +157,7 @@ fn rpm(database: &Path) -> Result<String, String> {
     let mut child = Command::new("rpm")
         .arg("--dbpath")
         .arg(&database)
+        // The `=` repeats the package's name for each of its files.
         .args(["-qa", "--qf", "[%{=NAME}\t%{FILEDIGESTS}\t%{FILENAMES}\n]"])
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -162,6 +165,7 @@ fn rpm(database: &Path) -> Result<String, String> {
         .spawn()
         .map_err(|error| format!("rpm cannot be started: {error}"))?;
     let mut stdout = child.stdout.take().ok_or("rpm has no output")?;
+    // A read of a pipe has no time limit, so a thread reads.
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut text = Vec::new();

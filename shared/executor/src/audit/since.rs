@@ -62,6 +62,7 @@ impl Since {
     /// Returns whether a file came with the image.
     pub(super) fn is_of_image(self, file: &Metadata) -> bool {
         let Some(since) = self.0 else { return true };
+        // A time that cannot be represented counts as old, so that the file is looked at.
         let time = |seconds: i64, nanoseconds: i64| {
             Timestamp::new(seconds, i32::try_from(nanoseconds).unwrap_or(0)).unwrap_or(Timestamp::MIN)
         };

@@ -47,6 +47,7 @@ impl Walk {
             }
         };
         let mounts = mount_points(root);
+        // A list instead of recursion: a very deep tree must not overflow the stack.
         let mut folders = vec![root.to_owned()];
         let mut seen = 0;
         while let Some(folder) = folders.pop() {
@@ -78,6 +79,8 @@ impl Walk {
                         continue;
                     }
                 };
+                // A bind mount may have the device of the root, and the list of mounts may be unreadable, so both are
+                // checked.
                 if mounts.contains(&path) || found.is_dir() && found.dev() != device {
                     walk.mounts.insert(shown(root, &path));
                 } else if found.is_dir() {
@@ -160,6 +163,7 @@ fn shown(root: &Path, path: &Path) -> String {
 fn mount_points(root: &Path) -> HashSet<PathBuf> {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    // The kernel writes a space as an octal escape (proc(5)).
     let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(|path| path.replace("\\040", " "));
     points.map(PathBuf::from).filter(|path| *path != root).collect()
 }

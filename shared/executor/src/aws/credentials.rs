@@ -39,6 +39,8 @@ impl Credentials {
         if let Some(found) = Self::of_environment() {
             return Ok(found);
         }
+        // If a container service is configured but fails, the instance's role is not used instead, because it has other
+        // permissions.
         match Self::of_container(deadline) {
             Some(found) => found,
             None => Self::of_role(deadline).map_err(|source| AwsError::NoCredentials { source: Box::new(source) }),
@@ -59,6 +61,7 @@ impl Credentials {
             None => variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")?,
         };
         let file = || fs::read_to_string(variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")?).ok();
+        // The file comes first, as in AWS's SDKs: EKS renews the token in it, while a variable stays as it was.
         let token = file().or_else(|| variable("AWS_CONTAINER_AUTHORIZATION_TOKEN"));
         let headers: Vec<_> =
             token.map(|token| ("authorization".to_owned(), token.trim().to_owned())).into_iter().collect();
@@ -75,6 +78,7 @@ impl Credentials {
 
     fn of_role(deadline: Option<Instant>) -> Result<Self, AwsError> {
         let roles = wait_for(ROLES, deadline)?;
+        // An instance profile has at most one role.
         let role = roles.lines().next().unwrap_or_default();
         let path = format!("{ROLES}{role}");
         read(&path, &wait_for(&path, deadline)?)

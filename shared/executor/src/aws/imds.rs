@@ -32,6 +32,8 @@ fn request(
     headers: &[(String, String)],
     deadline: Option<Instant>,
 ) -> Result<String, AwsError> {
+    // The deadline of a step may be hours away. An address that accepts connections but never answers must not use it
+    // up.
     let soon = Instant::now() + ANSWER;
     let request = Request {
         method,

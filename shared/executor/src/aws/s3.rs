@@ -55,6 +55,7 @@ impl Access<'_> {
         let (mut keys, mut token) = (Vec::new(), None);
         loop {
             let mut operation = Operation::new("ListObjectsV2", "GET", "");
+            // S3 encodes the keys because a key may contain characters that XML cannot contain.
             operation.query = vec![("list-type", "2"), ("encoding-type", "url"), ("prefix", &prefix.key)];
             operation.query.extend(token.as_deref().map(|token| ("continuation-token", token)));
             let text = self.request(&prefix.bucket, &operation)?.into_text(operation.name)?;
@@ -73,6 +74,7 @@ impl Access<'_> {
         let answer = self.request_in(&region, bucket, operation)?;
         match answer.header("x-amz-bucket-region").map(str::to_owned) {
             Some(own) if answer.status != 200 && own != region => {
+                // Otherwise each object of a bucket in another Region would cost two requests.
                 self.aws.bucket_regions.borrow_mut().insert(bucket.to_owned(), own.clone());
                 judge(self.request_in(&own, bucket, operation)?, bucket, operation)
             }

@@ -79,6 +79,7 @@ impl Aws {
             return Ok(serde_json::from_str::<Found>(&json).map_err(unreadable)?.parameter);
         }
         let refusal: Refusal = serde_json::from_str(&json).unwrap_or_default(); // a proxy, for example, may send any text
+        // The type may have the service's namespace before the name, as in `com.amazonaws.ssm#ParameterNotFound`.
         let code = refusal.__type.rsplit('#').next().unwrap_or_default().to_owned();
         Err(AwsError::Refused { what, status, code, message: refusal.message })
     }

@@ -19,6 +19,7 @@ pub(super) fn first(text: &str, name: &str) -> Option<String> {
 }
 
 fn unescaped(text: &str) -> String {
+    // `&amp;` comes last. Otherwise `&amp;lt;`, which stands for `&lt;`, would become `<`.
     let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
     entities.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
@@ -35,6 +36,7 @@ pub(super) fn percent_decoded(text: &str) -> String {
                 rest = &after[2..];
             }
             (first, _) => {
+                // S3 encodes a space as `+`, and a plus as `%2B`.
                 bytes.push(if *first == b'+' { b' ' } else { *first });
                 rest = after;
             }

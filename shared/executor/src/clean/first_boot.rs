@@ -29,6 +29,7 @@ pub(super) fn make_keys(remover: &mut Remover, root: &Path, skips: &Skips) {
     if !skips.has(SSH) && needs_host_keys(root) {
         commands.push("/usr/bin/ssh-keygen -A");
     }
+    // An earlier pass has already removed the certificate. Its unit must not be replaced by one without this command.
     if root.join(SNAKEOIL_MAKER).exists() && SNAKEOIL.iter().any(|path| root.join(path).exists()) || left(root) {
         remover.remove(&SNAKEOIL);
         commands.push("/usr/sbin/make-ssl-cert generate-default-snakeoil --force-overwrite");
@@ -53,11 +54,13 @@ fn needs_host_keys(root: &Path) -> bool {
     let makes = |path: PathBuf| {
         let name = path.file_name().unwrap_or_default().to_owned();
         let text = fs::read_to_string(&path).unwrap_or_default();
+        // The unit of an earlier pass must not be taken for one of the distribution.
         name != UNIT && MAKERS.iter().any(|maker| name.to_string_lossy().contains(maker) || text.contains(maker))
     };
     is_there("usr/sbin/sshd")
         && is_there("usr/bin/ssh-keygen")
         && UNITS.iter().any(|folder| is_there(folder))
+        // cloud-init makes host keys at the first boot of every instance.
         && !is_there("usr/bin/cloud-init")
         && !units.filter_map(Result::ok).any(|entry| makes(entry.path()))
 }

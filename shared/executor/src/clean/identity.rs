@@ -31,6 +31,7 @@ pub(super) fn renew(remover: &mut Remover, root: &Path, skips: &Skips) {
     if !skips.has(INSTANCE) {
         initiator(remover, root);
     }
+    // If nothing writes the file again, the next instance would have no network without it.
     if !skips.has(CLOUD_INIT) && writes_network(root) {
         remover.remove(&[NETPLAN]);
     }
@@ -55,6 +56,7 @@ fn machine_id(remover: &mut Remover, root: &Path) {
 
 fn initiator(remover: &mut Remover, root: &Path) {
     let path = root.join(INITIATOR);
+    // A second pass finds the text that the first one left.
     if !path.is_file() || fs::read(&path).is_ok_and(|text| text == GENERATE.as_bytes()) {
         return;
     }
@@ -77,6 +79,7 @@ fn writes_network(root: &Path) -> bool {
     let mut files = settings.map(|entry| entry.path()).chain([root.join("etc/cloud/cloud.cfg")]);
     let is_off = |path: std::path::PathBuf| {
         let text = fs::read_to_string(path).unwrap_or_default();
+        // YAML allows `network: {config: disabled}` as well as two lines, so white space does not count.
         let words: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
         words.contains("config:disabled")
     };

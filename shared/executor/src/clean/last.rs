@@ -60,6 +60,7 @@ pub(crate) fn let_journal_go() {
 /// The last pass cannot be started. The image would then keep the files that it removes.
 pub(crate) fn last_pass(command: Option<&str>, installed: Option<&str>) -> io::Result<()> {
     let command = command.unwrap_or_default();
+    // Both values become words of a unit's command line, so only plain ones are used.
     let plain = command.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let command = if plain && !command.is_empty() { command } else { "none" };
     let installed = installed.filter(|how| ["deb", "rpm"].contains(how)).unwrap_or("none");
@@ -70,6 +71,7 @@ pub(crate) fn last_pass(command: Option<&str>, installed: Option<&str>) -> io::R
     if Path::new(UNIT_FOLDER).is_dir() {
         fs::write(Path::new(UNIT_FOLDER).join(UNIT), unit(&script, command, installed))?;
         run(Command::new("systemctl").arg("daemon-reload"))?;
+        // Without `--no-block`, this command would wait for the unit, which itself waits for the end of this command.
         return run(Command::new("systemctl").args(["start", "--no-block", UNIT]));
     }
     let mut apart = Command::new("setsid");

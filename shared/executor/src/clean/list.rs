@@ -222,6 +222,8 @@ pub(super) fn in_homes<'p>(root: &Path, patterns: impl Iterator<Item = &'p &'sta
     let passwd = fs::read(root.join("etc/passwd")).unwrap_or_default();
     let passwd = String::from_utf8_lossy(&passwd);
     let listed = passwd.lines().filter_map(|line| line.split(':').nth(5)).map(|home| home.trim_matches('/'));
+    // The home of many system users is `/`, where the patterns would match other files. `..` would lead out of the
+    // root.
     let plain = |home: &&str| !home.is_empty() && !home.contains('*') && !home.split('/').any(|part| part == "..");
     let homes: BTreeSet<&str> = ["home/*", "root"].into_iter().chain(listed.filter(plain)).collect();
     patterns

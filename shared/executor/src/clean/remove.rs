@@ -22,6 +22,7 @@ pub(super) struct Remover {
 impl Remover {
     /// Returns a remover that has not removed anything.
     pub(super) fn new(root: &Path) -> Self {
+        // `matches` compares real paths with the root, so the root must be a real path too.
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
         Self { root, kept: Box::new(|_| false), failures: Vec::new() }
     }
@@ -115,6 +116,7 @@ impl Remover {
     /// Returns whether a path is a mount point or is kept.
     fn stays(&self, path: &Path, device: u64) -> bool {
         let parent = path.parent().and_then(|parent| fs::metadata(parent).ok());
+        // What is mounted is on another device than its parent folder, and so in no snapshot of the root's volume.
         parent.is_some_and(|parent| parent.dev() != device) || (self.kept)(path)
     }
 
@@ -136,6 +138,8 @@ impl Remover {
             self.remove_tree(&entry)?;
             stays |= entry.symlink_metadata().is_ok();
         }
+        // A folder that is not empty is an error only if nothing in it is kept: then new files appeared in the
+        // meantime.
         if stays && self.holds_kept(path) { Ok(()) } else { gone(fs::remove_dir(path)) }
     }
 

@@ -52,6 +52,7 @@ impl Call {
         let document = fields.text("document", &inputs.document)?;
         let owner = fields.optional_setting("document-s3-bucket-owner", inputs.bucket_owner.as_ref())?;
         let phases = fields.optional("phases", inputs.phases.as_ref())?.unwrap_or_default();
+        // The list is split only now, because one reference may stand for several phases.
         let phases = phases.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let parameters =
             inputs.parameters.iter().map(|(name, value)| Ok((resolver.text(name)?, resolver.text(value)?)));
@@ -65,10 +66,12 @@ impl Call {
     /// Returns the document's text. As everywhere, a relative path starts at the working directory.
     pub(crate) fn fetch(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<String, FetchError> {
         let document = || self.document.clone();
+        // EC2 Image Builder runs documents by ARN, so `validate` accepts them. Only the agent cannot fetch them.
         if self.document.starts_with("arn:") {
             return Err(FetchError::Arn { arn: document() });
         }
         let mut reader: Box<dyn Read> = if self.document.starts_with("s3://") {
+            // A bucket alone is a location too (uploads use it), but it is no document.
             let object = S3Uri::read(&self.document).filter(|object| !object.key.is_empty());
             let object = object.ok_or_else(|| FetchError::Location { text: document() })?;
             let owner = self.owner.as_ref().map(|AccountId(id)| id.as_str());
@@ -82,6 +85,7 @@ impl Call {
         };
         let mut bytes = Vec::new();
         let broken = |source| FetchError::Broken { document: document(), source };
+        // One byte more than the limit distinguishes a document that is too long from one that just fits.
         reader.by_ref().take(LIMIT + 1).read_to_end(&mut bytes).map_err(broken)?;
         if bytes.len() as u64 > LIMIT {
             return Err(FetchError::TooLong { document: document() });

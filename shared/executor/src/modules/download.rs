@@ -26,6 +26,7 @@ pub(super) fn save<E: From<FileError>>(
     check: impl FnOnce(Option<String>) -> Result<(), E>,
 ) -> Result<(), E> {
     create_parents(path)?;
+    // The file is in the folder of its final name, because a rename works only within one file system.
     let part = PathBuf::from(format!("{}.part", path.display()));
     let result = copy(&part, reader, hasher.as_mut())
         .map_err(|error| match error {

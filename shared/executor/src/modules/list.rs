@@ -44,6 +44,8 @@ pub(super) fn list<I, E: Element + 'static>(
 ) -> Result<Task, TaskError> {
     let mut elements: Vec<Box<dyn Element>> = Vec::with_capacity(inputs.len());
     let mut records = Vec::with_capacity(inputs.len());
+    // All references are replaced before the first element runs: a reference without a value fails the step before
+    // anything is changed.
     for input in inputs {
         let mut fields = Fields::new(resolver);
         elements.push(Box::new(read(input, &mut fields)?));
@@ -56,6 +58,7 @@ impl List {
     fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Vec<String>, ModuleError> {
         let mut parts = Vec::new();
         for element in &self.elements {
+            // Nothing interrupts the work on a file, so the time limit is checked between the elements.
             if place.is_over() {
                 return Err(ModuleError::TimedOut);
             }

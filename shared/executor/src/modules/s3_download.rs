@@ -49,8 +49,11 @@ impl Download {
         let all = with_key(&self.source, prefix.to_owned());
         let keys = retry(place.deadline, &mut |text| output.log(text), AwsError::may_pass, || access.list(&all))?;
         let mut objects = Vec::new();
+        // The S3 console makes empty objects whose keys end with a slash to show folders. They name no file.
         for key in keys.into_iter().filter(|key| !key.ends_with('/')) {
             let relative = Path::new(&key[prefix.len()..]);
+            // Everyone who may write to the bucket chooses the keys. A key such as `prefix/../../etc/passwd` must not
+            // lead out of the destination.
             if relative.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
                 return Err(AwsError::Key { key }.into());
             }
@@ -84,6 +87,7 @@ impl Element for Download {
 
 fn fetch(access: Access<'_>, object: &S3Uri, path: &Path) -> Result<(), ModuleError> {
     let answer = access.get(object)?;
+    // A body that ends early becomes an error of AWS, because `may_pass` lets only these be tried again.
     let broken =
         |error| AwsError::Http(HttpError::broken(&format!("s3://{}/{}", object.bucket, object.key), error)).into();
     save(path, &mut answer.into_reader(), None, broken, |_| Ok(()))

@@ -63,6 +63,7 @@ impl Upload {
             found.push((path.to_owned(), key));
             return Ok(());
         }
+        // The author has named the source, so it may be a link. Links below it may lead anywhere, even back up.
         if self.recurse && (path == base || !path.is_symlink()) {
             entries(path)?.iter().try_for_each(|entry| self.collect(entry, base, found))?;
         }
@@ -77,6 +78,7 @@ impl Element for Upload {
         for (path, key) in self.files(place)? {
             let object = S3Uri { bucket: self.destination.bucket.clone(), key };
             retry(place.deadline, &mut |text| output.log(text), may_pass, || {
+                // Each try opens the file again, because a failed try has already read a part of it.
                 let file = File::open(&path).map_err(FileError::read(&path))?;
                 Ok::<(), ModuleError>(access.put(&path, &file, &object)?)
             })?;

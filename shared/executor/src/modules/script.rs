@@ -40,13 +40,17 @@ impl Script {
         let path = place.scratch.join("input.sh");
         let script = self.commands.join("\n") + "\n";
         OpenOptions::new()
+            // The folder is new, so an existing file or link was put there by someone else and must not be written
+            // through.
             .create_new(true)
             .write(true)
+            // The references are replaced, so the script may contain secrets.
             .mode(0o600)
             .open(&path)
             .and_then(|mut file| file.write_all(script.as_bytes()))
             .map_err(|source| BashError::Write { path: path.clone(), source })?;
         process::run(command("bash", place).arg(&path), place, output).map_err(|error| match error.kind() {
+            // The working directory was created before, so it is the program that is missing.
             io::ErrorKind::NotFound => BashError::Missing,
             _ => BashError::Start(error),
         })

@@ -73,6 +73,7 @@ impl Update {
     fn run(&self, place: &Place<'_>, output: &mut Output<'_>) -> Result<Outcome, UpdateError> {
         let kept = |name: &&String| !self.exclude.iter().any(|pattern| name_matches(pattern, name));
         let include: Vec<&str> = self.include.iter().filter(kept).map(String::as_str).collect();
+        // For the managers, an empty list means all packages: the opposite of what remains here.
         if include.is_empty() && !self.include.is_empty() {
             output.log("every package to update is excluded");
             return Ok(Outcome::default());
@@ -92,6 +93,7 @@ impl Update {
 impl Perform for Update {
     fn perform(&self, place: &Place<'_>, output: &mut Output<'_>) -> Outcome {
         let outcome = self.run(place, output).unwrap_or_else(|error| Outcome::failed(&error));
+        // The action has no outputs. The text of the managers was kept only to judge how they ended.
         Outcome { outputs: Default::default(), ..outcome }
     }
 }
@@ -161,6 +163,7 @@ impl Calls<'_, '_> {
         if !self.exclude.is_empty() {
             arguments.push(format!("-oDir::Etc::Preferences={}", self.apt_preferences()?.display()));
         }
+        // Without `--only-upgrade`, `install` would also install named packages that the machine does not have.
         let what = if self.include.is_empty() { ["upgrade", "--with-new-pkgs"] } else { ["install", "--only-upgrade"] };
         arguments.extend(texts(&what));
         self.call("apt-get", &arguments, true)
@@ -169,7 +172,9 @@ impl Calls<'_, '_> {
     /// Writes the machine's preferences together with a ban on other versions of excluded packages. The file is deleted
     /// after the step.
     fn apt_preferences(&self) -> Result<PathBuf, UpdateError> {
+        // The option replaces the machine's own file, so its rules are repeated.
         let own = fs::read_to_string("/etc/apt/preferences").unwrap_or_default();
+        // A negative priority forbids every version, but an installed package stays (apt_preferences(5)).
         let ban = |name: &String| format!("\nPackage: {name}\nPin: release *\nPin-Priority: -1\n");
         let text = own + "\n" + &self.exclude.iter().map(ban).collect::<String>();
         let path = self.place.scratch.join("preferences");
@@ -192,6 +197,7 @@ impl Calls<'_, '_> {
             let names = update_names(list.outputs.get("stdout").map_or("", String::as_str));
             let kept = |name: &String| !self.exclude.iter().any(|pattern| name_matches(pattern, name));
             let names: Vec<String> = names.into_iter().filter(kept).collect();
+            // Without names, zypper would update everything, including the excluded packages.
             if names.is_empty() {
                 return Ok(Outcome::default());
             }
@@ -231,6 +237,8 @@ impl Calls<'_, '_> {
     /// Runs the manager once. If `named` is true, the packages to update are its last arguments.
     fn call_once(&mut self, program: &'static str, arguments: &[String], named: bool) -> Result<Outcome, UpdateError> {
         let mut command: Command = command(Path::new(program), self.place);
+        // `Patience` and the warnings know only the English texts. No manager may ask a question, because nobody
+        // answers.
         command.args(arguments).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
         command.env("NEEDRESTART_MODE", "a").env("ZYPP_LOCK_TIMEOUT", "300");
         if named {
@@ -254,6 +262,7 @@ fn texts(words: &[&str]) -> Vec<String> {
 
 /// Returns the names in the output of `zypper --xmlout list-updates`.
 fn update_names(xml: &str) -> Vec<String> {
+    // The space before `name` excludes other attributes whose names end with it.
     let name = |tag: &str| Some(tag.split_once(" name=\"")?.1.split_once('"')?.0.to_owned());
     xml.split("<update ").skip(1).filter_map(|rest| name(&format!(" {}", rest.split('>').next()?))).collect()
 }

@@ -44,6 +44,7 @@ impl Download {
         let overwrite = fields.setting("overwrite", &input.overwrite)?;
         let checksum = match &input.checksum {
             Some(wanted) => {
+                // People copy checksums from web pages and tools, which write them in upper case or with spaces.
                 let digest = fields.text("checksum", &wanted.digest)?.trim().to_lowercase();
                 Some((fields.setting("algorithm", &wanted.algorithm)?, digest))
             }
@@ -62,6 +63,7 @@ impl Download {
         if !self.destination.ends_with('/') {
             return Ok(destination);
         }
+        // Only the path names a file. Presigned URLs, for example, have a long query.
         let (_, after_scheme) = self.source.split_once("://").unwrap_or(("", &self.source));
         let path = after_scheme.split(['?', '#']).next().unwrap_or_default();
         match path.rsplit_once('/') {
@@ -74,6 +76,7 @@ impl Download {
         let url = &self.source;
         let request = Request { any_certificate: self.any_certificate, ..Request::get(url, deadline) };
         let answer = request.send()?;
+        // No other status brings the whole file: redirects have been followed, and no part was requested.
         if answer.status != 200 {
             return Err(DownloadError::Status { url: url.clone(), status: answer.status });
         }
@@ -99,6 +102,7 @@ impl Element for Download {
             if !self.overwrite {
                 return Err(FileError::Exists { path, flag: "overwrite" }.into());
             }
+            // Without a checksum, nothing says whether the existing file is the current one, so it is fetched again.
             if let Some((algorithm, digest)) = &self.checksum
                 && of_file(*algorithm, &path).is_ok_and(|actual| actual == *digest)
             {

@@ -34,6 +34,7 @@ impl Capture {
             if !rest.is_empty() {
                 self.held.push((stream, rest));
             }
+            // The whole part may be the beginning of a secret. Without this check, an empty line would be shown for it.
             if line.is_empty() {
                 return;
             }
@@ -55,6 +56,7 @@ impl Capture {
         for (stream, rest) in std::mem::take(&mut self.held) {
             self.show(stream, &rest, output);
         }
+        // The limit may have cut a secret, and its first half alone would not be recognized as one.
         if self.stdout.len() == LIMIT {
             self.stdout.truncate(output.secrets.seam(&self.stdout));
         }

@@ -30,6 +30,7 @@ impl Family {
     /// Sends a signal to all processes of the family. Processes that have already ended need none.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.group, signal);
+        // The members of the group have already received the signal. A second one could run their handlers twice.
         for pid in marked(&self.mark).filter(|pid| getpgid(Some(*pid)) != Ok(self.group)) {
             let _ = kill_process(pid, signal);
         }
@@ -51,6 +52,7 @@ fn marked(mark: &str) -> impl Iterator<Item = Pid> {
     entries.filter_map(move |entry| {
         let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
         let environment = fs::read(entry.path().join("environ")).ok()?;
+        // Without the separator, the mark of step 1 would also fit the processes of step 10.
         let fits =
             |variable: &[u8]| variable.strip_prefix(&wanted[..]).is_some_and(|rest| matches!(rest, [] | [b'-', ..]));
         environment.split(|byte| *byte == 0).any(fits).then_some(pid)

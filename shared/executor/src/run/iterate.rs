@@ -108,6 +108,8 @@ impl<'r> Run<'r, '_> {
     }
 
     fn iterate(&mut self, at: At, scope: Scope<'_>, room: &Room, repeat: &Loop) -> Result<Outcome, StoreError> {
+        // The progress leaves the record, so that another attempt begins with the first iteration. Only a reboot
+        // restores it.
         let mut course = match self.step_record(at).iterations.take() {
             Some(course) => course,
             None => match list_values(&repeat.over, &self.resolver(at, scope, room, None)) {
@@ -119,12 +121,14 @@ impl<'r> Run<'r, '_> {
         let mut last = Outcome::default();
         while let Some(value) = value_at(&repeat.over, &course.values, course.next) {
             let index = course.next;
+            // Quick actions do not check the time themselves, so a long loop of them is stopped here.
             if room.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 last.end = End::Failed(TIMED_OUT.to_owned());
                 break;
             }
             self.open_iteration(scope, room, index, &value);
             last = self.once(at, scope, room, Some((index, &value)))?;
+            // A failed iteration, or one that runs again after the reboot, is not over: it stays the next one.
             if !matches!(last.end, End::Failed(_) | End::Reboot { again: true, .. }) {
                 course.next += 1;
                 for (key, value) in std::mem::take(&mut last.outputs) {
@@ -162,6 +166,7 @@ struct Kept(BTreeMap<String, usize>);
 
 impl Kept {
     fn of(outputs: &BTreeMap<String, Vec<String>>) -> Self {
+        // The values are joined by line ends later, and each of these counts too.
         let length = |values: &Vec<String>| values.iter().map(|value| value.len() + 1).sum();
         Self(outputs.iter().map(|(key, values)| (key.clone(), length(values))).collect())
     }
@@ -182,6 +187,7 @@ fn loop_end(last: End, next: usize, is_over: bool) -> End {
     match last {
         End::Failed(message) if message == TIMED_OUT => End::Failed(format!("the loop timed out in iteration {next}")),
         End::Failed(message) => End::Failed(format!("iteration {next} failed: {message}")),
+        // After the last iteration, the step need not run again unless the iteration itself must.
         End::Reboot { again, delay } => End::Reboot { again: again || !is_over, delay },
         end => end,
     }

@@ -59,6 +59,7 @@ impl Run<'_, '_> {
             },
             Err(error) => return Ok(Outcome::failed(&error)),
         };
+        // From here on, a reboot resumes with this text and this execution id.
         if known.is_none() {
             store.keep_order(&order)?;
         }
@@ -75,9 +76,11 @@ impl Run<'_, '_> {
         let mut run = Run::new(&order, &documents, &mut store, state, around)?;
         let flow = run.run()?;
         let state = run.state;
+        // The steps of the nested run have set this for themselves.
         self.around.output.muted = muted;
         let outcome = outcome(flow, &state, &call.document);
         let nested = &mut self.step_record(at).nested;
+        // After a reboot, the record already has the state from before it.
         nested.retain(|earlier| earlier.execution != state.execution);
         nested.push(state);
         Ok(outcome)

@@ -30,6 +30,7 @@ impl Run<'_, '_> {
         match self.phase_record(at).steps.get(at.step).map(|record| record.status) {
             None => self.open_step(at, scope)?,
             Some(Status::Running) => {
+                // The earlier start of the agent is gone, but the step's processes may still be running.
                 end_marked(&self.mark(at));
                 let why = if self.rebooted { WENT_DOWN } else { STOPPED };
                 self.finish_step(at, scope, Outcome { end: End::Unknown(why), ..Outcome::default() }, None)?;
@@ -41,6 +42,8 @@ impl Run<'_, '_> {
             self.step_record(at).status = Status::Running;
             self.note_step(at)?;
             self.event(EventKind::StepStarted, at);
+            // The start is in the journal before anything happens: if this process ends now, the next start does not
+            // run the step again.
             let outcome = self.attempt(at, scope)?;
             if matches!(outcome.end, End::Failed(_)) && self.step_record(at).attempt < scope.step.max_attempts {
                 self.end_attempt(at, outcome, started);
@@ -67,6 +70,7 @@ impl Run<'_, '_> {
         self.phase_record(at).steps.push(StepRecord::new(scope.step, scope.muted));
         let failed = |end| Outcome { end, ..Outcome::default() };
         let outcome = match verdict {
+            // Only the first step after the restart may already have begun.
             _ if std::mem::take(&mut self.restarted) => failed(End::Unknown(RESTARTED)),
             Ok(Verdict::Execute) => return Ok(()),
             Ok(Verdict::Skip) => return self.skip_step(at),
@@ -91,6 +95,7 @@ impl Run<'_, '_> {
             _ => String::new(),
         };
         let record = self.step_record(at);
+        // The event shows that the attempt failed. The step itself continues and is then running again.
         (record.exit_code, record.status, record.message) = (outcome.exit_code, Status::Failed, message);
         self.step_event(at, Some(started));
         let record = self.step_record(at);
@@ -129,6 +134,7 @@ impl Run<'_, '_> {
         record.end = Some(Timestamp::now());
         self.note_end(at, reboot.is_some())?;
         self.step_event(at, started);
+        // The pause comes last: if the machine restarts during it, the journal already says that this was requested.
         reboot.into_iter().for_each(thread::sleep);
         Ok(if reboot.is_some() { Flow::Reboot } else { Flow::GoOn })
     }

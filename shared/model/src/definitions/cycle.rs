@@ -27,12 +27,14 @@ impl Draft<'_> {
     /// Reports every circle among the pipelines of the folder and the stored ones.
     pub(super) fn check_cycles(&self, stored: &Stored, found: &mut Diagnostics) {
         let own = &self.definitions.pipelines;
+        // A pipeline of the files replaces the stored one with its name.
         let others = stored.pipelines.iter().filter(|other| own.iter().all(|own| own.name != other.name));
         let pipelines: Vec<&ImagePipeline> = own.iter().chain(others).collect();
         let edges = self.edges(&pipelines, stored);
         let mut seen = BTreeSet::new();
         for pipeline in &pipelines {
             let Some(circle) = circle(&edges, &pipeline.name) else { continue };
+            // A circle is found from each of its pipelines but reported once.
             if !seen.insert(circle.iter().copied().collect::<BTreeSet<_>>()) {
                 continue;
             }
@@ -72,6 +74,7 @@ impl Draft<'_> {
         let wanted = &pipeline.image_recipe;
         let all = || self.definitions.recipes.iter().chain(&stored.recipes);
         let mut recipes = all().filter(|recipe| recipe.name == wanted.name);
+        // A build takes the best version of all, and some versions may be only in the stack.
         let best = wanted.version.best(recipes.clone().map(|recipe| recipe.version))?;
         recipes.find(|recipe| recipe.version == best)
     }
@@ -128,6 +131,7 @@ impl Draft<'_> {
 /// Returns the shortest circle that begins and ends with this pipeline, if there is one.
 fn circle<'d>(edges: &Edges<'d>, first: &'d Name) -> Option<Vec<&'d Name>> {
     let mut from: BTreeMap<&Name, &Name> = BTreeMap::new();
+    // A search in breadth finds a shortest circle, which is the easiest one to understand.
     let mut next = VecDeque::from([first]);
     while let Some(name) = next.pop_front() {
         for to in edges.get(name).into_iter().flat_map(BTreeMap::keys) {

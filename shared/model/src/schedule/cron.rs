@@ -34,12 +34,14 @@ impl Cron {
             months: MONTH.values(month)?,
             years: YEAR.values(year)?,
         };
+        // Each field of `cron(0 0 31 2 ? *)` is correct, but the day never comes.
         let fires = cron.days_from(Date::MIN).next().is_some();
         fires.then_some(cron).ok_or(ScheduleError::Never)
     }
 
     /// Returns the times after `now` at which it fires in this zone.
     pub(super) fn after(&self, now: Timestamp, zone: &TimeZone) -> impl Iterator<Item = Timestamp> {
+        // The fields are in the local time of the schedule, whose date may differ from that of UTC.
         let today = zone.to_datetime(now).date();
         self.days_from(today)
             .flat_map(|day| self.times_of(day))

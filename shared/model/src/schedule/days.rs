@@ -76,6 +76,7 @@ impl Days {
             Self::Last => day == last,
             Self::NearestWeekday(wanted) => *wanted <= last && day == nearest_weekday(date, *wanted, last),
             Self::OfWeek(days) => days.contains(&weekday),
+            // The last seven days of a month contain each weekday once.
             Self::LastOfWeek(wanted) => weekday == *wanted && day + 7 > last,
             Self::Nth(wanted, nth) => weekday == *wanted && (day - 1) / 7 + 1 == *nth,
         }
@@ -91,6 +92,7 @@ fn weekday(date: Date) -> i16 {
 fn nearest_weekday(date: Date, day: i16, last: i16) -> i16 {
     // The weekday of `day`, derived from that of another day of the month.
     let on = (weekday(date) - 1 + day - i16::from(date.day())).rem_euclid(7) + 1;
+    // `W` never leaves the month: from a Saturday the 1st it goes forward, and from a Sunday at the end it goes back.
     match on {
         SATURDAY if day == 1 => 3,
         SATURDAY => day - 1,

@@ -85,6 +85,7 @@ impl Kind {
                 Some((low, high)) => (self.value(low, part)?, self.value(high, part)?),
                 None => {
                     let value = self.value(range, part)?;
+                    // `5/15` means: from 5 on, every 15.
                     (value, if step.is_some() { self.high } else { value })
                 }
             };
@@ -101,6 +102,7 @@ impl Kind {
     pub(super) fn value(&self, text: &str, part: &str) -> Result<i16, ScheduleError> {
         let named = self.names.iter().position(|name| name.eq_ignore_ascii_case(text));
         let named = named.and_then(|index| i16::try_from(index).ok()).map(|index| index + self.low);
+        // `parse` alone would accept a sign.
         let number = || text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
         let value = named.or_else(number).filter(|value| (self.low..=self.high).contains(value));
         value.ok_or_else(|| self.wrong(part))

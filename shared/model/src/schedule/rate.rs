@@ -28,6 +28,7 @@ impl Rate {
         let digits = value.bytes().all(|b| b.is_ascii_digit());
         let number: Option<u32> = value.parse().ok().filter(|number| digits && (1..=Self::MAX).contains(number));
         let value = number.ok_or_else(|| ScheduleError::Value { value: value.to_owned() })?;
+        // EventBridge wants `1 hour`, but `2 hours`.
         let right = if value == 1 { one } else { many };
         if unit != *right {
             return Err(ScheduleError::Plural { value, unit: unit.to_owned(), right: (*right).to_owned() });
@@ -38,6 +39,7 @@ impl Rate {
     /// Returns the times after `now`, counted from `began`.
     pub(super) fn after(self, now: Timestamp, began: Timestamp) -> impl Iterator<Item = Timestamp> {
         let step = SignedDuration::from_mins(self.minutes.into());
+        // A rate counts from the time at which the schedule began, and not from the last start.
         let gone = now.duration_since(began).as_secs().max(0) / step.as_secs().max(1);
         let first = i32::try_from(gone + 1).ok().and_then(|n| began.checked_add(step.checked_mul(n)?).ok());
         std::iter::successors(first, move |last| last.checked_add(step).ok())

@@ -13,22 +13,18 @@ const FAULTS: [Fault; 4] = [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer, F
 
 /// A good build's tasks in order.
 pub(crate) fn whole_build() -> Vec<Task> {
-    let test = "t3.small";
-    let regions = [HOME, AWAY];
-    vec![
-        Task::new(State::Plan),
-        Task::new(State::Launch),
-        Task::new(State::Build),
-        Task::new(State::Snapshot),
-        Task::item(State::LaunchTest, test),
-        Task::item(State::ExecuteTest, test),
-        Task::item(State::EndTest, test),
-        Task { results: Some(outcomes(&[test])), ..Task::new(State::JudgeTests) },
-        Task::item(State::DistributeRegion, HOME),
-        Task::item(State::DistributeRegion, AWAY),
-        Task { results: Some(outcomes(&regions)), ..Task::new(State::Publish) },
-        Task::new(State::Finish),
-    ]
+    let (tests, regions) = (["t3.small"], [HOME, AWAY]);
+    let each = |state: State, items: &[&str]| items.iter().map(|item| Task::item(state, item)).collect();
+    let after = |state: State, items: &[&str]| vec![Task { results: Some(outcomes(items)), ..Task::new(state) }];
+    let tasks = |state: &State| match *state {
+        State::LaunchTest | State::ExecuteTest | State::EndTest => each(*state, &tests),
+        State::JudgeTests => after(*state, &tests),
+        State::DistributeRegion => each(*state, &regions),
+        State::Publish => after(*state, &regions),
+        State::FinishFailed => vec![],
+        _ => vec![Task::new(*state)],
+    };
+    State::ALL.iter().flat_map(tasks).collect()
 }
 
 fn outcomes(items: &[&str]) -> Vec<Outcome> {

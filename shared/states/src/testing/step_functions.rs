@@ -126,27 +126,35 @@ impl Stack {
             return Ok(planned);
         }
         let items = |field: &str| -> Vec<String> { serde_json::from_value(planned[field].clone()).unwrap() };
-        for state in [State::Launch, State::Build, State::Snapshot] {
-            self.run_as(name, &Task::new(state)).await?;
-        }
-        let mut tests = Vec::new();
-        for item in items("tests") {
-            let mut tested = Ok(json!({}));
-            for state in [State::LaunchTest, State::ExecuteTest] {
-                if tested.is_ok() {
-                    tested = self.run_as(name, &Task::item(state, &item)).await;
+        let mut results = Vec::new();
+        for state in State::ALL.iter().copied().skip(1).take_while(|state| *state != State::Finish) {
+            match state {
+                State::LaunchTest => {
+                    for item in items("tests") {
+                        let mut tested = Ok(json!({}));
+                        for state in [State::LaunchTest, State::ExecuteTest] {
+                            if tested.is_ok() {
+                                tested = self.run_as(name, &Task::item(state, &item)).await;
+                            }
+                        }
+                        let test_ended = self.run_as(name, &Task::item(State::EndTest, &item)).await;
+                        results.push(outcome(item, tested.and(test_ended)));
+                    }
                 }
+                State::ExecuteTest | State::EndTest => {}
+                State::DistributeRegion => {
+                    for item in items("regions") {
+                        let copied = self.run_as(name, &Task::item(state, &item)).await;
+                        results.push(outcome(item, copied));
+                    }
+                }
+                State::JudgeTests | State::Publish => {
+                    let results = Some(std::mem::take(&mut results));
+                    self.run_as(name, &Task { results, ..Task::new(state) }).await?;
+                }
+                _ => drop(self.run_as(name, &Task::new(state)).await?),
             }
-            let test_ended = self.run_as(name, &Task::item(State::EndTest, &item)).await;
-            tests.push(outcome(item, tested.and(test_ended)));
         }
-        self.run_as(name, &Task { results: Some(tests), ..Task::new(State::JudgeTests) }).await?;
-        let mut copies = Vec::new();
-        for item in items("regions") {
-            let copied = self.run_as(name, &Task::item(State::DistributeRegion, &item)).await;
-            copies.push(outcome(item, copied));
-        }
-        self.run_as(name, &Task { results: Some(copies), ..Task::new(State::Publish) }).await?;
         Ok(planned)
     }
 

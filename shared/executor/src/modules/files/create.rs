@@ -63,6 +63,7 @@ impl Element for NewFile {
         if self.overwrite {
             options.create(true).truncate(true)
         } else {
+            // The kernel checks and creates in one step. A separate check would leave time for another process.
             options.create_new(true)
         };
         create_parents(&path)?;
@@ -71,7 +72,7 @@ impl Element for NewFile {
             io::ErrorKind::IsADirectory => FileError::NotAFile { path: path.clone() },
             _ => FileError::Write { path: path.clone(), source },
         })?;
-        // The owner and the mode are set before the content is written.
+        // The owner and the mode are set before the content is written. Otherwise others could read it for a moment.
         self.attributes.set(ids, &path)?;
         file.write_all(&encode(&self.content, self.encoding)).map_err(FileError::write(&path))?;
         Ok(None)
@@ -97,6 +98,7 @@ impl Element for NewFolder {
         let path = place.path(&self.path)?;
         let ids = self.attributes.ids()?;
         create_parents(&path)?;
+        // `create_dir_all` would also succeed for an existing folder, so it could not serve `overwrite: false`.
         match fs::create_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if !path.is_dir() {

@@ -41,6 +41,7 @@ impl Element for DeletedFile {
         for path in paths {
             match is_folder(&path) {
                 None => continue,
+                // A pattern selects files. Only a folder that the author names is a mistake.
                 Some(true) if is_pattern => continue,
                 Some(true) => return Err(FileError::NotAFile { path }.into()),
                 Some(false) => fs::remove_file(&path).map_err(FileError::delete(&path))?,
@@ -71,6 +72,7 @@ impl Element for DeletedFolder {
             Some(false) => return Err(FileError::NotAFolder { path }.into()),
             Some(true) => {}
         }
+        // A path such as `/etc/..` also leads to the root.
         if path.canonicalize().is_ok_and(|path| path == Path::new("/")) {
             return Err(FileError::Root { path }.into());
         }

@@ -65,6 +65,7 @@ pub(super) fn decode(bytes: &[u8], encoding: Encoding, path: &Path) -> Result<St
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    // Bytes that remain are a part of a character, so the file is not in this encoding.
     let (units, []) = bytes.as_chunks() else { return None };
     String::from_utf16(&units.iter().map(|bytes| unit(*bytes)).collect::<Vec<_>>()).ok()
 }

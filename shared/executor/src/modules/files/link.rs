@@ -36,6 +36,7 @@ impl Element for Link {
         if self.target.is_empty() || !target.exists() {
             return Err(FileError::Missing { path: target }.into());
         }
+        // `exists` would follow an old link and overlook one whose target is gone.
         match fs::symlink_metadata(&path) {
             Ok(found) if !found.is_symlink() => return Err(FileError::NotALink { path }.into()),
             Ok(_) if !self.force => return Err(FileError::Exists { path, flag: "force" }.into()),

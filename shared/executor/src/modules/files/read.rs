@@ -42,6 +42,7 @@ impl Element for Reading {
             return Err(FileError::TooLong { path, size, limit }.into());
         }
         let mut bytes = Vec::new();
+        // The file may have grown in the meantime, and files of `/proc` say that they are empty.
         file.take(limit).read_to_end(&mut bytes).map_err(FileError::read(&path))?;
         let content = decode(&bytes, self.encoding, &path)?;
         if self.print {

@@ -39,9 +39,12 @@ impl Transfer {
 
     /// Returns each source with its destination.
     fn pairs(&self, place: &Place<'_>) -> Result<Vec<(PathBuf, PathBuf)>, FileError> {
+        // With the slash, `expand` would take the last part for empty and reject a `*` before it.
         let pattern = place.path(self.source.trim_end_matches('/'))?;
         let mut sources = expand(&pattern)?;
         if self.source.contains('*') {
+            // A pattern selects what the action is for. A source without a pattern stays, so that `check` can report
+            // the mistake.
             sources.retain(|source| source.is_dir() == self.folders);
         }
         let destination = place.path(&self.destination)?;
@@ -69,6 +72,7 @@ impl Transfer {
         }
         if let Ok(to) = fs::metadata(destination) {
             let path = destination.to_owned();
+            // Two different paths may lead to one file. A copy onto itself would empty it.
             if (to.dev(), to.ino()) == (from.dev(), from.ino()) {
                 return Err(FileError::Same { path });
             }
@@ -79,6 +83,7 @@ impl Transfer {
                 _ => {}
             }
         }
+        // The copy of a folder into itself would never end, because each level contains the copy that was just begun.
         if self.folders && is_below(destination, source) {
             return Err(FileError::Inside { source_folder: source.to_owned(), destination: destination.to_owned() });
         }
@@ -87,6 +92,8 @@ impl Transfer {
 
     fn carry(&self, source: &Path, destination: &Path) -> Result<(), FileError> {
         create_parents(destination)?;
+        // A rename cannot merge two folders, and it cannot leave a file system. In both cases everything is copied and
+        // then deleted.
         if self.moves && !(self.folders && destination.exists()) {
             match fs::rename(source, destination) {
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}

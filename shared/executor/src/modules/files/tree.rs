@@ -8,6 +8,7 @@ use super::{FileError, entries};
 
 /// Copies a file with its mode. A link is followed.
 pub(super) fn copy_file(source: &Path, destination: &Path) -> Result<(), FileError> {
+    // The error of `copy` does not say which of the two files caused it.
     fs::copy(source, destination).map(drop).map_err(|error| match fs::File::open(source) {
         Ok(_) => FileError::write(destination)(error),
         Err(error) => FileError::read(source)(error),

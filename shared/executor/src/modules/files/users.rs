@@ -15,6 +15,7 @@ pub(super) struct Ids {
 
 /// Returns the number of a user, given by name or number, and the number of the user's own group if it is known.
 pub(super) fn user(name: &str) -> Result<(u32, Option<u32>), FileError> {
+    // A number is looked up too, because the entry also has the user's own group.
     let entry = entry("passwd", name);
     let field = |index: usize| entry.as_ref()?.split(':').nth(index)?.parse().ok();
     match field(2).or_else(|| name.parse().ok()) {
@@ -42,6 +43,7 @@ impl Ids {
 fn entry(database: &str, name: &str) -> Option<String> {
     let fits = |line: &&str| {
         let mut fields = line.split(':');
+        // The name is the first field of both databases, and the number is the third.
         fields.next() == Some(name) || fields.nth(1) == Some(name)
     };
     let local = fs::read_to_string(format!("/etc/{database}")).unwrap_or_default();

@@ -58,6 +58,7 @@ impl Patience {
         } else {
             return None;
         };
+        // A pause beyond the deadline would replace the manager's own error by a time-out, which says less.
         let is_in_time = self.deadline.is_none_or(|deadline| Instant::now() + pause < deadline);
         is_in_time.then_some((pause, why))
     }
