@@ -24,6 +24,8 @@ use async_trait::async_trait;
 use goldsmith_cloud::{Cloud, Tags};
 use goldsmith_store::{BuildRecord, Store};
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
 
 pub use dispatch::{EVENT_FUNCTIONS, Failure, dispatch, is_function};
 pub use engine::invocation::{ErrorInfo, Invocation, Outcome, Start, Wake};
@@ -157,6 +159,24 @@ pub struct Context {
 }
 
 impl Context {
+    /// Returns the record that Plan has written of a build.
+    ///
+    /// # Errors
+    /// Fails with [`error_names::ErrorName::Internal`] if there is none, or if a call to the table fails.
+    pub(crate) async fn planned(&self, build: &str) -> Result<BuildRecord> {
+        let record = self.store.build(build).await?;
+        record.ok_or_else(|| Error::internal("Plan has written no record of this build"))
+    }
+
+    /// Has Lambda invoke another function of the stack, without waiting for its end.
+    ///
+    /// # Errors
+    /// Fails if Lambda does not take the call.
+    pub(crate) async fn wake(&self, function: &str, payload: &impl Serialize) -> Result<()> {
+        let function = format!("{}-{function}", self.config.stack);
+        Ok(self.cloud.functions.wake(&function, &json!(payload).to_string()).await?)
+    }
+
     /// Returns the tags that everything of this build carries from the call on that creates it.
     #[must_use]
     pub fn tags(&self, record: &BuildRecord) -> Tags {

@@ -166,8 +166,7 @@ pub(crate) async fn handle(context: &Context, waiting: &dyn Waiting, invocation:
 
 async fn start(context: &Context, waiting: &dyn Waiting, start: &Start) -> Result<()> {
     let scope = start.scope();
-    let record = context.store.build(&start.build).await?;
-    let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
+    let record = context.planned(&start.build).await?;
     let now = context.clock.now();
     let wait = Wait {
         resource: start.build.clone(),

@@ -73,10 +73,8 @@ fn resource(event: Value) -> Called {
 
 async fn wake(context: &Context, wait: &Wait) -> Result<()> {
     // The call is asynchronous, because an owner looks for seconds, and one tick may have to wake many of them.
-    let function = format!("{}-{}", context.config.stack, wait.owner);
     let wake = Wake { build: wait.build.clone(), state: wait.state, item: wait.item.clone() };
-    let payload = json!(Invocation::Wake { wake });
-    Ok(context.cloud.functions.wake(&function, &payload.to_string()).await?)
+    context.wake(&wait.owner, &Invocation::Wake { wake }).await
 }
 
 #[cfg(test)]

@@ -51,8 +51,7 @@ pub(crate) struct Published {
 /// # Errors
 /// Fails if Lambda does not take the call.
 pub(crate) async fn call(context: &Context, call: &Call) -> Result<()> {
-    let function = format!("{}-trigger", context.config.stack);
-    Ok(context.cloud.functions.wake(&function, &json!(call).to_string()).await?)
+    context.wake("trigger", call).await
 }
 
 /// What an invocation asks for.

@@ -33,8 +33,7 @@ const LOOK: Duration = Duration::from_millis(300);
 /// # Errors
 /// Fails with `CopyFailed`, or if a call to the table or to AWS fails.
 pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
-    let record = context.store.build(&start.build).await?;
-    let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
+    let record = context.planned(&start.build).await?;
     passed::require_distributed(context, &record, start.results.as_deref().unwrap_or_default()).await?;
     let work = async { Ok((publish(context, &record, start).await?, json!({}))) };
     once(context, start, work).await

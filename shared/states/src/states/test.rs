@@ -47,8 +47,7 @@ async fn terminate(context: &Context, start: &Start) -> Result<(String, Value)> 
 /// Fails with `TestFailed` or `AuditFailed`, or if a call to the table fails.
 pub(crate) async fn judge(context: &Context, start: &Start) -> Result<Value> {
     let results = start.results.as_deref().unwrap_or_default();
-    let record = context.store.build(&start.build).await?;
-    let record = record.ok_or_else(|| Error::internal("Plan has written no record of this build"))?;
+    let record = context.planned(&start.build).await?;
     // A call that the definition does not make must not even show the state as running.
     passed::require_tests_passed(context, &record, results).await?;
     once(context, start, verdict(context, &start.build, results)).await
