@@ -1,8 +1,8 @@
 //! Freezes what was resolved into the plan of one build, and renders its names. Pure.
 
 use goldsmith_model::{AmiName, Distribution, ImageRef, MustSucceed};
-use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion};
-use jiff::Timestamp;
+use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, stamp};
+use jiff::{SignedDuration, Timestamp};
 
 use super::resolve::Resolved;
 
@@ -85,6 +85,10 @@ fn region(resolved: &Resolved, to: &Distribution, image: &ImageRef, now: Timesta
         tags,
         kms_key_id: ami.kms_key_id.clone(),
         launch_permission: ami.launch_permission.clone(),
+        share_snapshots: ami.share_snapshots,
+        deprecate_at: ami
+            .deprecate_after_days
+            .map(|days| stamp(now + SignedDuration::from_hours(24 * i64::from(days)))),
         parameters: to.ssm_parameter_configurations.clone(),
     }
 }
