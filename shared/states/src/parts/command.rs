@@ -26,6 +26,13 @@ const URL_VALID: Duration = Duration::from_secs(600);
 /// Longest `executionTimeout` that SSM accepts.
 const LONGEST_COMMAND: i64 = 172_800;
 
+/// How often Systems Manager is searched for a command whose sending got no answer, before the order is sent again. A
+/// new command appears in lists only after a moment. AWS gives no limit for this; some seconds are usual. If it takes
+/// longer than these searches, the agent waits for the run of the same order, and only reports its result.
+const SEARCHES: u32 = 5;
+/// Pause between two of these searches.
+const SEARCH_PAUSE: Duration = Duration::from_secs(2);
+
 /// How often an order is sent again if its command was lost with its machine. The agent resumes where it was, or
 /// reports which step went down with the machine.
 const SENT_AGAIN: u32 = 2;
@@ -110,7 +117,7 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
     // SendCommand has no client token: after a lost answer, the command is found by its comment.
     let made = effect(scene.context, &scene.record, intended, |attempt| async move {
         if attempt == Attempt::Again
-            && let Some(command) = commands.find(scene.home(), instance, &comment).await?
+            && let Some(command) = find(scene, instance, &comment).await?
         {
             return Ok(command);
         }
@@ -129,6 +136,19 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
     let sent = Sent { command: made_id(made)?, nonce };
     note_log(scene, &sent, instance).await?;
     Ok(running(scene, &sent.command, instance))
+}
+
+/// Searches for a command that may have been sent, for as long as Systems Manager may not list it yet.
+async fn find(scene: &Scene<'_>, instance: &str, comment: &str) -> Result<Option<String>> {
+    for search in 1..=SEARCHES {
+        if search > 1 {
+            scene.context.clock.sleep(SEARCH_PAUSE).await;
+        }
+        if let Some(command) = scene.context.cloud.commands.find(scene.home(), instance, comment).await? {
+            return Ok(Some(command));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the nonce that the journal has for a command. An earlier attempt may have recorded another nonce than this

@@ -191,6 +191,20 @@ async fn a_resent_order_keeps_its_nonce_and_readers_find_it_with_the_log() {
 }
 
 #[tokio::test]
+async fn a_command_that_is_not_listed_yet_is_not_sent_twice() {
+    for fault in [Fault::LoseAnswer, Fault::KillAfter] {
+        for state in [State::Build, State::Snapshot] {
+            let stack = reach(&Task::new(state)).await;
+            stack.cloud.pace(|pace| pace.hide_new_command = 4);
+            stack.cloud.fail_next("SendCommand", fault);
+            let before = stack.cloud.requests().commands.len();
+            stack.run(&Task::new(state)).await.unwrap();
+            assert_eq!(stack.cloud.requests().commands.len() - before, 1, "{state}, {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn each_state_and_each_order_after_a_lost_machine_has_a_nonce_of_its_own() {
     let stack = reach(&Task::new(State::Build)).await;
     stack.cloud.next_command(Outcome::lost());
