@@ -10,6 +10,7 @@ use super::events::EmittedEvent;
 use super::executions::{ExecutionBook, TokenAnswer};
 use super::functions::Wakeup;
 use super::machines::{MachineRecord, VolumeRecord};
+use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
 use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Schedule};
@@ -22,7 +23,7 @@ const BEGINNING: i64 = 1_767_225_600;
 pub(super) struct World {
     pub(super) pace: Pace,
     pub(super) regions: BTreeMap<String, Region>,
-    pub(super) objects: BTreeMap<String, Vec<u8>>,
+    pub(super) objects: BTreeMap<String, ObjectRecord>,
     pub(super) executions: ExecutionBook,
     pub(super) answers: Vec<TokenAnswer>,
     pub(super) wakes: Vec<Wakeup>,

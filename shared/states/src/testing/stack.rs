@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use goldsmith_cloud::fake::{ACCOUNT, AMAZON, FakeCloud, HOME, Inventory};
+use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
 use goldsmith_cloud::{ExecutionStatus, Parameter};
 use goldsmith_model::ImagePipeline;
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
@@ -147,7 +147,16 @@ impl Stack {
 
     /// Returns a new context for one invocation.
     pub(crate) fn context(&self) -> Context {
-        let table = FaultyTable { table: self.table.clone(), faults: self.cloud.faults() };
+        self.context_with(self.cloud.faults())
+    }
+
+    /// Returns a context whose calls of the table pass through `between` first.
+    pub(crate) fn context_behind(&self, between: Arc<dyn Between>) -> Context {
+        self.context_with(self.cloud.faults().behind(between))
+    }
+
+    fn context_with(&self, faults: Faults) -> Context {
+        let table = FaultyTable { table: self.table.clone(), faults };
         Context {
             store: Store::new(Arc::new(table)),
             cloud: self.cloud.cloud(),
