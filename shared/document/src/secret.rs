@@ -57,11 +57,16 @@ pub const INSTEAD_OF_SECRET: &str =
 /// Returns whether the value of a parameter or constant with this name looks like a secret.
 #[must_use]
 pub fn looks_like_secret(name: &str, value: &str) -> bool {
+    is_secret_by_name(name, value) || known_secret(value.trim()).is_some()
+}
+
+/// Returns whether the name says that the value is a secret, and the value is not one that only refers to a secret or
+/// switches something.
+fn is_secret_by_name(name: &str, value: &str) -> bool {
     let text = value.trim();
-    let is_named = names_secret(name)
+    names_secret(name)
         && !["/", "arn:", "http", "{{"].iter().any(|start| text.starts_with(start))
-        && !matches!(text, "" | "true" | "false" | "none" | "null");
-    is_named || known_secret(text).is_some()
+        && !matches!(text, "" | "true" | "false" | "none" | "null")
 }
 
 /// Returns the value for a message about it, or `****` if the value of a parameter with this name looks like a secret.
@@ -159,7 +164,7 @@ fn value_of_secret_key(line: &str) -> Option<&str> {
         let value = value.trim_start_matches(QUOTES);
         let first = value.split([',', '}', ']', '"', '\'', ' ']).next().unwrap_or_default();
         let name = if key == "value" { named.unwrap_or(key) } else { key };
-        if looks_like_secret(name, first) {
+        if is_secret_by_name(name, first) {
             return Some(value);
         }
     }
