@@ -105,7 +105,7 @@ mod tests {
         let place = Place::new("distribution configuration `all`", "distributions[0].region");
         let region = |number: usize| place.has(Problem::RegionUnknown { region: format!("eu-nowhere-{number}") });
         let unchecked = place.has(Problem::Unchecked { error: "no".to_owned() });
-        assert_eq!(refusal(&[unchecked.clone()]), None);
+        assert_eq!(refusal(std::slice::from_ref(&unchecked)), None);
         let two = refusal(&[region(1), unchecked, region(2)]).unwrap();
         let expected = "2 problems:\n1. the image goes to eu-nowhere-1, which EC2 does not know: correct the Region in the \
                         distribution configuration (region-unknown, `distributions[0].region` of distribution configuration \
