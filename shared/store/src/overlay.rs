@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(plan.infrastructure(&small).await.unwrap().unwrap().instance_types, ["t3.large"]);
         let names: Vec<String> = plan.pipeline_names().await.unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(names, ["other", "web"]);
-        assert!(matches!(plan.apply(&new).await, Err(ApplyError::Store(_))));
+        assert!(matches!(plan.apply(&old).await, Err(ApplyError::Store(_))), "small would be replaced");
         assert_eq!(table.dump(), before);
     }
 }
