@@ -7,10 +7,12 @@ mod cancel;
 mod clean;
 mod deploy;
 mod doctor;
+mod explain;
 mod images;
 mod local;
 mod logs;
 mod pipelines;
+mod plan;
 mod retire;
 mod run;
 mod schema;
@@ -43,10 +45,11 @@ impl Cli {
             let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
             let harmless = arguments.fold(told.clone(), |told, argument| without_secret(&told, &argument));
             if harmless == told {
-                error.exit() // as clap prints it, in color
+                let _ = error.print(); // as clap prints it, in color
+            } else {
+                output::say(harmless.trim_end());
             }
-            output::say(harmless.trim_end());
-            std::process::exit(error.exit_code())
+            std::process::exit(plan::code_of_mistake(error.exit_code(), std::env::args_os()))
         })
     }
 }
@@ -68,6 +71,10 @@ pub(crate) enum Command {
     Apply(apply::Args),
     /// Show what every instance of an image would share: keys, identities, credentials, histories.
     Audit(audit::Args),
+    /// Show what a build of a pipeline would do, and everything that would stop it. Nothing is changed.
+    Plan(plan::Args),
+    /// Explain a problem that a plan has found.
+    Explain(explain::Args),
     /// Build a pipeline's image and watch the build.
     Build(build::Args),
     /// Stop a build and wait until nothing of it is left.
@@ -110,6 +117,8 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Cancel(args) => cancel::run(globals, args).await,
         Command::Clean(args) => clean::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,
+        Command::Plan(args) => plan::run(globals, args).await,
+        Command::Explain(args) => explain::run(globals, args),
         Command::Build(args) => build::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,
         Command::Pipelines(args) => pipelines::run(globals, args).await,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::Globals;
 use crate::command::Cli;
-use crate::connection::{Connection, Scheduling};
+use crate::connection::{Connection, Scheduling, Settings};
 
 pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
 
@@ -36,8 +36,14 @@ impl Stack {
             version: Some(crate::version::OWN.to_owned()),
             state_machine: STATE_MACHINE.to_owned(),
             store: Store::new(table.clone()),
-            executions: all.executions,
-            logs: all.logs,
+            executions: all.executions.clone(),
+            logs: all.logs.clone(),
+            cloud: all,
+            settings: Some(Settings {
+                image_parameter_path: "images".to_owned(),
+                security_group: "sg-1".to_owned(),
+                subnets: Vec::new(),
+            }),
             schedules: Arc::new(cloud.clone()),
             scheduling: Some(Scheduling {
                 group: "goldsmith".to_owned(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use goldsmith_document::Diagnostics;
-use goldsmith_model::definitions::{Definitions, Draft, VersionPlace};
+use goldsmith_model::definitions::{Definitions, Draft, SourceFile, VersionPlace};
 use goldsmith_store::{ApplyError, Change, Outcome, Taken};
 
 use crate::args::Globals;
@@ -50,7 +50,27 @@ pub(crate) async fn apply(
     secrets: Secrets,
 ) -> Result<(Connection, Definitions, Vec<Change>)> {
     let files = folder::read(path)?;
-    let mut draft = Draft::read(&files, &folder::documents(&files));
+    let Checked { connection, definitions, versions } = check(globals, path, &files, secrets).await?;
+    let changes = connection.store.apply(&definitions).await.map_err(|error| unapplied(path, &versions, error))?;
+    schedules::keep(&connection, &definitions).await?;
+    Ok((connection, definitions, changes))
+}
+
+/// Definitions without mistakes, and the stack that they are for.
+pub(crate) struct Checked<'f> {
+    pub(crate) connection: Connection,
+    pub(crate) definitions: Definitions,
+    pub(crate) versions: Vec<VersionPlace<'f>>,
+}
+
+/// Checks the definitions of these files, which were read from this path. Nothing is written.
+pub(crate) async fn check<'f>(
+    globals: &Globals,
+    path: &Path,
+    files: &'f [SourceFile],
+    secrets: Secrets,
+) -> Result<Checked<'f>> {
+    let mut draft = Draft::read(files, &folder::documents(files));
     if !secrets.allow_plain_secrets {
         draft.refuse_secrets(NO_SECRET);
     }
@@ -73,12 +93,15 @@ pub(crate) async fn apply(
     }
     // This comes before the table is written: otherwise the pipeline would be stored without its schedule.
     schedules::check(&connection, &definitions)?;
-    let changes = connection.store.apply(&definitions).await.map_err(|error| match error {
-        ApplyError::Taken(taken) => refused(path, taken_versions(&versions, &taken)),
+    Ok(Checked { connection, definitions, versions })
+}
+
+/// Returns the error for definitions that cannot be applied.
+pub(crate) fn unapplied(path: &Path, versions: &[VersionPlace<'_>], error: ApplyError) -> anyhow::Error {
+    match error {
+        ApplyError::Taken(taken) => refused(path, taken_versions(versions, &taken)),
         ApplyError::Store(error) => error.into(),
-    })?;
-    schedules::keep(&connection, &definitions).await?;
-    Ok((connection, definitions, changes))
+    }
 }
 
 /// Reports versions that are already stored with different content, each at its place in the files.

@@ -6,6 +6,7 @@ mod images;
 mod machines;
 mod regions;
 mod requests;
+mod settings;
 #[cfg(test)]
 mod testing;
 mod uses;

@@ -54,6 +54,9 @@ pub struct Image {
     /// The image that it is a copy of, or that its instance was launched from (EC2 user guide, "Use AMI ancestry to
     /// trace the origin of an AMI").
     pub source_image: Option<String>,
+    /// Ids of the products that it was bought as, such as a Marketplace product. Images that are made from it have them
+    /// too.
+    pub product_codes: Vec<String>,
     /// Its tags.
     pub tags: Tags,
 }

@@ -5,6 +5,7 @@
 //! stand-ins for tests that behave like AWS. The documentation of a method that changes something in AWS has the word
 //! *Effect*, and says what makes the method safe to repeat.
 
+mod account;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod commands;
@@ -24,6 +25,7 @@ mod schedules;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use account::{Account, DefaultEncryption, Subnet};
 pub use commands::{Command, CommandStatus, Commands, Invocation, Ping};
 pub use error::{CloudError, Kind, Result};
 pub use events::Events;
@@ -46,6 +48,8 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Cloud {
     /// EC2 instances.
     pub machines: Arc<dyn Machines>,
+    /// The account's own settings.
+    pub account: Arc<dyn Account>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
     /// SSM Run Command.

@@ -92,29 +92,40 @@ impl Store {
     /// [`ApplyError::Taken`] if a version is stored with other content.
     pub async fn apply(&self, definitions: &Definitions) -> std::result::Result<Vec<Change>, ApplyError> {
         let entries = entries(definitions)?;
-        let mut outcomes = Vec::new();
-        let mut taken = Vec::new();
         // Everything is compared before anything is written: if one version is taken, no part of the folder is applied.
-        for entry in &entries {
+        let outcomes = self.outcomes(&entries).await?;
+        let mut changes = Vec::new();
+        for (entry, outcome) in entries.into_iter().zip(outcomes) {
+            if outcome != Outcome::Unchanged {
+                self.put(&entry).await?;
+            }
+            changes.push(entry.change(outcome));
+        }
+        // This runs even if nothing was written: a call before this one may have died after its writes.
+        self.watch_sources(definitions).await?;
+        Ok(changes)
+    }
+
+    /// Returns what [`Store::apply`] would do with each definition. Nothing is written.
+    ///
+    /// # Errors
+    /// [`ApplyError::Taken`] if a version is stored with other content.
+    pub async fn preview(&self, definitions: &Definitions) -> std::result::Result<Vec<Change>, ApplyError> {
+        let entries = entries(definitions)?;
+        let outcomes = self.outcomes(&entries).await?;
+        Ok(entries.into_iter().zip(outcomes).map(|(entry, outcome)| entry.change(outcome)).collect())
+    }
+
+    async fn outcomes(&self, entries: &[Entry]) -> std::result::Result<Vec<Outcome>, ApplyError> {
+        let (mut outcomes, mut taken) = (Vec::new(), Vec::new());
+        for entry in entries {
             let outcome = self.compare(entry).await?;
             if let (Outcome::Replaced, Some(version)) = (outcome, entry.version) {
                 taken.push(self.taken(entry, version).await?);
             }
             outcomes.push(outcome);
         }
-        if !taken.is_empty() {
-            return Err(ApplyError::Taken(taken));
-        }
-        let mut changes = Vec::new();
-        for (entry, outcome) in entries.into_iter().zip(outcomes) {
-            if outcome != Outcome::Unchanged {
-                self.put(&entry).await?;
-            }
-            changes.push(Change { kind: entry.kind.to_string(), name: entry.name, version: entry.version, outcome });
-        }
-        // This runs even if nothing was written: a call before this one may have died after its writes.
-        self.watch_sources(definitions).await?;
-        Ok(changes)
+        if taken.is_empty() { Ok(outcomes) } else { Err(ApplyError::Taken(taken)) }
     }
 
     async fn compare(&self, entry: &Entry) -> Result<Outcome> {
@@ -161,6 +172,10 @@ impl Entry {
     fn key(&self) -> Key {
         key(self.kind, &self.name, self.version)
     }
+
+    fn change(self, outcome: Outcome) -> Change {
+        Change { kind: self.kind.to_string(), name: self.name, version: self.version, outcome }
+    }
 }
 
 fn key(kind: Kind, name: &Name, version: Option<Version>) -> Key {
@@ -168,6 +183,16 @@ fn key(kind: Kind, name: &Name, version: Option<Version>) -> Key {
         Some(version) => versioned(kind, name, version),
         None => unversioned(kind, name),
     }
+}
+
+/// Returns the items of all definitions, as `apply` writes them.
+pub(crate) fn items(definitions: &Definitions) -> Result<Vec<Item>> {
+    let entries = entries(definitions)?.into_iter();
+    let listed = |entry: &Entry| {
+        let key = Key::new(PIPELINES, entry.name.to_string());
+        entry.listed.as_ref().map(|listed| encode(key, listed))
+    };
+    entries.flat_map(|entry| listed(&entry).into_iter().chain([Ok(entry.item)])).collect()
 }
 
 fn entries(definitions: &Definitions) -> Result<Vec<Entry>> {

@@ -18,6 +18,7 @@ mod leftovers;
 #[cfg(any(test, feature = "memory"))]
 mod memory;
 mod newest;
+mod overlay;
 mod plan;
 mod progress;
 mod proof;

@@ -125,6 +125,7 @@ impl World {
             block_devices: blueprint.block_devices,
             snapshots,
             source_instance: blueprint.instance,
+            product_codes: Vec::new(),
             source_image: blueprint.copy.as_ref().map(|copy| copy.source_image.clone()).or(blueprint.source),
             tags: blueprint.tags,
         };

@@ -4,6 +4,7 @@
 //! can be made to fail, to lose its answer or to kill the caller ([`Faults`]). A test specifies in advance how
 //! commands, images and instances end, and compares [`Inventory`]s afterwards. The fake does not check permissions.
 
+mod account;
 mod ami;
 mod call;
 mod commands;
@@ -26,6 +27,7 @@ mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use account::AccountSettings;
 pub use call::{ACCOUNT, AMAZON, HOME, MARKETPLACE, not_known_yet};
 pub use events::EmittedEvent;
 pub use executions::TokenAnswer;
@@ -60,6 +62,7 @@ impl FakeCloud {
         let fake = Arc::new(self.clone());
         Cloud {
             machines: fake.clone(),
+            account: fake.clone(),
             images: fake.clone(),
             commands: fake.clone(),
             parameters: fake.clone(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
+use super::account::AccountSettings;
 use super::ami::{AmiRecord, SnapshotRecord};
 use super::commands::CommandRecord;
 use super::events::EmittedEvent;
@@ -22,6 +23,7 @@ const BEGINNING: i64 = 1_767_225_600;
 #[derive(Default)]
 pub(super) struct World {
     pub(super) pace: Pace,
+    pub(super) account: AccountSettings,
     pub(super) regions: BTreeMap<String, Region>,
     pub(super) objects: BTreeMap<String, ObjectRecord>,
     pub(super) executions: ExecutionBook,

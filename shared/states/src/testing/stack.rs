@@ -196,6 +196,11 @@ impl Stack {
         self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
     }
 
+    /// The store for a caller whose calls pass through this account's faults.
+    pub(crate) fn store_behind(&self, cloud: &FakeCloud) -> Store {
+        Store::new(Arc::new(FaultyTable { table: self.table.clone(), faults: cloud.faults() }))
+    }
+
     /// The store without the counter.
     pub(crate) fn store(&self) -> Store {
         Store::new(Arc::new(self.table.clone()))

@@ -11,6 +11,7 @@ mod kills;
 mod lifecycle;
 mod organisation;
 mod page;
+mod plan;
 mod refusals;
 mod role;
 mod rules;
@@ -38,6 +39,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         audits::CASES,
         failures::CASES,
         refusals::CASES,
+        plan::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,
