@@ -6,6 +6,7 @@
 mod ami_name;
 mod cause;
 mod component;
+mod definition_ref;
 pub mod definitions;
 mod distribution;
 mod infrastructure;
@@ -25,6 +26,7 @@ mod version;
 pub use ami_name::{AmiName, AmiNameError};
 pub use cause::{Cause, execution_name};
 pub use component::{Component, Platform};
+pub use definition_ref::{DefinitionRef, DefinitionRefError};
 pub use distribution::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
     SsmParameter,

@@ -3,12 +3,14 @@
 mod apply;
 mod audit;
 mod builds;
+mod catalog;
 mod causes;
 mod checks;
 #[cfg(test)]
 mod contract;
 mod cursors;
 mod definitions;
+mod delete;
 #[cfg(feature = "dynamo")]
 mod dynamo;
 mod error;
@@ -21,6 +23,7 @@ mod newest;
 mod plan;
 mod progress;
 mod proof;
+mod reach;
 mod records;
 mod references;
 mod regions;
@@ -41,9 +44,11 @@ mod watch;
 pub use apply::{ApplyError, Change, Outcome, Taken};
 pub use audit::{AuditFinding, AuditKind, AuditRecord};
 pub use builds::{Lease, OPEN_BUILDS, Opened};
+pub use catalog::{Catalog, User};
 pub use causes::{CauseRecord, CauseStatus};
 pub use checks::SourceCheck;
 pub use cursors::Round;
+pub use delete::DeleteError;
 #[cfg(feature = "dynamo")]
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};

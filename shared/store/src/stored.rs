@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::catalog::ListedDefinition;
 use crate::cursors::Cursor;
 use crate::definitions::ListedPipeline;
 use crate::newest::Newest;
@@ -40,6 +41,7 @@ fn kinds() -> BTreeMap<&'static str, Read> {
         ("ImageRecord", read::<ImageRecord>),
         ("Lease", read::<Lease>),
         ("Leftover", read::<Leftover>),
+        ("ListedDefinition", read::<ListedDefinition>),
         ("ListedPipeline", read::<ListedPipeline>),
         ("Meta", read::<Meta>),
         ("Newest", read::<Newest>),
