@@ -5,8 +5,12 @@ mod audit;
 mod build;
 mod cancel;
 mod clean;
+mod definitions;
+mod delete;
 mod deploy;
+mod disable;
 mod doctor;
+mod enable;
 mod images;
 mod local;
 mod logs;
@@ -84,10 +88,18 @@ pub(crate) enum Command {
     Pipelines(pipelines::Args),
     /// List images.
     Images(images::Args),
-    /// Show an image or its build, or a pipeline: when it starts next and why it was last built.
+    /// List all definitions that are stored, and what uses each of them.
+    Definitions(definitions::Args),
+    /// Show an image or its build, a pipeline with its last builds, or another definition.
     Show(show::Args),
     /// Print the output of the steps of an image's build.
     Logs(logs::Args),
+    /// Keep a pipeline from starting by itself, or an image from being launched.
+    Disable(disable::Args),
+    /// Undo `disable`.
+    Enable(enable::Args),
+    /// Delete an image that nothing refers to, or definitions that nothing uses.
+    Delete(delete::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
@@ -109,6 +121,10 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Audit(args) => audit::run(globals, args).await,
         Command::Cancel(args) => cancel::run(globals, args).await,
         Command::Clean(args) => clean::run(globals, args).await,
+        Command::Definitions(args) => definitions::run(globals, args).await,
+        Command::Delete(args) => delete::run(globals, args).await,
+        Command::Disable(args) => disable::run(globals, args).await,
+        Command::Enable(args) => enable::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,
         Command::Build(args) => build::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,

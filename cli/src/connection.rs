@@ -7,12 +7,14 @@ use anyhow::{Context, Result};
 use goldsmith_cloud::aws::{
     CloudWatchLogs, EventBridgeScheduler, SdkConfig, SsmParameters, StepFunctions, home_region, sdk_config, with_keys,
 };
-use goldsmith_cloud::{Executions, Logs, Parameters, Schedules};
+use goldsmith_cloud::{Executions, ImageSwitches, Images, Logs, Parameters, Schedules};
+use goldsmith_cloud_ec2::Ec2;
 use goldsmith_store::{DynamoTable, Store};
 use serde::Deserialize;
 
 use crate::args::Globals;
 use crate::exit::invalid;
+use crate::references::References;
 use crate::{local, output, version};
 
 /// A stack, and the clients for it.
@@ -34,6 +36,12 @@ pub(crate) struct Connection {
     pub(crate) logs: Arc<dyn Logs>,
     /// EventBridge Scheduler.
     pub(crate) schedules: Arc<dyn Schedules>,
+    /// AMIs and their snapshots.
+    pub(crate) images: Arc<dyn Images>,
+    /// Whether instances may be launched from AMIs.
+    pub(crate) switches: Arc<dyn ImageSwitches>,
+    /// Parameter Store.
+    pub(crate) parameters: Arc<dyn Parameters>,
     /// What its schedules start; `None` if the stack is from a version without schedules.
     pub(crate) scheduling: Option<Scheduling>,
 }
@@ -98,13 +106,23 @@ impl Connection {
         format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
     }
 
+    /// Returns the means to find what refers to an image.
+    pub(crate) fn references(&self) -> References {
+        let (images, parameters) = (self.images.clone(), self.parameters.clone());
+        References { images, parameters, store: self.store.clone() }
+    }
+
     fn with(config: &SdkConfig, region: String, name: &str, stack: StackConfig) -> Self {
+        let ec2 = Arc::new(Ec2::new(config));
         Self {
             stack: name.to_owned(),
             region,
             version: stack.version.clone(),
             scheduling: stack.scheduling(),
             schedules: Arc::new(EventBridgeScheduler::new(config)),
+            images: ec2.clone(),
+            switches: ec2,
+            parameters: Arc::new(SsmParameters::new(config)),
             state_machine: stack.state_machine,
             store: Store::new(Arc::new(DynamoTable::with_config(config, stack.table))),
             executions: Arc::new(StepFunctions::new(config)),

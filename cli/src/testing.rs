@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use goldsmith_cloud::fake::{FakeCloud, HOME};
+use goldsmith_model::definitions::{Draft, SourceFile};
 use goldsmith_store::{Item, Key, MemoryTable, Store, Table, Write};
 use serde_json::{Value, json};
 
@@ -12,6 +13,24 @@ use crate::command::Cli;
 use crate::connection::{Connection, Scheduling};
 
 pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
+
+/// Definitions of a pipeline that its schedule and its source start.
+pub(crate) const WEB: &str = "\
+kind: Component
+name: nginx
+semanticVersion: 1.0.0
+data: |
+  schemaVersion: 1.0
+  phases: [{name: build, steps: [{name: Run, action: ExecuteBash, inputs: {commands: [\"true\"]}}]}]
+---
+{kind: ImageRecipe, name: web, semanticVersion: 1.0.0, parentImage: ssm:/a, components: [{name: nginx, version: 1.x.x}]}
+---
+{kind: InfrastructureConfiguration, name: small, instanceTypes: [t3.small]}
+---
+{kind: DistributionConfiguration, name: two, distributions: [{region: eu-west-1}, {region: us-east-1}]}
+---
+{kind: ImagePipeline, name: web, imageRecipe: web, infrastructureConfiguration: small, rebuildOn: [source-update], schedule: {scheduleExpression: rate(1 day)}}
+";
 
 /// The options that `goldsmith FLAGS` gives to a command.
 pub(crate) fn globals(flags: &str) -> Globals {
@@ -39,6 +58,9 @@ impl Stack {
             executions: all.executions,
             logs: all.logs,
             schedules: Arc::new(cloud.clone()),
+            images: all.images,
+            switches: Arc::new(cloud.clone()),
+            parameters: all.parameters,
             scheduling: Some(Scheduling {
                 group: "goldsmith".to_owned(),
                 trigger: "arn:trigger".to_owned(),
@@ -46,6 +68,15 @@ impl Stack {
             }),
         };
         Self { cloud, table, connection }
+    }
+
+    /// Stores definitions, with their schedules, as `goldsmith apply` does.
+    pub(crate) async fn apply(&self, text: &str) {
+        let files = [SourceFile { path: "all.yml".to_owned(), text: text.to_owned() }];
+        let draft = Draft::read(&files, &|_| Ok(String::new()));
+        let definitions = draft.check_alone().map_err(|found| found.to_string()).unwrap();
+        self.connection.store.apply(&definitions).await.unwrap();
+        crate::schedules::keep(&self.connection, &definitions).await.unwrap();
     }
 
     /// Writes an item as a function would.

@@ -53,6 +53,8 @@ pub(crate) struct Args {
     parameters: Vec<(Name, String, String)>,
     #[command(flatten)]
     secrets: apply::Secrets,
+    #[command(flatten)]
+    consent: apply::Consent,
 }
 
 fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
@@ -160,7 +162,7 @@ fn look_again(again: &str, name: &str) -> String {
 async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> {
     let folder = Path::new(&args.what);
     if folder.is_dir() {
-        let (connection, definitions, changes) = apply::apply(globals, folder, args.secrets).await?;
+        let (connection, definitions, changes) = apply::apply(globals, folder, args.secrets, args.consent).await?;
         let written = apply::written(&changes);
         output::say(&format!("{}: {} definitions, {written} of them new or changed", args.what, changes.len()));
         return Ok((connection, chosen(&definitions, args)?));

@@ -291,7 +291,7 @@ pub(crate) fn verify_open(record: &BuildRecord) -> Write {
     Write::Verify { key: keys::build(&record.build), checks: open_checks(record) }
 }
 
-fn image_key(image: &ImageRef) -> crate::Key {
+pub(crate) fn image_key(image: &ImageRef) -> crate::Key {
     keys::image(&image.name, &image.version.padded(), image.build)
 }
 
@@ -339,5 +339,6 @@ fn building(record: &BuildRecord) -> ImageRecord {
         created_at: record.created_at.clone(),
         ended_at: None,
         failure: None,
+        life: None,
     }
 }

@@ -14,6 +14,7 @@ mod delete;
 #[cfg(feature = "dynamo")]
 mod dynamo;
 mod error;
+mod image_life;
 mod journal;
 mod keys;
 mod leftovers;
@@ -52,6 +53,7 @@ pub use delete::DeleteError;
 #[cfg(feature = "dynamo")]
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
+pub use image_life::ImageLife;
 pub use journal::Intent;
 pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::ending::Ending;
 use super::{Args, Detached, chosen, parse_parameter, start};
-use crate::command::apply::Secrets;
+use crate::command::apply::{Consent, Secrets};
 use crate::exit::Exit;
 use crate::output::Show;
 use crate::testing::{STATE_MACHINE, Stack, globals};
@@ -15,8 +15,17 @@ use crate::watch::{self, Display};
 
 fn args(pipeline: Option<&str>) -> Args {
     let pipeline = pipeline.map(|name| name.parse().unwrap());
-    let (source_image, parameters, secrets) = (None, vec![], Secrets::default());
-    Args { what: "folder".to_owned(), pipeline, detach: false, reason: None, source_image, parameters, secrets }
+    let (source_image, parameters, secrets, consent) = (None, vec![], Secrets::default(), Consent::default());
+    Args {
+        what: "folder".to_owned(),
+        pipeline,
+        detach: false,
+        reason: None,
+        source_image,
+        parameters,
+        secrets,
+        consent,
+    }
 }
 
 fn execution(status: ExecutionStatus, output: Option<Value>, failed: Option<(&str, &str)>) -> Execution {

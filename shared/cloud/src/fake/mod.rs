@@ -11,6 +11,7 @@ mod events;
 mod executions;
 mod faults;
 mod functions;
+mod image_switches;
 mod images;
 mod inventory;
 mod logs;
