@@ -15,6 +15,7 @@ mod images;
 mod local;
 mod logs;
 mod pipelines;
+mod retention;
 mod retire;
 mod run;
 mod schema;
@@ -100,6 +101,8 @@ pub(crate) enum Command {
     Enable(enable::Args),
     /// Delete an image that nothing refers to, or definitions that nothing uses.
     Delete(delete::Args),
+    /// Delete the images of a pipeline that are beyond its retention.
+    Retention(retention::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
@@ -131,6 +134,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Pipelines(args) => pipelines::run(globals, args).await,
         Command::Show(args) => show::run(globals, args).await,
         Command::Logs(args) => logs::run(globals, args).await,
+        Command::Retention(args) => retention::run(globals, args).await,
         Command::Run(args) => run::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Validate(args) => validate::run(globals, args),

@@ -14,6 +14,7 @@ mod exit;
 mod failure;
 mod folder;
 mod hold;
+mod image_delete;
 mod image_switch;
 mod kept;
 mod local;

@@ -47,7 +47,8 @@ pub(crate) async fn switch(connection: &Connection, text: &str, status: Status) 
     Ok(Switched { pipeline: name, status })
 }
 
-async fn find(connection: &Connection, text: &str) -> Result<ImagePipeline> {
+/// Returns the pipeline that a text names, or an error with the nearest name.
+pub(crate) async fn find(connection: &Connection, text: &str) -> Result<ImagePipeline> {
     let name: Name = text.parse().map_err(|error: goldsmith_model::NameError| invalid(error.to_string()))?;
     if let Some(pipeline) = connection.store.pipeline(&name).await? {
         return Ok(pipeline);

@@ -106,6 +106,14 @@ impl Stack {
         Self { cloud: self.cloud.clone(), table: self.table.clone(), connection: self.connection.clone() }
     }
 
+    /// Stores a build like build `b`, with this plan for its Regions.
+    pub(crate) async fn planned_build(&self, id: &str, regions: &Value) {
+        let mut build = self.table_item("BUILD#b", "META").await;
+        build["build"] = json!(id);
+        build["plan"]["regions"] = regions.clone();
+        self.put(&format!("BUILD#{id}"), "META", build).await;
+    }
+
     /// Stores build `b` of image `web/1.0.0/1`, which runs.
     pub(crate) async fn open_build(&self, execution: &str) {
         self.build(json!({"status": "open", "execution": execution}), json!({"status": "BUILDING"})).await;

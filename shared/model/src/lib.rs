@@ -17,6 +17,7 @@ mod pipeline;
 mod recipe;
 mod reference;
 mod region;
+mod retention;
 mod schedule;
 mod scheduled;
 mod source_image;
@@ -39,6 +40,7 @@ pub use pipeline::{ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, S
 pub use recipe::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};
+pub use retention::Retention;
 pub use schedule::{Cron, Rate, ScheduleError, ScheduleExpression, ZoneError, schedule_name, time_zone};
 pub use scheduled::{SCHEDULED_TIME, ScheduleInput, Scheduled};
 pub use source_image::{SourceImage, SourceImageError};

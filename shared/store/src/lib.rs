@@ -28,6 +28,7 @@ mod reach;
 mod records;
 mod references;
 mod regions;
+mod retention;
 mod retirement;
 #[cfg(test)]
 mod samples;
@@ -64,6 +65,7 @@ pub use proof::{Origin, Proof};
 pub use records::{
     Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LeftBehind, stamp,
 };
+pub use retention::beyond;
 pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;

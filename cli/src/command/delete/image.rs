@@ -1,39 +1,16 @@
 //! `goldsmith delete IMAGE`: an image goes only if nothing refers to it.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
-use goldsmith_cloud::Kind;
-use goldsmith_store::{ImageLife, ImageRecord, ImageStatus};
-use serde::Serialize;
+use goldsmith_store::{ImageRecord, ImageStatus};
 
 use crate::args::Globals;
 use crate::ask::consents;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
-use crate::output::{self, Show};
+use crate::image_delete::delete;
+use crate::output;
 use crate::references::Reference;
 use crate::render::{columns, status};
-
-/// An image that was deleted.
-#[derive(Debug, Serialize)]
-pub(super) struct Deleted {
-    image: String,
-    /// The AMIs, by Region.
-    amis: BTreeMap<String, String>,
-    /// Snapshots that stay because another AMI uses them, by Region.
-    snapshots_left: BTreeMap<String, Vec<String>>,
-}
-
-impl Show for Deleted {
-    fn lines(&self, _: &Globals) -> Vec<String> {
-        let amis = self.amis.iter().map(|(region, ami)| format!("deleted  {region}  {ami}"));
-        let left = self.snapshots_left.iter().flat_map(|(region, ids)| {
-            ids.iter().map(move |id| format!("stays    {region}  {id}  another AMI uses this snapshot"))
-        });
-        amis.chain(left).chain([format!("{} is deleted", self.image)]).collect()
-    }
-}
 
 /// Deletes an image, if nothing refers to it except those in `unshare`, who may launch it.
 pub(super) async fn run(
@@ -59,7 +36,7 @@ pub(super) async fn run(
 }
 
 /// Rejects an image that was never published: what its build keeps, Goldsmith removes by itself.
-pub(crate) fn refuse_unpublished(image: &ImageRecord) -> Result<()> {
+fn refuse_unpublished(image: &ImageRecord) -> Result<()> {
     match image.status {
         ImageStatus::Available => Ok(()),
         ImageStatus::Building => Err(invalid(format!("{} is being built: cancel its build first", image.image))),
@@ -97,31 +74,6 @@ fn refuse_referred_to(
     Err(Stop { exit: Exit::Failed, message }.into())
 }
 
-/// Deregisters the AMIs and deletes their snapshots. Safe to repeat: a later call continues where this one stopped.
-pub(crate) async fn delete(connection: &Connection, image: &ImageRecord) -> Result<Deleted> {
-    // An image of which some AMIs may be gone must not look like a whole one. Builds do not start from it any more.
-    if image.is_in_use() {
-        connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
-    }
-    let mut snapshots_left = BTreeMap::new();
-    for (region, ami) in &image.amis {
-        connection.images.deregister(region, ami).await?;
-        let mut left = Vec::new();
-        // An AMI that an earlier call has deregistered no longer names its snapshots.
-        for snapshot in image.snapshots.get(region).into_iter().flatten() {
-            match connection.images.delete_snapshot(region, snapshot).await {
-                Err(error) if error.kind == Kind::WrongState => left.push(snapshot.clone()),
-                other => other?,
-            }
-        }
-        if !left.is_empty() {
-            snapshots_left.insert(region.clone(), left);
-        }
-    }
-    connection.store.set_life(&image.image, Some(ImageLife::Deleted)).await?;
-    Ok(Deleted { image: image.image.to_string(), amis: image.amis.clone(), snapshots_left })
-}
-
 #[cfg(test)]
 mod tests {
     use goldsmith_cloud::fake::{Fault, HOME};
@@ -129,7 +81,8 @@ mod tests {
     use goldsmith_store::{ImageLife, ImageRecord};
     use serde_json::json;
 
-    use super::{delete, refuse_unpublished, run};
+    use super::{refuse_unpublished, run};
+    use crate::image_delete::delete;
     use crate::testing::{Stack, globals};
 
     async fn image(stack: &Stack) -> ImageRecord {

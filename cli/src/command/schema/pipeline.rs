@@ -138,6 +138,7 @@ fn pipeline(kind: Value) -> Value {
         ("timeoutMinutes", number()),
         ("imageTestsConfiguration", tests),
         ("audit", word(["fail", "warn", "off"])),
+        ("retention", map([("keep!", number()), ("olderThan", text())])),
     ])
 }
 

@@ -14,6 +14,7 @@ mod infrastructure;
 mod kind;
 mod pipeline;
 mod recipe;
+mod retention;
 #[cfg(test)]
 mod tests;
 

@@ -9,8 +9,10 @@ use super::Case;
 use crate::definitions::{Pipeline, folder};
 use crate::stack::Stack;
 
-pub(super) const CASES: &[(&str, Case)] =
-    &[("an_image_is_disabled_and_deleted_only_when_nothing_refers_to_it", disabled_and_deleted)];
+pub(super) const CASES: &[(&str, Case)] = &[
+    ("an_image_is_disabled_and_deleted_only_when_nothing_refers_to_it", disabled_and_deleted),
+    ("images_beyond_the_retention_go_unless_something_refers_to_them", beyond),
+];
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -58,10 +60,14 @@ fn disabled_and_deleted(stack: &Stack) {
         let found = stack.block_on(ec2.describe_images().image_ids(ami).include_disabled(true).send()).unwrap();
         found.images()[0].state().unwrap().as_str().to_owned()
     };
-    assert_eq!((state(&old_ami), state(&new_ami)), ("disabled".to_owned(), "available".to_owned()));
+    // EC2 shows a change some time later.
+    let becomes =
+        |ami: &str, expected: &str| stack.wait_for("the AMI's state", || (state(ami) == expected).then_some(()));
+    becomes(&old_ami, "disabled");
+    assert_eq!(state(&new_ami), "available");
     assert!(good(stack, &["images", "living"]).contains("DISABLED"));
     good(stack, &["enable", old]);
-    assert_eq!(state(&old_ami), "available");
+    becomes(&old_ami, "available");
     let told = refused(stack, old);
     assert!(told.contains(&format!("{old_ami}  the launch permission of 111122223333")), "{told}");
     stack.block_on(ec2.delete_launch_template().launch_template_id(&template).send()).unwrap();
@@ -73,4 +79,24 @@ fn disabled_and_deleted(stack: &Stack) {
     assert_eq!((stack.image(old).life, stack.image(new).life), (Some(ImageLife::Deleted), None));
     assert!(good(stack, &["show", old]).contains("DELETED"));
     assert_eq!(stack.left_of(built[1].build()).counts(), (0, 1, 1));
+}
+
+fn beyond(stack: &Stack) {
+    let pipeline = Pipeline::quick("retained", "retention: {keep: 1}\n");
+    let folder = pipeline.write();
+    let built = [(); 3].map(|()| stack.build(folder.path()));
+    let counts = || [0, 1, 2].map(|index: usize| stack.left_of(built[index].build()).counts());
+    let ec2 = aws_sdk_ec2::Client::new(stack.sdk());
+    let first = stack.image(built[0].image()).amis["eu-west-1"].clone();
+    let data = RequestLaunchTemplateData::builder().image_id(&first).build();
+    let template = ec2.create_launch_template().launch_template_name("retained").launch_template_data(data);
+    let template = stack.block_on(template.send()).unwrap().launch_template.unwrap().launch_template_id.unwrap();
+    let (gone, there) = ((0, 0, 0), (0, 1, 1));
+    let planned = good(stack, &["retention", "retained", "--yes"]);
+    assert!(planned.contains(&format!("stays  the launch template {template}")), "{planned}");
+    assert_eq!(counts(), [there, gone, there]);
+    stack.block_on(ec2.delete_launch_template().launch_template_id(&template).send()).unwrap();
+    good(stack, &["retention", "retained", "--yes"]);
+    assert_eq!(counts(), [gone, gone, there]);
+    assert_eq!(good(stack, &["retention", "retained", "--yes"]), "");
 }
