@@ -3,6 +3,7 @@
 
 mod folder;
 mod manual;
+mod reference;
 mod run;
 mod schema;
 mod validate;

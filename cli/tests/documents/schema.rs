@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use goldsmith_document::{Diagnostics, Document, Module};
-use goldsmith_model::definitions::{Draft, Kind, SourceFile};
+use goldsmith_model::definitions::{Draft, Form, Key, Kind, SourceFile};
 use serde_json::Value;
 
 use crate::folder::Folder;
@@ -91,25 +91,111 @@ fn documents_phases_and_steps_have_the_keys_that_are_read() {
     assert_eq!(names(&schema["definitions"]["step"]["properties"]), known_in(step));
 }
 
+/// Writes a definition in which `keys` stand in the map or list of maps at `path`.
+fn definition(word: &str, path: &[&Key], keys: &str) -> String {
+    let nested = path.iter().rev().fold(keys.to_owned(), |inner, key| match key.form {
+        Form::Maps(_) => format!("{}: [{{{inner}}}]", key.name),
+        _ => format!("{}: {{{inner}}}", key.name),
+    });
+    format!("{{kind: {word}, {nested}}}\n")
+}
+
+fn read_definition(text: String) -> Diagnostics {
+    let files = [SourceFile { path: "f".to_owned(), text }];
+    Draft::read(&files, &|_| Err(std::io::ErrorKind::NotFound.into())).check_alone().unwrap_err()
+}
+
+/// Checks that the reader knows these keys and requires the required ones, here and in the maps within.
+fn check_keys(word: &str, path: &mut Vec<&'static Key>, keys: &'static [Key]) {
+    let found = read_definition(definition(word, path, "zzz: 1"));
+    let mut supported = known(&found);
+    supported.retain(|key| {
+        let found = read_definition(definition(word, path, &format!("{key}: x")));
+        !found.iter().any(|found| found.message == format!("`{key}` is not supported yet"))
+    });
+    supported.remove("kind");
+    let names = |keys: &mut dyn Iterator<Item = &Key>| keys.map(|key| key.name.to_owned()).collect::<BTreeSet<_>>();
+    let place: Vec<&str> = std::iter::once(word).chain(path.iter().map(|key| key.name)).collect();
+    assert_eq!(names(&mut keys.iter()), supported, "{}", place.join("."));
+    let required = names(&mut keys.iter().filter(|key| key.is_required));
+    let mut missed = missing(&found);
+    if !path.is_empty() {
+        // The keys around this map are missing too.
+        missed.retain(|key| required.contains(key));
+    }
+    assert_eq!(required, missed, "{}", place.join("."));
+    for key in keys.iter().filter(|key| !key.form.keys().is_empty()) {
+        path.push(key);
+        check_keys(word, path, key.form.keys());
+        path.pop();
+    }
+}
+
 #[test]
-fn definitions_have_the_keys_that_are_read_and_supported() {
-    let schema = schema("pipeline");
-    let read = |text: String| {
-        let files = [SourceFile { path: "f".to_owned(), text }];
-        Draft::read(&files, &|_| Err(std::io::ErrorKind::NotFound.into())).check_alone().unwrap_err()
-    };
-    for (word, _) in Kind::ALL {
-        let definition = &schema["definitions"][word];
-        let found = read(format!("kind: {word}\nzzz: 1\n"));
-        let (keys, required) = (names(&definition["properties"]), names(&definition["required"]));
-        let mut supported = known(&found);
-        supported.retain(|key| {
-            let found = read(format!("kind: {word}\n{key}: x\n"));
-            !found.iter().any(|found| found.message == format!("`{key}` is not supported yet"))
+fn the_keys_of_definitions_are_those_that_are_read_and_supported() {
+    for (word, kind) in Kind::ALL {
+        check_keys(word, &mut Vec::new(), kind.keys());
+    }
+}
+
+/// Calls `check` with each key of the definitions and the way to it.
+fn each_key(path: &mut Vec<&'static Key>, keys: &'static [Key], check: &mut dyn FnMut(&[&'static Key], &'static Key)) {
+    for key in keys {
+        check(path, key);
+        path.push(key);
+        each_key(path, key.form.keys(), check);
+        path.pop();
+    }
+}
+
+/// What is wrong with `value` as the value of this key.
+fn mistakes(word: &str, path: &[&Key], key: &Key, value: &str) -> Vec<String> {
+    let found = read_definition(definition(word, path, &format!("{}: {value}", key.name)));
+    let of_form = |code: &str| ["wrong-shape", "unknown-value"].contains(&code);
+    found.iter().filter(|found| of_form(found.code)).map(|found| found.message.clone()).collect()
+}
+
+#[test]
+fn each_key_of_a_definition_takes_values_of_its_form_and_no_others() {
+    for (word, kind) in Kind::ALL {
+        each_key(&mut Vec::new(), kind.keys(), &mut |path, key| {
+            let (good, bad): (Vec<String>, &str) = match key.form {
+                // It is also the beginning of a document, for `data`.
+                Form::Text => (vec!["'schemaVersion: 1.0'".to_owned()], "[a, b]"),
+                Form::Number => (vec!["200".to_owned()], "many"),
+                Form::Flag => (vec!["true".to_owned(), "'false'".to_owned()], "maybe"),
+                Form::True => (vec!["true".to_owned()], "maybe"),
+                Form::Word(words) => (words.iter().map(|word| (*word).to_owned()).collect(), "[zzz]"),
+                Form::Texts => (vec!["[abc]".to_owned()], "{a: b}"),
+                Form::Words(words) => (vec![format!("[{}]", words.join(", "))], "{a: b}"),
+                Form::Pairs => (vec!["{a: b}".to_owned()], "[a]"),
+                Form::Map(_) => (vec!["{}".to_owned()], "[a]"),
+                Form::Maps(_) => (vec!["[{}]".to_owned()], "{a: b}"),
+                Form::TextOrMap(_) => (vec!["abc".to_owned(), "{}".to_owned()], "[a]"),
+            };
+            for value in good {
+                assert_eq!(mistakes(word, path, key, &value), [""; 0], "{word}: {}: {value}", key.name);
+            }
+            assert!(!mistakes(word, path, key, bad).is_empty(), "{word}: {}: {bad}", key.name);
         });
-        assert_eq!(keys, supported, "{word}");
-        let mut needed = missing(&found);
-        needed.insert("kind".to_owned());
-        assert_eq!(required, needed, "{word}");
+    }
+}
+
+#[test]
+fn an_editor_shows_what_each_key_of_a_definition_is() {
+    let schema = schema("pipeline");
+    for (word, kind) in Kind::ALL {
+        let definition = &schema["definitions"][word];
+        assert_eq!(definition["required"][0], "kind");
+        each_key(&mut Vec::new(), kind.keys(), &mut |path, key| {
+            let within = path.iter().fold(definition, |schema, key| match key.form {
+                Form::Maps(_) => &schema["properties"][key.name]["items"],
+                Form::TextOrMap(_) => &schema["properties"][key.name]["anyOf"][1],
+                _ => &schema["properties"][key.name],
+            });
+            let shown = within["properties"][key.name]["description"].as_str().unwrap();
+            assert!(shown.starts_with(key.about), "{word}: {}", key.name);
+            assert_eq!(names(&within["required"]).contains(key.name), key.is_required, "{word}: {}", key.name);
+        });
     }
 }

@@ -1,9 +1,9 @@
 //! The schema of definitions. A file may hold several as YAML documents; the schema describes each of them.
 
-use goldsmith_model::definitions::Kind;
+use goldsmith_model::definitions::{Form, Key, Kind};
 use serde_json::{Map, Value, json};
 
-use super::shape::{DRAFT, flag, list, map, number, part, text, when, word};
+use super::shape::{DRAFT, flag, list, map, number, part, text, when, word, words};
 
 /// Returns the schema.
 pub(super) fn schema() -> Value {
@@ -23,126 +23,44 @@ pub(super) fn schema() -> Value {
 }
 
 fn definition(word: &str, kind: Kind) -> Value {
-    let kind_key = json!({"const": word});
-    match kind {
-        Kind::Component => component(kind_key),
-        Kind::ImageRecipe => recipe(kind_key),
-        Kind::InfrastructureConfiguration => infrastructure(kind_key),
-        Kind::DistributionConfiguration => distribution(kind_key),
-        Kind::ImagePipeline => pipeline(kind_key),
+    let mut definition = keys(kind.keys());
+    definition["properties"]["kind"] = json!({"const": word});
+    if let Some(required) = definition["required"].as_array_mut() {
+        required.insert(0, json!("kind"));
     }
+    if kind == Kind::Component {
+        definition["oneOf"] = json!([{"required": ["data"]}, {"required": ["uri"]}]);
+    }
+    definition
 }
 
-fn component(kind: Value) -> Value {
-    let mut component = map([
-        ("kind!", kind),
-        ("name!", text()),
-        ("semanticVersion!", text()),
-        ("description", text()),
-        ("platform", word(["Linux"])),
-        ("data", text()),
-        ("uri", text()),
-    ]);
-    component["oneOf"] = json!([{"required": ["data"]}, {"required": ["uri"]}]);
-    component
+/// Returns the schema of a map with these keys.
+fn keys(keys: &[Key]) -> Value {
+    let required = |key: &Key| if key.is_required { "!" } else { "" };
+    map(keys.iter().map(|key| (format!("{}{}", key.name, required(key)), described(key))))
 }
 
-fn recipe(kind: Value) -> Value {
-    let filter = map([("owners!", list(text(), 1)), ("name!", text())]);
-    let component = map([("name!", text()), ("version!", text()), ("parameters", texts_by_name())]);
-    let ebs = map([
-        ("volumeSize", number()),
-        ("volumeType", text()),
-        ("iops", number()),
-        ("throughput", number()),
-        ("encrypted", flag()),
-        ("kmsKeyId", text()),
-        ("deleteOnTermination", json!({"enum": [true, "true"]})),
-    ]);
-    let device = map([("deviceName!", text()), ("ebs", ebs)]);
-    map([
-        ("kind!", kind),
-        ("name!", text()),
-        ("semanticVersion!", text()),
-        ("description", text()),
-        ("parentImage!", json!({"anyOf": [text(), filter]})),
-        ("parentImageOwners", list(text(), 0)),
-        ("components!", list(component, 1)),
-        ("workingDirectory", text()),
-        ("blockDeviceMappings", list(device, 0)),
-        ("tags", texts_by_name()),
-    ])
+/// Returns the schema of a key's value, with what an editor shows of the key.
+fn described(key: &Key) -> Value {
+    let mut schema = form(key);
+    let default = if key.default.is_empty() { String::new() } else { format!(" Default: {}.", key.default) };
+    schema["description"] = json!(format!("{}{default}", key.about));
+    schema
 }
 
-fn infrastructure(kind: Value) -> Value {
-    let metadata = map([("httpTokens", word(["required"])), ("httpPutResponseHopLimit", number())]);
-    map([
-        ("kind!", kind),
-        ("name!", text()),
-        ("description", text()),
-        ("instanceTypes!", list(text(), 1)),
-        ("subnetIds", list(text(), 0)),
-        ("securityGroupIds", list(text(), 0)),
-        ("instanceProfileName", text()),
-        ("instanceMetadataOptions", metadata),
-        ("resourceTags", texts_by_name()),
-        ("keepOnFailure", text()),
-    ])
-}
-
-fn distribution(kind: Value) -> Value {
-    let permission = map([
-        ("userIds", list(text(), 0)),
-        ("userGroups", list(word(["all"]), 0)),
-        ("organizationArns", list(text(), 0)),
-        ("organizationalUnitArns", list(text(), 0)),
-    ]);
-    let image = map([
-        ("name", text()),
-        ("description", text()),
-        ("amiTags", texts_by_name()),
-        ("launchPermission", permission),
-        ("kmsKeyId", text()),
-    ]);
-    let parameter = map([("parameterName!", text()), ("dataType", word(["aws:ec2:image", "text"]))]);
-    let region = map([
-        ("region!", text()),
-        ("amiDistributionConfiguration", image),
-        ("ssmParameterConfigurations", list(parameter, 0)),
-    ]);
-    map([
-        ("kind!", kind),
-        ("name!", text()),
-        ("description", text()),
-        ("mustSucceed", word(["all", "some"])),
-        ("distributions!", list(region, 1)),
-    ])
-}
-
-fn pipeline(kind: Value) -> Value {
-    let conditions = word(["EXPRESSION_MATCH_ONLY", "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE"]);
-    let schedule =
-        map([("scheduleExpression!", text()), ("timezone", text()), ("pipelineExecutionStartCondition", conditions)]);
-    let tests = map([("imageTestsEnabled", flag()), ("timeoutMinutes", number()), ("instanceTypes", list(text(), 0))]);
-    map([
-        ("kind!", kind),
-        ("name!", text()),
-        ("description", text()),
-        ("imageRecipe!", text()),
-        ("infrastructureConfiguration!", text()),
-        ("distributionConfiguration", text()),
-        ("status", word(["ENABLED", "DISABLED"])),
-        ("schedule", schedule),
-        ("rebuildOn", list(word(["source-update", "dependency"]), 0)),
-        ("allowOverrides", flag()),
-        ("timeoutMinutes", number()),
-        ("imageTestsConfiguration", tests),
-        ("audit", word(["fail", "warn", "off"])),
-        ("retention", map([("keep!", number()), ("olderThan", text())])),
-    ])
-}
-
-/// Returns the schema of a map with names and texts of the user's choice.
-fn texts_by_name() -> Value {
-    json!({"type": "object", "additionalProperties": text()})
+fn form(key: &Key) -> Value {
+    let least = usize::from(key.is_required);
+    match key.form {
+        Form::Text => text(),
+        Form::Number => number(),
+        Form::Flag => flag(),
+        Form::True => json!({"enum": [true, "true"]}),
+        Form::Word(choices) => words(choices),
+        Form::Texts => list(text(), least),
+        Form::Words(choices) => list(words(choices), least),
+        Form::Pairs => json!({"type": "object", "additionalProperties": text()}),
+        Form::Map(fields) => keys(fields),
+        Form::Maps(fields) => list(keys(fields), least),
+        Form::TextOrMap(fields) => json!({"anyOf": [text(), keys(fields)]}),
+    }
 }

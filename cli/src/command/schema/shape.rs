@@ -6,10 +6,13 @@ use serde_json::{Map, Value, json};
 pub(super) const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 
 /// Returns the schema of a map with exactly these keys; a key that ends with `!` is required.
-pub(super) fn map<const N: usize>(keys: [(&str, Value); N]) -> Value {
-    let required: Vec<&str> = keys.iter().filter_map(|(name, _)| name.strip_suffix('!')).collect();
-    let properties: Map<String, Value> =
-        keys.iter().map(|(name, schema)| (name.trim_end_matches('!').to_owned(), schema.clone())).collect();
+pub(super) fn map<K: AsRef<str>>(keys: impl IntoIterator<Item = (K, Value)>) -> Value {
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for (name, schema) in keys {
+        let name = name.as_ref();
+        required.extend(name.strip_suffix('!').map(str::to_owned));
+        properties.insert(name.trim_end_matches('!').to_owned(), schema);
+    }
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 

@@ -11,6 +11,7 @@ mod document;
 mod draft;
 mod fields;
 mod infrastructure;
+mod keys;
 mod kind;
 mod pipeline;
 mod recipe;
@@ -24,6 +25,7 @@ use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, In
 
 pub use check::Stored;
 pub use draft::{Draft, Load, Reference, SourceFile, VersionPlace};
+pub use keys::{Form, Key};
 pub use kind::Kind;
 
 /// The definitions of a folder, without mistakes, in the order of the files.

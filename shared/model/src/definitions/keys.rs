@@ -1,0 +1,104 @@
+//! The keys of definitions: what each is, its form, its default and its limits. The JSON Schema and the reference in
+//! `docs/definitions.md` are made from them, and a test holds them against the reader.
+
+mod configurations;
+mod pipeline;
+mod recipe;
+
+use super::Kind;
+
+/// A key of a definition or of a map within one.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// The form of its value.
+    pub form: Form,
+    /// Whether it must be there.
+    pub is_required: bool,
+    /// What applies if the key is absent, in words; empty if the key is required, or if its absence says it all.
+    pub default: &'static str,
+    /// What it means, with its limits, in sentences.
+    pub about: &'static str,
+}
+
+/// The form of a key's value.
+#[derive(Debug, Clone, Copy)]
+pub enum Form {
+    /// Any scalar: its source text counts.
+    Text,
+    /// A whole number.
+    Number,
+    /// `true` or `false`, quoted or not.
+    Flag,
+    /// `true` only, quoted or not.
+    True,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A list of texts.
+    Texts,
+    /// A list of these words.
+    Words(&'static [&'static str]),
+    /// Names and values of the user's choice.
+    Pairs,
+    /// A map with these keys.
+    Map(&'static [Key]),
+    /// A list of maps with these keys.
+    Maps(&'static [Key]),
+    /// Text, or a map with these keys.
+    TextOrMap(&'static [Key]),
+}
+
+impl Key {
+    const fn required(name: &'static str, form: Form, about: &'static str) -> Self {
+        Self { name, form, is_required: true, default: "", about }
+    }
+
+    const fn optional(name: &'static str, form: Form, default: &'static str, about: &'static str) -> Self {
+        Self { name, form, is_required: false, default, about }
+    }
+}
+
+impl Form {
+    /// Returns the keys of the map or maps, if the value can have any.
+    #[must_use]
+    pub fn keys(self) -> &'static [Key] {
+        match self {
+            Self::Map(keys) | Self::Maps(keys) | Self::TextOrMap(keys) => keys,
+            Self::Text
+            | Self::Number
+            | Self::Flag
+            | Self::True
+            | Self::Word(_)
+            | Self::Texts
+            | Self::Words(_)
+            | Self::Pairs => &[],
+        }
+    }
+}
+
+impl Kind {
+    /// Returns the keys of a definition of this kind, without `kind` itself.
+    #[must_use]
+    pub fn keys(self) -> &'static [Key] {
+        match self {
+            Self::Component => recipe::COMPONENT,
+            Self::ImageRecipe => recipe::RECIPE,
+            Self::InfrastructureConfiguration => configurations::INFRASTRUCTURE,
+            Self::DistributionConfiguration => configurations::DISTRIBUTION,
+            Self::ImagePipeline => pipeline::PIPELINE,
+        }
+    }
+}
+
+/// What every kind says of its name.
+const NAME: Key = Key::required("name", Form::Text, "Its name: 3 to 128 letters, digits, `-`, `_` and inner spaces.");
+/// What versioned kinds say of their version.
+const VERSION: Key = Key::required(
+    "semanticVersion",
+    Form::Text,
+    "Its version, three numbers such as `1.4.2`. A version never changes once it is applied: changed content needs a \
+     new version.",
+);
+/// A description that only people read.
+const DESCRIPTION: Key = Key::optional("description", Form::Text, "", "A description for people.");

@@ -1,0 +1,128 @@
+//! The keys of infrastructure and distribution configurations.
+
+use super::{DESCRIPTION, Form, Key, NAME};
+
+pub(super) const INFRASTRUCTURE: &[Key] = &[
+    NAME,
+    DESCRIPTION,
+    Key::required(
+        "instanceTypes",
+        Form::Texts,
+        "Instance types of the build, tried in this order until one launches. Types that do not run the source \
+         image's architecture are left out.",
+    ),
+    Key::optional(
+        "subnetIds",
+        Form::Texts,
+        "the stack's subnets, or those of the default VPC",
+        "Subnets of build and test instances, tried in this order with each type.",
+    ),
+    Key::optional(
+        "securityGroupIds",
+        Form::Texts,
+        "the stack's own group",
+        "Security groups of build and test instances. The stack's own group lets no inbound traffic through.",
+    ),
+    Key::optional(
+        "instanceProfileName",
+        Form::Text,
+        "the stack's own profile",
+        "Name of the instance profile of build and test instances, without ARN and path.",
+    ),
+    Key::optional("instanceMetadataOptions", Form::Map(METADATA), "", "The instance metadata service."),
+    Key::optional("resourceTags", Form::Pairs, "", "Tags of the instances and their volumes."),
+    Key::optional(
+        "keepOnFailure",
+        Form::Text,
+        "`PT0S`",
+        "How long the instance of a failed build is kept, as an ISO 8601 duration from `PT0S` to `PT168H`.",
+    ),
+];
+
+const METADATA: &[Key] = &[
+    Key::optional("httpTokens", Form::Word(&["required"]), "`required`", "Instances always demand IMDSv2."),
+    Key::optional(
+        "httpPutResponseHopLimit",
+        Form::Number,
+        "`1`",
+        "Network hops of a token, from 1 to 64. Containers need 2.",
+    ),
+];
+
+pub(super) const DISTRIBUTION: &[Key] = &[
+    NAME,
+    DESCRIPTION,
+    Key::optional(
+        "mustSucceed",
+        Form::Word(&["all", "some"]),
+        "`all`",
+        "Whether every Region needs its copy before the image is published, or at least one.",
+    ),
+    Key::required(
+        "distributions",
+        Form::Maps(REGION),
+        "Where the image goes, one entry for each Region. The image is always in the home Region too.",
+    ),
+];
+
+const REGION: &[Key] = &[
+    Key::required("region", Form::Text, "Name of the Region, such as `eu-west-1`."),
+    Key::optional("amiDistributionConfiguration", Form::Map(AMI), "", "The AMI in this Region."),
+    Key::optional(
+        "ssmParameterConfigurations",
+        Form::Maps(PARAMETER),
+        "",
+        "Parameters of this Region that get the AMI's id when the image is published.",
+    ),
+];
+
+const AMI: &[Key] = &[
+    Key::optional(
+        "name",
+        Form::Text,
+        "the recipe's name and the version with the build number",
+        "Name of the AMI, with `{{ imagebuilder:buildDate }}` or `{{ imagebuilder:buildVersion }}` in it, because \
+         names are unique.",
+    ),
+    Key::optional("description", Form::Text, "the recipe's", "Its description, at most 255 characters."),
+    Key::optional(
+        "amiTags",
+        Form::Pairs,
+        "",
+        "Its tags, in addition to the recipe's: 50 in all, with Goldsmith's own.",
+    ),
+    Key::optional(
+        "launchPermission",
+        Form::Map(PERMISSION),
+        "the account itself only",
+        "Who else may launch it. An image that is encrypted with AWS's own key cannot be shared.",
+    ),
+    Key::optional(
+        "kmsKeyId",
+        Form::Text,
+        "encrypted as the source image is",
+        "Id, ARN or alias of the KMS key of the copy in this Region.",
+    ),
+];
+
+const PERMISSION: &[Key] = &[
+    Key::optional("userIds", Form::Texts, "", "Account ids of 12 digits."),
+    Key::optional("userGroups", Form::Words(&["all"]), "", "`[all]` makes the AMI public."),
+    Key::optional("organizationArns", Form::Texts, "", "ARNs of organizations."),
+    Key::optional("organizationalUnitArns", Form::Texts, "", "ARNs of organizational units."),
+];
+
+const PARAMETER: &[Key] = &[
+    Key::required(
+        "parameterName",
+        Form::Text,
+        "Name of the parameter, such as `/images/web-server`, below the stack's `ImageParameterPath`.",
+    ),
+    Key::optional(
+        "dataType",
+        Form::Word(&["aws:ec2:image", "text"]),
+        "`aws:ec2:image`",
+        "Data type of the parameter, which decides whether Systems Manager checks that the AMI exists. The type of a \
+         parameter cannot be changed later.",
+    ),
+];

@@ -1,0 +1,103 @@
+//! The keys of image pipelines.
+
+use super::{DESCRIPTION, Form, Key, NAME};
+
+pub(super) const PIPELINE: &[Key] = &[
+    NAME,
+    DESCRIPTION,
+    Key::required("imageRecipe", Form::Text, "The recipe: `NAME` for its highest version, or `NAME/1.x.x`."),
+    Key::required("infrastructureConfiguration", Form::Text, "Name of the infrastructure configuration."),
+    Key::optional(
+        "distributionConfiguration",
+        Form::Text,
+        "the image stays in the home Region",
+        "Name of the distribution configuration.",
+    ),
+    Key::optional(
+        "status",
+        Form::Word(&["ENABLED", "DISABLED"]),
+        "`ENABLED`",
+        "Whether the pipeline starts by itself. A manual start is always possible.",
+    ),
+    Key::optional("schedule", Form::Map(SCHEDULE), "", "When the pipeline starts by itself."),
+    Key::optional(
+        "rebuildOn",
+        Form::Words(&["source-update", "dependency"]),
+        "",
+        "Changes that start it: a new release of the source image, a new image of the pipeline that is its source.",
+    ),
+    Key::optional(
+        "allowOverrides",
+        Form::Flag,
+        "`false`",
+        "Whether a start may name another source image or other parameters. Such an image is never published.",
+    ),
+    Key::optional(
+        "timeoutMinutes",
+        Form::Number,
+        "`2875`",
+        "Time limit of the phases `build` and `validate` together, from 1 to 2,875 minutes.",
+    ),
+    Key::optional("imageTestsConfiguration", Form::Map(TESTS), "", "Whether and how images are tested."),
+    Key::optional(
+        "audit",
+        Form::Word(&["fail", "warn", "off"]),
+        "`warn`",
+        "What happens if the audit finds something that every instance of an image would share. Only `fail` launches \
+         an instance for the audit if there is no test.",
+    ),
+    Key::optional(
+        "retention",
+        Form::Map(RETENTION),
+        "every image stays",
+        "Which of its images `goldsmith retention` deletes: those that are beyond the newest ones and old enough.",
+    ),
+];
+
+const RETENTION: &[Key] = &[
+    Key::required("keep", Form::Number, "The number of the newest images that stay, from 1 to 1,000."),
+    Key::optional(
+        "olderThan",
+        Form::Text,
+        "the number alone counts",
+        "How old an image must be before it goes, as a number of days or weeks from `P1D` to `P3650D`, such as `P90D` \
+         or `P12W`.",
+    ),
+];
+
+const SCHEDULE: &[Key] = &[
+    Key::required(
+        "scheduleExpression",
+        Form::Text,
+        "`cron(minute hour day month weekday year)` or `rate(…)`, as EventBridge has them.",
+    ),
+    Key::optional("timezone", Form::Text, "`UTC`", "Name of a time zone, such as `Europe/Berlin`."),
+    Key::optional(
+        "pipelineExecutionStartCondition",
+        Form::Word(&["EXPRESSION_MATCH_ONLY", "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE"]),
+        "`EXPRESSION_MATCH_ONLY`",
+        "Whether a scheduled start builds if no component and no source image has changed. In Image Builder, the \
+         default is the other value.",
+    ),
+];
+
+const TESTS: &[Key] = &[
+    Key::optional(
+        "imageTestsEnabled",
+        Form::Flag,
+        "`true`",
+        "Whether the phase `test` runs on a fresh instance of each new image.",
+    ),
+    Key::optional(
+        "timeoutMinutes",
+        Form::Number,
+        "`720`",
+        "Time limit of the commands of a test, from 1 to 2,875 minutes.",
+    ),
+    Key::optional(
+        "instanceTypes",
+        Form::Texts,
+        "the type of the build",
+        "Instance types with one test instance each, at most 50.",
+    ),
+];

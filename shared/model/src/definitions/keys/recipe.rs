@@ -1,0 +1,109 @@
+//! The keys of components and image recipes.
+
+use super::{DESCRIPTION, Form, Key, NAME, VERSION};
+
+pub(super) const COMPONENT: &[Key] = &[
+    NAME,
+    VERSION,
+    DESCRIPTION,
+    Key::optional("platform", Form::Word(&["Linux"]), "`Linux`", "The platform of its document."),
+    Key::optional(
+        "uri",
+        Form::Text,
+        "",
+        "Path of the document, in this file's folder or below it. A component has `uri` or `data`. A document has at \
+         most 64 KiB.",
+    ),
+    Key::optional("data", Form::Text, "", "The document itself, as a block of text."),
+];
+
+pub(super) const RECIPE: &[Key] = &[
+    NAME,
+    VERSION,
+    Key::optional(
+        "description",
+        Form::Text,
+        "",
+        "A description for people, at most 255 characters. It is the AMI's description too, unless the distribution \
+         has one.",
+    ),
+    Key::required(
+        "parentImage",
+        Form::TextOrMap(FILTER),
+        "The source image: an AMI id of the home Region, `ssm:NAME` for a parameter that has an AMI id, \
+         `pipeline:NAME` for the newest image of another pipeline, or owners and a name.",
+    ),
+    Key::optional(
+        "parentImageOwners",
+        Form::Texts,
+        "the account itself and Amazon",
+        "For `ssm:` only: the owners whose AMI the parameter may name, as account ids, `self`, `amazon` or \
+         `aws-marketplace`.",
+    ),
+    Key::required("components", Form::Maps(COMPONENT_REF), "What a build runs, in this order: 1 to 20 components."),
+    Key::optional("workingDirectory", Form::Text, "`/tmp`", "Absolute path of the folder in which steps start."),
+    Key::optional(
+        "blockDeviceMappings",
+        Form::Maps(DEVICE),
+        "the devices of the source image",
+        "Volumes that are added to the source image's volumes, or changed.",
+    ),
+    Key::optional("tags", Form::Pairs, "", "Tags of every AMI that is built, and of its snapshots."),
+];
+
+const FILTER: &[Key] = &[
+    Key::required(
+        "owners",
+        Form::Texts,
+        "Who may own the AMI: account ids, `self`, `amazon` or `aws-marketplace`. Anyone can publish an AMI under any \
+         name.",
+    ),
+    Key::required(
+        "name",
+        Form::Text,
+        "Name of the AMI, in which `*` and `?` are wildcards. The newest available AMI is taken.",
+    ),
+];
+
+const COMPONENT_REF: &[Key] = &[
+    Key::required("name", Form::Text, "Name of the component."),
+    Key::required(
+        "version",
+        Form::Text,
+        "Its version, or a pattern such as `1.x.x`, which stands for the highest version that matches when a build is \
+         planned.",
+    ),
+    Key::optional(
+        "parameters",
+        Form::Pairs,
+        "the document's defaults",
+        "Values for the document's parameters, at most 1,024 characters each. A secret belongs in a parameter of the \
+         Parameter Store.",
+    ),
+];
+
+const DEVICE: &[Key] = &[
+    Key::required("deviceName", Form::Text, "Device name as the source image has it, such as `/dev/xvda`."),
+    Key::optional("ebs", Form::Map(EBS), "", "The volume. What is absent is as in the source image."),
+];
+
+const EBS: &[Key] = &[
+    Key::optional("volumeSize", Form::Number, "", "Size in GiB, from 1 to 65,536, and not below the snapshot's."),
+    Key::optional(
+        "volumeType",
+        Form::Word(&["gp3", "gp2", "io1", "io2", "st1", "sc1", "standard"]),
+        "",
+        "Type of the volume.",
+    ),
+    Key::optional("iops", Form::Number, "", "IOPS, from 100 to 256,000, for the types that have this setting."),
+    Key::optional("throughput", Form::Number, "", "Throughput in MiB/s, from 125 to 2,000, for `gp3` only."),
+    Key::optional("encrypted", Form::Flag, "", "Whether the volume, and with it the image, is encrypted."),
+    Key::optional("kmsKeyId", Form::Text, "the account's key for EBS", "Id, ARN or alias of the KMS key."),
+    Key::optional(
+        "deleteOnTermination",
+        Form::True,
+        "",
+        "Accepted as `true` only. The volumes of a build's instances always go with them. The image says what its \
+         source says.",
+    ),
+];
