@@ -17,6 +17,7 @@ mod logs;
 mod pipelines;
 mod retention;
 mod retire;
+mod rollback;
 mod run;
 mod schema;
 mod show;
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     Delete(delete::Args),
     /// Delete the images of a pipeline that are beyond its retention.
     Retention(retention::Args),
+    /// Let the parameters of a pipeline name an earlier image again.
+    Rollback(rollback::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
@@ -135,6 +138,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Show(args) => show::run(globals, args).await,
         Command::Logs(args) => logs::run(globals, args).await,
         Command::Retention(args) => retention::run(globals, args).await,
+        Command::Rollback(args) => rollback::run(globals, args).await,
         Command::Run(args) => run::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Validate(args) => validate::run(globals, args),

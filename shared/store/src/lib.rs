@@ -22,6 +22,7 @@ mod leftovers;
 mod memory;
 mod newest;
 mod plan;
+mod pointed;
 mod progress;
 mod proof;
 mod reach;
@@ -60,6 +61,7 @@ pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{MemoryTable, Reads};
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
+pub use pointed::Pointed;
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
 pub use records::{

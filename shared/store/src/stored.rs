@@ -14,7 +14,7 @@ use crate::newest::Newest;
 use crate::sources::{Meta, Watching};
 use crate::store::decode;
 use crate::{
-    BuildRecord, CauseRecord, Effect, ImageRecord, Item, Lease, Leftover, Result, Retirement, StateRecord,
+    BuildRecord, CauseRecord, Effect, ImageRecord, Item, Lease, Leftover, Pointed, Result, Retirement, StateRecord,
     Subscription, Wait, WatchedSource,
 };
 
@@ -45,6 +45,7 @@ fn kinds() -> BTreeMap<&'static str, Read> {
         ("ListedPipeline", read::<ListedPipeline>),
         ("Meta", read::<Meta>),
         ("Newest", read::<Newest>),
+        ("Pointed", read::<Pointed>),
         ("Retirement", read::<Retirement>),
         ("StateRecord", read::<StateRecord>),
         ("Subscription", read::<Subscription>),

@@ -3,6 +3,8 @@
 use std::process::Output;
 
 use aws_sdk_ec2::types::RequestLaunchTemplateData;
+use goldsmith_cloud::Parameters as _;
+use goldsmith_cloud::aws::SsmParameters;
 use goldsmith_store::ImageLife;
 
 use super::Case;
@@ -12,6 +14,7 @@ use crate::stack::Stack;
 pub(super) const CASES: &[(&str, Case)] = &[
     ("an_image_is_disabled_and_deleted_only_when_nothing_refers_to_it", disabled_and_deleted),
     ("images_beyond_the_retention_go_unless_something_refers_to_them", beyond),
+    ("parameters_are_rolled_back_in_every_region_until_the_next_build", rolled_back),
 ];
 
 fn said(output: &Output) -> String {
@@ -99,4 +102,28 @@ fn beyond(stack: &Stack) {
     good(stack, &["retention", "retained", "--yes"]);
     assert_eq!(counts(), [gone, gone, there]);
     assert_eq!(good(stack, &["retention", "retained", "--yes"]), "");
+}
+
+fn rolled_back(stack: &Stack) {
+    let pipeline = Pipeline { parameters: true, ..Pipeline::new("rolled", &[("build", "Nothing", "true")]) };
+    let folder = pipeline.write();
+    let built = [(); 2].map(|()| stack.build(folder.path()));
+    let ssm = SsmParameters::new(stack.sdk());
+    let named = |image: &str| {
+        let amis = stack.image(image).amis;
+        let holds = |(region, ami): (&String, &String)| {
+            stack.block_on(ssm.get(region, "/images/rolled")).unwrap().unwrap().value == *ami
+        };
+        amis.len() == 2 && amis.iter().all(holds)
+    };
+    assert!(named(built[1].image()));
+    let told = good(stack, &["rollback", "rolled", "--yes"]);
+    assert!(told.contains(&format!("The parameters of rolled name {}.", built[0].image())), "{told}");
+    assert!(named(built[0].image()));
+    assert!(good(stack, &["show", "rolled"]).contains(&format!("to {}", built[0].image())));
+    good(stack, &["rollback", "rolled", "--to", built[1].image(), "--yes"]);
+    assert!(named(built[1].image()));
+    good(stack, &["rollback", "rolled", "--yes"]);
+    let next = stack.build(folder.path());
+    assert!(named(next.image()), "a build moves the parameters forward again");
 }
