@@ -7,6 +7,7 @@
 //! of a distribution have. The audit recognizes such a file by the packages' own digests and lists it separately. The
 //! same key in another place is a finding.
 
+mod contents;
 mod der;
 mod finding;
 mod keys;
@@ -141,10 +142,9 @@ impl<'r> Auditor<'r> {
     }
 
     fn rule(&self, path: &str, bytes: &[u8]) -> Option<&'static Rule> {
-        let name = path.rsplit('/').next().unwrap_or_default();
+        let name = last_part(path);
         RULES.iter().find(|rule| {
-            name_matches(rule.path.rsplit('/').next().unwrap_or_default(), name)
-                && self.is_at(path, rule.path)
+            rule.paths.iter().any(|at| name_matches(last_part(at), name) && self.is_at(path, at))
                 && rule.test.holds(bytes)
         })
     }
@@ -175,6 +175,10 @@ fn homes(root: &Path) -> BTreeSet<String> {
     let passwd = String::from_utf8_lossy(&passwd);
     let listed = passwd.lines().filter_map(|line| line.split(':').nth(5)).map(|home| home.trim_matches('/'));
     listed.chain(["root"]).filter(|home| !home.is_empty()).map(str::to_owned).collect()
+}
+
+fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// Returns whether each part of a path matches the same part of a pattern.

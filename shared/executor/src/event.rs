@@ -1,6 +1,7 @@
 //! Event lines, which tell a reader of the agent's output what is running.
 
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::Nonce;
 
@@ -14,6 +15,7 @@ const SEAL: &str = ",\"seal\":\"";
 const END: &str = "\"}";
 
 /// A start or an end in the course of a run.
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
@@ -26,22 +28,16 @@ pub struct Event {
     /// The phase.
     pub phase: String,
     /// The step, if it is the event of a step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// The step's action.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// The number of the attempt, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
     /// The status at the end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// How many seconds the attempt of a step took.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// The exit status of the step's process.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
 }
 

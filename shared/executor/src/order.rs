@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::explain::explain;
 use crate::{Nonce, RunResult};
@@ -14,6 +15,7 @@ use crate::{Nonce, RunResult};
 pub const ORDER_VERSION: u32 = 1;
 
 /// What to run and where, as the agent reads it from a JSON file.
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkOrder {
@@ -22,7 +24,6 @@ pub struct WorkOrder {
     /// The id of the execution, as `build/state[/item]`. A second start with the same id never runs anything twice.
     pub execution: String,
     /// A built-in task of the agent, instead of documents.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub builtin: Option<Builtin>,
     /// The phases to run, in the order of each document. An empty list runs all phases.
     #[serde(default)]
@@ -38,7 +39,6 @@ pub struct WorkOrder {
     pub log_directory: PathBuf,
     /// The folder in which steps run and at which relative paths start. It is created if it is missing. `None` means
     /// `/tmp`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<PathBuf>,
     /// The limits of the run.
     #[serde(default)]
@@ -51,11 +51,9 @@ pub struct WorkOrder {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocked_action_modules: Vec<String>,
     /// How the machine, a fresh instance, is audited before the documents run. `None` means no audit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditOrder>,
     /// The nonce that seals the event lines, so that readers accept no other lines. Orders of earlier releases have
     /// none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_nonce: Option<Nonce>,
 }
 

@@ -1,6 +1,7 @@
 //! The result of a run: the one line of JSON on the agent's standard error.
 
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::Audit;
 
@@ -64,6 +65,7 @@ pub enum RunStatus {
 }
 
 /// Where and why a run failed.
+#[skip_serializing_none]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureContext {
@@ -74,16 +76,12 @@ pub struct FailureContext {
     #[serde(default)]
     pub document: String,
     /// The phase, if a step failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
     /// The step, if a step failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// The step's action.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// The exit status of the step's process, if the step had a process and it was not killed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// The cause.
     #[serde(default)]

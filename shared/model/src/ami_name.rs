@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::{ImageRef, Name};
 
@@ -21,8 +21,7 @@ const DATE_FORMAT: &str = "%Y-%m-%dT%H-%M-%S.%3fZ";
 /// Template of an AMI name: text with `{{ imagebuilder:buildDate }}` (`2026-11-24T03-00-12.345Z`) and `{{
 /// imagebuilder:buildVersion }}` (`1.2.0-7`). At least one of them is required, because names are unique per account
 /// and Region. Every rendered name has only EC2's characters and at most 128 of them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct AmiName(String);
 
 /// Why a text is not an [`AmiName`].
@@ -198,20 +197,6 @@ impl FromStr for AmiName {
             return Err(AmiNameError::Length { length });
         }
         Ok(Self(template.to_owned()))
-    }
-}
-
-impl TryFrom<String> for AmiName {
-    type Error = AmiNameError;
-
-    fn try_from(text: String) -> Result<Self, AmiNameError> {
-        text.parse()
-    }
-}
-
-impl From<AmiName> for String {
-    fn from(name: AmiName) -> Self {
-        name.0
     }
 }
 

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 /// Shortest and longest name in characters, as in Image Builder.
 const LENGTH: std::ops::RangeInclusive<usize> = 3..=128;
 
 /// Name of a component, recipe, configuration or pipeline: 3 to 128 letters, digits, `-`, `_` and inner spaces.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct Name(String);
 
 /// Why a text is not a [`Name`].
@@ -60,20 +59,6 @@ impl FromStr for Name {
             return Err(NameError::Length { name: text.to_owned(), length: text.len() });
         }
         Ok(Self(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for Name {
-    type Error = NameError;
-
-    fn try_from(text: String) -> Result<Self, NameError> {
-        text.parse()
-    }
-}
-
-impl From<Name> for String {
-    fn from(name: Name) -> Self {
-        name.0
     }
 }
 

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::{Name, NameError, Version, VersionError, VersionPattern};
 
 /// One build's result: `NAME/VERSION/BUILD`, such as `web-server/1.2.0/7`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct ImageRef {
     /// The recipe's name.
     pub name: Name,
@@ -20,8 +19,7 @@ pub struct ImageRef {
 }
 
 /// A recipe as a pipeline names it: `NAME` (its highest version) or `NAME/PATTERN`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct RecipeRef {
     /// The recipe's name.
     pub name: Name,
@@ -90,34 +88,6 @@ impl FromStr for RecipeRef {
 impl fmt::Display for RecipeRef {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}", self.name, self.version)
-    }
-}
-
-impl TryFrom<String> for ImageRef {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, ReferenceError> {
-        text.parse()
-    }
-}
-
-impl From<ImageRef> for String {
-    fn from(image: ImageRef) -> Self {
-        image.to_string()
-    }
-}
-
-impl TryFrom<String> for RecipeRef {
-    type Error = ReferenceError;
-
-    fn try_from(text: String) -> Result<Self, ReferenceError> {
-        text.parse()
-    }
-}
-
-impl From<RecipeRef> for String {
-    fn from(recipe: RecipeRef) -> Self {
-        recipe.to_string()
     }
 }
 

@@ -3,19 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 /// Each number of a version is below this, as in Image Builder.
 const LIMIT: u32 = 1 << 30;
 
 /// `major.minor.patch`, each from 0 to 2^30 - 1. Dates such as `2026.01.31` are versions too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct Version([u32; 3]);
 
 /// A version with `x` for "any", such as `1.x.x`. Every part to the right of an `x` is an `x` too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct VersionPattern([Option<u32>; 3]);
 
 /// Why a text is not a version or not a pattern.
@@ -159,34 +157,6 @@ impl fmt::Display for VersionPattern {
             }
         }
         Ok(())
-    }
-}
-
-impl TryFrom<String> for Version {
-    type Error = VersionError;
-
-    fn try_from(text: String) -> Result<Self, VersionError> {
-        text.parse()
-    }
-}
-
-impl From<Version> for String {
-    fn from(version: Version) -> Self {
-        version.to_string()
-    }
-}
-
-impl TryFrom<String> for VersionPattern {
-    type Error = VersionError;
-
-    fn try_from(text: String) -> Result<Self, VersionError> {
-        text.parse()
-    }
-}
-
-impl From<VersionPattern> for String {
-    fn from(pattern: VersionPattern) -> Self {
-        pattern.to_string()
     }
 }
 

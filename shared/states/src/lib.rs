@@ -177,7 +177,7 @@ impl Context {
         Ok(self.cloud.functions.wake(&function, &json!(payload).to_string()).await?)
     }
 
-    /// Returns the tags that everything of this build carries from the call on that creates it.
+    /// Returns the tags of everything that this build creates. The call that creates a resource also sets these tags.
     #[must_use]
     pub fn tags(&self, record: &BuildRecord) -> Tags {
         let mut tags: Tags = record.plan.launch.tags.clone();

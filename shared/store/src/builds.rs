@@ -150,7 +150,7 @@ impl Store {
     }
 
     /// Writes the final image, releases the lease and closes the build. The build stays in the index `open` until
-    /// everything that it owes is done; it is looked at again at `look_again`. Safe to repeat.
+    /// nothing remains to be done; it is looked at again at `look_again`. Safe to repeat.
     pub async fn finish_build(
         &self,
         record: &BuildRecord,
@@ -187,7 +187,7 @@ impl Store {
         }
     }
 
-    /// Records what a closed build still owes and when it is looked at again, if it is in the index `open`. If `at` is
+    /// Records what remains to be done for a closed build, and when it is looked at again, if it is in the index `open`. If `at` is
     /// `None`, it is not looked at again. Safe to repeat.
     pub async fn look_again(&self, record: &BuildRecord, after: &Aftermath, at: Option<Timestamp>) -> Result<()> {
         let mut set = owed(record, after)?;
@@ -272,7 +272,7 @@ fn too_soon(record: &BuildRecord, lease: Option<&Lease>) -> Option<Timestamp> {
     lease.filter(|_| record.cause.is_automatic())?.rests_until(now)
 }
 
-/// Returns what a build owes, as a field of its item.
+/// Returns what remains to be done for a build, as a field of its item.
 fn owed(record: &BuildRecord, after: &Aftermath) -> Result<Item> {
     let key = keys::build(&record.build);
     let after =

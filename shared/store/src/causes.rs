@@ -180,7 +180,7 @@ impl Store {
     }
 
     /// Records that this build of a cause has failed. The cause is tried again after each of the pauses, and is then
-    /// given up. Safe to repeat: a build that is not the cause's newest changes nothing.
+    /// given up. Safe to repeat: only the newest build of the cause changes something.
     pub async fn fail_cause(&self, pipeline: &Name, cause: &Cause, build: &str, now: Timestamp) -> Result<()> {
         let Some(record) = self.cause(pipeline, cause).await? else { return Ok(()) };
         if record.status == CauseStatus::Served || record.execution_name() != build {
@@ -203,7 +203,7 @@ impl Store {
         self.change_cause(&record.key(), set, as_read(record)).await
     }
 
-    /// Moves a pending cause to the served ones, which are remembered, unless the checks on it do not hold.
+    /// Moves a pending cause to the served ones, which are remembered, if the checks on it hold.
     async fn serve(&self, record: CauseRecord, checks: Vec<Check>, now: Timestamp) -> Result<()> {
         let served = CauseRecord { status: CauseStatus::Served, ..record };
         let item = encode(keys::served(&served.pipeline, &served.id), &served)?;

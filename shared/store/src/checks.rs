@@ -22,7 +22,7 @@ const RESTS: SignedDuration = SignedDuration::from_secs(30);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceCheck {
-    /// The event that had asked last when the check began.
+    /// The last event that asked for a check before this check began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked: Option<String>,
 }

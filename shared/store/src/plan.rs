@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use goldsmith_model::{BlockDeviceMapping, ImageAudit, LaunchPermission, Name, SourceImage, SsmParameter, Version};
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 /// The frozen plan of a build.
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
@@ -16,17 +18,14 @@ pub struct Plan {
     /// The AMI that the build starts from.
     pub source_image: String,
     /// The account that owns that AMI.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_owner: Option<String>,
     /// What EC2 calls that account, such as `amazon`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_owner_alias: Option<String>,
     /// Its architecture as EC2 names it: `x86_64` or `arm64`.
     pub architecture: String,
     /// Documents of the recipe's components, in recipe order.
     pub documents: Vec<PlannedDocument>,
     /// Folder for the working files of documents on the instance; `None` for the agent's own folder.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
     /// How the build instance is launched.
     pub launch: PlannedLaunch,
@@ -37,7 +36,6 @@ pub struct Plan {
     /// Instance types on which the image is tested; empty if it is not tested.
     pub tests: Vec<String>,
     /// Time limit of the build's documents; `None` for the state's own limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_minutes: Option<u32>,
     /// Time limit of the run on one test instance.
     pub test_timeout_minutes: u32,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use goldsmith_model::State;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::{AuditRecord, FailureCause};
 
@@ -61,38 +62,32 @@ pub struct LogPlace {
 }
 
 /// `BUILD#id / STATE#state[#item]`: a state's progress, as the CLI reads it.
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateRecord {
     /// The state.
     pub state: State,
     /// Map item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
     /// Its status.
     pub status: StateStatus,
     /// When it began.
     pub started_at: String,
     /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
     /// What it is doing now, in words for people.
     #[serde(default)]
     pub detail: String,
     /// Where the output of its command can be read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<LogPlace>,
     /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<FailureCause>,
     /// Result of the audit of its instance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditRecord>,
     /// Since when AWS has not found what this build made shortly before; `None` if AWS finds it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled_since: Option<String>,
     /// Resource of its open wait: the key of the wait's item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
 }
 

@@ -92,7 +92,7 @@ pub struct Ending {
     pub at: Option<String>,
 }
 
-/// What a build still owes after it has ended and its pipeline may build again.
+/// What remains to be done after a build has ended and its pipeline may build again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Aftermath {
@@ -108,7 +108,7 @@ pub struct Aftermath {
 }
 
 impl Aftermath {
-    /// Returns whether nothing is owed.
+    /// Returns whether nothing remains to be done.
     #[must_use]
     pub fn is_over(&self) -> bool {
         !self.is_untold && !self.is_untagged && self.left.is_empty()

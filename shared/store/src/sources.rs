@@ -33,8 +33,8 @@ pub struct Subscription {
     pub pipeline: Name,
     /// The `rebuildOn` value for which it watches.
     pub why: RebuildOn,
-    /// The AMI that its last build on this source started from; `None` if it has had no such build since it began to
-    /// watch.
+    /// The AMI that its last build on this source started from. `None` if there was no such build since this pipeline
+    /// began to watch the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_image: Option<String>,
 }

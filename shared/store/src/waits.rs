@@ -19,8 +19,9 @@ const LOCK: SignedDuration = SignedDuration::from_secs(150);
 /// The caller that takes a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// The state's first invocation or a retry of it. Step Functions may start the next attempt while the previous one
-    /// still runs, if it only received no answer from it. A call of the previous attempt may then still be in progress.
+    /// The state's first invocation or a retry of it. If Step Functions gets no answer from an
+    /// attempt, it starts the next one, even if the first one still runs. So a call of the first one may still be in
+    /// progress.
     Start,
     /// An event or the tick.
     Wake,

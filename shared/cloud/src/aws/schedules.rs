@@ -17,6 +17,20 @@ pub struct EventBridgeScheduler {
     region: String,
 }
 
+/// Gives a request every setting of a schedule. A macro, because the SDK's builders have no trait in common.
+macro_rules! whole {
+    ($self:ident, $request:expr, $operation:literal, $schedule:ident) => {
+        $request
+            .group_name(&$schedule.group)
+            .name(&$schedule.name)
+            .schedule_expression(&$schedule.expression)
+            .schedule_expression_timezone(&$schedule.timezone)
+            .state(state($schedule))
+            .flexible_time_window($self.at_the_time($operation)?)
+            .target($self.target($operation, $schedule)?)
+    };
+}
+
 impl EventBridgeScheduler {
     /// Creates the adapter with this configuration.
     #[must_use]
@@ -25,33 +39,14 @@ impl EventBridgeScheduler {
     }
 
     async fn create(&self, schedule: &Schedule) -> Result<()> {
-        let request = self
-            .client
-            .create_schedule()
-            .group_name(&schedule.group)
-            .name(&schedule.name)
-            .schedule_expression(&schedule.expression)
-            .schedule_expression_timezone(&schedule.timezone)
-            .state(state(schedule))
-            .flexible_time_window(self.at_the_time("CreateSchedule")?)
-            .target(self.target("CreateSchedule", schedule)?);
+        let request = whole!(self, self.client.create_schedule(), "CreateSchedule", schedule);
         request.send().await.map_err(failure("CreateSchedule", &self.region))?;
         Ok(())
     }
 
-    /// Replaces the whole schedule, because a field that is not given would return to its default.
+    /// Replaces the whole schedule: UpdateSchedule returns each setting that it is not given to its default.
     async fn update(&self, schedule: &Schedule) -> Result<()> {
-        // UpdateSchedule resets every setting that it is not given, so all of them are given.
-        let request = self
-            .client
-            .update_schedule()
-            .group_name(&schedule.group)
-            .name(&schedule.name)
-            .schedule_expression(&schedule.expression)
-            .schedule_expression_timezone(&schedule.timezone)
-            .state(state(schedule))
-            .flexible_time_window(self.at_the_time("UpdateSchedule")?)
-            .target(self.target("UpdateSchedule", schedule)?);
+        let request = whole!(self, self.client.update_schedule(), "UpdateSchedule", schedule);
         request.send().await.map_err(failure("UpdateSchedule", &self.region))?;
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::state::{At, DocumentRecord, PhaseRecord, State, StepRecord};
 
 /// A change of the state. A record comes after the record that it belongs to, and replaces its own earlier form.
 #[derive(Debug, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, which lives as long as its line is made")]
+#[expect(clippy::large_enum_variant, reason = "only one exists at a time, while its line is written")]
 pub(crate) enum Entry<'e> {
     /// A document's record, with the document's index.
     Document(usize, Cow<'e, DocumentRecord>),

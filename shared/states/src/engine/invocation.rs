@@ -3,6 +3,7 @@
 use goldsmith_store::{FailureCause, Scope};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_with::skip_serializing_none;
 
 use crate::State;
 use crate::error::blame;
@@ -33,6 +34,7 @@ impl Invocation {
 
 /// The one shape of every Task's payload. Unknown fields are ignored: in the middle of an update of the stack, the
 /// definition may be newer than the function, and after a rollback it is.
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Start {
     /// Build id: the execution's name.
@@ -40,21 +42,16 @@ pub struct Start {
     /// The state.
     pub state: State,
     /// The Map item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
     /// Task token, if the state waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// ARN of the execution.
     pub execution: String,
     /// The execution's input, for Plan only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
     /// The outcomes of the Map before this state.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<Vec<Outcome>>,
     /// The error that was caught.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorInfo>,
 }
 

@@ -80,7 +80,7 @@ pub(crate) async fn start_pending(context: &Context, pipeline: &Name) -> Result<
     Ok(())
 }
 
-/// Starts what is kept, unless its time is yet to come.
+/// Starts a cause that the stack has kept, if it is time for it.
 async fn start_in_time(context: &Context, record: CauseRecord, lease: &Lease) -> Result<Start> {
     let now = context.clock.now();
     if record.rests(now) {

@@ -12,6 +12,20 @@ use crate::{Check, Item, Key, Result, Write};
 /// A condition that always holds. A `ConditionCheck` must have a condition.
 const ANYTHING: &str = "attribute_exists(pk) OR attribute_not_exists(pk)";
 
+/// Gives a request or a part of a transaction its condition and the placeholders. A macro, because the SDK's builders
+/// have these methods and no trait in common.
+macro_rules! on_condition {
+    ($builder:expr, $placeholders:expr, $checks:expr) => {{
+        let mut placeholders = $placeholders;
+        let condition = placeholders.condition($checks);
+        let (names, values) = placeholders.into_parts();
+        $builder
+            .set_condition_expression(condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+    }};
+}
+
 impl DynamoTable {
     pub(super) async fn write_one(&self, write: Write) -> Result<()> {
         match write {
@@ -33,17 +47,8 @@ impl DynamoTable {
     }
 
     async fn put_one(&self, item: Item, checks: &[Check]) -> Result<()> {
-        let mut placeholders = Placeholders::default();
-        let condition = placeholders.condition(checks);
-        let (names, values) = placeholders.into_parts();
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(to_attributes(item)))
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
+        let request = self.client.put_item().table_name(&self.name).set_item(Some(to_attributes(item)));
+        let request = on_condition!(request, Placeholders::default(), checks);
         let request = request.customize().config_override(settings(!checks.is_empty()));
         request.send().await.map_err(failure("PutItem"))?;
         Ok(())
@@ -51,35 +56,17 @@ impl DynamoTable {
 
     async fn update_one(&self, key: &Key, set: Item, remove: Vec<String>, checks: &[Check]) -> Result<()> {
         let mut placeholders = Placeholders::default();
-        let update = placeholders.update(set, remove);
-        let condition = placeholders.condition(checks);
-        let (names, values) = placeholders.into_parts();
-        let request = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(key_attributes(key)))
-            .update_expression(update)
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
+        let request = self.client.update_item().table_name(&self.name).set_key(Some(key_attributes(key)));
+        let request = request.update_expression(placeholders.update(set, remove));
+        let request = on_condition!(request, placeholders, checks);
         let request = request.customize().config_override(settings(!checks.is_empty()));
         request.send().await.map_err(failure("UpdateItem"))?;
         Ok(())
     }
 
     async fn delete_one(&self, key: &Key, checks: &[Check]) -> Result<()> {
-        let mut placeholders = Placeholders::default();
-        let condition = placeholders.condition(checks);
-        let (names, values) = placeholders.into_parts();
-        let request = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .set_key(Some(key_attributes(key)))
-            .set_condition_expression(condition)
-            .set_expression_attribute_names(names)
-            .set_expression_attribute_values(values);
+        let request = self.client.delete_item().table_name(&self.name).set_key(Some(key_attributes(key)));
+        let request = on_condition!(request, Placeholders::default(), checks);
         let request = request.customize().config_override(settings(!checks.is_empty()));
         request.send().await.map_err(failure("DeleteItem"))?;
         Ok(())
@@ -97,28 +84,20 @@ impl DynamoTable {
     }
 
     fn put_part(&self, item: Item, checks: &[Check]) -> Result<Put> {
-        let mut placeholders = Placeholders::default();
         let part = Put::builder().table_name(&self.name).set_item(Some(to_attributes(item)));
-        let part = part.set_condition_expression(placeholders.condition(checks));
-        let (names, values) = placeholders.into_parts();
-        part.set_expression_attribute_names(names).set_expression_attribute_values(values).build().map_err(malformed)
+        on_condition!(part, Placeholders::default(), checks).build().map_err(malformed)
     }
 
     fn update_part(&self, key: &Key, set: Item, remove: Vec<String>, checks: &[Check]) -> Result<Update> {
         let mut placeholders = Placeholders::default();
         let part = Update::builder().table_name(&self.name).set_key(Some(key_attributes(key)));
         let part = part.update_expression(placeholders.update(set, remove));
-        let part = part.set_condition_expression(placeholders.condition(checks));
-        let (names, values) = placeholders.into_parts();
-        part.set_expression_attribute_names(names).set_expression_attribute_values(values).build().map_err(malformed)
+        on_condition!(part, placeholders, checks).build().map_err(malformed)
     }
 
     fn delete_part(&self, key: &Key, checks: &[Check]) -> Result<Delete> {
-        let mut placeholders = Placeholders::default();
         let part = Delete::builder().table_name(&self.name).set_key(Some(key_attributes(key)));
-        let part = part.set_condition_expression(placeholders.condition(checks));
-        let (names, values) = placeholders.into_parts();
-        part.set_expression_attribute_names(names).set_expression_attribute_values(values).build().map_err(malformed)
+        on_condition!(part, Placeholders::default(), checks).build().map_err(malformed)
     }
 
     fn verify_part(&self, key: &Key, checks: &[Check]) -> Result<ConditionCheck> {

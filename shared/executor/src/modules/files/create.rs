@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use goldsmith_document::{CreateFile, CreateFolder, Encoding, Mode};
+use goldsmith_document::{CreateFile, CreateFolder, Encoding, Mode, Setting, Template};
 
 use super::encoding::encode;
 use super::users::Ids;
@@ -43,11 +43,12 @@ impl NewFile {
             path: fields.text("path", &input.path)?,
             content: fields.or_empty("content", input.content.as_ref())?,
             encoding: fields.setting("encoding", &input.encoding)?,
-            attributes: Attributes {
-                owner: fields.optional("owner", input.owner.as_ref())?,
-                group: fields.optional("group", input.group.as_ref())?,
-                mode: fields.optional_setting("permissions", input.permissions.as_ref())?,
-            },
+            attributes: Attributes::read(
+                input.owner.as_ref(),
+                input.group.as_ref(),
+                input.permissions.as_ref(),
+                fields,
+            )?,
             overwrite: fields.setting("overwrite", &input.overwrite)?,
         })
     }
@@ -83,11 +84,12 @@ impl NewFolder {
     pub(crate) fn read(input: &CreateFolder, fields: &mut Fields<'_>) -> Result<Self, ResolveError> {
         Ok(Self {
             path: fields.text("path", &input.path)?,
-            attributes: Attributes {
-                owner: fields.optional("owner", input.owner.as_ref())?,
-                group: fields.optional("group", input.group.as_ref())?,
-                mode: fields.optional_setting("permissions", input.permissions.as_ref())?,
-            },
+            attributes: Attributes::read(
+                input.owner.as_ref(),
+                input.group.as_ref(),
+                input.permissions.as_ref(),
+                fields,
+            )?,
             overwrite: fields.setting("overwrite", &input.overwrite)?,
         })
     }
@@ -115,6 +117,19 @@ impl Element for NewFolder {
 }
 
 impl Attributes {
+    fn read(
+        owner: Option<&Template>,
+        group: Option<&Template>,
+        mode: Option<&Setting<Mode>>,
+        fields: &mut Fields<'_>,
+    ) -> Result<Self, ResolveError> {
+        Ok(Self {
+            owner: fields.optional("owner", owner)?,
+            group: fields.optional("group", group)?,
+            mode: fields.optional_setting("permissions", mode)?,
+        })
+    }
+
     fn ids(&self) -> Result<Ids, FileError> {
         Ids::named(self.owner.as_deref(), self.group.as_deref())
     }

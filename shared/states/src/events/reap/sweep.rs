@@ -31,7 +31,8 @@ struct Records {
 }
 
 /// Removes what closed builds have left behind and do not keep, and reports what only looks as if a build had left it.
-/// Returns how many builds had left something. After `until`, no build is begun, except the first.
+/// Returns how many builds had left something. It looks at the first build in any case, and at no further
+/// build after `until`.
 pub(super) async fn sweep(context: &Context, until: Timestamp) -> Result<u32> {
     let mut strangers = Strangers::read(context).await?;
     let cursor = context.store.cursor(Round::Sweep).await?;

@@ -77,7 +77,8 @@ pub(super) async fn go_on(context: &Context, place: Place) -> Result<u32> {
     look(context, place).await
 }
 
-/// Looks at the sources until the time is over, and hands the rest over. A check that is handed over has not ended.
+/// Looks at the sources until the time is over, and leaves the rest to another invocation. The check has not ended until
+/// that invocation ends it.
 async fn look(context: &Context, mut place: Place) -> Result<u32> {
     let mut looked = look_at_sources(context, &mut place).await;
     if looked.as_ref().is_ok_and(|looked| looked.goes_on) {

@@ -2,12 +2,12 @@
 //! or restores what could not be removed or restored at first.
 //!
 //! None of this may happen before the lease is released, since AWS may reject it for as long as a policy denies it. So
-//! the closed build stays among the builds that the reaper looks at, together with what it owes, until all of it is
-//! done.
+//! the closed build stays among the builds that the reaper looks at, together with what remains to be done, until
+//! all of it is done.
 //!
-//! A parameter that a function puts after `finish` has looked is owed too: unlike everything else that a build makes,
-//! it carries no tag by which the sweep would find it. So the build is looked at once more, when no function of it can
-//! run any longer.
+//! A function may put a parameter after `finish` has looked. Unlike everything else that a build makes, a parameter has
+//! no tag by which the sweep would find it. So the build is looked at once more, when none of its functions can still
+//! run.
 
 use goldsmith_store::{Aftermath, BuildRecord, CauseStatus, FailureCause, ImageRecord, Keep, LeftBehind};
 use jiff::{SignedDuration, Timestamp};
@@ -34,13 +34,13 @@ const HOPELESS: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Pause between two looks at a build with which only a person can help.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Returns what a build owes at the moment when it is closed.
+/// Returns what remains to be done at the moment when a build is closed.
 pub(super) fn owed(keep: &Keep, undone: &Undone) -> Aftermath {
     let is_untagged = *keep != Keep::Nothing;
     Aftermath { is_untold: true, is_untagged, left: undone.left.clone(), looks: 0 }
 }
 
-/// Does what a build that has just been closed owes. If AWS rejects a part of it, the reaper tries that again.
+/// Does what remains to be done after a build was closed. If AWS rejects a part of it, the reaper tries that again.
 ///
 /// # Errors
 /// Fails if a call to the table fails.
