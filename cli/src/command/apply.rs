@@ -257,7 +257,7 @@ mod tests {
         let of_others = change(Outcome::Replaced, &["own", "web", "api"]);
         let expected = "distribution configuration `two` is stored with other content, and pipelines not in these files use it: \
                         web, api";
-        assert_eq!(beyond(&[of_others.clone()], &definitions), [expected]);
+        assert_eq!(beyond(std::slice::from_ref(&of_others), &definitions), [expected]);
         let lines = vec![of_own, of_others].lines(&globals(""));
         assert_eq!(lines[1], "replaced  distribution configuration  two  changes own, web, api");
     }

@@ -31,7 +31,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_missing_image_that_is_to_be_enabled_is_an_error() {
-        let done = |name: &str| Canned::ok(&format!("<{name}Response><return>true</return></{name}Response>"));
+        let done = |name: &str| Canned::ok(format!("<{name}Response><return>true</return></{name}Response>"));
         let gone = || Canned::ec2_error(400, "InvalidAMIID.NotFound");
         let (ec2, replay) = ec2([done("DisableImage"), gone(), done("EnableImage"), gone()]);
         for _ in 0..2 {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde_with::SerializeDisplay;
 
 use crate::definitions::Kind;
 use crate::{Name, NameError, Version, VersionError};
@@ -18,7 +18,7 @@ const WORDS: [(Kind, &str); 5] = [
 ];
 
 /// A definition, or all versions of one: `KIND/NAME`, or `KIND/NAME/VERSION` for a component or a recipe.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, SerializeDisplay)]
 pub struct DefinitionRef {
     /// Its kind.
     pub kind: Kind,
@@ -96,12 +96,6 @@ impl fmt::Display for DefinitionRef {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}/{}", word(self.kind), self.name)?;
         self.version.map_or(Ok(()), |version| write!(out, "/{version}"))
-    }
-}
-
-impl Serialize for DefinitionRef {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

@@ -8,7 +8,8 @@ use std::fmt;
 
 use goldsmith_model::definitions::Kind;
 use goldsmith_model::{DefinitionRef, ImagePipeline, ImageRecipe, Name, SourceImage, Version};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_with::SerializeDisplay;
 
 use crate::definitions::{partition, prefix};
 use crate::store::encode;
@@ -28,7 +29,7 @@ pub(crate) struct ListedDefinition {
 }
 
 /// What uses a definition.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, SerializeDisplay)]
 pub enum User {
     /// Another definition that is stored.
     Definition(DefinitionRef),
@@ -42,12 +43,6 @@ impl fmt::Display for User {
             Self::Definition(definition) => definition.fmt(out),
             Self::Build(build) => write!(out, "the running build {build}"),
         }
-    }
-}
-
-impl Serialize for User {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

@@ -81,7 +81,7 @@ mod tests {
             image.life = (number < 3).then_some(ImageLife::Deleted);
         };
         assert_eq!(numbers(7, None, deleted), [3]);
-        let overridden = |number: u32, image: &mut ImageRecord| image.overridden = number % 2 == 0;
+        let overridden = |number: u32, image: &mut ImageRecord| image.overridden = number.is_multiple_of(2);
         assert_eq!(numbers(4, None, overridden), [2, 1]);
     }
 }
