@@ -7,12 +7,14 @@ use anyhow::{Context, Result};
 use goldsmith_cloud::aws::{
     CloudWatchLogs, EventBridgeScheduler, SdkConfig, SsmParameters, StepFunctions, home_region, sdk_config, with_keys,
 };
-use goldsmith_cloud::{Cloud, Executions, Logs, Parameters, Schedules};
+use goldsmith_cloud::{Cloud, Executions, ImageSwitches, Logs, Parameters, Schedules};
+use goldsmith_cloud_ec2::Ec2;
 use goldsmith_store::{DynamoTable, Store};
 use serde::Deserialize;
 
 use crate::args::Globals;
 use crate::exit::invalid;
+use crate::references::References;
 use crate::{local, output, version};
 
 /// A stack, and the clients for it.
@@ -34,10 +36,12 @@ pub(crate) struct Connection {
     pub(crate) logs: Arc<dyn Logs>,
     /// EventBridge Scheduler.
     pub(crate) schedules: Arc<dyn Schedules>,
-    /// Everything that a plan reads.
+    /// What states of a build use: a plan reads it, and commands on images change it.
     pub(crate) cloud: Cloud,
     /// What a plan has to know of the stack; `None` if the stack is from a version without plans.
     pub(crate) settings: Option<Settings>,
+    /// Whether instances may be launched from AMIs.
+    pub(crate) switches: Arc<dyn ImageSwitches>,
     /// What its schedules start; `None` if the stack is from a version without schedules.
     pub(crate) scheduling: Option<Scheduling>,
 }
@@ -124,6 +128,12 @@ impl Connection {
         format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
     }
 
+    /// Returns the means to find what refers to an image.
+    pub(crate) fn references(&self) -> References {
+        let (images, parameters) = (self.cloud.images.clone(), self.cloud.parameters.clone());
+        References { images, parameters, store: self.store.clone() }
+    }
+
     fn with(config: &SdkConfig, region: String, name: &str, stack: StackConfig) -> Self {
         Self {
             stack: name.to_owned(),
@@ -133,6 +143,7 @@ impl Connection {
             settings: stack.settings(),
             cloud: goldsmith_cloud_ec2::cloud(config, &stack.bucket),
             schedules: Arc::new(EventBridgeScheduler::new(config)),
+            switches: Arc::new(Ec2::new(config)),
             state_machine: stack.state_machine,
             store: Store::new(Arc::new(DynamoTable::with_config(config, stack.table))),
             executions: Arc::new(StepFunctions::new(config)),

@@ -47,6 +47,8 @@ pub(crate) struct Args {
     reason: Option<String>,
     #[command(flatten)]
     overrides: Overrides,
+    #[command(flatten)]
+    consent: apply::Consent,
 }
 
 /// What a start overrides.
@@ -168,7 +170,8 @@ fn look_again(again: &str, name: &str) -> String {
 async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> {
     let folder = Path::new(&args.what);
     if folder.is_dir() {
-        let (connection, definitions, changes) = apply::apply(globals, folder, args.overrides.secrets).await?;
+        let consent = args.consent;
+        let (connection, definitions, changes) = apply::apply(globals, folder, args.overrides.secrets, consent).await?;
         let written = apply::written(&changes);
         output::say(&format!("{}: {} definitions, {written} of them new or changed", args.what, changes.len()));
         return Ok((connection, chosen(&definitions, &args.what, args.pipeline.as_ref())?));

@@ -106,12 +106,10 @@ async fn target(globals: &Globals, args: &Args) -> Result<(Connection, Store, Na
         let store = connection.store.as_if_applied(&Definitions::default())?;
         return Ok((connection, store, name, Vec::new()));
     }
-    let files = folder::read(path)?;
-    let Checked { connection, definitions, versions } =
-        apply::check(globals, path, &files, args.overrides.secrets).await?;
+    let mut files = folder::read(path)?;
+    let checked = apply::check(globals, path, &mut files, args.overrides.secrets, false).await?;
+    let Checked { connection, definitions, changes, .. } = checked;
     let name = build::chosen(&definitions, &args.what, args.pipeline.as_ref())?;
-    let changes = connection.store.preview(&definitions).await;
-    let changes = changes.map_err(|error| apply::unapplied(path, &versions, error))?;
     let store = connection.store.as_if_applied(&definitions)?;
     Ok((connection, store, name, changes))
 }

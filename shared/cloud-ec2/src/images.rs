@@ -23,7 +23,7 @@ const TAGGED: [ResourceType; 2] = [ResourceType::Image, ResourceType::Snapshot];
 #[async_trait]
 impl Images for Ec2 {
     async fn image(&self, region: &str, id: &str) -> Result<Option<Image>> {
-        let request = self.0.client(region).describe_images().image_ids(id);
+        let request = self.0.client(region).describe_images().image_ids(id).include_disabled(true);
         Ok(still_there(all(request, region).await)?.unwrap_or_default().into_iter().next())
     }
 
@@ -38,12 +38,15 @@ impl Images for Ec2 {
     }
 
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>> {
-        let request = self.0.client(region).describe_images().owners("self").filters(filter("name", &[name]));
+        // The name of a disabled image is taken, too.
+        let request = self.0.client(region).describe_images().owners("self").include_disabled(true);
+        let request = request.filters(filter("name", &[name]));
         Ok(all(request, region).await?.into_iter().find(|image| image.name == name))
     }
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>> {
-        all(self.0.client(region).describe_images().owners("self").filters(tag_filter(key, value)), region).await
+        let request = self.0.client(region).describe_images().owners("self").include_disabled(true);
+        all(request.filters(tag_filter(key, value)), region).await
     }
 
     async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {

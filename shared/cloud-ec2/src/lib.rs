@@ -2,6 +2,7 @@
 
 pub mod account;
 mod described_images;
+mod image_switches;
 mod images;
 mod machines;
 mod regions;

@@ -15,6 +15,7 @@ mod executions;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod functions;
+mod image_switches;
 mod images;
 mod logs;
 mod machines;
@@ -31,6 +32,7 @@ pub use error::{CloudError, Kind, Result};
 pub use events::Events;
 pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
 pub use functions::Functions;
+pub use image_switches::ImageSwitches;
 pub use images::{
     Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Snapshot, TAG_STATUS,
 };

@@ -307,7 +307,7 @@ fn number_after(count: Option<u64>) -> u32 {
     u32::try_from(count.unwrap_or(0) + 1).unwrap_or(u32::MAX)
 }
 
-fn image_key(image: &ImageRef) -> crate::Key {
+pub(crate) fn image_key(image: &ImageRef) -> crate::Key {
     keys::image(&image.name, &image.version.padded(), image.build)
 }
 
@@ -355,5 +355,6 @@ fn building(record: &BuildRecord) -> ImageRecord {
         created_at: record.created_at.clone(),
         ended_at: None,
         failure: None,
+        life: None,
     }
 }

@@ -101,7 +101,7 @@ mod tests {
         let (old, new) = (read("1.1.0", "t3.small", "web"), read("1.0.5", "t3.large", "other"));
         store.apply(&old).await.unwrap();
         let before = table.dump();
-        let outcomes: Vec<Outcome> = store.preview(&new).await.unwrap().into_iter().map(|one| one.outcome).collect();
+        let outcomes: Vec<Outcome> = store.changes(&new).await.unwrap().into_iter().map(|one| one.outcome).collect();
         assert_eq!(outcomes, [Outcome::Created, Outcome::Unchanged, Outcome::Replaced, Outcome::Created]);
         let plan = store.as_if_applied(&new).unwrap();
         let (tools, small) = ("tools".parse().unwrap(), "small".parse().unwrap());

@@ -43,7 +43,7 @@ async fn plan(stack: &Stack, types: &str) -> Planned {
     let name: Name = "web".parse().unwrap();
     let context = context(&stack.connection, store, "goldsmith").unwrap();
     let preview = preview(&context, &ExecutionInput::new(name, build::cause())).await.unwrap();
-    Planned { preview, definitions: stack.connection.store.preview(&definitions).await.unwrap() }
+    Planned { preview, definitions: stack.connection.store.changes(&definitions).await.unwrap() }
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod events;
 mod executions;
 mod faults;
 mod functions;
+mod image_switches;
 mod images;
 mod inventory;
 mod logs;

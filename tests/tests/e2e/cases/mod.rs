@@ -2,11 +2,13 @@
 
 mod audits;
 mod canary;
+mod definitions;
 mod doctor;
 mod documents;
 mod failures;
 mod given_up;
 mod good;
+mod image_life;
 mod kills;
 mod lifecycle;
 mod organisation;
@@ -49,6 +51,8 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         uninvited::CASES,
         lifecycle::CASES,
         organisation::CASES,
+        definitions::CASES,
+        image_life::CASES,
         doctor::CASES,
         page::CASES,
         canary::CASES,
