@@ -61,7 +61,7 @@ impl Store {
         self.write(vec![update(runs, vec![])]).await
     }
 
-    /// Ends a check. If it ended well, it has served the event that had asked before it began. Safe to repeat.
+    /// Ends a check. A check that ended well serves the event that asked for it. Safe to repeat.
     pub async fn end_check(&self, check: &SourceCheck, is_good: bool, now: Timestamp) -> Result<()> {
         let rests = Item::from_iter([("until".to_owned(), json!(stamp(now + RESTS)))]);
         if let Some(asked) = check.asked.as_deref().filter(|_| is_good) {

@@ -7,8 +7,9 @@ use crate::{ImageLife, ImageRecord, ImageStatus};
 
 /// Returns the images that are too many and old enough, the newest first. `images` are all images of one pipeline.
 ///
-/// Only published images that still exist count. An image is too many if `keep` newer ones can be used: one that is
-/// disabled takes no place of another. Images whose start overrode something are counted among themselves.
+/// Only published images that still exist count. An image is too many if `keep` newer ones can be used: a
+/// disabled image does not count as newer. Images whose start overrode something have a
+/// count of their own.
 #[must_use]
 pub fn beyond<'i>(rule: &Retention, images: &'i [ImageRecord], now: Timestamp) -> Vec<&'i ImageRecord> {
     let exists =
