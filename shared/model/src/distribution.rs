@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::{AmiName, Name};
 
@@ -48,14 +49,13 @@ pub struct Distribution {
 }
 
 /// The AMI of one Region.
+#[skip_serializing_none]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AmiDistribution {
     /// Its name; `None` for `NAME VERSION-BUILD`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<AmiName>,
     /// Its description, at most 255 characters; `None` for the recipe's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Its tags, in addition to the recipe's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -68,10 +68,8 @@ pub struct AmiDistribution {
     pub share_snapshots: bool,
     /// How many days after its build it counts as deprecated, from 1 to [`AmiDistribution::MAX_DAYS`]; `None` if it
     /// never does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecate_after_days: Option<u32>,
     /// KMS key id, ARN or alias in that Region; `None` to encrypt it as the source is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_id: Option<String>,
 }
 

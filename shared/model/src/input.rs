@@ -6,6 +6,7 @@ use std::fmt::Display;
 use goldsmith_document::did_you_mean;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use serde_with::skip_serializing_none;
 
 use crate::{Cause, ImagePipeline, Name, SourceImage};
 
@@ -19,22 +20,20 @@ const LIMITS: &[(&str, usize)] =
     &[("reason", 1_024), ("cause", 2_048), ("sourceImage", 2_048), ("parameters", 64 * 1_024)];
 
 /// The input of an execution. Its schema is closed, and it depends on the cause alone.
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExecutionInput {
     /// The pipeline to build.
     pub pipeline: Name,
     /// The cause; absent in a start from the console, where the execution's name replaces it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// Whether to build even if nothing has changed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub force: bool,
     /// The reason, in words for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Image to start from instead of the recipe's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_image: Option<SourceImage>,
     /// Other values for the parameters of components, by component.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -1,30 +1,29 @@
 //! Image pipelines: recipe, infrastructure and distribution together, and when to build.
 
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::{Name, RecipeRef, Retention};
 
 /// A pipeline.
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImagePipeline {
     /// Its name.
     pub name: Name,
     /// Description for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The recipe to build.
     pub image_recipe: RecipeRef,
     /// Where to build.
     pub infrastructure_configuration: Name,
     /// Where the image is distributed; `None` if it stays in the home Region.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distribution_configuration: Option<Name>,
     /// Whether it starts by itself.
     #[serde(default)]
     pub status: Status,
     /// When it starts by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
     /// Changes that start it too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -34,7 +33,6 @@ pub struct ImagePipeline {
     pub allow_overrides: bool,
     /// Time limit of the documents' phases `build` and `validate` together, in minutes; `None` for
     /// [`Self::MAX_MINUTES`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_minutes: Option<u32>,
     /// Whether and how images are tested.
     #[serde(default)]
@@ -43,7 +41,6 @@ pub struct ImagePipeline {
     #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
     pub audit: ImageAudit,
     /// Which of its images `goldsmith retention` deletes; `None` if it deletes none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::{Name, SourceImage, Version, VersionPattern};
 
@@ -65,25 +66,20 @@ pub struct BlockDeviceMapping {
 }
 
 /// An EBS volume. A setting that is absent is as in the source image, or else EC2's default.
+#[skip_serializing_none]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ebs {
     /// Size in GiB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_size: Option<u32>,
     /// `gp3`, `gp2`, `io1`, `io2`, `st1`, `sc1` or `standard`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_type: Option<String>,
     /// IOPS, for the types that have this setting.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iops: Option<u32>,
     /// Throughput in MiB/s, for `gp3` only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throughput: Option<u32>,
     /// EBS encryption.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encrypted: Option<bool>,
     /// KMS key id, ARN or alias.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_id: Option<String>,
 }

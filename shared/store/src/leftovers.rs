@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::store::{encode, readable};
 use crate::{Result, Store, Write, keys, stamp};
@@ -38,6 +39,7 @@ impl fmt::Display for LeftoverKind {
 }
 
 /// `LEFTOVERS / region#id`
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Leftover {
@@ -48,15 +50,12 @@ pub struct Leftover {
     /// Its Region.
     pub region: String,
     /// The build that its tags name, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// The image that its tags name, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// When it was found (RFC 3339).
     pub since: String,
     /// When it was last reported; `None` if it was not reported yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<String>,
     /// How many times it was reported.
     #[serde(default)]

@@ -6,6 +6,7 @@ use std::fmt;
 use goldsmith_model::{Cause, ImageRef, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
 
 use crate::{ImageLife, Plan};
 
@@ -162,6 +163,7 @@ pub enum ImageStatus {
 }
 
 /// `IMAGE#name / V#version#build`
+#[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageRecord {
@@ -191,55 +193,44 @@ pub struct ImageRecord {
     /// When its build began.
     pub created_at: String,
     /// When its build ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
     /// Why its build failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCause>,
     /// What has become of it after it was published; `None` if it is as it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub life: Option<ImageLife>,
 }
 
 /// Why a build failed: in which state, and what AWS or the step said.
+#[skip_serializing_none]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FailureCause {
     /// State of the definition.
     pub state: String,
     /// Map item: test instance type or Region.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,
     /// Error name, such as `Goldsmith.CommandFailed`.
     pub error: String,
     /// One sentence for people.
     pub message: String,
     /// Component document, if a step failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<String>,
     /// Its phase.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
     /// Its step.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
     /// The step's action module.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// The step's exit code.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// The last lines of the step's output.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub last_lines: Vec<String>,
     /// Region of the resource.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Id of the resource.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// AWS's error code.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
