@@ -1,12 +1,14 @@
 //! The calls that an endpoint serves.
 
+use strum::VariantNames;
+
 use crate::{ebs, ec2, ssm};
 
 /// Returns the names of the calls that an endpoint serves, by family. Other clients' test suites and the manual follow
 /// this list.
 pub fn calls() -> Vec<(&'static str, Vec<&'static str>)> {
     let mut families: Vec<_> = ec2::families().collect();
-    families.push(("snapshots by blocks", ebs::route::ACTIONS.to_vec()));
+    families.push(("snapshots by blocks", ebs::route::Route::VARIANTS.to_vec()));
     families.push(("Systems Manager", ssm::names().collect()));
     families
 }

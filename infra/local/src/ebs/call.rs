@@ -14,7 +14,7 @@ use crate::endpoint::Endpoint;
 /// A request without its caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    pub(super) route: Route,
+    pub(super) route: Option<Route>,
     pub(super) query: BTreeMap<String, String>,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Bytes,
@@ -53,9 +53,9 @@ impl Request {
         }
     }
 
-    /// Returns the name of the action.
+    /// Returns the name of the action; empty if there is no such action.
     pub(crate) fn action(&self) -> &'static str {
-        self.route.action()
+        self.route.as_ref().map_or("", Into::into)
     }
 
     /// Returns a header, if it is present and not empty.

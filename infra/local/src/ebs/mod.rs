@@ -44,14 +44,14 @@ pub(crate) async fn perform(endpoint: &Arc<Endpoint>, scope: &Scope, request: &R
 }
 
 fn perform_now(call: &Call<'_>) -> Result<Success, Refusal> {
-    match &call.request.route {
-        Route::Start => start::start(call),
-        Route::Complete { snapshot } => write::complete(call, snapshot),
-        Route::Put { snapshot, index } => write::put(call, snapshot, index),
-        Route::Get { snapshot, index } => read::get(call, snapshot, index),
-        Route::List { snapshot } => read::list(call, snapshot),
-        Route::ListChanged { second } => read::list_changed(call, second),
-        Route::Unknown => Err(ApiError::new("UnknownOperationException", "There is no such operation.").into()),
+    let unknown = || ApiError::new("UnknownOperationException", "There is no such operation.");
+    match call.request.route.as_ref().ok_or_else(unknown)? {
+        Route::StartSnapshot => start::start(call),
+        Route::CompleteSnapshot { snapshot } => write::complete(call, snapshot),
+        Route::PutSnapshotBlock { snapshot, index } => write::put(call, snapshot, index),
+        Route::GetSnapshotBlock { snapshot, index } => read::get(call, snapshot, index),
+        Route::ListSnapshotBlocks { snapshot } => read::list(call, snapshot),
+        Route::ListChangedBlocks { second } => read::list_changed(call, second),
     }
 }
 

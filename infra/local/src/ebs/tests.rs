@@ -27,7 +27,7 @@ impl Scene {
         let endpoint = Arc::new(Endpoint::in_folder(folder.path()));
         let scope = Scope { account: "000000000000".into(), region: "eu-west-1".into() };
         let request = Request {
-            route: Route::List { snapshot: ID.to_owned() },
+            route: Some(Route::ListSnapshotBlocks { snapshot: ID.to_owned() }),
             query: BTreeMap::new(),
             headers: BTreeMap::new(),
             body: Bytes::new(),
@@ -107,8 +107,8 @@ fn a_snapshot_that_is_completed_at_the_end_of_its_time_is_not_given_up() {
 fn paths_are_told_apart_from_those_of_other_services() {
     assert!(is_path("/snapshots") && is_path("/snapshots/snap-1/blocks"));
     assert!(!is_path("/") && !is_path("/snapshotsx"));
-    assert_eq!(Route::of(&Method::POST, "/snapshots"), Route::Start);
-    assert_eq!(Route::of(&Method::GET, "/snapshots"), Route::Unknown);
-    let list = Route::List { snapshot: "snap-1".to_owned() };
-    assert_eq!(Route::of(&Method::GET, "/snapshots/snap-1/blocks"), list);
+    assert_eq!(Route::of(&Method::POST, "/snapshots"), Some(Route::StartSnapshot));
+    assert_eq!(Route::of(&Method::GET, "/snapshots"), None);
+    let list = Route::ListSnapshotBlocks { snapshot: "snap-1".to_owned() };
+    assert_eq!(Route::of(&Method::GET, "/snapshots/snap-1/blocks"), Some(list));
 }

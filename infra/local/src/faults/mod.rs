@@ -6,10 +6,11 @@ mod fault;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use strum::VariantNames;
 use tokio::sync::watch;
 
 use crate::api::{ApiError, Scope};
-use crate::ebs::route::ACTIONS;
+use crate::ebs::route::Route;
 use crate::events::Event;
 use crate::world::KEY_FAILURE;
 use fault::{Act, Trigger};
@@ -167,7 +168,7 @@ fn call_fault(fault: &Fault, call: &CallFacts<'_>, scope: &Scope) -> CallFault {
 fn throttle_code(action: &str) -> String {
     let of_ssm = action.contains("Command") || action.contains("Parameter") || action == "DescribeInstanceInformation";
     let code = match action {
-        _ if ACTIONS.contains(&action) => "RequestThrottledException",
+        _ if Route::VARIANTS.contains(&action) => "RequestThrottledException",
         _ if of_ssm => "ThrottlingException",
         _ => "RequestLimitExceeded",
     };
