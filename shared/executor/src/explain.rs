@@ -3,7 +3,8 @@
 use std::error::Error;
 
 /// Returns `error: cause: cause of the cause`.
-pub(crate) fn explain(error: &dyn Error) -> String {
+#[must_use]
+pub fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

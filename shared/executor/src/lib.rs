@@ -34,6 +34,7 @@ mod store;
 pub use audit::{Audit, Finding, FindingKind, audit_instance, audit_tree, private_key_in};
 pub use event::{EVENT_PREFIX, Event, EventKind, Status};
 pub use execute::execute;
+pub use explain::explain;
 pub use nonce::Nonce;
 pub use order::{AuditOrder, Builtin, Limits, ORDER_VERSION, OrderDocument, OrderError, WorkOrder};
 pub use order_file::OrderFile;

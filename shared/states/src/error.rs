@@ -1,6 +1,7 @@
 //! One error for all states. It is tried again, reported to the execution, or dropped.
 
 use goldsmith_cloud::CloudError;
+use goldsmith_executor::explain;
 use goldsmith_store::{FailureCause, Scope, StoreError};
 
 use crate::error_names::ErrorName;
@@ -87,12 +88,12 @@ impl Error {
         let mut cause = match self {
             Self::Failed { cause, .. } => (**cause).clone(),
             Self::Cloud(error) => FailureCause {
-                message: chain(error),
+                message: explain(error),
                 region: Some(error.region.clone()),
                 code: Some(error.code.clone()),
                 ..FailureCause::default()
             },
-            Self::Store(error) => FailureCause { message: chain(error), ..FailureCause::default() },
+            Self::Store(error) => FailureCause { message: explain(error), ..FailureCause::default() },
             Self::Closed => FailureCause { message: self.to_string(), ..FailureCause::default() },
         };
         blame(&mut cause, scope.into());
@@ -109,15 +110,4 @@ pub(crate) fn blame(cause: &mut FailureCause, scope: Option<&Scope>) {
         cause.state = scope.map_or(EXECUTION, |scope| scope.state.name()).to_owned();
         cause.item = scope.and_then(|scope| scope.item.clone());
     }
-}
-
-/// Returns the messages of an error and of each of its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -106,9 +106,7 @@ impl Order {
 
     /// Decides the outcome of the order. A new snapshot gets the id `id`.
     fn decide(&self, call: &Call<'_>, world: &World, id: &str) -> Result<Decision, Refusal> {
-        if let Some((key, digest)) = &self.token
-            && let Some(made) = world.made_before(key, digest).map_err(|_| Refusal::conflict())?
-        {
+        if let Some(made) = world.made_before(self.token.as_ref()).map_err(|_| Refusal::conflict())? {
             return Ok(Decision::Made(made.first().cloned().unwrap_or_default()));
         }
         let (input, size) = (&self.input, self.input.size()?);

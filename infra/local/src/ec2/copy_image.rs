@@ -20,9 +20,7 @@ pub(super) const CALLS: &[Row] = &[("CopyImage", copy)];
 fn copy(call: &Call<'_>) -> Result<Xml, ApiError> {
     let token = call.token();
     let mut world = call.endpoint.world();
-    if let Some((key, request)) = &token
-        && let Some(made) = world.made_before(key, request)?
-    {
+    if let Some(made) = world.made_before(token.as_ref())? {
         return Ok(Xml::of("imageId", made.first().map(String::as_str).unwrap_or_default()));
     }
     let from = call.scope.in_region(call.params.require("SourceRegion")?);

@@ -28,8 +28,7 @@ fn create(call: &Call<'_>) -> Result<Xml, ApiError> {
     check_name(name)?;
     let token = call.token();
     let mut world = call.endpoint.world();
-    if let Some((key, request)) = &token
-        && let Some(made) = world.made_before(key, request)?
+    if let Some(made) = world.made_before(token.as_ref())?
         && let Some(template) = made.first().and_then(|id| world.launch_templates.get(id))
     {
         return Ok(answer("launchTemplate", template));

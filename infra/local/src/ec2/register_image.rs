@@ -23,9 +23,7 @@ fn register(call: &Call<'_>) -> Result<Xml, ApiError> {
     let name = params.require("Name")?;
     let token = call.token();
     let mut world = call.endpoint.world();
-    if let Some((key, request)) = &token
-        && let Some(made) = world.made_before(key, request)?
-    {
+    if let Some(made) = world.made_before(token.as_ref())? {
         return Ok(Xml::of("imageId", made.first().map(String::as_str).unwrap_or_default()));
     }
     check_name(&world, call.scope, name)?;

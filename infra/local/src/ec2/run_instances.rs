@@ -31,9 +31,7 @@ const NO_KEY_MESSAGE: &str = "Client.InternalError: Client error on launch";
 fn run(call: &Call<'_>) -> Result<Xml, ApiError> {
     let token = call.token();
     let mut world = call.endpoint.world();
-    if let Some((key, request)) = &token
-        && let Some(made) = world.made_before(key, request)?
-    {
+    if let Some(made) = world.made_before(token.as_ref())? {
         return Ok(reservation(call, &world, &made));
     }
     // The token is looked up before anything is checked: EC2 returns the instances of the first call even if a repeated

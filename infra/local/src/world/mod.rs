@@ -96,13 +96,14 @@ impl World {
         ]
     }
 
-    /// Returns what an earlier call with this token made. A different request with the same token is
-    /// `IdempotentParameterMismatch`.
-    pub(crate) fn made_before(&self, key: &str, request: &str) -> Result<Option<Vec<String>>, ApiError> {
+    /// Returns what an earlier call with this token made: its key and the digest of its request. A different request
+    /// with the same token is `IdempotentParameterMismatch`.
+    pub(crate) fn made_before(&self, token: Option<&(String, String)>) -> Result<Option<Vec<String>>, ApiError> {
+        let Some((key, request)) = token else { return Ok(None) };
         match self.tokens.get(key) {
             None => Ok(None),
             // AWS compares all parameters, so a client that repeats a call must not change anything, not even a tag.
-            Some(token) if token.request == request => Ok(Some(token.made.clone())),
+            Some(token) if token.request == *request => Ok(Some(token.made.clone())),
             Some(_) => Err(ApiError::new(
                 "IdempotentParameterMismatch",
                 "The client token was used before for a request with other parameters.",
