@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::args::Globals;
 use crate::connection::Connection;
+use crate::exit::{Exit, Stop};
 use crate::output::Show;
 
 /// An image that was deleted.
@@ -31,11 +32,23 @@ impl Show for Deleted {
     }
 }
 
-/// Deregisters the AMIs and deletes their snapshots. Safe to repeat: a later call continues where this one stopped.
-pub(crate) async fn delete(connection: &Connection, image: &ImageRecord) -> Result<Deleted> {
+/// Deregisters the AMIs and deletes their snapshots. Deletes nothing if something refers to the image other than the
+/// launch permissions of those in `unshare`. Safe to repeat: a later call continues where this one stopped.
+pub(crate) async fn delete(connection: &Connection, image: &ImageRecord, unshare: &[String]) -> Result<Deleted> {
     // An image of which some AMIs may be gone must not look like a whole one. Builds do not start from it any more.
     if image.is_in_use() {
         connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
+    }
+    // The caller has looked already, but somebody may have begun to use the image since then, for example while a
+    // question waited for its answer. From here on, no build can.
+    let references = connection.references().of(image).await;
+    let in_the_way = references.map(|found| found.into_iter().find(|one| !one.is_only_of(unshare)));
+    if image.is_in_use() && !matches!(in_the_way, Ok(None)) {
+        connection.store.set_life(&image.image, None).await?;
+    }
+    if let Some(reference) = in_the_way? {
+        let message = format!("{} was not deleted: {} refers to it now", image.image, reference.by);
+        return Err(Stop { exit: Exit::Failed, message }.into());
     }
     let mut snapshots_left = BTreeMap::new();
     for (region, ami) in &image.amis {

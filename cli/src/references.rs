@@ -64,6 +64,11 @@ impl Reference {
         vec![place(&self.region), place(&self.ami), self.by.to_string()]
     }
 
+    /// Returns whether it is only the launch permission of somebody in `unshare`.
+    pub(crate) fn is_only_of(&self, unshare: &[String]) -> bool {
+        self.shared_with().is_some_and(|whose| unshare.iter().any(|one| one == whose))
+    }
+
     /// Returns who else may launch the AMI, if it refers to the image in that way. Nobody can see from here whether they
     /// do.
     pub(crate) fn shared_with(&self) -> Option<&str> {

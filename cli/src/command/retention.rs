@@ -88,8 +88,14 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         return Ok(Exit::Success);
     }
     for image in plan.going() {
-        delete(&connection, image).await?;
-        output::say(&format!("{} is deleted", image.image));
+        // Somebody may have marked the image, or begun to use it, while the question waited for its answer.
+        let stays = stays(&connection, image, &args.unshare).await?;
+        if stays.is_empty() {
+            delete(&connection, image, &args.unshare).await?;
+            output::say(&format!("{} is deleted", image.image));
+        } else {
+            output::say(&format!("{} stays: {}", image.image, stays.join("; ")));
+        }
     }
     Ok(Exit::Success)
 }

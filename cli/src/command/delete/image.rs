@@ -31,7 +31,7 @@ pub(super) async fn run(
         output::say("Nothing was deleted.");
         return Ok(Exit::Success);
     }
-    output::show(globals, &delete(connection, image).await?)?;
+    output::show(globals, &delete(connection, image, unshare).await?)?;
     Ok(Exit::Success)
 }
 
@@ -58,8 +58,7 @@ fn refuse_referred_to(
     if let Some(unknown) = unshare.iter().find(|whose| !shared.contains(&whose.as_str())) {
         return Err(invalid(format!("--unshare names {unknown}, which has no launch permission for {}", image.image)));
     }
-    let is_allowed = |one: &&Reference| one.shared_with().is_some_and(|whose| unshare.iter().any(|ok| ok == whose));
-    let in_the_way: Vec<&Reference> = references.iter().filter(|one| !is_allowed(one)).collect();
+    let in_the_way: Vec<&Reference> = references.iter().filter(|one| !one.is_only_of(unshare)).collect();
     if in_the_way.is_empty() {
         return Ok(());
     }
@@ -126,7 +125,7 @@ mod tests {
             for fault in [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer] {
                 let stack = published().await;
                 stack.cloud.fail_next(effect, fault);
-                assert!(delete(&stack.connection, &image(&stack).await).await.is_err(), "{effect} {fault:?}");
+                assert!(delete(&stack.connection, &image(&stack).await, &[]).await.is_err(), "{effect} {fault:?}");
                 assert_eq!(image(&stack).await.life, Some(ImageLife::Disabled), "no build starts from it");
                 deleted(&stack, &[]).await.unwrap();
                 assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
@@ -153,6 +152,22 @@ mod tests {
         assert_eq!(image(&stack).await.life, None);
         stack.cloud.add_launch_template("us-east-1", "lt-1", "ami-other");
         deleted(&stack, &["111122223333".to_owned()]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_image_that_somebody_begins_to_use_meanwhile_stays_as_it_was() {
+        let stack = published().await;
+        let record = image(&stack).await;
+        // The look before the question has found nothing.
+        stack.cloud.add_launch_template("us-east-1", "lt-1", &record.amis["us-east-1"]);
+        let error = delete(&stack.connection, &record, &[]).await.unwrap_err().to_string();
+        assert_eq!(error, "web/1.0.0/1 was not deleted: the launch template lt-1 refers to it now");
+        assert_eq!(image(&stack).await.life, None);
+        // A look that fails says nothing about the image, either.
+        stack.cloud.fail_next("DescribeImageAttribute", Fault::Refuse(Kind::Throttled));
+        assert!(delete(&stack.connection, &record, &[]).await.is_err());
+        assert_eq!(image(&stack).await.life, None);
+        assert!(stack.cloud.inventory().region(HOME).images.contains_key(&record.amis[HOME]));
     }
 
     #[tokio::test]

@@ -196,7 +196,7 @@ async fn in_random_worlds_nothing_that_is_referred_to_goes_and_everything_else_b
         let rule = Retention { keep, older_than_days };
         let plan = plan(&stack.connection, &pipeline(rule), &[], NOW.parse().unwrap()).await.unwrap();
         for record in plan.going() {
-            delete(&stack.connection, record).await.unwrap();
+            delete(&stack.connection, record, &[]).await.unwrap();
         }
         let left = stack.cloud.inventory();
         for one in &all {
