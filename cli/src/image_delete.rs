@@ -11,6 +11,7 @@ use crate::args::Globals;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop};
 use crate::output::Show;
+use crate::tags::TAG_BUILD;
 
 /// An image that was deleted.
 #[derive(Debug, Serialize)]
@@ -51,13 +52,19 @@ pub(crate) async fn delete(connection: &Connection, image: &ImageRecord, unshare
         return Err(Stop { exit: Exit::Failed, message }.into());
     }
     let mut snapshots_left = BTreeMap::new();
+    let images = &connection.cloud.images;
     for (region, ami) in &image.amis {
-        connection.cloud.images.deregister(region, ami).await?;
+        // A role whose rights depend on tags would be denied the call for what an earlier call has removed, because that
+        // has no tags any more. So each call is only for what is still there.
+        if images.image(region, ami).await?.is_some() {
+            images.deregister(region, ami).await?;
+        }
         let mut left = Vec::new();
-        // An AMI that an earlier call has deregistered no longer names its snapshots.
-        for snapshot in image.snapshots.get(region).into_iter().flatten() {
-            match connection.cloud.images.delete_snapshot(region, snapshot).await {
-                Err(error) if error.kind == Kind::WrongState => left.push(snapshot.clone()),
+        for snapshot in still_there(connection, image, region).await? {
+            match images.delete_snapshot(region, &snapshot).await {
+                Err(error) if error.kind == Kind::WrongState => left.push(snapshot),
+                // EC2 may have listed it a moment after it was deleted with its AMI.
+                Err(_) if !still_there(connection, image, region).await?.contains(&snapshot) => {}
                 other => other?,
             }
         }
@@ -67,4 +74,11 @@ pub(crate) async fn delete(connection: &Connection, image: &ImageRecord, unshare
     }
     connection.store.set_life(&image.image, Some(ImageLife::Deleted)).await?;
     Ok(Deleted { image: image.image.to_string(), amis: image.amis.clone(), snapshots_left })
+}
+
+/// Returns the image's snapshots in a Region that EC2 still lists. An AMI that is gone no longer names them.
+async fn still_there(connection: &Connection, image: &ImageRecord, region: &str) -> Result<Vec<String>> {
+    let listed = connection.cloud.images.snapshots_tagged(region, TAG_BUILD, &image.build).await?;
+    let own = image.snapshots.get(region).into_iter().flatten();
+    Ok(own.filter(|id| listed.iter().any(|one| one.id == **id)).cloned().collect())
 }

@@ -43,20 +43,23 @@ impl Show for SwitchedImage {
 /// Disables an image: nobody can launch it, and builds do not start from it. Instances of it keep running. Safe to
 /// repeat.
 pub(crate) async fn disable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
-    refuse(image)?;
+    refuse(connection, image).await?;
     // The references come first, because a disabled AMI has no launch permissions any more.
     let references = connection.references().of(image).await?;
     // The record comes before the AMIs: no build may find an image that it cannot start from.
     connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
     for (region, ami) in &image.amis {
-        connection.switches.disable(region, ami).await?;
+        // A role whose rights depend on tags would be denied the call for an AMI that is gone, and has no tags.
+        if connection.cloud.images.image(region, ami).await?.is_some() {
+            connection.switches.disable(region, ami).await?;
+        }
     }
     Ok(SwitchedImage { image: read(connection, image).await?, references })
 }
 
 /// Enables an image again, and gives it the launch permissions that its build has given it. Safe to repeat.
 pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
-    refuse(image)?;
+    refuse(connection, image).await?;
     let build = connection.store.build(&image.build).await?;
     for (region, ami) in &image.amis {
         connection.switches.enable(region, ami).await.map_err(|error| match error.kind {
@@ -85,7 +88,11 @@ async fn read(connection: &Connection, image: &ImageRecord) -> Result<ImageRecor
     connection.store.image(&image.image).await?.with_context(|| format!("{} has no record any more", image.image))
 }
 
-fn refuse(image: &ImageRecord) -> Result<()> {
+async fn refuse(connection: &Connection, image: &ImageRecord) -> Result<()> {
+    // The end of the build writes the whole record, and would write over what is changed here.
+    if connection.store.running_build(&image.pipeline).await?.is_some_and(|build| build == image.build) {
+        return Err(invalid(format!("the build of {} has not ended: wait until it has", image.image)));
+    }
     if image.status != ImageStatus::Available || image.life == Some(ImageLife::Deleted) {
         return Err(invalid(format!("{} is {}, and has no AMIs to switch", image.image, status(image))));
     }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use goldsmith_cloud::{ImageUse, Images, Parameters};
 use goldsmith_model::definitions::Kind;
 use goldsmith_model::{DefinitionRef, ImageRef, Name};
-use goldsmith_store::{ImageRecord, ImageStatus, Store, User};
+use goldsmith_store::{ImageLife, ImageRecord, ImageStatus, Store, User};
 use serde::{Serialize, Serializer};
 
 /// Something that refers to an image, and where.
@@ -37,6 +37,9 @@ pub(crate) enum By {
     Child(ImageRef),
     /// A pipeline that builds from the newest image of this image's pipeline, which this image is.
     Pipeline(String),
+    /// A running build of its pipeline, which may be the image's own. If it fails, it lets parameters name the image again
+    /// that they named before.
+    Build(String),
 }
 
 impl fmt::Display for By {
@@ -47,6 +50,7 @@ impl fmt::Display for By {
             Self::Unread(name, why) => write!(out, "the parameter {name}, which cannot be read: {why}"),
             Self::Child(image) => write!(out, "the image {image}, which was built from it"),
             Self::Pipeline(user) => write!(out, "{user}, which builds from the newest image"),
+            Self::Build(build) => write!(out, "the running build {build}, which may let parameters name it again"),
         }
     }
 }
@@ -107,6 +111,28 @@ impl References {
         let everywhere = |by: By| Reference { region: None, ami: None, by };
         found.extend(self.children(image).await?.into_iter().map(|child| everywhere(By::Child(child))));
         found.extend(self.dependents(image).await?.into_iter().map(|user| everywhere(By::Pipeline(user))));
+        found.extend(self.store.running_build(&image.pipeline).await?.map(|build| everywhere(By::Build(build))));
+        if image.life == Some(ImageLife::Disabled) {
+            found.extend(self.permissions_before(image).await?);
+        }
+        Ok(found)
+    }
+
+    /// Returns the launch permissions that a disabled image had. EC2 removes them when an AMI is disabled, but those who
+    /// had them may count on the image, and get them back when it is enabled.
+    async fn permissions_before(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
+        let plan = self.store.build(&image.build).await?.filter(|_| !image.overridden).map(|build| build.plan);
+        let mut found = Vec::new();
+        for planned in plan.iter().flat_map(|plan| &plan.regions) {
+            let Some(ami) = image.amis.get(&planned.region) else { continue };
+            let with = &planned.launch_permission;
+            let all = [&with.user_ids, &with.user_groups, &with.organization_arns, &with.organizational_unit_arns];
+            found.extend(all.into_iter().flatten().map(|whose| Reference {
+                region: Some(planned.region.clone()),
+                ami: Some(ami.clone()),
+                by: By::Use(ImageUse::Permission(whose.clone())),
+            }));
+        }
         Ok(found)
     }
 
@@ -138,7 +164,7 @@ impl References {
         let is_child = |one: &ImageRecord| {
             let exists = match one.status {
                 ImageStatus::Building => true,
-                ImageStatus::Available => one.life != Some(goldsmith_store::ImageLife::Deleted),
+                ImageStatus::Available => one.life != Some(ImageLife::Deleted),
                 ImageStatus::Failed | ImageStatus::Cancelled => false,
             };
             exists && amis.contains(&one.source_image)

@@ -109,7 +109,8 @@ async fn plan(connection: &Connection, pipeline: &ImagePipeline, unshare: &[Stri
             pipeline.name
         )));
     };
-    let mut images = connection.store.images(pipeline.image_recipe.name.as_str()).await?;
+    // An earlier recipe of the pipeline may have had another name.
+    let mut images = connection.store.all_images().await?;
     images.retain(|image| image.pipeline == pipeline.name);
     let mut judged = Vec::new();
     for image in beyond(rule, &images, now) {

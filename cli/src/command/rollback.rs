@@ -64,6 +64,11 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
         output::say("Nothing was changed.");
         return Ok(Exit::Success);
     }
+    // A build may have begun, or moved the parameters, while the question waited for its answer.
+    let (_, now) = plan(&connection, &pipeline, Some(&image.image)).await?;
+    if now.iter().map(|one| &one.from).ne(parameters.iter().map(|one| &one.from)) {
+        return Err(invalid("the parameters have changed in the meantime: call the command again"));
+    }
     point(&connection, &parameters).await?;
     let pointed = Pointed { at: stamp(Timestamp::now()), image: image.image.clone() };
     connection.store.note_pointed(&pipeline.name, &pointed).await?;
@@ -77,7 +82,15 @@ async fn plan(
     pipeline: &ImagePipeline,
     to: Option<&ImageRef>,
 ) -> Result<(ImageRecord, Vec<Pointer>)> {
-    let mut images = connection.store.images(pipeline.image_recipe.name.as_str()).await?;
+    // A failed build would let the parameters name what they named when it began.
+    if let Some(build) = connection.store.running_build(&pipeline.name).await? {
+        let name = &pipeline.name;
+        return Err(invalid(format!(
+            "the build {build} of `{name}` is running and may move the parameters: cancel it first"
+        )));
+    }
+    // An earlier recipe of the pipeline may have had another name.
+    let mut images = connection.store.all_images().await?;
     images
         .retain(|image| image.pipeline == pipeline.name && image.status == ImageStatus::Available && !image.overridden);
     images.sort_by(|a, b| b.created_at.cmp(&a.created_at));

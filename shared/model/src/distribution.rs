@@ -77,6 +77,8 @@ impl AmiDistribution {
     /// Longest time until an AMI is deprecated, in days: EC2 allows ten years (its API reference,
     /// EnableImageDeprecation).
     pub const MAX_DAYS: u32 = 3_650;
+    /// The same for a public AMI: two years.
+    pub const MAX_PUBLIC_DAYS: u32 = 730;
 }
 
 /// Who may launch an AMI.

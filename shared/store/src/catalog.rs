@@ -66,7 +66,10 @@ impl Store {
             let versions = self.versions(Kind::Component, &name).await?;
             catalog.components.insert(name, versions);
         }
-        for name in self.listed(Kind::ImageRecipe).await? {
+        // Earlier releases did not list recipes, but the list of pipelines names their recipes.
+        let of_pipelines = self.listed_pipelines().await?.into_iter().map(|one| one.recipe);
+        let recipes: BTreeSet<Name> = self.listed(Kind::ImageRecipe).await?.into_iter().chain(of_pipelines).collect();
+        for name in recipes {
             catalog.recipes.extend(self.read_all(&partition(Kind::ImageRecipe, &name), VERSION).await?);
         }
         catalog.infrastructures = self.listed(Kind::InfrastructureConfiguration).await?.into_iter().collect();

@@ -26,16 +26,22 @@ impl ImageRecord {
 }
 
 impl Store {
-    /// Records what has become of an image; `None` if it is as it was published. Safe to repeat.
+    /// Records what has become of an image; `None` if it is as it was published. A deleted image stays deleted, whatever
+    /// others do with it at the same time. Safe to repeat.
     ///
     /// # Errors
-    /// [`crate::StoreError::Conflict`] if there is no such image.
+    /// [`crate::StoreError::Conflict`] if there is no such image, or if it is deleted and `life` is something else.
     pub async fn set_life(&self, image: &ImageRef, life: Option<ImageLife>) -> Result<()> {
         let (set, remove) = match life {
             Some(life) => (Item::from_iter([("life".to_owned(), json!(life))]), vec![]),
             None => (Item::new(), vec!["life".to_owned()]),
         };
-        self.write(vec![Write::Update { key: image_key(image), set, remove, checks: vec![Check::Present] }]).await
+        let mut checks = vec![Check::Present];
+        if life != Some(ImageLife::Deleted) {
+            let disabled = Check::equals("life", json!(ImageLife::Disabled));
+            checks.push(Check::Any(vec![Check::missing("life"), disabled]));
+        }
+        self.write(vec![Write::Update { key: image_key(image), set, remove, checks }]).await
     }
 
     /// Returns all images whatever their names.

@@ -69,6 +69,13 @@ pub(super) async fn point(connection: &Connection, pointers: &[Pointer]) -> Resu
 async fn restore(parameters: &dyn Parameters, changed: &[Pointer], error: anyhow::Error) -> anyhow::Error {
     let mut left = Vec::new();
     for pointer in changed {
+        // Whoever has changed it in the meantime, for example a build, has meant it.
+        let found = parameters.get(&pointer.region, &pointer.name).await;
+        if found
+            .is_ok_and(|found| found.is_some_and(|found| ![&pointer.to, &pointer.from.value].contains(&&found.value)))
+        {
+            continue;
+        }
         if let Err(error) = put(parameters, pointer, &pointer.from).await {
             output::say(&format!("{} in {} cannot be restored: {error:#}", pointer.name, pointer.region));
             left.push(format!("{} in {} to {}", pointer.name, pointer.region, pointer.from.value));

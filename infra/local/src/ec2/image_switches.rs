@@ -60,6 +60,12 @@ fn deprecate(call: &Call<'_>) -> Result<Xml, ApiError> {
         return Err(wrong());
     }
     switch(call, |image| {
+        // Ten years, and two from the creation of a public image (EC2 API reference, EnableImageDeprecation).
+        let days = if image.grants.public { 2 * 365 } else { 10 * 365 };
+        let limit = Timestamp::now() + SignedDuration::from_hours(24 * (days + 1));
+        if time > limit {
+            return Err(wrong());
+        }
         image.deprecated_at = Some(time);
         Ok(())
     })

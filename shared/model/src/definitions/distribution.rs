@@ -83,6 +83,13 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
     let deprecate_after = map.optional("deprecateAfter");
     let deprecate_after_days = deprecate_after
         .and_then(|node| fields::days(&mut context.reader, node, "deprecateAfter", AmiDistribution::MAX_DAYS));
+    if let (Some(node), Some(days)) = (deprecate_after, deprecate_after_days)
+        && !launch_permission.user_groups.is_empty()
+        && days > AmiDistribution::MAX_PUBLIC_DAYS
+    {
+        let message = "EC2 deprecates a public AMI after two years at the latest: use at most P730D";
+        context.reader.error(node.span, "out-of-range", message);
+    }
     let kms_key_id = fields::text(&mut context.reader, &mut map, "kmsKeyId");
     if let Some(node) = map.optional("kmsKeyId")
         && kms_key_id.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs"))
@@ -208,6 +215,9 @@ mod tests {
             let message = ami(&format!("{{{with}shareSnapshots: true}}")).unwrap_err();
             assert!(message.starts_with("`shareSnapshots` needs accounts in `launchPermission`"), "{message}");
         }
+        let public = "launchPermission: {userGroups: [all]}, deprecateAfter";
+        let message = ami(&format!("{{{public}: P731D}}")).unwrap_err();
+        assert_eq!(message, "EC2 deprecates a public AMI after two years at the latest: use at most P730D");
         for wrong in ["90", "P0D", "P3651D", "P1M", "PT90H"] {
             let message = ami(&format!("{{deprecateAfter: {wrong}}}")).unwrap_err();
             assert!(message.contains("from P1D to P3650D, such as P90D"), "{wrong}: {message}");

@@ -26,8 +26,10 @@ impl Waiting for DistributeRegion {
             Error::failed(ErrorName::CopyFailed, format!("the plan does not name Region {}", scene.item()))
         })?;
         if planned.region == scene.record.plan.home_region {
-            open_up(scene, planned, &original).await?;
-            return Ok(Progress::Done(format!("{original} is in its home Region")));
+            return Ok(match open_up(scene, planned, &original).await? {
+                true => Progress::Done(format!("{original} is in its home Region")),
+                false => pending(planned, &original, format!("{original} is not visible yet")),
+            });
         }
         match scene.effects().await?.into_iter().find_map(|effect| effect.id) {
             Some(copy) => watch(scene, planned, &copy).await,
@@ -54,16 +56,17 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
     match image.state {
         ImageState::Pending => Ok(pending(planned, id, format!("{id} is being copied"))),
         ImageState::Failed => Err(failed(planned, id, &image.state_reason)),
-        ImageState::Available => {
-            open_up(scene, planned, id).await?;
-            Ok(Progress::Done(format!("{id} is available")))
-        }
+        ImageState::Available => Ok(match open_up(scene, planned, id).await? {
+            true => Progress::Done(format!("{id} is available")),
+            false => pending(planned, id, format!("the snapshots of {id} are not visible yet")),
+        }),
     }
 }
 
 /// Marks the AMI for IMDSv2, shares it, and sets when it counts as deprecated. None of this is in the journal: it ends
-/// with the AMI and its snapshots, and it is safe to repeat.
-async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
+/// with the AMI and its snapshots, and it is safe to repeat. Returns false if the snapshots that are to be shared are
+/// not visible yet.
+async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<bool> {
     // This comes before the permissions, so that no other account gets an AMI that does not demand IMDSv2.
     scene.context.cloud.images.require_imdsv2(&planned.region, id).await?;
     let planned_permission = &planned.launch_permission;
@@ -75,21 +78,23 @@ async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
     };
     // If the start has overridden something, the image is for the account itself only.
     if scene.record.plan.overridden {
-        return Ok(());
+        return Ok(true);
     }
     let images = &scene.context.cloud.images;
     if !with.is_empty() {
         images.share(&planned.region, id, &with).await?;
     }
-    if planned.share_snapshots
-        && let Some(image) = images.image(&planned.region, id).await?
-    {
-        images.share_snapshots(&planned.region, &image.snapshots, &with).await?;
+    if planned.share_snapshots {
+        let snapshots = images.image(&planned.region, id).await?.map(|image| image.snapshots).unwrap_or_default();
+        if snapshots.is_empty() {
+            return Ok(false);
+        }
+        images.share_snapshots(&planned.region, &snapshots, &with).await?;
     }
     if let Some(time) = &planned.deprecate_at {
         images.deprecate(&planned.region, id, time).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn request(scene: &Scene<'_>, planned: &PlannedRegion, original: &str) -> ImageCopy {

@@ -108,7 +108,7 @@ const AMI: &[Key] = &[
         Form::Text,
         "never",
         "How long after its build the AMI counts as deprecated, as a number of days or weeks from `P1D` to `P3650D`, \
-         such as `P90D`. EC2 still launches it, and no longer lists it for other accounts.",
+         such as `P90D`; a public AMI has `P730D` at most. EC2 still launches it, and no longer lists it for other accounts.",
     ),
     Key::optional(
         "kmsKeyId",
