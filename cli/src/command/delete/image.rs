@@ -121,16 +121,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_deletion_that_failed_is_finished_by_the_next_one() {
-        for effect in ["DeregisterImage", "DeleteSnapshot"] {
-            for fault in [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer] {
-                let stack = published().await;
-                stack.cloud.fail_next(effect, fault);
-                assert!(delete(&stack.connection, &image(&stack).await, &[]).await.is_err(), "{effect} {fault:?}");
-                assert_eq!(image(&stack).await.life, Some(ImageLife::Disabled), "no build starts from it");
-                deleted(&stack, &[]).await.unwrap();
-                assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
-                assert!(stack.cloud.inventory().region("us-east-1").snapshots.is_empty());
-            }
+        for fault in [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer] {
+            let stack = published().await;
+            stack.cloud.fail_next("DeregisterImage", fault);
+            assert!(delete(&stack.connection, &image(&stack).await, &[]).await.is_err(), "{fault:?}");
+            assert_eq!(image(&stack).await.life, Some(ImageLife::Disabled), "no build starts from it");
+            deleted(&stack, &[]).await.unwrap();
+            assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
+            assert!(stack.cloud.inventory().region("us-east-1").snapshots.is_empty());
         }
     }
 
@@ -168,6 +166,25 @@ mod tests {
         assert!(delete(&stack.connection, &record, &[]).await.is_err());
         assert_eq!(image(&stack).await.life, None);
         assert!(stack.cloud.inventory().region(HOME).images.contains_key(&record.amis[HOME]));
+    }
+
+    #[tokio::test]
+    async fn a_deleted_image_is_never_enabled_and_a_running_build_of_the_pipeline_keeps_all() {
+        let stack = published().await;
+        let store = &stack.connection.store;
+        stack.put("PIPELINE#web", "LEASE", json!({"build": "c", "fence": 2})).await;
+        if store.running_build(&"web".parse().unwrap()).await.unwrap().is_some() {
+            let why = deleted(&stack, &[]).await.unwrap_err();
+            assert!(why.starts_with("web/1.0.0/1 is still referred to"), "{why}");
+        } else {
+            panic!("the lease of this test is not where the store reads it");
+        }
+        stack.put("PIPELINE#web", "LEASE", json!({"fence": 2})).await;
+        deleted(&stack, &[]).await.unwrap();
+        for life in [None, Some(ImageLife::Disabled)] {
+            assert!(store.set_life(&"web/1.0.0/1".parse().unwrap(), life).await.is_err());
+        }
+        assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
     }
 
     #[tokio::test]

@@ -234,6 +234,7 @@ async fn a_plan_says_why_an_image_stays() {
             refer(&stack, Kind::Tag, &made, &mut dice).await;
         }
     }
+    stack.put("IMAGES", "web", json!({})).await;
     let rule = Retention { keep: 1, older_than_days: None };
     let now = NOW.parse().unwrap();
     let found = plan(&stack.connection, &pipeline(rule), &[], now).await.unwrap();

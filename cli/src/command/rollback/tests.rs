@@ -27,6 +27,7 @@ async fn stack() -> (Stack, ImagePipeline, Vec<[String; 2]>) {
         stack.put("IMAGE#web", &format!("V#0000000001.0000000000.0000000000#{number:010}"), record).await;
         all.push(amis);
     }
+    stack.put("IMAGES", "web", json!({})).await;
     for (region, ami) in [HOME, ELSEWHERE].into_iter().zip(&all[2]) {
         let value = Parameter { value: ami.clone(), data_type: "aws:ec2:image".to_owned() };
         stack.cloud.put(region, "/images/web", &value).await.unwrap();

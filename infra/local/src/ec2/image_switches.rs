@@ -120,17 +120,32 @@ fn switch_to(call: &Call<'_>, change: impl FnOnce(&mut Image) -> &'static str) -
 
 #[cfg(test)]
 mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
     use super::super::testing::Scene;
 
     #[tokio::test]
     async fn an_image_is_deprecated_only_in_the_future() {
         let scene = Scene::new();
         let image = scene.image();
-        let at = |time| [("ImageId", image.as_str()), ("DeprecateAt", time)];
-        assert_eq!(scene.refused("EnableImageDeprecation", &at("2001-01-01T00:00:00Z")), "InvalidParameterValue");
-        scene.call("EnableImageDeprecation", &at("2999-01-01T00:00:00Z")).unwrap();
+        let refused_at =
+            |time: &str| scene.refused("EnableImageDeprecation", &[("ImageId", &image), ("DeprecateAt", time)]);
+        let call_at = |time: &str| scene.call("EnableImageDeprecation", &[("ImageId", &image), ("DeprecateAt", time)]);
+        assert_eq!(refused_at("2001-01-01T00:00:00Z"), "InvalidParameterValue");
+        let after = |days: i64| {
+            (Timestamp::now() + SignedDuration::from_hours(24 * days)).strftime("%Y-%m-%dT00:00:00Z").to_string()
+        };
+        for (days, is_public, is_good) in
+            [(3_600, false, true), (3_700, false, false), (700, true, true), (740, true, false)]
+        {
+            let change = if is_public { "Add" } else { "Remove" };
+            let permission = format!("LaunchPermission.{change}.1.Group");
+            scene.call("ModifyImageAttribute", &[("ImageId", image.as_str()), (permission.as_str(), "all")]).unwrap();
+            assert_eq!(call_at(&after(days)).is_ok(), is_good, "{days} days, public: {is_public}");
+        }
+        let day = after(700);
         let shown = || scene.call("DescribeImages", &[("ImageId.1", &image)]).unwrap();
-        assert!(shown().contains("<deprecationTime>2999-01-01T00:00:00"), "{}", shown());
+        assert!(shown().contains(&format!("<deprecationTime>{}", &day[..19])), "{}", shown());
         scene.call("DisableImageDeprecation", &[("ImageId", &image)]).unwrap();
         assert!(!shown().contains("deprecationTime"));
     }
