@@ -13,6 +13,7 @@ mod doctor;
 mod enable;
 mod explain;
 mod images;
+mod import;
 mod local;
 mod logs;
 mod pipelines;
@@ -117,6 +118,8 @@ pub(crate) enum Command {
     Run(run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
     Schema(schema::Args),
+    /// Translate definitions of EC2 Image Builder or Packer, and list what could not be taken over.
+    Import(import::Args),
     /// Check documents and definitions, and report every mistake.
     Validate(validate::Args),
     /// Run AWS on this machine: the stack for `--local`.
@@ -150,6 +153,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Rollback(args) => rollback::run(globals, args).await,
         Command::Run(args) => run::run(args),
         Command::Schema(args) => schema::run(args),
+        Command::Import(args) => import::run(globals, args),
         Command::Validate(args) => validate::run(globals, args),
         Command::Deploy(args) => deploy::run(globals, args).await,
         Command::Retire(args) => retire::run(globals, args).await,

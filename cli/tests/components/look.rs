@@ -89,3 +89,11 @@ fn every_yum_repository_is_asked() {
     machine.program("dnf", "case $* in *makecache*) exit 1;; esac");
     machine.run("yum-repository-test-linux", "").ends_with(1);
 }
+
+#[test]
+fn reboot_linux_reboots_once() {
+    let Some(machine) = Machine::new("debian") else { return };
+    let call = format!("-s {}", machine.path("state").display());
+    machine.run("reboot-linux", &call).ends_with(194);
+    machine.run("reboot-linux", &call).ends_with(0);
+}

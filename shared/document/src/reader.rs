@@ -206,9 +206,16 @@ impl<'n> MapReader<'n> {
 
     /// Reports a key that belongs to the language but cannot be used yet, if the map has it.
     pub fn unsupported(&mut self, reader: &mut Reader<'_>, key: &'static str) {
-        self.asked.push(key);
+        self.unsupported_with(reader, key, None);
+    }
+
+    /// Reports a key as [`MapReader::unsupported`] does, and says what to write instead.
+    pub fn unsupported_with(&mut self, reader: &mut Reader<'_>, key: &'static str, instead: Option<&str>) {
+        // A key that is only reported is not proposed for a misspelled one.
         if let Some((node, _)) = self.find(key) {
-            reader.error(node.span, "unsupported", format!("`{key}` is not supported yet"));
+            self.asked.push(key);
+            let message = format!("`{key}` is not supported yet");
+            reader.error_with_help(node.span, "unsupported", message, instead.map(str::to_owned));
         }
     }
 

@@ -11,6 +11,7 @@ pub mod definitions;
 mod distribution;
 mod infrastructure;
 mod input;
+mod managed;
 mod name;
 mod output;
 mod pipeline;
@@ -34,6 +35,7 @@ pub use distribution::{
 };
 pub use infrastructure::{InfrastructureConfiguration, InstanceMetadataOptions};
 pub use input::{ExecutionInput, InputError};
+pub use managed::{ManagedParent, managed_component, managed_parent};
 pub use name::{Name, NameError};
 pub use output::{ExecutionFailure, ExecutionOutput};
 pub use pipeline::{ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, StartCondition, Status};

@@ -6,16 +6,15 @@ use goldsmith_document::yaml::Node;
 use goldsmith_document::{Document, MapReader, Target, digest};
 
 use super::draft::Context;
-use super::{Kind, document, fields};
+use super::{Kind, document, elsewhere, fields};
 use crate::{Component, Platform};
 
 pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Option<()> {
     let identity = context.versioned(Kind::Component, map);
     let description = fields::text(&mut context.reader, map, "description");
     let platform = platform(context, map);
-    for later in ["changeDescription", "kmsKeyId", "supportedOsVersions", "tags"] {
-        map.unsupported(&mut context.reader, later);
-    }
+    let _ = fields::text(&mut context.reader, map, "changeDescription"); // a remark for people, which changes nothing
+    elsewhere::refuse(context, Kind::Component, map, &["kmsKeyId", "supportedOsVersions", "tags"]);
     let document = document(context, map);
     let ((name, version), (text, document)) = (identity?, document?);
     context.draft.definitions.warnings.extend(document.warnings.clone());

@@ -5,7 +5,7 @@ use goldsmith_document::yaml::{Node, Value};
 use jiff::SignedDuration;
 
 use super::draft::Context;
-use super::{Kind, fields};
+use super::{Kind, elsewhere, fields};
 use crate::{InfrastructureConfiguration, InstanceMetadataOptions};
 
 /// A failed instance is kept for at most a week.
@@ -46,10 +46,16 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
 }
 
 fn refuse_others(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
-    let later = ["keyPair", "logging", "placement", "snsTopicArn"];
-    for key in later.into_iter().chain(["terminateInstanceOnFailure"]) {
-        map.unsupported(&mut context.reader, key);
+    // An instance is terminated unless `keepOnFailure` says otherwise, so `true` changes nothing.
+    if let Some(node) = map.optional("terminateInstanceOnFailure")
+        && context.reader.boolean(node, "`terminateInstanceOnFailure`") == Some(false)
+    {
+        let message = "`terminateInstanceOnFailure: false` is not supported";
+        let help = Some("write `keepOnFailure: PT4H`: the instance is kept that long".to_owned());
+        context.reader.error_with_help(node.span, "unsupported", message, help);
     }
+    let later = ["instanceProfileArn", "keyPair", "logging", "placement", "snsTopicArn", "subnetId", "tags"];
+    elsewhere::refuse(context, Kind::InfrastructureConfiguration, map, &later);
 }
 
 /// Reads a name as IAM accepts it, without its path: `[\w+=,.@-]+`, at most 128 characters.

@@ -9,6 +9,7 @@ mod cycle;
 mod distribution;
 mod document;
 mod draft;
+mod elsewhere;
 mod fields;
 mod infrastructure;
 mod keys;
@@ -25,6 +26,7 @@ use crate::{Component, DistributionConfiguration, ImagePipeline, ImageRecipe, In
 
 pub use check::Stored;
 pub use draft::{Draft, Load, Reference, SourceFile, VersionPlace};
+pub use elsewhere::elsewhere;
 pub use keys::{Form, Key};
 pub use kind::Kind;
 

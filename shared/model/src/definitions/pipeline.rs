@@ -4,7 +4,7 @@ use goldsmith_document::yaml::Node;
 use goldsmith_document::{MapReader, Reader};
 
 use super::draft::Context;
-use super::{Kind, fields, retention};
+use super::{Kind, elsewhere, fields, retention};
 use crate::{
     ImageAudit, ImagePipeline, ImageTests, Name, RebuildOn, RecipeRef, Schedule, ScheduleExpression, StartCondition,
     Status, VersionPattern, time_zone,
@@ -54,18 +54,24 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
 
 /// Rejects keys that Image Builder has and Goldsmith does not have.
 fn refuse_what_is_not_built(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) {
-    for later in [
+    // What Image Builder collects for its own lists changes no image.
+    if let Some(node) = map.optional("enhancedImageMetadataEnabled") {
+        let _ = context.reader.boolean(node, "`enhancedImageMetadataEnabled`");
+    }
+    let later = [
         "containerRecipe",
-        "enhancedImageMetadataEnabled",
+        "containerRecipeArn",
+        "distributionConfigurationArn",
         "executionRole",
+        "imageRecipeArn",
         "imageScanningConfiguration",
         "imageTags",
+        "infrastructureConfigurationArn",
         "loggingConfiguration",
         "tags",
         "workflows",
-    ] {
-        map.unsupported(&mut context.reader, later);
-    }
+    ];
+    elsewhere::refuse(context, Kind::ImagePipeline, map, &later);
 }
 
 fn schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
@@ -86,7 +92,8 @@ fn schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
         ];
         reader.choice(node, "`pipelineExecutionStartCondition`", &choices)
     });
-    map.unsupported(reader, "autoDisablePolicy");
+    let instead = elsewhere::elsewhere(Kind::ImagePipeline, "autoDisablePolicy");
+    map.unsupported_with(reader, "autoDisablePolicy", instead);
     map.finish(reader);
     Some(Schedule {
         schedule_expression: expression?,

@@ -4,9 +4,12 @@ use goldsmith_document::yaml::{Node, Value};
 use goldsmith_document::{INSTEAD_OF_SECRET, MapReader, SECRET, Spanned, looks_like_secret};
 
 use super::draft::{Context, Parent, Placed};
-use super::{Kind, Reference, fields};
+use super::{Kind, Reference, elsewhere, fields};
 use crate::source_image::is_owner;
-use crate::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe, Name, SourceImage, SourceImageError, VersionPattern};
+use crate::{
+    BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe, ManagedParent, Name, SourceImage, SourceImageError,
+    VersionPattern, managed_component, managed_parent,
+};
 
 const VOLUME_TYPES: [(&str, &str); 7] = [
     ("gp3", "gp3"),
@@ -27,13 +30,13 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     let source = map.required(&mut context.reader, "parentImage");
     let source = source.and_then(|node| Some((node.span, source_image(context, node)?)));
     let owners = owners(context, map, source.as_ref().map(|(_, source)| source));
-    let components = map.required(&mut context.reader, "components").and_then(|node| components(context, node));
+    // Without components, a build copies its source: to encrypt it, to resize it, to share it.
+    let components = map.optional("components").map_or_else(|| Some(Vec::new()), |node| components(context, node));
     let working_directory = working_directory(context, map);
     let devices = map.optional("blockDeviceMappings").map(|node| block_devices(context, node)).unwrap_or_default();
     let tags = fields::tags(&mut context.reader, map, "tags");
-    for later in ["additionalInstanceConfiguration", "amiTags", "amiWatermarks", "userDataOverride"] {
-        map.unsupported(&mut context.reader, later);
-    }
+    let later = ["additionalInstanceConfiguration", "amiTags", "amiWatermarks", "userDataOverride", "version"];
+    elsewhere::refuse(context, Kind::ImageRecipe, map, &later);
     let (name, version) = identity?;
     let (span, parent_image) = source?;
     let parent = Parent { source: context.reader.source, span, recipe: name.clone(), version };
@@ -67,6 +70,9 @@ fn owners(context: &mut Context<'_, '_>, map: &mut MapReader<'_>, source: Option
 
 fn source_image(context: &mut Context<'_, '_>, node: &Node) -> Option<SourceImage> {
     if !matches!(node.value, Value::Map(_)) {
+        if refuse_arn(context, node) {
+            return None;
+        }
         let source = fields::parse(&mut context.reader, node, "`parentImage`")?;
         if let SourceImage::Pipeline(name) = &source {
             context.refer(node.span, Kind::ImagePipeline, name, VersionPattern::ANY);
@@ -93,11 +99,28 @@ fn source_image(context: &mut Context<'_, '_>, node: &Node) -> Option<SourceImag
         .ok()
 }
 
+/// Reports an ARN of Image Builder with the source image that stands for it here.
+fn refuse_arn(context: &mut Context<'_, '_>, node: &Node) -> bool {
+    let Some(arn) = node.text().filter(|text| text.starts_with("arn:") && text.contains(":imagebuilder:")) else {
+        return false;
+    };
+    let help = match managed_parent(arn) {
+        Some(ManagedParent::Parameter { name, owner: None }) => format!("write `parentImage: ssm:{name}`"),
+        Some(ManagedParent::Parameter { name, owner: Some(owner) }) => {
+            format!("write `parentImage: ssm:{name}` and `parentImageOwners: [\"{owner}\"]`")
+        }
+        Some(ManagedParent::Newest { owner, name }) => {
+            format!("write `parentImage: {{owners: [\"{owner}\"], name: \"{name}\"}}`")
+        }
+        None => "use ami-…, ssm:NAME, pipeline:NAME or {owners: […], name: …}".to_owned(),
+    };
+    let message = format!("`{arn}` is an image of Image Builder, which is no source image here");
+    context.reader.error_with_help(node.span, "wrong-value", message, Some(help));
+    true
+}
+
 fn components(context: &mut Context<'_, '_>, node: &Node) -> Option<Vec<ComponentRef>> {
     let items = context.reader.list(node, "`components`")?;
-    if items.is_empty() {
-        context.reader.error(node.span, "empty", "a recipe needs at least one component");
-    }
     if let Some(first) = items.get(ImageRecipe::MAX_COMPONENTS) {
         let message = format!("{} components: a recipe has at most {}", items.len(), ImageRecipe::MAX_COMPONENTS);
         context.reader.error(first.span, "too-many", message);
@@ -107,6 +130,11 @@ fn components(context: &mut Context<'_, '_>, node: &Node) -> Option<Vec<Componen
 }
 
 fn component(context: &mut Context<'_, '_>, node: &Node) -> Option<ComponentRef> {
+    // It is asked for apart from the keys that exist, so that it is not proposed for a misspelled one.
+    if let Some(arn) = node.get("componentArn") {
+        refuse_component_arn(context, arn);
+        return None;
+    }
     let mut map = context.reader.map(node, "a component of the recipe")?;
     let name = map.required(&mut context.reader, "name");
     let name = name.and_then(|node| Some((node.span, fields::parse::<Name>(&mut context.reader, node, "`name`")?)));
@@ -120,6 +148,24 @@ fn component(context: &mut Context<'_, '_>, node: &Node) -> Option<ComponentRef>
     let source = context.reader.source;
     context.draft.references.push(Placed { source, span, reference, parameters });
     Some(ComponentRef { name, version, parameters: values })
+}
+
+/// Reports the API's way to name a component with the way to name it here.
+fn refuse_component_arn(context: &mut Context<'_, '_>, node: &Node) {
+    let arn = node.text().unwrap_or_default();
+    let help = match managed_component(arn) {
+        Some(stock) => format!("write `name: {stock}` and `version: x.x.x`: it is among the stock components"),
+        None => {
+            let own = arn.split_once(":component/").filter(|_| !arn.contains(":aws:component/"));
+            let mut parts = own.map(|(_, rest)| rest).unwrap_or_default().split('/');
+            match (parts.next().filter(|name| !name.is_empty()), parts.next()) {
+                (Some(name), version) => format!("write `name: {name}` and `version: {}`", version.unwrap_or("x.x.x")),
+                (None, _) => "write `name` and `version` of a component of your own".to_owned(),
+            }
+        }
+    };
+    let message = "`componentArn` is not supported: a recipe names a component and its version";
+    context.reader.error_with_help(node.span, "wrong-value", message, Some(help));
 }
 
 fn parameters(context: &mut Context<'_, '_>, node: &Node) -> Vec<(Spanned<String>, Spanned<String>)> {
@@ -183,7 +229,7 @@ fn ebs(context: &mut Context<'_, '_>, node: &Node) -> Option<Ebs> {
     {
         reader.error(node.span, "unsupported", "`deleteOnTermination: false` is not supported yet");
     }
-    map.unsupported(reader, "snapshotId");
+    map.unsupported_with(reader, "snapshotId", elsewhere::elsewhere(Kind::ImageRecipe, "snapshotId"));
     map.finish(reader);
     Some(Ebs { volume_size, volume_type: volume_type.map(str::to_owned), iops, throughput, encrypted, kms_key_id })
 }

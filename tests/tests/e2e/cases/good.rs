@@ -17,6 +17,7 @@ pub(super) const CASES: &[(&str, Case)] = &[
     ("the_example_is_built_tested_and_brought_to_two_regions", web_server),
     ("the_pipeline_of_the_readme_is_built_as_it_stands", readme),
     ("a_shared_image_can_be_copied_and_is_deprecated_later", shared),
+    ("a_recipe_without_components_copies_its_source", copy),
     ("what_the_build_wrote_is_in_its_image_and_nowhere_else", file_in_the_image),
     ("a_chain_goes_from_build_to_validate", chain),
     ("a_reboot_in_the_build_phase_resumes_at_the_right_step", reboot),
@@ -75,6 +76,19 @@ fn shared(stack: &Stack) {
             assert_eq!(shared, users, "{region}");
         }
     }
+}
+
+/// For those who encrypt, share or resize a source and add nothing to it.
+fn copy(stack: &Stack) {
+    let text = Pipeline::quick("copy", "").text();
+    let (_, recipe) = text.split_once("---\n").unwrap();
+    let without = recipe.replace("components:\n  - {name: copy, version: 1.x.x}\n", "components: []\n");
+    assert_ne!(without, recipe);
+    let built = stack.build(folder(&without).path());
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    let image = stack.image(built.image());
+    assert_eq!((image.status, image.amis.len()), (ImageStatus::Available, 1));
+    assert_eq!(stack.left_of(built.build()).counts(), (0, 1, 1));
 }
 
 fn file_in_the_image(stack: &Stack) {

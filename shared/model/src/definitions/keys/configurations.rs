@@ -37,6 +37,12 @@ pub(super) const INFRASTRUCTURE: &[Key] = &[
         "`PT0S`",
         "How long the instance of a failed build is kept, as an ISO 8601 duration from `PT0S` to `PT168H`.",
     ),
+    Key::optional(
+        "terminateInstanceOnFailure",
+        Form::True,
+        "",
+        "Accepted as `true` only, as Image Builder has it. `keepOnFailure` says how long an instance is kept.",
+    ),
 ];
 
 const METADATA: &[Key] = &[

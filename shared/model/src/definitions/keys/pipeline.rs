@@ -38,6 +38,12 @@ pub(super) const PIPELINE: &[Key] = &[
         "`2875`",
         "Time limit of the phases `build` and `validate` together, from 1 to 2,875 minutes.",
     ),
+    Key::optional(
+        "enhancedImageMetadataEnabled",
+        Form::Flag,
+        "",
+        "Accepted as Image Builder has it. It changes no image.",
+    ),
     Key::optional("imageTestsConfiguration", Form::Map(TESTS), "", "Whether and how images are tested."),
     Key::optional(
         "audit",

@@ -7,6 +7,7 @@ pub(super) const COMPONENT: &[Key] = &[
     VERSION,
     DESCRIPTION,
     Key::optional("platform", Form::Word(&["Linux"]), "`Linux`", "The platform of its document."),
+    Key::optional("changeDescription", Form::Text, "", "A remark for people, as Image Builder has it."),
     Key::optional(
         "uri",
         Form::Text,
@@ -40,7 +41,12 @@ pub(super) const RECIPE: &[Key] = &[
         "For `ssm:` only: the owners whose AMI the parameter may name, as account ids, `self`, `amazon` or \
          `aws-marketplace`.",
     ),
-    Key::required("components", Form::Maps(COMPONENT_REF), "What a build runs, in this order: 1 to 20 components."),
+    Key::optional(
+        "components",
+        Form::Maps(COMPONENT_REF),
+        "the image is a copy of its source",
+        "What a build runs, in this order: at most 20 components.",
+    ),
     Key::optional("workingDirectory", Form::Text, "`/tmp`", "Absolute path of the folder in which steps start."),
     Key::optional(
         "blockDeviceMappings",

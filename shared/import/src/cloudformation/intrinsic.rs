@@ -1,0 +1,207 @@
+//! What CloudFormation's functions return as far as that is known from the template alone.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::tree::{Content, Node};
+use crate::finding::{Findings, Outcome};
+use crate::item::{Item, Mark, Value, address, holds};
+
+/// What references of a template can name.
+pub(super) struct Environment<'n> {
+    file: &'n str,
+    /// Defaults of parameters, with their type.
+    parameters: BTreeMap<&'n str, (Option<&'n Node>, &'n str)>,
+    mappings: Option<&'n Node>,
+    resources: Vec<&'n str>,
+}
+
+impl<'n> Environment<'n> {
+    pub(super) fn of(root: &'n Node, file: &'n str) -> Self {
+        let parameter = |(name, node): &'n (String, Node)| {
+            let kind = node.get("Type").and_then(Node::text).unwrap_or_default();
+            (name.as_str(), (node.get("Default"), kind))
+        };
+        let parameters = root.get("Parameters").map(Node::entries).unwrap_or_default().iter().map(parameter).collect();
+        let resources = root.get("Resources").map(Node::entries).unwrap_or_default();
+        Self {
+            file,
+            parameters,
+            mappings: root.get("Mappings"),
+            resources: resources.iter().map(|(name, _)| name.as_str()).collect(),
+        }
+    }
+
+    /// Returns the value of a node. What is not known is a mark in it.
+    pub(super) fn resolve(&self, node: &Node, of: &str, findings: &mut Findings) -> Item {
+        let value = match (function(node), &node.content) {
+            (Some((name, argument)), _) => self.call(name, &argument, of, findings),
+            (None, Content::Text(text)) if is_null(text) => Value::Null,
+            (None, Content::Text(text)) => Value::Text(text.clone()),
+            (None, Content::List(items)) => {
+                let items = items.iter().map(|item| self.resolve(item, of, findings));
+                Value::List(items.filter(|item| !item.is_null()).collect())
+            }
+            (None, Content::Map(entries)) => {
+                let entry = |(key, node): &(String, Node)| (key.clone(), self.resolve(node, of, findings));
+                Value::Map(entries.iter().map(entry).collect())
+            }
+        };
+        Item { place: node.place.clone(), value }
+    }
+
+    fn call(&self, name: &str, argument: &Node, of: &str, findings: &mut Findings) -> Value {
+        let unknown = |label: &str| Value::Text(Mark::Unknown.text(label));
+        match name {
+            "Ref" => self.reference(argument.text().unwrap_or_default()),
+            "GetAtt" => {
+                let text = argument.text().map(str::to_owned);
+                let joined = || argument.items().iter().filter_map(Node::text).collect::<Vec<_>>().join(".");
+                self.attribute(&text.unwrap_or_else(joined))
+            }
+            "Sub" => self.substitute(argument, of, findings),
+            "Join" => self.join(argument, of, findings),
+            "Select" => self.select(argument, of, findings),
+            "Split" => self.split(argument, of, findings),
+            "FindInMap" => self.find_in_map(argument, of, findings).unwrap_or_else(|| unknown("Fn::FindInMap")),
+            "Base64" => {
+                let text = self.resolve(argument, of, findings);
+                match text.text() {
+                    Some(text) if !text.contains('\u{e000}') => Value::Text(BASE64_STANDARD.encode(text)),
+                    _ => unknown("Fn::Base64"),
+                }
+            }
+            "If" => {
+                let condition = argument.items().first().and_then(Node::text).unwrap_or_default();
+                let why = format!("its value depends on the condition `{condition}`");
+                let instead = "the value for a condition that holds is taken: check it";
+                findings.push(Outcome::Changed, &argument.place, (of, "Fn::If"), why, instead);
+                argument.items().get(1).map_or(Value::Null, |node| self.resolve(node, of, findings).value)
+            }
+            "ImportValue" => {
+                let exported = self.resolve(argument, of, findings);
+                unknown(&format!("Fn::ImportValue {}", crate::item::shown(exported.text().unwrap_or_default())))
+            }
+            other => unknown(&format!("Fn::{other}")),
+        }
+    }
+
+    /// Returns what `!Ref` returns.
+    fn reference(&self, name: &str) -> Value {
+        if let Some((default, kind)) = self.parameters.get(name) {
+            let text = default.and_then(|node| node.text()).filter(|text| !text.is_empty());
+            return match text {
+                Some(text) if kind.starts_with("AWS::SSM::Parameter::Value") => Value::Text(Mark::Parameter.text(text)),
+                Some(text) => Value::Text(text.to_owned()),
+                None => Value::Text(Mark::Unknown.text(name)),
+            };
+        }
+        match name {
+            "AWS::NoValue" => Value::Null,
+            "AWS::Partition" => Value::Text("aws".to_owned()),
+            name if self.resources.contains(&name) => Value::Text(Mark::Resource.text(&address(self.file, name))),
+            name => Value::Text(Mark::Unknown.text(name)),
+        }
+    }
+
+    /// Returns what `!GetAtt` returns. Only the ARN of a resource of Image Builder is known.
+    fn attribute(&self, text: &str) -> Value {
+        let (name, attribute) = text.split_once('.').unwrap_or((text, ""));
+        let is_arn = matches!(attribute, "Arn" | "ImageId");
+        let mark = if is_arn && self.resources.contains(&name) {
+            Mark::Resource.text(&address(self.file, name))
+        } else {
+            Mark::Unknown.text(text)
+        };
+        Value::Text(mark)
+    }
+
+    fn substitute(&self, argument: &Node, of: &str, findings: &mut Findings) -> Value {
+        let (template, values) = match argument.items() {
+            [template, values, ..] => (template.text(), Some(values)),
+            [template] => (template.text(), None),
+            [] => (argument.text(), None),
+        };
+        let mut text = String::new();
+        let mut rest = template.unwrap_or_default();
+        while let Some((before, after)) = rest.split_once("${") {
+            text.push_str(before);
+            let Some((name, after)) = after.split_once('}') else {
+                text.push_str("${");
+                rest = after;
+                continue;
+            };
+            rest = after;
+            if let Some(literal) = name.strip_prefix('!') {
+                text.push_str(&format!("${{{literal}}}"));
+                continue;
+            }
+            let given = values.and_then(|values| values.get(name)).map(|node| self.resolve(node, of, findings).value);
+            let value =
+                given.unwrap_or_else(|| if name.contains('.') { self.attribute(name) } else { self.reference(name) });
+            match value {
+                Value::Text(value) => text.push_str(&value),
+                _ => text.push_str(&Mark::Unknown.text(name)),
+            }
+        }
+        text.push_str(rest);
+        Value::Text(text)
+    }
+
+    fn join(&self, argument: &Node, of: &str, findings: &mut Findings) -> Value {
+        let [delimiter, list] = argument.items() else { return Value::Text(Mark::Unknown.text("Fn::Join")) };
+        let list = self.resolve(list, of, findings);
+        let texts: Option<Vec<&str>> = list.items().iter().map(|item| item.text()).collect();
+        match texts {
+            Some(texts) => Value::Text(texts.join(delimiter.text().unwrap_or_default())),
+            None => Value::Text(Mark::Unknown.text("Fn::Join")),
+        }
+    }
+
+    fn split(&self, argument: &Node, of: &str, findings: &mut Findings) -> Value {
+        let [delimiter, text] = argument.items() else { return Value::Text(Mark::Unknown.text("Fn::Split")) };
+        let source = self.resolve(text, of, findings);
+        let (delimiter, text) = (delimiter.text().unwrap_or(","), source.text().unwrap_or_default());
+        if delimiter.is_empty() || holds(text, Mark::Unknown) {
+            return Value::Text(Mark::Unknown.text("Fn::Split"));
+        }
+        Value::List(text.split(delimiter).map(|part| argument.place.text(part)).collect())
+    }
+
+    fn select(&self, argument: &Node, of: &str, findings: &mut Findings) -> Value {
+        let [index, list] = argument.items() else { return Value::Text(Mark::Unknown.text("Fn::Select")) };
+        let list = self.resolve(list, of, findings);
+        let index = index.text().and_then(|text| text.parse::<usize>().ok());
+        let selected = match &list.value {
+            Value::List(items) => index.and_then(|index| items.get(index)).map(|item| item.value.clone()),
+            Value::Text(text) if !holds(text, Mark::Unknown) => {
+                index.and_then(|index| text.split(',').nth(index)).map(|text| Value::Text(text.trim().to_owned()))
+            }
+            _ => None,
+        };
+        selected.unwrap_or_else(|| Value::Text(Mark::Unknown.text("Fn::Select")))
+    }
+
+    fn find_in_map(&self, argument: &Node, of: &str, findings: &mut Findings) -> Option<Value> {
+        let keys: Vec<Item> = argument.items().iter().map(|node| self.resolve(node, of, findings)).collect();
+        let [map, first, second] = &keys[..] else { return None };
+        let found = self.mappings?.get(map.text()?)?.get(first.text()?)?.get(second.text()?)?;
+        Some(self.resolve(found, of, findings).value)
+    }
+}
+
+/// Returns the function that a node calls: `!Sub x`, `{"Fn::Sub": x}` or `{"Ref": x}`.
+fn function(node: &Node) -> Option<(&str, std::borrow::Cow<'_, Node>)> {
+    if let Some(tag) = &node.tag {
+        return Some((tag, std::borrow::Cow::Owned(Node { tag: None, ..node.clone() })));
+    }
+    let [(key, argument)] = node.entries() else { return None };
+    let name = key.strip_prefix("Fn::").or(["Ref", "Condition"].contains(&key.as_str()).then_some(key))?;
+    Some((name, std::borrow::Cow::Borrowed(argument)))
+}
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "~" | "null")
+}

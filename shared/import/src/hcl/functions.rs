@@ -1,0 +1,334 @@
+//! The functions of Terraform and Packer that definitions of images use. A function whose result is not known returns a
+//! mark.
+
+use ::hcl::eval::{Context, FuncArgs, FuncDef, ParamType};
+use ::hcl::{Map, Value as Hcl};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::text::template_label;
+use crate::item::{Mark, holds};
+use crate::yaml::Yaml;
+
+type Function = fn(FuncArgs) -> Result<Hcl, String>;
+
+const FUNCTIONS: [(&str, Function); 48] = [
+    ("abspath", first),
+    ("base64encode", base64encode),
+    ("basename", basename),
+    ("chomp", |args| texts(&args, |text| text.trim_end_matches(['\r', '\n']).to_owned())),
+    ("clean_resource_name", first),
+    ("coalesce", coalesce),
+    ("coalescelist", coalesce),
+    ("compact", compact),
+    ("concat", concat),
+    ("contains", |args| Ok(Hcl::Bool(list(&args, 0).contains(&at(&args, 1))))),
+    ("dirname", dirname),
+    ("distinct", distinct),
+    ("element", element),
+    ("env", |args| unknown("env", &args)),
+    ("file", |args| file(Mark::File, &args)),
+    ("filebase64", |args| file(Mark::FileBase64, &args)),
+    ("flatten", |args| Ok(Hcl::Array(flat(&list(&args, 0))))),
+    ("format", format_text),
+    ("formatdate", |args| now_or("formatdate", &args)),
+    ("indent", first_of_two),
+    ("isotime", |args| now_or("isotime", &args)),
+    ("join", join),
+    ("jsonencode", jsonencode),
+    ("keys", keys),
+    ("legacy_isotime", |args| now_or("legacy_isotime", &args)),
+    ("length", length),
+    ("lookup", lookup),
+    ("lower", |args| texts(&args, |text| text.to_lowercase())),
+    ("merge", merge),
+    ("nonsensitive", first),
+    ("pathexpand", first),
+    ("regex_replace", replace_regex),
+    ("replace", replace),
+    ("sensitive", first),
+    ("split", split),
+    ("timestamp", |_| Ok(Hcl::from(Mark::Now.text("")))),
+    ("timeadd", |args| now_or("timeadd", &args)),
+    ("title", |args| texts(&args, str::to_owned)),
+    ("templatefile", templatefile),
+    ("tolist", first),
+    ("toset", first),
+    ("tomap", first),
+    ("tonumber", first),
+    ("tostring", first),
+    ("trimspace", |args| texts(&args, |text| text.trim().to_owned())),
+    ("try", coalesce),
+    ("upper", |args| texts(&args, |text| text.to_uppercase())),
+    ("yamlencode", yamlencode),
+];
+
+/// Declares the functions.
+pub(super) fn declare(context: &mut Context<'_>) {
+    for (name, function) in FUNCTIONS {
+        context.declare_func(name, FuncDef::builder().variadic_param(ParamType::Any).build(function));
+    }
+    context.declare_func("values", FuncDef::builder().variadic_param(ParamType::Any).build(values));
+    context.declare_func(
+        "uuidv4",
+        FuncDef::builder().variadic_param(ParamType::Any).build(|_| Ok(Hcl::from(Mark::Now.text("")))),
+    );
+    context.declare_func("substr", FuncDef::builder().variadic_param(ParamType::Any).build(substr));
+    context.declare_func("trimsuffix", FuncDef::builder().variadic_param(ParamType::Any).build(trimsuffix));
+    context.declare_func("trimprefix", FuncDef::builder().variadic_param(ParamType::Any).build(trimprefix));
+}
+
+fn at(args: &FuncArgs, index: usize) -> Hcl {
+    args.get(index).cloned().unwrap_or_default()
+}
+
+fn text(args: &FuncArgs, index: usize) -> String {
+    written(&at(args, index))
+}
+
+/// Returns a value as it is written into a text.
+fn written(value: &Hcl) -> String {
+    match value {
+        Hcl::String(text) => text.clone(),
+        Hcl::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn list(args: &FuncArgs, index: usize) -> Vec<Hcl> {
+    match at(args, index) {
+        Hcl::Array(items) => items,
+        Hcl::Null => Vec::new(),
+        other => vec![other],
+    }
+}
+
+/// Returns the mark that a result gets because one of the texts holds one, as a result of the text itself would.
+fn marked(args: &FuncArgs) -> Option<Hcl> {
+    let texts = || args.iter().filter_map(|value| value.as_str());
+    if texts().any(|text| holds(text, Mark::Now)) {
+        return Some(Hcl::from(Mark::Now.text("")));
+    }
+    texts().find(|text| text.contains('\u{e000}')).map(Hcl::from)
+}
+
+fn unknown(name: &str, args: &FuncArgs) -> Result<Hcl, String> {
+    let args: Vec<String> = args.iter().map(|value| crate::item::shown(&written(value))).collect();
+    Ok(Hcl::from(Mark::Unknown.text(&format!("{name}({})", args.join(", ")))))
+}
+
+fn now_or(name: &str, args: &FuncArgs) -> Result<Hcl, String> {
+    // Without a time, these functions take the present one.
+    let given = args.len() > 1 && marked(args).is_none();
+    if given { unknown(name, args) } else { Ok(Hcl::from(Mark::Now.text(""))) }
+}
+
+fn first(args: FuncArgs) -> Result<Hcl, String> {
+    Ok(at(&args, 0))
+}
+
+fn first_of_two(args: FuncArgs) -> Result<Hcl, String> {
+    let spaces = at(&args, 0).as_number().and_then(|n| n.as_u64()).unwrap_or(0).min(64);
+    let indent = " ".repeat(usize::try_from(spaces).unwrap_or(0));
+    Ok(Hcl::from(text(&args, 1).replace('\n', &format!("\n{indent}"))))
+}
+
+fn texts(args: &FuncArgs, change: impl Fn(&str) -> String) -> Result<Hcl, String> {
+    Ok(marked(args).unwrap_or_else(|| Hcl::from(change(&text(args, 0)))))
+}
+
+fn base64encode(args: FuncArgs) -> Result<Hcl, String> {
+    match marked(&args) {
+        Some(_) => unknown("base64encode", &args),
+        None => Ok(Hcl::from(BASE64_STANDARD.encode(text(&args, 0)))),
+    }
+}
+
+fn basename(args: FuncArgs) -> Result<Hcl, String> {
+    texts(&args, |text| text.rsplit('/').next().unwrap_or_default().to_owned())
+}
+
+fn dirname(args: FuncArgs) -> Result<Hcl, String> {
+    texts(&args, |text| text.rsplit_once('/').map_or(".", |(folder, _)| folder).to_owned())
+}
+
+fn coalesce(args: FuncArgs) -> Result<Hcl, String> {
+    let is_given = |value: &&Hcl| !matches!(value, Hcl::Null) && value.as_str() != Some("");
+    Ok(args.iter().find(is_given).or(args.last()).cloned().unwrap_or_default())
+}
+
+fn compact(args: FuncArgs) -> Result<Hcl, String> {
+    let items = list(&args, 0).into_iter().filter(|item| !written(item).is_empty());
+    Ok(Hcl::Array(items.collect()))
+}
+
+fn concat(args: FuncArgs) -> Result<Hcl, String> {
+    Ok(Hcl::Array((0..args.len()).flat_map(|index| list(&args, index)).collect()))
+}
+
+fn distinct(args: FuncArgs) -> Result<Hcl, String> {
+    let mut items: Vec<Hcl> = Vec::new();
+    for item in list(&args, 0) {
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    Ok(Hcl::Array(items))
+}
+
+fn element(args: FuncArgs) -> Result<Hcl, String> {
+    let items = list(&args, 0);
+    let index = at(&args, 1).as_number().and_then(|n| n.as_u64()).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    index.checked_rem(items.len()).and_then(|index| items.get(index)).cloned().ok_or_else(|| "an empty list".to_owned())
+}
+
+fn file(mark: Mark, args: &FuncArgs) -> Result<Hcl, String> {
+    let path = text(args, 0);
+    if path.contains('\u{e000}') {
+        return unknown("file", args);
+    }
+    Ok(Hcl::from(mark.text(&path)))
+}
+
+fn templatefile(args: FuncArgs) -> Result<Hcl, String> {
+    let path = text(&args, 0);
+    if path.contains('\u{e000}') {
+        return unknown("templatefile", &args);
+    }
+    Ok(Hcl::from(Mark::Template.text(&template_label(&path, &at(&args, 1)))))
+}
+
+fn flat(items: &[Hcl]) -> Vec<Hcl> {
+    let inner = |item: &Hcl| match item {
+        Hcl::Array(items) => flat(items),
+        other => vec![other.clone()],
+    };
+    items.iter().flat_map(inner).collect()
+}
+
+/// `format`, with the verbs that names are made of: `%s`, `%d`, `%v` and `%q`.
+fn format_text(args: FuncArgs) -> Result<Hcl, String> {
+    let (template, mut result, mut next) = (text(&args, 0), String::new(), 1);
+    let mut letters = template.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '%' {
+            result.push(letter);
+            continue;
+        }
+        match letters.find(|letter| !letter.is_ascii_digit()) {
+            Some('%') => result.push('%'),
+            Some('s' | 'd' | 'v') => {
+                result.push_str(&text(&args, next));
+                next += 1;
+            }
+            Some('q') => {
+                result.push_str(&format!("\"{}\"", text(&args, next)));
+                next += 1;
+            }
+            other => return Err(format!("unknown verb {other:?}")),
+        }
+    }
+    Ok(Hcl::from(result))
+}
+
+fn join(args: FuncArgs) -> Result<Hcl, String> {
+    let items: Vec<Hcl> = (1..args.len()).flat_map(|index| list(&args, index)).collect();
+    Ok(Hcl::from(items.iter().map(written).collect::<Vec<_>>().join(&text(&args, 0))))
+}
+
+fn split(args: FuncArgs) -> Result<Hcl, String> {
+    let (separator, whole) = (text(&args, 0), text(&args, 1));
+    if separator.is_empty() || whole.contains('\u{e000}') {
+        return Ok(Hcl::Array(vec![Hcl::from(whole)]));
+    }
+    Ok(Hcl::Array(whole.split(&separator).map(Hcl::from).collect()))
+}
+
+fn replace(args: FuncArgs) -> Result<Hcl, String> {
+    if let Some(mark) = marked(&args) {
+        return Ok(mark);
+    }
+    let (whole, old) = (text(&args, 0), text(&args, 1));
+    // Between slashes stands a regular expression.
+    if old.len() > 1 && old.starts_with('/') && old.ends_with('/') {
+        return unknown("replace", &args);
+    }
+    Ok(Hcl::from(whole.replace(&old, &text(&args, 2))))
+}
+
+fn replace_regex(args: FuncArgs) -> Result<Hcl, String> {
+    marked(&args).map_or_else(|| unknown("regex_replace", &args), Ok)
+}
+
+fn substr(args: FuncArgs) -> Result<Hcl, String> {
+    let number =
+        |index: usize| at(&args, index).as_number().and_then(|n| n.as_u64()).and_then(|n| usize::try_from(n).ok());
+    texts(&args, |text| text.chars().skip(number(1).unwrap_or(0)).take(number(2).unwrap_or(usize::MAX)).collect())
+}
+
+fn trimsuffix(args: FuncArgs) -> Result<Hcl, String> {
+    let end = text(&args, 1);
+    texts(&args, |text| text.strip_suffix(&end).unwrap_or(text).to_owned())
+}
+
+fn trimprefix(args: FuncArgs) -> Result<Hcl, String> {
+    let start = text(&args, 1);
+    texts(&args, |text| text.strip_prefix(&start).unwrap_or(text).to_owned())
+}
+
+fn keys(args: FuncArgs) -> Result<Hcl, String> {
+    let map = at(&args, 0);
+    let map = map.as_object().ok_or_else(|| "not a map".to_owned())?;
+    Ok(Hcl::Array(map.keys().map(|key| Hcl::from(key.as_str())).collect()))
+}
+
+fn values(args: FuncArgs) -> Result<Hcl, String> {
+    let map = at(&args, 0);
+    let map = map.as_object().ok_or_else(|| "not a map".to_owned())?;
+    Ok(Hcl::Array(map.values().cloned().collect()))
+}
+
+fn length(args: FuncArgs) -> Result<Hcl, String> {
+    Ok(Hcl::from(match at(&args, 0) {
+        Hcl::Array(items) => items.len(),
+        Hcl::Object(map) => map.len(),
+        other => written(&other).chars().count(),
+    }))
+}
+
+fn lookup(args: FuncArgs) -> Result<Hcl, String> {
+    let map = at(&args, 0);
+    let found = map.as_object().and_then(|map| map.get(&text(&args, 1)).cloned());
+    found.or_else(|| args.get(2).cloned()).ok_or_else(|| "no such key".to_owned())
+}
+
+fn merge(args: FuncArgs) -> Result<Hcl, String> {
+    let mut merged: Map<String, Hcl> = Map::new();
+    for value in args.iter() {
+        match value {
+            Hcl::Object(map) => merged.extend(map.clone()),
+            Hcl::Null => {}
+            // A map that is not known leaves the others as they are.
+            other => {
+                merged.insert(written(other), other.clone());
+            }
+        }
+    }
+    Ok(Hcl::Object(merged))
+}
+
+fn jsonencode(args: FuncArgs) -> Result<Hcl, String> {
+    serde_json::to_string(&at(&args, 0)).map(Hcl::from).map_err(|error| error.to_string())
+}
+
+fn yamlencode(args: FuncArgs) -> Result<Hcl, String> {
+    Ok(Hcl::from(yaml(&at(&args, 0)).document()))
+}
+
+fn yaml(value: &Hcl) -> Yaml {
+    match value {
+        Hcl::Array(items) => Yaml::List(items.iter().map(yaml).collect()),
+        Hcl::Object(map) => Yaml::map(map.iter().map(|(key, value)| (key.as_str(), yaml(value)))),
+        other => Yaml::Text(written(other)),
+    }
+}

@@ -1,0 +1,321 @@
+//! The provisioners of a build as a component.
+
+use std::path::Path;
+
+use ::hcl::edit::structure::Block;
+use goldsmith_model::definitions::Kind;
+
+use super::Build;
+use super::steps::{Steps, escaped, quoted, shell_of};
+use crate::fields::Fields;
+use crate::finding::{Findings, Outcome};
+use crate::hcl::found;
+use crate::item::{Item, Part, parts, shown};
+use crate::resource::Resource;
+
+/// Where files lie on the instance that only the steps need.
+const FOLDER: &str = "/var/tmp/goldsmith-import";
+
+/// Returns the component of a build, or `None` if it has no provisioner that can be taken over.
+pub(super) fn component(build: &Build<'_>, name: &str, user: &str, findings: &mut Findings) -> Option<Resource> {
+    let place = build.file.block_place(build.block);
+    let mut steps = Steps::default();
+    let mut has_shell = false;
+    for block in build.block.body.get_blocks("provisioner") {
+        let word = block.labels.first().map_or("", |label| label.as_str());
+        let address = format!("build.provisioner.{word}");
+        let body = build.module.body(build.file, &block.body, &build.module.context(), Some((findings, &address)));
+        let body = Item { place: build.file.block_place(block), ..body };
+        let mut one = Provisioner { build, fields: Fields::of(Kind::Component, &address, &body), user, findings };
+        match word {
+            "shell" => {
+                has_shell = true;
+                one.shell(&mut steps);
+            }
+            "file" => one.file(&mut steps),
+            "ansible" | "ansible-local" => one.ansible(&mut steps, word),
+            other => {
+                one.other(other, block);
+                continue;
+            }
+        }
+        one.common();
+    }
+    if has_shell && user != "root" {
+        let why = format!("Packer runs steps as `{user}`");
+        let instead = "here, they run as root: `sudo` changes nothing, and `~` is /root";
+        findings.push(Outcome::Changed, &place, ("build", "provisioner"), why, instead);
+    }
+    let document = steps.document(name)?;
+    let entries = vec![("name", place.text(name)), ("version", place.text("1.0.0")), ("data", place.text(document))];
+    Some(build.resource(Kind::Component, "build", &place, entries))
+}
+
+struct Provisioner<'p, 'i> {
+    build: &'p Build<'p>,
+    fields: Fields<'i>,
+    user: &'p str,
+    findings: &'p mut Findings,
+}
+
+impl Provisioner<'_, '_> {
+    fn tell(&mut self, outcome: Outcome, key: &str, why: impl Into<String>, instead: &str) {
+        self.fields.tell(self.findings, outcome, key, why, instead);
+    }
+
+    fn text(&mut self, key: &'static str) -> Option<String> {
+        self.fields.take(key).and_then(Item::text).map(str::to_owned)
+    }
+
+    fn texts(&mut self, keys: &[&'static str]) -> Vec<String> {
+        let items = keys.iter().filter_map(|key| self.fields.take(key)).flat_map(Item::items);
+        items.filter_map(|item| item.text()).map(str::to_owned).collect()
+    }
+
+    /// Reads a file of the project, or records why it is not read.
+    fn read(&mut self, key: &'static str, path: &str) -> Option<String> {
+        let is_known = parts(path).iter().all(|part| !matches!(part, Part::Mark(..)));
+        let read = if is_known {
+            self.build.project.text(&found(path, &self.build.module.folder))
+        } else {
+            Err(format!("`{}` is not known", shown(path)))
+        };
+        read.map_err(|why| self.tell(Outcome::ToFillIn, key, why, "add a step with its content to the component")).ok()
+    }
+
+    fn shell(&mut self, steps: &mut Steps) {
+        let exports = self.exports();
+        let attempts =
+            self.text("maxRetries").and_then(|retries| retries.parse::<u32>().ok()).map(|retries| retries + 1);
+        self.execute_command();
+        let shebang = self.text("inlineShebang").unwrap_or_else(|| "/bin/sh -e".to_owned());
+        let inline = self.texts(&["inline"]);
+        if !inline.is_empty() {
+            self.script(steps, &exports, &format!("#!{shebang}\n{}\n", inline.join("\n")), attempts);
+        }
+        for path in self.texts(&["script", "scripts"]) {
+            if let Some(script) = self.read("scripts", &path) {
+                self.script(steps, &exports, &script, attempts);
+            }
+        }
+    }
+
+    /// Adds a step that runs a script: in bash if it is one for a shell, and otherwise as a file.
+    fn script(&mut self, steps: &mut Steps, exports: &[String], script: &str, attempts: Option<u32>) {
+        let body = match script.strip_prefix("#!").and_then(|rest| rest.split_once('\n')) {
+            Some((interpreter, body)) => match shell_of(interpreter) {
+                Some(flags) => {
+                    let set = if flags.is_empty() { String::new() } else { format!("set -{flags}\n") };
+                    Ok(format!("{set}{body}"))
+                }
+                None => Err(()),
+            },
+            None => Ok(script.to_owned()),
+        };
+        match body {
+            Ok(body) => {
+                let mut commands = exports.to_vec();
+                commands.push(escaped(body.trim_start_matches('\n')));
+                steps.bash(commands, attempts);
+            }
+            Err(()) => {
+                let path = format!("{FOLDER}-{}", steps.len() + 1);
+                steps.create(&path, &escaped(script), Some("0755"));
+                let mut commands = exports.to_vec();
+                commands.push(path);
+                steps.bash(commands, attempts);
+            }
+        }
+    }
+
+    fn exports(&mut self) -> Vec<String> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for text in self.texts(&["environmentVars"]) {
+            if let Some((name, value)) = text.split_once('=') {
+                pairs.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        for (name, value) in self.fields.take("env").map(Item::entries).unwrap_or_default() {
+            pairs.push((name.clone(), value.text().unwrap_or_default().to_owned()));
+        }
+        let mut exports: Vec<String> = Vec::new();
+        for (name, value) in pairs {
+            let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            let line = format!("export {name}={}", quoted(&escaped(&value)));
+            if is_name && !exports.contains(&line) {
+                exports.push(line);
+            }
+        }
+        exports
+    }
+
+    /// Records a command around scripts that does more than to run them as root with their variables.
+    fn execute_command(&mut self) {
+        let Some(command) = self.text("executeCommand") else { return };
+        const USUAL: [&str; 17] = [
+            "sudo",
+            "bash",
+            "sh",
+            "env",
+            "chmod",
+            "+x",
+            "echo",
+            "|",
+            ";",
+            "&&",
+            "{{.Vars}}",
+            "{{.Path}}",
+            "-c",
+            "/bin/bash",
+            "/bin/sh",
+            "-eux",
+            "-e",
+        ];
+        let joined = command.replace("{{ ", "{{").replace(" }}", "}}").replace(['"', '\''], " ");
+        let is_usual =
+            |word: &str| USUAL.contains(&word) || word.starts_with('-') || word == self.user || word == "packer";
+        if !joined.split_whitespace().all(is_usual) {
+            let why = format!("`{}` runs scripts in its own way", shown(&command));
+            self.tell(Outcome::Changed, "executeCommand", why, "here, bash runs them as root");
+        }
+    }
+
+    fn file(&mut self, steps: &mut Steps) {
+        if self.text("direction").as_deref() == Some("download") {
+            self.tell(Outcome::LeftOut, "direction", "nothing is copied from an instance", "use `S3Upload` in a step");
+            let _ = (self.fields.take("source"), self.fields.take("destination"), self.fields.take("sources"));
+            return;
+        }
+        let content = self.text("content");
+        let sources = self.texts(&["source", "sources"]);
+        let _ = self.fields.take("generated");
+        let Some(destination) = self.text("destination") else {
+            self.tell(Outcome::LeftOut, "destination", "no destination is named", "add a step with the file");
+            return;
+        };
+        let home = if self.user == "root" { "/root".to_owned() } else { format!("/home/{}", self.user) };
+        let destination = match destination.strip_prefix("~/") {
+            Some(rest) => format!("{home}/{rest}"),
+            None if destination.starts_with('/') => destination,
+            None => format!("{home}/{destination}"),
+        };
+        if let Some(content) = content {
+            steps.create(&destination, &escaped(&content), None);
+        }
+        for source in sources {
+            self.copy(steps, &source, &destination);
+        }
+    }
+
+    /// Adds a step that writes a file, or all files of a folder.
+    fn copy(&mut self, steps: &mut Steps, source: &str, destination: &str) {
+        let path = found(source, &self.build.module.folder);
+        if !path.is_dir() {
+            let name = Path::new(source).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let target =
+                if destination.ends_with('/') { format!("{destination}{name}") } else { destination.to_owned() };
+            if let Some(content) = self.read("source", source) {
+                steps.create(&target, &escaped(&content), None);
+            }
+            return;
+        }
+        // Packer copies the folder itself unless its path ends with a slash.
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let base = destination.trim_end_matches('/');
+        let base = if source.ends_with('/') { base.to_owned() } else { format!("{base}/{name}") };
+        let mut files: Vec<String> = Vec::new();
+        list(&path, "", 0, &mut files);
+        files.sort();
+        steps.folder(&base);
+        let mut folders: Vec<&str> = files.iter().filter_map(|file| Some(file.rsplit_once('/')?.0)).collect();
+        folders.dedup();
+        folders.iter().for_each(|folder| steps.folder(&format!("{base}/{folder}")));
+        for file in &files {
+            if let Some(content) = self.read("source", &format!("{}/{file}", source.trim_end_matches('/'))) {
+                steps.create(&format!("{base}/{file}"), &escaped(&content), None);
+            }
+        }
+    }
+
+    fn ansible(&mut self, steps: &mut Steps, word: &str) {
+        let playbooks = self.texts(&["playbookFile", "playbookFiles"]);
+        let arguments: Vec<String> =
+            self.texts(&["extraArguments"]).iter().map(|word| quoted(&escaped(word))).collect();
+        let _ = (self.fields.take("user"), self.fields.take("useProxy"), self.fields.take("command"));
+        for playbook in playbooks {
+            let Some(text) = self.read("playbookFile", &playbook) else { continue };
+            let includes = ["roles:", "include", "import_", "vars_files:", "src:", "lookup("];
+            if includes.iter().any(|word| text.contains(word)) {
+                let why = format!("what {playbook} includes is not in the component");
+                self.tell(
+                    Outcome::ToFillIn,
+                    "playbookFile",
+                    why,
+                    "bring roles and files to the instance in a step before, such as `S3Download`",
+                );
+            }
+            let path = format!("{FOLDER}-playbook-{}.yml", steps.len() + 1);
+            steps.create(&path, &escaped(&text), None);
+            let mut words = vec![
+                "ansible-playbook".to_owned(),
+                "--inventory=localhost,".to_owned(),
+                "--connection=local".to_owned(),
+            ];
+            words.extend(arguments.iter().cloned());
+            words.push(path);
+            steps.bash(vec![words.join(" ")], None);
+        }
+        if word == "ansible" {
+            let why = "Packer runs Ansible on its own machine";
+            self.tell(
+                Outcome::Changed,
+                "playbookFile",
+                why,
+                "here, it runs on the instance: install ansible-core in a component before",
+            );
+        }
+    }
+
+    fn other(&mut self, word: &str, _block: &Block) {
+        let (key, why) = ("", format!("there is no translation of the provisioner `{word}`"));
+        let place = self.fields.place();
+        let instead = match word {
+            "powershell" | "windows-shell" | "windows-restart" => "images of Windows are not supported yet",
+            "shell-local" | "breakpoint" => "run it before or after the build: nothing of a build runs on this machine",
+            _ => "write a step that does the same",
+        };
+        self.findings.push(Outcome::LeftOut, place, (self.fields.address(), key), why, instead);
+    }
+
+    /// Records what all provisioners may have.
+    fn common(mut self) {
+        let _ = (self.fields.take("skipClean"), self.fields.take("remoteFolder"), self.fields.take("remotePath"));
+        if self.fields.take("expectDisconnect").is_some() {
+            let instead = "add a step with the action `Reboot` where the machine reboots";
+            self.tell(Outcome::Changed, "expectDisconnect", "a step does not end with the connection", instead);
+        }
+        self.fields.finish_with(self.findings, |key| match key {
+            "only" | "except" | "override" => {
+                Some("the steps run for all sources of the build: make a component for each")
+            }
+            "pauseBefore" => Some("wait for what you need in a step"),
+            "timeout" => Some("write `timeoutSeconds` in the step"),
+            "validExitCodes" => Some("test the code in the script"),
+            _ => None,
+        });
+    }
+}
+
+/// Lists the files below a folder, with their paths from it.
+fn list(folder: &Path, before: &str, depth: usize, files: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = if before.is_empty() { name } else { format!("{before}/{name}") };
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && depth < 4 => list(&entry.path(), &path, depth + 1, files),
+            Ok(kind) if kind.is_file() && files.len() < 100 => files.push(path),
+            _ => {}
+        }
+    }
+}

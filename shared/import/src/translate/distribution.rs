@@ -1,0 +1,227 @@
+//! Distribution configurations.
+
+use goldsmith_model::{AmiName, check_region};
+
+use super::{Translation, list, tag_map};
+use crate::fields::Fields;
+use crate::finding::Outcome;
+use crate::item::{Item, Mark, Part, parts, shown};
+use crate::yaml::Yaml;
+
+/// Stands where the Region is not known.
+const SOME_REGION: &str = "us-east-1";
+
+/// What an AMI's name gets if it would be the same for every build.
+const VERSION: &str = "{{ imagebuilder:buildVersion }}";
+const DATE: &str = "{{ imagebuilder:buildDate }}";
+
+pub(super) fn translate(
+    translation: &mut Translation<'_>,
+    fields: &mut Fields<'_>,
+) -> Option<Vec<(&'static str, Yaml)>> {
+    let mut entries = Vec::new();
+    entries.extend(translation.description(fields).map(|text| ("description", Yaml::Text(text))));
+    let mut regions: Vec<(String, Yaml)> = Vec::new();
+    for item in fields.take("distributions").map(Item::items).unwrap_or_default() {
+        let inner = fields.inner("distributions", item);
+        let (region, distribution) = distribution(translation, inner);
+        if regions.iter().any(|(known, _)| *known == region) {
+            let why = format!("the Region {region} is there already");
+            let place = fields.inner("distributions", item);
+            place.tell(
+                &mut translation.findings,
+                Outcome::LeftOut,
+                "region",
+                why,
+                "add it by hand under another Region",
+            );
+            continue;
+        }
+        regions.push((region, distribution));
+    }
+    if regions.is_empty() {
+        let why = "no Region is known";
+        fields.tell(
+            &mut translation.findings,
+            Outcome::LeftOut,
+            "distributions",
+            why,
+            "write it by hand; without it, the image stays in the home Region",
+        );
+        return None;
+    }
+    entries.push(("distributions", Yaml::List(regions.into_iter().map(|(_, yaml)| yaml).collect())));
+    Some(entries)
+}
+
+fn distribution(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> (String, Yaml) {
+    let region = region(translation, &mut fields);
+    let mut entries = vec![("region", Yaml::text(&region))];
+    if let Some(item) = fields.take("amiDistributionConfiguration") {
+        let ami = ami(translation, fields.inner("amiDistributionConfiguration", item));
+        entries.extend((!ami.is_empty()).then(|| ("amiDistributionConfiguration", Yaml::map(ami))));
+    }
+    let mut parameters = Vec::new();
+    for item in fields.take("ssmParameterConfigurations").map(Item::items).unwrap_or_default() {
+        parameters.extend(parameter(translation, fields.inner("ssmParameterConfigurations", item)));
+    }
+    if !parameters.is_empty() {
+        entries.push(("ssmParameterConfigurations", Yaml::List(parameters)));
+    }
+    fields.finish(&mut translation.findings);
+    (region, Yaml::map(entries))
+}
+
+fn region(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> String {
+    let text = fields.take("region").and_then(Item::text).unwrap_or_default();
+    let known: Option<String> = parts(text)
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) => Some((*text).to_owned()),
+            Part::Mark(Mark::Unknown, label) if super::is_region(label) => translation.region.clone(),
+            Part::Mark(..) => None,
+        })
+        .collect();
+    if let Some(region) = known.filter(|region| check_region(region).is_ok()) {
+        return region;
+    }
+    let region = translation.region.clone().unwrap_or_else(|| SOME_REGION.to_owned());
+    let why = match text {
+        "" => "no Region is named".to_owned(),
+        text => format!("`{}` is not a Region that is known", shown(text)),
+    };
+    let instead = format!("`{region}` stands there: write the Region, or import with --region");
+    fields.tell(&mut translation.findings, Outcome::ToFillIn, "region", why, instead);
+    region
+}
+
+fn ami(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Vec<(&'static str, Yaml)> {
+    let mut entries = Vec::new();
+    entries.extend(name(translation, &mut fields).map(|name| ("name", Yaml::Text(name))));
+    entries.extend(translation.description(&mut fields).map(|text| ("description", Yaml::Text(text))));
+    entries.extend(tag_map("amiTags", translation.tags(&mut fields, "amiTags")));
+    let permission = fields.take("launchPermissionConfiguration");
+    if let Some(permission) = permission {
+        let granted = launch_permission(translation, fields.inner("launchPermissionConfiguration", permission));
+        entries.extend((!granted.is_empty()).then(|| ("launchPermission", Yaml::map(granted))));
+    }
+    let key = translation.text(&mut fields, "kmsKeyId");
+    if key.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs")) && permission.is_some() {
+        let why = "an AMI under AWS's own key cannot be shared";
+        fields.tell(&mut translation.findings, Outcome::LeftOut, "kmsKeyId", why, "use a key of your own");
+    } else {
+        entries.extend(key.map(|key| ("kmsKeyId", Yaml::Text(key))));
+    }
+    fields.finish(&mut translation.findings);
+    entries
+}
+
+/// Returns the template of the AMI's name, which differs from build to build.
+fn name(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<String> {
+    let written = fields.take("name").and_then(Item::text)?;
+    let mut name = String::new();
+    for part in parts(written) {
+        match part {
+            Part::Text(text) => name.push_str(&placeholders(text)),
+            Part::Mark(Mark::Now, _) => name.push_str(DATE),
+            Part::Mark(Mark::Unknown, label) if super::is_region(label) => {
+                name.push_str(translation.region.as_deref().unwrap_or_default());
+            }
+            Part::Mark(..) => {}
+        }
+    }
+    let mut name = name.trim_matches(['-', '_', ' ', '.']).to_owned();
+    if !name.contains("{{") {
+        name = if name.is_empty() { return None } else { format!("{name}-{VERSION}") };
+    }
+    if name != written {
+        let why = format!("`{}` has parts that have no counterpart, or is the same for every build", shown(written));
+        fields.tell(&mut translation.findings, Outcome::Changed, "name", why, format!("`{name}` stands there"));
+    }
+    if let Err(error) = name.parse::<AmiName>() {
+        fields.tell(
+            &mut translation.findings,
+            Outcome::LeftOut,
+            "name",
+            error.to_string(),
+            "write a name; without it, AMIs are called NAME VERSION-BUILD",
+        );
+        return None;
+    }
+    Some(name)
+}
+
+/// Returns a text whose placeholders are those that exist here, and whose other letters EC2 accepts.
+fn placeholders(text: &str) -> String {
+    let mut name = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        name.push_str(&allowed(before));
+        let Some((inner, after)) = after.split_once("}}") else {
+            rest = after;
+            continue;
+        };
+        name.push_str(match inner.trim() {
+            inner if inner.starts_with("imagebuilder:buildVersion") => VERSION,
+            inner if inner.starts_with("imagebuilder:buildDate") => DATE,
+            // Packer's own templates of a time.
+            inner if inner.starts_with("timestamp") || inner.starts_with("isotime") => DATE,
+            _ => "",
+        });
+        rest = after;
+    }
+    name.push_str(&allowed(rest));
+    name
+}
+
+fn allowed(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "()[] ./'@_-".contains(c);
+    text.chars().map(|c| if fits(c) { c } else { '-' }).collect()
+}
+
+fn launch_permission(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Vec<(&'static str, Yaml)> {
+    let account = |id: &str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+    let arn = |part: &'static str| {
+        move |arn: &str| arn.starts_with("arn:") && arn.contains(":organizations::") && arn.contains(part)
+    };
+    let mut entries = Vec::new();
+    let users = translation.texts(&mut fields, "userIds", account, "an account id of 12 digits");
+    entries.extend(list("userIds", users));
+    let groups = translation.texts(&mut fields, "userGroups", |group| group == "all", "`all`");
+    entries.extend(list("userGroups", groups));
+    let organizations =
+        translation.texts(&mut fields, "organizationArns", arn(":organization/"), "the ARN of an organization");
+    entries.extend(list("organizationArns", organizations));
+    let units =
+        translation.texts(&mut fields, "organizationalUnitArns", arn(":ou/"), "the ARN of an organizational unit");
+    entries.extend(list("organizationalUnitArns", units));
+    fields.finish(&mut translation.findings);
+    entries
+}
+
+fn parameter(translation: &mut Translation<'_>, mut fields: Fields<'_>) -> Option<Yaml> {
+    let name = translation.text(&mut fields, "parameterName");
+    let kind = translation.text(&mut fields, "dataType");
+    let name = name?;
+    let first = name.trim_start_matches('/').to_lowercase();
+    let good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-/".contains(&b))
+        && (name.starts_with('/') || !name.contains('/'))
+        && !first.is_empty()
+        && !first.starts_with("aws")
+        && !first.starts_with("ssm");
+    if !good {
+        let why = format!("`{name}` cannot be the name of your own parameter");
+        fields.tell(
+            &mut translation.findings,
+            Outcome::LeftOut,
+            "parameterName",
+            why,
+            "use a name such as /images/web-server",
+        );
+        return None;
+    }
+    fields.finish(&mut translation.findings);
+    let mut entries = vec![("parameterName", Yaml::Text(name))];
+    entries.extend(kind.filter(|kind| kind == "text").map(|kind| ("dataType", Yaml::Text(kind))));
+    Some(Yaml::map(entries))
+}

@@ -1,0 +1,96 @@
+//! Infrastructure configurations.
+
+use super::{Translation, list, tag_map};
+use crate::fields::Fields;
+use crate::finding::Outcome;
+use crate::yaml::Yaml;
+
+/// What Image Builder takes if a configuration names no type.
+const DEFAULT_TYPE: &str = "m5.large";
+
+pub(super) fn translate(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Vec<(&'static str, Yaml)> {
+    let mut entries = Vec::new();
+    entries.extend(translation.description(fields).map(|text| ("description", Yaml::Text(text))));
+    let mut types = translation.texts(fields, "instanceTypes", is_instance_type, "an instance type such as `t3.small`");
+    if types.is_empty() {
+        let why = "no instance type is known";
+        let instead = format!("`{DEFAULT_TYPE}` stands there: write the types that you want");
+        fields.tell(&mut translation.findings, Outcome::Changed, "instanceTypes", why, instead);
+        types.push(DEFAULT_TYPE.to_owned());
+    }
+    entries.extend(list("instanceTypes", types));
+    let subnets = translation.texts(fields, "subnetId", |id| is_id(id, "subnet-"), "a subnet id");
+    entries.extend(list("subnetIds", subnets));
+    let groups = translation.texts(fields, "securityGroupIds", |id| is_id(id, "sg-"), "a security group id");
+    entries.extend(list("securityGroupIds", groups));
+    if let Some(profile) = translation.text(fields, "instanceProfileName") {
+        let name = profile.rsplit('/').next().unwrap_or_default().to_owned();
+        let fits = |letter: u8| letter.is_ascii_alphanumeric() || b"_+=,.@-".contains(&letter);
+        if (1..=128).contains(&name.len()) && name.bytes().all(fits) {
+            entries.push(("instanceProfileName", Yaml::Text(name)));
+        } else {
+            let why = format!("`{profile}` is not the name of an instance profile");
+            let instead = "write the name; without it, instances have the stack's own profile";
+            fields.tell(&mut translation.findings, Outcome::LeftOut, "instanceProfileName", why, instead);
+        }
+    }
+    entries.extend(metadata(translation, fields));
+    entries.extend(tag_map("resourceTags", translation.tags(fields, "resourceTags")));
+    if translation.flag(fields, "terminateInstanceOnFailure") == Some(false) {
+        let why = "here, a failed instance is kept for a time and then terminated";
+        fields.tell(
+            &mut translation.findings,
+            Outcome::Changed,
+            "terminateInstanceOnFailure",
+            why,
+            "`keepOnFailure: PT4H` stands there",
+        );
+        entries.push(("keepOnFailure", Yaml::text("PT4H")));
+    }
+    entries
+}
+
+/// Reads the options of the metadata service. Tokens are always required here.
+fn metadata(translation: &mut Translation<'_>, fields: &mut Fields<'_>) -> Option<(&'static str, Yaml)> {
+    let item = fields.take("instanceMetadataOptions")?;
+    let mut options = fields.inner("instanceMetadataOptions", item);
+    if translation.text(&mut options, "httpTokens").is_some_and(|tokens| tokens != "required") {
+        let why = "instances without IMDSv2 are not launched";
+        options.tell(
+            &mut translation.findings,
+            Outcome::Changed,
+            "httpTokens",
+            why,
+            "tokens are required: request one in scripts",
+        );
+    }
+    let limit = translation.number(&mut options, "httpPutResponseHopLimit", 1..=64);
+    options.finish(&mut translation.findings);
+    limit.map(|limit| ("instanceMetadataOptions", Yaml::map([("httpPutResponseHopLimit", Yaml::Text(limit))])))
+}
+
+/// Returns whether a text is an id of AWS with this prefix.
+fn is_id(text: &str, prefix: &str) -> bool {
+    let digits = text.strip_prefix(prefix).unwrap_or_default();
+    (8..=17).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn is_instance_type(text: &str) -> bool {
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    text.split_once('.').is_some_and(|(family, size)| part(family) && part(size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_id, is_instance_type};
+
+    #[test]
+    fn ids_and_types_have_their_forms() {
+        assert!(
+            is_id("subnet-0123abcd", "subnet-") && !is_id("subnet-x", "subnet-") && !is_id("sg-0123abcd", "subnet-")
+        );
+        assert!(is_instance_type("t3.small") && !is_instance_type("small") && !is_instance_type("t3."));
+    }
+}

@@ -1,0 +1,86 @@
+//! Keys of Image Builder's API that definitions here do not have, and what to write instead.
+
+use goldsmith_document::MapReader;
+
+use super::Kind;
+use super::draft::Context;
+
+const NO_TAGS: &str = "definitions have no tags of their own: remove it";
+
+/// Kind, key, and what to write instead.
+const KEYS: [(Kind, &str, &str); 33] = [
+    (Kind::Component, "kmsKeyId", "the stack's table and bucket have their own key: remove it"),
+    (Kind::Component, "supportedOsVersions", "an `Assert` on `{{ context:osName }}` in the document checks the system"),
+    (Kind::Component, "tags", NO_TAGS),
+    (
+        Kind::ImageRecipe,
+        "additionalInstanceConfiguration",
+        "do what the user data does in the first component; the source image needs the SSM agent",
+    ),
+    (Kind::ImageRecipe, "amiTags", "write `tags`: they are the tags of every AMI"),
+    (Kind::ImageRecipe, "amiWatermarks", "remove it: AMIs get no watermark"),
+    (Kind::ImageRecipe, "userDataOverride", "do the same in the first component"),
+    (Kind::ImageRecipe, "version", "write `semanticVersion`"),
+    (Kind::InfrastructureConfiguration, "instanceProfileArn", "write `instanceProfileName`"),
+    (
+        Kind::InfrastructureConfiguration,
+        "keyPair",
+        "use `keepOnFailure: PT4H` and a shell of Session Manager: nothing connects by SSH",
+    ),
+    (
+        Kind::InfrastructureConfiguration,
+        "logging",
+        "remove it: the output of steps is in CloudWatch Logs, and `goldsmith logs` shows it",
+    ),
+    (
+        Kind::InfrastructureConfiguration,
+        "placement",
+        "name subnets of the zones in `subnetIds`; tenancy is the default",
+    ),
+    (
+        Kind::InfrastructureConfiguration,
+        "snsTopicArn",
+        "an EventBridge rule on the state machine's `Step Functions Execution Status Change` tells a topic",
+    ),
+    (Kind::InfrastructureConfiguration, "subnetId", "write `subnetIds: [subnet-…]`"),
+    (Kind::InfrastructureConfiguration, "tags", NO_TAGS),
+    (Kind::DistributionConfiguration, "tags", NO_TAGS),
+    (Kind::DistributionConfiguration, "targetAccountIds", "share the AMI with `launchPermission: {userIds: […]}`"),
+    (
+        Kind::DistributionConfiguration,
+        "launchTemplateConfigurations",
+        "let launch templates name an SSM parameter of `ssmParameterConfigurations`",
+    ),
+    (Kind::DistributionConfiguration, "amiAccountId", "remove it: the parameter is in the account of the stack"),
+    (Kind::ImagePipeline, "autoDisablePolicy", "remove it: a failed build never disables its pipeline"),
+    (Kind::ImagePipeline, "containerRecipe", "Goldsmith builds AMIs, not container images"),
+    (Kind::ImagePipeline, "containerRecipeArn", "Goldsmith builds AMIs, not container images"),
+    (Kind::ImagePipeline, "distributionConfigurationArn", "write `distributionConfiguration: NAME`"),
+    (Kind::ImagePipeline, "executionRole", "remove it: the stack has its own roles"),
+    (Kind::ImagePipeline, "imageRecipeArn", "write `imageRecipe: NAME/VERSION`"),
+    (
+        Kind::ImagePipeline,
+        "imageScanningConfiguration",
+        "remove it: Amazon Inspector scans instances of the account by itself",
+    ),
+    (Kind::ImagePipeline, "imageTags", "write `tags` in the recipe: they are the tags of every AMI"),
+    (Kind::ImagePipeline, "infrastructureConfigurationArn", "write `infrastructureConfiguration: NAME`"),
+    (Kind::ImagePipeline, "lifecycle", "remove it"),
+    (Kind::ImagePipeline, "loggingConfiguration", "remove it: `goldsmith logs` shows the output of steps"),
+    (Kind::ImagePipeline, "tags", NO_TAGS),
+    (Kind::ImagePipeline, "workflows", "remove it: the chain of states is the same for every build"),
+    (Kind::ImageRecipe, "snapshotId", "remove it: the volumes are those of the source image"),
+];
+
+/// Returns what to write instead of a key of Image Builder's API, or `None` if it has no other place here.
+#[must_use]
+pub fn elsewhere(kind: Kind, key: &str) -> Option<&'static str> {
+    KEYS.iter().find(|(of, known, _)| *of == kind && *known == key).map(|(_, _, instead)| *instead)
+}
+
+/// Reports keys of Image Builder that are not supported, each with what to write instead.
+pub(super) fn refuse(context: &mut Context<'_, '_>, kind: Kind, map: &mut MapReader<'_>, keys: &[&'static str]) {
+    for key in keys {
+        map.unsupported_with(&mut context.reader, key, elsewhere(kind, key));
+    }
+}
