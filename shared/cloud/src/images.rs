@@ -82,7 +82,7 @@ pub struct NewImage {
     pub block_devices: Vec<BlockDevice>,
 }
 
-/// A request to copy an AMI into another Region, or into the same Region to encrypt it anew.
+/// A request to copy an AMI into another Region, or into the same Region to encrypt it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageCopy {
     /// `ClientToken` of at most 64 characters. The same token gives the same copy.

@@ -42,8 +42,8 @@ pub const TAG_STACK: &str = "goldsmith:stack";
 pub const TAG_BUILD: &str = "goldsmith:build";
 /// Tag that names the image that a resource belongs to.
 pub const TAG_IMAGE: &str = "goldsmith:image";
-/// Tag with the home Region of the stack. Two stacks of one name in two Regions copy images into each other's Region,
-/// and this tag tells them apart.
+/// Tag with the home Region of the stack. Two stacks of one name in two Regions may copy images into each other's
+/// Region, and this tag tells them apart.
 pub const TAG_HOME: &str = "goldsmith:home";
 /// Tag with the time (RFC 3339) from which a kept resource may be removed.
 pub const TAG_EXPIRES: &str = "goldsmith:expires";
@@ -152,7 +152,7 @@ pub struct Context {
     pub cloud: Cloud,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The nonces of orders: `Nonce::random`, or what a test knows beforehand.
+    /// The nonces of orders: `Nonce::random`, or nonces that a test knows beforehand.
     pub nonces: Nonces,
     /// The stack.
     pub config: Config,

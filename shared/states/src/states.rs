@@ -21,7 +21,7 @@ use crate::engine::drive::Waiting;
 use crate::error_names::ErrorName;
 use crate::{Context, Result, Start};
 
-/// What there is to know about a state.
+/// The properties of a state.
 #[derive(Debug)]
 pub struct Spec {
     /// The state.
@@ -30,7 +30,7 @@ pub struct Spec {
     pub function: &'static str,
     /// What happens when it is called.
     pub(crate) run: Run,
-    /// The errors that it raises besides those that every state raises.
+    /// The errors that it raises in addition to those that every state raises.
     pub raises: &'static [ErrorName],
     /// What stays of the build for a while if this state fails.
     pub(crate) leaves: Leaves,

@@ -2,7 +2,7 @@
 //! meantime is kept.
 //!
 //! `CHECKS / SOURCES` has two attributes. `asked` names the last event that asked for a check; it stays until a check
-//! that began after that event has ended well. `until` is the time before which no event begins a check. A request
+//! that began after that event has succeeded. `until` is the time before which no event begins a check. A request
 //! therefore survives a check that dies, and it is kept if it arrives while a check runs or shortly after one ended. In
 //! each case the tick begins the check later.
 
@@ -61,7 +61,7 @@ impl Store {
         self.write(vec![update(runs, vec![])]).await
     }
 
-    /// Ends a check. If it ended well, it has served the event that had asked before it began. Safe to repeat.
+    /// Ends a check. If the check has succeeded, the event that asked for it before it began is served. Safe to repeat.
     pub async fn end_check(&self, check: &SourceCheck, is_good: bool, now: Timestamp) -> Result<()> {
         let rests = Item::from_iter([("until".to_owned(), json!(stamp(now + RESTS)))]);
         if let Some(asked) = check.asked.as_deref().filter(|_| is_good) {

@@ -96,9 +96,9 @@ pub struct Ending {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Aftermath {
-    /// Whether the event of its end is not on the bus yet.
+    /// Whether the event of its end still has to be sent.
     pub is_untold: bool,
-    /// Whether what is kept is not yet tagged with its status and the time until which it is kept.
+    /// Whether what is kept still has to be tagged with its status and the time until which it is kept.
     pub is_untagged: bool,
     /// What could not be removed or restored.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -83,15 +83,16 @@ pub(crate) enum Patience {
 /// The result of undoing a build.
 #[derive(Debug, Default)]
 pub(crate) struct Undone {
-    /// Whether a function may still be putting a parameter. The sweep would not find that parameter later, since it has
+    /// Whether a function may still be writing a parameter. The sweep would not find that parameter later, since it has
     /// no tags; it finds everything else by its tags.
     pub(crate) is_putting: bool,
     /// What could not be undone.
     pub(crate) left: Vec<LeftBehind>,
 }
 
-/// One attempt to undo a build. If a resource or a place cannot be removed or looked at, the rest must still be
-/// removed, and the pipeline must still be able to build again. So the failure is recorded, and the reaper tries again.
+/// One attempt to undo a build. If a resource cannot be removed, or a Region cannot be looked at, the rest must still
+/// be removed, and the pipeline must still be able to build again. So the failure is recorded, and the reaper tries
+/// again.
 struct Undoing<'a> {
     context: &'a Context,
     record: &'a BuildRecord,
@@ -105,8 +106,8 @@ struct Undoing<'a> {
     found: bool,
 }
 
-/// Returns the images that a parameter may still name, because it could not be restored or because a function is
-/// putting it. They stay for now, since a parameter must never name an image that no longer exists.
+/// Returns the images that a parameter may still name, because the parameter could not be restored or because a
+/// function is writing it. They stay for now, since a parameter must never name an image that no longer exists.
 fn held(record: &BuildRecord, effects: &[Effect], left: &[LeftBehind], now: Timestamp) -> BTreeSet<String> {
     let decided = record.ending.as_ref().and_then(|ending| ending.at.as_ref()?.parse::<Timestamp>().ok());
     // Later no function of the build runs any more, so none can be putting a parameter.

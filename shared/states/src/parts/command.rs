@@ -138,7 +138,7 @@ async fn kept_nonce(scene: &Scene<'_>, n: u32) -> Result<Option<Nonce>> {
     Ok(effects.iter().find(|effect| effect.n == n).and_then(Effect::nonce).map(Nonce::new))
 }
 
-/// Records where the output can be read, once, even for a command whose sender died before it could.
+/// Records once where the output can be read, even for a command whose sender died before it could record that.
 async fn note_log(scene: &Scene<'_>, Sent { command, nonce }: &Sent, instance: &str) -> Result<()> {
     let store = &scene.context.store;
     let stream = format!("{command}/{instance}/aws-runShellScript/stdout");

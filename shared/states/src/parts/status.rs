@@ -48,7 +48,7 @@ mod tests {
         there.images.values().chain(there.snapshots.values()).map(status).collect()
     }
 
-    /// What a source that names its owner and a pattern finds.
+    /// Returns what a source with this owner and pattern finds.
     async fn found(stack: &Stack, name: &str) -> Option<Image> {
         stack.cloud.cloud().images.newest(HOME, &["self".to_owned()], name).await.unwrap()
     }

@@ -1,7 +1,8 @@
 //! DistributeRegion: brings the image to one Region, tags it, marks it for IMDSv2, and shares it.
 //!
 //! Input: the AMI of Snapshot, and a Region of the plan. Output: an `Image` effect, or none in the home Region, where
-//! the AMI already is. Error: `CopyFailed`, `Timeout`. The Map's item catches it, and Publish decides what it means.
+//! the AMI already is. Error: `CopyFailed`, `Timeout`. The item of the Map catches the error, and Publish decides what
+//! it means for the build.
 
 use async_trait::async_trait;
 use goldsmith_cloud::{ImageCopy, ImageState, LaunchPermission};
@@ -61,8 +62,8 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
     }
 }
 
-/// Marks the AMI for IMDSv2 and adds the launch permissions. Neither is in the journal: both end with the AMI, and it
-/// is safe to add them twice.
+/// Marks the AMI for IMDSv2 and adds the launch permissions. Neither is in the journal, because both end with the AMI,
+/// and both are safe to repeat.
 async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
     // This comes before the permissions, so that no other account gets an AMI that does not demand IMDSv2.
     scene.context.cloud.images.require_imdsv2(&planned.region, id).await?;

@@ -1,9 +1,9 @@
-//! A whole account over months, for the property of starts: random orders of schedules, releases, redeliveries, stops,
-//! crashes and failures, driven through the real trigger, plan, launch, publish, finish and reap.
+//! A whole account over months, for the property test of starts. Schedules, releases, redeliveries, stops, crashes and
+//! failures come in random order, and the real trigger, plan, launch, publish, finish and reap handle them.
 //!
-//! The rest of a build is left out here; its own tests cover it. After the last step everything comes to rest, and then:
-//! no two builds of a pipeline ever overlapped, every cause that was delivered is served, none was published twice or tried
-//! too often, no pipeline has built by itself twice within an hour, and every wait is answered.
+//! The rest of a build is left out here; its own tests cover it. After the last step everything comes to rest. Then no
+//! two builds of a pipeline have ever overlapped, and no pipeline has built by itself twice within an hour. Every
+//! delivered cause is served, and none was published twice or tried too often. Every wait is answered.
 
 mod rest;
 
@@ -37,7 +37,7 @@ pub(crate) enum Step {
     Check,
     /// A person starts a build.
     Manual(usize),
-    /// An execution gets one state on.
+    /// An execution advances by one state.
     Advance(usize),
     /// An execution's state fails instead.
     Fail(usize),
@@ -45,7 +45,7 @@ pub(crate) enum Step {
     Stop(usize),
     /// An execution is stopped, and its event lost.
     StopQuietly(usize),
-    /// The next effect kills its process, before or after.
+    /// The next effect kills its process, before or after the effect is made.
     Crash(bool),
     /// Lambda delivers what functions asked for.
     Deliver,
@@ -150,7 +150,7 @@ impl World {
         self.trigger(event).await;
     }
 
-    /// Calls trigger as Lambda does: three times at most, where it fails or dies.
+    /// Calls trigger as Lambda does: three times at most, if it fails or dies.
     async fn trigger(&mut self, event: Value) {
         for _ in 0..3 {
             let context = self.stack.context();
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    /// Runs one state; answers the next, or nothing at the end.
+    /// Runs one state, and returns the next state, or `None` at the end.
     async fn run_state(&mut self, name: &str, place: Place) -> Option<Place> {
         match place {
             Place::Plan => self.plan(name).await,

@@ -52,8 +52,8 @@ impl Strangers {
         self.covered.extend(covered);
     }
 
-    /// Returns whether the resource was judged before. Before it is reported again, it is checked again, because
-    /// something may tie it to its build by then.
+    /// Returns whether the resource needs no check now, because it was checked before. Before it is reported again, it
+    /// is checked again, because something may tie it to its build by then.
     pub(super) fn is_settled(&self, region: &str, id: &str) -> bool {
         let place = (region.to_owned(), id.to_owned());
         self.known.get(&place).is_some_and(|known| !is_due(known, self.now)) || self.covered.contains(&place)
@@ -107,7 +107,7 @@ impl Strangers {
     }
 
     /// Tags a stranger, for people only: if AWS rejects the tag, nothing else changes. A copied image may have tags
-    /// while its snapshots have none, and the stack's roles may not tag what has none.
+    /// while its snapshots have none, and the stack's roles may not tag a resource without tags.
     async fn mark(&self, context: &Context, one: &Tagged, leftover: &Leftover) {
         // The tag alone proves nothing: a copy has the tag of its original, with the time at which that was found.
         if one.tags().contains_key(TAG_LEFTOVER) && leftover.told.is_some() {

@@ -16,7 +16,7 @@ use crate::events::reap;
 use crate::events::trigger;
 use crate::testing::Stack;
 
-/// Counts the looks at parameters, each of which lets others come first.
+/// Counts the reads of parameters, each of which lets other tasks run first.
 #[derive(Default)]
 struct Looks(AtomicUsize);
 
@@ -38,7 +38,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// A pipeline whose source has been seen once, and another release of it that nobody has noticed.
+    /// A pipeline whose source was checked once, and a newer release of the source that was not noticed yet.
     async fn new() -> Self {
         let stack = Stack::new().await;
         let source = SourceImage::Parameter("/source".to_owned());
@@ -69,7 +69,7 @@ impl Watched {
         self.stack.cloud.executions().iter().filter(|execution| execution.input.contains(image)).count()
     }
 
-    /// Lambda calls a function for an event, and once more where it has failed or died.
+    /// Lambda calls a function for an event, and calls it once more if it has failed or died.
     async fn deliver(&self, event: Value) {
         for _ in 0..2 {
             let context = self.context();

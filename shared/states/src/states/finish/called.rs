@@ -19,10 +19,10 @@ const PAUSE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Fails with `Internal` if Finish is called before the build has published. Fails with `Throttled` if a state still
-/// waits, since Step Functions may only not know yet that it does not: if the definition has called, it tries again and
-/// its cause is not lost. Also fails if a call to the table fails, or a call to Step Functions for a reason that
-/// passes. If Step Functions permanently refuses to say whether a state waits, the call is believed, because no refusal
-/// of AWS may keep a build open.
+/// seems to wait, since Step Functions may take a moment to know that it does not. If the definition has made the call,
+/// it tries again, and its cause is not lost. Also fails if a call to the table fails, or a call to Step Functions for
+/// a reason that passes. If Step Functions permanently refuses to say whether a state waits, the call is believed,
+/// because no refusal of AWS may keep a build open.
 pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord, trigger: &Trigger) -> Result<()> {
     if record.status != BuildStatus::Open || record.published {
         return Ok(());
@@ -81,7 +81,7 @@ mod tests {
         Task { error: Some(error), ..Task::new(State::FinishFailed) }
     }
 
-    /// A build whose image is in the making; the token that its execution waits on.
+    /// A build whose image is being made, and the token that its execution waits on.
     async fn waiting() -> (Stack, String) {
         let stack = reach(&Task::new(State::Snapshot)).await;
         stack.cloud.pace(|pace| pace.until_image = 1_000);

@@ -183,7 +183,8 @@ async fn a_status_event_waits_for_the_answer_of_step_functions() {
     assert_eq!(stack.record().await.status, BuildStatus::Closed);
 }
 
-/// A build whose instance is kept where it fails, and what Build refuses: a component is gone.
+/// A build whose Build has failed because a component no longer exists, and its task FinishFailed. The instance is
+/// kept.
 async fn refused_by_build() -> (Stack, Task) {
     let stack = Stack::new().await;
     let mut infrastructure = stack.store().infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();

@@ -1,5 +1,5 @@
-//! Block devices of launches and of the image. The volumes of a build's instances end with them, whatever the source
-//! says about its own volumes. The users of the image get what the source says.
+//! Block devices of launches and of the image. The volumes of a build's instances are deleted with them, regardless of
+//! the source's setting. The new image has the source's setting.
 
 use goldsmith_cloud::BlockDevice;
 use goldsmith_model::BlockDeviceMapping;
@@ -68,7 +68,7 @@ mod tests {
         }
     }
 
-    /// Device, GiB, and whether it goes with its instance.
+    /// Device, GiB, and whether it is deleted with its instance.
     async fn of_image(stack: &Stack) -> Vec<(String, Option<u32>, bool)> {
         let id = stack.image().await.amis[HOME].clone();
         let image = stack.cloud.cloud().images.image(HOME, &id).await.unwrap().unwrap();

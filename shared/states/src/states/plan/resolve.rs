@@ -182,7 +182,7 @@ async fn source(context: &Context, wanted: &SourceImage) -> Result<Image> {
     }
 }
 
-/// Rejects an AMI that a parameter stands for and that none of these owners owns.
+/// Rejects the AMI that a parameter stands for if none of these owners owns it.
 ///
 /// Otherwise, anyone who may write a parameter could make any AMI the base of golden images. Parameters below
 /// `/aws/service/` are AWS's own: nobody else can write there (Systems Manager user guide, "Parameter name

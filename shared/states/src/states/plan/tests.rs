@@ -1,4 +1,4 @@
-//! What Plan refuses, freezes and skips.
+//! Tests of what Plan rejects, freezes and skips.
 
 use goldsmith_cloud::fake::{AMAZON, Fault, HOME};
 use goldsmith_cloud::{Kind, Parameter};

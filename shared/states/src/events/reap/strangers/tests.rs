@@ -1,4 +1,4 @@
-//! Others' resources that carry all tags of a build's.
+//! Tests with resources of others that carry all the tags of a build.
 
 use goldsmith_cloud::fake::{Fault, HOME, Inventory};
 use goldsmith_cloud::{ImageCopy, Kind, Launch, MetadataOptions, Tags};
@@ -22,7 +22,7 @@ async fn published() -> Stack {
     stack
 }
 
-/// The tags of everything that the build has made, its image's status among them.
+/// The tags of everything that the build has made, including the status of its image.
 async fn tags(stack: &Stack) -> Tags {
     let image = stack.image().await.amis[HOME].clone();
     stack.cloud.cloud().images.image(HOME, &image).await.unwrap().unwrap().tags
@@ -63,7 +63,7 @@ async fn launch(stack: &Stack, tags: Tags) -> String {
     id
 }
 
-/// What was told of, in order.
+/// The resources that were reported, in order.
 fn told(stack: &Stack) -> Vec<Value> {
     let events = stack.cloud.events().into_iter().filter(|event| event.detail_type == "Goldsmith Leftover Found");
     let told: Vec<Value> = events.map(|event| serde_json::from_str(&event.detail).unwrap()).collect();
@@ -77,7 +77,7 @@ fn ids(told: &[Value]) -> Vec<&str> {
     ids
 }
 
-/// What there is, without the mark.
+/// Everything that exists, without the mark.
 fn unmarked(stack: &Stack) -> Inventory {
     let mut inventory = stack.inventory();
     for region in inventory.regions.values_mut() {

@@ -9,7 +9,7 @@ use crate::events::reap;
 use crate::testing::{BUILD, Stack, Task, good, reach};
 use crate::{Clock as _, State};
 
-/// A build that was stopped, and closed, while Publish was about to put a parameter; the journal's entry of that.
+/// A build that was stopped and closed while Publish was about to write a parameter, and the journal's entry for this.
 async fn closed_while_putting() -> (Stack, Effect) {
     let stack = reach(&Task::new(State::Publish)).await;
     stack.start_execution().await;
@@ -32,7 +32,7 @@ fn value(entry: &Effect) -> &str {
     value
 }
 
-/// What the function goes on to do.
+/// What the function does next.
 async fn put(stack: &Stack, entry: &Effect, value: &str) {
     let value = Parameter { value: value.to_owned(), data_type: "text".to_owned() };
     stack.context().cloud.parameters.put(&entry.region, &entry.name, &value).await.unwrap();
