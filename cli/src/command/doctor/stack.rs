@@ -205,7 +205,10 @@ fn judge_rules(globals: &Globals, found: &[(&str, Option<bool>)]) -> Option<Find
     let mut told = Vec::new();
     let mut help = Vec::new();
     if let Some(first) = off.first() {
-        told.push(format!("These EventBridge rules are disabled, so builds wait in vain: {}.", off.join(", ")));
+        told.push(format!(
+            "These EventBridge rules are disabled, so no event wakes the builds that wait: {}.",
+            off.join(", ")
+        ));
         help.push(format!("`{} events enable-rule --name {first}`, and so on for each.", globals.aws()));
     }
     if !gone.is_empty() {
@@ -229,7 +232,11 @@ fn version(stack: Option<&str>, own: &str, deploy: &str) -> Finding {
         }
         std::cmp::Ordering::Greater => {
             let message = format!("The stack has version {stack}, and this program has {own}, which is older.");
-            Finding::note("stack", message, format!("Use goldsmith {stack}: it knows everything that the stack does."))
+            Finding::note(
+                "stack",
+                message,
+                format!("Use version {stack} of goldsmith, which is the version of the stack."),
+            )
         }
     }
 }

@@ -106,7 +106,7 @@ async fn a_refusal_names_the_field_and_what_was_expected() {
         (json!({"instanceProfiles": ["builder", 5]}), "instanceProfiles[1]", profile),
         (json!({"instanceProfiles": [{"name": "builder"}]}), "instanceProfiles[0]", profile),
         (json!({"instanceProfiles": [{"name": "builder", "rol": "x", "role": "y"}]}), "instanceProfiles[0]", profile),
-        (json!({"defaultVpc": 5}), "defaultVpc", "expected the id of the default VPC, or `false` where there is none"),
+        (json!({"defaultVpc": 5}), "defaultVpc", "expected the id of the default VPC, or `false` if there is none"),
         (json!({"subnets": "one"}), "subnets", "expected a sequence"),
         (json!({"subnets": [{"id": "subnet-1", "CIDR": "x"}]}), "subnets[0].CIDR", "expected one of `id`, `vpcId`"),
         (json!({"securityGroups": [{"name": "x"}]}), "securityGroups[0]", "missing field `id`"),

@@ -90,7 +90,7 @@ async fn finish_if_lost(context: &Context, record: BuildRecord) -> Result<bool> 
         Ok(None) => ExecutionStatus::Aborted,
         // The execution cannot be looked at, but no execution runs for so long.
         Err(error) if is_over(context, &record) => {
-            tracing::warn!(%error, build = record.build, "its execution cannot be looked at, and must have timed out");
+            tracing::warn!(%error, build = record.build, "its execution cannot be described, but must have timed out");
             ExecutionStatus::TimedOut
         }
         Err(error) => return Err(error.into()),

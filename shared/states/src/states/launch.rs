@@ -217,9 +217,9 @@ async fn silent(scene: &Scene<'_>, instance: &Instance) -> Result<Error> {
     let profile = instance_profile(scene);
     let message = format!(
         "{} is running, but no SSM agent on it has registered with Systems Manager. Check that the image has an SSM agent, \
-         or a cloud-init that could install one (the console says what was tried); that the subnet can reach the endpoints \
-         ssm, ssmmessages and ec2messages of {}; and that the role of the instance profile {profile} may register with \
-         Systems Manager",
+         or a cloud-init that could install one: the console says what was tried. Check that the subnet can reach the \
+         endpoints ssm, ssmmessages and ec2messages of {}. Check that the role of the instance profile {profile} may \
+         register with Systems Manager",
         instance.id,
         scene.home(),
     );

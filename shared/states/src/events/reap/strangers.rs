@@ -149,7 +149,7 @@ async fn tell(context: &Context, leftover: &Leftover) -> Result<()> {
     let Leftover { kind, id, region, build, image, since, .. } = leftover;
     let message = format!(
         "the {kind} {id} in {region} carries the tags of the stack {}, but nothing shows that a build has made it: it stays \
-         until somebody removes it, with `goldsmith clean` or otherwise, or removes its tags",
+         until a person removes its tags or the {kind} itself, for example with `goldsmith clean`",
         context.config.stack
     );
     tracing::warn!(%kind, id, region, build, "this carries the stack's tags, but nothing ties it to a build");
