@@ -5,13 +5,21 @@ mod audit;
 mod build;
 mod cancel;
 mod clean;
+mod definitions;
+mod delete;
 mod deploy;
+mod disable;
 mod doctor;
+mod enable;
+mod explain;
 mod images;
 mod local;
 mod logs;
 mod pipelines;
+mod plan;
+mod retention;
 mod retire;
+mod rollback;
 mod run;
 mod schema;
 mod show;
@@ -43,10 +51,11 @@ impl Cli {
             let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
             let harmless = arguments.fold(told.clone(), |told, argument| without_secret(&told, &argument));
             if harmless == told {
-                error.exit() // as clap prints it, in color
+                let _ = error.print(); // as clap prints it, in color
+            } else {
+                output::say(harmless.trim_end());
             }
-            output::say(harmless.trim_end());
-            std::process::exit(error.exit_code())
+            std::process::exit(plan::code_of_mistake(error.exit_code(), std::env::args_os()))
         })
     }
 }
@@ -68,6 +77,10 @@ pub(crate) enum Command {
     Apply(apply::Args),
     /// Show what every instance of an image would share: keys, identities, credentials, histories.
     Audit(audit::Args),
+    /// Show what a build of a pipeline would do, and everything that would stop it. Nothing is changed.
+    Plan(plan::Args),
+    /// Explain a problem that a plan has found.
+    Explain(explain::Args),
     /// Build a pipeline's image and watch the build.
     Build(build::Args),
     /// Stop a build and wait until nothing of it is left.
@@ -84,10 +97,22 @@ pub(crate) enum Command {
     Pipelines(pipelines::Args),
     /// List images.
     Images(images::Args),
-    /// Show an image or its build, or a pipeline: when it starts next and why it was last built.
+    /// List all definitions that are stored, and what uses each of them.
+    Definitions(definitions::Args),
+    /// Show an image or its build, a pipeline with its last builds, or another definition.
     Show(show::Args),
     /// Print the output of the steps of an image's build.
     Logs(logs::Args),
+    /// Keep a pipeline from starting by itself, or an image from being launched.
+    Disable(disable::Args),
+    /// Undo `disable`.
+    Enable(enable::Args),
+    /// Delete an image that nothing refers to, or definitions that nothing uses.
+    Delete(delete::Args),
+    /// Delete the images of a pipeline that are beyond its retention.
+    Retention(retention::Args),
+    /// Let the parameters of a pipeline name an earlier image again.
+    Rollback(rollback::Args),
     /// Run documents on this machine, as an image build runs them on its instance.
     Run(run::Args),
     /// Print the JSON Schema of documents or definitions, for editors.
@@ -109,12 +134,20 @@ pub(crate) async fn run(cli: &Cli) -> Result<Exit> {
         Command::Audit(args) => audit::run(globals, args).await,
         Command::Cancel(args) => cancel::run(globals, args).await,
         Command::Clean(args) => clean::run(globals, args).await,
+        Command::Definitions(args) => definitions::run(globals, args).await,
+        Command::Delete(args) => delete::run(globals, args).await,
+        Command::Disable(args) => disable::run(globals, args).await,
+        Command::Enable(args) => enable::run(globals, args).await,
         Command::Doctor(args) => doctor::run(globals, args).await,
+        Command::Plan(args) => plan::run(globals, args).await,
+        Command::Explain(args) => explain::run(globals, args),
         Command::Build(args) => build::run(globals, args).await,
         Command::Images(args) => images::run(globals, args).await,
         Command::Pipelines(args) => pipelines::run(globals, args).await,
         Command::Show(args) => show::run(globals, args).await,
         Command::Logs(args) => logs::run(globals, args).await,
+        Command::Retention(args) => retention::run(globals, args).await,
+        Command::Rollback(args) => rollback::run(globals, args).await,
         Command::Run(args) => run::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Validate(args) => validate::run(globals, args),

@@ -7,12 +7,14 @@ use anyhow::{Context, Result};
 use goldsmith_cloud::aws::{
     CloudWatchLogs, EventBridgeScheduler, SdkConfig, SsmParameters, StepFunctions, home_region, sdk_config, with_keys,
 };
-use goldsmith_cloud::{Executions, Logs, Parameters, Schedules};
+use goldsmith_cloud::{Cloud, Executions, ImageSwitches, Logs, Parameters, Schedules};
+use goldsmith_cloud_ec2::Ec2;
 use goldsmith_store::{DynamoTable, Store};
 use serde::Deserialize;
 
 use crate::args::Globals;
 use crate::exit::invalid;
+use crate::references::References;
 use crate::{local, output, version};
 
 /// A stack, and the clients for it.
@@ -34,6 +36,12 @@ pub(crate) struct Connection {
     pub(crate) logs: Arc<dyn Logs>,
     /// EventBridge Scheduler.
     pub(crate) schedules: Arc<dyn Schedules>,
+    /// What states of a build use: a plan reads it, and commands on images change it.
+    pub(crate) cloud: Cloud,
+    /// What a plan has to know of the stack; `None` if the stack is from a version without plans.
+    pub(crate) settings: Option<Settings>,
+    /// Whether instances may be launched from AMIs.
+    pub(crate) switches: Arc<dyn ImageSwitches>,
     /// What its schedules start; `None` if the stack is from a version without schedules.
     pub(crate) scheduling: Option<Scheduling>,
 }
@@ -49,19 +57,41 @@ pub(crate) struct Scheduling {
     pub(crate) role: String,
 }
 
+/// What the stack's functions know of the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The path below which the stack writes parameters, without slashes at its ends.
+    pub(crate) image_parameter_path: String,
+    /// Security group of instances whose infrastructure names none.
+    pub(crate) security_group: String,
+    /// Subnets of instances whose infrastructure names none; empty for those of the default VPC.
+    pub(crate) subnets: Vec<String>,
+}
+
 /// The stack's configuration parameter; its other fields are for other readers.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StackConfig {
     version: Option<String>,
     table: String,
+    #[serde(default)]
+    bucket: String,
     state_machine: String,
+    image_parameter_path: Option<String>,
+    security_group: Option<String>,
+    subnets: Option<String>,
     schedule_group: Option<String>,
     trigger: Option<String>,
     schedule_role: Option<String>,
 }
 
 impl StackConfig {
+    fn settings(&self) -> Option<Settings> {
+        let subnets = self.subnets.as_ref()?.split(',').map(str::trim).filter(|id| !id.is_empty());
+        let (image_parameter_path, security_group) = (self.image_parameter_path.clone()?, self.security_group.clone()?);
+        Some(Settings { image_parameter_path, security_group, subnets: subnets.map(str::to_owned).collect() })
+    }
+
     fn scheduling(&self) -> Option<Scheduling> {
         let (group, trigger) = (self.schedule_group.clone()?, self.trigger.clone()?);
         Some(Scheduling { group, trigger, role: self.schedule_role.clone()? })
@@ -98,13 +128,22 @@ impl Connection {
         format!("{}:{name}", self.state_machine.replacen(":stateMachine:", ":execution:", 1))
     }
 
+    /// Returns the means to find what refers to an image.
+    pub(crate) fn references(&self) -> References {
+        let (images, parameters) = (self.cloud.images.clone(), self.cloud.parameters.clone());
+        References { images, parameters, store: self.store.clone() }
+    }
+
     fn with(config: &SdkConfig, region: String, name: &str, stack: StackConfig) -> Self {
         Self {
             stack: name.to_owned(),
             region,
             version: stack.version.clone(),
             scheduling: stack.scheduling(),
+            settings: stack.settings(),
+            cloud: goldsmith_cloud_ec2::cloud(config, &stack.bucket),
             schedules: Arc::new(EventBridgeScheduler::new(config)),
+            switches: Arc::new(Ec2::new(config)),
             state_machine: stack.state_machine,
             store: Store::new(Arc::new(DynamoTable::with_config(config, stack.table))),
             executions: Arc::new(StepFunctions::new(config)),
@@ -157,7 +196,7 @@ mod tests {
     use goldsmith_cloud::fake::{FakeCloud, HOME};
     use goldsmith_cloud::{Parameter, Parameters};
 
-    use super::{Scheduling, stack_config};
+    use super::{Scheduling, Settings, stack_config};
 
     #[tokio::test]
     async fn one_parameter_describes_the_whole_connection() {
@@ -171,10 +210,20 @@ mod tests {
         let old = put(r#"{"table": "t", "bucket": "b", "stateMachine": "arn", "logGroup": "g"}"#).await;
         let old = old.unwrap().unwrap();
         assert_eq!((old.table.as_str(), old.state_machine.as_str(), old.scheduling()), ("t", "arn", None));
+        assert_eq!(old.settings(), None);
         let now =
             r#"{"table": "t", "stateMachine": "arn", "scheduleGroup": "two", "trigger": "f", "scheduleRole": "r"}"#;
         let scheduling = Scheduling { group: "two".to_owned(), trigger: "f".to_owned(), role: "r".to_owned() };
         assert_eq!(put(now).await.unwrap().unwrap().scheduling(), Some(scheduling));
+        let settings = put(
+            r#"{"table": "t", "stateMachine": "arn", "imageParameterPath": "images", "securityGroup": "sg-1", "subnets": "subnet-1,subnet-2"}"#,
+        );
+        let expected = Settings {
+            image_parameter_path: "images".to_owned(),
+            security_group: "sg-1".to_owned(),
+            subnets: ["subnet-1", "subnet-2"].map(str::to_owned).to_vec(),
+        };
+        assert_eq!(settings.await.unwrap().unwrap().settings(), Some(expected));
         let broken = put("{}").await.unwrap_err().to_string();
         assert_eq!(broken, "the parameter /goldsmith/two/config is not a stack's configuration");
     }

@@ -14,7 +14,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    success
   1    the build or the run failed, or a check found something wrong
-  2    the command line or a definition is wrong
+  2    the command line or a definition is wrong; `plan --detailed-exitcode`: there is something to build
   3    this machine lacks something that is needed
   4    AWS rejected a request or did not answer
   130  interrupted; the watched build continues
@@ -42,11 +42,23 @@ pub(crate) enum Exit {
     Interrupted = 130,
     /// A step of a run asked for a reboot.
     Reboot = 194,
+    /// A plan with `--detailed-exitcode` has found something to build. The code is 2, as Terraform has it.
+    Changes,
+}
+
+impl Exit {
+    /// Returns the code that the program ends with.
+    fn code(self) -> u8 {
+        match self {
+            Self::Changes => 2,
+            other => other as u8,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        ExitCode::from(exit as u8)
+        ExitCode::from(exit.code())
     }
 }
 
@@ -131,6 +143,14 @@ mod tests {
         let machine = Stop { exit: Exit::Machine, message: "root is needed".to_owned() };
         assert_eq!(exit_of(&anyhow::Error::from(machine).context("the stack cannot be started")), Exit::Machine);
         assert_eq!(exit_of(&anyhow::anyhow!("no such file")), Exit::Invalid);
+    }
+
+    #[test]
+    fn only_a_detailed_plan_shares_a_code_with_another_ending() {
+        let codes =
+            [Exit::Success, Exit::Failed, Exit::Invalid, Exit::Machine, Exit::Aws, Exit::Interrupted, Exit::Reboot];
+        assert_eq!(codes.map(Exit::code), [0, 1, 2, 3, 4, 130, 194]);
+        assert_eq!(Exit::Changes.code(), 2);
     }
 
     #[test]

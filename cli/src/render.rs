@@ -1,7 +1,7 @@
 //! Small pieces of text: tables, durations, times, words of enums.
 
 use goldsmith_model::Cause;
-use goldsmith_store::ImageRecord;
+use goldsmith_store::{ImageRecord, User};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -73,10 +73,20 @@ pub(crate) fn cause(cause: &Cause) -> String {
     }
 }
 
-/// Returns the status of an image, and whether its build was started with overrides, which is why it is not published.
+/// Returns the status of an image: that of its build, or what has become of it since then. Marks an image whose build
+/// was started with overrides, which is why it is not published.
 pub(crate) fn status(image: &ImageRecord) -> String {
     let mark = if image.overridden { " (overridden)" } else { "" };
-    format!("{}{mark}", word(image.status))
+    let status = image.life.map_or_else(|| word(image.status), word);
+    format!("{status}{mark}")
+}
+
+/// Returns what uses a definition, in one line.
+pub(crate) fn users(users: &[User]) -> String {
+    if users.is_empty() {
+        return "nothing".to_owned();
+    }
+    users.iter().map(User::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the word that an enum without data is stored as; for any other value, an empty text.

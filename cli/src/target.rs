@@ -1,11 +1,22 @@
-//! The target of `show` and `logs`: an image, or a build by its id.
+//! The target of a command: an image, a build by its id, or a definition.
 
 use anyhow::Result;
 use goldsmith_document::did_you_mean;
-use goldsmith_model::{ImageRef, Name};
+use goldsmith_model::definitions::Kind;
+use goldsmith_model::{DefinitionRef, ImageRef, Name};
 use goldsmith_store::{ImageRecord, Store};
 
 use crate::exit::invalid;
+
+/// Returns the definition that a text names as `KIND/NAME` or `KIND/NAME/VERSION`; `None` if it is meant as something
+/// else. An image may have the name of a kind, but its last part is the number of a build and not a version.
+pub(crate) fn definition(text: &str) -> Result<Option<DefinitionRef>> {
+    let kind = text.split_once('/').and_then(|(kind, _)| Kind::from_word(kind));
+    if kind.is_none() || text.parse::<ImageRef>().is_ok() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error: goldsmith_model::DefinitionRefError| invalid(error.to_string()))
+}
 
 /// Returns the image of `NAME/VERSION/BUILD`, or of a build's id.
 pub(crate) async fn image(store: &Store, text: &str) -> Result<ImageRecord> {
@@ -33,4 +44,20 @@ async fn unknown(store: &Store, text: &str) -> Result<String> {
     let near = did_you_mean(text, pipelines.iter().map(Name::as_str));
     let near = near.map(|near| format!("; did you mean the pipeline `{near}`?")).unwrap_or_default();
     Ok(format!("there is no build `{text}`: {wanted}{near}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::definition;
+
+    #[test]
+    fn an_image_may_be_named_like_a_kind() {
+        let named = |text: &str| definition(text).unwrap().map(|found| found.to_string());
+        assert_eq!(named("component/1.0.0/7"), None);
+        assert_eq!(named("web/1.0.0/7"), None);
+        assert_eq!(named("web"), None);
+        assert_eq!(named("component/nginx/1.0.0").as_deref(), Some("component/nginx/1.0.0"));
+        let error = definition("pipeline/web/1.0.0").unwrap_err().to_string();
+        assert_eq!(error, "image pipeline `web` has no versions: name it as pipeline/web");
+    }
 }

@@ -4,14 +4,33 @@ use std::sync::Arc;
 
 use clap::Parser;
 use goldsmith_cloud::fake::{FakeCloud, HOME};
+use goldsmith_model::definitions::{Draft, SourceFile};
 use goldsmith_store::{Item, Key, MemoryTable, Store, Table, Write};
 use serde_json::{Value, json};
 
 use crate::args::Globals;
 use crate::command::Cli;
-use crate::connection::{Connection, Scheduling};
+use crate::connection::{Connection, Scheduling, Settings};
 
 pub(crate) const STATE_MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:goldsmith-image-build";
+
+/// Definitions of a pipeline that its schedule and its source start.
+pub(crate) const WEB: &str = "\
+kind: Component
+name: nginx
+semanticVersion: 1.0.0
+data: |
+  schemaVersion: 1.0
+  phases: [{name: build, steps: [{name: Run, action: ExecuteBash, inputs: {commands: [\"true\"]}}]}]
+---
+{kind: ImageRecipe, name: web, semanticVersion: 1.0.0, parentImage: ssm:/a, components: [{name: nginx, version: 1.x.x}]}
+---
+{kind: InfrastructureConfiguration, name: small, instanceTypes: [t3.small]}
+---
+{kind: DistributionConfiguration, name: two, distributions: [{region: eu-west-1}, {region: us-east-1}]}
+---
+{kind: ImagePipeline, name: web, imageRecipe: web, infrastructureConfiguration: small, rebuildOn: [source-update], schedule: {scheduleExpression: rate(1 day)}}
+";
 
 /// The options that `goldsmith FLAGS` gives to a command.
 pub(crate) fn globals(flags: &str) -> Globals {
@@ -36,9 +55,16 @@ impl Stack {
             version: Some(crate::version::OWN.to_owned()),
             state_machine: STATE_MACHINE.to_owned(),
             store: Store::new(table.clone()),
-            executions: all.executions,
-            logs: all.logs,
+            executions: all.executions.clone(),
+            logs: all.logs.clone(),
+            cloud: all,
+            settings: Some(Settings {
+                image_parameter_path: "images".to_owned(),
+                security_group: "sg-1".to_owned(),
+                subnets: Vec::new(),
+            }),
             schedules: Arc::new(cloud.clone()),
+            switches: Arc::new(cloud.clone()),
             scheduling: Some(Scheduling {
                 group: "goldsmith".to_owned(),
                 trigger: "arn:trigger".to_owned(),
@@ -46,6 +72,15 @@ impl Stack {
             }),
         };
         Self { cloud, table, connection }
+    }
+
+    /// Stores definitions, with their schedules, as `goldsmith apply` does.
+    pub(crate) async fn apply(&self, text: &str) {
+        let files = [SourceFile { path: "all.yml".to_owned(), text: text.to_owned() }];
+        let draft = Draft::read(&files, &|_| Ok(String::new()));
+        let definitions = draft.check_alone().map_err(|found| found.to_string()).unwrap();
+        self.connection.store.apply(&definitions).await.unwrap();
+        crate::schedules::keep(&self.connection, &definitions).await.unwrap();
     }
 
     /// Writes an item as a function would.
@@ -73,6 +108,14 @@ impl Stack {
     /// Returns another handle of the same stack.
     pub(crate) fn again(&self) -> Self {
         Self { cloud: self.cloud.clone(), table: self.table.clone(), connection: self.connection.clone() }
+    }
+
+    /// Stores a build like build `b`, with this plan for its Regions.
+    pub(crate) async fn planned_build(&self, id: &str, regions: &Value) {
+        let mut build = self.table_item("BUILD#b", "META").await;
+        build["build"] = json!(id);
+        build["plan"]["regions"] = regions.clone();
+        self.put(&format!("BUILD#{id}"), "META", build).await;
     }
 
     /// Stores build `b` of image `web/1.0.0/1`, which runs.

@@ -218,3 +218,25 @@ fn doctor_does_not_miss_a_stack_that_it_may_not_look_for() {
     assert!(told.contains("allow the caller `ssm:GetParameter`"), "{told}");
     assert!(!told.contains("There is no stack"), "{told}");
 }
+
+#[test]
+fn what_is_deleted_or_switched_must_be_named_as_it_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let neither = "goldsmith: error: `web` is neither an image nor a definition: name an image as NAME/VERSION/BUILD, or a definition \
+                   as KIND/NAME or KIND/NAME/VERSION\n";
+    let unversioned = "goldsmith: error: image pipeline `web` has no versions: name it as pipeline/web\n";
+    for (arguments, message) in [
+        (&["delete", "web"][..], neither),
+        (&["delete", "pipeline/web/1.0.0"], unversioned),
+        (&["delete", "pipeline/web", "--unshare", "all"], "goldsmith: error: --unshare is for images\n"),
+        (&["delete", "component/nginx"], NO_REGION),
+        (&["delete", "web/1.0.0/1"], NO_REGION),
+        (&["definitions", "recipes"], NO_REGION),
+        (&["disable", "web"], NO_REGION),
+        (&["enable", "web/1.0.0/1"], NO_REGION),
+        (&["retention", "web"], NO_REGION),
+        (&["rollback", "web", "--to", "web/1.0.0/1"], NO_REGION),
+    ] {
+        refused(&goldsmith(folder.path(), arguments), 2, message);
+    }
+}

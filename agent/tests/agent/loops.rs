@@ -46,6 +46,20 @@ fn a_loop_has_a_name_and_an_empty_list_no_iteration() {
 }
 
 #[test]
+fn a_loop_says_once_that_its_output_is_cut() {
+    let machine = Machine::with_steps(
+        "      - {name: Loops, action: ExecuteBash, loop: {for: {start: 1, end: 4, updateBy: 1}}, \
+         inputs: {commands: ['head -c 120000 /dev/zero | tr \"\\0\" x']}}\n",
+    );
+    let run = machine.run();
+    assert_eq!(run.status, Some(0), "{}", run.stderr);
+    let log = std::fs::read_to_string(machine.log_folder().join("console.log")).unwrap();
+    let sentence = "the output `stdout` of this loop has more than 256 KiB: the rest is not kept for other steps";
+    assert_eq!(log.matches(sentence).count(), 1, "{log:.2000}");
+    assert!(run.stdout.contains(sentence));
+}
+
+#[test]
 fn a_failed_iteration_ends_the_attempt_and_a_retry_begins_anew() {
     let machine = looped(
         "{forEach: [a, b, c]}",

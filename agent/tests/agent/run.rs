@@ -63,6 +63,18 @@ fn the_log_folder_has_the_originals_files() {
     assert_eq!(step["inputs"], r#"[{"commands":["word=$(cat sub/greeting)","echo \"$word\"; echo aside >&2"]}]"#);
 }
 
+#[test]
+fn each_document_names_its_copy_in_the_log_folder() {
+    let other = GREETER.replace("hello", "goodbye");
+    let machine = Machine::new(&[GREETER, &other]);
+    machine.run();
+    let output = machine.detailed_output();
+    for (index, body) in [GREETER, &other].into_iter().enumerate() {
+        let path = output["documents"][index]["filePath"].as_str().unwrap();
+        assert_eq!(std::fs::read_to_string(machine.log_folder().join(path)).unwrap(), body);
+    }
+}
+
 fn failing(on_failure: &str) -> Machine {
     let document = format!(
         "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n      - name: Fails\n        action: ExecuteBash\n        \

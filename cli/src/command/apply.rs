@@ -1,21 +1,29 @@
 //! `goldsmith apply PATH`
 
+mod bump;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use goldsmith_document::Diagnostics;
-use goldsmith_model::definitions::{Definitions, Draft, VersionPlace};
+use goldsmith_document::{Diagnostic, Diagnostics};
+use goldsmith_model::Name;
+use goldsmith_model::definitions::{Definitions, Draft, Reference, SourceFile, VersionPlace};
 use goldsmith_store::{ApplyError, Change, Outcome, Taken};
 
 use crate::args::Globals;
+use crate::ask::consents;
 use crate::connection::Connection;
 use crate::exit::{Exit, Stop, invalid};
 use crate::folder;
 use crate::output::{self, Show};
 use crate::render::{columns, count_in_words, word};
 use crate::schedules;
+use bump::Bumped;
 
 /// Check the definitions of a folder or file and store them.
+///
+/// Says which pipelines each change reaches. Asks before it replaces a configuration that a pipeline uses which is not
+/// in these files.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// A definition file, or a folder whose *.yml and *.yaml files are all read.
@@ -23,6 +31,8 @@ pub(crate) struct Args {
     path: PathBuf,
     #[command(flatten)]
     secrets: Secrets,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// How to treat values that look like secrets.
@@ -33,11 +43,22 @@ pub(crate) struct Secrets {
     pub(crate) allow_plain_secrets: bool,
 }
 
+/// What may be changed in the stack and in the files.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub(crate) struct Consent {
+    /// Replace configurations without asking, although pipelines use them that are not in these files.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// If a component or recipe has changed but not its version, write the next free patch version into its file.
+    #[arg(long)]
+    pub(crate) bump: bool,
+}
+
 /// What a user can do if a value only looks like a secret.
 pub(crate) const NO_SECRET: &str = "if it is not a secret, use --allow-plain-secrets";
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
-    let (_, _, changes) = apply(globals, &args.path, args.secrets).await?;
+    let (_, _, changes) = apply(globals, &args.path, args.secrets, args.consent).await?;
     output::show(globals, &changes)?;
     Ok(Exit::Success)
 }
@@ -48,13 +69,62 @@ pub(crate) async fn apply(
     globals: &Globals,
     path: &Path,
     secrets: Secrets,
+    consent: Consent,
 ) -> Result<(Connection, Definitions, Vec<Change>)> {
-    let files = folder::read(path)?;
-    let mut draft = Draft::read(&files, &folder::documents(&files));
+    let mut files = folder::read(path)?;
+    let Checked { connection, definitions, changes, bumped } =
+        check(globals, path, &mut files, secrets, consent.bump).await?;
+    let beyond = beyond(&changes, &definitions);
+    beyond.iter().for_each(|line| output::say(line));
+    if !beyond.is_empty() && !consents("Replace them?", "nothing was applied", consent.yes)? {
+        return Err(Stop { exit: Exit::Failed, message: "nothing was applied".to_owned() }.into());
+    }
+    bump::write(&files, &bumped)?;
+    connection.store.write_definitions(&definitions, &changes).await.map_err(|error| match error {
+        ApplyError::Taken(taken) => invalid(ApplyError::Taken(taken).to_string()),
+        ApplyError::Store(error) => error.into(),
+    })?;
+    schedules::keep(&connection, &definitions).await?;
+    Ok((connection, definitions, changes))
+}
+
+/// Definitions without mistakes, the stack that they are for, and what would change there.
+pub(crate) struct Checked {
+    pub(crate) connection: Connection,
+    pub(crate) definitions: Definitions,
+    pub(crate) changes: Vec<Change>,
+    /// Versions that were raised in the texts of the files.
+    bumped: Vec<Bumped>,
+}
+
+/// Checks the definitions of these files, which were read from this path. If `bump`, versions that are taken are raised
+/// in the texts of the files. Nothing is written.
+pub(crate) async fn check(
+    globals: &Globals,
+    path: &Path,
+    files: &mut [SourceFile],
+    secrets: Secrets,
+    bump: bool,
+) -> Result<Checked> {
+    // The stack is not needed for these mistakes, so a person without credentials sees them too.
+    drop(read(path, files, secrets)?);
+    let connection = Connection::open(globals).await?;
+    let (Judged { mut definitions, changes }, bumped) = judge(&connection, path, files, secrets, bump).await?;
+    definitions.warnings.hide_secrets();
+    for warning in definitions.warnings.iter() {
+        output::say(&warning.to_string());
+    }
+    // This comes before the table is written: otherwise the pipeline would be stored without its schedule.
+    schedules::check(&connection, &definitions)?;
+    Ok(Checked { connection, definitions, changes, bumped })
+}
+
+/// Reads a draft that has no mistakes of its own.
+fn read<'t>(path: &Path, files: &'t [SourceFile], secrets: Secrets) -> Result<Draft<'t>> {
+    let mut draft = Draft::read(files, &folder::documents(files));
     if !secrets.allow_plain_secrets {
         draft.refuse_secrets(NO_SECRET);
     }
-    // The stack is not needed for these mistakes, so a person without credentials sees them too.
     if draft.has_errors() {
         let found = draft.check_alone().err().unwrap_or_default();
         return Err(refused(path, found));
@@ -63,32 +133,78 @@ pub(crate) async fn apply(
         let what = "a component's document is stored with the Component whose uri names it";
         return Err(invalid(format!("there is no definition in {}: {what}", path.display())));
     }
-    let versions = draft.version_places();
-    let connection = Connection::open(globals).await?;
-    let stored = connection.store.stored_for(&draft).await?;
-    let mut definitions = draft.check(&stored).map_err(|found| refused(path, found))?;
-    definitions.warnings.hide_secrets();
-    for warning in definitions.warnings.iter() {
-        output::say(&warning.to_string());
+    Ok(draft)
+}
+
+/// Definitions that may be stored, and what would change.
+struct Judged {
+    definitions: Definitions,
+    changes: Vec<Change>,
+}
+
+/// Checks the files against what is stored. If `bump`, versions that are taken are raised in the texts of the files,
+/// until none is taken. Also returns these edits; nothing is written yet.
+async fn judge(
+    connection: &Connection,
+    path: &Path,
+    files: &mut [SourceFile],
+    secrets: Secrets,
+    bump: bool,
+) -> Result<(Judged, Vec<Bumped>)> {
+    let store = &connection.store;
+    let mut bumped = Vec::new();
+    loop {
+        let draft = read(path, files, secrets)?;
+        let versions = draft.version_places();
+        let stored = store.stored_for(&draft).await?;
+        let references: Vec<Reference> = draft.references().cloned().collect();
+        let definitions = draft.check(&stored).map_err(|found| refused(path, found))?;
+        let edits = match store.changes(&definitions).await {
+            Ok(mut changes) => {
+                store.reach(&mut changes, &definitions, &stored).await?;
+                return Ok((Judged { definitions, changes }, bumped));
+            }
+            Err(ApplyError::Taken(taken)) if bump => {
+                bump::exact_references(&references, &taken).iter().for_each(|line| output::say(line));
+                bump::edits(&versions, &taken)?
+            }
+            Err(ApplyError::Taken(taken)) => {
+                let hint = "--bump writes the next free version into the file";
+                return Err(refused(path, taken_versions(&versions, &taken, hint)));
+            }
+            Err(ApplyError::Store(error)) => return Err(error.into()),
+        };
+        bump::make(files, &edits)?;
+        bumped.extend(edits);
     }
-    // This comes before the table is written: otherwise the pipeline would be stored without its schedule.
-    schedules::check(&connection, &definitions)?;
-    let changes = connection.store.apply(&definitions).await.map_err(|error| match error {
-        ApplyError::Taken(taken) => refused(path, taken_versions(&versions, &taken)),
-        ApplyError::Store(error) => error.into(),
-    })?;
-    schedules::keep(&connection, &definitions).await?;
-    Ok((connection, definitions, changes))
+}
+
+/// Returns a line for each configuration that would be replaced and that a pipeline uses which is not in the files.
+fn beyond(changes: &[Change], definitions: &Definitions) -> Vec<String> {
+    let own = |name: &&Name| definitions.pipelines.iter().any(|pipeline| pipeline.name == **name);
+    let line = |change: &Change| {
+        let others: Vec<&str> = change.pipelines.iter().filter(|name| !own(name)).map(Name::as_str).collect();
+        let (kind, name) = (&change.kind, &change.name);
+        (!others.is_empty()).then(|| {
+            let plural = if others.len() == 1 { "" } else { "s" };
+            let others = others.join(", ");
+            format!(
+                "{kind} `{name}` is stored with other content, and pipeline{plural} not in these files use it: {others}"
+            )
+        })
+    };
+    changes.iter().filter(|change| change.outcome == Outcome::Replaced).filter_map(line).collect()
 }
 
 /// Reports versions that are already stored with different content, each at its place in the files.
-fn taken_versions(versions: &[VersionPlace<'_>], taken: &[Taken]) -> Diagnostics {
+fn taken_versions(versions: &[VersionPlace<'_>], taken: &[Taken], help: &str) -> Diagnostics {
     let mut found = Diagnostics::default();
     for one in taken {
         let same =
             |place: &&VersionPlace<'_>| (place.kind, &place.name, place.version) == (one.kind, &one.name, one.version);
         if let Some(place) = versions.iter().find(same) {
-            found.push(place.error("version-taken", one.to_string()));
+            let help = Some(help.to_owned());
+            found.push(Diagnostic { help, ..place.error("version-taken", one.to_string()) });
         }
     }
     found
@@ -105,7 +221,12 @@ impl Show for Vec<Change> {
     fn lines(&self, _: &Globals) -> Vec<String> {
         let row = |change: &Change| {
             let version = change.version.map(|version| format!(" {version}")).unwrap_or_default();
-            vec![word(change.outcome), change.kind.clone(), format!("{}{version}", change.name)]
+            let mut row = vec![word(change.outcome), change.kind.clone(), format!("{}{version}", change.name)];
+            if !change.pipelines.is_empty() {
+                let names: Vec<&str> = change.pipelines.iter().map(Name::as_str).collect();
+                row.push(format!("changes {}", names.join(", ")));
+            }
+            row
         };
         columns(&self.iter().map(row).collect::<Vec<_>>())
     }
@@ -118,10 +239,12 @@ pub(crate) fn written(changes: &[Change]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use goldsmith_model::definitions::{Draft, Kind, SourceFile};
-    use goldsmith_store::Taken;
+    use goldsmith_model::definitions::{Definitions, Draft, Kind, SourceFile};
+    use goldsmith_store::{Change, Outcome, Taken};
 
-    use super::taken_versions;
+    use super::{beyond, taken_versions};
+    use crate::output::Show;
+    use crate::testing::globals;
 
     #[test]
     fn a_version_that_is_taken_is_reported_with_its_place() {
@@ -132,9 +255,32 @@ mod tests {
         let version = "1.0.0".parse().unwrap();
         let next = Some("1.0.1".parse().unwrap());
         let taken = [Taken { kind: Kind::Component, name: "nginx".parse().unwrap(), version, next }];
-        let said = taken_versions(&draft.version_places(), &taken).to_string();
+        let said = taken_versions(&draft.version_places(), &taken, "raise it").to_string();
         let expected = "web/nginx.yml:3:18: error: component `nginx` 1.0.0 is stored with other content, and versions never \
                         change: the next free one is 1.0.1\n";
-        assert!(said.starts_with(expected), "{said}");
+        assert!(said.starts_with(expected) && said.contains("\nhelp: raise it"), "{said}");
+    }
+
+    #[test]
+    fn only_replacements_that_reach_beyond_the_files_need_consent() {
+        let pipeline = serde_json::json!({"name": "own", "imageRecipe": "web", "infrastructureConfiguration": "small"});
+        let pipelines = vec![serde_json::from_value(pipeline).unwrap()];
+        let definitions = Definitions { pipelines, ..Definitions::default() };
+        let change = |outcome, pipelines: &[&str]| Change {
+            kind: "distribution configuration".to_owned(),
+            name: "two".parse().unwrap(),
+            version: None,
+            outcome,
+            pipelines: pipelines.iter().map(|name| name.parse().unwrap()).collect(),
+        };
+        let created = change(Outcome::Created, &["web"]);
+        let of_own = change(Outcome::Replaced, &["own"]);
+        assert!(beyond(&[created, of_own.clone()], &definitions).is_empty());
+        let of_others = change(Outcome::Replaced, &["own", "web", "api"]);
+        let expected = "distribution configuration `two` is stored with other content, and pipelines not in these files use it: \
+                        web, api";
+        assert_eq!(beyond(std::slice::from_ref(&of_others), &definitions), [expected]);
+        let lines = vec![of_own, of_others].lines(&globals(""));
+        assert_eq!(lines[1], "replaced  distribution configuration  two  changes own, web, api");
     }
 }

@@ -21,6 +21,7 @@ use crate::output::{self, Show};
 use crate::watch::{self, Display};
 use ending::Ending;
 use start::Build;
+pub(crate) use start::cause;
 
 /// Help for a local build from an image that only AWS has.
 const LOCAL_SOURCES: &str = "help: the local AWS does not have the images of AWS and of Linux distributors; its public \
@@ -44,15 +45,24 @@ pub(crate) struct Args {
     /// A text to store with the image.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(flatten)]
+    consent: apply::Consent,
+}
+
+/// What a start overrides.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Overrides {
     /// Start from this image instead of the recipe's: ami-…, ssm:NAME or pipeline:NAME. The pipeline must have
     /// `allowOverrides: true`, and the image is never published.
     #[arg(long, value_name = "IMAGE")]
-    source_image: Option<SourceImage>,
+    pub(crate) source_image: Option<SourceImage>,
     /// A different value for a component's parameter; can be repeated. As with --source-image, the pipeline must allow it.
     #[arg(long = "parameter", value_name = "COMPONENT.NAME=VALUE", value_parser = parse_parameter)]
     parameters: Vec<(Name, String, String)>,
     #[command(flatten)]
-    secrets: apply::Secrets,
+    pub(crate) secrets: apply::Secrets,
 }
 
 fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
@@ -64,7 +74,7 @@ fn parse_parameter(text: &str) -> Result<(Name, String, String), String> {
 
 /// Returns the given values by component. Rejects values that look like secrets: an execution's input and history and
 /// the build's record hold them in plain text.
-fn parameters(args: &Args) -> Result<BTreeMap<Name, BTreeMap<String, String>>> {
+pub(crate) fn parameters(args: &Overrides) -> Result<BTreeMap<Name, BTreeMap<String, String>>> {
     let mut parameters: BTreeMap<Name, BTreeMap<String, String>> = BTreeMap::new();
     for (component, name, value) in &args.parameters {
         if !args.secrets.allow_plain_secrets && looks_like_secret(name, value) {
@@ -82,11 +92,11 @@ fn parameters(args: &Args) -> Result<BTreeMap<Name, BTreeMap<String, String>>> {
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     // A wrong call must not apply the folder first.
-    let parameters = parameters(args)?;
+    let parameters = parameters(&args.overrides)?;
     let (connection, pipeline) = pipeline(globals, args).await?;
     let mut input = ExecutionInput::new(pipeline, start::cause());
     input.reason.clone_from(&args.reason);
-    input.source_image.clone_from(&args.source_image);
+    input.source_image.clone_from(&args.overrides.source_image);
     input.parameters = parameters;
     let build = start::start(&connection, &input).await?;
     if args.detach {
@@ -160,16 +170,22 @@ fn look_again(again: &str, name: &str) -> String {
 async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> {
     let folder = Path::new(&args.what);
     if folder.is_dir() {
-        let (connection, definitions, changes) = apply::apply(globals, folder, args.secrets).await?;
+        let consent = args.consent;
+        let (connection, definitions, changes) = apply::apply(globals, folder, args.overrides.secrets, consent).await?;
         let written = apply::written(&changes);
         output::say(&format!("{}: {} definitions, {written} of them new or changed", args.what, changes.len()));
-        return Ok((connection, chosen(&definitions, args)?));
+        return Ok((connection, chosen(&definitions, &args.what, args.pipeline.as_ref())?));
     }
-    if args.pipeline.is_some() {
-        return Err(invalid(format!("--pipeline chooses a pipeline of a folder, but {} is not a folder", args.what)));
+    named(globals, &args.what, args.pipeline.as_ref()).await
+}
+
+/// Returns the stack and the stored pipeline of this name.
+pub(crate) async fn named(globals: &Globals, what: &str, chosen: Option<&Name>) -> Result<(Connection, Name)> {
+    if chosen.is_some() {
+        return Err(invalid(format!("--pipeline chooses a pipeline of a folder, but {what} is not a folder")));
     }
-    let neither = |_| invalid(format!("`{}` is neither a folder nor the name of a pipeline", args.what));
-    let name: Name = args.what.parse().map_err(neither)?;
+    let neither = |_| invalid(format!("`{what}` is neither a folder nor the name of a pipeline"));
+    let name: Name = what.parse().map_err(neither)?;
     let connection = Connection::open(globals).await?;
     // Plan would reject the start as well, but only after a person has seen a build begin.
     if connection.store.pipeline(&name).await?.is_none() {
@@ -181,17 +197,16 @@ async fn pipeline(globals: &Globals, args: &Args) -> Result<(Connection, Name)> 
     Ok((connection, name))
 }
 
-fn chosen(definitions: &Definitions, args: &Args) -> Result<Name> {
+/// Returns the pipeline of a folder that is meant.
+pub(crate) fn chosen(definitions: &Definitions, folder: &str, wanted: Option<&Name>) -> Result<Name> {
     let names: Vec<&Name> = definitions.pipelines.iter().map(|pipeline| &pipeline.name).collect();
     let list = || names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    match (&args.pipeline, &names[..]) {
+    match (wanted, &names[..]) {
         (Some(wanted), names) if names.contains(&wanted) => Ok(wanted.clone()),
-        (Some(wanted), _) => Err(invalid(format!("{} has no pipeline `{wanted}`: it has {}", args.what, list()))),
+        (Some(wanted), _) => Err(invalid(format!("{} has no pipeline `{wanted}`: it has {}", folder, list()))),
         (None, [only]) => Ok((*only).clone()),
-        (None, []) => Err(invalid(format!("{} has no pipeline to build", args.what))),
-        (None, _) => {
-            Err(invalid(format!("{} has several pipelines: choose with --pipeline from {}", args.what, list())))
-        }
+        (None, []) => Err(invalid(format!("{} has no pipeline to build", folder))),
+        (None, _) => Err(invalid(format!("{} has several pipelines: choose with --pipeline from {}", folder, list()))),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::connection::{self, Connection};
 use crate::exit::{Exit, invalid};
 use crate::output::{self, Show};
 use crate::render::{columns, count_in_words};
-use leftovers::{Leftover, Leftovers, Refused};
+use leftovers::{Leftover, Leftovers, Refused, Stays};
 use records::Records;
 
 /// Remove the resources that a deleted stack has left in the account.
@@ -70,13 +70,10 @@ pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     if let Some(unknown) = args.used.iter().find(|id| found.iter().all(|leftover| leftover.id != **id)) {
         return Err(invalid(format!("--used names {unknown}, which this stack has not left")));
     }
-    let images = if args.images { Vec::new() } else { found.extract_if(.., |leftover| leftover.is_image()).collect() };
+    let Stays { images, unproven } = leftovers.set_aside(&mut found, args.images, now).await;
     if !images.is_empty() {
         output::say(&format!("{} AMIs and snapshots stay: only --images removes them", images.len()));
     }
-    let unproven: Vec<Leftover> = found.extract_if(.., |leftover| !leftover.may_go(now)).collect();
-    // The mark is set even if the person then declines the removal: it only begins the day of these resources.
-    leftovers.mark(&unproven, now).await;
     list(
         "Only tags tie these to a build. They stay for a day after they were found, and then until `goldsmith clean` removes them:",
         &unproven,

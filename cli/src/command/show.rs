@@ -1,5 +1,6 @@
-//! `goldsmith show IMAGE|PIPELINE`
+//! `goldsmith show IMAGE|PIPELINE|DEFINITION`
 
+mod definition;
 mod pipeline;
 
 use anyhow::Result;
@@ -20,16 +21,21 @@ use crate::output::{self, Show};
 use crate::render::{self, columns, duration, labelled, seconds_between, word};
 use crate::{failure, target};
 
-/// Show an image or its build, or a pipeline: when it starts next and why it was last built.
+/// Show an image or its build, a pipeline with its last builds, or another definition.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, a pipeline, or the id of a build.
-    #[arg(value_name = "IMAGE|PIPELINE")]
+    /// NAME/VERSION/BUILD, such as web-server/1.2.0/7, a pipeline, the id of a build, or a definition as `goldsmith
+    /// definitions` lists it, such as component/nginx/1.0.0.
+    #[arg(value_name = "IMAGE|PIPELINE|DEFINITION")]
     what: String,
 }
 
 pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
     let connection = Connection::open(globals).await?;
+    if let Some(wanted) = target::definition(&args.what)? {
+        output::show(globals, &definition::show(&connection.store, &wanted).await?)?;
+        return Ok(Exit::Success);
+    }
     // A name without slashes is that of a pipeline, if there is one. Text that is not a name may still be a build's id.
     let name = args.what.parse::<Name>().ok();
     if let Some(name) = name
@@ -144,7 +150,7 @@ impl Shown {
         let image = &self.image;
         let mut rows = vec![
             ("image", image.image.to_string()),
-            ("status", word(image.status)),
+            ("status", image.life.map_or_else(|| word(image.status), word)),
             ("pipeline", image.pipeline.to_string()),
             ("cause", render::cause(&image.cause)),
             ("source", image.source_image.clone()),

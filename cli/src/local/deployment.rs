@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::Say;
 use super::files::Files;
+use super::folders::Folders;
 use super::stack::{Deployed, Stack};
 use crate::deployment::release::{self, Release};
 use crate::deployment::{Deployment, Ways, Wishes};
@@ -47,6 +48,7 @@ pub(crate) fn release(package: Option<&Path>) -> Result<Release> {
 /// Deploys what has changed since `stack` was last deployed.
 pub(crate) async fn ensure(
     stack: &mut Stack,
+    folders: &Folders,
     python: &Path,
     files: &Files,
     release: &Release,
@@ -62,8 +64,9 @@ pub(crate) async fn ensure(
     }
     release.check()?;
     say("Deploying the functions and the state machine to the local AWS.");
-    // The caller saves this if the deployment fails, so that the next call deploys again.
+    // This is saved before the deployment: if it fails or this process is killed, the next call deploys again.
     stack.deployed = None;
+    stack.save(folders)?;
     let wishes = Wishes { parameters: parameters(stack, python, files)?, ..Wishes::default() };
     let config = sdk_config(None, Some(&stack.region), Some(&stack.endpoint_url)).await;
     let config = with_keys(&config, &stack.access_key, &stack.secret_key);
@@ -75,7 +78,7 @@ pub(crate) async fn ensure(
         deployment.execute(&prepared).await?;
     }
     stack.deployed = Some(wanted);
-    Ok(())
+    stack.save(folders)
 }
 
 /// Returns the parameters of the template. The endpoint itself serves the examples' source image and the public
@@ -106,7 +109,33 @@ struct Agent {
 mod tests {
     use std::path::Path;
 
-    use super::{find_package, places};
+    use goldsmith_local::Secret;
+
+    use super::{Release, ensure, find_package, places};
+    use crate::local::files::Files;
+    use crate::local::folders::Folders;
+    use crate::local::process::Process;
+    use crate::local::stack::{Deployed, Stack};
+    use crate::zip::testing::zip;
+
+    #[tokio::test]
+    async fn a_stack_does_not_count_as_deployed_while_it_is_deployed() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders { data: folder.path().to_owned(), state: folder.path().to_owned() };
+        let secret: Secret = "secret".parse().unwrap();
+        let mut stack =
+            Stack::started("goldsmith", [1, 2], [Process { pid: 1, started: 2 }; 2], "p".to_owned(), &secret);
+        stack.deployed = Some(Deployed { zip: "a".to_owned(), definition: "b".to_owned(), template: "c".to_owned() });
+        stack.save(&folders).unwrap();
+        let package = folder.path().join("functions.zip");
+        std::fs::write(&package, zip(&[("bootstrap", b"#!/bin/sh\n", false)])).unwrap();
+        let release = Release::own(package, "x86_64");
+        let files = Files::unpack(&folders.data).unwrap();
+        // The deployment ends at its first step, and nothing of this process runs after it.
+        let python = Path::new("/bin/false");
+        ensure(&mut stack, &folders, python, &files, &release, &|_| {}).await.unwrap_err();
+        assert_eq!(Stack::load(&folders).unwrap().unwrap().deployed, None);
+    }
 
     #[test]
     fn the_zip_is_beside_a_released_program_or_where_packaging_puts_it() {

@@ -72,10 +72,8 @@ pub(crate) async fn ensure_up(
         }
         None => Start { name, folders: &folders, files: &files, python: &python, privilege }.run(programs, say)?,
     };
-    let deployed = deployment::ensure(&mut stack, &python, &files, &release, say).await;
-    // A failed deployment is saved too, as `None`: the next call must not take the stack for deployed.
-    stack.save(&folders)?;
-    deployed.map(|()| stack)
+    deployment::ensure(&mut stack, &folders, &python, &files, &release, say).await?;
+    Ok(stack)
 }
 
 /// A command that only reads must not lose images: the content of the stack is lost only when the user restarts it.

@@ -18,6 +18,8 @@ pub struct Subnet {
     pub id: String,
     /// Its VPC.
     pub vpc: String,
+    /// Its Availability Zone.
+    pub zone: String,
     /// Whether instances can be launched into it.
     pub available: bool,
     /// Number of free addresses.
@@ -114,6 +116,7 @@ impl Ec2 {
             subnets.extend(page.subnets().iter().map(|subnet| Subnet {
                 id: subnet.subnet_id().unwrap_or_default().to_owned(),
                 vpc: subnet.vpc_id().unwrap_or_default().to_owned(),
+                zone: subnet.availability_zone().unwrap_or_default().to_owned(),
                 available: subnet.state() == Some(&SubnetState::Available),
                 free_addresses: subnet.available_ip_address_count().unwrap_or_default(),
                 public_addresses: subnet.map_public_ip_on_launch().unwrap_or_default(),

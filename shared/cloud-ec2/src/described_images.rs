@@ -62,6 +62,11 @@ fn to_image(image: &SdkImage) -> Option<Image> {
         snapshots: ebs.filter_map(|ebs| ebs.snapshot_id().map(str::to_owned)).collect(),
         source_instance: image.source_instance_id().map(str::to_owned),
         source_image: image.source_image_id().map(str::to_owned),
+        product_codes: image
+            .product_codes()
+            .iter()
+            .filter_map(|one| one.product_code_id().map(str::to_owned))
+            .collect(),
         tags: from_sdk_tags(image.tags()),
     })
 }
@@ -111,6 +116,7 @@ mod tests {
             snapshots: vec!["snap-1".to_owned()],
             source_instance: Some("i-1".to_owned()),
             source_image: None,
+            product_codes: vec!["4t9example".to_owned()],
             tags: tags(),
         };
         assert_eq!(ec2.image("eu-west-1", "ami-1").await.unwrap(), Some(expected));

@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use aws_sdk_ec2::config::Config;
 use aws_sdk_ec2::config::retry::RetryConfig;
 use aws_sdk_ec2::operation::deregister_image::DeregisterImageOutput;
+use aws_sdk_ec2::primitives::{DateTime, DateTimeFormat as Format};
 use aws_sdk_ec2::types::{
-    AttributeValue, LaunchPermission as SdkPermission, LaunchPermissionModifications, PermissionGroup, ResourceType,
+    AttributeValue, LaunchPermission as SdkPermission, LaunchPermissionModifications, OperationType, PermissionGroup,
+    ResourceType, SnapshotAttributeName,
 };
 use goldsmith_cloud::aws::{failure, incomplete, known};
 use goldsmith_cloud::{Image, ImageCopy, ImageUse, Images, Kind, LaunchPermission, NewImage, Result, Snapshot, Tags};
@@ -21,7 +23,7 @@ const TAGGED: [ResourceType; 2] = [ResourceType::Image, ResourceType::Snapshot];
 #[async_trait]
 impl Images for Ec2 {
     async fn image(&self, region: &str, id: &str) -> Result<Option<Image>> {
-        let request = self.0.client(region).describe_images().image_ids(id);
+        let request = self.0.client(region).describe_images().image_ids(id).include_disabled(true);
         Ok(still_there(all(request, region).await)?.unwrap_or_default().into_iter().next())
     }
 
@@ -36,12 +38,15 @@ impl Images for Ec2 {
     }
 
     async fn named(&self, region: &str, name: &str) -> Result<Option<Image>> {
-        let request = self.0.client(region).describe_images().owners("self").filters(filter("name", &[name]));
+        // The name of a disabled image is taken, too.
+        let request = self.0.client(region).describe_images().owners("self").include_disabled(true);
+        let request = request.filters(filter("name", &[name]));
         Ok(all(request, region).await?.into_iter().find(|image| image.name == name))
     }
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Image>> {
-        all(self.0.client(region).describe_images().owners("self").filters(tag_filter(key, value)), region).await
+        let request = self.0.client(region).describe_images().owners("self").include_disabled(true);
+        all(request.filters(tag_filter(key, value)), region).await
     }
 
     async fn uses(&self, region: &str, id: &str) -> Result<Vec<ImageUse>> {
@@ -98,6 +103,25 @@ impl Images for Ec2 {
         let added = LaunchPermissionModifications::builder().set_add(Some(to_sdk_permissions(with))).build();
         let request = self.0.client(region).modify_image_attribute().image_id(id).launch_permission(added);
         request.send().await.map_err(failure("ModifyImageAttribute", region))?;
+        Ok(())
+    }
+
+    async fn share_snapshots(&self, region: &str, ids: &[String], with: &LaunchPermission) -> Result<()> {
+        for id in ids {
+            let request = self.0.client(region).modify_snapshot_attribute().snapshot_id(id);
+            let request = request.attribute(SnapshotAttributeName::CreateVolumePermission);
+            let request = request.operation_type(OperationType::Add).set_user_ids(Some(with.users.clone()));
+            let request = request.set_group_names(Some(with.groups.clone()));
+            request.send().await.map_err(failure("ModifySnapshotAttribute", region))?;
+        }
+        Ok(())
+    }
+
+    async fn deprecate(&self, region: &str, id: &str, at: &str) -> Result<()> {
+        const OPERATION: &str = "EnableImageDeprecation";
+        let time = DateTime::from_str(at, Format::DateTime).map_err(|_| incomplete(OPERATION, region, "time"))?;
+        let request = self.0.client(region).enable_image_deprecation().image_id(id).deprecate_at(time);
+        request.send().await.map_err(failure(OPERATION, region))?;
         Ok(())
     }
 
@@ -256,6 +280,33 @@ mod tests {
         assert_eq!(added, ["111122223333", "all", "o", "ou"]);
         ec2.tag("eu-west-1", &["ami-1".to_owned()], &tags()).await.unwrap();
         assert_eq!(form(&replay, 1)["ResourceId.1"], "ami-1");
+    }
+
+    #[tokio::test]
+    async fn shares_each_snapshot_and_sets_the_time_of_a_deprecation() {
+        let shared = || Canned::ok("<ModifySnapshotAttributeResponse/>");
+        let (ec2, replay) = ec2([shared(), shared(), Canned::ok("<EnableImageDeprecationResponse/>")]);
+        let with = LaunchPermission {
+            users: vec!["111122223333".to_owned()],
+            groups: vec!["all".to_owned()],
+            organizations: vec!["o".to_owned()],
+            ..LaunchPermission::default()
+        };
+        let ids = ["snap-1".to_owned(), "snap-2".to_owned()];
+        ec2.share_snapshots("eu-west-1", &ids, &with).await.unwrap();
+        for (n, id) in ids.iter().enumerate() {
+            let sent = form(&replay, n);
+            let expected = [
+                ("SnapshotId", id.as_str()),
+                ("Attribute", "createVolumePermission"),
+                ("OperationType", "add"),
+                ("UserId.1", "111122223333"),
+                ("UserGroup.1", "all"),
+            ];
+            assert!(expected.iter().all(|(name, value)| sent[*name] == *value), "{sent:?}");
+        }
+        ec2.deprecate("eu-west-1", "ami-1", "2027-02-01T10:00:00Z").await.unwrap();
+        assert_eq!(form(&replay, 2)["DeprecateAt"], "2027-02-01T10:00:00Z");
     }
 
     #[tokio::test]

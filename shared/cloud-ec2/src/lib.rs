@@ -2,10 +2,12 @@
 
 pub mod account;
 mod described_images;
+mod image_switches;
 mod images;
 mod machines;
 mod regions;
 mod requests;
+mod settings;
 #[cfg(test)]
 mod testing;
 mod uses;

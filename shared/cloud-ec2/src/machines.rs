@@ -49,15 +49,16 @@ impl Machines for Ec2 {
             // Everything that the call creates is tagged: a policy of the organization may deny untagged resources.
             .set_tag_specifications(tag_specifications(&MADE_BY_LAUNCH, &launch.tags));
         let answer = request.send().await.map_err(failure(OPERATION, region))?;
-        let instance = answer.instances().first().and_then(to_instance);
-        instance.ok_or_else(|| incomplete(OPERATION, region, "instance"))
+        let instance = answer.instances().first().ok_or_else(|| incomplete(OPERATION, region, "instance"))?;
+        to_instance(instance, OPERATION, region)
     }
 
     async fn instance(&self, region: &str, id: &str) -> Result<Option<Instance>> {
         let answer = self.0.client(region).describe_instances().instance_ids(id).send().await;
         let answer = known(answer.map_err(failure("DescribeInstances", region)))?;
         let reservations = answer.as_ref().map(|answer| answer.reservations()).unwrap_or_default();
-        Ok(reservations.iter().flat_map(|reservation| reservation.instances()).find_map(to_instance))
+        let instance = reservations.iter().flat_map(|reservation| reservation.instances()).next();
+        instance.map(|instance| to_instance(instance, "DescribeInstances", region)).transpose()
     }
 
     async fn tagged(&self, region: &str, key: &str, value: &str) -> Result<Vec<Instance>> {
@@ -67,7 +68,9 @@ impl Machines for Ec2 {
         while let Some(page) = pages.next().await {
             let page = page.map_err(failure("DescribeInstances", region))?;
             let found = page.reservations().iter().flat_map(|reservation| reservation.instances());
-            instances.extend(found.filter_map(to_instance));
+            for instance in found {
+                instances.push(to_instance(instance, "DescribeInstances", region)?);
+            }
         }
         Ok(instances)
     }
@@ -132,21 +135,24 @@ fn metadata_options(options: &MetadataOptions) -> InstanceMetadataOptionsRequest
         .build()
 }
 
-/// Converts an instance. Returns `None` if EC2 leaves out the id or the state, which it never does.
-fn to_instance(instance: &SdkInstance) -> Option<Instance> {
+/// Converts an instance. An id or state that is missing or unknown is an error: the instance may be running, and must not
+/// look as if it did not exist.
+fn to_instance(instance: &SdkInstance, operation: &'static str, region: &str) -> Result<Instance> {
+    let lacks = |what| incomplete(operation, region, what);
     let reason = instance.state_reason().and_then(|reason| reason.message()).or(instance.state_transition_reason());
-    let state = match instance.state()?.name()? {
+    let state = instance.state().and_then(|state| state.name()).ok_or_else(|| lacks("instance state"))?;
+    let state = match state {
         InstanceStateName::Pending => InstanceState::Pending,
         InstanceStateName::Running => InstanceState::Running,
         InstanceStateName::Stopping => InstanceState::Stopping,
         InstanceStateName::Stopped => InstanceState::Stopped,
         InstanceStateName::ShuttingDown => InstanceState::ShuttingDown,
         InstanceStateName::Terminated => InstanceState::Terminated,
-        _ => return None,
+        _ => return Err(lacks("instance state that this version knows")),
     };
     let volumes = instance.block_device_mappings().iter().filter_map(|mapping| mapping.ebs());
-    Some(Instance {
-        id: instance.instance_id()?.to_owned(),
+    Ok(Instance {
+        id: instance.instance_id().ok_or_else(|| lacks("instance id"))?.to_owned(),
         state,
         state_reason: reason.unwrap_or_default().to_owned(),
         image: instance.image_id().unwrap_or_default().to_owned(),
@@ -199,6 +205,17 @@ mod tests {
     fn page(instances: &str, next: &str) -> Canned {
         let reservations = format!("<reservationSet><item>{instances}</item></reservationSet>");
         Canned::ok(format!("<DescribeInstancesResponse>{reservations}{next}</DescribeInstancesResponse>"))
+    }
+
+    #[tokio::test]
+    async fn an_instance_in_an_unknown_state_is_not_absent() {
+        let answers = || page(&described("i-1", "hibernating"), "");
+        let (ec2, _) = ec2([answers(), answers(), page(&described("i-1", "running"), "")]);
+        let alone = ec2.instance("eu-west-1", "i-1").await.unwrap_err();
+        assert!(alone.is_transient() && alone.message.contains("instance state"), "{alone}");
+        let listed = Machines::tagged(&ec2, "eu-west-1", "goldsmith:build", "b").await.unwrap_err();
+        assert_eq!((listed.kind, listed.operation), (Kind::Unanswered, "DescribeInstances"));
+        assert!(ec2.instance("eu-west-1", "i-1").await.unwrap().is_some());
     }
 
     #[tokio::test]

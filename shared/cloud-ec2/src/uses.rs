@@ -1,7 +1,7 @@
 //! What still uses an image.
 
 use aws_sdk_ec2::types::{ImageAttributeName, LaunchPermission};
-use goldsmith_cloud::aws::failure;
+use goldsmith_cloud::aws::{failure, known};
 use goldsmith_cloud::{ImageUse, Result};
 
 use crate::Ec2;
@@ -30,22 +30,36 @@ impl Ec2 {
         Ok(uses)
     }
 
-    /// Returns templates whose latest or default version names the image. An Auto Scaling group or a person uses
-    /// another version only by naming its number.
+    /// Returns templates of which any version names the image. An Auto Scaling group may name a version by its number,
+    /// so that it is neither the latest nor the default one.
     async fn templates_of(&self, region: &str, image: &str) -> Result<Vec<ImageUse>> {
-        let request = self.0.client(region).describe_launch_template_versions();
-        // EC2 searches all templates of a Region only in these two versions.
-        let request = request.versions("$Latest").versions("$Default").filters(filter("image-id", &[image]));
-        let mut pages = request.into_paginator().send();
+        let mut pages = self.0.client(region).describe_launch_templates().into_paginator().send();
         let mut uses = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(failure("DescribeLaunchTemplateVersions", region))?;
-            let ids = page.launch_template_versions().iter().filter_map(|version| version.launch_template_id());
-            uses.extend(ids.map(|id| ImageUse::LaunchTemplate(id.to_owned())));
+            let page = page.map_err(failure("DescribeLaunchTemplates", region))?;
+            for id in page.launch_templates().iter().filter_map(|template| template.launch_template_id()) {
+                // EC2 searches all templates of a Region at once only in their latest and default versions.
+                if self.names(region, id, image).await? {
+                    uses.push(ImageUse::LaunchTemplate(id.to_owned()));
+                }
+            }
         }
-        uses.sort();
-        uses.dedup();
         Ok(uses)
+    }
+
+    /// Returns whether any version of a launch template names the image.
+    async fn names(&self, region: &str, template: &str, image: &str) -> Result<bool> {
+        let request = self.0.client(region).describe_launch_template_versions().launch_template_id(template);
+        let mut pages = request.filters(filter("image-id", &[image])).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failure("DescribeLaunchTemplateVersions", region));
+            // The template may have been deleted since it was listed.
+            let Some(page) = known(page)? else { return Ok(false) };
+            if !page.launch_template_versions().is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn permissions_of(&self, region: &str, image: &str) -> Result<Vec<ImageUse>> {
@@ -74,14 +88,22 @@ mod tests {
     async fn instances_launch_templates_and_permissions_use_an_image() {
         let instances = "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-1</instanceId></item>\
              </instancesSet></item></reservationSet></DescribeInstancesResponse>";
-        let version = "<item><launchTemplateId>lt-1</launchTemplateId></item>";
+        let template = |id: &str| format!("<item><launchTemplateId>{id}</launchTemplateId></item>");
         let templates = format!(
-            "<DescribeLaunchTemplateVersionsResponse><launchTemplateVersionSet>{version}{version}</launchTemplateVersionSet>\
-             </DescribeLaunchTemplateVersionsResponse>"
+            "<DescribeLaunchTemplatesResponse><launchTemplates>{}{}</launchTemplates></DescribeLaunchTemplatesResponse>",
+            template("lt-1"),
+            template("lt-2")
         );
+        let versions = format!(
+            "<DescribeLaunchTemplateVersionsResponse><launchTemplateVersionSet>{}</launchTemplateVersionSet>\
+             </DescribeLaunchTemplateVersionsResponse>",
+            template("lt-1")
+        );
+        let none = "<DescribeLaunchTemplateVersionsResponse/>";
         let permissions = "<DescribeImageAttributeResponse><launchPermission><item><userId>111122223333</userId></item>\
              <item><group>all</group></item></launchPermission></DescribeImageAttributeResponse>";
-        let (ec2, replay) = ec2([Canned::ok(instances), Canned::ok(&templates), Canned::ok(permissions)]);
+        let answers = [instances, &templates, &versions, none, permissions];
+        let (ec2, replay) = ec2(answers.map(Canned::ok));
         let uses = ec2.uses("us-east-1", "ami-1").await.unwrap();
         let expected = [
             ImageUse::Instance("i-1".to_owned()),
@@ -90,23 +112,23 @@ mod tests {
             ImageUse::Permission("all".to_owned()),
         ];
         assert_eq!(uses, expected);
-        let sent = form(&replay, 1);
+        let sent = form(&replay, 2);
+        assert!(!sent.contains_key("LaunchTemplateVersion.1"), "every version counts: {sent:?}");
         for (name, value) in [
             ("Action", "DescribeLaunchTemplateVersions"),
-            ("LaunchTemplateVersion.1", "$Latest"),
-            ("LaunchTemplateVersion.2", "$Default"),
+            ("LaunchTemplateId", "lt-1"),
             ("Filter.1.Name", "image-id"),
             ("Filter.1.Value.1", "ami-1"),
         ] {
             assert_eq!(sent.get(name).map(String::as_str), Some(value), "{name}");
         }
-        assert_eq!(form(&replay, 2)["Attribute"], "launchPermission");
+        assert_eq!(form(&replay, 4)["Attribute"], "launchPermission");
     }
 
     #[tokio::test]
     async fn an_image_that_is_gone_is_used_by_nobody_else() {
         let none = "<DescribeInstancesResponse/>";
-        let templates = "<DescribeLaunchTemplateVersionsResponse/>";
+        let templates = "<DescribeLaunchTemplatesResponse/>";
         let gone = Canned::ec2_error(400, "InvalidAMIID.NotFound");
         let (ec2, _) = ec2([Canned::ok(none), Canned::ok(templates), gone]);
         assert_eq!(ec2.uses("us-east-1", "ami-1").await.unwrap(), []);

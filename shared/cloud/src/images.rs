@@ -54,6 +54,9 @@ pub struct Image {
     /// The image that it is a copy of, or that its instance was launched from (EC2 user guide, "Use AMI ancestry to
     /// trace the origin of an AMI").
     pub source_image: Option<String>,
+    /// Ids of the products that it was bought as, such as a Marketplace product. Images that are made from it have them
+    /// too.
+    pub product_codes: Vec<String>,
     /// Its tags.
     pub tags: Tags,
 }
@@ -144,7 +147,7 @@ pub struct Snapshot {
 pub enum ImageUse {
     /// Id of an instance of it that is not terminated.
     Instance(String),
-    /// Id of a launch template whose latest or default version names it.
+    /// Id of a launch template of which any version names it.
     LaunchTemplate(String),
     /// An account, an organization, or `all`, with permission to launch it.
     Permission(String),
@@ -184,6 +187,13 @@ pub trait Images: Send + Sync {
     async fn require_imdsv2(&self, region: &str, id: &str) -> Result<()>;
     /// Adds launch permissions. *Effect*, safe to repeat; undone by deregistering.
     async fn share(&self, region: &str, id: &str, with: &LaunchPermission) -> Result<()>;
+    /// Lets the accounts and groups of a launch permission create volumes from these snapshots and copy them
+    /// (`ModifySnapshotAttribute`). Snapshots cannot be shared with organizations. *Effect*, safe to repeat; undone by
+    /// deleting the snapshots.
+    async fn share_snapshots(&self, region: &str, ids: &[String], with: &LaunchPermission) -> Result<()>;
+    /// Sets the time from which the image counts as deprecated, in the form of RFC 3339 (`EnableImageDeprecation`). EC2
+    /// rounds it to the minute. *Effect*, safe to repeat; undone by deregistering.
+    async fn deprecate(&self, region: &str, id: &str, at: &str) -> Result<()>;
     /// `CreateTags` on images, snapshots, instances or volumes. *Effect*, safe to repeat.
     async fn tag(&self, region: &str, ids: &[String], tags: &Tags) -> Result<()>;
     /// Deregisters the image and deletes its snapshots. *Effect*; no error if it does not exist.

@@ -5,6 +5,7 @@
 //! (a feature) has stand-ins for tests that behave like AWS. The documentation of a method that changes something in
 //! AWS has the word *Effect*, and says what makes the method safe to repeat.
 
+mod account;
 #[cfg(feature = "aws")]
 pub mod aws;
 mod commands;
@@ -14,6 +15,7 @@ mod executions;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod functions;
+mod image_switches;
 mod images;
 mod logs;
 mod machines;
@@ -24,11 +26,13 @@ mod schedules;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use account::{Account, DefaultEncryption, Subnet};
 pub use commands::{Command, CommandStatus, Commands, Invocation, Ping};
 pub use error::{CloudError, Kind, Result};
 pub use events::Events;
 pub use executions::{Answer, Execution, ExecutionStatus, Executions, Started};
 pub use functions::Functions;
+pub use image_switches::ImageSwitches;
 pub use images::{
     Image, ImageCopy, ImageState, ImageUse, Images, LaunchPermission, NewImage, PUBLISHED, Snapshot, TAG_STATUS,
 };
@@ -46,6 +50,8 @@ pub type Tags = BTreeMap<String, String>;
 pub struct Cloud {
     /// EC2 instances.
     pub machines: Arc<dyn Machines>,
+    /// The account's own settings.
+    pub account: Arc<dyn Account>,
     /// AMIs and their snapshots.
     pub images: Arc<dyn Images>,
     /// SSM Run Command.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::secret::{SECRET, secret_in};
+use crate::secret::{SECRET, is_of_secret, secret_in};
 use crate::yaml::Span;
 
 /// Longest source line that is shown whole, in characters. A longer line is cut to a window around the mistake.
@@ -135,6 +135,7 @@ impl Source<'_> {
 
     fn diagnostic(&self, severity: Severity, span: Span, code: &'static str, message: String) -> Diagnostic {
         let line = self.text.lines().nth(span.line.saturating_sub(1));
+        let line = line.filter(|_| !is_of_secret(self.text, span.line));
         Diagnostic::new(self.file, line, (severity, span, code, message))
     }
 }

@@ -61,10 +61,14 @@ fn read_document(ordered: &OrderDocument, target: &Target) -> Result<Document, D
     Ok(document)
 }
 
-/// Copies the documents into the log folder: the first as `document.yaml`, the others as `document-2.yaml` and so on.
+/// Copies the documents into the log folder.
 pub(crate) fn copy_documents(order: &WorkOrder, folder: &Path) -> io::Result<()> {
-    order.documents.iter().enumerate().try_for_each(|(index, document)| {
-        let name = if index == 0 { "document.yaml".to_owned() } else { format!("document-{}.yaml", index + 1) };
-        fs::write(folder.join(name), &document.body)
-    })
+    let mut documents = order.documents.iter().enumerate();
+    documents.try_for_each(|(index, document)| fs::write(folder.join(file_name(index)), &document.body))
+}
+
+/// Returns the name of a document's copy in the log folder: `document.yaml` for the first one, then `document-2.yaml`
+/// and so on.
+pub(crate) fn file_name(index: usize) -> String {
+    if index == 0 { "document.yaml".to_owned() } else { format!("document-{}.yaml", index + 1) }
 }

@@ -6,6 +6,7 @@ use std::fs;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::documents::file_name;
 use crate::secrets::Secrets;
 use crate::state::{DocumentRecord, Input, PhaseRecord, State, StepRecord};
 use crate::{RunStatus, Status};
@@ -25,7 +26,7 @@ struct Root<'s> {
 #[serde(rename_all = "camelCase")]
 struct DocumentEntry<'s> {
     name: &'s str,
-    file_path: &'s str,
+    file_path: String,
     status: Status,
     description: &'s str,
     start_time: String,
@@ -84,14 +85,14 @@ impl Report<'_> {
             start_time: time(Some(state.start)),
             end_time: time(state.end),
             failure_message: state.result.as_ref().map_or("", |result| &result.failure_message),
-            documents: state.documents.iter().map(|record| self.document(record)).collect(),
+            documents: state.documents.iter().enumerate().map(|(index, record)| self.document(index, record)).collect(),
         }
     }
 
-    fn document<'s>(&self, record: &'s DocumentRecord) -> DocumentEntry<'s> {
+    fn document<'s>(&self, index: usize, record: &'s DocumentRecord) -> DocumentEntry<'s> {
         DocumentEntry {
             name: &record.name,
-            file_path: "document.yaml",
+            file_path: file_name(index),
             status: record.status(),
             description: &record.description,
             start_time: time(Some(record.start)),

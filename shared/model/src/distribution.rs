@@ -63,9 +63,22 @@ pub struct AmiDistribution {
     /// Who may launch it, in addition to the account itself.
     #[serde(default, skip_serializing_if = "LaunchPermission::is_empty")]
     pub launch_permission: LaunchPermission,
+    /// Whether the accounts that may launch it may also copy it: they get its snapshots too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub share_snapshots: bool,
+    /// How many days after its build it counts as deprecated, from 1 to [`AmiDistribution::MAX_DAYS`]; `None` if it
+    /// never does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecate_after_days: Option<u32>,
     /// KMS key id, ARN or alias in that Region; `None` to encrypt it as the source is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_id: Option<String>,
+}
+
+impl AmiDistribution {
+    /// Longest time until an AMI is deprecated, in days: EC2 allows ten years (its API reference,
+    /// EnableImageDeprecation).
+    pub const MAX_DAYS: u32 = 3_650;
 }
 
 /// Who may launch an AMI.

@@ -6,6 +6,7 @@
 mod ami_name;
 mod cause;
 mod component;
+mod definition_ref;
 pub mod definitions;
 mod distribution;
 mod infrastructure;
@@ -16,6 +17,7 @@ mod pipeline;
 mod recipe;
 mod reference;
 mod region;
+mod retention;
 mod schedule;
 mod scheduled;
 mod source_image;
@@ -25,6 +27,7 @@ mod version;
 pub use ami_name::{AmiName, AmiNameError};
 pub use cause::{Cause, execution_name};
 pub use component::{Component, Platform};
+pub use definition_ref::{DefinitionRef, DefinitionRefError};
 pub use distribution::{
     AmiDistribution, Distribution, DistributionConfiguration, LaunchPermission, MustSucceed, ParameterDataType,
     SsmParameter,
@@ -37,6 +40,7 @@ pub use pipeline::{ImageAudit, ImagePipeline, ImageTests, RebuildOn, Schedule, S
 pub use recipe::{BlockDeviceMapping, ComponentRef, Ebs, ImageRecipe};
 pub use reference::{ImageRef, RecipeRef, ReferenceError};
 pub use region::{RegionError, check_region};
+pub use retention::Retention;
 pub use schedule::{Cron, Rate, ScheduleError, ScheduleExpression, ZoneError, schedule_name, time_zone};
 pub use scheduled::{SCHEDULED_TIME, ScheduleInput, Scheduled};
 pub use source_image::{SourceImage, SourceImageError};

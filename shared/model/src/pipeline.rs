@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Name, RecipeRef};
+use crate::{Name, RecipeRef, Retention};
 
 /// A pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct ImagePipeline {
     /// Whether a fresh instance of each image is audited for what all instances would share.
     #[serde(default, skip_serializing_if = "ImageAudit::is_default")]
     pub audit: ImageAudit,
+    /// Which of its images `goldsmith retention` deletes; `None` if it deletes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 impl ImagePipeline {

@@ -34,6 +34,10 @@ pub use events::reap::metric;
 pub use goldsmith_executor::Nonce;
 pub use goldsmith_model::State;
 pub use states::finish::after::LATE;
+pub use states::plan::{
+    Chosen, Difference, Existing, Finding, Place, Preview, PreviewedRegion, PreviewedSource, Problem, Severity,
+    Verdict, preview,
+};
 pub use states::{STATES, Spec, spec};
 
 /// Tag that names the stack that made a resource. The permissions of the functions depend on it.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::definitions::{ListedPipeline, PIPELINES, unversioned, versioned};
 use crate::store::encode;
 use crate::version::{self, RECORD_VERSION};
-use crate::{Check, Item, Key, Result, Store, StoreError, Write};
+use crate::{Check, Item, Key, Result, Store, StoreError, Write, catalog};
 
 /// Result of applying one definition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +25,9 @@ pub struct Change {
     pub version: Option<Version>,
     /// What was done.
     pub outcome: Outcome,
+    /// Stored pipelines whose next build it changes, as [`Store::reach`] finds them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pipelines: Vec<Name>,
 }
 
 /// What was done with a definition.
@@ -85,36 +88,55 @@ struct Entry {
 }
 
 impl Store {
-    /// Writes all definitions, starting with those that others refer to, and updates the sources that pipelines watch.
-    /// Safe to repeat.
+    /// Writes all definitions, as [`Store::changes`] and then [`Store::write_definitions`] do.
     ///
     /// # Errors
     /// [`ApplyError::Taken`] if a version is stored with other content.
     pub async fn apply(&self, definitions: &Definitions) -> std::result::Result<Vec<Change>, ApplyError> {
-        let entries = entries(definitions)?;
-        let mut outcomes = Vec::new();
-        let mut taken = Vec::new();
-        // Everything is compared before anything is written: if one version is taken, no part of the folder is applied.
-        for entry in &entries {
-            let outcome = self.compare(entry).await?;
-            if let (Outcome::Replaced, Some(version)) = (outcome, entry.version) {
-                taken.push(self.taken(entry, version).await?);
-            }
-            outcomes.push(outcome);
-        }
-        if !taken.is_empty() {
-            return Err(ApplyError::Taken(taken));
-        }
-        let mut changes = Vec::new();
-        for (entry, outcome) in entries.into_iter().zip(outcomes) {
-            if outcome != Outcome::Unchanged {
-                self.put(&entry).await?;
-            }
-            changes.push(Change { kind: entry.kind.to_string(), name: entry.name, version: entry.version, outcome });
-        }
-        // This runs even if nothing was written: a call before this one may have died after its writes.
-        self.watch_sources(definitions).await?;
+        let changes = self.changes(definitions).await?;
+        self.write_definitions(definitions, &changes).await?;
         Ok(changes)
+    }
+
+    /// Compares all definitions with those that are stored. Writes nothing.
+    ///
+    /// # Errors
+    /// [`ApplyError::Taken`] if a version is stored with other content.
+    pub async fn changes(&self, definitions: &Definitions) -> std::result::Result<Vec<Change>, ApplyError> {
+        let (mut changes, mut taken) = (Vec::new(), Vec::new());
+        for entry in entries(definitions)? {
+            let outcome = self.compare(&entry).await?;
+            if let (Outcome::Replaced, Some(version)) = (outcome, entry.version) {
+                taken.push(self.taken(&entry, version).await?);
+            }
+            let Entry { kind, name, version, .. } = entry;
+            changes.push(Change { kind: kind.to_string(), name, version, outcome, pipelines: Vec::new() });
+        }
+        // If one version is taken, no part of the folder is applied.
+        if taken.is_empty() { Ok(changes) } else { Err(ApplyError::Taken(taken)) }
+    }
+
+    /// Writes the definitions that have changed, starting with those that others refer to, and updates the sources that
+    /// pipelines watch. `changes` is what [`Store::changes`] has returned for these definitions. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`ApplyError::Taken`] if another caller has stored a version with other content in the meantime.
+    pub async fn write_definitions(
+        &self,
+        definitions: &Definitions,
+        changes: &[Change],
+    ) -> std::result::Result<(), ApplyError> {
+        let entries = entries(definitions)?;
+        for (entry, change) in entries.iter().zip(changes) {
+            if change.outcome != Outcome::Unchanged {
+                self.put(entry).await?;
+            }
+        }
+        // These run even if nothing was written: a call before this one may have died after its writes, and earlier
+        // releases listed only pipelines.
+        let keys = entries.iter().map(|entry| (entry.kind, &entry.name));
+        self.list_definitions(keys).await?;
+        Ok(self.watch_sources(definitions).await?)
     }
 
     async fn compare(&self, entry: &Entry) -> Result<Outcome> {
@@ -131,9 +153,12 @@ impl Store {
         let mut writes = vec![Write::Put { item: entry.item.clone(), checks }];
         // Both are written in one transaction: a pipeline that is missing in the list would be neither shown nor
         // resubscribed when its recipe changes.
-        if let Some(listed) = &entry.listed {
-            let key = Key::new(PIPELINES, entry.name.to_string());
-            writes.push(Write::Put { item: encode(key, listed)?, checks: Vec::new() });
+        match &entry.listed {
+            Some(listed) => {
+                let key = Key::new(PIPELINES, entry.name.to_string());
+                writes.push(Write::Put { item: encode(key, listed)?, checks: Vec::new() });
+            }
+            None => writes.push(catalog::listing(entry.kind, &entry.name)?),
         }
         match (self.write(writes).await, entry.version) {
             // Another caller applied the version in the meantime.
@@ -168,6 +193,16 @@ fn key(kind: Kind, name: &Name, version: Option<Version>) -> Key {
         Some(version) => versioned(kind, name, version),
         None => unversioned(kind, name),
     }
+}
+
+/// Returns the items of all definitions, as `apply` writes them.
+pub(crate) fn items(definitions: &Definitions) -> Result<Vec<Item>> {
+    let entries = entries(definitions)?.into_iter();
+    let listed = |entry: &Entry| {
+        let key = Key::new(PIPELINES, entry.name.to_string());
+        entry.listed.as_ref().map(|listed| encode(key, listed))
+    };
+    entries.flat_map(|entry| listed(&entry).into_iter().chain([Ok(entry.item)])).collect()
 }
 
 fn entries(definitions: &Definitions) -> Result<Vec<Entry>> {

@@ -82,6 +82,17 @@ impl Store {
         self.read(&keys::build(id)).await
     }
 
+    /// Returns the number that the next build of this image gets, unless another build begins first.
+    pub async fn next_number(&self, image: &Name, version: Version) -> Result<u32> {
+        Ok(number_after(self.count(image, version).await?))
+    }
+
+    /// Returns the number of the last build of this image; `None` if there was none.
+    async fn count(&self, image: &Name, version: Version) -> Result<Option<u64>> {
+        let counter = self.table().get(&keys::counter(image, &version.padded())).await?;
+        Ok(counter.and_then(|item| item.get("last")?.as_u64()))
+    }
+
     /// Takes the pipeline's lease, counts the image and writes the build, all or nothing. `draft` creates the record
     /// from the build number and the fencing number. Safe to repeat: the same build gets its own record back.
     pub async fn open_build(
@@ -105,8 +116,8 @@ impl Store {
             }
             let fence = lease.as_ref().map_or(0, |lease| lease.fence) + 1;
             let counter = keys::counter(image, &version.padded());
-            let count = self.table().get(&counter).await?.and_then(|item| item.get("last")?.as_u64());
-            let number = u32::try_from(count.unwrap_or(0) + 1).unwrap_or(u32::MAX);
+            let count = self.count(image, version).await?;
+            let number = number_after(count);
             let record = draft(number, fence);
             if let Some(until) = too_soon(&record, lease.as_ref()) {
                 return Ok(Opened::TooSoon { until });
@@ -291,7 +302,12 @@ pub(crate) fn verify_open(record: &BuildRecord) -> Write {
     Write::Verify { key: keys::build(&record.build), checks: open_checks(record) }
 }
 
-fn image_key(image: &ImageRef) -> crate::Key {
+/// Returns the number after the last one; the first one is 1.
+fn number_after(count: Option<u64>) -> u32 {
+    u32::try_from(count.unwrap_or(0) + 1).unwrap_or(u32::MAX)
+}
+
+pub(crate) fn image_key(image: &ImageRef) -> crate::Key {
     keys::image(&image.name, &image.version.padded(), image.build)
 }
 
@@ -339,5 +355,6 @@ fn building(record: &BuildRecord) -> ImageRecord {
         created_at: record.created_at.clone(),
         ended_at: None,
         failure: None,
+        life: None,
     }
 }

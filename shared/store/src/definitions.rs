@@ -15,14 +15,18 @@ pub(crate) const PIPELINES: &str = "PIPELINES";
 
 /// Returns the partition of a definition, which holds all of its versions.
 pub(crate) fn partition(kind: Kind, name: &Name) -> String {
-    let prefix = match kind {
-        Kind::Component => "COMPONENT",
-        Kind::ImageRecipe => "RECIPE",
-        Kind::InfrastructureConfiguration => "INFRA",
-        Kind::DistributionConfiguration => "DISTRIBUTION",
-        Kind::ImagePipeline => "PIPELINE",
-    };
-    format!("{prefix}#{name}")
+    format!("{}{name}", prefix(kind))
+}
+
+/// Returns what the partitions of a kind begin with.
+pub(crate) fn prefix(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Component => "COMPONENT#",
+        Kind::ImageRecipe => "RECIPE#",
+        Kind::InfrastructureConfiguration => "INFRA#",
+        Kind::DistributionConfiguration => "DISTRIBUTION#",
+        Kind::ImagePipeline => "PIPELINE#",
+    }
 }
 
 /// Returns the key of one version of a component or recipe.

@@ -3,27 +3,34 @@
 mod apply;
 mod audit;
 mod builds;
+mod catalog;
 mod causes;
 mod checks;
 #[cfg(test)]
 mod contract;
 mod cursors;
 mod definitions;
+mod delete;
 #[cfg(feature = "dynamo")]
 mod dynamo;
 mod error;
+mod image_life;
 mod journal;
 mod keys;
 mod leftovers;
 #[cfg(any(test, feature = "memory"))]
 mod memory;
 mod newest;
+mod overlay;
 mod plan;
+mod pointed;
 mod progress;
 mod proof;
+mod reach;
 mod records;
 mod references;
 mod regions;
+mod retention;
 mod retirement;
 #[cfg(test)]
 mod samples;
@@ -41,22 +48,27 @@ mod watch;
 pub use apply::{ApplyError, Change, Outcome, Taken};
 pub use audit::{AuditFinding, AuditKind, AuditRecord};
 pub use builds::{Lease, OPEN_BUILDS, Opened};
+pub use catalog::{Catalog, User};
 pub use causes::{CauseRecord, CauseStatus};
 pub use checks::SourceCheck;
 pub use cursors::Round;
+pub use delete::DeleteError;
 #[cfg(feature = "dynamo")]
 pub use dynamo::DynamoTable;
 pub use error::{Result, StoreError};
+pub use image_life::ImageLife;
 pub use journal::Intent;
 pub use leftovers::{Leftover, LeftoverKind, may_go};
 #[cfg(any(test, feature = "memory"))]
 pub use memory::{MemoryTable, Reads};
 pub use plan::{Plan, PlannedDocument, PlannedLaunch, PlannedRegion};
+pub use pointed::Pointed;
 pub use progress::{Effect, EffectKind, LogPlace, PreviousParameter, Scope, StateRecord, StateStatus, Wait};
 pub use proof::{Origin, Proof};
 pub use records::{
     Aftermath, BuildRecord, BuildStatus, Ending, FailureCause, ImageRecord, ImageStatus, Keep, LeftBehind, stamp,
 };
+pub use retention::beyond;
 pub use retirement::Retirement;
 pub use sources::{Subscription, WatchedSource};
 pub use store::Store;

@@ -44,7 +44,10 @@ impl Store {
         let newest: Newest = self.read(&keys::newest(name, pipeline)).await?.unwrap_or_default();
         let noted = if or_overridden { newest.any } else { newest.published };
         match noted {
-            Some(image) => self.image(&image).await,
+            Some(image) => match self.image(&image).await? {
+                Some(image) if !image.is_in_use() => self.newest_of_all(name, pipeline, or_overridden).await,
+                image => Ok(image),
+            },
             // Earlier releases recorded none.
             None => self.newest_of_all(name, pipeline, or_overridden).await,
         }
@@ -53,7 +56,7 @@ impl Store {
     async fn newest_of_all(&self, name: &Name, pipeline: &Name, or_overridden: bool) -> Result<Option<ImageRecord>> {
         let images = self.images(name.as_str()).await?.into_iter();
         let good = images.filter(|image| image.pipeline == *pipeline && image.status == ImageStatus::Available);
-        let wanted = good.filter(|image| or_overridden || !image.overridden);
+        let wanted = good.filter(|image| image.is_in_use() && (or_overridden || !image.overridden));
         Ok(wanted.max_by(|a, b| a.created_at.cmp(&b.created_at)))
     }
 }
@@ -65,7 +68,7 @@ mod tests {
     use super::note;
     use crate::samples::image;
     use crate::store::encode;
-    use crate::{ImageRecord, MemoryTable, Store, Table as _, Write, keys};
+    use crate::{ImageLife, ImageRecord, MemoryTable, Store, Table as _, Write, keys};
 
     fn put(image: &ImageRecord) -> Write {
         let key = keys::image(&image.image.name, &image.image.version.padded(), image.image.build);
@@ -93,6 +96,22 @@ mod tests {
         table.write(vec![put(&overridden), note(&overridden)]).await.unwrap();
         table.write(vec![put(&of_another), note(&of_another)]).await.unwrap();
         assert_eq!(newest(&table).await, (Some(overridden), Some(image("web", 10_000, false)), 4));
+    }
+
+    #[tokio::test]
+    async fn an_image_that_is_disabled_or_deleted_is_not_the_newest() {
+        let table = MemoryTable::new();
+        let store = Store::new(Arc::new(table.clone()));
+        for number in 1..=3 {
+            let image = image("web", number, false);
+            table.write(vec![put(&image), note(&image)]).await.unwrap();
+        }
+        for (number, life) in [(3, ImageLife::Disabled), (2, ImageLife::Deleted)] {
+            store.set_life(&image("web", number, false).image, Some(life)).await.unwrap();
+            assert_eq!(newest(&table).await.1, Some(image("web", number - 1, false)));
+        }
+        store.set_life(&image("web", 3, false).image, None).await.unwrap();
+        assert_eq!(newest(&table).await.1, Some(image("web", 3, false)));
     }
 
     #[tokio::test]

@@ -119,6 +119,12 @@ pub struct PlannedRegion {
     pub kms_key_id: Option<String>,
     /// Who may launch it.
     pub launch_permission: LaunchPermission,
+    /// Whether those accounts may also use its snapshots.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub share_snapshots: bool,
+    /// When it starts to count as deprecated, in the form of RFC 3339; `None` if it never does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecate_at: Option<String>,
     /// SSM parameters that receive the AMI's id.
     pub parameters: Vec<SsmParameter>,
 }

@@ -7,7 +7,7 @@ use goldsmith_model::{Cause, ImageRef, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Plan;
+use crate::{ImageLife, Plan};
 
 /// Formats a time for the table: RFC 3339 in UTC with milliseconds, so that text order is time order.
 #[must_use]
@@ -196,6 +196,9 @@ pub struct ImageRecord {
     /// Why its build failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCause>,
+    /// What has become of it after it was published; `None` if it is as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life: Option<ImageLife>,
 }
 
 /// Why a build failed: in which state, and what AWS or the step said.

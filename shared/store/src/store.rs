@@ -24,6 +24,11 @@ impl Store {
         Self { table }
     }
 
+    /// Returns the table, to build another store on it.
+    pub(crate) fn shared_table(&self) -> Arc<dyn Table> {
+        Arc::clone(&self.table)
+    }
+
     /// Returns the underlying table, for data that has no record type of its own.
     #[must_use]
     pub fn table(&self) -> &dyn Table {

@@ -7,13 +7,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::catalog::ListedDefinition;
 use crate::cursors::Cursor;
 use crate::definitions::ListedPipeline;
 use crate::newest::Newest;
 use crate::sources::{Meta, Watching};
 use crate::store::decode;
 use crate::{
-    BuildRecord, CauseRecord, Effect, ImageRecord, Item, Lease, Leftover, Result, Retirement, StateRecord,
+    BuildRecord, CauseRecord, Effect, ImageRecord, Item, Lease, Leftover, Pointed, Result, Retirement, StateRecord,
     Subscription, Wait, WatchedSource,
 };
 
@@ -40,9 +41,11 @@ fn kinds() -> BTreeMap<&'static str, Read> {
         ("ImageRecord", read::<ImageRecord>),
         ("Lease", read::<Lease>),
         ("Leftover", read::<Leftover>),
+        ("ListedDefinition", read::<ListedDefinition>),
         ("ListedPipeline", read::<ListedPipeline>),
         ("Meta", read::<Meta>),
         ("Newest", read::<Newest>),
+        ("Pointed", read::<Pointed>),
         ("Retirement", read::<Retirement>),
         ("StateRecord", read::<StateRecord>),
         ("Subscription", read::<Subscription>),

@@ -62,6 +62,8 @@ distributions:
   - region: us-east-1
     amiDistributionConfiguration:
       launchPermission: {userIds: ["111122223333"]}
+      shareSnapshots: true
+      deprecateAfter: P90D
     ssmParameterConfigurations: [{parameterName: /images/web}]
 ---
 kind: ImagePipeline

@@ -40,6 +40,8 @@ pub(crate) async fn waiters_stand_what_describes_do_not_show_yet(local: &Local) 
     aws.available(&image).await;
     let began = Instant::now();
     let command = aws.send(&id, "echo there").await;
+    let listed = aws.ssm.list_command_invocations().instance_id(&id).send().await.unwrap();
+    assert!(listed.command_invocations().is_empty() || began.elapsed() >= LAG, "{listed:?}");
     let get = aws.ssm.get_command_invocation().command_id(&command).instance_id(&id);
     unseen(get.send().await, began, "InvocationDoesNotExist");
     let wait = aws.ssm.wait_until_command_executed().command_id(&command).instance_id(&id);

@@ -20,7 +20,6 @@ const UNSEEN = {
   "ec2:DeleteVolume": "`retire` removes volumes that instances have left. No case leaves one to it.",
   "lambda:GetAccountSettings": "`doctor` asks for the concurrency of the account. The emulator asks no policy about it.",
   "s3:CreateBucket": "The first deployment makes the bucket of artifacts. The suite's is made before there are any people.",
-  "scheduler:UpdateSchedule": "`apply` of a schedule that has changed; the tests of the CLI do so without an account.",
   "servicequotas:GetServiceQuota": "`doctor` asks for the vCPUs. The emulator has no Service Quotas; the launcher's asks no policy.",
 };
 // Resources of types that the suite's stack has none of.

@@ -217,7 +217,12 @@ function table({ account, stack, roleArn, bucket, queue, table: records }) {
     }),
     allow("DistributeRole", "ec2:ModifyImageAttribute", owned("image", ELSEWHERE), ours, {
       ...foreign,
-      "who may use its snapshots": { action: "ec2:ModifySnapshotAttribute", resource: owned("snapshot", ELSEWHERE) },
+      "it disables no image": { action: "ec2:DisableImage" },
+    }),
+    allow("DistributeRole", "ec2:EnableImageDeprecation", owned("image", ELSEWHERE), ours, foreign),
+    allow("DistributeRole", "ec2:ModifySnapshotAttribute", owned("snapshot", ELSEWHERE), ours, {
+      "a snapshot of nobody's": { context: {} },
+      "a snapshot that counts as another stack's": { context: mismarked },
     }),
     answers("DistributeRole"),
     ...encrypts("DistributeRole"),

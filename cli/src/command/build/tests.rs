@@ -2,22 +2,15 @@
 
 use goldsmith_cloud::{Execution, ExecutionStatus, Executions};
 use goldsmith_model::definitions::{Draft, SourceFile};
-use goldsmith_model::{Cause, ExecutionInput};
+use goldsmith_model::{Cause, ExecutionInput, Name};
 use serde_json::{Value, json};
 
 use super::ending::Ending;
-use super::{Args, Detached, chosen, parse_parameter, start};
-use crate::command::apply::Secrets;
+use super::{Detached, parse_parameter, start};
 use crate::exit::Exit;
 use crate::output::Show;
 use crate::testing::{STATE_MACHINE, Stack, globals};
 use crate::watch::{self, Display};
-
-fn args(pipeline: Option<&str>) -> Args {
-    let pipeline = pipeline.map(|name| name.parse().unwrap());
-    let (source_image, parameters, secrets) = (None, vec![], Secrets::default());
-    Args { what: "folder".to_owned(), pipeline, detach: false, reason: None, source_image, parameters, secrets }
-}
 
 fn execution(status: ExecutionStatus, output: Option<Value>, failed: Option<(&str, &str)>) -> Execution {
     Execution {
@@ -42,14 +35,18 @@ fn a_folder_with_several_pipelines_needs_a_choice() {
         let draft = Draft::read(&files, &|_| Ok(String::new()));
         draft.check_alone().unwrap()
     };
-    assert_eq!(chosen(&read(&["one"]), &args(None)).unwrap().as_str(), "one");
-    assert_eq!(chosen(&read(&["one", "two"]), &args(Some("two"))).unwrap().as_str(), "two");
+    let chosen = |names: &[&str], wanted: Option<&str>| {
+        let wanted: Option<Name> = wanted.map(|name| name.parse().unwrap());
+        super::chosen(&read(names), "folder", wanted.as_ref())
+    };
+    assert_eq!(chosen(&["one"], None).unwrap().as_str(), "one");
+    assert_eq!(chosen(&["one", "two"], Some("two")).unwrap().as_str(), "two");
     for (names, wanted, message) in [
         (vec!["one", "two"], None, "folder has several pipelines: choose with --pipeline from one, two"),
         (vec![], None, "folder has no pipeline to build"),
         (vec!["one"], Some("two"), "folder has no pipeline `two`: it has one"),
     ] {
-        assert_eq!(chosen(&read(&names), &args(wanted)).unwrap_err().to_string(), message);
+        assert_eq!(chosen(&names, wanted).unwrap_err().to_string(), message);
     }
 }
 

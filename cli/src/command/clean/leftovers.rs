@@ -90,6 +90,14 @@ fn marked(found: &Tagged) -> Option<String> {
     is_its_own.then(|| mark.clone())
 }
 
+/// What stays, whatever the person answers.
+pub(super) struct Stays {
+    /// AMIs and snapshots that were not asked for.
+    pub(super) images: Vec<Leftover>,
+    /// What only tags tie to a build, for a day.
+    pub(super) unproven: Vec<Leftover>,
+}
+
 /// Where to search, and for what.
 pub(super) struct Leftovers {
     pub(super) machines: Arc<dyn Machines>,
@@ -181,6 +189,15 @@ impl Leftovers {
             }
         }
         Ok(users)
+    }
+
+    /// Marks what was found now, and takes what stays out of `found`.
+    pub(super) async fn set_aside(&self, found: &mut Vec<Leftover>, with_images: bool, now: Timestamp) -> Stays {
+        // The mark is set even if the person then declines the removal, and for images that were not asked for: it only
+        // begins the day of these resources.
+        self.mark(found, now).await;
+        let images = found.extract_if(.., |leftover| !with_images && leftover.is_image()).collect();
+        Stays { images, unproven: found.extract_if(.., |leftover| !leftover.may_go(now)).collect() }
     }
 
     /// Marks what was found now. The mark is for the next call, so a failure stops nothing.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use goldsmith_model::ImagePipeline;
-use goldsmith_store::ImageRecord;
+use goldsmith_store::{ImageRecord, Pointed};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -27,6 +27,8 @@ pub(crate) struct Shown {
     /// Why there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_times: Option<&'static str>,
+    /// When its parameters were rolled back, and to which images; oldest first.
+    rollbacks: Vec<Pointed>,
     /// Its last builds, newest first.
     builds: Vec<ImageRecord>,
 }
@@ -38,7 +40,8 @@ pub(crate) async fn show(connection: &Connection, pipeline: ImagePipeline, now: 
         Err(why) => (Vec::new(), Some(why)),
     };
     let builds = builds(connection, &pipeline).await?;
-    Ok(Shown { pipeline, next_times, no_times, builds })
+    let rollbacks = connection.store.pointed(&pipeline.name).await?;
+    Ok(Shown { pipeline, next_times, no_times, rollbacks, builds })
 }
 
 /// Returns the last builds of the pipeline, newest first.
@@ -68,6 +71,7 @@ impl Show for Shown {
         rows.push(("rebuilt on", rebuilt_on(pipeline)));
         rows.extend(self.next_times.iter().map(|time| ("next", time.to_string())));
         rows.extend(self.no_times.map(|why| ("next", format!("never: {why}"))));
+        rows.extend(self.rollbacks.iter().map(|one| ("rolled back", format!("{} to {}", one.at, one.image))));
         let mut lines = labelled(rows);
         if !self.builds.is_empty() {
             lines.push(String::new());
@@ -84,6 +88,7 @@ fn build(image: &ImageRecord) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use goldsmith_model::ImagePipeline;
+    use goldsmith_store::Pointed;
     use serde_json::json;
 
     use super::show;
@@ -127,6 +132,15 @@ next            Wed 2026-04-01 03:00:00 +02:00
 
 web/1.0.0/1  AVAILABLE  2026-01-01T00:00:00.000Z  dependency base/1.0.0/3";
         assert_eq!(lines(&stack, pipeline(nightly, "ENABLED")).await, expected);
+    }
+
+    #[tokio::test]
+    async fn rollbacks_are_shown() {
+        let stack = Stack::new();
+        let pointed = Pointed { at: "2026-01-02T00:00:00.000Z".to_owned(), image: "web/1.0.0/1".parse().unwrap() };
+        stack.connection.store.note_pointed(&"web".parse().unwrap(), &pointed).await.unwrap();
+        let text = lines(&stack, pipeline(json!(null), "ENABLED")).await;
+        assert!(text.contains("\nrolled back     2026-01-02T00:00:00.000Z to web/1.0.0/1"), "{text}");
     }
 
     #[tokio::test]

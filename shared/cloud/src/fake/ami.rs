@@ -1,5 +1,7 @@
 //! EC2's rules for AMIs and their snapshots.
 
+use std::collections::BTreeSet;
+
 use super::call::{ACCOUNT, Call, alias_of};
 use super::pace::{Looks, Pace};
 use super::world::{Region, World};
@@ -12,6 +14,8 @@ pub(super) struct AmiRecord {
     pub(super) image: Image,
     pub(super) permission: LaunchPermission,
     pub(super) imdsv2: bool,
+    /// From when it counts as deprecated.
+    pub(super) deprecated_at: Option<String>,
     /// The copy that created it.
     copy: Option<ImageCopy>,
     hidden: Looks,
@@ -23,6 +27,8 @@ pub(super) struct AmiRecord {
 /// A snapshot.
 pub(super) struct SnapshotRecord {
     pub(super) snapshot: Snapshot,
+    /// Accounts and groups that may use it.
+    pub(super) shared_with: BTreeSet<String>,
     pub(super) hidden: Looks,
 }
 
@@ -101,7 +107,10 @@ impl World {
                 started: Some(now),
                 tags: blueprint.tags.clone(),
             };
-            region.snapshots.insert(id.clone(), SnapshotRecord { snapshot, hidden: Looks(pace.hide_new) });
+            region.snapshots.insert(
+                id.clone(),
+                SnapshotRecord { snapshot, shared_with: BTreeSet::new(), hidden: Looks(pace.hide_new) },
+            );
         }
         let image = Image {
             id: id.clone(),
@@ -116,6 +125,7 @@ impl World {
             block_devices: blueprint.block_devices,
             snapshots,
             source_instance: blueprint.instance,
+            product_codes: Vec::new(),
             source_image: blueprint.copy.as_ref().map(|copy| copy.source_image.clone()).or(blueprint.source),
             tags: blueprint.tags,
         };
@@ -123,6 +133,7 @@ impl World {
             image,
             permission: LaunchPermission::default(),
             imdsv2: false,
+            deprecated_at: None,
             copy: blueprint.copy,
             hidden: Looks(pace.hide_new),
             left: Looks(pace.until_image),

@@ -139,9 +139,10 @@ impl Commands for FakeCloud {
 
     async fn find(&self, region: &str, instance: &str, comment: &str) -> Result<Option<String>> {
         self.read(Call::new("ListCommands", region), |world| {
-            let sent = world.region(region).commands.iter();
+            let sent = world.region(region).commands.iter_mut();
             let ours = sent.filter(|(_, sent)| sent.command.instance == instance && sent.command.comment == comment);
-            Ok(ours.max_by_key(|(_, sent)| sent.number).map(|(id, _)| id.clone()))
+            let seen = ours.filter_map(|(id, sent)| (!sent.hidden.spend()).then_some((id, sent)));
+            Ok(seen.max_by_key(|(_, sent)| sent.number).map(|(id, _)| id.clone()))
         })
         .await
     }

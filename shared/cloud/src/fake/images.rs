@@ -1,7 +1,10 @@
 //! AMIs and snapshots as the trait shows them. The rules are in [`super::ami`].
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use goldsmith_glob::filter_matches;
+use jiff::Timestamp;
 
 use super::FakeCloud;
 use super::ami::{AmiRecord, Blueprint, SnapshotRecord};
@@ -95,6 +98,34 @@ impl Images for FakeCloud {
                 return Err(call.error(Kind::Invalid, "InvalidAMIAttributeItemValue", message));
             }
             add_all(&mut record.permission, with);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn share_snapshots(&self, region: &str, ids: &[String], with: &LaunchPermission) -> Result<()> {
+        for id in ids {
+            let call = Call::new("ModifySnapshotAttribute", region);
+            self.effect(call, id, |world| {
+                let unknown = || call.error(Kind::NotFound, "InvalidSnapshot.NotFound", format!("no snapshot {id}"));
+                let record = world.region(region).snapshots.get_mut(id).ok_or_else(unknown)?;
+                record.shared_with.extend(with.users.iter().chain(&with.groups).cloned());
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn deprecate(&self, region: &str, id: &str, at: &str) -> Result<()> {
+        let call = Call::new("EnableImageDeprecation", region);
+        self.effect(call, id, |world| {
+            let now = world.now();
+            let record = world.region(region).own_image(call, id)?;
+            if !at.parse::<Timestamp>().is_ok_and(|at| at > now) {
+                return Err(call.error(Kind::Invalid, "InvalidParameterValue", format!("{at} is not in the future")));
+            }
+            record.deprecated_at = Some(at.to_owned());
             Ok(())
         })
         .await
@@ -201,7 +232,10 @@ impl FakeCloud {
         let id = world.ec2_id("snap");
         let (description, started) = (description.to_owned(), Some(world.now()));
         let snapshot = Snapshot { id: id.clone(), description, started, tags: tags.clone() };
-        world.region(region).snapshots.insert(id.clone(), SnapshotRecord { snapshot, hidden: Looks(0) });
+        world
+            .region(region)
+            .snapshots
+            .insert(id.clone(), SnapshotRecord { snapshot, shared_with: BTreeSet::new(), hidden: Looks(0) });
         id
     }
 
@@ -220,6 +254,16 @@ impl FakeCloud {
     pub fn launch_permission(&self, region: &str, id: &str) -> LaunchPermission {
         let mut world = self.world();
         world.region(region).images.get(id).map(|record| record.permission.clone()).unwrap_or_default()
+    }
+
+    /// Returns who may use each of an image's snapshots, and from when the image counts as deprecated.
+    #[must_use]
+    pub fn terms(&self, region: &str, id: &str) -> (Vec<BTreeSet<String>>, Option<String>) {
+        let mut world = self.world();
+        let region = world.region(region);
+        let Some(record) = region.images.get(id) else { return (Vec::new(), None) };
+        let snapshots = record.image.snapshots.iter().filter_map(|id| region.snapshots.get(id));
+        (snapshots.map(|snapshot| snapshot.shared_with.clone()).collect(), record.deprecated_at.clone())
     }
 
     /// Returns whether an image is marked for IMDSv2 only.

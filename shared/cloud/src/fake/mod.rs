@@ -5,6 +5,7 @@
 //! specifies in advance how commands, images and instances end, and compares [`Inventory`]s afterwards. The fake does
 //! not check permissions.
 
+mod account;
 mod ami;
 mod call;
 mod commands;
@@ -12,6 +13,7 @@ mod events;
 mod executions;
 mod faults;
 mod functions;
+mod image_switches;
 mod images;
 mod inventory;
 mod logs;
@@ -27,6 +29,7 @@ mod world;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use account::AccountSettings;
 pub use call::{ACCOUNT, AMAZON, HOME, MARKETPLACE, not_known_yet};
 pub use events::EmittedEvent;
 pub use executions::TokenAnswer;
@@ -61,6 +64,7 @@ impl FakeCloud {
         let fake = Arc::new(self.clone());
         Cloud {
             machines: fake.clone(),
+            account: fake.clone(),
             images: fake.clone(),
             commands: fake.clone(),
             parameters: fake.clone(),

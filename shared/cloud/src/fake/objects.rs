@@ -4,23 +4,47 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
 
 use super::FakeCloud;
 use super::call::Call;
+use super::world::World;
 use crate::{Kind, Objects, Result};
 
 /// S3's longest validity of a presigned URL: seven days.
 const LONGEST: Duration = Duration::from_secs(604_800);
 
+/// The bucket's lifecycle rule for work orders: S3 removes them a day after they were written, or some hours later.
+const ORDERS_STAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// An object that was written.
+pub(super) struct ObjectRecord {
+    body: Vec<u8>,
+    written: Timestamp,
+}
+
+impl World {
+    /// Returns the objects that have not expired.
+    fn kept(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+        let now = self.now();
+        let is_kept = move |key: &str, written: Timestamp| !key.starts_with("orders/") || now < written + ORDERS_STAY;
+        self.objects
+            .iter()
+            .filter(move |(key, object)| is_kept(key, object.written))
+            .map(|(key, object)| (key, &object.body))
+    }
+}
+
 #[async_trait]
 impl Objects for FakeCloud {
     async fn exists(&self, key: &str) -> Result<bool> {
-        self.read(Call::home("HeadObject"), |world| Ok(world.objects.contains_key(key))).await
+        self.read(Call::home("HeadObject"), |world| Ok(world.kept().any(|(kept, _)| kept == key))).await
     }
 
     async fn put(&self, key: &str, body: Vec<u8>) -> Result<()> {
         self.effect(Call::home("PutObject"), key, |world| {
-            world.objects.insert(key.to_owned(), body);
+            let written = world.now();
+            world.objects.insert(key.to_owned(), ObjectRecord { body, written });
             Ok(())
         })
         .await
@@ -45,12 +69,12 @@ impl FakeCloud {
     /// Returns an object of the bucket, or `None`.
     #[must_use]
     pub fn object(&self, key: &str) -> Option<Vec<u8>> {
-        self.world().objects.get(key).cloned()
+        self.objects().remove(key)
     }
 
     /// Returns every object of the bucket by its key.
     #[must_use]
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
-        self.world().objects.clone()
+        self.world().kept().map(|(key, body)| (key.clone(), body.clone())).collect()
     }
 }

@@ -21,7 +21,7 @@ pub struct Pace {
     pub hide_new: u32,
     /// Until a parameter of the type `aws:ec2:image` has the value that was put.
     pub until_parameter: u32,
-    /// How many looks do not find a new command's invocation.
+    /// How many looks do not find a new command, neither by its id nor by its comment.
     pub hide_new_command: u32,
     /// Number of copies that may be pending in one Region; EC2's own limit is 20.
     pub copies_at_once: usize,

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
+use super::account::AccountSettings;
 use super::ami::{AmiRecord, SnapshotRecord};
 use super::commands::CommandRecord;
 use super::events::EmittedEvent;
 use super::executions::{ExecutionBook, TokenAnswer};
 use super::functions::Wakeup;
 use super::machines::{MachineRecord, VolumeRecord};
+use super::objects::ObjectRecord;
 use super::outcome::CommandScript;
 use super::pace::{Looks, Pace};
 use crate::{Command, ImageCopy, Launch, LogLine, NewImage, Parameter, Schedule};
@@ -21,8 +23,9 @@ const BEGINNING: i64 = 1_767_225_600;
 #[derive(Default)]
 pub(super) struct World {
     pub(super) pace: Pace,
+    pub(super) account: AccountSettings,
     pub(super) regions: BTreeMap<String, Region>,
-    pub(super) objects: BTreeMap<String, Vec<u8>>,
+    pub(super) objects: BTreeMap<String, ObjectRecord>,
     pub(super) executions: ExecutionBook,
     pub(super) answers: Vec<TokenAnswer>,
     pub(super) wakes: Vec<Wakeup>,

@@ -2,8 +2,10 @@
 //! time.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -162,10 +164,27 @@ fn shown(root: &Path, path: &Path) -> String {
 /// Returns all mount points. In containers, files are mount points too.
 fn mount_points(root: &Path) -> HashSet<PathBuf> {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    // The kernel writes a space as an octal escape (proc(5)).
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(|path| path.replace("\\040", " "));
-    points.map(PathBuf::from).filter(|path| *path != root).collect()
+    // A path need not be UTF-8.
+    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let lines = mounts.split(|byte| *byte == b'\n');
+    let points = lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(unescaped);
+    points.filter(|path| *path != root).collect()
+}
+
+/// Returns a path of `/proc/self/mountinfo`. The kernel writes space, tab, line end and backslash as `\` and three octal
+/// digits (proc(5)).
+fn unescaped(mut path: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(path.len());
+    while let [first, rest @ ..] = path {
+        let octal = rest.get(..3).and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok());
+        let (byte, after) = match octal.filter(|_| *first == b'\\') {
+            Some(byte) => (byte, &rest[3..]),
+            None => (*first, rest),
+        };
+        bytes.push(byte);
+        path = after;
+    }
+    PathBuf::from(OsString::from_vec(bytes))
 }
 
 /// Returns the content of a file as far as it is looked at. Programs, byte code, archives and pictures are read only at
@@ -212,7 +231,7 @@ mod tests {
     use std::time::{Duration, Instant};
     use std::{fs, io};
 
-    use super::{Walk, read};
+    use super::{Walk, read, unescaped};
 
     const NOTE: &str = "could not be read: /folder: worn out";
 
@@ -245,6 +264,19 @@ mod tests {
         assert!(!walk.is_incomplete());
         assert!(read(&root.path().join("a/link")).is_err(), "a link that came since");
         assert_eq!(read(&root.path().join("pipe")).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_mount_point_is_known_by_each_of_its_characters() {
+        for (written, path) in [
+            (r"/a\040b", "/a b"),
+            (r"/a\011b\012", "/a\tb\n"),
+            (r"/a\134040", r"/a\040"),
+            (r"/plain\", r"/plain\"),
+            (r"/a\0b", r"/a\0b"),
+        ] {
+            assert_eq!(unescaped(written.as_bytes()).to_str(), Some(path));
+        }
     }
 
     #[test]

@@ -132,7 +132,9 @@ impl<'r> Run<'r, '_> {
             if !matches!(last.end, End::Failed(_) | End::Reboot { again: true, .. }) {
                 course.next += 1;
                 for (key, value) in std::mem::take(&mut last.outputs) {
-                    kept.keep(&mut course.outputs, key, value);
+                    if let Some(cut) = kept.keep(&mut course.outputs, key, value) {
+                        self.around.output.remark(&cut);
+                    }
                 }
             }
             if last.end != End::Success {
@@ -171,14 +173,25 @@ impl Kept {
         Self(outputs.iter().map(|(key, values)| (key.clone(), length(values))).collect())
     }
 
-    fn keep(&mut self, outputs: &mut BTreeMap<String, Vec<String>>, key: String, mut value: String) {
+    /// Keeps the output of an iteration. Returns a sentence about the first one that does not fit; nothing after it is
+    /// kept.
+    fn keep(&mut self, outputs: &mut BTreeMap<String, Vec<String>>, key: String, mut value: String) -> Option<String> {
+        const FULL: usize = usize::MAX;
         let used = self.0.entry(key.clone()).or_default();
-        if *used >= LIMIT {
-            return;
+        if *used == FULL {
+            return None;
         }
-        value.truncate(value.floor_char_boundary(LIMIT - *used));
-        *used += value.len() + 1;
-        outputs.entry(key).or_default().push(value);
+        let room = LIMIT.saturating_sub(*used);
+        let cut = (room == 0 || value.len() > room).then(|| {
+            let most = LIMIT / 1024;
+            format!("the output `{key}` of this loop has more than {most} KiB: the rest is not kept for other steps")
+        });
+        value.truncate(value.floor_char_boundary(room));
+        *used = if cut.is_some() { FULL } else { *used + value.len() + 1 };
+        if room > 0 {
+            outputs.entry(key).or_default().push(value);
+        }
+        cut
     }
 }
 
@@ -235,10 +248,13 @@ mod tests {
     fn a_loop_keeps_no_more_output_than_one_step() {
         let mut outputs = [("stdout".to_owned(), vec!["before the reboot".to_owned()])].into();
         let mut kept = Kept::of(&outputs);
+        let mut told = Vec::new();
         for _ in 0..2_000 {
-            kept.keep(&mut outputs, "stdout".to_owned(), "ü".repeat(100));
-            kept.keep(&mut outputs, "other".to_owned(), String::new());
+            told.extend(kept.keep(&mut outputs, "stdout".to_owned(), "ü".repeat(100)));
+            told.extend(kept.keep(&mut outputs, "other".to_owned(), String::new()));
         }
+        let sentence = "the output `stdout` of this loop has more than 256 KiB: the rest is not kept for other steps";
+        assert_eq!(told, [sentence]);
         let length = outputs["stdout"].join("\n").len();
         assert!(length <= LIMIT && length > LIMIT - 300, "{length}");
         assert_eq!((outputs["stdout"][1].as_str(), outputs["other"].len()), ("ü".repeat(100).as_str(), 2_000));

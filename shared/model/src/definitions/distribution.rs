@@ -79,6 +79,10 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
     let ami_tags = fields::tags(&mut context.reader, &mut map, "amiTags");
     let permission = map.optional("launchPermission").and_then(|node| launch_permission(context, node));
     let launch_permission = permission.unwrap_or_default();
+    let share_snapshots = share_snapshots(context, &mut map, &launch_permission);
+    let deprecate_after = map.optional("deprecateAfter");
+    let deprecate_after_days = deprecate_after
+        .and_then(|node| fields::days(&mut context.reader, node, "deprecateAfter", AmiDistribution::MAX_DAYS));
     let kms_key_id = fields::text(&mut context.reader, &mut map, "kmsKeyId");
     if let Some(node) = map.optional("kmsKeyId")
         && kms_key_id.as_deref().is_some_and(|key| key.ends_with("alias/aws/ebs"))
@@ -89,7 +93,28 @@ fn ami(context: &mut Context<'_, '_>, node: &Node) -> Option<AmiDistribution> {
     }
     map.unsupported(&mut context.reader, "targetAccountIds");
     map.finish(&mut context.reader);
-    Some(AmiDistribution { name, description, ami_tags, launch_permission, kms_key_id })
+    Some(AmiDistribution {
+        name,
+        description,
+        ami_tags,
+        launch_permission,
+        share_snapshots,
+        deprecate_after_days,
+        kms_key_id,
+    })
+}
+
+/// Reads whether snapshots are shared. EC2 shares them with accounts and with everybody, but not with organizations.
+fn share_snapshots(context: &mut Context<'_, '_>, map: &mut MapReader<'_>, with: &LaunchPermission) -> bool {
+    const KEY: &str = "shareSnapshots";
+    let Some(node) = map.optional(KEY) else { return false };
+    let shares = context.reader.boolean(node, "`shareSnapshots`").unwrap_or_default();
+    if shares && with.user_ids.is_empty() && with.user_groups.is_empty() {
+        let message = "`shareSnapshots` needs accounts in `launchPermission`: EC2 shares snapshots with `userIds` and \
+                       `userGroups` only, not with organizations";
+        context.reader.error(node.span, "wrong-value", message);
+    }
+    shares
 }
 
 fn launch_permission(context: &mut Context<'_, '_>, node: &Node) -> Option<LaunchPermission> {
@@ -155,4 +180,37 @@ fn is_parameter_name(name: &str) -> bool {
         && !first.is_empty()
         && !first.starts_with("aws")
         && !first.starts_with("ssm")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definitions::{Draft, SourceFile};
+
+    /// Returns what is read of an AMI of a distribution, or the messages.
+    fn ami(ami: &str) -> Result<(bool, Option<u32>), String> {
+        let region = format!("{{region: eu-west-1, amiDistributionConfiguration: {ami}}}");
+        let text = format!("{{kind: DistributionConfiguration, name: web, distributions: [{region}]}}\n");
+        let files = [SourceFile { path: "f.yml".to_owned(), text }];
+        let read = Draft::read(&files, &|_| Ok(String::new())).check_alone();
+        let found = read.map_err(|found| found.iter().map(|one| one.message.clone()).collect::<String>())?;
+        let ami = &found.distributions[0].distributions[0].ami_distribution_configuration;
+        Ok((ami.share_snapshots, ami.deprecate_after_days))
+    }
+
+    #[test]
+    fn snapshots_are_shared_with_accounts_and_images_are_deprecated_after_days() {
+        let users = "launchPermission: {userIds: ['111122223333']}";
+        assert_eq!(ami(&format!("{{{users}, shareSnapshots: true, deprecateAfter: P90D}}")), Ok((true, Some(90))));
+        assert_eq!(ami(&format!("{{{users}, shareSnapshots: false, deprecateAfter: P2W}}")), Ok((false, Some(14))));
+        assert_eq!(ami("{}"), Ok((false, None)));
+        let organization = "organizationArns: ['arn:aws:organizations::111122223333:organization/o-1']";
+        for with in ["", &format!("launchPermission: {{{organization}}}, ")] {
+            let message = ami(&format!("{{{with}shareSnapshots: true}}")).unwrap_err();
+            assert!(message.starts_with("`shareSnapshots` needs accounts in `launchPermission`"), "{message}");
+        }
+        for wrong in ["90", "P0D", "P3651D", "P1M", "PT90H"] {
+            let message = ami(&format!("{{deprecateAfter: {wrong}}}")).unwrap_err();
+            assert!(message.contains("from P1D to P3650D, such as P90D"), "{wrong}: {message}");
+        }
+    }
 }

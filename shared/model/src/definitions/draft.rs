@@ -73,6 +73,18 @@ pub struct VersionPlace<'t> {
 }
 
 impl VersionPlace<'_> {
+    /// Returns the path of the file that declares it, as the user named the file.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        self.source.file
+    }
+
+    /// Returns the place of the version in that file.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
     /// Returns an error at this place.
     #[must_use]
     pub fn error(&self, code: &'static str, message: String) -> Diagnostic {

@@ -15,6 +15,7 @@ mod keys;
 mod kind;
 mod pipeline;
 mod recipe;
+mod retention;
 #[cfg(test)]
 mod tests;
 

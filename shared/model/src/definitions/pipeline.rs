@@ -4,7 +4,7 @@ use goldsmith_document::yaml::Node;
 use goldsmith_document::{MapReader, Reader};
 
 use super::draft::Context;
-use super::{Kind, fields};
+use super::{Kind, fields, retention};
 use crate::{
     ImageAudit, ImagePipeline, ImageTests, Name, RebuildOn, RecipeRef, Schedule, ScheduleExpression, StartCondition,
     Status, VersionPattern, time_zone,
@@ -32,6 +32,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
     });
     let schedule = map.optional("schedule").and_then(|node| schedule(&mut context.reader, node));
     let rebuild_on = map.optional("rebuildOn").map(|node| rebuild_on(&mut context.reader, node)).unwrap_or_default();
+    let retention = map.optional("retention").and_then(|node| retention::read(&mut context.reader, node));
     refuse_what_is_not_built(context, map);
     context.draft.definitions.pipelines.push(ImagePipeline {
         name: name?,
@@ -46,6 +47,7 @@ pub(super) fn read(context: &mut Context<'_, '_>, map: &mut MapReader<'_>) -> Op
         timeout_minutes: timeout,
         image_tests_configuration: tests.unwrap_or_default(),
         audit: audit.unwrap_or_default(),
+        retention,
     });
     Some(())
 }

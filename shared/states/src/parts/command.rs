@@ -26,6 +26,13 @@ const URL_VALID: Duration = Duration::from_secs(600);
 /// Longest `executionTimeout` that SSM accepts.
 const LONGEST_COMMAND: i64 = 172_800;
 
+/// How often Systems Manager is searched for a command whose sending got no answer, before the order is sent again. A
+/// new command appears in lists only after a moment. AWS gives no limit for this; some seconds are usual. If it takes
+/// longer than these searches, the agent waits for the run of the same order, and only reports its result.
+const SEARCHES: u32 = 5;
+/// Pause between two of these searches.
+const SEARCH_PAUSE: Duration = Duration::from_secs(2);
+
 /// How often an order is sent again if its command was lost with its machine. The agent resumes where it was, or
 /// reports which step went down with the machine.
 const SENT_AGAIN: u32 = 2;
@@ -110,7 +117,7 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
     // SendCommand has no client token: after a lost answer, the command is found by its comment.
     let made = effect(scene.context, &scene.record, intended, |attempt| async move {
         if attempt == Attempt::Again
-            && let Some(command) = commands.find(scene.home(), instance, &comment).await?
+            && let Some(command) = find(scene, instance, &comment).await?
         {
             return Ok(command);
         }
@@ -118,7 +125,7 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
         let request = Command {
             instance: instance.to_owned(),
             comment,
-            script: script(&agent(scene).await?, &upload(scene, "orders", order_text(&order)?).await?)?,
+            script: script(&agent(scene).await?, &upload(scene, order_text(&order)?).await?)?,
             timeout_seconds: timeout(scene),
             log_group: scene.context.config.log_group.clone(),
         };
@@ -129,6 +136,19 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
     let sent = Sent { command: made_id(made)?, nonce };
     note_log(scene, &sent, instance).await?;
     Ok(running(scene, &sent.command, instance))
+}
+
+/// Searches for a command that may have been sent, for as long as Systems Manager may not list it yet.
+async fn find(scene: &Scene<'_>, instance: &str, comment: &str) -> Result<Option<String>> {
+    for search in 1..=SEARCHES {
+        if search > 1 {
+            scene.context.clock.sleep(SEARCH_PAUSE).await;
+        }
+        if let Some(command) = scene.context.cloud.commands.find(scene.home(), instance, comment).await? {
+            return Ok(Some(command));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the nonce that the journal has for a command. An earlier attempt may have recorded another nonce than this
@@ -182,10 +202,17 @@ async fn look(scene: &Scene<'_>, sent: &Sent, instance: &str) -> Result<Look> {
     }
 }
 
-/// Uploads the agent for the image's architecture to the bucket, under its digest.
+/// Uploads the agent for the image's architecture to the bucket, once, and returns a presigned URL.
 async fn agent(scene: &Scene<'_>) -> Result<Fetched> {
-    let path = scene.context.config.agent_for(&scene.record.plan.architecture);
-    upload(scene, "agent", read(&path)?).await
+    let agent = read(&scene.context.config.agent_for(&scene.record.plan.architecture))?;
+    let (key, sha256) = place("agent", &agent);
+    let objects = &scene.context.cloud.objects;
+    // The key is the digest, so an agent that exists has the right content, and two uploads at once do no harm. The
+    // bucket keeps agents.
+    if !objects.exists(&key).await? {
+        objects.put(&key, agent).await?;
+    }
+    fetched(scene, &key, sha256).await
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
@@ -195,16 +222,23 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// Uploads bytes under their digest, once, and returns a presigned URL.
-async fn upload(scene: &Scene<'_>, folder: &str, bytes: Vec<u8>) -> Result<Fetched> {
-    let sha256 = hex::encode(Sha256::digest(&bytes));
-    let key = format!("{folder}/{sha256}");
-    let objects = &scene.context.cloud.objects;
-    // The key is the digest, so an object that exists has the right content, and two uploads at once do no harm.
-    if !objects.exists(&key).await? {
-        objects.put(&key, bytes).await?;
-    }
-    Ok(Fetched { url: objects.presign(&key, URL_VALID).await?, sha256 })
+/// Uploads an order to the bucket, and returns a presigned URL.
+async fn upload(scene: &Scene<'_>, order: Vec<u8>) -> Result<Fetched> {
+    let (key, sha256) = place("orders", &order);
+    // The bucket's lifecycle rule removes an order a day after it was written. The attempts to send a command may take
+    // longer than that, so each of them writes the order again.
+    scene.context.cloud.objects.put(&key, order).await?;
+    fetched(scene, &key, sha256).await
+}
+
+/// Returns the key of an object, and its digest.
+fn place(folder: &str, bytes: &[u8]) -> (String, String) {
+    let sha256 = hex::encode(Sha256::digest(bytes));
+    (format!("{folder}/{sha256}"), sha256)
+}
+
+async fn fetched(scene: &Scene<'_>, key: &str, sha256: String) -> Result<Fetched> {
+    Ok(Fetched { url: scene.context.cloud.objects.presign(key, URL_VALID).await?, sha256 })
 }
 
 /// Returns `build/state/n`, cut to the 100 characters that [`Command`] allows: a build id has at most 80.

@@ -62,8 +62,8 @@ async fn watch(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<P
     }
 }
 
-/// Marks the AMI for IMDSv2 and adds the launch permissions. Neither is in the journal, because both end with the AMI,
-/// and both are safe to repeat.
+/// Marks the AMI for IMDSv2, shares it, and sets when it counts as deprecated. None of this is in the journal: it ends
+/// with the AMI and its snapshots, and it is safe to repeat.
 async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result<()> {
     // This comes before the permissions, so that no other account gets an AMI that does not demand IMDSv2.
     scene.context.cloud.images.require_imdsv2(&planned.region, id).await?;
@@ -75,8 +75,20 @@ async fn open_up(scene: &Scene<'_>, planned: &PlannedRegion, id: &str) -> Result
         organizational_units: planned_permission.organizational_unit_arns.clone(),
     };
     // If the start has overridden something, the image is for the account itself only.
-    if !with.is_empty() && !scene.record.plan.overridden {
-        scene.context.cloud.images.share(&planned.region, id, &with).await?;
+    if scene.record.plan.overridden {
+        return Ok(());
+    }
+    let images = &scene.context.cloud.images;
+    if !with.is_empty() {
+        images.share(&planned.region, id, &with).await?;
+    }
+    if planned.share_snapshots
+        && let Some(image) = images.image(&planned.region, id).await?
+    {
+        images.share_snapshots(&planned.region, &image.snapshots, &with).await?;
+    }
+    if let Some(time) = &planned.deprecate_at {
+        images.deprecate(&planned.region, id, time).await?;
     }
     Ok(())
 }
@@ -134,7 +146,14 @@ mod tests {
     async fn a_copy_survives_every_fault() {
         check_state(
             Task::item(State::DistributeRegion, AWAY),
-            &["CopyImage", "ModifyImageAttribute", "ModifyImageAttribute", "SendTaskSuccess"],
+            &[
+                "CopyImage",
+                "ModifyImageAttribute",
+                "ModifyImageAttribute",
+                "ModifySnapshotAttribute",
+                "EnableImageDeprecation",
+                "SendTaskSuccess",
+            ],
         )
         .await;
     }

@@ -3,11 +3,16 @@
 //! Input: the execution's input. Output: `{outcome, reason?, image, tests, regions}`. Error: `Refused` for anything
 //! that the user has to fix. If Plan runs twice, the second run answers from the record.
 
+mod difference;
+mod finding;
 mod freeze;
+mod preflight;
+mod preview;
+mod problem;
 mod resolve;
 mod types;
 
-use goldsmith_model::{Cause, ExecutionInput, ExecutionOutput, ImagePipeline, ImageRecipe, ImageRef, StartCondition};
+use goldsmith_model::{Cause, ExecutionInput, ExecutionOutput, ImageRecipe, ImageRef, StartCondition};
 use goldsmith_store::{Aftermath, BuildRecord, BuildStatus, Opened, Scope, stamp};
 use serde_json::{Value, json};
 
@@ -15,8 +20,13 @@ use crate::engine::once::once;
 use crate::error_names::ErrorName;
 use crate::events::start::kept_cause;
 use crate::{Context, Error, Result, Start, State};
+use finding::refusal;
+pub use finding::{Finding, Place};
 use freeze::freeze;
-use resolve::{Resolved, resolve};
+use preflight::{Resolved, examine};
+pub use preview::{Chosen, Difference, Existing, Preview, PreviewedRegion, PreviewedSource, Verdict, preview};
+pub use problem::{Problem, Severity};
+use resolve::{Inputs, Viewer, resolve};
 pub(crate) use resolve::{newest_image_of, newest_of};
 
 /// Runs one invocation.
@@ -46,14 +56,30 @@ async fn plan(context: &Context, start: &Start) -> Result<ExecutionOutput> {
     })?;
     input.check_overrides(&pipeline).map_err(refused)?;
     let why = why(context, start, &input).await?;
-    let resolved = resolve(context, &input, &pipeline).await?;
-    if let Some(reason) = nothing_changed(context, &input, &why, &pipeline, &resolved).await? {
+    let mut findings = Vec::new();
+    let Some(inputs) = resolve(context, &input, &pipeline, Viewer::Stack, &mut findings).await? else {
+        return Err(refused_for(&findings));
+    };
+    if !findings.iter().any(Finding::is_refusal)
+        && let Some(reason) = nothing_changed(context, &input, &why, &inputs).await?
+    {
         // No build of this execution will mark the cause. If it stayed pending, the reaper would come back to it.
         context.store.serve_cause(&input.pipeline, &why.cause, context.clock.now()).await?;
         return Ok(ExecutionOutput::Skipped { reason: Some(reason) });
     }
-    check_parameters(context, &resolved).await?;
-    open(context, start, &input, why.cause, &resolved).await
+    let examined = examine(context, &input, inputs, Viewer::Stack, &mut findings).await?;
+    for warning in findings.iter().filter(|finding| !finding.is_refusal()) {
+        tracing::warn!(build = start.build, %warning, "the build starts with a warning");
+    }
+    match examined.resolved() {
+        Some(resolved) if refusal(&findings).is_none() => open(context, start, &input, why.cause, &resolved).await,
+        _ => Err(refused_for(&findings)),
+    }
+}
+
+/// Returns the error for a build with problems, which names all of them.
+fn refused_for(findings: &[Finding]) -> Error {
+    refusal(findings).map_or_else(|| Error::internal("the build cannot be planned, but no problem was found"), refused)
 }
 
 /// Why this build is made.
@@ -85,40 +111,6 @@ async fn why(context: &Context, start: &Start, input: &ExecutionInput) -> Result
     Ok(Why { cause, tried_since: None })
 }
 
-/// Checks the parameters under which the image is to be published, as far as AWS would otherwise reject them only after
-/// the whole build.
-///
-/// The stack's role may write below one path only. The data type of a parameter never changes (Systems Manager user
-/// guide, "Using native parameter support for Amazon Machine Image IDs").
-async fn check_parameters(context: &Context, resolved: &Resolved) -> Result<()> {
-    for distribution in resolved.distribution.iter().flat_map(|configuration| &configuration.distributions) {
-        for planned in &distribution.ssm_parameter_configurations {
-            let (region, name, wanted) = (&distribution.region, &planned.parameter_name, planned.data_type.as_str());
-            let below = format!("/{}/", context.config.image_parameter_path);
-            if !name.starts_with(&below) {
-                return Err(refused(format!(
-                    "the distribution configuration names the parameter `{name}` in {region}, but this stack may write \
-                     parameters only below `{below}`: name a parameter there, or deploy the stack with another \
-                     ImageParameterPath"
-                )));
-            }
-            let found = match context.cloud.parameters.get(region, name).await {
-                Err(error) if error.is_transient() => return Err(error.into()),
-                // If Plan may not read a Region or a name, the state that writes there reports it.
-                found => found.ok().flatten(),
-            };
-            if let Some(found) = found.filter(|found| found.data_type != wanted) {
-                return Err(refused(format!(
-                    "the parameter `{name}` in {region} has the data type {}, which cannot be changed, but the distribution \
-                     configuration asks for {wanted}: set `dataType: {}` there, or delete the parameter",
-                    found.data_type, found.data_type
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Takes the lease and a build number, both or neither.
 async fn open(
     context: &Context,
@@ -128,7 +120,7 @@ async fn open(
     resolved: &Resolved,
 ) -> Result<ExecutionOutput> {
     let now = context.clock.now();
-    let ImageRecipe { name, version, .. } = &resolved.recipe;
+    let ImageRecipe { name, version, .. } = &resolved.inputs.recipe;
     // This is a closure because `open_build` tries other numbers after each lost race.
     let draft = |build: u32, fence: u64| {
         let image = ImageRef { name: name.clone(), version: *version, build };
@@ -174,12 +166,11 @@ async fn nothing_changed(
     context: &Context,
     input: &ExecutionInput,
     why: &Why,
-    pipeline: &ImagePipeline,
-    resolved: &Resolved,
+    inputs: &Inputs,
 ) -> Result<Option<String>> {
     let only_on_change = match &why.cause {
         Cause::SourceUpdate { .. } => true,
-        Cause::Schedule { .. } => pipeline.schedule.as_ref().is_some_and(|schedule| {
+        Cause::Schedule { .. } => inputs.pipeline.schedule.as_ref().is_some_and(|schedule| {
             schedule.pipeline_execution_start_condition == StartCondition::ExpressionMatchAndDependencyUpdatesAvailable
         }),
         Cause::Manual { .. } | Cause::Dependency { .. } => false,
@@ -187,8 +178,8 @@ async fn nothing_changed(
     if input.force || !(only_on_change || why.tried_since.is_some()) {
         return Ok(None);
     }
-    let last = context.store.newest_image(&resolved.recipe.name, &pipeline.name).await?;
-    let same = last.filter(|last| last.input_digest == resolved.digest);
+    let last = context.store.newest_image(&inputs.recipe.name, &inputs.pipeline.name).await?;
+    let same = last.filter(|last| Some(&last.input_digest) == inputs.digest.as_ref());
     // A cause that is tried again has its build if another build has published the same since the cause arrived.
     let same =
         same.filter(|last| only_on_change || why.tried_since.as_ref().is_some_and(|time| *time <= last.created_at));

@@ -60,6 +60,7 @@ async fn publish(context: &Context, record: &BuildRecord, start: &Start) -> Resu
         created_at: record.created_at.clone(),
         ended_at: Some(stamp(context.clock.now())),
         failure: None,
+        life: None,
     };
     if !context.store.publish_build(record, &image).await? {
         return Err(Error::Closed);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use goldsmith_cloud::fake::{ACCOUNT, AMAZON, FakeCloud, HOME, Inventory};
+use goldsmith_cloud::fake::{ACCOUNT, AMAZON, Between, FakeCloud, Faults, HOME, Inventory};
 use goldsmith_cloud::{ExecutionStatus, Parameter};
 use goldsmith_model::ImagePipeline;
 use goldsmith_model::definitions::{Definitions, Draft, SourceFile};
@@ -66,6 +66,8 @@ distributions:
   - region: us-east-1
     amiDistributionConfiguration:
       launchPermission: {userIds: ["111122223333"]}
+      shareSnapshots: true
+      deprecateAfter: P90D
 ---
 kind: ImagePipeline
 name: web
@@ -145,7 +147,16 @@ impl Stack {
 
     /// Returns a new context for one invocation.
     pub(crate) fn context(&self) -> Context {
-        let table = FaultyTable { table: self.table.clone(), faults: self.cloud.faults() };
+        self.context_with(self.cloud.faults())
+    }
+
+    /// Returns a context whose calls of the table pass through `between` first.
+    pub(crate) fn context_behind(&self, between: Arc<dyn Between>) -> Context {
+        self.context_with(self.cloud.faults().behind(between))
+    }
+
+    fn context_with(&self, faults: Faults) -> Context {
+        let table = FaultyTable { table: self.table.clone(), faults };
         Context {
             store: Store::new(Arc::new(table)),
             cloud: self.cloud.cloud(),
@@ -183,6 +194,11 @@ impl Stack {
             infrastructure.instance_profile_name = name.map(str::to_owned);
         }
         self.store().apply(&Definitions { infrastructures, ..Definitions::default() }).await.unwrap();
+    }
+
+    /// The store for a caller whose calls pass through this account's faults.
+    pub(crate) fn store_behind(&self, cloud: &FakeCloud) -> Store {
+        Store::new(Arc::new(FaultyTable { table: self.table.clone(), faults: cloud.faults() }))
     }
 
     /// The store without the counter.

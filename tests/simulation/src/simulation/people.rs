@@ -73,7 +73,7 @@ pub fn let_builds_vary(sim: &Simulation) {
         pace.until_image = few(sim, 3);
         pace.until_command = few(sim, 3);
         pace.hide_new = if draw.1 < 3 { few(sim, 4) } else { 0 };
-        pace.hide_new_command = few(sim, 2);
+        pace.hide_new_command = few(sim, 4);
         pace.until_parameter = few(sim, 2);
         pace.copies_at_once = if draw.1 == 5 { 1 } else { 20 };
         pace.refuse_repeated_start = draw.1 == 4;

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use aws_sdk_ec2::config::Region;
+use aws_sdk_ec2::types::SnapshotAttributeName;
 use goldsmith_store::ImageStatus;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::Case;
@@ -13,6 +16,7 @@ use crate::stack::Stack;
 pub(super) const CASES: &[(&str, Case)] = &[
     ("the_example_is_built_tested_and_brought_to_two_regions", web_server),
     ("the_pipeline_of_the_readme_is_built_as_it_stands", readme),
+    ("a_shared_image_can_be_copied_and_is_deprecated_later", shared),
     ("what_the_build_wrote_is_in_its_image_and_nowhere_else", file_in_the_image),
     ("a_chain_goes_from_build_to_validate", chain),
     ("a_reboot_in_the_build_phase_resumes_at_the_right_step", reboot),
@@ -42,6 +46,35 @@ fn readme(stack: &Stack) {
     fs::copy(example("web-server/components/nginx.yml"), components.join("nginx.yml")).unwrap();
     let built = stack.build(folder.path());
     assert_eq!((built.exit, built.image()), (0, "gateway/1.0.0/1"), "{built:?}");
+}
+
+fn shared(stack: &Stack) {
+    let text = Pipeline::new("shared", &[("build", "Nothing", "true")]).text();
+    let there = "  - region: us-east-1\n";
+    let terms = "    amiDistributionConfiguration:\n      launchPermission: {userIds: [\"111122223333\"]}\n      \
+                 shareSnapshots: true\n      deprecateAfter: P90D\n";
+    assert!(text.contains(there));
+    let built = stack.build(folder(&text.replace(there, &format!("{there}{terms}"))).path());
+    assert_eq!((built.exit, built.json["outcome"].as_str()), (0, Some("built")), "{built:?}");
+    let image = stack.image(built.image());
+    let created: Timestamp = image.created_at.parse().unwrap();
+    // EC2 counts whole minutes.
+    let deprecated = created.as_second() + 90 * 24 * 3_600;
+    for (region, users, from) in [("eu-west-1", vec![], None), ("us-east-1", vec!["111122223333"], Some(deprecated))] {
+        let config = aws_sdk_ec2::config::Builder::from(stack.sdk()).region(Region::new(region)).build();
+        let ec2 = aws_sdk_ec2::Client::from_conf(config);
+        let described = stack.block_on(ec2.describe_images().image_ids(&image.amis[region]).send()).unwrap();
+        let shown = described.images()[0].deprecation_time();
+        let shown = shown.map(|time| time.parse::<Timestamp>().unwrap().as_second());
+        assert_eq!(shown.map(|time| time / 60), from.map(|time| time / 60), "{region}");
+        for snapshot in &image.snapshots[region] {
+            let request = ec2.describe_snapshot_attribute().snapshot_id(snapshot);
+            let request = request.attribute(SnapshotAttributeName::CreateVolumePermission);
+            let answer = stack.block_on(request.send()).unwrap();
+            let shared: Vec<_> = answer.create_volume_permissions().iter().filter_map(|one| one.user_id()).collect();
+            assert_eq!(shared, users, "{region}");
+        }
+    }
 }
 
 fn file_in_the_image(stack: &Stack) {

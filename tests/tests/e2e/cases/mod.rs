@@ -2,15 +2,18 @@
 
 mod audits;
 mod canary;
+mod definitions;
 mod doctor;
 mod documents;
 mod failures;
 mod given_up;
 mod good;
+mod image_life;
 mod kills;
 mod lifecycle;
 mod organisation;
 mod page;
+mod plan;
 mod refusals;
 mod role;
 mod rules;
@@ -38,6 +41,7 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         audits::CASES,
         failures::CASES,
         refusals::CASES,
+        plan::CASES,
         sources::CASES,
         role::CASES,
         given_up::CASES,
@@ -47,6 +51,8 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         uninvited::CASES,
         lifecycle::CASES,
         organisation::CASES,
+        definitions::CASES,
+        image_life::CASES,
         doctor::CASES,
         page::CASES,
         canary::CASES,

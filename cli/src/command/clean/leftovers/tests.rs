@@ -208,6 +208,21 @@ async fn what_only_carries_the_tags_stays_for_a_day_after_it_was_found() {
 }
 
 #[tokio::test]
+async fn an_image_is_marked_even_if_no_images_are_to_be_removed() {
+    let (cloud, stack) = (FakeCloud::new(), Stack::new());
+    let image = leave(&cloud, HOME, "one", "b").await;
+    let leftovers = leftovers(&cloud);
+    let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut found = leftovers.find(living(&stack), &regions()).await.unwrap().0;
+    let Stays { images, unproven } = leftovers.set_aside(&mut found, false, now).await;
+    assert_eq!(
+        (told(&images), told(&unproven), found.len()),
+        (vec!["image eu-west-1 b".to_owned()], vec!["instance eu-west-1 b".to_owned()], 0)
+    );
+    assert_eq!(cloud.inventory().region(HOME).images[&image][TAG_LEFTOVER], "2026-01-01T00:00:00.000Z");
+}
+
+#[tokio::test]
 async fn a_copy_does_not_inherit_the_mark_of_its_original() {
     let (cloud, stack) = (FakeCloud::new(), Stack::new());
     let mut copied = tags("one", "a");

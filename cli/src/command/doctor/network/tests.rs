@@ -5,7 +5,8 @@ use super::super::testing::{globals, launching};
 use super::*;
 
 fn subnet(id: &str, public: bool) -> Subnet {
-    Subnet { id: id.to_owned(), vpc: "vpc-1".to_owned(), available: true, free_addresses: 9, public_addresses: public }
+    let (id, vpc) = (id.to_owned(), "vpc-1".to_owned());
+    Subnet { id, vpc, available: true, free_addresses: 9, public_addresses: public, ..Subnet::default() }
 }
 
 fn route(target: &str, blackhole: bool) -> Route {

@@ -28,7 +28,7 @@ pub(super) fn user(name: &str) -> Result<(u32, Option<u32>), FileError> {
 pub(super) fn group(name: &str) -> Result<u32, FileError> {
     let named = || entry("group", name)?.split(':').nth(2)?.parse().ok();
     let missing = || FileError::NoSuchName { name: name.to_owned(), kind: "group" };
-    name.parse().ok().or_else(named).ok_or_else(missing)
+    named().or_else(|| name.parse().ok()).ok_or_else(missing)
 }
 
 impl Ids {
@@ -41,22 +41,35 @@ impl Ids {
 
 /// Returns the line of a name or number in a database.
 fn entry(database: &str, name: &str) -> Option<String> {
-    let fits = |line: &&str| {
-        let mut fields = line.split(':');
-        // The name is the first field of both databases, and the number is the third.
-        fields.next() == Some(name) || fields.nth(1) == Some(name)
-    };
     let local = fs::read_to_string(format!("/etc/{database}")).unwrap_or_default();
-    local.lines().find(fits).map(str::to_owned).or_else(|| {
+    line_of(&local, name).map(str::to_owned).or_else(|| {
         let mut command = Command::new("getent");
         let output = command.args([database, name]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
         String::from_utf8(output.stdout).ok()?.lines().next().map(str::to_owned)
     })
 }
 
+/// Returns the line of a name or number in the text of a database. A name counts before a number, as for chown (POSIX):
+/// a name may consist of digits.
+fn line_of<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    // The name is the first field of both databases, and the number is the third.
+    [0, 2].iter().find_map(|field| text.lines().find(|line| line.split(':').nth(*field) == Some(name)))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{group, user};
+    use super::{group, line_of, user};
+
+    #[test]
+    fn a_name_of_digits_counts_before_the_number() {
+        let (named, numbered) = ("4711:x:20:", "other:x:4711:");
+        for text in [format!("{named}\n{numbered}\n"), format!("{numbered}\n{named}\n")] {
+            assert_eq!(line_of(&text, "4711"), Some(named));
+            assert_eq!(line_of(&text, "20"), Some(named));
+            assert_eq!(line_of(&text, "x"), None);
+        }
+        assert_eq!(line_of(numbered, "4711"), Some(numbered));
+    }
 
     #[test]
     fn names_and_numbers_are_found() {

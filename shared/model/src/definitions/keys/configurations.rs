@@ -98,6 +98,19 @@ const AMI: &[Key] = &[
         "Who else may launch it. An image that is encrypted with AWS's own key cannot be shared.",
     ),
     Key::optional(
+        "shareSnapshots",
+        Form::Flag,
+        "`false`",
+        "Whether the accounts in `userIds` and `userGroups` may also copy the image: they may use its snapshots.",
+    ),
+    Key::optional(
+        "deprecateAfter",
+        Form::Text,
+        "never",
+        "How long after its build the AMI counts as deprecated, as a number of days or weeks from `P1D` to `P3650D`, \
+         such as `P90D`. EC2 still launches it, and no longer lists it for other accounts.",
+    ),
+    Key::optional(
         "kmsKeyId",
         Form::Text,
         "encrypted as the source image is",

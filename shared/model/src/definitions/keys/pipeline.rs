@@ -46,6 +46,23 @@ pub(super) const PIPELINE: &[Key] = &[
         "What happens if the audit finds something that every instance of an image would share. Only `fail` launches \
          an instance for the audit if there is no test.",
     ),
+    Key::optional(
+        "retention",
+        Form::Map(RETENTION),
+        "every image stays",
+        "Which of its images `goldsmith retention` deletes: those that are beyond the newest ones and old enough.",
+    ),
+];
+
+const RETENTION: &[Key] = &[
+    Key::required("keep", Form::Number, "The number of the newest images that stay, from 1 to 1,000."),
+    Key::optional(
+        "olderThan",
+        Form::Text,
+        "the number alone counts",
+        "How old an image must be before it goes, as a number of days or weeks from `P1D` to `P3650D`, such as `P90D` \
+         or `P12W`.",
+    ),
 ];
 
 const SCHEDULE: &[Key] = &[

@@ -191,6 +191,33 @@ async fn a_resent_order_keeps_its_nonce_and_readers_find_it_with_the_log() {
 }
 
 #[tokio::test]
+async fn a_command_that_is_not_listed_yet_is_not_sent_twice() {
+    for fault in [Fault::LoseAnswer, Fault::KillAfter] {
+        for state in [State::Build, State::Snapshot] {
+            let stack = reach(&Task::new(state)).await;
+            stack.cloud.pace(|pace| pace.hide_new_command = 4);
+            stack.cloud.fail_next("SendCommand", fault);
+            let before = stack.cloud.requests().commands.len();
+            stack.run(&Task::new(state)).await.unwrap();
+            assert_eq!(stack.cloud.requests().commands.len() - before, 1, "{state}, {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_is_sent_after_almost_a_day_of_refusals_can_still_be_fetched() {
+    let stack = reach(&Task::new(State::Build)).await;
+    stack.cloud.fail_always("SendCommand", HOME, Fault::Refuse(Kind::Throttled));
+    stack.start(&Task::new(State::Build)).await;
+    stack.cloud.heal();
+    stack.tick_after(SignedDuration::from_mins(23 * 60 + 55)).await;
+    assert_eq!(stack.cloud.requests().commands.len(), 1);
+    // The URL is valid for ten minutes.
+    stack.clock.advance(SignedDuration::from_mins(9));
+    assert_eq!(nonces_in_orders(&stack, State::Build).len(), 1);
+}
+
+#[tokio::test]
 async fn each_state_and_each_order_after_a_lost_machine_has_a_nonce_of_its_own() {
     let stack = reach(&Task::new(State::Build)).await;
     stack.cloud.next_command(Outcome::lost());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use goldsmith_store::{BuildRecord, BuildStatus, Scope};
+use goldsmith_store::{BuildRecord, BuildStatus, Scope, StateRecord};
 
 use super::ending::Trigger;
 use crate::error_names::ErrorName;
@@ -31,10 +31,16 @@ pub(super) async fn is_by_the_definition(context: &Context, record: &BuildRecord
         return Err(Error::internal(refusal(record, "it has not published")));
     }
     for look in 1..=LOOKS {
-        let Some(waiting) = waiting(context, &record.build).await? else { return Ok(()) };
+        let states = context.store.states(&record.build).await?;
+        let why = match waiting(context, &record.build, &states).await? {
+            Some(waiting) => format!("{waiting} still waits for an answer"),
+            // A look takes no lock. If a wait is moved or a state begins during the look, the look may miss the wait.
+            // But then STATE has changed, because the same transaction writes it.
+            None if places(&context.store.states(&record.build).await?) == places(&states) => return Ok(()),
+            None => "its states have moved on in the meantime".to_owned(),
+        };
         if look == LOOKS {
-            let message = refusal(record, &format!("{waiting} still waits for an answer"));
-            return Err(Error::failed(ErrorName::Throttled, message));
+            return Err(Error::failed(ErrorName::Throttled, refusal(record, &why)));
         }
         context.clock.sleep(PAUSE).await;
     }
@@ -45,9 +51,14 @@ fn refusal(record: &BuildRecord, why: &str) -> String {
     format!("the execution of {} has not called this function: {why}", record.build)
 }
 
+/// Returns each state with the resource that its wait is parked on.
+fn places(states: &[StateRecord]) -> Vec<(Scope, Option<&str>)> {
+    states.iter().map(|state| (state.scope(), state.waits_for.as_deref())).collect()
+}
+
 /// Returns a state of which a token can still be answered.
-async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
-    for state in context.store.states(build).await? {
+async fn waiting(context: &Context, build: &str, states: &[StateRecord]) -> Result<Option<Scope>> {
+    for state in states {
         let scope = state.scope();
         let Some(wait) = context.store.wait(build, &scope).await? else { continue };
         for token in wait.tokens() {
@@ -68,17 +79,27 @@ async fn waiting(context: &Context, build: &str) -> Result<Option<Scope>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
     use goldsmith_cloud::Kind;
-    use goldsmith_cloud::fake::{Fault, HOME};
-    use goldsmith_store::{BuildStatus, ImageStatus};
+    use goldsmith_cloud::fake::{Between, Fault, HOME, OnItsWay};
+    use goldsmith_store::{BuildStatus, ImageStatus, Scope, Store, Wait};
     use jiff::SignedDuration;
 
-    use crate::testing::{BUILD, Stack, Task, reach};
-    use crate::{ErrorInfo, State};
+    use crate::testing::{BUILD, Stack, TABLE_READ, Task, reach};
+    use crate::{ErrorInfo, Start, State};
 
     fn failed(error: &str) -> Task {
         let error = ErrorInfo { error: error.to_owned(), cause: "somebody says so".to_owned() };
         Task { error: Some(error), ..Task::new(State::FinishFailed) }
+    }
+
+    /// The payload of one call of the function.
+    fn call(stack: &Stack, Task { state, error, .. }: Task) -> Start {
+        let execution = stack.context().config.execution_arn(BUILD);
+        Start { build: BUILD.to_owned(), state, item: None, token: None, execution, input: None, results: None, error }
     }
 
     /// A build whose image is being made, and the token that its execution waits on.
@@ -120,18 +141,9 @@ mod tests {
     #[tokio::test]
     async fn a_token_that_stays_valid_for_a_while_costs_no_build_its_cause() {
         let (stack, token) = waiting().await;
-        let start = |stack: &Stack| crate::Start {
-            build: BUILD.to_owned(),
-            state: State::FinishFailed,
-            item: None,
-            token: None,
-            execution: stack.context().config.execution_arn(BUILD),
-            input: None,
-            results: None,
-            error: failed("Goldsmith.ImageFailed").error,
-        };
+        let start = call(&stack, failed("Goldsmith.ImageFailed"));
         for _ in 0..2 {
-            let error = crate::states::finish::handle(&stack.context(), &start(&stack)).await.unwrap_err();
+            let error = crate::states::finish::handle(&stack.context(), &start).await.unwrap_err();
             assert!(error.is_transient(), "{error}");
             assert_eq!(error.name().as_str(), "Goldsmith.Throttled", "the definition tries it again");
             assert!(error.to_string().contains("Snapshot still waits for an answer"), "{error}");
@@ -140,6 +152,42 @@ mod tests {
         stack.run(&failed("Goldsmith.ImageFailed")).await.unwrap();
         let failure = stack.image().await.failure.unwrap();
         assert_eq!((failure.error.as_str(), failure.message.as_str()), ("Goldsmith.ImageFailed", "somebody says so"));
+    }
+
+    /// Moves the wait of Snapshot to another resource before the table's `n`th read.
+    struct Moving {
+        store: Store,
+        n: usize,
+        reads: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Between for Moving {
+        async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+            if call.name == TABLE_READ && self.reads.fetch_add(1, Ordering::Relaxed) + 1 == self.n {
+                let scope = Scope::from(State::Snapshot);
+                let wait = self.store.wait(BUILD, &scope).await.unwrap().unwrap();
+                let moved = Wait { resource: "ami-0123456789abcdef0".to_owned(), ..wait.clone() };
+                assert!(self.store.park(&wait, &scope, &moved, "the image is pending").await.unwrap());
+            }
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_moves_during_the_look_still_waits() {
+        for n in 1.. {
+            let (stack, _token) = waiting().await;
+            let between = Arc::new(Moving { store: stack.store(), n, reads: AtomicUsize::new(0) });
+            let context = stack.context_behind(between.clone());
+            let start = call(&stack, failed("States.Timeout"));
+            let error = crate::states::finish::handle(&context, &start).await.expect_err(&format!("read {n}"));
+            assert_eq!(error.name().as_str(), "Goldsmith.Throttled", "{error}");
+            assert_eq!(stack.record().await.status, BuildStatus::Open);
+            if between.reads.load(Ordering::Relaxed) < n {
+                break;
+            }
+        }
     }
 
     #[tokio::test]

@@ -3,8 +3,8 @@
 use goldsmith_cloud::fake::{Fault, HOME, Outcome as CommandOutcome};
 use goldsmith_cloud::{ExecutionStatus, Kind};
 use goldsmith_model::definitions::Definitions;
-use goldsmith_store::{BuildStatus, ImageStatus, Item, Key, StateStatus, Table as _, Write};
-use jiff::SignedDuration;
+use goldsmith_store::{BuildStatus, ImageStatus, Item, Key, StateStatus, Table as _, Write, stamp};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::states::finish;
@@ -51,6 +51,11 @@ async fn a_good_build_leaves_its_two_images_and_nothing_else() {
     assert_eq!(inventory.region(HOME).parameters["/images/web"], image.amis[HOME]);
     assert_eq!(stack.record().await.status, BuildStatus::Closed);
     assert_eq!(stack.cloud.launch_permission(AWAY, &image.amis[AWAY]).users, ["111122223333"]);
+    let (shared, deprecated) = stack.cloud.terms(AWAY, &image.amis[AWAY]);
+    assert_eq!(shared, [["111122223333".to_owned()].into()]);
+    let created: Timestamp = image.created_at.parse().unwrap();
+    assert_eq!(deprecated, Some(stamp(created + SignedDuration::from_hours(90 * 24))));
+    assert_eq!(stack.cloud.terms(HOME, &image.amis[HOME]), (vec![[].into()], None));
 }
 
 #[tokio::test]

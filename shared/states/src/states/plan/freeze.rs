@@ -1,47 +1,55 @@
 //! Freezes what was resolved into the plan of one build, and renders its names. Pure.
 
 use goldsmith_model::{AmiName, Distribution, ImageRef, MustSucceed};
-use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion};
-use jiff::Timestamp;
+use goldsmith_store::{Plan, PlannedLaunch, PlannedRegion, stamp};
+use jiff::{SignedDuration, Timestamp};
 
-use super::resolve::Resolved;
+use super::preflight::Resolved;
+use super::resolve::Inputs;
 
 /// Returns the plan. `subnets` are the stack's own, for infrastructures that name none.
 pub(super) fn freeze(resolved: &Resolved, subnets: &[String], image: &ImageRef, now: Timestamp) -> Plan {
-    let tests = &resolved.pipeline.image_tests_configuration;
+    let Resolved { inputs, source, types, digest } = resolved;
+    let tests = &inputs.pipeline.image_tests_configuration;
     Plan {
-        home_region: resolved.home_region.clone(),
-        source: resolved.wanted.clone(),
-        source_image: resolved.source.id.clone(),
-        source_owner: Some(resolved.source.owner.clone()),
-        source_owner_alias: resolved.source.owner_alias.clone(),
-        architecture: resolved.source.architecture.clone(),
-        documents: resolved.documents.clone(),
-        working_directory: resolved.recipe.working_directory.clone(),
+        home_region: inputs.home_region.clone(),
+        source: inputs.wanted.clone(),
+        source_image: source.id.clone(),
+        source_owner: Some(source.owner.clone()),
+        source_owner_alias: source.owner_alias.clone(),
+        architecture: source.architecture.clone(),
+        documents: inputs.documents.clone(),
+        working_directory: inputs.recipe.working_directory.clone(),
         launch: launch(resolved, subnets),
-        regions: regions(resolved, image, now),
-        some_regions_suffice: resolved.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some),
-        tests: resolved.types.test.clone(),
-        timeout_minutes: resolved.pipeline.timeout_minutes,
+        regions: regions(inputs, image, now),
+        some_regions_suffice: inputs.distribution.as_ref().is_some_and(|to| to.must_succeed == MustSucceed::Some),
+        tests: types.test.clone(),
+        timeout_minutes: inputs.pipeline.timeout_minutes,
         test_timeout_minutes: tests.timeout_minutes,
-        audit: resolved.pipeline.audit,
-        audit_only: resolved.types.audit_only,
-        input_digest: resolved.digest.clone(),
-        overridden: resolved.overridden,
+        audit: inputs.pipeline.audit,
+        audit_only: types.audit_only,
+        input_digest: digest.clone(),
+        overridden: inputs.overridden,
     }
 }
 
-fn launch(resolved: &Resolved, subnets: &[String]) -> PlannedLaunch {
-    let infrastructure = &resolved.infrastructure;
-    let named = infrastructure.subnet_ids.as_slice();
+/// Returns the subnets of the build's instances, tried in order; empty for those of the default VPC.
+pub(super) fn subnets<'a>(inputs: &'a Inputs, stacks: &'a [String]) -> &'a [String] {
+    let named = inputs.infrastructure.subnet_ids.as_slice();
+    if named.is_empty() { stacks } else { named }
+}
+
+fn launch(resolved: &Resolved, stacks: &[String]) -> PlannedLaunch {
+    let Resolved { inputs, types, .. } = resolved;
+    let infrastructure = &inputs.infrastructure;
     PlannedLaunch {
-        instance_types: resolved.types.build.clone(),
-        subnets: if named.is_empty() { subnets } else { named }.to_vec(),
+        instance_types: types.build.clone(),
+        subnets: subnets(inputs, stacks).to_vec(),
         security_groups: infrastructure.security_group_ids.clone(),
         instance_profile: infrastructure.instance_profile_name.clone(),
         metadata_hop_limit: infrastructure.instance_metadata_options.http_put_response_hop_limit,
         tags: infrastructure.resource_tags.clone(),
-        block_devices: resolved.recipe.block_device_mappings.clone(),
+        block_devices: inputs.recipe.block_device_mappings.clone(),
         outliving_devices: outliving_devices(resolved),
         keep_on_failure_seconds: u64::try_from(infrastructure.keep_on_failure.as_secs()).unwrap_or(0),
     }
@@ -50,7 +58,7 @@ fn launch(resolved: &Resolved, subnets: &[String]) -> PlannedLaunch {
 /// Returns the devices that the source maps so that their volumes outlive the instance. A build would leave these
 /// volumes behind, with everything that it has written to them.
 fn outliving_devices(resolved: &Resolved) -> Vec<String> {
-    let mapped = &resolved.recipe.block_device_mappings;
+    let mapped = &resolved.inputs.recipe.block_device_mappings;
     let outliving = resolved.source.block_devices.iter().filter(|device| !device.delete_on_termination);
     let names = outliving.map(|device| device.device_name.clone());
     // A device that the recipe maps is deleted with its instance anyway, and its mapping says so.
@@ -59,32 +67,36 @@ fn outliving_devices(resolved: &Resolved) -> Vec<String> {
 
 /// Returns the home Region first, listed or not, then the others in the order of the configuration. If the start has
 /// overridden something, the image is only for the person who started the build, so it stays at home.
-fn regions(resolved: &Resolved, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
-    let listed = resolved.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
-    let home = listed.iter().find(|to| to.region == resolved.home_region).cloned();
-    let home = home.unwrap_or_else(|| Distribution { region: resolved.home_region.clone(), ..Distribution::default() });
+pub(super) fn regions(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
+    let listed = inputs.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
+    let home = listed.iter().find(|to| to.region == inputs.home_region).cloned();
+    let home = home.unwrap_or_else(|| Distribution { region: inputs.home_region.clone(), ..Distribution::default() });
     std::iter::once(&home)
-        .chain(listed.iter().filter(|to| to.region != resolved.home_region && !resolved.overridden))
-        .map(|to| region(resolved, to, image, now))
+        .chain(listed.iter().filter(|to| to.region != inputs.home_region && !inputs.overridden))
+        .map(|to| region(inputs, to, image, now))
         .collect()
 }
 
-fn region(resolved: &Resolved, to: &Distribution, image: &ImageRef, now: Timestamp) -> PlannedRegion {
+fn region(inputs: &Inputs, to: &Distribution, image: &ImageRef, now: Timestamp) -> PlannedRegion {
     let ami = &to.ami_distribution_configuration;
-    let mut tags = resolved.recipe.tags.clone();
+    let mut tags = inputs.recipe.tags.clone();
     tags.extend(ami.ami_tags.clone());
     let name = match &ami.name {
-        _ if resolved.overridden => AmiName::overridden(image),
+        _ if inputs.overridden => AmiName::overridden(image),
         None => AmiName::default_for(image),
         Some(name) => name.render(image, now),
     };
     PlannedRegion {
         region: to.region.clone(),
         name,
-        description: ami.description.clone().or_else(|| resolved.recipe.description.clone()).unwrap_or_default(),
+        description: ami.description.clone().or_else(|| inputs.recipe.description.clone()).unwrap_or_default(),
         tags,
         kms_key_id: ami.kms_key_id.clone(),
         launch_permission: ami.launch_permission.clone(),
+        share_snapshots: ami.share_snapshots,
+        deprecate_at: ami
+            .deprecate_after_days
+            .map(|days| stamp(now + SignedDuration::from_hours(24 * i64::from(days)))),
         parameters: to.ssm_parameter_configurations.clone(),
     }
 }

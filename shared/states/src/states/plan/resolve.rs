@@ -2,22 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use goldsmith_cloud::{Image, ImageState};
+use goldsmith_cloud::{CloudError, Image, ImageState, Kind};
 use goldsmith_document::Document;
 use goldsmith_model::{
-    Component, ComponentRef, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
+    Component, Distribution, DistributionConfiguration, ExecutionInput, ImagePipeline, ImageRecipe,
     InfrastructureConfiguration, Name, SourceImage,
 };
 use goldsmith_store::{ImageRecord, PlannedDocument};
 use serde_json::json;
 
-use super::refused;
-use super::types::{Types, runnable};
+use super::finding::{Finding, Place};
+use super::problem::Problem;
 use crate::states::launch::token;
 use crate::{Context, Result};
 
-/// Everything that goes into a build, resolved.
-pub(super) struct Resolved {
+/// Who plans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Viewer {
+    /// The Plan state, with the stack's own rights and its package.
+    Stack,
+    /// A person, whose rights say nothing about the stack's.
+    Person,
+}
+
+/// Everything that goes into a build, by its names and ids. The source image has not been looked at yet.
+pub(super) struct Inputs {
     pub(super) home_region: String,
     pub(super) recipe: ImageRecipe,
     pub(super) infrastructure: InfrastructureConfiguration,
@@ -25,39 +34,100 @@ pub(super) struct Resolved {
     pub(super) pipeline: ImagePipeline,
     /// The source image as it was named.
     pub(super) wanted: SourceImage,
-    pub(super) source: Image,
-    pub(super) types: Types,
+    /// The AMI that it stands for now; `None` if there is none.
+    pub(super) source: Option<Source>,
     pub(super) documents: Vec<PlannedDocument>,
+    /// Whether a document has a test.
+    pub(super) has_tests: bool,
     /// Whether the start has overridden something.
     pub(super) overridden: bool,
-    /// Digest of everything that goes into the build.
-    pub(super) digest: String,
+    /// Digest of everything that goes into the build; `None` if something is missing.
+    pub(super) digest: Option<String>,
 }
 
-pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline: &ImagePipeline) -> Result<Resolved> {
+/// The AMI that a source image stands for.
+pub(super) struct Source {
+    pub(super) id: String,
+    /// The AMI itself, if EC2 has described it to find it.
+    image: Option<Image>,
+}
+
+impl Inputs {
+    pub(super) fn recipe_place(&self, field: impl Into<String>) -> Place {
+        recipe_place(&self.recipe).field(field)
+    }
+
+    pub(super) fn infrastructure_place(&self, field: impl Into<String>) -> Place {
+        Place::new(format!("infrastructure configuration `{}`", self.infrastructure.name), field)
+    }
+
+    pub(super) fn pipeline_place(&self, field: impl Into<String>) -> Place {
+        pipeline_place(&self.pipeline).field(field)
+    }
+
+    /// Returns the place of a field of a Region. If the home Region is not listed, its settings follow from the recipe.
+    pub(super) fn region_place(&self, region: &str, field: &str) -> Place {
+        let listed = self.distribution.as_ref().and_then(|to| {
+            let index = to.distributions.iter().position(|one| one.region == region)?;
+            Some(Place::new(
+                format!("distribution configuration `{}`", to.name),
+                format!("distributions[{index}].{field}"),
+            ))
+        });
+        listed.unwrap_or_else(|| self.recipe_place("name"))
+    }
+}
+
+fn recipe_place(recipe: &ImageRecipe) -> Place {
+    Place::new(format!("image recipe `{}` {}", recipe.name, recipe.version), "")
+}
+
+fn pipeline_place(pipeline: &ImagePipeline) -> Place {
+    Place::new(format!("image pipeline `{}`", pipeline.name), "")
+}
+
+/// Returns the inputs of a build; `None` if a definition is missing. Adds everything that is wrong to `findings`.
+pub(super) async fn resolve(
+    context: &Context,
+    input: &ExecutionInput,
+    pipeline: &ImagePipeline,
+    viewer: Viewer,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Inputs>> {
     let store = &context.store;
-    let lost = |kind: &str, name: &dyn std::fmt::Display| {
-        refused(format!("pipeline `{}` names {kind} `{name}`, which was never applied", pipeline.name))
+    let mut lost = |field: &str, kind: &str, name: String| {
+        let by = format!("pipeline `{}`", pipeline.name);
+        let missing = Problem::DefinitionMissing { by, kind: kind.to_owned(), name };
+        findings.push(pipeline_place(pipeline).field(field).has(missing));
     };
     let wanted = &pipeline.image_recipe;
     let recipe = store.best_recipe(&wanted.name, wanted.version).await?;
-    let recipe = recipe.ok_or_else(|| lost("image recipe", wanted))?;
+    if recipe.is_none() {
+        lost("imageRecipe", "image recipe", wanted.to_string());
+    }
     let name = &pipeline.infrastructure_configuration;
     let infrastructure = store.infrastructure(name).await?;
-    let infrastructure = infrastructure.ok_or_else(|| lost("infrastructure configuration", name))?;
+    if infrastructure.is_none() {
+        lost("infrastructureConfiguration", "infrastructure configuration", name.to_string());
+    }
     let distribution = match &pipeline.distribution_configuration {
-        Some(name) => Some(store.distribution(name).await?.ok_or_else(|| lost("distribution configuration", name))?),
+        Some(name) => store.distribution(name).await?,
         None => None,
     };
-    refuse_key_at_home(context, distribution.as_ref())?;
+    if let Some(name) = pipeline.distribution_configuration.as_ref().filter(|_| distribution.is_none()) {
+        lost("distributionConfiguration", "distribution configuration", name.to_string());
+    }
+    let is_whole = distribution.is_some() == pipeline.distribution_configuration.is_some();
+    let (Some(recipe), Some(infrastructure), true) = (recipe, infrastructure, is_whole) else { return Ok(None) };
+    let (documents, has_tests) = documents(context, input, &recipe, findings).await?;
     let wanted = input.source_image.clone().unwrap_or_else(|| recipe.parent_image.clone());
-    let source = source(context, &wanted).await?;
-    refuse_foreign(context, &wanted, &recipe.parent_image_owners, &source)?;
-    let (documents, has_tests) = documents(context, input, &recipe).await?;
-    let (tests, audit) = (&pipeline.image_tests_configuration, pipeline.audit);
-    let types = runnable(context, &infrastructure, tests, audit, has_tests, &source).await?;
-    let digest = digest(&recipe, &infrastructure, distribution.as_ref(), &source, &documents);
-    Ok(Resolved {
+    let place = source_place(input, &recipe);
+    let source = source(context, &wanted, viewer, &place, findings).await?;
+    let is_complete = documents.len() == recipe.components.len();
+    let digest = source.as_ref().filter(|_| is_complete);
+    let digest =
+        digest.map(|source| digest_of(&recipe, &infrastructure, distribution.as_ref(), &source.id, &documents));
+    let inputs = Inputs {
         home_region: context.config.region.clone(),
         recipe,
         infrastructure,
@@ -65,25 +135,34 @@ pub(super) async fn resolve(context: &Context, input: &ExecutionInput, pipeline:
         pipeline: pipeline.clone(),
         wanted,
         source,
-        types,
         documents,
+        has_tests,
         overridden: input.overridden().is_some(),
         digest,
-    })
+    };
+    refuse_key_at_home(&inputs, findings);
+    Ok(Some(inputs))
 }
+
+fn source_place(input: &ExecutionInput, recipe: &ImageRecipe) -> Place {
+    match &input.source_image {
+        Some(_) => Place::new(START, "sourceImage"),
+        None => recipe_place(recipe).field("parentImage"),
+    }
+}
+
+/// What has the fields of an execution's input.
+const START: &str = "the start";
 
 /// Rejects a key for the home Region. Only a copy takes a key. At home there is no copy, and the AMI is encrypted as
 /// the build's volumes are.
-fn refuse_key_at_home(context: &Context, distribution: Option<&DistributionConfiguration>) -> Result<()> {
-    let home = &context.config.region;
-    let listed = distribution.map_or(&[][..], |to| to.distributions.as_slice());
+fn refuse_key_at_home(inputs: &Inputs, findings: &mut Vec<Finding>) {
+    let home = &inputs.home_region;
+    let listed = inputs.distribution.as_ref().map_or(&[][..], |to| to.distributions.as_slice());
     let has_key = |to: &Distribution| to.region == *home && to.ami_distribution_configuration.kms_key_id.is_some();
-    match listed.iter().any(has_key) {
-        true => Err(refused(format!(
-            "the distribution configuration sets a kmsKeyId for {home}, the home Region, to which nothing is copied: set \
-             it in the recipe's blockDeviceMappings"
-        ))),
-        false => Ok(()),
+    if listed.iter().any(has_key) {
+        let place = inputs.region_place(home, "amiDistributionConfiguration.kmsKeyId");
+        findings.push(place.has(Problem::KeyAtHome { region: home.clone() }));
     }
 }
 
@@ -93,24 +172,30 @@ async fn documents(
     context: &Context,
     input: &ExecutionInput,
     recipe: &ImageRecipe,
+    findings: &mut Vec<Finding>,
 ) -> Result<(Vec<PlannedDocument>, bool)> {
-    let unknown = input.parameters.keys().find(|name| !recipe.components.iter().any(|part| part.name == **name));
-    if let Some(name) = unknown {
-        let message = format!(
-            "the field `parameters` of the input names component `{name}`, but recipe `{}` does not use it",
-            recipe.name
-        );
-        return Err(refused(message));
+    let unknown = input.parameters.keys().filter(|name| !recipe.components.iter().any(|part| part.name == **name));
+    for name in unknown {
+        let unused = Problem::ComponentUnused { component: name.to_string(), recipe: recipe.name.to_string() };
+        findings.push(Place::new(START, "parameters").has(unused));
     }
     let mut documents = Vec::new();
     let mut has_tests = false;
-    for part in &recipe.components {
-        let component = component(context, recipe, part).await?;
+    for (index, part) in recipe.components.iter().enumerate() {
+        let Some(component) = context.store.best_component(&part.name, part.version).await? else {
+            let place = recipe_place(recipe).field(format!("components[{index}]"));
+            findings.push(place.has(Problem::DefinitionMissing {
+                by: format!("recipe `{} {}`", recipe.name, recipe.version),
+                kind: "component".to_owned(),
+                name: format!("{} {}", part.name, part.version),
+            }));
+            continue;
+        };
         let mut parameters = part.parameters.clone();
         // A document was checked when it was applied. If it cannot be read now, the agent says why.
         if let Ok(document) = Document::parse(component.name.as_str(), &component.document) {
             has_tests |= document.phases.iter().any(|phase| phase.name.value == "test");
-            refuse_unfit(&component, &document, input.parameters.get(&part.name))?;
+            refuse_unfit(&component, &document, input.parameters.get(&part.name), findings);
         }
         parameters.extend(input.parameters.get(&part.name).cloned().unwrap_or_default());
         documents.push(PlannedDocument {
@@ -124,73 +209,139 @@ async fn documents(
     Ok((documents, has_tests))
 }
 
-async fn component(context: &Context, recipe: &ImageRecipe, part: &ComponentRef) -> Result<Component> {
-    context.store.best_component(&part.name, part.version).await?.ok_or_else(|| {
-        refused(format!(
-            "recipe `{} {}` names component `{} {}`, which was never applied",
-            recipe.name, recipe.version, part.name, part.version
-        ))
-    })
-}
-
 /// Rejects parameters of a start that the component does not have, and values that it does not allow. `apply` rejects the
 /// same in a recipe.
-fn refuse_unfit(component: &Component, document: &Document, given: Option<&BTreeMap<String, String>>) -> Result<()> {
-    let label = format!("component `{}` {}", component.name, component.version);
+fn refuse_unfit(
+    component: &Component,
+    document: &Document,
+    given: Option<&BTreeMap<String, String>>,
+    findings: &mut Vec<Finding>,
+) {
     for (name, value) in given.into_iter().flatten() {
-        let Some(declared) = document.parameter(name) else {
-            let near =
-                document.similar_parameter(name).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-            let message =
-                format!("the field `parameters` of the input names `{name}`, but {label} has no such parameter");
-            return Err(refused(message + &near));
+        let component = || format!("component `{}` {}", component.name, component.version);
+        let problem = match document.parameter(name) {
+            None => {
+                let near = document.similar_parameter(name);
+                let near = near.map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default();
+                Problem::ParameterUnknown { component: component(), name: name.clone(), near }
+            }
+            Some(declared) if !declared.allows(value) => {
+                let allowed = declared.allowed_values.join(", ");
+                Problem::ParameterValue { component: component(), name: name.clone(), allowed }
+            }
+            Some(_) => continue,
         };
-        if !declared.allows(value) {
-            return Err(refused(format!(
-                "the field `parameters` of the input sets `{name}` to a value that is not allowed: {label} allows {}",
-                declared.allowed_values.join(", ")
-            )));
-        }
+        findings.push(Place::new(START, "parameters").has(problem));
     }
-    Ok(())
 }
 
-/// Returns the AMI that a source image stands for now. Its id is always looked up with our own credentials.
-async fn source(context: &Context, wanted: &SourceImage) -> Result<Image> {
+/// Returns the AMI that a source image stands for now.
+async fn source(
+    context: &Context,
+    wanted: &SourceImage,
+    viewer: Viewer,
+    place: &Place,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Source>> {
     let region = &context.config.region;
-    let images = &context.cloud.images;
-    let found = match wanted {
-        SourceImage::Ami(id) => images.image(region, id).await?,
-        SourceImage::Newest { owners, name } => images.newest(region, owners, name).await?,
-        SourceImage::Parameter(name) => {
-            let parameter = context.cloud.parameters.get(region, name).await?;
-            let id = parameter
-                .ok_or_else(|| refused(format!("source image {wanted}: there is no such parameter in {region}")))?;
-            images.image(region, id.value.trim()).await?
+    let by_id = |id: String| Some(Source { id, image: None });
+    let (found, reason) = match wanted {
+        SourceImage::Ami(id) => return Ok(by_id(id.to_string())),
+        SourceImage::Newest { owners, name } => {
+            let newest = context.cloud.images.newest(region, owners, name).await?;
+            let found = newest.map(|image| Source { id: image.id.clone(), image: Some(image) });
+            (found, format!("there is no such AMI in {region}"))
         }
+        SourceImage::Parameter(name) => match context.cloud.parameters.get(region, name).await {
+            Err(error) if error.kind == Kind::Denied => {
+                findings.push(place.has(unreadable(context, wanted, viewer, &error)));
+                return Ok(None);
+            }
+            answer => {
+                refuse_unreadable_path(context, wanted, name, viewer, place, findings);
+                let found = answer?.and_then(|parameter| by_id(parameter.value.trim().to_owned()));
+                (found, format!("there is no such parameter in {region}"))
+            }
+        },
         SourceImage::Pipeline(name) => {
-            let id = newest_of(context, name).await?;
-            let id =
-                id.ok_or_else(|| refused(format!("source image {wanted}: that pipeline has no available image")))?;
-            images.image(region, &id).await?
+            (newest_of(context, name).await?.and_then(by_id), "that pipeline has no available image".to_owned())
         }
     };
-    let image = found.ok_or_else(|| refused(format!("source image {wanted}: there is no such AMI in {region}")))?;
-    match image.state {
-        ImageState::Available => Ok(image),
-        _ => Err(refused(format!("source image {wanted}: {} is not available", image.id))),
+    if found.is_none() {
+        findings.push(place.has(Problem::SourceMissing { source_image: wanted.to_string(), reason }));
+    }
+    Ok(found)
+}
+
+/// Returns the problem of a parameter that the caller may not read.
+fn unreadable(context: &Context, wanted: &SourceImage, viewer: Viewer, error: &CloudError) -> Problem {
+    match viewer {
+        Viewer::Stack => {
+            Problem::SourceParameterDenied { source_image: wanted.to_string(), below: readable(context).join(", ") }
+        }
+        Viewer::Person => Problem::Unchecked { error: error.to_string() },
     }
 }
 
-/// Rejects the AMI that a parameter stands for if none of these owners owns it.
+/// Returns the paths below which the role of the function `plan` may read parameters, as the template has it.
+fn readable(context: &Context) -> [String; 3] {
+    let own = format!("/{}/", context.config.image_parameter_path);
+    ["/aws/service/".to_owned(), "/goldsmith/examples/".to_owned(), own]
+}
+
+/// Warns a person of a parameter that the stack probably may not read.
+fn refuse_unreadable_path(
+    context: &Context,
+    wanted: &SourceImage,
+    name: &str,
+    viewer: Viewer,
+    place: &Place,
+    findings: &mut Vec<Finding>,
+) {
+    let paths = readable(context);
+    if viewer == Viewer::Person && !paths.iter().any(|path| name.starts_with(path)) {
+        let (source_image, below) = (wanted.to_string(), paths.join(", "));
+        findings.push(place.has(Problem::SourceParameterPath { source_image, below }));
+    }
+}
+
+/// Returns the source image, if it can be used. Its id is always looked up with our own credentials.
+pub(super) async fn source_image(
+    context: &Context,
+    input: &ExecutionInput,
+    inputs: &Inputs,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Image>> {
+    let Some(source) = &inputs.source else { return Ok(None) };
+    let region = &context.config.region;
+    let found = match &source.image {
+        Some(image) => Some(image.clone()),
+        None => context.cloud.images.image(region, &source.id).await?,
+    };
+    let (place, source_image) = (source_place(input, &inputs.recipe), inputs.wanted.to_string());
+    let Some(image) = found else {
+        let reason = format!("there is no such AMI in {region}");
+        findings.push(place.has(Problem::SourceMissing { source_image, reason }));
+        return Ok(None);
+    };
+    if image.state != ImageState::Available {
+        findings.push(place.has(Problem::SourceUnavailable { source_image, id: image.id }));
+        return Ok(None);
+    }
+    findings.extend(foreign(context, inputs, &image).map(|problem| place.has(problem)));
+    Ok(Some(image))
+}
+
+/// Returns the problem of an AMI that a parameter stands for, if none of the recipe's owners owns it.
 ///
 /// Otherwise, anyone who may write a parameter could make any AMI the base of golden images. Parameters below
 /// `/aws/service/` are AWS's own: nobody else can write there (Systems Manager user guide, "Parameter name
 /// requirements"), and some of them stand for AMIs of other owners, such as Canonical.
-fn refuse_foreign(context: &Context, wanted: &SourceImage, owners: &[String], source: &Image) -> Result<()> {
-    let SourceImage::Parameter(name) = wanted else { return Ok(()) };
+fn foreign(context: &Context, inputs: &Inputs, source: &Image) -> Option<Problem> {
+    let SourceImage::Parameter(name) = &inputs.wanted else { return None };
+    let owners = &inputs.recipe.parent_image_owners;
     if owners.is_empty() && name.starts_with("/aws/service/") {
-        return Ok(());
+        return None;
     }
     let by_default = SourceImage::DEFAULT_OWNERS.map(str::to_owned);
     let owners = if owners.is_empty() { &by_default[..] } else { owners };
@@ -199,16 +350,15 @@ fn refuse_foreign(context: &Context, wanted: &SourceImage, owners: &[String], so
         owner => source.owner == owner || source.owner_alias.as_deref() == Some(owner),
     };
     if owners.iter().any(is_one) {
-        return Ok(());
+        return None;
     }
-    Err(refused(format!(
-        "source image {wanted}: it stands for {}, whose owner is {}, but only {} {} allowed: to use it, name its owner in the \
-         recipe's `parentImageOwners`",
-        source.id,
-        source.owner,
-        owners.join(" and "),
-        if owners.len() == 1 { "is" } else { "are" },
-    )))
+    let verb = if owners.len() == 1 { "is" } else { "are" };
+    Some(Problem::SourceOwner {
+        source_image: inputs.wanted.to_string(),
+        id: source.id.clone(),
+        owner: source.owner.clone(),
+        allowed: format!("{} {verb}", owners.join(" and ")),
+    })
 }
 
 /// Returns the AMI of the newest available image of a pipeline, in the home Region.
@@ -223,13 +373,13 @@ pub(crate) async fn newest_image_of(context: &Context, pipeline: &Name) -> Resul
     Ok(context.store.newest_published(&other.image_recipe.name, pipeline).await?)
 }
 
-fn digest(
+fn digest_of(
     recipe: &ImageRecipe,
     infrastructure: &InfrastructureConfiguration,
     distribution: Option<&DistributionConfiguration>,
-    source: &Image,
+    source: &str,
     documents: &[PlannedDocument],
 ) -> String {
-    let inputs = json!([recipe, infrastructure, distribution, source.id, documents]);
+    let inputs = json!([recipe, infrastructure, distribution, source, documents]);
     token(&[&inputs.to_string()])
 }

@@ -76,21 +76,23 @@ async fn what_the_user_has_to_fix_is_rejected_and_named() {
         ),
         (
             json!({"pipeline": "web", "sourceImage": "ssm:/nothing"}),
-            "source image ssm:/nothing: there is no such parameter in eu-west-1",
+            "source image ssm:/nothing: there is no such parameter in eu-west-1: name a source image that exists \
+             (source-missing, `sourceImage` of the start)",
         ),
         (
             json!({"pipeline": "web", "parameters": {"apache": {}}}),
-            "the field `parameters` of the input names component `apache`, but recipe `web` does not use it",
+            "the field `parameters` of the input names component `apache`, but recipe `web` does not use it: name a \
+             component of the recipe (component-unused, `parameters` of the start)",
         ),
         (
             json!({"pipeline": "web", "parameters": {"nginx": {"prt": "80"}}}),
-            "the field `parameters` of the input names `prt`, but component `nginx` 1.0.0 has no such parameter: did you \
-             mean `port`?",
+            "the field `parameters` of the input names `prt`, but component `nginx` 1.0.0 has no such parameter (did you \
+             mean `port`?): name a parameter that the component declares (parameter-unknown, `parameters` of the start)",
         ),
         (
             json!({"pipeline": "web", "parameters": {"nginx": {"port": "81"}}}),
             "the field `parameters` of the input sets `port` to a value that is not allowed: component `nginx` 1.0.0 \
-             allows 80, 8080",
+             allows 80, 8080: give one of these values (parameter-value, `parameters` of the start)",
         ),
     ] {
         let error = stack.run(&plan(input)).await.unwrap_err();

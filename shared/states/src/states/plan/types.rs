@@ -5,12 +5,15 @@
 use std::collections::BTreeMap;
 
 use goldsmith_cloud::Image;
-use goldsmith_model::{ImageAudit, ImageTests, InfrastructureConfiguration};
+use goldsmith_model::ImageAudit;
 
-use super::refused;
+use super::finding::Finding;
+use super::problem::Problem;
+use super::resolve::{Inputs, Viewer};
 use crate::{Context, Result};
 
 /// The types of a build's instances.
+#[derive(Debug, Clone)]
 pub(super) struct Types {
     /// The types of the build instance, tried in order.
     pub(super) build: Vec<String>,
@@ -20,57 +23,54 @@ pub(super) struct Types {
     pub(super) audit_only: bool,
 }
 
-/// Returns the infrastructure's types that run the source, and the test's types. One infrastructure type suffices, but
-/// all test types must run the source.
+/// Returns the infrastructure's types that run the source, and the test's types; `None` if none does. One
+/// infrastructure type suffices, but all test types must run the source.
 pub(super) async fn runnable(
     context: &Context,
-    infrastructure: &InfrastructureConfiguration,
-    tests: &ImageTests,
-    audit: ImageAudit,
-    has_tests: bool,
+    inputs: &Inputs,
     source: &Image,
-) -> Result<Types> {
-    let is_tested = has_tests && tests.image_tests_enabled;
+    viewer: Viewer,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<Types>> {
+    let (infrastructure, tests) = (&inputs.infrastructure, &inputs.pipeline.image_tests_configuration);
+    let is_tested = inputs.has_tests && tests.image_tests_enabled;
     let test = if is_tested { tests.instance_types.as_slice() } else { &[] };
     let named = [infrastructure.instance_types.as_slice(), test].concat();
     let region = &context.config.region;
     let known = context.cloud.machines.architectures(region, &named).await?;
     let unfit = |name: &String| why_not(name, &known, source, region);
+    let (id, architecture) = (|| source.id.clone(), || source.architecture.clone());
     let build: Vec<String> =
         infrastructure.instance_types.iter().filter(|name| unfit(name).is_none()).cloned().collect();
     if build.is_empty() {
         let reasons: Vec<String> = infrastructure.instance_types.iter().filter_map(unfit).collect();
-        return Err(refused(format!(
-            "the source image {} is for {}, but no instance type of infrastructure configuration `{}` runs it: {}",
-            source.id,
-            source.architecture,
-            infrastructure.name,
-            reasons.join("; "),
-        )));
+        findings.push(inputs.infrastructure_place("instanceTypes").has(Problem::TypeArchitecture {
+            id: id(),
+            architecture: architecture(),
+            infrastructure: infrastructure.name.to_string(),
+            reasons: reasons.join("; "),
+        }));
     }
     let agent = context.config.agent_for(&source.architecture);
-    if !agent.is_file() {
-        return Err(refused(format!(
-            "the source image {} is for {}, but the package of this stack's functions has no {}, which runs documents on such \
-             instances: deploy a release that contains it",
-            source.id,
-            source.architecture,
-            agent.file_name().unwrap_or_default().to_string_lossy(),
-        )));
+    // Only the functions have the package.
+    if viewer == Viewer::Stack && !agent.is_file() {
+        let agent = agent.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let missing = Problem::AgentMissing { id: id(), architecture: architecture(), agent };
+        findings.push(inputs.recipe_place("parentImage").has(missing));
     }
-    if let Some(reason) = test.iter().find_map(unfit) {
-        return Err(refused(format!(
-            "the source image {} is for {}, but the pipeline tests on a type that does not run it: {reason}",
-            source.id, source.architecture,
-        )));
+    let reasons: Vec<String> = test.iter().filter_map(unfit).collect();
+    if !reasons.is_empty() {
+        let unfit =
+            Problem::TestTypeArchitecture { id: id(), architecture: architecture(), reasons: reasons.join("; ") };
+        findings.push(inputs.pipeline_place("imageTestsConfiguration.instanceTypes").has(unfit));
     }
     // An image that must pass its audit needs an instance. For a mere warning, an instance costs too much.
-    let audit_only = !is_tested && audit == ImageAudit::Fail;
+    let audit_only = !is_tested && inputs.pipeline.audit == ImageAudit::Fail;
     let test = match test {
         [] if is_tested || audit_only => build.iter().take(1).cloned().collect(),
         some => some.to_vec(),
     };
-    Ok(Types { build, test, audit_only })
+    Ok((!build.is_empty()).then_some(Types { build, test, audit_only }))
 }
 
 /// Returns why a type does not run the image, or `None` if it does.

@@ -1,0 +1,166 @@
+//! `goldsmith delete IMAGE`: an image goes only if nothing refers to it.
+
+use anyhow::Result;
+use goldsmith_store::{ImageRecord, ImageStatus};
+
+use crate::args::Globals;
+use crate::ask::consents;
+use crate::connection::Connection;
+use crate::exit::{Exit, Stop, invalid};
+use crate::image_delete::delete;
+use crate::output;
+use crate::references::Reference;
+use crate::render::{columns, status};
+
+/// Deletes an image, if nothing refers to it except those in `unshare`, who may launch it.
+pub(super) async fn run(
+    globals: &Globals,
+    connection: &Connection,
+    image: &ImageRecord,
+    unshare: &[String],
+    yes: bool,
+) -> Result<Exit> {
+    refuse_unpublished(image)?;
+    let references = connection.references().of(image).await?;
+    columns(&references.iter().map(Reference::row).collect::<Vec<_>>()).iter().for_each(|line| output::say(line));
+    refuse_referred_to(globals, image, &references, unshare)?;
+    for (region, ami) in &image.amis {
+        output::say(&format!("{region}  {ami}"));
+    }
+    if !consents(&format!("Delete {} and its snapshots?", image.image), "nothing was deleted", yes)? {
+        output::say("Nothing was deleted.");
+        return Ok(Exit::Success);
+    }
+    output::show(globals, &delete(connection, image).await?)?;
+    Ok(Exit::Success)
+}
+
+/// Rejects an image that was never published: what its build keeps, Goldsmith removes by itself.
+fn refuse_unpublished(image: &ImageRecord) -> Result<()> {
+    match image.status {
+        ImageStatus::Available => Ok(()),
+        ImageStatus::Building => Err(invalid(format!("{} is being built: cancel its build first", image.image))),
+        ImageStatus::Failed | ImageStatus::Cancelled => {
+            let why = "was not published, and what its build keeps is removed when its time has passed";
+            Err(invalid(format!("{} is {}: it {why}", image.image, status(image))))
+        }
+    }
+}
+
+fn refuse_referred_to(
+    globals: &Globals,
+    image: &ImageRecord,
+    references: &[Reference],
+    unshare: &[String],
+) -> Result<()> {
+    let shared: Vec<&str> = references.iter().filter_map(Reference::shared_with).collect();
+    // This comes first: after a mistyped account, nothing may be deleted that was not meant.
+    if let Some(unknown) = unshare.iter().find(|whose| !shared.contains(&whose.as_str())) {
+        return Err(invalid(format!("--unshare names {unknown}, which has no launch permission for {}", image.image)));
+    }
+    let is_allowed = |one: &&Reference| one.shared_with().is_some_and(|whose| unshare.iter().any(|ok| ok == whose));
+    let in_the_way: Vec<&Reference> = references.iter().filter(|one| !is_allowed(one)).collect();
+    if in_the_way.is_empty() {
+        return Ok(());
+    }
+    let (image, again) = (&image.image, globals.again());
+    let mut message = format!("{image} is still referred to, and was not deleted");
+    if in_the_way.iter().all(|one| one.shared_with().is_some()) {
+        message += ": nobody can see from here whether those with a launch permission use it; --unshare WHO, once for \
+                    each of them, deletes it all the same";
+    } else {
+        message += &format!(": `{again} disable {image}` keeps new instances from it, and can be undone");
+    }
+    Err(Stop { exit: Exit::Failed, message }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_cloud::{Images as _, Kind, LaunchPermission};
+    use goldsmith_store::{ImageLife, ImageRecord};
+    use serde_json::json;
+
+    use super::{refuse_unpublished, run};
+    use crate::image_delete::delete;
+    use crate::testing::{Stack, globals};
+
+    async fn image(stack: &Stack) -> ImageRecord {
+        stack.connection.store.image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap()
+    }
+
+    /// A published image in two Regions.
+    async fn published() -> Stack {
+        let stack = Stack::new();
+        let (mut amis, mut snapshots) = (json!({}), json!({}));
+        for region in [HOME, "us-east-1"] {
+            let ami = stack.cloud.add_image(region, "self", "web 1");
+            let found = stack.cloud.image(region, &ami).await.unwrap().unwrap();
+            (amis[region], snapshots[region]) = (json!(ami), json!(found.snapshots));
+        }
+        stack.closed_build(json!({"status": "AVAILABLE", "amis": amis, "snapshots": snapshots})).await;
+        stack
+    }
+
+    async fn deleted(stack: &Stack, unshare: &[String]) -> Result<(), String> {
+        let image = image(stack).await;
+        let ended = run(&globals(""), &stack.connection, &image, unshare, true).await;
+        ended.map(drop).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn an_image_that_nothing_refers_to_goes_from_every_region() {
+        let stack = published().await;
+        for _ in 0..2 {
+            deleted(&stack, &[]).await.unwrap();
+            assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
+        }
+        let left = stack.cloud.inventory();
+        assert!(left.region(HOME).images.is_empty() && left.region("us-east-1").images.is_empty(), "{left:?}");
+        assert!(left.region(HOME).snapshots.is_empty() && left.region("us-east-1").snapshots.is_empty(), "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn a_deletion_that_failed_is_finished_by_the_next_one() {
+        for effect in ["DeregisterImage", "DeleteSnapshot"] {
+            for fault in [Fault::Refuse(Kind::Throttled), Fault::LoseAnswer] {
+                let stack = published().await;
+                stack.cloud.fail_next(effect, fault);
+                assert!(delete(&stack.connection, &image(&stack).await).await.is_err(), "{effect} {fault:?}");
+                assert_eq!(image(&stack).await.life, Some(ImageLife::Disabled), "no build starts from it");
+                deleted(&stack, &[]).await.unwrap();
+                assert_eq!(image(&stack).await.life, Some(ImageLife::Deleted));
+                assert!(stack.cloud.inventory().region("us-east-1").snapshots.is_empty());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_image_in_use_stays_and_one_that_is_shared_needs_consent_by_name() {
+        let stack = published().await;
+        let ami = image(&stack).await.amis["us-east-1"].clone();
+        let with = LaunchPermission { users: vec!["111122223333".to_owned()], ..LaunchPermission::default() };
+        stack.cloud.share("us-east-1", &ami, &with).await.unwrap();
+        let shared = "web/1.0.0/1 is still referred to, and was not deleted: nobody can see from here whether those with a \
+                      launch permission use it; --unshare WHO, once for each of them, deletes it all the same";
+        assert_eq!(deleted(&stack, &[]).await.unwrap_err(), shared);
+        let unknown = "--unshare names 111122224444, which has no launch permission for web/1.0.0/1";
+        assert_eq!(deleted(&stack, &["111122224444".to_owned()]).await.unwrap_err(), unknown);
+        stack.cloud.add_launch_template("us-east-1", "lt-1", &ami);
+        let used = "web/1.0.0/1 is still referred to, and was not deleted: `goldsmith disable web/1.0.0/1` keeps new instances \
+                    from it, and can be undone";
+        assert_eq!(deleted(&stack, &["111122223333".to_owned()]).await.unwrap_err(), used);
+        assert_eq!(image(&stack).await.life, None);
+        stack.cloud.add_launch_template("us-east-1", "lt-1", "ami-other");
+        deleted(&stack, &["111122223333".to_owned()]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_a_published_image_can_be_deleted() {
+        let stack = Stack::new();
+        stack.closed_build(json!({"status": "FAILED"})).await;
+        let why =
+            "web/1.0.0/1 is FAILED: it was not published, and what its build keeps is removed when its time has passed";
+        assert_eq!(refuse_unpublished(&image(&stack).await).unwrap_err().to_string(), why);
+    }
+}

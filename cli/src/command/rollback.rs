@@ -1,0 +1,128 @@
+//! `goldsmith rollback PIPELINE`
+
+mod pointers;
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use goldsmith_model::{ImagePipeline, ImageRef};
+use goldsmith_store::{ImageRecord, ImageStatus, Pointed, stamp};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::args::Globals;
+use crate::ask::consents;
+use crate::connection::Connection;
+use crate::exit::{Exit, invalid};
+use crate::output::{self, Show};
+use crate::render::{columns, status};
+use crate::switch::find;
+use pointers::{Pointer, point, pointers};
+
+/// Let the parameters of a pipeline name an earlier image again.
+///
+/// Changes the parameters in all Regions or in none: if one of them cannot be changed, the others get their values back.
+/// The next build that publishes an image moves them forward again, and `goldsmith disable PIPELINE` keeps builds from
+/// starting by themselves. A recipe with `pipeline:NAME` does not read parameters: `goldsmith disable IMAGE` keeps it from
+/// the newer image.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The pipeline.
+    #[arg(value_name = "PIPELINE")]
+    pipeline: String,
+    /// The image, as NAME/VERSION/BUILD. Without it, the image that was published before the one that the parameters
+    /// name now.
+    #[arg(long, value_name = "IMAGE")]
+    to: Option<ImageRef>,
+    /// Change the parameters without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What was changed.
+#[derive(Debug, Serialize)]
+struct RolledBack {
+    pipeline: String,
+    image: ImageRef,
+    parameters: Vec<Pointer>,
+}
+
+impl Show for RolledBack {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let mut lines = columns(&self.parameters.iter().map(Pointer::row).collect::<Vec<_>>());
+        lines.push(format!("The parameters of {} name {}.", self.pipeline, self.image));
+        lines
+    }
+}
+
+pub(crate) async fn run(globals: &Globals, args: &Args) -> Result<Exit> {
+    let connection = Connection::open(globals).await?;
+    let pipeline = find(&connection, &args.pipeline).await?;
+    let (image, parameters) = plan(&connection, &pipeline, args.to.as_ref()).await?;
+    columns(&parameters.iter().map(Pointer::row).collect::<Vec<_>>()).iter().for_each(|line| output::say(line));
+    if !consents(&format!("Let them name {}?", image.image), "nothing was changed", args.yes)? {
+        output::say("Nothing was changed.");
+        return Ok(Exit::Success);
+    }
+    point(&connection, &parameters).await?;
+    let pointed = Pointed { at: stamp(Timestamp::now()), image: image.image.clone() };
+    connection.store.note_pointed(&pipeline.name, &pointed).await?;
+    output::show(globals, &RolledBack { pipeline: pipeline.name.to_string(), image: image.image, parameters })?;
+    Ok(Exit::Success)
+}
+
+/// Returns the image that the parameters are to name, and what changes. Changes nothing.
+async fn plan(
+    connection: &Connection,
+    pipeline: &ImagePipeline,
+    to: Option<&ImageRef>,
+) -> Result<(ImageRecord, Vec<Pointer>)> {
+    let mut images = connection.store.images(pipeline.image_recipe.name.as_str()).await?;
+    images
+        .retain(|image| image.pipeline == pipeline.name && image.status == ImageStatus::Available && !image.overridden);
+    images.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+    let current = pointers(connection, pipeline).await?;
+    let image = match to {
+        Some(to) => images
+            .iter()
+            .find(|image| image.image == *to)
+            .ok_or_else(|| invalid(format!("the pipeline `{}` has not published {to}", pipeline.name)))?,
+        None => previous(&images, &current)?,
+    };
+    if !image.is_in_use() {
+        return Err(invalid(format!("{} is {}: `goldsmith enable` it first", image.image, status(image))));
+    }
+    let mut changed = Vec::new();
+    for pointer in current {
+        let Pointer { region, .. } = &pointer;
+        let Some(ami) = image.amis.get(region) else {
+            return Err(invalid(format!("{} has no AMI in {region}, so {} cannot name it", image.image, pointer.name)));
+        };
+        if !connection
+            .cloud
+            .images
+            .image(region, ami)
+            .await?
+            .is_some_and(|ami| ami.state == goldsmith_cloud::ImageState::Available)
+        {
+            return Err(invalid(format!("{ami} in {region} cannot be launched, so {} cannot name it", pointer.name)));
+        }
+        changed.push(Pointer { to: ami.clone(), ..pointer });
+    }
+    Ok((image.clone(), changed))
+}
+
+/// Returns the newest usable image that is older than the one that the parameters name.
+fn previous<'i>(images: &'i [ImageRecord], current: &[Pointer]) -> Result<&'i ImageRecord> {
+    let named: BTreeSet<&str> = current.iter().map(|pointer| pointer.from.value.as_str()).collect();
+    let names = |image: &&ImageRecord| image.amis.values().any(|ami| named.contains(ami.as_str()));
+    let found: Vec<&ImageRecord> = images.iter().filter(names).collect();
+    let [now] = found[..] else {
+        return Err(invalid("the parameters do not name one image of this pipeline: choose the image with --to"));
+    };
+    let older = images.iter().find(|image| image.created_at < now.created_at && image.is_in_use());
+    older.ok_or_else(|| invalid(format!("there is no image before {} that can be used", now.image)))
+}
+
+#[cfg(test)]
+mod tests;

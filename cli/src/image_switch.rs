@@ -1,0 +1,153 @@
+//! Disables an image in all of its Regions, or enables it again.
+
+use anyhow::{Context, Result};
+use goldsmith_cloud::{Kind, LaunchPermission};
+use goldsmith_store::{ImageLife, ImageRecord, ImageStatus};
+use serde::Serialize;
+
+use crate::args::Globals;
+use crate::connection::Connection;
+use crate::exit::invalid;
+use crate::output::Show;
+use crate::references::Reference;
+use crate::render::{columns, status};
+
+/// An image that was switched.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SwitchedImage {
+    image: ImageRecord,
+    /// What refers to it.
+    references: Vec<Reference>,
+}
+
+impl Show for SwitchedImage {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        let amis = self.image.amis.iter();
+        let mut rows: Vec<Vec<String>> = amis.map(|(region, ami)| vec![region.clone(), ami.clone()]).collect();
+        rows.insert(0, vec![self.image.image.to_string(), status(&self.image)]);
+        columns(&rows)
+    }
+
+    fn remarks(&self, globals: &Globals) -> Vec<String> {
+        if self.image.life.is_none() || self.references.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = vec!["These still refer to it, and can launch nothing from it now:".to_owned()];
+        lines.extend(columns(&self.references.iter().map(Reference::row).collect::<Vec<_>>()));
+        lines.push(format!("`{} enable {}` undoes this.", globals.again(), self.image.image));
+        lines
+    }
+}
+
+/// Disables an image: nobody can launch it, and builds do not start from it. Instances of it keep running. Safe to
+/// repeat.
+pub(crate) async fn disable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
+    refuse(image)?;
+    // The references come first, because a disabled AMI has no launch permissions any more.
+    let references = connection.references().of(image).await?;
+    // The record comes before the AMIs: no build may find an image that it cannot start from.
+    connection.store.set_life(&image.image, Some(ImageLife::Disabled)).await?;
+    for (region, ami) in &image.amis {
+        connection.switches.disable(region, ami).await?;
+    }
+    Ok(SwitchedImage { image: read(connection, image).await?, references })
+}
+
+/// Enables an image again, and gives it the launch permissions that its build has given it. Safe to repeat.
+pub(crate) async fn enable(connection: &Connection, image: &ImageRecord) -> Result<SwitchedImage> {
+    refuse(image)?;
+    let build = connection.store.build(&image.build).await?;
+    for (region, ami) in &image.amis {
+        connection.switches.enable(region, ami).await.map_err(|error| match error.kind {
+            Kind::NotFound => invalid(format!(
+                "{ami} in {region} does not exist any more, so {} cannot be enabled: `goldsmith delete` removes the rest",
+                image.image
+            )),
+            _ => error.into(),
+        })?;
+        let planned = build.as_ref().filter(|_| !image.overridden).and_then(|build| build.plan.region(region));
+        if let Some(planned) = planned.map(|planned| planned.launch_permission.clone()) {
+            let with = LaunchPermission {
+                users: planned.user_ids,
+                groups: planned.user_groups,
+                organizations: planned.organization_arns,
+                organizational_units: planned.organizational_unit_arns,
+            };
+            connection.cloud.images.share(region, ami, &with).await?;
+        }
+    }
+    connection.store.set_life(&image.image, None).await?;
+    Ok(SwitchedImage { image: read(connection, image).await?, references: Vec::new() })
+}
+
+async fn read(connection: &Connection, image: &ImageRecord) -> Result<ImageRecord> {
+    connection.store.image(&image.image).await?.with_context(|| format!("{} has no record any more", image.image))
+}
+
+fn refuse(image: &ImageRecord) -> Result<()> {
+    if image.status != ImageStatus::Available || image.life == Some(ImageLife::Deleted) {
+        return Err(invalid(format!("{} is {}, and has no AMIs to switch", image.image, status(image))));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::{Fault, HOME};
+    use goldsmith_cloud::{ImageState, Images as _, Kind};
+    use goldsmith_store::{ImageLife, ImageRecord};
+    use serde_json::json;
+
+    use super::{disable, enable};
+    use crate::output::Show;
+    use crate::testing::{Stack, globals};
+
+    async fn image(stack: &Stack) -> ImageRecord {
+        stack.connection.store.image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap()
+    }
+
+    async fn published() -> (Stack, String) {
+        let stack = Stack::new();
+        let ami = stack.cloud.add_image(HOME, "self", "web 1");
+        stack.closed_build(json!({"status": "AVAILABLE", "amis": {HOME: ami}})).await;
+        (stack, ami)
+    }
+
+    #[tokio::test]
+    async fn an_image_is_disabled_and_enabled_again_also_after_a_failure() {
+        let (stack, ami) = published().await;
+        stack.cloud.add_launch_template(HOME, "lt-1", &ami);
+        let connection = &stack.connection;
+        stack.cloud.fail_next("DisableImage", Fault::Refuse(Kind::Throttled));
+        assert!(disable(connection, &image(&stack).await).await.is_err());
+        for _ in 0..2 {
+            let switched = disable(connection, &image(&stack).await).await.unwrap();
+            assert_eq!(switched.lines(&globals(""))[0], "web/1.0.0/1  DISABLED");
+            assert_eq!(switched.remarks(&globals(""))[1], format!("{HOME}  {ami}  the launch template lt-1"));
+            assert_eq!(stack.cloud.image(HOME, &ami).await.unwrap().unwrap().state, ImageState::Failed);
+        }
+        let web = "web".parse().unwrap();
+        assert_eq!(connection.store.newest_published(&web, &web).await.unwrap(), None, "no build starts from it");
+        stack.cloud.fail_next("EnableImage", Fault::LoseAnswer);
+        assert!(enable(connection, &image(&stack).await).await.is_err());
+        for _ in 0..2 {
+            let switched = enable(connection, &image(&stack).await).await.unwrap();
+            assert_eq!(switched.lines(&globals(""))[0], "web/1.0.0/1  AVAILABLE");
+            assert!(switched.remarks(&globals("")).is_empty());
+            assert_eq!(stack.cloud.image(HOME, &ami).await.unwrap().unwrap().state, ImageState::Available);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_image_whose_amis_are_gone_is_not_enabled() {
+        let (stack, ami) = published().await;
+        disable(&stack.connection, &image(&stack).await).await.unwrap();
+        stack.cloud.deregister(HOME, &ami).await.unwrap();
+        let error = enable(&stack.connection, &image(&stack).await).await.unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{ami} in {HOME} does not exist any more")), "{error}");
+        stack.connection.store.set_life(&"web/1.0.0/1".parse().unwrap(), Some(ImageLife::Deleted)).await.unwrap();
+        let error = disable(&stack.connection, &image(&stack).await).await.unwrap_err().to_string();
+        assert_eq!(error, "web/1.0.0/1 is DELETED, and has no AMIs to switch");
+    }
+}

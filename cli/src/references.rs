@@ -1,0 +1,209 @@
+//! Everything that still refers to an image: to one of its AMIs, or to the image itself.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::Result;
+use goldsmith_cloud::{ImageUse, Images, Parameters};
+use goldsmith_model::definitions::Kind;
+use goldsmith_model::{DefinitionRef, ImageRef, Name};
+use goldsmith_store::{ImageRecord, ImageStatus, Store, User};
+use serde::{Serialize, Serializer};
+
+/// Something that refers to an image, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reference {
+    /// The Region; `None` for what refers to the image in all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    /// The AMI there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ami: Option<String>,
+    pub(crate) by: By,
+}
+
+/// What refers to an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum By {
+    /// An instance or a launch template of this account, or the right of somebody else to launch it.
+    Use(ImageUse),
+    /// A parameter that names the AMI.
+    Parameter(String),
+    /// A parameter that cannot be read, and AWS's words.
+    Unread(String, String),
+    /// An image that was built from it, or that is being built from it.
+    Child(ImageRef),
+    /// A pipeline that builds from the newest image of this image's pipeline, which this image is.
+    Pipeline(String),
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Use(one) => one.fmt(out),
+            Self::Parameter(name) => write!(out, "the parameter {name}"),
+            Self::Unread(name, why) => write!(out, "the parameter {name}, which cannot be read: {why}"),
+            Self::Child(image) => write!(out, "the image {image}, which was built from it"),
+            Self::Pipeline(user) => write!(out, "{user}, which builds from the newest image"),
+        }
+    }
+}
+
+impl Serialize for By {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl Reference {
+    /// Returns its row of a table for people.
+    pub(crate) fn row(&self) -> Vec<String> {
+        let place = |text: &Option<String>| text.clone().unwrap_or_default();
+        vec![place(&self.region), place(&self.ami), self.by.to_string()]
+    }
+
+    /// Returns who else may launch the AMI, if it refers to the image in that way. Nobody can see from here whether they
+    /// do.
+    pub(crate) fn shared_with(&self) -> Option<&str> {
+        match &self.by {
+            By::Use(ImageUse::Permission(whose)) => Some(whose),
+            _ => None,
+        }
+    }
+}
+
+/// Where to look for references.
+pub(crate) struct References {
+    pub(crate) images: Arc<dyn Images>,
+    pub(crate) parameters: Arc<dyn Parameters>,
+    pub(crate) store: Store,
+}
+
+impl References {
+    /// Returns everything that refers to an image.
+    pub(crate) async fn of(&self, image: &ImageRecord) -> Result<Vec<Reference>> {
+        let mut found = Vec::new();
+        let names = self.parameter_names(image).await?;
+        for (region, ami) in &image.amis {
+            let here = |by: By| Reference { region: Some(region.clone()), ami: Some(ami.clone()), by };
+            let uses = self.images.uses(region, ami).await?;
+            found.extend(uses.into_iter().map(|one| here(By::Use(one))));
+            for (_, name) in names.iter().filter(|(of, _)| of == region) {
+                match self.parameters.get(region, name).await {
+                    Ok(Some(parameter)) if parameter.value == *ami => found.push(here(By::Parameter(name.clone()))),
+                    Ok(_) => {}
+                    // A parameter that cannot be read may name the image.
+                    Err(error) => found.push(here(By::Unread(name.clone(), error.to_string()))),
+                }
+            }
+        }
+        let everywhere = |by: By| Reference { region: None, ami: None, by };
+        found.extend(self.children(image).await?.into_iter().map(|child| everywhere(By::Child(child))));
+        found.extend(self.dependents(image).await?.into_iter().map(|user| everywhere(By::Pipeline(user))));
+        Ok(found)
+    }
+
+    /// Returns the parameters that may name the image, with their Regions: those that its build has written, and those
+    /// that its pipeline writes now.
+    async fn parameter_names(&self, image: &ImageRecord) -> Result<BTreeSet<(String, String)>> {
+        let mut names = BTreeSet::new();
+        if let Some(build) = self.store.build(&image.build).await? {
+            for planned in build.plan.regions {
+                let written = planned.parameters.into_iter().map(|one| one.parameter_name);
+                names.extend(written.map(|name| (planned.region.clone(), name)));
+            }
+        }
+        let pipeline = self.store.pipeline(&image.pipeline).await?;
+        if let Some(distribution) = pipeline.and_then(|pipeline| pipeline.distribution_configuration)
+            && let Some(distribution) = self.store.distribution(&distribution).await?
+        {
+            for to in distribution.distributions {
+                let written = to.ssm_parameter_configurations.into_iter().map(|one| one.parameter_name);
+                names.extend(written.map(|name| (to.region.clone(), name)));
+            }
+        }
+        Ok(names)
+    }
+
+    /// Returns the images that were built from it and still exist, and those that are being built from it.
+    async fn children(&self, image: &ImageRecord) -> Result<Vec<ImageRef>> {
+        let amis: BTreeSet<&String> = image.amis.values().collect();
+        let is_child = |one: &ImageRecord| {
+            let exists = match one.status {
+                ImageStatus::Building => true,
+                ImageStatus::Available => one.life != Some(goldsmith_store::ImageLife::Deleted),
+                ImageStatus::Failed | ImageStatus::Cancelled => false,
+            };
+            exists && amis.contains(&one.source_image)
+        };
+        let all = self.store.all_images().await?.into_iter();
+        Ok(all.filter(is_child).map(|one| one.image).collect())
+    }
+
+    /// Returns the pipelines whose next build starts from this image.
+    async fn dependents(&self, image: &ImageRecord) -> Result<Vec<String>> {
+        let newest = self.store.newest_published(&image.image.name, &image.pipeline).await?;
+        if newest.is_none_or(|newest| newest.image != image.image) {
+            return Ok(Vec::new());
+        }
+        let name: Name = image.pipeline.clone();
+        let users =
+            self.store.catalog().await?.users(&DefinitionRef { kind: Kind::ImagePipeline, name, version: None });
+        Ok(users.iter().filter(|user| matches!(user, User::Definition(_))).map(User::to_string).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::fake::HOME;
+    use goldsmith_cloud::{Images as _, LaunchPermission, Parameter, Parameters as _};
+    use serde_json::json;
+
+    use crate::testing::{Stack, WEB};
+
+    /// What refers to the image `web/1.0.0/1`, in words.
+    async fn words(stack: &Stack) -> Vec<String> {
+        let image = stack.connection.store.image(&"web/1.0.0/1".parse().unwrap()).await.unwrap().unwrap();
+        let found = stack.connection.references().of(&image).await.unwrap();
+        found.iter().map(|one| one.row().join(" ").trim_start().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn everything_that_refers_to_an_image_is_found() {
+        let stack = Stack::new();
+        let parameters = "{region: eu-west-1, ssmParameterConfigurations: [{parameterName: /images/web}]}";
+        let text = WEB.replace("{region: eu-west-1}", parameters);
+        let text = text.replace("small, rebuildOn", "small, distributionConfiguration: two, rebuildOn");
+        let app = "---\n{kind: ImageRecipe, name: app, semanticVersion: 1.0.0, parentImage: pipeline:web, components: [{name: \
+                   nginx, version: 1.x.x}]}\n---\n{kind: ImagePipeline, name: app, imageRecipe: app, \
+                   infrastructureConfiguration: small}\n";
+        stack.apply(&text).await;
+        let ami = stack.cloud.add_image(HOME, "self", "web 1");
+        stack.closed_build(json!({"status": "AVAILABLE", "amis": {HOME: ami}})).await;
+        assert_eq!(words(&stack).await, [""; 0]);
+        stack.apply(&format!("{text}{app}")).await;
+        stack.cloud.add_launch_template(HOME, "lt-1", &ami);
+        let with = LaunchPermission { users: vec!["111122223333".to_owned()], ..LaunchPermission::default() };
+        stack.cloud.share(HOME, &ami, &with).await.unwrap();
+        let parameter = Parameter { value: ami.clone(), data_type: "text".to_owned() };
+        stack.cloud.put(HOME, "/images/web", &parameter).await.unwrap();
+        let child = json!({"image": "app/1.0.0/1", "build": "c", "pipeline": "app", "cause": {"kind": "manual", "id": "1"},
+                           "status": "AVAILABLE", "sourceImage": ami, "inputDigest": "", "createdAt": ""});
+        stack.put("IMAGE#app", "V#0000000001.0000000000.0000000000#0000000001", child.clone()).await;
+        stack.put("IMAGES", "app", json!({})).await;
+        let expected = [
+            format!("{HOME} {ami} the launch template lt-1"),
+            format!("{HOME} {ami} the launch permission of 111122223333"),
+            format!("{HOME} {ami} the parameter /images/web"),
+            "the image app/1.0.0/1, which was built from it".to_owned(),
+            "pipeline/app, which builds from the newest image".to_owned(),
+        ];
+        assert_eq!(words(&stack).await, expected);
+        let mut deleted = child;
+        deleted["life"] = json!("DELETED");
+        stack.put("IMAGE#app", "V#0000000001.0000000000.0000000000#0000000001", deleted).await;
+        assert!(!words(&stack).await.iter().any(|one| one.contains("app/1.0.0/1")), "a deleted child counts no more");
+    }
+}

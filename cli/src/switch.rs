@@ -1,0 +1,100 @@
+//! Switches a pipeline on or off: whether its schedule and its sources start it.
+
+use anyhow::Result;
+use goldsmith_document::did_you_mean;
+use goldsmith_model::definitions::Definitions;
+use goldsmith_model::{ImagePipeline, Name, Status};
+use goldsmith_store::ApplyError;
+use serde::Serialize;
+
+use crate::args::Globals;
+use crate::connection::Connection;
+use crate::exit::invalid;
+use crate::output::Show;
+use crate::render::word;
+use crate::schedules;
+
+/// The result of a switch.
+#[derive(Debug, Serialize)]
+pub(crate) struct Switched {
+    pipeline: Name,
+    status: Status,
+}
+
+impl Show for Switched {
+    fn lines(&self, _: &Globals) -> Vec<String> {
+        vec![format!("{}  {}", self.pipeline, word(self.status))]
+    }
+
+    fn remarks(&self, _: &Globals) -> Vec<String> {
+        vec![format!(
+            "This holds until the pipeline is applied again: write `status: {}` into its file to keep it.",
+            word(self.status)
+        )]
+    }
+}
+
+/// Stores this status of a pipeline, and lets its schedule and its subscription follow. Safe to repeat.
+pub(crate) async fn switch(connection: &Connection, text: &str, status: Status) -> Result<Switched> {
+    let pipeline = find(connection, text).await?;
+    let name = pipeline.name.clone();
+    let definitions = Definitions { pipelines: vec![ImagePipeline { status, ..pipeline }], ..Definitions::default() };
+    connection.store.apply(&definitions).await.map_err(|error| match error {
+        ApplyError::Taken(_) => invalid(error.to_string()),
+        ApplyError::Store(error) => error.into(),
+    })?;
+    schedules::keep(connection, &definitions).await?;
+    Ok(Switched { pipeline: name, status })
+}
+
+/// Returns the pipeline that a text names, or an error with the nearest name.
+pub(crate) async fn find(connection: &Connection, text: &str) -> Result<ImagePipeline> {
+    let name: Name = text.parse().map_err(|error: goldsmith_model::NameError| invalid(error.to_string()))?;
+    if let Some(pipeline) = connection.store.pipeline(&name).await? {
+        return Ok(pipeline);
+    }
+    let known = connection.store.pipeline_names().await?;
+    let near = did_you_mean(name.as_str(), known.iter().map(Name::as_str));
+    let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(invalid(format!("there is no pipeline `{name}`{help}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::Kind;
+    use goldsmith_cloud::fake::Fault;
+    use goldsmith_model::Status;
+
+    use super::switch;
+    use crate::output::Show;
+    use crate::testing::{Stack, WEB, globals};
+
+    #[tokio::test]
+    async fn a_disabled_pipeline_starts_neither_by_its_schedule_nor_by_its_source() {
+        let stack = Stack::new();
+        stack.apply(WEB).await;
+        let (connection, name) = (&stack.connection, "web".parse().unwrap());
+        for (status, enabled) in [(Status::Disabled, false), (Status::Enabled, true)] {
+            stack.cloud.fail_next("UpdateSchedule", Fault::Refuse(Kind::Throttled));
+            assert!(switch(connection, "web", status).await.is_err());
+            for _ in 0..2 {
+                let switched = switch(connection, "web", status).await.unwrap();
+                assert_eq!(
+                    switched.lines(&globals("")),
+                    [format!("web  {}", if enabled { "ENABLED" } else { "DISABLED" })]
+                );
+            }
+            assert_eq!(stack.cloud.schedules()[0].enabled, enabled);
+            assert_eq!(connection.store.sources().await.unwrap().len(), usize::from(enabled));
+            assert_eq!(connection.store.pipeline(&name).await.unwrap().unwrap().status, status);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_that_is_not_there_is_said_with_the_nearest_name() {
+        let stack = Stack::new();
+        stack.apply(WEB).await;
+        let error = switch(&stack.connection, "wbe", Status::Disabled).await.unwrap_err().to_string();
+        assert_eq!(error, "there is no pipeline `wbe`; did you mean `web`?");
+    }
+}

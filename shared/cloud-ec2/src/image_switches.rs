@@ -1,0 +1,48 @@
+//! Whether instances may be launched from an AMI.
+
+use async_trait::async_trait;
+use goldsmith_cloud::aws::failure;
+use goldsmith_cloud::{ImageSwitches, Result};
+
+use crate::Ec2;
+use crate::described_images::still_there;
+
+#[async_trait]
+impl ImageSwitches for Ec2 {
+    async fn disable(&self, region: &str, id: &str) -> Result<()> {
+        let answer = self.0.client(region).disable_image().image_id(id).send().await;
+        still_there(answer.map_err(failure("DisableImage", region)))?;
+        Ok(())
+    }
+
+    async fn enable(&self, region: &str, id: &str) -> Result<()> {
+        let answer = self.0.client(region).enable_image().image_id(id).send().await;
+        answer.map_err(failure("EnableImage", region))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_cloud::aws::replay::Canned;
+    use goldsmith_cloud::{ImageSwitches as _, Kind};
+
+    use crate::testing::{ec2, form};
+
+    #[tokio::test]
+    async fn only_a_missing_image_that_is_to_be_enabled_is_an_error() {
+        let done = |name: &str| Canned::ok(format!("<{name}Response><return>true</return></{name}Response>"));
+        let gone = || Canned::ec2_error(400, "InvalidAMIID.NotFound");
+        let (ec2, replay) = ec2([done("DisableImage"), gone(), done("EnableImage"), gone()]);
+        for _ in 0..2 {
+            ec2.disable("us-east-1", "ami-1").await.unwrap();
+        }
+        ec2.enable("us-east-1", "ami-1").await.unwrap();
+        assert_eq!(ec2.enable("us-east-1", "ami-1").await.unwrap_err().kind, Kind::NotFound);
+        assert_eq!(
+            (form(&replay, 0)["Action"].as_str(), form(&replay, 2)["Action"].as_str()),
+            ("DisableImage", "EnableImage")
+        );
+        assert_eq!(form(&replay, 2)["ImageId"], "ami-1");
+    }
+}

@@ -1,0 +1,55 @@
+//! What an account has set up in a Region, as far as it decides whether a build can succeed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+
+use crate::Result;
+
+/// How EBS encrypts new volumes and snapshots in a Region.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DefaultEncryption {
+    /// Whether all of them are encrypted, whatever a call says.
+    pub always: bool,
+    /// The key that is used if a call names none: an id, an ARN or an alias.
+    pub key: String,
+}
+
+impl DefaultEncryption {
+    /// Returns whether the default key is the one that AWS manages. No other account can use what it encrypts (EBS user
+    /// guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
+    #[must_use]
+    pub fn is_managed_by_aws(&self) -> bool {
+        self.key.ends_with("alias/aws/ebs")
+    }
+}
+
+/// A subnet into which instances are launched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet {
+    /// `subnet-…`
+    pub id: String,
+    /// Its VPC, `vpc-…`.
+    pub vpc: String,
+    /// Its Availability Zone, such as `eu-west-1a`.
+    pub zone: String,
+}
+
+/// The account's own settings. Every method only reads.
+#[async_trait]
+pub trait Account: Send + Sync {
+    /// `DescribeRegions`, called in `home`. Returns every Region, with whether it is enabled in the account.
+    async fn known_regions(&self, home: &str) -> Result<BTreeMap<String, bool>>;
+    /// `GetImageBlockPublicAccessState`. Returns whether new public sharing of images is blocked.
+    async fn public_images_are_blocked(&self, region: &str) -> Result<bool>;
+    /// `GetEbsEncryptionByDefault` and `GetEbsDefaultKmsKeyId`.
+    async fn default_encryption(&self, region: &str) -> Result<DefaultEncryption>;
+    /// `DescribeSubnets`. Subnets that do not exist are left out. Without ids, no call is made.
+    async fn subnets_of(&self, region: &str, ids: &[String]) -> Result<Vec<Subnet>>;
+    /// `DescribeSecurityGroups`. Returns the VPC of each group. Groups that do not exist are left out. Without ids, no
+    /// call is made.
+    async fn vpcs_of_groups(&self, region: &str, ids: &[String]) -> Result<BTreeMap<String, String>>;
+    /// `DescribeInstanceTypeOfferings`. Returns the Availability Zones that have each of these types. A type that no
+    /// zone has is left out. Without types, no call is made.
+    async fn zones_of_types(&self, region: &str, types: &[String]) -> Result<BTreeMap<String, BTreeSet<String>>>;
+}

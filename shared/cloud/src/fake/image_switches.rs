@@ -1,0 +1,57 @@
+//! Whether instances may be launched from an AMI.
+
+use async_trait::async_trait;
+
+use super::FakeCloud;
+use super::call::Call;
+use crate::{ImageState, ImageSwitches, LaunchPermission, Result};
+
+#[async_trait]
+impl ImageSwitches for FakeCloud {
+    async fn disable(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("DisableImage", region);
+        self.effect(call, id, |world| {
+            if world.region(region).images.contains_key(id) {
+                let record = world.region(region).own_image(call, id)?;
+                record.image.state = ImageState::Failed;
+                record.permission = LaunchPermission::default();
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn enable(&self, region: &str, id: &str) -> Result<()> {
+        let call = Call::new("EnableImage", region);
+        self.effect(call, id, |world| {
+            world.region(region).own_image(call, id)?.image.state = ImageState::Available;
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fake::{FakeCloud, HOME};
+    use crate::{ImageState, ImageSwitches as _, Images as _, Kind, LaunchPermission};
+
+    #[tokio::test]
+    async fn a_disabled_image_loses_its_permissions_for_good() {
+        let cloud = FakeCloud::new();
+        let id = cloud.add_image(HOME, "self", "web");
+        let with = LaunchPermission { groups: vec!["all".to_owned()], ..LaunchPermission::default() };
+        cloud.share(HOME, &id, &with).await.unwrap();
+        for _ in 0..2 {
+            cloud.disable(HOME, &id).await.unwrap();
+        }
+        assert_eq!(cloud.image(HOME, &id).await.unwrap().unwrap().state, ImageState::Failed);
+        for _ in 0..2 {
+            cloud.enable(HOME, &id).await.unwrap();
+        }
+        assert_eq!(cloud.image(HOME, &id).await.unwrap().unwrap().state, ImageState::Available);
+        assert!(cloud.launch_permission(HOME, &id).is_empty());
+        cloud.disable(HOME, "ami-gone").await.unwrap();
+        assert_eq!(cloud.enable(HOME, "ami-gone").await.unwrap_err().kind, Kind::NotFound);
+    }
+}

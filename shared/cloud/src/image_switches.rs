@@ -1,0 +1,15 @@
+//! Whether instances may be launched from an AMI.
+
+use async_trait::async_trait;
+
+use crate::Result;
+
+/// Switches of AMIs, for people: no state of a build uses them.
+#[async_trait]
+pub trait ImageSwitches: Send + Sync {
+    /// `DisableImage`: nobody can launch an instance from the image, and it loses all launch permissions. *Effect*, safe to
+    /// repeat; `enable` undoes it, except for the permissions. No error if the image does not exist.
+    async fn disable(&self, region: &str, id: &str) -> Result<()>;
+    /// `EnableImage`. *Effect*, safe to repeat. Fails with kind `NotFound` if the image does not exist.
+    async fn enable(&self, region: &str, id: &str) -> Result<()>;
+}

@@ -1,0 +1,136 @@
+//! What has changed since an image was built: the plan of its build against the plan of the next one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use goldsmith_store::{ImageRecord, Plan, PlannedDocument, PlannedRegion};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::freeze::freeze;
+use super::preflight::Resolved;
+use crate::{Context, Result};
+
+/// Something that has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// What it is, such as "source image".
+    pub what: String,
+    /// What it was; absent if it is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What it is now; absent if it is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// Returns what has changed since this image was built.
+///
+/// # Errors
+/// Fails if a call to the table fails.
+pub(super) async fn since(context: &Context, newest: &ImageRecord, resolved: &Resolved) -> Result<Vec<Difference>> {
+    let Some(record) = context.store.build(&newest.build).await? else { return Ok(Vec::new()) };
+    // The build's number and the time are in names only, and those of the last build make them equal.
+    let plan = freeze(resolved, &context.config.subnets, &newest.image, context.clock.now());
+    let mut found = between(&record.plan, &plan);
+    let version = resolved.inputs.recipe.version;
+    if version != newest.image.version {
+        let (from, to) = (newest.image.version.to_string(), version.to_string());
+        found.insert(0, difference("recipe", Some(from), Some(to)));
+    }
+    if found.is_empty() {
+        let what = "a part of the definitions that no build's record has, such as a description";
+        found.push(difference(what, None, None));
+    }
+    Ok(found)
+}
+
+fn difference(what: impl Into<String>, from: Option<String>, to: Option<String>) -> Difference {
+    Difference { what: what.into(), from, to }
+}
+
+fn between(old: &Plan, new: &Plan) -> Vec<Difference> {
+    let mut found = Vec::new();
+    if old.source_image != new.source_image {
+        let (from, to) = (old.source_image.clone(), new.source_image.clone());
+        found.push(difference("source image", Some(from), Some(to)));
+    }
+    found.extend(documents(&old.documents, &new.documents));
+    found.extend(fields("", &json!(old), &json!(new), &["workingDirectory"]));
+    found.extend(fields("", &json!(old.launch), &json!(new.launch), &[]));
+    found.extend(regions(&old.regions, &new.regions));
+    found
+}
+
+fn documents(old: &[PlannedDocument], new: &[PlannedDocument]) -> Vec<Difference> {
+    let of = |documents: &[PlannedDocument]| -> BTreeMap<String, PlannedDocument> {
+        documents.iter().map(|document| (document.name.to_string(), document.clone())).collect()
+    };
+    let (before, after) = (of(old), of(new));
+    let mut found = Vec::new();
+    for name in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+        let what = format!("component {name}");
+        let version = |document: &PlannedDocument| document.version.to_string();
+        match (before.get(name), after.get(name)) {
+            (Some(one), Some(other)) if one.version == other.version && one.digest == other.digest => {
+                found.extend(values(&format!("{what}: "), &json!(one.parameters), &json!(other.parameters)));
+            }
+            (one, other) => found.push(difference(what, one.map(version), other.map(version))),
+        }
+    }
+    let order = |documents: &[PlannedDocument]| documents.iter().map(|one| one.name.to_string()).collect::<Vec<_>>();
+    if found.is_empty() && order(old) != order(new) {
+        found.push(difference("order of the components", Some(order(old).join(", ")), Some(order(new).join(", "))));
+    }
+    found
+}
+
+fn regions(old: &[PlannedRegion], new: &[PlannedRegion]) -> Vec<Difference> {
+    let of = |regions: &[PlannedRegion]| -> BTreeMap<String, PlannedRegion> {
+        regions.iter().map(|planned| (planned.region.clone(), planned.clone())).collect()
+    };
+    let (before, after) = (of(old), of(new));
+    let mut found = Vec::new();
+    for region in before.keys().chain(after.keys()).collect::<BTreeSet<_>>() {
+        match (before.get(region), after.get(region)) {
+            (Some(one), Some(other)) => {
+                let names = ["description", "tags", "kmsKeyId", "launchPermission", "parameters"];
+                found.extend(fields(&format!("{region}: "), &json!(one), &json!(other), &names));
+            }
+            (one, _) => {
+                let there = Some(region.clone());
+                let (from, to) = if one.is_some() { (there, None) } else { (None, there) };
+                found.push(difference("Region", from, to));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the fields of two records that differ; of all fields if none is named.
+fn fields(label: &str, old: &Value, new: &Value, names: &[&str]) -> Vec<Difference> {
+    let named = |value: &Value| -> Value {
+        let fields = value.as_object().cloned().unwrap_or_default().into_iter();
+        fields.filter(|(name, _)| names.is_empty() || names.contains(&name.as_str())).collect::<Map<_, _>>().into()
+    };
+    values(label, &named(old), &named(new))
+}
+
+fn values(label: &str, old: &Value, new: &Value) -> Vec<Difference> {
+    let empty = Map::new();
+    let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let changed = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
+    changed.map(|name| difference(format!("{label}{name}"), text(old.get(name)), text(new.get(name)))).collect()
+}
+
+/// Returns a value as text for people; `None` if it is absent or empty.
+fn text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(values) if values.is_empty() => None,
+        Value::Array(values) => Some(values.iter().filter_map(|one| text(Some(one))).collect::<Vec<_>>().join(", ")),
+        other => Some(other.to_string()),
+    }
+}

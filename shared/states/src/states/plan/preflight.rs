@@ -1,0 +1,122 @@
+//! Pre-flight: finds everything that would stop a planned build later, all at once, before anything costs money.
+//!
+//! It only reads. What AWS does not let it read becomes a warning, and never stops a build.
+
+mod devices;
+mod network;
+mod regions;
+mod sharing;
+
+use goldsmith_cloud::{CloudError, Image};
+use goldsmith_model::{ExecutionInput, ImageRef};
+use goldsmith_store::PlannedRegion;
+use jiff::Timestamp;
+
+use super::finding::{Finding, Place};
+use super::freeze;
+use super::problem::Problem;
+use super::resolve::{Inputs, Viewer, source_image};
+use super::types::{Types, runnable};
+use crate::{Context, Error, Result};
+
+/// Everything that goes into a build, resolved and looked at.
+pub(super) struct Resolved {
+    pub(super) inputs: Inputs,
+    pub(super) source: Image,
+    pub(super) types: Types,
+    pub(super) digest: String,
+}
+
+/// A planned build, as far as its problems let it be planned.
+pub(super) struct Examined {
+    pub(super) inputs: Inputs,
+    pub(super) source: Option<Image>,
+    pub(super) types: Option<Types>,
+    /// The image that the build would make, unless another build of that name begins first.
+    pub(super) image: ImageRef,
+    pub(super) regions: Vec<PlannedRegion>,
+}
+
+impl Examined {
+    /// Returns what goes into the build; `None` if something is missing.
+    pub(super) fn resolved(self) -> Option<Resolved> {
+        let digest = self.inputs.digest.clone()?;
+        Some(Resolved { source: self.source?, types: self.types?, digest, inputs: self.inputs })
+    }
+}
+
+/// What the checks look at.
+struct Look<'b> {
+    context: &'b Context,
+    inputs: &'b Inputs,
+    source: Option<&'b Image>,
+    types: Option<&'b Types>,
+    regions: &'b [PlannedRegion],
+}
+
+/// Looks at everything that a build needs. Adds everything that is wrong to `findings`.
+///
+/// # Errors
+/// Fails if a call may succeed later, so that the definition tries again, or if the source cannot be read at all.
+pub(super) async fn examine(
+    context: &Context,
+    input: &ExecutionInput,
+    inputs: Inputs,
+    viewer: Viewer,
+    findings: &mut Vec<Finding>,
+) -> Result<Examined> {
+    let now = context.clock.now();
+    let source = source_image(context, input, &inputs, findings).await?;
+    let types = match &source {
+        Some(source) => runnable(context, &inputs, source, viewer, findings).await?,
+        None => None,
+    };
+    let image = next_image(context, &inputs).await?;
+    let regions = regions_of(&inputs, &image, now);
+    let (source, types) = (source.as_ref(), types.as_ref());
+    let look = Look { context, inputs: &inputs, source, types, regions: &regions };
+    devices::check(&look, findings);
+    network::check(&look, findings).await?;
+    regions::check(&look, findings).await?;
+    Ok(Examined { source: source.cloned(), types: types.cloned(), inputs, image, regions })
+}
+
+/// Returns the image that the next build makes, unless another build of that name begins first.
+async fn next_image(context: &Context, inputs: &Inputs) -> Result<ImageRef> {
+    let (name, version) = (&inputs.recipe.name, inputs.recipe.version);
+    let build = context.store.next_number(name, version).await?;
+    Ok(ImageRef { name: name.clone(), version, build })
+}
+
+/// Returns the plan for each Region. An image whose start has overridden something is neither shared nor named by a
+/// parameter.
+fn regions_of(inputs: &Inputs, image: &ImageRef, now: Timestamp) -> Vec<PlannedRegion> {
+    let mut regions = freeze::regions(inputs, image, now);
+    for region in regions.iter_mut().filter(|_| inputs.overridden) {
+        region.launch_permission = Default::default();
+        region.parameters.clear();
+    }
+    regions
+}
+
+/// Returns what AWS has answered. If AWS rejects the call, what it is about stays unchecked, and `None` is returned.
+///
+/// # Errors
+/// Fails if the call may succeed later.
+fn answer<T>(
+    answer: std::result::Result<T, CloudError>,
+    place: impl FnOnce() -> Place,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_transient() => Err(Error::from(error)),
+        Err(error) => {
+            findings.push(place().has(Problem::Unchecked { error: error.to_string() }));
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! The Regions that the image goes to: whether they are enabled, whether the names and parameters are free there, and
+//! whether the image may be shared there.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
+use goldsmith_cloud::TAG_STATUS;
+use goldsmith_store::PlannedRegion;
+
+use super::sharing::Encryption;
+use super::{Look, answer, sharing};
+use crate::states::plan::finding::{Finding, Place};
+use crate::states::plan::problem::Problem;
+use crate::{Result, TAG_BUILD, TAG_HOME, TAG_IMAGE, TAG_STACK};
+
+/// Tags that every image gets from Goldsmith; a name of the user's replaces ours.
+const OWN_TAGS: [&str; 6] = [TAG_STACK, TAG_HOME, TAG_BUILD, TAG_IMAGE, TAG_STATUS, "Name"];
+/// Most tags of an AWS resource.
+const MOST_TAGS: usize = 50;
+
+pub(super) async fn check(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<()> {
+    let enabled = enabled(look, findings).await?;
+    let home = sharing::at_home(look, findings).await?;
+    // In a Region that is not enabled, EC2 rejects every call.
+    let there = look.regions.iter().filter(|planned| enabled.contains(planned.region.as_str()));
+    // The Regions are independent of each other, and some are far away.
+    for found in try_join_all(there.map(|planned| region(look, planned, home.as_ref()))).await? {
+        findings.extend(found);
+    }
+    Ok(())
+}
+
+/// Returns the planned Regions that are enabled. If that cannot be read, all count as enabled.
+async fn enabled<'l>(look: &Look<'l>, findings: &mut Vec<Finding>) -> Result<BTreeSet<&'l str>> {
+    let mut enabled: BTreeSet<&str> = look.regions.iter().map(|planned| planned.region.as_str()).collect();
+    let home = look.inputs.home_region.as_str();
+    let [_, away @ ..] = look.regions else { return Ok(enabled) };
+    let Some(first) = away.first() else { return Ok(enabled) }; // an image that stays at home needs no call
+    let known = look.context.cloud.account.known_regions(home).await;
+    let Some(known) = answer(known, || look.inputs.region_place(&first.region, "region"), findings)? else {
+        return Ok(enabled);
+    };
+    for PlannedRegion { region, .. } in away {
+        let problem = match known.get(region) {
+            Some(true) => continue,
+            Some(false) => Problem::RegionDisabled { region: region.clone() },
+            None => Problem::RegionUnknown { region: region.clone() },
+        };
+        enabled.remove(region.as_str());
+        findings.push(look.inputs.region_place(region, "region").has(problem));
+    }
+    Ok(enabled)
+}
+
+/// Returns what is wrong in one Region.
+async fn region(look: &Look<'_>, planned: &PlannedRegion, home: Option<&Encryption>) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let place = |field: &str| look.inputs.region_place(&planned.region, field);
+    let name_place = || place("amiDistributionConfiguration.name");
+    let taken = look.context.cloud.images.named(&planned.region, &planned.name).await;
+    if let Some(taken) = answer(taken, name_place, &mut findings)?.flatten() {
+        let (name, region) = (planned.name.clone(), planned.region.clone());
+        findings.push(name_place().has(Problem::AmiNameTaken { name, region, id: taken.id }));
+    }
+    let tags = too_many_tags(look, planned);
+    findings.extend(tags.map(|problem| place("amiDistributionConfiguration.amiTags").has(problem)));
+    parameters(look, planned, place, &mut findings).await?;
+    sharing::check(look, planned, home, &mut findings).await?;
+    Ok(findings)
+}
+
+fn too_many_tags(look: &Look<'_>, planned: &PlannedRegion) -> Option<Problem> {
+    let theirs: BTreeSet<&str> =
+        planned.tags.keys().chain(look.inputs.infrastructure.resource_tags.keys()).map(String::as_str).collect();
+    let own = OWN_TAGS.iter().filter(|tag| !theirs.contains(**tag)).count();
+    let count = theirs.len() + own;
+    let what = format!("the AMI in {}", planned.region);
+    (count > MOST_TAGS).then_some(Problem::TooManyTags { what, count, own })
+}
+
+/// Checks the parameters under which the image is to be published.
+///
+/// The stack's role may write below one path only. The data type of a parameter never changes (Systems Manager user
+/// guide, "Using native parameter support for Amazon Machine Image IDs").
+async fn parameters(
+    look: &Look<'_>,
+    planned: &PlannedRegion,
+    place: impl Fn(&str) -> Place,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let below = format!("/{}/", look.context.config.image_parameter_path);
+    let region = &planned.region;
+    for (index, parameter) in planned.parameters.iter().enumerate() {
+        let (name, wanted) = (parameter.parameter_name.clone(), parameter.data_type.as_str());
+        let at = |field: &str| place(&format!("ssmParameterConfigurations[{index}].{field}"));
+        if !name.starts_with(&below) {
+            let region = region.clone();
+            findings.push(at("parameterName").has(Problem::ParameterPath { name, region, below: below.clone() }));
+            continue;
+        }
+        let found = look.context.cloud.parameters.get(region, &name).await;
+        let found = answer(found, || at("parameterName"), findings)?.flatten();
+        if let Some(found) = found.filter(|found| found.data_type != wanted) {
+            let (region, wanted) = (region.clone(), wanted.to_owned());
+            let problem = Problem::ParameterDataType { name, region, is: found.data_type, wanted };
+            findings.push(at("dataType").has(problem));
+        }
+    }
+    Ok(())
+}

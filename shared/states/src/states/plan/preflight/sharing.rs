@@ -1,0 +1,104 @@
+//! Whether others can use an image that is shared: what encrypts it, and whether it may be public.
+
+use goldsmith_cloud::{BlockDevice, DefaultEncryption, Image};
+use goldsmith_model::{BlockDeviceMapping, LaunchPermission};
+use goldsmith_store::PlannedRegion;
+
+use super::{Look, answer};
+use crate::Result;
+use crate::states::plan::finding::Finding;
+use crate::states::plan::problem::Problem;
+
+/// The field of a Region that says who may launch the image.
+const FIELD: &str = "amiDistributionConfiguration.launchPermission";
+
+/// How the image is encrypted at home.
+pub(super) struct Encryption {
+    /// Whether one of its snapshots is encrypted.
+    any: bool,
+    /// The account's default key, if it encrypts one of them.
+    by_default: Option<DefaultEncryption>,
+}
+
+/// Returns how the image is encrypted at home; `None` if it is shared nowhere, or if that cannot be read.
+pub(super) async fn at_home(look: &Look<'_>, findings: &mut Vec<Finding>) -> Result<Option<Encryption>> {
+    let is_shared = |planned: &PlannedRegion| !planned.launch_permission.is_empty();
+    let (Some(source), Some(first)) = (look.source, look.regions.iter().find(|planned| is_shared(planned))) else {
+        return Ok(None);
+    };
+    let region = &look.inputs.home_region;
+    let default = look.context.cloud.account.default_encryption(region).await;
+    let place = || look.inputs.region_place(&first.region, FIELD);
+    let Some(default) = answer(default, place, findings)? else { return Ok(None) };
+    let is_ours = source.owner == look.context.config.account();
+    Ok(Some(encryption(source, is_ours, &look.inputs.recipe.block_device_mappings, default)))
+}
+
+/// Returns how the volumes of a build are encrypted. EC2 encrypts a volume if the recipe or the snapshot says so, or if
+/// the account always does. If no key is named, a volume has the key of its snapshot if the account owns the snapshot,
+/// or else the account's default key (EBS user guide, "Amazon EBS encryption").
+fn encryption(source: &Image, is_ours: bool, changes: &[BlockDeviceMapping], default: DefaultEncryption) -> Encryption {
+    let plain = BlockDevice::default();
+    let of_source = |name: &str| source.block_devices.iter().find(|device| device.device_name == name);
+    let of_recipe = |name: &str| changes.iter().find(|mapping| mapping.device_name == name);
+    let unchanged = source.block_devices.iter().filter(|device| of_recipe(&device.device_name).is_none());
+    let changed = changes.iter().map(|mapping| (of_source(&mapping.device_name).unwrap_or(&plain), Some(&mapping.ebs)));
+    let (mut any, mut by_default) = (false, false);
+    for (device, ebs) in unchanged.map(|device| (device, None)).chain(changed) {
+        let had_key = device.encrypted == Some(true);
+        let is_encrypted = had_key || default.always || ebs.is_some_and(|ebs| ebs.encrypted == Some(true));
+        any |= is_encrypted;
+        let has_named_key = ebs.is_some_and(|ebs| ebs.kms_key_id.is_some());
+        by_default |= is_encrypted && !has_named_key && !(had_key && is_ours);
+    }
+    Encryption { any, by_default: by_default.then_some(default) }
+}
+
+/// Checks that those with whom the image is shared in a Region can use it.
+pub(super) async fn check(
+    look: &Look<'_>,
+    planned: &PlannedRegion,
+    home: Option<&Encryption>,
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let permission = &planned.launch_permission;
+    if permission.is_empty() {
+        return Ok(());
+    }
+    let (account, region) = (&look.context.cloud.account, &planned.region);
+    let place = || look.inputs.region_place(region, FIELD);
+    let is_public = !permission.user_groups.is_empty();
+    if is_public {
+        let blocked = account.public_images_are_blocked(region).await;
+        if answer(blocked, place, findings)? == Some(true) {
+            findings.push(place().has(Problem::PublicAccessBlocked { region: region.clone() }));
+        }
+    }
+    if is_public && look.source.is_some_and(|source| !source.product_codes.is_empty()) {
+        let obstacle = "has a product code".to_owned();
+        findings.push(place().has(Problem::NeverPublic { region: region.clone(), obstacle }));
+    }
+    let Some(home) = home else { return Ok(()) };
+    let (any, by_default) = if *region == look.inputs.home_region {
+        (home.any, home.by_default.clone())
+    } else {
+        // A copy never keeps its source's key (EC2 API reference, CopyImage, `KmsKeyId`).
+        let default = account.default_encryption(region).await;
+        let Some(default) = answer(default, place, findings)? else { return Ok(()) };
+        let any = home.any || default.always || planned.kms_key_id.is_some();
+        (any, Some(default).filter(|_| any && planned.kms_key_id.is_none()))
+    };
+    if is_public && any {
+        let obstacle = "would have encrypted snapshots".to_owned();
+        findings.push(place().has(Problem::NeverPublic { region: region.clone(), obstacle }));
+    }
+    if let Some(default) = by_default.filter(|default| default.is_managed_by_aws() && names_others(permission)) {
+        findings.push(place().has(Problem::SharedWithAwsKey { region: region.clone(), key: default.key }));
+    }
+    Ok(())
+}
+
+/// Returns whether accounts, organizations or units are named.
+fn names_others(permission: &LaunchPermission) -> bool {
+    !LaunchPermission { user_groups: Vec::new(), ..permission.clone() }.is_empty()
+}

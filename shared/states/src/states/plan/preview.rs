@@ -1,0 +1,381 @@
+//! What a build of a pipeline would do now: for people, before they start it. Nothing is written.
+
+use std::collections::BTreeMap;
+
+use goldsmith_model::{ExecutionInput, ImageRef, Name, StartCondition, Status, Version, VersionPattern};
+use goldsmith_store::{ImageRecord, PlannedRegion};
+use serde::Serialize;
+
+use super::finding::Finding;
+use super::preflight::{Examined, examine};
+use super::resolve::{Inputs, Viewer, resolve};
+use super::{difference, refused};
+use crate::{Context, Result};
+
+pub use super::difference::Difference;
+
+/// What a build of a pipeline would do now.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// The pipeline.
+    pub pipeline: Name,
+    /// What a start by hand would come to.
+    pub verdict: Verdict,
+    /// The image that the build would make, unless another build of that name begins first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageRef>,
+    /// The recipe's version that the pipeline's pattern stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Chosen>,
+    /// What it would start from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<PreviewedSource>,
+    /// The components that it would run, in this order.
+    pub components: Vec<Chosen>,
+    /// Instance types of the build, tried in this order.
+    pub instance_types: Vec<String>,
+    /// Instance types on which the image would be tested.
+    pub test_types: Vec<String>,
+    /// Where the image would go; the home Region is the first.
+    pub regions: Vec<PreviewedRegion>,
+    /// Digest of everything that goes in; absent if something is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_digest: Option<String>,
+    /// The pipeline's newest image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Existing>,
+    /// What has changed since the newest image.
+    pub changes: Vec<Difference>,
+    /// Why some starts would build nothing.
+    pub skips: Vec<String>,
+    /// What is wrong, or should be known.
+    pub findings: Vec<Finding>,
+}
+
+/// What a start comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It builds an image.
+    Build,
+    /// The newest image was made from the same inputs.
+    Unchanged,
+    /// Plan refuses it.
+    Refused,
+}
+
+/// A version that a pattern stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Chosen {
+    /// Name of the recipe or component.
+    pub name: Name,
+    /// The version.
+    pub version: Version,
+    /// The pattern by which it is named.
+    pub pattern: VersionPattern,
+    /// Values of its parameters.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// The image that a build starts from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewedSource {
+    /// The source image as the recipe or the start names it.
+    pub reference: String,
+    /// The AMI that it stands for now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<String>,
+    /// The AMI's name; absent if it was not looked at, because nothing has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its owner's account id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// `x86_64` or `arm64`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+}
+
+/// A Region that the image goes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewedRegion {
+    /// The Region.
+    pub region: String,
+    /// The AMI's name.
+    pub name: String,
+    /// Parameters that get the AMI's id.
+    pub parameters: Vec<String>,
+    /// Accounts, organizations and groups that may launch the AMI.
+    pub shared_with: Vec<String>,
+}
+
+/// An image that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Existing {
+    /// The image.
+    pub image: ImageRef,
+    /// Its AMIs by Region.
+    pub amis: BTreeMap<String, String>,
+    /// Digest of everything that went in.
+    pub input_digest: String,
+    /// When its build began.
+    pub created_at: String,
+}
+
+/// Returns what a start with this input would do now. If nothing has changed since the newest image and the input has
+/// no `force`, the source and the account are not looked at.
+///
+/// # Errors
+/// Fails with `Refused` if the input is wrong or the pipeline does not exist, or if a call to the table or AWS fails.
+pub async fn preview(context: &Context, input: &ExecutionInput) -> Result<Preview> {
+    let pipeline = context.store.pipeline(&input.pipeline).await?;
+    let pipeline = pipeline.ok_or_else(|| refused(format!("there is no pipeline `{}`", input.pipeline)))?;
+    input.check_overrides(&pipeline).map_err(refused)?;
+    let mut findings = Vec::new();
+    let Some(inputs) = resolve(context, input, &pipeline, Viewer::Person, &mut findings).await? else {
+        return Ok(empty(&input.pipeline, Verdict::Refused, findings));
+    };
+    let newest = context.store.newest_image(&inputs.recipe.name, &pipeline.name).await?;
+    let is_same = newest.as_ref().is_some_and(|newest| Some(&newest.input_digest) == inputs.digest.as_ref());
+    let is_refused = findings.iter().any(Finding::is_refusal);
+    let skips = skips(context, &inputs, is_same && !is_refused).await?;
+    if is_same && !is_refused && !input.force {
+        let known = resolved_parts(empty(&input.pipeline, Verdict::Unchanged, findings), &inputs, newest.as_ref());
+        return Ok(Preview { skips, ..known });
+    }
+    let examined = examine(context, input, inputs, Viewer::Person, &mut findings).await?;
+    let verdict = if findings.iter().any(Finding::is_refusal) { Verdict::Refused } else { Verdict::Build };
+    let known = resolved_parts(empty(&input.pipeline, verdict, findings), &examined.inputs, newest.as_ref());
+    let known = examined_parts(known, &examined);
+    let changes = match (&newest, examined.resolved()) {
+        (Some(newest), Some(resolved)) if !is_same => difference::since(context, newest, &resolved).await?,
+        _ => Vec::new(),
+    };
+    Ok(Preview { skips, changes, ..known })
+}
+
+fn empty(pipeline: &Name, verdict: Verdict, findings: Vec<Finding>) -> Preview {
+    Preview {
+        pipeline: pipeline.clone(),
+        verdict,
+        image: None,
+        recipe: None,
+        source: None,
+        components: Vec::new(),
+        instance_types: Vec::new(),
+        test_types: Vec::new(),
+        regions: Vec::new(),
+        input_digest: None,
+        newest: None,
+        changes: Vec::new(),
+        skips: Vec::new(),
+        findings,
+    }
+}
+
+/// Adds what the definitions say.
+fn resolved_parts(preview: Preview, inputs: &Inputs, newest: Option<&ImageRecord>) -> Preview {
+    let recipe = &inputs.recipe;
+    let pattern = |name: &Name| recipe.components.iter().find(|part| part.name == *name).map(|part| part.version);
+    let components = inputs.documents.iter().filter_map(|document| {
+        let (name, parameters) = (document.name.clone(), document.parameters.clone());
+        Some(Chosen { pattern: pattern(&name)?, name, version: document.version, parameters })
+    });
+    Preview {
+        recipe: Some(Chosen {
+            name: recipe.name.clone(),
+            version: recipe.version,
+            pattern: inputs.pipeline.image_recipe.version,
+            parameters: BTreeMap::new(),
+        }),
+        source: Some(PreviewedSource {
+            reference: inputs.wanted.to_string(),
+            image_id: inputs.source.as_ref().map(|source| source.id.clone()),
+            ..PreviewedSource::default()
+        }),
+        components: components.collect(),
+        input_digest: inputs.digest.clone(),
+        newest: newest.map(|newest| Existing {
+            image: newest.image.clone(),
+            amis: newest.amis.clone(),
+            input_digest: newest.input_digest.clone(),
+            created_at: newest.created_at.clone(),
+        }),
+        ..preview
+    }
+}
+
+/// Adds what AWS says.
+fn examined_parts(mut preview: Preview, examined: &Examined) -> Preview {
+    if let (Some(source), Some(image)) = (&mut preview.source, &examined.source) {
+        source.name = Some(image.name.clone());
+        source.owner = Some(image.owner.clone());
+        source.architecture = Some(image.architecture.clone());
+    }
+    let (build, test) = examined.types.as_ref().map_or((&[][..], &[][..]), |types| (&types.build, &types.test));
+    Preview {
+        image: Some(examined.image.clone()),
+        instance_types: build.to_vec(),
+        test_types: test.to_vec(),
+        regions: examined.regions.iter().map(region).collect(),
+        ..preview
+    }
+}
+
+fn region(planned: &PlannedRegion) -> PreviewedRegion {
+    let may = &planned.launch_permission;
+    let others = [&may.user_ids, &may.user_groups, &may.organization_arns, &may.organizational_unit_arns];
+    PreviewedRegion {
+        region: planned.region.clone(),
+        name: planned.name.clone(),
+        parameters: planned.parameters.iter().map(|one| one.parameter_name.clone()).collect(),
+        shared_with: others.into_iter().flatten().cloned().collect(),
+    }
+}
+
+/// Returns why some starts would build nothing now.
+async fn skips(context: &Context, inputs: &Inputs, is_same: bool) -> Result<Vec<String>> {
+    let pipeline = &inputs.pipeline;
+    let mut skips = Vec::new();
+    if context.store.is_retired().await? {
+        skips.push("the stack is being retired: no start builds anything".to_owned());
+    }
+    let lease = context.store.lease(&pipeline.name).await?;
+    if let Some(build) = &lease.build {
+        skips.push(format!(
+            "the build {build} of this pipeline is running: no other start builds anything before its end"
+        ));
+    }
+    if let Some(until) = lease.rests_until(context.clock.now()) {
+        skips.push(format!("the last automatic build is less than an hour ago: automatic starts wait until {until}"));
+    }
+    if pipeline.status == Status::Disabled {
+        skips.push("the pipeline is disabled: it does not start by itself".to_owned());
+    }
+    if is_same {
+        skips.push("nothing has changed: a start by an update of the source is skipped".to_owned());
+    }
+    let condition = pipeline.schedule.as_ref().map(|schedule| schedule.pipeline_execution_start_condition);
+    if is_same && condition == Some(StartCondition::ExpressionMatchAndDependencyUpdatesAvailable) {
+        skips.push("nothing has changed: a start by the schedule is skipped".to_owned());
+    }
+    Ok(skips)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use goldsmith_cloud::fake::{AMAZON, Between, Fault, HOME, OnItsWay};
+    use goldsmith_model::ExecutionInput;
+    use goldsmith_model::definitions::Definitions;
+    use serde_json::json;
+
+    use super::{Preview, Verdict, preview};
+    use crate::State;
+    use crate::testing::{Stack, Task, whole_build};
+
+    /// Counts every call, to the table too.
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    #[async_trait]
+    impl Between for Counter {
+        async fn call(&self, call: OnItsWay<'_>) -> Option<Fault> {
+            assert!(!call.changes, "{call:?}");
+            self.0.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+
+    /// The plan of a start, and the number of calls that it took. None of them may change anything.
+    async fn planned(stack: &Stack, force: bool) -> (Preview, usize) {
+        let (counter, mut context) = (Arc::new(Counter::default()), stack.context());
+        let faults = stack.cloud.behind(counter.clone());
+        context.cloud = faults.cloud();
+        context.store = stack.store_behind(&faults);
+        let input = ExecutionInput::parse(&json!({"pipeline": "web", "force": force})).unwrap();
+        let preview = preview(&context, &input).await.unwrap();
+        (preview, counter.0.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn a_plan_follows_the_pipeline_from_its_first_image_to_the_next_one() {
+        let stack = Stack::new().await;
+        let (first, _) = planned(&stack, false).await;
+        assert_eq!((first.verdict, first.image.unwrap().to_string()), (Verdict::Build, "web/1.0.0/1".to_owned()));
+        assert_eq!((first.newest, first.changes, first.skips), (None, vec![], vec![]));
+        assert_eq!(first.regions[0].parameters, ["/images/web"]);
+        assert_eq!(first.regions[1].shared_with, ["111122223333"]);
+        for task in whole_build() {
+            stack.run(&task).await.unwrap();
+        }
+        let (same, calls) = planned(&stack, false).await;
+        // The command line reads the stack's configuration in addition.
+        assert!(calls < 12, "{calls} calls");
+        assert_eq!((same.verdict, &same.input_digest), (Verdict::Unchanged, &first.input_digest));
+        let newest = same.newest.unwrap();
+        assert_eq!((newest.image.to_string().as_str(), newest.amis.len()), ("web/1.0.0/1", 2));
+        assert_eq!(same.skips, ["nothing has changed: a start by an update of the source is skipped"]);
+        let (forced, _) = planned(&stack, true).await;
+        assert_eq!((forced.verdict, forced.changes), (Verdict::Build, vec![]));
+    }
+
+    #[tokio::test]
+    async fn what_has_changed_is_told() {
+        let stack = Stack::new().await;
+        for task in whole_build() {
+            stack.run(&task).await.unwrap();
+        }
+        let (old, new) = (stack.source().await, stack.cloud.add_image(HOME, AMAZON, "debian-13"));
+        stack.point_source_to(&new).await;
+        let store = stack.store();
+        let mut nginx = store.component(&"nginx".parse().unwrap(), "1.0.0".parse().unwrap()).await.unwrap().unwrap();
+        nginx.version = "1.2.0".parse().unwrap();
+        let mut small = store.infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();
+        small.instance_types = vec!["t3.large".to_owned()];
+        let mut two = store.distribution(&"two".parse().unwrap()).await.unwrap().unwrap();
+        two.distributions.pop();
+        two.distributions[0].ssm_parameter_configurations.clear();
+        let definitions = Definitions {
+            components: vec![nginx],
+            infrastructures: vec![small],
+            distributions: vec![two],
+            ..Definitions::default()
+        };
+        store.apply(&definitions).await.unwrap();
+        let (preview, _) = planned(&stack, false).await;
+        let told: Vec<String> = preview
+            .changes
+            .iter()
+            .map(|one| format!("{}: {:?} {:?}", one.what, one.from.as_deref(), one.to.as_deref()))
+            .collect();
+        let parameter = r#"{"dataType":"aws:ec2:image","parameterName":"/images/web"}"#;
+        let expected = [
+            format!("source image: {:?} {:?}", Some(old), Some(new)),
+            r#"component nginx: Some("1.0.0") Some("1.2.0")"#.to_owned(),
+            r#"instanceTypes: Some("t3.small, t3a.small") Some("t3.large")"#.to_owned(),
+            format!("eu-west-1: parameters: {:?} None", Some(parameter)),
+            r#"Region: Some("us-east-1") None"#.to_owned(),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[tokio::test]
+    async fn a_running_build_and_a_retirement_are_told() {
+        let stack = Stack::new().await;
+        stack.run(&Task::new(State::Plan)).await.unwrap();
+        let (preview, _) = planned(&stack, false).await;
+        let running = "the build web-0123456789abcdef-1 of this pipeline is running: no other start builds anything before its end";
+        assert_eq!((preview.verdict, preview.skips), (Verdict::Build, vec![running.to_owned()]));
+        assert_eq!(preview.image.unwrap().build, 2);
+    }
+}

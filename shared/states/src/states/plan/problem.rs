@@ -1,0 +1,390 @@
+//! The problems of a planned build: what is wrong, where, what was expected, and how to fix it.
+
+use serde::Serialize;
+use strum::{EnumMessage as _, IntoEnumIterator as _};
+
+/// Something in a planned build that is wrong or that a person should know.
+///
+/// The documentation of a variant is its explanation in `docs/problems.md`, and its `strum` message is the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::EnumMessage, strum::EnumIter)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Problem {
+    /// A definition names another one that was never applied, or of which no version matches.
+    #[error("{by} names {kind} `{name}`, which was never applied")]
+    #[strum(message = "apply that definition, or correct the name")]
+    DefinitionMissing {
+        /// The definition that names it.
+        by: String,
+        /// Kind of what is missing.
+        kind: String,
+        /// Its name, with the version if it has one.
+        name: String,
+    },
+    /// The distribution configuration names a key for the home Region. Only a copy takes a key. At home nothing is
+    /// copied, and the AMI is encrypted as the build's volumes are.
+    #[error("the distribution configuration sets a kmsKeyId for {region}, the home Region, to which nothing is copied")]
+    #[strum(message = "set it in the recipe's blockDeviceMappings")]
+    KeyAtHome {
+        /// The home Region.
+        region: String,
+    },
+    /// The source image does not exist: there is no such AMI or parameter in the home Region, or the pipeline that it
+    /// names has no image yet.
+    #[error("source image {source_image}: {reason}")]
+    #[strum(message = "name a source image that exists")]
+    SourceMissing {
+        /// The source image as it was named.
+        source_image: String,
+        /// What does not exist.
+        reason: String,
+    },
+    /// The source image is pending, disabled or deregistered, so no instance can be launched from it.
+    #[error("source image {source_image}: {id} is not available")]
+    #[strum(message = "wait until it is available, or name another source image")]
+    SourceUnavailable {
+        /// The source image as it was named.
+        source_image: String,
+        /// The AMI.
+        id: String,
+    },
+    /// The stack's role may not read the parameter that stands for the source image. It may read AWS's own parameters,
+    /// those below `/goldsmith/examples/`, and those below the stack's `ImageParameterPath`.
+    #[error("source image {source_image}: the stack may not read this parameter; it may read parameters below {below}")]
+    #[strum(message = "name a parameter there, or allow the role of the function `plan` to read this one")]
+    SourceParameterDenied {
+        /// The source image as it was named.
+        source_image: String,
+        /// The paths that the stack may read.
+        below: String,
+    },
+    /// The parameter that stands for the source image is not below a path that the stack's role may read. If nobody has
+    /// extended the role, the build fails in Plan. The Plan state itself reads the parameter and does not guess.
+    #[error("source image {source_image}: by its template, the stack may read parameters only below {below}")]
+    #[strum(message = "name a parameter there, unless the role of the function `plan` was allowed to read this one")]
+    SourceParameterPath {
+        /// The source image as it was named.
+        source_image: String,
+        /// The paths that the stack may read.
+        below: String,
+    },
+    /// A parameter stands for an AMI of an owner that the recipe does not name. Otherwise, anyone who may write a
+    /// parameter could make any AMI the base of golden images.
+    #[error("source image {source_image}: it stands for {id}, whose owner is {owner}, but only {allowed} allowed")]
+    #[strum(message = "to use it, name its owner in the recipe's `parentImageOwners`")]
+    SourceOwner {
+        /// The source image as it was named.
+        source_image: String,
+        /// The AMI.
+        id: String,
+        /// Its owner's account id.
+        owner: String,
+        /// The allowed owners, with their verb.
+        allowed: String,
+    },
+    /// The source image was bought, for example in AWS Marketplace. Images that are made from it keep the product code:
+    /// every account that launches them must subscribe to the product as well, and the build fails if this account has
+    /// not subscribed.
+    #[error("the source image {id} has the product code {code}")]
+    #[strum(message = "subscribe to the product in this account, and in each account that uses the image")]
+    SourceProduct {
+        /// The AMI.
+        id: String,
+        /// The product codes.
+        code: String,
+    },
+    /// The start sets a parameter of a component that the recipe does not use.
+    #[error("the field `parameters` of the input names component `{component}`, but recipe `{recipe}` does not use it")]
+    #[strum(message = "name a component of the recipe")]
+    ComponentUnused {
+        /// The component.
+        component: String,
+        /// The recipe.
+        recipe: String,
+    },
+    /// The start sets a parameter that the component does not declare.
+    #[error("the field `parameters` of the input names `{name}`, but {component} has no such parameter{near}")]
+    #[strum(message = "name a parameter that the component declares")]
+    ParameterUnknown {
+        /// The component with its version.
+        component: String,
+        /// The parameter.
+        name: String,
+        /// The parameter that was probably meant.
+        near: String,
+    },
+    /// The start gives a parameter a value that the component does not allow.
+    #[error(
+        "the field `parameters` of the input sets `{name}` to a value that is not allowed: {component} allows {allowed}"
+    )]
+    #[strum(message = "give one of these values")]
+    ParameterValue {
+        /// The component with its version.
+        component: String,
+        /// The parameter.
+        name: String,
+        /// The values that are allowed.
+        allowed: String,
+    },
+    /// No instance type of the infrastructure configuration runs the architecture of the source image.
+    #[error(
+        "the source image {id} is for {architecture}, but no instance type of infrastructure configuration \
+         `{infrastructure}` runs it: {reasons}"
+    )]
+    #[strum(message = "name a type of that architecture, or another source image")]
+    TypeArchitecture {
+        /// The AMI.
+        id: String,
+        /// Its architecture.
+        architecture: String,
+        /// The infrastructure configuration.
+        infrastructure: String,
+        /// Why each type does not run it.
+        reasons: String,
+    },
+    /// The pipeline tests on an instance type that does not run the architecture of the source image.
+    #[error(
+        "the source image {id} is for {architecture}, but the pipeline tests on a type that does not run it: {reasons}"
+    )]
+    #[strum(message = "name test types of that architecture")]
+    TestTypeArchitecture {
+        /// The AMI.
+        id: String,
+        /// Its architecture.
+        architecture: String,
+        /// Why the types do not run it.
+        reasons: String,
+    },
+    /// The package of the stack's functions has no agent for the architecture of the source image.
+    #[error(
+        "the source image {id} is for {architecture}, but the package of this stack's functions has no {agent}, which runs \
+         documents on such instances"
+    )]
+    #[strum(message = "deploy a release that contains it")]
+    AgentMissing {
+        /// The AMI.
+        id: String,
+        /// Its architecture.
+        architecture: String,
+        /// File name of the agent.
+        agent: String,
+    },
+    /// No subnet of the infrastructure configuration is in an Availability Zone that has one of the instance types.
+    #[error("no subnet is in an Availability Zone that has {types}: the subnets are in {zones}")]
+    #[strum(message = "name a subnet in another zone, or another instance type")]
+    TypeNotOffered {
+        /// The types.
+        types: String,
+        /// The zones of the subnets.
+        zones: String,
+    },
+    /// A subnet does not exist in the home Region.
+    #[error("there is no subnet {id} in {region}")]
+    #[strum(message = "name a subnet of that Region")]
+    SubnetMissing {
+        /// The subnet.
+        id: String,
+        /// The home Region.
+        region: String,
+    },
+    /// A security group does not exist in the home Region.
+    #[error("there is no security group {id} in {region}")]
+    #[strum(message = "name a security group of that Region")]
+    SecurityGroupMissing {
+        /// The group.
+        id: String,
+        /// The home Region.
+        region: String,
+    },
+    /// A security group and a subnet are in different VPCs, so that no instance can be launched with both.
+    #[error("the security group {group} is in {group_vpc}, but the subnet {subnet} is in {subnet_vpc}")]
+    #[strum(message = "name subnets and security groups of one VPC")]
+    SecurityGroupVpc {
+        /// The group.
+        group: String,
+        /// Its VPC.
+        group_vpc: String,
+        /// The subnet.
+        subnet: String,
+        /// The subnet's VPC.
+        subnet_vpc: String,
+    },
+    /// The recipe maps a device that is the root device of other images, but not of this source. The instance would get
+    /// a second, empty volume, and its root volume would keep its size.
+    #[error("the recipe maps {device}, but the root device of the source image {id} is {root}")]
+    #[strum(message = "name the source's root device")]
+    RootDevice {
+        /// The device of the recipe.
+        device: String,
+        /// The AMI.
+        id: String,
+        /// The AMI's root device.
+        root: String,
+    },
+    /// The recipe makes a volume smaller than the snapshot from which EC2 creates it. EC2 rejects the launch.
+    #[error("the recipe makes {device} {size} GiB large, but the snapshot in the source image {id} has {least} GiB")]
+    #[strum(message = "make the volume at least as large as the snapshot")]
+    VolumeTooSmall {
+        /// The device.
+        device: String,
+        /// Its size in GiB.
+        size: u32,
+        /// The AMI.
+        id: String,
+        /// The snapshot's size in GiB.
+        least: u32,
+    },
+    /// The AMI's name is taken in a Region to which the image goes. Names are unique in an account and Region, so EC2
+    /// rejects the image after the whole build.
+    #[error("the AMI name `{name}` is taken in {region} by {id}")]
+    #[strum(message = "deregister that AMI, or have the name contain the date: `{{ imagebuilder:buildDate }}`")]
+    AmiNameTaken {
+        /// The name.
+        name: String,
+        /// The Region.
+        region: String,
+        /// The AMI that has it.
+        id: String,
+    },
+    /// The tags of the definitions, and those that Goldsmith adds to find what it has made, are more than AWS allows.
+    #[error("{what} would have {count} tags, {own} of them from Goldsmith, but AWS allows 50")]
+    #[strum(message = "remove tags from the definitions")]
+    TooManyTags {
+        /// The resource.
+        what: String,
+        /// Number of its tags.
+        count: usize,
+        /// Number of tags that Goldsmith adds.
+        own: usize,
+    },
+    /// The image goes to a Region that is not enabled in the account.
+    #[error("the image goes to {region}, which is not enabled in this account")]
+    #[strum(
+        message = "enable the Region, which takes minutes to hours, or remove it from the distribution configuration"
+    )]
+    RegionDisabled {
+        /// The Region.
+        region: String,
+    },
+    /// The image goes to a Region that EC2 does not know.
+    #[error("the image goes to {region}, which EC2 does not know")]
+    #[strum(message = "correct the Region in the distribution configuration")]
+    RegionUnknown {
+        /// The Region.
+        region: String,
+    },
+    /// The stack's role may write parameters below one path only.
+    #[error(
+        "the distribution configuration names the parameter `{name}` in {region}, but this stack may write parameters only \
+         below `{below}`"
+    )]
+    #[strum(message = "name a parameter there, or deploy the stack with another ImageParameterPath")]
+    ParameterPath {
+        /// The parameter.
+        name: String,
+        /// Its Region.
+        region: String,
+        /// The path.
+        below: String,
+    },
+    /// The parameter exists with another data type, which never changes (Systems Manager user guide, "Using native
+    /// parameter support for Amazon Machine Image IDs").
+    #[error(
+        "the parameter `{name}` in {region} has the data type {is}, which cannot be changed, but the distribution \
+         configuration asks for {wanted}"
+    )]
+    #[strum(message = "set that `dataType` in the distribution configuration, or delete the parameter")]
+    ParameterDataType {
+        /// The parameter.
+        name: String,
+        /// Its Region.
+        region: String,
+        /// Its data type.
+        is: String,
+        /// The data type that was asked for.
+        wanted: String,
+    },
+    /// The image is to be public, but the account blocks public access to AMIs in that Region. New accounts do.
+    #[error("the image is to be public in {region}, but the account blocks public access to AMIs there")]
+    #[strum(message = "remove `userGroups`, or allow it with `aws ec2 disable-image-block-public-access`")]
+    PublicAccessBlocked {
+        /// The Region.
+        region: String,
+    },
+    /// The image is to be public, but EC2 does not allow that for an image with encrypted snapshots or with a product
+    /// code (EC2 user guide, "Make your AMI publicly available for use in Amazon EC2").
+    #[error("the image is to be public in {region}, but it {obstacle}, so EC2 does not allow that")]
+    #[strum(message = "remove `userGroups`, or what stands in the way of it")]
+    NeverPublic {
+        /// The Region.
+        region: String,
+        /// What the image has.
+        obstacle: String,
+    },
+    /// The image is to be shared, but its snapshots would be encrypted with the key that AWS manages for the account. No
+    /// other account can use that key (EBS user guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
+    #[error("the image is to be shared in {region}, but it would be encrypted there with {key}, which AWS manages")]
+    #[strum(
+        message = "name a key of your own: at home in the recipe's blockDeviceMappings, elsewhere as `kmsKeyId` of the \
+                   Region, or make it the default for EBS"
+    )]
+    SharedWithAwsKey {
+        /// The Region.
+        region: String,
+        /// The key.
+        key: String,
+    },
+    /// Something could not be checked, because AWS rejected the call. The build starts all the same.
+    #[error("this could not be checked: {error}")]
+    #[strum(message = "allow the call, or check it by hand")]
+    Unchecked {
+        /// AWS's error.
+        error: String,
+    },
+}
+
+/// Whether a problem stops the build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Plan refuses the build.
+    Refusal,
+    /// The build starts, but a person should know.
+    Warning,
+}
+
+impl Problem {
+    /// Returns the name of the problem, such as `ami-name-taken`. Programs may rely on it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns whether the problem stops the build.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::SourceParameterPath { .. } | Self::SourceProduct { .. } | Self::Unchecked { .. } => Severity::Warning,
+            _ => Severity::Refusal,
+        }
+    }
+
+    /// Returns how to fix it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        self.get_message().unwrap_or_default()
+    }
+
+    /// Returns what the problem means, in sentences.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        self.get_documentation().unwrap_or_default().lines().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns every problem that there is, with empty data.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
+    }
+}
+
+#[cfg(test)]
+mod tests;

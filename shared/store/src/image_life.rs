@@ -1,0 +1,49 @@
+//! What has become of a published image: it was disabled, or it was deleted.
+
+use goldsmith_model::ImageRef;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::builds::image_key;
+use crate::{Check, ImageRecord, Item, Result, Store, Write};
+
+/// What a person has done with an image after it was published. The status of its build stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ImageLife {
+    /// Nobody can launch its AMIs. They can be enabled again.
+    Disabled,
+    /// Its AMIs and their snapshots are gone.
+    Deleted,
+}
+
+impl ImageRecord {
+    /// Returns whether builds may start from it, as far as its record says.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.life.is_none()
+    }
+}
+
+impl Store {
+    /// Records what has become of an image; `None` if it is as it was published. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Conflict`] if there is no such image.
+    pub async fn set_life(&self, image: &ImageRef, life: Option<ImageLife>) -> Result<()> {
+        let (set, remove) = match life {
+            Some(life) => (Item::from_iter([("life".to_owned(), json!(life))]), vec![]),
+            None => (Item::new(), vec!["life".to_owned()]),
+        };
+        self.write(vec![Write::Update { key: image_key(image), set, remove, checks: vec![Check::Present] }]).await
+    }
+
+    /// Returns all images whatever their names.
+    pub async fn all_images(&self) -> Result<Vec<ImageRecord>> {
+        let mut images = Vec::new();
+        for name in self.image_names().await? {
+            images.extend(self.images(&name).await?);
+        }
+        Ok(images)
+    }
+}

@@ -1,0 +1,87 @@
+//! Which images of a pipeline are beyond its retention. What refers to an image is not known here.
+
+use goldsmith_model::Retention;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{ImageLife, ImageRecord, ImageStatus};
+
+/// Returns the images that are too many and old enough, the newest first. `images` are all images of one pipeline.
+///
+/// Only published images that still exist count. An image is too many if `keep` newer ones can be used: one that is
+/// disabled takes no place of another. Images whose start overrode something are counted among themselves.
+#[must_use]
+pub fn beyond<'i>(rule: &Retention, images: &'i [ImageRecord], now: Timestamp) -> Vec<&'i ImageRecord> {
+    let exists =
+        |image: &&ImageRecord| image.status == ImageStatus::Available && image.life != Some(ImageLife::Deleted);
+    let mut existing: Vec<&ImageRecord> = images.iter().filter(exists).collect();
+    existing.sort_by(|a, b| (&b.created_at, &b.image).cmp(&(&a.created_at, &a.image)));
+    let is_too_many = |at: usize, image: &ImageRecord| {
+        let newer = existing[..at].iter().filter(|one| one.overridden == image.overridden && one.is_in_use());
+        newer.count() >= usize::try_from(rule.keep).unwrap_or(usize::MAX)
+    };
+    let is_old = |image: &ImageRecord| match rule.older_than_days {
+        None => true,
+        // An image whose time cannot be read is not old.
+        Some(days) => image
+            .created_at
+            .parse::<Timestamp>()
+            .is_ok_and(|made| now.duration_since(made) >= SignedDuration::from_hours(24 * i64::from(days))),
+    };
+    existing
+        .iter()
+        .enumerate()
+        .filter(|(at, image)| is_too_many(*at, image) && is_old(image))
+        .map(|(_, image)| *image)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use goldsmith_model::Retention;
+    use jiff::Timestamp;
+
+    use super::beyond;
+    use crate::samples::image;
+    use crate::{ImageLife, ImageRecord, ImageStatus};
+
+    /// The numbers of the images that are beyond a rule, thirty days after the tenth was built. One is built a day.
+    fn numbers(keep: u32, older_than_days: Option<u32>, change: impl Fn(u32, &mut ImageRecord)) -> Vec<u32> {
+        let images = (1..=10).map(|number| {
+            let mut image = image("web", number, false);
+            image.created_at = format!("2026-01-{number:02}T00:00:00.000Z");
+            change(number, &mut image);
+            image
+        });
+        let images: Vec<ImageRecord> = images.collect();
+        let now: Timestamp = "2026-02-09T00:00:00Z".parse().unwrap();
+        beyond(&Retention { keep, older_than_days }, &images, now).iter().map(|image| image.image.build).collect()
+    }
+
+    #[test]
+    fn only_what_is_both_too_many_and_too_old_is_beyond() {
+        assert_eq!(numbers(7, None, |_, _| {}), [3, 2, 1]);
+        assert_eq!(numbers(1, Some(37), |_, _| {}), [3, 2, 1], "37 days are full");
+        assert_eq!(numbers(9, Some(1), |_, _| {}), [1]);
+        assert_eq!(numbers(10, None, |_, _| {}), [0; 0]);
+    }
+
+    #[test]
+    fn only_images_that_can_be_used_count() {
+        let failed = |number: u32, image: &mut ImageRecord| {
+            if number == 10 {
+                image.status = ImageStatus::Failed;
+            }
+        };
+        assert_eq!(numbers(7, None, failed), [2, 1]);
+        let disabled = |number: u32, image: &mut ImageRecord| {
+            image.life = (number > 8).then_some(ImageLife::Disabled);
+        };
+        assert_eq!(numbers(7, None, disabled), [1], "the disabled ones are new, and take no place");
+        let deleted = |number: u32, image: &mut ImageRecord| {
+            image.life = (number < 3).then_some(ImageLife::Deleted);
+        };
+        assert_eq!(numbers(7, None, deleted), [3]);
+        let overridden = |number: u32, image: &mut ImageRecord| image.overridden = number.is_multiple_of(2);
+        assert_eq!(numbers(4, None, overridden), [2, 1]);
+    }
+}
