@@ -1,5 +1,5 @@
-//! Runs the states: `drive` those that wait, and `once` those that do not. `effect` makes effects, and `undo` undoes
-//! them.
+//! Runs the states: `drive` runs those that wait, and `once` runs those that do not. `effect` makes effects, and `undo`
+//! undoes them.
 
 pub(crate) mod drive;
 pub(crate) mod effect;

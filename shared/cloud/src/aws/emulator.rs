@@ -15,7 +15,7 @@ use super::{sdk_config, with_keys};
 /// The emulator is up after two seconds; on a busy machine this may take a minute.
 const START: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long one request may take that checks whether it is up.
+/// Time limit of one request that checks whether the emulator is up.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// A running emulator. Dropping it ends the process.

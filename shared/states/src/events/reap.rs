@@ -56,8 +56,8 @@ fn is_sweep(event: &Value) -> bool {
     event.get("sweep").and_then(Value::as_bool) == Some(true)
 }
 
-/// Logs the error of one build, pipeline or Region. It must not stop the work on the others. The next tick tries this
-/// one again.
+/// Logs the error of one build, pipeline or Region. The error must not stop the work on the others. The next tick tries
+/// this one again.
 fn noted<T>(result: Result<T>, what: &str) -> Option<T> {
     result.inspect_err(|error| tracing::warn!(%error, what, "left to the next tick")).ok()
 }

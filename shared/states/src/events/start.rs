@@ -188,8 +188,8 @@ fn wants_another(execution: &Execution) -> bool {
     }
 }
 
-/// Returns whether an error's name says that a retry may work later. These are Goldsmith's own name for throttling, and
-/// Lambda's own names.
+/// Returns whether an error's name says that a retry may work later. The names are Goldsmith's name for throttling, and
+/// the names of Lambda's own errors.
 fn is_passing(error: &str) -> bool {
     error == ErrorName::Throttled.as_str()
         || ["Lambda.", "Runtime.", "Sandbox."].iter().any(|its| error.starts_with(its))

@@ -26,8 +26,8 @@ const URL_VALID: Duration = Duration::from_secs(600);
 /// Longest `executionTimeout` that SSM accepts.
 const LONGEST_COMMAND: i64 = 172_800;
 
-/// How often Systems Manager is searched for a command whose sending got no answer, before the order is sent again. A
-/// new command appears in lists only after a moment. AWS gives no limit for this; some seconds are usual. If it takes
+/// How often Systems Manager is searched for a command whose SendCommand got no answer, before the order is sent again.
+/// A new command appears in lists only after a moment. AWS gives no limit for this; some seconds are usual. If it takes
 /// longer than these searches, the agent waits for the run of the same order, and only reports its result.
 const SEARCHES: u32 = 5;
 /// Pause between two of these searches.

@@ -188,8 +188,8 @@ async fn a_status_event_waits_for_the_answer_of_step_functions() {
     assert_eq!(stack.record().await.status, BuildStatus::Closed);
 }
 
-/// A build whose Build has failed because a component no longer exists, and its task FinishFailed. The instance is
-/// kept.
+/// A build whose state Build has failed because a component no longer exists, and its task FinishFailed. The instance
+/// is kept.
 async fn refused_by_build() -> (Stack, Task) {
     let stack = Stack::new().await;
     let mut infrastructure = stack.store().infrastructure(&"small".parse().unwrap()).await.unwrap().unwrap();

@@ -151,7 +151,7 @@ fn source_place(input: &ExecutionInput, recipe: &ImageRecipe) -> Place {
     }
 }
 
-/// What has the fields of an execution's input.
+/// The place of a problem in the execution's input.
 const START: &str = "the start";
 
 /// Rejects a key for the home Region. Only a copy takes a key. At home there is no copy, and the AMI is encrypted as

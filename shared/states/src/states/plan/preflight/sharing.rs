@@ -1,4 +1,4 @@
-//! Whether others can use an image that is shared: what encrypts it, and whether it may be public.
+//! Checks whether others can use an image that is shared: which key encrypts it, and whether it may be public.
 
 use goldsmith_cloud::{BlockDevice, DefaultEncryption, Image};
 use goldsmith_model::{BlockDeviceMapping, LaunchPermission};
