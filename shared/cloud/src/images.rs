@@ -147,7 +147,7 @@ pub struct Snapshot {
 pub enum ImageUse {
     /// Id of an instance of it that is not terminated.
     Instance(String),
-    /// Id of a launch template of which any version names it.
+    /// Id of a launch template with a version that names it.
     LaunchTemplate(String),
     /// An account, an organization, or `all`, with permission to launch it.
     Permission(String),

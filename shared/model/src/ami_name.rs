@@ -51,7 +51,7 @@ pub enum AmiNameError {
         template: String,
     },
     /// A character that EC2 does not allow.
-    #[error("`{character}` is not allowed in an AMI name: letters, digits, spaces and ()[]./'@_- are")]
+    #[error("`{character}` is not allowed in an AMI name: use letters, digits, spaces and ()[]./'@_-")]
     Character {
         /// The character.
         character: char,
@@ -249,7 +249,7 @@ mod tests {
             ),
             (
                 "a:{{ imagebuilder:buildDate }}",
-                "`:` is not allowed in an AMI name: letters, digits, spaces and ()[]./'@_- are",
+                "`:` is not allowed in an AMI name: use letters, digits, spaces and ()[]./'@_-",
             ),
             (&long, "the AMI name can become 129 characters long: 128 are allowed"),
         ] {

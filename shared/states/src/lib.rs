@@ -1,4 +1,4 @@
-//! What each Lambda function does with the store and the cloud: one module per state, and the machinery that the states
+//! The work of each Lambda function with the store and the cloud: one module per state, and the engine that the states
 //! share.
 //!
 //! A state that waits looks, does the first thing that is not done yet, and parks (`engine::drive`). A state that does not
@@ -55,7 +55,7 @@ pub const TAG_EXPIRES: &str = "goldsmith:expires";
 /// build.
 pub const TAG_LEFTOVER: &str = "goldsmith:leftover-since";
 
-/// What the stack tells its functions. Read once when a function starts.
+/// The settings that the stack passes to its functions. Read once when a function starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Stack name.

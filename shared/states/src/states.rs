@@ -1,5 +1,5 @@
-//! The states in the order of a build, and the one table of what the definition, the functions and the tests have to
-//! know about each of them. A state is a variant of [`State`], a file, and a row here.
+//! The states in the order of a build, and the one table with everything that the definition, the functions and the
+//! tests must know about each state. A state is a variant of [`State`], a file, and a row here.
 
 mod distribute;
 mod execute_phase;

@@ -20,7 +20,7 @@ const DEFINITIONS: &str = "DEFINITIONS";
 /// What the sort key of a version begins with.
 const VERSION: &str = "V#";
 
-/// `DEFINITIONS / partition`: a definition of which something is stored.
+/// `DEFINITIONS / partition`: a definition that is stored, in one version or several.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ListedDefinition {
     /// The partition that holds its versions.

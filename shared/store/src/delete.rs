@@ -19,7 +19,7 @@ pub enum DeleteError {
     /// Something uses some of them. Nothing was deleted.
     #[error("{}", .0.iter().map(used).collect::<Vec<_>>().join("\n"))]
     Used(Vec<(DefinitionRef, Vec<User>)>),
-    /// The table failed. What was deleted before is gone; deleting again continues.
+    /// The table failed. Definitions that were already deleted stay deleted; deleting again continues.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -85,7 +85,7 @@ pub struct StateRecord {
     pub cause: Option<FailureCause>,
     /// Result of the audit of its instance.
     pub audit: Option<AuditRecord>,
-    /// Since when AWS has not found what this build made shortly before; `None` if AWS finds it.
+    /// Time since which AWS has not found what this build made shortly before; `None` if AWS finds it.
     pub unsettled_since: Option<String>,
     /// Resource of its open wait: the key of the wait's item.
     pub waits_for: Option<String>,

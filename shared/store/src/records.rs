@@ -138,7 +138,7 @@ pub enum Keep {
         /// When the reaper may remove it.
         until: String,
     },
-    /// The home AMI and the good copies, unpublished, until this time, because a distribution failed.
+    /// The AMI in the home Region and the good copies until this time, unpublished, because a distribution failed.
     Images {
         /// When the reaper may remove them.
         until: String,
@@ -196,7 +196,7 @@ pub struct ImageRecord {
     /// Why its build failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureCause>,
-    /// What has become of it after it was published; `None` if it is as it was.
+    /// Whether it was disabled or deleted after its publication; `None` if neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub life: Option<ImageLife>,
 }

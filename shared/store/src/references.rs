@@ -25,7 +25,7 @@ enum Found<'r> {
 }
 
 impl Store {
-    /// Returns everything that is stored of what a draft refers to, and every pipeline.
+    /// Returns the stored definitions that a draft refers to, and every pipeline.
     pub async fn stored_for(&self, draft: &Draft<'_>) -> Result<Stored> {
         let mut stored = Stored::default();
         let mut seen: Vec<&Reference> = Vec::new();

@@ -140,7 +140,7 @@ fn judge(globals: &Globals, role: &str, refused: &[String]) -> Finding {
     let message = format!("The role {name} of instances lacks permissions: {}.", refused.join(", "));
     let remedy = format!(
         "`{} iam list-attached-role-policies --role-name {name}` shows whether it still has the stack's policy ServeCommands. \
-         If not, attach it again. If it has it, check the permissions boundary and the policies of your organization.",
+         If not, attach it again. If the role still has it, check the permissions boundary and the policies of your organization.",
         globals.aws()
     );
     Finding::problem(NAME, message, remedy)

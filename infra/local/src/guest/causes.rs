@@ -63,7 +63,10 @@ pub(super) fn folder(folder: &Path, error: &io::Error) -> Obstacle {
 }
 
 pub(super) fn chroot(said: &str) -> Obstacle {
-    obstacle(format!("this root may not change its root directory ({said})"), "give the container CAP_SYS_CHROOT")
+    obstacle(
+        format!("root is not allowed to change its root directory here ({said})"),
+        "give the container CAP_SYS_CHROOT",
+    )
 }
 
 /// Returns an obstacle that is certain before anything is tried: missing programs, or ids that were never assigned.
@@ -97,8 +100,8 @@ pub(super) fn namespaces(isolation: Isolation, said: &str) -> Obstacle {
         }
         Isolation::UserNamespace | Isolation::SingleUid => user_namespaces(said),
         Isolation::Nspawn | Isolation::Namespaces | Isolation::Chroot => obstacle(
-            format!("this root may not make namespaces ({said})"),
-            "start its container with `--privileged`, or with CAP_SYS_ADMIN and neither a seccomp nor an AppArmor profile",
+            format!("root is not allowed to make namespaces here ({said})"),
+            "start the container with `--privileged`, or with CAP_SYS_ADMIN and neither a seccomp nor an AppArmor profile",
         ),
     }
 }

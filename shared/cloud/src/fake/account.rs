@@ -1,4 +1,5 @@
-//! The account's own settings. What a test does not set is as in a new account: everything exists in one VPC.
+//! The account's own settings. Everything that a test does not set is as in a new account: all resources exist in one
+//! VPC.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -20,7 +20,7 @@ pub enum Fault {
     Refuse(Kind),
     /// The effect happens, and the caller receives [`Kind::Unanswered`].
     LoseAnswer,
-    /// The process dies before the effect: the call never returns, and [`Faults::killed`] does.
+    /// The process dies before the effect: the call never returns, but [`Faults::killed`] returns.
     KillBefore,
     /// The process dies right after the effect.
     KillAfter,

@@ -73,7 +73,7 @@ impl MachineRecord {
         self.arrive();
     }
 
-    /// Moves on to the state that it is changing to, if no look is left.
+    /// Changes to its next state, if the number of looks until then is used up.
     fn arrive(&mut self) {
         if self.left.is_over() {
             self.instance.state = match self.instance.state {

@@ -92,8 +92,8 @@ impl FakeCloud {
         self.world().clock = Some(Box::new(clock));
     }
 
-    /// Finishes at once everything that ever finishes: nothing is hidden, pending, stopping or running a command any
-    /// more.
+    /// Finishes at once everything that ever finishes. After that, nothing is hidden, pending, stopping or running a
+    /// command.
     pub fn settle(&self) {
         self.world().settle();
     }

@@ -86,7 +86,7 @@ pub(crate) struct Pending {
     pub resource: String,
     /// Region of the resource.
     pub region: String,
-    /// What happens at the moment, as people read it.
+    /// What happens at the moment, in words for people.
     pub detail: String,
 }
 
@@ -373,7 +373,8 @@ async fn answer_all(context: &Context, wait: &Wait, failure: Option<(&str, &str)
 }
 
 /// Removes a wait whose tokens were answered. If the build is closed, the wait is removed even if AWS rejects the
-/// answer: its execution waits for nothing any more, and the tick would look at the wait for as long as AWS rejects it.
+/// answer, because the execution no longer waits for anything. Otherwise, the tick would look at the wait for as long
+/// as AWS rejects the answer.
 async fn let_go(
     context: &Context,
     build: BuildStatus,

@@ -22,8 +22,8 @@ enum Lasts {
     ForEver,
 }
 
-/// What goes wrong, and for how long. The call is rejected forever or twice, is cut off before it reaches AWS, loses
-/// its answer, or is held, as in a Region that never answers.
+/// The fault of a call, and how long it lasts. The call is rejected forever or twice, is cut off before it reaches AWS,
+/// loses its answer, or is held, as in a Region that never answers.
 const CASES: [(Fault, Lasts); 8] = [
     (Fault::Refuse(Kind::Denied), Lasts::ForEver),
     (Fault::Refuse(Kind::Invalid), Lasts::ForEver),

@@ -36,7 +36,7 @@ pub(crate) async fn undo(context: &Context, effect: &Effect) -> Result<()> {
 }
 
 /// Restores a parameter's value, but only if the parameter still holds what this build has put. The build's value may
-/// never have arrived, or somebody may have written the parameter since.
+/// never have arrived, or the parameter may have been written again since.
 async fn undo_parameter(
     context: &Context,
     effect: &Effect,
@@ -152,7 +152,7 @@ pub(crate) async fn undo_build(
     Ok(Undone { is_putting, left: undoing.left })
 }
 
-/// Removes those of the found resources that are proven to be the build's, unless they are kept and have not expired.
+/// Removes those of the found resources that are proven to be the build's, except those that are still kept.
 /// Returns whether there were any, and which of them could not be removed.
 pub(crate) async fn remove_found(
     context: &Context,
@@ -364,7 +364,7 @@ impl<'a> Undoing<'a> {
 
 impl Kept {
     /// Returns whether something that was kept has expired. The tag decides, not the record, since a person may have
-    /// moved the time. A published image never expires, whatever its tags say: somebody who may only write tags must
+    /// moved the time. A published image never expires, whatever its tags say: a person who may only write tags must
     /// not be able to have it removed.
     pub(crate) fn has_expired(&self, tags: &Tags, now: Timestamp) -> bool {
         let until = tags.get(TAG_EXPIRES).and_then(|until| until.parse::<Timestamp>().ok());

@@ -1,6 +1,6 @@
 //! Reap: the tick's second target. It ends builds that are still open although their execution has ended. It starts
-//! causes that nothing has started. It requests the check of sources that events asked for too soon after another
-//! check. From time to time, it removes what is left of closed builds in every Region that the stack has used.
+//! causes that nothing has started. If events asked for a check of sources too soon after another check, it requests
+//! that check. From time to time, it removes what is left of closed builds in every Region that the stack has used.
 //!
 //! Everything that it handles was lost elsewhere: a status event, a wake, a function's process. It may run any number
 //! of times, also while `finish` runs.

@@ -54,7 +54,7 @@ pub(crate) async fn call(context: &Context, call: &Call) -> Result<()> {
     context.wake("trigger", call).await
 }
 
-/// What an invocation asks for.
+/// The work that an invocation requests.
 enum Wanted {
     Call(Call),
     /// A check of the sources, for an event of this id, if it has one.

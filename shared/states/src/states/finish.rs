@@ -1,6 +1,6 @@
-//! Finish: ends every build, however its execution ended. It closes the build for new effects, undoes what is not kept
-//! as far as AWS allows it, writes the final status of the image, releases the lease, and sends the event of the
-//! build's end. The reaper does later what could not be done at once.
+//! Finish: ends every build, however its execution ended. It closes the build for new effects, and undoes what is not
+//! kept, as far as AWS allows it. It writes the final status of the image, releases the lease, and sends the event of
+//! the build's end. The reaper does later what could not be done at once.
 //!
 //! Input: the definition's Finish or FinishFailed, or the execution's own status event, since no Catch runs if an
 //! execution was stopped, timed out, or failed with `States.Runtime`. Output: `{outcome, image, amis}` or `{error,
@@ -29,7 +29,8 @@ use crate::error_names::ErrorName;
 use crate::events::start::kept_cause;
 use crate::{Context, Error, Result, Start, State};
 
-/// How long Finish retries calls that AWS does not answer before the pipeline may build again without them.
+/// How long Finish retries calls that AWS does not answer. After that, the pipeline may build again, and the reaper
+/// retries the calls.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// Detail of `Step Functions Execution Status Change`.

@@ -62,7 +62,7 @@ pub(crate) async fn kept_for_a_while() -> Stack {
 ///
 /// 1. It succeeds, and the calls with which it changes AWS are exactly `effects`, so that this test covers every new
 ///    one.
-/// 2. Run again after its end, it answers the same and changes nothing.
+/// 2. If it runs again after its end, it gives the same answer and changes nothing.
 /// 3. Each of its effects, including writes to the table, goes wrong in each possible way. One way is that AWS does not
 ///    know yet what was made a moment ago. The state still ends as it would have, and leaves exactly the same in AWS.
 pub(crate) async fn check_state(task: Task, effects: &[&str]) {

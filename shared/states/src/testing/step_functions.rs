@@ -1,4 +1,4 @@
-//! What Step Functions, the tick and Lambda do around a state, as far as a state can notice.
+//! Plays the parts of Step Functions, the tick and Lambda, as far as a state can notice.
 
 use goldsmith_cloud::ExecutionStatus;
 use goldsmith_cloud::fake::ACCOUNT;
@@ -13,7 +13,7 @@ use crate::{Context, ErrorInfo, Failure, Outcome, Start, State, dispatch, spec};
 
 /// The definition's `MaxAttempts`, plus the first.
 const ATTEMPTS: u32 = 5;
-/// Minutes after which a wait that nobody answered is given up.
+/// Minutes after which a wait without an answer is given up.
 const TICKS: u32 = 60;
 
 /// How a state ended, as the definition sees it.
@@ -187,7 +187,7 @@ impl Stack {
         assert!(matches!(name, None | Some(ErrorName::Closed)), "{started:?}");
     }
 
-    /// What a token was answered with.
+    /// The answer that a token got.
     pub(crate) fn answer(&self, token: &str) -> Option<Ended> {
         let answer = self.cloud.answers().into_iter().find(|answer| answer.token == token)?;
         Some(match answer.result {

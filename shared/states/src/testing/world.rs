@@ -31,7 +31,7 @@ pub(crate) enum Step {
     Schedule(usize),
     /// An old schedule event is delivered again.
     Redeliver(usize),
-    /// The source image has a new release, and somebody notices at once.
+    /// The source image has a new release, which is noticed at once.
     Release,
     /// The periodic check of sources.
     Check,
@@ -47,9 +47,9 @@ pub(crate) enum Step {
     StopQuietly(usize),
     /// The next effect kills its process, before or after the effect is made.
     Crash(bool),
-    /// Lambda delivers what functions asked for.
+    /// Lambda delivers the invocations that functions asked for.
     Deliver,
-    /// What functions asked for last is lost.
+    /// The last invocation that functions asked for is lost.
     Lose,
     /// The tick: signal and reap.
     Tick,

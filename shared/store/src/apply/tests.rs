@@ -181,7 +181,7 @@ async fn a_circle_through_stored_pipelines_is_rejected_and_writes_nothing() {
     assert_eq!(read(&store, &recipe.replace("pipeline:app", "ssm:/z")).await.unwrap().recipes.len(), 1);
 }
 
-/// A table whose write number `.1` gets no answer, whether it was done or not (`.2`).
+/// A table that gives no answer to write number `.1`, which it makes only if `.2` is true.
 struct Faulty(MemoryTable, std::sync::atomic::AtomicUsize, bool);
 
 #[async_trait::async_trait]

@@ -1,6 +1,6 @@
-//! Strangers: resources that carry this stack's tags although nothing ties them to a build, such as a copy that a
-//! person has made with all tags, or an instance that was launched with "Launch more like this". A stranger is marked
-//! and reported, and is never removed here, since somebody's servers may depend on it.
+//! Strangers: resources that carry this stack's tags although nothing ties them to a build. Examples are a copy that a
+//! person has made with all tags, and an instance that was launched with "Launch more like this". A stranger is marked
+//! and reported, and is never removed here, since servers may depend on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -14,8 +14,8 @@ const LOOKS: u32 = 3;
 /// Pause between two of these calls.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Rejects a call that the definition does not make. The definition calls Finish after Publish, and FinishFailed when
-/// no state of the execution waits any more.
+/// Rejects a call that the definition does not make. The definition calls Finish after Publish, and it calls
+/// FinishFailed when no state of the execution waits.
 ///
 /// # Errors
 /// Fails with `Internal` if Finish is called before the build has published. Fails with `Throttled` if a state still
@@ -56,7 +56,7 @@ fn places(states: &[StateRecord]) -> Vec<(Scope, Option<&str>)> {
     states.iter().map(|state| (state.scope(), state.waits_for.as_deref())).collect()
 }
 
-/// Returns a state of which a token can still be answered.
+/// Returns a state that has a token which can still be answered.
 async fn waiting(context: &Context, build: &str, states: &[StateRecord]) -> Result<Option<Scope>> {
     for state in states {
         let scope = state.scope();

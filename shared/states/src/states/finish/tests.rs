@@ -16,7 +16,7 @@ async fn finish_survives_every_fault() {
     check_state(Task::new(State::Finish), &["TerminateInstances", "TerminateInstances", "PutEvents", "Invoke"]).await;
 }
 
-/// Stops the execution: nothing of the definition runs any more, only the status event arrives.
+/// Stops the execution: no state of the definition runs after that, and only the status event arrives.
 async fn stop(stack: &Stack) {
     stack.end_execution(ExecutionStatus::Aborted).await;
     tell(stack, "ABORTED").await;

@@ -27,7 +27,7 @@ pub(super) struct Resolved {
     pub(super) digest: String,
 }
 
-/// A planned build, as far as its problems let it be planned.
+/// A planned build, without the parts that cannot be planned because of a problem.
 pub(super) struct Examined {
     pub(super) inputs: Inputs,
     pub(super) source: Option<Image>,

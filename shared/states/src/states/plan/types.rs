@@ -23,8 +23,8 @@ pub(super) struct Types {
     pub(super) audit_only: bool,
 }
 
-/// Returns the infrastructure's types that run the source, and the test's types; `None` if none does. One
-/// infrastructure type suffices, but all test types must run the source.
+/// Returns the infrastructure's types that run the source, and the test's types; `None` if none does. One of the
+/// infrastructure's types is enough, but all test types must run the source.
 pub(super) async fn runnable(
     context: &Context,
     inputs: &Inputs,

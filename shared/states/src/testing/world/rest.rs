@@ -15,7 +15,7 @@ use crate::State;
 const TRIES: usize = 4;
 
 impl World {
-    /// Lets everything come to rest, with nothing going wrong any more.
+    /// Lets everything come to rest, without further faults.
     pub(crate) async fn settle(&mut self) {
         let mut quiet = 0;
         for _ in 0..300 {

@@ -33,7 +33,7 @@ async fn put(stack: &Stack, pk: &str, sk: &str, record: &impl Serialize) {
     stack.put_item(item).await;
 }
 
-/// Puts the records of another published build, whose image exists at home. Returns the build's tags.
+/// Puts the records of another published build, whose image exists in the home Region. Returns the build's tags.
 async fn copy(stack: &Stack, number: u32, build: &BuildRecord, image: &ImageRecord) -> Tags {
     let mut image = image.clone();
     image.build = format!("build-{number:05}");
