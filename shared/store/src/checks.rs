@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_of_many_checks_begins_and_one_more_follows_after_a_rest() {
+    async fn of_many_requests_for_a_check_one_begins_and_one_follows_later() {
         let (store, now) = store();
         let first = store.ask_for_check("1", now).await.unwrap().unwrap();
         for event in 2..100 {

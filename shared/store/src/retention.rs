@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_both_too_many_and_too_old_is_beyond() {
+    fn only_images_that_are_too_many_and_too_old_are_beyond_the_retention() {
         assert_eq!(numbers(7, None, |_, _| {}), [3, 2, 1]);
         assert_eq!(numbers(1, Some(37), |_, _| {}), [3, 2, 1], "37 days are full");
         assert_eq!(numbers(9, Some(1), |_, _| {}), [1]);

@@ -68,7 +68,7 @@ async fn the_same_content_again_changes_nothing_and_configurations_are_replaced(
 }
 
 #[tokio::test]
-async fn other_content_under_a_stored_version_is_refused_whole() {
+async fn other_content_under_a_stored_version_is_rejected_and_nothing_is_written() {
     let store = store();
     outcomes(&store, FOLDER).await;
     outcomes(&store, &FOLDER.replace("1.0.0", "1.0.1")).await;

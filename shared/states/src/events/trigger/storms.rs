@@ -184,7 +184,7 @@ async fn no_event_is_lost_whatever_goes_wrong_at_any_effect() {
 }
 
 #[tokio::test]
-async fn a_failed_check_rests_too_and_the_tick_makes_up_for_it() {
+async fn after_a_failed_check_events_wait_for_the_tick() {
     let mut watched = Watched::new().await;
     let image = watched.release("debian-12.1").await;
     for call in ["GetParameters", "GetParameter"] {

@@ -40,7 +40,7 @@ async fn a_schedule_starts_its_pipeline_once_however_often_it_is_delivered() {
 }
 
 #[tokio::test]
-async fn what_nobody_sends_is_dropped() {
+async fn unknown_calls_and_events_are_dropped() {
     let stack = Stack::new().await;
     for event in [
         json!({}),
@@ -98,7 +98,7 @@ async fn a_release_starts_exactly_the_pipelines_last_built_on_another_image() {
 }
 
 #[tokio::test]
-async fn where_no_start_is_let_through_for_long_no_check_calls_the_next_one_and_nothing_is_lost() {
+async fn a_check_whose_starts_are_all_throttled_ends_and_loses_no_start() {
     let stack = Stack::new().await;
     let (web, source) = ("web".parse().unwrap(), SourceImage::Parameter("/source".to_owned()));
     stack.store().subscribe(&web, &source, RebuildOn::SourceUpdate).await.unwrap();

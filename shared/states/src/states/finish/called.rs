@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_stays_valid_for_a_while_costs_no_build_its_cause() {
+    async fn a_token_that_stays_valid_for_a_while_does_not_lose_the_cause() {
         let (stack, token) = waiting().await;
         let start = call(&stack, failed("Goldsmith.ImageFailed"));
         for _ in 0..2 {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_abandoned_state_is_finished_even_if_step_functions_will_not_tell() {
+    async fn finish_ends_a_build_even_if_step_functions_denies_the_heartbeat() {
         for kind in [Some(Kind::Denied), None] {
             let (stack, token) = waiting().await;
             stack.cloud.close_token(&token);

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_recipe_maps_goes_with_its_instance_in_the_image_too() {
+    async fn volumes_of_the_recipe_are_deleted_with_instances_of_the_image_too() {
         let stack = stack().await;
         let store = stack.store();
         let wanted = store.pipeline(&"web".parse().unwrap()).await.unwrap().unwrap().image_recipe;
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_image_whose_volumes_go_with_their_instance_is_launched_as_it_is() {
+    async fn an_image_whose_volumes_do_not_outlive_instances_is_launched_unchanged() {
         let stack = Stack::new().await;
         build(&stack).await;
         let requests = stack.cloud.requests();

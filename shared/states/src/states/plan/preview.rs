@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_changed_is_told() {
+    async fn a_preview_shows_what_has_changed() {
         let stack = Stack::new().await;
         for task in whole_build() {
             stack.run(&task).await.unwrap();
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_running_build_and_a_retirement_are_told() {
+    async fn a_preview_shows_a_running_build_and_a_retirement() {
         let stack = Stack::new().await;
         stack.run(&Task::new(State::Plan)).await.unwrap();
         let (preview, _) = planned(&stack, false).await;

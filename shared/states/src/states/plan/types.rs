@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn types_and_a_source_that_do_not_go_together_are_named() {
+    async fn types_that_do_not_run_the_source_are_named_with_the_reason() {
         for (types, tests, said) in [
             (
                 ["t3.small", "nothing"],

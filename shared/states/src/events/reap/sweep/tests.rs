@@ -118,7 +118,7 @@ async fn a_sweep_that_runs_out_of_time_resumes_until_each_build_had_a_turn() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_has_used_up_its_time_by_looking_takes_what_is_of_no_build_and_the_next_build() {
+async fn a_sweep_without_time_left_still_records_strangers_and_looks_at_one_build() {
     let (stack, build, image) = published().await;
     let mut tags = Tags::new();
     for number in 10..14 {

@@ -63,7 +63,7 @@ async fn a_parameter_written_after_the_end_is_restored_once_functions_ended() {
 }
 
 #[tokio::test]
-async fn an_early_look_leaves_the_look_for_late_parameters_to_be_done() {
+async fn an_early_look_does_not_replace_the_look_for_late_parameters() {
     let (stack, entry) = closed_while_putting().await;
     let record = stack.record().await;
     let untold = Aftermath { is_untold: true, ..Aftermath::default() };
@@ -78,7 +78,7 @@ async fn an_early_look_leaves_the_look_for_late_parameters_to_be_done() {
 }
 
 #[tokio::test]
-async fn what_somebody_has_written_since_stays() {
+async fn a_parameter_that_was_written_again_since_stays() {
     let (stack, entry) = closed_while_putting().await;
     put(&stack, &entry, "ami-somebody").await;
     tick(&stack, LATE * 2).await;
@@ -109,7 +109,7 @@ async fn a_failed_restore_is_retried_and_after_a_month_once_a_week() {
 }
 
 #[tokio::test]
-async fn what_is_only_untold_after_a_month_is_looked_at_no_more() {
+async fn a_build_that_only_lacks_its_event_is_given_up_after_a_month() {
     let (stack, _) = closed_while_putting().await;
     let untold = Aftermath { is_untold: true, ..Aftermath::default() };
     stack.store().look_again(&stack.record().await, &untold, Some(stack.clock.now())).await.unwrap();
