@@ -29,7 +29,7 @@ pub struct AmiName(String);
 pub enum AmiNameError {
     /// An unknown placeholder.
     #[error(
-        "unknown placeholder `{{{{ {placeholder} }}}}`: `imagebuilder:buildDate` and `imagebuilder:buildVersion` are known"
+        "unknown placeholder `{{{{ {placeholder} }}}}`: use `imagebuilder:buildDate` or `imagebuilder:buildVersion`"
     )]
     Placeholder {
         /// The text between the braces.
@@ -239,7 +239,7 @@ mod tests {
         for (template, message) in [
             (
                 "web {{ buildDate }}",
-                "unknown placeholder `{{ buildDate }}`: `imagebuilder:buildDate` and `imagebuilder:buildVersion` are known",
+                "unknown placeholder `{{ buildDate }}`: use `imagebuilder:buildDate` or `imagebuilder:buildVersion`",
             ),
             ("web {{ imagebuilder:buildDate", "`{{` without `}}` in the AMI name `web {{ imagebuilder:buildDate`"),
             (

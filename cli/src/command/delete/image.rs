@@ -67,7 +67,7 @@ fn refuse_referred_to(
     let mut message = format!("{image} is still referred to, and was not deleted");
     if in_the_way.iter().all(|one| one.shared_with().is_some()) {
         message += ": Goldsmith cannot see whether those with a launch permission use it; --unshare WHO, once for \
-                    each of them, deletes it all the same";
+                    each of them, deletes it anyway";
     } else {
         message += &format!(": `{again} disable {image}` keeps new instances from it, and can be undone");
     }
@@ -142,7 +142,7 @@ mod tests {
         let with = LaunchPermission { users: vec!["111122223333".to_owned()], ..LaunchPermission::default() };
         stack.cloud.share("us-east-1", &ami, &with).await.unwrap();
         let shared = "web/1.0.0/1 is still referred to, and was not deleted: Goldsmith cannot see whether those with a \
-                      launch permission use it; --unshare WHO, once for each of them, deletes it all the same";
+                      launch permission use it; --unshare WHO, once for each of them, deletes it anyway";
         assert_eq!(deleted(&stack, &[]).await.unwrap_err(), shared);
         let unknown = "--unshare names 111122224444, which has no launch permission for web/1.0.0/1";
         assert_eq!(deleted(&stack, &["111122224444".to_owned()]).await.unwrap_err(), unknown);

@@ -23,8 +23,8 @@ use crate::{Context, Result};
 
 pub use metric::metric;
 
-/// Age from which a build's execution is looked at. DescribeExecution allows 15 calls per second, and a build that has
-/// just begun has not ended.
+/// Age of a build from which its execution is looked at. DescribeExecution allows 15 calls per second, and a build that
+/// has just begun has not ended.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
 /// Longest time for which an execution runs: the definition's `TimeoutSeconds` plus one hour.

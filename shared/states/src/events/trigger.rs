@@ -57,7 +57,7 @@ pub(crate) async fn call(context: &Context, call: &Call) -> Result<()> {
 /// The work that an invocation requests.
 enum Wanted {
     Call(Call),
-    /// A check of the sources, for an event of this id, if it has one.
+    /// A check of the sources, for the event with this id, if there is one.
     Hint(Option<String>),
 }
 

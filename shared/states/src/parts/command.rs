@@ -138,7 +138,8 @@ async fn send(scene: &Scene<'_>, n: u32, instance: &str, order: WorkOrder) -> Re
     Ok(running(scene, &sent.command, instance))
 }
 
-/// Searches for a command that may have been sent, for as long as Systems Manager may not list it yet.
+/// Searches for a command that may have been sent. The search is repeated, since Systems Manager lists a command only
+/// after a moment.
 async fn find(scene: &Scene<'_>, instance: &str, comment: &str) -> Result<Option<String>> {
     for search in 1..=SEARCHES {
         if search > 1 {

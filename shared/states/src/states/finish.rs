@@ -71,9 +71,9 @@ pub(crate) async fn handle(context: &Context, start: &Start) -> Result<Value> {
     }
 }
 
-/// Returns whether Plan has rejected this execution because an earlier build had its name. That build has its own end.
-/// If the build has ended with this very rejection, it is the execution's own build, and something may remain to be
-/// done for it.
+/// Returns whether Plan has rejected this execution because an earlier build had its name. The earlier build is ended
+/// by its own execution. If the build has ended with this very rejection, it is the execution's own build, and
+/// something may remain to be done for it.
 fn is_of_another_execution(record: &BuildRecord, trigger: &Trigger) -> bool {
     let Trigger::Failed(cause) = trigger else { return false };
     let ended_by = record.ending.as_ref().and_then(|ending| ending.failure.as_ref());

@@ -252,7 +252,7 @@ fn ended(scene: &Scene<'_>, instance: &Instance) -> Error {
     Error::because(ErrorName::NotOnline, cause)
 }
 
-/// Returns how an instance ended, for people.
+/// Describes how an instance ended, in words for people.
 pub(crate) fn gone(instance: &Instance) -> String {
     let state = match instance.state {
         InstanceState::Stopping | InstanceState::Stopped => "was stopped",

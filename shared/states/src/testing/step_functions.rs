@@ -213,7 +213,7 @@ impl Stack {
         Err(ErrorInfo { error: "States.Timeout".to_owned(), cause: String::new() })
     }
 
-    /// The tick, after some time.
+    /// Runs the tick after some time.
     pub(crate) async fn tick_after(&self, time: SignedDuration) {
         self.clock.advance(time);
         let context = self.context();

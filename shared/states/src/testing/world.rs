@@ -321,7 +321,7 @@ impl World {
         }
     }
 
-    /// The definition's retries: what dies or is throttled is called again.
+    /// Retries as the definition does: a function that dies or is throttled is called again.
     async fn retried(&self, start: &Start) -> Result<Value, ErrorInfo> {
         for _ in 0..4 {
             match self.stack.invoke(start.clone()).await {

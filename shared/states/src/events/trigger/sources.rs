@@ -238,7 +238,7 @@ impl Checking<'_> {
         found
     }
 
-    /// Passes over a source that could not be looked up. If it may work later, the check runs again.
+    /// Skips a source that could not be looked up. If this may work later, the check runs again.
     fn pass_over(&mut self, error: Error, what: &str) {
         match error.is_transient() {
             true => self.fail(error, what),

@@ -1,4 +1,4 @@
-//! Many events at once, and events at bad moments: they cost little, and none of them is lost.
+//! Tests of many events at once, and of events at bad moments: they cost little, and none of them is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

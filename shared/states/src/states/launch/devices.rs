@@ -50,7 +50,7 @@ mod tests {
 
     use crate::testing::{Stack, whole_build};
 
-    /// A stack whose source has a data volume beside its root, and both outlive their instance.
+    /// A stack whose source has a data volume in addition to its root volume, and both outlive their instance.
     async fn stack() -> Stack {
         let stack = Stack::new().await;
         stack.cloud.edit_image(HOME, &stack.source().await, |image| {
