@@ -39,8 +39,8 @@ async fn a_subnet_has_a_block_that_its_vpc_can_give_it() {
         (VPC, "10.2.0.0", "'10.2.0.0' is not an IPv4 CIDR block such as 10.0.0.0/24"),
         (VPC, "10.2.0.0/33", "'10.2.0.0/33' is not an IPv4 CIDR block such as 10.0.0.0/24"),
         (VPC, "10.2.0.9/24", "'10.2.0.9/24' has host bits set: its block is 10.2.0.0/24"),
-        (VPC, "10.0.0.0/15", "the size of '10.0.0.0/15' is not that of a subnet, which is /16 to /28"),
-        (VPC, "10.2.0.0/29", "the size of '10.2.0.0/29' is not that of a subnet, which is /16 to /28"),
+        (VPC, "10.0.0.0/15", "'10.0.0.0/15' must have the size of a subnet, from /16 to /28"),
+        (VPC, "10.2.0.0/29", "'10.2.0.0/29' must have the size of a subnet, from /16 to /28"),
         (&*default, "10.2.0.0/24", "'10.2.0.0/24' is outside of its VPC, which is 172.31.0.0/16"),
         (
             VPC,

@@ -79,7 +79,7 @@ pub enum Problem {
         id: String,
         /// Its owner's account id.
         owner: String,
-        /// The allowed owners, with their verb.
+        /// The allowed owners, with `is` or `are`.
         allowed: String,
     },
     /// The source image was bought, for example in AWS Marketplace. Images that are made from it keep the product code:
@@ -314,7 +314,7 @@ pub enum Problem {
     /// The image is to be public, but EC2 does not allow that for an image with encrypted snapshots or with a product
     /// code (EC2 user guide, "Make your AMI publicly available for use in Amazon EC2").
     #[error("the image is to be public in {region}, but it {obstacle}, so EC2 does not allow that")]
-    #[strum(message = "remove `userGroups`, or what prevents it")]
+    #[strum(message = "remove `userGroups`, or build without encryption from a source image without a product code")]
     NeverPublic {
         /// The Region.
         region: String,
